@@ -1,0 +1,46 @@
+//! The kernel's words: offsets instead of a `struct`, because the area grows (Linux 7.0: 33 bytes).
+//!
+//! Source: `include/uapi/linux/rseq.h`, `include/uapi/linux/membarrier.h`.
+
+/// Offset of `cpu_id_start`, always a valid CPU number. Bytes.
+pub const CPU_ID_START: isize = 0;
+/// Offset of `cpu_id`: the CPU, or one of the `CPU_ID_*` values below. Bytes.
+pub const CPU_ID: isize = 4;
+/// Offset of the pointer to the descriptor of the sequence that is armed. Bytes.
+pub const RSEQ_CS: isize = 8;
+/// Offset of `mm_cid`, the concurrency id (Linux 6.3). Bytes.
+pub const MM_CID: isize = 24;
+
+/// Size of the area that every kernel with rseq accepts. Bytes.
+pub const ORIGINAL_SIZE: usize = 32;
+/// Bytes of the original area that are in use where the kernel does not say.
+pub const ORIGINAL_FEATURE_SIZE: usize = 20;
+/// Feature size from which `mm_cid` exists. Bytes.
+pub const MM_CID_FEATURE_SIZE: usize = 28;
+
+/// `cpu_id` of a thread that is not registered.
+pub const CPU_ID_UNINITIALIZED: i32 = -1;
+/// `cpu_id` of a thread whose registration was refused (a convention of early adopters).
+pub const CPU_ID_REGISTRATION_FAILED: i32 = -2;
+
+/// Auxiliary vector entry: bytes of the area that the kernel uses.
+pub const AT_RSEQ_FEATURE_SIZE: u64 = 27;
+/// Auxiliary vector entry: alignment that the kernel asks for. Bytes.
+pub const AT_RSEQ_ALIGN: u64 = 28;
+
+/// `rseq(2)` flag: end the registration.
+pub const FLAG_UNREGISTER: i32 = 1;
+
+/// The four bytes before every abort handler on x86-64.
+pub const SIGNATURE_X86: u32 = 0x5305_3053;
+
+/// `membarrier(2)`: which commands are there.
+pub const MEMBARRIER_QUERY: i32 = 0;
+/// `membarrier(2)`: a full barrier on every CPU that runs this process (Linux 4.14).
+pub const MEMBARRIER_PRIVATE_EXPEDITED: i32 = 1 << 3;
+/// `membarrier(2)`: registration for the above.
+pub const MEMBARRIER_REGISTER_PRIVATE_EXPEDITED: i32 = 1 << 4;
+/// `membarrier(2)`: as above, and every sequence in flight restarts (Linux 5.10).
+pub const MEMBARRIER_PRIVATE_EXPEDITED_RSEQ: i32 = 1 << 7;
+/// `membarrier(2)`: registration for the above.
+pub const MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ: i32 = 1 << 8;

@@ -1,0 +1,411 @@
+//! The sequences for x86-64.
+//!
+//! Each is one `asm!` block of the same shape: store the descriptor's address into `rseq_cs`
+//! (arming), then, from label 2 to label 3, the sequence, whose last instruction is the commit.
+//! The descriptor (label 9) lies in `__rseq_cs`; the abort handler (label 4) lies out of line
+//! behind its signature, which is the operand of an `ud1` so that disassemblers stay in step.
+//! Nothing disarms: a descriptor whose range the thread has left is ignored by the kernel.
+//!
+//! Loads and stores on x86-64 are acquires and releases as they are, and an `asm!` block without
+//! `nomem` is a compiler barrier; so every sequence here has acquire loads and a release commit.
+//!
+//! # Value speculation
+//! A counter that many sections increment and decrement in turn is a chain of store-to-load
+//! forwardings: six cycles an increment on many processors. The counters here rest at 0 between
+//! sections, so `add_through` *guesses* 0 with a branch (and `sub_if_current` guesses 1): on the
+//! guessed way the new value does not depend on the load, and the chain is broken. The other
+//! way is the same two instructions later, so nothing is lost where the guess is wrong.
+
+use core::arch::{asm, global_asm};
+
+use crate::ops::Outcome;
+use crate::registration::Handle;
+
+pub(crate) const SUPPORTED: bool = true;
+
+/// The descriptor of the sequence between labels 2 and 3 with its abort handler at label 4.
+macro_rules! descriptor {
+    () => {
+        ".pushsection __rseq_cs, \"aw\"
+         .balign 32
+         9: .long 0, 0
+         .quad 2f, 3f - 2f, 4f
+         .popsection"
+    };
+}
+
+/// The abort handler, out of line: the signature, label 4, and what to do.
+macro_rules! on_abort {
+    ($($action:literal),+) => {
+        concat!(
+            ".pushsection .text.unlikely, \"ax\"
+             .byte 0x0f, 0xb9, 0x3d
+             .long 0x53053053
+             4: ",
+            $($action, "\n",)+
+            ".popsection"
+        )
+    };
+}
+
+/// A delay loop at a numbered point (`crate::delay::Point`), or nothing.
+#[cfg(feature = "delay-injection")]
+macro_rules! delay {
+    ($point:literal) => {
+        concat!(
+            "mov {delay}, qword ptr [{delays} + 8 * ",
+            $point,
+            "]
+             test {delay}, {delay}
+             jz 67f
+             66: dec {delay}
+             jnz 66b
+             67:"
+        )
+    };
+}
+#[cfg(not(feature = "delay-injection"))]
+macro_rules! delay {
+    ($point:literal) => {
+        ""
+    };
+}
+
+/// `asm!`, with the registers that the delay loops need where there are any.
+macro_rules! sequence {
+    ($($body:tt)+) => {
+        #[cfg(feature = "delay-injection")]
+        asm!($($body)+, delay = out(reg) _, delays = in(reg) &raw const crate::delay::LOOPS);
+        #[cfg(not(feature = "delay-injection"))]
+        asm!($($body)+);
+    };
+}
+
+/// See [`crate::ops::add_through`]; 0 for an abort.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn add_through<const SHIFT: u32>(handle: Handle, source: *const usize) -> usize {
+    let pointer;
+    // SAFETY: the caller's: the handle is this thread's, the word and what it points to are
+    // valid for as long as the sequence runs. The block writes only `rseq_cs` and the counter.
+    // The commit is its last instruction and nothing before it writes anything else.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {value}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {value}",
+            "2:",
+            "mov {pointer}, qword ptr [{source}]",
+            delay!(0),
+            "mov {word:e}, dword ptr fs:[{index}]",
+            "shl {word}, {shift}",
+            "add {word}, {pointer}",
+            "mov {value}, qword ptr [{word}]",
+            "test {value}, {value}",
+            "jnz 7f",
+            "xor {value:e}, {value:e}",
+            "7:",
+            "inc {value}",
+            delay!(1),
+            "mov qword ptr [{word}], {value}",
+            "3:",
+            on_abort!("xor {pointer:e}, {pointer:e}", "jmp 3b"),
+            source = in(reg) source,
+            cs = in(reg) handle.cs,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            pointer = out(reg) pointer,
+            word = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    pointer
+}
+
+/// See [`crate::ops::sub_if_current`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+    expected: usize,
+) -> Outcome {
+    // SAFETY: as in `add_through`.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {value}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {value}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{index}]",
+            "shl {word}, {shift}",
+            "cmp qword ptr [{source}], {expected}",
+            "jne {mismatch}",
+            "add {word}, {expected}",
+            "mov {value}, qword ptr [{word}]",
+            "cmp {value}, 1",
+            "jne 7f",
+            "mov {value:e}, 1",
+            "7:",
+            "dec {value}",
+            delay!(2),
+            "mov qword ptr [{word}], {value}",
+            "3:",
+            on_abort!("jmp {aborted}"),
+            mismatch = label { return Outcome::Mismatch },
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            expected = in(reg) expected,
+            cs = in(reg) handle.cs,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            word = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    Outcome::Committed
+}
+
+/// See [`crate::ops::add`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
+    // SAFETY: as in `add_through`.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {word}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {word}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{index}]",
+            "shl {word}, {shift}",
+            delay!(3),
+            "add qword ptr [{base} + {word}], {delta}",
+            "3:",
+            on_abort!("jmp {aborted}"),
+            aborted = label { return Outcome::Aborted },
+            base = in(reg) base,
+            delta = in(reg) delta,
+            cs = in(reg) handle.cs,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            word = out(reg) _
+        );
+    }
+    Outcome::Committed
+}
+
+/// `copy_through` of a size that fits one register: the value never goes through memory.
+macro_rules! copy_one {
+    ($handle:ident, $source:ident, $target:ident, $type:ty, $load:literal) => {{
+        let (pointer, value): (usize, u64);
+        sequence!(
+            descriptor!(),
+            "lea {pointer}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {pointer}",
+            "2:",
+            "mov {pointer}, qword ptr [{source}]",
+            delay!(4),
+            $load,
+            "3:",
+            on_abort!("xor {pointer:e}, {pointer:e}", "jmp 3b"),
+            source = in(reg) $source,
+            cs = in(reg) $handle.cs,
+            pointer = out(reg) pointer,
+            value = out(reg) value
+        );
+        if pointer == 0 {
+            return Outcome::Aborted;
+        }
+        $target.cast::<$type>().write_unaligned(value as $type);
+    }};
+}
+
+/// `copy_through` of some whole 8-byte words: `$word` lists their offsets.
+macro_rules! copy_words {
+    ($handle:ident, $source:ident, $target:ident, $($word:literal)+) => {
+        sequence!(
+            descriptor!(),
+            "lea {pointer}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {pointer}",
+            "2:",
+            "mov {pointer}, qword ptr [{source}]",
+            delay!(4),
+            $(
+                concat!("mov {value}, qword ptr [{pointer} + ", $word, "]"),
+                concat!("mov qword ptr [{target} + ", $word, "], {value}"),
+            )+
+            "3:",
+            on_abort!("jmp {aborted}"),
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) $source,
+            target = in(reg) $target,
+            cs = in(reg) $handle.cs,
+            pointer = out(reg) _,
+            value = out(reg) _
+        )
+    };
+}
+
+/// See [`crate::ops::copy_through`]. `size` is a constant at every call, so one arm remains.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn copy_through(
+    handle: Handle,
+    source: *const *const u8,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    // SAFETY: the caller's: as in `add_through`, and `target` has room for `size` bytes that
+    // nobody else sees, so that a copy cut short is invisible: it runs again or is given up.
+    unsafe {
+        match size {
+            1 => copy_one!(
+                handle,
+                source,
+                target,
+                u8,
+                "movzx {value:e}, byte ptr [{pointer}]"
+            ),
+            2 => copy_one!(
+                handle,
+                source,
+                target,
+                u16,
+                "movzx {value:e}, word ptr [{pointer}]"
+            ),
+            4 => copy_one!(
+                handle,
+                source,
+                target,
+                u32,
+                "mov {value:e}, dword ptr [{pointer}]"
+            ),
+            8 => copy_one!(
+                handle,
+                source,
+                target,
+                u64,
+                "mov {value}, qword ptr [{pointer}]"
+            ),
+            16 => {
+                copy_words!(handle, source, target, "0" "8");
+            }
+            24 => {
+                copy_words!(handle, source, target, "0" "8" "16");
+            }
+            32 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24");
+            }
+            40 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32");
+            }
+            48 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40");
+            }
+            56 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40" "48");
+            }
+            64 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40" "48" "56");
+            }
+            _ => {
+                sequence!(
+                    descriptor!(),
+                    "lea rsi, [rip + 9b]",
+                    "mov qword ptr fs:[{cs}], rsi",
+                    "2:",
+                    "mov rsi, qword ptr [{source}]",
+                    delay!(4),
+                    // Interruptible between its iterations; the copy starts over then.
+                    "rep movsb",
+                    "3:",
+                    on_abort!("jmp {aborted}"),
+                    aborted = label { return Outcome::Aborted },
+                    source = in(reg) source,
+                    cs = in(reg) handle.cs,
+                    inout("rdi") target => _,
+                    inout("rcx") size => _,
+                    out("rsi") _
+                );
+            }
+        }
+    }
+    Outcome::Committed
+}
+
+// Where libc registers no area, each thread registers this one of ours: 64 bytes for the kernel,
+// which sees `cpu_id` = -1 (not registered) first, and a word with the state of the registration.
+// It is `initial-exec`, so that its offset from the thread pointer is one for all threads; the
+// version in the name keeps two versions of this crate in one program apart.
+global_asm!(
+    ".pushsection .tdata, \"awT\", @progbits
+     .balign 64
+     .globl rseq_ops_v0_1_area
+     .hidden rseq_ops_v0_1_area
+     .type rseq_ops_v0_1_area, @object
+     .size rseq_ops_v0_1_area, 128
+     rseq_ops_v0_1_area:
+     .long 0, -1
+     .zero 120
+     .popsection
+     .weak __rseq_offset
+     .weak __rseq_size"
+);
+
+pub(crate) mod own_area {
+    use core::arch::asm;
+
+    use crate::registration::OwnArea;
+
+    /// Where the calling thread's own area is.
+    pub(crate) fn get() -> OwnArea {
+        let offset: isize;
+        let base: usize;
+        // SAFETY: reads the area's offset from the GOT and the thread pointer from its own slot,
+        // where the x86-64 TLS ABI keeps it.
+        unsafe {
+            asm!(
+                "mov {offset}, qword ptr [rip + rseq_ops_v0_1_area@gottpoff]",
+                "mov {base}, qword ptr fs:[0]",
+                offset = out(reg) offset,
+                base = out(reg) base,
+                options(pure, readonly, nostack, preserves_flags)
+            );
+        }
+        OwnArea {
+            offset,
+            address: base.wrapping_add_signed(offset),
+        }
+    }
+}
+
+/// libc's `__rseq_offset` and `__rseq_size`, where it has them (glibc 2.35).
+pub(crate) fn libc_offset() -> Option<(isize, u32)> {
+    let offset: *const isize;
+    let size: *const u32;
+    // SAFETY: the symbols are weak, so their entries in the GOT are addresses or null. Reading
+    // them there needs no lock and no allocation, unlike `dlsym`.
+    unsafe {
+        asm!(
+            "mov {offset}, qword ptr [rip + __rseq_offset@GOTPCREL]",
+            "mov {size}, qword ptr [rip + __rseq_size@GOTPCREL]",
+            offset = out(reg) offset,
+            size = out(reg) size,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+        if offset.is_null() || size.is_null() {
+            None
+        } else {
+            Some((*offset, *size))
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Restartable sequences for Rust: per-CPU operations that cost a few plain instructions.
+//!
+//! A *restartable sequence* ([`rseq(2)`]) is a short run of instructions that ends with one store,
+//! the commit. When the kernel preempts, migrates or signals a thread inside of one, the thread
+//! continues at the sequence's abort handler instead: either the whole sequence ran on one CPU
+//! without anybody else on it, or its commit never happened. So data that belongs to a CPU can be
+//! changed with plain loads and stores, without atomic instructions and without locks.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`abi`] | the kernel's words: offsets, signatures, commands |
+//! | [`registration`] | who owns this thread's rseq area, what the kernel offers, the calling CPU |
+//! | [`ops`] | the sequences, one attempt each |
+//! | [`percpu`] | memory indexed by CPU |
+//! | [`membarrier`] | the heavy side of an asymmetric barrier, and the restart of all sequences |
+//! | [`delay`] | (feature `delay-injection`, for tests) delays *inside* the sequences |
+//!
+//! Sequences exist for x86-64 Linux. Everywhere else, under Miri, and with the feature `portable`,
+//! the crate builds, [`registration::current_thread`] answers `None`, and callers take their
+//! fallback: atomics.
+//!
+//! The crate is `no_std` and allocates nothing from the heap.
+//!
+//! [`rseq(2)`]: https://github.com/torvalds/linux/blob/master/kernel/rseq.c
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod abi;
+mod arch;
+pub mod delay;
+pub mod membarrier;
+pub mod ops;
+pub mod percpu;
+pub mod registration;
+
+pub use registration::{Handle, Owner, Process, current_thread, process};

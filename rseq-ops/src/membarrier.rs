@@ -1,0 +1,92 @@
+//! `membarrier(2)`: light on the many, heavy on the one.
+//!
+//! [`barrier`] interrupts every CPU that runs a thread of this process, and each executes a full
+//! memory barrier; threads that are not running went through one when they were descheduled. So
+//! a *compiler* barrier in the frequent thread pairs with this call in the rare one.
+//! [`restart`] does that and also restarts every restartable sequence in flight: when it has
+//! returned, a sequence of this process either committed before, visibly, or starts after.
+//!
+//! Neither reaches other processes. Both need [`register`] first, once per process; the
+//! registration survives `fork` and not `execve`.
+
+use crate::abi;
+
+/// Why a `membarrier(2)` call was refused: the errno value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused(pub i32);
+
+impl core::fmt::Display for Refused {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "membarrier(2) refused with errno {}", self.0)
+    }
+}
+
+impl core::error::Error for Refused {}
+
+#[cfg(all(target_os = "linux", not(miri), not(feature = "portable")))]
+fn call(command: i32) -> Result<i32, Refused> {
+    // SAFETY: membarrier takes three integers and touches no memory of ours. errno is the calling
+    // thread's; it is put back, because this also runs in signal handlers.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        let answer = libc::syscall(libc::SYS_membarrier, command, 0, 0);
+        let result = if answer < 0 {
+            Err(Refused(*errno))
+        } else {
+            Ok(answer as i32)
+        };
+        *errno = before;
+        result
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(miri), not(feature = "portable"))))]
+fn call(_command: i32) -> Result<i32, Refused> {
+    /// `ENOSYS` of Linux: there is no such call.
+    const NO_SUCH_CALL: i32 = 38;
+    Err(Refused(NO_SUCH_CALL))
+}
+
+/// The commands this kernel knows, as a bit set of [`abi`]'s `MEMBARRIER_*`.
+///
+/// # Errors
+/// [`Refused`] where the call does not exist or a filter denies it.
+pub fn query() -> Result<i32, Refused> {
+    call(abi::MEMBARRIER_QUERY)
+}
+
+/// Registers this process for [`barrier`] and [`restart`]. Idempotent and async-signal-safe. With
+/// many threads the kernel may take some milliseconds for it.
+///
+/// # Errors
+/// [`Refused`] before Linux 5.10, or where a filter denies it.
+///
+/// ```
+/// match rseq_ops::membarrier::register() {
+///     Ok(()) => rseq_ops::membarrier::restart().unwrap(),
+///     Err(refused) => println!("no asymmetric barrier here: {refused}"),
+/// }
+/// ```
+pub fn register() -> Result<(), Refused> {
+    call(abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED)?;
+    call(abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ)?;
+    Ok(())
+}
+
+/// A full memory barrier on every CPU that runs a thread of this process, the caller's included.
+/// Cost: one system call and an interrupt per such CPU. Async-signal-safe.
+///
+/// # Errors
+/// [`Refused`] without [`register`], or where the call is not to be had.
+pub fn barrier() -> Result<(), Refused> {
+    call(abi::MEMBARRIER_PRIVATE_EXPEDITED).map(drop)
+}
+
+/// [`barrier`], and every restartable sequence of this process that is in flight restarts.
+///
+/// # Errors
+/// [`Refused`] without [`register`], or where the call is not to be had.
+pub fn restart() -> Result<(), Refused> {
+    call(abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ).map(drop)
+}

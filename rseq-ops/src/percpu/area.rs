@@ -1,0 +1,299 @@
+//! A stretch of memory for every CPU that this machine can have.
+
+use core::fmt;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// Why an [`Area`] could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The stride is not a power of two of at least 8 bytes. The stride that was asked for.
+    Stride(usize),
+    /// The system has no memory to map. How many bytes were asked for.
+    Memory(usize),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Stride(stride) => {
+                write!(
+                    f,
+                    "a stride of {stride} bytes: it must be a power of two, at least 8"
+                )
+            }
+            Error::Memory(size) => write!(f, "the system refused to map {size} bytes"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Zeroed memory in equal strides, one for each possible CPU, after a header.
+///
+/// The memory is reserved as a whole and touched lazily: a page that no CPU writes to costs
+/// nothing. It never moves. Huge pages are switched off, because they would make all of it real
+/// at the first touch. Making one takes no lock and allocates nothing from the heap, so it is
+/// async-signal-safe.
+///
+/// ```
+/// let area = rseq_ops::percpu::Area::new(0, 128).unwrap();
+/// assert_eq!(area.stride(), 128);
+/// assert!(area.cpus() >= 1);
+/// ```
+#[derive(Debug)]
+pub struct Area {
+    base: NonNull<u8>,
+    header: usize,
+    stride: usize,
+    cpus: usize,
+}
+
+// SAFETY: the area owns its memory and gives out nothing but addresses.
+unsafe impl Send for Area {}
+// SAFETY: as above.
+unsafe impl Sync for Area {}
+
+impl Area {
+    /// Reserves a header of at least `header` bytes (rounded up to the stride) and `stride` bytes
+    /// for each of the possible CPUs.
+    ///
+    /// # Errors
+    /// [`Error::Stride`] for a stride that is not a power of two of at least 8 bytes,
+    /// [`Error::Memory`] where the system has none.
+    pub fn new(header: usize, stride: usize) -> Result<Self, Error> {
+        if !stride.is_power_of_two() || stride < 8 {
+            return Err(Error::Stride(stride));
+        }
+        let cpus = possible_cpus();
+        let header = header.next_multiple_of(stride);
+        let size = header
+            .checked_add(cpus.checked_mul(stride).ok_or(Error::Memory(usize::MAX))?)
+            .ok_or(Error::Memory(usize::MAX))?;
+        let base = memory::map(size).ok_or(Error::Memory(size))?;
+        Ok(Area {
+            base,
+            header,
+            stride,
+            cpus,
+        })
+    }
+
+    /// Start of the header, page-aligned (where pages exist; else aligned to 4096 bytes).
+    pub fn header(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// Start of the memory of index 0, aligned to the stride (up to a page).
+    pub fn base(&self) -> NonNull<u8> {
+        // SAFETY: the header is part of the mapping.
+        unsafe { self.base.add(self.header) }
+    }
+
+    /// Bytes from one index to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// How many indexes there are: the possible CPUs.
+    pub fn cpus(&self) -> usize {
+        self.cpus
+    }
+
+    /// Leaves the memory to [`Area::from_header`], which a later owner calls.
+    pub fn into_header(self) -> NonNull<u8> {
+        core::mem::ManuallyDrop::new(self).base
+    }
+
+    /// The area again, from what [`Area::into_header`] gave.
+    ///
+    /// # Safety
+    /// `header` comes from an area of the same `header_size` and `stride`, and is used once.
+    pub unsafe fn from_header(header: NonNull<u8>, header_size: usize, stride: usize) -> Self {
+        let header_size = header_size.next_multiple_of(stride);
+        Area {
+            base: header,
+            header: header_size,
+            stride,
+            cpus: possible_cpus(),
+        }
+    }
+}
+
+impl Drop for Area {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this area's, of this size, and nobody may use it any more.
+        unsafe { memory::unmap(self.base, self.header + self.cpus * self.stride) };
+    }
+}
+
+/// Upper bound of the index of every thread, ever: the *possible* CPUs of the kernel, which is
+/// neither the CPUs on line nor those this process may use. At least 1; the same at every call.
+/// Async-signal-safe.
+pub fn possible_cpus() -> usize {
+    static KNOWN: AtomicU32 = AtomicU32::new(0);
+    match KNOWN.load(Ordering::Relaxed) {
+        0 => {
+            // Concurrent first calls could disagree if /sys comes or goes meanwhile: the first
+            // answer stays.
+            let found = memory::possible_cpus().clamp(1, 1 << 16) as u32;
+            match KNOWN.compare_exchange(0, found, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => found as usize,
+                Err(first) => first as usize,
+            }
+        }
+        known => known as usize,
+    }
+}
+
+#[cfg(all(target_os = "linux", not(miri)))]
+mod memory {
+    use core::ptr::{self, NonNull};
+
+    pub(super) fn map(size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: a new private mapping at an address of the kernel's choice; advice about it
+        // may fail without harm. errno is put back, because this also runs in signal handlers.
+        unsafe {
+            let errno = libc::__errno_location();
+            let before = *errno;
+            let base = libc::mmap(
+                ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            );
+            let mapped = base != libc::MAP_FAILED;
+            if mapped {
+                libc::madvise(base, size, libc::MADV_NOHUGEPAGE);
+            }
+            *errno = before;
+            if mapped {
+                NonNull::new(base.cast())
+            } else {
+                None
+            }
+        }
+    }
+
+    /// # Safety
+    /// A mapping of [`map`], which nobody uses any more.
+    pub(super) unsafe fn unmap(base: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's.
+        unsafe { libc::munmap(base.as_ptr().cast(), size) };
+    }
+
+    /// From /sys, else from the size of the kernel's CPU masks.
+    pub(super) fn possible_cpus() -> usize {
+        let mut text = [0u8; 256];
+        // SAFETY: reads at most the buffer's size into the buffer, and closes what it opened.
+        let (length, mask) = unsafe {
+            let errno = libc::__errno_location();
+            let before = *errno;
+            let file = libc::open(
+                c"/sys/devices/system/cpu/possible".as_ptr(),
+                libc::O_RDONLY | libc::O_CLOEXEC,
+            );
+            let mut length = 0;
+            if file >= 0 {
+                length = libc::read(file, text.as_mut_ptr().cast(), text.len()).max(0) as usize;
+                libc::close(file);
+            }
+            // A mask too small for the kernel's CPUs is refused, so it is a large one.
+            let mut mask = [0u64; 1024];
+            let bytes = libc::syscall(
+                libc::SYS_sched_getaffinity,
+                0,
+                size_of_val(&mask),
+                mask.as_mut_ptr(),
+            );
+            *errno = before;
+            (length, bytes)
+        };
+        super::last_in_list(&text[..length])
+            .map(|last| last + 1)
+            .unwrap_or(if mask > 0 { mask as usize * 8 } else { 8192 })
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+mod memory {
+    extern crate alloc;
+
+    use alloc::alloc::{Layout, alloc_zeroed, dealloc};
+    use core::ptr::NonNull;
+
+    fn layout(size: usize) -> Option<Layout> {
+        Layout::from_size_align(size.max(1), 4096).ok()
+    }
+
+    pub(super) fn map(size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the layout's size is not 0.
+        NonNull::new(unsafe { alloc_zeroed(layout(size)?) })
+    }
+
+    /// # Safety
+    /// Memory of [`map`], of this size, which nobody uses any more.
+    pub(super) unsafe fn unmap(base: NonNull<u8>, size: usize) {
+        if let Some(layout) = layout(size) {
+            // SAFETY: the caller's.
+            unsafe { dealloc(base.as_ptr(), layout) };
+        }
+    }
+
+    /// Stripes for the atomics of the fallback; there are no indexes to cover.
+    pub(super) fn possible_cpus() -> usize {
+        16
+    }
+}
+
+/// The last number of a list such as `0-3,8-11`.
+#[cfg_attr(not(target_os = "linux"), allow(unused))]
+fn last_in_list(text: &[u8]) -> Option<usize> {
+    let text = core::str::from_utf8(text).ok()?.trim_end();
+    // A list that filled the buffer may have been cut: not to be trusted.
+    if text.len() >= 255 {
+        return None;
+    }
+    text.rsplit([',', '-']).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_cpus_end_with_the_last_one() {
+        assert_eq!(last_in_list(b"0\n"), Some(0));
+        assert_eq!(last_in_list(b"0-1\n"), Some(1));
+        assert_eq!(last_in_list(b"0-3,8-11\n"), Some(11));
+        assert_eq!(last_in_list(b"0,4\n"), Some(4));
+        assert_eq!(last_in_list(b""), None);
+        assert_eq!(last_in_list(b"\n"), None);
+        assert_eq!(last_in_list(&[b'1'; 256]), None);
+    }
+
+    #[test]
+    fn wrong_strides_are_refused_with_the_number() {
+        for stride in [0, 1, 4, 24, 100] {
+            assert_eq!(Area::new(0, stride).unwrap_err(), Error::Stride(stride));
+        }
+    }
+
+    #[test]
+    fn an_area_is_zeroed_and_covers_every_possible_cpu() {
+        let area = Area::new(100, 128).unwrap();
+        assert_eq!(area.base().as_ptr() as usize % 128, 0);
+        assert_eq!(
+            area.base().as_ptr() as usize - area.header().as_ptr() as usize,
+            128
+        );
+        for i in 0..area.cpus() {
+            // SAFETY: within the area, which is zeroed and ours.
+            let word = unsafe { area.base().add(i * area.stride()).cast::<u64>().read() };
+            assert_eq!(word, 0);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Memory indexed by CPU.
+
+mod area;
+
+pub use area::{Area, Error, possible_cpus};

@@ -1,0 +1,383 @@
+//! Who owns this thread's rseq area, and what the kernel offers.
+//!
+//! A thread has one registration. glibc from 2.35 on registers every thread by itself and
+//! publishes where; that is the usual case and costs nothing per thread ([`Owner::Libc`]). Where it
+//! did not (musl, older glibc, the tunable `glibc.pthread.rseq=0`) this crate registers an area of
+//! its own, thread by thread, at the thread's first operation, and ends the registration before
+//! the thread's memory goes ([`Owner::Own`]). Where another library was there first, or the kernel
+//! refuses, the thread has none: [`current_thread`] answers `None` and callers use atomics.
+//!
+//! All of this may run first in a signal handler that interrupted the very same first use. So
+//! nothing here locks or allocates; concurrent first uses compute the same values.
+
+use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
+
+use crate::{abi, arch};
+
+/// Who registers this process's threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// libc: every thread, from its first instruction to its last.
+    Libc,
+    /// This crate: each thread at its first operation.
+    Own,
+    /// Nobody: no restartable sequences in this process.
+    Nobody,
+}
+
+/// Where a thread's `rseq_cs` and its index lie, relative to the thread pointer.
+///
+/// With [`Owner::Libc`] the same for all threads for the whole life of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle {
+    /// Offset of `rseq_cs` from the thread pointer. Bytes.
+    pub cs: isize,
+    /// Offset of the index (`mm_cid` or `cpu_id_start`) from the thread pointer. Bytes.
+    pub index: isize,
+}
+
+/// What holds for the whole process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Who registers the threads.
+    pub owner: Owner,
+    /// Bytes of the area that the kernel fills: at least 20 where there is an owner.
+    pub feature_size: u32,
+    /// Whether the index is the concurrency id, dense from 0, rather than the CPU number.
+    pub dense_index: bool,
+}
+
+/// The address of a thread's own area and its offset from the thread pointer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnArea {
+    pub(crate) offset: isize,
+    // Used where there is a thread pointer to add the offset to.
+    #[cfg_attr(not(target_os = "linux"), allow(unused))]
+    pub(crate) address: usize,
+}
+
+const UNKNOWN: u32 = 0;
+const LIBC: u32 = 1;
+const OWN: u32 = 2;
+const NOBODY: u32 = 3;
+
+static OWNER: AtomicU32 = AtomicU32::new(UNKNOWN);
+static FEATURE_SIZE: AtomicU32 = AtomicU32::new(0);
+/// Offset of the area from the thread pointer.
+static AREA: AtomicIsize = AtomicIsize::new(0);
+
+/// What holds for this process; found out at the first call. Async-signal-safe.
+///
+/// ```
+/// println!("{:?}", rseq_ops::process());
+/// ```
+#[inline]
+pub fn process() -> Process {
+    // Acquire: pairs with the release in `discover`; whoever sees the owner sees the rest.
+    let owner = match OWNER.load(Ordering::Acquire) {
+        LIBC => Owner::Libc,
+        OWN => Owner::Own,
+        NOBODY => Owner::Nobody,
+        _ => discover(),
+    };
+    let feature_size = FEATURE_SIZE.load(Ordering::Relaxed);
+    Process {
+        owner,
+        feature_size,
+        dense_index: feature_size as usize >= abi::MM_CID_FEATURE_SIZE,
+    }
+}
+
+/// The calling thread's handle; registers the thread if that is ours to do. `None` where the
+/// thread has no registration: not in this process, refused, somebody else's, or already ended
+/// (in a destructor of thread-local data that runs after ours). Async-signal-safe.
+#[inline]
+pub fn current_thread() -> Option<Handle> {
+    match process().owner {
+        Owner::Libc => Some(handle()),
+        Owner::Own => own::current_thread().then(handle),
+        Owner::Nobody => None,
+    }
+}
+
+/// A handle into this thread's own area, which the kernel does not look at: for operations that
+/// must find a mismatch ([`crate::ops::sub_if_current`]).
+pub fn inert() -> Handle {
+    if arch::SUPPORTED {
+        at(arch::own_area::get().offset, false)
+    } else {
+        at(0, false)
+    }
+}
+
+fn handle() -> Handle {
+    let dense = FEATURE_SIZE.load(Ordering::Relaxed) as usize >= abi::MM_CID_FEATURE_SIZE;
+    at(AREA.load(Ordering::Relaxed), dense)
+}
+
+fn at(area: isize, dense: bool) -> Handle {
+    let index = if dense {
+        abi::MM_CID
+    } else {
+        abi::CPU_ID_START
+    };
+    Handle {
+        cs: area + abi::RSEQ_CS,
+        index: area + index,
+    }
+}
+
+/// Bytes of an area of `published` bytes that the kernel fills. 20 and 32 both mean the original
+/// area: then the kernel's own word counts, and without one the first 20 bytes.
+#[cfg_attr(not(target_os = "linux"), allow(unused))]
+fn feature_size(published: usize, kernel: usize) -> usize {
+    match published {
+        abi::ORIGINAL_FEATURE_SIZE | abi::ORIGINAL_SIZE => match kernel {
+            0 => abi::ORIGINAL_FEATURE_SIZE,
+            size => size.min(abi::ORIGINAL_SIZE),
+        },
+        size => size,
+    }
+}
+
+#[cold]
+fn discover() -> Owner {
+    let (owner, word, area, size) = look();
+    AREA.store(area, Ordering::Relaxed);
+    FEATURE_SIZE.store(size as u32, Ordering::Relaxed);
+    OWNER.store(word, Ordering::Release);
+    owner
+}
+
+#[cfg(not(all(target_os = "linux", not(miri), not(feature = "portable"))))]
+fn look() -> (Owner, u32, isize, usize) {
+    (Owner::Nobody, NOBODY, 0, 0)
+}
+
+#[cfg(all(target_os = "linux", not(miri), not(feature = "portable")))]
+fn look() -> (Owner, u32, isize, usize) {
+    const NONE: (Owner, u32, isize, usize) = (Owner::Nobody, NOBODY, 0, 0);
+    if !arch::SUPPORTED {
+        return NONE;
+    }
+    // SAFETY: reads the auxiliary vector, which never changes.
+    let kernel = unsafe { libc::getauxval(abi::AT_RSEQ_FEATURE_SIZE) } as usize;
+    if let Some((offset, size)) = arch::libc_offset()
+        && size != 0
+    {
+        return (
+            Owner::Libc,
+            LIBC,
+            offset,
+            feature_size(size as usize, kernel),
+        );
+    }
+    if own::available() {
+        let size = feature_size(abi::ORIGINAL_SIZE, kernel);
+        return (Owner::Own, OWN, arch::own_area::get().offset, size);
+    }
+    NONE
+}
+
+#[cfg(not(all(target_os = "linux", not(miri), not(feature = "portable"))))]
+mod own {
+    pub(super) fn current_thread() -> bool {
+        false
+    }
+}
+
+/// Our own registration, thread by thread.
+#[cfg(all(target_os = "linux", not(miri), not(feature = "portable")))]
+mod own {
+    use core::ffi::c_void;
+    use core::mem::MaybeUninit;
+    use core::ptr;
+    use core::sync::atomic::{AtomicU32, Ordering};
+
+    use crate::{abi, arch};
+
+    /// Not tried yet. The state of a thread is a word behind its area.
+    const NEW: u32 = 0;
+    /// Registered with the length `REGISTERED + n` stands for: [`LENGTHS`]`[n]`.
+    const REGISTERED: u32 = 1;
+    /// Never again: refused, or ended before the thread's memory goes.
+    const OVER: u32 = 3;
+    /// Where the state lies. Bytes from the start of the area.
+    const STATE: usize = 64;
+    /// Lengths to register with: what the kernel of today wants, else the original.
+    const LENGTHS: [usize; 2] = [64, abi::ORIGINAL_SIZE];
+
+    /// The key whose destructor ends a thread's registration, plus 1; 0 is none yet.
+    static KEY: AtomicU32 = AtomicU32::new(0);
+
+    fn rseq(area: usize, length: usize, flags: i32) -> Result<(), i32> {
+        // SAFETY: `area` is null (a probe that must fail) or the calling thread's own area, which
+        // lives until its registration ended. errno is put back: signal handlers come here too.
+        unsafe {
+            let errno = libc::__errno_location();
+            let before = *errno;
+            let answer = libc::syscall(
+                libc::SYS_rseq,
+                area,
+                length,
+                flags,
+                abi::SIGNATURE_X86 as usize,
+            );
+            let result = if answer == 0 { Ok(()) } else { Err(*errno) };
+            *errno = before;
+            result
+        }
+    }
+
+    /// Whether the kernel registers areas, and there is a way to end a registration in time.
+    pub(super) fn available() -> bool {
+        // A call that must fail tells "no such call" and "not allowed" from "wrong arguments".
+        match rseq(0, 0, 0) {
+            Err(libc::ENOSYS | libc::EPERM | libc::EACCES) | Ok(()) => false,
+            Err(_) => key().is_some(),
+        }
+    }
+
+    /// The process's key, made at the first call.
+    fn key() -> Option<libc::pthread_key_t> {
+        /// glibc keeps the values of this many keys in the thread itself; beyond, setting one
+        /// allocates, which a signal handler may not do.
+        const WITHOUT_ALLOCATION: u32 = if cfg!(target_env = "gnu") {
+            32
+        } else {
+            u32::MAX
+        };
+        let known = KEY.load(Ordering::Acquire);
+        if known != 0 {
+            return Some(known - 1);
+        }
+        let mut key: libc::pthread_key_t = 0;
+        // SAFETY: `key` is valid for the write, `at_exit` is of the right type.
+        if unsafe { libc::pthread_key_create(&raw mut key, Some(at_exit)) } != 0 {
+            return None;
+        }
+        let published = if key < WITHOUT_ALLOCATION {
+            KEY.compare_exchange(0, key + 1, Ordering::AcqRel, Ordering::Acquire)
+        } else {
+            Err(0)
+        };
+        match published {
+            Ok(_) => Some(key),
+            Err(other) => {
+                // SAFETY: the key is ours and no thread has a value for it.
+                unsafe { libc::pthread_key_delete(key) };
+                other.checked_sub(1)
+            }
+        }
+    }
+
+    fn state_of(area: usize) -> &'static AtomicU32 {
+        // SAFETY: the word behind the calling thread's own area: aligned, alive as long as the
+        // thread, which alone uses it (its signal handlers included). The reference is not kept.
+        unsafe { &*ptr::with_exposed_provenance::<AtomicU32>(area + STATE) }
+    }
+
+    /// Whether the calling thread is registered; registers it at its first call.
+    #[inline]
+    pub(super) fn current_thread() -> bool {
+        let area = arch::own_area::get().address;
+        let state = state_of(area);
+        match state.load(Ordering::Relaxed) {
+            NEW => register(area, state),
+            OVER => false,
+            _ => true,
+        }
+    }
+
+    #[cold]
+    fn register(area: usize, state: &AtomicU32) -> bool {
+        // Signals wait: a handler must not find the thread registered and the state not yet so.
+        with_signals_blocked(|| {
+            if state.load(Ordering::Relaxed) != NEW {
+                return; // A handler was here before the signals were blocked.
+            }
+            let mut found = OVER;
+            if let Some(key) = key() {
+                for (n, length) in LENGTHS.into_iter().enumerate() {
+                    if rseq(area, length, 0).is_ok() {
+                        found = REGISTERED + n as u32;
+                        break;
+                    }
+                }
+                // SAFETY: the key exists; the value is only a mark that makes `at_exit` run.
+                if found != OVER && unsafe { libc::pthread_setspecific(key, mark()) } != 0 {
+                    end(area, found);
+                    found = OVER;
+                }
+            }
+            state.store(found, Ordering::Relaxed);
+        });
+        state.load(Ordering::Relaxed) != OVER
+    }
+
+    fn mark() -> *const c_void {
+        ptr::dangling::<u8>().cast()
+    }
+
+    fn end(area: usize, state: u32) {
+        if let Some(length) = state
+            .checked_sub(REGISTERED)
+            .and_then(|n| LENGTHS.get(n as usize))
+        {
+            // A refusal cannot be mended here: the thread's memory is about to go either way.
+            let _ = rseq(area, *length, abi::FLAG_UNREGISTER);
+        }
+    }
+
+    /// The key's destructor. Destructors that run later find `OVER` and use their fallback.
+    extern "C" fn at_exit(_: *mut c_void) {
+        let area = arch::own_area::get().address;
+        let state = state_of(area);
+        with_signals_blocked(|| end(area, state.swap(OVER, Ordering::Relaxed)));
+    }
+
+    fn with_signals_blocked(f: impl FnOnce()) {
+        let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+        let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: both sets are valid for writes, and `all` is filled before it is read. If the
+        // first call fails, `before` is not used.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            let blocked =
+                libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) == 0;
+            f();
+            if blocked {
+                libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_in_use_is_decoded_as_librseq_does() {
+        assert_eq!(feature_size(20, 0), 20); // glibc 2.36, Linux 6.1
+        assert_eq!(feature_size(20, 28), 28); // glibc 2.36, Linux 6.12
+        assert_eq!(feature_size(32, 0), 20); // glibc 2.35, Linux 5.10
+        assert_eq!(feature_size(32, 33), 32); // an original area on Linux 7.0
+        assert_eq!(feature_size(33, 33), 33); // glibc that follows the kernel
+        assert_eq!(feature_size(28, 28), 28);
+    }
+
+    #[test]
+    fn a_registered_thread_has_the_same_handle_every_time() {
+        let first = current_thread();
+        assert_eq!(first, current_thread());
+        assert_eq!(first.is_some(), process().owner != Owner::Nobody);
+    }
+
+    #[test]
+    fn the_inert_area_is_this_crates_own() {
+        if arch::SUPPORTED {
+            assert_eq!(inert().cs - abi::RSEQ_CS, arch::own_area::get().offset);
+        }
+    }
+}

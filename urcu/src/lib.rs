@@ -1,0 +1,63 @@
+//! Userspace RCU with per-CPU reader counters: reads cost a few plain instructions, a grace period
+//! one flip and one system call.
+//!
+//! *Read-copy-update* lets any number of threads read shared data while others replace it. A
+//! reader brackets its accesses in a *read-side section*; an updater publishes a new version, waits
+//! for a *grace period* (all sections open at that moment have ended) and frees the old version.
+//!
+//! ```
+//! use urcu::Rcu;
+//!
+//! let config = Rcu::new(vec!["a", "b"]);
+//!
+//! // Readers: any number of threads, also in signal handlers.
+//! let guard = urcu::read_lock();
+//! assert_eq!(config.load(&guard).len(), 2);
+//! drop(guard);
+//!
+//! // One value, no guard to think of:
+//! assert_eq!(config.read()[0], "a");
+//!
+//! // Updaters: wait and get the old version back ...
+//! let old = config.replace(vec!["c"]);
+//! assert_eq!(old, ["a", "b"]);
+//! // ... or leave it to the background thread.
+//! config.store(vec!["d"]);
+//! ```
+//!
+//! # What is where
+//! | | |
+//! |---|---|
+//! | [`Rcu`] | an owning pointer that readers follow and updaters replace |
+//! | [`read_lock`], [`synchronize`] | the two primitives, on the [`global`] domain |
+//! | [`call`], [`defer_drop`], [`barrier`] | work that waits for a grace period elsewhere |
+//! | [`Domain`] | a set of sections and grace periods of its own |
+//!
+//! # How readers are counted
+//! Per CPU, not per thread: a section bumps a counter of the CPU it runs on inside a *restartable
+//! sequence* (`rseq(2)`, package `rseq-ops`), so without an atomic instruction. Nothing is kept per
+//! thread: threads need no registration, guards are `Send`, and a grace period costs the same with
+//! ten threads or ten thousand. Where the kernel has no restartable sequences (before Linux 5.10,
+//! other systems, under valgrind or a strict seccomp filter), readers use atomics and all else is
+//! the same. See `readers.rs` and `grace_period.rs`, about two screens each.
+//!
+//! # What is not promised
+//! * `synchronize` and `barrier` inside a read-side section of the same domain wait for ever.
+//! * After `fork` without `exec` the child inherits the counters of threads it does not have, and
+//!   no callback thread: it may read, but must not wait for grace periods if another thread was
+//!   inside a section.
+//! * Memory shared between processes is not covered.
+//! * A shared object with this library inside must not be unloaded (`-z nodelete`).
+
+mod callbacks;
+mod domain;
+mod grace_period;
+mod machine;
+mod rcu;
+mod readers;
+#[cfg(feature = "delay-injection")]
+#[doc(hidden)]
+pub mod testing;
+
+pub use domain::{Domain, ReadGuard, barrier, call, defer_drop, global, read_lock, synchronize};
+pub use rcu::{Global, InDomain, Rcu, Ref, SNAPSHOT_MAX};

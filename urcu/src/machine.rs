@@ -1,0 +1,224 @@
+//! What the algorithm needs of the machine it runs on, in one place: atomics, the sequences, the
+//! process-wide barrier, sleeping. The loom models compile `readers` and `grace_period` unchanged
+//! against another module of this name, which emulates a kernel.
+
+pub(crate) use core::sync::atomic::{
+    AtomicI64, AtomicIsize, AtomicU32, AtomicUsize, Ordering, fence,
+};
+pub(crate) use rseq_ops::Handle;
+pub(crate) use rseq_ops::ops::Outcome;
+pub(crate) use std::sync::Mutex;
+
+/// A function that is `const` here; the models' atomics cannot be made in a constant.
+macro_rules! const_fn {
+    ($visibility:vis fn $($rest:tt)*) => { $visibility const fn $($rest)* };
+}
+pub(crate) use const_fn;
+
+use rseq_ops::{Owner, membarrier, percpu};
+
+/// Bytes from one CPU's slot to the next, as a power of two: two cache lines, because the
+/// prefetcher of many processors takes lines in pairs.
+const SHIFT: u32 = 7;
+/// The stride of the memory that a domain needs. Bytes.
+pub(crate) const STRIDE: usize = 1 << SHIFT;
+
+/// One CPU's counters of one period. The two periods lie 8 bytes apart.
+#[repr(C)]
+struct Slot {
+    /// Written by restartable sequences on this CPU with plain stores.
+    net: [AtomicI64; 2],
+    /// Written by anybody with atomic read-modify-writes. Never the same word as the above: an
+    /// atomic addition and a plain one on one word lose updates.
+    shared: [AtomicI64; 2],
+}
+
+/// Whether a token or period word stands for the second period.
+pub(crate) const PERIOD_BIT: usize = size_of::<AtomicI64>();
+
+/// How many slots a domain has.
+pub(crate) fn slots() -> usize {
+    percpu::possible_cpus()
+}
+
+fn slot(word: usize, index: usize) -> &'static Slot {
+    let base = word & !PERIOD_BIT;
+    // SAFETY: a period word is the address of a counter in slot 0 of an area with this stride and
+    // `slots()` slots, which lives as long as the `Readers` whose word it is; the callers borrow
+    // those, and do not keep the reference.
+    unsafe { &*core::ptr::with_exposed_provenance::<Slot>(base + index * STRIDE) }
+}
+
+/// The counter of slot `index` that sequences write, for the period of `word`.
+pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
+    &slot(word, index).net[usize::from(word & PERIOD_BIT != 0)]
+}
+
+/// The counter of slot `index` that anybody writes atomically, for the period of `word`.
+pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
+    &slot(word, index).shared[usize::from(word & PERIOD_BIT != 0)]
+}
+
+/// A slot for this thread's atomic additions: any will do, threads should differ. The stack's
+/// address is to be had everywhere, in signal handlers and destructors too.
+pub(crate) fn stripe() -> usize {
+    let here = 0u8;
+    let hash = ((&raw const here).addr() >> 17).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    (hash * slots()) >> 32
+}
+
+/// How this process counts its readers. Decided once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Sequences, and every thread has the same handle: the inline path.
+    Inline(Handle),
+    /// Sequences, but each thread's registration must be looked at first.
+    Checked,
+    /// Atomics: the kernel has no sequences, or nothing that restarts them.
+    Atomics,
+}
+
+/// Async-signal-safe, as everything here is. Readers that use sequences need a writer that can
+/// restart them, so this registers the process with membarrier too.
+pub(crate) fn mode() -> Mode {
+    const INLINE: u32 = 1;
+    const CHECKED: u32 = 2;
+    const ATOMICS: u32 = 3;
+    static DECIDED: AtomicU32 = AtomicU32::new(0);
+    let mut decided = DECIDED.load(Ordering::Acquire);
+    if decided == 0 {
+        let found = match rseq_ops::process().owner {
+            Owner::Nobody => ATOMICS,
+            _ if membarrier::register().is_err() => ATOMICS,
+            Owner::Libc => INLINE,
+            Owner::Own => CHECKED,
+        };
+        // Should two first uses disagree, because a filter came between them, the first stays.
+        decided = DECIDED
+            .compare_exchange(0, found, Ordering::AcqRel, Ordering::Acquire)
+            .map_or_else(|first| first, |_| found);
+    }
+    match decided {
+        INLINE => rseq_ops::current_thread().map_or(Mode::Checked, Mode::Inline),
+        CHECKED => Mode::Checked,
+        _ => Mode::Atomics,
+    }
+}
+
+/// The calling thread's handle, where it may run sequences.
+pub(crate) fn current_thread() -> Option<Handle> {
+    if mode() == Mode::Atomics {
+        None
+    } else {
+        rseq_ops::current_thread()
+    }
+}
+
+/// A handle for sequences that must find a mismatch.
+pub(crate) fn inert() -> Handle {
+    rseq_ops::registration::inert()
+}
+
+/// Adds 1 to this CPU's counter of the period in `period`; that period's word, or `None` for an
+/// abort.
+///
+/// # Safety
+/// `handle` is this thread's, `period` is set up and its area alive.
+#[inline(always)]
+pub(crate) unsafe fn add_through(handle: Handle, period: &AtomicUsize) -> Option<usize> {
+    // SAFETY: the caller's; only these sequences write the `net` words, except the writer when no
+    // sequence can (`Readers::settle`); a domain's area lives as long as its period word.
+    unsafe { rseq_ops::ops::add_through::<SHIFT>(handle, period.as_ptr()) }
+        .map(core::num::NonZeroUsize::get)
+}
+
+/// Subtracts 1 from this CPU's counter of the period of `word`, if that is the one in `period`.
+///
+/// # Safety
+/// As for [`add_through`]; for a `word` that no period has, an inert handle will do.
+#[inline(always)]
+pub(crate) unsafe fn sub_if_current(handle: Handle, period: &AtomicUsize, word: usize) -> Outcome {
+    // SAFETY: as above.
+    unsafe { rseq_ops::ops::sub_if_current::<SHIFT>(handle, period.as_ptr(), word) }
+}
+
+/// Subtracts 1 from this CPU's counter of the period of `word`.
+///
+/// # Safety
+/// As for [`add_through`].
+pub(crate) unsafe fn sub(handle: Handle, word: usize) -> Outcome {
+    // SAFETY: as above.
+    unsafe { rseq_ops::ops::add::<SHIFT>(handle, word, -1) }
+}
+
+/// Copies `size` bytes from where `source` points, in one sequence.
+///
+/// # Safety
+/// `handle` is this thread's. `source` points to `size` bytes that are freed only after it was
+/// replaced and [`restart_sequences`] has returned. `target` has room for them.
+#[inline(always)]
+pub(crate) unsafe fn copy_through(
+    handle: Handle,
+    source: *const *const u8,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    // SAFETY: the caller's.
+    unsafe { rseq_ops::ops::copy_through(handle, source, target, size) }
+}
+
+/// A full barrier on all CPUs that run this process, which restarts all sequences in flight.
+///
+/// # Panics
+/// If the kernel refuses what it granted at registration (a seccomp filter installed since):
+/// readers count on it, so no grace period can end any more.
+pub(crate) fn restart_sequences() {
+    if mode() == Mode::Atomics {
+        // All readers use atomics, with a fence of their own to pair with this one.
+        return fence(Ordering::SeqCst);
+    }
+    #[cfg(feature = "delay-injection")]
+    if crate::testing::plain_membarrier() {
+        return membarrier::barrier().expect("membarrier");
+    }
+    if let Err(refused) = membarrier::restart() {
+        panic!(
+            "a grace period cannot end: {refused}, though the process is registered for it; \
+             install system-call filters before the first use of RCU, or allow membarrier"
+        );
+    }
+}
+
+/// One turn of a short wait.
+pub(crate) fn spin() {
+    core::hint::spin_loop();
+}
+
+/// Sleeps while `word` holds `value`; may wake for no reason.
+pub(crate) fn futex_wait(word: &AtomicU32, value: u32) {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    // SAFETY: the word is valid during the call; no timeout.
+    unsafe {
+        let command = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+        libc::syscall(libc::SYS_futex, word.as_ptr(), command, value, 0usize);
+    }
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    if word.load(Ordering::Relaxed) == value {
+        std::thread::sleep(core::time::Duration::from_micros(100));
+    }
+}
+
+/// Wakes whoever sleeps on `word`.
+pub(crate) fn futex_wake(word: &AtomicU32) {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    // SAFETY: only the word's address is used. errno is put back: signal handlers come here.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        let command = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+        libc::syscall(libc::SYS_futex, word.as_ptr(), command, i32::MAX);
+        *errno = before;
+    }
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    let _ = word;
+}

@@ -1,0 +1,321 @@
+//! The per-CPU reader counters: enter, exit, sum. Nothing else touches them.
+//!
+//! # State
+//! A domain has two *periods*. The `period` word is the address of the current one's counter in
+//! slot 0; each CPU's slot has, for each period, a `net` counter that restartable sequences write
+//! with plain stores, and a `shared` one that anybody writes with atomic additions.
+//!
+//! A section adds 1 to one counter of the current period when it begins, and subtracts 1 from
+//! *any* counter of that same period when it ends, wherever the guard is by then: on another CPU,
+//! on a thread without rseq, in a destructor. A single counter means nothing; the **sum** over all
+//! counters of a period is the number of its open sections.
+//!
+//! # Why a sum of counters read one after the other may be trusted
+//! After a flip and a restart of all sequences nobody begins a section in the old period (a reader
+//! that lost the race with atomics takes its addition back, on the same counter). From then on
+//! sections only end, so a counter only falls. Each counter is read at some moment, and is at that
+//! moment at least what it will be at the end of the scan; so the sum read is at least the number
+//! of sections still open, which is at least 0. If the sum is 0, all are over, and every counter
+//! was read at its last value: each section's end is visible to us (acquire).
+//!
+//! # Letters
+//! The orderings below are named by letters; `grace_period` and the models use the same.
+//!
+//! | | where | pairs with | obligation |
+//! |---|---|---|---|
+//! | A | `flip` stores the period (release) | B | a new reader sees what the updater did before |
+//! | B | `enter` loads the period (acquire) | A | |
+//! | C | the restart after the flip | the sequences, H | the old period's beginnings are final |
+//! | D | `exit` subtracts (release) | E | a section's accesses are over |
+//! | E | the sum's loads (acquire) | D | |
+//! | F | fence between setting `waiter` and the last sum | G | no lost wake-up |
+//! | G | fence between a late end and the load of `waiter` | F | |
+//! | H | fence between an atomic begin and the second load of the period | C | Dekker |
+
+use core::num::NonZeroUsize;
+
+use crate::machine::{self, AtomicIsize, AtomicU32, AtomicUsize, Handle, Ordering, Outcome, fence};
+
+/// How often a sequence is tried before atomics are used instead: a debugger that steps, or a
+/// storm of signals, can abort sequences for ever.
+const ATTEMPTS: u32 = 16;
+
+/// Marks a token whose end must not use the inline path. No period word has this bit.
+const CHECKED: usize = 1;
+
+/// A section's period, and the handle for its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token {
+    word: usize,
+    handle: Handle,
+}
+
+/// The reader side of a domain: read-mostly, one cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Readers {
+    /// Address of the current period's `net` counter in slot 0; 0 until set up.
+    period: AtomicUsize,
+    /// The process's handle where the inline path may be used (`cs` is stored last), else 0.
+    cs: AtomicIsize,
+    index: AtomicIsize,
+    /// 1 while the grace period sleeps.
+    waiter: AtomicU32,
+}
+
+impl Readers {
+    machine::const_fn! {
+        pub(crate) fn new() -> Self {
+            Readers {
+                period: AtomicUsize::new(0),
+                cs: AtomicIsize::new(0),
+                index: AtomicIsize::new(0),
+                waiter: AtomicU32::new(0),
+            }
+        }
+    }
+
+    /// Whether [`Readers::set_up`] has been called.
+    pub(crate) fn is_set_up(&self) -> bool {
+        self.period.load(Ordering::Acquire) != 0
+    }
+
+    /// Gives the counters their memory: `base` is the address of slot 0, zeroed. False if another
+    /// thread (or a signal handler, or the code it interrupted) was first.
+    pub(crate) fn set_up(&self, base: usize) -> bool {
+        let first = self
+            .period
+            .compare_exchange(0, base, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
+        if let machine::Mode::Inline(handle) = machine::mode() {
+            self.index.store(handle.index, Ordering::Relaxed);
+            // Release: who sees `cs` sees `index` and the period too.
+            self.cs.store(handle.cs, Ordering::Release);
+        }
+        first
+    }
+
+    /// Begins a section, the usual way. `None` is rare, and means [`Readers::enter_slowly`].
+    ///
+    /// The token carries the handle to the section's end, in registers mostly: loading it again
+    /// there would cost a tenth of the whole section.
+    #[inline(always)]
+    pub(crate) fn enter(&self) -> Option<Token> {
+        // Acquire: pairs with `set_up`.
+        let cs = self.cs.load(Ordering::Acquire);
+        if cs == 0 {
+            return None;
+        }
+        let handle = Handle {
+            cs,
+            index: self.index.load(Ordering::Relaxed),
+        };
+        // SAFETY: `cs` is set: every thread has this handle, and the period is set up. (B)
+        let word = unsafe { machine::add_through(handle, &self.period) }?;
+        Some(Token { word, handle })
+    }
+
+    /// Ends a section, on whatever thread and CPU. Async-signal-safe.
+    ///
+    /// A period that is not the current one any more has a grace period that waits for it, and
+    /// may sleep: that end goes the slow way, which looks. It costs the usual end one comparison,
+    /// and spares the writer a barrier before it sleeps: after the restart (C) every end of the
+    /// old period is a slow one, or has happened visibly.
+    #[inline(always)]
+    pub(crate) fn exit(&self, token: Token) {
+        // SAFETY: the token is of these readers; its handle is this process's, or it is inert and
+        // the word has the mark that no period has. (D)
+        let outcome = unsafe { machine::sub_if_current(token.handle, &self.period, token.word) };
+        if outcome != Outcome::Committed {
+            self.exit_slowly(token.word & !CHECKED);
+        }
+    }
+
+    /// A whole section as one sequence, without a counter: copies `size` bytes from where `source`
+    /// points. The restart of the grace period (C) makes it start over, so a writer never waits
+    /// for it. False if it could not be had; the caller then copies inside a counted section.
+    ///
+    /// # Safety
+    /// `source` points to `size` bytes that are freed only after it was replaced and a grace
+    /// period of this domain has passed. `target` has room for them; its contents count only if
+    /// the answer is true.
+    #[inline(always)]
+    pub(crate) unsafe fn snapshot(
+        &self,
+        source: *const *const u8,
+        target: *mut u8,
+        size: usize,
+    ) -> bool {
+        // Acquire: pairs with `set_up`.
+        let cs = self.cs.load(Ordering::Acquire);
+        if cs != 0 {
+            let handle = Handle { cs, index: 0 };
+            // SAFETY: `cs` is set: every thread has this handle, which copies use no index of.
+            // The rest is the caller's.
+            if unsafe { machine::copy_through(handle, source, target, size) } == Outcome::Committed
+            {
+                return true;
+            }
+        }
+        // SAFETY: the caller's.
+        unsafe { self.snapshot_slowly(source, target, size) }
+    }
+
+    /// # Safety
+    /// As for [`Readers::snapshot`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn snapshot_slowly(
+        &self,
+        source: *const *const u8,
+        target: *mut u8,
+        size: usize,
+    ) -> bool {
+        let Some(handle) = machine::current_thread() else {
+            return false;
+        };
+        (0..ATTEMPTS).any(|_| {
+            // SAFETY: this thread's handle; the rest is the caller's.
+            (unsafe { machine::copy_through(handle, source, target, size) }) == Outcome::Committed
+        })
+    }
+
+    /// Begins a section where [`Readers::enter`] could not: an aborted sequence, another mode, or
+    /// the first use. `None` if [`Readers::set_up`] must be called first. Only a word, not the
+    /// token, because a token would come through memory and push the usual one there too.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn enter_slowly(&self) -> Option<NonZeroUsize> {
+        if !self.is_set_up() {
+            return None;
+        }
+        let word = self
+            .begin_by_sequence()
+            .unwrap_or_else(|| self.begin_by_atomics());
+        let inline = matches!(machine::mode(), machine::Mode::Inline(_));
+        NonZeroUsize::new(if inline { word } else { word | CHECKED })
+    }
+
+    /// The token of a section that [`Readers::enter_slowly`] began.
+    #[inline(always)]
+    pub(crate) fn slow_token(word: NonZeroUsize) -> Token {
+        Token {
+            word: word.get(),
+            handle: Self::handle_to_exit(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn handle_to_exit() -> Handle {
+        match machine::mode() {
+            machine::Mode::Inline(handle) => handle,
+            _ => machine::inert(),
+        }
+    }
+
+    fn begin_by_sequence(&self) -> Option<usize> {
+        let handle = machine::current_thread()?;
+        // SAFETY: this thread's handle; the period is set up. (B)
+        (0..ATTEMPTS).find_map(|_| unsafe { machine::add_through(handle, &self.period) })
+    }
+
+    fn begin_by_atomics(&self) -> usize {
+        loop {
+            let word = self.period.load(Ordering::Relaxed);
+            let counter = machine::shared(word, machine::stripe());
+            counter.fetch_add(1, Ordering::Relaxed);
+            // H: either the writer's sum, after C, sees our addition, or we see its flip. A
+            // SeqCst read-modify-write would not order the load after it on AArch64.
+            fence(Ordering::SeqCst);
+            // B
+            if self.period.load(Ordering::Acquire) == word {
+                return word;
+            }
+            // The writer may have counted this addition and gone to sleep over it.
+            counter.fetch_sub(1, Ordering::Release);
+            self.wake();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn exit_slowly(&self, word: usize) {
+        let committed = machine::current_thread().is_some_and(|handle| {
+            // SAFETY: this thread's handle; the word is a token's of these readers. (D)
+            (0..ATTEMPTS).any(|_| unsafe { machine::sub(handle, word) } == Outcome::Committed)
+        });
+        if !committed {
+            // D
+            machine::shared(word, machine::stripe()).fetch_sub(1, Ordering::Release);
+        }
+        self.wake();
+    }
+
+    /// Wakes the grace period if it sleeps.
+    fn wake(&self) {
+        // G: our subtraction comes before the load of `waiter`. If that load misses the writer's
+        // store, then the writer's sum, after F, sees the subtraction.
+        fence(Ordering::SeqCst);
+        if self.waiter.load(Ordering::Relaxed) != 0 {
+            self.waiter.store(0, Ordering::Relaxed);
+            machine::futex_wake(&self.waiter);
+        }
+    }
+
+    // The writer's side. One thread at a time calls these: `grace_period` holds a lock.
+
+    /// Makes the other period the current one; the word of the old one.
+    pub(crate) fn flip(&self) -> usize {
+        let old = self.period.load(Ordering::Relaxed);
+        // A: what the updater unpublished before is not seen by sections of the new period.
+        self.period
+            .store(old ^ machine::PERIOD_BIT, Ordering::Release);
+        old
+    }
+
+    /// Whether any section of the period may be open. Exact only after a restart that follows the
+    /// flip.
+    pub(crate) fn any_open(&self, old: usize) -> bool {
+        // E
+        let open: i64 = (0..machine::slots())
+            .map(|slot| {
+                machine::net(old, slot).load(Ordering::Acquire)
+                    + machine::shared(old, slot).load(Ordering::Acquire)
+            })
+            .sum();
+        open != 0
+    }
+
+    /// Sleeps until a section of the period ends, if any is open.
+    pub(crate) fn sleep_while_open(&self, old: usize) {
+        self.waiter.store(1, Ordering::Relaxed);
+        // F: pairs with G.
+        fence(Ordering::SeqCst);
+        if self.any_open(old) {
+            machine::futex_wait(&self.waiter, 1);
+        }
+        self.waiter.store(0, Ordering::Relaxed);
+    }
+
+    /// Moves what sequences left in the counters of a period without open sections to one shared
+    /// counter. Sections that began on one CPU and ended on another leave +1 here and -1 there;
+    /// the sum is right for ever, but sequences are fastest on counters that rest at 0.
+    ///
+    /// Nobody else writes these words now: no section of this period is open, and none begins
+    /// until the next flip (A), which publishes the stores.
+    pub(crate) fn settle(&self, old: usize) {
+        let mut left = 0;
+        for slot in 0..machine::slots() {
+            let counter = machine::net(old, slot);
+            let value = counter.load(Ordering::Relaxed);
+            if value != 0 {
+                left += value;
+                counter.store(0, Ordering::Relaxed);
+            }
+        }
+        if left != 0 {
+            machine::shared(old, 0).fetch_add(left, Ordering::Relaxed);
+        }
+    }
+}
