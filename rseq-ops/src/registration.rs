@@ -12,7 +12,9 @@
 
 use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 
-use crate::{abi, arch};
+use crate::abi;
+#[cfg(sequences)]
+use crate::arch;
 
 /// Who registers this process's threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +50,10 @@ pub struct Process {
 }
 
 /// The address of a thread's own area and its offset from the thread pointer.
+#[cfg(sequences)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnArea {
     pub(crate) offset: isize,
-    // Used where there is a thread pointer to add the offset to.
-    #[cfg_attr(not(target_os = "linux"), allow(unused))]
     pub(crate) address: usize,
 }
 
@@ -103,11 +104,11 @@ pub fn current_thread() -> Option<Handle> {
 /// A handle into this thread's own area, which the kernel does not look at: for operations that
 /// must find a mismatch ([`crate::ops::sub_if_current`]).
 pub fn inert() -> Handle {
-    if arch::SUPPORTED {
-        at(arch::own_area::get().offset, false)
-    } else {
-        at(0, false)
-    }
+    #[cfg(sequences)]
+    let area = arch::own_area::get().offset;
+    #[cfg(not(sequences))]
+    let area = 0;
+    at(area, false)
 }
 
 fn handle() -> Handle {
@@ -129,7 +130,7 @@ fn at(area: isize, dense: bool) -> Handle {
 
 /// Bytes of an area of `published` bytes that the kernel fills. 20 and 32 both mean the original
 /// area: then the kernel's own word counts, and without one the first 20 bytes.
-#[cfg_attr(not(target_os = "linux"), allow(unused))]
+#[cfg(any(sequences, test))]
 fn feature_size(published: usize, kernel: usize) -> usize {
     match published {
         abi::ORIGINAL_FEATURE_SIZE | abi::ORIGINAL_SIZE => match kernel {
@@ -149,17 +150,14 @@ fn discover() -> Owner {
     owner
 }
 
-#[cfg(not(all(target_os = "linux", not(miri), not(feature = "portable"))))]
+#[cfg(not(sequences))]
 fn look() -> (Owner, u32, isize, usize) {
     (Owner::Nobody, NOBODY, 0, 0)
 }
 
-#[cfg(all(target_os = "linux", not(miri), not(feature = "portable")))]
+#[cfg(sequences)]
 fn look() -> (Owner, u32, isize, usize) {
     const NONE: (Owner, u32, isize, usize) = (Owner::Nobody, NOBODY, 0, 0);
-    if !arch::SUPPORTED {
-        return NONE;
-    }
     // SAFETY: reads the auxiliary vector, which never changes.
     let kernel = unsafe { libc::getauxval(abi::AT_RSEQ_FEATURE_SIZE) } as usize;
     if let Some((offset, size)) = arch::libc_offset()
@@ -179,7 +177,7 @@ fn look() -> (Owner, u32, isize, usize) {
     NONE
 }
 
-#[cfg(not(all(target_os = "linux", not(miri), not(feature = "portable"))))]
+#[cfg(not(sequences))]
 mod own {
     pub(super) fn current_thread() -> bool {
         false
@@ -187,7 +185,7 @@ mod own {
 }
 
 /// Our own registration, thread by thread.
-#[cfg(all(target_os = "linux", not(miri), not(feature = "portable")))]
+#[cfg(sequences)]
 mod own {
     use core::ffi::c_void;
     use core::mem::MaybeUninit;
@@ -374,10 +372,9 @@ mod tests {
         assert_eq!(first.is_some(), process().owner != Owner::Nobody);
     }
 
+    #[cfg(sequences)]
     #[test]
     fn the_inert_area_is_this_crates_own() {
-        if arch::SUPPORTED {
-            assert_eq!(inert().cs - abi::RSEQ_CS, arch::own_area::get().offset);
-        }
+        assert_eq!(inert().cs - abi::RSEQ_CS, arch::own_area::get().offset);
     }
 }

@@ -1,31 +1,11 @@
 //! One file per processor, each the same short list of sequences; `portable` stands beside them.
 
-#[cfg(all(
-    target_arch = "x86_64",
-    target_os = "linux",
-    not(miri),
-    not(feature = "portable")
-))]
+#[cfg(sequences)]
 mod x86_64;
-#[cfg(all(
-    target_arch = "x86_64",
-    target_os = "linux",
-    not(miri),
-    not(feature = "portable")
-))]
+#[cfg(sequences)]
 pub(crate) use x86_64::*;
 
-#[cfg(not(all(
-    target_arch = "x86_64",
-    target_os = "linux",
-    not(miri),
-    not(feature = "portable")
-)))]
+#[cfg(not(sequences))]
 mod portable;
-#[cfg(not(all(
-    target_arch = "x86_64",
-    target_os = "linux",
-    not(miri),
-    not(feature = "portable")
-)))]
+#[cfg(not(sequences))]
 pub(crate) use portable::*;

@@ -4,8 +4,6 @@
 use crate::ops::Outcome;
 use crate::registration::Handle;
 
-pub(crate) const SUPPORTED: bool = false;
-
 pub(crate) unsafe fn add_through<const SHIFT: u32>(_: Handle, _: *const usize) -> usize {
     0
 }
@@ -24,17 +22,4 @@ pub(crate) unsafe fn add<const SHIFT: u32>(_: Handle, _: usize, _: i64) -> Outco
 
 pub(crate) unsafe fn copy_through(_: Handle, _: *const *const u8, _: *mut u8, _: usize) -> Outcome {
     Outcome::Aborted
-}
-
-pub(crate) mod own_area {
-    use crate::registration::OwnArea;
-
-    /// Nobody asks for it: see the top of the file.
-    pub(crate) fn get() -> OwnArea {
-        unreachable!("no area of our own without sequences")
-    }
-}
-
-pub(crate) fn libc_offset() -> Option<(isize, u32)> {
-    None
 }

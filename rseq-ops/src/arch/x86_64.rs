@@ -21,8 +21,6 @@ use core::arch::{asm, global_asm};
 use crate::ops::Outcome;
 use crate::registration::Handle;
 
-pub(crate) const SUPPORTED: bool = true;
-
 /// The descriptor of the sequence between labels 2 and 3 with its abort handler at label 4.
 macro_rules! descriptor {
     () => {

@@ -1,0 +1,17 @@
+//! Sets the cfg `sequences` where this crate has restartable sequences in assembly.
+
+use std::env::var;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(sequences)");
+    let target = |what: &str| var(format!("CARGO_CFG_{what}")).unwrap_or_default();
+    if target("TARGET_ARCH") == "x86_64"
+        && target("TARGET_OS") == "linux"
+        && target("TARGET_POINTER_WIDTH") == "64"
+        && var("CARGO_CFG_MIRI").is_err()
+        && var("CARGO_FEATURE_PORTABLE").is_err()
+    {
+        println!("cargo::rustc-cfg=sequences");
+    }
+}
