@@ -1,0 +1,102 @@
+//! Finds out whether liburcu-memb can be compared with, and builds the loop that does.
+//!
+//! Without a C compiler, liburcu's headers or its library, nothing is built, the cfg
+//! `have_liburcu_memb` stays unset, and the benchmarks leave that peer out.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+const SOURCE: &str = "c/memb.c";
+
+/// Uses each symbol that the benchmarks link, so that linking it proves they are all there.
+const PROBE: &str = "\
+#include <stdint.h>
+#include <urcu/urcu-memb.h>
+uint64_t urcu_benches_memb_sections(uint64_t **slot, uint64_t count);
+int main(void)
+{
+\tuint64_t value = 42, *slot = &value, sum;
+\turcu_memb_register_thread();
+\tsum = urcu_benches_memb_sections(&slot, 1);
+\turcu_memb_synchronize_rcu();
+\turcu_memb_unregister_thread();
+\treturn sum != 42;
+}
+";
+
+fn main() {
+    println!("cargo::rustc-check-cfg=cfg(have_liburcu_memb)");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={SOURCE}");
+    // Changes when Debian's liburcu-dev comes or goes.
+    let packages = Path::new("/var/lib/dpkg/status");
+    if packages.exists() {
+        println!("cargo::rerun-if-changed={}", packages.display());
+    }
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
+        return;
+    }
+    // The loop goes to the executable itself, where code that is compiled for one reaches
+    // liburcu's data directly, as a C program's does. Elsewhere than on x86-64 that need
+    // not link with a shared library's data.
+    let direct = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64");
+    let built = (direct && build("-fPIE")) || build("-fPIC");
+    if built {
+        println!("cargo::rustc-cfg=have_liburcu_memb");
+    }
+}
+
+/// Builds the loop and its static library; true if an executable with it can be linked.
+fn build(code_model: &str) -> bool {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let mut build = cc::Build::new();
+    build
+        .file(SOURCE)
+        .opt_level(2)
+        .debug(false)
+        .pic(false)
+        .flag(code_model)
+        .warnings(false)
+        .cargo_metadata(false)
+        .cargo_warnings(false)
+        .cargo_output(false);
+    if code_model == "-fPIE" {
+        // What gcc does of itself.
+        build.flag_if_supported("-fdirect-access-external-data");
+    }
+    if build.try_compile("urcu_benches_memb").is_err() || !links(&build, &out) {
+        return false;
+    }
+    println!("cargo::rustc-link-search=native={}", out.display());
+    println!("cargo::rustc-link-lib=static=urcu_benches_memb");
+    println!("cargo::rustc-link-lib=dylib=urcu-memb");
+    true
+}
+
+/// True if a position-independent executable of the loop and liburcu-memb links.
+fn links(build: &cc::Build, out: &Path) -> bool {
+    let probe = out.join("probe.c");
+    if std::fs::write(&probe, PROBE).is_err() {
+        return false;
+    }
+    let Ok(compiler) = build.try_get_compiler() else {
+        return false;
+    };
+    let object = out.join("probe.o");
+    let mut compile = compiler.to_command();
+    compile.arg("-c").arg(&probe).arg("-o").arg(&object);
+    let mut link = std::process::Command::new(compiler.path());
+    let mut library: OsString = "-L".into();
+    library.push(out);
+    link.arg("-pie")
+        .arg(&object)
+        .arg(library)
+        .args(["-lurcu_benches_memb", "-lurcu-memb"]);
+    link.arg("-o").arg(out.join("probe"));
+    [compile, link].iter_mut().all(|command| {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    })
+}

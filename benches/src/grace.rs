@@ -1,0 +1,374 @@
+//! Grace periods: `synchronize` of the library and of liburcu-memb while nobody reads,
+//! while one thread does all the time, and among many threads that once have.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::measure::{Effort, median};
+use crate::memb;
+use crate::sections::{self, Data};
+
+/// A library whose grace periods are measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Library {
+    /// Its name.
+    pub name: &'static str,
+    /// Waits for a grace period.
+    pub synchronize: fn(),
+    /// Runs that many read-side sections.
+    pub read: fn(&Data, u64) -> u64,
+}
+
+/// This library.
+pub const URCU: Library = Library {
+    name: "urcu",
+    synchronize: urcu::synchronize,
+    read: sections::guard,
+};
+
+/// The peer, if there is one here.
+#[must_use]
+pub fn peer() -> Option<Library> {
+    memb::AVAILABLE.then_some(Library {
+        name: sections::MEMB,
+        synchronize: memb::synchronize,
+        read: sections::liburcu_memb,
+    })
+}
+
+/// This library and, where it is there, its peer.
+#[must_use]
+pub fn libraries() -> Vec<Library> {
+    [URCU].into_iter().chain(peer()).collect()
+}
+
+/// What else goes on during the grace periods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// Nobody reads.
+    Idle,
+    /// One thread runs read-side sections of the library without a pause.
+    BusyReader,
+    /// Many threads have read before and now sleep.
+    IdleThreads,
+}
+
+impl Scenario {
+    /// All of them, in the order in which they are measured.
+    pub const ALL: [Self; 3] = [Self::Idle, Self::BusyReader, Self::IdleThreads];
+
+    /// Its name in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::BusyReader => "busy reader",
+            Self::IdleThreads => "idle threads",
+        }
+    }
+}
+
+/// The grace periods of one library in one scenario, in microseconds.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The library.
+    pub library: &'static str,
+    /// The scenario.
+    pub scenario: Scenario,
+    /// The median of each round.
+    pub rounds: Vec<f64>,
+    /// Every one of them.
+    pub samples: Vec<f64>,
+}
+
+/// The outcome of [`measure`].
+#[derive(Debug)]
+pub struct Measured {
+    /// By scenario, then by library.
+    pub series: Vec<Series>,
+    /// The least number of idle threads that a round had.
+    pub idle_threads: usize,
+    /// Why there were no more.
+    pub shortage: Option<String>,
+}
+
+/// Measures every scenario for every library, in interleaved rounds.
+///
+/// # Panics
+///
+/// Panics if the busy reader cannot be created, or if an idle thread panics.
+#[must_use]
+pub fn measure(libraries: &[Library], data: &Arc<Data>, effort: &Effort) -> Measured {
+    let mut series: Vec<Series> = Scenario::ALL
+        .into_iter()
+        .flat_map(|scenario| {
+            libraries
+                .iter()
+                .map(move |library| (scenario, library.name))
+        })
+        .map(|(scenario, library)| Series {
+            library,
+            scenario,
+            rounds: Vec::new(),
+            samples: Vec::new(),
+        })
+        .collect();
+    let mut idle_threads = effort.idle_threads;
+    let mut shortage = None;
+    // The kernel cuts membarrier short in a process of one thread, which hardly any
+    // program that needs this is: one thread sleeps here throughout.
+    let (_company, _) = IdleThreads::spawn(1, None);
+    for _ in 0..effort.grace_rounds {
+        let mut position = series.iter_mut();
+        for scenario in Scenario::ALL {
+            let crowd = (scenario == Scenario::IdleThreads).then(|| {
+                let (threads, error) = IdleThreads::spawn(effort.idle_threads, Some(data));
+                idle_threads = idle_threads.min(threads.len());
+                shortage = error.map(|error| error.to_string()).or(shortage.take());
+                threads
+            });
+            for library in libraries {
+                let reader =
+                    (scenario == Scenario::BusyReader).then(|| BusyReader::start(*library, data));
+                let samples = sample(library.synchronize, effort);
+                drop(reader);
+                if let Some(series) = position.next() {
+                    series.rounds.push(median(&samples));
+                    series.samples.extend(samples);
+                }
+            }
+            drop(crowd);
+        }
+    }
+    Measured {
+        series,
+        idle_threads,
+        shortage,
+    }
+}
+
+/// Microseconds of one grace period after another.
+fn sample(synchronize: fn(), effort: &Effort) -> Vec<f64> {
+    let limit = Duration::from_millis(effort.grace_ms);
+    let mut samples = Vec::with_capacity(effort.grace_samples);
+    synchronize();
+    let begin = Instant::now();
+    while samples.len() < effort.grace_samples {
+        let start = Instant::now();
+        synchronize();
+        samples.push(start.elapsed().as_secs_f64() * 1e6);
+        if begin.elapsed() >= limit {
+            break;
+        }
+    }
+    samples
+}
+
+/// A thread that runs read-side sections until this is dropped.
+#[derive(Debug)]
+pub struct BusyReader {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl BusyReader {
+    /// Starts one; returns when it has begun to read.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the thread cannot be created.
+    #[must_use]
+    pub fn start(library: Library, data: &Arc<Data>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let batches = Arc::new(AtomicUsize::new(0));
+        let thread = thread::spawn({
+            let (stop, batches, data) = (stop.clone(), batches.clone(), data.clone());
+            move || {
+                // Held throughout: registering takes a lock that grace periods need.
+                let _registration = memb::register();
+                while !stop.load(Ordering::Relaxed) {
+                    (library.read)(&data, 1000);
+                    batches.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        while batches.load(Ordering::Relaxed) == 0 && !thread.is_finished() {
+            thread::yield_now();
+        }
+        Self {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for BusyReader {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Threads that sleep until this is dropped.
+#[derive(Debug)]
+pub struct IdleThreads {
+    gate: Arc<Gate>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    arrived: usize,
+    open: bool,
+}
+
+impl Gate {
+    fn arrive(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.arrived += 1;
+        // Only the creator waits for arrivals while the gate is shut, but the threads
+        // wait on the same condition: it looks by itself instead of being woken.
+        while !state.open {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn arrived(&self) -> usize {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .arrived
+    }
+
+    fn open(&self) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open = true;
+        self.changed.notify_all();
+    }
+}
+
+impl IdleThreads {
+    const STACK: usize = 64 << 10;
+
+    /// Creates so many, each of which first reads with every library if there is `data`;
+    /// returns when all sleep. If not all could be created, also why.
+    ///
+    /// # Panics
+    ///
+    /// Panics if one of them panics before it sleeps.
+    #[must_use]
+    pub fn spawn(wanted: usize, data: Option<&Arc<Data>>) -> (Self, Option<io::Error>) {
+        let gate = Arc::new(Gate::default());
+        let mut threads = Vec::with_capacity(wanted);
+        let mut shortage = None;
+        for _ in 0..wanted {
+            let (gate, data) = (gate.clone(), data.cloned());
+            let body = move || {
+                let _registration = data.as_ref().map(|data| {
+                    let registration = memb::register();
+                    for library in libraries() {
+                        (library.read)(data, 1);
+                    }
+                    registration
+                });
+                gate.arrive();
+            };
+            match thread::Builder::new().stack_size(Self::STACK).spawn(body) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    shortage = Some(error);
+                    break;
+                }
+            }
+        }
+        while gate.arrived() < threads.len() {
+            assert!(
+                !threads.iter().any(JoinHandle::is_finished),
+                "a thread failed to read"
+            );
+            thread::sleep(Duration::from_millis(1));
+        }
+        (Self { gate, threads }, shortage)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
+}
+
+impl Drop for IdleThreads {
+    fn drop(&mut self) {
+        self.gate.open();
+        for thread in self.threads.drain(..) {
+            // A panic of the thread has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{IdleThreads, Scenario, libraries, measure};
+    use crate::measure::Effort;
+    use crate::sections::Data;
+
+    #[test]
+    fn every_scenario_has_every_round() {
+        let effort = Effort {
+            grace_rounds: 2,
+            grace_samples: 3,
+            idle_threads: 20,
+            ..Effort::QUICK
+        };
+        let libraries = libraries();
+        let measured = measure(&libraries, &Arc::new(Data::new(42)), &effort);
+        assert_eq!(measured.series.len(), Scenario::ALL.len() * libraries.len());
+        for series in &measured.series {
+            assert_eq!(
+                series.rounds.len(),
+                2,
+                "{} {:?}",
+                series.library,
+                series.scenario
+            );
+            assert!(!series.samples.is_empty());
+        }
+        assert_eq!(measured.idle_threads, 20);
+        assert!(measured.shortage.is_none());
+    }
+
+    #[test]
+    fn idle_threads_come_and_go() {
+        let (threads, error) = IdleThreads::spawn(10, Some(&Arc::new(Data::new(42))));
+        assert_eq!(threads.len(), 10);
+        assert!(!threads.is_empty());
+        assert!(error.is_none());
+    }
+}

@@ -1,0 +1,188 @@
+//! Interleaved rounds and what is made of them: medians, minima and ratios.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::sections::{Data, Section};
+
+/// The middle of the values, the mean of the two middle ones of an even number of them;
+/// NaN of none.
+#[must_use]
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        odd if odd % 2 == 1 => sorted[middle],
+        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
+    }
+}
+
+/// The least of the values; NaN of none.
+#[must_use]
+pub fn minimum(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::NAN, f64::min)
+}
+
+/// How two series of the same rounds compare.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Ratio {
+    /// The median of the rounds' own ratios: a clock or a neighbour that changes between
+    /// rounds changes both sides of each.
+    pub rounds: f64,
+    /// The ratio of the two minima: what an undisturbed machine would come close to.
+    pub quiet: f64,
+}
+
+impl Ratio {
+    /// Compares `ours` with `theirs`, whose rounds go by the same indices.
+    #[must_use]
+    pub fn of(ours: &[f64], theirs: &[f64]) -> Self {
+        let rounds: Vec<f64> = ours
+            .iter()
+            .zip(theirs)
+            .map(|(our, their)| our / their)
+            .collect();
+        Self {
+            rounds: median(&rounds),
+            quiet: minimum(ours) / minimum(theirs),
+        }
+    }
+}
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Effort {
+    /// Rounds over all sections.
+    pub section_rounds: usize,
+    /// About how long each section runs in a round, in microseconds.
+    pub section_us: u64,
+    /// Rounds over all grace-period scenarios.
+    pub grace_rounds: usize,
+    /// Grace periods of one library and scenario in a round, at most.
+    pub grace_samples: usize,
+    /// The time after which no further one of them begins, in milliseconds.
+    pub grace_ms: u64,
+    /// Threads in the scenario of idle threads.
+    pub idle_threads: usize,
+}
+
+impl Effort {
+    /// For figures to keep.
+    pub const FULL: Self = Self {
+        section_rounds: 41,
+        section_us: 2000,
+        grace_rounds: 9,
+        grace_samples: 100,
+        grace_ms: 120,
+        idle_threads: 2000,
+    };
+
+    /// For a look.
+    pub const QUICK: Self = Self {
+        section_rounds: 11,
+        section_us: 500,
+        grace_rounds: 3,
+        grace_samples: 30,
+        grace_ms: 40,
+        idle_threads: 2000,
+    };
+}
+
+/// Measures all sections in interleaved rounds: nanoseconds of one section, by section
+/// and round.
+///
+/// # Panics
+///
+/// Panics if a section does not read the value that `data` was made with.
+#[must_use]
+pub fn sections(sections: &[Section], data: &Data, value: u64, effort: &Effort) -> Vec<Vec<f64>> {
+    let target = Duration::from_micros(effort.section_us);
+    let counts: Vec<u64> = sections
+        .iter()
+        .map(|section| calibrate(section, data, target))
+        .collect();
+    let mut series = vec![Vec::with_capacity(effort.section_rounds); sections.len()];
+    for round in 0..effort.section_rounds {
+        for step in 0..sections.len() {
+            // Each round begins with another section, so that none always follows the same.
+            let index = (round + step * stride(sections.len(), round)) % sections.len();
+            let (elapsed, sum) = time(&sections[index], data, counts[index]);
+            assert_eq!(
+                sum,
+                value.wrapping_mul(counts[index]),
+                "{}",
+                sections[index].name
+            );
+            series[index].push(elapsed.as_secs_f64() * 1e9 / counts[index] as f64);
+        }
+    }
+    series
+}
+
+/// Forwards in even rounds, backwards in odd ones.
+fn stride(sections: usize, round: usize) -> usize {
+    if round.is_multiple_of(2) {
+        1
+    } else {
+        sections - 1
+    }
+}
+
+/// How many sections take about that long, after a warm-up of as much.
+fn calibrate(section: &Section, data: &Data, target: Duration) -> u64 {
+    let mut count = 64;
+    loop {
+        let (elapsed, _) = time(section, data, count);
+        if elapsed >= target / 2 {
+            let scaled = count as f64 * target.as_secs_f64() / elapsed.as_secs_f64();
+            return (scaled as u64).max(64);
+        }
+        count *= 2;
+    }
+}
+
+/// Runs a section `count` times: how long that took, and the sum it read.
+pub fn time(section: &Section, data: &Data, count: u64) -> (Duration, u64) {
+    let start = Instant::now();
+    let sum = (section.run)(data, count);
+    (start.elapsed(), sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Effort, Ratio, median, minimum, sections};
+    use crate::sections::{Data, all};
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(&[]).is_nan());
+        assert_eq!(minimum(&[3.0, 1.0, 2.0]), 1.0);
+        assert!(minimum(&[]).is_nan());
+    }
+
+    #[test]
+    fn a_ratio_follows_the_rounds() {
+        // The second round ran at half the speed on both sides.
+        let ratio = Ratio::of(&[1.0, 2.0, 1.0], &[2.0, 4.0, 4.0]);
+        assert_eq!(ratio.rounds, 0.5);
+        assert_eq!(ratio.quiet, 0.5);
+    }
+
+    #[test]
+    fn every_section_has_every_round() {
+        let effort = Effort {
+            section_rounds: 4,
+            section_us: 20,
+            ..Effort::QUICK
+        };
+        let all = all();
+        let series = sections(&all, &Data::new(42), 42, &effort);
+        assert_eq!(series.len(), all.len());
+        assert!(series.iter().all(|rounds| rounds.len() == 4));
+    }
+}
