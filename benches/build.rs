@@ -30,6 +30,7 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(have_liburcu_memb)");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={SOURCE}");
+    println!("cargo::rerun-if-env-changed=CC");
     // Changes when Debian's liburcu-dev comes or goes.
     let packages = Path::new("/var/lib/dpkg/status");
     if packages.exists() {

@@ -1,4 +1,8 @@
 //! The floor of a read-side section: two plain increments on two cache-hot words.
+//!
+//! Each increment waits for the one before it of the same word to be stored. A section
+//! whose stores do not depend on what it loaded, or that lets the processor predict what
+//! it loads, can take less time than this.
 
 /// Adds one to the word: one instruction that is neither locked nor a call.
 #[cfg(target_arch = "x86_64")]

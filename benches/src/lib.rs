@@ -12,3 +12,4 @@ pub mod memb;
 pub mod plot;
 pub mod report;
 pub mod sections;
+pub mod table;

@@ -44,12 +44,12 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     // What cannot be written is told now rather than after the measurement.
+    if let Some(directory) = &options.report {
+        fs::create_dir_all(directory).map_err(|error| cannot("create", directory, &error))?;
+    }
     if let Some(file) = &options.json {
         let opened = OpenOptions::new().append(true).create(true).open(file);
         opened.map_err(|error| cannot("write", file, &error))?;
-    }
-    if let Some(directory) = &options.report {
-        fs::create_dir_all(directory).map_err(|error| cannot("create", directory, &error))?;
     }
 
     let effort = if options.quick {
