@@ -2,8 +2,6 @@
 //!
 //! Source: `include/uapi/linux/rseq.h`, `include/uapi/linux/membarrier.h`.
 
-/// Offset of `cpu_id_start`, always a valid CPU number. Bytes.
-pub const CPU_ID_START: isize = 0;
 /// Offset of `cpu_id`: the CPU, or one of the `CPU_ID_*` values below. Bytes.
 pub const CPU_ID: isize = 4;
 /// Offset of the pointer to the descriptor of the sequence that is armed. Bytes.

@@ -4,11 +4,15 @@
 //! concurrency id (`mm_cid`) where the kernel has it, else the CPU number, and `1 << SHIFT` bytes
 //! is the stride of the memory ([`crate::percpu::Area`]).
 //!
+//! On a thread that is not registered the index is negative, and the attempt is aborted.
+//!
 //! Every operation has acquire loads and a release commit. An attempt is given up when the kernel
 //! interrupts it. Callers try again *a bounded number of times*, because a debugger or a signal
 //! storm can interrupt for ever, and then take a way that always ends.
 //!
 //! None takes a lock, allocates or makes a system call: all are async-signal-safe.
+
+use core::num::NonZeroUsize;
 
 use crate::{arch, registration::Handle};
 
@@ -25,7 +29,7 @@ pub enum Outcome {
 }
 
 /// Loads a pointer from `source`, adds 1 to this CPU's word relative to it, and returns the
-/// pointer; `None` for an abort.
+/// pointer and the word's new value; `None` for an abort.
 ///
 /// The load and the addition are one sequence. So a thread that changes `source` and then calls
 /// [`crate::membarrier::restart`] knows that no addition through the old pointer happens any more.
@@ -34,7 +38,7 @@ pub enum Outcome {
 /// long as a plain increment).
 ///
 /// # Safety
-/// * `handle` is the calling thread's (or the process's, where libc registers every thread).
+/// * `handle` is this process's ([`crate::registration::handle`]) or inert.
 /// * `source` is valid for reads and holds a pointer `p`, not null, such that for every index
 ///   that this process can have, `p + (index << SHIFT)` is an aligned 8-byte word that is written
 ///   by such sequences alone, atomic loads aside.
@@ -43,27 +47,27 @@ pub enum Outcome {
 pub unsafe fn add_through<const SHIFT: u32>(
     handle: Handle,
     source: *const usize,
-) -> Option<core::num::NonZeroUsize> {
+) -> Option<(NonZeroUsize, u64)> {
     // SAFETY: the same conditions.
-    core::num::NonZeroUsize::new(unsafe { arch::add_through::<SHIFT>(handle, source) })
+    let (pointer, value) = unsafe { arch::add_through::<SHIFT>(handle, source) };
+    Some((NonZeroUsize::new(pointer)?, value))
 }
 
 /// If `source` holds `expected`, subtracts 1 from this CPU's word relative to it.
 ///
-/// Fastest where the word is 1.
+/// Fastest where the word is `guess`, which may be anything: what [`add_through`] returned, say.
 ///
 /// # Safety
-/// As for [`add_through`], with `expected` in the place of the pointer there. If `source` never
-/// holds `expected`, then `expected` need not be a pointer and `handle` need only point into this
-/// thread's memory ([`crate::registration::inert`]).
+/// As for [`add_through`], with `expected` in the place of the pointer there.
 #[inline(always)]
 pub unsafe fn sub_if_current<const SHIFT: u32>(
     handle: Handle,
     source: *const usize,
     expected: usize,
+    guess: u64,
 ) -> Outcome {
     // SAFETY: the same conditions.
-    unsafe { arch::sub_if_current::<SHIFT>(handle, source, expected) }
+    unsafe { arch::sub_if_current::<SHIFT>(handle, source, expected, guess) }
 }
 
 /// Adds `delta` to this CPU's word relative to `base`.
@@ -89,7 +93,8 @@ pub const COPY_MAX: usize = 1024;
 /// contents of `target` are unspecified.
 ///
 /// # Safety
-/// * `handle`: as for [`add_through`].
+/// * `handle` is this process's, and **the calling thread is registered**: either libc registers
+///   all, or [`crate::current_thread`] has answered on this thread. (There is no index to look at.)
 /// * `source` is valid for reads and points to `size` bytes that stay valid and unchanged until
 ///   the pointer was replaced and [`crate::membarrier::restart`] has returned.
 /// * `target` is valid for writes of `size` bytes, and nobody else reads or writes there.

@@ -27,14 +27,15 @@ pub enum Owner {
     Nobody,
 }
 
-/// Where a thread's `rseq_cs` and its index lie, relative to the thread pointer.
+/// Where a thread's `rseq_cs` and its index lie, relative to the thread pointer: the same for all
+/// threads, for the whole life of the process.
 ///
-/// With [`Owner::Libc`] the same for all threads for the whole life of the process.
+/// The index is negative on a thread that is not registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle {
     /// Offset of `rseq_cs` from the thread pointer. Bytes.
     pub cs: isize,
-    /// Offset of the index (`mm_cid` or `cpu_id_start`) from the thread pointer. Bytes.
+    /// Offset of the index (`mm_cid` or `cpu_id`) from the thread pointer. Bytes.
     pub index: isize,
 }
 
@@ -64,6 +65,10 @@ const NOBODY: u32 = 3;
 
 static OWNER: AtomicU32 = AtomicU32::new(UNKNOWN);
 static FEATURE_SIZE: AtomicU32 = AtomicU32::new(0);
+/// Where the scratch words lie. Bytes from the start of our own area.
+#[cfg(sequences)]
+const SCRATCH: isize = 72;
+
 /// Offset of the area from the thread pointer.
 static AREA: AtomicIsize = AtomicIsize::new(0);
 
@@ -101,30 +106,39 @@ pub fn current_thread() -> Option<Handle> {
     }
 }
 
-/// A handle into this thread's own area, which the kernel does not look at: for operations that
-/// must find a mismatch ([`crate::ops::sub_if_current`]).
+/// The handle of this process's threads. On a thread without a registration, sequences with it
+/// abort; [`current_thread`] registers a thread that is to be registered. Async-signal-safe.
+pub fn handle() -> Handle {
+    match process() {
+        Process {
+            owner: Owner::Nobody,
+            ..
+        } => inert(),
+        Process { dense_index, .. } => {
+            let index = if dense_index {
+                abi::MM_CID
+            } else {
+                abi::CPU_ID
+            };
+            let area = AREA.load(Ordering::Relaxed);
+            Handle {
+                cs: area + abi::RSEQ_CS,
+                index: area + index,
+            }
+        }
+    }
+}
+
+/// A handle with which sequences abort on every thread: it points into memory of the calling
+/// thread that the kernel never looks at. Async-signal-safe.
 pub fn inert() -> Handle {
     #[cfg(sequences)]
-    let area = arch::own_area::get().offset;
+    let scratch = arch::own_area::get().offset + SCRATCH;
     #[cfg(not(sequences))]
-    let area = 0;
-    at(area, false)
-}
-
-fn handle() -> Handle {
-    let dense = FEATURE_SIZE.load(Ordering::Relaxed) as usize >= abi::MM_CID_FEATURE_SIZE;
-    at(AREA.load(Ordering::Relaxed), dense)
-}
-
-fn at(area: isize, dense: bool) -> Handle {
-    let index = if dense {
-        abi::MM_CID
-    } else {
-        abi::CPU_ID_START
-    };
+    let scratch = 0;
     Handle {
-        cs: area + abi::RSEQ_CS,
-        index: area + index,
+        cs: scratch,
+        index: scratch + 8,
     }
 }
 
@@ -322,12 +336,19 @@ mod own {
             .checked_sub(REGISTERED)
             .and_then(|n| LENGTHS.get(n as usize))
         {
-            // A refusal cannot be mended here: the thread's memory is about to go either way.
-            let _ = rseq(area, *length, abi::FLAG_UNREGISTER);
+            // The kernel leaves `cpu_id` at -1 and `mm_cid` at 0; now the area is ours, and both
+            // say that the thread is not registered. A refusal cannot be mended: the thread's
+            // memory is about to go either way.
+            if rseq(area, *length, abi::FLAG_UNREGISTER).is_ok() {
+                let mm_cid = area.wrapping_add_signed(abi::MM_CID);
+                // SAFETY: within the calling thread's own area, aligned; signals are blocked.
+                unsafe { ptr::with_exposed_provenance_mut::<i32>(mm_cid).write_volatile(-1) };
+            }
         }
     }
 
-    /// The key's destructor. Destructors that run later find `OVER` and use their fallback.
+    /// The key's destructor. Destructors that run later find a negative index and `OVER`, and use
+    /// their fallback.
     extern "C" fn at_exit(_: *mut c_void) {
         let area = arch::own_area::get().address;
         let state = state_of(area);
@@ -374,7 +395,17 @@ mod tests {
 
     #[cfg(sequences)]
     #[test]
-    fn the_inert_area_is_this_crates_own() {
-        assert_eq!(inert().cs - abi::RSEQ_CS, arch::own_area::get().offset);
+    fn an_inert_handle_aborts_every_sequence() {
+        let period = 0usize;
+        // SAFETY: the sequence aborts before it looks at anything.
+        unsafe {
+            use crate::ops::{self, Outcome};
+            assert_eq!(ops::add_through::<7>(inert(), &raw const period), None);
+            assert_eq!(
+                ops::sub_if_current::<7>(inert(), &raw const period, 0, 1),
+                Outcome::Aborted
+            );
+            assert_eq!(ops::add::<7>(inert(), 0, 1), Outcome::Aborted);
+        }
     }
 }

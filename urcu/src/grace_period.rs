@@ -11,9 +11,6 @@
 use crate::machine::{self, Mutex};
 use crate::readers::Readers;
 
-/// How often the counters are summed before the writer sleeps: a few microseconds.
-const SPINS: u32 = 100;
-
 /// A domain's readers, and the lock that makes its grace periods follow one another.
 #[derive(Debug)]
 pub(crate) struct GracePeriods {
@@ -47,7 +44,7 @@ impl GracePeriods {
     }
 
     fn drain(&self, old: usize) {
-        for _ in 0..SPINS {
+        for _ in 0..machine::SPINS {
             if !self.readers.any_open(old) {
                 return;
             }

@@ -15,6 +15,8 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
+use core::num::NonZeroUsize;
+
 use rseq_ops::{Owner, membarrier, percpu};
 
 /// Bytes from one CPU's slot to the next, as a power of two: two cache lines, because the
@@ -70,19 +72,17 @@ pub(crate) fn stripe() -> usize {
 /// How this process counts its readers. Decided once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Sequences, and every thread has the same handle: the inline path.
-    Inline(Handle),
-    /// Sequences, but each thread's registration must be looked at first.
-    Checked,
-    /// Atomics: the kernel has no sequences, or nothing that restarts them.
+    /// With sequences. They abort on threads that are not registered, if there may be any.
+    Sequences { handle: Handle, all_threads: bool },
+    /// With atomics: the kernel has no sequences, or nothing that restarts them.
     Atomics,
 }
 
 /// Async-signal-safe, as everything here is. Readers that use sequences need a writer that can
 /// restart them, so this registers the process with membarrier too.
 pub(crate) fn mode() -> Mode {
-    const INLINE: u32 = 1;
-    const CHECKED: u32 = 2;
+    const LIBC: u32 = 1;
+    const OWN: u32 = 2;
     const ATOMICS: u32 = 3;
     static DECIDED: AtomicU32 = AtomicU32::new(0);
     let mut decided = DECIDED.load(Ordering::Acquire);
@@ -90,8 +90,8 @@ pub(crate) fn mode() -> Mode {
         let found = match rseq_ops::process().owner {
             Owner::Nobody => ATOMICS,
             _ if membarrier::register().is_err() => ATOMICS,
-            Owner::Libc => INLINE,
-            Owner::Own => CHECKED,
+            Owner::Libc => LIBC,
+            Owner::Own => OWN,
         };
         // Should two first uses disagree, because a filter came between them, the first stays.
         decided = DECIDED
@@ -99,13 +99,15 @@ pub(crate) fn mode() -> Mode {
             .map_or_else(|first| first, |_| found);
     }
     match decided {
-        INLINE => rseq_ops::current_thread().map_or(Mode::Checked, Mode::Inline),
-        CHECKED => Mode::Checked,
-        _ => Mode::Atomics,
+        ATOMICS => Mode::Atomics,
+        owner => Mode::Sequences {
+            handle: rseq_ops::registration::handle(),
+            all_threads: owner == LIBC,
+        },
     }
 }
 
-/// The calling thread's handle, where it may run sequences.
+/// The handle, where the calling thread may run sequences; registers it if that is ours to do.
 pub(crate) fn current_thread() -> Option<Handle> {
     if mode() == Mode::Atomics {
         None
@@ -114,38 +116,46 @@ pub(crate) fn current_thread() -> Option<Handle> {
     }
 }
 
-/// A handle for sequences that must find a mismatch.
+/// A handle with which every sequence aborts.
 pub(crate) fn inert() -> Handle {
     rseq_ops::registration::inert()
 }
 
-/// Adds 1 to this CPU's counter of the period in `period`; that period's word, or `None` for an
-/// abort.
+/// Adds 1 to this CPU's counter of the period in `period`; that period's word and the counter's
+/// new value, or `None` for an abort.
 ///
 /// # Safety
-/// `handle` is this thread's, `period` is set up and its area alive.
+/// `handle` is this process's or inert, `period` is set up and its area alive.
 #[inline(always)]
-pub(crate) unsafe fn add_through(handle: Handle, period: &AtomicUsize) -> Option<usize> {
+pub(crate) unsafe fn add_through(
+    handle: Handle,
+    period: &AtomicUsize,
+) -> Option<(NonZeroUsize, u64)> {
     // SAFETY: the caller's; only these sequences write the `net` words, except the writer when no
     // sequence can (`Readers::settle`); a domain's area lives as long as its period word.
     unsafe { rseq_ops::ops::add_through::<SHIFT>(handle, period.as_ptr()) }
-        .map(core::num::NonZeroUsize::get)
 }
 
 /// Subtracts 1 from this CPU's counter of the period of `word`, if that is the one in `period`.
+/// Fastest where the counter is `guess`.
 ///
 /// # Safety
-/// As for [`add_through`]; for a `word` that no period has, an inert handle will do.
+/// As for [`add_through`], and `word` is one that `period` has had.
 #[inline(always)]
-pub(crate) unsafe fn sub_if_current(handle: Handle, period: &AtomicUsize, word: usize) -> Outcome {
+pub(crate) unsafe fn sub_if_current(
+    handle: Handle,
+    period: &AtomicUsize,
+    word: usize,
+    guess: u64,
+) -> Outcome {
     // SAFETY: as above.
-    unsafe { rseq_ops::ops::sub_if_current::<SHIFT>(handle, period.as_ptr(), word) }
+    unsafe { rseq_ops::ops::sub_if_current::<SHIFT>(handle, period.as_ptr(), word, guess) }
 }
 
 /// Subtracts 1 from this CPU's counter of the period of `word`.
 ///
 /// # Safety
-/// As for [`add_through`].
+/// As for [`sub_if_current`].
 pub(crate) unsafe fn sub(handle: Handle, word: usize) -> Outcome {
     // SAFETY: as above.
     unsafe { rseq_ops::ops::add::<SHIFT>(handle, word, -1) }
@@ -154,7 +164,7 @@ pub(crate) unsafe fn sub(handle: Handle, word: usize) -> Outcome {
 /// Copies `size` bytes from where `source` points, in one sequence.
 ///
 /// # Safety
-/// `handle` is this thread's. `source` points to `size` bytes that are freed only after it was
+/// `handle` is this process's and this thread is registered. `source` points to `size` bytes that are freed only after it was
 /// replaced and [`restart_sequences`] has returned. `target` has room for them.
 #[inline(always)]
 pub(crate) unsafe fn copy_through(
@@ -188,6 +198,9 @@ pub(crate) fn restart_sequences() {
         );
     }
 }
+
+/// How often a writer looks at the counters before it sleeps: a few microseconds.
+pub(crate) const SPINS: u32 = 100;
 
 /// One turn of a short wait.
 pub(crate) fn spin() {

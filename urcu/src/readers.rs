@@ -40,14 +40,13 @@ use crate::machine::{self, AtomicIsize, AtomicU32, AtomicUsize, Handle, Ordering
 /// storm of signals, can abort sequences for ever.
 const ATTEMPTS: u32 = 16;
 
-/// Marks a token whose end must not use the inline path. No period word has this bit.
-const CHECKED: usize = 1;
-
-/// A section's period, and the handle for its end.
+/// A section's period, and what makes its end cheap: the handle, and the value of the counter
+/// after the section began, which is a good guess for its value before the section ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
     word: usize,
     handle: Handle,
+    guess: u64,
 }
 
 /// The reader side of a domain: read-mostly, one cache line.
@@ -56,9 +55,11 @@ pub(crate) struct Token {
 pub(crate) struct Readers {
     /// Address of the current period's `net` counter in slot 0; 0 until set up.
     period: AtomicUsize,
-    /// The process's handle where the inline path may be used (`cs` is stored last), else 0.
+    /// The process's handle where it uses sequences, else 0. `cs` is stored last.
     cs: AtomicIsize,
     index: AtomicIsize,
+    /// `cs` again where every thread is registered, else 0: copies have no index to look at.
+    copy_cs: AtomicIsize,
     /// 1 while the grace period sleeps.
     waiter: AtomicU32,
 }
@@ -70,6 +71,7 @@ impl Readers {
                 period: AtomicUsize::new(0),
                 cs: AtomicIsize::new(0),
                 index: AtomicIsize::new(0),
+                copy_cs: AtomicIsize::new(0),
                 waiter: AtomicU32::new(0),
             }
         }
@@ -87,10 +89,16 @@ impl Readers {
             .period
             .compare_exchange(0, base, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
-        if let machine::Mode::Inline(handle) = machine::mode() {
+        if let machine::Mode::Sequences {
+            handle,
+            all_threads,
+        } = machine::mode()
+        {
             self.index.store(handle.index, Ordering::Relaxed);
             // Release: who sees `cs` sees `index` and the period too.
             self.cs.store(handle.cs, Ordering::Release);
+            self.copy_cs
+                .store(if all_threads { handle.cs } else { 0 }, Ordering::Release);
         }
         first
     }
@@ -110,9 +118,13 @@ impl Readers {
             cs,
             index: self.index.load(Ordering::Relaxed),
         };
-        // SAFETY: `cs` is set: every thread has this handle, and the period is set up. (B)
-        let word = unsafe { machine::add_through(handle, &self.period) }?;
-        Some(Token { word, handle })
+        // SAFETY: `cs` is set: this is the process's handle, and the period is set up. (B)
+        let (word, guess) = unsafe { machine::add_through(handle, &self.period) }?;
+        Some(Token {
+            word: word.get(),
+            handle,
+            guess,
+        })
     }
 
     /// Ends a section, on whatever thread and CPU. Async-signal-safe.
@@ -123,17 +135,18 @@ impl Readers {
     /// old period is a slow one, or has happened visibly.
     #[inline(always)]
     pub(crate) fn exit(&self, token: Token) {
-        // SAFETY: the token is of these readers; its handle is this process's, or it is inert and
-        // the word has the mark that no period has. (D)
-        let outcome = unsafe { machine::sub_if_current(token.handle, &self.period, token.word) };
+        // SAFETY: the token is of these readers; its handle is this process's or inert. (D)
+        let outcome =
+            unsafe { machine::sub_if_current(token.handle, &self.period, token.word, token.guess) };
         if outcome != Outcome::Committed {
-            self.exit_slowly(token.word & !CHECKED);
+            self.exit_slowly(token.word);
         }
     }
 
     /// A whole section as one sequence, without a counter: copies `size` bytes from where `source`
     /// points. The restart of the grace period (C) makes it start over, so a writer never waits
-    /// for it. False if it could not be had; the caller then copies inside a counted section.
+    /// for it. False where libc does not register every thread, and after too many interruptions;
+    /// the caller then copies inside a counted section.
     ///
     /// # Safety
     /// `source` points to `size` bytes that are freed only after it was replaced and a grace
@@ -147,35 +160,31 @@ impl Readers {
         size: usize,
     ) -> bool {
         // Acquire: pairs with `set_up`.
-        let cs = self.cs.load(Ordering::Acquire);
-        if cs != 0 {
-            let handle = Handle { cs, index: 0 };
-            // SAFETY: `cs` is set: every thread has this handle, which copies use no index of.
-            // The rest is the caller's.
-            if unsafe { machine::copy_through(handle, source, target, size) } == Outcome::Committed
-            {
-                return true;
-            }
+        let cs = self.copy_cs.load(Ordering::Acquire);
+        if cs == 0 {
+            return false;
         }
-        // SAFETY: the caller's.
-        unsafe { self.snapshot_slowly(source, target, size) }
+        // Copies use no index.
+        let handle = Handle { cs, index: 0 };
+        // SAFETY: `copy_cs` is set: every thread is registered. The rest is the caller's.
+        unsafe {
+            machine::copy_through(handle, source, target, size) == Outcome::Committed
+                || Self::snapshot_again(handle, source, target, size)
+        }
     }
 
     /// # Safety
-    /// As for [`Readers::snapshot`].
+    /// As for [`Readers::snapshot`], and every thread is registered.
     #[cold]
     #[inline(never)]
-    unsafe fn snapshot_slowly(
-        &self,
+    unsafe fn snapshot_again(
+        handle: Handle,
         source: *const *const u8,
         target: *mut u8,
         size: usize,
     ) -> bool {
-        let Some(handle) = machine::current_thread() else {
-            return false;
-        };
-        (0..ATTEMPTS).any(|_| {
-            // SAFETY: this thread's handle; the rest is the caller's.
+        (1..ATTEMPTS).any(|_| {
+            // SAFETY: the caller's.
             (unsafe { machine::copy_through(handle, source, target, size) }) == Outcome::Committed
         })
     }
@@ -189,11 +198,10 @@ impl Readers {
         if !self.is_set_up() {
             return None;
         }
-        let word = self
-            .begin_by_sequence()
-            .unwrap_or_else(|| self.begin_by_atomics());
-        let inline = matches!(machine::mode(), machine::Mode::Inline(_));
-        NonZeroUsize::new(if inline { word } else { word | CHECKED })
+        NonZeroUsize::new(
+            self.begin_by_sequence()
+                .unwrap_or_else(|| self.begin_by_atomics()),
+        )
     }
 
     /// The token of a section that [`Readers::enter_slowly`] began.
@@ -202,6 +210,7 @@ impl Readers {
         Token {
             word: word.get(),
             handle: Self::handle_to_exit(),
+            guess: 1,
         }
     }
 
@@ -209,15 +218,17 @@ impl Readers {
     #[inline(never)]
     fn handle_to_exit() -> Handle {
         match machine::mode() {
-            machine::Mode::Inline(handle) => handle,
-            _ => machine::inert(),
+            machine::Mode::Sequences { handle, .. } => handle,
+            machine::Mode::Atomics => machine::inert(),
         }
     }
 
     fn begin_by_sequence(&self) -> Option<usize> {
         let handle = machine::current_thread()?;
-        // SAFETY: this thread's handle; the period is set up. (B)
-        (0..ATTEMPTS).find_map(|_| unsafe { machine::add_through(handle, &self.period) })
+        // SAFETY: the process's handle; the period is set up. (B)
+        let begun =
+            (0..ATTEMPTS).find_map(|_| unsafe { machine::add_through(handle, &self.period) });
+        Some(begun?.0.get())
     }
 
     fn begin_by_atomics(&self) -> usize {
@@ -241,14 +252,24 @@ impl Readers {
     #[cold]
     #[inline(never)]
     fn exit_slowly(&self, word: usize) {
-        let committed = machine::current_thread().is_some_and(|handle| {
-            // SAFETY: this thread's handle; the word is a token's of these readers. (D)
-            (0..ATTEMPTS).any(|_| unsafe { machine::sub(handle, word) } == Outcome::Committed)
-        });
-        if !committed {
-            // D
-            machine::shared(word, machine::stripe()).fetch_sub(1, Ordering::Release);
+        if let Some(handle) = machine::current_thread() {
+            for _ in 0..ATTEMPTS {
+                // SAFETY: the process's handle; the word is a token's of these readers. (D)
+                let mut outcome = unsafe { machine::sub_if_current(handle, &self.period, word, 1) };
+                if outcome == Outcome::Committed {
+                    return;
+                }
+                if outcome == Outcome::Mismatch {
+                    // SAFETY: as above. (D)
+                    outcome = unsafe { machine::sub(handle, word) };
+                }
+                if outcome == Outcome::Committed {
+                    return self.wake();
+                }
+            }
         }
+        // D
+        machine::shared(word, machine::stripe()).fetch_sub(1, Ordering::Release);
         self.wake();
     }
 

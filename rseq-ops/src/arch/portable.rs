@@ -4,14 +4,15 @@
 use crate::ops::Outcome;
 use crate::registration::Handle;
 
-pub(crate) unsafe fn add_through<const SHIFT: u32>(_: Handle, _: *const usize) -> usize {
-    0
+pub(crate) unsafe fn add_through<const SHIFT: u32>(_: Handle, _: *const usize) -> (usize, u64) {
+    (0, 0)
 }
 
 pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
     _: Handle,
     _: *const usize,
     _: usize,
+    _: u64,
 ) -> Outcome {
     Outcome::Aborted
 }

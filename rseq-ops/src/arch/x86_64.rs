@@ -6,15 +6,19 @@
 //! behind its signature, which is the operand of an `ud1` so that disassemblers stay in step.
 //! Nothing disarms: a descriptor whose range the thread has left is ignored by the kernel.
 //!
+//! A negative index aborts: that is what threads without a registration read.
+//!
 //! Loads and stores on x86-64 are acquires and releases as they are, and an `asm!` block without
 //! `nomem` is a compiler barrier; so every sequence here has acquire loads and a release commit.
 //!
 //! # Value speculation
 //! A counter that many sections increment and decrement in turn is a chain of store-to-load
-//! forwardings: six cycles an increment on many processors. The counters here rest at 0 between
-//! sections, so `add_through` *guesses* 0 with a branch (and `sub_if_current` guesses 1): on the
-//! guessed way the new value does not depend on the load, and the chain is broken. The other
-//! way is the same two instructions later, so nothing is lost where the guess is wrong.
+//! forwardings: six cycles an increment on many processors. The counters here mostly rest at 0
+//! between sections, so `add_through` *guesses* 0 with a branch: on the guessed way the new value
+//! does not depend on the load, and the chain is broken. `sub_if_current` guesses that the counter
+//! is as its section's `add_through` left it, so where it rests at another value, because another
+//! section is open on this CPU, the chain has one link a section and not two. Where a guess is
+//! wrong, the same two instructions later add to what was loaded: nothing is lost.
 
 use core::arch::{asm, global_asm};
 
@@ -79,13 +83,16 @@ macro_rules! sequence {
     };
 }
 
-/// See [`crate::ops::add_through`]; 0 for an abort.
+/// See [`crate::ops::add_through`]: the pointer, 0 for an abort, and the value stored.
 ///
 /// # Safety
 /// As there.
 #[inline(always)]
-pub(crate) unsafe fn add_through<const SHIFT: u32>(handle: Handle, source: *const usize) -> usize {
-    let pointer;
+pub(crate) unsafe fn add_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+) -> (usize, u64) {
+    let (pointer, value);
     // SAFETY: the caller's: the handle is this thread's, the word and what it points to are
     // valid for as long as the sequence runs. The block writes only `rseq_cs` and the counter.
     // The commit is its last instruction and nothing before it writes anything else.
@@ -98,6 +105,8 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(handle: Handle, source: *cons
             "mov {pointer}, qword ptr [{source}]",
             delay!(0),
             "mov {word:e}, dword ptr fs:[{index}]",
+            "test {word:e}, {word:e}",
+            "js 4f",
             "shl {word}, {shift}",
             "add {word}, {pointer}",
             "mov {value}, qword ptr [{word}]",
@@ -116,10 +125,10 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(handle: Handle, source: *cons
             shift = const SHIFT,
             pointer = out(reg) pointer,
             word = out(reg) _,
-            value = out(reg) _
+            value = out(reg) value
         );
     }
-    pointer
+    (pointer, value)
 }
 
 /// See [`crate::ops::sub_if_current`].
@@ -131,6 +140,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
     handle: Handle,
     source: *const usize,
     expected: usize,
+    guess: u64,
 ) -> Outcome {
     // SAFETY: as in `add_through`.
     unsafe {
@@ -140,14 +150,16 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
             "mov qword ptr fs:[{cs}], {value}",
             "2:",
             "mov {word:e}, dword ptr fs:[{index}]",
+            "test {word:e}, {word:e}",
+            "js 4f",
             "shl {word}, {shift}",
             "cmp qword ptr [{source}], {expected}",
             "jne {mismatch}",
             "add {word}, {expected}",
             "mov {value}, qword ptr [{word}]",
-            "cmp {value}, 1",
+            "cmp {value}, {guess}",
             "jne 7f",
-            "mov {value:e}, 1",
+            "mov {value}, {guess}",
             "7:",
             "dec {value}",
             delay!(2),
@@ -158,6 +170,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
             aborted = label { return Outcome::Aborted },
             source = in(reg) source,
             expected = in(reg) expected,
+            guess = in(reg) guess,
             cs = in(reg) handle.cs,
             index = in(reg) handle.index,
             shift = const SHIFT,
@@ -182,6 +195,8 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
             "mov qword ptr fs:[{cs}], {word}",
             "2:",
             "mov {word:e}, dword ptr fs:[{index}]",
+            "test {word:e}, {word:e}",
+            "js 4f",
             "shl {word}, {shift}",
             delay!(3),
             "add qword ptr [{base} + {word}], {delta}",
@@ -340,10 +355,13 @@ pub(crate) unsafe fn copy_through(
     Outcome::Committed
 }
 
-// Where libc registers no area, each thread registers this one of ours: 64 bytes for the kernel,
-// which sees `cpu_id` = -1 (not registered) first, and a word with the state of the registration.
-// It is `initial-exec`, so that its offset from the thread pointer is one for all threads; the
-// version in the name keeps two versions of this crate in one program apart.
+// Where libc registers no area, each thread registers this one of ours: 64 bytes for the kernel, a
+// word with the state of the registration, and, from byte 72, a scratch `rseq_cs` and index that
+// no kernel ever looks at. `cpu_id`, `mm_cid` and the scratch index are -1 from the start: every
+// sequence aborts on a negative index, so on a thread that is not registered.
+//
+// The area is `initial-exec`, so that its offset from the thread pointer is one for all threads;
+// the version in the name keeps two versions of this crate in one program apart.
 global_asm!(
     ".pushsection .tdata, \"awT\", @progbits
      .balign 64
@@ -352,8 +370,10 @@ global_asm!(
      .type rseq_ops_v0_1_area, @object
      .size rseq_ops_v0_1_area, 128
      rseq_ops_v0_1_area:
-     .long 0, -1
-     .zero 120
+     .long 0, -1, 0, 0, 0, 0, -1
+     .zero 36
+     .long 0, 0, 0, 0, -1
+     .zero 44
      .popsection
      .weak __rseq_offset
      .weak __rseq_size"
