@@ -1,0 +1,127 @@
+//! What was measured.
+
+use std::time::Duration;
+
+use crate::ledger::{Fault, Ledger};
+use crate::reload::Timings;
+use crate::worker::{Tally, Work};
+
+/// What came of all the turns of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    name: &'static str,
+    pub(crate) lookups: Reads,
+    version_only: Reads,
+    pub(crate) stale: u64,
+    pub(crate) timings: Timings,
+}
+
+/// Reads, and how long the readers took for them, all readers' time added up.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    pub(crate) reads: u64,
+    time: Duration,
+    readers: usize,
+}
+
+impl Reads {
+    fn per_second_of_a_reader(&self) -> f64 {
+        self.reads as f64 / self.time.as_secs_f64()
+    }
+
+    fn per_second(&self) -> f64 {
+        self.per_second_of_a_reader() * self.readers as f64
+    }
+
+    fn nanoseconds(&self) -> f64 {
+        1e9 / self.per_second_of_a_reader()
+    }
+}
+
+impl Results {
+    /// Adds a turn: its readers' counts and times, and its reloads.
+    pub(crate) fn add(
+        &mut self,
+        name: &'static str,
+        work: Work,
+        tallies: &[Tally],
+        reading: &[Duration],
+        timings: Timings,
+    ) {
+        self.name = name;
+        let reads = match work {
+            Work::Lookup => &mut self.lookups,
+            Work::VersionOnly => &mut self.version_only,
+        };
+        reads.reads += tallies.iter().map(|tally| tally.reads()).sum::<u64>();
+        reads.time += reading.iter().sum::<Duration>();
+        reads.readers = reading.len();
+        self.stale += tallies.iter().map(|tally| tally.stale()).sum::<u64>();
+        if work == Work::Lookup {
+            self.timings.notice.extend(timings.notice);
+            self.timings.build.extend(timings.build);
+            self.timings.publish.extend(timings.publish);
+            self.timings.total.extend(timings.total);
+        }
+    }
+}
+
+/// Prints the results; those that the others are compared with come first.
+pub(crate) fn print(stores: &[&Results], ledger: &Ledger) {
+    println!();
+    println!(
+        "                       lookups/s  of a reader    ns each  to Rcu   version only: ns each"
+    );
+    for store in stores {
+        println!(
+            "{:<18} {:>11.2} M {:>10.2} M {:>10.1} {:>6.2} x {:>23.1}",
+            store.name,
+            store.lookups.per_second() / 1e6,
+            store.lookups.per_second_of_a_reader() / 1e6,
+            store.lookups.nanoseconds(),
+            store.lookups.per_second() / stores[0].lookups.per_second(),
+            store.version_only.nanoseconds(),
+        );
+    }
+    println!();
+    println!(
+        "reloads, ms: p50 / p99      noticed     read, built       published   file to reader"
+    );
+    for store in stores {
+        let Timings {
+            notice,
+            build,
+            publish,
+            total,
+        } = &store.timings;
+        println!(
+            "{:<18} {:>4}  {}  {}  {}  {}",
+            store.name,
+            total.len(),
+            quantiles(notice),
+            quantiles(build),
+            quantiles(publish),
+            quantiles(total),
+        );
+    }
+    println!("(published: with urcu::Rcu, no reader is left in the old version by then)");
+    println!();
+    let refused = Fault::ALL.map(|f| format!("{} {}", f.name(), ledger.refused[f as usize]));
+    println!("refused as they should be: {}", refused.join(", "));
+    println!(
+        "replaced before they were read: {} versions",
+        ledger.superseded
+    );
+    println!();
+}
+
+/// The median and the 99th percentile, in milliseconds.
+fn quantiles(times: &[Duration]) -> String {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    let quantile = |percent: usize| match times.len().checked_sub(1) {
+        Some(last) => format!("{:.2}", times[last * percent / 100].as_secs_f64() * 1e3),
+        None => "-".into(),
+    };
+    format!("{:>6} / {:>6}", quantile(50), quantile(99))
+}
