@@ -13,8 +13,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use crate::domain::State;
+use crate::machine::without_signals;
 
 type Callback = Box<dyn FnOnce() + Send>;
 
@@ -119,7 +121,8 @@ pub(crate) fn call(state: &State, callback: Callback) {
 fn start(worker: &mut Worker) {
     if !worker.started {
         let thread = thread::Builder::new().name("urcu-callbacks".into());
-        worker.started = thread.spawn(work).is_ok();
+        // The new thread inherits the mask: the program's signals are not for it.
+        worker.started = without_signals(|| thread.spawn(work).is_ok());
     }
 }
 
@@ -161,13 +164,23 @@ unsafe fn run_all(state: *const State) {
         }
         inner.ripe = std::mem::take(&mut inner.pending);
         drop(inner);
-        state.synchronize();
+        synchronize(state);
         if !run_ripe(state) {
             break; // A callback dropped the domain.
         }
         state.queue.lock().run_done(&state.queue.progress);
     }
     RUNNING.set(outer);
+}
+
+/// Waits for a grace period, also where the kernel refuses the barrier for a while (the thread may
+/// have inherited a filter, or memory is short): callbacks wait then, and none is lost.
+fn synchronize(state: &State) {
+    let mut pause = Duration::from_millis(1);
+    while catch_unwind(AssertUnwindSafe(|| state.synchronize())).is_err() {
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_secs(60));
+    }
 }
 
 impl Inner {
@@ -209,40 +222,50 @@ pub(crate) fn barrier(state: &State) {
 }
 
 fn wait(state: &State, done: impl Fn(&Inner) -> bool) {
+    /// How long to wait for another caller that does the thread's work, before looking again.
+    const NO_WORKER: Duration = Duration::from_millis(1);
     loop {
-        if take_if_no_worker(state) {
-            // SAFETY: scheduled, and taken from the list.
-            unsafe { run_all(state) };
-        }
-        let mut inner = state.queue.lock();
-        while !done(&inner) {
-            if !lock_worker_started() {
-                break;
+        let worker = match take_if_no_worker(state) {
+            Work::Taken => {
+                // SAFETY: scheduled, and taken from the list.
+                unsafe { run_all(state) };
+                continue;
             }
-            inner = state
-                .queue
-                .progress
-                .wait(inner)
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-        }
+            Work::Elsewhere { worker } => worker,
+        };
+        let inner = state.queue.lock();
         if done(&inner) {
             return;
         }
+        let progress = &state.queue.progress;
+        if worker {
+            drop(progress.wait(inner));
+        } else {
+            drop(progress.wait_timeout(inner, NO_WORKER));
+        }
     }
 }
 
-fn lock_worker_started() -> bool {
-    lock(&WORKER).started
+/// Who runs a domain's callbacks.
+enum Work {
+    /// The caller, which has taken the domain from the list.
+    Taken,
+    /// The thread, or another caller if there is none; or there are no callbacks.
+    Elsewhere { worker: bool },
 }
 
 /// If there is no thread, and none can be started, takes the domain from its list.
-fn take_if_no_worker(state: &State) -> bool {
+fn take_if_no_worker(state: &State) -> Work {
     let mut worker = lock(&WORKER);
-    if worker.scheduled.is_empty() {
-        return false;
+    if !worker.scheduled.is_empty() {
+        start(&mut worker);
+        if !worker.started && worker.take(state) {
+            return Work::Taken;
+        }
     }
-    start(&mut worker);
-    !worker.started && worker.take(state)
+    Work::Elsewhere {
+        worker: worker.started,
+    }
 }
 
 impl Worker {
@@ -260,11 +283,15 @@ pub(crate) fn finish(state: &State) {
     if running().is_null() {
         return wait(state, |inner| !inner.scheduled);
     }
-    // A callback drops the domain, so the callback thread cannot be waited for: this is it.
-    lock(&WORKER).take(state);
+    // A callback drops the domain, so the thread that runs callbacks cannot be waited for if the
+    // domain is its to run: it is this one.
+    let taken = lock(&WORKER).take(state);
     if ptr::eq(running(), state) {
         // Not null: this is still inside of a callback, see `barrier`.
         RUNNING.set(ptr::dangling());
+    } else if !taken {
+        // Without callbacks, or another thread runs them, which does not wait for this one.
+        return wait(state, |inner| !inner.scheduled);
     }
     run_nested(state);
 }
@@ -283,7 +310,7 @@ fn run_nested(state: &State) {
         if pending.is_empty() {
             return;
         }
-        state.synchronize();
+        synchronize(state);
         state.queue.lock().ripe = pending;
     }
 }

@@ -15,26 +15,38 @@ use crate::readers::Readers;
 #[derive(Debug)]
 pub(crate) struct GracePeriods {
     pub(crate) readers: Readers,
-    one_at_a_time: Mutex<()>,
+    /// The period that was flipped away from and may have open sections still: that of the grace
+    /// period that runs, or of one that was cut short by a panic.
+    undrained: Mutex<Option<usize>>,
 }
 
 impl GracePeriods {
     machine::const_fn! {
         pub(crate) fn new() -> Self {
-            GracePeriods { readers: Readers::new(), one_at_a_time: Mutex::new(()) }
+            GracePeriods { readers: Readers::new(), undrained: Mutex::new(None) }
         }
     }
 
     /// Waits until every section that is open now has ended, and makes the caller's earlier stores
     /// visible to every section that begins later. The readers are set up.
     pub(crate) fn synchronize(&self) {
-        // A poisoned lock protects nothing: the refusal that panicked is met again below.
-        let _turn = self
-            .one_at_a_time
+        // Poisoned by a restart that was refused. What it protects says what is left to do.
+        let mut undrained = self
+            .undrained
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(old) = *undrained {
+            self.finish(old);
+        }
         // The other period is empty: the grace period before this one drained it.
         let old = self.readers.flip();
+        *undrained = Some(old);
+        self.finish(old);
+        *undrained = None;
+    }
+
+    /// What follows a flip away from `old`.
+    fn finish(&self, old: usize) {
         // C: a sequence that saw the old period has committed, visibly to the sums below, or
         // starts over and sees the new one. Ends compare the period, so from here on the ends of
         // old sections look at `waiter`. Snapshot reads that saw an old pointer start over too.
@@ -44,7 +56,7 @@ impl GracePeriods {
     }
 
     fn drain(&self, old: usize) {
-        for _ in 0..machine::SPINS {
+        for _ in 0..machine::SPINS.div_ceil(machine::slots() as u32) {
             if !self.readers.any_open(old) {
                 return;
             }

@@ -65,8 +65,8 @@ pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
 /// address is to be had everywhere, in signal handlers and destructors too.
 pub(crate) fn stripe() -> usize {
     let here = 0u8;
-    let hash = ((&raw const here).addr() >> 17).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    (hash * slots()) >> 32
+    let hash = ((&raw const here).addr() as u64 >> 17).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    ((hash * slots() as u64) >> 32) as usize
 }
 
 /// How this process counts its readers. Decided once.
@@ -199,12 +199,32 @@ pub(crate) fn restart_sequences() {
     }
 }
 
-/// How often a writer looks at the counters before it sleeps: a few microseconds.
-pub(crate) const SPINS: u32 = 100;
+/// How many slots a writer looks at before it sleeps: a few microseconds, however many CPUs.
+pub(crate) const SPINS: u32 = 256;
 
 /// One turn of a short wait.
 pub(crate) fn spin() {
     core::hint::spin_loop();
+}
+
+/// Runs `f` with all signals blocked on this thread.
+pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(all(unix, not(miri)))]
+    // SAFETY: `all` is filled before it is read; `before` is read only if it was filled.
+    unsafe {
+        let mut all = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        let mut before = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigfillset(all.as_mut_ptr());
+        let blocked =
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) == 0;
+        let result = f();
+        if blocked {
+            libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), core::ptr::null_mut());
+        }
+        result
+    }
+    #[cfg(not(all(unix, not(miri))))]
+    f()
 }
 
 /// Sleeps while `word` holds `value`; may wake for no reason.

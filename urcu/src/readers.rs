@@ -225,10 +225,15 @@ impl Readers {
 
     fn begin_by_sequence(&self) -> Option<usize> {
         let handle = machine::current_thread()?;
+        (0..ATTEMPTS).find_map(|_| self.try_to_begin(handle))
+    }
+
+    /// Not inlined, so that the loop around it is not unrolled into many sequences.
+    #[inline(never)]
+    fn try_to_begin(&self, handle: Handle) -> Option<usize> {
         // SAFETY: the process's handle; the period is set up. (B)
-        let begun =
-            (0..ATTEMPTS).find_map(|_| unsafe { machine::add_through(handle, &self.period) });
-        Some(begun?.0.get())
+        let (word, _) = unsafe { machine::add_through(handle, &self.period) }?;
+        Some(word.get())
     }
 
     fn begin_by_atomics(&self) -> usize {
@@ -254,23 +259,27 @@ impl Readers {
     fn exit_slowly(&self, word: usize) {
         if let Some(handle) = machine::current_thread() {
             for _ in 0..ATTEMPTS {
-                // SAFETY: the process's handle; the word is a token's of these readers. (D)
-                let mut outcome = unsafe { machine::sub_if_current(handle, &self.period, word, 1) };
-                if outcome == Outcome::Committed {
-                    return;
-                }
-                if outcome == Outcome::Mismatch {
-                    // SAFETY: as above. (D)
-                    outcome = unsafe { machine::sub(handle, word) };
-                }
-                if outcome == Outcome::Committed {
-                    return self.wake();
+                match self.try_to_end(handle, word) {
+                    (Outcome::Committed, true) => return,
+                    (Outcome::Committed, false) => return self.wake(),
+                    _ => {}
                 }
             }
         }
         // D
         machine::shared(word, machine::stripe()).fetch_sub(1, Ordering::Release);
         self.wake();
+    }
+
+    /// What became of it, and whether the period was the current one.
+    #[inline(never)]
+    fn try_to_end(&self, handle: Handle, word: usize) -> (Outcome, bool) {
+        // SAFETY: the process's handle; the word is a token's of these readers. (D)
+        match unsafe { machine::sub_if_current(handle, &self.period, word, 1) } {
+            // SAFETY: as above. (D)
+            Outcome::Mismatch => (unsafe { machine::sub(handle, word) }, false),
+            outcome => (outcome, true),
+        }
     }
 
     /// Wakes the grace period if it sleeps.

@@ -8,7 +8,10 @@ static PLAIN_MEMBARRIER: AtomicBool = AtomicBool::new(false);
 
 /// Makes grace periods use the membarrier command that restarts no sequences, which is wrong:
 /// a test must notice.
-pub fn use_plain_membarrier(wrong: bool) {
+///
+/// # Safety
+/// While it is on, grace periods may end too early: nothing may be freed after one.
+pub unsafe fn use_plain_membarrier(wrong: bool) {
     PLAIN_MEMBARRIER.store(wrong, Ordering::SeqCst);
 }
 

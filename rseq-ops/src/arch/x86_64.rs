@@ -216,8 +216,8 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
 
 /// `copy_through` of a size that fits one register: the value never goes through memory.
 macro_rules! copy_one {
-    ($handle:ident, $source:ident, $target:ident, $type:ty, $load:literal) => {{
-        let (pointer, value): (usize, u64);
+    ($handle:ident, $source:ident, $target:ident, $register:ty, $type:ty, $load:literal) => {{
+        let (pointer, value): (usize, $register);
         sequence!(
             descriptor!(),
             "lea {pointer}, [rip + 9b]",
@@ -285,6 +285,7 @@ pub(crate) unsafe fn copy_through(
                 handle,
                 source,
                 target,
+                u32,
                 u8,
                 "movzx {value:e}, byte ptr [{pointer}]"
             ),
@@ -292,6 +293,7 @@ pub(crate) unsafe fn copy_through(
                 handle,
                 source,
                 target,
+                u32,
                 u16,
                 "movzx {value:e}, word ptr [{pointer}]"
             ),
@@ -300,13 +302,15 @@ pub(crate) unsafe fn copy_through(
                 source,
                 target,
                 u32,
+                u32,
                 "mov {value:e}, dword ptr [{pointer}]"
             ),
             8 => copy_one!(
                 handle,
                 source,
                 target,
-                u64,
+                *mut (),
+                *mut (),
                 "mov {value}, qword ptr [{pointer}]"
             ),
             16 => {
@@ -374,9 +378,7 @@ global_asm!(
      .zero 36
      .long 0, 0, 0, 0, -1
      .zero 44
-     .popsection
-     .weak __rseq_offset
-     .weak __rseq_size"
+     .popsection"
 );
 
 pub(crate) mod own_area {
@@ -414,6 +416,9 @@ pub(crate) fn libc_offset() -> Option<(isize, u32)> {
     // them there needs no lock and no allocation, unlike `dlsym`.
     unsafe {
         asm!(
+            // Here, so that they are weak in every object that refers to them.
+            ".weak __rseq_offset",
+            ".weak __rseq_size",
             "mov {offset}, qword ptr [rip + __rseq_offset@GOTPCREL]",
             "mov {size}, qword ptr [rip + __rseq_size@GOTPCREL]",
             offset = out(reg) offset,

@@ -185,36 +185,50 @@ mod memory {
         unsafe { libc::munmap(base.as_ptr().cast(), size) };
     }
 
-    /// From /sys, else from the size of the kernel's CPU masks.
+    /// From /sys, else from the size of the kernel's CPU masks. Little stack: this may run on a
+    /// signal handler's.
     pub(super) fn possible_cpus() -> usize {
+        // SAFETY: errno is the calling thread's.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: as above.
+        let before = unsafe { *errno };
+        let found = listed().or_else(masked).unwrap_or(MOST);
+        // SAFETY: as above.
+        unsafe { *errno = before };
+        found
+    }
+
+    /// The most CPUs that Linux is built for.
+    const MOST: usize = 8192;
+
+    fn listed() -> Option<usize> {
         let mut text = [0u8; 256];
         // SAFETY: reads at most the buffer's size into the buffer, and closes what it opened.
-        let (length, mask) = unsafe {
-            let errno = libc::__errno_location();
-            let before = *errno;
-            let file = libc::open(
-                c"/sys/devices/system/cpu/possible".as_ptr(),
-                libc::O_RDONLY | libc::O_CLOEXEC,
-            );
-            let mut length = 0;
-            if file >= 0 {
-                length = libc::read(file, text.as_mut_ptr().cast(), text.len()).max(0) as usize;
-                libc::close(file);
+        let length = unsafe {
+            let path = c"/sys/devices/system/cpu/possible";
+            let file = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+            if file < 0 {
+                return None;
             }
-            // A mask too small for the kernel's CPUs is refused, so it is a large one.
-            let mut mask = [0u64; 1024];
-            let bytes = libc::syscall(
-                libc::SYS_sched_getaffinity,
-                0,
-                size_of_val(&mask),
-                mask.as_mut_ptr(),
-            );
-            *errno = before;
-            (length, bytes)
+            let length = libc::read(file, text.as_mut_ptr().cast(), text.len());
+            libc::close(file);
+            usize::try_from(length).ok()?
         };
-        super::last_in_list(&text[..length])
-            .map(|last| last + 1)
-            .unwrap_or(if mask > 0 { mask as usize * 8 } else { 8192 })
+        super::last_in_list(&text[..length]).map(|last| last + 1)
+    }
+
+    /// The kernel writes as many bytes as its masks have.
+    fn masked() -> Option<usize> {
+        let mut mask = [0u64; MOST / 64];
+        // SAFETY: writes at most the mask's size into the mask.
+        let bytes = unsafe {
+            let size = size_of_val(&mask);
+            libc::syscall(libc::SYS_sched_getaffinity, 0, size, mask.as_mut_ptr())
+        };
+        usize::try_from(bytes)
+            .ok()
+            .filter(|bytes| *bytes > 0)
+            .map(|bytes| bytes * 8)
     }
 }
 
