@@ -44,10 +44,12 @@
 //! # What is not promised
 //! * `synchronize` and `barrier` inside a read-side section of the same domain wait for ever.
 //! * After `fork` without `exec` the child inherits the counters of threads it does not have, and
-//!   no callback thread: it may read, but must not wait for grace periods if another thread was
-//!   inside a section.
+//!   no callback thread. It may read. It must not wait for grace periods if another thread was
+//!   inside a section, nor use `barrier` or drop a domain with callbacks. A `vfork` child must do
+//!   none of this.
 //! * Memory shared between processes is not covered.
-//! * A shared object with this library inside must not be unloaded (`-z nodelete`).
+//! * A shared object with this library inside must not be unloaded (`-z nodelete`), and cannot be
+//!   loaded by musl's `dlopen` (its thread-local memory is `initial-exec`).
 
 mod callbacks;
 mod domain;
