@@ -386,6 +386,25 @@ pub(crate) mod own_area {
     }
 }
 
+/// Loads the word `offset` bytes from the thread pointer.
+///
+/// # Safety
+/// There is a word of this thread there.
+#[inline(always)]
+pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
+    let word;
+    // SAFETY: the caller's. Not `pure`: the kernel changes the word at any time.
+    unsafe {
+        asm!(
+            "mov {word:e}, dword ptr fs:[{offset}]",
+            offset = in(reg) offset,
+            word = out(reg) word,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    word
+}
+
 /// libc's `__rseq_offset` and `__rseq_size`, where it has them (glibc 2.35).
 pub(crate) fn libc_offset() -> Option<(isize, u32)> {
     let offset: *const isize;
