@@ -79,6 +79,9 @@ macro_rules! sequence {
     };
 }
 
+mod indexed;
+pub(crate) use indexed::*;
+
 /// See [`crate::ops::add_through`]; 0 for an abort.
 ///
 /// # Safety
