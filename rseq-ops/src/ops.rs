@@ -87,7 +87,7 @@ pub enum Popped {
 }
 
 /// How a commit is ordered: [`Relaxed`] or [`Release`]. On x86-64 both are the same instruction.
-pub trait Commit: sealed::Commit {}
+pub trait Commit: sealed::Commit + Copy {}
 
 /// A commit that orders nothing: for words that only their own index reads, and for counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
