@@ -161,6 +161,7 @@ fn locks(kind: Kind, commit: impl Commit + Sync) {
     let taken = AtomicUsize::new(0);
     stress(&|random| {
         let (handle, index) = kind.here();
+        dawdle(random);
         // SAFETY: this thread's handle; only these sequences store to a lock that is free.
         let outcome =
             unsafe { ops::compare_store(handle, index, slots.word(index, 0), 0, 1, commit) };
@@ -242,9 +243,10 @@ fn lists(kind: Kind, commit: impl Commit + Sync) {
     let item = |address: usize| (address.wrapping_sub(first)) / size_of::<Node>();
     let slots = PerIndex::new();
 
-    let pop = || {
+    let pop = |random: &mut Random| {
         let (handle, index) = kind.here();
         let offset = std::mem::offset_of!(Node, next);
+        dawdle(random);
         // SAFETY: this thread's handle; the list is changed by these sequences alone, and the
         // nodes live as long as the list.
         let popped = unsafe { ops::pop(handle, index, slots.word(index, 0), 0, offset, commit) };
@@ -270,7 +272,7 @@ fn lists(kind: Kind, commit: impl Commit + Sync) {
     let mut random = Random(1);
     (0..Items::COUNT).for_each(|item| push(item, &mut random));
     stress(&|random| {
-        let popped = [pop(), pop()];
+        let popped = [pop(random), pop(random)];
         dawdle(random);
         popped
             .into_iter()
@@ -452,6 +454,7 @@ fn additions(kind: Kind, commit: impl Commit + Sync) {
     let counts: [AtomicUsize; 4] = Default::default();
     stress(&|random| {
         let (handle, index) = kind.here();
+        dawdle(random);
         // SAFETY: this thread's handle; each word is changed by its own sequences alone.
         let (n, committed) = unsafe {
             match random.below(5) {
