@@ -37,6 +37,9 @@
 //! ever, and then take a way that always ends: an atomic operation on *another* word. On one word,
 //! a plain addition would lose an atomic one that came between its load and its store.
 //!
+//! Where there are no sequences at all, [`Handle::by_cpu`] and its like answer `None`, and that
+//! other way is the only one.
+//!
 //! None takes a lock, allocates or makes a system call: all are async-signal-safe. A handler may
 //! run them on the very words that the sequence it interrupted works on; that one starts over.
 //!
