@@ -3,6 +3,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
 use rseq_ops::{Handle, Owner, abi, cpu};
 
@@ -116,17 +117,23 @@ fn without_any_call_there_still_is_an_answer() {
 fn the_word_follows_the_registration() {
     #[repr(align(64))]
     struct Foreign([u32; 32]);
-    struct AtExit;
-    impl Drop for AtExit {
-        fn drop(&mut self) {
-            // After or before ours, by the order of the destructors; but never something else.
-            let cpu = cpu::cpu_id();
-            assert!(cpu >= abi::CPU_ID_UNINITIALIZED);
-            assert_eq!(Handle::by_cpu().is_some(), cpu >= 0);
-            assert!((rseq_ops::current_cpu() as usize) < rseq_ops::percpu::possible_cpus());
+    /// Runs after the destructor that ends our registration: destructors of keys run in rounds,
+    /// and this one asks for a second.
+    extern "C" fn at_exit(round: *mut libc::c_void) {
+        let key = KEY.load(Ordering::SeqCst);
+        if round.addr() == 1 {
+            // SAFETY: the key exists.
+            unsafe { libc::pthread_setspecific(key, std::ptr::without_provenance(2)) };
+            return;
         }
+        LAST_WORD.store(cpu::cpu_id(), Ordering::SeqCst);
+        LAST_HANDLE.store(Handle::by_cpu().is_some(), Ordering::SeqCst);
+        LAST_CPU.store(rseq_ops::current_cpu() as usize, Ordering::SeqCst);
     }
-    thread_local!(static AT_EXIT: AtExit = const { AtExit });
+    static KEY: AtomicU32 = AtomicU32::new(0);
+    static LAST_WORD: AtomicI32 = AtomicI32::new(7);
+    static LAST_HANDLE: AtomicBool = AtomicBool::new(true);
+    static LAST_CPU: AtomicUsize = AtomicUsize::new(usize::MAX);
 
     if !inside("the_word_follows_the_registration") {
         return again("the_word_follows_the_registration", false, &[], 0);
@@ -137,9 +144,25 @@ fn the_word_follows_the_registration() {
     }
     assert!(cpu::cpu_id() >= 0);
     assert!(Handle::by_cpu().is_some());
-    std::thread::spawn(|| AT_EXIT.with(|_| assert!(cpu::cpu_id() >= 0)))
-        .join()
-        .unwrap();
+    std::thread::spawn(|| {
+        let mut key = 0;
+        // SAFETY: the key is valid for the write, the destructor is of the right type.
+        unsafe {
+            assert_eq!(libc::pthread_key_create(&raw mut key, Some(at_exit)), 0);
+            KEY.store(key, Ordering::SeqCst);
+            libc::pthread_setspecific(key, std::ptr::without_provenance(1));
+        }
+        assert!(cpu::cpu_id() >= 0);
+    })
+    .join()
+    .unwrap();
+    assert_eq!(
+        LAST_WORD.load(Ordering::SeqCst),
+        abi::CPU_ID_UNINITIALIZED,
+        "the registration ended, and the kernel says so"
+    );
+    assert!(!LAST_HANDLE.load(Ordering::SeqCst));
+    assert!(LAST_CPU.load(Ordering::SeqCst) < rseq_ops::percpu::possible_cpus());
     // A thread whose registration somebody else made first.
     std::thread::spawn(|| {
         let mut foreign = Foreign([0; 32]);

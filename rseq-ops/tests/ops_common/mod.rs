@@ -132,3 +132,48 @@ pub(crate) fn allowed_cpus() -> Vec<usize> {
     let allowed = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
     (0..libc::CPU_SETSIZE as usize).filter(allowed).collect()
 }
+
+/// The descriptors of this program as the kernel will read them: a wrong one is a SIGSEGV at the
+/// first interrupt inside of its sequence, so it is better found here.
+#[cfg(sequences)]
+pub(crate) mod descriptors {
+    use rseq_ops::abi;
+
+    /// `struct rseq_cs` of the kernel.
+    #[repr(C, align(32))]
+    struct Descriptor {
+        version: u32,
+        flags: u32,
+        start: usize,
+        length: usize,
+        abort: usize,
+    }
+
+    unsafe extern "C" {
+        // Made by the linker: where the section `__rseq_cs` starts and stops.
+        safe static __start___rseq_cs: [Descriptor; 0];
+        safe static __stop___rseq_cs: [Descriptor; 0];
+    }
+
+    fn descriptors() -> &'static [Descriptor] {
+        let start = (&raw const __start___rseq_cs).cast::<Descriptor>();
+        let stop = (&raw const __stop___rseq_cs).addr();
+        let count = (stop - start.addr()) / size_of::<Descriptor>();
+        // SAFETY: the section consists of descriptors alone, which nobody writes.
+        unsafe { std::slice::from_raw_parts(start, count) }
+    }
+
+    pub(crate) fn check() {
+        assert!(!descriptors().is_empty());
+        for descriptor in descriptors() {
+            assert_eq!((descriptor.version, descriptor.flags), (0, 0));
+            assert!((1..4096).contains(&descriptor.length));
+            let sequence = descriptor.start..descriptor.start + descriptor.length;
+            assert!(!sequence.contains(&descriptor.abort));
+            let signature = (descriptor.abort - 4) as *const u32;
+            // SAFETY: the four bytes before an abort handler are in the program's text.
+            let signature = unsafe { signature.read_unaligned() };
+            assert_eq!(signature, abi::SIGNATURE_X86);
+        }
+    }
+}
