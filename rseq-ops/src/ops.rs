@@ -4,8 +4,9 @@
 //! concurrency id (`mm_cid`) where the kernel has it, else the CPU number, and `1 << SHIFT` bytes
 //! is the stride of the memory ([`crate::percpu::Area`]).
 //!
-//! Every operation has acquire loads and a release commit. An attempt is given up when the kernel
-//! interrupts it. Callers try again *a bounded number of times*, because a debugger or a signal
+//! A pointer is loaded with acquire, and the commits of [`sub_if_current`] and [`add`] are releases.
+//! The commit of [`add_through`] is ordered by [`crate::membarrier`] alone. An attempt is given up
+//! when the kernel interrupts it. Callers try again *a bounded number of times*, because a debugger or a signal
 //! storm can interrupt for ever, and then take a way that always ends.
 //!
 //! None takes a lock, allocates or makes a system call: all are async-signal-safe.

@@ -1,9 +1,14 @@
 //! One file per processor, each the same short list of sequences; `portable` stands beside them.
 
-#[cfg(sequences)]
+#[cfg(all(sequences, target_arch = "x86_64"))]
 mod x86_64;
-#[cfg(sequences)]
+#[cfg(all(sequences, target_arch = "x86_64"))]
 pub(crate) use x86_64::*;
+
+#[cfg(all(sequences, target_arch = "aarch64"))]
+mod aarch64;
+#[cfg(all(sequences, target_arch = "aarch64"))]
+pub(crate) use aarch64::*;
 
 #[cfg(not(sequences))]
 mod portable;
