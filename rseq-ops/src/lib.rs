@@ -16,8 +16,8 @@
 //! | [`delay`] | (feature `delay-injection`, for tests) delays *inside* the sequences |
 //!
 //! Sequences exist for Linux on x86-64 and AArch64. Everywhere else, under Miri, and with the
-//! feature `portable`, the crate builds, [`registration::current_thread`] answers `None`, and callers take their
-//! fallback: atomics.
+//! feature `portable`, the crate builds, [`registration::current_thread`] answers `None`, and
+//! callers take their fallback: atomics.
 //!
 //! The crate is `no_std` and allocates nothing from the heap.
 //!
