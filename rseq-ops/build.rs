@@ -6,9 +6,10 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(sequences)");
     let target = |what: &str| var(format!("CARGO_CFG_{what}")).unwrap_or_default();
-    if target("TARGET_ARCH") == "x86_64"
+    if ["x86_64", "aarch64", "riscv64"].contains(&target("TARGET_ARCH").as_str())
         && target("TARGET_OS") == "linux"
         && target("TARGET_POINTER_WIDTH") == "64"
+        && target("TARGET_ENDIAN") == "little"
         && var("CARGO_CFG_MIRI").is_err()
         && var("CARGO_FEATURE_PORTABLE").is_err()
     {

@@ -47,8 +47,21 @@ pub const AT_RSEQ_ALIGN: u64 = 28;
 /// `rseq(2)` flag: end the registration.
 pub const FLAG_UNREGISTER: i32 = 1;
 
-/// The four bytes before every abort handler on x86-64.
+/// The four bytes before every abort handler on x86-64: the operand of an `ud1`.
 pub const SIGNATURE_X86: u32 = 0x5305_3053;
+/// The four bytes before every abort handler on AArch64: a `brk`.
+pub const SIGNATURE_AARCH64: u32 = 0xd428_bc00;
+/// The four bytes before every abort handler on RISC-V: a `csrw` that is never allowed.
+pub const SIGNATURE_RISCV: u32 = 0xf140_1073;
+/// The four bytes before every abort handler of this processor: the same as libc's and
+/// librseq's, because one registration serves all of a thread's sequences.
+pub const SIGNATURE: u32 = if cfg!(target_arch = "aarch64") {
+    SIGNATURE_AARCH64
+} else if cfg!(any(target_arch = "riscv64", target_arch = "riscv32")) {
+    SIGNATURE_RISCV
+} else {
+    SIGNATURE_X86
+};
 
 /// `membarrier(2)`: which commands are there.
 pub const MEMBARRIER_QUERY: i32 = 0;

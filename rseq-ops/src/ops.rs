@@ -46,8 +46,9 @@
 //! run them on the very words that the sequence it interrupted works on; that one starts over.
 //!
 //! # Orderings
-//! Loads of the words and pointers named above are acquires. The commit is a release in the first
-//! family; in the second the caller chooses [`Relaxed`] or [`Release`]. Threads that have the same
+//! Loads of the words and pointers named above are acquires. In the first family the commits of
+//! [`sub_if_current`] and [`add`] are releases, and that of [`add_through`] is ordered by
+//! [`crate::membarrier`] alone; in the second the caller chooses [`Relaxed`] or [`Release`]. Threads that have the same
 //! index one after the other need neither: what one did, the next one sees. They are for those who
 //! look, or store, from elsewhere.
 //!

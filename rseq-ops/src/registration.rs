@@ -281,13 +281,8 @@ mod own {
         unsafe {
             let errno = libc::__errno_location();
             let before = *errno;
-            let answer = libc::syscall(
-                libc::SYS_rseq,
-                area,
-                length,
-                flags,
-                abi::SIGNATURE_X86 as usize,
-            );
+            let answer =
+                libc::syscall(libc::SYS_rseq, area, length, flags, abi::SIGNATURE as usize);
             let result = if answer == 0 { Ok(()) } else { Err(*errno) };
             *errno = before;
             result
