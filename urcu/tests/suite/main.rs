@@ -1,0 +1,24 @@
+//! Everything that must hold for users of the library, in one binary that can run itself again in
+//! other environments.
+//!
+//! Stress tests take some tenths of a second each; `URCU_TEST_SECONDS` sets another length. All
+//! memory is poisoned when it is freed (`poison`). With the feature `delay-injection` the torture
+//! test puts delays inside the sequences.
+
+mod support;
+
+mod callbacks;
+mod cells;
+mod domains;
+mod environments;
+mod first_use;
+mod in_force;
+mod migration;
+mod poison;
+mod refusal;
+mod seccomp;
+mod sections;
+mod signals;
+mod stamped;
+mod tls;
+mod torture;

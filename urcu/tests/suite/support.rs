@@ -1,0 +1,180 @@
+//! What the tests share: lengths, deadlines, processors, child processes.
+
+use std::env;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rseq_ops::Owner;
+
+/// How long a stress test runs.
+pub(crate) fn length(default_milliseconds: u64) -> Duration {
+    env::var("URCU_TEST_SECONDS")
+        .ok()
+        .and_then(|seconds| seconds.parse().ok())
+        .map_or(
+            Duration::from_millis(default_milliseconds),
+            Duration::from_secs_f64,
+        )
+}
+
+/// Ends the process if a test does not end; dropped at the end of the test.
+pub(crate) struct Deadline {
+    _over: Sender<()>,
+}
+
+/// `test` is for the message. Hanging is the usual way in which a grace period goes wrong.
+pub(crate) fn deadline(test: &'static str) -> Deadline {
+    let seconds = env::var("URCU_TEST_DEADLINE")
+        .ok()
+        .and_then(|seconds| seconds.parse().ok())
+        .unwrap_or(40.0);
+    let limit = Duration::from_secs_f64(seconds) + 10 * length(100);
+    let (sender, receiver) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        if receiver.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            // Not `eprintln!`: the test harness would keep it to itself.
+            let message = format!("\n{test}: not over after {limit:?}; something hangs\n");
+            let _ = std::io::stderr().write_all(message.as_bytes());
+            std::process::abort();
+        }
+    });
+    Deadline { _over: sender }
+}
+
+/// Whether readers use sequences in this process.
+pub(crate) fn sequences() -> bool {
+    rseq_ops::process().owner != Owner::Nobody && rseq_ops::membarrier::register().is_ok()
+}
+
+/// Says why a test does nothing.
+pub(crate) fn skip(reason: &str) {
+    println!("skipped: {reason}");
+}
+
+/// Runs `body` in `threads` threads, again and again until `time` is over.
+pub(crate) fn storm(time: Duration, threads: usize, body: impl Fn(usize) + Sync) {
+    let end = Instant::now() + time;
+    thread::scope(|scope| {
+        for number in 0..threads {
+            let body = &body;
+            scope.spawn(move || {
+                while Instant::now() < end {
+                    body(number);
+                }
+            });
+        }
+    });
+}
+
+/// Sets the flag when dropped, also by a panic.
+pub(crate) struct SetOnDrop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A flag that a thread sets when `synchronize` of the domain has returned.
+pub(crate) fn assert_waits(domain: &urcu::Domain, release: impl FnOnce()) {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            domain.synchronize();
+            over.store(true, Ordering::SeqCst);
+        });
+        thread::sleep(Duration::from_millis(30));
+        let early = over.load(Ordering::SeqCst);
+        release();
+        assert!(!early, "a grace period ended before a section of its time");
+    });
+}
+
+/// The CPUs that this thread may use.
+pub(crate) fn cpus() -> Vec<usize> {
+    // SAFETY: an all-zero set is valid, and it has the size that the call is told.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
+        (0..libc::CPU_SETSIZE as usize)
+            .filter(|&cpu| libc::CPU_ISSET(cpu, &set))
+            .collect()
+    }
+}
+
+/// Moves the calling thread to these CPUs alone. The kernel may refuse, if they went away.
+pub(crate) fn run_on(cpus: &[usize]) -> bool {
+    // SAFETY: as in `cpus`.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        cpus.iter().for_each(|&cpu| libc::CPU_SET(cpu, &mut set));
+        libc::sched_setaffinity(0, size_of_val(&set), &raw const set) == 0
+    }
+}
+
+/// Thread CPU time.
+pub(crate) fn cpu_time() -> Duration {
+    // SAFETY: the time is valid for the write.
+    unsafe {
+        let mut time: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    }
+}
+
+/// This binary again, for one test that is ignored otherwise.
+pub(crate) fn child(test: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("the path of this binary"));
+    command.args(["--exact", test, "--include-ignored", "--nocapture"]);
+    command
+}
+
+/// Runs a child process to its end, or kills it after `limit`. Its exit code (`None` for a signal)
+/// and its output.
+pub(crate) fn run(command: &mut Command, limit: Duration) -> (Option<i32>, String) {
+    let mut process = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a child process");
+    let mut output = process.stdout.take().expect("a pipe");
+    let mut errors = process.stderr.take().expect("a pipe");
+    let end = Instant::now() + limit;
+    let read = thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = output.read_to_end(&mut text);
+        text
+    });
+    let read_errors = thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = errors.read_to_end(&mut text);
+        text
+    });
+    let code = loop {
+        match process.try_wait().expect("the child's status") {
+            Some(status) => break status.code(),
+            None if Instant::now() > end => {
+                process.kill().expect("the child to die");
+                process.wait().expect("the child's status");
+                break None;
+            }
+            None => thread::sleep(Duration::from_millis(2)),
+        }
+    };
+    let mut text = read.join().expect("the child's output");
+    text.extend(read_errors.join().expect("the child's errors"));
+    (code, String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Runs one ignored test of this binary as a process of its own, which must succeed.
+#[track_caller]
+pub(crate) fn assert_child_passes(test: &str) {
+    let (code, output) = run(&mut child(test), Duration::from_secs(60));
+    assert_eq!(code, Some(0), "{test} in a child process:\n{output}");
+    assert!(output.contains("1 passed"), "{test} did not run:\n{output}");
+}

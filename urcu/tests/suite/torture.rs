@@ -1,0 +1,322 @@
+//! Readers check values whose memory is poisoned when it is reclaimed; writers replace them as
+//! fast as they can. With the feature `delay-injection`, with delays inside the sequences.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use urcu::{Domain, Rcu};
+
+use crate::signals::{install, with_timer};
+use crate::stamped::{LARGE, SMALL, Stamped};
+use crate::support::{SetOnDrop, deadline, length};
+
+/// How a reader reads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reader {
+    Guard,
+    Nested,
+    SmallSnapshot,
+    LargeSnapshot,
+}
+
+const READERS: [Reader; 4] = [
+    Reader::Guard,
+    Reader::Nested,
+    Reader::SmallSnapshot,
+    Reader::LargeSnapshot,
+];
+
+#[derive(Debug, Default)]
+struct Counts {
+    reads: AtomicU64,
+    updates: AtomicU64,
+    errors: AtomicU64,
+}
+
+struct Cells<'d> {
+    small: Rcu<Stamped<SMALL>, &'d Domain>,
+    large: Rcu<Stamped<LARGE>, &'d Domain>,
+    /// The stamp that both have at least.
+    published: AtomicU64,
+}
+
+/// Whether a value is whole, and not older than one that was replaced before the read began.
+fn good<const WORDS: usize>(value: &Stamped<WORDS>, oldest: u64) -> bool {
+    value.check().is_some_and(|stamp| stamp >= oldest)
+}
+
+/// Looks at a value again and again for a time that differs from turn to turn, up to some grace
+/// periods.
+fn keep_checking<const WORDS: usize>(value: &Stamped<WORDS>, turn: u64, oldest: u64) -> bool {
+    let looks = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58;
+    (0..=looks).all(|_| good(value, oldest))
+}
+
+fn read(reader: Reader, cells: &Cells<'_>, turn: u64) -> bool {
+    let domain = cells.large.domain();
+    let oldest = cells.published.load(Ordering::Acquire);
+    match reader {
+        Reader::Guard => {
+            let guard = domain.read_lock();
+            keep_checking(cells.large.load(&guard), turn, oldest)
+        }
+        Reader::Nested => {
+            let outer = domain.read_lock();
+            let first = cells.large.load(&outer);
+            let inner = cells.small.read();
+            keep_checking(first, turn, oldest) & good(&*inner, oldest) & {
+                drop(inner);
+                first.check().is_some()
+            }
+        }
+        Reader::SmallSnapshot => good(&cells.small.snapshot(), oldest),
+        Reader::LargeSnapshot => good(&cells.large.snapshot(), oldest),
+    }
+}
+
+/// Returns early at the first error.
+fn torture(readers: &[Reader], time: Duration) -> Counts {
+    let domain = Domain::named("torture");
+    let cells = Cells {
+        small: Rcu::new_in(Stamped::new(0), &domain),
+        large: Rcu::new_in(Stamped::new(0), &domain),
+        published: AtomicU64::new(0),
+    };
+    let counts = Counts::default();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for &reader in readers {
+            let (cells, over, counts) = (&cells, &over, &counts);
+            scope.spawn(move || {
+                let _over = SetOnDrop(over);
+                let mut turn = 0;
+                while !over.load(Ordering::Relaxed) {
+                    if !read(reader, cells, turn) {
+                        counts.errors.fetch_add(1, Ordering::SeqCst);
+                        break;
+                    }
+                    turn += 1;
+                    if turn % 256 == 0 {
+                        // Better here than in the middle of a section that a writer waits for.
+                        thread::yield_now();
+                    }
+                }
+                counts.reads.fetch_add(turn, Ordering::SeqCst);
+            });
+        }
+        let _over = SetOnDrop(&over);
+        let end = Instant::now() + time;
+        let mut stamp = 0;
+        while Instant::now() < end && !over.load(Ordering::Relaxed) {
+            stamp += 1;
+            // What `replace` gives back was moved out of memory that is poisoned now.
+            assert!(cells.small.replace(Stamped::new(stamp)).check().is_some());
+            assert!(cells.large.replace(Stamped::new(stamp)).check().is_some());
+            cells.published.store(stamp, Ordering::Release);
+            if stamp % 8 == 0 {
+                cells.small.store(Stamped::new(stamp));
+                cells.large.store(Stamped::new(stamp));
+            }
+        }
+        counts.updates.store(stamp, Ordering::SeqCst);
+    });
+    counts
+}
+
+#[track_caller]
+fn assert_right(readers: &[Reader], time: Duration, what: &str) {
+    let counts = torture(readers, time);
+    println!("{what}: {counts:?}");
+    assert_eq!(
+        counts.errors.load(Ordering::SeqCst),
+        0,
+        "{what}: {counts:?}"
+    );
+    assert!(counts.reads.load(Ordering::SeqCst) > 0, "{counts:?}");
+    assert!(counts.updates.load(Ordering::SeqCst) > 0, "{counts:?}");
+}
+
+#[test]
+fn readers_never_see_reclaimed_memory() {
+    let _deadline = deadline("readers_never_see_reclaimed_memory");
+    assert_right(&READERS, length(500), "all kinds of readers");
+}
+
+/// How many grace periods a thread was asked for, and how many have ended.
+static REQUESTED: AtomicU64 = AtomicU64::new(0);
+static ENDED: AtomicU64 = AtomicU64::new(0);
+static HELD_UP: AtomicBool = AtomicBool::new(false);
+
+/// Asks for a grace period, unless one is under way, and waits a little. Whether it has ended.
+fn one_grace_period() -> Option<bool> {
+    let number = REQUESTED.load(Ordering::SeqCst);
+    if ENDED.load(Ordering::SeqCst) != number {
+        return None;
+    }
+    REQUESTED.store(number + 1, Ordering::SeqCst);
+    let end = Instant::now() + Duration::from_micros(30);
+    while ENDED.load(Ordering::SeqCst) == number && Instant::now() < end {
+        std::hint::spin_loop();
+    }
+    Some(ENDED.load(Ordering::SeqCst) != number)
+}
+
+extern "C" fn hold_up(_: libc::c_int) {
+    if one_grace_period() == Some(true) {
+        HELD_UP.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A section that begins with atomics has no sequence to put a delay into. A signal can hold it
+/// up anywhere, here for a grace period; the next one must not end inside of it.
+#[test]
+fn no_grace_period_ends_inside_a_section_that_was_held_up_anywhere() {
+    let _deadline = deadline("no_grace_period_ends_inside_a_section_that_was_held_up_anywhere");
+    install(libc::SIGUSR2, hold_up);
+    let domain = Domain::named("held up");
+    let over = AtomicBool::new(false);
+    let mut held_up = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let number = REQUESTED.load(Ordering::SeqCst);
+                if number != ENDED.load(Ordering::SeqCst) {
+                    domain.synchronize();
+                    ENDED.store(number, Ordering::SeqCst);
+                }
+                std::hint::spin_loop();
+            }
+        });
+        let _over = SetOnDrop(&over);
+        let end = Instant::now() + length(400);
+        with_timer(libc::SIGUSR2, Duration::from_micros(100), || {
+            while Instant::now() < end {
+                for _ in 0..1_000 {
+                    let guard = domain.read_lock();
+                    if HELD_UP.swap(false, Ordering::SeqCst) {
+                        held_up += 1;
+                        assert_ne!(one_grace_period(), Some(true), "it ended inside");
+                    }
+                    drop(guard);
+                }
+            }
+        });
+    });
+    println!("held up {held_up} times, {ENDED:?} grace periods");
+}
+
+#[cfg(feature = "delay-injection")]
+mod with_delays {
+    use std::sync::{Mutex, MutexGuard};
+
+    use rseq_ops::Owner;
+
+    use urcu::testing::{Point, set_delay, use_plain_membarrier};
+
+    use super::*;
+    use crate::poison;
+    use crate::support::{child, run, sequences, skip};
+
+    /// Iterations of a loop of two instructions: some microseconds, as long as a grace
+    /// period, so that some flips fall into them.
+    const DELAY: u64 = 20_000;
+
+    /// Delays are for the whole process.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+    struct Delayed(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
+
+    fn delay(point: Point) -> Delayed {
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+        assert!(set_delay(point, DELAY));
+        Delayed(turn)
+    }
+
+    impl Drop for Delayed {
+        fn drop(&mut self) {
+            Point::ALL.into_iter().for_each(|point| {
+                set_delay(point, 0);
+            });
+        }
+    }
+
+    #[test]
+    fn readers_never_see_reclaimed_memory_with_a_delay_at_any_point() {
+        if !sequences() {
+            return skip("no sequences in this process");
+        }
+        let _deadline = deadline("readers_never_see_reclaimed_memory_with_a_delay_at_any_point");
+        for point in Point::ALL {
+            let _delayed = delay(point);
+            assert_right(&READERS, length(250), &format!("{point:?}"));
+        }
+    }
+
+    #[test]
+    fn guards_alone_and_snapshots_alone_are_right_with_the_delay_that_breaks_the_wrong_barrier() {
+        if !sequences() {
+            return skip("no sequences in this process");
+        }
+        let _deadline = deadline("guards_alone_and_snapshots_alone_are_right");
+        for (reader, point) in BROKEN {
+            let _delayed = delay(point);
+            assert_right(&[reader], length(200), &format!("{reader:?}, {point:?}"));
+        }
+    }
+
+    /// Who is broken by a barrier that restarts no sequences, and by which delay.
+    const BROKEN: [(Reader, Point); 5] = [
+        (Reader::Guard, Point::AddThroughLoaded),
+        (Reader::Guard, Point::AddThroughCommit),
+        (Reader::Nested, Point::AddThroughCommit),
+        (Reader::SmallSnapshot, Point::CopyThroughLoaded),
+        (Reader::LargeSnapshot, Point::CopyThroughLoaded),
+    ];
+    const CASE: &str = "URCU_TEST_CASE";
+    const SEEN: i32 = 42;
+
+    /// The tests above can fail: the plain membarrier command breaks them.
+    #[test]
+    fn a_barrier_that_restarts_nothing_is_noticed_by_every_kind_of_reader() {
+        if !sequences() {
+            return skip("no sequences in this process");
+        }
+        for (number, case) in BROKEN.iter().enumerate() {
+            let snapshot = matches!(case.0, Reader::SmallSnapshot | Reader::LargeSnapshot);
+            if snapshot && rseq_ops::process().owner != Owner::Libc {
+                skip("snapshots are guarded where libc does not register every thread");
+                continue;
+            }
+            let start = Instant::now();
+            let (code, output) = run(
+                child("torture::with_delays::child_with_the_wrong_barrier")
+                    .env(CASE, number.to_string()),
+                Duration::from_secs(30),
+            );
+            println!("{case:?}: noticed after {:?}", start.elapsed());
+            assert_eq!(code, Some(SEEN), "{case:?} saw nothing:\n{output}");
+        }
+    }
+
+    #[test]
+    #[ignore = "a child process of a_barrier_that_restarts_nothing_is_noticed_by_every_kind_of_reader"]
+    fn child_with_the_wrong_barrier() {
+        let case: usize = std::env::var(CASE).unwrap().parse().unwrap();
+        let (reader, point) = BROKEN[case];
+        poison::keep_for_ever();
+        let _delayed = delay(point);
+        // SAFETY: what is reclaimed too early stays mapped in this process, and no reader is used
+        // after the first error.
+        unsafe { use_plain_membarrier(true) };
+        // The counters are wrong afterwards, so nothing here may wait for the writer any more.
+        thread::spawn(move || {
+            let counts = torture(&[reader], Duration::from_secs(20));
+            println!("{counts:?}");
+            let errors = counts.errors.load(Ordering::SeqCst);
+            std::process::exit(if errors > 0 { SEEN } else { 1 });
+        });
+        thread::sleep(Duration::from_secs(25));
+        panic!("hangs");
+    }
+}

@@ -1,0 +1,4 @@
+fn main() {
+    let value = 1;
+    urcu::call(|| println!("{value}"));
+}

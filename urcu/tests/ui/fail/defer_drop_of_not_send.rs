@@ -1,0 +1,3 @@
+fn main() {
+    urcu::defer_drop(std::rc::Rc::new(1));
+}

@@ -1,0 +1,6 @@
+fn main() {
+    let domain = urcu::Domain::new();
+    let guard = domain.read_lock();
+    drop(domain);
+    drop(guard);
+}

@@ -1,0 +1,6 @@
+fn main() {
+    let cell = urcu::Rcu::new(String::from("value"));
+    let seen = cell.read();
+    drop(cell);
+    println!("{}", *seen);
+}

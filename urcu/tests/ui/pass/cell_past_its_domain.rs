@@ -1,0 +1,5 @@
+fn main() {
+    let domain = urcu::Domain::new();
+    let cell = urcu::Rcu::new_in(1, &domain);
+    println!("{}", cell.snapshot());
+}

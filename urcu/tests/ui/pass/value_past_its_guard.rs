@@ -1,0 +1,7 @@
+fn main() {
+    let cell = urcu::Rcu::new(String::from("value"));
+    let guard = urcu::read_lock();
+    let value = cell.load(&guard);
+    println!("{value}");
+    drop(guard);
+}
