@@ -46,11 +46,12 @@
 //! run them on the very words that the sequence it interrupted works on; that one starts over.
 //!
 //! # Orderings
-//! Loads of the words and pointers named above are acquires. In the first family the commits of
+//! Loads of the pointers above, and of the words that the second family compares, are acquires;
+//! that of a word that is added to is relaxed. In the first family the commits of
 //! [`sub_if_current`] and [`add`] are releases, and that of [`add_through`] is ordered by
-//! [`crate::membarrier`] alone; in the second the caller chooses [`Relaxed`] or [`Release`]. Threads that have the same
-//! index one after the other need neither: what one did, the next one sees. They are for those who
-//! look, or store, from elsewhere.
+//! [`crate::membarrier`] alone; in the second the caller chooses [`Relaxed`] or [`Release`].
+//! Threads that have the same index one after the other need neither: what one did, the next one
+//! sees. They are for those who look, or store, from elsewhere.
 //!
 //! # Safety of the sequences with an index
 //! * `handle` is the calling thread's (or the process's, where libc registers every thread), and

@@ -9,6 +9,7 @@
 //!
 //! * the load of a *pointer* (`add_through`, `copy_through`) is an acquire: what the caller reads
 //!   after the operation is at least as new as what was published with the pointer;
+//! * so are the loads of the words that the sequences with an index compare;
 //! * the commits of `sub_if_current` and `add` are releases: what the caller accessed before the
 //!   operation is over when somebody sees it;
 //! * the commit of `add_through` is a plain store. Nothing but a `membarrier` orders it before the
@@ -110,6 +111,16 @@ macro_rules! delay {
     };
 }
 
+/// Loads the index into `{word}`; a negative one aborts. Label 4 is too far for `tbnz`.
+macro_rules! load_index {
+    () => {
+        "ldr {word:w}, [{tp}, {index}]
+         tbz {word:w}, #31, 5f
+         b 4f
+         5:"
+    };
+}
+
 /// `asm!`, with what every sequence needs: the handle's `cs`, the thread pointer, the signature,
 /// and the registers of the delay loops where there are any.
 macro_rules! sequence {
@@ -133,13 +144,19 @@ macro_rules! sequence {
     };
 }
 
-/// See [`crate::ops::add_through`]; 0 for an abort.
+mod indexed;
+pub(crate) use indexed::*;
+
+/// See [`crate::ops::add_through`]: the pointer, 0 for an abort, and the value stored.
 ///
 /// # Safety
 /// As there.
 #[inline(always)]
-pub(crate) unsafe fn add_through<const SHIFT: u32>(handle: Handle, source: *const usize) -> usize {
-    let pointer;
+pub(crate) unsafe fn add_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+) -> (usize, u64) {
+    let (pointer, value);
     // SAFETY: the caller's: the handle is this thread's, the word and what it points to are
     // valid for as long as the sequence runs. The block writes only `rseq_cs` and the counter.
     // The commit is its last instruction and nothing before it writes anything else.
@@ -150,7 +167,7 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(handle: Handle, source: *cons
             "2:",
             load_pointer!(),
             delay!(0),
-            "ldr {word:w}, [{tp}, {index}]",
+            load_index!(),
             "add {word}, {pointer}, {word}, lsl #{shift}",
             "ldr {value}, [{word}]",
             "add {value}, {value}, #1",
@@ -163,10 +180,10 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(handle: Handle, source: *cons
             shift = const SHIFT,
             pointer = out(reg) pointer,
             word = out(reg) _,
-            value = out(reg) _
+            value = out(reg) value
         );
     }
-    pointer
+    (pointer, value)
 }
 
 /// See [`crate::ops::sub_if_current`].
@@ -178,6 +195,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
     handle: Handle,
     source: *const usize,
     expected: usize,
+    _guess: u64,
 ) -> Outcome {
     // SAFETY: as in `add_through`.
     unsafe {
@@ -185,7 +203,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
             handle,
             arm!("value"),
             "2:",
-            "ldr {word:w}, [{tp}, {index}]",
+            load_index!(),
             "ldr {value}, [{source}]",
             "cmp {value}, {expected}",
             "b.ne {mismatch}",
@@ -221,7 +239,7 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
             handle,
             arm!("value"),
             "2:",
-            "ldr {word:w}, [{tp}, {index}]",
+            load_index!(),
             "add {word}, {base}, {word}, lsl #{shift}",
             "ldr {value}, [{word}]",
             "add {value}, {value}, {delta}",
@@ -373,11 +391,11 @@ global_asm!(
      .type rseq_ops_v0_1_area, @object
      .size rseq_ops_v0_1_area, 128
      rseq_ops_v0_1_area:
-     .long 0, -1
-     .zero 120
-     .popsection
-     .weak __rseq_offset
-     .weak __rseq_size"
+     .long 0, -1, 0, 0, 0, 0, -1
+     .zero 36
+     .long 0, 0, 0, 0, -1
+     .zero 44
+     .popsection"
 );
 
 pub(crate) mod own_area {
@@ -407,6 +425,27 @@ pub(crate) mod own_area {
     }
 }
 
+/// Loads the word `offset` bytes from the thread pointer.
+///
+/// # Safety
+/// There is a word of this thread there.
+#[inline(always)]
+pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
+    let word;
+    // SAFETY: the caller's. Not `pure`: the kernel changes the word at any time.
+    unsafe {
+        asm!(
+            "mrs {tp}, tpidr_el0",
+            "ldr {word:w}, [{tp}, {offset}]",
+            tp = out(reg) _,
+            offset = in(reg) offset,
+            word = lateout(reg) word,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    word
+}
+
 /// libc's `__rseq_offset` and `__rseq_size`, where it has them (glibc 2.35).
 pub(crate) fn libc_offset() -> Option<(isize, u32)> {
     let offset: *const isize;
@@ -415,6 +454,9 @@ pub(crate) fn libc_offset() -> Option<(isize, u32)> {
     // them there needs no lock and no allocation, unlike `dlsym`.
     unsafe {
         asm!(
+            // Here, so that they are weak in every object that refers to them.
+            ".weak __rseq_offset",
+            ".weak __rseq_size",
             "adrp {offset}, :got:__rseq_offset",
             "ldr {offset}, [{offset}, :got_lo12:__rseq_offset]",
             "adrp {size}, :got:__rseq_size",

@@ -10,7 +10,8 @@
 //! needs a scratch register.
 //!
 //! Tried by hand alone: `examples/aborts` held in an emulator with Linux 6.12 and this crate's own
-//! registration, and failed with the plain barrier as it must. `.ci/guests` has no such guest, and
+//! registration, and failed with the plain barrier as it must. The sequences with an index, and the
+//! check for a negative one, came later: they have been assembled and read, and never run. `.ci/guests` has no such guest, and
 //! no emulator on x86-64 shows the weak ordering of a real processor.
 
 use core::arch::{asm, global_asm};
@@ -53,16 +54,21 @@ macro_rules! load_pointer {
     };
 }
 
-/// Computes `{word} = $base + (index << SHIFT)`.
+/// Loads the index into `{word}`; a negative one aborts.
+macro_rules! load_index {
+    () => {
+        "add {at}, tp, {index}
+         lw {word}, 0({at})
+         bgez {word}, 5f
+         jump 4f, {scratch}
+         5:"
+    };
+}
+
+/// `{word} = $base + ({word} << SHIFT)`
 macro_rules! find_word {
     ($base:literal) => {
-        concat!(
-            "add {at}, tp, {index}
-             lwu {word}, 0({at})
-             slli {word}, {word}, {shift}
-             add {word}, {word}, ",
-            $base
-        )
+        concat!("slli {word}, {word}, {shift}\nadd {word}, {word}, ", $base)
     };
 }
 
@@ -113,13 +119,19 @@ macro_rules! sequence {
     };
 }
 
-/// See [`crate::ops::add_through`]; 0 for an abort.
+mod indexed;
+pub(crate) use indexed::*;
+
+/// See [`crate::ops::add_through`]: the pointer, 0 for an abort, and the value stored.
 ///
 /// # Safety
 /// As there.
 #[inline(always)]
-pub(crate) unsafe fn add_through<const SHIFT: u32>(handle: Handle, source: *const usize) -> usize {
-    let pointer;
+pub(crate) unsafe fn add_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+) -> (usize, u64) {
+    let (pointer, value);
     // SAFETY: the caller's: the handle is this thread's, the word and what it points to are
     // valid for as long as the sequence runs. The block writes only `rseq_cs` and the counter.
     // The commit is its last instruction and nothing before it writes anything else.
@@ -130,6 +142,7 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(handle: Handle, source: *cons
             "2:",
             load_pointer!(),
             delay!(0),
+            load_index!(),
             find_word!("{pointer}"),
             "ld {value}, 0({word})",
             "addi {value}, {value}, 1",
@@ -142,10 +155,10 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(handle: Handle, source: *cons
             shift = const SHIFT,
             pointer = out(reg) pointer,
             word = out(reg) _,
-            value = out(reg) _
+            value = out(reg) value
         );
     }
-    pointer
+    (pointer, value)
 }
 
 /// See [`crate::ops::sub_if_current`].
@@ -157,6 +170,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
     handle: Handle,
     source: *const usize,
     expected: usize,
+    _guess: u64,
 ) -> Outcome {
     // SAFETY: as in `add_through`.
     unsafe {
@@ -164,6 +178,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
             handle,
             arm!(),
             "2:",
+            load_index!(),
             "ld {value}, 0({source})",
             "beq {value}, {expected}, 5f",
             "j {mismatch}",
@@ -201,6 +216,7 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
             handle,
             arm!(),
             "2:",
+            load_index!(),
             find_word!("{base}"),
             "ld {value}, 0({word})",
             "add {value}, {value}, {delta}",
@@ -357,11 +373,11 @@ global_asm!(
      .type rseq_ops_v0_1_area, @object
      .size rseq_ops_v0_1_area, 128
      rseq_ops_v0_1_area:
-     .long 0, -1
-     .zero 120
-     .popsection
-     .weak __rseq_offset
-     .weak __rseq_size"
+     .long 0, -1, 0, 0, 0, 0, -1
+     .zero 36
+     .long 0, 0, 0, 0, -1
+     .zero 44
+     .popsection"
 );
 
 pub(crate) mod own_area {
@@ -390,6 +406,27 @@ pub(crate) mod own_area {
     }
 }
 
+/// Loads the word `offset` bytes from the thread pointer.
+///
+/// # Safety
+/// There is a word of this thread there.
+#[inline(always)]
+pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
+    let word;
+    // SAFETY: the caller's. Not `pure`: the kernel changes the word at any time.
+    unsafe {
+        asm!(
+            "add {at}, tp, {offset}",
+            "lw {word}, 0({at})",
+            at = out(reg) _,
+            offset = in(reg) offset,
+            word = lateout(reg) word,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    word
+}
+
 /// libc's `__rseq_offset` and `__rseq_size`, where it has them (glibc 2.35).
 pub(crate) fn libc_offset() -> Option<(isize, u32)> {
     let offset: *const isize;
@@ -398,6 +435,9 @@ pub(crate) fn libc_offset() -> Option<(isize, u32)> {
     // them there needs no lock and no allocation, unlike `dlsym`.
     unsafe {
         asm!(
+            // Here, so that they are weak in every object that refers to them.
+            ".weak __rseq_offset",
+            ".weak __rseq_size",
             "lga {offset}, __rseq_offset",
             "lga {size}, __rseq_size",
             offset = out(reg) offset,
