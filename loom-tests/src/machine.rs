@@ -9,6 +9,7 @@
 //!   A thread that goes off its CPU fences, and acknowledges too.
 //! * **`restart_sequences`** fences, posts a request to each CPU that runs a thread, blocks
 //!   until all have acknowledged, and fences. It skips idle CPUs, as membarrier does.
+//!   `refuse_next_barrier` makes it refuse once, as a filter that is installed late would.
 //! * **Futexes**: comparing the word and going to sleep are one step to those who wake.
 //!
 //! # Where it differs from Linux
