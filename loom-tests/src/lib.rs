@@ -9,6 +9,7 @@
 
 #[path = "../../urcu/src/grace_period.rs"]
 mod grace_period;
+mod lock;
 pub mod machine;
 mod models;
 #[path = "../../urcu/src/readers.rs"]

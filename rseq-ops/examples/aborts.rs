@@ -103,7 +103,10 @@ fn attempts(shared: &Shared, handle: Handle, counts: &mut Counts) {
         let added = ops::add_through::<SHIFT>(handle, shared.additions.current.as_ptr());
         count(0, added.map_or(Outcome::Aborted, |_| Outcome::Committed));
         let current = shared.subtractions.current.as_ptr();
-        count(1, ops::sub_if_current::<SHIFT>(handle, current, expected, 0));
+        count(
+            1,
+            ops::sub_if_current::<SHIFT>(handle, current, expected, 0),
+        );
         let base = shared.plain.current.load(Ordering::Relaxed);
         count(2, ops::add::<SHIFT>(handle, base, 3));
         let target = copy.as_mut_ptr().cast::<u8>();

@@ -197,7 +197,10 @@ pub fn retry<A: Attempt>(mut attempt: impl FnMut() -> A) -> A {
 /// long as a plain increment).
 ///
 /// # Safety
-/// * `handle` is this process's ([`crate::registration::handle`]) or inert.
+/// * `handle` is this process's and **the calling thread is registered**: either libc registers
+///   all, or [`crate::current_thread`] has answered on this thread; or `handle` is inert. On a
+///   thread without a registration the attempt is aborted, unless a signal handler registers the
+///   thread in the middle of it: it would commit unprotected then.
 /// * `source` is valid for reads and holds a pointer `p`, not null, such that for every index
 ///   that this process can have, `p + (index << SHIFT)` is an aligned 8-byte word that is written
 ///   by such sequences alone, atomic loads aside.
@@ -252,8 +255,7 @@ pub const COPY_MAX: usize = 1024;
 /// contents of `target` are unspecified.
 ///
 /// # Safety
-/// * `handle` is this process's, and **the calling thread is registered**: either libc registers
-///   all, or [`crate::current_thread`] has answered on this thread. (There is no index to look at.)
+/// * `handle`: as for [`add_through`], but not inert: there is no index to look at.
 /// * `source` is valid for reads and points to `size` bytes that stay valid and unchanged until
 ///   the pointer was replaced and [`crate::membarrier::restart`] has returned.
 /// * `target` is valid for writes of `size` bytes, and nobody else reads or writes there.

@@ -72,8 +72,10 @@ pub(crate) fn stripe() -> usize {
 /// How this process counts its readers. Decided once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// With sequences. They abort on threads that are not registered, if there may be any.
-    Sequences { handle: Handle, all_threads: bool },
+    /// With sequences, and libc registers every thread.
+    AllThreads(Handle),
+    /// With sequences, and each thread is registered by us before its first one.
+    EachThread,
     /// With atomics: the kernel has no sequences, or nothing that restarts them.
     Atomics,
 }
@@ -99,11 +101,9 @@ pub(crate) fn mode() -> Mode {
             .map_or_else(|first| first, |_| found);
     }
     match decided {
-        ATOMICS => Mode::Atomics,
-        owner => Mode::Sequences {
-            handle: rseq_ops::registration::handle(),
-            all_threads: owner == LIBC,
-        },
+        LIBC => Mode::AllThreads(rseq_ops::registration::handle()),
+        OWN => Mode::EachThread,
+        _ => Mode::Atomics,
     }
 }
 
@@ -125,7 +125,8 @@ pub(crate) fn inert() -> Handle {
 /// new value, or `None` for an abort.
 ///
 /// # Safety
-/// `handle` is this process's or inert, `period` is set up and its area alive.
+/// `handle` is that of [`current_thread`] or [`Mode::AllThreads`], or inert; `period` is set up and
+/// its area alive.
 #[inline(always)]
 pub(crate) unsafe fn add_through(
     handle: Handle,
@@ -164,7 +165,7 @@ pub(crate) unsafe fn sub(handle: Handle, word: usize) -> Outcome {
 /// Copies `size` bytes from where `source` points, in one sequence.
 ///
 /// # Safety
-/// `handle` is this process's and this thread is registered. `source` points to `size` bytes that are freed only after it was
+/// `handle` is that of [`Mode::AllThreads`]. `source` points to `size` bytes that are freed only after it was
 /// replaced and [`restart_sequences`] has returned. `target` has room for them.
 #[inline(always)]
 pub(crate) unsafe fn copy_through(

@@ -55,11 +55,12 @@ pub(crate) struct Token {
 pub(crate) struct Readers {
     /// Address of the current period's `net` counter in slot 0; 0 until set up.
     period: AtomicUsize,
-    /// The process's handle where it uses sequences, else 0. `cs` is stored last.
+    /// The process's handle where libc registers every thread, else 0. `cs` is stored last.
+    ///
+    /// A thread that is not registered yet must not even try: a signal handler could register it
+    /// in the middle of the sequence, which would then commit without being protected.
     cs: AtomicIsize,
     index: AtomicIsize,
-    /// `cs` again where every thread is registered, else 0: copies have no index to look at.
-    copy_cs: AtomicIsize,
     /// 1 while the grace period sleeps.
     waiter: AtomicU32,
 }
@@ -71,7 +72,6 @@ impl Readers {
                 period: AtomicUsize::new(0),
                 cs: AtomicIsize::new(0),
                 index: AtomicIsize::new(0),
-                copy_cs: AtomicIsize::new(0),
                 waiter: AtomicU32::new(0),
             }
         }
@@ -89,16 +89,10 @@ impl Readers {
             .period
             .compare_exchange(0, base, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
-        if let machine::Mode::Sequences {
-            handle,
-            all_threads,
-        } = machine::mode()
-        {
+        if let machine::Mode::AllThreads(handle) = machine::mode() {
             self.index.store(handle.index, Ordering::Relaxed);
             // Release: who sees `cs` sees `index` and the period too.
             self.cs.store(handle.cs, Ordering::Release);
-            self.copy_cs
-                .store(if all_threads { handle.cs } else { 0 }, Ordering::Release);
         }
         first
     }
@@ -118,7 +112,7 @@ impl Readers {
             cs,
             index: self.index.load(Ordering::Relaxed),
         };
-        // SAFETY: `cs` is set: this is the process's handle, and the period is set up. (B)
+        // SAFETY: `cs` is set: every thread is registered, and the period is set up. (B)
         let (word, guess) = unsafe { machine::add_through(handle, &self.period) }?;
         Some(Token {
             word: word.get(),
@@ -160,13 +154,13 @@ impl Readers {
         size: usize,
     ) -> bool {
         // Acquire: pairs with `set_up`.
-        let cs = self.copy_cs.load(Ordering::Acquire);
+        let cs = self.cs.load(Ordering::Acquire);
         if cs == 0 {
             return false;
         }
         // Copies use no index.
         let handle = Handle { cs, index: 0 };
-        // SAFETY: `copy_cs` is set: every thread is registered. The rest is the caller's.
+        // SAFETY: `cs` is set: every thread is registered. The rest is the caller's.
         unsafe {
             machine::copy_through(handle, source, target, size) == Outcome::Committed
                 || Self::snapshot_again(handle, source, target, size)
@@ -218,8 +212,8 @@ impl Readers {
     #[inline(never)]
     fn handle_to_exit() -> Handle {
         match machine::mode() {
-            machine::Mode::Sequences { handle, .. } => handle,
-            machine::Mode::Atomics => machine::inert(),
+            machine::Mode::AllThreads(handle) => handle,
+            _ => machine::inert(),
         }
     }
 

@@ -16,6 +16,8 @@ mod in_force;
 mod migration;
 mod poison;
 mod refusal;
+#[cfg(feature = "delay-injection")]
+mod registration;
 mod seccomp;
 mod sections;
 mod signals;

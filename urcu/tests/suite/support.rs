@@ -178,3 +178,12 @@ pub(crate) fn assert_child_passes(test: &str) {
     assert_eq!(code, Some(0), "{test} in a child process:\n{output}");
     assert!(output.contains("1 passed"), "{test} did not run:\n{output}");
 }
+
+/// The same with an environment variable.
+#[cfg(feature = "delay-injection")]
+#[track_caller]
+pub(crate) fn assert_passes_with(test: &str, variable: &str, value: &str) {
+    let mut command = child(test);
+    let (code, output) = run(command.env(variable, value), Duration::from_secs(60));
+    assert_eq!(code, Some(0), "{test} with {variable}={value}:\n{output}");
+}
