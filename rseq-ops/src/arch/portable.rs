@@ -23,3 +23,11 @@ pub(crate) unsafe fn add<const SHIFT: u32>(_: Handle, _: usize, _: i64) -> Outco
 pub(crate) unsafe fn copy_through(_: Handle, _: *const *const u8, _: *mut u8, _: usize) -> Outcome {
     Outcome::Aborted
 }
+
+pub(crate) fn current_index(_: Handle) -> u32 {
+    0
+}
+
+pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(_: Handle, _: usize, _: i64) -> Outcome {
+    Outcome::Aborted
+}
