@@ -19,10 +19,20 @@ pub enum Point {
     AddCommit = 3,
     /// `copy_through`: the pointer is loaded, nothing is copied.
     CopyThroughLoaded = 4,
+    /// The stack's push: the node is linked, the commit is next.
+    PushCommit = 5,
+    /// The stack's pop: the next node is known, the commit is next.
+    PopCommit = 6,
+    /// The pool: an object is chosen, the commit is next.
+    CacheTakeCommit = 7,
+    /// The pool: an object is put back, the commit is next.
+    CachePutCommit = 8,
+    /// The ring: a record has its header, the commit is next.
+    ReserveCommit = 9,
 }
 
 /// How many points there are.
-pub const POINTS: usize = 5;
+pub const POINTS: usize = 10;
 
 impl Point {
     /// All of them, in order.
@@ -32,6 +42,11 @@ impl Point {
         Point::SubIfCurrentCommit,
         Point::AddCommit,
         Point::CopyThroughLoaded,
+        Point::PushCommit,
+        Point::PopCommit,
+        Point::CacheTakeCommit,
+        Point::CachePutCommit,
+        Point::ReserveCommit,
     ];
 }
 

@@ -11,7 +11,7 @@
 //! | [`abi`] | the kernel's words: offsets, signatures, commands |
 //! | [`registration`] | who owns this thread's rseq area, what the kernel offers, the calling CPU |
 //! | [`ops`] | the sequences, one attempt each |
-//! | [`percpu`] | memory indexed by CPU |
+//! | [`percpu`] | memory indexed by CPU; a counter, a stack, a pool and a ring made of it |
 //! | [`membarrier`] | the heavy side of an asymmetric barrier, and the restart of all sequences |
 //! | [`delay`] | (feature `delay-injection`, for tests) delays *inside* the sequences |
 //!
@@ -19,11 +19,13 @@
 //! the crate builds, [`registration::current_thread`] answers `None`, and callers take their
 //! fallback: atomics.
 //!
-//! The crate is `no_std` and allocates nothing from the heap.
+//! The crate is `no_std`. Nothing but [`percpu::Pool`] (feature `alloc`, on by default) uses the heap.
 //!
 //! [`rseq(2)`]: https://github.com/torvalds/linux/blob/master/kernel/rseq.c
 #![no_std]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 

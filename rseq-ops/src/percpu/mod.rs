@@ -5,8 +5,14 @@ mod area;
 mod counter;
 mod machine;
 mod per_cpu;
+#[cfg(feature = "alloc")]
+mod pool;
+mod stack;
 
 pub use alloc::{Allocator, Fork};
 pub use area::{Area, Error, possible_cpus};
 pub use counter::Counter;
 pub use per_cpu::{PerCpu, Zeroed};
+#[cfg(feature = "alloc")]
+pub use pool::{Pool, PoolBox};
+pub use stack::{Node, Stack, TakeAll};
