@@ -8,15 +8,33 @@ pub const CPU_ID_START: isize = 0;
 pub const CPU_ID: isize = 4;
 /// Offset of the pointer to the descriptor of the sequence that is armed. Bytes.
 pub const RSEQ_CS: isize = 8;
+/// Offset of `flags`, whose bits 4 and 5 the kernel writes (`SLICE_EXTENSION_*`). Bytes.
+pub const FLAGS: isize = 16;
+/// Offset of `node_id`, the NUMA node (Linux 6.3). Bytes.
+pub const NODE_ID: isize = 20;
 /// Offset of `mm_cid`, the concurrency id (Linux 6.3). Bytes.
 pub const MM_CID: isize = 24;
+/// Offset of `slice_ctrl`, the request for a longer time slice (Linux 7.0): a byte `request` that
+/// the thread sets, a byte `granted` that the kernel sets, and two reserved ones. Bytes.
+pub const SLICE_CONTROL: isize = 28;
 
 /// Size of the area that every kernel with rseq accepts. Bytes.
 pub const ORIGINAL_SIZE: usize = 32;
 /// Bytes of the original area that are in use where the kernel does not say.
 pub const ORIGINAL_FEATURE_SIZE: usize = 20;
+/// Feature size from which `node_id` exists. Bytes.
+pub const NODE_ID_FEATURE_SIZE: usize = 24;
 /// Feature size from which `mm_cid` exists. Bytes.
 pub const MM_CID_FEATURE_SIZE: usize = 28;
+/// Feature size from which `slice_ctrl` exists. Bytes.
+pub const SLICE_CONTROL_FEATURE_SIZE: usize = 32;
+/// Alignment that is asked for where the kernel does not say. Bytes.
+pub const ORIGINAL_ALIGNMENT: usize = 32;
+
+/// Bit of `flags`: the kernel can extend this thread's time slices (Linux 7.0).
+pub const SLICE_EXTENSION_AVAILABLE: u32 = 1 << 4;
+/// Bit of `flags`: this thread has switched that on, with `prctl`.
+pub const SLICE_EXTENSION_ENABLED: u32 = 1 << 5;
 
 /// `cpu_id` of a thread that is not registered.
 pub const CPU_ID_UNINITIALIZED: i32 = -1;

@@ -19,20 +19,44 @@ pub enum Point {
     AddCommit = 3,
     /// `copy_through`: the pointer is loaded, nothing is copied.
     CopyThroughLoaded = 4,
+    /// `compare_store`: the index matched, the word is not loaded.
+    CompareStoreLoaded = 5,
+    /// `compare_store`: the word matched, the commit is next.
+    CompareStoreCommit = 6,
+    /// `pop`: the head is loaded, what it points to is not.
+    PopLoaded = 7,
+    /// `pop`: everything is loaded, the commit is next.
+    PopCommit = 8,
+    /// `add_at`: the index matched, the commit is next.
+    AddAtCommit = 9,
+    /// `compare_two_store`: the first word matched, the second is not loaded.
+    CompareTwoStoreLoaded = 10,
+    /// `compare_two_store`: both words matched, the commit is next.
+    CompareTwoStoreCommit = 11,
+    /// `compare_store_store`: the word matched, nothing is stored.
+    CompareStoreStoreLoaded = 12,
+    /// `compare_store_store`: the first store is done, the commit is next.
+    CompareStoreStoreCommit = 13,
+    /// `compare_copy_store`: the word matched, nothing is copied.
+    CompareCopyStoreLoaded = 14,
+    /// `compare_copy_store`: everything is copied, the commit is next.
+    CompareCopyStoreCommit = 15,
+    /// `add_through_offset`: the first pointer is loaded, the second is not.
+    AddThroughOffsetLoaded = 16,
+    /// `add_through_offset`: both pointers are loaded, the commit is next.
+    AddThroughOffsetCommit = 17,
     /// The stack's push: the node is linked, the commit is next.
-    PushCommit = 5,
+    StackPushCommit = 18,
     /// The stack's pop: the next node is known, the commit is next.
-    PopCommit = 6,
+    StackPopCommit = 19,
     /// The pool: an object is chosen, the commit is next.
-    CacheTakeCommit = 7,
+    CacheTakeCommit = 20,
     /// The pool: an object is put back, the commit is next.
-    CachePutCommit = 8,
-    /// The ring: a record has its header, the commit is next.
-    ReserveCommit = 9,
+    CachePutCommit = 21,
 }
 
 /// How many points there are.
-pub const POINTS: usize = 10;
+pub const POINTS: usize = 22;
 
 impl Point {
     /// All of them, in order.
@@ -42,11 +66,23 @@ impl Point {
         Point::SubIfCurrentCommit,
         Point::AddCommit,
         Point::CopyThroughLoaded,
-        Point::PushCommit,
+        Point::CompareStoreLoaded,
+        Point::CompareStoreCommit,
+        Point::PopLoaded,
         Point::PopCommit,
+        Point::AddAtCommit,
+        Point::CompareTwoStoreLoaded,
+        Point::CompareTwoStoreCommit,
+        Point::CompareStoreStoreLoaded,
+        Point::CompareStoreStoreCommit,
+        Point::CompareCopyStoreLoaded,
+        Point::CompareCopyStoreCommit,
+        Point::AddThroughOffsetLoaded,
+        Point::AddThroughOffsetCommit,
+        Point::StackPushCommit,
+        Point::StackPopCommit,
         Point::CacheTakeCommit,
         Point::CachePutCommit,
-        Point::ReserveCommit,
     ];
 }
 
@@ -66,5 +102,15 @@ pub fn set(point: Point, iterations: u64) -> bool {
     {
         let _ = (point, iterations);
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_points_are_listed_in_order() {
+        assert!((0..POINTS).eq(Point::ALL.into_iter().map(|point| point as usize)));
     }
 }

@@ -9,7 +9,9 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`abi`] | the kernel's words: offsets, signatures, commands |
-//! | [`registration`] | who owns this thread's rseq area, what the kernel offers, the calling CPU |
+//! | [`registration`] | who owns this thread's rseq area, and where it is |
+//! | [`cpu`] | the calling CPU, its NUMA node, the concurrency id, without a system call |
+//! | [`mod@features`] | what kernel and libc offer, decoded |
 //! | [`ops`] | the sequences, one attempt each |
 //! | [`percpu`] | memory indexed by CPU; a counter, a stack, a pool and a ring made of it |
 //! | [`membarrier`] | the heavy side of an asymmetric barrier, and the restart of all sequences |
@@ -31,10 +33,14 @@ extern crate std;
 
 pub mod abi;
 mod arch;
+pub mod cpu;
 pub mod delay;
+pub mod features;
 pub mod membarrier;
 pub mod ops;
 pub mod percpu;
 pub mod registration;
 
+pub use cpu::{concurrency_id, current_cpu, numa_node};
+pub use features::{Features, features};
 pub use registration::{Handle, Owner, Process, current_thread, process};

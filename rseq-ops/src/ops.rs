@@ -1,14 +1,66 @@
 //! The sequences, one attempt each.
 //!
-//! All of them find the calling CPU's word as `base + (index << SHIFT)`: the index is the
-//! concurrency id (`mm_cid`) where the kernel has it, else the CPU number, and `1 << SHIFT` bytes
-//! is the stride of the memory ([`crate::percpu::Area`]).
+//! There are two families.
 //!
-//! Every operation has acquire loads and a release commit. An attempt is given up when the kernel
-//! interrupts it. Callers try again *a bounded number of times*, because a debugger or a signal
-//! storm can interrupt for ever, and then take a way that always ends.
+//! **By stride**: the calling CPU's word is `base + (index << SHIFT)`, found inside the sequence:
+//! the index is the one of the [`Handle`], and `1 << SHIFT` bytes is the stride of the memory
+//! ([`crate::percpu::Area`]). These are the shortest.
 //!
-//! None takes a lock, allocates or makes a system call: all are async-signal-safe.
+//! | | in one sequence |
+//! |---|---|
+//! | [`add`] | `*word(base) += delta` |
+//! | [`add_through`] | `p = *source; *word(p) += 1` |
+//! | [`sub_if_current`] | `if *source == p { *word(p) -= 1 }` |
+//! | [`copy_through`] | `p = *source; *target = *p` (no index at all) |
+//!
+//! **With an index**: the caller asks for its index ([`Handle::current_index`]), prepares pointers
+//! for it, and passes both. The sequence first compares the index with the thread's, and is given
+//! up where the thread has moved: the retry is with the new index.
+//!
+//! | | in one sequence, all for `index` only |
+//! |---|---|
+//! | [`compare_store`] | `if *word == expected { *word = new }` |
+//! | [`compare_two_store`] | `if *word == expected && *other == other_expected { *word = new }` |
+//! | [`compare_store_store`] | `if *word == expected { *first = first_new; *word = new }` |
+//! | [`compare_copy_store`] | `if *word == expected { copy(source, target, size); *word = new }` |
+//! | [`pop`] | `if *word != unwanted { head = *word; *word = *(head + offset) }` |
+//! | [`add_at`] | `*word += delta` |
+//! | [`add_through_offset`] | `**(*source + offset) += delta` |
+//!
+//! The index is the CPU number ([`Handle::by_cpu`]) or the concurrency id
+//! ([`Handle::by_concurrency_id`]); [`crate::current_thread`] takes the second where there is one.
+//! One structure is used with one kind of index only.
+//!
+//! # Attempts
+//! An attempt is given up ([`Outcome::Aborted`]) when the kernel interrupts it. Callers try again
+//! *a bounded number of times* ([`retry`]), because a debugger or a signal storm can interrupt for
+//! ever, and then take a way that always ends: an atomic operation on *another* word. On one word,
+//! a plain addition would lose an atomic one that came between its load and its store.
+//!
+//! Where there are no sequences at all, [`Handle::by_cpu`] and its like answer `None`, and that
+//! other way is the only one.
+//!
+//! None takes a lock, allocates or makes a system call: all are async-signal-safe. A handler may
+//! run them on the very words that the sequence it interrupted works on; that one starts over.
+//!
+//! # Orderings
+//! Loads of the words and pointers named above are acquires. The commit is a release in the first
+//! family; in the second the caller chooses [`Relaxed`] or [`Release`]. Threads that have the same
+//! index one after the other need neither: what one did, the next one sees. They are for those who
+//! look, or store, from elsewhere.
+//!
+//! # Safety of the sequences with an index
+//! * `handle` is the calling thread's (or the process's, where libc registers every thread), and
+//!   the thread is registered still.
+//! * Words are aligned and valid for the reads and writes that the sequence makes if `index` is
+//!   the thread's index when it runs. If it is not, nothing but the thread's own area is touched.
+//! * A word that is stored to is stored to by sequences with the same kind of handle and the same
+//!   index alone. Anybody may load it with an atomic load. Anybody may store to it atomically as
+//!   long as no sequence commits to it meanwhile: say, a lock's holder, while all others compare
+//!   with "free".
+
+mod indexed;
+pub use indexed::*;
 
 use crate::{arch, registration::Handle};
 
@@ -20,8 +72,113 @@ pub enum Outcome {
     Committed,
     /// A compared word was not as expected; nothing was stored.
     Mismatch,
-    /// The kernel interrupted; nothing was stored.
+    /// The kernel interrupted, or the thread has another index than the one prepared for; the
+    /// commit did not happen.
     Aborted,
+}
+
+/// What became of one attempt of [`pop`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Popped {
+    /// The commit happened, once; this was the head.
+    Committed(usize),
+    /// The word held the unwanted value; nothing was stored.
+    Mismatch,
+    /// The kernel interrupted, or the thread has another index; nothing was stored.
+    Aborted,
+}
+
+/// How a commit is ordered: [`Relaxed`] or [`Release`]. On x86-64 both are the same instruction.
+pub trait Commit: sealed::Commit + Copy {}
+
+/// A commit that orders nothing: for words that only their own index reads, and for counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relaxed;
+
+/// A commit after everything that the thread did before: who loads the word with an acquire sees
+/// that too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Release;
+
+impl Commit for Relaxed {}
+impl Commit for Release {}
+
+mod sealed {
+    /// For the sequences of processors that tell the two apart.
+    #[allow(unreachable_pub)]
+    pub trait Commit {
+        /// Whether the commit is a release.
+        #[allow(dead_code)]
+        const RELEASE: bool;
+    }
+
+    impl Commit for super::Relaxed {
+        const RELEASE: bool = false;
+    }
+
+    impl Commit for super::Release {
+        const RELEASE: bool = true;
+    }
+
+    /// For [`super::retry`].
+    #[allow(unreachable_pub)]
+    pub trait Attempt {
+        /// Whether the attempt was given up.
+        fn aborted(&self) -> bool;
+    }
+
+    impl Attempt for super::Outcome {
+        fn aborted(&self) -> bool {
+            *self == super::Outcome::Aborted
+        }
+    }
+
+    impl Attempt for super::Popped {
+        fn aborted(&self) -> bool {
+            *self == super::Popped::Aborted
+        }
+    }
+
+    impl<T> Attempt for Option<T> {
+        fn aborted(&self) -> bool {
+            self.is_none()
+        }
+    }
+}
+
+/// The answer of an attempt: [`Outcome`], [`Popped`], or the `Option` of [`add_through`].
+pub trait Attempt: sealed::Attempt {}
+
+impl Attempt for Outcome {}
+impl Attempt for Popped {}
+impl<T> Attempt for Option<T> {}
+
+/// How often [`retry`] tries.
+pub const ATTEMPTS: u32 = 16;
+
+/// Makes attempts until one is not aborted, [`ATTEMPTS`] at most; the last answer. Whoever gets
+/// an aborted one takes a way that always ends.
+///
+/// ```
+/// use rseq_ops::ops::{self, Outcome};
+///
+/// let mut tries = 0;
+/// let outcome = ops::retry(|| {
+///     tries += 1;
+///     Outcome::Aborted // Somebody steps through this with a debugger.
+/// });
+/// assert_eq!((outcome, tries), (Outcome::Aborted, ops::ATTEMPTS));
+/// ```
+#[inline]
+pub fn retry<A: Attempt>(mut attempt: impl FnMut() -> A) -> A {
+    for _ in 1..ATTEMPTS {
+        let answer = attempt();
+        if !answer.aborted() {
+            return answer;
+        }
+    }
+    attempt()
 }
 
 /// Loads a pointer from `source`, adds 1 to this CPU's word relative to it, and returns the

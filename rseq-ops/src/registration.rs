@@ -13,7 +13,6 @@
 use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 
 use crate::abi;
-#[cfg(sequences)]
 use crate::arch;
 
 /// Who registers this process's threads.
@@ -57,6 +56,51 @@ pub(crate) struct OwnArea {
     pub(crate) address: usize,
 }
 
+impl Handle {
+    /// The calling thread's handle with the CPU number as the index; registers the thread if that
+    /// is ours to do. `None` as for [`current_thread`]. Async-signal-safe.
+    ///
+    /// ```
+    /// use rseq_ops::{Handle, percpu::possible_cpus};
+    ///
+    /// if let Some(handle) = Handle::by_cpu() {
+    ///     // SAFETY: this thread's handle.
+    ///     let cpu = unsafe { handle.current_index() };
+    ///     assert!((cpu as usize) < possible_cpus());
+    /// }
+    /// ```
+    #[inline]
+    pub fn by_cpu() -> Option<Self> {
+        current_thread()?;
+        Some(at(AREA.load(Ordering::Relaxed), false))
+    }
+
+    /// The calling thread's handle with the concurrency id as the index: `None` also where the
+    /// kernel has none (before Linux 6.3). Async-signal-safe.
+    ///
+    /// ```
+    /// // Dense from 0 where there is such an index, else one number for each CPU.
+    /// let handle = rseq_ops::Handle::by_concurrency_id().or_else(rseq_ops::Handle::by_cpu);
+    /// assert_eq!(handle, rseq_ops::current_thread());
+    /// ```
+    #[inline]
+    pub fn by_concurrency_id() -> Option<Self> {
+        let handle = current_thread()?;
+        has_concurrency_id().then_some(handle)
+    }
+
+    /// The index as it is now: what the sequences of [`crate::ops`] that take an index compare
+    /// with. It may be another one by the time this returns. One load, async-signal-safe.
+    ///
+    /// # Safety
+    /// The handle is the calling thread's (or the process's, where libc registers every thread).
+    #[inline(always)]
+    pub unsafe fn current_index(self) -> u32 {
+        // SAFETY: the caller's: the word is in this thread's area.
+        unsafe { arch::thread_word(self.index) }
+    }
+}
+
 const UNKNOWN: u32 = 0;
 const LIBC: u32 = 1;
 const OWN: u32 = 2;
@@ -64,8 +108,9 @@ const NOBODY: u32 = 3;
 
 static OWNER: AtomicU32 = AtomicU32::new(UNKNOWN);
 static FEATURE_SIZE: AtomicU32 = AtomicU32::new(0);
-/// Offset of the area from the thread pointer.
-static AREA: AtomicIsize = AtomicIsize::new(0);
+/// Offset of the area from the thread pointer, or `AREA_UNKNOWN`.
+static AREA: AtomicIsize = AtomicIsize::new(AREA_UNKNOWN);
+const AREA_UNKNOWN: isize = isize::MIN;
 
 /// What holds for this process; found out at the first call. Async-signal-safe.
 ///
@@ -112,8 +157,20 @@ pub fn inert() -> Handle {
 }
 
 fn handle() -> Handle {
-    let dense = FEATURE_SIZE.load(Ordering::Relaxed) as usize >= abi::MM_CID_FEATURE_SIZE;
-    at(AREA.load(Ordering::Relaxed), dense)
+    at(AREA.load(Ordering::Relaxed), has_concurrency_id())
+}
+
+fn has_concurrency_id() -> bool {
+    feature_size() >= abi::MM_CID_FEATURE_SIZE
+}
+
+/// Offset of every thread's area from its thread pointer, once [`process`] has been called. The
+/// calling thread need not be registered, `cpu_id` there tells: it is negative then.
+#[inline]
+pub(crate) fn area() -> Option<isize> {
+    // Acquire: pairs with the release in `discover`; whoever sees this sees the feature size.
+    let area = AREA.load(Ordering::Acquire);
+    (area != AREA_UNKNOWN).then_some(area)
 }
 
 fn at(area: isize, dense: bool) -> Handle {
@@ -128,10 +185,16 @@ fn at(area: isize, dense: bool) -> Handle {
     }
 }
 
+/// What [`process`] says, without asking who owns: right once [`area`] has answered.
+#[inline]
+pub(crate) fn feature_size() -> usize {
+    FEATURE_SIZE.load(Ordering::Relaxed) as usize
+}
+
 /// Bytes of an area of `published` bytes that the kernel fills. 20 and 32 both mean the original
 /// area: then the kernel's own word counts, and without one the first 20 bytes.
 #[cfg(any(sequences, test))]
-fn feature_size(published: usize, kernel: usize) -> usize {
+fn decode(published: usize, kernel: usize) -> usize {
     match published {
         abi::ORIGINAL_FEATURE_SIZE | abi::ORIGINAL_SIZE => match kernel {
             0 => abi::ORIGINAL_FEATURE_SIZE,
@@ -144,37 +207,34 @@ fn feature_size(published: usize, kernel: usize) -> usize {
 #[cold]
 fn discover() -> Owner {
     let (owner, word, area, size) = look();
-    AREA.store(area, Ordering::Relaxed);
     FEATURE_SIZE.store(size as u32, Ordering::Relaxed);
+    // Release: pairs with `area`.
+    AREA.store(area, Ordering::Release);
     OWNER.store(word, Ordering::Release);
     owner
 }
 
 #[cfg(not(sequences))]
 fn look() -> (Owner, u32, isize, usize) {
-    (Owner::Nobody, NOBODY, 0, 0)
+    (Owner::Nobody, NOBODY, AREA_UNKNOWN, 0)
 }
 
 #[cfg(sequences)]
 fn look() -> (Owner, u32, isize, usize) {
-    const NONE: (Owner, u32, isize, usize) = (Owner::Nobody, NOBODY, 0, 0);
     // SAFETY: reads the auxiliary vector, which never changes.
     let kernel = unsafe { libc::getauxval(abi::AT_RSEQ_FEATURE_SIZE) } as usize;
     if let Some((offset, size)) = arch::libc_offset()
         && size != 0
     {
-        return (
-            Owner::Libc,
-            LIBC,
-            offset,
-            feature_size(size as usize, kernel),
-        );
+        return (Owner::Libc, LIBC, offset, decode(size as usize, kernel));
     }
+    // Where nobody registers, the area of ours stays as it began: `cpu_id` says -1.
+    let area = arch::own_area::get().offset;
     if own::available() {
-        let size = feature_size(abi::ORIGINAL_SIZE, kernel);
-        return (Owner::Own, OWN, arch::own_area::get().offset, size);
+        let size = decode(abi::ORIGINAL_SIZE, kernel);
+        return (Owner::Own, OWN, area, size);
     }
-    NONE
+    (Owner::Nobody, NOBODY, area, 0)
 }
 
 #[cfg(not(sequences))]
@@ -308,9 +368,20 @@ mod own {
                     found = OVER;
                 }
             }
+            if found == OVER {
+                say_refused(area);
+            }
             state.store(found, Ordering::Relaxed);
         });
         state.load(Ordering::Relaxed) != OVER
+    }
+
+    /// The early adopters' convention: `cpu_id` says so. The kernel does not know this area (any
+    /// more), so this word is ours to write.
+    fn say_refused(area: usize) {
+        let cpu_id = ptr::with_exposed_provenance_mut::<i32>(area.wrapping_add_signed(abi::CPU_ID));
+        // SAFETY: the word lies in the calling thread's own area.
+        unsafe { cpu_id.write_volatile(abi::CPU_ID_REGISTRATION_FAILED) };
     }
 
     fn mark() -> *const c_void {
@@ -357,12 +428,12 @@ mod tests {
 
     #[test]
     fn the_size_in_use_is_decoded_as_librseq_does() {
-        assert_eq!(feature_size(20, 0), 20); // glibc 2.36, Linux 6.1
-        assert_eq!(feature_size(20, 28), 28); // glibc 2.36, Linux 6.12
-        assert_eq!(feature_size(32, 0), 20); // glibc 2.35, Linux 5.10
-        assert_eq!(feature_size(32, 33), 32); // an original area on Linux 7.0
-        assert_eq!(feature_size(33, 33), 33); // glibc that follows the kernel
-        assert_eq!(feature_size(28, 28), 28);
+        assert_eq!(decode(20, 0), 20); // glibc 2.36, Linux 6.1
+        assert_eq!(decode(20, 28), 28); // glibc 2.36, Linux 6.12
+        assert_eq!(decode(32, 0), 20); // glibc 2.35, Linux 5.10
+        assert_eq!(decode(32, 33), 32); // an original area on Linux 7.0
+        assert_eq!(decode(33, 33), 33); // glibc that follows the kernel
+        assert_eq!(decode(28, 28), 28);
     }
 
     #[test]

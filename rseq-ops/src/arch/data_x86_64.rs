@@ -6,23 +6,6 @@ use core::arch::asm;
 use crate::ops::Outcome;
 use crate::registration::Handle;
 
-/// The index of the calling thread as it is now.
-#[inline(always)]
-pub(crate) fn current_index(handle: Handle) -> u32 {
-    let index;
-    // SAFETY: reads the word of the thread's own area that a handle stands for; what is there
-    // may change at any time, hence not `pure`.
-    unsafe {
-        asm!(
-            "mov {index:e}, dword ptr fs:[{offset}]",
-            offset = in(reg) handle.index,
-            index = out(reg) index,
-            options(readonly, nostack, preserves_flags)
-        );
-    }
-    index
-}
-
 /// Adds `delta` to one of the two words of this CPU's slot relative to `base`, in turn. The third
 /// word, 0 or 8, says which one comes next.
 ///
@@ -99,7 +82,7 @@ pub(crate) unsafe fn push_through<const SHIFT: u32>(
             "add {word}, qword ptr [{source}]",
             "mov {next}, qword ptr [{word}]",
             "mov qword ptr [{node}], {next}",
-            delay!(5),
+            delay!(18),
             "mov qword ptr [{word}], {node}",
             "3:",
             on_abort!("jmp {aborted}"),
@@ -139,7 +122,7 @@ pub(crate) unsafe fn pop_through<const SHIFT: u32>(handle: Handle, source: *cons
             "test {node}, {node}",
             "jz 3f",
             "mov {next}, qword ptr [{node}]",
-            delay!(6),
+            delay!(19),
             "mov qword ptr [{word}], {next}",
             "3:",
             on_abort!("mov {node:e}, 1", "jmp 3b"),
@@ -192,7 +175,7 @@ pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
             "dec {value}",
             "add {word}, 8",
             "7:",
-            delay!(7),
+            delay!(20),
             "mov qword ptr [{word}], {value}",
             "3:",
             on_abort!("mov {object:e}, 1", "jmp 3b"),
@@ -241,7 +224,7 @@ pub(crate) unsafe fn cache_put_through<const SHIFT: u32>(
             "inc {value}",
             "add {word}, 8",
             "7:",
-            delay!(8),
+            delay!(21),
             "mov qword ptr [{word}], {value}",
             "3:",
             on_abort!("jmp {aborted}"),

@@ -14,3 +14,7 @@ pub(crate) use x86_64::*;
 mod portable;
 #[cfg(not(sequences))]
 pub(crate) use portable::*;
+#[cfg(not(sequences))]
+mod data_portable;
+#[cfg(not(sequences))]
+pub(crate) use data_portable::*;

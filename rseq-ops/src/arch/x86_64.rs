@@ -79,6 +79,9 @@ macro_rules! sequence {
     };
 }
 
+mod indexed;
+pub(crate) use indexed::*;
+
 /// See [`crate::ops::add_through`]; 0 for an abort.
 ///
 /// # Safety
@@ -384,6 +387,25 @@ pub(crate) mod own_area {
             address: base.wrapping_add_signed(offset),
         }
     }
+}
+
+/// Loads the word `offset` bytes from the thread pointer.
+///
+/// # Safety
+/// There is a word of this thread there.
+#[inline(always)]
+pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
+    let word;
+    // SAFETY: the caller's. Not `pure`: the kernel changes the word at any time.
+    unsafe {
+        asm!(
+            "mov {word:e}, dword ptr fs:[{offset}]",
+            offset = in(reg) offset,
+            word = out(reg) word,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    word
 }
 
 /// libc's `__rseq_offset` and `__rseq_size`, where it has them (glibc 2.35).

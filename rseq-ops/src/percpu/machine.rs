@@ -36,7 +36,10 @@ pub(super) fn stripe(count: usize) -> usize {
 /// The calling thread's index now, or a stripe.
 pub(super) fn index_hint() -> usize {
     let count = possible_cpus();
-    let index = current_thread().map(crate::arch::current_index);
+    let index = current_thread().map(|handle| {
+        // SAFETY: this thread's handle.
+        unsafe { handle.current_index() }
+    });
     match index {
         Some(index) if (index as usize) < count => index as usize,
         _ => stripe(count),

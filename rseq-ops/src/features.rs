@@ -1,0 +1,134 @@
+//! What kernel and libc offer, decoded in one place.
+
+use crate::registration::{Owner, process};
+use crate::{abi, cpu, membarrier};
+
+/// What there is, for this process. For decisions at start-up and for reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Features {
+    /// Who registers the threads.
+    pub owner: Owner,
+    /// Bytes of this process's areas that the kernel fills; 0 without an owner. Decoded as
+    /// [`Process::feature_size`](crate::Process::feature_size) says.
+    pub size: u32,
+    /// Bytes that the kernel would fill in an area as long as it likes (`AT_RSEQ_FEATURE_SIZE`);
+    /// 0 where it does not say (before Linux 6.3). Can be more than `size`: libc's area may be of
+    /// the original 32 bytes.
+    pub kernel_size: u32,
+    /// Alignment that the kernel asks for (`AT_RSEQ_ALIGN`), else the original 32. Bytes.
+    pub alignment: u32,
+    /// [`current_cpu`](crate::current_cpu) needs no system call.
+    pub cpu_id: bool,
+    /// [`numa_node`](crate::numa_node) needs no system call (Linux 6.3).
+    pub node_id: bool,
+    /// [`concurrency_id`](crate::concurrency_id) answers (Linux 6.3).
+    pub mm_cid: bool,
+    /// The word `slice_ctrl` is in the area (Linux 7.0), at [`abi::SLICE_CONTROL`].
+    pub slice_control: bool,
+    /// The kernel can extend the calling thread's time slices: its area says so
+    /// ([`abi::SLICE_EXTENSION_AVAILABLE`]). Never without `slice_control`, which alone is not
+    /// enough: the kernel may be built without, or have it switched off.
+    pub slice_extension: bool,
+    /// The commands of `membarrier(2)`.
+    pub membarrier: Commands,
+}
+
+/// The commands of `membarrier(2)` that the kernel knows, a bit set of [`abi`]'s `MEMBARRIER_*`;
+/// empty where the call is missing or denied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Commands(pub i32);
+
+impl Commands {
+    /// Whether [`membarrier::barrier`] can work (Linux 4.14).
+    pub fn barrier(self) -> bool {
+        self.has(abi::MEMBARRIER_PRIVATE_EXPEDITED | abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED)
+    }
+
+    /// Whether [`membarrier::restart`] can work (Linux 5.10).
+    pub fn restart(self) -> bool {
+        self.has(
+            abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ
+                | abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+        )
+    }
+
+    /// Whether all these commands are there.
+    pub fn has(self, commands: i32) -> bool {
+        self.0 & commands == commands
+    }
+}
+
+/// Finds out. A system call and some loads; async-signal-safe.
+///
+/// ```
+/// let features = rseq_ops::features();
+/// println!("{features:#?}");
+/// assert!(features.mm_cid <= features.cpu_id);
+/// assert_eq!(rseq_ops::concurrency_id().is_some(), features.mm_cid);
+/// ```
+pub fn features() -> Features {
+    let process = process();
+    let (kernel_size, alignment) = kernel();
+    let fills = |size| process.feature_size as usize >= size;
+    Features {
+        owner: process.owner,
+        size: process.feature_size,
+        kernel_size,
+        alignment,
+        cpu_id: fills(abi::ORIGINAL_FEATURE_SIZE),
+        node_id: fills(abi::NODE_ID_FEATURE_SIZE),
+        mm_cid: fills(abi::MM_CID_FEATURE_SIZE),
+        slice_control: fills(abi::SLICE_CONTROL_FEATURE_SIZE),
+        slice_extension: cpu::flags() & abi::SLICE_EXTENSION_AVAILABLE != 0,
+        membarrier: Commands(membarrier::query().unwrap_or(0)),
+    }
+}
+
+/// What the auxiliary vector says: feature size (0: nothing), alignment.
+fn kernel() -> (u32, u32) {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    // SAFETY: reads the auxiliary vector, which never changes.
+    let (size, alignment) = unsafe {
+        (
+            libc::getauxval(abi::AT_RSEQ_FEATURE_SIZE as _),
+            libc::getauxval(abi::AT_RSEQ_ALIGN as _),
+        )
+    };
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    let (size, alignment) = (0, 0);
+    let alignment = match alignment {
+        0 => abi::ORIGINAL_ALIGNMENT as u32,
+        bytes => bytes as u32,
+    };
+    (size as u32, alignment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_sets() {
+        assert!(!Commands(0).barrier());
+        // Linux 4.14: without registration for anything, and with the plain one.
+        assert!(!Commands(1 << 3).barrier());
+        assert!(Commands(0x1f).barrier());
+        assert!(!Commands(0x7f).restart());
+        assert!(Commands(0x1ff).restart()); // Linux 5.10
+        assert!(Commands(0x3ff).restart()); // Linux 6.12
+    }
+
+    #[test]
+    fn features_agree_with_the_registration() {
+        let features = features();
+        assert_eq!(features.owner == Owner::Nobody, features.size == 0);
+        assert_eq!(features.cpu_id, features.owner != Owner::Nobody);
+        assert!(features.alignment.is_power_of_two());
+        assert!(!features.slice_extension || features.slice_control);
+        assert_eq!(
+            features.membarrier.restart(),
+            membarrier::register().is_ok()
+        );
+    }
+}

@@ -1,0 +1,340 @@
+//! The sequences that take the index they were prepared for.
+
+use super::{Commit, Outcome, Popped};
+use crate::{Handle, arch};
+
+/// If `*word` is `expected`, stores `new` there (a compare-and-exchange without the `lock`).
+///
+/// Cost: two comparisons and a store. A lock for each index, a push onto a list (`new` is a node
+/// whose link was set to `expected` before; then the commit must be [`Release`](super::Release)
+/// if others walk the list).
+///
+/// # Safety
+/// [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use rseq_ops::{Handle, ops::{self, Outcome, Relaxed}, percpu::possible_cpus};
+///
+/// // One lock for each CPU: 0 is free. Taken by sequences, released by an atomic store.
+/// let locks: Vec<AtomicUsize> = (0..possible_cpus()).map(|_| AtomicUsize::new(0)).collect();
+/// let taken = Handle::by_cpu().and_then(|handle| {
+///     // SAFETY: this thread's handle.
+///     let cpu = unsafe { handle.current_index() };
+///     let word = locks[cpu as usize].as_ptr();
+///     // SAFETY: as above; only sequences on this CPU store to a word that is 0.
+///     let outcome = unsafe { ops::compare_store(handle, cpu, word, 0, 1, Relaxed) };
+///     (outcome == Outcome::Committed).then_some(cpu)
+/// });
+/// if let Some(cpu) = taken {
+///     locks[cpu as usize].store(0, Ordering::Release);
+/// } // Else: aborted, held, or no sequences here: a lock for everybody.
+/// ```
+#[inline(always)]
+pub unsafe fn compare_store(
+    handle: Handle,
+    index: u32,
+    word: *mut usize,
+    expected: usize,
+    new: usize,
+    commit: impl Commit,
+) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe { arch::compare_store(handle, index, word, expected, new, commit) }
+}
+
+/// If `*word` is not `unwanted`, loads the word `offset` bytes behind the address in it, stores
+/// that to `*word`, and answers with the address: pops the head of a linked list, whose links lie
+/// `offset` bytes into the nodes and whose end is `unwanted`.
+///
+/// The list may be pushed to and popped from by sequences on its index alone; then a node that is
+/// the head stays the head from the load to the commit, so the ABA problem does not exist: no
+/// counter, no double-width compare-and-exchange.
+///
+/// Cost: two comparisons, two loads, a store.
+///
+/// # Safety
+/// * [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`.
+/// * As long as `word` holds an address other than `unwanted`, the word `offset` bytes behind it
+///   is aligned and valid for reads. Memory of nodes that another thread popped may be freed at
+///   once: a thread that could still follow a stale head was interrupted, and starts over.
+///
+/// ```
+/// use rseq_ops::{Handle, ops::{self, Popped, Release}};
+/// #[repr(C)]
+/// struct Node { next: usize, value: u32 }
+///
+/// let node = Node { next: 0, value: 7 };
+/// let mut head = (&raw const node).expose_provenance();
+/// if let Some(handle) = Handle::by_cpu() {
+///     // SAFETY: this thread's handle; the list is this thread's alone, and its node is alive.
+///     let popped = ops::retry(|| unsafe {
+///         let index = handle.current_index();
+///         ops::pop(handle, index, &raw mut head, 0, std::mem::offset_of!(Node, next), Release)
+///     });
+///     if let Popped::Committed(address) = popped {
+///         assert_eq!(address, (&raw const node).addr());
+///         assert_eq!(head, 0);
+///     }
+/// }
+/// assert_eq!(node.value, 7);
+/// ```
+#[inline(always)]
+pub unsafe fn pop(
+    handle: Handle,
+    index: u32,
+    word: *mut usize,
+    unwanted: usize,
+    offset: usize,
+    commit: impl Commit,
+) -> Popped {
+    // SAFETY: the same conditions.
+    unsafe { arch::pop(handle, index, word, unwanted, offset, commit) }
+}
+
+/// Adds `delta` to `*word`, wrapping around.
+///
+/// Never a [`Outcome::Mismatch`]. Cost: one comparison and an addition to memory without `lock`.
+/// [`super::add`] finds the word by itself where the memory is an
+/// [`Area`](crate::percpu::Area).
+///
+/// # Safety
+/// [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use rseq_ops::{Handle, ops::{self, Outcome, Relaxed}, percpu::possible_cpus};
+///
+/// // One word for each CPU's sequences, and *another* one for those who must use atomics: on one
+/// // word the plain addition would lose the atomic ones. The sum counts.
+/// let by_cpu: Vec<AtomicUsize> = (0..possible_cpus()).map(|_| AtomicUsize::new(0)).collect();
+/// let shared = AtomicUsize::new(0);
+/// let count = || {
+///     let committed = Handle::by_cpu().is_some_and(|handle| {
+///         ops::retry(|| {
+///             // SAFETY: this thread's handle.
+///             let cpu = unsafe { handle.current_index() };
+///             let word = by_cpu[cpu as usize].as_ptr();
+///             // SAFETY: as above, and only these sequences write the word.
+///             unsafe { ops::add_at(handle, cpu, word, 1, Relaxed) }
+///         }) == Outcome::Committed
+///     });
+///     if !committed {
+///         shared.fetch_add(1, Ordering::Relaxed); // This always ends.
+///     }
+/// };
+/// (0..1000).for_each(|_| count());
+/// let sum: usize = by_cpu.iter().chain([&shared]).map(|n| n.load(Ordering::Relaxed)).sum();
+/// assert_eq!(sum, 1000);
+/// ```
+#[inline(always)]
+pub unsafe fn add_at(
+    handle: Handle,
+    index: u32,
+    word: *mut usize,
+    delta: usize,
+    commit: impl Commit,
+) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe { arch::add_at(handle, index, word, delta, commit) }
+}
+
+/// If `*word` is `expected` and then `*other` is `other_expected`, stores `new` to `word`.
+///
+/// Cost: three comparisons and a store. Pops from an array, whose length is `word` and whose last
+/// element was seen to be `other_expected`.
+///
+/// # Safety
+/// [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`; `other` is
+/// aligned and valid for reads as long as `word` holds `expected`.
+///
+/// ```
+/// use rseq_ops::{Handle, ops::{self, Outcome, Relaxed}};
+///
+/// let (mut length, elements) = (2, [10, 20]);
+/// if let Some(handle) = Handle::by_cpu() {
+///     // SAFETY: this thread's handle; the words are this thread's alone.
+///     let outcome = unsafe {
+///         let index = handle.current_index();
+///         ops::compare_two_store(
+///             handle, index, (&raw mut length, 2), (&raw const elements[1], 20), 1, Relaxed,
+///         )
+///     };
+///     assert!(matches!(outcome, Outcome::Committed | Outcome::Aborted));
+///     assert_eq!(length, if outcome == Outcome::Committed { 1 } else { 2 });
+/// }
+/// ```
+#[inline(always)]
+pub unsafe fn compare_two_store(
+    handle: Handle,
+    index: u32,
+    (word, expected): (*mut usize, usize),
+    (other, other_expected): (*const usize, usize),
+    new: usize,
+    commit: impl Commit,
+) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe {
+        arch::compare_two_store(
+            handle,
+            index,
+            (word, expected),
+            (other, other_expected),
+            new,
+            commit,
+        )
+    }
+}
+
+/// If `*word` is `expected`, stores `first_new` to `first`, and then `new` to `word`.
+///
+/// An attempt that is given up may have done the first store: what lies there does not count until
+/// `word` says so. Others who load `word` (acquire) and then `first` need the commit to be
+/// [`Release`](super::Release).
+///
+/// Cost: two comparisons and two stores. Pushes onto an array, whose length is `word`.
+///
+/// # Safety
+/// * [What all of them need](super#safety-of-the-sequences-with-an-index), for `word` and `first`.
+/// * As long as `word` holds `expected`, nobody relies on what is in `first`.
+///
+/// ```
+/// use rseq_ops::{Handle, ops::{self, Outcome, Release}};
+///
+/// let (mut length, mut elements) = (1, [10, 0]);
+/// if let Some(handle) = Handle::by_cpu() {
+///     // SAFETY: this thread's handle; the words are this thread's alone.
+///     let outcome = ops::retry(|| unsafe {
+///         let index = handle.current_index();
+///         let element = &raw mut elements[1];
+///         ops::compare_store_store(
+///             handle, index, (&raw mut length, 1), (element, 20), 2, Release,
+///         )
+///     });
+///     if outcome == Outcome::Committed {
+///         assert_eq!((length, elements), (2, [10, 20]));
+///     }
+/// }
+/// ```
+#[inline(always)]
+pub unsafe fn compare_store_store(
+    handle: Handle,
+    index: u32,
+    (word, expected): (*mut usize, usize),
+    (first, first_new): (*mut usize, usize),
+    new: usize,
+    commit: impl Commit,
+) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe {
+        arch::compare_store_store(
+            handle,
+            index,
+            (word, expected),
+            (first, first_new),
+            new,
+            commit,
+        )
+    }
+}
+
+/// If `*word` is `expected`, copies `size` bytes from `source` to `target`, and then stores `new`
+/// to `word`.
+///
+/// An attempt that is given up may have copied any part: what lies in `target` does not count
+/// until `word` says so. Others who load `word` (acquire) and then `target` need the commit to be
+/// [`Release`](super::Release). The order of the copied bytes is not specified.
+///
+/// Cost: two comparisons, a move for each 8 bytes and for each byte that is left, a store. Pushes
+/// onto a ring of records, and pops from it (then `target` is the caller's own).
+///
+/// # Safety
+/// * [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`.
+/// * As long as `word` holds `expected`: `source` is valid for reads and `target` for writes of
+///   `size` bytes, the two do not overlap, nobody else writes to `source`, and nobody relies on
+///   what is in `target`. `size` is at most [`COPY_MAX`](super::COPY_MAX), lest every attempt is
+///   interrupted.
+///
+/// ```
+/// use rseq_ops::{Handle, ops::{self, Outcome, Release}};
+///
+/// let (mut length, mut records) = (0, [0u8; 32]);
+/// let record = *b"thirteen byte";
+/// if let Some(handle) = Handle::by_cpu() {
+///     // SAFETY: this thread's handle; the memory is this thread's alone.
+///     let outcome = ops::retry(|| unsafe {
+///         let index = handle.current_index();
+///         let copy = (record.as_ptr(), records.as_mut_ptr(), record.len());
+///         ops::compare_copy_store(handle, index, (&raw mut length, 0), copy, 13, Release)
+///     });
+///     if outcome == Outcome::Committed {
+///         assert_eq!(&records[..length], b"thirteen byte");
+///     }
+/// }
+/// ```
+#[inline(always)]
+pub unsafe fn compare_copy_store(
+    handle: Handle,
+    index: u32,
+    (word, expected): (*mut usize, usize),
+    (source, target, size): (*const u8, *mut u8, usize),
+    new: usize,
+    commit: impl Commit,
+) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe {
+        arch::compare_copy_store(
+            handle,
+            index,
+            (word, expected),
+            (source, target, size),
+            new,
+            commit,
+        )
+    }
+}
+
+/// Loads a pointer from `source`, a second one from `offset` bytes behind it, and adds `delta` to
+/// the word there, wrapping around.
+///
+/// Both loads and the addition are one sequence: a thread that replaced the pointer in `source`
+/// and then called [`crate::membarrier::restart`] knows that no addition by way of the old one
+/// happens any more. [`super::add_through`] is the shorter way where the first pointer leads to
+/// the memory of all indexes itself.
+///
+/// Never a [`Outcome::Mismatch`]. Cost: one comparison, two loads, an addition to memory.
+///
+/// # Safety
+/// * [What all of them need](super#safety-of-the-sequences-with-an-index), for the word at the
+///   end of the way.
+/// * `source` is aligned, valid for reads, and holds a pointer `p`; `p + offset` is aligned, valid
+///   for reads, and holds the word's address.
+/// * What a replaced pointer led to stays valid until [`crate::membarrier::restart`].
+///
+/// ```
+/// use rseq_ops::{Handle, ops::{self, Outcome, Relaxed}};
+///
+/// let mut count = 5usize;
+/// let table = [0, (&raw mut count).expose_provenance()];
+/// let current = table.as_ptr().expose_provenance();
+/// if let Some(handle) = Handle::by_cpu() {
+///     // SAFETY: this thread's handle; all of this is this thread's alone.
+///     let outcome = ops::retry(|| unsafe {
+///         let index = handle.current_index();
+///         ops::add_through_offset(handle, index, &raw const current, 8, 2, Relaxed)
+///     });
+///     assert_eq!(count, if outcome == Outcome::Committed { 7 } else { 5 });
+/// }
+/// ```
+#[inline(always)]
+pub unsafe fn add_through_offset(
+    handle: Handle,
+    index: u32,
+    source: *const usize,
+    offset: usize,
+    delta: usize,
+    commit: impl Commit,
+) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe { arch::add_through_offset(handle, index, source, offset, delta, commit) }
+}

@@ -1,0 +1,179 @@
+//! What the tests of the sequences share.
+#![allow(dead_code)] // Each test program uses a part of it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rseq_ops::percpu::possible_cpus;
+use rseq_ops::{Handle, Owner};
+
+/// The kinds of index that this machine has. Empty without sequences.
+pub(crate) fn kinds() -> Vec<Kind> {
+    [
+        Kind("CPU number", Handle::by_cpu),
+        Kind("concurrency id", Handle::by_concurrency_id),
+    ]
+    .into_iter()
+    .filter(|kind| (kind.1)().is_some())
+    .collect()
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Kind(pub(crate) &'static str, fn() -> Option<Handle>);
+
+impl Kind {
+    /// The calling thread's handle and index.
+    pub(crate) fn here(self) -> (Handle, u32) {
+        let handle = (self.1)().expect("every thread is registered");
+        // SAFETY: this thread's handle.
+        (handle, unsafe { handle.current_index() })
+    }
+}
+
+/// Says why a test proves nothing here, where that is right.
+pub(crate) fn nothing_to_test() -> bool {
+    if !kinds().is_empty() {
+        return false;
+    }
+    assert_eq!(rseq_ops::process().owner, Owner::Nobody);
+    println!("no restartable sequences here");
+    true
+}
+
+/// Words for each index, two cache lines apart, so that an offset of 128 bytes leads to the next.
+pub(crate) struct PerIndex(Vec<Slot>);
+
+#[repr(C, align(128))]
+pub(crate) struct Slot(pub(crate) [AtomicUsize; 16]);
+
+impl PerIndex {
+    pub(crate) fn new() -> Self {
+        let slot = || Slot([const { AtomicUsize::new(0) }; 16]);
+        PerIndex((0..possible_cpus()).map(|_| slot()).collect())
+    }
+
+    pub(crate) fn word(&self, index: u32, n: usize) -> *mut usize {
+        self.0[index as usize].0[n].as_ptr()
+    }
+
+    pub(crate) fn at(&self, index: u32, n: usize) -> &AtomicUsize {
+        &self.0[index as usize].0[n]
+    }
+
+    pub(crate) fn sum(&self, n: usize) -> usize {
+        let words = self.0.iter().map(|slot| slot.0[n].load(Ordering::SeqCst));
+        words.fold(0, usize::wrapping_add)
+    }
+
+    pub(crate) fn base(&self) -> usize {
+        self.0.as_ptr().expose_provenance()
+    }
+}
+
+/// A pseudo-random sequence (xorshift), so that a test needs no crate for it.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % n
+    }
+}
+
+/// Moves a thread (0: the calling one) to one of the machine's first CPUs, or frees it.
+pub(crate) fn set_affinity(thread: i32, cpus: impl IntoIterator<Item = usize>) {
+    // SAFETY: a set of CPUs is plain memory, which the call reads. A CPU that is not on line makes
+    // it fail, without harm.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        for cpu in cpus {
+            libc::CPU_SET(cpu, &mut set);
+        }
+        libc::sched_setaffinity(thread, size_of_val(&set), &raw const set);
+    }
+}
+
+/// The calling thread, as the kernel numbers it.
+pub(crate) fn thread_id() -> i32 {
+    // SAFETY: takes nothing.
+    unsafe { libc::gettid() }
+}
+
+/// Interrupts a thread of this process with a signal whose handler was set by [`on_signal`].
+pub(crate) fn interrupt(thread: i32) {
+    // SAFETY: a signal that has a handler; a thread that is gone makes it fail, without harm.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGUSR1) };
+}
+
+/// Makes [`interrupt`] run `handler` in the thread.
+pub(crate) fn on_signal(handler: extern "C" fn(i32)) {
+    // SAFETY: the handler is async-signal-safe, as all callers' are, and lives for ever.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        assert_eq!(
+            libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()),
+            0
+        );
+    }
+}
+
+/// The CPUs that this process may use.
+pub(crate) fn allowed_cpus() -> Vec<usize> {
+    // SAFETY: a set of CPUs is plain memory, which the call writes.
+    let set = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
+        set
+    };
+    // SAFETY: within the set.
+    let allowed = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
+    (0..libc::CPU_SETSIZE as usize).filter(allowed).collect()
+}
+
+/// The descriptors of this program as the kernel will read them: a wrong one is a SIGSEGV at the
+/// first interrupt inside of its sequence, so it is better found here.
+#[cfg(sequences)]
+pub(crate) mod descriptors {
+    use rseq_ops::abi;
+
+    /// `struct rseq_cs` of the kernel.
+    #[repr(C, align(32))]
+    struct Descriptor {
+        version: u32,
+        flags: u32,
+        start: usize,
+        length: usize,
+        abort: usize,
+    }
+
+    unsafe extern "C" {
+        // Made by the linker: where the section `__rseq_cs` starts and stops.
+        safe static __start___rseq_cs: [Descriptor; 0];
+        safe static __stop___rseq_cs: [Descriptor; 0];
+    }
+
+    fn descriptors() -> &'static [Descriptor] {
+        let start = (&raw const __start___rseq_cs).cast::<Descriptor>();
+        let stop = (&raw const __stop___rseq_cs).addr();
+        let count = (stop - start.addr()) / size_of::<Descriptor>();
+        // SAFETY: the section consists of descriptors alone, which nobody writes.
+        unsafe { std::slice::from_raw_parts(start, count) }
+    }
+
+    pub(crate) fn check() {
+        assert!(!descriptors().is_empty());
+        for descriptor in descriptors() {
+            assert_eq!((descriptor.version, descriptor.flags), (0, 0));
+            assert!((1..4096).contains(&descriptor.length));
+            let sequence = descriptor.start..descriptor.start + descriptor.length;
+            assert!(!sequence.contains(&descriptor.abort));
+            let signature = (descriptor.abort - 4) as *const u32;
+            // SAFETY: the four bytes before an abort handler are in the program's text.
+            let signature = unsafe { signature.read_unaligned() };
+            assert_eq!(signature, abi::SIGNATURE_X86);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The same questions in other environments: each test runs this program again, changed.
+#![cfg(target_os = "linux")]
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
+
+use rseq_ops::{Handle, Owner, abi, cpu};
+
+/// Which environment this process is in, if it was started by a test.
+const INSIDE: &str = "RSEQ_OPS_TEST_INSIDE";
+
+fn inside(name: &str) -> bool {
+    std::env::var(INSIDE).is_ok_and(|value| value == name)
+}
+
+/// Runs the test `name` of this program in a new process, with libc's registration off and with
+/// these system calls refused.
+fn again(name: &str, libc_registers: bool, refused: &'static [libc::c_long], errno: i32) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([name, "--exact", "--nocapture"])
+        .env(INSIDE, name);
+    if !libc_registers {
+        command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
+    }
+    // SAFETY: only system calls happen between fork and exec.
+    unsafe { command.pre_exec(move || refuse(refused, errno)) };
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{complained}");
+    assert!(said.contains("1 passed"), "{said}{complained}");
+}
+
+/// A seccomp filter for this process and what it executes.
+fn refuse(calls: &[libc::c_long], errno: i32) -> std::io::Result<()> {
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const ANSWER: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    const NUMBER: u32 = std::mem::offset_of!(libc::seccomp_data, nr) as u32;
+    let step = |code, jt, k| libc::sock_filter { code, jt, jf: 0, k };
+    let mut filter = [step(ANSWER, 0, libc::SECCOMP_RET_ALLOW); 10];
+    filter[0] = step(LOAD, 0, NUMBER);
+    for (n, call) in calls.iter().enumerate() {
+        // If it is this call, jump to the last step.
+        filter[n + 1] = step(EQUAL, (7 - n) as u8, *call as u32);
+    }
+    filter[9] = step(ANSWER, 0, libc::SECCOMP_RET_ERRNO | errno as u32);
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: the program is valid for the call, which copies it.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0
+    };
+    if done {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
+}
+
+/// What holds wherever nobody registers.
+fn check_nobody() {
+    let features = rseq_ops::features();
+    assert_eq!(features.owner, Owner::Nobody);
+    assert_eq!(features.size, 0);
+    assert!(!features.cpu_id && !features.node_id && !features.mm_cid);
+    assert!(!features.slice_control && !features.slice_extension);
+    assert_eq!(Handle::by_cpu(), None);
+    assert_eq!(Handle::by_concurrency_id(), None);
+    assert_eq!(cpu::cpu_id(), abi::CPU_ID_REGISTRATION_FAILED);
+    assert_eq!(rseq_ops::concurrency_id(), None);
+    assert!((rseq_ops::current_cpu() as usize) < rseq_ops::percpu::possible_cpus());
+}
+
+#[test]
+fn without_the_system_call_the_fallbacks_answer() {
+    if inside("without_the_system_call_the_fallbacks_answer") {
+        check_nobody();
+        assert!(rseq_ops::numa_node().is_some());
+        return;
+    }
+    for errno in [libc::ENOSYS, libc::EPERM] {
+        let calls = &[libc::SYS_rseq];
+        again(
+            "without_the_system_call_the_fallbacks_answer",
+            true,
+            calls,
+            errno,
+        );
+    }
+}
+
+#[test]
+fn without_any_call_there_still_is_an_answer() {
+    if inside("without_any_call_there_still_is_an_answer") {
+        check_nobody();
+        assert_eq!(rseq_ops::numa_node(), None);
+        assert_eq!(rseq_ops::features().membarrier.0, 0);
+        return;
+    }
+    let calls = &[libc::SYS_rseq, libc::SYS_getcpu, libc::SYS_membarrier];
+    again(
+        "without_any_call_there_still_is_an_answer",
+        true,
+        calls,
+        libc::ENOSYS,
+    );
+}
+
+/// The word of a thread with a registration of our own, with somebody else's, and at its end.
+#[test]
+fn the_word_follows_the_registration() {
+    #[repr(align(64))]
+    struct Foreign([u32; 32]);
+    /// Runs after the destructor that ends our registration: destructors of keys run in rounds,
+    /// and this one asks for a second.
+    extern "C" fn at_exit(round: *mut libc::c_void) {
+        let key = KEY.load(Ordering::SeqCst);
+        if round.addr() == 1 {
+            // SAFETY: the key exists.
+            unsafe { libc::pthread_setspecific(key, std::ptr::without_provenance(2)) };
+            return;
+        }
+        LAST_WORD.store(cpu::cpu_id(), Ordering::SeqCst);
+        LAST_HANDLE.store(Handle::by_cpu().is_some(), Ordering::SeqCst);
+        LAST_CPU.store(rseq_ops::current_cpu() as usize, Ordering::SeqCst);
+    }
+    static KEY: AtomicU32 = AtomicU32::new(0);
+    static LAST_WORD: AtomicI32 = AtomicI32::new(7);
+    static LAST_HANDLE: AtomicBool = AtomicBool::new(true);
+    static LAST_CPU: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+    if !inside("the_word_follows_the_registration") {
+        return again("the_word_follows_the_registration", false, &[], 0);
+    }
+    if rseq_ops::process().owner != Owner::Own {
+        println!("no registration of our own here");
+        return;
+    }
+    assert!(cpu::cpu_id() >= 0);
+    assert!(Handle::by_cpu().is_some());
+    std::thread::spawn(|| {
+        let mut key = 0;
+        // SAFETY: the key is valid for the write, the destructor is of the right type.
+        unsafe {
+            assert_eq!(libc::pthread_key_create(&raw mut key, Some(at_exit)), 0);
+            KEY.store(key, Ordering::SeqCst);
+            libc::pthread_setspecific(key, std::ptr::without_provenance(1));
+        }
+        assert!(cpu::cpu_id() >= 0);
+    })
+    .join()
+    .unwrap();
+    assert_eq!(
+        LAST_WORD.load(Ordering::SeqCst),
+        abi::CPU_ID_UNINITIALIZED,
+        "the registration ended, and the kernel says so"
+    );
+    assert!(!LAST_HANDLE.load(Ordering::SeqCst));
+    assert!(LAST_CPU.load(Ordering::SeqCst) < rseq_ops::percpu::possible_cpus());
+    // A thread whose registration somebody else made first.
+    std::thread::spawn(|| {
+        let mut foreign = Foreign([0; 32]);
+        let rseq = |flags: i32, area: *mut Foreign| {
+            let signature = abi::SIGNATURE_X86 as usize;
+            // SAFETY: the area outlives its registration, which ends below.
+            unsafe { libc::syscall(libc::SYS_rseq, area, 32, flags, signature) }
+        };
+        assert_eq!(rseq(0, &raw mut foreign), 0);
+        assert_eq!(Handle::by_cpu(), None);
+        assert_eq!(cpu::cpu_id(), abi::CPU_ID_REGISTRATION_FAILED);
+        assert_eq!(rseq_ops::concurrency_id(), None);
+        assert!((rseq_ops::current_cpu() as usize) < rseq_ops::percpu::possible_cpus());
+        assert_eq!(rseq(abi::FLAG_UNREGISTER, &raw mut foreign), 0);
+        assert!(foreign.0[0] < 1 << 20);
+    })
+    .join()
+    .unwrap();
+}

@@ -1,0 +1,595 @@
+//! Every operation under pressure: more threads than CPUs, delays inside the sequences (feature
+//! `delay-injection`, without which this proves little), and signals whose handlers work on the
+//! same words, forced migrations and yields. All totals are exact.
+//!
+//! `RSEQ_OPS_STRESS_MS` is the time for each combination, 300 ms by default.
+#![cfg(target_os = "linux")]
+
+#[path = "ops_common/mod.rs"]
+mod common;
+
+use std::cell::UnsafeCell;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use common::{Kind, PerIndex, Random, kinds, nothing_to_test};
+use rseq_ops::delay::{self, Point};
+use rseq_ops::membarrier;
+use rseq_ops::ops::{self, Commit, Outcome, Popped, Relaxed, Release};
+
+/// One small piece of work, by a worker or by a signal handler that interrupts one: it must not
+/// block, allocate or panic.
+type Work<'a> = &'a (dyn Fn(&mut Random) + Sync);
+
+/// What disturbs the workers, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Disturbance {
+    Signals,
+    Migration,
+    Yields,
+    All,
+}
+
+impl Disturbance {
+    const EACH: [Self; 4] = [Self::Signals, Self::Migration, Self::Yields, Self::All];
+
+    fn has(self, other: Self) -> bool {
+        self == other || self == Self::All
+    }
+}
+
+/// Runs `work` on many threads for a while.
+fn stress(work: Work<'_>) {
+    // Delays, the signal handler and its work are the whole process's.
+    static ALONE: Mutex<()> = Mutex::new(());
+    static HANDLED: AtomicPtr<Work<'static>> = AtomicPtr::new(ptr::null_mut());
+    extern "C" fn handler(_: i32) {
+        static SEED: AtomicUsize = AtomicUsize::new(1);
+        let handled = HANDLED.load(Ordering::SeqCst);
+        if !handled.is_null() {
+            let seed = SEED.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: it lives until the workers, whose handler this is, have been joined.
+            unsafe {
+                (*handled)(&mut Random(
+                    (seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+                ))
+            };
+        }
+    }
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    common::on_signal(handler);
+    let time = std::env::var("RSEQ_OPS_STRESS_MS").map_or(300, |text| text.parse().unwrap());
+    let time = Duration::from_millis(time) / Disturbance::EACH.len() as u32;
+    let cpus = common::allowed_cpus();
+
+    for disturbance in Disturbance::EACH {
+        let signals = disturbance.has(Disturbance::Signals);
+        HANDLED.store(
+            if signals {
+                (&raw const work).cast_mut().cast()
+            } else {
+                ptr::null_mut()
+            },
+            Ordering::SeqCst,
+        );
+        let over = AtomicBool::new(false);
+        let threads: Vec<_> = (0..2 * cpus.len().min(4) + 1)
+            .map(|_| AtomicUsize::new(0))
+            .collect();
+        std::thread::scope(|scope| {
+            for thread in &threads {
+                let over = &over;
+                scope.spawn(move || {
+                    let id = common::thread_id();
+                    thread.store(id as usize, Ordering::SeqCst);
+                    let mut random = Random(id as u64);
+                    while !over.load(Ordering::Relaxed) {
+                        work(&mut random);
+                        if disturbance.has(Disturbance::Yields) && random.below(4) == 0 {
+                            std::thread::yield_now();
+                        }
+                    }
+                });
+            }
+            let mut random = Random(7);
+            let start = Instant::now();
+            while start.elapsed() < time {
+                let thread = threads[random.below(threads.len())].load(Ordering::SeqCst) as i32;
+                if thread != 0 && signals {
+                    common::interrupt(thread);
+                }
+                if thread != 0 && disturbance.has(Disturbance::Migration) {
+                    common::set_affinity(thread, [cpus[random.below(cpus.len())]]);
+                }
+                if random.below(8) == 0 {
+                    for point in Point::ALL {
+                        delay::set(point, [0, 100, 1000, 10_000][random.below(4)]);
+                    }
+                }
+                std::thread::sleep(Duration::from_micros(random.below(100) as u64));
+            }
+            for point in Point::ALL {
+                delay::set(point, 0);
+            }
+            over.store(true, Ordering::SeqCst);
+        });
+        HANDLED.store(ptr::null_mut(), Ordering::SeqCst);
+    }
+}
+
+/// A number of turns that widens the gap between two steps.
+fn dawdle(random: &mut Random) {
+    (0..random.below(100)).for_each(|_| std::hint::spin_loop());
+}
+
+/// A test for each kind of index and commit.
+macro_rules! stress_tests {
+    ($($(#[$doc:meta])* $name:ident: $test:ident;)+) => { $(
+        $(#[$doc])*
+        #[test]
+        fn $name() {
+            if nothing_to_test() {
+                return;
+            }
+            for kind in kinds() {
+                $test(kind, Relaxed);
+                $test(kind, Release);
+            }
+        }
+    )+ };
+}
+
+stress_tests! {
+    /// `compare_store` takes, an atomic store releases, wherever the holder is by then.
+    a_lock_for_each_index_has_one_holder: locks;
+    /// `compare_store` pushes, `pop` pops; two nodes return in the wrong order.
+    lists_lose_and_double_no_node: lists;
+    /// `compare_store_store` pushes, `compare_two_store` pops.
+    buffers_lose_and_double_no_item: buffers;
+    /// `compare_copy_store` pushes and pops.
+    buffers_of_records_tear_none: records;
+    /// `add_at`, `add`, `add_through`, `add_through_offset`, `sub_if_current`.
+    no_addition_is_lost_or_doubled: additions;
+    /// `add_through_offset`, `add_through` and `copy_through` against `membarrier::restart`.
+    after_a_restart_nobody_uses_the_old_pointer: restarts;
+}
+
+/// Every sequence there is has its descriptor in this program.
+#[cfg(sequences)]
+#[test]
+fn the_kernel_accepts_every_descriptor() {
+    common::descriptors::check();
+}
+
+fn locks(kind: Kind, commit: impl Commit + Sync) {
+    let slots = PerIndex::new();
+    let taken = AtomicUsize::new(0);
+    stress(&|random| {
+        let (handle, index) = kind.here();
+        dawdle(random);
+        // SAFETY: this thread's handle; only these sequences store to a lock that is free.
+        let outcome =
+            unsafe { ops::compare_store(handle, index, slots.word(index, 0), 0, 1, commit) };
+        if outcome == Outcome::Committed {
+            let count = slots.at(index, 1).load(Ordering::Relaxed);
+            dawdle(random);
+            slots.at(index, 1).store(count + 1, Ordering::Relaxed);
+            slots.at(index, 0).store(0, Ordering::Release);
+            taken.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    assert!(taken.load(Ordering::Relaxed) > 0);
+    assert_eq!(slots.sum(1), taken.load(Ordering::Relaxed));
+}
+
+/// Items that are in one place at a time, and a count of violations.
+struct Items {
+    held: Vec<AtomicU8>,
+    wrong: AtomicUsize,
+}
+
+impl Items {
+    const COUNT: usize = 12;
+
+    fn new() -> Self {
+        Items {
+            held: (0..Self::COUNT).map(|_| AtomicU8::new(0)).collect(),
+            wrong: AtomicUsize::new(0),
+        }
+    }
+
+    fn take(&self, item: usize) -> bool {
+        let fine = self
+            .held
+            .get(item)
+            .is_some_and(|held| held.swap(1, Ordering::SeqCst) == 0);
+        if !fine {
+            self.wrong.fetch_add(1, Ordering::SeqCst);
+        }
+        fine
+    }
+
+    fn put(&self, item: usize) {
+        self.held[item].store(0, Ordering::SeqCst);
+    }
+
+    /// Makes attempts until one commits. In a broken build that may be never.
+    fn until_committed(&self, mut attempt: impl FnMut() -> Outcome) {
+        for _ in 0..1_000_000 {
+            if attempt() == Outcome::Committed {
+                return;
+            }
+        }
+        self.wrong.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Nothing went wrong, and these are all the items.
+    fn check(&self, mut found: Vec<usize>) {
+        found.sort_unstable();
+        assert_eq!(self.wrong.load(Ordering::SeqCst), 0, "{found:?}");
+        assert_eq!(found, (0..Self::COUNT).collect::<Vec<_>>());
+    }
+}
+
+fn lists(kind: Kind, commit: impl Commit + Sync) {
+    struct Node {
+        _other: usize,
+        next: AtomicUsize,
+    }
+    let items = Items::new();
+    let nodes: Vec<_> = (0..Items::COUNT)
+        .map(|_| Node {
+            _other: 0,
+            next: AtomicUsize::new(0),
+        })
+        .collect();
+    let first = nodes.as_ptr().expose_provenance();
+    let address = |item: usize| first + item * size_of::<Node>();
+    let item = |address: usize| (address.wrapping_sub(first)) / size_of::<Node>();
+    let slots = PerIndex::new();
+
+    let pop = |random: &mut Random| {
+        let (handle, index) = kind.here();
+        let offset = std::mem::offset_of!(Node, next);
+        dawdle(random);
+        // SAFETY: this thread's handle; the list is changed by these sequences alone, and the
+        // nodes live as long as the list.
+        let popped = unsafe { ops::pop(handle, index, slots.word(index, 0), 0, offset, commit) };
+        match popped {
+            Popped::Committed(node) => Some(item(node)).filter(|item| items.take(*item)),
+            _ => None,
+        }
+    };
+    let push = |item: usize, random: &mut Random| {
+        items.put(item);
+        items.until_committed(|| {
+            let (handle, index) = kind.here();
+            let head = slots.at(index, 0).load(Ordering::Relaxed);
+            nodes[item].next.store(head, Ordering::Relaxed);
+            dawdle(random);
+            // SAFETY: this thread's handle; the list is changed by these sequences alone.
+            unsafe {
+                let word = slots.word(index, 0);
+                ops::compare_store(handle, index, word, head, address(item), commit)
+            }
+        });
+    };
+    let mut random = Random(1);
+    (0..Items::COUNT).for_each(|item| push(item, &mut random));
+    stress(&|random| {
+        let popped = [pop(random), pop(random)];
+        dawdle(random);
+        popped
+            .into_iter()
+            .flatten()
+            .for_each(|item| push(item, random));
+    });
+    let mut found = Vec::new();
+    for index in 0..rseq_ops::percpu::possible_cpus() {
+        let mut node = slots.at(index as u32, 0).load(Ordering::SeqCst);
+        while node != 0 && found.len() <= Items::COUNT {
+            found.push(item(node));
+            node = nodes[item(node)].next.load(Ordering::SeqCst);
+        }
+    }
+    items.check(found);
+}
+
+/// In each slot word 0 is the length, word `n` the `n`th item.
+fn buffers(kind: Kind, commit: impl Commit + Sync) {
+    let items = Items::new();
+    let slots = PerIndex::new();
+    let pop = |random: &mut Random| {
+        let (handle, index) = kind.here();
+        let length = slots.at(index, 0).load(Ordering::Relaxed);
+        if length == 0 {
+            return None;
+        }
+        let item = slots.at(index, length).load(Ordering::Relaxed);
+        dawdle(random);
+        // SAFETY: this thread's handle; the buffer is changed by these sequences alone.
+        let outcome = unsafe {
+            ops::compare_two_store(
+                handle,
+                index,
+                (slots.word(index, 0), length),
+                (slots.word(index, length), item),
+                length - 1,
+                commit,
+            )
+        };
+        (outcome == Outcome::Committed && items.take(item)).then_some(item)
+    };
+    let push = |item: usize, random: &mut Random| {
+        items.put(item);
+        items.until_committed(|| {
+            let (handle, index) = kind.here();
+            let length = slots.at(index, 0).load(Ordering::Relaxed).min(Items::COUNT);
+            dawdle(random);
+            // SAFETY: this thread's handle; the buffer is changed by these sequences alone.
+            unsafe {
+                ops::compare_store_store(
+                    handle,
+                    index,
+                    (slots.word(index, 0), length),
+                    (slots.word(index, length + 1), item),
+                    length + 1,
+                    commit,
+                )
+            }
+        });
+    };
+    let mut random = Random(1);
+    (0..Items::COUNT).for_each(|item| push(item, &mut random));
+    stress(&|random| {
+        let popped = [pop(random), pop(random)];
+        popped
+            .into_iter()
+            .flatten()
+            .for_each(|item| push(item, random));
+    });
+    let mut found = Vec::new();
+    for index in 0..rseq_ops::percpu::possible_cpus() as u32 {
+        let length = slots.at(index, 0).load(Ordering::SeqCst);
+        found.extend((1..=length).map(|n| slots.at(index, n).load(Ordering::SeqCst)));
+    }
+    items.check(found);
+}
+
+fn records(kind: Kind, commit: impl Commit + Sync) {
+    const SIZE: usize = 29;
+    type Record = [u8; SIZE];
+    struct Buffer(UnsafeCell<[Record; Items::COUNT + 1]>);
+    // SAFETY: read and written by sequences on their index alone.
+    unsafe impl Sync for Buffer {}
+
+    fn record(item: usize) -> Record {
+        std::array::from_fn(|n| (item * 17 + n) as u8)
+    }
+
+    let items = Items::new();
+    let slots = PerIndex::new(); // Word 0 is the length.
+    let buffers: Vec<_> = (0..rseq_ops::percpu::possible_cpus())
+        .map(|_| Buffer(UnsafeCell::new([[0; SIZE]; Items::COUNT + 1])))
+        .collect();
+    let at = |index: u32, n: usize| {
+        let buffer = buffers[index as usize].0.get().cast::<u8>();
+        buffer.wrapping_add(n.min(Items::COUNT) * SIZE)
+    };
+    let pop = |random: &mut Random| {
+        let (handle, index) = kind.here();
+        let length = slots.at(index, 0).load(Ordering::Relaxed);
+        if length == 0 {
+            return None;
+        }
+        dawdle(random);
+        let mut popped = [0; SIZE];
+        let copy = (
+            at(index, length - 1).cast_const(),
+            popped.as_mut_ptr(),
+            SIZE,
+        );
+        let word = slots.word(index, 0);
+        // SAFETY: this thread's handle; the buffer is changed by these sequences alone.
+        let outcome = unsafe {
+            ops::compare_copy_store(handle, index, (word, length), copy, length - 1, commit)
+        };
+        if outcome != Outcome::Committed {
+            return None;
+        }
+        let item = (0..Items::COUNT)
+            .find(|item| record(*item) == popped)
+            .unwrap_or(usize::MAX);
+        items.take(item).then_some(item)
+    };
+    let push = |item: usize, random: &mut Random| {
+        items.put(item);
+        let record = record(item);
+        items.until_committed(|| {
+            let (handle, index) = kind.here();
+            let length = slots.at(index, 0).load(Ordering::Relaxed);
+            dawdle(random);
+            let copy = (record.as_ptr(), at(index, length), SIZE);
+            let word = slots.word(index, 0);
+            // SAFETY: as in `pop`.
+            unsafe {
+                ops::compare_copy_store(handle, index, (word, length), copy, length + 1, commit)
+            }
+        });
+    };
+    let mut random = Random(1);
+    (0..Items::COUNT).for_each(|item| push(item, &mut random));
+    stress(&|random| {
+        let popped = [pop(random), pop(random)];
+        popped
+            .into_iter()
+            .flatten()
+            .for_each(|item| push(item, random));
+    });
+    let mut found = Vec::new();
+    while found.len() <= Items::COUNT {
+        let before = found.len();
+        for index in 0..rseq_ops::percpu::possible_cpus() as u32 {
+            let length = slots.at(index, 0).load(Ordering::SeqCst);
+            if length > 0 {
+                slots.at(index, 0).store(length - 1, Ordering::SeqCst);
+                // SAFETY: within the buffer; nobody else is left.
+                let last = unsafe { at(index, length - 1).cast::<Record>().read() };
+                found.extend((0..Items::COUNT).find(|item| record(*item) == last));
+            }
+        }
+        if found.len() == before {
+            break;
+        }
+    }
+    items.check(found);
+}
+
+/// Bytes from one index's slot to the next, as a power of two.
+const SHIFT: u32 = 7;
+
+fn additions(kind: Kind, commit: impl Commit + Sync) {
+    let slots = PerIndex::new();
+    let words = |n: usize| slots.base() + n * size_of::<usize>();
+    let table: Vec<_> = (0..rseq_ops::percpu::possible_cpus())
+        .map(|index| slots.word(index as u32, 2).expose_provenance())
+        .collect();
+    let table_address = table.as_ptr().expose_provenance();
+    let counter = words(3);
+    let counts: [AtomicUsize; 4] = Default::default();
+    stress(&|random| {
+        let (handle, index) = kind.here();
+        dawdle(random);
+        // SAFETY: this thread's handle; each word is changed by its own sequences alone.
+        let (n, committed) = unsafe {
+            match random.below(5) {
+                0 => (
+                    0,
+                    ops::add_at(handle, index, slots.word(index, 0), 1, commit),
+                ),
+                1 => (1, ops::add::<SHIFT>(handle, words(1), 1)),
+                2 => {
+                    let offset = index as usize * size_of::<usize>();
+                    let source = &raw const table_address;
+                    (
+                        2,
+                        ops::add_through_offset(handle, index, source, offset, 1, commit),
+                    )
+                }
+                3 => match ops::add_through::<SHIFT>(handle, &raw const counter) {
+                    Some(_) => (3, Outcome::Committed),
+                    None => (3, Outcome::Aborted),
+                },
+                // Wherever the increment was, the sum counts.
+                _ => match ops::sub_if_current::<SHIFT>(handle, &raw const counter, counter) {
+                    Outcome::Committed => {
+                        counts[3].fetch_sub(1, Ordering::Relaxed);
+                        (3, Outcome::Aborted)
+                    }
+                    _ => (3, Outcome::Aborted),
+                },
+            }
+        };
+        if committed == Outcome::Committed {
+            counts[n].fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    for (n, count) in counts.iter().enumerate() {
+        assert_eq!(slots.sum(n), count.load(Ordering::Relaxed), "word {n}");
+        assert_ne!(count.load(Ordering::Relaxed), 0, "word {n}");
+    }
+}
+
+fn restarts(kind: Kind, commit: impl Commit + Sync) {
+    const POISON: usize = 0xDEAD;
+    if membarrier::register().is_err() {
+        println!("nothing restarts sequences here");
+        return;
+    }
+    struct Version {
+        slots: PerIndex,
+        table: Vec<usize>,
+        record: [AtomicUsize; 4],
+    }
+    let versions = [0usize, 1].map(|_| {
+        let slots = PerIndex::new();
+        let table = (0..rseq_ops::percpu::possible_cpus())
+            .map(|index| slots.word(index as u32, 0).expose_provenance())
+            .collect();
+        let record = [const { AtomicUsize::new(1) }; 4];
+        Version {
+            slots,
+            table,
+            record,
+        }
+    });
+    let address = |n: usize, what: usize| match what {
+        0 => versions[n].table.as_ptr().expose_provenance(),
+        1 => versions[n].slots.base() + size_of::<usize>(),
+        _ => versions[n].record.as_ptr().expose_provenance(),
+    };
+    // Where readers begin: a table, a counter by stride, a record.
+    let current = [0, 1, 2].map(|what| AtomicUsize::new(address(0, what)));
+    let wrong = AtomicUsize::new(0);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut now = 0;
+            while !over.load(Ordering::Relaxed) {
+                let (old, new) = (now, 1 - now);
+                for word in &versions[new].record {
+                    word.store(1, Ordering::Relaxed);
+                }
+                for (what, current) in current.iter().enumerate() {
+                    current.store(address(new, what), Ordering::SeqCst);
+                }
+                membarrier::restart().unwrap();
+                let sums = || [0, 1].map(|n| versions[old].slots.sum(n));
+                let before = sums();
+                for word in &versions[old].record {
+                    word.store(POISON, Ordering::Relaxed);
+                }
+                std::thread::sleep(Duration::from_micros(100));
+                if sums() != before {
+                    wrong.fetch_add(1, Ordering::SeqCst);
+                }
+                now = new;
+            }
+        });
+        stress(&|random| {
+            let (handle, index) = kind.here();
+            let fine = match random.below(3) {
+                0 => {
+                    let offset = index as usize * size_of::<usize>();
+                    let source = current[0].as_ptr().cast_const();
+                    // SAFETY: this thread's handle; the versions outlive the threads.
+                    let _ = unsafe {
+                        ops::add_through_offset(handle, index, source, offset, 1, commit)
+                    };
+                    true
+                }
+                1 => {
+                    let source = current[1].as_ptr().cast_const();
+                    // SAFETY: as above.
+                    let _ = unsafe { ops::add_through::<SHIFT>(handle, source) };
+                    true
+                }
+                _ => {
+                    let mut copy = [0usize; 4];
+                    let source = current[2].as_ptr().cast_const().cast();
+                    let target = copy.as_mut_ptr().cast();
+                    // SAFETY: as above.
+                    let outcome = unsafe { ops::copy_through(handle, source, target, 32) };
+                    outcome != Outcome::Committed || copy == [1; 4]
+                }
+            };
+            if !fine {
+                wrong.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        over.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(wrong.load(Ordering::SeqCst), 0);
+}
