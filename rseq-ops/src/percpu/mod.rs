@@ -7,6 +7,8 @@ mod machine;
 mod per_cpu;
 #[cfg(feature = "alloc")]
 mod pool;
+#[cfg(target_pointer_width = "64")]
+mod ring;
 mod stack;
 
 pub use alloc::{Allocator, Fork};
@@ -15,4 +17,6 @@ pub use counter::Counter;
 pub use per_cpu::{PerCpu, Zeroed};
 #[cfg(feature = "alloc")]
 pub use pool::{Pool, PoolBox};
+#[cfg(target_pointer_width = "64")]
+pub use ring::{Consumer, Mode, NotReserved, Record, Reservation, Ring, Totals};
 pub use stack::{Node, Stack, TakeAll};
