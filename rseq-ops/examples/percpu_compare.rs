@@ -6,13 +6,14 @@
 //! ```
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use rseq_ops::percpu::{Counter, Node, Pool, Stack};
+use rseq_ops::percpu::{Counter, Mode, Node, Pool, Ring, Stack};
 
 const ROUNDS: usize = 61;
 const OPERATIONS: u32 = 100_000;
@@ -56,6 +57,9 @@ fn main() {
     let slot = RefCell::new(Some(&mut node));
     let stack = Stack::new().expect("memory");
     let mutex = Mutex::new(Vec::with_capacity(16));
+    // Without a clock on either side: a call of the usual one takes longer than all the rest.
+    let ring = Ring::with_clock(Mode::Overwrite, 1 << 16, || 0).expect("memory");
+    let queue = Mutex::new(VecDeque::with_capacity(1000));
     let pairs = [
         Pair {
             name: "Counter::add / AtomicU64::fetch_add",
@@ -114,6 +118,24 @@ fn main() {
                 for n in 0..OPERATIONS {
                     black_box(&mutex).lock().expect("alive").push(n);
                     black_box(mutex.lock().expect("alive").pop());
+                }
+            }),
+        },
+        Pair {
+            name: "Ring::write of 24 bytes / Mutex<VecDeque> push, pop",
+            wanted: f64::NAN,
+            ours: Box::new(|| {
+                (0..OPERATIONS).for_each(|n| {
+                    let _ = black_box(&ring).write(&[n as u8; 24]);
+                });
+            }),
+            other: Box::new(|| {
+                for n in 0..OPERATIONS {
+                    let mut queue = black_box(&queue).lock().expect("alive");
+                    if queue.len() == 1000 {
+                        queue.pop_front();
+                    }
+                    queue.push_back((0u64, [n as u8; 24]));
                 }
             }),
         },
