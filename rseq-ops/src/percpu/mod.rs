@@ -1,4 +1,15 @@
 //! Memory indexed by CPU, and what is built on it.
+//!
+//! | | what it is | from afar |
+//! |---|---|---|
+//! | [`Area`] | one stretch of memory for each CPU | |
+//! | [`Allocator`], [`PerCpu`] | many small objects, each once for every CPU | shared references |
+//! | [`Counter`] | additions without atomics | a sum |
+//! | [`Stack`] | an intrusive list | takes all, by a flip and a membarrier |
+//! | `Pool` (feature `alloc`) | a cache before the global allocator | gives back, in the same way |
+//! | [`Ring`] | records of any length | one consumer |
+//!
+//! All of them work without restartable sequences too, with atomics on words of their own, slower.
 
 mod alloc;
 mod area;

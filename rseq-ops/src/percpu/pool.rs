@@ -51,6 +51,9 @@ unsafe impl Zeroed for Slot {}
 /// Taking from the cache and putting back are async-signal-safe; asking the global allocator
 /// usually is not.
 ///
+/// In the child of a `fork` by a process with several threads, what other threads were doing is
+/// half done, as in all memory: do not use the parent's pool there.
+///
 /// ```
 /// use rseq_ops::percpu::Pool;
 ///

@@ -58,6 +58,19 @@ pub fn pin(thread: libc::pid_t, cpus: &[usize]) {
     }
 }
 
+/// At its end: tells that a thread's work is over, and waits until the disturber, which uses the
+/// thread's name, knows that all are.
+struct Over<'o>(&'o AtomicU64, u64);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Release);
+        while self.0.load(Ordering::Acquire) <= self.1 {
+            std::thread::yield_now();
+        }
+    }
+}
+
 /// Runs `work(thread, running)` on `threads` threads for [`STRESS`], and disturbs them; `handler`
 /// runs in the signals they get. Ends the delays afterwards.
 pub fn disturbed(
@@ -84,13 +97,9 @@ pub fn disturbed(
                 // SAFETY: no arguments.
                 let me = unsafe { (libc::pthread_self(), libc::gettid()) };
                 started.lock().unwrap().push(me);
-                let running = || !stop.load(Ordering::Relaxed);
-                work(thread, &running);
-                // The disturber uses the thread's name until `over` tells that all are here.
-                over.fetch_add(1, Ordering::Release);
-                while over.load(Ordering::Acquire) <= threads as u64 {
-                    std::thread::yield_now();
-                }
+                // Also at a panic, or a failed test would hang.
+                let _over = Over(over, threads as u64);
+                work(thread, &|| !stop.load(Ordering::Relaxed));
             });
         }
         let begin = Instant::now();
