@@ -342,6 +342,8 @@ impl Ring {
                 }
                 Plan::Padding(header, new) => commit(end, at, &[header], new),
                 Plan::Start(words) => commit(end, at, &words, end + HEAD),
+                // Unless it looks full because somebody is far ahead by now.
+                Plan::Full if control.reserved.load(Ordering::Relaxed) != end => return None,
                 Plan::Full => {
                     control.dropped.fetch_add(1, Ordering::Relaxed);
                     return Some(Err(NotReserved::Dropped));
@@ -372,9 +374,10 @@ impl Ring {
     #[cold]
     fn plan_start(&self, control: &Control, end: usize) -> Plan {
         let free = match self.mode {
-            // Acquire: the consumer has read what was there.
+            // Acquire: the consumer has read what was there. It may be far ahead of an `end` that
+            // is not the end any more; then the sequence will find out.
             Mode::Discard => {
-                end + self.part - control.reader.position.load(Ordering::Acquire) <= self.size
+                end + self.part <= control.reader.position.load(Ordering::Acquire) + self.size
             }
             Mode::Overwrite if end < self.size => true,
             Mode::Overwrite => match self.survey(control, end - self.size) {

@@ -41,6 +41,7 @@ impl<'r> Reservation<'r> {
     ///
     /// # Panics
     /// If that is more than was reserved.
+    #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
         assert!(
             bytes.len() <= self.length() - self.written,
@@ -49,29 +50,36 @@ impl<'r> Reservation<'r> {
             self.length(),
             self.written
         );
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let filled = self.written % 8;
-            if filled == 0
-                && let Some((whole, others)) = rest.split_first_chunk::<8>()
-            {
-                self.store(u64::from_ne_bytes(*whole));
-                self.written += 8;
-                rest = others;
-            } else {
-                let mut pending = self.pending.to_ne_bytes();
-                pending[filled] = rest[0];
-                self.pending = u64::from_ne_bytes(pending);
-                rest = &rest[1..];
-                self.written += 1;
-                if filled == 7 {
-                    self.written -= 8;
-                    self.store(self.pending);
-                    self.written += 8;
-                    self.pending = 0;
-                }
-            }
+        // First what fills up the pending word, then whole words, then what is left pending.
+        let missing = self.written.next_multiple_of(8) - self.written;
+        let (first, rest) = bytes.split_at(missing.min(bytes.len()));
+        for byte in first {
+            self.push(*byte);
         }
+        let (words, last) = rest.as_chunks::<8>();
+        let mut at = ptr::with_exposed_provenance_mut::<usize>(self.record + HEAD + self.written);
+        for bytes in words {
+            // SAFETY: within the record, as it has room for `bytes`, and aligned: `first` is what
+            // was missing. It is ours, and the ring is borrowed.
+            unsafe { word(at) }.store(usize::from_ne_bytes(*bytes), Ordering::Relaxed);
+            at = at.wrapping_add(1);
+        }
+        self.written += words.len() * 8;
+        for byte in last {
+            self.push(*byte);
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        let filled = self.written % 8;
+        let mut pending = self.pending.to_ne_bytes();
+        pending[filled] = byte;
+        self.pending = u64::from_ne_bytes(pending);
+        if filled == 7 {
+            self.store(self.pending);
+            self.pending = 0;
+        }
+        self.written += 1;
     }
 
     /// Stores the word that `written` is in.
@@ -83,6 +91,7 @@ impl<'r> Reservation<'r> {
     }
 
     /// Hands the record over. What was not written is zero.
+    #[inline]
     pub fn commit(self) {
         self.finish(0);
         core::mem::forget(self);
