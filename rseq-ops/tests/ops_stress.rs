@@ -10,11 +10,11 @@ mod common;
 
 use std::cell::UnsafeCell;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use common::{Kind, PerIndex, Random, kinds, nothing_to_test};
+use common::{Items, Kind, PerIndex, Random, kinds, nothing_to_test};
 use rseq_ops::delay::{self, Point};
 use rseq_ops::membarrier;
 use rseq_ops::ops::{self, Commit, Outcome, Popped, Relaxed, Release};
@@ -152,6 +152,9 @@ stress_tests! {
     buffers_of_records_tear_none: records;
     /// `add_at`, `add`, `add_through`, `add_through_offset`, `sub_if_current`.
     no_addition_is_lost_or_doubled: additions;
+    /// `add_at` and `add_through_offset` as fast as they go: two additions of one instruction each
+    /// that should not have met lose one only if they meet within nanoseconds.
+    additions_at_full_speed_are_exact: fast_additions;
     /// `add_through_offset`, `add_through` and `copy_through` against `membarrier::restart`.
     after_a_restart_nobody_uses_the_old_pointer: restarts;
 }
@@ -182,55 +185,6 @@ fn locks(kind: Kind, commit: impl Commit + Sync) {
     });
     assert!(taken.load(Ordering::Relaxed) > 0);
     assert_eq!(slots.sum(1), taken.load(Ordering::Relaxed));
-}
-
-/// Items that are in one place at a time, and a count of violations.
-struct Items {
-    held: Vec<AtomicU8>,
-    wrong: AtomicUsize,
-}
-
-impl Items {
-    const COUNT: usize = 12;
-
-    fn new() -> Self {
-        Items {
-            held: (0..Self::COUNT).map(|_| AtomicU8::new(0)).collect(),
-            wrong: AtomicUsize::new(0),
-        }
-    }
-
-    fn take(&self, item: usize) -> bool {
-        let fine = self
-            .held
-            .get(item)
-            .is_some_and(|held| held.swap(1, Ordering::SeqCst) == 0);
-        if !fine {
-            self.wrong.fetch_add(1, Ordering::SeqCst);
-        }
-        fine
-    }
-
-    fn put(&self, item: usize) {
-        self.held[item].store(0, Ordering::SeqCst);
-    }
-
-    /// Makes attempts until one commits. In a broken build that may be never.
-    fn until_committed(&self, mut attempt: impl FnMut() -> Outcome) {
-        for _ in 0..1_000_000 {
-            if attempt() == Outcome::Committed {
-                return;
-            }
-        }
-        self.wrong.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Nothing went wrong, and these are all the items.
-    fn check(&self, mut found: Vec<usize>) {
-        found.sort_unstable();
-        assert_eq!(self.wrong.load(Ordering::SeqCst), 0, "{found:?}");
-        assert_eq!(found, (0..Self::COUNT).collect::<Vec<_>>());
-    }
 }
 
 fn lists(kind: Kind, commit: impl Commit + Sync) {
@@ -499,6 +453,39 @@ fn additions(kind: Kind, commit: impl Commit + Sync) {
     for (n, count) in counts.iter().enumerate() {
         assert_eq!(slots.sum(n), count.load(Ordering::Relaxed), "word {n}");
         assert_ne!(count.load(Ordering::Relaxed), 0, "word {n}");
+    }
+}
+
+fn fast_additions(kind: Kind, commit: impl Commit + Sync) {
+    let slots = PerIndex::new();
+    let table: Vec<_> = (0..rseq_ops::percpu::possible_cpus())
+        .map(|index| slots.word(index as u32, 1).expose_provenance())
+        .collect();
+    let table_address = table.as_ptr().expose_provenance();
+    for n in [0, 1] {
+        let count = AtomicUsize::new(0);
+        stress(&|random| {
+            let mut committed = 0;
+            let slow = random.below(4) == 0;
+            for _ in 0..64 {
+                let (handle, index) = kind.here();
+                if slow {
+                    dawdle(random);
+                }
+                let (word, source) = (slots.word(index, 0), &raw const table_address);
+                let offset = index as usize * size_of::<usize>();
+                // SAFETY: this thread's handle; each word is changed by its own sequences alone.
+                let outcome = unsafe {
+                    match n {
+                        0 => ops::add_at(handle, index, word, 1, commit),
+                        _ => ops::add_through_offset(handle, index, source, offset, 1, commit),
+                    }
+                };
+                committed += usize::from(outcome == Outcome::Committed);
+            }
+            count.fetch_add(committed, Ordering::Relaxed);
+        });
+        assert_eq!(slots.sum(n), count.load(Ordering::Relaxed), "word {n}");
     }
 }
 
