@@ -45,10 +45,18 @@ pub enum Point {
     AddThroughOffsetLoaded = 16,
     /// `add_through_offset`: both pointers are loaded, the commit is next.
     AddThroughOffsetCommit = 17,
+    /// The stack's push: the node is linked, the commit is next.
+    StackPushCommit = 18,
+    /// The stack's pop: the next node is known, the commit is next.
+    StackPopCommit = 19,
+    /// The pool: an object is chosen, the commit is next.
+    CacheTakeCommit = 20,
+    /// The pool: an object is put back, the commit is next.
+    CachePutCommit = 21,
 }
 
 /// How many points there are.
-pub const POINTS: usize = 18;
+pub const POINTS: usize = 22;
 
 impl Point {
     /// All of them, in order.
@@ -71,6 +79,10 @@ impl Point {
         Point::CompareCopyStoreCommit,
         Point::AddThroughOffsetLoaded,
         Point::AddThroughOffsetCommit,
+        Point::StackPushCommit,
+        Point::StackPopCommit,
+        Point::CacheTakeCommit,
+        Point::CachePutCommit,
     ];
 }
 

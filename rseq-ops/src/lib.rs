@@ -13,7 +13,7 @@
 //! | [`cpu`] | the calling CPU, its NUMA node, the concurrency id, without a system call |
 //! | [`mod@features`] | what kernel and libc offer, decoded |
 //! | [`ops`] | the sequences, one attempt each |
-//! | [`percpu`] | memory indexed by CPU |
+//! | [`percpu`] | memory indexed by CPU; a counter, a stack, a pool and a ring made of it |
 //! | [`membarrier`] | the heavy side of an asymmetric barrier, and the restart of all sequences |
 //! | [`delay`] | (feature `delay-injection`, for tests) delays *inside* the sequences |
 //!
@@ -21,11 +21,13 @@
 //! with the feature `portable`, the crate builds, [`registration::current_thread`] answers `None`,
 //! and callers take their fallback: atomics.
 //!
-//! The crate is `no_std` and allocates nothing from the heap.
+//! The crate is `no_std`. Nothing but [`percpu::Pool`] (feature `alloc`, on by default) uses the heap.
 //!
 //! [`rseq(2)`]: https://github.com/torvalds/linux/blob/master/kernel/rseq.c
 #![no_std]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 

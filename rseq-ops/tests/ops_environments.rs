@@ -167,7 +167,7 @@ fn the_word_follows_the_registration() {
     std::thread::spawn(|| {
         let mut foreign = Foreign([0; 32]);
         let rseq = |flags: i32, area: *mut Foreign| {
-            let signature = abi::SIGNATURE_X86 as usize;
+            let signature = abi::SIGNATURE as usize;
             // SAFETY: the area outlives its registration, which ends below.
             unsafe { libc::syscall(libc::SYS_rseq, area, 32, flags, signature) }
         };

@@ -10,11 +10,11 @@ mod common;
 
 use std::cell::UnsafeCell;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use common::{Kind, PerIndex, Random, kinds, nothing_to_test};
+use common::{Items, Kind, PerIndex, Random, kinds, nothing_to_test};
 use rseq_ops::delay::{self, Point};
 use rseq_ops::membarrier;
 use rseq_ops::ops::{self, Commit, Outcome, Popped, Relaxed, Release};
@@ -185,55 +185,6 @@ fn locks(kind: Kind, commit: impl Commit + Sync) {
     });
     assert!(taken.load(Ordering::Relaxed) > 0);
     assert_eq!(slots.sum(1), taken.load(Ordering::Relaxed));
-}
-
-/// Items that are in one place at a time, and a count of violations.
-struct Items {
-    held: Vec<AtomicU8>,
-    wrong: AtomicUsize,
-}
-
-impl Items {
-    const COUNT: usize = 12;
-
-    fn new() -> Self {
-        Items {
-            held: (0..Self::COUNT).map(|_| AtomicU8::new(0)).collect(),
-            wrong: AtomicUsize::new(0),
-        }
-    }
-
-    fn take(&self, item: usize) -> bool {
-        let fine = self
-            .held
-            .get(item)
-            .is_some_and(|held| held.swap(1, Ordering::SeqCst) == 0);
-        if !fine {
-            self.wrong.fetch_add(1, Ordering::SeqCst);
-        }
-        fine
-    }
-
-    fn put(&self, item: usize) {
-        self.held[item].store(0, Ordering::SeqCst);
-    }
-
-    /// Makes attempts until one commits. In a broken build that may be never.
-    fn until_committed(&self, mut attempt: impl FnMut() -> Outcome) {
-        for _ in 0..1_000_000 {
-            if attempt() == Outcome::Committed {
-                return;
-            }
-        }
-        self.wrong.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Nothing went wrong, and these are all the items.
-    fn check(&self, mut found: Vec<usize>) {
-        found.sort_unstable();
-        assert_eq!(self.wrong.load(Ordering::SeqCst), 0, "{found:?}");
-        assert_eq!(found, (0..Self::COUNT).collect::<Vec<_>>());
-    }
 }
 
 fn lists(kind: Kind, commit: impl Commit + Sync) {

@@ -12,6 +12,19 @@ pub enum Error {
     Stride(usize),
     /// The system has no memory to map. How many bytes were asked for.
     Memory(usize),
+    /// An object that no chunk can hold: its size or alignment, and the most there can be. Bytes.
+    Object {
+        /// What was asked for.
+        asked: usize,
+        /// The most there can be.
+        most: usize,
+    },
+    /// The allocator's own limit is reached. Bytes for each CPU.
+    Limit(usize),
+    /// Objects that need initialisation, in memory that a fork wipes.
+    Wiped,
+    /// The kernel cannot wipe memory at a fork (before Linux 4.14). How many bytes.
+    CannotWipe(usize),
 }
 
 impl fmt::Display for Error {
@@ -24,6 +37,20 @@ impl fmt::Display for Error {
                 )
             }
             Error::Memory(size) => write!(f, "the system refused to map {size} bytes"),
+            Error::Object { asked, most } => write!(
+                f,
+                "an object with a size or alignment of {asked} bytes: {most} is the most"
+            ),
+            Error::Limit(limit) => {
+                write!(f, "the limit of {limit} bytes for each CPU is reached")
+            }
+            Error::Wiped => write!(
+                f,
+                "memory that a fork wipes holds only objects for which zeroes are valid"
+            ),
+            Error::CannotWipe(size) => {
+                write!(f, "the kernel refused to wipe {size} bytes at a fork")
+            }
         }
     }
 }
@@ -99,6 +126,19 @@ impl Area {
     /// How many indexes there are: the possible CPUs.
     pub fn cpus(&self) -> usize {
         self.cpus
+    }
+
+    /// Makes the memory behind the header zero again in every forked child, whoever forks.
+    ///
+    /// # Errors
+    /// [`Error::CannotWipe`] before Linux 4.14, or where the header does not fill whole pages.
+    pub fn wipe_on_fork(&self) -> Result<(), Error> {
+        let size = self.cpus * self.stride;
+        if memory::wipe_on_fork(self.base(), size) {
+            Ok(())
+        } else {
+            Err(Error::CannotWipe(size))
+        }
     }
 
     /// Leaves the memory to [`Area::from_header`], which a later owner calls.
@@ -178,6 +218,17 @@ mod memory {
         }
     }
 
+    pub(super) fn wipe_on_fork(base: NonNull<u8>, size: usize) -> bool {
+        // SAFETY: advice about a mapping of ours, which the kernel checks. errno is put back.
+        unsafe {
+            let errno = libc::__errno_location();
+            let before = *errno;
+            let done = libc::madvise(base.as_ptr().cast(), size, libc::MADV_WIPEONFORK) == 0;
+            *errno = before;
+            done
+        }
+    }
+
     /// # Safety
     /// A mapping of [`map`], which nobody uses any more.
     pub(super) unsafe fn unmap(base: NonNull<u8>, size: usize) {
@@ -246,6 +297,10 @@ mod memory {
     pub(super) fn map(size: usize) -> Option<NonNull<u8>> {
         // SAFETY: the layout's size is not 0.
         NonNull::new(unsafe { alloc_zeroed(layout(size)?) })
+    }
+
+    pub(super) fn wipe_on_fork(_: NonNull<u8>, _: usize) -> bool {
+        false
     }
 
     /// # Safety

@@ -1,5 +1,33 @@
-//! Memory indexed by CPU.
+//! Memory indexed by CPU, and what is built on it.
+//!
+//! | | what it is | from afar |
+//! |---|---|---|
+//! | [`Area`] | one stretch of memory for each CPU | |
+//! | [`Allocator`], [`PerCpu`] | many small objects, each once for every CPU | shared references |
+//! | [`Counter`] | additions without atomics | a sum |
+//! | [`Stack`] | an intrusive list | takes all, by a flip and a membarrier |
+//! | `Pool` (feature `alloc`) | a cache before the global allocator | gives back, in the same way |
+//! | [`Ring`] | records of any length | one consumer |
+//!
+//! All of them work without restartable sequences too, with atomics on words of their own, slower.
 
+mod alloc;
 mod area;
+mod counter;
+mod machine;
+mod per_cpu;
+#[cfg(feature = "alloc")]
+mod pool;
+#[cfg(target_pointer_width = "64")]
+mod ring;
+mod stack;
 
+pub use alloc::{Allocator, Fork};
 pub use area::{Area, Error, possible_cpus};
+pub use counter::Counter;
+pub use per_cpu::{PerCpu, Zeroed};
+#[cfg(feature = "alloc")]
+pub use pool::{Pool, PoolBox};
+#[cfg(target_pointer_width = "64")]
+pub use ring::{Consumer, Mode, NotReserved, Record, Reservation, Ring, Totals};
+pub use stack::{Node, Stack, TakeAll};

@@ -124,7 +124,7 @@ fn child_with_an_early_adopter() {
                     &raw mut area,
                     abi::ORIGINAL_SIZE,
                     flags,
-                    abi::SIGNATURE_X86,
+                    abi::SIGNATURE,
                 )
             }
         };

@@ -1,8 +1,9 @@
 //! What the tests of the sequences share.
 #![allow(dead_code)] // Each test program uses a part of it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
+use rseq_ops::ops::Outcome;
 use rseq_ops::percpu::possible_cpus;
 use rseq_ops::{Handle, Owner};
 
@@ -66,6 +67,55 @@ impl PerIndex {
 
     pub(crate) fn base(&self) -> usize {
         self.0.as_ptr().expose_provenance()
+    }
+}
+
+/// Items that are in one place at a time, and a count of violations.
+pub(crate) struct Items {
+    held: Vec<AtomicU8>,
+    wrong: AtomicUsize,
+}
+
+impl Items {
+    pub(crate) const COUNT: usize = 12;
+
+    pub(crate) fn new() -> Self {
+        Items {
+            held: (0..Self::COUNT).map(|_| AtomicU8::new(0)).collect(),
+            wrong: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn take(&self, item: usize) -> bool {
+        let fine = self
+            .held
+            .get(item)
+            .is_some_and(|held| held.swap(1, Ordering::SeqCst) == 0);
+        if !fine {
+            self.wrong.fetch_add(1, Ordering::SeqCst);
+        }
+        fine
+    }
+
+    pub(crate) fn put(&self, item: usize) {
+        self.held[item].store(0, Ordering::SeqCst);
+    }
+
+    /// Makes attempts until one commits. In a broken build that may be never.
+    pub(crate) fn until_committed(&self, mut attempt: impl FnMut() -> Outcome) {
+        for _ in 0..1_000_000 {
+            if attempt() == Outcome::Committed {
+                return;
+            }
+        }
+        self.wrong.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Nothing went wrong, and these are all the items.
+    pub(crate) fn check(&self, mut found: Vec<usize>) {
+        found.sort_unstable();
+        assert_eq!(self.wrong.load(Ordering::SeqCst), 0, "{found:?}");
+        assert_eq!(found, (0..Self::COUNT).collect::<Vec<_>>());
     }
 }
 
@@ -173,7 +223,7 @@ pub(crate) mod descriptors {
             let signature = (descriptor.abort - 4) as *const u32;
             // SAFETY: the four bytes before an abort handler are in the program's text.
             let signature = unsafe { signature.read_unaligned() };
-            assert_eq!(signature, abi::SIGNATURE_X86);
+            assert_eq!(signature, abi::SIGNATURE);
         }
     }
 }

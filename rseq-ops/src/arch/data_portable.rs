@@ -1,0 +1,44 @@
+//! Where there are no such sequences: stands beside `data_x86_64`. The counter has [`super::add`],
+//! the others answer with an abort.
+
+use crate::ops::Outcome;
+use crate::registration::Handle;
+
+/// One word instead of two in turn.
+pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
+    handle: Handle,
+    base: usize,
+    delta: i64,
+) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe { super::add::<SHIFT>(handle, base, delta) }
+}
+
+pub(crate) const ABORTED: usize = 1;
+
+pub(crate) unsafe fn push_through<const SHIFT: u32>(
+    _: Handle,
+    _: *const usize,
+    _: usize,
+) -> Outcome {
+    Outcome::Aborted
+}
+
+pub(crate) unsafe fn pop_through<const SHIFT: u32>(_: Handle, _: *const usize) -> usize {
+    ABORTED
+}
+
+#[cfg(feature = "alloc")]
+pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(_: Handle, _: *const usize) -> usize {
+    ABORTED
+}
+
+#[cfg(feature = "alloc")]
+pub(crate) unsafe fn cache_put_through<const SHIFT: u32>(
+    _: Handle,
+    _: *const usize,
+    _: usize,
+    _: usize,
+) -> Outcome {
+    Outcome::Aborted
+}

@@ -1,0 +1,254 @@
+//! Sequences for x86-64 made for one structure of `percpu` each. Their shape is explained in
+//! `x86_64`.
+
+use core::arch::asm;
+
+use crate::ops::Outcome;
+use crate::registration::Handle;
+
+/// Adds `delta` to one of the two words of this CPU's slot relative to `base`, in turn. The third
+/// word, 0 or 8, says which one comes next.
+///
+/// Additions to one word are a chain of store-to-load forwardings, some six cycles each. Turns
+/// make two chains of it; and because the turn is taken by a branch, which is predicted without
+/// fail, the turns are no chain themselves. The turn is a hint: stored before the commit, it may
+/// change without an addition.
+///
+/// # Safety
+/// As for [`crate::ops::add`], with three such words.
+#[inline(always)]
+pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
+    handle: Handle,
+    base: usize,
+    delta: i64,
+) -> Outcome {
+    // SAFETY: the caller's; as in `x86_64`.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {word}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {word}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{index}]",
+            "test {word:e}, {word:e}",
+            "js 4f",
+            "shl {word}, {shift}",
+            "add {word}, {base}",
+            "cmp qword ptr [{word} + 16], 0",
+            "mov {turn:e}, 8",
+            "je 7f",
+            "xor {turn:e}, {turn:e}",
+            "7:",
+            "mov qword ptr [{word} + 16], {turn}",
+            delay!(3),
+            "add qword ptr [{word} + {turn}], {delta}",
+            "3:",
+            on_abort!("jmp {aborted}"),
+            aborted = label { return Outcome::Aborted },
+            base = in(reg) base,
+            delta = in(reg) delta,
+            cs = in(reg) handle.cs,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            word = out(reg) _,
+            turn = out(reg) _
+        );
+    }
+    Outcome::Committed
+}
+
+/// What [`pop_through`] and [`cache_take_through`] answer for an abort: no address of a node.
+pub(crate) const ABORTED: usize = 1;
+
+/// Pushes `node`, whose first word becomes the link, on this CPU's list: its head is relative to
+/// the pointer in `source`.
+///
+/// # Safety
+/// As for [`crate::ops::add_through`]; the words hold lists of such nodes. `node` is valid for
+/// writes of a word, and the caller's alone.
+#[inline(always)]
+pub(crate) unsafe fn push_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+    node: usize,
+) -> Outcome {
+    // SAFETY: the caller's; as in `x86_64`. The link of a node that was not pushed means nothing.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {word}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {word}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{index}]",
+            "test {word:e}, {word:e}",
+            "js 4f",
+            "shl {word}, {shift}",
+            "add {word}, qword ptr [{source}]",
+            "mov {next}, qword ptr [{word}]",
+            "mov qword ptr [{node}], {next}",
+            delay!(18),
+            "mov qword ptr [{word}], {node}",
+            "3:",
+            on_abort!("jmp {aborted}"),
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            node = in(reg) node,
+            cs = in(reg) handle.cs,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            word = out(reg) _,
+            next = out(reg) _
+        );
+    }
+    Outcome::Committed
+}
+
+/// Pops the first node of this CPU's list; 0 if there is none, [`ABORTED`] for an abort.
+///
+/// # Safety
+/// As for [`push_through`]. Nodes stay readable until they were popped, or until the pointer in
+/// `source` was replaced and [`crate::membarrier::restart`] has returned.
+#[inline(always)]
+pub(crate) unsafe fn pop_through<const SHIFT: u32>(handle: Handle, source: *const usize) -> usize {
+    let node;
+    // SAFETY: the caller's; as in `x86_64`. A node that was read cannot have been popped by
+    // another thread: only one that ran on this CPU meanwhile could, and then this is aborted.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {word}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {word}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{index}]",
+            "test {word:e}, {word:e}",
+            "js 4f",
+            "shl {word}, {shift}",
+            "add {word}, qword ptr [{source}]",
+            "mov {node}, qword ptr [{word}]",
+            "test {node}, {node}",
+            "jz 3f",
+            "mov {next}, qword ptr [{node}]",
+            delay!(19),
+            "mov qword ptr [{word}], {next}",
+            "3:",
+            on_abort!("mov {node:e}, 1", "jmp 3b"),
+            source = in(reg) source,
+            cs = in(reg) handle.cs,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            node = out(reg) node,
+            word = out(reg) _,
+            next = out(reg) _
+        );
+    }
+    node
+}
+
+/// Takes an object from this CPU's cache, whose place is relative to the pointer in `source`; 0 if
+/// there is none, [`ABORTED`] for an abort.
+///
+/// A cache is a word for one object, or 0, a count, and as many objects in an array. Taking the
+/// one stores a constant, and putting it back looks whether there is one by a branch alone: so
+/// an object that is taken and put back in turn makes no chain of additions to the count.
+///
+/// # Safety
+/// As for [`crate::ops::add_through`], for all words of such a cache.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+) -> usize {
+    let object;
+    // SAFETY: the caller's; as in `x86_64`.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {word}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {word}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{index}]",
+            "test {word:e}, {word:e}",
+            "js 4f",
+            "shl {word}, {shift}",
+            "add {word}, qword ptr [{source}]",
+            "mov {object}, qword ptr [{word}]",
+            "xor {value:e}, {value:e}",
+            "test {object}, {object}",
+            "jnz 7f",
+            "mov {value}, qword ptr [{word} + 8]",
+            "test {value}, {value}",
+            "jz 3f",
+            "mov {object}, qword ptr [{word} + 8 * {value} + 8]",
+            "dec {value}",
+            "add {word}, 8",
+            "7:",
+            delay!(20),
+            "mov qword ptr [{word}], {value}",
+            "3:",
+            on_abort!("mov {object:e}, 1", "jmp 3b"),
+            source = in(reg) source,
+            cs = in(reg) handle.cs,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            object = out(reg) object,
+            word = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    object
+}
+
+/// Puts an object into this CPU's cache (see [`cache_take_through`]), unless its array holds
+/// `most` of them: that is a mismatch.
+///
+/// # Safety
+/// As for [`cache_take_through`]; the array has room for `most`.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+pub(crate) unsafe fn cache_put_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+    object: usize,
+    most: usize,
+) -> Outcome {
+    // SAFETY: the caller's; as in `x86_64`. What is stored behind the counted ones means nothing.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {word}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {word}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{index}]",
+            "test {word:e}, {word:e}",
+            "js 4f",
+            "shl {word}, {shift}",
+            "add {word}, qword ptr [{source}]",
+            "cmp qword ptr [{word}], 0",
+            "mov {value}, {object}",
+            "je 7f",
+            "mov {value}, qword ptr [{word} + 8]",
+            "cmp {value}, {most}",
+            "jae {full}",
+            "mov qword ptr [{word} + 8 * {value} + 16], {object}",
+            "inc {value}",
+            "add {word}, 8",
+            "7:",
+            delay!(21),
+            "mov qword ptr [{word}], {value}",
+            "3:",
+            on_abort!("jmp {aborted}"),
+            full = label { return Outcome::Mismatch },
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            object = in(reg) object,
+            most = in(reg) most,
+            cs = in(reg) handle.cs,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            word = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    Outcome::Committed
+}

@@ -1,0 +1,124 @@
+//! A counter that every CPU counts by itself.
+
+use core::sync::atomic::{AtomicI64, Ordering};
+
+use super::alloc::{Allocator, SHIFT};
+use super::area::Error;
+use super::machine;
+use super::per_cpu::{PerCpu, Zeroed};
+use crate::arch;
+use crate::ops::Outcome;
+use crate::registration::Handle;
+
+/// One CPU's part.
+#[derive(Debug)]
+#[repr(C)]
+struct Slot {
+    /// Written by restartable sequences on this CPU, with plain stores, in turns.
+    net: [AtomicI64; 2],
+    /// Whose turn it is. Only the sequences know.
+    turn: AtomicI64,
+    /// Written by anybody, with atomic additions. Never the same word as the above: an atomic
+    /// addition and a plain one on one word lose updates.
+    shared: AtomicI64,
+}
+
+// SAFETY: atomic integers.
+unsafe impl Zeroed for Slot {}
+
+/// A 64-bit counter: adding is a plain addition on the calling CPU, reading sums over the CPUs.
+///
+/// Takes 32 bytes for each possible CPU, of which many share a page and, on one CPU, a cache line;
+/// those of different CPUs never do. Arithmetic wraps around.
+///
+/// [`Counter::add`] is async-signal-safe, wait-free, and works everywhere: where there are no
+/// restartable sequences it is an atomic addition to one of several stripes.
+///
+/// # What a sum means
+/// Additions that happened before [`Counter::sum`] (in the sense of the memory model: a join, a
+/// lock, a message) are all in it. Additions that happen after it are not. Of those concurrent
+/// with it each is in it or not, on its own: so a sum lies between *before + all the negative
+/// ones* and *before + all the positive ones*. At rest it is exact. A counter that only grows
+/// never goes backwards for one observer, but two counters are not read at one moment.
+///
+/// ```
+/// let requests = rseq_ops::percpu::Counter::new().unwrap();
+/// std::thread::scope(|scope| {
+///     for _ in 0..4 {
+///         scope.spawn(|| (0..1000).for_each(|_| requests.add(1)));
+///     }
+/// });
+/// assert_eq!(requests.sum(), 4000);
+/// ```
+#[derive(Debug)]
+pub struct Counter<'a> {
+    /// For the inline way; `cs` is 0 where there is none.
+    handle: Handle,
+    slots: PerCpu<'a, Slot>,
+}
+
+impl Counter<'static> {
+    /// A counter at 0, in the memory of [`Allocator::global`]. Async-signal-safe.
+    ///
+    /// # Errors
+    /// [`Error`], which says what was too much.
+    pub fn new() -> Result<Self, Error> {
+        Counter::new_in(Allocator::global())
+    }
+}
+
+impl<'a> Counter<'a> {
+    /// A counter at 0 in an allocator's memory. In that of [`super::Fork::Wipe`] a forked child
+    /// counts from 0 again.
+    ///
+    /// # Errors
+    /// [`Error`], which says what was too much.
+    pub fn new_in(allocator: &'a Allocator) -> Result<Self, Error> {
+        Ok(Counter {
+            handle: machine::shared_handle(),
+            slots: PerCpu::zeroed(allocator)?,
+        })
+    }
+
+    /// Adds `delta`, on the calling CPU.
+    #[inline(always)]
+    pub fn add(&self, delta: i64) {
+        if self.handle.cs != 0 {
+            let base = self.slots.base().addr();
+            // SAFETY: the handle is every thread's; the slots' first three words are written by such
+            // sequences alone, and live as long as `self`.
+            let outcome = unsafe { arch::add_in_turns::<SHIFT>(self.handle, base, delta) };
+            if outcome == Outcome::Committed {
+                return;
+            }
+        }
+        self.add_slowly(delta);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_slowly(&self, delta: i64) {
+        let added = machine::try_sequence(|handle| {
+            // SAFETY: as in `add`, with this thread's handle.
+            let outcome =
+                unsafe { arch::add_in_turns::<SHIFT>(handle, self.slots.base().addr(), delta) };
+            (outcome == Outcome::Committed).then_some(())
+        });
+        if added.is_none() {
+            // Release: pairs with the sum's acquire.
+            let slot = self.slots.current();
+            slot.shared.fetch_add(delta, Ordering::Release);
+        }
+    }
+
+    /// The sum over all CPUs. Takes a cache line from each that has written to it since.
+    pub fn sum(&self) -> i64 {
+        // Acquire: pairs with the additions: what a thread did before one that is in the sum is
+        // visible.
+        self.slots.iter().fold(0, |sum, slot| {
+            sum.wrapping_add(slot.net[0].load(Ordering::Acquire))
+                .wrapping_add(slot.net[1].load(Ordering::Acquire))
+                .wrapping_add(slot.shared.load(Ordering::Acquire))
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! One `T` for each CPU.
+
+use core::alloc::Layout;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr;
+use core::sync::atomic;
+
+use super::alloc::{Allocator, Fork, Object, SHIFT};
+use super::area::{Error, possible_cpus};
+use super::machine;
+
+/// Types for which zeroed memory is a value.
+///
+/// # Safety
+/// All zero bytes must be a valid value of the type.
+pub unsafe trait Zeroed {}
+
+macro_rules! zeroed {
+    ($($type:ty),+) => {
+        $(
+            // SAFETY: an atomic integer may be 0.
+            unsafe impl Zeroed for $type {}
+        )+
+    };
+}
+zeroed!(
+    atomic::AtomicBool,
+    atomic::AtomicU8,
+    atomic::AtomicU16,
+    atomic::AtomicU32,
+    atomic::AtomicU64,
+    atomic::AtomicUsize,
+    atomic::AtomicI8,
+    atomic::AtomicI16,
+    atomic::AtomicI32,
+    atomic::AtomicI64,
+    atomic::AtomicIsize
+);
+// SAFETY: a null pointer.
+unsafe impl<T> Zeroed for atomic::AtomicPtr<T> {}
+// SAFETY: each element may be zero.
+unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
+
+/// One `T` for each possible CPU, in the memory of an [`Allocator`].
+///
+/// What is shared is shared: all threads may see all of the `T`s at any time, so they are reached
+/// by shared reference and change through atomics, or through [`crate::ops`] (with
+/// [`PerCpu::SHIFT`] and [`PerCpu::base`]).
+///
+/// ```
+/// use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+/// use rseq_ops::percpu::{Allocator, PerCpu};
+///
+/// let marks = PerCpu::new(Allocator::global(), |cpu| AtomicU32::new(cpu as u32)).unwrap();
+/// for (cpu, mark) in marks.iter().enumerate() {
+///     assert_eq!(mark.load(Relaxed), cpu as u32);
+/// }
+/// ```
+#[derive(Debug)]
+pub struct PerCpu<'a, T> {
+    object: ManuallyDrop<Object>,
+    memory: PhantomData<(&'a Allocator, T)>,
+}
+
+// SAFETY: it owns its `T`s, as a boxed slice would.
+unsafe impl<T: Send> Send for PerCpu<'_, T> {}
+// SAFETY: a shared one gives out shared references alone.
+unsafe impl<T: Sync> Sync for PerCpu<'_, T> {}
+
+impl<'a, T> PerCpu<'a, T> {
+    /// The distance from one CPU's `T` to the next CPU's, as a power of two: for [`crate::ops`].
+    pub const SHIFT: u32 = SHIFT;
+
+    /// `T`s that are zero, in memory that is not touched yet: each page becomes real when a CPU
+    /// first writes to it, on that CPU's memory node. Async-signal-safe.
+    ///
+    /// # Errors
+    /// [`Error`], which says what was too much.
+    pub fn zeroed(allocator: &'a Allocator) -> Result<Self, Error>
+    where
+        T: Zeroed,
+    {
+        Ok(PerCpu {
+            object: ManuallyDrop::new(allocator.allocate(Layout::new::<T>())?),
+            memory: PhantomData,
+        })
+    }
+
+    /// What `init` answers for each index. All of the memory is touched, by the calling thread.
+    ///
+    /// # Errors
+    /// [`Error`], which says what was too much; [`Error::Wiped`] for an allocator of
+    /// [`Fork::Wipe`], in whose memory a child would find zeroes instead.
+    ///
+    /// # Panics
+    /// If `init` does. What it made before is dropped then.
+    pub fn new(allocator: &'a Allocator, mut init: impl FnMut(usize) -> T) -> Result<Self, Error> {
+        /// Drops what was made, if `init` panics.
+        struct Made<'o, T>(&'o Object, usize, PhantomData<T>);
+        impl<T> Drop for Made<'_, T> {
+            fn drop(&mut self) {
+                for index in 0..self.1 {
+                    // SAFETY: made, and ours alone. The object itself is not given back.
+                    unsafe { pointer::<T>(self.0, index).drop_in_place() };
+                }
+            }
+        }
+        if allocator.fork() == Fork::Wipe {
+            return Err(Error::Wiped);
+        }
+        let object = allocator.allocate(Layout::new::<T>())?;
+        let mut made = Made::<T>(&object, 0, PhantomData);
+        for index in 0..possible_cpus() {
+            let value = init(index);
+            // SAFETY: the object is ours, as large and aligned as a `T`.
+            unsafe { pointer::<T>(&object, index).write(value) };
+            made.1 += 1;
+        }
+        core::mem::forget(made);
+        Ok(PerCpu {
+            object: ManuallyDrop::new(object),
+            memory: PhantomData,
+        })
+    }
+
+    /// The `T` of an index below [`possible_cpus`].
+    pub fn get(&self, index: usize) -> Option<&T> {
+        // SAFETY: initialised or zeroed at creation, and shared as long as `self` is borrowed.
+        (index < possible_cpus()).then(|| unsafe { &*pointer::<T>(&self.object, index) })
+    }
+
+    /// All of them, by index.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        // SAFETY: as in `get`.
+        (0..possible_cpus()).map(|index| unsafe { &*pointer::<T>(&self.object, index) })
+    }
+
+    /// The `T` of the calling CPU (or of some stripe, on a thread without rseq). By the time this
+    /// returns the thread may be elsewhere: a hint that avoids contention, not exclusion.
+    #[inline]
+    pub fn current(&self) -> &T {
+        let index = machine::index_hint();
+        // SAFETY: as in `get`; the hint is below `possible_cpus`.
+        unsafe { &*pointer::<T>(&self.object, index) }
+    }
+
+    /// Address of the `T` of index 0.
+    #[inline]
+    pub fn base(&self) -> *mut T {
+        pointer(&self.object, 0)
+    }
+}
+
+#[inline]
+fn pointer<T>(object: &Object, index: usize) -> *mut T {
+    ptr::with_exposed_provenance_mut(object.at(index))
+}
+
+impl<T> Drop for PerCpu<'_, T> {
+    fn drop(&mut self) {
+        if core::mem::needs_drop::<T>() {
+            for index in 0..possible_cpus() {
+                // SAFETY: initialised, and never used again. If a drop panics, the rest leaks.
+                unsafe { pointer::<T>(&self.object, index).drop_in_place() };
+            }
+        }
+        // SAFETY: taken once, here; nobody can borrow from `self` any more, and the allocator is
+        // borrowed, so alive.
+        unsafe { ManuallyDrop::take(&mut self.object).free() };
+    }
+}

@@ -1,0 +1,386 @@
+//! A cache of freed objects on each CPU, before the global allocator.
+
+use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ops::{Deref, DerefMut};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::alloc::{Allocator, SHIFT};
+use super::area::Error;
+use super::machine::{Banks, Lock, stripe};
+use super::per_cpu::{PerCpu, Zeroed};
+use crate::arch;
+use crate::membarrier::Refused;
+use crate::ops::Outcome;
+
+/// How many objects a CPU's array holds, beside the single one.
+const ARRAY: usize = 62;
+
+/// One cache: see [`arch::cache_take_through`].
+#[repr(C)]
+struct Cache {
+    single: AtomicUsize,
+    count: AtomicUsize,
+    array: [AtomicUsize; ARRAY],
+}
+
+/// One CPU's caches.
+#[repr(C)]
+struct Slot {
+    /// Written by restartable sequences, and by a taker whose bank it is.
+    banks: [Cache; 2],
+    /// For threads that cannot use sequences: written under the lock.
+    shared: Cache,
+    taker: Lock,
+}
+
+// SAFETY: atomic integers, and a lock that nobody holds.
+unsafe impl Zeroed for Slot {}
+
+/// Memory for `T`s, of which each CPU keeps some that were freed.
+///
+/// Allocating takes what was freed last on this CPU, with one short restartable sequence; freeing
+/// puts it there. Where a CPU has none left, or has as many as it may keep, the global allocator is
+/// asked. A CPU keeps at most [`Pool::most`] objects (and a thread without restartable sequences
+/// as many in each stripe). What is kept goes back by [`Pool::release`], or by
+/// [`Pool::release_idle`] if the pool is not in use.
+///
+/// Taking from the cache and putting back are async-signal-safe; asking the global allocator
+/// usually is not.
+///
+/// In the child of a `fork` by a process with several threads, what other threads were doing is
+/// half done, as in all memory: do not use the parent's pool there.
+///
+/// ```
+/// use rseq_ops::percpu::Pool;
+///
+/// let pool = Pool::<[u64; 8]>::new().unwrap();
+/// let mut words = pool.alloc([0; 8]);
+/// words[3] = 7;
+/// assert_eq!(words.iter().sum::<u64>(), 7);
+/// drop(words);
+/// assert_eq!(pool.release().unwrap(), 1);
+/// ```
+pub struct Pool<T> {
+    banks: Banks,
+    most: usize,
+    slots: PerCpu<'static, Slot>,
+    /// A picture of the caches at the last [`Pool::release_idle`].
+    picture: AtomicUsize,
+    objects: PhantomData<fn() -> T>,
+}
+
+impl<T> fmt::Debug for Pool<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("most", &self.most)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Pool<T> {
+    /// A pool that keeps up to 63 objects on each CPU, though not more than 256 KiB of them.
+    ///
+    /// # Errors
+    /// [`Error`], which says what was too much.
+    pub fn new() -> Result<Self, Error> {
+        let fits = (256 << 10) / size_of::<T>().max(1);
+        Pool::with_most(fits)
+    }
+
+    /// A pool that keeps up to `most` objects on each CPU, but from 1 to 63.
+    ///
+    /// # Errors
+    /// [`Error`], which says what was too much.
+    pub fn with_most(most: usize) -> Result<Self, Error> {
+        let slots = PerCpu::<Slot>::zeroed(Allocator::global())?;
+        let first = slots.base().expose_provenance();
+        Ok(Pool {
+            banks: Banks::new(first, first + size_of::<Cache>()),
+            most: most.clamp(1, ARRAY + 1) - 1,
+            slots,
+            picture: AtomicUsize::new(0),
+            objects: PhantomData,
+        })
+    }
+
+    /// How many objects a CPU keeps at most.
+    pub fn most(&self) -> usize {
+        self.most + 1
+    }
+
+    /// A `T` in memory of the pool. As `Box::new` does, calls `handle_alloc_error` where there is
+    /// no memory.
+    #[inline]
+    pub fn alloc(&self, value: T) -> PoolBox<'_, T> {
+        let memory = self.take();
+        // SAFETY: large and aligned enough, and ours alone.
+        unsafe { memory.as_ptr().write(value) };
+        PoolBox {
+            memory,
+            pool: self,
+            value: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn take(&self) -> NonNull<T> {
+        if size_of::<T>() == 0 {
+            return NonNull::dangling();
+        }
+        if let Some(handle) = self.banks.handle() {
+            // SAFETY: every thread's handle; the banks are such caches, alive as long as `self`.
+            let object = unsafe { arch::cache_take_through::<SHIFT>(handle, self.banks.source()) };
+            if object > arch::ABORTED
+                && let Some(memory) = NonNull::new(ptr::with_exposed_provenance_mut(object))
+            {
+                return memory;
+            }
+        }
+        self.take_slowly()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_slowly(&self) -> NonNull<T> {
+        let taken = self.banks.try_sequence(|handle| {
+            // SAFETY: as in `take`, with this thread's handle.
+            let object = unsafe { arch::cache_take_through::<SHIFT>(handle, self.banks.source()) };
+            (object != arch::ABORTED).then_some(object)
+        });
+        let object = match taken {
+            Some(object) => object,
+            None => self.with_shared(|cache| cache.take()).unwrap_or(0),
+        };
+        if let Some(memory) = NonNull::new(ptr::with_exposed_provenance_mut(object)) {
+            return memory;
+        }
+        let layout = Layout::new::<T>();
+        // SAFETY: the size is not 0.
+        let memory = unsafe { alloc(layout) };
+        NonNull::new(memory.cast()).unwrap_or_else(|| handle_alloc_error(layout))
+    }
+
+    /// # Safety
+    /// `memory` comes from [`Pool::take`], and nobody uses it any more.
+    #[inline]
+    unsafe fn give(&self, memory: NonNull<T>) {
+        if size_of::<T>() == 0 {
+            return;
+        }
+        if let Some(handle) = self.banks.handle() {
+            let (source, object) = (self.banks.source(), memory.expose_provenance().get());
+            // SAFETY: as in `take`; `most` is at most the array's length.
+            let outcome =
+                unsafe { arch::cache_put_through::<SHIFT>(handle, source, object, self.most) };
+            if outcome == Outcome::Committed {
+                return;
+            }
+        }
+        // SAFETY: the caller's.
+        unsafe { self.give_slowly(memory) };
+    }
+
+    /// # Safety
+    /// As for [`Pool::give`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn give_slowly(&self, memory: NonNull<T>) {
+        let object = memory.expose_provenance().get();
+        let outcome = self.banks.try_sequence(|handle| {
+            let source = self.banks.source();
+            // SAFETY: as in `give`, with this thread's handle.
+            let outcome =
+                unsafe { arch::cache_put_through::<SHIFT>(handle, source, object, self.most) };
+            (outcome != Outcome::Aborted).then_some(outcome)
+        });
+        let kept = match outcome {
+            Some(outcome) => outcome == Outcome::Committed,
+            None => self
+                .with_shared(|cache| cache.put(object, self.most))
+                .unwrap_or(false),
+        };
+        if !kept {
+            // SAFETY: the caller's: memory of the global allocator, of this layout.
+            unsafe { dealloc(memory.as_ptr().cast(), Layout::new::<T>()) };
+        }
+    }
+
+    /// Runs `f` on the cache of this thread's stripe, unless somebody else has it.
+    fn with_shared<R>(&self, f: impl FnOnce(&Cache) -> R) -> Option<R> {
+        let slot = self.slots.get(stripe(super::possible_cpus()))?;
+        let _taker = slot.taker.try_lock()?;
+        Some(f(&slot.shared))
+    }
+
+    /// Gives everything that is kept back to the global allocator: how many objects. Costs a
+    /// membarrier (microseconds); the CPUs are not stopped. Not for signal handlers.
+    ///
+    /// # Errors
+    /// [`Refused`] if the kernel refuses the membarrier that it granted before. Everything stays
+    /// as it is then.
+    pub fn release(&self) -> Result<usize, Refused> {
+        let freed = self.banks.flip(|old| {
+            let bank = usize::from(old != self.slots.base().addr());
+            // The bank is ours: no sequence touches it until the next flip.
+            self.slots
+                .iter()
+                .map(|slot| self.empty(&slot.banks[bank]))
+                .sum()
+        })?;
+        let shared = |slot: &Slot| {
+            let _taker = slot.taker.lock();
+            self.empty(&slot.shared)
+        };
+        Ok(freed.unwrap_or(0) + self.slots.iter().map(shared).sum::<usize>())
+    }
+
+    /// [`Pool::release`], if every CPU's cache looks as it did at the last call of this: for a
+    /// timer. How many objects were given back. (Allocating and freeing in turn looks idle too,
+    /// and costs an allocation more.)
+    ///
+    /// # Errors
+    /// As for [`Pool::release`].
+    pub fn release_idle(&self) -> Result<usize, Refused> {
+        let mut picture = 0usize;
+        for slot in self.slots.iter() {
+            for cache in slot.banks.iter().chain([&slot.shared]) {
+                for word in [&cache.single, &cache.count] {
+                    picture = picture
+                        .rotate_left(7)
+                        .wrapping_add(word.load(Ordering::Relaxed))
+                        .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                }
+            }
+        }
+        if self.picture.swap(picture, Ordering::Relaxed) == picture && picture != 0 {
+            self.release()
+        } else {
+            Ok(0)
+        }
+    }
+
+    /// Frees what a cache holds: how many. The cache must be the caller's alone.
+    fn empty(&self, cache: &Cache) -> usize {
+        let mut freed = 0;
+        while let Some(memory) = NonNull::new(ptr::with_exposed_provenance_mut::<u8>(cache.take()))
+        {
+            // SAFETY: what is in a cache is memory of the global allocator, of this layout.
+            unsafe { dealloc(memory.as_ptr(), Layout::new::<T>()) };
+            freed += 1;
+        }
+        freed
+    }
+}
+
+impl Cache {
+    /// As the sequence does, for whoever has the cache alone.
+    fn take(&self) -> usize {
+        let single = self.single.swap(0, Ordering::Acquire);
+        if single != 0 {
+            return single;
+        }
+        match self.count.load(Ordering::Acquire) {
+            0 => 0,
+            count => {
+                self.count.store(count - 1, Ordering::Relaxed);
+                self.array[count - 1].load(Ordering::Relaxed)
+            }
+        }
+    }
+
+    /// As the sequence does, for whoever has the cache alone.
+    fn put(&self, object: usize, most: usize) -> bool {
+        let count = self.count.load(Ordering::Relaxed);
+        if self.single.load(Ordering::Relaxed) == 0 {
+            self.single.store(object, Ordering::Relaxed);
+        } else if count < most {
+            self.array[count].store(object, Ordering::Relaxed);
+            self.count.store(count + 1, Ordering::Relaxed);
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+impl<T> Drop for Pool<T> {
+    fn drop(&mut self) {
+        for slot in self.slots.iter() {
+            for cache in slot.banks.iter().chain([&slot.shared]) {
+                // Nobody borrows the pool, so no sequence of it is in flight.
+                self.empty(cache);
+            }
+        }
+    }
+}
+
+/// A `T` in a [`Pool`]'s memory, as a `Box` would be. Dropped on any CPU and thread, it stays
+/// there. If the drop of the `T` panics, its memory still goes back.
+pub struct PoolBox<'p, T> {
+    memory: NonNull<T>,
+    pool: &'p Pool<T>,
+    value: PhantomData<T>,
+}
+
+// SAFETY: owns its `T`; the pool is shared, and hands out memory alone.
+unsafe impl<T: Send> Send for PoolBox<'_, T> {}
+// SAFETY: a shared one gives out shared references alone.
+unsafe impl<T: Sync> Sync for PoolBox<'_, T> {}
+
+impl<T> PoolBox<'_, T> {
+    /// The `T`, moved out of its memory, which goes back.
+    pub fn into_inner(self) -> T {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: initialised; moved out of here, never used there again, and given back once.
+        unsafe {
+            let value = this.memory.as_ptr().read();
+            this.pool.give(this.memory);
+            value
+        }
+    }
+}
+
+impl<T> Drop for PoolBox<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        struct Memory<'b, T>(NonNull<T>, &'b Pool<T>);
+        impl<T> Drop for Memory<'_, T> {
+            #[inline]
+            fn drop(&mut self) {
+                // SAFETY: the value is dropped, or dropping it panicked: nobody uses it again.
+                unsafe { self.1.give(self.0) };
+            }
+        }
+        let memory = Memory(self.memory, self.pool);
+        // SAFETY: initialised, and never used again.
+        unsafe { memory.0.drop_in_place() };
+    }
+}
+
+impl<T> Deref for PoolBox<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: initialised, and borrowed as `self` is.
+        unsafe { self.memory.as_ref() }
+    }
+}
+
+impl<T> DerefMut for PoolBox<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above; `self` is borrowed exclusively.
+        unsafe { self.memory.as_mut() }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for PoolBox<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}

@@ -1,0 +1,144 @@
+//! The reading end.
+
+use core::fmt;
+use core::sync::atomic::{Ordering, fence};
+
+use super::{BUSY, Control, Mode, PADDING, PAYLOAD, Record, Ring, SHARED, START, UNWANTED, word};
+use crate::percpu::machine::Locked;
+
+/// The reading end of a [`Ring`]. There is one at a time.
+pub struct Consumer<'r> {
+    pub(super) ring: &'r Ring,
+    pub(super) _locked: Locked<'r>,
+}
+
+impl fmt::Debug for Consumer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer").finish_non_exhaustive()
+    }
+}
+
+/// What the consumer found at its position.
+enum Found {
+    Nothing,
+    Overtaken,
+    /// The header, and the second word.
+    Item(usize, usize),
+}
+
+impl Consumer<'_> {
+    /// Hands all whole records to `f`, ring by ring, in each ring in the order of their
+    /// reservation: how many. A record counts as consumed when `f` returns: if it panics, it gets
+    /// the same one next time.
+    pub fn poll(&mut self, mut f: impl FnMut(Record<'_>)) -> usize {
+        (0..self.ring.rings())
+            .map(|ring| self.poll_ring(ring, &mut f))
+            .sum()
+    }
+
+    fn poll_ring(&mut self, ring: usize, f: &mut impl FnMut(Record<'_>)) -> usize {
+        let control = self.ring.control(ring);
+        let reader = &control.reader;
+        let mut delivered = 0;
+        // What is reserved from now on is for the next time, so that this ends.
+        let until = control.reserved.load(Ordering::Acquire);
+        loop {
+            let position = reader.position.load(Ordering::Relaxed);
+            if position >= until {
+                return delivered;
+            }
+            let (header, second) = match self.look(control, position) {
+                Found::Nothing => return delivered,
+                Found::Overtaken => {
+                    // The oldest part that nobody can be entering yet.
+                    let end = control.reserved.load(Ordering::Acquire);
+                    let oldest =
+                        end / self.ring.part * self.ring.part + self.ring.part - self.ring.size;
+                    reader.position.store(oldest, Ordering::Release);
+                    continue;
+                }
+                Found::Item(header, second) => (header, second),
+            };
+            let next = position + (header & 0xFFFF_FFFF);
+            let number = reader.number.load(Ordering::Relaxed);
+            if header & START != 0 {
+                let missed = second.wrapping_sub(number);
+                reader.overwritten.fetch_add(missed, Ordering::Relaxed);
+                reader.number.store(second, Ordering::Relaxed);
+            } else if header & PADDING == 0 {
+                if header & UNWANTED == 0 {
+                    delivered += 1;
+                    f(Record {
+                        ring,
+                        time: second as u64,
+                        bytes: self.copy(header >> PAYLOAD),
+                    });
+                }
+                reader.consumed.fetch_add(1, Ordering::Relaxed);
+                reader
+                    .number
+                    .store(number.wrapping_add(1), Ordering::Relaxed);
+            }
+            // Release: what was here may be overwritten now.
+            reader.position.store(next, Ordering::Release);
+        }
+    }
+
+    /// Looks at a position, and copies the payload if it is a record.
+    fn look(&mut self, control: &Control, position: usize) -> Found {
+        let ring = self.ring;
+        let at = ring.at(control, position);
+        // SAFETY: within the ring. Acquire: pairs with the commit.
+        let header = unsafe { word(at) }.load(Ordering::Acquire);
+        if !self.still_there(control, position) {
+            return Found::Overtaken;
+        }
+        if header & BUSY != 0 {
+            return Found::Nothing;
+        }
+        let mut second = 0;
+        if header & PADDING == 0 {
+            // SAFETY: within the ring: the header is good, so a second word follows.
+            second = unsafe { word(at.wrapping_add(1)) }.load(Ordering::Relaxed);
+        }
+        if header & (PADDING | START | UNWANTED) == 0 {
+            let words = (header >> PAYLOAD).div_ceil(8);
+            let target = self.scratch();
+            for n in 0..words {
+                // SAFETY: within the ring, and within the copy, which is as large and ours alone.
+                unsafe {
+                    let value = word(at.wrapping_add(2 + n)).load(Ordering::Relaxed);
+                    target.add(n).write(value);
+                }
+            }
+        }
+        if !self.still_there(control, position) {
+            return Found::Overtaken;
+        }
+        Found::Item(header, second)
+    }
+
+    /// Whether what was read from the part of `position` so far was not overwritten meanwhile.
+    fn still_there(&self, control: &Control, position: usize) -> bool {
+        if self.ring.mode == Mode::Discard {
+            return true;
+        }
+        // Pairs with the release of the end: who reads what was stored in the part later on
+        // sees the end at, or behind, the start of the part.
+        fence(Ordering::Acquire);
+        let start = position / self.ring.part * self.ring.part;
+        control.reserved.load(Ordering::Relaxed) < start + self.ring.size
+    }
+
+    fn scratch(&self) -> *mut usize {
+        let offset = SHARED * self.ring.area.stride();
+        // SAFETY: within the area's header.
+        unsafe { self.ring.area.header().add(offset).cast().as_ptr() }
+    }
+
+    fn copy(&self, length: usize) -> &[u8] {
+        // SAFETY: the copy is as large as a ring, and written by this consumer alone, not as long
+        // as it is borrowed.
+        unsafe { core::slice::from_raw_parts(self.scratch().cast(), length) }
+    }
+}

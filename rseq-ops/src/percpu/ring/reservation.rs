@@ -1,0 +1,122 @@
+//! The writing end, from the reservation to the commit.
+
+use core::marker::PhantomData;
+use core::ptr;
+use core::sync::atomic::Ordering;
+
+use super::{BUSY, HEAD, PAYLOAD, Ring, UNWANTED, word};
+
+/// A record that is being written. Dropped without [`Reservation::commit`], it is discarded.
+/// It may be committed by another thread than the one that reserved it.
+#[derive(Debug)]
+#[must_use = "dropping a reservation discards the record"]
+pub struct Reservation<'r> {
+    ring: PhantomData<&'r Ring>,
+    record: usize,
+    header: usize,
+    /// Bytes so far.
+    written: usize,
+    /// Those of the last word, if it is not full.
+    pending: u64,
+}
+
+impl<'r> Reservation<'r> {
+    /// Of the record at this address, whose header this is.
+    pub(super) fn new(record: *mut usize, header: usize) -> Self {
+        Reservation {
+            ring: PhantomData,
+            record: record.expose_provenance(),
+            header,
+            written: 0,
+            pending: 0,
+        }
+    }
+
+    /// Bytes that are reserved.
+    pub fn length(&self) -> usize {
+        self.header >> PAYLOAD
+    }
+
+    /// Appends to what was written.
+    ///
+    /// # Panics
+    /// If that is more than was reserved.
+    #[inline]
+    pub fn write(&mut self, bytes: &[u8]) {
+        assert!(
+            bytes.len() <= self.length() - self.written,
+            "{} bytes more, of {} reserved {} are written",
+            bytes.len(),
+            self.length(),
+            self.written
+        );
+        // First what fills up the pending word, then whole words, then what is left pending.
+        let missing = self.written.next_multiple_of(8) - self.written;
+        let (first, rest) = bytes.split_at(missing.min(bytes.len()));
+        for byte in first {
+            self.push(*byte);
+        }
+        let (words, last) = rest.as_chunks::<8>();
+        let mut at = ptr::with_exposed_provenance_mut::<usize>(self.record + HEAD + self.written);
+        for bytes in words {
+            // SAFETY: within the record, as it has room for `bytes`, and aligned: `first` is what
+            // was missing. It is ours, and the ring is borrowed.
+            unsafe { word(at) }.store(usize::from_ne_bytes(*bytes), Ordering::Relaxed);
+            at = at.wrapping_add(1);
+        }
+        self.written += words.len() * 8;
+        for byte in last {
+            self.push(*byte);
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        let filled = self.written % 8;
+        let mut pending = self.pending.to_ne_bytes();
+        pending[filled] = byte;
+        self.pending = u64::from_ne_bytes(pending);
+        if filled == 7 {
+            self.store(self.pending);
+            self.pending = 0;
+        }
+        self.written += 1;
+    }
+
+    /// Stores the word that `written` is in.
+    fn store(&self, value: u64) {
+        let at = self.record + HEAD + self.written / 8 * 8;
+        // SAFETY: within the record, which is ours, of a ring that is borrowed.
+        unsafe { word(ptr::with_exposed_provenance_mut(at)) }
+            .store(value as usize, Ordering::Relaxed);
+    }
+
+    /// Hands the record over. What was not written is zero.
+    #[inline]
+    pub fn commit(self) {
+        self.finish(0);
+        core::mem::forget(self);
+    }
+
+    fn finish(&self, flags: usize) {
+        let mut written = self.written;
+        if !written.is_multiple_of(8) {
+            self.store(self.pending);
+            written = written.next_multiple_of(8);
+        }
+        while written < self.length() {
+            let at = self.record + HEAD + written;
+            // SAFETY: as in `store`.
+            unsafe { word(ptr::with_exposed_provenance_mut(at)) }.store(0, Ordering::Relaxed);
+            written += 8;
+        }
+        // SAFETY: as in `store`. Release: pairs with the consumer's load of the header.
+        unsafe { word(ptr::with_exposed_provenance_mut(self.record)) }
+            .store(self.header & !BUSY | flags, Ordering::Release);
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.finish(UNWANTED);
+    }
+}

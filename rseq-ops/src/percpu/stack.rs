@@ -1,0 +1,318 @@
+//! An intrusive stack for each CPU, which another thread can take as a whole.
+//!
+//! # Why there is no ABA
+//! A pop reads the head, then the head's link, and stores that link as the new head, in one
+//! restartable sequence. Between its loads and its commit no other thread has run on this CPU, so
+//! nobody has popped the node or pushed it again. A remote taker does not touch a list in use: it
+//! flips to the other bank of lists and restarts all sequences ([`Banks::flip`]); from then on the
+//! old lists are its own.
+
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use super::alloc::{Allocator, SHIFT};
+use super::area::Error;
+use super::machine::{Banks, Lock, stripe};
+use super::per_cpu::{PerCpu, Zeroed};
+use crate::arch;
+use crate::membarrier::Refused;
+use crate::ops::Outcome;
+
+/// A value with room for a link before it.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Node<T> {
+    /// Belongs to the list while the node is in one.
+    next: AtomicPtr<Node<T>>,
+    /// What the node is for.
+    pub value: T,
+}
+
+impl<T> Node<T> {
+    /// A node that is in no list.
+    pub const fn new(value: T) -> Self {
+        Node {
+            next: AtomicPtr::new(ptr::null_mut()),
+            value,
+        }
+    }
+}
+
+/// One CPU's lists.
+#[repr(C)]
+struct Slot<T> {
+    /// Written by restartable sequences, and by a taker whose bank it is.
+    banks: [AtomicPtr<Node<T>>; 2],
+    /// For threads that cannot use sequences: pushed to by compare-and-exchange.
+    shared: AtomicPtr<Node<T>>,
+    /// Who takes nodes away from `shared`: one at a time, so there is no ABA there either.
+    taker: Lock,
+}
+
+// SAFETY: null pointers, and a lock that nobody holds.
+unsafe impl<T> Zeroed for Slot<T> {}
+
+/// Last in, first out, on each CPU by itself. Nodes are the caller's memory; nothing is allocated
+/// for one.
+///
+/// [`Stack::push`] and [`Stack::pop`] take no lock: they are async-signal-safe. Order holds for
+/// what one CPU pushes and pops. A thread without restartable sequences uses other lists,
+/// which [`Stack::pop`] looks at when its CPU's own is empty.
+///
+/// In the child of a `fork` by a process with several threads, what other threads were doing is
+/// half done, as in all memory: do not use the parent's stack there.
+///
+/// ```
+/// use rseq_ops::percpu::{Node, Stack};
+///
+/// let mut nodes = [1, 2, 3].map(Node::new);
+/// let stack = Stack::new().unwrap();
+/// for node in &mut nodes {
+///     stack.push(node);
+/// }
+/// let sum: i32 = stack.take_all().unwrap().map(|node| node.value).sum();
+/// assert_eq!(sum, 6);
+/// assert!(stack.pop().is_none());
+/// ```
+///
+/// A node must live as long as all others may:
+/// ```compile_fail
+/// use rseq_ops::percpu::{Node, Stack};
+///
+/// let stack: Stack<'static, i32> = Stack::new().unwrap();
+/// let mut node = Node::new(1);
+/// fn shorter<'s>(stack: &Stack<'s, i32>, node: &'s mut Node<i32>) {
+///     stack.push(node);
+/// }
+/// shorter(&stack, &mut node);
+/// ```
+pub struct Stack<'a, T> {
+    banks: Banks,
+    slots: PerCpu<'static, Slot<T>>,
+    /// How many nodes lie in the shared lists, or more.
+    shared: AtomicUsize,
+    /// Invariant in 'a, as a `Cell` is: a node that lives shorter may not be put here.
+    nodes: PhantomData<Cell<&'a mut Node<T>>>,
+}
+
+// SAFETY: a stack hands over exclusive references to nodes, from thread to thread.
+unsafe impl<T: Send> Send for Stack<'_, T> {}
+// SAFETY: as above: shared ones too; no reference to a node is given out to more than one.
+unsafe impl<T: Send> Sync for Stack<'_, T> {}
+
+impl<T> fmt::Debug for Stack<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stack").finish_non_exhaustive()
+    }
+}
+
+impl<'a, T> Stack<'a, T> {
+    /// A stack without nodes, in the memory of [`Allocator::global`]. Async-signal-safe.
+    ///
+    /// # Errors
+    /// [`Error`], which says what was too much.
+    pub fn new() -> Result<Self, Error> {
+        let slots = PerCpu::<Slot<T>>::zeroed(Allocator::global())?;
+        let first = slots.base().expose_provenance();
+        Ok(Stack {
+            banks: Banks::new(first, first + size_of::<usize>()),
+            slots,
+            shared: AtomicUsize::new(0),
+            nodes: PhantomData,
+        })
+    }
+
+    /// Puts a node on the calling CPU's stack.
+    #[inline]
+    pub fn push(&self, node: &'a mut Node<T>) {
+        let node = ptr::from_mut(node);
+        if let Some(handle) = self.banks.handle() {
+            let source = self.banks.source();
+            // SAFETY: every thread's handle; the banks are lists of nodes, which are valid for
+            // 'a, and so longer than the stack; this one is the caller's alone.
+            let outcome =
+                unsafe { arch::push_through::<SHIFT>(handle, source, node.expose_provenance()) };
+            if outcome == Outcome::Committed {
+                return;
+            }
+        }
+        self.push_slowly(node);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_slowly(&self, node: *mut Node<T>) {
+        let address = node.expose_provenance();
+        let pushed = self.banks.try_sequence(|handle| {
+            let source = self.banks.source();
+            // SAFETY: as in `push`, with this thread's handle.
+            let outcome = unsafe { arch::push_through::<SHIFT>(handle, source, address) };
+            (outcome == Outcome::Committed).then_some(())
+        });
+        if pushed.is_some() {
+            return;
+        }
+        self.shared.fetch_add(1, Ordering::Relaxed);
+        let list = &self.slots.current().shared;
+        let mut first = list.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the node is the caller's alone until it is published.
+            unsafe { (*node).next.store(first, Ordering::Relaxed) };
+            // Release: pairs with the acquire of who takes it.
+            match list.compare_exchange_weak(first, node, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(other) => first = other,
+            }
+        }
+    }
+
+    /// Takes the node that was put last on the calling CPU's stack. `None` where that is empty,
+    /// whatever other CPUs' stacks hold; and, rarely, where nodes are left that a thread without
+    /// restartable sequences pushed and another one is just taking.
+    #[inline]
+    pub fn pop(&self) -> Option<&'a mut Node<T>> {
+        if let Some(handle) = self.banks.handle() {
+            // SAFETY: every thread's handle; the banks are lists of nodes, and a node is not freed
+            // before a taker has flipped and restarted.
+            let node = unsafe { arch::pop_through::<SHIFT>(handle, self.banks.source()) };
+            if node > arch::ABORTED {
+                // SAFETY: popped by us alone.
+                return Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) });
+            }
+            if node == 0 && self.shared.load(Ordering::Relaxed) == 0 {
+                return None;
+            }
+        }
+        self.pop_slowly()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pop_slowly(&self) -> Option<&'a mut Node<T>> {
+        let popped = self.banks.try_sequence(|handle| {
+            // SAFETY: as in `pop`, with this thread's handle.
+            let node = unsafe { arch::pop_through::<SHIFT>(handle, self.banks.source()) };
+            (node != arch::ABORTED).then_some(node)
+        });
+        if let Some(node) = popped.filter(|node| *node != 0) {
+            // SAFETY: popped by us alone.
+            return Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) });
+        }
+        if self.shared.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let slots = super::possible_cpus();
+        let first = stripe(slots);
+        (0..slots).find_map(|n| self.pop_shared((first + n) % slots))
+    }
+
+    fn pop_shared(&self, index: usize) -> Option<&'a mut Node<T>> {
+        let slot = self.slots.get(index)?;
+        let list = &slot.shared;
+        if list.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        // Not to be had: somebody is at it, perhaps the code that this signal interrupted.
+        let _taker = slot.taker.try_lock()?;
+        // Acquire, also below: pairs with the push.
+        let mut seen = list.load(Ordering::Acquire);
+        loop {
+            let node = NonNull::new(seen)?;
+            // SAFETY: only who holds the lock takes nodes away, so that the one seen is still in
+            // the list, and its link what it was; all that others can do is push before it.
+            let next = unsafe { node.as_ref() }.next.load(Ordering::Relaxed);
+            match list.compare_exchange(seen, next, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => {
+                    self.shared.fetch_sub(1, Ordering::Relaxed);
+                    // SAFETY: taken by us alone, and valid for 'a.
+                    return Some(unsafe { &mut *node.as_ptr() });
+                }
+                Err(other) => seen = other,
+            }
+        }
+    }
+
+    /// Takes all nodes of all CPUs' stacks: what was pushed before this call and not popped, and
+    /// perhaps some that is pushed meanwhile. Costs a membarrier (microseconds). The CPUs
+    /// are not stopped: they go on with an empty stack. Takes a lock: not for signal handlers.
+    ///
+    /// # Errors
+    /// [`Refused`] if the kernel refuses the membarrier that it granted before (a filter of system
+    /// calls installed since). The nodes stay.
+    pub fn take_all(&self) -> Result<TakeAll<'a, T>, Refused> {
+        let mut all = TakeAll {
+            first: ptr::null_mut(),
+            nodes: PhantomData,
+        };
+        self.banks.flip(|old| {
+            let bank = usize::from(old != self.slots.base().addr());
+            for slot in self.slots.iter() {
+                // The bank is ours: no sequence writes to it until the next flip.
+                all.append(slot.banks[bank].load(Ordering::Acquire));
+                slot.banks[bank].store(ptr::null_mut(), Ordering::Relaxed);
+            }
+        })?;
+        if self.shared.load(Ordering::Relaxed) != 0 {
+            for slot in self.slots.iter() {
+                let _taker = slot.taker.lock();
+                let list = slot.shared.swap(ptr::null_mut(), Ordering::Acquire);
+                let count = all.append(list);
+                self.shared.fetch_sub(count, Ordering::Relaxed);
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The nodes that [`Stack::take_all`] took. Those not iterated over are in no stack any more.
+pub struct TakeAll<'a, T> {
+    first: *mut Node<T>,
+    nodes: PhantomData<&'a mut Node<T>>,
+}
+
+// SAFETY: as a list of exclusive references.
+unsafe impl<T: Send> Send for TakeAll<'_, T> {}
+// SAFETY: a shared one gives out nothing.
+unsafe impl<T: Send> Sync for TakeAll<'_, T> {}
+
+impl<T> TakeAll<'_, T> {
+    /// Puts a list before the others; how long it is.
+    fn append(&mut self, list: *mut Node<T>) -> usize {
+        let mut count = 0;
+        let mut last: *mut Node<T> = ptr::null_mut();
+        let mut node = list;
+        while !node.is_null() {
+            count += 1;
+            last = node;
+            // SAFETY: the list is the caller's alone.
+            node = unsafe { (*node).next.load(Ordering::Relaxed) };
+        }
+        if !last.is_null() {
+            // SAFETY: as above.
+            unsafe { (*last).next.store(self.first, Ordering::Relaxed) };
+            self.first = list;
+        }
+        count
+    }
+}
+
+impl<'a, T> Iterator for TakeAll<'a, T> {
+    type Item = &'a mut Node<T>;
+
+    fn next(&mut self) -> Option<&'a mut Node<T>> {
+        let mut node = NonNull::new(self.first)?;
+        // SAFETY: the list is ours, and its nodes are valid for 'a.
+        let node = unsafe { node.as_mut() };
+        self.first = *node.next.get_mut();
+        Some(node)
+    }
+}
+
+impl<T> fmt::Debug for TakeAll<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TakeAll").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,148 @@
+//! Threads that are disturbed while they work: migrated, interrupted by signals whose handler
+//! works too, and delayed inside the sequences where delays are compiled in.
+#![allow(dead_code, unreachable_pub)]
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
+
+use rseq_ops::delay::{self, Point};
+
+/// How long a stress runs.
+pub const STRESS: Duration = Duration::from_millis(300);
+
+static HANDLER: OnceLock<Mutex<()>> = OnceLock::new();
+static FUNCTION: AtomicU64 = AtomicU64::new(0);
+/// How often the handler ran.
+pub static SIGNALS: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn on_signal(_: libc::c_int) {
+    SIGNALS.fetch_add(1, Ordering::Relaxed);
+    let function = FUNCTION.load(Ordering::Acquire);
+    if function != 0 {
+        // SAFETY: the address of a `fn()`, stored by `disturbed`.
+        let function = unsafe { std::mem::transmute::<usize, fn()>(function as usize) };
+        function();
+    }
+}
+
+/// Tests that set delays, handlers or process-wide state run one after the other.
+pub fn alone() -> MutexGuard<'static, ()> {
+    HANDLER
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The CPUs this process may use.
+pub fn cpus() -> Vec<usize> {
+    // SAFETY: a zeroed set is valid, and the call fills it.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::cpu_set_t>();
+        libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
+        (0..libc::CPU_SETSIZE as usize)
+            .filter(|cpu| libc::CPU_ISSET(*cpu, &set))
+            .collect()
+    }
+}
+
+/// Moves a thread (0: the calling one) to one of `cpus`.
+pub fn pin(thread: libc::pid_t, cpus: &[usize]) {
+    // SAFETY: a zeroed set is valid; a refusal does no harm.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::cpu_set_t>();
+        for cpu in cpus {
+            libc::CPU_SET(*cpu, &mut set);
+        }
+        libc::sched_setaffinity(thread, size_of_val(&set), &raw const set);
+    }
+}
+
+/// At its end: tells that a thread's work is over, and waits until the disturber, which uses the
+/// thread's name, knows that all are.
+struct Over<'o>(&'o AtomicU64, u64);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Release);
+        while self.0.load(Ordering::Acquire) <= self.1 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Runs `work(thread, running)` on `threads` threads for [`STRESS`], and disturbs them; `handler`
+/// runs in the signals they get. Ends the delays afterwards.
+pub fn disturbed(
+    threads: usize,
+    handler: Option<fn()>,
+    work: impl Fn(usize, &dyn Fn() -> bool) + Sync,
+) {
+    let stop = AtomicBool::new(false);
+    FUNCTION.store(handler.map_or(0, |f| f as usize as u64), Ordering::Release);
+    // SAFETY: a handler of the right type.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        action.sa_sigaction = on_signal as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
+    }
+    let cpus = cpus();
+    let started = Mutex::new(Vec::new());
+    let over = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (stop, work, started, over) = (&stop, &work, &started, &over);
+            scope.spawn(move || {
+                // SAFETY: no arguments.
+                let me = unsafe { (libc::pthread_self(), libc::gettid()) };
+                started.lock().unwrap().push(me);
+                // Also at a panic, or a failed test would hang.
+                let _over = Over(over, threads as u64);
+                work(thread, &|| !stop.load(Ordering::Relaxed));
+            });
+        }
+        let begin = Instant::now();
+        let mut turn = 0;
+        while over.load(Ordering::Acquire) < threads as u64 {
+            if begin.elapsed() > STRESS {
+                stop.store(true, Ordering::Relaxed);
+            }
+            for point in Point::ALL {
+                // Mostly none, now and then long enough for an interrupt to hit.
+                delay::set(point, [0, 0, 200, 20_000][(turn + point as usize) % 4]);
+            }
+            let known = started.lock().unwrap().clone();
+            for (at, (thread, id)) in known.into_iter().enumerate() {
+                pin(id, &cpus[(turn + at) % cpus.len()..][..1]);
+                // SAFETY: the thread waits for us before it ends.
+                unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
+            }
+            turn += 1;
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        over.fetch_add(1, Ordering::Release);
+    });
+    for point in Point::ALL {
+        delay::set(point, 0);
+    }
+    FUNCTION.store(0, Ordering::Release);
+}
+
+/// The exit status of a forked child that runs `child`, which may only do what is
+/// async-signal-safe.
+pub fn in_child(child: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: the child ends without returning.
+    unsafe {
+        match libc::fork() {
+            0 => libc::_exit(child()),
+            pid => {
+                assert!(pid > 0);
+                let mut status = 0;
+                assert_eq!(libc::waitpid(pid, &raw mut status, 0), pid);
+                assert!(libc::WIFEXITED(status), "status {status:#x}");
+                libc::WEXITSTATUS(status)
+            }
+        }
+    }
+}
