@@ -19,11 +19,6 @@ mod aarch64;
 #[cfg(all(sequences, target_arch = "aarch64"))]
 pub(crate) use aarch64::*;
 
-#[cfg(all(sequences, target_arch = "riscv64"))]
-mod riscv64;
-#[cfg(all(sequences, target_arch = "riscv64"))]
-pub(crate) use riscv64::*;
-
 #[cfg(not(sequences))]
 mod portable;
 #[cfg(not(sequences))]
