@@ -1,42 +1,46 @@
-//! Callbacks: a queue per domain, and one background thread that takes them through grace periods.
+//! Callbacks: a queue per domain, in batches that each wait for one grace period.
 //!
-//! The thread takes all that a domain has queued as one batch, waits for one grace period, and runs
-//! the batch outside of every lock. What is queued meanwhile is the next batch, so batches grow
-//! with the load.
-//!
-//! A domain is *scheduled* while it has callbacks queued or in flight: it is in the thread's list,
-//! or the thread is working on it. A domain that is not scheduled is unknown to the thread.
+//! What is queued while a batch waits or runs is the next batch, so batches grow with the load.
+//! One thread at a time runs a domain's callbacks: the worker, or whoever drops the domain, or
+//! callers of `barrier` if there is no worker.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
-use std::sync::{Condvar, Mutex, MutexGuard};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use crate::domain::State;
-use crate::machine::without_signals;
+use crate::stall::Watch;
+use crate::tasks::Tasks;
+use crate::worker;
 
-type Callback = Box<dyn FnOnce() + Send>;
+pub(crate) type Callback = Box<dyn FnOnce() + Send>;
+
+/// How many callbacks of one domain run before others get their turn.
+const SOME: usize = 1024;
 
 /// A domain's callbacks.
 #[derive(Debug)]
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
-    /// Notified, with the lock held, after every batch.
+    /// Notified, with the lock held, when callbacks have run.
     progress: Condvar,
 }
 
 struct Inner {
-    /// Queued after the grace period of `ripe` began.
+    /// Queued after the batch.
     pending: VecDeque<Callback>,
-    /// A grace period has passed.
-    ripe: VecDeque<Callback>,
-    /// How many were ever queued, and how many of those have run. In order.
+    batch: VecDeque<Callback>,
+    /// The grace period that the batch waits for.
+    round: u64,
+    /// Who runs the batch now.
+    runner: Option<ThreadId>,
+    /// How many were ever queued, how many of those have run, and the most that had not.
     queued: u64,
     run: u64,
-    scheduled: bool,
+    peak: u64,
 }
 
 impl std::fmt::Debug for Inner {
@@ -48,269 +52,179 @@ impl std::fmt::Debug for Inner {
     }
 }
 
+impl Inner {
+    /// Whether nobody runs the batch but this thread, perhaps.
+    fn is_mine(&self) -> bool {
+        self.runner
+            .is_none_or(|runner| runner == thread::current().id())
+    }
+}
+
+thread_local! {
+    /// How many callbacks this thread is inside of.
+    static RUNNING: Cell<usize> = const { Cell::new(0) };
+}
+
 impl Queue {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Queue {
             inner: Mutex::new(Inner {
                 pending: VecDeque::new(),
-                ripe: VecDeque::new(),
+                batch: VecDeque::new(),
+                round: 0,
+                runner: None,
                 queued: 0,
                 run: 0,
-                scheduled: false,
+                peak: 0,
             }),
             progress: Condvar::new(),
         }
     }
 
+    /// No code of a user's runs with the lock held, so a panic cannot leave halves behind.
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        lock(&self.inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, callback: Callback) {
+        let mut inner = self.lock();
+        inner.pending.push_back(callback);
+        inner.queued += 1;
+        inner.peak = inner.peak.max(inner.queued - inner.run);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        let inner = self.lock();
+        inner.pending.is_empty() && inner.batch.is_empty()
+    }
+
+    /// Queued, run, and the most that were pending.
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        let inner = self.lock();
+        (inner.queued, inner.run, inner.peak)
+    }
+
+    /// Makes what is queued the batch, if there is none, which is to wait for the grace period
+    /// that `join` names; the grace period of the batch, if there is one.
+    pub(crate) fn seal(&self, join: impl FnOnce() -> u64) -> Option<u64> {
+        let mut inner = self.lock();
+        // A batch whose last callback runs is over for the thread that runs it: there it may be
+        // that callback that drops the domain.
+        let over = inner.batch.is_empty() && inner.is_mine();
+        if over && !inner.pending.is_empty() {
+            inner.batch = std::mem::take(&mut inner.pending);
+            inner.round = join();
+        }
+        (!inner.batch.is_empty()).then_some(inner.round)
+    }
+
+    /// Runs some callbacks of the batch, if it is ripe after grace period `done` and nobody else is
+    /// at it. Whether it did.
+    pub(crate) fn run_some(&self, done: u64) -> bool {
+        let mut inner = self.lock();
+        if inner.batch.is_empty() || inner.round > done || !inner.is_mine() {
+            return false;
+        }
+        let outer = inner.runner.replace(thread::current().id());
+        for _ in 0..SOME {
+            let Some(callback) = inner.batch.pop_front() else {
+                break;
+            };
+            drop(inner);
+            run(callback);
+            inner = self.lock();
+            inner.run += 1;
+        }
+        inner.runner = outer;
+        self.progress.notify_all();
+        true
     }
 }
 
-/// No code of a user runs with one of our locks held, so a panic cannot leave halves behind.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-/// A scheduled domain's state.
-struct Scheduled(*const State);
-
-// SAFETY: `State` is `Sync`, and is freed only when its domain is not scheduled.
-unsafe impl Send for Scheduled {}
-
-struct Worker {
-    started: bool,
-    scheduled: VecDeque<Scheduled>,
-}
-
-static WORKER: Mutex<Worker> = Mutex::new(Worker {
-    started: false,
-    scheduled: VecDeque::new(),
-});
-static WORK: Condvar = Condvar::new();
-
-thread_local! {
-    /// The domain whose callbacks this thread runs, if it does.
-    static RUNNING: Cell<*const State> = const { Cell::new(ptr::null()) };
-}
-
-/// Null too where thread-local data is gone: such a thread runs no callbacks.
-fn running() -> *const State {
-    RUNNING.try_with(Cell::get).unwrap_or(ptr::null())
+fn run(callback: Callback) {
+    RUNNING.set(RUNNING.get() + 1);
+    // The panic hook has reported a panic. Its payload may panic when dropped: leave it.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
+        std::mem::forget(payload);
+    }
+    RUNNING.set(RUNNING.get() - 1);
 }
 
 /// Queues a callback.
-pub(crate) fn call(state: &State, callback: Callback) {
-    let mut inner = state.queue.lock();
-    inner.pending.push_back(callback);
-    inner.queued += 1;
-    let schedule = !inner.scheduled;
-    inner.scheduled = true;
-    drop(inner);
-    if schedule {
-        let mut worker = lock(&WORKER);
-        worker.scheduled.push_back(Scheduled(state));
-        start(&mut worker);
-        WORK.notify_one();
-    }
-}
-
-/// Starts the thread if it is not there. It can fail: then the callers of `barrier` do the work.
-fn start(worker: &mut Worker) {
-    if !worker.started {
-        let thread = thread::Builder::new().name("urcu-callbacks".into());
-        // The new thread inherits the mask: the program's signals are not for it.
-        worker.started = without_signals(|| thread.spawn(work).is_ok());
-    }
-}
-
-fn work() {
-    loop {
-        let mut worker = lock(&WORKER);
-        let Scheduled(state) = loop {
-            match worker.scheduled.pop_front() {
-                Some(scheduled) => break scheduled,
-                None => {
-                    worker = WORK
-                        .wait(worker)
-                        .unwrap_or_else(|poisoned| poisoned.into_inner())
-                }
-            }
-        };
-        drop(worker);
-        // SAFETY: scheduled, so not freed.
-        unsafe { run_all(state) };
-    }
-}
-
-/// Runs the callbacks of a scheduled domain until there are none; it is not scheduled then.
-///
-/// # Safety
-/// The domain is scheduled, and this thread took it from the list. The state may be freed as soon
-/// as this has returned.
-unsafe fn run_all(state: *const State) {
-    let outer = RUNNING.replace(state);
-    loop {
-        // SAFETY: the domain is scheduled still.
-        let state = unsafe { &*state };
-        let mut inner = state.queue.lock();
-        if inner.pending.is_empty() {
-            inner.scheduled = false;
-            // With the lock held: when it is free, whoever waits may free the state.
-            state.queue.progress.notify_all();
-            break;
-        }
-        inner.ripe = std::mem::take(&mut inner.pending);
-        drop(inner);
-        synchronize(state);
-        if !run_ripe(state) {
-            break; // A callback dropped the domain.
-        }
-        state.queue.lock().run_done(&state.queue.progress);
-    }
-    RUNNING.set(outer);
-}
-
-/// Waits for a grace period, also where the kernel refuses the barrier for a while (the thread may
-/// have inherited a filter, or memory is short): callbacks wait then, and none is lost.
-fn synchronize(state: &State) {
-    let mut pause = Duration::from_millis(1);
-    while catch_unwind(AssertUnwindSafe(|| state.synchronize())).is_err() {
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_secs(60));
-    }
-}
-
-impl Inner {
-    fn run_done(&self, progress: &Condvar) {
-        debug_assert!(self.ripe.is_empty() && self.run <= self.queued);
-        progress.notify_all();
-    }
-}
-
-/// Runs the batch. False if one of the callbacks dropped the domain: the state is gone then.
-fn run_ripe(state: *const State) -> bool {
-    loop {
-        // SAFETY: `RUNNING` was `state` when this thread last looked: `finish` on this thread would
-        // have changed it, and on another it waits while the domain is scheduled.
-        let callback = unsafe { &*state }.queue.lock().ripe.pop_front();
-        let Some(callback) = callback else {
-            return true;
-        };
-        // The panic hook has reported a panic. Its payload may panic when dropped: leave it.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
-            std::mem::forget(payload);
-        }
-        if running() != state {
-            return false;
-        }
-        // SAFETY: as above.
-        unsafe { &*state }.queue.lock().run += 1;
-    }
+pub(crate) fn call(tasks: &Arc<Tasks>, callback: Callback) {
+    tasks.queue.push(callback);
+    tasks.schedule();
 }
 
 /// Waits until the callbacks queued before have run.
-pub(crate) fn barrier(state: &State) {
+pub(crate) fn barrier(state: &State, tasks: &Tasks) {
     assert!(
-        running().is_null(),
+        // Thread-local data that is gone is that of a thread that runs no callbacks.
+        RUNNING.try_with(Cell::get).unwrap_or(0) == 0,
         "barrier() called by an RCU callback: it would wait for that callback itself"
     );
-    let target = state.queue.lock().queued;
-    wait(state, |inner| inner.run >= target);
+    let target = tasks.queue.lock().queued;
+    wait(state, tasks, |inner| inner.run >= target);
 }
 
-fn wait(state: &State, done: impl Fn(&Inner) -> bool) {
-    /// How long to wait for another caller that does the thread's work, before looking again.
-    const NO_WORKER: Duration = Duration::from_millis(1);
+/// Runs what is queued, for a domain that is being dropped, perhaps by one of its callbacks.
+pub(crate) fn finish(state: &State, tasks: &Tasks) {
+    while !tasks.queue.is_empty() {
+        drive(state, tasks);
+    }
+    let mut inner = tasks.queue.lock();
+    while !inner.is_mine() {
+        inner = tasks
+            .queue
+            .progress
+            .wait(inner)
+            .unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn wait(state: &State, tasks: &Tasks, done: impl Fn(&Inner) -> bool) {
+    let watch = Watch::blocking(state, tasks);
     loop {
-        let worker = match take_if_no_worker(state) {
-            Work::Taken => {
-                // SAFETY: scheduled, and taken from the list.
-                unsafe { run_all(state) };
-                continue;
-            }
-            Work::Elsewhere { worker } => worker,
-        };
-        let inner = state.queue.lock();
+        if done(&tasks.queue.lock()) {
+            return;
+        }
+        if !worker::is_there() {
+            drive(state, tasks);
+            continue;
+        }
+        let patience = watch.patience_of_a_follower();
+        let inner = tasks.queue.lock();
         if done(&inner) {
             return;
         }
-        let progress = &state.queue.progress;
-        if worker {
-            drop(progress.wait(inner));
-        } else {
-            drop(progress.wait_timeout(inner, NO_WORKER));
+        let progress = &tasks.queue.progress;
+        match patience {
+            None => drop(progress.wait(inner)),
+            Some(patience) => drop(progress.wait_timeout(inner, patience)),
+        }
+        watch.follow();
+    }
+}
+
+/// Does the worker's work for one batch, waiting for its grace period.
+fn drive(state: &State, tasks: &Tasks) {
+    /// How long to wait for another thread that runs the batch, before looking again.
+    const ELSEWHERE: Duration = Duration::from_millis(1);
+    let mut pause = Duration::from_millis(1);
+    let rounds = &state.grace_periods.rounds;
+    if let Some(round) = tasks.queue.seal(|| rounds.join()) {
+        let watch = Watch::passing(state, tasks);
+        // As in the worker: refused barriers may be granted later.
+        while catch_unwind(AssertUnwindSafe(|| state.grace_periods.wait(round, &watch))).is_err() {
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_secs(60));
         }
     }
-}
-
-/// Who runs a domain's callbacks.
-enum Work {
-    /// The caller, which has taken the domain from the list.
-    Taken,
-    /// The thread, or another caller if there is none; or there are no callbacks.
-    Elsewhere { worker: bool },
-}
-
-/// If there is no thread, and none can be started, takes the domain from its list.
-fn take_if_no_worker(state: &State) -> Work {
-    let mut worker = lock(&WORKER);
-    if !worker.scheduled.is_empty() {
-        start(&mut worker);
-        if !worker.started && worker.take(state) {
-            return Work::Taken;
+    tasks.futures.wake(rounds.done());
+    if !tasks.queue.run_some(rounds.done()) {
+        let inner = tasks.queue.lock();
+        if !inner.batch.is_empty() || inner.runner.is_some() {
+            drop(tasks.queue.progress.wait_timeout(inner, ELSEWHERE));
         }
-    }
-    Work::Elsewhere {
-        worker: worker.started,
-    }
-}
-
-impl Worker {
-    fn take(&mut self, state: &State) -> bool {
-        let before = self.scheduled.len();
-        self.scheduled
-            .retain(|scheduled| !ptr::eq(scheduled.0, state));
-        self.scheduled.len() != before
-    }
-}
-
-/// Runs what is queued, for a domain that is being dropped. The thread does not know the domain
-/// any more then.
-pub(crate) fn finish(state: &State) {
-    if running().is_null() {
-        return wait(state, |inner| !inner.scheduled);
-    }
-    // A callback drops the domain, so the thread that runs callbacks cannot be waited for if the
-    // domain is its to run: it is this one.
-    let taken = lock(&WORKER).take(state);
-    if ptr::eq(running(), state) {
-        // Not null: this is still inside of a callback, see `barrier`.
-        RUNNING.set(ptr::dangling());
-    } else if !taken {
-        // Without callbacks, or another thread runs them, which does not wait for this one.
-        return wait(state, |inner| !inner.scheduled);
-    }
-    run_nested(state);
-}
-
-/// The rest of the batch in flight, if any, then the batches after it.
-fn run_nested(state: &State) {
-    loop {
-        let callback = state.queue.lock().ripe.pop_front();
-        if let Some(callback) = callback {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
-                std::mem::forget(payload);
-            }
-            continue;
-        }
-        let pending = std::mem::take(&mut state.queue.lock().pending);
-        if pending.is_empty() {
-            return;
-        }
-        synchronize(state);
-        state.queue.lock().ripe = pending;
     }
 }

@@ -1,87 +1,133 @@
 //! Domains, and the guards of their read-side sections.
 
 use core::fmt;
-use core::mem::size_of;
 use core::num::NonZeroUsize;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::Arc;
+use std::time::Instant;
 
-use rseq_ops::percpu::Area;
+use rseq_ops::percpu::Zeroed;
 
-use crate::callbacks::{self, Queue};
+use crate::callbacks;
+use crate::fork::{self, PROCESS};
 use crate::grace_period::GracePeriods;
-use crate::machine::STRIDE;
+use crate::machine;
 use crate::readers::{Readers, Token};
+use crate::stall::Watch;
+use crate::stats::Stats;
+use crate::tasks::Tasks;
+use crate::trace::Trace;
 
-/// What a domain is made of. It never moves while the domain lives, unlike the [`Domain`], so that
-/// guards and the callback thread can refer to it.
+/// What a domain is made of, two cache lines. It never moves while the domain lives, unlike the
+/// [`Domain`], so that guards and the worker can refer to it. A forked child finds zeroes, which is
+/// the state before the first use: see `fork`.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct State {
     pub(crate) grace_periods: GracePeriods,
-    pub(crate) queue: Queue,
+    /// From `Box::into_raw`; null until there is something to do.
+    tasks: AtomicPtr<Arc<Tasks>>,
 }
 
+// SAFETY: integers, atomic and zero at rest, and a pointer that may be null.
+unsafe impl Zeroed for State {}
+
+const _: () = assert!(size_of::<State>() == 128);
+
 impl State {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         State {
             grace_periods: GracePeriods::new(),
-            queue: Queue::new(),
+            tasks: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
-    /// A new state in the header of an area, its readers set up with the rest of that area.
-    fn in_area() -> NonNull<State> {
-        let area = area(size_of::<State>());
-        let base = area.base().as_ptr().expose_provenance();
-        let state = area.into_header().cast::<State>();
-        const { assert!(align_of::<State>() <= 4096) };
-        // SAFETY: the header has the size, and a page's alignment; nobody else knows it yet.
-        unsafe {
-            state.write(State::new());
-            state.as_ref().grace_periods.readers.set_up(base);
-        }
-        state
+    /// The memory is that of one CPU; the other CPUs' is never touched.
+    fn allocate() -> NonNull<State> {
+        NonNull::new(fork::allocate::<State>()).expect("an address")
     }
 
     /// # Safety
-    /// `state` is from [`State::in_area`] and nobody uses it any more.
+    /// `state` is from [`State::allocate`] and nobody uses it any more.
     unsafe fn free(state: NonNull<State>) {
         // SAFETY: the caller's.
         unsafe {
-            state.drop_in_place();
-            drop(Area::from_header(state.cast(), size_of::<State>(), STRIDE));
+            if let Some(word) = state.as_ref().grace_periods.readers.word() {
+                machine::free_slots(word.get());
+            }
+            let tasks = state.as_ref().tasks.load(Ordering::Acquire);
+            if !tasks.is_null() {
+                drop(Box::from_raw(tasks));
+            }
+            fork::free(state.as_ptr());
         }
     }
 
-    /// Sets the readers up. Only the global domain's are not from the start.
+    /// Sets the readers up: in every process, and again in every child.
     #[cold]
     #[inline(never)]
     fn set_up(&self) {
-        let area = area(0);
-        if self
-            .grace_periods
-            .readers
-            .set_up(area.base().as_ptr().expose_provenance())
-        {
-            // The global domain's memory stays to the end of the process.
-            area.into_header();
+        // Before anything is stored in memory that the next child must find wiped.
+        fork::incarnation();
+        // Asked now and remembered: it takes stack, of which a signal handler may have little,
+        // and what comes takes some itself.
+        machine::slots();
+        let base = machine::allocate_slots();
+        if !self.grace_periods.readers.set_up(base) {
+            // SAFETY: nobody else knows it.
+            unsafe { machine::free_slots(base) };
         }
     }
 
-    pub(crate) fn synchronize(&self) {
+    fn existing_tasks(&self) -> Option<&Arc<Tasks>> {
+        // SAFETY: null, or set once and freed with the state.
+        unsafe { self.tasks.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
+    fn tasks(&self, name: Option<&'static str>) -> &Arc<Tasks> {
+        match self.existing_tasks() {
+            Some(tasks) => tasks,
+            None => self.make_tasks(name),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_tasks(&self, name: Option<&'static str>) -> &Arc<Tasks> {
         if !self.grace_periods.readers.is_set_up() {
             self.set_up();
         }
-        self.grace_periods.synchronize();
+        // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
+        let made = Box::into_raw(Box::new(unsafe { Tasks::new(self, name) }));
+        let published =
+            self.tasks
+                .compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
+        // SAFETY: published ones are as in `existing_tasks`; what was not is ours.
+        unsafe {
+            match published {
+                Ok(_) => &*made,
+                Err(first) => {
+                    drop(Box::from_raw(made));
+                    &*first
+                }
+            }
+        }
     }
 
     #[inline(always)]
+    #[track_caller]
     pub(crate) fn read_lock(&self) -> ReadGuard<'_> {
         let token = match self.grace_periods.readers.enter() {
             Some(token) => token,
             None => Readers::slow_token(self.read_lock_slowly()),
         };
-        ReadGuard { state: self, token }
+        ReadGuard {
+            state: self,
+            token,
+            trace: Trace::begin(self),
+        }
     }
 
     #[cold]
@@ -96,15 +142,14 @@ impl State {
     }
 }
 
-fn area(header: usize) -> Area {
-    Area::new(header, STRIDE).unwrap_or_else(|error| panic!("no memory for an RCU domain: {error}"))
+/// The state of [`global`].
+#[inline(always)]
+pub(crate) fn global_state() -> &'static State {
+    &PROCESS.global
 }
 
-/// The state of [`global`].
-pub(crate) static GLOBAL_STATE: State = State::new();
-
 static GLOBAL: Domain = Domain {
-    state: AtomicPtr::new((&raw const GLOBAL_STATE).cast_mut()),
+    state: AtomicPtr::new((&raw const PROCESS.global).cast_mut()),
     name: Some("global"),
 };
 
@@ -175,7 +220,7 @@ impl Domain {
     #[cold]
     #[inline(never)]
     fn make_state(&self) -> &State {
-        let made = State::in_area();
+        let made = State::allocate();
         let published = self.state.compare_exchange(
             ptr::null_mut(),
             made.as_ptr(),
@@ -205,6 +250,7 @@ impl Domain {
     /// # Panics
     /// At the first use, if the system has no memory for the counters.
     #[inline(always)]
+    #[track_caller]
     pub fn read_lock(&self) -> ReadGuard<'_> {
         self.state().read_lock()
     }
@@ -226,7 +272,14 @@ impl Domain {
     /// domain.synchronize();
     /// ```
     pub fn synchronize(&self) {
-        self.state().synchronize();
+        let (state, tasks) = self.tasks();
+        let start = Instant::now();
+        let round = state.grace_periods.rounds.join();
+        state
+            .grace_periods
+            .wait(round, &Watch::blocking(state, tasks));
+        tasks.counts.waited(start.elapsed());
+        tasks.futures.wake(round);
     }
 
     /// Runs `f` on a background thread after a grace period. The caller does not wait, and may be
@@ -245,7 +298,7 @@ impl Domain {
     /// domain.barrier();
     /// ```
     pub fn call(&self, f: impl FnOnce() + Send + 'static) {
-        callbacks::call(self.state(), Box::new(f));
+        callbacks::call(self.tasks().1, Box::new(f));
     }
 
     /// Drops `value` on a background thread after a grace period: [`Domain::call`] with a
@@ -261,7 +314,45 @@ impl Domain {
     /// # Panics
     /// If called by a callback.
     pub fn barrier(&self) {
-        callbacks::barrier(self.state());
+        let (state, tasks) = self.tasks();
+        callbacks::barrier(state, tasks);
+    }
+
+    /// What this domain has counted since its first use in this process.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// domain.synchronize();
+    /// let stats = domain.stats();
+    /// assert_eq!((stats.grace_periods, stats.callers), (1, 1));
+    /// ```
+    pub fn stats(&self) -> Stats {
+        let state = self.state();
+        let readers = &state.grace_periods.readers;
+        let mut stats = Stats {
+            grace_periods: state.grace_periods.rounds.done(),
+            aborts: readers.aborts(),
+            fallback_reads: readers.fallbacks(),
+            ..Stats::default()
+        };
+        if let Some(tasks) = state.existing_tasks() {
+            let (queued, run, peak) = tasks.queue.counts();
+            stats.waits = tasks.counts.waits();
+            stats.callers = stats.waits.count();
+            stats.membarriers = tasks.counts.membarriers.load(Ordering::Relaxed);
+            stats.stalls = tasks.counts.stalls.load(Ordering::Relaxed);
+            stats.callbacks_queued = queued;
+            stats.callbacks_run = run;
+            stats.callbacks_pending = queued - run;
+            stats.callbacks_peak = peak;
+        }
+        stats
+    }
+
+    /// The state, ready for grace periods, and what it has to do.
+    pub(crate) fn tasks(&self) -> (&State, &Arc<Tasks>) {
+        let state = self.state();
+        (state, state.tasks(self.name))
     }
 }
 
@@ -275,10 +366,13 @@ impl Drop for Domain {
     fn drop(&mut self) {
         if let Some(state) = NonNull::new(*self.state.get_mut()) {
             // The global domain is a static and is not dropped.
-            // SAFETY: `&mut self`: no guard borrows the domain, nobody calls it. After `finish`
-            // the callback thread does not know the state any more.
+            // SAFETY: `&mut self`: no guard borrows the domain, nobody calls it. After `close`
+            // nobody else reaches the state any more.
             unsafe {
-                callbacks::finish(state.as_ref());
+                if let Some(tasks) = state.as_ref().existing_tasks() {
+                    callbacks::finish(state.as_ref(), tasks);
+                    tasks.close();
+                }
                 State::free(state);
             }
         }
@@ -318,12 +412,18 @@ impl fmt::Debug for Domain {
 pub struct ReadGuard<'d> {
     state: &'d State,
     token: Token,
+    trace: Trace,
 }
 
 impl ReadGuard<'_> {
     /// Whether the section is one of the domain with this state.
     #[inline(always)]
     pub(crate) fn is_of(&self, state: &State) -> bool {
+        self.trace.used();
+        debug_assert!(
+            self.state.grace_periods.readers.is_of_now(self.token),
+            "a guard that was taken before a fork protects nothing in the child; take a new one"
+        );
         ptr::eq(self.state, state)
     }
 
@@ -336,6 +436,7 @@ impl ReadGuard<'_> {
 impl Drop for ReadGuard<'_> {
     #[inline(always)]
     fn drop(&mut self) {
+        self.trace.end();
         self.state.grace_periods.readers.exit(self.token);
     }
 }
@@ -356,13 +457,14 @@ impl fmt::Debug for ReadGuard<'_> {
 /// assert_eq!(config.load(&guard), "old");
 /// ```
 #[inline(always)]
+#[track_caller]
 pub fn read_lock() -> ReadGuard<'static> {
-    GLOBAL_STATE.read_lock()
+    global_state().read_lock()
 }
 
 /// Waits for a grace period of the [`global`] domain; see [`Domain::synchronize`].
 pub fn synchronize() {
-    GLOBAL_STATE.synchronize();
+    GLOBAL.synchronize();
 }
 
 /// Runs `f` after a grace period of the [`global`] domain; see [`Domain::call`].

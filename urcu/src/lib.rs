@@ -53,13 +53,23 @@
 
 mod callbacks;
 mod domain;
+mod fork;
 mod grace_period;
 mod machine;
+mod polling;
 mod rcu;
 mod readers;
+mod rounds;
+pub mod stall;
+mod stats;
+mod tasks;
 #[cfg(feature = "delay-injection")]
 #[doc(hidden)]
 pub mod testing;
+mod trace;
+mod worker;
 
 pub use domain::{Domain, ReadGuard, barrier, call, defer_drop, global, read_lock, synchronize};
+pub use polling::{GracePeriod, SynchronizeAsync};
 pub use rcu::{Global, InDomain, Rcu, Ref, SNAPSHOT_MAX};
+pub use stats::{Histogram, Stats};

@@ -3,11 +3,13 @@
 //! against another module of this name, which emulates a kernel.
 
 pub(crate) use core::sync::atomic::{
-    AtomicI64, AtomicIsize, AtomicU32, AtomicUsize, Ordering, fence,
+    AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use rseq_ops::Handle;
 pub(crate) use rseq_ops::ops::Outcome;
-pub(crate) use std::sync::Mutex;
+
+pub(crate) use crate::stall::Watch;
+pub(crate) use crate::worker::poke as poke_worker;
 
 /// A function that is `const` here; the models' atomics cannot be made in a constant.
 macro_rules! const_fn {
@@ -16,23 +18,46 @@ macro_rules! const_fn {
 pub(crate) use const_fn;
 
 use core::num::NonZeroUsize;
+use core::time::Duration;
 
-use rseq_ops::{Owner, membarrier, percpu};
+use rseq_ops::percpu::{self, PerCpu, Zeroed};
+use rseq_ops::{Owner, membarrier};
 
-/// Bytes from one CPU's slot to the next, as a power of two: two cache lines, because the
-/// prefetcher of many processors takes lines in pairs.
-const SHIFT: u32 = 7;
-/// The stride of the memory that a domain needs. Bytes.
-pub(crate) const STRIDE: usize = 1 << SHIFT;
+use crate::fork::{self, PROCESS};
 
-/// One CPU's counters of one period. The two periods lie 8 bytes apart.
-#[repr(C)]
+/// Bytes from one CPU's slot to the next, as a power of two. Slots of many domains share pages, and
+/// every CPU has pages of its own.
+const SHIFT: u32 = PerCpu::<Slot>::SHIFT;
+
+/// One CPU's counters of one domain: a cache line. The two periods lie 8 bytes apart.
+#[repr(C, align(64))]
 struct Slot {
     /// Written by restartable sequences on this CPU with plain stores.
     net: [AtomicI64; 2],
     /// Written by anybody with atomic read-modify-writes. Never the same word as the above: an
     /// atomic addition and a plain one on one word lose updates.
     shared: [AtomicI64; 2],
+}
+
+// SAFETY: atomic integers may be 0.
+unsafe impl Zeroed for Slot {}
+
+/// Memory for a domain's slots: the address of its first counter, zeroed. Async-signal-safe.
+pub(crate) fn allocate_slots() -> usize {
+    fork::allocate::<Slot>().expose_provenance()
+}
+
+/// Gives the memory back.
+///
+/// # Safety
+/// `word` is a period word of such memory, which nobody uses any more.
+pub(crate) unsafe fn free_slots(word: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        fork::free(core::ptr::with_exposed_provenance_mut::<Slot>(
+            word & !PERIOD_BIT,
+        ))
+    };
 }
 
 /// Whether a token or period word stands for the second period.
@@ -45,10 +70,10 @@ pub(crate) fn slots() -> usize {
 
 fn slot(word: usize, index: usize) -> &'static Slot {
     let base = word & !PERIOD_BIT;
-    // SAFETY: a period word is the address of a counter in slot 0 of an area with this stride and
-    // `slots()` slots, which lives as long as the `Readers` whose word it is; the callers borrow
+    // SAFETY: a period word is the address of a counter in the first of `slots()` slots with this
+    // stride, which live as long as the `Readers` whose word it is; the callers borrow
     // those, and do not keep the reference.
-    unsafe { &*core::ptr::with_exposed_provenance::<Slot>(base + index * STRIDE) }
+    unsafe { &*core::ptr::with_exposed_provenance::<Slot>(base + (index << SHIFT)) }
 }
 
 /// The counter of slot `index` that sequences write, for the period of `word`.
@@ -178,16 +203,31 @@ pub(crate) unsafe fn copy_through(
     unsafe { rseq_ops::ops::copy_through(handle, source, target, size) }
 }
 
-/// A full barrier on all CPUs that run this process, which restarts all sequences in flight.
+/// A full barrier on all CPUs that run this process, which restarts all sequences in flight. Callers
+/// that come while one is on its way share the next one. Whether a system call was made for this
+/// caller.
 ///
 /// # Panics
 /// If the kernel refuses what it granted at registration (a seccomp filter installed since):
 /// readers count on it, so no grace period can end any more.
-pub(crate) fn restart_sequences() {
+pub(crate) fn restart_sequences() -> bool {
     if mode() == Mode::Atomics {
         // All readers use atomics, with a fence of their own to pair with this one.
-        return fence(Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        return false;
     }
+    let barriers = &PROCESS.barriers;
+    let mut issued = false;
+    barriers.wait(barriers.join(), &Watch::none(), |lead| {
+        lead.begin();
+        issue_barrier();
+        lead.finish();
+        issued = true;
+    });
+    issued
+}
+
+fn issue_barrier() {
     #[cfg(feature = "delay-injection")]
     if crate::testing::plain_membarrier() {
         return membarrier::barrier().expect("membarrier");
@@ -228,31 +268,37 @@ pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Sleeps while `word` holds `value`; may wake for no reason.
-pub(crate) fn futex_wait(word: &AtomicU32, value: u32) {
+/// Sleeps while `word` holds `value`, at most so long; may wake for no reason.
+pub(crate) fn futex_wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
     #[cfg(all(target_os = "linux", not(miri)))]
-    // SAFETY: the word is valid during the call; no timeout.
+    // SAFETY: the word and the time are valid during the call.
     unsafe {
         let command = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-        libc::syscall(libc::SYS_futex, word.as_ptr(), command, value, 0usize);
+        let time = most.map(|most| libc::timespec {
+            tv_sec: libc::time_t::try_from(most.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: most.subsec_nanos().into(),
+        });
+        let time = time.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
+        libc::syscall(libc::SYS_futex, word.as_ptr(), command, value, time);
     }
     #[cfg(not(all(target_os = "linux", not(miri))))]
     if word.load(Ordering::Relaxed) == value {
-        std::thread::sleep(core::time::Duration::from_micros(100));
+        const SHORT: Duration = Duration::from_micros(100);
+        std::thread::sleep(most.map_or(SHORT, |most| most.min(SHORT)));
     }
 }
 
-/// Wakes whoever sleeps on `word`.
-pub(crate) fn futex_wake(word: &AtomicU32) {
+/// Wakes so many of those who sleep on `word`. Async-signal-safe.
+pub(crate) fn futex_wake(word: &AtomicU32, how_many: i32) {
     #[cfg(all(target_os = "linux", not(miri)))]
     // SAFETY: only the word's address is used. errno is put back: signal handlers come here.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
         let command = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
-        libc::syscall(libc::SYS_futex, word.as_ptr(), command, i32::MAX);
+        libc::syscall(libc::SYS_futex, word.as_ptr(), command, how_many);
         *errno = before;
     }
     #[cfg(not(all(target_os = "linux", not(miri))))]
-    let _ = word;
+    let _ = (word, how_many);
 }

@@ -6,7 +6,7 @@ use core::mem::{MaybeUninit, size_of};
 use core::ops::Deref;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::domain::{Domain, GLOBAL_STATE, ReadGuard, State, global};
+use crate::domain::{Domain, ReadGuard, State, global, global_state};
 
 /// The largest value that [`Rcu::snapshot`] copies without a counter. Bytes.
 pub const SNAPSHOT_MAX: usize = rseq_ops::ops::COPY_MAX;
@@ -37,7 +37,7 @@ impl InDomain for Global {
     }
     #[inline(always)]
     fn state(&self) -> &State {
-        &GLOBAL_STATE
+        global_state()
     }
 }
 
@@ -155,6 +155,7 @@ impl<T, D: InDomain> Rcu<T, D> {
     /// assert_eq!(*seen, "old");
     /// ```
     #[inline(always)]
+    #[track_caller]
     pub fn read(&self) -> Ref<'_, T> {
         let guard = self.domain.state().read_lock();
         // SAFETY: as in `load`; the section stays open as long as the `Ref` lives.
@@ -227,7 +228,7 @@ impl<T, D: InDomain> Rcu<T, D> {
     /// As [`Domain::synchronize`]; the new value is published then, and the old one leaks.
     pub fn replace(&self, value: T) -> T {
         let old = self.publish(value);
-        self.domain.state().synchronize();
+        self.domain().synchronize();
         // SAFETY: from `Box::into_raw`; unpublished by us, and no section that could have seen it
         // is open any more.
         *unsafe { Box::from_raw(old) }

@@ -33,8 +33,11 @@
 //! | H | fence between an atomic begin and the second load of the period | C | Dekker |
 
 use core::num::NonZeroUsize;
+use core::time::Duration;
 
-use crate::machine::{self, AtomicIsize, AtomicU32, AtomicUsize, Handle, Ordering, Outcome, fence};
+use crate::machine::{
+    self, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Handle, Ordering, Outcome, fence,
+};
 
 /// How often a sequence is tried before atomics are used instead: a debugger that steps, or a
 /// storm of signals, can abort sequences for ever.
@@ -51,7 +54,7 @@ pub(crate) struct Token {
 
 /// The reader side of a domain: read-mostly, one cache line.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(C)]
 pub(crate) struct Readers {
     /// Address of the current period's `net` counter in slot 0; 0 until set up.
     period: AtomicUsize,
@@ -61,9 +64,19 @@ pub(crate) struct Readers {
     /// in the middle of the sequence, which would then commit without being protected.
     cs: AtomicIsize,
     index: AtomicIsize,
-    /// 1 while the grace period sleeps.
+    /// Who is to be told when a section of the old period ends: 0, [`LEADER`] or [`WORKER`].
     waiter: AtomicU32,
+    /// For the statistics: what is rare on the way of the readers.
+    aborts: AtomicU64,
+    fallbacks: AtomicU64,
+    /// What changes often comes after this line.
+    _rest: [u64; 2],
 }
+
+/// The leader of the grace period sleeps on `waiter`.
+const LEADER: u32 = 1;
+/// The worker wants to be poked.
+const WORKER: u32 = 2;
 
 impl Readers {
     machine::const_fn! {
@@ -73,6 +86,9 @@ impl Readers {
                 cs: AtomicIsize::new(0),
                 index: AtomicIsize::new(0),
                 waiter: AtomicU32::new(0),
+                aborts: AtomicU64::new(0),
+                fallbacks: AtomicU64::new(0),
+                _rest: [0; 2],
             }
         }
     }
@@ -80,6 +96,17 @@ impl Readers {
     /// Whether [`Readers::set_up`] has been called.
     pub(crate) fn is_set_up(&self) -> bool {
         self.period.load(Ordering::Acquire) != 0
+    }
+
+    /// The current period's word, once set up.
+    pub(crate) fn word(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(self.period.load(Ordering::Acquire))
+    }
+
+    /// Whether a section counts in the memory that these readers have now. It does not in a child
+    /// if it began before the fork.
+    pub(crate) fn is_of_now(&self, token: Token) -> bool {
+        (self.period.load(Ordering::Relaxed) ^ token.word) & !machine::PERIOD_BIT == 0
     }
 
     /// Gives the counters their memory: `base` is the address of slot 0, zeroed. False if another
@@ -192,10 +219,28 @@ impl Readers {
         if !self.is_set_up() {
             return None;
         }
+        if self.cs.load(Ordering::Relaxed) != 0 {
+            self.count_abort();
+        }
         NonZeroUsize::new(
             self.begin_by_sequence()
                 .unwrap_or_else(|| self.begin_by_atomics()),
         )
+    }
+
+    #[cold]
+    fn count_abort(&self) {
+        self.aborts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many sequences were aborted, as far as that was noticed.
+    pub(crate) fn aborts(&self) -> u64 {
+        self.aborts.load(Ordering::Relaxed)
+    }
+
+    /// How many sections began with atomics although the process has sequences.
+    pub(crate) fn fallbacks(&self) -> u64 {
+        self.fallbacks.load(Ordering::Relaxed)
     }
 
     /// The token of a section that [`Readers::enter_slowly`] began.
@@ -218,16 +263,30 @@ impl Readers {
     }
 
     fn begin_by_sequence(&self) -> Option<usize> {
-        let handle = machine::current_thread()?;
-        (0..ATTEMPTS).find_map(|_| self.try_to_begin(handle))
+        let Some(handle) = machine::current_thread() else {
+            if machine::mode() != machine::Mode::Atomics {
+                self.fallbacks.fetch_add(1, Ordering::Relaxed);
+            }
+            return None;
+        };
+        let begun = (0..ATTEMPTS).find_map(|_| self.try_to_begin(handle));
+        if begun.is_none() {
+            self.fallbacks.fetch_add(1, Ordering::Relaxed);
+        }
+        begun
     }
 
     /// Not inlined, so that the loop around it is not unrolled into many sequences.
     #[inline(never)]
     fn try_to_begin(&self, handle: Handle) -> Option<usize> {
         // SAFETY: the process's handle; the period is set up. (B)
-        let (word, _) = unsafe { machine::add_through(handle, &self.period) }?;
-        Some(word.get())
+        match unsafe { machine::add_through(handle, &self.period) } {
+            Some((word, _)) => Some(word.get()),
+            None => {
+                self.count_abort();
+                None
+            }
+        }
     }
 
     fn begin_by_atomics(&self) -> usize {
@@ -256,7 +315,7 @@ impl Readers {
                 match self.try_to_end(handle, word) {
                     (Outcome::Committed, true) => return,
                     (Outcome::Committed, false) => return self.wake(),
-                    _ => {}
+                    _ => self.count_abort(),
                 }
             }
         }
@@ -276,14 +335,18 @@ impl Readers {
         }
     }
 
-    /// Wakes the grace period if it sleeps.
+    /// Tells whoever waits for the old period.
     fn wake(&self) {
         // G: our subtraction comes before the load of `waiter`. If that load misses the writer's
         // store, then the writer's sum, after F, sees the subtraction.
         fence(Ordering::SeqCst);
         if self.waiter.load(Ordering::Relaxed) != 0 {
-            self.waiter.store(0, Ordering::Relaxed);
-            machine::futex_wake(&self.waiter);
+            // Whose mark is taken away is told, though it may be another's by now.
+            match self.waiter.swap(0, Ordering::Relaxed) {
+                LEADER => machine::futex_wake(&self.waiter, 1),
+                WORKER => machine::poke_worker(),
+                _ => {}
+            }
         }
     }
 
@@ -301,25 +364,42 @@ impl Readers {
     /// Whether any section of the period may be open. Exact only after a restart that follows the
     /// flip.
     pub(crate) fn any_open(&self, old: usize) -> bool {
-        // E
-        let open: i64 = (0..machine::slots())
-            .map(|slot| {
-                machine::net(old, slot).load(Ordering::Acquire)
-                    + machine::shared(old, slot).load(Ordering::Acquire)
-            })
-            .sum();
-        open != 0
+        (0..machine::slots())
+            .map(|slot| self.open_in(old, slot))
+            .sum::<i64>()
+            != 0
     }
 
-    /// Sleeps until a section of the period ends, if any is open.
-    pub(crate) fn sleep_while_open(&self, old: usize) {
-        self.waiter.store(1, Ordering::Relaxed);
+    /// How many sections more began than ended with the counters of one slot. The sum over all
+    /// slots is the number of open sections; a slot's part of it may be negative.
+    pub(crate) fn open_in(&self, old: usize, slot: usize) -> i64 {
+        // E
+        machine::net(old, slot).load(Ordering::Acquire)
+            + machine::shared(old, slot).load(Ordering::Acquire)
+    }
+
+    /// Sleeps until a section of the period ends, if any is open, or the time is over.
+    pub(crate) fn sleep_while_open(&self, old: usize, most: Option<Duration>) {
+        if self.mark_while_open(old, LEADER) {
+            machine::futex_wait(&self.waiter, LEADER, most);
+            self.waiter.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the next end of a section of the period poke the worker, if any is open.
+    pub(crate) fn poke_worker_while_open(&self, old: usize) -> bool {
+        self.mark_while_open(old, WORKER)
+    }
+
+    fn mark_while_open(&self, old: usize, who: u32) -> bool {
+        self.waiter.store(who, Ordering::Relaxed);
         // F: pairs with G.
         fence(Ordering::SeqCst);
-        if self.any_open(old) {
-            machine::futex_wait(&self.waiter, 1);
+        let open = self.any_open(old);
+        if !open {
+            self.waiter.store(0, Ordering::Relaxed);
         }
-        self.waiter.store(0, Ordering::Relaxed);
+        open
     }
 
     /// Moves what sequences left in the counters of a period without open sections to one shared

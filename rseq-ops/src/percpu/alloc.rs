@@ -125,32 +125,38 @@ impl Allocator {
                 most: ALIGNMENT,
             });
         }
-        let size = layout.size().max(layout.align()).max(1 << SMALLEST);
+        let size = size_class(layout);
         if size > CHUNK {
             return Err(Error::Object {
-                asked: size,
+                asked: layout.size(),
                 most: CHUNK,
             });
         }
-        let size = size.next_power_of_two();
         let list = &self.chunks[(size.ilog2() - SMALLEST) as usize];
         loop {
-            // Acquire: pairs with the release in `grow`.
-            let mut chunk = list.load(Ordering::Acquire);
-            while let Some(at) = NonNull::new(chunk) {
-                // SAFETY: a published chunk lives as long as the allocator.
-                let this = unsafe { at.as_ref() };
-                if let Some(bit) = this.claim() {
-                    return Ok(Object {
-                        base: this.base + bit * size,
-                        size,
-                        chunk: at,
-                    });
-                }
-                chunk = this.next;
+            let claimed = chunks(list).find_map(|(at, chunk)| {
+                let bit = chunk.claim()?;
+                Some(Object {
+                    base: chunk.base + bit * size,
+                    size,
+                    chunk: at,
+                })
+            });
+            match claimed {
+                Some(object) => return Ok(object),
+                None => self.grow(list, size)?,
             }
-            self.grow(list, size)?;
         }
+    }
+
+    /// The object in use whose memory of index 0 is at an address.
+    pub(super) fn find(&self, base: usize, layout: Layout) -> Option<Object> {
+        let size = size_class(layout);
+        let list = &self.chunks[(size.ilog2() - SMALLEST) as usize];
+        let of_it = |chunk: &Chunk| (chunk.base..chunk.base + CHUNK).contains(&base);
+        chunks(list)
+            .find(|(_, chunk)| of_it(chunk))
+            .map(|(chunk, _)| Object { base, size, chunk })
     }
 
     /// One more chunk for objects of `size` bytes.
@@ -199,6 +205,25 @@ impl Allocator {
             }
         }
     }
+}
+
+/// Bytes that an object takes in the memory of each CPU.
+fn size_class(layout: Layout) -> usize {
+    let size = layout.size().max(layout.align()).max(1 << SMALLEST);
+    size.checked_next_power_of_two().unwrap_or(usize::MAX)
+}
+
+/// The chunks of a list.
+fn chunks(list: &AtomicPtr<Chunk>) -> impl Iterator<Item = (NonNull<Chunk>, &Chunk)> {
+    // Acquire: pairs with the release in `grow`.
+    let mut next = list.load(Ordering::Acquire);
+    core::iter::from_fn(move || {
+        let at = NonNull::new(next)?;
+        // SAFETY: a published chunk lives as long as the allocator, which the list is part of.
+        let chunk = unsafe { at.as_ref() };
+        next = chunk.next;
+        Some((at, chunk))
+    })
 }
 
 impl Chunk {

@@ -150,6 +150,36 @@ impl<'a, T> PerCpu<'a, T> {
     pub fn base(&self) -> *mut T {
         pointer(&self.object, 0)
     }
+
+    /// Leaves the memory to [`PerCpu::from_base`], which a later owner calls. The answer is
+    /// [`PerCpu::base`].
+    ///
+    /// ```
+    /// use core::sync::atomic::AtomicU64;
+    /// use rseq_ops::percpu::{Allocator, PerCpu};
+    ///
+    /// let base = PerCpu::<AtomicU64>::zeroed(Allocator::global()).unwrap().into_base();
+    /// // SAFETY: from `into_base` of the same type and allocator, and used once.
+    /// drop(unsafe { PerCpu::from_base(Allocator::global(), base) });
+    /// ```
+    pub fn into_base(self) -> *mut T {
+        ManuallyDrop::new(self).base()
+    }
+
+    /// What [`PerCpu::into_base`] left behind.
+    ///
+    /// # Safety
+    /// `base` comes from an object of the same type and allocator, and is used once.
+    ///
+    /// # Panics
+    /// If the allocator has no such memory.
+    pub unsafe fn from_base(allocator: &'a Allocator, base: *mut T) -> Self {
+        let object = allocator.find(base.addr(), Layout::new::<T>());
+        PerCpu {
+            object: ManuallyDrop::new(object.expect("memory of this allocator")),
+            memory: PhantomData,
+        }
+    }
 }
 
 #[inline]

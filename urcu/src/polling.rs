@@ -1,0 +1,343 @@
+//! Grace periods that nobody blocks for: cookies to poll, and futures.
+
+use core::cmp;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::domain::{Domain, State};
+use crate::stall::Watch;
+use crate::tasks::Tasks;
+
+/// A grace period that was asked for by [`Domain::start_poll`]. It may end long after nobody
+/// remembers it, and outlive its domain, whose end is the end of all its grace periods.
+///
+/// Grace periods of one domain are ordered by time; those of different domains are not comparable.
+///
+/// ```
+/// let domain = urcu::Domain::new();
+/// let guard = domain.read_lock();
+/// let grace_period = domain.start_poll();
+/// assert!(!domain.poll(&grace_period));
+/// drop(guard);
+/// grace_period.wait();
+/// assert!(domain.poll(&grace_period));
+/// ```
+#[derive(Clone)]
+pub struct GracePeriod {
+    tasks: Arc<Tasks>,
+    round: u64,
+}
+
+impl GracePeriod {
+    /// Its domain is the one of `state`, and these are its tasks.
+    pub(crate) fn start(state: &State, tasks: &Arc<Tasks>) -> Self {
+        let round = state.grace_periods.rounds.join();
+        tasks.want(round);
+        GracePeriod {
+            tasks: Arc::clone(tasks),
+            round,
+        }
+    }
+
+    /// Whether it is over.
+    ///
+    /// In a forked child a grace period that was asked for before the fork is over: the sections
+    /// of the parent's threads are not the child's.
+    pub fn is_over(&self) -> bool {
+        if !self.tasks.is_ours() {
+            return true;
+        }
+        let over = self.tasks.with_state(|state| {
+            // A bounded step, so that there is progress even where the worker cannot start.
+            let watch = Watch::passing(state, &self.tasks);
+            state.grace_periods.rounds.is_done(self.round)
+                || state.grace_periods.advance(self.round, &watch)
+        });
+        let over = over.unwrap_or(true);
+        if over {
+            self.tasks.futures.wake(self.round);
+        }
+        over
+    }
+
+    /// Waits until it is over, and takes part in the work. Inside a read-side section of its domain
+    /// this waits for ever.
+    ///
+    /// # Panics
+    /// As [`Domain::synchronize`].
+    pub fn wait(&self) {
+        if self.tasks.is_ours() {
+            self.tasks.with_state(|state| {
+                let watch = Watch::blocking(state, &self.tasks);
+                state.grace_periods.wait(self.round, &watch);
+            });
+            self.tasks.futures.wake(self.round);
+        }
+    }
+
+    /// Waits until it is over, at most so long. Whether it is over.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let domain = urcu::Domain::new();
+    /// let guard = domain.read_lock();
+    /// let grace_period = domain.start_poll();
+    /// assert!(!grace_period.wait_timeout(Duration::from_millis(1)));
+    /// drop(guard);
+    /// assert!(grace_period.wait_timeout(Duration::from_secs(60)));
+    /// ```
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let thread = Arc::new(Unpark(std::thread::current()));
+        let waker = Waker::from(thread);
+        let mut future = SynchronizeAsync(Wait::of(self.clone()));
+        loop {
+            if future.0.poll(&waker).is_ready() {
+                return true;
+            }
+            let left = match deadline {
+                None => Duration::MAX,
+                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+            };
+            if left.is_zero() {
+                return self.is_over();
+            }
+            std::thread::park_timeout(left);
+        }
+    }
+
+    pub(crate) fn is_of(&self, tasks: &Arc<Tasks>) -> bool {
+        Arc::ptr_eq(&self.tasks, tasks)
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        self.tasks.is_ours()
+    }
+
+    /// For messages.
+    pub(crate) fn domain(&self) -> Option<&'static str> {
+        self.tasks.name()
+    }
+}
+
+/// Wakes a thread that waits.
+struct Unpark(std::thread::Thread);
+
+impl std::task::Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl PartialEq for GracePeriod {
+    fn eq(&self, other: &Self) -> bool {
+        self.partial_cmp(other) == Some(cmp::Ordering::Equal)
+    }
+}
+
+impl Eq for GracePeriod {}
+
+impl PartialOrd for GracePeriod {
+    /// `None` for those of different domains.
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
+        self.is_of(&other.tasks)
+            .then(|| self.round.cmp(&other.round))
+    }
+}
+
+impl fmt::Debug for GracePeriod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GracePeriod")
+            .field("domain", &self.domain())
+            .field("number", &self.round)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`Domain::synchronize_async`] answers. The grace period goes on if it is dropped.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct SynchronizeAsync(Wait);
+
+impl SynchronizeAsync {
+    pub(crate) fn new(grace_period: GracePeriod) -> Self {
+        SynchronizeAsync(Wait::of(grace_period))
+    }
+}
+
+impl Future for SynchronizeAsync {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(context.waker())
+    }
+}
+
+/// A grace period, and the place of this wait among the futures of the domain.
+#[derive(Debug)]
+struct Wait {
+    grace_period: GracePeriod,
+    place: Option<Place>,
+}
+
+/// Earlier grace periods first.
+type Place = (u64, usize);
+
+impl Wait {
+    fn of(grace_period: GracePeriod) -> Self {
+        Wait {
+            grace_period,
+            place: None,
+        }
+    }
+
+    fn poll(&mut self, waker: &Waker) -> Poll<()> {
+        let GracePeriod { tasks, round } = &self.grace_period;
+        if !self.grace_period.is_over() {
+            let place = tasks.futures.register(self.place, *round, waker);
+            self.place = Some(place);
+            // Pairs with O: whoever ends the grace period finds the waker, or we find it over.
+            fence(Ordering::SeqCst);
+            if !self.grace_period.is_over() {
+                return Poll::Pending;
+            }
+        }
+        self.leave();
+        Poll::Ready(())
+    }
+
+    fn leave(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.grace_period.tasks.futures.remove(place);
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Who awaits a domain's grace periods.
+#[derive(Debug)]
+pub(crate) struct Futures {
+    wakers: Mutex<BTreeMap<Place, Waker>>,
+    count: AtomicUsize,
+    next: AtomicUsize,
+}
+
+impl Futures {
+    pub(crate) const fn new() -> Self {
+        Futures {
+            wakers: Mutex::new(BTreeMap::new()),
+            count: AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Waker>> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn register(&self, place: Option<Place>, round: u64, waker: &Waker) -> Place {
+        let place = place.unwrap_or_else(|| (round, self.next.fetch_add(1, Ordering::Relaxed)));
+        // Cloned and dropped without the lock: both are a user's code.
+        let waker = waker.clone();
+        let mut wakers = self.lock();
+        let old = wakers.insert(place, waker);
+        self.count.store(wakers.len(), Ordering::Relaxed);
+        drop(wakers);
+        drop(old);
+        place
+    }
+
+    fn remove(&self, place: Place) {
+        let mut wakers = self.lock();
+        let old = wakers.remove(&place);
+        self.count.store(wakers.len(), Ordering::Relaxed);
+        drop(wakers);
+        drop(old);
+    }
+
+    /// Wakes all who await a grace period up to `done`. Whoever has led calls this, so the fence O
+    /// lies between the end of the grace period and this look.
+    pub(crate) fn wake(&self, done: u64) {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut wakers = self.lock();
+        let later = wakers.split_off(&(done.saturating_add(1), 0));
+        let ripe = std::mem::replace(&mut *wakers, later);
+        self.count.store(wakers.len(), Ordering::Relaxed);
+        drop(wakers);
+        for (_, waker) in ripe {
+            // A user's code; a panic in it must not keep the others asleep.
+            let wake = std::panic::AssertUnwindSafe(|| waker.wake());
+            if let Err(payload) = std::panic::catch_unwind(wake) {
+                core::mem::forget(payload);
+            }
+        }
+    }
+}
+
+impl Domain {
+    /// Asks for a grace period without waiting for it: one that begins after this call. The
+    /// background thread drives it; ask [`Domain::poll`] whether it is over.
+    ///
+    /// Cost: two atomic read-modify-writes, and a wake-up of the background thread if that sleeps.
+    /// Not async-signal-safe.
+    pub fn start_poll(&self) -> GracePeriod {
+        let (state, tasks) = self.tasks();
+        GracePeriod::start(state, tasks)
+    }
+
+    /// Whether a grace period of this domain is over. Does not wait, but may take a step of the
+    /// work, a system call at most.
+    ///
+    /// # Panics
+    /// If the grace period is one of another domain.
+    pub fn poll(&self, grace_period: &GracePeriod) -> bool {
+        if grace_period.is_ours() {
+            let (_, tasks) = self.tasks();
+            assert!(
+                grace_period.is_of(tasks),
+                "{self} was asked for a grace period of another domain ({}); ask the domain whose \
+                 `start_poll` gave it",
+                grace_period.domain().unwrap_or("without a name"),
+            );
+        }
+        grace_period.is_over()
+    }
+
+    /// A future that is ready when a grace period, which begins with this call, is over. It needs no
+    /// particular runtime, borrows nothing, and may be dropped at any time.
+    ///
+    /// Do not await it while you hold a guard of this domain: that waits for ever.
+    ///
+    /// ```
+    /// # struct Noop;
+    /// # impl std::task::Wake for Noop { fn wake(self: std::sync::Arc<Self>) {} }
+    /// # fn block_on(future: impl Future) {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let waker = std::sync::Arc::new(Noop).into();
+    /// #     let mut context = std::task::Context::from_waker(&waker);
+    /// #     while future.as_mut().poll(&mut context).is_pending() { std::thread::yield_now() }
+    /// # }
+    /// # block_on(async {
+    /// let domain = urcu::Domain::new();
+    /// domain.synchronize_async().await;
+    /// # });
+    /// ```
+    pub fn synchronize_async(&self) -> SynchronizeAsync {
+        SynchronizeAsync::new(self.start_poll())
+    }
+}

@@ -1,0 +1,154 @@
+//! Work that one thread does for all who wait for it, in rounds.
+//!
+//! A grace period serves everybody who asked for one before it began; so does a process-wide
+//! barrier. A caller *joins* the next round that has not begun, and then *waits* for it: whoever
+//! finds no leader leads, the others sleep. Nobody waits for more than two rounds.
+//!
+//! # Letters
+//! | | where | pairs with | obligation |
+//! |---|---|---|---|
+//! | J | `join` reads `begun` by a read-modify-write (release) | K | a round that begins later sees what its callers did |
+//! | K | `begin` adds to `begun` (acquire) | J | |
+//! | L | `finish` stores `done` (release) | M | whoever returns sees what the round did |
+//! | M | loads of `done` (acquire) | L | |
+//! | N | fence between counting a sleeper and its last look | O | no lost wake-up |
+//! | O | fence between the leader's last store and the look at the sleepers | N | |
+
+use crate::machine::{self, AtomicU32, AtomicU64, Ordering, Watch, fence};
+
+/// Zero is the state at rest before the first round: a forked child finds zeroes.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Rounds {
+    begun: AtomicU64,
+    done: AtomicU64,
+    /// 1 while somebody leads.
+    led: AtomicU32,
+    /// 1 while the worker wants to know when a leader has finished.
+    watched: AtomicU32,
+    /// How many sleep for the rounds of each parity, and the words they sleep on. All who wait for
+    /// a round that is done wake up at once; of those who wait for the next, one, to lead it.
+    sleepers: [AtomicU32; 2],
+    turns: [AtomicU32; 2],
+}
+
+/// The right to do the work, until it is dropped.
+pub(crate) struct Lead<'r>(&'r Rounds);
+
+impl Rounds {
+    machine::const_fn! {
+        pub(crate) fn new() -> Self {
+            Rounds {
+                begun: AtomicU64::new(0),
+                done: AtomicU64::new(0),
+                led: AtomicU32::new(0),
+                watched: AtomicU32::new(0),
+                sleepers: [AtomicU32::new(0), AtomicU32::new(0)],
+                turns: [AtomicU32::new(0), AtomicU32::new(0)],
+            }
+        }
+    }
+
+    /// The number of the next round to begin.
+    pub(crate) fn join(&self) -> u64 {
+        // J: a read-modify-write reads the last value, and the leader's that comes after it in
+        // the order of changes acquires ours. A plain load could miss that a round has begun.
+        self.begun.fetch_add(0, Ordering::AcqRel) + 1
+    }
+
+    pub(crate) fn is_done(&self, round: u64) -> bool {
+        // M
+        self.done.load(Ordering::Acquire) >= round
+    }
+
+    /// How many rounds are done.
+    pub(crate) fn done(&self) -> u64 {
+        // M
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// The lead, unless somebody has it.
+    pub(crate) fn try_lead(&self) -> Option<Lead<'_>> {
+        // Acquire: pairs with the release in `drop`: what the leader before us left behind.
+        let free = self
+            .led
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
+        free.is_ok().then(|| Lead(self))
+    }
+
+    /// Returns when the round is done: does the `work` of one round after the other until it is, or
+    /// sleeps while others do.
+    pub(crate) fn wait(&self, round: u64, watch: &Watch<'_>, mut work: impl FnMut(&Lead<'_>)) {
+        while !self.is_done(round) {
+            let Some(lead) = self.try_lead() else {
+                self.sleep(round, watch);
+                continue;
+            };
+            while !self.is_done(round) {
+                work(&lead);
+            }
+        }
+    }
+
+    fn sleep(&self, round: u64, watch: &Watch<'_>) {
+        let parity = (round & 1) as usize;
+        self.sleepers[parity].fetch_add(1, Ordering::Relaxed);
+        // Acquire: pairs with the release in `wake`: who sees the new turn sees why it came.
+        let turn = self.turns[parity].load(Ordering::Acquire);
+        // N: either the leader's look, after O, finds us, or we find what it did.
+        fence(Ordering::SeqCst);
+        if !self.is_done(round) && self.led.load(Ordering::Relaxed) != 0 {
+            machine::futex_wait(&self.turns[parity], turn, watch.patience_of_a_follower());
+        }
+        self.sleepers[parity].fetch_sub(1, Ordering::Relaxed);
+        watch.follow();
+    }
+
+    fn wake(&self, parity: usize, how_many: i32) {
+        if self.sleepers[parity].load(Ordering::Relaxed) != 0 {
+            self.turns[parity].fetch_add(1, Ordering::Release);
+            machine::futex_wake(&self.turns[parity], how_many);
+        }
+    }
+
+    /// Makes whoever gives up the lead next poke the worker. What the caller looks at after this
+    /// is as it was before that, or newer.
+    pub(crate) fn watch(&self) {
+        self.watched.store(1, Ordering::Relaxed);
+        // N, for the worker.
+        fence(Ordering::SeqCst);
+    }
+}
+
+impl Lead<'_> {
+    /// Begins the next round.
+    pub(crate) fn begin(&self) {
+        // K
+        self.0.begun.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The round that was begun is done.
+    pub(crate) fn finish(&self) {
+        let round = self.0.begun.load(Ordering::Relaxed);
+        // L
+        self.0.done.store(round, Ordering::Release);
+    }
+}
+
+impl Drop for Lead<'_> {
+    /// Also when the work panics: then others try.
+    fn drop(&mut self) {
+        let rounds = self.0;
+        let parity = (rounds.done() & 1) as usize;
+        rounds.led.store(0, Ordering::Release);
+        // O
+        fence(Ordering::SeqCst);
+        // One of those for whom there is work left, then all for whom it is done.
+        rounds.wake(parity ^ 1, 1);
+        rounds.wake(parity, i32::MAX);
+        if rounds.watched.load(Ordering::Relaxed) != 0 {
+            rounds.watched.store(0, Ordering::Relaxed);
+            machine::poke_worker();
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What a domain counts about itself. Nothing of it is on the usual way of readers.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+const BUCKETS: usize = 32;
+/// The first bucket is for times below 128 ns, the last for those from 137 s.
+const FIRST: u32 = 6;
+
+fn limit(bucket: usize) -> Duration {
+    Duration::from_nanos(2 << (bucket as u32 + FIRST))
+}
+
+/// A domain's statistics since its first use in this process: see
+/// [`Domain::stats`](crate::Domain::stats).
+///
+/// The numbers are read one after the other while others count: they need not fit one another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Grace periods that have ended.
+    pub grace_periods: u64,
+    /// Calls that waited for a grace period. More than `grace_periods` if calls shared them.
+    pub callers: u64,
+    /// Process-wide barriers (system calls, where there are any) that were issued for this domain;
+    /// those that were shared with another domain's count where they were issued.
+    pub membarriers: u64,
+    /// How long the `callers` waited.
+    pub waits: Histogram,
+    /// Restartable sequences that were aborted and tried again, as far as it was noticed.
+    pub aborts: u64,
+    /// Sections that began with atomics although the process has restartable sequences. Where it
+    /// has none all do, and are not counted.
+    pub fallback_reads: u64,
+    /// Callbacks that were queued, ever.
+    pub callbacks_queued: u64,
+    /// Callbacks that have run.
+    pub callbacks_run: u64,
+    /// Callbacks that have not run yet: the difference.
+    pub callbacks_pending: u64,
+    /// The most that were pending at one time.
+    pub callbacks_peak: u64,
+    /// Grace periods that were reported as stalled (each once, however often).
+    pub stalls: u64,
+}
+
+/// How often something took how long, by powers of two of nanoseconds.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Histogram([u64; BUCKETS]);
+
+impl Histogram {
+    /// How many were counted.
+    pub fn count(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The time that the given part of all did not exceed: `quantile(0.5)` is the median. Rounded
+    /// up to the next power of two of nanoseconds; zero if nothing was counted.
+    ///
+    /// ```
+    /// urcu::synchronize();
+    /// let stats = urcu::global().stats();
+    /// assert!(stats.waits.quantile(0.5) <= stats.waits.quantile(1.0));
+    /// ```
+    pub fn quantile(&self, part: f64) -> Duration {
+        let wanted = (part.clamp(0.0, 1.0) * self.count() as f64).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (bucket, count) in self.0.iter().enumerate() {
+            seen += count;
+            if seen >= wanted {
+                return limit(bucket);
+            }
+        }
+        Duration::ZERO
+    }
+
+    /// The parts that are not empty: what they did not exceed, and how many there are.
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
+        let all = self.0.iter().enumerate();
+        all.filter(|(_, count)| **count != 0)
+            .map(|(bucket, count)| (limit(bucket), *count))
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.buckets()).finish()
+    }
+}
+
+/// Where the writers' side counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) membarriers: AtomicU64,
+    pub(crate) stalls: AtomicU64,
+    waits: [AtomicU64; BUCKETS],
+}
+
+impl Counts {
+    /// One more caller has waited so long.
+    pub(crate) fn waited(&self, time: Duration) {
+        let nanoseconds = time.as_nanos().max(1);
+        let bucket = (nanoseconds.ilog2().saturating_sub(FIRST) as usize).min(BUCKETS - 1);
+        self.waits[bucket].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn waits(&self) -> Histogram {
+        Histogram(core::array::from_fn(|bucket| {
+            self.waits[bucket].load(Relaxed)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_what_was_counted() {
+        let counts = Counts::default();
+        assert_eq!(counts.waits().quantile(0.5), Duration::ZERO);
+        for time in [0, 1, 900, 1_000, 1_000_000, u64::MAX] {
+            counts.waited(Duration::from_nanos(time));
+        }
+        let waits = counts.waits();
+        assert_eq!(waits.count(), 6);
+        assert_eq!(waits.quantile(0.0), Duration::from_nanos(128));
+        assert_eq!(waits.quantile(0.5), Duration::from_nanos(1024));
+        assert_eq!(waits.quantile(0.8), Duration::from_nanos(1 << 20));
+        assert_eq!(waits.quantile(1.0), Duration::from_nanos(1 << 38));
+    }
+}

@@ -1,0 +1,208 @@
+//! Who holds which section open: in debug builds and with the feature `stall-trace`.
+//!
+//! Every section notes where and by which thread it was begun, in a table of fixed size, without a
+//! lock, because sections begin in signal handlers too. When the table is full, sections are not
+//! noted. In other builds a [`Trace`] is nothing.
+
+#[cfg(any(debug_assertions, feature = "stall-trace"))]
+pub(crate) use on::{Trace, begun_by_this_thread, open};
+
+#[cfg(not(any(debug_assertions, feature = "stall-trace")))]
+pub(crate) use off::{Trace, begun_by_this_thread, open};
+
+use core::panic::Location;
+use core::time::Duration;
+
+/// Where an open section began.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Site {
+    /// The call that began it.
+    pub place: &'static Location<'static>,
+    /// The thread that began it, by a number of this library's; the guard may be elsewhere now.
+    pub thread: u64,
+    /// How long ago.
+    pub age: Duration,
+}
+
+#[cfg(any(debug_assertions, feature = "stall-trace"))]
+mod on {
+    use core::panic::Location;
+    use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
+    use core::sync::atomic::{Ordering::Acquire, Ordering::Release};
+    use core::time::Duration;
+    use std::cell::Cell;
+
+    use super::Site;
+    use crate::domain::State;
+    use crate::fork;
+
+    struct Entry {
+        /// The domain's state; 0 while the entry is free, 1 while it is being filled.
+        domain: AtomicUsize,
+        place: AtomicPtr<Location<'static>>,
+        thread: AtomicU64,
+        /// As [`now`] said.
+        since: AtomicU64,
+        /// A child inherits the entries of threads that it does not have.
+        incarnation: AtomicU64,
+        /// Another thread has used or dropped the guard.
+        moved: AtomicBool,
+    }
+
+    const ENTRIES: usize = 8192;
+    /// How many entries are tried.
+    const TRIES: usize = 32;
+    const NONE: u32 = u32::MAX;
+
+    static TABLE: [Entry; ENTRIES] = [const {
+        Entry {
+            domain: AtomicUsize::new(0),
+            place: AtomicPtr::new(core::ptr::null_mut()),
+            thread: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            incarnation: AtomicU64::new(0),
+            moved: AtomicBool::new(false),
+        }
+    }; ENTRIES];
+
+    thread_local! {
+        // Without a destructor, so it is there as long as the thread is.
+        static THREAD: Cell<u64> = const { Cell::new(0) };
+        static NEXT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    fn this_thread() -> u64 {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        THREAD.with(|thread| {
+            if thread.get() == 0 {
+                thread.set(LAST.fetch_add(1, Relaxed) + 1);
+            }
+            thread.get()
+        })
+    }
+
+    /// Nanoseconds of some clock that does not go back.
+    fn now() -> u64 {
+        #[cfg(unix)]
+        // SAFETY: fills the structure. Async-signal-safe.
+        unsafe {
+            let mut time: libc::timespec = core::mem::zeroed();
+            libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time);
+            time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+        }
+        #[cfg(not(unix))]
+        0
+    }
+
+    /// A section's entry.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Trace(u32);
+
+    impl Trace {
+        #[track_caller]
+        pub(crate) fn begin(state: &State) -> Trace {
+            let thread = this_thread();
+            let first = NEXT.with(|next| next.replace(next.get() + 1)) + thread as usize * 61;
+            for number in (first..first + TRIES).map(|number| number % ENTRIES) {
+                let entry = &TABLE[number];
+                if entry
+                    .domain
+                    .compare_exchange(0, 1, Acquire, Relaxed)
+                    .is_err()
+                {
+                    continue;
+                }
+                let place = core::ptr::from_ref(Location::caller()).cast_mut();
+                entry.place.store(place, Relaxed);
+                entry.thread.store(thread, Relaxed);
+                entry.since.store(now(), Relaxed);
+                entry.incarnation.store(fork::incarnation(), Relaxed);
+                entry.moved.store(false, Relaxed);
+                entry
+                    .domain
+                    .store(core::ptr::from_ref(state).addr(), Release);
+                return Trace(number as u32);
+            }
+            Trace(NONE)
+        }
+
+        /// The section is used by this thread.
+        pub(crate) fn used(self) {
+            if let Some(entry) = TABLE.get(self.0 as usize)
+                && entry.thread.load(Relaxed) != this_thread()
+            {
+                entry.moved.store(true, Relaxed);
+            }
+        }
+
+        pub(crate) fn end(self) {
+            if let Some(entry) = TABLE.get(self.0 as usize) {
+                entry.domain.store(0, Release);
+            }
+        }
+    }
+
+    fn entries(state: &State) -> impl Iterator<Item = &'static Entry> {
+        let (domain, incarnation) = (core::ptr::from_ref(state).addr(), fork::incarnation());
+        TABLE.iter().filter(move |entry| {
+            entry.domain.load(Acquire) == domain && entry.incarnation.load(Relaxed) == incarnation
+        })
+    }
+
+    /// The sections of a domain that are open now.
+    pub(crate) fn open(state: &State) -> Vec<Site> {
+        let now = now();
+        entries(state)
+            .filter_map(|entry| {
+                // SAFETY: null or a `&'static Location`.
+                let place = unsafe { entry.place.load(Relaxed).as_ref() }?;
+                Some(Site {
+                    place,
+                    thread: entry.thread.load(Relaxed),
+                    age: Duration::from_nanos(now.saturating_sub(entry.since.load(Relaxed))),
+                })
+            })
+            .collect()
+    }
+
+    /// Where the calling thread began a section that is open, and that no other thread is known to
+    /// have used.
+    pub(crate) fn begun_by_this_thread(state: &State) -> Option<&'static Location<'static>> {
+        let thread = this_thread();
+        let entry = entries(state)
+            .find(|entry| entry.thread.load(Relaxed) == thread && !entry.moved.load(Relaxed))?;
+        // SAFETY: null or a `&'static Location`.
+        unsafe { entry.place.load(Relaxed).as_ref() }
+    }
+}
+
+#[cfg(not(any(debug_assertions, feature = "stall-trace")))]
+mod off {
+    use core::panic::Location;
+
+    use super::Site;
+    use crate::domain::State;
+
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Trace;
+
+    impl Trace {
+        #[inline(always)]
+        pub(crate) fn begin(_: &State) -> Trace {
+            Trace
+        }
+        #[inline(always)]
+        pub(crate) fn used(self) {}
+        #[inline(always)]
+        pub(crate) fn end(self) {}
+    }
+
+    pub(crate) fn open(_: &State) -> Vec<Site> {
+        Vec::new()
+    }
+
+    pub(crate) fn begun_by_this_thread(_: &State) -> Option<&'static Location<'static>> {
+        None
+    }
+}
