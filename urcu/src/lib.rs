@@ -62,4 +62,7 @@ mod readers;
 pub mod testing;
 
 pub use domain::{Domain, ReadGuard, barrier, call, defer_drop, global, read_lock, synchronize};
-pub use rcu::{Global, InDomain, Rcu, Ref, SNAPSHOT_MAX};
+pub use rcu::{
+    CompareExchangeError, Global, InDomain, OwningPtr, Payload, Rcu, RcuArc, RcuArcOption, RcuCell,
+    RcuOption, Ref, RefCounted, SNAPSHOT_MAX,
+};
