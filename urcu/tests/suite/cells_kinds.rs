@@ -71,7 +71,7 @@ fn an_empty_cell_has_nothing_to_wait_for() {
 fn every_value_is_taken_by_one_thread() {
     let _deadline = deadline("every_value_is_taken_by_one_thread");
     let cell = RcuOption::empty();
-    let (threads, each) = (2, 300);
+    let (threads, each) = (2, 100);
     let producing = AtomicUsize::new(threads);
     let mut taken: Vec<usize> = thread::scope(|scope| {
         for number in 0..threads {
