@@ -35,7 +35,7 @@ impl<T> From<Option<T>> for RcuCell<Option<Box<T>>> {
 
 /// The value is written to memory inside of a read-side section, and given to `f` after it. So a
 /// slow `f` delays no grace period, and one that waits for a grace period, or for a lock whose
-/// holder does, does not wait for itself. Of the options only `#` reaches the value.
+/// holder does, does not wait for itself.
 fn debug<'a, P: Payload, D: InDomain>(
     cell: &'a RcuCell<P, D>,
     f: &mut fmt::Formatter<'_>,
@@ -53,7 +53,8 @@ where
     f.debug_tuple("Rcu").field(&format_args!("{text}")).finish()
 }
 
-/// The formatter is written to after the read-side section: it may block.
+/// The formatter is written to after the read-side section, so it may block. Of the format's options
+/// only `#` reaches the value.
 impl<P: OwningPtr, D: InDomain> fmt::Debug for RcuCell<P, D>
 where
     <P as OwningPtr>::Target: fmt::Debug,

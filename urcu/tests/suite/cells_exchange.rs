@@ -159,9 +159,13 @@ fn an_update_that_comes_too_late_and_panics_in_drop_changes_nothing() {
     let domain = Domain::new();
     let cell = Rcu::new_in(Bad(1, false), &domain);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let mut turns = 0;
         cell.update(|_| {
-            cell.store(Bad(2, false));
-            Bad(3, true)
+            turns += 1;
+            if turns == 1 {
+                cell.store(Bad(2, false));
+            }
+            Bad(3, turns == 1)
         });
     }));
     assert!(panicked.is_err());
