@@ -180,9 +180,10 @@ fn arcs_loaded_under_fire_are_whole_and_counted() {
     let cell = RcuArcOption::new_in(None, &domain);
     storm(length(200), 4, |number| match number {
         0 => cell.store(Some(Arc::new(Counted::new(&alive, 7)))),
-        1 => drop(cell.swap(
-            (alive.load(Ordering::SeqCst) % 2 == 0).then(|| Arc::new(Counted::new(&alive, 7))),
-        )),
+        1 => {
+            let full = alive.load(Ordering::SeqCst) < 50;
+            drop(cell.swap(full.then(|| Arc::new(Counted::new(&alive, 7)))));
+        }
         _ => {
             for _ in 0..100 {
                 // Memory is poisoned when it is freed.
