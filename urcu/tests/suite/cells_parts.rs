@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 use std::fmt::Display;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use urcu::{Domain, Rcu, RcuOption, Ref};
@@ -76,6 +78,35 @@ fn a_part_may_be_sent_where_it_may_be_shared() {
     let cell = Rcu::new((Cell::new(1), 2));
     let part = Ref::map(cell.read(), |value| &value.1);
     thread::scope(|scope| _ = scope.spawn(move || assert_eq!(*part, 2)));
+}
+
+#[test]
+fn a_part_may_live_across_an_await_that_goes_on_elsewhere() {
+    let _deadline = deadline("a_part_may_live_across_an_await_that_goes_on_elsewhere");
+    let domain = Domain::new();
+    let cell = Rcu::new_in((String::from("old"), 1), &domain);
+    let mut reader = Box::pin(async {
+        let part = Ref::map(cell.read(), |value| value.0.as_str());
+        let mut first = true;
+        poll_fn(|_| match std::mem::take(&mut first) {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        })
+        .await;
+        part.to_owned()
+    });
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(reader.as_mut().poll(&mut context).is_pending());
+    cell.store((String::from("new"), 2));
+    assert_waits(&domain, || {
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut context = Context::from_waker(Waker::noop());
+                let seen = reader.as_mut().poll(&mut context);
+                assert_eq!(seen, Poll::Ready(String::from("old")));
+            });
+        });
+    });
 }
 
 #[test]
