@@ -95,6 +95,10 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// on a background thread after a grace period, and so must be `Send + 'static`. Those that
 /// [`replace`](Self::replace) and [`take`](Self::take) hand back need not. The value in a cell is
 /// dropped with it, at once: nobody can be reading.
+///
+/// # Features
+/// With `serde`, a cell is serialized as what is in it, and a cell of the global domain can be
+/// deserialized.
 pub struct RcuCell<P: Payload, D: InDomain = Global> {
     /// From `P::into_raw`, and ours.
     current: AtomicPtr<P::Target>,
@@ -190,6 +194,14 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     ///
     /// # Panics
     /// If the guard is of another domain.
+    ///
+    /// ```
+    /// use urcu::{Rcu, RcuOption};
+    ///
+    /// let (width, note) = (Rcu::new(80), RcuOption::new(Some("a")));
+    /// let guard = urcu::read_lock();
+    /// assert_eq!((width.load(&guard), note.load(&guard)), (&80, Some(&"a")));
+    /// ```
     #[inline(always)]
     pub fn load<'g>(&'g self, guard: &'g ReadGuard<'_>) -> P::View<'g> {
         self.check(guard);
@@ -248,6 +260,12 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     ///
     /// # Panics
     /// As [`Domain::synchronize`]; the new value is published then, and the old one leaks.
+    ///
+    /// ```
+    /// let names = urcu::Rcu::new(vec!["a"]);
+    /// let mut old: Vec<&str> = names.replace(vec!["b"]);
+    /// old.push("nobody else has it");
+    /// ```
     pub fn replace(&self, value: P::Value) -> P::Value {
         let old = self.publish(value);
         if !old.is_null() {
@@ -263,6 +281,12 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     ///
     /// # Panics
     /// As `replace`.
+    ///
+    /// ```
+    /// let log = urcu::Rcu::new(vec!["a"]);
+    /// assert_eq!(log.take(), ["a"]);
+    /// assert!(log.read().is_empty());
+    /// ```
     pub fn take(&self) -> P::Value
     where
         P::Value: Default,
@@ -372,6 +396,10 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     }
 
     /// What the cell owns, for whoever has it alone. Nobody reads it, so this waits for nothing.
+    ///
+    /// ```
+    /// assert_eq!(urcu::Rcu::new(String::from("a")).into_inner(), "a");
+    /// ```
     pub fn into_inner(self) -> P::Value {
         let this = ManuallyDrop::new(self);
         // SAFETY: as in `drop`, which does not run. `D` is `Copy` in every implementation.
@@ -474,6 +502,16 @@ impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
     /// Publishes `value` and returns the old `Arc` at once. The cell's count of it is given up
     /// after a grace period, until when `Arc::get_mut` and `Arc::into_inner` do not succeed; to
     /// wait for that use [`replace`](Self::replace). Not async-signal-safe.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let cell = urcu::RcuArc::new(Arc::new(1));
+    /// let mut old = cell.swap(Arc::new(2));
+    /// drop(old.clone()); // Counts as usual.
+    /// urcu::barrier(); // Now the cell's count is given up for sure.
+    /// *Arc::get_mut(&mut old).unwrap() += 1;
+    /// ```
     pub fn swap(&self, value: P::Value) -> P
     where
         P: Send + 'static,
@@ -488,6 +526,12 @@ impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
 
 impl<T, D: InDomain> RcuCell<Box<T>, D> {
     /// The value, for whoever has the cell alone.
+    ///
+    /// ```
+    /// let mut cell = urcu::Rcu::new(1);
+    /// *cell.get_mut() += 1;
+    /// assert_eq!(cell.snapshot(), 2);
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         // SAFETY: `&mut self`: no reader, no updater.
         unsafe { &mut **self.current.get_mut() }
