@@ -29,9 +29,12 @@
 //! | | |
 //! |---|---|
 //! | [`Rcu`] | an owning pointer that readers follow and updaters replace |
+//! | [`RcuOption`], [`RcuArc`], [`RcuArcOption`] | the same for what may be missing, and for an `Arc` |
+//! | [`Ref`] | a value with the section that keeps it, or a part of one |
 //! | [`read_lock`], [`synchronize`] | the two primitives, on the [`global`] domain |
 //! | [`call`], [`defer_drop`], [`barrier`] | work that waits for a grace period elsewhere |
 //! | [`Domain`] | a set of sections and grace periods of its own |
+//! | [`docs`] | coming from `arc-swap` |
 //!
 //! # How readers are counted
 //! Per CPU, not per thread: a section bumps a counter of the CPU it runs on inside a *restartable
@@ -52,6 +55,7 @@
 //!   loaded by musl's `dlopen` (its thread-local memory is `initial-exec`).
 
 mod callbacks;
+pub mod docs;
 mod domain;
 mod fork;
 mod grace_period;
@@ -71,5 +75,8 @@ mod worker;
 
 pub use domain::{Domain, ReadGuard, barrier, call, defer_drop, global, read_lock, synchronize};
 pub use polling::{GracePeriod, SynchronizeAsync};
-pub use rcu::{Global, InDomain, Rcu, Ref, SNAPSHOT_MAX};
+pub use rcu::{
+    CompareExchangeError, Global, InDomain, OwningPtr, Payload, Rcu, RcuArc, RcuArcOption, RcuCell,
+    RcuOption, Ref, RefCounted, SNAPSHOT_MAX,
+};
 pub use stats::{Histogram, Stats};

@@ -38,8 +38,12 @@ macro_rules! right {
 right! {
     call
     cell_past_its_domain
+    cell_read_by_another_thread
     domain_moved_while_guarded
+    exchange
     guard_past_its_domain
+    kinds
+    parts
     ref_past_its_cell
     send_and_sync
     store

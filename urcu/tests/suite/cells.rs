@@ -13,10 +13,10 @@ use urcu::{Domain, Rcu};
 use crate::support::{SetOnDrop, deadline, length};
 
 /// Counts the values alive.
-struct Counted(Arc<AtomicUsize>, u64);
+pub(crate) struct Counted(Arc<AtomicUsize>, pub(crate) u64);
 
 impl Counted {
-    fn new(alive: &Arc<AtomicUsize>, value: u64) -> Self {
+    pub(crate) fn new(alive: &Arc<AtomicUsize>, value: u64) -> Self {
         alive.fetch_add(1, Ordering::SeqCst);
         Counted(Arc::clone(alive), value)
     }

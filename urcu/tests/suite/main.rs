@@ -9,6 +9,10 @@ mod support;
 
 mod callbacks;
 mod cells;
+mod cells_exchange;
+mod cells_kinds;
+mod cells_parts;
+mod cells_traits;
 mod domains;
 mod environments;
 mod first_use;

@@ -1,0 +1,201 @@
+//! Coming from [`arc-swap`](https://docs.rs/arc-swap): their methods, ours, and what differs.
+//!
+//! An `ArcSwap<T>` whose readers look at the value and let it go is an [`Rcu<T>`](crate::Rcu): no
+//! `Arc`, no count. Where readers keep the `Arc`, it is an [`RcuArc<T>`](crate::RcuArc). Both can
+//! be had in an `Option`. All four are one type, [`RcuCell`](crate::RcuCell), as theirs are
+//! `ArcSwapAny`.
+//!
+//! | arc-swap | here | what differs |
+//! |---|---|---|
+//! | `ArcSwap::new(arc)` | `RcuArc::new(arc)` | |
+//! | `ArcSwap::from_pointee(value)` | `Rcu::new(value)` | |
+//! | `ArcSwapOption::empty()`, `const_empty()` | `RcuOption::empty()`, `RcuArcOption::empty()` | always `const` |
+//! | `load()` | [`read()`](crate::RcuCell::read) | a `Ref` to the value, not to an `Arc`; `Option<Ref>` where it may be missing |
+//! | | [`load(&guard)`](crate::RcuCell::load) | many cells under one guard: one load each, a plain `&T` |
+//! | | [`snapshot()`](crate::RcuCell::snapshot) | a copy of a small value, without a guard |
+//! | `load_full()` | `RcuArc`: [`load_full()`](crate::RcuCell::load_full) | |
+//! | `store(arc)` | [`store(value)`](crate::RcuCell::store) | the old one is dropped [later, elsewhere](#where-old-values-are-dropped) |
+//! | `swap(arc)` | `RcuArc`: [`swap(arc)`](crate::RcuCell::swap) | |
+//! | | [`replace(value)`](crate::RcuCell::replace) | waits for the readers: the old value is yours alone, without `Arc::try_unwrap` |
+//! | `compare_and_swap(&seen, arc)` | [`compare_exchange(seen, value, &guard)`](crate::RcuCell::compare_exchange) | a `Result`; the new value comes back |
+//! | `rcu(f)` | [`update(f)`](crate::RcuCell::update), [`try_update(f)`](crate::RcuCell::try_update) | `f` sees `&T` and runs inside a section; the old value is not returned |
+//! | `into_inner()` | [`into_inner()`](crate::RcuCell::into_inner) | |
+//! | | [`take()`](crate::RcuCell::take) | `replace` with the default, so with `None` |
+//! | `map`, `Access`, `Map` | [`Ref::map`](crate::Ref::map), [`Ref::filter_map`](crate::Ref::filter_map) | [of what was read](#parts), not of the cell |
+//! | `Cache` | [not needed](#instead-of-cache) | |
+//! | `ArcSwapWeak` | none | |
+//! | `Guard::into_inner` | `RcuArc::load_full` | |
+//! | feature `serde` | feature `serde` | an `Arc` needs no feature of `serde` |
+//!
+//! # Side by side
+//! ```
+//! use std::sync::Arc;
+//! use arc_swap::ArcSwap;
+//! use urcu::Rcu;
+//!
+//! let theirs = ArcSwap::from_pointee(vec![1]);
+//! let ours = Rcu::new(vec![1]);
+//!
+//! assert_eq!(theirs.load().len(), 1);
+//! assert_eq!(ours.read().len(), 1);
+//!
+//! theirs.store(Arc::new(vec![2]));
+//! ours.store(vec![2]);
+//!
+//! theirs.rcu(|old| old.iter().map(|n| n + 1).collect::<Vec<_>>());
+//! ours.update(|old| old.iter().map(|n| n + 1).collect());
+//!
+//! let their_old: Arc<Vec<i32>> = theirs.swap(Arc::new(vec![])); // Others may have it too.
+//! let our_old: Vec<i32> = ours.replace(vec![]); // Nobody has it any more.
+//! assert_eq!(*their_old, our_old);
+//! ```
+//!
+//! With `Arc`s that are kept:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arc_swap::ArcSwapOption;
+//! use urcu::RcuArcOption;
+//!
+//! static THEIRS: ArcSwapOption<String> = ArcSwapOption::const_empty();
+//! static OURS: RcuArcOption<String> = RcuArcOption::empty();
+//!
+//! let value = Some(Arc::new(String::from("a")));
+//! THEIRS.store(value.clone());
+//! OURS.store(value.clone());
+//!
+//! assert!(THEIRS.load().is_some());
+//! assert!(OURS.read().is_some());
+//!
+//! assert_eq!(THEIRS.load_full(), value);
+//! assert_eq!(OURS.load_full(), value);
+//!
+//! assert_eq!(THEIRS.swap(None), value);
+//! assert_eq!(OURS.swap(None), value);
+//! ```
+//!
+//! Exchanges. Both compare addresses; ours needs a guard, because it shows what it found instead:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arc_swap::ArcSwap;
+//! use urcu::RcuArc;
+//!
+//! let (one, two) = (Arc::new(1), Arc::new(2));
+//!
+//! let theirs = ArcSwap::new(Arc::clone(&one));
+//! let before = theirs.compare_and_swap(&one, Arc::clone(&two));
+//! assert!(Arc::ptr_eq(&before, &one)); // So it was exchanged.
+//! let before = theirs.compare_and_swap(&one, Arc::new(3));
+//! assert!(!Arc::ptr_eq(&before, &one)); // And here it was not.
+//!
+//! let ours = RcuArc::new(Arc::clone(&one));
+//! let guard = urcu::read_lock();
+//! assert!(ours.compare_exchange(&one, Arc::clone(&two), &guard).is_ok());
+//! let error = ours.compare_exchange(&one, Arc::new(3), &guard).unwrap_err();
+//! assert_eq!((error.current, *error.new), (&2, 3));
+//! ```
+//!
+//! # What a guard costs
+//! Making one and dropping it costs a few plain instructions, any number of times at once; theirs
+//! has eight fast ones a thread, and touches the count after that. (Figures: `rcu-compare` in the
+//! repository.)
+//!
+//! **Holding** one is where the two part. Their guard keeps one old value. Ours is a read-side
+//! section, and grace periods of its domain wait for it: meanwhile *every* value that is replaced
+//! in *any* cell of the domain stays in memory, and callers of `replace`, `synchronize` and
+//! `barrier` wait. In particular a thread that calls `replace` while it holds a guard of the same
+//! domain waits for itself. So:
+//!
+//! * Guards are for reading, not for keeping. To keep a value for long (over a network call, in a
+//!   struct), use `RcuArc` and `load_full`.
+//! * Where sections are long by nature, give them a [`Domain`](crate::Domain) of their own
+//!   (`RcuArc::new_in(value, &DOMAIN)`).
+//!
+//! Both kinds of guard may be moved to other threads and live across an `.await`.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use urcu::RcuArc;
+//!
+//! let cell = RcuArc::new(Arc::new(String::from("old")));
+//! let kept = cell.load_full(); // Delays nobody.
+//! let old = cell.replace(Arc::new(String::from("new")));
+//! assert!(Arc::ptr_eq(&kept, &old));
+//! ```
+//!
+//! # Where old values are dropped
+//! Their old value is dropped by whoever lets go of it last, which is often the thread that calls
+//! `store`, or a reader. Ours is dropped on a background thread, after a grace period:
+//!
+//! * Readers never run a destructor.
+//! * `store`, `swap`, `update` and `compare_exchange` need `T: Send + 'static` (an `Arc` also
+//!   `T: Sync`). `replace` needs neither.
+//! * A destructor that must have run needs [`barrier`](crate::barrier) before one looks, at the
+//!   end of `main` too. Until then an `Arc` that came out of `swap` has the cell's count beside
+//!   its own, so `Arc::get_mut` and `Arc::into_inner` find it shared; after `replace` they do not.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arc_swap::ArcSwap;
+//! use urcu::Rcu;
+//!
+//! let alive = Arc::new(());
+//!
+//! let theirs = ArcSwap::from_pointee(Some(Arc::clone(&alive)));
+//! theirs.store(Arc::new(None));
+//! assert_eq!(Arc::strong_count(&alive), 1);
+//!
+//! let ours = Rcu::new(Some(Arc::clone(&alive)));
+//! ours.store(None);
+//! urcu::barrier();
+//! assert_eq!(Arc::strong_count(&alive), 1);
+//! ```
+//!
+//! # What is ordered with what
+//! A reader that sees a new value sees it whole, and all that its writer did before. That is all:
+//! operations here are acquire and release, where theirs that write are sequentially consistent.
+//! Code that relies on the order of accesses to *several* cells needs
+//! [`fence(SeqCst)`](core::sync::atomic::fence) of its own.
+//!
+//! # Parts
+//! Their `map` makes a view of the cell that a component can load from again and again; here that
+//! is a closure, and what it returns is a [`Ref`](crate::Ref) to the part:
+//!
+//! ```
+//! use std::ops::Deref;
+//! use arc_swap::{ArcSwap, access::Access};
+//! use urcu::{Rcu, Ref};
+//!
+//! struct Config { limit: usize }
+//!
+//! fn their_component(limit: impl Access<usize>) -> usize { *limit.load() }
+//! fn our_component<L: Deref<Target = usize>>(limit: impl Fn() -> L) -> usize { *limit() }
+//!
+//! let theirs = ArcSwap::from_pointee(Config { limit: 3 });
+//! assert_eq!(their_component(theirs.map(|config: &Config| &config.limit)), 3);
+//!
+//! let ours = Rcu::new(Config { limit: 3 });
+//! assert_eq!(our_component(|| Ref::map(ours.read(), |config| &config.limit)), 3);
+//! ```
+//!
+//! # Instead of `Cache`
+//! Their `Cache` spares a busy thread most of the cost of `load`, keeps an old value alive until
+//! its next use, and must be `&mut`. Here a busy thread holds one guard for a batch of reads, each
+//! of which is one load then; and a small `Copy` value is had by `snapshot`, without a guard.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arc_swap::{ArcSwap, Cache};
+//! use urcu::Rcu;
+//!
+//! let theirs = ArcSwap::from_pointee(5);
+//! let mut cache = Cache::new(&theirs);
+//! let their_sum: i32 = (0..100).map(|_| **cache.load()).sum();
+//!
+//! let ours = Rcu::new(5);
+//! let our_sum: i32 = (0..100).map(|_| ours.snapshot()).sum();
+//! let guard = urcu::read_lock();
+//! let in_a_batch: i32 = (0..100).map(|_| *ours.load(&guard)).sum();
+//! assert_eq!([their_sum, our_sum], [in_a_batch; 2]);
+//! ```

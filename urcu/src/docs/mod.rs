@@ -1,0 +1,3 @@
+//! Pages to read; nothing to call.
+
+pub mod arc_swap;

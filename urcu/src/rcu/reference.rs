@@ -1,0 +1,108 @@
+//! A value and the read-side section that keeps it.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+use crate::domain::ReadGuard;
+
+/// A value of a cell, or a part of one, and the read-side section that keeps it.
+///
+/// It may be moved to another thread if the value may be seen there (`T: Sync`). Grace periods
+/// wait for it, as for any guard.
+///
+/// The functions are not methods, so that they hide none of the value's: `Ref::map(seen, ..)`.
+pub struct Ref<'a, T: ?Sized> {
+    /// Not a reference: the section may end, and the value be freed, while a function that was
+    /// given the `Ref` still runs.
+    value: NonNull<T>,
+    guard: ReadGuard<'a>,
+    /// Covariant, as `&'a T`: a `Ref` gives out shared references alone.
+    borrows: PhantomData<&'a T>,
+}
+
+// SAFETY: sent or shared, it gives `&T` to another thread; the value is never dropped through it.
+unsafe impl<T: ?Sized + Sync> Send for Ref<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Sync> Sync for Ref<'_, T> {}
+
+impl<'a, T: ?Sized> Ref<'a, T> {
+    /// # Safety
+    /// The value stays valid and shared until `guard` is dropped, within `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn new(value: NonNull<T>, guard: ReadGuard<'a>) -> Self {
+        Ref {
+            value,
+            guard,
+            borrows: PhantomData,
+        }
+    }
+
+    /// A part of the value, with the same section.
+    ///
+    /// ```
+    /// use urcu::{Rcu, Ref};
+    ///
+    /// struct Config { name: String, limit: u32 }
+    /// let config = Rcu::new(Config { name: "a".into(), limit: 3 });
+    /// let name: Ref<'_, str> = Ref::map(config.read(), |config| config.name.as_str());
+    /// config.store(Config { name: "b".into(), limit: 4 });
+    /// assert_eq!(&*name, "a");
+    /// # assert_eq!(config.read().limit, 4);
+    /// ```
+    pub fn map<U: ?Sized>(this: Self, part: impl FnOnce(&T) -> &U) -> Ref<'a, U> {
+        let value = NonNull::from(part(&*this));
+        // SAFETY: `part` works for every lifetime of its argument, so what it gives lives as long
+        // as the value, which the guard keeps, or longer.
+        unsafe { Ref::new(value, this.guard) }
+    }
+
+    /// A part of the value that may not be there.
+    ///
+    /// # Errors
+    /// The unchanged `Ref`, if the part is not there.
+    ///
+    /// ```
+    /// use urcu::{Rcu, Ref};
+    ///
+    /// let list = Rcu::new(vec![1, 2]);
+    /// let second = Ref::filter_map(list.read(), |list| list.get(1)).unwrap();
+    /// assert_eq!(*second, 2);
+    /// let all = Ref::filter_map(list.read(), |list| list.get(2)).unwrap_err();
+    /// assert_eq!(*all, [1, 2]);
+    /// ```
+    pub fn filter_map<U: ?Sized>(
+        this: Self,
+        part: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<Ref<'a, U>, Self> {
+        match part(&*this).map(NonNull::from) {
+            // SAFETY: as in `map`.
+            Some(value) => Ok(unsafe { Ref::new(value, this.guard) }),
+            None => Err(this),
+        }
+    }
+}
+
+impl<T: ?Sized> Deref for Ref<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: by `new`, as long as the guard lives, which this borrow of `self` does not
+        // outlive.
+        unsafe { self.value.as_ref() }
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Ref<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T: ?Sized + fmt::Display> fmt::Display for Ref<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}

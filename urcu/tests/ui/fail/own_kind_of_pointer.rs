@@ -1,0 +1,9 @@
+// The trait is sealed: cells rely on what it promises.
+struct Mine;
+
+unsafe impl urcu::OwningPtr for Mine {
+    type Target = i32;
+    type Value = i32;
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+fn main() {
+    let cell = urcu::RcuOption::new(Some(1));
+    let guard = urcu::read_lock();
+    let found = cell.compare_exchange(None, Some(2), &guard).unwrap_err();
+    println!("{:?}", found.current);
+    cell.compare_exchange(found.current, found.new, &guard)
+        .unwrap();
+    drop(guard);
+}
