@@ -53,10 +53,14 @@ pub enum Point {
     CacheTakeCommit = 20,
     /// The pool: an object is put back, the commit is next.
     CachePutCommit = 21,
+    /// `append_through`: the record is copied, the commit is next.
+    AppendCommit = 22,
+    /// `replace_through`: the word matched, the commit is next.
+    ReplaceCommit = 23,
 }
 
 /// How many points there are.
-pub const POINTS: usize = 22;
+pub const POINTS: usize = 24;
 
 impl Point {
     /// All of them, in order.
@@ -83,6 +87,8 @@ impl Point {
         Point::StackPopCommit,
         Point::CacheTakeCommit,
         Point::CachePutCommit,
+        Point::AppendCommit,
+        Point::ReplaceCommit,
     ];
 }
 
