@@ -8,7 +8,7 @@
 //!
 //! # Who runs them
 //! Freeing memory where it is allocated is cheapest: for the allocator, a few objects at a time are
-//! several times cheaper than many. So every eighth retirement drops eight values whose time has
+//! several times cheaper than many. So every fourth retirement drops four values whose time has
 //! come, of those that were retired on the same CPU. Callbacks that do anything else than drop a
 //! value, and what is left when nobody retires any more, are the worker's; and callers of
 //! `barrier`, and whoever drops the domain, take part. Nobody holds a lock of ours meanwhile.
@@ -37,13 +37,13 @@ use std::time::{Duration, Instant};
 
 use rseq_ops::ops::{Appended, Outcome};
 
-use crate::domain::{Domain, State};
+use crate::domain::{Domain, State, global_state};
 use crate::machine;
 use crate::stall::Watch;
 use crate::tasks::Tasks;
 use crate::trace;
 use chunk::Chunk;
-use queue::{Batch, SOME, Ticket, Which};
+use queue::{Batch, SOME, Which};
 
 /// Bytes of a chunk, for the sequences.
 pub(crate) use chunk::SIZE as CHUNK;
@@ -115,10 +115,12 @@ impl Default for Budget {
     }
 }
 
-/// A callback that this thread is inside of.
+/// Callbacks of which this thread is inside of one.
 struct Frame {
     queue: *const Queue,
-    ticket: *const Ticket,
+    batch: Batch,
+    /// The next one to run.
+    next: Cell<usize>,
     outer: *const Frame,
 }
 
@@ -131,18 +133,17 @@ fn inside_callback() -> bool {
     !FRAMES.with(Cell::get).is_null()
 }
 
-/// Whether a chunk cannot be done before the calling thread has returned from one of its callbacks.
-fn is_of_this_thread(queue: &Queue, stripe: usize, number: u64) -> bool {
-    let mut frame = FRAMES.with(Cell::get);
-    // SAFETY: frames are on this thread's stack, and take themselves off the list before they go.
-    while let Some(this) = unsafe { frame.as_ref() } {
-        // SAFETY: the ticket is further out on the stack.
-        if ptr::eq(this.queue, queue) && unsafe { &*this.ticket }.is(stripe, number) {
-            return true;
-        }
-        frame = this.outer;
-    }
-    false
+/// The frames of a queue on this thread's stack, the innermost first.
+fn frames(queue: &Queue) -> impl Iterator<Item = &Frame> {
+    let mut next = FRAMES.with(Cell::get);
+    let all = core::iter::from_fn(move || {
+        // SAFETY: frames are on this thread's stack, and take themselves off the list before they
+        // go; whoever iterates is further in.
+        let frame = unsafe { next.as_ref() }?;
+        next = frame.outer;
+        Some(frame)
+    });
+    all.filter(|frame| ptr::eq(frame.queue, queue))
 }
 
 type Hook = dyn Fn(&(dyn Any + Send)) + Send + Sync;
@@ -160,31 +161,49 @@ pub fn set_callback_panic_hook(hook: impl Fn(&(dyn Any + Send)) + Send + Sync + 
 }
 
 fn run(queue: &Queue, batch: Batch) {
-    queue.run(batch, |callback, ticket| {
-        let frame = Frame {
-            queue,
-            ticket,
-            outer: FRAMES.with(Cell::get),
-        };
-        FRAMES.with(|frames| frames.set(&raw const frame));
-        let ended = catch_unwind(AssertUnwindSafe(|| callback.run()));
-        FRAMES.with(|frames| frames.set(frame.outer));
-        if let Err(payload) = ended {
-            queue.panicked.fetch_add(1, Relaxed);
-            let hook = PANIC_HOOK
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
-            if let Some(hook) = hook {
-                let report = AssertUnwindSafe(|| hook(&*payload));
-                if let Err(second) = catch_unwind(report) {
-                    core::mem::forget(second);
-                }
+    let frame = Frame {
+        queue,
+        batch,
+        next: Cell::new(0),
+        outer: FRAMES.with(Cell::get),
+    };
+    FRAMES.with(|frames| frames.set(&raw const frame));
+    frame.run_rest(queue);
+    FRAMES.with(|frames| frames.set(frame.outer));
+    // SAFETY: all have run.
+    unsafe { queue.finish(frame.batch) };
+}
+
+impl Frame {
+    fn run_rest(&self, queue: &Queue) {
+        let part = self.batch.part();
+        let rest = || {
+            while self.next.get() < part.count() {
+                let number = self.next.replace(self.next.get() + 1);
+                // SAFETY: each once, one after the other.
+                unsafe { part.run(number) };
             }
-            // It may panic when dropped: leave it.
-            core::mem::forget(payload);
+        };
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(rest)) {
+            report_panic(queue, payload);
         }
-    });
+    }
+}
+
+#[cold]
+fn report_panic(queue: &Queue, payload: Box<dyn Any + Send>) {
+    queue.panicked.fetch_add(1, Relaxed);
+    let hook = PANIC_HOOK
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    if let Some(hook) = hook
+        && let Err(second) = catch_unwind(AssertUnwindSafe(|| hook(&*payload)))
+    {
+        core::mem::forget(second);
+    }
+    // It may panic when dropped: leave it.
+    core::mem::forget(payload);
 }
 
 impl Domain {
@@ -338,9 +357,8 @@ impl Tasks {
         let done = state.grace_periods.rounds.done();
         let stripe = machine::cpu();
         if let Some((batch, backlog)) = queue.take(stripe, done, Which::Drops) {
-            // A value's drop may drop the domain.
-            let this = Arc::clone(self);
-            let queue = this.queue();
+            // A value's drop may drop the domain, unless that is the global one.
+            let _keep = (!ptr::eq(state, global_state())).then(|| Arc::clone(self));
             run(queue, batch);
             if backlog && let Some((batch, _)) = queue.take(stripe, done, Which::Drops) {
                 run(queue, batch);
@@ -430,7 +448,7 @@ impl Tasks {
             while count < most
                 && let Some((batch, _)) = queue.take(stripe, ripe, Which::All)
             {
-                count += batch.count();
+                count += batch.part().count();
                 run(queue, batch);
             }
         }
@@ -518,7 +536,9 @@ pub(crate) fn finish(state: &State, tasks: &Arc<Tasks>) {
     };
     let watch = Watch::passing(state, tasks);
     let rounds = &state.grace_periods.rounds;
-    let mine = |stripe, number| is_of_this_thread(queue, stripe, number);
+    // If one of the callbacks drops the domain, what was to run after it runs now.
+    frames(queue).for_each(|frame| frame.run_rest(queue));
+    let mine = |stripe, number| frames(queue).any(|frame| frame.batch.ticket().is(stripe, number));
     loop {
         queue.seal_loose(|| rounds.join());
         if state.grace_periods.readers.any_chunk() {
@@ -562,7 +582,7 @@ pub(crate) fn run_now(state: &State, tasks: &Arc<Tasks>, most: usize) -> usize {
         while count < most
             && let Some((batch, _)) = queue.take(stripe, done, Which::All)
         {
-            count += batch.count();
+            count += batch.part().count();
             run(queue, batch);
         }
     }

@@ -368,7 +368,7 @@ impl Domain {
     }
 
     /// Goes on with the work behind the callers' backs, as far as that needs no waiting, and runs
-    /// callbacks whose time has come, about `most` of them (in eights). How many. For domains of
+    /// callbacks whose time has come, about `most` of them (in fours). How many. For domains of
     /// [`Runner::Caller`]; others may call it too.
     pub fn run_callbacks(&self, most: usize) -> usize {
         let (state, tasks) = self.tasks();

@@ -96,13 +96,6 @@ impl Chunk {
         unsafe { &*self.place(number) }
     }
 
-    /// # Safety
-    /// A callback was put in this place, and nobody takes it twice.
-    pub(super) unsafe fn take(&self, number: usize) -> Callback {
-        // SAFETY: the caller's.
-        unsafe { self.place(number).read() }
-    }
-
     /// How many callbacks are to be finished.
     pub(super) fn seal(&self, length: usize) {
         // SAFETY: the chunk is alive. Published with the lock of the stripe.
@@ -111,9 +104,16 @@ impl Chunk {
             .store(length as u32, Ordering::Relaxed);
     }
 
-    /// A second hold on a sealed chunk, for [`Finish::finished`].
-    pub(super) fn finish(&self) -> Finish {
-        Finish(self.0)
+    /// Callbacks of a sealed chunk, to be run by whoever gets this.
+    ///
+    /// # Safety
+    /// They were put there, and nobody else gets them.
+    pub(super) unsafe fn part(&self, first: usize, count: usize) -> Part {
+        Part {
+            header: self.0,
+            first: self.place(first),
+            count,
+        }
     }
 }
 
@@ -124,22 +124,39 @@ impl Drop for Chunk {
     }
 }
 
-/// What whoever runs callbacks of a chunk keeps of it: all others who did may be done with it.
+/// Some callbacks of a chunk. The page is there until all parts are finished.
 #[derive(Debug)]
-pub(super) struct Finish(NonNull<Header>);
+pub(super) struct Part {
+    header: NonNull<Header>,
+    first: *mut Callback,
+    count: usize,
+}
 
-impl Finish {
-    /// So many more have run; the chunk, if these were the last.
+impl Part {
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Runs one of them.
     ///
     /// # Safety
-    /// They were taken from this chunk and are accounted for once.
-    pub(super) unsafe fn finished(self, count: usize) -> Option<Chunk> {
+    /// The number is less than the count, and each is run once.
+    pub(super) unsafe fn run(&self, number: usize) {
+        // SAFETY: the caller's.
+        unsafe { self.first.add(number).read() }.run();
+    }
+
+    /// The chunk, if these were the last.
+    ///
+    /// # Safety
+    /// All of them were run.
+    pub(super) unsafe fn finish(self) -> Option<Chunk> {
         // AcqRel: whoever reuses the page comes after all who took callbacks out of it.
         // SAFETY: until the last are accounted for the page is there.
-        let before = unsafe { self.0.as_ref() }
+        let before = unsafe { self.header.as_ref() }
             .unfinished
-            .fetch_sub(count as u32, Ordering::AcqRel);
-        (before as usize == count).then(|| Chunk(self.0))
+            .fetch_sub(self.count as u32, Ordering::AcqRel);
+        (before as usize == self.count).then(|| Chunk(self.header))
     }
 }
 
@@ -166,16 +183,14 @@ mod tests {
         let (chunk, length) = unsafe { Chunk::from_end(start + SIZE - size_of::<Header>()) };
         assert_eq!(length, ROOM);
         chunk.seal(ROOM);
-        for number in 0..ROOM {
-            // SAFETY: put above, taken once.
-            unsafe { chunk.take(number) }.run();
-        }
-        let (first, rest) = (chunk.finish(), chunk.finish());
-        chunk.leave();
-        // SAFETY: all were taken.
+        // SAFETY: put above; each is run once.
         unsafe {
-            assert!(first.finished(1).is_none());
-            assert!(rest.finished(ROOM - 1).is_some());
+            let (first, rest) = (chunk.part(0, 1), chunk.part(1, ROOM - 1));
+            chunk.leave();
+            first.run(0);
+            assert!(first.finish().is_none());
+            (0..rest.count()).for_each(|number| rest.run(number));
+            assert!(rest.finish().is_some());
         }
     }
 }

@@ -21,12 +21,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, fence};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::chunk::{Chunk, Finish, ROOM};
+use super::chunk::{Chunk, Part, ROOM};
 use super::record::Callback;
 use crate::machine;
 
-/// How many callbacks are run at a time.
-pub(super) const SOME: usize = 8;
+/// How many callbacks are run at a time: fewer than the objects of a size that allocators keep for a
+/// thread (7 in glibc), so that what is freed is what is allocated next.
+pub(super) const SOME: usize = 4;
 
 /// The most stripes there are.
 const STRIPES: usize = 16;
@@ -38,7 +39,7 @@ const SPARE: usize = 64;
 pub(crate) struct Queue {
     stripes: Box<[Stripe]>,
     spare: Mutex<Vec<Chunk>>,
-    /// Callbacks that were sealed, and that have run or panicked.
+    /// Callbacks that were sealed, and those that have run, by whole chunks.
     sealed: AtomicU64,
     run: AtomicU64,
     pub(super) panicked: AtomicU64,
@@ -91,9 +92,9 @@ pub(super) struct Ticket {
 
 /// Callbacks that were taken out of a chunk to be run.
 pub(super) struct Batch {
-    callbacks: [Option<Callback>; SOME],
-    count: usize,
-    finish: Finish,
+    part: Part,
+    /// Of the whole chunk.
+    length: usize,
     bytes: usize,
     ticket: Ticket,
 }
@@ -129,8 +130,15 @@ impl Queue {
 
     /// No code of a user's runs with a lock held, so a panic cannot leave halves behind.
     fn stripe(&self, number: usize) -> MutexGuard<'_, Inner> {
-        let stripe = &self.stripes[number % self.stripes.len()].0;
+        let stripe = &self.stripes[self.number(number)].0;
         stripe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of the stripe for a CPU. Mostly there are no more CPUs than stripes, and a
+    /// division is slow.
+    fn number(&self, cpu: usize) -> usize {
+        let count = self.stripes.len();
+        if cpu < count { cpu } else { cpu % count }
     }
 
     pub(super) fn stripes(&self) -> usize {
@@ -158,7 +166,7 @@ impl Queue {
     /// Before a chunk leaves its slot; `barrier` waits for it from now on.
     pub(super) fn ticket(&self, stripe: usize) -> Ticket {
         Ticket {
-            stripe,
+            stripe: self.number(stripe),
             number: self.stripe(stripe).ticket(),
         }
     }
@@ -229,34 +237,29 @@ impl Queue {
     /// second part of the answer: whether the stripe has a backlog.
     pub(super) fn take(&self, stripe: usize, done: u64, which: Which) -> Option<(Batch, bool)> {
         let mut inner = self.stripe(stripe);
-        let backlog = inner.waiting.len() > 4;
+        let backlog = inner.waiting.len() > 128;
         let front = inner.waiting.front_mut()?;
         if front.round > done {
             return None;
         }
-        let mut callbacks = [const { None }; SOME];
-        let mut count = 0;
-        while count < SOME && front.taken < front.length {
-            // SAFETY: sealed, so filled up to its length; each is taken once, under the lock.
-            unsafe {
-                if which == Which::Drops && !front.chunk.peek(front.taken).drops() {
-                    break;
-                }
-                callbacks[count] = Some(front.chunk.take(front.taken));
-            }
-            front.taken += 1;
-            count += 1;
+        let first = front.taken;
+        let mut count = SOME.min(front.length - first);
+        if which == Which::Drops {
+            // SAFETY: sealed, so filled up to its length.
+            let drops = |number: &usize| unsafe { front.chunk.peek(*number) }.drops();
+            count = (first..first + count).take_while(drops).count();
         }
         if count == 0 {
             return None;
         }
+        front.taken += count;
         let batch = Batch {
-            callbacks,
-            count,
-            finish: front.chunk.finish(),
+            // SAFETY: as above, and taken once, under the lock.
+            part: unsafe { front.chunk.part(first, count) },
+            length: front.length,
             bytes: front.bytes,
             ticket: Ticket {
-                stripe: stripe % self.stripes(),
+                stripe: self.number(stripe),
                 number: front.ticket,
             },
         };
@@ -267,24 +270,18 @@ impl Queue {
         Some((batch, backlog))
     }
 
-    /// Runs callbacks that were taken, each by `run`.
-    pub(super) fn run(&self, batch: Batch, mut run: impl FnMut(Callback, &Ticket)) {
-        let Batch {
-            callbacks,
-            count,
-            finish,
-            bytes,
-            ticket,
-        } = batch;
-        for callback in callbacks.into_iter().flatten() {
-            run(callback, &ticket);
-        }
-        self.run.fetch_add(count as u64, Relaxed);
-        // SAFETY: taken from this chunk, and run.
-        if let Some(chunk) = unsafe { finish.finished(count) } {
-            self.bytes.fetch_sub(bytes, Relaxed);
-            self.stripe(ticket.stripe).out.remove(&ticket.number);
+    /// The callbacks of a batch have been run.
+    ///
+    /// # Safety
+    /// So they have.
+    pub(super) unsafe fn finish(&self, batch: Batch) {
+        // SAFETY: the caller's.
+        if let Some(chunk) = unsafe { batch.part.finish() } {
+            self.run.fetch_add(batch.length as u64, Relaxed);
+            self.bytes.fetch_sub(batch.bytes, Relaxed);
             self.recycle(chunk);
+            let Ticket { stripe, number } = batch.ticket;
+            self.stripe(stripe).out.remove(&number);
             self.notify();
         }
     }
@@ -383,8 +380,12 @@ impl Queue {
 }
 
 impl Batch {
-    pub(super) fn count(&self) -> usize {
-        self.count
+    pub(super) fn part(&self) -> &Part {
+        &self.part
+    }
+
+    pub(super) fn ticket(&self) -> &Ticket {
+        &self.ticket
     }
 }
 
