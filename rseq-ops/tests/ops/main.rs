@@ -7,7 +7,11 @@ mod counts;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable")))]
 mod descriptors;
 mod own_registration;
+#[cfg(sequences)]
+mod owners;
 mod single_step;
+
+use std::ffi::OsStr;
 
 use rseq_ops::ops::Outcome;
 
@@ -35,9 +39,15 @@ fn migrate(turn: usize) {
 
 /// This binary again, for one ignored test, with a registration of our own.
 fn assert_child_passes(test: &str) {
+    assert_child_passes_with(test, &[]);
+}
+
+/// The same, with more in its environment.
+fn assert_child_passes_with(test: &str, environment: &[(&str, &OsStr)]) {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--include-ignored", "--nocapture"])
         .env("GLIBC_TUNABLES", "glibc.pthread.rseq=0")
+        .envs(environment.iter().copied())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
