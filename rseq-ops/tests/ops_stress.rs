@@ -159,13 +159,6 @@ stress_tests! {
     after_a_restart_nobody_uses_the_old_pointer: restarts;
 }
 
-/// Every sequence there is has its descriptor in this program.
-#[cfg(sequences)]
-#[test]
-fn the_kernel_accepts_every_descriptor() {
-    common::descriptors::check();
-}
-
 fn locks(kind: Kind, commit: impl Commit + Sync) {
     let slots = PerIndex::new();
     let taken = AtomicUsize::new(0);

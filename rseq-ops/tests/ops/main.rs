@@ -1,11 +1,9 @@
-//! The sequences, the registration and the descriptors, on the real kernel.
+//! The sequences and the registration, on the real kernel.
 //!
 //! The tests of self-registration run this binary again with `GLIBC_TUNABLES`.
 
 mod copies;
 mod counts;
-#[cfg(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable")))]
-mod descriptors;
 mod own_registration;
 #[cfg(sequences)]
 mod owners;
