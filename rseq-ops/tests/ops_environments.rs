@@ -177,6 +177,7 @@ fn the_word_follows_the_registration() {
         assert_eq!(rseq_ops::concurrency_id(), None);
         assert!((rseq_ops::current_cpu() as usize) < rseq_ops::percpu::possible_cpus());
         assert_eq!(rseq(abi::FLAG_UNREGISTER, &raw mut foreign), 0);
+        assert_eq!(Handle::by_cpu(), None, "once refused, never again");
         assert!(foreign.0[0] < 1 << 20);
     })
     .join()
