@@ -80,7 +80,7 @@ static void *begin(void *p)
 	struct start start = *(struct start *)p;
 
 	free(p);
-	if (owner_register())
+	if (__rseq_size && owner_register())
 		abort();
 	return start.run(start.argument);
 }

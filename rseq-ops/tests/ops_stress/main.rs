@@ -86,7 +86,12 @@ fn a_process_can_be_killed_at_any_time() {
         return;
     }
     let mut random = Random(3);
-    for test in TESTS {
+    // Without the means to restart sequences, the test of that is over at once.
+    let restarts = membarrier::register().is_ok();
+    for test in TESTS
+        .iter()
+        .filter(|test| restarts || !test.contains("restart"))
+    {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([test, "--exact", "--nocapture"])
             .env("RSEQ_OPS_STRESS_MS", "1000000")

@@ -69,7 +69,8 @@ pub(crate) fn stress(work: Work<'_>) {
     extern "C" fn handler(_: i32) {
         static SEED: AtomicUsize = AtomicUsize::new(1);
         let handled = HANDLED.load(Ordering::SeqCst);
-        if !handled.is_null() {
+        // A thread that is about to end may be registered no more.
+        if !handled.is_null() && rseq_ops::current_thread().is_some() {
             let seed = SEED.fetch_add(1, Ordering::Relaxed);
             // SAFETY: it lives until the workers, whose handler this is, have been joined.
             unsafe {
