@@ -6,6 +6,17 @@
 //! sequences are as they ship.
 
 /// Where a delay can be. Each lies between the arming and the commit.
+///
+/// ```
+/// use rseq_ops::delay::{self, POINTS, Point};
+///
+/// // Some microseconds before each commit of an addition, if this is a build for tests.
+/// if delay::set(Point::AddCommit, 10_000) {
+///     println!("this will take its time");
+/// }
+/// Point::ALL.map(|point| delay::set(point, 0)); // And none of the POINTS any more.
+/// assert_eq!(Point::ALL.len(), POINTS);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Point {

@@ -12,6 +12,14 @@
 use crate::abi;
 
 /// Why a `membarrier(2)` call was refused: the errno value.
+///
+/// ```
+/// use rseq_ops::membarrier::{self, Refused};
+///
+/// if let Err(Refused(errno)) = membarrier::query() {
+///     println!("no membarrier: {}", std::io::Error::from_raw_os_error(errno));
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused(pub i32);
 
@@ -52,6 +60,15 @@ fn call(_command: i32) -> Result<i32, Refused> {
 ///
 /// # Errors
 /// [`Refused`] where the call does not exist or a filter denies it.
+///
+/// ```
+/// use rseq_ops::{abi, membarrier};
+///
+/// let known = membarrier::query().unwrap_or(0);
+/// if known & abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ == 0 {
+///     println!("nothing here restarts sequences");
+/// }
+/// ```
 pub fn query() -> Result<i32, Refused> {
     call(abi::MEMBARRIER_QUERY)
 }
@@ -79,6 +96,29 @@ pub fn register() -> Result<(), Refused> {
 ///
 /// # Errors
 /// [`Refused`] without [`register`], or where the call is not to be had.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering::Relaxed, compiler_fence, fence};
+/// use rseq_ops::membarrier;
+///
+/// static READING: AtomicBool = AtomicBool::new(false);
+/// static CLOSED: AtomicBool = AtomicBool::new(false);
+///
+/// // The frequent one. Without membarriers its fence would have to be `fence(SeqCst)`.
+/// fn enter() -> bool {
+///     READING.store(true, Relaxed);
+///     compiler_fence(std::sync::atomic::Ordering::SeqCst);
+///     !CLOSED.load(Relaxed)
+/// }
+///
+/// // The rare one: either it sees the reader, or the reader sees it.
+/// if membarrier::register().is_ok() {
+///     CLOSED.store(true, Relaxed);
+///     membarrier::barrier().unwrap();
+///     assert!(!READING.load(Relaxed));
+///     assert!(!enter());
+/// }
+/// ```
 pub fn barrier() -> Result<(), Refused> {
     call(abi::MEMBARRIER_PRIVATE_EXPEDITED).map(drop)
 }
@@ -87,6 +127,18 @@ pub fn barrier() -> Result<(), Refused> {
 ///
 /// # Errors
 /// [`Refused`] without [`register`], or where the call is not to be had.
+///
+/// Cost: as [`barrier`], some microseconds. Async-signal-safe.
+///
+/// ```
+/// use rseq_ops::membarrier;
+///
+/// if membarrier::register().is_ok() {
+///     // Store what sequences look at; then:
+///     membarrier::restart().unwrap();
+///     // Every sequence from here on sees it.
+/// }
+/// ```
 pub fn restart() -> Result<(), Refused> {
     call(abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ).map(drop)
 }

@@ -73,6 +73,16 @@ impl<'a> Counter<'a> {
     ///
     /// # Errors
     /// [`Error`], which says what was too much.
+    ///
+    /// ```
+    /// use rseq_ops::percpu::{Allocator, Counter, Fork};
+    ///
+    /// let memory = Allocator::with_limit(Fork::Keep, 64 << 10);
+    /// let (hits, misses) = (Counter::new_in(&memory).unwrap(), Counter::new_in(&memory).unwrap());
+    /// hits.add(2);
+    /// misses.add(-1);
+    /// assert_eq!((hits.sum(), misses.sum()), (2, -1));
+    /// ```
     pub fn new_in(allocator: &'a Allocator) -> Result<Self, Error> {
         Ok(Counter {
             handle: machine::shared_handle(),

@@ -64,6 +64,17 @@ pub enum Mode {
 }
 
 /// Why there is no reservation.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, NotReserved, Ring};
+///
+/// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+/// let most = ring.longest();
+/// let asked = most + 1;
+/// assert_eq!(ring.reserve(asked).unwrap_err(), NotReserved::TooLong { asked, most });
+/// while ring.write(b"on and on").is_ok() {}
+/// assert!(ring.totals().dropped > 0); // NotReserved::Dropped
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReserved {
     /// The record is larger than any can be.
@@ -92,6 +103,16 @@ impl fmt::Display for NotReserved {
 impl core::error::Error for NotReserved {}
 
 /// What has become of records, over all rings.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, Ring, Totals};
+///
+/// let ring = Ring::new(Mode::Overwrite, 4096).unwrap();
+/// (0..1000).for_each(|_| ring.write(b"on and on").unwrap());
+/// let got = ring.consumer().unwrap().poll(|_| ());
+/// let Totals { consumed, overwritten, dropped } = ring.totals();
+/// assert_eq!((consumed, consumed + overwritten, dropped), (got, 1000, 0));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Handed to the consumer, or reserved and then not wanted.
@@ -103,6 +124,18 @@ pub struct Totals {
 }
 
 /// A record as the consumer gets it.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, Record, Ring, possible_cpus};
+///
+/// fn show(record: Record<'_>) {
+///     let place = if record.ring < possible_cpus() { "CPU" } else { "stripe" };
+///     println!("{:>12} ns {place} {}: {:x?}", record.time, record.ring, record.bytes);
+/// }
+/// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+/// ring.write(&[1, 2, 3]).unwrap();
+/// assert_eq!(ring.consumer().unwrap().poll(show), 1);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'c> {
     /// The ring: the CPU where the record was reserved, or a number from
@@ -208,6 +241,21 @@ impl Ring {
     ///
     /// # Errors
     /// As for [`Ring::new`].
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// use rseq_ops::percpu::{Mode, Ring};
+    ///
+    /// /// Counts instead of timing.
+    /// fn ticks() -> u64 {
+    ///     static TICKS: AtomicU64 = AtomicU64::new(0);
+    ///     TICKS.fetch_add(1, Relaxed)
+    /// }
+    /// let ring = Ring::with_clock(Mode::Discard, 4096, ticks).unwrap();
+    /// ring.write(b"first").unwrap();
+    /// let before = ticks();
+    /// ring.consumer().unwrap().poll(|record| assert!(record.time < before));
+    /// ```
     pub fn with_clock(mode: Mode, size: usize, clock: fn() -> u64) -> Result<Self, Error> {
         if size > LARGEST {
             return Err(Error::Object {
@@ -249,6 +297,18 @@ impl Ring {
     ///
     /// # Errors
     /// [`NotReserved`]; what is dropped is counted.
+    ///
+    /// ```
+    /// use rseq_ops::percpu::{Mode, Ring};
+    ///
+    /// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+    /// let mut record = ring.reserve(8).unwrap();
+    /// record.write(&7u32.to_ne_bytes());
+    /// record.write(&8u32.to_ne_bytes());
+    /// record.commit();
+    /// drop(ring.reserve(100).unwrap()); // Thought better of it: not delivered.
+    /// assert_eq!(ring.consumer().unwrap().poll(|record| assert_eq!(record.bytes.len(), 8)), 1);
+    /// ```
     pub fn reserve(&self, length: usize) -> Result<Reservation<'_>, NotReserved> {
         if length > self.longest() {
             return Err(NotReserved::TooLong {

@@ -8,6 +8,22 @@ use super::{BUSY, HEAD, PAYLOAD, Ring, UNWANTED, word};
 
 /// A record that is being written. Dropped without [`Reservation::commit`], it is discarded.
 /// It may be committed by another thread than the one that reserved it.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, Reservation, Ring};
+///
+/// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+/// let mut record: Reservation<'_> = ring.reserve(12).unwrap();
+/// record.write(b"hello");
+/// record.write(b", ");
+/// assert_eq!(record.length(), 12);
+/// // Another thread, on another CPU, may finish it.
+/// std::thread::scope(|scope| scope.spawn(move || {
+///     record.write(b"world");
+///     record.commit();
+/// }).join().unwrap());
+/// ring.consumer().unwrap().poll(|record| assert_eq!(record.bytes, b"hello, world"));
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping a reservation discards the record"]
 pub struct Reservation<'r> {
