@@ -2,7 +2,7 @@
 //!
 //! Source: `include/uapi/linux/rseq.h`, `include/uapi/linux/membarrier.h`.
 //!
-//! What [`crate::registration`] and [`crate::mod@features`] read with these, by hand:
+//! What [`crate::registration`] and [`mod@crate::features`] read with these, by hand:
 //! ```
 //! # #[cfg(all(target_os = "linux", not(miri)))]
 //! # fn by_hand() {

@@ -102,7 +102,8 @@ pub(crate) static LOOPS: [core::sync::atomic::AtomicU64; POINTS] =
     [const { core::sync::atomic::AtomicU64::new(0) }; POINTS];
 
 /// Sets the length of the delay at a point, in iterations of a two-instruction loop; 0 is none.
-/// Returns whether delays are compiled in.
+/// For all threads, from their next pass on. Async-signal-safe. Returns whether delays are compiled
+/// in.
 pub fn set(point: Point, iterations: u64) -> bool {
     #[cfg(feature = "delay-injection")]
     {

@@ -8,6 +8,8 @@
 //!
 //! Neither reaches other processes. Both need [`register`] first, once per process; the
 //! registration survives `fork` and not `execve`.
+//!
+//! Each function is one or two system calls, leaves errno alone, and is async-signal-safe.
 
 use crate::abi;
 
@@ -73,7 +75,7 @@ pub fn query() -> Result<i32, Refused> {
     call(abi::MEMBARRIER_QUERY)
 }
 
-/// Registers this process for [`barrier`] and [`restart`]. Idempotent and async-signal-safe. With
+/// Registers this process for [`barrier`] and [`restart`]. Idempotent. With
 /// many threads the kernel may take some milliseconds for it.
 ///
 /// # Errors
@@ -92,7 +94,7 @@ pub fn register() -> Result<(), Refused> {
 }
 
 /// A full memory barrier on every CPU that runs a thread of this process, the caller's included.
-/// Cost: one system call and an interrupt per such CPU. Async-signal-safe.
+/// Cost: one system call and an interrupt per such CPU: some microseconds.
 ///
 /// # Errors
 /// [`Refused`] without [`register`], or where the call is not to be had.
@@ -128,7 +130,7 @@ pub fn barrier() -> Result<(), Refused> {
 /// # Errors
 /// [`Refused`] without [`register`], or where the call is not to be had.
 ///
-/// Cost: as [`barrier`], some microseconds. Async-signal-safe.
+/// Cost: as [`barrier`].
 ///
 /// ```
 /// use rseq_ops::membarrier;

@@ -207,8 +207,8 @@ impl Drop for Area {
 }
 
 /// Upper bound of the index of every thread, ever: the *possible* CPUs of the kernel, which is
-/// neither the CPUs on line nor those this process may use. At least 1; the same at every call.
-/// Async-signal-safe.
+/// neither the CPUs on line nor those this process may use. From 1 to 65,536; the same at every
+/// call. Async-signal-safe; one load but for the first call, which reads a file.
 ///
 /// ```
 /// let cpus = rseq_ops::percpu::possible_cpus();

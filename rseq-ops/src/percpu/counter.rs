@@ -121,7 +121,8 @@ impl<'a> Counter<'a> {
         }
     }
 
-    /// The sum over all CPUs. Takes a cache line from each that has written to it since.
+    /// The sum over all CPUs. Takes a cache line from each that has written to it since: three loads
+    /// for each possible CPU. Async-signal-safe.
     pub fn sum(&self) -> i64 {
         // Acquire: pairs with the additions: what a thread did before one that is in the sum is
         // visible.

@@ -65,6 +65,9 @@ unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 /// by shared reference and change through atomics, or through [`crate::ops`] (with
 /// [`PerCpu::SHIFT`] and [`PerCpu::base`]).
 ///
+/// Nothing here takes a lock or uses the heap: all is async-signal-safe, as far as the `T`s'
+/// making and dropping is. To free it looks at every word for every possible CPU.
+///
 /// ```
 /// use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// use rseq_ops::percpu::{Allocator, PerCpu};

@@ -276,7 +276,7 @@ impl Ring {
         })
     }
 
-    /// The most bytes that a record can have.
+    /// The most bytes that a record can have: an eighth of the ring's size, less 32.
     pub fn longest(&self) -> usize {
         self.part - 2 * HEAD
     }
@@ -480,7 +480,8 @@ impl Ring {
         (offset == self.part).then_some((records, busy))
     }
 
-    /// The one consumer, if nobody else is it.
+    /// The one consumer, if nobody else is it. Does not wait; async-signal-safe, and so is
+    /// [`Consumer::poll`] if its closure is.
     pub fn consumer(&self) -> Option<Consumer<'_>> {
         let locked = self.consumer.try_lock()?;
         Some(Consumer {
@@ -489,7 +490,7 @@ impl Ring {
         })
     }
 
-    /// What has become of records so far.
+    /// What has become of records so far. Some loads for each ring; async-signal-safe.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for ring in 0..self.rings() {

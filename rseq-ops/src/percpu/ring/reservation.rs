@@ -7,7 +7,8 @@ use core::sync::atomic::Ordering;
 use super::{BUSY, HEAD, PAYLOAD, Ring, UNWANTED, word};
 
 /// A record that is being written. Dropped without [`Reservation::commit`], it is discarded.
-/// It may be committed by another thread than the one that reserved it.
+/// It may be committed by another thread than the one that reserved it. All of this is plain
+/// stores: async-signal-safe, and never given up.
 ///
 /// ```
 /// use rseq_ops::percpu::{Mode, Reservation, Ring};
