@@ -1,7 +1,7 @@
 //! The writing end, from the reservation to the commit.
 
 use core::marker::PhantomData;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
 use super::{BUSY, HEAD, PAYLOAD, Ring, UNWANTED, word};
@@ -39,10 +39,11 @@ pub struct Reservation<'r> {
 
 impl<'r> Reservation<'r> {
     /// Of the record at this address, whose header this is.
-    pub(super) fn new(record: *mut usize, header: usize) -> Self {
+    #[inline]
+    pub(super) fn new(record: NonNull<usize>, header: usize) -> Self {
         Reservation {
             ring: PhantomData,
-            record: record.expose_provenance(),
+            record: record.expose_provenance().get(),
             header,
             written: 0,
             pending: 0,
@@ -87,6 +88,7 @@ impl<'r> Reservation<'r> {
         }
     }
 
+    #[inline]
     fn push(&mut self, byte: u8) {
         let filled = self.written % 8;
         let mut pending = self.pending.to_ne_bytes();
@@ -100,6 +102,7 @@ impl<'r> Reservation<'r> {
     }
 
     /// Stores the word that `written` is in.
+    #[inline]
     fn store(&self, value: u64) {
         let at = self.record + HEAD + self.written / 8 * 8;
         // SAFETY: within the record, which is ours, of a ring that is borrowed.
@@ -114,6 +117,7 @@ impl<'r> Reservation<'r> {
         core::mem::forget(self);
     }
 
+    #[inline]
     fn finish(&self, flags: usize) {
         let mut written = self.written;
         if !written.is_multiple_of(8) {
