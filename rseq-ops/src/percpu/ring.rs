@@ -28,8 +28,8 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::area::{Area, Error};
-use super::machine::{ATTEMPTS, Lock, stripe};
-use crate::ops::{self, Outcome, Release};
+use super::machine::{Lock, stripe};
+use crate::ops::{self, ATTEMPTS, Outcome, Release};
 use crate::registration::Handle;
 
 /// Rings for threads that cannot use sequences.
