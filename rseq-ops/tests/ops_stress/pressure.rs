@@ -25,12 +25,13 @@ enum Disturbance {
 }
 
 impl Disturbance {
-    const EACH: [Self; 5] = [
-        Self::Signals,
-        Self::Migration,
-        Self::Yields,
-        Self::Deaths,
-        Self::All,
+    /// With how many threads there are for each CPU, beside one.
+    const EACH: [(Self, usize); 5] = [
+        (Self::Signals, 2),
+        (Self::Migration, 1),
+        (Self::Yields, 4),
+        (Self::Deaths, 2),
+        (Self::All, 6),
     ];
 
     fn has(self, other: Self) -> bool {
@@ -86,7 +87,7 @@ pub(crate) fn stress(work: Work<'_>) {
     let time = Duration::from_millis(time) / Disturbance::EACH.len() as u32;
     let cpus = common::allowed_cpus();
 
-    for disturbance in Disturbance::EACH {
+    for (disturbance, threads) in Disturbance::EACH {
         let signals = disturbance.has(Disturbance::Signals);
         HANDLED.store(
             if signals {
@@ -97,7 +98,7 @@ pub(crate) fn stress(work: Work<'_>) {
             Ordering::SeqCst,
         );
         let over = AtomicBool::new(false);
-        let threads: Vec<_> = (0..2 * cpus.len().min(4) + 1)
+        let threads: Vec<_> = (0..threads * cpus.len().min(4) + 1)
             .map(|_| AtomicUsize::new(0))
             .collect();
         std::thread::scope(|scope| {
