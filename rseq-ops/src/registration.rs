@@ -90,8 +90,7 @@ impl Handle {
     /// ```
     #[inline]
     pub fn by_cpu() -> Option<Self> {
-        current_thread()?;
-        Some(at(AREA.load(Ordering::Relaxed), false))
+        registered().then(|| at(AREA.load(Ordering::Relaxed), false))
     }
 
     /// The calling thread's handle with the concurrency id as the index: `None` also where the
@@ -142,18 +141,23 @@ const AREA_UNKNOWN: isize = isize::MIN;
 /// ```
 #[inline]
 pub fn process() -> Process {
-    // Acquire: pairs with the release in `discover`; whoever sees the owner sees the rest.
-    let owner = match OWNER.load(Ordering::Acquire) {
-        LIBC => Owner::Libc,
-        OWN => Owner::Own,
-        NOBODY => Owner::Nobody,
-        _ => discover(),
-    };
+    let owner = owner();
     let feature_size = FEATURE_SIZE.load(Ordering::Relaxed);
     Process {
         owner,
         feature_size,
         dense_index: feature_size as usize >= abi::MM_CID_FEATURE_SIZE,
+    }
+}
+
+#[inline]
+fn owner() -> Owner {
+    // Acquire: pairs with the release in `discover`; whoever sees the owner sees the rest.
+    match OWNER.load(Ordering::Acquire) {
+        LIBC => Owner::Libc,
+        OWN => Owner::Own,
+        NOBODY => Owner::Nobody,
+        _ => discover(),
     }
 }
 
@@ -172,10 +176,17 @@ pub fn process() -> Process {
 /// ```
 #[inline]
 pub fn current_thread() -> Option<Handle> {
-    match process().owner {
-        Owner::Libc => Some(handle()),
-        Owner::Own => own::current_thread().then(handle),
-        Owner::Nobody => None,
+    registered().then(|| at(AREA.load(Ordering::Relaxed), has_concurrency_id()))
+}
+
+/// Whether the calling thread is registered; registers it if that is ours to do. Whoever gets a
+/// yes finds [`AREA`].
+#[inline]
+fn registered() -> bool {
+    match owner() {
+        Owner::Libc => true,
+        Owner::Own => own::current_thread(),
+        Owner::Nobody => false,
     }
 }
 
