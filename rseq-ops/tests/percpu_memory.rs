@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use percpu_support::{disturbed, in_child};
+use percpu_support::{cpus, disturbed, in_child, pin};
 use rseq_ops::percpu::{
     Allocator, Area, Counter, Error, Fork, Mode, Node, PerCpu, Ring, Stack, possible_cpus,
 };
@@ -90,6 +90,39 @@ fn memory_that_nobody_wrote_to_is_not_real() {
     for cpu in 1..possible_cpus() {
         assert_eq!(resident(cpu), 0);
     }
+}
+
+/// On a machine with one node this cannot fail: `.ci/guests` has one with two.
+#[test]
+fn a_page_is_on_the_node_of_the_cpu_that_first_wrote_to_it() {
+    let memory = Allocator::new(Fork::Keep);
+    let object = PerCpu::<[AtomicU8; 65536]>::zeroed(&memory).unwrap();
+    let mut nodes = Vec::new();
+    for cpu in cpus() {
+        pin(0, &[cpu]);
+        let byte = &object.get(cpu).unwrap()[0];
+        byte.store(1, Relaxed);
+        let (pages, mut node) = ([byte.as_ptr()], -1);
+        // SAFETY: asks for the node of one page, and moves nothing, as no nodes are given.
+        let answer = unsafe {
+            let to = std::ptr::null::<i32>();
+            libc::syscall(
+                libc::SYS_move_pages,
+                0,
+                1,
+                pages.as_ptr(),
+                to,
+                &raw mut node,
+                0,
+            )
+        };
+        if answer != 0 || node < 0 {
+            return println!("skipped: the kernel does not tell ({answer}, {node})");
+        }
+        assert_eq!(Some(node as u32), rseq_ops::numa_node(), "CPU {cpu}");
+        nodes.push(node);
+    }
+    println!("the nodes of the CPUs: {nodes:?}");
 }
 
 #[test]
