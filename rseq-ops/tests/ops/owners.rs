@@ -20,10 +20,11 @@ use crate::{assert_child_passes_with, until_committed};
 /// Where the child finds its owner's shared object.
 const OBJECT: &str = "RSEQ_OPS_TEST_OWNER";
 
-/// Compiles `owner.c`; removes the result at the end. `None` without a C compiler.
+/// A compiled `owner.c`, removed at the end.
 struct Object(PathBuf);
 
 impl Object {
+    /// `None` without a C compiler.
     fn new(name: &str, flags: &[&str]) -> Option<Self> {
         let object = format!("rseq-ops-{name}-{}.so", std::process::id());
         let object = Object(std::env::temp_dir().join(object));
