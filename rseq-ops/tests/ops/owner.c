@@ -22,6 +22,8 @@
 #define SIGNATURE 0x53053053u
 #elif defined(__aarch64__)
 #define SIGNATURE 0xd428bc00u
+#elif defined(__riscv)
+#define SIGNATURE 0xf1401073u
 #endif
 
 struct area {
