@@ -12,6 +12,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use crate::domain::State;
+use crate::fork;
 use crate::stall::Watch;
 use crate::tasks::Tasks;
 use crate::worker;
@@ -60,9 +61,19 @@ impl Inner {
     }
 }
 
+/// What [`Queue::run_some`] did.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ran {
+    Some,
+    Nothing,
+    /// Another thread is at it, and pokes the worker when it has done some.
+    Elsewhere,
+}
+
 thread_local! {
-    /// How many callbacks this thread is inside of.
-    static RUNNING: Cell<usize> = const { Cell::new(0) };
+    /// The process of the callback that this thread is inside of; 0 if it is not. A child that a
+    /// callback forks is not inside of it.
+    static RUNNING: Cell<u64> = const { Cell::new(0) };
 }
 
 impl Queue {
@@ -119,11 +130,15 @@ impl Queue {
     }
 
     /// Runs some callbacks of the batch, if it is ripe after grace period `done` and nobody else is
-    /// at it. Whether it did.
-    pub(crate) fn run_some(&self, done: u64) -> bool {
+    /// at it.
+    pub(crate) fn run_some(&self, done: u64) -> Ran {
+        let process = fork::incarnation();
         let mut inner = self.lock();
-        if inner.batch.is_empty() || inner.round > done || !inner.is_mine() {
-            return false;
+        if inner.batch.is_empty() || inner.round > done {
+            return Ran::Nothing;
+        }
+        if !inner.is_mine() {
+            return Ran::Elsewhere;
         }
         let outer = inner.runner.replace(thread::current().id());
         for _ in 0..SOME {
@@ -132,22 +147,25 @@ impl Queue {
             };
             drop(inner);
             run(callback);
+            if fork::incarnation() != process {
+                return Ran::Some; // It forked: the lock may be held in this child by nobody.
+            }
             inner = self.lock();
             inner.run += 1;
         }
         inner.runner = outer;
         self.progress.notify_all();
-        true
+        Ran::Some
     }
 }
 
 fn run(callback: Callback) {
-    RUNNING.set(RUNNING.get() + 1);
+    let outer = RUNNING.replace(fork::incarnation());
     // The panic hook has reported a panic. Its payload may panic when dropped: leave it.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
         std::mem::forget(payload);
     }
-    RUNNING.set(RUNNING.get() - 1);
+    RUNNING.set(outer);
 }
 
 /// Queues a callback.
@@ -160,7 +178,7 @@ pub(crate) fn call(tasks: &Arc<Tasks>, callback: Callback) {
 pub(crate) fn barrier(state: &State, tasks: &Tasks) {
     assert!(
         // Thread-local data that is gone is that of a thread that runs no callbacks.
-        RUNNING.try_with(Cell::get).unwrap_or(0) == 0,
+        RUNNING.try_with(Cell::get).unwrap_or(0) != fork::incarnation(),
         "barrier() called by an RCU callback: it would wait for that callback itself"
     );
     let target = tasks.queue.lock().queued;
@@ -169,8 +187,11 @@ pub(crate) fn barrier(state: &State, tasks: &Tasks) {
 
 /// Runs what is queued, for a domain that is being dropped, perhaps by one of its callbacks.
 pub(crate) fn finish(state: &State, tasks: &Tasks) {
-    while !tasks.queue.is_empty() {
+    while tasks.is_ours() && !tasks.queue.is_empty() {
         drive(state, tasks);
+    }
+    if !tasks.is_ours() {
+        return; // A callback forked: this is the child.
     }
     let mut inner = tasks.queue.lock();
     while !inner.is_mine() {
@@ -184,7 +205,7 @@ pub(crate) fn finish(state: &State, tasks: &Tasks) {
 
 fn wait(state: &State, tasks: &Tasks, done: impl Fn(&Inner) -> bool) {
     let watch = Watch::blocking(state, tasks);
-    loop {
+    while tasks.is_ours() {
         if done(&tasks.queue.lock()) {
             return;
         }
@@ -220,8 +241,14 @@ fn drive(state: &State, tasks: &Tasks) {
             pause = (pause * 2).min(Duration::from_secs(60));
         }
     }
-    tasks.futures.wake(rounds.done());
-    if !tasks.queue.run_some(rounds.done()) {
+    tasks.wake(rounds.done());
+    let ran = tasks.queue.run_some(rounds.done());
+    if !tasks.is_ours() {
+        return;
+    }
+    // The worker may have found us at it.
+    worker::poke();
+    if ran != Ran::Some {
         let inner = tasks.queue.lock();
         if !inner.batch.is_empty() || inner.runner.is_some() {
             drop(tasks.queue.progress.wait_timeout(inner, ELSEWHERE));

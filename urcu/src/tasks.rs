@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::callbacks::Queue;
+use crate::callbacks::{Queue, Ran};
 use crate::domain::State;
 use crate::fork;
 use crate::polling::Futures;
@@ -89,24 +89,42 @@ impl Tasks {
 
     /// The domain ends: all its sections are over.
     pub(crate) fn close(&self) {
+        if !self.is_ours() {
+            return; // A callback of a domain that is dropped forked: this is the child.
+        }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = None;
         self.futures.wake(u64::MAX);
     }
 
+    /// Wakes those who await a grace period up to `done`. Not in a child that was forked in the
+    /// middle of what the caller does: locks may be held there by threads that it does not have.
+    pub(crate) fn wake(&self, done: u64) {
+        if self.is_ours() {
+            self.futures.wake(done);
+        }
+    }
+
     /// Has the worker see to it that grace period `round` ends.
     pub(crate) fn want(self: &Arc<Self>, round: u64) {
-        self.wanted.fetch_max(round, Ordering::Relaxed);
+        // Release: see `Rounds::is_ours`.
+        self.wanted.fetch_max(round, Ordering::Release);
         self.schedule();
     }
 
     /// Has the worker take a turn, if it is not about to.
     pub(crate) fn schedule(self: &Arc<Self>) {
+        if !self.is_ours() {
+            return; // A fork in the middle of what the caller does: this is the child.
+        }
         // Pairs with the fence in `turn`: either the worker sees what there is to do, or we see
         // that it has left.
         fence(Ordering::SeqCst);
         if !self.scheduled.load(Ordering::Relaxed) && !self.scheduled.swap(true, Ordering::Relaxed)
         {
             worker::hand(Arc::clone(self));
+        } else {
+            // It may have been impossible to start it then.
+            worker::is_there();
         }
     }
 
@@ -114,19 +132,25 @@ impl Tasks {
         state
             .grace_periods
             .rounds
-            .is_done(self.wanted.load(Ordering::Relaxed))
+            .is_done(self.wanted.load(Ordering::Acquire))
             && self.queue.is_empty()
     }
 
     /// The worker's turn: goes on with grace periods as far as that needs no waiting, and runs
     /// callbacks that are ripe, some at a time.
     pub(crate) fn turn(&self) -> Turn {
-        let Some(done) = self.with_state(|state| self.advance(state)) else {
+        if !self.is_ours() {
+            return Turn::Over; // Another callback forked, and this is the child.
+        }
+        let Some((done, waits)) = self.with_state(|state| self.advance(state)) else {
             return Turn::Over;
         };
         // Outside: it runs a user's code.
-        self.futures.wake(done);
+        self.wake(done);
         let ran = self.queue.run_some(done);
+        if !self.is_ours() {
+            return Turn::Over;
+        }
         let left = self.with_state(|state| {
             if self.is_over(state) {
                 self.scheduled.store(false, Ordering::Relaxed);
@@ -137,8 +161,9 @@ impl Tasks {
                 }
                 return Turn::More;
             }
-            let rounds = &state.grace_periods.rounds;
-            if ran || rounds.done() != done {
+            // What came since `advance` found us scheduled, and did not poke: nobody would.
+            let poked = waits || ran == Ran::Elsewhere;
+            if ran == Ran::Some || !poked || state.grace_periods.rounds.done() != done {
                 return Turn::More;
             }
             Turn::Waiting {
@@ -148,14 +173,15 @@ impl Tasks {
         left.unwrap_or(Turn::Over)
     }
 
-    /// The grace period that is done after this.
-    fn advance(&self, state: &State) -> u64 {
+    /// The grace period that is done after this, and whether a later one waits for readers or for
+    /// whoever leads it; then there will be a poke.
+    fn advance(&self, state: &State) -> (u64, bool) {
         let rounds = &state.grace_periods.rounds;
         let batch = self.queue.seal(|| rounds.join());
-        let target = batch.unwrap_or(0).max(self.wanted.load(Ordering::Relaxed));
-        state
-            .grace_periods
-            .advance(target, &Watch::passing(state, self));
-        rounds.done()
+        // Acquire: see `Rounds::is_ours`.
+        let target = batch.unwrap_or(0).max(self.wanted.load(Ordering::Acquire));
+        let watch = Watch::passing(state, self);
+        let all = state.grace_periods.advance(target, &watch);
+        (rounds.done(), !all)
     }
 }

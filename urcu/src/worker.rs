@@ -77,7 +77,7 @@ pub(crate) fn hand(tasks: Arc<Tasks>) {
 
 /// Whether there is a worker; tries to start it. If there is none, callers must help themselves.
 pub(crate) fn is_there() -> bool {
-    start(&mut worker().lock())
+    PROCESS.worker_started.load(Ordering::Relaxed) != 0 || start(&mut worker().lock())
 }
 
 fn start(inner: &mut Inner) -> bool {
@@ -85,6 +85,9 @@ fn start(inner: &mut Inner) -> bool {
         let thread = thread::Builder::new().name("urcu-callbacks".into());
         // The new thread inherits the mask: the program's signals are not for it.
         inner.started = without_signals(|| thread.spawn(work).is_ok());
+        if inner.started {
+            PROCESS.worker_started.store(1, Ordering::Relaxed);
+        }
     }
     inner.started
 }
