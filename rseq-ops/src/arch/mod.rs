@@ -22,6 +22,16 @@ pub(crate) use aarch64::*;
 #[cfg(all(sequences, target_arch = "aarch64"))]
 pub(crate) use data_aarch64::*;
 
+#[cfg(all(sequences, target_arch = "riscv64"))]
+#[macro_use]
+mod riscv64;
+#[cfg(all(sequences, target_arch = "riscv64"))]
+mod data_riscv64;
+#[cfg(all(sequences, target_arch = "riscv64"))]
+pub(crate) use data_riscv64::*;
+#[cfg(all(sequences, target_arch = "riscv64"))]
+pub(crate) use riscv64::*;
+
 #[cfg(not(sequences))]
 mod data_portable;
 #[cfg(not(sequences))]

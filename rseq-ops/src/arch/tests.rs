@@ -294,7 +294,10 @@ fn items_are_in_one_place_whatever_is_aborted() {
         }
         for [single, count, array @ ..] in cache.slots(caches) {
             let objects = array[..count.swap(0, AcqRel).min(MOST)].iter();
-            for object in objects.map(|word| word.load(Relaxed)).chain([single.swap(0, AcqRel)]) {
+            for object in objects
+                .map(|word| word.load(Relaxed))
+                .chain([single.swap(0, AcqRel)])
+            {
                 found.extend(item_or_none(object, &item));
             }
         }
@@ -330,9 +333,6 @@ fn items_are_in_one_place_whatever_is_aborted() {
 }
 
 /// No item for 0.
-fn item_or_none<'i>(
-    address: usize,
-    item: &impl Fn(usize) -> Option<&'i Item>,
-) -> Option<&'i Item> {
+fn item_or_none<'i>(address: usize, item: &impl Fn(usize) -> Option<&'i Item>) -> Option<&'i Item> {
     if address == 0 { None } else { item(address) }
 }
