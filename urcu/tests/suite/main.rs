@@ -12,6 +12,7 @@ mod cells;
 mod domains;
 mod environments;
 mod first_use;
+mod hotplug;
 mod in_force;
 mod migration;
 mod poison;

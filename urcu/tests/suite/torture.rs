@@ -137,6 +137,12 @@ fn assert_right(readers: &[Reader], time: Duration, what: &str) {
     assert!(counts.updates.load(Ordering::SeqCst) > 0, "{counts:?}");
 }
 
+/// No kind of reader sees anything wrong for so long.
+#[track_caller]
+pub(crate) fn assert_all_readers_right(time: Duration, what: &str) {
+    assert_right(&READERS, time, what);
+}
+
 #[test]
 fn readers_never_see_reclaimed_memory() {
     let _deadline = deadline("readers_never_see_reclaimed_memory");
