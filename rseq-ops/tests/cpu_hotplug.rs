@@ -12,14 +12,15 @@ use std::time::Duration;
 
 use rseq_ops::percpu::{Counter, Node, Stack, possible_cpus};
 
-/// The switches of the CPUs that can go off line, or why there are none to use.
+/// The switches of some CPUs that can go off line, or why there are none to use.
 fn switches() -> Result<Vec<PathBuf>, &'static str> {
     if std::env::var_os("TEST_CPU_HOTPLUG").is_none() {
         return Err("TEST_CPU_HOTPLUG is not set");
     }
     let switch = |cpu| PathBuf::from(format!("/sys/devices/system/cpu/cpu{cpu}/online"));
     let writable = |path: &PathBuf| fs::OpenOptions::new().write(true).open(path).is_ok();
-    let found: Vec<_> = (1..possible_cpus()).map(switch).filter(writable).collect();
+    // Not `possible_cpus`, which is to be asked first when a CPU is off line.
+    let found: Vec<_> = (1..1024).map(switch).filter(writable).take(3).collect();
     if found.is_empty() {
         return Err("no file /sys/devices/system/cpu/cpuN/online is writable");
     }
@@ -58,6 +59,8 @@ fn sums_stay_exact_and_restarts_end_under_hotplug() {
         Ok(switches) => switches,
         Err(reason) => return println!("skipped: {reason}"),
     };
+    // Memory is for CPUs, too, that come later.
+    let late = switches.last().map(Off::new);
     const NODES: usize = 64;
     const THREADS: usize = 6;
     let mut nodes = [const { Node::new(()) }; NODES];
@@ -68,6 +71,7 @@ fn sums_stay_exact_and_restarts_end_under_hotplug() {
     for node in &mut nodes {
         stack.push(node);
     }
+    drop(late);
     thread::scope(|scope| {
         let _stop = Stop(&stop);
         for _ in 0..THREADS {
@@ -107,7 +111,7 @@ fn sums_stay_exact_and_restarts_end_under_hotplug() {
                     thread::sleep(Duration::from_millis(1));
                 }
             }
-            // All at once: one CPU is left.
+            // All at once.
             let _off: Vec<_> = switches.iter().map(Off::new).collect();
             let before = restarts.load(Relaxed);
             while restarts.load(Relaxed) < before + 2 {

@@ -70,7 +70,7 @@ fn no_node_is_lost_or_owned_twice() {
     disturbed(4, Some(pop_and_push), |thread, running| {
         while running() {
             if thread == 0 {
-                for node in stack.take_all().unwrap() {
+                for node in stack.take_all().unwrap().take(NODES + 1) {
                     hold(node);
                     taken.lock().unwrap().push(node);
                 }

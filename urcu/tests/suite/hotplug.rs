@@ -38,6 +38,7 @@ fn grace_periods_are_right_and_end_while_cpus_go_off_line_and_come_back() {
     let switches: Vec<_> = (1..possible_cpus())
         .map(|cpu| PathBuf::from(format!("/sys/devices/system/cpu/cpu{cpu}/online")))
         .filter(|path| fs::OpenOptions::new().write(true).open(path).is_ok())
+        .take(3)
         .collect();
     if switches.is_empty() {
         return skip("no file /sys/devices/system/cpu/cpuN/online is writable");
@@ -52,7 +53,7 @@ fn grace_periods_are_right_and_end_while_cpus_go_off_line_and_come_back() {
                     let _off = Off::new(switch);
                     thread::sleep(Duration::from_millis(5));
                 }
-                // All at once: one CPU is left.
+                // All at once.
                 let _off: Vec<_> = switches.iter().map(Off::new).collect();
                 thread::sleep(Duration::from_millis(5));
                 rounds.fetch_add(1, Ordering::Relaxed);
