@@ -19,6 +19,7 @@ mod first_use;
 mod fork;
 mod fork_in_handlers;
 mod forked;
+mod hotplug;
 mod in_force;
 mod migration;
 mod poison;
