@@ -7,6 +7,7 @@
 
 mod support;
 
+mod asynchronous;
 mod callbacks;
 mod cells;
 mod domains;
@@ -18,11 +19,13 @@ mod forked;
 mod in_force;
 mod migration;
 mod poison;
+mod polling;
 mod refusal;
 #[cfg(feature = "delay-injection")]
 mod registration;
 mod seccomp;
 mod sections;
+mod sharing;
 mod signals;
 mod stamped;
 mod tls;
