@@ -14,6 +14,8 @@ mod domains;
 mod environments;
 mod first_use;
 mod fork;
+#[cfg(target_arch = "x86_64")]
+mod fork_at_every_instruction;
 mod fork_in_handlers;
 mod forked;
 mod in_force;
@@ -27,6 +29,7 @@ mod seccomp;
 mod sections;
 mod sharing;
 mod signals;
+mod stalls;
 mod stamped;
 mod tls;
 mod torture;
