@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use urcu::{Domain, GracePeriod};
 
 use crate::forked::block_on;
 use crate::seccomp::refuse_in_this_thread;
-use crate::support::{assert_child_passes, deadline};
+use crate::support::{assert_child_passes, deadline, length};
 
 fn until(condition: impl Fn() -> bool) {
     while !condition() {
@@ -219,6 +219,30 @@ fn child_whose_wakers_ask_for_more() {
         drop(guard);
         receiver.recv().unwrap();
     }
+}
+
+#[test]
+fn a_callback_that_comes_as_the_worker_is_about_to_sleep_runs() {
+    assert_child_passes("polling::child_that_calls_at_any_moment");
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn child_that_calls_at_any_moment() {
+    let _deadline = deadline("child_that_calls_at_any_moment");
+    static DOMAIN: Domain = Domain::named("called at any moment");
+    // Nothing else makes the worker look around.
+    urcu::stall::set_timeout(Duration::MAX);
+    let end = Instant::now() + length(1_000);
+    let mut turns = 0usize;
+    while Instant::now() < end {
+        let (sender, receiver) = mpsc::channel();
+        DOMAIN.call(move || sender.send(()).unwrap());
+        receiver.recv().unwrap();
+        turns += 1;
+        (0..turns * 7 % 600).for_each(|_| std::hint::spin_loop());
+    }
+    println!("{turns} callbacks");
 }
 
 #[test]
