@@ -60,8 +60,8 @@ fn the_last_destructors_of_a_thread_can_do_everything() {
     let _deadline = deadline("the_last_destructors_of_a_thread_can_do_everything");
     let mut key = 0;
     // SAFETY: the key is valid for the write, the destructor of the right type.
-    let created = unsafe { libc::pthread_key_create(&raw mut key, Some(late)) };
-    assert_eq!(created, 0);
+    let refused = unsafe { libc::pthread_key_create(&raw mut key, Some(late)) };
+    assert_eq!(refused, 0);
     for _ in 0..5 {
         let thread = thread::spawn(move || {
             let value = Box::into_raw(Box::new((key, 2usize)));

@@ -231,16 +231,26 @@ fn a_callback_that_comes_as_the_worker_is_about_to_sleep_runs() {
 fn child_that_calls_at_any_moment() {
     let _deadline = deadline("child_that_calls_at_any_moment");
     static DOMAIN: Domain = Domain::named("called at any moment");
+    static RAN: AtomicBool = AtomicBool::new(false);
     // Nothing else makes the worker look around.
     urcu::stall::set_timeout(Duration::MAX);
     let end = Instant::now() + length(1_000);
     let mut turns = 0usize;
     while Instant::now() < end {
-        let (sender, receiver) = mpsc::channel();
-        DOMAIN.call(move || sender.send(()).unwrap());
-        receiver.recv().unwrap();
-        turns += 1;
+        RAN.store(false, Ordering::SeqCst);
+        // The worker takes a turn for this, and the callback comes in the middle of it.
+        drop(DOMAIN.start_poll());
         (0..turns * 7 % 600).for_each(|_| std::hint::spin_loop());
+        DOMAIN.call(|| RAN.store(true, Ordering::SeqCst));
+        // Not asleep, to be quick with the next one.
+        let mut spins = 0u32;
+        while !RAN.load(Ordering::SeqCst) {
+            spins += 1;
+            if spins.is_multiple_of(1_000) {
+                thread::yield_now();
+            }
+        }
+        turns += 1;
     }
     println!("{turns} callbacks");
 }
