@@ -10,7 +10,7 @@ use urcu::{Domain, Executor, Job, Runner};
 
 use crate::forked::block_on;
 use crate::seccomp::refuse_in_this_thread;
-use crate::support::deadline;
+use crate::support::{cpus, deadline, run_on};
 
 #[path = "../../examples/tokio_executor.rs"]
 mod tokio_executor;
@@ -248,6 +248,27 @@ fn an_executor_may_drop_jobs_and_panic() {
     drop(domain);
     EXECUTOR.sender.lock().unwrap().take();
     worker.join().unwrap();
+}
+
+/// Drops every job.
+struct Forgetful(AtomicUsize);
+
+impl Executor for Forgetful {
+    fn execute(&self, _: Job) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_job_that_was_dropped_is_followed_by_another_before_long() {
+    let _deadline = deadline("a_job_that_was_dropped_is_followed_by_another_before_long");
+    static EXECUTOR: Forgetful = Forgetful(AtomicUsize::new(0));
+    // On one CPU, or the first callback on each would ask for one.
+    run_on(&cpus()[..1]);
+    let domain = Domain::new().run_by(Runner::Executor(&EXECUTOR));
+    (0..1000).for_each(|_| domain.call(|| ()));
+    let jobs = EXECUTOR.0.load(Ordering::SeqCst);
+    assert!(jobs >= 5, "{jobs} jobs for 1000 callbacks");
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn a_callback_that_queues_itself_for_ever_starves_nobody() {
         }
     }
     let _deadline = deadline("a_callback_that_queues_itself_for_ever_starves_nobody");
-    (0..50).for_each(|_| DOMAIN.call(again));
+    (0..2000).for_each(|_| DOMAIN.call(again));
     let other = Domain::new();
     for domain in [&DOMAIN, &other].into_iter().cycle().take(20) {
         let ran = Arc::new(AtomicBool::new(false));
