@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use urcu::{Domain, Rcu, RcuArc, RcuOption, set_callback_panic_hook};
+use urcu::{Domain, Rcu, RcuArc, RcuOption, Runner, set_callback_panic_hook};
 
-use crate::support::{child, deadline, length, run, skip, storm};
+use crate::support::{SetOnDrop, child, deadline, length, run, skip, storm};
 
 #[test]
 fn destructors_of_thread_local_data_may_queue_callbacks() {
@@ -216,6 +216,73 @@ fn a_barrier_waits_for_a_batch_in_flight() {
 }
 
 #[test]
+fn a_barrier_waits_for_full_chunks_that_others_take_away() {
+    let _deadline = deadline("a_barrier_waits_for_full_chunks_that_others_take_away");
+    let domain = Domain::new();
+    storm(length(300), 4, |_| {
+        let ran = Arc::new(AtomicUsize::new(0));
+        for _ in 0..200 {
+            let ran = Arc::clone(&ran);
+            domain.call(move || {
+                ran.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        domain.barrier();
+        assert_eq!(ran.load(Ordering::SeqCst), 200);
+    });
+}
+
+#[test]
+fn a_barrier_ends_while_others_queue_without_end() {
+    let _deadline = deadline("a_barrier_ends_while_others_queue_without_end");
+    let domain = Domain::new();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    domain.defer_drop(Box::new(0));
+                }
+            });
+        }
+        let _over = SetOnDrop(&over);
+        for _ in 0..20 {
+            let ran = Arc::new(AtomicBool::new(false));
+            let flag = Arc::clone(&ran);
+            domain.call(move || flag.store(true, Ordering::SeqCst));
+            domain.barrier();
+            assert!(ran.load(Ordering::SeqCst));
+        }
+    });
+}
+
+/// Also those of the same batch, which would have run after the one that drops the domain.
+#[test]
+fn who_drops_a_domain_in_a_callback_finds_all_others_done() {
+    let _deadline = deadline("who_drops_a_domain_in_a_callback_finds_all_others_done");
+    for callbacks in [2, 4, 7, 300] {
+        let domain = Arc::new(Mutex::new(Some(Domain::new())));
+        let done = Arc::new(AtomicUsize::new(0));
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let guarded = domain.lock().unwrap();
+        for _ in 0..callbacks {
+            let (domain, done) = (Arc::clone(&domain), Arc::clone(&done));
+            let sender = sender.clone();
+            guarded.as_ref().unwrap().call(move || {
+                let first = domain.lock().unwrap().take();
+                if first.is_some() {
+                    drop(first);
+                    sender.send(done.load(Ordering::SeqCst)).unwrap();
+                }
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        drop(guarded);
+        assert_eq!(receiver.recv().unwrap(), callbacks - 1);
+    }
+}
+
+#[test]
 fn domains_may_be_dropped_by_callbacks_in_chains() {
     let _deadline = deadline("domains_may_be_dropped_by_callbacks_in_chains");
     let ran = Arc::new(AtomicUsize::new(0));
@@ -287,7 +354,8 @@ fn a_barrier_at_the_end_leaves_nothing_behind() {
 #[test]
 #[ignore = "a child process of a_barrier_at_the_end_leaves_nothing_behind"]
 fn child_that_is_honest() {
-    let domain = Domain::new();
+    // Nobody runs its callbacks but whoever drops it.
+    let domain = Domain::new().run_by(Runner::Caller);
     let cell = Rcu::new(vec![0; 100]);
     let own = Rcu::new_in(String::from("a"), &domain);
     thread::scope(|scope| {
