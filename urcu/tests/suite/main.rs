@@ -9,6 +9,11 @@ mod support;
 
 mod asynchronous;
 mod callbacks;
+mod callbacks_budget;
+mod callbacks_rules;
+mod callbacks_runners;
+mod callbacks_stress;
+mod callbacks_ways;
 mod cells;
 mod cells_exchange;
 mod cells_kinds;
