@@ -124,7 +124,8 @@ fn threads_that_retire_drop_values_themselves() {
     let [away, home] = [0, 1].map(|at| counts[at].load(Ordering::Relaxed));
     println!("{home} at home, {away} on other threads");
     assert_eq!(home + away, retired.load(Ordering::Relaxed));
-    assert!(home > away / 4, "{home} at home, {away} on other threads");
+    // Most of them, where the thread is not kept from running: no machine promises that.
+    assert!(home > 0, "{away} on other threads");
 }
 
 #[test]
