@@ -274,6 +274,7 @@ impl Domain {
             tasks.schedule();
         }
         tasks.after_sealing(state);
+        tasks.help(state);
     }
 }
 
