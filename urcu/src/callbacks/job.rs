@@ -39,7 +39,7 @@ impl fmt::Debug for Runner {
 
 /// Something of the program's that can run a [`Job`] at a time of its choice.
 ///
-/// With tokio, for instance:
+/// With tokio, for instance (the example `tokio_executor` is a whole program):
 /// ```ignore
 /// impl urcu::Executor for Tokio {
 ///     fn execute(&self, mut job: urcu::Job) {
