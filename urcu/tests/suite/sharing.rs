@@ -86,8 +86,27 @@ fn many_callers_share_grace_periods_and_none_returns_too_early() {
         stats.membarriers
     );
     assert_eq!(stats.callers, calls.iter().sum());
-    assert!(stats.callers > 2 * stats.grace_periods, "{stats:?}");
+    // How much they share depends on the load; see the test below.
+    assert!(stats.callers >= stats.grace_periods, "{stats:?}");
     assert!(calls.iter().all(|calls| *calls > 0));
+}
+
+#[test]
+fn callers_that_come_while_a_grace_period_waits_share_the_next_one() {
+    let _deadline = deadline("callers_that_come_while_a_grace_period_waits_share_the_next_one");
+    static DOMAIN: Domain = Domain::named("shared");
+    let guard = DOMAIN.read_lock();
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| DOMAIN.synchronize());
+        }
+        // Until all but perhaps a few wait: the first for this section, the others for the next.
+        thread::sleep(Duration::from_millis(200));
+        drop(guard);
+    });
+    let stats = DOMAIN.stats();
+    assert_eq!(stats.callers, 20);
+    assert!(stats.grace_periods < 10, "{stats:?}");
 }
 
 #[test]
