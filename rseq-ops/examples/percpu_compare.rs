@@ -57,9 +57,11 @@ fn main() {
     let slot = RefCell::new(Some(&mut node));
     let stack = Stack::new().expect("memory");
     let mutex = Mutex::new(Vec::with_capacity(16));
-    // Without a clock on either side: a call of the usual one takes longer than all the rest.
+    // First without a clock on either side: a call of the usual one takes longer than the rest.
     let ring = Ring::with_clock(Mode::Overwrite, 1 << 16, || 0).expect("memory");
     let queue = Mutex::new(VecDeque::with_capacity(1000));
+    let timed_ring = Ring::new(Mode::Overwrite, 1 << 16).expect("memory");
+    let timed_queue = Mutex::new(VecDeque::with_capacity(1000));
     let pairs = [
         Pair {
             name: "Counter::add / AtomicU64::fetch_add",
@@ -136,6 +138,24 @@ fn main() {
                         queue.pop_front();
                     }
                     queue.push_back((0u64, [n as u8; 24]));
+                }
+            }),
+        },
+        Pair {
+            name: "the same, with the usual clock on both sides",
+            wanted: f64::NAN,
+            ours: Box::new(|| {
+                (0..OPERATIONS).for_each(|n| {
+                    let _ = black_box(&timed_ring).write(&[n as u8; 24]);
+                });
+            }),
+            other: Box::new(|| {
+                for n in 0..OPERATIONS {
+                    let mut queue = black_box(&timed_queue).lock().expect("alive");
+                    if queue.len() == 1000 {
+                        queue.pop_front();
+                    }
+                    queue.push_back((Instant::now(), [n as u8; 24]));
                 }
             }),
         },

@@ -1,6 +1,73 @@
 //! The kernel's words: offsets instead of a `struct`, because the area grows (Linux 7.0: 33 bytes).
 //!
 //! Source: `include/uapi/linux/rseq.h`, `include/uapi/linux/membarrier.h`.
+//!
+//! What [`crate::registration`] and [`mod@crate::features`] read with these, by hand:
+//! ```
+//! # #[cfg(all(target_os = "linux", not(miri)))]
+//! # fn by_hand() {
+//! use rseq_ops::abi;
+//!
+//! // SAFETY: reads the auxiliary vector.
+//! let filled = unsafe { libc::getauxval(abi::AT_RSEQ_FEATURE_SIZE) } as usize;
+//! for (word, offset, since) in [
+//!     ("cpu_id", abi::CPU_ID, abi::ORIGINAL_FEATURE_SIZE),
+//!     ("rseq_cs", abi::RSEQ_CS, abi::ORIGINAL_FEATURE_SIZE),
+//!     ("flags", abi::FLAGS, abi::ORIGINAL_FEATURE_SIZE),
+//!     ("node_id", abi::NODE_ID, abi::NODE_ID_FEATURE_SIZE),
+//!     ("mm_cid", abi::MM_CID, abi::MM_CID_FEATURE_SIZE),
+//!     ("slice_ctrl", abi::SLICE_CONTROL, abi::SLICE_CONTROL_FEATURE_SIZE),
+//! ] {
+//!     let there = filled.max(abi::ORIGINAL_FEATURE_SIZE) >= since;
+//!     println!("{word} at {offset}: {there}");
+//! }
+//!
+//! /// Aligned as `AT_RSEQ_ALIGN` may ask: at least as `ORIGINAL_ALIGNMENT`.
+//! #[repr(align(64))]
+//! struct Area([u32; 16]);
+//! let mut area = Area([0; 16]);
+//! area.0[abi::CPU_ID as usize / 4] = abi::CPU_ID_UNINITIALIZED as u32;
+//! let mut rseq = |flags: i32| {
+//!     let (size, signature) = (abi::ORIGINAL_SIZE, abi::SIGNATURE);
+//!     // SAFETY: the area outlives the registration, which ends below.
+//!     unsafe { libc::syscall(libc::SYS_rseq, &raw mut area, size, flags, signature) }
+//! };
+//! // Refused where somebody, libc usually, has registered this thread.
+//! if rseq(0) == 0 {
+//!     assert_eq!(rseq(abi::FLAG_UNREGISTER), 0);
+//! } else {
+//!     area.0[abi::CPU_ID as usize / 4] = abi::CPU_ID_REGISTRATION_FAILED as u32;
+//! }
+//! let flags = area.0[abi::FLAGS as usize / 4];
+//! for (what, bit) in [
+//!     ("available", abi::SLICE_EXTENSION_AVAILABLE),
+//!     ("enabled", abi::SLICE_EXTENSION_ENABLED),
+//! ] {
+//!     println!("longer time slices {what}: {}", flags & bit != 0);
+//! }
+//! let signatures = [abi::SIGNATURE_X86, abi::SIGNATURE_AARCH64, abi::SIGNATURE_RISCV];
+//! assert!(signatures.contains(&abi::SIGNATURE));
+//!
+//! // SAFETY: takes three integers.
+//! let known = unsafe { libc::syscall(libc::SYS_membarrier, abi::MEMBARRIER_QUERY, 0, 0) };
+//! for (name, command, registration) in [
+//!     (
+//!         "a barrier",
+//!         abi::MEMBARRIER_PRIVATE_EXPEDITED,
+//!         abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED,
+//!     ),
+//!     (
+//!         "a restart",
+//!         abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ,
+//!         abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+//!     ),
+//! ] {
+//!     println!("{name}: {}", known.max(0) as i32 & (command | registration) == command | registration);
+//! }
+//! # }
+//! # #[cfg(all(target_os = "linux", not(miri)))]
+//! # by_hand();
+//! ```
 
 /// Offset of `cpu_id`: the CPU, or one of the `CPU_ID_*` values below. Bytes.
 pub const CPU_ID: isize = 4;

@@ -6,6 +6,17 @@
 //! sequences are as they ship.
 
 /// Where a delay can be. Each lies between the arming and the commit.
+///
+/// ```
+/// use rseq_ops::delay::{self, POINTS, Point};
+///
+/// // Some microseconds before each commit of an addition, if this is a build for tests.
+/// if delay::set(Point::AddCommit, 10_000) {
+///     println!("this will take its time");
+/// }
+/// Point::ALL.map(|point| delay::set(point, 0)); // And none of the POINTS any more.
+/// assert_eq!(Point::ALL.len(), POINTS);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Point {
@@ -53,10 +64,14 @@ pub enum Point {
     CacheTakeCommit = 20,
     /// The pool: an object is put back, the commit is next.
     CachePutCommit = 21,
+    /// `append_through`: the record is copied, the commit is next.
+    AppendCommit = 22,
+    /// `replace_through`: the word matched, the commit is next.
+    ReplaceCommit = 23,
 }
 
 /// How many points there are.
-pub const POINTS: usize = 22;
+pub const POINTS: usize = 24;
 
 impl Point {
     /// All of them, in order.
@@ -83,6 +98,8 @@ impl Point {
         Point::StackPopCommit,
         Point::CacheTakeCommit,
         Point::CachePutCommit,
+        Point::AppendCommit,
+        Point::ReplaceCommit,
     ];
 }
 
@@ -91,7 +108,8 @@ pub(crate) static LOOPS: [core::sync::atomic::AtomicU64; POINTS] =
     [const { core::sync::atomic::AtomicU64::new(0) }; POINTS];
 
 /// Sets the length of the delay at a point, in iterations of a two-instruction loop; 0 is none.
-/// Returns whether delays are compiled in.
+/// For all threads, from their next pass on. Async-signal-safe. Returns whether delays are compiled
+/// in.
 pub fn set(point: Point, iterations: u64) -> bool {
     #[cfg(feature = "delay-injection")]
     {

@@ -4,6 +4,12 @@ use crate::registration::{Owner, process};
 use crate::{abi, cpu, membarrier};
 
 /// What there is, for this process. For decisions at start-up and for reports.
+///
+/// ```
+/// let features: rseq_ops::Features = rseq_ops::features();
+/// let by = if features.mm_cid { "concurrency id" } else { "CPU number" };
+/// println!("slots by {by}; the kernel fills {} bytes", features.size);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Features {
@@ -36,6 +42,17 @@ pub struct Features {
 
 /// The commands of `membarrier(2)` that the kernel knows, a bit set of [`abi`]'s `MEMBARRIER_*`;
 /// empty where the call is missing or denied.
+///
+/// ```
+/// use rseq_ops::{abi, features, features::Commands, membarrier};
+///
+/// let commands: Commands = features().membarrier;
+/// assert_eq!(commands.restart(), membarrier::register().is_ok());
+/// assert!(commands.barrier() || !commands.restart());
+/// if commands.has(abi::MEMBARRIER_PRIVATE_EXPEDITED) {
+///     println!("Linux 4.14 or newer");
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Commands(pub i32);
 

@@ -31,6 +31,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+// So that its examples are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod abi;
 mod arch;
 pub mod cpu;

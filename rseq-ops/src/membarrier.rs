@@ -8,10 +8,20 @@
 //!
 //! Neither reaches other processes. Both need [`register`] first, once per process; the
 //! registration survives `fork` and not `execve`.
+//!
+//! Each function is one or two system calls, leaves errno alone, and is async-signal-safe.
 
 use crate::abi;
 
 /// Why a `membarrier(2)` call was refused: the errno value.
+///
+/// ```
+/// use rseq_ops::membarrier::{self, Refused};
+///
+/// if let Err(Refused(errno)) = membarrier::query() {
+///     println!("no membarrier: {}", std::io::Error::from_raw_os_error(errno));
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused(pub i32);
 
@@ -52,11 +62,20 @@ fn call(_command: i32) -> Result<i32, Refused> {
 ///
 /// # Errors
 /// [`Refused`] where the call does not exist or a filter denies it.
+///
+/// ```
+/// use rseq_ops::{abi, membarrier};
+///
+/// let known = membarrier::query().unwrap_or(0);
+/// if known & abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ == 0 {
+///     println!("nothing here restarts sequences");
+/// }
+/// ```
 pub fn query() -> Result<i32, Refused> {
     call(abi::MEMBARRIER_QUERY)
 }
 
-/// Registers this process for [`barrier`] and [`restart`]. Idempotent and async-signal-safe. With
+/// Registers this process for [`barrier`] and [`restart`]. Idempotent. With
 /// many threads the kernel may take some milliseconds for it.
 ///
 /// # Errors
@@ -75,10 +94,33 @@ pub fn register() -> Result<(), Refused> {
 }
 
 /// A full memory barrier on every CPU that runs a thread of this process, the caller's included.
-/// Cost: one system call and an interrupt per such CPU. Async-signal-safe.
+/// Cost: one system call and an interrupt per such CPU: some microseconds.
 ///
 /// # Errors
 /// [`Refused`] without [`register`], or where the call is not to be had.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering::Relaxed, compiler_fence, fence};
+/// use rseq_ops::membarrier;
+///
+/// static READING: AtomicBool = AtomicBool::new(false);
+/// static CLOSED: AtomicBool = AtomicBool::new(false);
+///
+/// // The frequent one. Without membarriers its fence would have to be `fence(SeqCst)`.
+/// fn enter() -> bool {
+///     READING.store(true, Relaxed);
+///     compiler_fence(std::sync::atomic::Ordering::SeqCst);
+///     !CLOSED.load(Relaxed)
+/// }
+///
+/// // The rare one: either it sees the reader, or the reader sees it.
+/// if membarrier::register().is_ok() {
+///     CLOSED.store(true, Relaxed);
+///     membarrier::barrier().unwrap();
+///     assert!(!READING.load(Relaxed));
+///     assert!(!enter());
+/// }
+/// ```
 pub fn barrier() -> Result<(), Refused> {
     call(abi::MEMBARRIER_PRIVATE_EXPEDITED).map(drop)
 }
@@ -87,6 +129,18 @@ pub fn barrier() -> Result<(), Refused> {
 ///
 /// # Errors
 /// [`Refused`] without [`register`], or where the call is not to be had.
+///
+/// Cost: as [`barrier`].
+///
+/// ```
+/// use rseq_ops::membarrier;
+///
+/// if membarrier::register().is_ok() {
+///     // Store what sequences look at; then:
+///     membarrier::restart().unwrap();
+///     // Every sequence from here on sees it.
+/// }
+/// ```
 pub fn restart() -> Result<(), Refused> {
     call(abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ).map(drop)
 }

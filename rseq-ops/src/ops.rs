@@ -66,6 +66,7 @@
 mod indexed;
 pub use indexed::*;
 
+use core::mem::MaybeUninit;
 use core::num::NonZeroUsize;
 
 use crate::{arch, registration::Handle};
@@ -96,6 +97,23 @@ pub enum Popped {
 }
 
 /// How a commit is ordered: [`Relaxed`] or [`Release`]. On x86-64 both are the same instruction.
+///
+/// ```
+/// use rseq_ops::{Handle, ops::{self, Commit, Outcome, Relaxed, Release}};
+///
+/// /// Adds 1 to a word that nobody else uses.
+/// fn add_one(word: &mut usize, commit: impl Commit) -> Option<Outcome> {
+///     let handle = Handle::by_cpu()?;
+///     // SAFETY: this thread's handle; the word is this thread's alone.
+///     Some(ops::retry(|| unsafe {
+///         ops::add_at(handle, handle.current_index(), word, 1, commit)
+///     }))
+/// }
+/// let mut word = 0;
+/// let outcomes = [add_one(&mut word, Relaxed), add_one(&mut word, Release)];
+/// let committed = outcomes.iter().filter(|o| **o == Some(Outcome::Committed)).count();
+/// assert_eq!(word, committed);
+/// ```
 pub trait Commit: sealed::Commit + Copy {}
 
 /// A commit that orders nothing: for words that only their own index reads, and for counters.
@@ -154,6 +172,19 @@ mod sealed {
 }
 
 /// The answer of an attempt: [`Outcome`], [`Popped`], or the `Option` of [`add_through`].
+///
+/// ```
+/// use rseq_ops::ops::{self, Attempt, Outcome, Popped};
+///
+/// /// Tries twice as hard, for whatever there is to try.
+/// fn patiently<A: Attempt>(mut attempt: impl FnMut() -> A) -> A {
+///     ops::retry(&mut attempt);
+///     ops::retry(attempt)
+/// }
+/// assert_eq!(patiently(|| Outcome::Committed), Outcome::Committed);
+/// assert_eq!(patiently(|| Popped::Mismatch), Popped::Mismatch);
+/// assert_eq!(patiently(|| Some(7)), Some(7));
+/// ```
 pub trait Attempt: sealed::Attempt {}
 
 impl Attempt for Outcome {}
@@ -205,6 +236,30 @@ pub fn retry<A: Attempt>(mut attempt: impl FnMut() -> A) -> A {
 ///   that this process can have, `p + (index << SHIFT)` is an aligned 8-byte word that is written
 ///   by such sequences alone, atomic loads aside.
 /// * What a replaced pointer pointed to stays valid until [`crate::membarrier::restart`].
+///
+/// Cost: three loads, an addition and two stores, none of them atomic; no call.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use rseq_ops::{current_thread, membarrier, ops, percpu::Area};
+///
+/// // Two sets of words; `source` says which one is in use.
+/// let sets = [Area::new(0, 1 << 7).unwrap(), Area::new(0, 1 << 7).unwrap()];
+/// let [first, second] = sets.each_ref().map(|area| area.base().expose_provenance().get());
+/// let source = AtomicUsize::new(first);
+/// if let Some(handle) = current_thread() {
+///     // SAFETY: this thread's handle; the areas have this stride, and sequences alone write there.
+///     let added = ops::retry(|| unsafe { ops::add_through::<7>(handle, source.as_ptr()) });
+///     if let Some((set, value)) = added {
+///         assert_eq!((set.get(), value), (first, 1));
+///     }
+///     if membarrier::register().is_ok() {
+///         source.store(second, Ordering::Release);
+///         membarrier::restart().unwrap();
+///         // From here on nothing is added to the first set.
+///     }
+/// }
+/// ```
 #[inline(always)]
 pub unsafe fn add_through<const SHIFT: u32>(
     handle: Handle,
@@ -221,6 +276,28 @@ pub unsafe fn add_through<const SHIFT: u32>(
 ///
 /// # Safety
 /// As for [`add_through`], with `expected` in the place of the pointer there.
+///
+/// Cost: as [`add_through`].
+///
+/// ```
+/// use std::sync::atomic::AtomicUsize;
+/// use rseq_ops::{current_thread, ops::{self, Outcome}, percpu::Area};
+///
+/// let area = Area::new(0, 1 << 7).unwrap();
+/// let source = AtomicUsize::new(area.base().expose_provenance().get());
+/// if let Some(handle) = current_thread() {
+///     // SAFETY: this thread's handle; the area has this stride, and sequences alone write there.
+///     unsafe {
+///         if let Some((area, value)) = ops::add_through::<7>(handle, source.as_ptr()) {
+///             // What was added on one CPU may be subtracted on another: the sum counts.
+///             let outcome = ops::retry(|| {
+///                 ops::sub_if_current::<7>(handle, source.as_ptr(), area.get(), value)
+///             });
+///             assert_ne!(outcome, Outcome::Mismatch); // `source` is still the same.
+///         }
+///     }
+/// }
+/// ```
 #[inline(always)]
 pub unsafe fn sub_if_current<const SHIFT: u32>(
     handle: Handle,
@@ -236,14 +313,137 @@ pub unsafe fn sub_if_current<const SHIFT: u32>(
 ///
 /// # Safety
 /// As for [`add_through`], with `base` in the place of the pointer there.
+///
+/// Cost: two loads, a store, and an addition to memory without `lock`.
+///
+/// ```
+/// use std::sync::atomic::{AtomicI64, Ordering};
+/// use rseq_ops::{current_thread, ops::{self, Outcome}, percpu::Area};
+///
+/// let area = Area::new(0, 1 << 7).unwrap();
+/// let base = area.base().expose_provenance().get();
+/// // For what the sequences do not do. Never the same word.
+/// let shared = AtomicI64::new(0);
+/// let count = |delta| {
+///     let added = current_thread().is_some_and(|handle| {
+///         // SAFETY: this thread's handle; the area has this stride, and sequences alone write there.
+///         let outcome = ops::retry(|| unsafe { ops::add::<7>(handle, base, delta) });
+///         outcome == Outcome::Committed
+///     });
+///     if !added {
+///         shared.fetch_add(delta, Ordering::Relaxed);
+///     }
+/// };
+/// (0..100).for_each(count);
+/// let words = (0..area.cpus()).map(|cpu| {
+///     let word = std::ptr::with_exposed_provenance::<AtomicI64>(base + (cpu << 7));
+///     // SAFETY: a word of the area.
+///     unsafe { &*word }.load(Ordering::Relaxed)
+/// });
+/// assert_eq!(words.sum::<i64>() + shared.into_inner(), 4950);
+/// ```
 #[inline(always)]
 pub unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
     // SAFETY: the same conditions.
     unsafe { arch::add::<SHIFT>(handle, base, delta) }
 }
 
+/// What [`append_through`] copies: 32 bytes, any of which may be uninitialised.
+pub type Record = [MaybeUninit<u64>; 4];
+
+/// What became of an [`append_through`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// The record is in; the buffer's new end.
+    At(usize),
+    /// There is no place; the word was this: 0, or the end of a buffer that is full.
+    Full(usize),
+    /// The sequence was interrupted, and did nothing.
+    Aborted,
+}
+
+/// Appends `record` to this CPU's buffer, in one sequence: loads a pointer from `source`, finds
+/// this CPU's word `OFFSET` bytes behind where that points, relative to it; the word is the
+/// buffer's end, where the record is copied to, and moves on by the record's size.
+///
+/// A buffer is aligned to its `SIZE`, so it is full when its end is a multiple of that; a word of 0
+/// is no buffer. [`replace_through`] puts another one there. As with [`add_through`], whoever
+/// changes `source` and restarts all sequences has the buffers of the old pointer alone.
+///
+/// # Safety
+/// As for [`add_through`], with words that are 0 or ends of buffers as described, valid for writes
+/// by such sequences alone. `record` is valid for reads.
+///
+/// ```
+/// use rseq_ops::ops::{self, Appended, Outcome, Record};
+/// use rseq_ops::percpu::{Allocator, Fork, PerCpu};
+/// use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+///
+/// #[repr(align(4096))]
+/// struct Buffer([u8; 4096]);
+/// let (mut buffer, words) = (
+///     Box::new(Buffer([0; 4096])),
+///     PerCpu::<AtomicU64>::zeroed(Allocator::global()).unwrap(),
+/// );
+/// const SHIFT: u32 = PerCpu::<AtomicU64>::SHIFT;
+/// if let Some(handle) = rseq_ops::current_thread() {
+///     let (source, start) = (words.base().expose_provenance(), (&raw mut *buffer).expose_provenance());
+///     let record: Record = [1u64, 2, 3, 4].map(core::mem::MaybeUninit::new);
+///     // SAFETY: this thread's handle; words that nobody else uses, a buffer that outlives this.
+///     unsafe {
+///         let append = || ops::append_through::<SHIFT, 0, 4096>(handle, &source, &record);
+///         if append() == Appended::Full(0) {
+///             // Room for one record: the last 32 bytes.
+///             let replaced = ops::replace_through::<SHIFT, 0>(handle, &source, 0, start + 4096 - 32);
+///             if replaced == Outcome::Committed && append() == Appended::At(start + 4096) {
+///                 assert!(matches!(append(), Appended::Full(_) | Appended::Aborted));
+///             }
+///         }
+///     }
+/// }
+/// ```
+#[inline(always)]
+pub unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: usize>(
+    handle: Handle,
+    source: *const usize,
+    record: *const Record,
+) -> Appended {
+    const {
+        assert!(SIZE.is_power_of_two() && SIZE >= size_of::<Record>() && SIZE <= 1 << 30);
+        assert!(OFFSET < 1 << 30);
+    }
+    // SAFETY: the same conditions.
+    match unsafe { arch::append_through::<SHIFT, OFFSET, SIZE>(handle, source, record) } {
+        (0, end) => Appended::Full(end),
+        (1, _) => Appended::Aborted,
+        (next, _) => Appended::At(next),
+    }
+}
+
+/// Stores `new` in this CPU's word, `OFFSET` bytes behind where the pointer in `source` points,
+/// relative to it, if the word is `expected`: gives the CPU another buffer. See
+/// [`append_through`] for an example.
+///
+/// # Safety
+/// As for [`append_through`].
+#[inline(always)]
+pub unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
+    handle: Handle,
+    source: *const usize,
+    expected: usize,
+    new: usize,
+) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe { arch::replace_through::<SHIFT, OFFSET>(handle, source, expected, new) }
+}
+
 /// The largest copy that [`copy_through`] is meant for. Bytes. A longer one would be interrupted
 /// too often to end.
+///
+/// ```
+/// let record = [0u8; 200];
+/// assert!(record.len() <= rseq_ops::ops::COPY_MAX);
+/// ```
 pub const COPY_MAX: usize = 1024;
 
 /// Loads a pointer from `source` and copies `size` bytes from there to `target`, in one sequence:
@@ -259,6 +459,36 @@ pub const COPY_MAX: usize = 1024;
 /// * `source` is valid for reads and points to `size` bytes that stay valid and unchanged until
 ///   the pointer was replaced and [`crate::membarrier::restart`] has returned.
 /// * `target` is valid for writes of `size` bytes, and nobody else reads or writes there.
+///
+/// Cost: three loads and two stores for a `size` of 8; no index is looked at.
+///
+/// ```
+/// use std::ptr::null_mut;
+/// use std::sync::atomic::{AtomicPtr, Ordering};
+/// use rseq_ops::{current_thread, membarrier, ops::{self, Outcome}};
+///
+/// let current = AtomicPtr::new(Box::into_raw(Box::new([1u64, 2, 3])));
+/// if let Some(handle) = current_thread()
+///     && membarrier::register().is_ok()
+/// {
+///     let mut copy = [0u64; 3];
+///     // SAFETY: this thread's handle; what `current` points to is freed after a restart alone.
+///     let outcome = ops::retry(|| unsafe {
+///         let source = current.as_ptr().cast::<*const u8>();
+///         ops::copy_through(handle, source, copy.as_mut_ptr().cast(), size_of_val(&copy))
+///     });
+///     if outcome == Outcome::Committed {
+///         assert_eq!(copy, [1, 2, 3]);
+///     }
+///     // Another thread replaces it, and frees the old one:
+///     let old = current.swap(Box::into_raw(Box::new([4, 5, 6])), Ordering::AcqRel);
+///     membarrier::restart().unwrap();
+///     // SAFETY: no copy from it is in flight any more.
+///     drop(unsafe { Box::from_raw(old) });
+/// }
+/// # // SAFETY: nobody else is left.
+/// # drop(unsafe { Box::from_raw(current.swap(null_mut(), Ordering::AcqRel)) });
+/// ```
 #[inline(always)]
 pub unsafe fn copy_through(
     handle: Handle,

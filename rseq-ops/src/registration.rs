@@ -16,6 +16,16 @@ use crate::abi;
 use crate::arch;
 
 /// Who registers this process's threads.
+///
+/// ```
+/// use rseq_ops::{Owner, current_thread, process};
+///
+/// match process().owner {
+///     Owner::Libc => assert!(current_thread().is_some()),
+///     Owner::Own => println!("threads are registered when they first ask"),
+///     Owner::Nobody => assert!(current_thread().is_none()),
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// libc: every thread, from its first instruction to its last.
@@ -39,6 +49,14 @@ pub struct Handle {
 }
 
 /// What holds for the whole process.
+///
+/// ```
+/// use rseq_ops::{Owner, Process};
+///
+/// let process: Process = rseq_ops::process();
+/// assert_eq!(process.feature_size == 0, process.owner == Owner::Nobody);
+/// assert!(!process.dense_index || process.feature_size >= 28);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Who registers the threads.
@@ -72,8 +90,7 @@ impl Handle {
     /// ```
     #[inline]
     pub fn by_cpu() -> Option<Self> {
-        current_thread()?;
-        Some(at(AREA.load(Ordering::Relaxed), false))
+        registered().then(|| at(AREA.load(Ordering::Relaxed), false))
     }
 
     /// The calling thread's handle with the concurrency id as the index: `None` also where the
@@ -124,13 +141,7 @@ const AREA_UNKNOWN: isize = isize::MIN;
 /// ```
 #[inline]
 pub fn process() -> Process {
-    // Acquire: pairs with the release in `discover`; whoever sees the owner sees the rest.
-    let owner = match OWNER.load(Ordering::Acquire) {
-        LIBC => Owner::Libc,
-        OWN => Owner::Own,
-        NOBODY => Owner::Nobody,
-        _ => discover(),
-    };
+    let owner = owner();
     let feature_size = FEATURE_SIZE.load(Ordering::Relaxed);
     Process {
         owner,
@@ -139,20 +150,56 @@ pub fn process() -> Process {
     }
 }
 
+#[inline]
+fn owner() -> Owner {
+    // Acquire: pairs with the release in `discover`; whoever sees the owner sees the rest.
+    match OWNER.load(Ordering::Acquire) {
+        LIBC => Owner::Libc,
+        OWN => Owner::Own,
+        NOBODY => Owner::Nobody,
+        _ => discover(),
+    }
+}
+
 /// The calling thread's handle; registers the thread if that is ours to do. `None` where the
 /// thread has no registration: not in this process, refused, somebody else's, or already ended
 /// (in a destructor of thread-local data that runs after ours). Async-signal-safe.
+///
+/// Cost: three loads where libc registers; at a thread's first call some microseconds where this crate
+/// does.
+///
+/// ```
+/// match rseq_ops::current_thread() {
+///     Some(handle) => println!("sequences with {handle:?}"),
+///     None => println!("atomics"),
+/// }
+/// ```
 #[inline]
 pub fn current_thread() -> Option<Handle> {
-    match process().owner {
-        Owner::Libc => Some(handle()),
-        Owner::Own => own::current_thread().then(handle),
-        Owner::Nobody => None,
+    registered().then(|| at(AREA.load(Ordering::Relaxed), has_concurrency_id()))
+}
+
+/// Whether the calling thread is registered; registers it if that is ours to do. Whoever gets a
+/// yes finds [`AREA`].
+#[inline]
+fn registered() -> bool {
+    match owner() {
+        Owner::Libc => true,
+        Owner::Own => own::current_thread(),
+        Owner::Nobody => false,
     }
 }
 
 /// The handle of this process's threads. On a thread without a registration, sequences with it
 /// abort; [`current_thread`] registers a thread that is to be registered. Async-signal-safe.
+///
+/// ```
+/// use rseq_ops::{current_thread, registration};
+///
+/// if let Some(handle) = current_thread() {
+///     assert_eq!(registration::handle(), handle);
+/// }
+/// ```
 pub fn handle() -> Handle {
     process();
     area().map_or_else(inert, |area| at(area, has_concurrency_id()))
@@ -181,6 +228,16 @@ fn at(area: isize, dense: bool) -> Handle {
 
 /// A handle with which sequences abort on every thread: it points into memory of the calling
 /// thread that the kernel never looks at. Async-signal-safe.
+///
+/// ```
+/// use rseq_ops::{ops::{self, Outcome}, registration};
+///
+/// // In the place of a real one: everything takes its fallback.
+/// let handle = registration::inert();
+/// // SAFETY: aborts before it looks at an address.
+/// let outcome = unsafe { ops::add::<7>(handle, 0, 1) };
+/// assert_eq!(outcome, Outcome::Aborted);
+/// ```
 pub fn inert() -> Handle {
     #[cfg(sequences)]
     let scratch = arch::own_area::get().offset + SCRATCH;

@@ -1,6 +1,8 @@
 //! The same questions in other environments: each test runs this program again, changed.
 #![cfg(target_os = "linux")]
 
+mod refused;
+
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
@@ -16,7 +18,7 @@ fn inside(name: &str) -> bool {
 
 /// Runs the test `name` of this program in a new process, with libc's registration off and with
 /// these system calls refused.
-fn again(name: &str, libc_registers: bool, refused: &'static [libc::c_long], errno: i32) {
+fn again(name: &str, libc_registers: bool, calls: &'static [libc::c_long], errno: i32) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args([name, "--exact", "--nocapture"])
@@ -25,42 +27,12 @@ fn again(name: &str, libc_registers: bool, refused: &'static [libc::c_long], err
         command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
     }
     // SAFETY: only system calls happen between fork and exec.
-    unsafe { command.pre_exec(move || refuse(refused, errno)) };
+    unsafe { command.pre_exec(move || refused::refuse(calls, errno)) };
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{complained}");
     assert!(said.contains("1 passed"), "{said}{complained}");
-}
-
-/// A seccomp filter for this process and what it executes.
-fn refuse(calls: &[libc::c_long], errno: i32) -> std::io::Result<()> {
-    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    const ANSWER: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    const NUMBER: u32 = std::mem::offset_of!(libc::seccomp_data, nr) as u32;
-    let step = |code, jt, k| libc::sock_filter { code, jt, jf: 0, k };
-    let mut filter = [step(ANSWER, 0, libc::SECCOMP_RET_ALLOW); 10];
-    filter[0] = step(LOAD, 0, NUMBER);
-    for (n, call) in calls.iter().enumerate() {
-        // If it is this call, jump to the last step.
-        filter[n + 1] = step(EQUAL, (7 - n) as u8, *call as u32);
-    }
-    filter[9] = step(ANSWER, 0, libc::SECCOMP_RET_ERRNO | errno as u32);
-    let program = libc::sock_fprog {
-        len: filter.len() as u16,
-        filter: filter.as_mut_ptr(),
-    };
-    // SAFETY: the program is valid for the call, which copies it.
-    let done = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0
-    };
-    if done {
-        Ok(())
-    } else {
-        Err(std::io::Error::last_os_error())
-    }
 }
 
 /// What holds wherever nobody registers.
@@ -177,6 +149,7 @@ fn the_word_follows_the_registration() {
         assert_eq!(rseq_ops::concurrency_id(), None);
         assert!((rseq_ops::current_cpu() as usize) < rseq_ops::percpu::possible_cpus());
         assert_eq!(rseq(abi::FLAG_UNREGISTER, &raw mut foreign), 0);
+        assert_eq!(Handle::by_cpu(), None, "once refused, never again");
         assert!(foreign.0[0] < 1 << 20);
     })
     .join()

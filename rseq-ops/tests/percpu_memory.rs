@@ -7,8 +7,10 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use percpu_support::{disturbed, in_child};
-use rseq_ops::percpu::{Allocator, Error, Fork, PerCpu, possible_cpus};
+use percpu_support::{cpus, disturbed, in_child, pin};
+use rseq_ops::percpu::{
+    Allocator, Area, Counter, Error, Fork, Mode, Node, PerCpu, Ring, Stack, possible_cpus,
+};
 
 #[test]
 fn tens_of_thousands_of_small_objects_share_pages_and_nothing_else() {
@@ -90,6 +92,39 @@ fn memory_that_nobody_wrote_to_is_not_real() {
     }
 }
 
+/// On a machine with one node this cannot fail: `.ci/guests` has one with two.
+#[test]
+fn a_page_is_on_the_node_of_the_cpu_that_first_wrote_to_it() {
+    let memory = Allocator::new(Fork::Keep);
+    let object = PerCpu::<[AtomicU8; 65536]>::zeroed(&memory).unwrap();
+    let mut nodes = Vec::new();
+    for cpu in cpus() {
+        pin(0, &[cpu]);
+        let byte = &object.get(cpu).unwrap()[0];
+        byte.store(1, Relaxed);
+        let (pages, mut node) = ([byte.as_ptr()], -1);
+        // SAFETY: asks for the node of one page, and moves nothing, as no nodes are given.
+        let answer = unsafe {
+            let to = std::ptr::null::<i32>();
+            libc::syscall(
+                libc::SYS_move_pages,
+                0,
+                1,
+                pages.as_ptr(),
+                to,
+                &raw mut node,
+                0,
+            )
+        };
+        if answer != 0 || node < 0 {
+            return println!("skipped: the kernel does not tell ({answer}, {node})");
+        }
+        assert_eq!(Some(node as u32), rseq_ops::numa_node(), "CPU {cpu}");
+        nodes.push(node);
+    }
+    println!("the nodes of the CPUs: {nodes:?}");
+}
+
 #[test]
 fn a_child_finds_a_copy_or_zeroes_and_can_allocate() {
     let (keep, wipe) = (Allocator::new(Fork::Keep), Allocator::new(Fork::Wipe));
@@ -110,6 +145,59 @@ fn a_child_finds_a_copy_or_zeroes_and_can_allocate() {
     assert_eq!(wiped.get(0).unwrap().load(Relaxed), 2);
     let refused = PerCpu::new(&wipe, |_| AtomicU64::new(1)).unwrap_err();
     assert_eq!(refused, Error::Wiped);
+}
+
+#[test]
+fn an_area_is_wiped_behind_its_header_and_only_if_asked() {
+    for wiped in [false, true] {
+        let area = Area::new(4096, 4096).unwrap();
+        let words = [area.header(), area.base()].map(|at| {
+            // SAFETY: within the area, aligned, and atomic for all.
+            unsafe { at.cast::<AtomicU64>().as_ref() }
+        });
+        words.iter().for_each(|word| word.store(3, Relaxed));
+        if wiped {
+            area.wipe_on_fork().unwrap();
+        }
+        let child = || words.map(|word| word.load(Relaxed));
+        let status = in_child(|| child()[0] as i32 * 10 + child()[1] as i32);
+        assert_eq!(status, if wiped { 30 } else { 33 });
+        assert_eq!(child(), [3, 3]);
+    }
+    // Half a page cannot be wiped.
+    let area = Area::new(0, 64).unwrap();
+    let bytes = 64 * area.cpus();
+    assert!(
+        area.wipe_on_fork().is_ok(),
+        "a whole page, nothing else is in it"
+    );
+    let area = Area::new(64, 64).unwrap();
+    assert_eq!(area.wipe_on_fork(), Err(Error::CannotWipe(bytes)));
+}
+
+#[test]
+fn a_child_can_make_structures_of_its_own() {
+    // The parent has used all of them: what was found out is in force in the child too.
+    let everything = || {
+        let counter = Counter::new().unwrap();
+        (0..100).for_each(|_| counter.add(1));
+        let mut node = Node::new(7);
+        let stack = Stack::new().unwrap();
+        stack.push(&mut node);
+        let ring = Ring::new(Mode::Discard, 4096).unwrap();
+        ring.write(b"record").unwrap();
+        let mut found = ring.consumer().unwrap().poll(|_| ());
+        found += stack.take_all().unwrap().count();
+        #[cfg(feature = "alloc")]
+        {
+            let pool = rseq_ops::percpu::Pool::new().unwrap();
+            drop(pool.alloc(5));
+            found += pool.release().unwrap() - 1;
+        }
+        counter.sum() as i32 + found as i32
+    };
+    assert_eq!(everything(), 102);
+    assert_eq!(in_child(everything), 102);
 }
 
 #[test]

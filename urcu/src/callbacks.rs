@@ -1,230 +1,604 @@
-//! Callbacks: a queue per domain, in batches that each wait for one grace period.
+//! Callbacks: what is to be done after a grace period.
 //!
-//! What is queued while a batch waits or runs is the next batch, so batches grow with the load.
-//! One thread at a time runs a domain's callbacks: the worker, or whoever drops the domain, or
-//! callers of `barrier` if there is no worker.
+//! A thread appends a callback to a chunk of the CPU it runs on, by a restartable sequence that
+//! also finds the chunk through the domain's *period* word: so the flip of a grace period, and the
+//! restart after it, take all chunks that are part-full away from the CPUs at once. No lock and no
+//! atomic instruction is on that way. Chunks that left the CPUs wait in a [`Queue`] for their grace
+//! period; `queue` says which.
+//!
+//! # Who runs them
+//! Freeing memory where it is allocated is cheapest: for the allocator, a few objects at a time are
+//! several times cheaper than many. So every fourth retirement drops four values whose time has
+//! come, of those that were retired on the same CPU. Callbacks that do anything else than drop a
+//! value, and what is left when nobody retires any more, are the worker's; and callers of
+//! `barrier`, and whoever drops the domain, take part. Nobody holds a lock of ours meanwhile.
+//!
+//! # Pace
+//! A grace period interrupts all CPUs that run this process, so one serves thousands of
+//! callbacks, or a good many bytes, or whatever came within a millisecond.
 
-use std::cell::Cell;
-use std::collections::VecDeque;
+mod chunk;
+mod job;
+mod queue;
+mod record;
+
+pub use job::{Executor, Job, Runner};
+pub(crate) use queue::Queue;
+pub(crate) use record::Callback;
+
+use core::any::Any;
+use core::cell::Cell;
+use core::ptr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::domain::State;
+use rseq_ops::ops::{Appended, Outcome};
+
+use crate::domain::{Domain, State, global_state};
+use crate::machine;
 use crate::stall::Watch;
 use crate::tasks::Tasks;
-use crate::worker;
+use crate::trace;
+use chunk::Chunk;
+use queue::{Batch, SOME, Which};
 
-pub(crate) type Callback = Box<dyn FnOnce() + Send>;
+/// Bytes of a chunk, for the sequences.
+pub(crate) use chunk::SIZE as CHUNK;
 
-/// How many callbacks of one domain run before others get their turn.
-const SOME: usize = 1024;
+/// How often a sequence is tried before the stripe's lock is taken.
+const ATTEMPTS: u32 = 16;
 
-/// A domain's callbacks.
-#[derive(Debug)]
-pub(crate) struct Queue {
-    inner: Mutex<Inner>,
-    /// Notified, with the lock held, when callbacks have run.
-    progress: Condvar,
+/// What makes a grace period worth its while before its time has come: callbacks, and bytes.
+const WORTH: (usize, usize) = (4096, 1 << 20);
+
+/// How long callbacks wait for others, so that a grace period serves them all.
+const PACE: Duration = Duration::from_millis(1);
+
+/// More callbacks in that time are a load under which threads that retire do most of the work.
+const HEAVY: u64 = 2000;
+
+/// How much may wait for grace periods in one domain, and what happens then.
+///
+/// Past a quarter of it grace periods are expedited. Past all of it, whoever queues one more waits
+/// until there is room, `patience` at most; then the callback is taken in any case, and counted in
+/// [`Stats::callbacks_excess`](crate::Stats::callbacks_excess): it might be a section of the same
+/// thread that has to end first. Callbacks that are queued by callbacks never wait.
+/// [`Domain::try_call`] does not wait and refuses instead.
+///
+/// Only what has been sealed is counted: up to 126 small callbacks on each CPU are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Budget {
+    /// Callbacks.
+    pub count: u64,
+    /// What they hold, as far as their types tell (a `Vec`'s elements are not known). Bytes.
+    pub bytes: usize,
+    /// How long to wait for room. Zero: not at all.
+    pub patience: Duration,
 }
 
-struct Inner {
-    /// Queued after the batch.
-    pending: VecDeque<Callback>,
-    batch: VecDeque<Callback>,
-    /// The grace period that the batch waits for.
-    round: u64,
-    /// Who runs the batch now.
-    runner: Option<ThreadId>,
-    /// How many were ever queued, how many of those have run, and the most that had not.
-    queued: u64,
-    run: u64,
-    peak: u64,
-}
+impl Budget {
+    /// A million callbacks, 48 MiB, 10 ms.
+    pub const DEFAULT: Budget = Budget::new(1 << 20, 48 << 20);
 
-impl std::fmt::Debug for Inner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inner")
-            .field("queued", &self.queued)
-            .field("run", &self.run)
-            .finish_non_exhaustive()
+    /// So many callbacks and bytes, with a patience of 10 ms.
+    pub const fn new(count: u64, bytes: usize) -> Self {
+        Budget {
+            count,
+            bytes,
+            patience: Duration::from_millis(10),
+        }
+    }
+
+    /// The same with another patience.
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    fn is_exceeded(&self, (count, bytes): (u64, usize)) -> bool {
+        count >= self.count || bytes >= self.bytes
+    }
+
+    fn soft(&self) -> Self {
+        Budget::new(self.count / 4, self.bytes / 4)
     }
 }
 
-impl Inner {
-    /// Whether nobody runs the batch but this thread, perhaps.
-    fn is_mine(&self) -> bool {
-        self.runner
-            .is_none_or(|runner| runner == thread::current().id())
+impl Default for Budget {
+    fn default() -> Self {
+        Budget::DEFAULT
     }
+}
+
+/// Callbacks of which this thread is inside of one.
+struct Frame {
+    queue: *const Queue,
+    batch: Batch,
+    /// The next one to run.
+    next: Cell<usize>,
+    outer: *const Frame,
 }
 
 thread_local! {
-    /// How many callbacks this thread is inside of.
-    static RUNNING: Cell<usize> = const { Cell::new(0) };
+    // Without a destructor: it is there as long as the thread is.
+    static FRAMES: Cell<*const Frame> = const { Cell::new(ptr::null()) };
 }
 
-impl Queue {
-    pub(crate) fn new() -> Self {
-        Queue {
-            inner: Mutex::new(Inner {
-                pending: VecDeque::new(),
-                batch: VecDeque::new(),
-                round: 0,
-                runner: None,
-                queued: 0,
-                run: 0,
-                peak: 0,
-            }),
-            progress: Condvar::new(),
+fn inside_callback() -> bool {
+    !FRAMES.with(Cell::get).is_null()
+}
+
+/// The frames of a queue on this thread's stack, the innermost first.
+fn frames(queue: &Queue) -> impl Iterator<Item = &Frame> {
+    let mut next = FRAMES.with(Cell::get);
+    let all = core::iter::from_fn(move || {
+        // SAFETY: frames are on this thread's stack, and take themselves off the list before they
+        // go; whoever iterates is further in.
+        let frame = unsafe { next.as_ref() }?;
+        next = frame.outer;
+        Some(frame)
+    });
+    all.filter(|frame| ptr::eq(frame.queue, queue))
+}
+
+type Hook = dyn Fn(&(dyn Any + Send)) + Send + Sync;
+
+static PANIC_HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
+
+/// What is called when a callback has panicked, with the payload, after the program's own panic
+/// hook; nothing unless set. The callbacks after it run.
+///
+/// ```
+/// urcu::set_callback_panic_hook(|payload| eprintln!("{:?}", payload.downcast_ref::<&str>()));
+/// ```
+pub fn set_callback_panic_hook(hook: impl Fn(&(dyn Any + Send)) + Send + Sync + 'static) {
+    *PANIC_HOOK.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(hook));
+}
+
+fn run(queue: &Queue, batch: Batch) {
+    let frame = Frame {
+        queue,
+        batch,
+        next: Cell::new(0),
+        outer: FRAMES.with(Cell::get),
+    };
+    FRAMES.with(|frames| frames.set(&raw const frame));
+    frame.run_rest(queue);
+    FRAMES.with(|frames| frames.set(frame.outer));
+    // SAFETY: all have run.
+    unsafe { queue.finish(frame.batch) };
+}
+
+impl Frame {
+    fn run_rest(&self, queue: &Queue) {
+        let part = self.batch.part();
+        let rest = || {
+            while self.next.get() < part.count() {
+                let number = self.next.replace(self.next.get() + 1);
+                // SAFETY: each once, one after the other.
+                unsafe { part.run(number) };
+            }
+        };
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(rest)) {
+            report_panic(queue, payload);
+        }
+    }
+}
+
+#[cold]
+fn report_panic(queue: &Queue, payload: Box<dyn Any + Send>) {
+    queue.panicked.fetch_add(1, Relaxed);
+    let hook = PANIC_HOOK
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    if let Some(hook) = hook
+        && let Err(second) = catch_unwind(AssertUnwindSafe(|| hook(&*payload)))
+    {
+        core::mem::forget(second);
+    }
+    // It may panic when dropped: leave it.
+    core::mem::forget(payload);
+}
+
+impl Domain {
+    /// Queues a callback.
+    #[inline(always)]
+    pub(crate) fn enqueue(&self, callback: Callback) {
+        if callback.is_large() {
+            return self.enqueue_slowly(Appended::Aborted, callback);
+        }
+        // SAFETY: a callback's record. Readers that have a handle are set up.
+        match unsafe { self.state().grace_periods.readers.append(callback.record()) } {
+            Appended::At(end) => {
+                if end.is_multiple_of(SOME * size_of::<Callback>()) {
+                    self.help_out();
+                }
+            }
+            other => self.enqueue_slowly(other, callback),
         }
     }
 
-    /// No code of a user's runs with the lock held, so a panic cannot leave halves behind.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    #[cold]
+    #[inline(never)]
+    fn help_out(&self) {
+        let (state, tasks) = self.tasks();
+        tasks.help(state);
     }
 
-    fn push(&self, callback: Callback) {
-        let mut inner = self.lock();
-        inner.pending.push_back(callback);
-        inner.queued += 1;
-        inner.peak = inner.peak.max(inner.queued - inner.run);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        let inner = self.lock();
-        inner.pending.is_empty() && inner.batch.is_empty()
-    }
-
-    /// Queued, run, and the most that were pending.
-    pub(crate) fn counts(&self) -> (u64, u64, u64) {
-        let inner = self.lock();
-        (inner.queued, inner.run, inner.peak)
-    }
-
-    /// Makes what is queued the batch, if there is none, which is to wait for the grace period
-    /// that `join` names; the grace period of the batch, if there is one.
-    pub(crate) fn seal(&self, join: impl FnOnce() -> u64) -> Option<u64> {
-        let mut inner = self.lock();
-        // A batch whose last callback runs is over for the thread that runs it: there it may be
-        // that callback that drops the domain.
-        let over = inner.batch.is_empty() && inner.is_mine();
-        if over && !inner.pending.is_empty() {
-            inner.batch = std::mem::take(&mut inner.pending);
-            inner.round = join();
+    /// What [`Domain::enqueue`] could not do at once, which found this.
+    #[cold]
+    #[inline(never)]
+    fn enqueue_slowly(&self, mut found: Appended, callback: Callback) {
+        let (state, tasks) = self.tasks();
+        let readers = &state.grace_periods.readers;
+        if readers.has_sequences() && !callback.is_large() {
+            for _ in 0..ATTEMPTS {
+                match found {
+                    Appended::At(_) => return,
+                    Appended::Full(end) if !tasks.give_chunk(state, end) => break,
+                    _ => {}
+                }
+                // SAFETY: as in `enqueue`.
+                found = unsafe { readers.append(callback.record()) };
+            }
+            if let Appended::At(_) = found {
+                return;
+            }
         }
-        (!inner.batch.is_empty()).then_some(inner.round)
+        tasks.wait_for_room(state);
+        let join = || state.grace_periods.rounds.join();
+        let first = tasks.queue().push(machine::cpu(), callback, join);
+        if first {
+            tasks.schedule();
+        }
+        tasks.after_sealing(state);
     }
+}
 
-    /// Runs some callbacks of the batch, if it is ripe after grace period `done` and nobody else is
-    /// at it. Whether it did.
-    pub(crate) fn run_some(&self, done: u64) -> bool {
-        let mut inner = self.lock();
-        if inner.batch.is_empty() || inner.round > done || !inner.is_mine() {
+impl Tasks {
+    /// Gives the calling CPU an empty chunk in the place of the one that ends at `end`, if any. False
+    /// if there is to be none, because the budget is exceeded.
+    fn give_chunk(self: &Arc<Self>, state: &State, end: usize) -> bool {
+        let queue = self.queue();
+        if self.settings.budget.is_exceeded(queue.held()) {
             return false;
         }
-        let outer = inner.runner.replace(thread::current().id());
-        for _ in 0..SOME {
-            let Some(callback) = inner.batch.pop_front() else {
-                break;
-            };
-            drop(inner);
-            run(callback);
-            inner = self.lock();
-            inner.run += 1;
+        let new = queue.chunk();
+        // Before the full chunk leaves its slot: a `barrier` after that must know of it.
+        let ticket = (end != 0).then(|| queue.ticket(machine::cpu()));
+        // SAFETY: the chunk is empty and left to the slot if it is committed.
+        let replaced = unsafe {
+            let readers = &state.grace_periods.readers;
+            readers.replace_chunk(end, new.start())
+        };
+        if replaced != Outcome::Committed {
+            queue.recycle(new);
+            if let Some(ticket) = ticket {
+                queue.cancel(ticket);
+            }
+            return true;
         }
-        inner.runner = outer;
-        self.progress.notify_all();
+        new.leave();
+        match ticket {
+            // The first callback of this CPU since the last grace period: the worker may not know.
+            None => {
+                queue.installed.store(true, SeqCst);
+                self.schedule();
+            }
+            Some(ticket) => {
+                // SAFETY: it was in the slot, and this thread has taken it out.
+                let (full, length) = unsafe { Chunk::from_end(end) };
+                // What its callbacks' owners did before happened on this CPU before: so before the
+                // read-modify-write in `join`, as for a caller of `synchronize`.
+                let round = state.grace_periods.rounds.join();
+                queue.seal(full, length, round, &ticket);
+                self.after_sealing(state);
+            }
+        }
         true
     }
-}
 
-fn run(callback: Callback) {
-    RUNNING.set(RUNNING.get() + 1);
-    // The panic hook has reported a panic. Its payload may panic when dropped: leave it.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
-        std::mem::forget(payload);
+    /// For the leader of a grace period that is about to end, whose period was `old`: seals what
+    /// the slots hold. The callbacks wait for the grace period after this one.
+    pub(crate) fn collect(&self, state: &State, old: usize) {
+        for slot in 0..machine::slots() {
+            // Relaxed: the restart after the flip lies between the sequences and us.
+            let end = machine::buffer(old, slot).load(Relaxed);
+            if end == 0 {
+                continue;
+            }
+            machine::buffer(old, slot).store(0, Relaxed);
+            // SAFETY: no sequence writes to slots of this period any more; it is taken once.
+            let (chunk, length) = unsafe { Chunk::from_end(end) };
+            let queue = self.queue();
+            if length == 0 {
+                queue.recycle(chunk);
+                continue;
+            }
+            let next = state.grace_periods.rounds.done() + 2;
+            let ticket = queue.ticket(slot);
+            queue.seal(chunk, length, next, &ticket);
+        }
     }
-    RUNNING.set(RUNNING.get() - 1);
+
+    /// Begins a grace period if that is worth while.
+    fn after_sealing(self: &Arc<Self>, state: &State) {
+        let queue = self.queue();
+        let (mut count, mut bytes) = WORTH;
+        if self.settings.budget.soft().is_exceeded(queue.held()) {
+            (count, bytes) = (1, 1);
+        }
+        if queue.is_worth_a_grace_period(count, bytes) {
+            let round = state.grace_periods.rounds.join();
+            // Refused barriers are the worker's to deal with, or a caller's of `synchronize`.
+            let watch = Watch::passing(state, self);
+            let advance = AssertUnwindSafe(|| state.grace_periods.advance(round, &watch));
+            if catch_unwind(advance).is_err() {
+                self.schedule();
+            }
+            self.futures.wake(state.grace_periods.rounds.done());
+        }
+    }
+
+    /// Drops some values that were retired on this CPU and whose time has come.
+    fn help(self: &Arc<Self>, state: &State) {
+        if inside_callback() || !matches!(self.settings.runner, Runner::Shared) {
+            return;
+        }
+        let Some(queue) = self.queue.get() else {
+            return;
+        };
+        let done = state.grace_periods.rounds.done();
+        let stripe = machine::cpu();
+        if let Some((batch, backlog)) = queue.take(stripe, done, Which::Drops) {
+            // A value's drop may drop the domain, unless that is the global one.
+            let _keep = (!ptr::eq(state, global_state())).then(|| Arc::clone(self));
+            run(queue, batch);
+            if backlog && let Some((batch, _)) = queue.take(stripe, done, Which::Drops) {
+                run(queue, batch);
+            }
+        }
+    }
+
+    /// Returns when the budget is not exceeded, or after the patience of it.
+    fn wait_for_room(self: &Arc<Self>, state: &State) {
+        let queue = self.queue();
+        let budget = &self.settings.budget;
+        let has_room = || !budget.is_exceeded(queue.held());
+        if has_room() {
+            return;
+        }
+        if !inside_callback() && trace::begun_by_this_thread(state).is_none() {
+            let end = Instant::now().checked_add(budget.patience);
+            loop {
+                self.after_sealing(state);
+                let left = end.map_or(Duration::MAX, |end| {
+                    end.saturating_duration_since(Instant::now())
+                });
+                if left.is_zero() {
+                    break;
+                }
+                queue.wait(Some(left.min(PACE)), has_room);
+                if has_room() {
+                    return;
+                }
+                self.schedule();
+            }
+        }
+        queue.excess.fetch_add(1, Relaxed);
+    }
+
+    /// Whether a callback could be queued without exceeding the budget.
+    pub(crate) fn has_room(&self) -> bool {
+        let held = self.queue.get().map_or((0, 0), Queue::held);
+        !self.settings.budget.is_exceeded(held)
+    }
+
+    /// Whether there are callbacks that have not run, as far as the worker has to know.
+    pub(crate) fn has_callbacks(&self) -> bool {
+        self.queue
+            .get()
+            .is_some_and(|queue| queue.installed.load(SeqCst) || queue.has_waiting())
+    }
+
+    /// The worker's part. Asks for a grace period if it is time; the answer is when it will be.
+    pub(crate) fn pace(&self, state: &State) -> Option<Instant> {
+        let queue = self.queue.get()?;
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.has_callbacks() {
+            pace.due = None;
+            return None;
+        }
+        let now = Instant::now();
+        let due = *pace.due.get_or_insert_with(|| now + PACE);
+        if now < due {
+            return Some(due);
+        }
+        let sealed = queue.totals().0;
+        pace.heavy = sealed - pace.sealed >= HEAVY;
+        pace.sealed = sealed;
+        pace.ripe = state.grace_periods.rounds.done();
+        pace.due = Some(now + PACE);
+        queue.seal_loose(|| state.grace_periods.rounds.join());
+        // Before the grace period that will collect what was installed.
+        queue.installed.store(false, SeqCst);
+        self.wanted
+            .fetch_max(state.grace_periods.rounds.join(), Relaxed);
+        pace.due
+    }
+
+    /// The worker's part: runs callbacks that are ripe after grace period `done`, `most` at most.
+    /// How many.
+    pub(crate) fn run_ripe(&self, done: u64, most: usize) -> usize {
+        let Some(queue) = self.queue.get() else {
+            return 0;
+        };
+        // Under load, threads that retire get a chance to drop what is theirs.
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let ripe = if pace.heavy { pace.ripe } else { done };
+        drop(pace);
+        let mut count = 0;
+        for stripe in 0..queue.stripes() {
+            while count < most
+                && let Some((batch, _)) = queue.take(stripe, ripe, Which::All)
+            {
+                count += batch.part().count();
+                run(queue, batch);
+            }
+        }
+        count
+    }
 }
 
-/// Queues a callback.
-pub(crate) fn call(tasks: &Arc<Tasks>, callback: Callback) {
-    tasks.queue.push(callback);
-    tasks.schedule();
+/// What the worker remembers of a domain's load.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    due: Option<Instant>,
+    /// What was done when it was last due.
+    ripe: u64,
+    sealed: u64,
+    heavy: bool,
 }
 
-/// Waits until the callbacks queued before have run.
-pub(crate) fn barrier(state: &State, tasks: &Tasks) {
+/// Waits for a grace period, also where the kernel refuses the barrier for a while (the thread may
+/// have inherited a filter, or memory is short): callbacks wait then, and none is lost.
+fn wait_for(state: &State, tasks: &Tasks, round: u64, watch: &Watch<'_>) {
+    let mut pause = Duration::from_millis(1);
+    let wait = || state.grace_periods.wait(round, watch);
+    while !state.grace_periods.rounds.is_done(round) {
+        match catch_unwind(AssertUnwindSafe(wait)) {
+            Ok(()) => {}
+            // Of a deadlock with itself.
+            Err(payload) if watch.gave_up() => std::panic::resume_unwind(payload),
+            Err(_) => {
+                thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_secs(60));
+            }
+        }
+    }
+    tasks.futures.wake(round);
+}
+
+/// Waits until the callbacks queued before have run, and takes part.
+pub(crate) fn barrier(state: &State, tasks: &Arc<Tasks>) {
     assert!(
-        // Thread-local data that is gone is that of a thread that runs no callbacks.
-        RUNNING.try_with(Cell::get).unwrap_or(0) == 0,
+        !inside_callback(),
         "barrier() called by an RCU callback: it would wait for that callback itself"
     );
-    let target = tasks.queue.lock().queued;
-    wait(state, tasks, |inner| inner.run >= target);
-}
-
-/// Runs what is queued, for a domain that is being dropped, perhaps by one of its callbacks.
-pub(crate) fn finish(state: &State, tasks: &Tasks) {
-    while !tasks.queue.is_empty() {
-        drive(state, tasks);
-    }
-    let mut inner = tasks.queue.lock();
-    while !inner.is_mine() {
-        inner = tasks
-            .queue
-            .progress
-            .wait(inner)
-            .unwrap_or_else(PoisonError::into_inner);
-    }
-}
-
-fn wait(state: &State, tasks: &Tasks, done: impl Fn(&Inner) -> bool) {
+    let Some(queue) = tasks.queue.get() else {
+        return;
+    };
     let watch = Watch::blocking(state, tasks);
-    loop {
-        if done(&tasks.queue.lock()) {
-            return;
+    let rounds = &state.grace_periods.rounds;
+    queue.seal_loose(|| rounds.join());
+    // Its leader collects what is in the slots.
+    wait_for(state, tasks, rounds.join(), &watch);
+    let tickets: Vec<u64> = (0..queue.stripes())
+        .map(|stripe| queue.next_ticket(stripe))
+        .collect();
+    for (stripe, below) in tickets.into_iter().enumerate() {
+        let is_out = || queue.is_out(stripe, below, |_, _| false);
+        while is_out() {
+            take_part(state, tasks, stripe, &watch, is_out);
         }
-        if !worker::is_there() {
-            drive(state, tasks);
-            continue;
-        }
-        let patience = watch.patience_of_a_follower();
-        let inner = tasks.queue.lock();
-        if done(&inner) {
-            return;
-        }
-        let progress = &tasks.queue.progress;
-        match patience {
-            None => drop(progress.wait(inner)),
-            Some(patience) => drop(progress.wait_timeout(inner, patience)),
-        }
-        watch.follow();
     }
 }
 
-/// Does the worker's work for one batch, waiting for its grace period.
-fn drive(state: &State, tasks: &Tasks) {
-    /// How long to wait for another thread that runs the batch, before looking again.
-    const ELSEWHERE: Duration = Duration::from_millis(1);
-    let mut pause = Duration::from_millis(1);
+/// Waits for the oldest chunk of a stripe, and runs some of it, or waits for those who do.
+fn take_part(
+    state: &State,
+    tasks: &Arc<Tasks>,
+    stripe: usize,
+    watch: &Watch<'_>,
+    is_out: impl Fn() -> bool,
+) {
+    let queue = tasks.queue();
+    if let Some(round) = queue.front(stripe) {
+        wait_for(state, tasks, round, watch);
+    }
+    let done = state.grace_periods.rounds.done();
+    match queue.take(stripe, done, Which::All) {
+        Some((batch, _)) => run(queue, batch),
+        None => queue.wait(Some(PACE), || !is_out()),
+    }
+}
+
+/// Runs all callbacks, for a domain that is being dropped, perhaps by one of them.
+pub(crate) fn finish(state: &State, tasks: &Arc<Tasks>) {
+    let Some(queue) = tasks.queue.get() else {
+        return;
+    };
+    let watch = Watch::passing(state, tasks);
     let rounds = &state.grace_periods.rounds;
-    if let Some(round) = tasks.queue.seal(|| rounds.join()) {
-        let watch = Watch::passing(state, tasks);
-        // As in the worker: refused barriers may be granted later.
-        while catch_unwind(AssertUnwindSafe(|| state.grace_periods.wait(round, &watch))).is_err() {
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_secs(60));
+    // If one of the callbacks drops the domain, what was to run after it runs now.
+    frames(queue).for_each(|frame| frame.run_rest(queue));
+    let mine = |stripe, number| frames(queue).any(|frame| frame.batch.ticket().is(stripe, number));
+    loop {
+        queue.seal_loose(|| rounds.join());
+        if state.grace_periods.readers.any_chunk() {
+            wait_for(state, tasks, rounds.join(), &watch);
+        }
+        let is_out = |stripe| queue.is_out(stripe, u64::MAX, mine);
+        let Some(stripe) = (0..queue.stripes()).find(|stripe| is_out(*stripe)) else {
+            // Callbacks may have queued others.
+            if state.grace_periods.readers.any_chunk() || queue.loose() != 0 {
+                continue;
+            }
+            return;
+        };
+        take_part(state, tasks, stripe, &watch, || is_out(stripe));
+    }
+}
+
+/// What the worker does, by whoever calls this: see [`Domain::run_callbacks`].
+pub(crate) fn run_now(state: &State, tasks: &Arc<Tasks>, most: usize) -> usize {
+    let rounds = &state.grace_periods.rounds;
+    let Some(queue) = tasks.queue.get() else {
+        return 0;
+    };
+    if !inside_callback() {
+        queue.seal_loose(|| rounds.join());
+        if tasks.has_callbacks() {
+            // Collects what is in the slots. Refused barriers are tried again with the next call.
+            queue.installed.store(false, SeqCst);
+            let watch = Watch::passing(state, tasks);
+            let round = rounds.join();
+            let advance = AssertUnwindSafe(|| state.grace_periods.advance(round, &watch));
+            if catch_unwind(advance).is_err() {
+                queue.installed.store(true, SeqCst);
+            }
+            tasks.futures.wake(rounds.done());
         }
     }
-    tasks.futures.wake(rounds.done());
-    if !tasks.queue.run_some(rounds.done()) {
-        let inner = tasks.queue.lock();
-        if !inner.batch.is_empty() || inner.runner.is_some() {
-            drop(tasks.queue.progress.wait_timeout(inner, ELSEWHERE));
+    let done = rounds.done();
+    let mut count = 0;
+    for stripe in 0..queue.stripes() {
+        while count < most
+            && let Some((batch, _)) = queue.take(stripe, done, Which::All)
+        {
+            count += batch.part().count();
+            run(queue, batch);
         }
     }
+    count
+}
+
+/// Queued, run, the most that were pending, panicked, taken beyond the budget.
+pub(crate) fn totals(state: &State, tasks: &Tasks) -> Option<[u64; 5]> {
+    let queue = tasks.queue.get()?;
+    let (sealed, run, peak) = queue.totals();
+    let queued = sealed + queue.loose() + state.grace_periods.readers.appended(Chunk::length);
+    Some([
+        queued,
+        run,
+        peak.max(queued.saturating_sub(run)),
+        queue.panicked.load(Relaxed),
+        queue.excess.load(Relaxed),
+    ])
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rseq_ops::percpu::Zeroed;
 
-use crate::callbacks;
+use crate::callbacks::{self, Budget, Callback, Runner};
 use crate::fork::{self, PROCESS};
 use crate::grace_period::GracePeriods;
 use crate::machine;
@@ -86,21 +86,21 @@ impl State {
     }
 
     /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
-    fn tasks(&self, name: Option<&'static str>) -> &Arc<Tasks> {
+    fn tasks(&self, settings: &Settings) -> &Arc<Tasks> {
         match self.existing_tasks() {
             Some(tasks) => tasks,
-            None => self.make_tasks(name),
+            None => self.make_tasks(*settings),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn make_tasks(&self, name: Option<&'static str>) -> &Arc<Tasks> {
+    fn make_tasks(&self, settings: Settings) -> &Arc<Tasks> {
         if !self.grace_periods.readers.is_set_up() {
             self.set_up();
         }
         // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
-        let made = Box::into_raw(Box::new(unsafe { Tasks::new(self, name) }));
+        let made = Box::into_raw(Box::new(unsafe { Tasks::new(self, settings) }));
         let published =
             self.tasks
                 .compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
@@ -150,7 +150,10 @@ pub(crate) fn global_state() -> &'static State {
 
 static GLOBAL: Domain = Domain {
     state: AtomicPtr::new((&raw const PROCESS.global).cast_mut()),
-    name: Some("global"),
+    settings: Settings {
+        name: Some("global"),
+        ..Settings::DEFAULT
+    },
 };
 
 /// The domain that the free functions and [`Rcu::new`](crate::Rcu::new) use.
@@ -185,7 +188,23 @@ pub fn global() -> &'static Domain {
 pub struct Domain {
     /// Null until the first use.
     state: AtomicPtr<State>,
-    name: Option<&'static str>,
+    settings: Settings,
+}
+
+/// What is said about a domain when it is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: Option<&'static str>,
+    pub(crate) runner: Runner,
+    pub(crate) budget: Budget,
+}
+
+impl Settings {
+    const DEFAULT: Settings = Settings {
+        name: None,
+        runner: Runner::Shared,
+        budget: Budget::DEFAULT,
+    };
 }
 
 impl Domain {
@@ -193,16 +212,45 @@ impl Domain {
     pub const fn new() -> Self {
         Domain {
             state: AtomicPtr::new(ptr::null_mut()),
-            name: None,
+            settings: Settings::DEFAULT,
         }
     }
 
     /// A domain with a name for messages.
     pub const fn named(name: &'static str) -> Self {
-        Domain {
-            state: AtomicPtr::new(ptr::null_mut()),
-            name: Some(name),
-        }
+        let mut domain = Domain::new();
+        domain.settings.name = Some(name);
+        domain
+    }
+
+    /// The same with another [`Runner`] of its callbacks.
+    ///
+    /// ```
+    /// use urcu::{Domain, Runner};
+    /// static LOOP: Domain = Domain::named("loop").run_by(Runner::Caller);
+    ///
+    /// LOOP.call(|| println!("a grace period has passed"));
+    /// // Now and then, where it suits:
+    /// while LOOP.run_callbacks(100) == 0 {
+    ///     std::thread::yield_now();
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn run_by(mut self, runner: Runner) -> Self {
+        self.settings.runner = runner;
+        self
+    }
+
+    /// The same with another [`Budget`] for callbacks that wait for grace periods.
+    ///
+    /// ```
+    /// use urcu::{Budget, Domain};
+    /// static SMALL: Domain = Domain::named("small").with_budget(Budget::new(10_000, 1 << 20));
+    /// ```
+    #[must_use]
+    pub const fn with_budget(mut self, budget: Budget) -> Self {
+        self.settings.budget = budget;
+        self
     }
 
     /// The state, made at the first use. No lock and no allocator: the first use may be in a
@@ -282,15 +330,20 @@ impl Domain {
         tasks.futures.wake(round);
     }
 
-    /// Runs `f` on a background thread after a grace period. The caller does not wait, and may be
-    /// inside a read-side section. Callbacks of one domain run in the order in which they were
-    /// queued. A panic in `f` is reported by the panic hook, and the others run.
+    /// Runs `f` after a grace period, on a background thread (or as [`Domain::run_by`] says). The
+    /// caller does not wait, and may be inside a read-side section, unless the domain's [`Budget`]
+    /// is exceeded. Callbacks run in no particular order. A panic in `f` is reported by the panic
+    /// hook and counted, and the others run.
     ///
-    /// The thread starts at the first call and does not keep the process alive: what is queued
-    /// when `main` returns does not run, unless [`Domain::barrier`] is called before. If no thread
-    /// can be started, callbacks run in [`Domain::barrier`] or when the domain is dropped.
+    /// The thread starts with the first callback and does not keep the process alive: what is
+    /// queued when `main` returns does not run, unless [`Domain::barrier`] is called before. In a
+    /// forked child the callbacks that the parent had queued do not run; they are the parent's. If
+    /// no thread can be started, callbacks run in [`Domain::barrier`] or when the domain is
+    /// dropped.
     ///
-    /// Cost: an allocation and a lock. Not async-signal-safe.
+    /// Cost: some nanoseconds, without a lock or an atomic instruction, and an allocation if the
+    /// closure is larger than three words. Once in 126 times, and with the first one after a pause,
+    /// more. Not async-signal-safe.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
@@ -298,13 +351,34 @@ impl Domain {
     /// domain.barrier();
     /// ```
     pub fn call(&self, f: impl FnOnce() + Send + 'static) {
-        callbacks::call(self.tasks().1, Box::new(f));
+        self.enqueue(Callback::call(f));
     }
 
-    /// Drops `value` on a background thread after a grace period: [`Domain::call`] with a
-    /// callback that drops it.
+    /// [`Domain::call`], unless the domain's [`Budget`] is exceeded.
+    ///
+    /// # Errors
+    /// The closure, which was not queued.
+    pub fn try_call<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), F> {
+        if self.tasks().1.has_room() {
+            self.call(f);
+            Ok(())
+        } else {
+            Err(f)
+        }
+    }
+
+    /// Goes on with the work behind the callers' backs, as far as that needs no waiting, and runs
+    /// callbacks whose time has come, about `most` of them (in fours). How many. For domains of
+    /// [`Runner::Caller`]; others may call it too.
+    pub fn run_callbacks(&self, most: usize) -> usize {
+        let (state, tasks) = self.tasks();
+        callbacks::run_now(state, tasks, most)
+    }
+
+    /// Drops `value` after a grace period: as [`Domain::call`] with a callback that drops it, except
+    /// that the thread that drops it may also be one that hands something over later.
     pub fn defer_drop<T: Send + 'static>(&self, value: T) {
-        self.call(move || drop(value));
+        self.enqueue(Callback::drop::<_, ()>(move || drop(value)));
     }
 
     /// Waits until all callbacks queued on this domain before this call have run.
@@ -336,15 +410,18 @@ impl Domain {
             ..Stats::default()
         };
         if let Some(tasks) = state.existing_tasks() {
-            let (queued, run, peak) = tasks.queue.counts();
             stats.waits = tasks.counts.waits();
             stats.callers = stats.waits.count();
             stats.membarriers = tasks.counts.membarriers.load(Ordering::Relaxed);
             stats.stalls = tasks.counts.stalls.load(Ordering::Relaxed);
-            stats.callbacks_queued = queued;
-            stats.callbacks_run = run;
-            stats.callbacks_pending = queued - run;
-            stats.callbacks_peak = peak;
+            if let Some([queued, run, peak, panicked, excess]) = callbacks::totals(state, tasks) {
+                stats.callbacks_queued = queued;
+                stats.callbacks_run = run;
+                stats.callbacks_pending = queued.saturating_sub(run);
+                stats.callbacks_peak = peak;
+                stats.callbacks_panicked = panicked;
+                stats.callbacks_excess = excess;
+            }
         }
         stats
     }
@@ -352,7 +429,7 @@ impl Domain {
     /// The state, ready for grace periods, and what it has to do.
     pub(crate) fn tasks(&self) -> (&State, &Arc<Tasks>) {
         let state = self.state();
-        (state, state.tasks(self.name))
+        (state, state.tasks(&self.settings))
     }
 }
 
@@ -382,7 +459,7 @@ impl Drop for Domain {
 impl fmt::Display for Domain {
     /// The name, else the address of what the domain is made of.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name {
+        match self.settings.name {
             Some(name) => write!(f, "RCU domain \"{name}\""),
             None => write!(f, "RCU domain at {:p}", self.state.load(Ordering::Relaxed)),
         }
@@ -392,7 +469,7 @@ impl fmt::Display for Domain {
 impl fmt::Debug for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Domain")
-            .field("name", &self.name)
+            .field("name", &self.settings.name)
             .finish_non_exhaustive()
     }
 }

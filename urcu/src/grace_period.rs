@@ -48,7 +48,7 @@ impl GracePeriods {
         self.rounds.wait(round, watch, |lead| {
             let old = self.begin(lead, watch);
             self.drain(old, watch);
-            self.end(lead, old);
+            self.end(lead, old, watch);
         });
     }
 
@@ -59,8 +59,8 @@ impl GracePeriods {
             let done = self.rounds.done();
             if let Some(lead) = self.rounds.try_lead() {
                 let old = self.begin(&lead, watch);
-                if !self.readers.any_open(old) || !self.readers.poke_worker_while_open(old) {
-                    self.end(&lead, old);
+                if self.is_drained_soon(old) || !self.readers.poke_worker_while_open(old) {
+                    self.end(&lead, old, watch);
                     continue;
                 }
                 watch.look(|slot| self.readers.open_in(old, slot));
@@ -96,12 +96,19 @@ impl GracePeriods {
         old
     }
 
-    fn drain(&self, old: usize, watch: &Watch<'_>) {
-        for _ in 0..machine::SPINS.div_ceil(machine::slots() as u32) {
-            if !self.readers.any_open(old) {
-                return;
+    fn is_drained_soon(&self, old: usize) -> bool {
+        (0..machine::SPINS.div_ceil(machine::slots() as u32)).any(|_| {
+            let drained = !self.readers.any_open(old);
+            if !drained {
+                machine::spin();
             }
-            machine::spin();
+            drained
+        })
+    }
+
+    fn drain(&self, old: usize, watch: &Watch<'_>) {
+        if self.is_drained_soon(old) {
+            return;
         }
         while self.readers.any_open(old) {
             self.readers.sleep_while_open(old, watch.patience());
@@ -110,8 +117,11 @@ impl GracePeriods {
     }
 
     /// The old period is drained.
-    fn end(&self, lead: &Lead<'_>, old: usize) {
+    fn end(&self, lead: &Lead<'_>, old: usize, watch: &Watch<'_>) {
         self.readers.settle(old);
+        // Before the next flip makes this period the current one again, and before anybody who
+        // waits for this grace period goes on.
+        watch.ends(old);
         self.old.store(0, Ordering::Relaxed);
         lead.finish();
     }

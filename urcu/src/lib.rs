@@ -73,6 +73,7 @@ pub mod testing;
 mod trace;
 mod worker;
 
+pub use callbacks::{Budget, Executor, Job, Runner, set_callback_panic_hook};
 pub use domain::{Domain, ReadGuard, barrier, call, defer_drop, global, read_lock, synchronize};
 pub use polling::{GracePeriod, SynchronizeAsync};
 pub use rcu::{

@@ -6,7 +6,7 @@ pub(crate) use core::sync::atomic::{
     AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use rseq_ops::Handle;
-pub(crate) use rseq_ops::ops::Outcome;
+pub(crate) use rseq_ops::ops::{Appended, Outcome, Record};
 
 pub(crate) use crate::stall::Watch;
 pub(crate) use crate::worker::poke as poke_worker;
@@ -37,6 +37,9 @@ struct Slot {
     /// Written by anybody with atomic read-modify-writes. Never the same word as the above: an
     /// atomic addition and a plain one on one word lose updates.
     shared: [AtomicI64; 2],
+    /// The end of the chunk that callbacks are appended to, or 0. Written by restartable sequences
+    /// on this CPU while the period is the current one.
+    buffer: [AtomicUsize; 2],
 }
 
 // SAFETY: atomic integers may be 0.
@@ -84,6 +87,20 @@ pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
 /// The counter of slot `index` that anybody writes atomically, for the period of `word`.
 pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
     &slot(word, index).shared[usize::from(word & PERIOD_BIT != 0)]
+}
+
+/// The end of the chunk of callbacks in slot `index`, for the period of `word`.
+pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
+    &slot(word, index).buffer[usize::from(word & PERIOD_BIT != 0)]
+}
+
+/// About which CPU this is, as the number of a slot; some number, where that is not known.
+pub(crate) fn cpu() -> usize {
+    match mode() {
+        // SAFETY: libc registers every thread.
+        Mode::AllThreads(handle) => (unsafe { handle.current_index() }) as usize,
+        _ => stripe(),
+    }
 }
 
 /// A slot for this thread's atomic additions: any will do, threads should differ. The stack's
@@ -201,6 +218,40 @@ pub(crate) unsafe fn copy_through(
 ) -> Outcome {
     // SAFETY: the caller's.
     unsafe { rseq_ops::ops::copy_through(handle, source, target, size) }
+}
+
+/// Where a slot's `buffer` for the period of a word lies, as an offset from that word.
+const BUFFER: usize = core::mem::offset_of!(Slot, buffer);
+
+/// Appends a callback to the chunk in this CPU's slot, for the period in `period`.
+///
+/// # Safety
+/// `handle` is that of [`Mode::AllThreads`]; `period` is set up and its slots alive. `record` is
+/// valid for reads.
+#[inline(always)]
+pub(crate) unsafe fn append(
+    handle: Handle,
+    period: &AtomicUsize,
+    record: *const Record,
+) -> Appended {
+    const SIZE: usize = crate::callbacks::CHUNK;
+    // SAFETY: the caller's; what the slots hold are ends of chunks, or 0.
+    unsafe { rseq_ops::ops::append_through::<SHIFT, BUFFER, SIZE>(handle, period.as_ptr(), record) }
+}
+
+/// Puts the chunk that begins at `new` in the place of the one that ends at `end`, if that is this
+/// CPU's for the period in `period`.
+///
+/// # Safety
+/// As for [`append`], and `new` is the start of an empty chunk.
+pub(crate) unsafe fn replace_chunk(
+    handle: Handle,
+    period: &AtomicUsize,
+    end: usize,
+    new: usize,
+) -> Outcome {
+    // SAFETY: the caller's.
+    unsafe { rseq_ops::ops::replace_through::<SHIFT, BUFFER>(handle, period.as_ptr(), end, new) }
 }
 
 /// A full barrier on all CPUs that run this process, which restarts all sequences in flight. Callers

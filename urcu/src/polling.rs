@@ -124,7 +124,7 @@ impl GracePeriod {
 
     /// For messages.
     pub(crate) fn domain(&self) -> Option<&'static str> {
-        self.tasks.name()
+        self.tasks.settings.name
     }
 }
 

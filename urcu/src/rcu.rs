@@ -17,6 +17,7 @@ pub use in_domain::{Global, InDomain};
 pub use payload::{OwningPtr, Payload, RefCounted};
 pub use reference::Ref;
 
+use crate::callbacks::Callback;
 use crate::domain::{Domain, ReadGuard};
 
 /// The largest value that [`RcuCell::snapshot`] copies without a counter. Bytes.
@@ -434,7 +435,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         }
         let retired = Retired::<P>(old);
         // SAFETY: the callback runs once, after a grace period; the pointer was replaced before.
-        self.domain().call(move || unsafe { retired.free() });
+        let free = move || unsafe { retired.free() };
+        self.domain().enqueue(Callback::drop::<_, P::Target>(free));
     }
 }
 

@@ -164,6 +164,62 @@ impl Readers {
         }
     }
 
+    /// Whether threads can use sequences without further ado.
+    pub(crate) fn has_sequences(&self) -> bool {
+        self.cs.load(Ordering::Relaxed) != 0
+    }
+
+    /// Appends a callback to this CPU's chunk, in the slot of the current period.
+    ///
+    /// # Safety
+    /// `record` is valid for reads.
+    #[inline(always)]
+    pub(crate) unsafe fn append(&self, record: *const machine::Record) -> machine::Appended {
+        // Acquire: pairs with `set_up`.
+        let cs = self.cs.load(Ordering::Acquire);
+        if cs == 0 {
+            return machine::Appended::Aborted;
+        }
+        let index = self.index.load(Ordering::Relaxed);
+        // SAFETY: `cs` is set: every thread is registered, and the period is set up.
+        unsafe { machine::append(Handle { cs, index }, &self.period, record) }
+    }
+
+    /// Puts another chunk in the place of this CPU's, which ends at `end`.
+    ///
+    /// # Safety
+    /// [`Readers::has_sequences`]; `new` is the start of an empty chunk that is left to the slot if
+    /// the answer is [`Outcome::Committed`].
+    pub(crate) unsafe fn replace_chunk(&self, end: usize, new: usize) -> Outcome {
+        let handle = Handle {
+            cs: self.cs.load(Ordering::Acquire),
+            index: self.index.load(Ordering::Relaxed),
+        };
+        // SAFETY: as in `append`, and the caller's.
+        unsafe { machine::replace_chunk(handle, &self.period, end, new) }
+    }
+
+    /// The ends of the chunks that are in slots now.
+    fn chunks(&self) -> impl Iterator<Item = usize> {
+        let both = self.word().into_iter().flat_map(|word| {
+            [word.get(), word.get() ^ machine::PERIOD_BIT]
+                .into_iter()
+                .flat_map(|word| (0..machine::slots()).map(move |slot| (word, slot)))
+        });
+        both.map(|(word, slot)| machine::buffer(word, slot).load(Ordering::Relaxed))
+            .filter(|end| *end != 0)
+    }
+
+    /// Whether any slot has a chunk. Exact for whoever has the domain alone.
+    pub(crate) fn any_chunk(&self) -> bool {
+        self.chunks().next().is_some()
+    }
+
+    /// How many callbacks are in the slots, about; `length` tells a chunk's from its end.
+    pub(crate) fn appended(&self, length: impl Fn(usize) -> usize) -> u64 {
+        self.chunks().map(|end| length(end) as u64).sum()
+    }
+
     /// A whole section as one sequence, without a counter: copies `size` bytes from where `source`
     /// points. The restart of the grace period (C) makes it start over, so a writer never waits
     /// for it. False where libc does not register every thread, and after too many interruptions;

@@ -152,6 +152,7 @@ pub(crate) struct Watch<'a> {
     /// Whether the calling thread itself waits.
     blocks: bool,
     since: Cell<Option<Instant>>,
+    gave_up: Cell<bool>,
 }
 
 impl<'a> Watch<'a> {
@@ -161,6 +162,7 @@ impl<'a> Watch<'a> {
             context: None,
             blocks: false,
             since: Cell::new(None),
+            gave_up: Cell::new(false),
         }
     }
 
@@ -170,6 +172,7 @@ impl<'a> Watch<'a> {
             context: Some((state, tasks)),
             blocks: true,
             since: Cell::new(None),
+            gave_up: Cell::new(false),
         }
     }
 
@@ -179,6 +182,7 @@ impl<'a> Watch<'a> {
             context: Some((state, tasks)),
             blocks: false,
             since: Cell::new(None),
+            gave_up: Cell::new(false),
         }
     }
 
@@ -186,6 +190,13 @@ impl<'a> Watch<'a> {
     pub(crate) fn restarted(&self, issued: bool) {
         if let (Some((_, tasks)), true) = (self.context, issued) {
             tasks.counts.membarriers.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A grace period is about to end, whose period was `old`.
+    pub(crate) fn ends(&self, old: usize) {
+        if let Some((state, tasks)) = self.context {
+            tasks.collect(state, old);
         }
     }
 
@@ -224,7 +235,7 @@ impl<'a> Watch<'a> {
             return;
         }
         if let Some(place) = trace::begun_by_this_thread(state) {
-            self.since.set(None);
+            self.gave_up.set(true);
             panic!(
                 "a thread waits for a grace period of {} inside a read-side section of the same \
                  domain, which began at {place}: it would wait for itself for ever; drop the guard \
@@ -234,6 +245,11 @@ impl<'a> Watch<'a> {
                 DEADLOCK.min(timeout()),
             );
         }
+    }
+
+    /// Whether [`Watch::follow`] has panicked.
+    pub(crate) fn gave_up(&self) -> bool {
+        self.gave_up.get()
     }
 
     /// Whoever leads has slept: reports if it is time. `open` counts the sections by slot.

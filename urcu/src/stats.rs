@@ -41,6 +41,10 @@ pub struct Stats {
     pub callbacks_pending: u64,
     /// The most that were pending at one time.
     pub callbacks_peak: u64,
+    /// Callbacks that panicked.
+    pub callbacks_panicked: u64,
+    /// Callbacks that were taken although the [`Budget`](crate::Budget) was exceeded.
+    pub callbacks_excess: u64,
     /// Grace periods that were reported as stalled (each once, however often).
     pub stalls: u64,
 }

@@ -3,10 +3,12 @@
 //! is something to do.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::Thread;
+use std::time::Instant;
 
-use crate::callbacks::Queue;
-use crate::domain::State;
+use crate::callbacks::{Job, Pace, Queue, Runner};
+use crate::domain::{Settings, State};
 use crate::fork;
 use crate::polling::Futures;
 use crate::stall::{Clock, Watch};
@@ -15,17 +17,21 @@ use crate::worker;
 
 #[derive(Debug)]
 pub(crate) struct Tasks {
-    name: Option<&'static str>,
+    pub(crate) settings: Settings,
     /// The process in which all this was made.
     incarnation: u64,
     /// The domain's, until the domain is dropped. Whoever uses it holds the lock (for reading), so
     /// this is what the end of a domain waits for.
     state: RwLock<Option<&'static State>>,
     /// The latest grace period that somebody wants without waiting for it.
-    wanted: AtomicU64,
+    pub(crate) wanted: AtomicU64,
     /// The worker knows, or will be told by whoever set this.
     scheduled: AtomicBool,
-    pub(crate) queue: Queue,
+    /// The thread of [`Runner::OwnThread`].
+    thread: Mutex<Option<Thread>>,
+    /// Made with the first callback.
+    pub(crate) queue: OnceLock<Queue>,
+    pub(crate) pace: Mutex<Pace>,
     pub(crate) futures: Futures,
     pub(crate) counts: Counts,
     pub(crate) clock: Clock,
@@ -46,17 +52,19 @@ pub(crate) enum Turn {
 impl Tasks {
     /// # Safety
     /// [`Tasks::close`] is called before the state goes.
-    pub(crate) unsafe fn new(state: &State, name: Option<&'static str>) -> Arc<Tasks> {
+    pub(crate) unsafe fn new(state: &State, settings: Settings) -> Arc<Tasks> {
         // SAFETY: the caller's: the reference is given out under the lock alone, and taken away
         // in time.
         let state: &'static State = unsafe { &*core::ptr::from_ref(state) };
         Arc::new(Tasks {
-            name,
+            settings,
             incarnation: fork::incarnation(),
             state: RwLock::new(Some(state)),
             wanted: AtomicU64::new(0),
             scheduled: AtomicBool::new(false),
-            queue: Queue::new(),
+            thread: Mutex::new(None),
+            queue: OnceLock::new(),
+            pace: Mutex::default(),
             futures: Futures::new(),
             counts: Counts::default(),
             clock: Clock::default(),
@@ -70,14 +78,14 @@ impl Tasks {
 
     /// For messages.
     pub(crate) fn shown(&self, state: &State) -> String {
-        match self.name {
+        match self.settings.name {
             Some(name) => format!("RCU domain \"{name}\""),
             None => format!("RCU domain at {state:p}"),
         }
     }
 
-    pub(crate) fn name(&self) -> Option<&'static str> {
-        self.name
+    pub(crate) fn queue(&self) -> &Queue {
+        self.queue.get_or_init(Queue::new)
     }
 
     /// Runs `f` while the domain cannot end; `None` if it has ended. Nothing of a user's may run
@@ -91,6 +99,17 @@ impl Tasks {
     pub(crate) fn close(&self) {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = None;
         self.futures.wake(u64::MAX);
+        if let Some(thread) = &*self.own_thread() {
+            thread.unpark();
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.with_state(|_| ()).is_none()
+    }
+
+    fn own_thread(&self) -> std::sync::MutexGuard<'_, Option<Thread>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the worker see to it that grace period `round` ends.
@@ -99,37 +118,60 @@ impl Tasks {
         self.schedule();
     }
 
-    /// Has the worker take a turn, if it is not about to.
+    /// Has whoever does this domain's work take a turn, if they are not about to.
     pub(crate) fn schedule(self: &Arc<Self>) {
         // Pairs with the fence in `turn`: either the worker sees what there is to do, or we see
         // that it has left.
         fence(Ordering::SeqCst);
-        if !self.scheduled.load(Ordering::Relaxed) && !self.scheduled.swap(true, Ordering::Relaxed)
-        {
-            worker::hand(Arc::clone(self));
+        if self.scheduled.load(Ordering::Relaxed) || self.scheduled.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let this = Arc::clone(self);
+        match self.settings.runner {
+            Runner::Shared => worker::hand(this),
+            Runner::OwnThread => {
+                let mut thread = self.own_thread();
+                match &*thread {
+                    Some(thread) => thread.unpark(),
+                    None => *thread = worker::start_own(this),
+                }
+            }
+            Runner::Caller => self.unschedule(),
+            Runner::Executor(executor) => executor.execute(Job::new(this)),
         }
     }
 
-    fn is_over(&self, state: &State) -> bool {
-        state
-            .grace_periods
-            .rounds
-            .is_done(self.wanted.load(Ordering::Relaxed))
-            && self.queue.is_empty()
+    /// Nobody does the work any more.
+    pub(crate) fn unschedule(&self) {
+        self.scheduled.store(false, Ordering::Relaxed);
     }
 
-    /// The worker's turn: goes on with grace periods as far as that needs no waiting, and runs
+    fn is_over(&self, state: &State) -> bool {
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        state.grace_periods.rounds.is_done(wanted) && !self.has_callbacks()
+    }
+
+    /// A turn of the worker's: goes on with grace periods as far as that needs no waiting, and runs
     /// callbacks that are ripe, some at a time.
     pub(crate) fn turn(&self) -> Turn {
-        let Some(done) = self.with_state(|state| self.advance(state)) else {
+        /// How many callbacks of one domain run before others get their turn.
+        const SOME: usize = 1024;
+        let before = self.with_state(|state| {
+            let due = self.pace(state);
+            let wanted = self.wanted.load(Ordering::Relaxed);
+            let watch = Watch::passing(state, self);
+            state.grace_periods.advance(wanted, &watch);
+            (state.grace_periods.rounds.done(), due)
+        });
+        let Some((done, due)) = before else {
             return Turn::Over;
         };
-        // Outside: it runs a user's code.
+        // Outside: both run a user's code.
         self.futures.wake(done);
-        let ran = self.queue.run_some(done);
+        let ran = self.run_ripe(done, SOME);
         let left = self.with_state(|state| {
             if self.is_over(state) {
-                self.scheduled.store(false, Ordering::Relaxed);
+                self.unschedule();
                 fence(Ordering::SeqCst);
                 // Whoever came meanwhile may have seen us scheduled.
                 if self.is_over(state) || self.scheduled.swap(true, Ordering::Relaxed) {
@@ -138,24 +180,19 @@ impl Tasks {
                 return Turn::More;
             }
             let rounds = &state.grace_periods.rounds;
-            if ran || rounds.done() != done {
+            if ran != 0 || rounds.done() != done {
                 return Turn::More;
             }
+            let due = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let stall = if rounds.is_done(self.wanted.load(Ordering::Relaxed)) {
+                None
+            } else {
+                Watch::passing(state, self).patience()
+            };
             Turn::Waiting {
-                patience: Watch::passing(state, self).patience(),
+                patience: [due, stall].into_iter().flatten().min(),
             }
         });
         left.unwrap_or(Turn::Over)
-    }
-
-    /// The grace period that is done after this.
-    fn advance(&self, state: &State) -> u64 {
-        let rounds = &state.grace_periods.rounds;
-        let batch = self.queue.seal(|| rounds.join());
-        let target = batch.unwrap_or(0).max(self.wanted.load(Ordering::Relaxed));
-        state
-            .grace_periods
-            .advance(target, &Watch::passing(state, self));
-        rounds.done()
     }
 }

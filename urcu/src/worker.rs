@@ -75,18 +75,40 @@ pub(crate) fn hand(tasks: Arc<Tasks>) {
     poke();
 }
 
-/// Whether there is a worker; tries to start it. If there is none, callers must help themselves.
-pub(crate) fn is_there() -> bool {
-    start(&mut worker().lock())
-}
-
-fn start(inner: &mut Inner) -> bool {
+fn start(inner: &mut Inner) {
     if !inner.started {
         let thread = thread::Builder::new().name("urcu-callbacks".into());
-        // The new thread inherits the mask: the program's signals are not for it.
+        // The new thread inherits the mask: the program's signals are not for it. If it cannot be
+        // started now, whoever hands something over next tries again, and callers of `barrier`
+        // help themselves.
         inner.started = without_signals(|| thread.spawn(work).is_ok());
     }
-    inner.started
+}
+
+/// Starts a thread that works for one domain alone, which is scheduled, until that ends.
+pub(crate) fn start_own(tasks: Arc<Tasks>) -> Option<thread::Thread> {
+    let name = format!("urcu-{}", tasks.settings.name.unwrap_or("callbacks"));
+    let thread = thread::Builder::new().name(name);
+    let work = move || {
+        let mut pause = PAUSES.0;
+        while !tasks.is_closed() && tasks.is_ours() {
+            match catch_unwind(AssertUnwindSafe(|| tasks.turn())) {
+                Ok(Turn::More) => continue,
+                Ok(Turn::Waiting { patience }) => {
+                    thread::park_timeout(patience.unwrap_or(PAUSES.0).min(PAUSES.0))
+                }
+                Ok(Turn::Over) => thread::park(),
+                Err(_) => {
+                    thread::sleep(pause);
+                    pause = (pause * 2).min(PAUSES.1);
+                    continue;
+                }
+            }
+            pause = PAUSES.0;
+        }
+    };
+    let started = without_signals(|| thread.spawn(work));
+    started.ok().map(|handle| handle.thread().clone())
 }
 
 /// Makes the worker look around. Async-signal-safe.
@@ -99,9 +121,10 @@ pub(crate) fn poke() {
     }
 }
 
+/// The first pause after the kernel refused a barrier, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(60));
+
 fn work() {
-    /// The first pause after the kernel refused a barrier, and the longest.
-    const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(60));
     let incarnation = fork::incarnation();
     let mut active: Vec<Arc<Tasks>> = Vec::new();
     let mut pause = PAUSES.0;

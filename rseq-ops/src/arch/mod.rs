@@ -28,3 +28,13 @@ pub(crate) use portable::*;
 mod data_portable;
 #[cfg(not(all(sequences, target_arch = "x86_64")))]
 pub(crate) use data_portable::*;
+
+#[cfg(all(sequences, target_arch = "x86_64"))]
+mod append_x86_64;
+#[cfg(all(sequences, target_arch = "x86_64"))]
+pub(crate) use append_x86_64::*;
+
+#[cfg(not(all(sequences, target_arch = "x86_64")))]
+mod append_portable;
+#[cfg(not(all(sequences, target_arch = "x86_64")))]
+pub(crate) use append_portable::*;

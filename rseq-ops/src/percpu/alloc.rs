@@ -25,6 +25,18 @@ const CLASSES: usize = (SHIFT - SMALLEST + 1) as usize;
 const WORDS: usize = CHUNK >> SMALLEST >> 6;
 
 /// What a forked child finds in per-CPU memory.
+///
+/// ```
+/// use core::sync::atomic::AtomicU64;
+/// use rseq_ops::percpu::{Allocator, Error, Fork, PerCpu};
+///
+/// let wiped = Allocator::new(Fork::Wipe);
+/// assert_eq!(wiped.fork(), Fork::Wipe);
+/// // What a fork wipes can only be what zeroes are a value of.
+/// let refused = PerCpu::new(&wiped, |_| AtomicU64::new(1)).unwrap_err();
+/// assert_eq!(refused, Error::Wiped);
+/// assert!(matches!(PerCpu::<AtomicU64>::zeroed(&wiped), Ok(_) | Err(Error::CannotWipe(_))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fork {
     /// A copy of the parent's.
@@ -95,6 +107,19 @@ impl Allocator {
 
     /// An allocator that takes at most `bytes` for each CPU (rounded down to whole chunks of
     /// 64 KiB).
+    ///
+    /// ```
+    /// use core::sync::atomic::AtomicU64;
+    /// use rseq_ops::percpu::{Allocator, Error, Fork, PerCpu};
+    ///
+    /// let memory = Allocator::with_limit(Fork::Keep, 100_000);
+    /// let words = PerCpu::<[AtomicU64; 100]>::zeroed(&memory).unwrap();
+    /// assert_eq!(memory.reserved(), 64 << 10);
+    /// // Other sizes need a chunk of their own.
+    /// let refused = PerCpu::<AtomicU64>::zeroed(&memory).unwrap_err();
+    /// assert_eq!(refused, Error::Limit(64 << 10));
+    /// # drop(words);
+    /// ```
     pub const fn with_limit(fork: Fork, bytes: usize) -> Self {
         let mut allocator = Allocator::new(fork);
         allocator.most = bytes >> SHIFT;
@@ -102,6 +127,12 @@ impl Allocator {
     }
 
     /// The one that this crate's own structures use. Without a limit; a forked child keeps a copy.
+    ///
+    /// ```
+    /// use rseq_ops::percpu::{Allocator, Fork};
+    ///
+    /// assert_eq!(Allocator::global().fork(), Fork::Keep);
+    /// ```
     pub fn global() -> &'static Allocator {
         static GLOBAL: Allocator = Allocator::new(Fork::Keep);
         &GLOBAL

@@ -5,6 +5,14 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Why an [`Area`] could not be had.
+///
+/// ```
+/// use rseq_ops::percpu::{Area, Error};
+///
+/// let error = Area::new(0, 100).unwrap_err();
+/// assert_eq!(error, Error::Stride(100));
+/// assert_eq!(error.to_string(), "a stride of 100 bytes: it must be a power of two, at least 8");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -65,9 +73,18 @@ impl core::error::Error for Error {}
 /// async-signal-safe.
 ///
 /// ```
-/// let area = rseq_ops::percpu::Area::new(0, 128).unwrap();
-/// assert_eq!(area.stride(), 128);
-/// assert!(area.cpus() >= 1);
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use rseq_ops::percpu::{Area, possible_cpus};
+///
+/// let area = Area::new(8, 128).unwrap();
+/// assert_eq!((area.cpus(), area.stride()), (possible_cpus(), 128));
+/// // The header takes as many strides as it needs: one.
+/// assert_eq!(area.base().addr().get() - area.header().addr().get(), 128);
+/// for cpu in 0..area.cpus() {
+///     // SAFETY: within the area, aligned, and atomic for all.
+///     let word: &AtomicU64 = unsafe { area.base().add(cpu * area.stride()).cast().as_ref() };
+///     assert_eq!(word.fetch_add(1, Ordering::Relaxed), 0);
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Area {
@@ -132,6 +149,16 @@ impl Area {
     ///
     /// # Errors
     /// [`Error::CannotWipe`] before Linux 4.14, or where the header does not fill whole pages.
+    ///
+    /// ```
+    /// use rseq_ops::percpu::{Area, Error};
+    ///
+    /// match Area::new(4096, 4096).unwrap().wipe_on_fork() {
+    ///     Ok(()) => println!("a child finds zeroes"),
+    ///     Err(Error::CannotWipe(bytes)) => println!("a child finds a copy of {bytes} bytes"),
+    ///     Err(error) => unreachable!("{error}"),
+    /// }
+    /// ```
     pub fn wipe_on_fork(&self) -> Result<(), Error> {
         let size = self.cpus * self.stride;
         if memory::wipe_on_fork(self.base(), size) {
@@ -142,6 +169,17 @@ impl Area {
     }
 
     /// Leaves the memory to [`Area::from_header`], which a later owner calls.
+    ///
+    /// ```
+    /// use rseq_ops::percpu::Area;
+    ///
+    /// let area = Area::new(64, 128).unwrap();
+    /// let base = area.base();
+    /// let header = area.into_header(); // One word to keep, in an atomic say.
+    /// // SAFETY: from an area of the same sizes, once.
+    /// let area = unsafe { Area::from_header(header, 64, 128) };
+    /// assert_eq!(area.base(), base);
+    /// ```
     pub fn into_header(self) -> NonNull<u8> {
         core::mem::ManuallyDrop::new(self).base
     }
@@ -169,8 +207,14 @@ impl Drop for Area {
 }
 
 /// Upper bound of the index of every thread, ever: the *possible* CPUs of the kernel, which is
-/// neither the CPUs on line nor those this process may use. At least 1; the same at every call.
-/// Async-signal-safe.
+/// neither the CPUs on line nor those this process may use. From 1 to 65,536; the same at every
+/// call. Async-signal-safe; one load but for the first call, which reads a file.
+///
+/// ```
+/// let cpus = rseq_ops::percpu::possible_cpus();
+/// assert!((rseq_ops::current_cpu() as usize) < cpus);
+/// assert_eq!(cpus, rseq_ops::percpu::possible_cpus());
+/// ```
 pub fn possible_cpus() -> usize {
     static KNOWN: AtomicU32 = AtomicU32::new(0);
     match KNOWN.load(Ordering::Relaxed) {

@@ -73,6 +73,16 @@ impl<'a> Counter<'a> {
     ///
     /// # Errors
     /// [`Error`], which says what was too much.
+    ///
+    /// ```
+    /// use rseq_ops::percpu::{Allocator, Counter, Fork};
+    ///
+    /// let memory = Allocator::with_limit(Fork::Keep, 64 << 10);
+    /// let (hits, misses) = (Counter::new_in(&memory).unwrap(), Counter::new_in(&memory).unwrap());
+    /// hits.add(2);
+    /// misses.add(-1);
+    /// assert_eq!((hits.sum(), misses.sum()), (2, -1));
+    /// ```
     pub fn new_in(allocator: &'a Allocator) -> Result<Self, Error> {
         Ok(Counter {
             handle: machine::shared_handle(),
@@ -111,7 +121,8 @@ impl<'a> Counter<'a> {
         }
     }
 
-    /// The sum over all CPUs. Takes a cache line from each that has written to it since.
+    /// The sum over all CPUs. Takes a cache line from each that has written to it since: three loads
+    /// for each possible CPU. Async-signal-safe.
     pub fn sum(&self) -> i64 {
         // Acquire: pairs with the additions: what a thread did before one that is in the sum is
         // visible.

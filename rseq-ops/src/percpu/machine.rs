@@ -4,10 +4,8 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use super::area::possible_cpus;
 use crate::membarrier::{self, Refused};
+use crate::ops;
 use crate::registration::{Handle, Owner, current_thread, process};
-
-/// How often a sequence is tried before a structure takes the way that always ends.
-pub(super) const ATTEMPTS: u32 = 16;
 
 /// The handle that all threads of this process have, for all of its life, where libc registers
 /// them. `cs` is 0 where there is none; it never is otherwise: there is the thread pointer.
@@ -22,7 +20,7 @@ pub(super) fn shared_handle() -> Handle {
 /// Runs `attempt` with the calling thread's handle until it answers, a bounded number of times.
 pub(super) fn try_sequence<T>(mut attempt: impl FnMut(Handle) -> Option<T>) -> Option<T> {
     let handle = current_thread()?;
-    (0..ATTEMPTS).find_map(|_| attempt(handle))
+    ops::retry(|| attempt(handle))
 }
 
 /// A number below `count` that differs between threads, mostly. The stack's address is to be had

@@ -14,6 +14,23 @@ use super::machine;
 ///
 /// # Safety
 /// All zero bytes must be a valid value of the type.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+/// use rseq_ops::percpu::{Allocator, PerCpu, Zeroed};
+///
+/// #[derive(Default)]
+/// struct Statistics {
+///     packets: AtomicU32,
+///     sizes: [AtomicU32; 16],
+/// }
+/// // SAFETY: atomic integers, which may be 0.
+/// unsafe impl Zeroed for Statistics {}
+///
+/// let statistics = PerCpu::<Statistics>::zeroed(Allocator::global()).unwrap();
+/// statistics.current().sizes[4].fetch_add(1, Relaxed);
+/// statistics.current().packets.fetch_add(1, Relaxed);
+/// ```
 pub unsafe trait Zeroed {}
 
 macro_rules! zeroed {
@@ -48,6 +65,9 @@ unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 /// by shared reference and change through atomics, or through [`crate::ops`] (with
 /// [`PerCpu::SHIFT`] and [`PerCpu::base`]).
 ///
+/// Nothing here takes a lock or uses the heap: all is async-signal-safe, as far as the `T`s'
+/// making and dropping is. To free it looks at every word for every possible CPU.
+///
 /// ```
 /// use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// use rseq_ops::percpu::{Allocator, PerCpu};
@@ -55,6 +75,25 @@ unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 /// let marks = PerCpu::new(Allocator::global(), |cpu| AtomicU32::new(cpu as u32)).unwrap();
 /// for (cpu, mark) in marks.iter().enumerate() {
 ///     assert_eq!(mark.load(Relaxed), cpu as u32);
+/// }
+/// assert_eq!(marks.get(0).unwrap().load(Relaxed), 0);
+/// marks.current().store(7, Relaxed); // A hint: another thread may store there too.
+/// assert!(marks.iter().any(|mark| mark.load(Relaxed) == 7));
+/// ```
+///
+/// With a sequence:
+/// ```
+/// use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
+/// use rseq_ops::{current_thread, ops::{self, Outcome}, percpu::{Allocator, PerCpu}};
+///
+/// const SHIFT: u32 = PerCpu::<AtomicI64>::SHIFT;
+/// let words = PerCpu::<AtomicI64>::zeroed(Allocator::global()).unwrap();
+/// if let Some(handle) = current_thread() {
+///     let base = words.base().addr();
+///     // SAFETY: this thread's handle; only such sequences write the words.
+///     let outcome = unsafe { ops::add::<SHIFT>(handle, base, 5) };
+///     let sum: i64 = words.iter().map(|word| word.load(Relaxed)).sum();
+///     assert_eq!(sum, if outcome == Outcome::Committed { 5 } else { 0 });
 /// }
 /// ```
 #[derive(Debug)]

@@ -95,6 +95,13 @@ impl<T> Pool<T> {
     ///
     /// # Errors
     /// [`Error`], which says what was too much.
+    ///
+    /// ```
+    /// use rseq_ops::percpu::Pool;
+    ///
+    /// let pool = Pool::<[u8; 100]>::with_most(10).unwrap();
+    /// assert_eq!(pool.most(), 10);
+    /// ```
     pub fn with_most(most: usize) -> Result<Self, Error> {
         let slots = PerCpu::<Slot>::zeroed(Allocator::global())?;
         let first = slots.base().expose_provenance();
@@ -244,6 +251,16 @@ impl<T> Pool<T> {
     ///
     /// # Errors
     /// As for [`Pool::release`].
+    ///
+    /// ```
+    /// use rseq_ops::percpu::Pool;
+    ///
+    /// let pool = Pool::<[u8; 100]>::new().unwrap();
+    /// drop(pool.alloc([0; 100]));
+    /// // Every minute, say:
+    /// assert_eq!(pool.release_idle().unwrap(), 0); // It was in use since the last time.
+    /// assert_eq!(pool.release_idle().unwrap(), 1); // It was not.
+    /// ```
     pub fn release_idle(&self) -> Result<usize, Refused> {
         let mut picture = 0usize;
         for slot in self.slots.iter() {
@@ -320,6 +337,16 @@ impl<T> Drop for Pool<T> {
 
 /// A `T` in a [`Pool`]'s memory, as a `Box` would be. Dropped on any CPU and thread, it stays
 /// there. If the drop of the `T` panics, its memory still goes back.
+///
+/// ```
+/// use rseq_ops::percpu::{Pool, PoolBox};
+///
+/// let pool = Pool::new().unwrap();
+/// let name: PoolBox<'_, String> = pool.alloc("Ada".into());
+/// assert_eq!(name.len(), 3);
+/// let name: String = name.into_inner(); // The memory stays with the pool.
+/// assert_eq!(name, "Ada");
+/// ```
 pub struct PoolBox<'p, T> {
     memory: NonNull<T>,
     pool: &'p Pool<T>,

@@ -24,12 +24,12 @@ pub use consumer::Consumer;
 pub use reservation::Reservation;
 
 use core::fmt;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::area::{Area, Error};
-use super::machine::{ATTEMPTS, Lock, stripe};
-use crate::ops::{self, Outcome, Release};
+use super::machine::{Lock, stripe};
+use crate::ops::{self, ATTEMPTS, Outcome, Release};
 use crate::registration::Handle;
 
 /// Rings for threads that cannot use sequences.
@@ -64,6 +64,17 @@ pub enum Mode {
 }
 
 /// Why there is no reservation.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, NotReserved, Ring};
+///
+/// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+/// let most = ring.longest();
+/// let asked = most + 1;
+/// assert_eq!(ring.reserve(asked).unwrap_err(), NotReserved::TooLong { asked, most });
+/// while ring.write(b"on and on").is_ok() {}
+/// assert!(ring.totals().dropped > 0); // NotReserved::Dropped
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReserved {
     /// The record is larger than any can be.
@@ -92,6 +103,16 @@ impl fmt::Display for NotReserved {
 impl core::error::Error for NotReserved {}
 
 /// What has become of records, over all rings.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, Ring, Totals};
+///
+/// let ring = Ring::new(Mode::Overwrite, 4096).unwrap();
+/// (0..1000).for_each(|_| ring.write(b"on and on").unwrap());
+/// let got = ring.consumer().unwrap().poll(|_| ());
+/// let Totals { consumed, overwritten, dropped } = ring.totals();
+/// assert_eq!((consumed, consumed + overwritten, dropped), (got, 1000, 0));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Handed to the consumer, or reserved and then not wanted.
@@ -103,6 +124,18 @@ pub struct Totals {
 }
 
 /// A record as the consumer gets it.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, Record, Ring, possible_cpus};
+///
+/// fn show(record: Record<'_>) {
+///     let place = if record.ring < possible_cpus() { "CPU" } else { "stripe" };
+///     println!("{:>12} ns {place} {}: {:x?}", record.time, record.ring, record.bytes);
+/// }
+/// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+/// ring.write(&[1, 2, 3]).unwrap();
+/// assert_eq!(ring.consumer().unwrap().poll(show), 1);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'c> {
     /// The ring: the CPU where the record was reserved, or a number from
@@ -208,6 +241,21 @@ impl Ring {
     ///
     /// # Errors
     /// As for [`Ring::new`].
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// use rseq_ops::percpu::{Mode, Ring};
+    ///
+    /// /// Counts instead of timing.
+    /// fn ticks() -> u64 {
+    ///     static TICKS: AtomicU64 = AtomicU64::new(0);
+    ///     TICKS.fetch_add(1, Relaxed)
+    /// }
+    /// let ring = Ring::with_clock(Mode::Discard, 4096, ticks).unwrap();
+    /// ring.write(b"first").unwrap();
+    /// let before = ticks();
+    /// ring.consumer().unwrap().poll(|record| assert!(record.time < before));
+    /// ```
     pub fn with_clock(mode: Mode, size: usize, clock: fn() -> u64) -> Result<Self, Error> {
         if size > LARGEST {
             return Err(Error::Object {
@@ -228,7 +276,8 @@ impl Ring {
         })
     }
 
-    /// The most bytes that a record can have.
+    /// The most bytes that a record can have: an eighth of the ring's size, less 32.
+    #[inline]
     pub fn longest(&self) -> usize {
         self.part - 2 * HEAD
     }
@@ -249,13 +298,34 @@ impl Ring {
     ///
     /// # Errors
     /// [`NotReserved`]; what is dropped is counted.
+    ///
+    /// ```
+    /// use rseq_ops::percpu::{Mode, Ring};
+    ///
+    /// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+    /// let mut record = ring.reserve(8).unwrap();
+    /// record.write(&7u32.to_ne_bytes());
+    /// record.write(&8u32.to_ne_bytes());
+    /// record.commit();
+    /// drop(ring.reserve(100).unwrap()); // Thought better of it: not delivered.
+    /// assert_eq!(ring.consumer().unwrap().poll(|record| assert_eq!(record.bytes.len(), 8)), 1);
+    /// ```
+    #[inline]
     pub fn reserve(&self, length: usize) -> Result<Reservation<'_>, NotReserved> {
-        if length > self.longest() {
-            return Err(NotReserved::TooLong {
-                asked: length,
-                most: self.longest(),
-            });
+        let most = self.longest();
+        if length > most {
+            let asked = length;
+            return Err(NotReserved::TooLong { asked, most });
         }
+        match self.claim(length) {
+            Some(record) => Ok(Reservation::new(record, busy_header(length))),
+            None => Err(NotReserved::Dropped),
+        }
+    }
+
+    /// Room for a record, with its header and its time; `None` where it was dropped and counted.
+    /// An address and nothing else, so that the rest of a reservation stays in registers.
+    fn claim(&self, length: usize) -> Option<NonNull<usize>> {
         if let Some(handle) = Handle::by_cpu() {
             for _ in 0..ATTEMPTS {
                 // SAFETY: this thread's handle.
@@ -264,7 +334,7 @@ impl Ring {
                     break;
                 }
                 let control = self.control(cpu as usize);
-                let result = self.reserve_at(control, length, |end, at, words, new| {
+                let result = self.claim_at(control, length, |end, at, words, new| {
                     // SAFETY: this thread's handle; the words are this CPU's, written by such
                     // sequences alone as long as the end is what it was; nobody reads what is
                     // behind the end. (`copy` is as long as `words`.)
@@ -284,13 +354,13 @@ impl Ring {
                 }
             }
         }
-        self.reserve_shared(length)
+        self.claim_shared(length)
     }
 
     /// Where there are no sequences: under the lock of one of some rings. A lock that is held,
     /// perhaps by the code that this signal interrupted, is not waited for.
     #[cold]
-    fn reserve_shared(&self, length: usize) -> Result<Reservation<'_>, NotReserved> {
+    fn claim_shared(&self, length: usize) -> Option<NonNull<usize>> {
         let first = stripe(SHARED);
         for n in 0..SHARED {
             let control = self.control(self.area.cpus() + (first + n) % SHARED);
@@ -298,7 +368,7 @@ impl Ring {
                 continue;
             };
             for _ in 0..ATTEMPTS {
-                let result = self.reserve_at(control, length, |_, at, words, new| {
+                let result = self.claim_at(control, length, |_, at, words, new| {
                     for (n, word) in words.iter().enumerate() {
                         // SAFETY: within the ring, which is ours while we hold its lock.
                         unsafe { self::word(at.wrapping_add(n)) }.store(*word, Ordering::Relaxed);
@@ -313,18 +383,18 @@ impl Ring {
         }
         let control = self.control(self.area.cpus() + first);
         control.dropped.fetch_add(1, Ordering::Relaxed);
-        Err(NotReserved::Dropped)
+        None
     }
 
-    /// Reserves in one ring, by `commit(end, address, words to store there, new end)`. `None` where
-    /// an attempt was given up.
+    /// [`Ring::claim`] in one ring, by `commit(end, address, words to store there, new end)`. `None`
+    /// where an attempt was given up.
     #[inline(always)]
-    fn reserve_at(
+    fn claim_at(
         &self,
         control: &Control,
         length: usize,
         commit: impl Fn(usize, *mut usize, &[usize], usize) -> Outcome,
-    ) -> Option<Result<Reservation<'_>, NotReserved>> {
+    ) -> Option<Option<NonNull<usize>>> {
         // At most: padding, the start of a part, the record.
         for _ in 0..3 {
             let end = control.reserved.load(Ordering::Acquire);
@@ -338,7 +408,7 @@ impl Ring {
                     }
                     // SAFETY: the record's second word, which is ours now.
                     unsafe { word(at.wrapping_add(1)) }.store(time as usize, Ordering::Relaxed);
-                    return Some(Ok(Reservation::new(at, header)));
+                    return Some(NonNull::new(at));
                 }
                 Plan::Padding(header, new) => commit(end, at, &[header], new),
                 Plan::Start(words) => commit(end, at, &words, end + HEAD),
@@ -346,7 +416,7 @@ impl Ring {
                 Plan::Full if control.reserved.load(Ordering::Relaxed) != end => return None,
                 Plan::Full => {
                     control.dropped.fetch_add(1, Ordering::Relaxed);
-                    return Some(Err(NotReserved::Dropped));
+                    return Some(None);
                 }
                 Plan::Stale => return None,
             };
@@ -360,11 +430,11 @@ impl Ring {
     #[inline(always)]
     fn plan(&self, control: &Control, end: usize, length: usize) -> Plan {
         let offset = end & (self.part - 1);
-        let whole = HEAD + length.next_multiple_of(size_of::<usize>());
+        let whole = whole(length);
         if offset == 0 {
             self.plan_start(control, end)
         } else if offset + whole <= self.part {
-            Plan::Record(BUSY | whole | length << PAYLOAD, end + whole)
+            Plan::Record(busy_header(length), end + whole)
         } else {
             let rest = self.part - offset;
             Plan::Padding(PADDING | rest, end + rest)
@@ -420,7 +490,8 @@ impl Ring {
         (offset == self.part).then_some((records, busy))
     }
 
-    /// The one consumer, if nobody else is it.
+    /// The one consumer, if nobody else is it. Does not wait; async-signal-safe, and so is
+    /// [`Consumer::poll`] if its closure is.
     pub fn consumer(&self) -> Option<Consumer<'_>> {
         let locked = self.consumer.try_lock()?;
         Some(Consumer {
@@ -429,7 +500,7 @@ impl Ring {
         })
     }
 
-    /// What has become of records so far.
+    /// What has become of records so far. Some loads for each ring; async-signal-safe.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for ring in 0..self.rings() {
@@ -462,6 +533,18 @@ impl Ring {
         let bytes = ptr::from_ref(control).expose_provenance() + size_of::<Control>();
         ptr::with_exposed_provenance_mut(bytes + (position & (self.size - 1)))
     }
+}
+
+/// Bytes of a record with a payload of `length`.
+#[inline]
+fn whole(length: usize) -> usize {
+    HEAD + length.next_multiple_of(size_of::<usize>())
+}
+
+/// The header of such a record while it is written.
+#[inline]
+fn busy_header(length: usize) -> usize {
+    BUSY | whole(length) | length << PAYLOAD
 }
 
 /// # Safety

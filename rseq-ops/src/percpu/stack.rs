@@ -268,6 +268,20 @@ impl<'a, T> Stack<'a, T> {
 }
 
 /// The nodes that [`Stack::take_all`] took. Those not iterated over are in no stack any more.
+///
+/// ```
+/// use rseq_ops::percpu::{Node, Stack, TakeAll};
+///
+/// let mut nodes = [1, 2, 3].map(Node::new);
+/// let stack = Stack::new().unwrap();
+/// nodes.iter_mut().for_each(|node| stack.push(node));
+/// let mut all: TakeAll<'_, i32> = stack.take_all().unwrap();
+/// // The nodes are ours again, to put back for instance.
+/// let kept = all.next().unwrap();
+/// kept.value += 10;
+/// stack.push(kept);
+/// assert_eq!(all.count() + stack.take_all().unwrap().count(), 3);
+/// ```
 pub struct TakeAll<'a, T> {
     first: *mut Node<T>,
     nodes: PhantomData<&'a mut Node<T>>,

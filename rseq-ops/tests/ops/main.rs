@@ -1,13 +1,15 @@
-//! The sequences, the registration and the descriptors, on the real kernel.
+//! The sequences and the registration, on the real kernel.
 //!
 //! The tests of self-registration run this binary again with `GLIBC_TUNABLES`.
 
 mod copies;
 mod counts;
-#[cfg(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable")))]
-mod descriptors;
 mod own_registration;
+#[cfg(sequences)]
+mod owners;
 mod single_step;
+
+use std::ffi::OsStr;
 
 use rseq_ops::ops::Outcome;
 
@@ -35,9 +37,15 @@ fn migrate(turn: usize) {
 
 /// This binary again, for one ignored test, with a registration of our own.
 fn assert_child_passes(test: &str) {
+    assert_child_passes_with(test, &[]);
+}
+
+/// The same, with more in its environment.
+fn assert_child_passes_with(test: &str, environment: &[(&str, &OsStr)]) {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--include-ignored", "--nocapture"])
         .env("GLIBC_TUNABLES", "glibc.pthread.rseq=0")
+        .envs(environment.iter().copied())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -1,11 +1,12 @@
-//! Threads that this crate registers, because libc does not.
+//! Threads that this crate registers, because libc does not. Those that others registered are in
+//! `owners`, and in `ops_environments`.
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use rseq_ops::ops::Outcome;
-use rseq_ops::{Owner, abi, current_thread, process, registration};
+use rseq_ops::{Owner, current_thread, process, registration};
 
 use crate::assert_child_passes;
 
@@ -97,45 +98,6 @@ fn child_with_destructors() {
     }
     let seen = SEEN.each_ref().map(|seen| seen.load(Ordering::SeqCst));
     assert_eq!(seen, [20, 20], "registered before ours ran, not so after");
-}
-
-#[test]
-fn a_thread_that_another_library_registered_is_left_alone() {
-    assert_child_passes("own_registration::child_with_an_early_adopter");
-}
-
-#[repr(C, align(64))]
-struct Foreign([u32; 16]);
-
-#[test]
-#[ignore = "a child process"]
-fn child_with_an_early_adopter() {
-    if !ours() {
-        return;
-    }
-    thread::spawn(|| {
-        let mut area = Foreign([0; 16]);
-        area.0[1] = abi::CPU_ID_UNINITIALIZED as u32;
-        let mut rseq = |flags: i32| {
-            // SAFETY: the area lives until the registration ended, at the end of this closure.
-            unsafe {
-                libc::syscall(
-                    libc::SYS_rseq,
-                    &raw mut area,
-                    abi::ORIGINAL_SIZE,
-                    flags,
-                    abi::SIGNATURE,
-                )
-            }
-        };
-        assert_eq!(rseq(0), 0, "{}", std::io::Error::last_os_error());
-        assert_eq!(current_thread(), None);
-        assert_eq!(rseq(abi::FLAG_UNREGISTER), 0, "it was the adopter's to end");
-        assert_eq!(current_thread(), None, "once refused, never again");
-    })
-    .join()
-    .unwrap();
-    assert!(thread::spawn(current_thread).join().unwrap().is_some());
 }
 
 #[test]

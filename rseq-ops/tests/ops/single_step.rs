@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::sync::atomic::AtomicUsize;
 
-use rseq_ops::{current_thread, ops, percpu::Area};
+use rseq_ops::percpu::{Area, Counter, Mode, Node, Ring, Stack, possible_cpus};
+use rseq_ops::{current_thread, ops};
 
 const ATTEMPTS: u32 = 3;
 
@@ -21,10 +22,10 @@ fn stepping_aborts_the_sequence_and_bounded_retries_end() {
         "set breakpoint pending on",
         "break rseq_ops_stepped",
         "run",
-        // Until the function returns, an instruction at a time.
+        // An instruction at a time, until the function has returned.
         "python\nn = 0\nrsp = lambda: int(gdb.selected_frame().read_register('rsp'))\nsp = rsp()\n\
-         while n < 4000 and rsp() <= sp:\n  gdb.execute('stepi', to_string=True)\n  n += 1\n\
-         print('steps', n)\nend",
+         while n < 2000 and rsp() <= sp:\n  gdb.execute('stepi 50', to_string=True)\n  n += 1\n\
+         print('steps', 50 * n)\nend",
         "continue",
     ];
     let file = std::env::temp_dir().join(format!("rseq-ops-step-{}.gdb", std::process::id()));
@@ -54,16 +55,32 @@ fn stepping_aborts_the_sequence_and_bounded_retries_end() {
         text.contains(&format!("aborted {ATTEMPTS} of {ATTEMPTS}")),
         "{text}"
     );
+    assert!(text.contains("stripe true"), "{text}");
     assert!(text.contains("1 passed"), "{text}");
 }
 
-/// Tries some times; how often it was aborted.
+/// Everything that the child uses while a debugger steps through it.
+struct Used<'a> {
+    source: AtomicUsize,
+    counter: Counter<'static>,
+    stack: Stack<'a, u32>,
+    node: Option<&'a mut Node<u32>>,
+    ring: Ring,
+}
+
+/// Tries some times; how often it was aborted. Then uses what bounds its attempts by itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn rseq_ops_stepped(source: &AtomicUsize) -> u32 {
+extern "C" fn rseq_ops_stepped(used: &mut Used<'_>) -> u32 {
     let Some(handle) = current_thread() else {
         return 0;
     };
+    used.counter.add(1);
+    if let Some(node) = used.node.take() {
+        used.stack.push(node);
+    }
+    let _ = used.ring.write(b"record");
+    let source = &used.source;
     (0..ATTEMPTS)
         // SAFETY: this thread's handle; the word points to an area of this stride.
         .map(|_| unsafe { ops::add_through::<7>(handle, source.as_ptr()) })
@@ -75,7 +92,23 @@ extern "C" fn rseq_ops_stepped(source: &AtomicUsize) -> u32 {
 #[ignore = "a child process that a debugger runs"]
 fn child_that_is_stepped() {
     let area = Area::new(0, 128).unwrap();
-    let source = AtomicUsize::new(area.base().as_ptr().expose_provenance());
-    let aborted = rseq_ops_stepped(&source);
+    let mut node = Node::new(7);
+    let mut used = Used {
+        source: AtomicUsize::new(area.base().as_ptr().expose_provenance()),
+        counter: Counter::new().unwrap(),
+        stack: Stack::new().unwrap(),
+        node: Some(&mut node),
+        // The usual clock itself may try again for ever while it is stepped through.
+        ring: Ring::with_clock(Mode::Discard, 4096, || 0).unwrap(),
+    };
+    let aborted = rseq_ops_stepped(&mut used);
     println!("aborted {aborted} of {ATTEMPTS}");
+    // No sequence of the structures committed either: it was their other ways that did.
+    assert_eq!(used.counter.sum(), 1);
+    assert_eq!(used.stack.take_all().unwrap().count(), 1);
+    let mut consumer = used.ring.consumer().unwrap();
+    let mut rings = Vec::new();
+    consumer.poll(|record| rings.push(record.ring));
+    assert_eq!(rings.len(), 1);
+    println!("stripe {}", rings[0] >= possible_cpus());
 }

@@ -193,8 +193,8 @@ fn a_cell_whose_value_panics_in_drop_is_gone_all_the_same() {
 }
 
 #[test]
-fn values_are_dropped_in_the_order_in_which_they_were_replaced() {
-    let _deadline = deadline("values_are_dropped_in_the_order_in_which_they_were_replaced");
+fn every_replaced_value_is_dropped_once() {
+    let _deadline = deadline("every_replaced_value_is_dropped_once");
     struct Notes(u32, std::sync::mpsc::Sender<u32>);
     impl Drop for Notes {
         fn drop(&mut self) {
@@ -218,8 +218,7 @@ fn values_are_dropped_in_the_order_in_which_they_were_replaced() {
     }
     domain.barrier();
     drop((cell, sender));
-    assert_eq!(
-        dropped.iter().collect::<Vec<_>>(),
-        (0..50).collect::<Vec<_>>()
-    );
+    let mut dropped: Vec<u32> = dropped.iter().collect();
+    dropped.sort_unstable();
+    assert_eq!(dropped, (0..50).collect::<Vec<_>>());
 }

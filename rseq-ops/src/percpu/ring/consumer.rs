@@ -7,6 +7,18 @@ use super::{BUSY, Control, Mode, PADDING, PAYLOAD, Record, Ring, SHARED, START, 
 use crate::percpu::machine::Locked;
 
 /// The reading end of a [`Ring`]. There is one at a time.
+///
+/// ```
+/// use rseq_ops::percpu::{Consumer, Mode, Ring};
+///
+/// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+/// let mut consumer: Consumer<'_> = ring.consumer().unwrap();
+/// assert!(ring.consumer().is_none());
+/// ring.write(b"one").unwrap();
+/// let mut lengths = 0;
+/// while consumer.poll(|record| lengths += record.bytes.len()) > 0 {}
+/// assert_eq!(lengths, 3);
+/// ```
 pub struct Consumer<'r> {
     pub(super) ring: &'r Ring,
     pub(super) _locked: Locked<'r>,

@@ -1,13 +1,30 @@
 //! The writing end, from the reservation to the commit.
 
 use core::marker::PhantomData;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
 use super::{BUSY, HEAD, PAYLOAD, Ring, UNWANTED, word};
 
 /// A record that is being written. Dropped without [`Reservation::commit`], it is discarded.
-/// It may be committed by another thread than the one that reserved it.
+/// It may be committed by another thread than the one that reserved it. All of this is plain
+/// stores: async-signal-safe, and never given up.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, Reservation, Ring};
+///
+/// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+/// let mut record: Reservation<'_> = ring.reserve(12).unwrap();
+/// record.write(b"hello");
+/// record.write(b", ");
+/// assert_eq!(record.length(), 12);
+/// // Another thread, on another CPU, may finish it.
+/// std::thread::scope(|scope| scope.spawn(move || {
+///     record.write(b"world");
+///     record.commit();
+/// }).join().unwrap());
+/// ring.consumer().unwrap().poll(|record| assert_eq!(record.bytes, b"hello, world"));
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping a reservation discards the record"]
 pub struct Reservation<'r> {
@@ -22,10 +39,11 @@ pub struct Reservation<'r> {
 
 impl<'r> Reservation<'r> {
     /// Of the record at this address, whose header this is.
-    pub(super) fn new(record: *mut usize, header: usize) -> Self {
+    #[inline]
+    pub(super) fn new(record: NonNull<usize>, header: usize) -> Self {
         Reservation {
             ring: PhantomData,
-            record: record.expose_provenance(),
+            record: record.expose_provenance().get(),
             header,
             written: 0,
             pending: 0,
@@ -70,6 +88,7 @@ impl<'r> Reservation<'r> {
         }
     }
 
+    #[inline]
     fn push(&mut self, byte: u8) {
         let filled = self.written % 8;
         let mut pending = self.pending.to_ne_bytes();
@@ -83,6 +102,7 @@ impl<'r> Reservation<'r> {
     }
 
     /// Stores the word that `written` is in.
+    #[inline]
     fn store(&self, value: u64) {
         let at = self.record + HEAD + self.written / 8 * 8;
         // SAFETY: within the record, which is ours, of a ring that is borrowed.
@@ -97,6 +117,7 @@ impl<'r> Reservation<'r> {
         core::mem::forget(self);
     }
 
+    #[inline]
     fn finish(&self, flags: usize) {
         let mut written = self.written;
         if !written.is_multiple_of(8) {

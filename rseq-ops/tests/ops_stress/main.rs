@@ -1,123 +1,39 @@
-//! Every operation under pressure: more threads than CPUs, delays inside the sequences (feature
-//! `delay-injection`, without which this proves little), and signals whose handlers work on the
-//! same words, forced migrations and yields. All totals are exact.
+//! Every operation under pressure, by every kind of index and with both commits: up to six threads
+//! for each CPU, delays inside the sequences (feature `delay-injection`, without which this proves
+//! little), signals whose handlers work on the same words, forced migrations, yields, and threads
+//! that end and are replaced in the middle. All totals are exact. Each test also runs in a process
+//! of its own that is killed in the middle.
+//!
+//! | | operations | what holds |
+//! |---|---|---|
+//! | spinlock | `compare_store` | one holder |
+//! | list | `compare_store`, `pop` | every node once |
+//! | buffer | `compare_store_store`, `compare_two_store` | every item once |
+//! | memcpy buffer | `compare_copy_store` | every record once, and whole |
+//! | increments | `add_at`, `add`, `add_through`, `add_through_offset`, `sub_if_current` | the sum |
+//! | membarrier | `add_through_offset`, `add_through`, `copy_through` | old pointers are not used |
+//!
+//! `add`, `add_through`, `sub_if_current` and `copy_through` have one commit each, and the last
+//! has no index. What they and the sequences of `percpu` do is also tested in `ops` (`counts`,
+//! `copies`) and `percpu_*`, under signals, migration and delays.
 //!
 //! `RSEQ_OPS_STRESS_MS` is the time for each combination, 300 ms by default.
 #![cfg(target_os = "linux")]
 
-#[path = "ops_common/mod.rs"]
+#[path = "../ops_common/mod.rs"]
 mod common;
+mod pressure;
 
 use std::cell::UnsafeCell;
-use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use common::{Items, Kind, PerIndex, Random, kinds, nothing_to_test};
-use rseq_ops::delay::{self, Point};
+use pressure::stress;
 use rseq_ops::membarrier;
 use rseq_ops::ops::{self, Commit, Outcome, Popped, Relaxed, Release};
-
-/// One small piece of work, by a worker or by a signal handler that interrupts one: it must not
-/// block, allocate or panic.
-type Work<'a> = &'a (dyn Fn(&mut Random) + Sync);
-
-/// What disturbs the workers, one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Disturbance {
-    Signals,
-    Migration,
-    Yields,
-    All,
-}
-
-impl Disturbance {
-    const EACH: [Self; 4] = [Self::Signals, Self::Migration, Self::Yields, Self::All];
-
-    fn has(self, other: Self) -> bool {
-        self == other || self == Self::All
-    }
-}
-
-/// Runs `work` on many threads for a while.
-fn stress(work: Work<'_>) {
-    // Delays, the signal handler and its work are the whole process's.
-    static ALONE: Mutex<()> = Mutex::new(());
-    static HANDLED: AtomicPtr<Work<'static>> = AtomicPtr::new(ptr::null_mut());
-    extern "C" fn handler(_: i32) {
-        static SEED: AtomicUsize = AtomicUsize::new(1);
-        let handled = HANDLED.load(Ordering::SeqCst);
-        if !handled.is_null() {
-            let seed = SEED.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: it lives until the workers, whose handler this is, have been joined.
-            unsafe {
-                (*handled)(&mut Random(
-                    (seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
-                ))
-            };
-        }
-    }
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    common::on_signal(handler);
-    let time = std::env::var("RSEQ_OPS_STRESS_MS").map_or(300, |text| text.parse().unwrap());
-    let time = Duration::from_millis(time) / Disturbance::EACH.len() as u32;
-    let cpus = common::allowed_cpus();
-
-    for disturbance in Disturbance::EACH {
-        let signals = disturbance.has(Disturbance::Signals);
-        HANDLED.store(
-            if signals {
-                (&raw const work).cast_mut().cast()
-            } else {
-                ptr::null_mut()
-            },
-            Ordering::SeqCst,
-        );
-        let over = AtomicBool::new(false);
-        let threads: Vec<_> = (0..2 * cpus.len().min(4) + 1)
-            .map(|_| AtomicUsize::new(0))
-            .collect();
-        std::thread::scope(|scope| {
-            for thread in &threads {
-                let over = &over;
-                scope.spawn(move || {
-                    let id = common::thread_id();
-                    thread.store(id as usize, Ordering::SeqCst);
-                    let mut random = Random(id as u64);
-                    while !over.load(Ordering::Relaxed) {
-                        work(&mut random);
-                        if disturbance.has(Disturbance::Yields) && random.below(4) == 0 {
-                            std::thread::yield_now();
-                        }
-                    }
-                });
-            }
-            let mut random = Random(7);
-            let start = Instant::now();
-            while start.elapsed() < time {
-                let thread = threads[random.below(threads.len())].load(Ordering::SeqCst) as i32;
-                if thread != 0 && signals {
-                    common::interrupt(thread);
-                }
-                if thread != 0 && disturbance.has(Disturbance::Migration) {
-                    common::set_affinity(thread, [cpus[random.below(cpus.len())]]);
-                }
-                if random.below(8) == 0 {
-                    for point in Point::ALL {
-                        delay::set(point, [0, 100, 1000, 10_000][random.below(4)]);
-                    }
-                }
-                std::thread::sleep(Duration::from_micros(random.below(100) as u64));
-            }
-            for point in Point::ALL {
-                delay::set(point, 0);
-            }
-            over.store(true, Ordering::SeqCst);
-        });
-        HANDLED.store(ptr::null_mut(), Ordering::SeqCst);
-    }
-}
 
 /// A number of turns that widens the gap between two steps.
 fn dawdle(random: &mut Random) {
@@ -138,7 +54,10 @@ macro_rules! stress_tests {
                 $test(kind, Release);
             }
         }
-    )+ };
+    )+
+        /// All of them.
+        const TESTS: &[&str] = &[$(stringify!($name)),+];
+    };
 }
 
 stress_tests! {
@@ -159,11 +78,37 @@ stress_tests! {
     after_a_restart_nobody_uses_the_old_pointer: restarts;
 }
 
-/// Every sequence there is has its descriptor in this program.
-#[cfg(sequences)]
+/// A process that is killed in the middle of its sequences dies of that and of nothing else, and
+/// leaves nothing behind that anybody waits for.
 #[test]
-fn the_kernel_accepts_every_descriptor() {
-    common::descriptors::check();
+fn a_process_can_be_killed_at_any_time() {
+    if nothing_to_test() {
+        return;
+    }
+    let mut random = Random(3);
+    // Without the means to restart sequences, the test of that is over at once.
+    let restarts = membarrier::register().is_ok();
+    for test in TESTS
+        .iter()
+        .filter(|test| restarts || !test.contains("restart"))
+    {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([test, "--exact", "--nocapture"])
+            .env("RSEQ_OPS_STRESS_MS", "1000000")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(50 + random.below(100) as u64));
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            output.status.signal(),
+            Some(libc::SIGKILL),
+            "{test}: {said}"
+        );
+    }
 }
 
 fn locks(kind: Kind, commit: impl Commit + Sync) {

@@ -1,0 +1,21 @@
+//! Where there are no such sequences: stands beside `append_x86_64`, and answers with aborts.
+
+use crate::ops::{Outcome, Record};
+use crate::registration::Handle;
+
+pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: usize>(
+    _: Handle,
+    _: *const usize,
+    _: *const Record,
+) -> (usize, usize) {
+    (1, 0)
+}
+
+pub(crate) unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
+    _: Handle,
+    _: *const usize,
+    _: usize,
+    _: usize,
+) -> Outcome {
+    Outcome::Aborted
+}

@@ -1,0 +1,107 @@
+//! The sequences of buffers that each CPU appends records to, for x86-64. Their shape is explained
+//! in `x86_64`.
+
+use core::arch::asm;
+
+use crate::ops::{Outcome, Record};
+use crate::registration::Handle;
+
+/// See [`crate::ops::append_through`]: the new end, 0 if there is no place, 1 for an abort; and
+/// the end that was found.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: usize>(
+    handle: Handle,
+    source: *const usize,
+    record: *const Record,
+) -> (usize, usize) {
+    let (next, end);
+    // SAFETY: the caller's; as in `x86_64`. What is stored behind the end means nothing.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {word}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {word}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{index}]",
+            "test {word:e}, {word:e}",
+            "js 4f",
+            "shl {word}, {shift}",
+            "add {word}, qword ptr [{source}]",
+            "mov {end}, qword ptr [{word} + {offset}]",
+            "xor {next:e}, {next:e}",
+            "test {end:e}, {size} - 1",
+            "jz 3f",
+            "mov {next}, qword ptr [{record}]",
+            "mov qword ptr [{end}], {next}",
+            "mov {next}, qword ptr [{record} + 8]",
+            "mov qword ptr [{end} + 8], {next}",
+            "mov {next}, qword ptr [{record} + 16]",
+            "mov qword ptr [{end} + 16], {next}",
+            "mov {next}, qword ptr [{record} + 24]",
+            "mov qword ptr [{end} + 24], {next}",
+            "lea {next}, [{end} + 32]",
+            delay!(22),
+            "mov qword ptr [{word} + {offset}], {next}",
+            "3:",
+            on_abort!("mov {next:e}, 1", "jmp 3b"),
+            source = in(reg) source,
+            record = in(reg) record,
+            cs = in(reg) handle.cs,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            offset = const OFFSET,
+            size = const SIZE,
+            next = out(reg) next,
+            end = out(reg) end,
+            word = out(reg) _
+        );
+    }
+    (next, end)
+}
+
+/// See [`crate::ops::replace_through`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
+    handle: Handle,
+    source: *const usize,
+    expected: usize,
+    new: usize,
+) -> Outcome {
+    // SAFETY: the caller's; as in `x86_64`.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {word}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {word}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{index}]",
+            "test {word:e}, {word:e}",
+            "js 4f",
+            "shl {word}, {shift}",
+            "add {word}, qword ptr [{source}]",
+            "cmp qword ptr [{word} + {offset}], {expected}",
+            "jne {mismatch}",
+            delay!(23),
+            "mov qword ptr [{word} + {offset}], {new}",
+            "3:",
+            on_abort!("jmp {aborted}"),
+            mismatch = label { return Outcome::Mismatch },
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            expected = in(reg) expected,
+            new = in(reg) new,
+            cs = in(reg) handle.cs,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            offset = const OFFSET,
+            word = out(reg) _
+        );
+    }
+    Outcome::Committed
+}

@@ -1,0 +1,196 @@
+//! Callbacks by the page: what a CPU fills by restartable sequences, and what waits as one.
+
+use core::mem::size_of;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+
+use rseq_ops::ops::Record;
+
+use super::record::Callback;
+
+/// Bytes, and the alignment: the end of a full chunk is a multiple of this.
+pub(crate) const SIZE: usize = 4096;
+
+#[repr(C, align(64))]
+struct Header {
+    /// How many callbacks have not run. Set when the chunk is sealed.
+    unfinished: AtomicU32,
+}
+
+/// How many callbacks it holds.
+pub(super) const ROOM: usize = (SIZE - size_of::<Header>()) / size_of::<Record>();
+
+/// A page of callbacks. Dropping it gives the page back and leaks the callbacks in it.
+#[derive(Debug)]
+pub(super) struct Chunk(NonNull<Header>);
+
+// SAFETY: it owns its page; callbacks may be sent.
+unsafe impl Send for Chunk {}
+
+const LAYOUT: Layout = match Layout::from_size_align(SIZE, SIZE) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a power of two"),
+};
+
+impl Chunk {
+    pub(super) fn new() -> Self {
+        // SAFETY: the size is not 0.
+        let page = unsafe { alloc(LAYOUT) };
+        let Some(header) = NonNull::new(page.cast::<Header>()) else {
+            handle_alloc_error(LAYOUT)
+        };
+        // SAFETY: a new page.
+        unsafe {
+            header.write(Header {
+                unfinished: AtomicU32::new(0),
+            });
+        }
+        Chunk(header)
+    }
+
+    /// The address of the first callback: the end of the chunk while it is empty.
+    pub(super) fn start(&self) -> usize {
+        self.0.as_ptr().expose_provenance() + size_of::<Header>()
+    }
+
+    /// How many callbacks are in a chunk, by its end.
+    pub(super) fn length(end: usize) -> usize {
+        let base = (end - 1) & !(SIZE - 1);
+        (end - base - size_of::<Header>()) / size_of::<Record>()
+    }
+
+    /// The chunk that [`Chunk::leave`] left, and how many callbacks are in it, by the end that is
+    /// now in a CPU's slot.
+    ///
+    /// # Safety
+    /// Used once, by whoever has taken that end out of the slot.
+    pub(super) unsafe fn from_end(end: usize) -> (Self, usize) {
+        let base = (end - 1) & !(SIZE - 1);
+        let header = core::ptr::with_exposed_provenance_mut::<Header>(base);
+        let chunk = Chunk(NonNull::new(header).expect("a chunk's end"));
+        (chunk, Chunk::length(end))
+    }
+
+    /// Leaves the chunk to a CPU's slot.
+    pub(super) fn leave(self) {
+        core::mem::forget(self);
+    }
+
+    fn place(&self, number: usize) -> *mut Callback {
+        debug_assert!(number < ROOM);
+        // SAFETY: within the page.
+        unsafe { self.0.add(1).cast::<Callback>().add(number).as_ptr() }
+    }
+
+    /// Puts a callback in a free place.
+    pub(super) fn put(&mut self, number: usize, callback: Callback) {
+        // SAFETY: the place is in the page, and nobody reads it before.
+        unsafe { self.place(number).write(callback) };
+    }
+
+    /// # Safety
+    /// A callback was put in this place, which is not taken away meanwhile.
+    pub(super) unsafe fn peek(&self, number: usize) -> &Callback {
+        // SAFETY: the caller's.
+        unsafe { &*self.place(number) }
+    }
+
+    /// How many callbacks are to be finished.
+    pub(super) fn seal(&self, length: usize) {
+        // SAFETY: the chunk is alive. Published with the lock of the stripe.
+        unsafe { self.0.as_ref() }
+            .unfinished
+            .store(length as u32, Ordering::Relaxed);
+    }
+
+    /// Callbacks of a sealed chunk, to be run by whoever gets this.
+    ///
+    /// # Safety
+    /// They were put there, and nobody else gets them.
+    pub(super) unsafe fn part(&self, first: usize, count: usize) -> Part {
+        Part {
+            header: self.0,
+            first: self.place(first),
+            count,
+        }
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: from `new`, and nobody uses it any more.
+        unsafe { dealloc(self.0.as_ptr().cast(), LAYOUT) };
+    }
+}
+
+/// Some callbacks of a chunk. The page is there until all parts are finished.
+#[derive(Debug)]
+pub(super) struct Part {
+    header: NonNull<Header>,
+    first: *mut Callback,
+    count: usize,
+}
+
+impl Part {
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Runs one of them.
+    ///
+    /// # Safety
+    /// The number is less than the count, and each is run once.
+    pub(super) unsafe fn run(&self, number: usize) {
+        // SAFETY: the caller's.
+        unsafe { self.first.add(number).read() }.run();
+    }
+
+    /// The chunk, if these were the last.
+    ///
+    /// # Safety
+    /// All of them were run.
+    pub(super) unsafe fn finish(self) -> Option<Chunk> {
+        // AcqRel: whoever reuses the page comes after all who took callbacks out of it.
+        // SAFETY: until the last are accounted for the page is there.
+        let before = unsafe { self.header.as_ref() }
+            .unfinished
+            .fetch_sub(self.count as u32, Ordering::AcqRel);
+        (before as usize == self.count).then(|| Chunk(self.header))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_chunk_tells_the_chunk_and_its_length() {
+        let mut chunk = Chunk::new();
+        let start = chunk.start();
+        for number in 0..ROOM {
+            chunk.put(number, Callback::call(|| ()));
+        }
+        assert_eq!((start + ROOM * size_of::<Record>()) % SIZE, 0);
+        chunk.leave();
+        for length in [0, 1, ROOM] {
+            // SAFETY: left above, and left again.
+            let (again, found) = unsafe { Chunk::from_end(start + length * size_of::<Record>()) };
+            assert_eq!((again.start(), found), (start, length));
+            again.leave();
+        }
+        // SAFETY: as above, for the last time.
+        let (chunk, length) = unsafe { Chunk::from_end(start + SIZE - size_of::<Header>()) };
+        assert_eq!(length, ROOM);
+        chunk.seal(ROOM);
+        // SAFETY: put above; each is run once.
+        unsafe {
+            let (first, rest) = (chunk.part(0, 1), chunk.part(1, ROOM - 1));
+            chunk.leave();
+            first.run(0);
+            assert!(first.finish().is_none());
+            (0..rest.count()).for_each(|number| rest.run(number));
+            assert!(rest.finish().is_some());
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! A domain's callbacks that left the CPUs' slots: sealed chunks that wait for a grace period, in
+//! stripes, and who runs them.
+//!
+//! A chunk is *sealed* when nobody adds to it any more; it is then given the grace period that all
+//! of its callbacks have to wait for. There are three ways:
+//! * A thread that finds its CPU's chunk full puts an empty one there, by a restartable sequence,
+//!   and has the full one: the next grace period to begin will do.
+//! * The leader of a grace period finds what the slots of the old period hold, when that has ended.
+//!   The flip and the restart have made it his: no sequence adds to it. But what was unpublished
+//!   just before may have become visible only with that restart, after readers had begun in the
+//!   new period, which this grace period did not wait for. So it takes the **next** one.
+//! * Chunks that are filled under the stripe's lock, where there are no sequences, are sealed under
+//!   it, for the next grace period to begin.
+//!
+//! A chunk has a *ticket* of its stripe from before it leaves its slot until its last callback has
+//! run: that is what `barrier` waits for.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, fence};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::chunk::{Chunk, Part, ROOM};
+use super::record::Callback;
+use crate::machine;
+
+/// How many callbacks are run at a time: fewer than the objects of a size that allocators keep for a
+/// thread (7 in glibc), so that what is freed is what is allocated next.
+pub(super) const SOME: usize = 4;
+
+/// The most stripes there are.
+const STRIPES: usize = 16;
+
+/// How many empty chunks are kept.
+const SPARE: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Queue {
+    stripes: Box<[Stripe]>,
+    spare: Mutex<Vec<Chunk>>,
+    /// Callbacks that were sealed, and those that have run, by whole chunks.
+    sealed: AtomicU64,
+    run: AtomicU64,
+    pub(super) panicked: AtomicU64,
+    pub(super) excess: AtomicU64,
+    peak: AtomicU64,
+    /// What the sealed ones hold that have not run. Bytes.
+    bytes: AtomicUsize,
+    /// Sealed since somebody last began a grace period for them.
+    fresh: AtomicUsize,
+    fresh_bytes: AtomicUsize,
+    /// Whether a slot was given a chunk since the worker last looked.
+    pub(super) installed: AtomicBool,
+    /// How many wait for `progress`.
+    waiters: AtomicUsize,
+    turn: Mutex<()>,
+    progress: Condvar,
+}
+
+#[derive(Debug)]
+#[repr(align(128))]
+struct Stripe(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// In the order in which they were sealed, which is about that of their grace periods.
+    waiting: VecDeque<Sealed>,
+    /// The chunk that is filled under the lock, and how many callbacks are in it.
+    loose: Option<(Chunk, usize)>,
+    /// The next ticket, and those that are out.
+    ticket: u64,
+    out: BTreeSet<u64>,
+}
+
+#[derive(Debug)]
+struct Sealed {
+    chunk: Chunk,
+    length: usize,
+    taken: usize,
+    bytes: usize,
+    round: u64,
+    ticket: u64,
+}
+
+/// The right to seal a chunk.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    stripe: usize,
+    number: u64,
+}
+
+/// Callbacks that were taken out of a chunk to be run.
+pub(super) struct Batch {
+    part: Part,
+    /// Of the whole chunk.
+    length: usize,
+    bytes: usize,
+    ticket: Ticket,
+}
+
+/// Which callbacks to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    /// Those that only drop values.
+    Drops,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Self {
+        let stripes = machine::slots().clamp(1, STRIPES);
+        Queue {
+            stripes: (0..stripes).map(|_| Stripe(Mutex::default())).collect(),
+            spare: Mutex::new(Vec::new()),
+            sealed: AtomicU64::new(0),
+            run: AtomicU64::new(0),
+            panicked: AtomicU64::new(0),
+            excess: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+            bytes: AtomicUsize::new(0),
+            fresh: AtomicUsize::new(0),
+            fresh_bytes: AtomicUsize::new(0),
+            installed: AtomicBool::new(false),
+            waiters: AtomicUsize::new(0),
+            turn: Mutex::new(()),
+            progress: Condvar::new(),
+        }
+    }
+
+    /// No code of a user's runs with a lock held, so a panic cannot leave halves behind.
+    fn stripe(&self, number: usize) -> MutexGuard<'_, Inner> {
+        let stripe = &self.stripes[self.number(number)].0;
+        stripe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of the stripe for a CPU. Mostly there are no more CPUs than stripes, and a
+    /// division is slow.
+    fn number(&self, cpu: usize) -> usize {
+        let count = self.stripes.len();
+        if cpu < count { cpu } else { cpu % count }
+    }
+
+    pub(super) fn stripes(&self) -> usize {
+        self.stripes.len()
+    }
+
+    /// An empty chunk.
+    pub(super) fn chunk(&self) -> Chunk {
+        let spare = self
+            .spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        spare.unwrap_or_else(Chunk::new)
+    }
+
+    /// Takes an empty chunk back.
+    pub(super) fn recycle(&self, chunk: Chunk) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE {
+            spare.push(chunk);
+        }
+    }
+
+    /// Before a chunk leaves its slot; `barrier` waits for it from now on.
+    pub(super) fn ticket(&self, stripe: usize) -> Ticket {
+        Ticket {
+            stripe: self.number(stripe),
+            number: self.stripe(stripe).ticket(),
+        }
+    }
+
+    /// The chunk did not leave its slot.
+    pub(super) fn cancel(&self, ticket: Ticket) {
+        self.stripe(ticket.stripe).out.remove(&ticket.number);
+        self.notify();
+    }
+
+    /// A chunk waits for a grace period from now on.
+    pub(super) fn seal(&self, chunk: Chunk, length: usize, round: u64, ticket: &Ticket) {
+        let mut inner = self.stripe(ticket.stripe);
+        self.seal_in(&mut inner, chunk, length, round, ticket.number);
+    }
+
+    fn seal_in(&self, inner: &mut Inner, chunk: Chunk, length: usize, round: u64, ticket: u64) {
+        // SAFETY: the first `length` places were filled, and nobody has taken from them.
+        let bytes = (0..length)
+            .map(|number| unsafe { chunk.peek(number) }.bytes())
+            .sum();
+        chunk.seal(length);
+        inner.waiting.push_back(Sealed {
+            chunk,
+            length,
+            taken: 0,
+            bytes,
+            round,
+            ticket,
+        });
+        let sealed = self.sealed.fetch_add(length as u64, Relaxed) + length as u64;
+        self.bytes.fetch_add(bytes, Relaxed);
+        self.fresh.fetch_add(length, Relaxed);
+        self.fresh_bytes.fetch_add(bytes, Relaxed);
+        let pending = sealed.saturating_sub(self.run.load(Relaxed));
+        if pending > self.peak.load(Relaxed) {
+            self.peak.fetch_max(pending, Relaxed);
+        }
+    }
+
+    /// Adds a callback to the stripe's own chunk. Whether it was the first one there.
+    pub(super) fn push(&self, stripe: usize, callback: Callback, join: impl Fn() -> u64) -> bool {
+        let mut inner = self.stripe(stripe);
+        let seal = callback.is_large();
+        let (mut chunk, length) = inner.loose.take().unwrap_or_else(|| (self.chunk(), 0));
+        chunk.put(length, callback);
+        if length + 1 == ROOM || seal {
+            let ticket = inner.ticket();
+            self.seal_in(&mut inner, chunk, length + 1, join(), ticket);
+        } else {
+            inner.loose = Some((chunk, length + 1));
+        }
+        length == 0
+    }
+
+    /// Seals what was pushed.
+    pub(super) fn seal_loose(&self, join: impl Fn() -> u64) {
+        for stripe in 0..self.stripes() {
+            let mut inner = self.stripe(stripe);
+            if let Some((chunk, length)) = inner.loose.take() {
+                let ticket = inner.ticket();
+                self.seal_in(&mut inner, chunk, length, join(), ticket);
+            }
+        }
+    }
+
+    /// Takes callbacks of a stripe that are ripe after grace period `done`, at most [`SOME`]. The
+    /// second part of the answer: whether the stripe has a backlog.
+    pub(super) fn take(&self, stripe: usize, done: u64, which: Which) -> Option<(Batch, bool)> {
+        let mut inner = self.stripe(stripe);
+        let backlog = inner.waiting.len() > 128;
+        let front = inner.waiting.front_mut()?;
+        if front.round > done {
+            return None;
+        }
+        let first = front.taken;
+        let mut count = SOME.min(front.length - first);
+        if which == Which::Drops {
+            // SAFETY: sealed, so filled up to its length.
+            let drops = |number: &usize| unsafe { front.chunk.peek(*number) }.drops();
+            count = (first..first + count).take_while(drops).count();
+        }
+        if count == 0 {
+            return None;
+        }
+        front.taken += count;
+        let batch = Batch {
+            // SAFETY: as above, and taken once, under the lock.
+            part: unsafe { front.chunk.part(first, count) },
+            length: front.length,
+            bytes: front.bytes,
+            ticket: Ticket {
+                stripe: self.number(stripe),
+                number: front.ticket,
+            },
+        };
+        if front.taken == front.length {
+            // Whoever runs its last callback has it now.
+            inner.waiting.pop_front().expect("a front").chunk.leave();
+        }
+        Some((batch, backlog))
+    }
+
+    /// The callbacks of a batch have been run.
+    ///
+    /// # Safety
+    /// So they have.
+    pub(super) unsafe fn finish(&self, batch: Batch) {
+        // SAFETY: the caller's.
+        if let Some(chunk) = unsafe { batch.part.finish() } {
+            self.run.fetch_add(batch.length as u64, Relaxed);
+            self.bytes.fetch_sub(batch.bytes, Relaxed);
+            self.recycle(chunk);
+            let Ticket { stripe, number } = batch.ticket;
+            self.stripe(stripe).out.remove(&number);
+            self.notify();
+        }
+    }
+
+    /// Whether a stripe has anything that waits, or that is filled under its lock.
+    pub(super) fn has_waiting(&self) -> bool {
+        (0..self.stripes()).any(|stripe| {
+            let inner = self.stripe(stripe);
+            !inner.waiting.is_empty() || inner.loose.is_some()
+        })
+    }
+
+    /// The grace period that the oldest chunk of a stripe waits for.
+    pub(super) fn front(&self, stripe: usize) -> Option<u64> {
+        self.stripe(stripe).waiting.front().map(|front| front.round)
+    }
+
+    /// The tickets that are out are below this.
+    pub(super) fn next_ticket(&self, stripe: usize) -> u64 {
+        self.stripe(stripe).ticket
+    }
+
+    /// Whether tickets below this are out, of which `mine` are of the calling thread's own doing.
+    pub(super) fn is_out(
+        &self,
+        stripe: usize,
+        below: u64,
+        mine: impl Fn(usize, u64) -> bool,
+    ) -> bool {
+        let inner = self.stripe(stripe);
+        inner
+            .out
+            .range(..below)
+            .any(|number| !mine(stripe, *number))
+    }
+
+    /// Waits until a chunk is done, or the time is over, unless `done`.
+    pub(super) fn wait(&self, most: Option<Duration>, done: impl Fn() -> bool) {
+        self.waiters.fetch_add(1, Relaxed);
+        // Pairs with the fence in `notify`.
+        fence(SeqCst);
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever finishes a chunk after this finds us waiting, or holds the lock before us.
+        if !done() {
+            match most {
+                None => drop(self.progress.wait(turn)),
+                Some(most) => drop(self.progress.wait_timeout(turn, most)),
+            }
+        }
+        self.waiters.fetch_sub(1, Relaxed);
+    }
+
+    fn notify(&self) {
+        fence(SeqCst);
+        if self.waiters.load(Relaxed) != 0 {
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            self.progress.notify_all();
+        }
+    }
+
+    /// What the sealed callbacks hold that have not run: how many they are, and bytes.
+    pub(super) fn held(&self) -> (u64, usize) {
+        // Run first: it is never more than what was sealed before.
+        let run = self.run.load(Relaxed);
+        (
+            self.sealed.load(Relaxed).saturating_sub(run),
+            self.bytes.load(Relaxed),
+        )
+    }
+
+    /// What was sealed since the last call that answered true: whether it is worth a grace period.
+    pub(super) fn is_worth_a_grace_period(&self, count: usize, bytes: usize) -> bool {
+        let worth = self.fresh.load(Relaxed) >= count || self.fresh_bytes.load(Relaxed) >= bytes;
+        if worth {
+            self.fresh.store(0, Relaxed);
+            self.fresh_bytes.store(0, Relaxed);
+        }
+        worth
+    }
+
+    /// Sealed and run, ever, and the most that were pending.
+    pub(super) fn totals(&self) -> (u64, u64, u64) {
+        let run = self.run.load(Relaxed);
+        (self.sealed.load(Relaxed), run, self.peak.load(Relaxed))
+    }
+
+    /// Those under the stripes' locks that are not sealed.
+    pub(super) fn loose(&self) -> u64 {
+        (0..self.stripes())
+            .map(|stripe| {
+                let inner = self.stripe(stripe);
+                inner.loose.as_ref().map_or(0, |(_, length)| *length as u64)
+            })
+            .sum()
+    }
+}
+
+impl Batch {
+    pub(super) fn part(&self) -> &Part {
+        &self.part
+    }
+
+    pub(super) fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+}
+
+impl Inner {
+    fn ticket(&mut self) -> u64 {
+        let ticket = self.ticket;
+        self.ticket += 1;
+        self.out.insert(ticket);
+        ticket
+    }
+}
+
+impl Ticket {
+    pub(super) fn is(&self, stripe: usize, number: u64) -> bool {
+        self.stripe == stripe && self.number == number
+    }
+}
