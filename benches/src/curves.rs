@@ -4,11 +4,11 @@ use plotters::prelude::*;
 
 /// One curve.
 #[derive(Clone, Copy, Debug)]
-pub struct Curve<'c> {
+pub(crate) struct Curve<'c> {
     /// Its name.
-    pub label: &'c str,
+    pub(crate) label: &'c str,
     /// Seconds, and what was measured then.
-    pub points: &'c [(f64, f64)],
+    pub(crate) points: &'c [(f64, f64)],
 }
 
 /// The first is ours.
@@ -21,7 +21,7 @@ const COLORS: [RGBColor; 4] = [
 
 /// The curves in one chart, as SVG.
 #[must_use]
-pub fn chart(title: &str, curves: &[Curve<'_>]) -> String {
+pub(crate) fn chart(title: &str, curves: &[Curve<'_>]) -> String {
     let mut svg = String::new();
     draw(&mut svg, title, curves).expect("drawing into a string cannot fail");
     svg

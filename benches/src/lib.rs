@@ -19,7 +19,7 @@
 pub mod cells;
 pub mod child;
 pub mod crowd;
-pub mod curves;
+mod curves;
 pub mod domains;
 pub mod floor;
 pub mod grace;

@@ -96,7 +96,8 @@ pub struct SharingResult {
 /// Panics if no thread can be created.
 #[must_use]
 pub fn measure(libraries: &[Library], effort: &Effort) -> Vec<SharingResult> {
-    let time = Duration::from_millis(effort.window_ms);
+    // Long enough for all the callers to get a CPU.
+    let time = Duration::from_millis(4 * effort.window_ms);
     let mut situations = Vec::new();
     for company in Company::ALL {
         for callers in [1, effort.callers] {

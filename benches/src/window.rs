@@ -92,7 +92,7 @@ impl Stretch {
 struct Counter(AtomicU64);
 
 /// Lets so many threads `step` over and over, each on what it `prepare`d, for as long as `during`
-/// takes, which runs here. A step says how much it did.
+/// takes, which runs here, or until the first of them has done a step. A step says how much it did.
 ///
 /// # Panics
 ///
@@ -130,8 +130,10 @@ pub fn together<S>(
                 // Held throughout: registering takes a lock that grace periods need.
                 let _registration = memb::register();
                 let mut state = prepare();
+                // What only the first step does is not measured.
+                let mut total = step(&mut state);
+                counter.0.store(total, Ordering::Relaxed);
                 gate.arrive();
-                let mut total = 0;
                 while !stop.load(Ordering::Relaxed) {
                     total += step(&mut state);
                     counter.0.store(total, Ordering::Relaxed);
@@ -153,7 +155,11 @@ pub fn together<S>(
         gate.open();
         let (before, begin) = (read(there), Instant::now());
         during();
-        let (after, elapsed) = (read(there), begin.elapsed());
+        let (mut after, mut elapsed) = (read(there), begin.elapsed());
+        while after == before && !handles.iter().any(thread::ScopedJoinHandle::is_finished) {
+            thread::sleep(Duration::from_millis(1));
+            (after, elapsed) = (read(there), begin.elapsed());
+        }
         drop(stopped);
         let done = after
             .iter()
@@ -256,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "scoped thread panicked")]
+    #[should_panic(expected = "a thread failed before it began")]
     fn a_thread_that_fails_does_not_hang_the_others() {
         together(2, || (), |()| panic!("on purpose"), || {});
     }
