@@ -1,6 +1,8 @@
 //! Grace periods that callers share: how many calls of `synchronize` one thread completes in a
 //! loop and how many many do, and how evenly.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -11,14 +13,15 @@ use crate::measure::{Effort, Ratio, median};
 use crate::report::Target;
 use crate::sections::MEMB;
 use crate::table::{Table, cell};
-use crate::window::{Background, spin, together};
+use crate::window::{Background, doze, together};
 
 /// What else goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Company {
     /// Nothing: nobody reads.
     Nobody,
-    /// A reader for every two CPUs is in a section of 10 us all the time.
+    /// Two readers in sections of 10 us, of which one is always open. They sleep in them, so that
+    /// the CPUs are the callers'.
     Readers,
 }
 
@@ -35,26 +38,53 @@ impl Company {
         }
     }
 
-    /// Lets it go on until the outcome is dropped. A section is one in all that `enter` enters.
+    /// Lets it go on until the outcome is dropped; `section` runs something in a section.
     ///
     /// # Panics
     ///
     /// Panics if a thread cannot be created.
     #[must_use]
-    pub fn keep(
-        self,
-        section: impl Fn(&mut dyn FnMut()) + Clone + Send + 'static,
-    ) -> Vec<Background> {
-        let cpus = thread::available_parallelism().map_or(1, usize::from);
+    pub fn keep(self, section: impl Fn(&mut dyn FnMut()) + Clone + Send + 'static) -> Kept {
         let readers = match self {
             Self::Nobody => 0,
-            Self::Readers => (cpus / 2).max(1),
+            Self::Readers => 2,
         };
+        let begun = Arc::new(AtomicU64::new(0));
+        // While both are there: the first begins alone, and the last ends alone.
+        let paired = Arc::new(AtomicBool::new(false));
         let reader = |_| {
-            let section = section.clone();
-            Background::start(move || section(&mut || spin(Duration::from_micros(10))))
+            let (section, begun, paired) = (section.clone(), begun.clone(), paired.clone());
+            Background::start(move || {
+                section(&mut || {
+                    let own = begun.fetch_add(1, Ordering::Relaxed) + 1;
+                    doze(Duration::from_micros(10));
+                    // Until the other one has begun another: else a caller that is woken when
+                    // this one ends could take this one's CPU, and find nobody to wait for.
+                    while begun.load(Ordering::Relaxed) == own && paired.load(Ordering::Relaxed) {
+                        thread::yield_now();
+                    }
+                });
+            })
         };
-        (0..readers).map(reader).collect()
+        let readers = (0..readers).map(reader).collect();
+        paired.store(true, Ordering::Relaxed);
+        Kept {
+            paired,
+            _readers: readers,
+        }
+    }
+}
+
+/// What goes on until this is dropped.
+#[derive(Debug)]
+pub struct Kept {
+    paired: Arc<AtomicBool>,
+    _readers: Vec<Background>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.paired.store(false, Ordering::Relaxed);
     }
 }
 
