@@ -3,8 +3,8 @@
 
 mod percpu_support;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
 
 use percpu_support::{alone, cpus, disturbed, pin};
 use rseq_ops::percpu::{Node, Stack};
@@ -64,21 +64,33 @@ fn no_node_is_lost_or_owned_twice() {
             stack.push(node);
         }
     }
+    // What was taken goes to the other threads: on its own CPU's stack, the taker would mostly find
+    // it again before anybody else comes by.
+    let taken = Mutex::new(Vec::new());
     disturbed(4, Some(pop_and_push), |thread, running| {
         while running() {
             if thread == 0 {
-                let taken: Vec<_> = stack.take_all().unwrap().collect();
-                assert!(taken.len() <= NODES);
-                for node in taken {
+                for node in stack.take_all().unwrap().take(NODES + 1) {
                     hold(node);
-                    stack.push(node);
+                    taken.lock().unwrap().push(node);
                 }
+                assert!(taken.lock().unwrap().len() <= NODES);
                 std::thread::yield_now();
             } else {
                 pop_and_push();
+                let spare = taken.lock().unwrap().pop();
+                if let Some(node) = spare {
+                    hold(node);
+                    stack.push(node);
+                }
             }
         }
     });
+    taken
+        .into_inner()
+        .unwrap()
+        .into_iter()
+        .for_each(|node| stack.push(node));
     assert!(POPS.load(Relaxed) > 0);
     let mut left: Vec<_> = stack.take_all().unwrap().map(std::ptr::from_mut).collect();
     left.sort_unstable();

@@ -38,10 +38,10 @@ use std::time::{Duration, Instant};
 use rseq_ops::ops::{Appended, Outcome};
 
 use crate::domain::{Domain, State, global_state};
-use crate::machine;
 use crate::stall::Watch;
 use crate::tasks::Tasks;
 use crate::trace;
+use crate::{fork, machine};
 use chunk::Chunk;
 use queue::{Batch, SOME, Which};
 
@@ -121,6 +121,8 @@ struct Frame {
     batch: Batch,
     /// The next one to run.
     next: Cell<usize>,
+    /// The process that runs them. A child that one of them forks is not inside of it.
+    incarnation: u64,
     outer: *const Frame,
 }
 
@@ -130,11 +132,11 @@ thread_local! {
 }
 
 fn inside_callback() -> bool {
-    !FRAMES.with(Cell::get).is_null()
+    frames().next().is_some()
 }
 
-/// The frames of a queue on this thread's stack, the innermost first.
-fn frames(queue: &Queue) -> impl Iterator<Item = &Frame> {
+/// The frames on this thread's stack, the innermost first.
+fn frames<'a>() -> impl Iterator<Item = &'a Frame> {
     let mut next = FRAMES.with(Cell::get);
     let all = core::iter::from_fn(move || {
         // SAFETY: frames are on this thread's stack, and take themselves off the list before they
@@ -143,7 +145,7 @@ fn frames(queue: &Queue) -> impl Iterator<Item = &Frame> {
         next = frame.outer;
         Some(frame)
     });
-    all.filter(|frame| ptr::eq(frame.queue, queue))
+    all.filter(|frame| frame.is_ours())
 }
 
 type Hook = dyn Fn(&(dyn Any + Send)) + Send + Sync;
@@ -165,20 +167,27 @@ fn run(queue: &Queue, batch: Batch) {
         queue,
         batch,
         next: Cell::new(0),
+        incarnation: fork::incarnation(),
         outer: FRAMES.with(Cell::get),
     };
     FRAMES.with(|frames| frames.set(&raw const frame));
     frame.run_rest(queue);
     FRAMES.with(|frames| frames.set(frame.outer));
-    // SAFETY: all have run.
-    unsafe { queue.finish(frame.batch) };
+    if frame.is_ours() {
+        // SAFETY: all have run.
+        unsafe { queue.finish(frame.batch) };
+    }
 }
 
 impl Frame {
+    fn is_ours(&self) -> bool {
+        self.incarnation == fork::incarnation()
+    }
+
     fn run_rest(&self, queue: &Queue) {
         let part = self.batch.part();
         let rest = || {
-            while self.next.get() < part.count() {
+            while self.next.get() < part.count() && self.is_ours() {
                 let number = self.next.replace(self.next.get() + 1);
                 // SAFETY: each once, one after the other.
                 unsafe { part.run(number) };
@@ -342,7 +351,7 @@ impl Tasks {
             if catch_unwind(advance).is_err() {
                 self.schedule();
             }
-            self.futures.wake(state.grace_periods.rounds.done());
+            self.wake(state.grace_periods.rounds.done());
         }
     }
 
@@ -446,6 +455,7 @@ impl Tasks {
         let mut count = 0;
         for stripe in 0..queue.stripes() {
             while count < most
+                && self.is_ours()
                 && let Some((batch, _)) = queue.take(stripe, ripe, Which::All)
             {
                 count += batch.part().count();
@@ -471,7 +481,7 @@ pub(crate) struct Pace {
 fn wait_for(state: &State, tasks: &Tasks, round: u64, watch: &Watch<'_>) {
     let mut pause = Duration::from_millis(1);
     let wait = || state.grace_periods.wait(round, watch);
-    while !state.grace_periods.rounds.is_done(round) {
+    while tasks.is_ours() && !state.grace_periods.rounds.is_done(round) {
         match catch_unwind(AssertUnwindSafe(wait)) {
             Ok(()) => {}
             // Of a deadlock with itself.
@@ -482,7 +492,7 @@ fn wait_for(state: &State, tasks: &Tasks, round: u64, watch: &Watch<'_>) {
             }
         }
     }
-    tasks.futures.wake(round);
+    tasks.wake(round);
 }
 
 /// Waits until the callbacks queued before have run, and takes part.
@@ -504,7 +514,7 @@ pub(crate) fn barrier(state: &State, tasks: &Arc<Tasks>) {
         .collect();
     for (stripe, below) in tickets.into_iter().enumerate() {
         let is_out = || queue.is_out(stripe, below, |_, _| false);
-        while is_out() {
+        while tasks.is_ours() && is_out() {
             take_part(state, tasks, stripe, &watch, is_out);
         }
     }
@@ -537,22 +547,22 @@ pub(crate) fn finish(state: &State, tasks: &Arc<Tasks>) {
     let watch = Watch::passing(state, tasks);
     let rounds = &state.grace_periods.rounds;
     // If one of the callbacks drops the domain, what was to run after it runs now.
-    frames(queue).for_each(|frame| frame.run_rest(queue));
-    let mine = |stripe, number| frames(queue).any(|frame| frame.batch.ticket().is(stripe, number));
-    loop {
+    let ours = || frames().filter(|frame| ptr::eq(frame.queue, queue));
+    ours().for_each(|frame| frame.run_rest(queue));
+    let mine = |stripe, number| ours().any(|frame| frame.batch.ticket().is(stripe, number));
+    while tasks.is_ours() {
         queue.seal_loose(|| rounds.join());
         if state.grace_periods.readers.any_chunk() {
             wait_for(state, tasks, rounds.join(), &watch);
         }
-        let is_out = |stripe| queue.is_out(stripe, u64::MAX, mine);
-        let Some(stripe) = (0..queue.stripes()).find(|stripe| is_out(*stripe)) else {
-            // Callbacks may have queued others.
-            if state.grace_periods.readers.any_chunk() || queue.loose() != 0 {
-                continue;
-            }
-            return;
-        };
-        take_part(state, tasks, stripe, &watch, || is_out(stripe));
+        // What is left of a chunk that a callback on this thread's stack is from waits too.
+        let is_left =
+            |stripe| queue.front(stripe).is_some() || queue.is_out(stripe, u64::MAX, mine);
+        if let Some(stripe) = (0..queue.stripes()).find(|stripe| is_left(*stripe)) {
+            take_part(state, tasks, stripe, &watch, || is_left(stripe));
+        } else if !state.grace_periods.readers.any_chunk() && queue.loose() == 0 {
+            return; // Else callbacks have queued others.
+        }
     }
 }
 
@@ -573,13 +583,14 @@ pub(crate) fn run_now(state: &State, tasks: &Arc<Tasks>, most: usize) -> usize {
             if catch_unwind(advance).is_err() {
                 queue.installed.store(true, SeqCst);
             }
-            tasks.futures.wake(rounds.done());
+            tasks.wake(rounds.done());
         }
     }
     let done = rounds.done();
     let mut count = 0;
     for stripe in 0..queue.stripes() {
         while count < most
+            && tasks.is_ours()
             && let Some((batch, _)) = queue.take(stripe, done, Which::All)
         {
             count += batch.part().count();

@@ -17,7 +17,7 @@ use crate::readers::{Readers, Token};
 use crate::stall::Watch;
 use crate::stats::Stats;
 use crate::tasks::Tasks;
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 
 /// What a domain is made of, two cache lines. It never moves while the domain lives, unlike the
 /// [`Domain`], so that guards and the worker can refer to it. A forked child finds zeroes, which is
@@ -327,7 +327,7 @@ impl Domain {
             .grace_periods
             .wait(round, &Watch::blocking(state, tasks));
         tasks.counts.waited(start.elapsed());
-        tasks.futures.wake(round);
+        tasks.wake(round);
     }
 
     /// Runs `f` after a grace period, on a background thread (or as [`Domain::run_by`] says). The
@@ -450,6 +450,7 @@ impl Drop for Domain {
                     callbacks::finish(state.as_ref(), tasks);
                     tasks.close();
                 }
+                trace::forget(state.as_ref());
                 State::free(state);
             }
         }

@@ -32,6 +32,10 @@ pub(crate) struct Process {
     pub(crate) poked: AtomicU32,
     /// 1 while it sleeps.
     pub(crate) worker_sleeps: AtomicU32,
+    /// 1 once it was started.
+    pub(crate) worker_started: AtomicU32,
+    /// Held while the stall hook is fetched or replaced.
+    pub(crate) hook_lock: AtomicU32,
     /// Which process this is, counted from the first one that used this library. 0: not known yet.
     incarnation: AtomicU64,
 }
@@ -42,12 +46,14 @@ pub(crate) static PROCESS: Process = Process {
     worker: AtomicPtr::new(core::ptr::null_mut()),
     poked: AtomicU32::new(0),
     worker_sleeps: AtomicU32::new(0),
+    worker_started: AtomicU32::new(0),
+    hook_lock: AtomicU32::new(0),
     incarnation: AtomicU64::new(0),
 };
 
 /// A number that differs between a process and the children it forked. Async-signal-safe.
 pub(crate) fn incarnation() -> u64 {
-    /// Not wiped: the last number that was given.
+    /// Not wiped: the last number that was taken.
     static LAST: AtomicU64 = AtomicU64::new(0);
     let known = PROCESS.incarnation.load(Ordering::Acquire);
     if known != 0 {
@@ -55,13 +61,12 @@ pub(crate) fn incarnation() -> u64 {
     }
     // Before anything is stored there.
     wipe_on_fork();
-    let next = LAST.load(Ordering::Relaxed) + 1;
-    let now = PROCESS
+    // Taken before it is in force: a child that is forked in between must not take it again.
+    let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    PROCESS
         .incarnation
         .compare_exchange(0, next, Ordering::AcqRel, Ordering::Acquire)
-        .map_or_else(|first| first, |_| next);
-    LAST.fetch_max(now, Ordering::Relaxed);
-    now
+        .map_or_else(|first| first, |_| next)
 }
 
 /// Makes the kernel wipe [`PROCESS`] in children. Where it cannot (another system, pages that are

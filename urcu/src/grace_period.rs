@@ -46,24 +46,33 @@ impl GracePeriods {
     /// begins after this. The readers are set up.
     pub(crate) fn wait(&self, round: u64, watch: &Watch<'_>) {
         self.rounds.wait(round, watch, |lead| {
-            let old = self.begin(lead, watch);
-            self.drain(old, watch);
-            self.end(lead, old, watch);
+            if let Some(old) = self.begin(lead, watch) {
+                self.drain(old, watch);
+                self.end(old, watch);
+            }
+            lead.finish();
         });
     }
 
     /// Goes on with the grace periods up to `round` as far as that needs no waiting. False if the
     /// round is not done yet; then the worker is poked when there is reason to try again.
     pub(crate) fn advance(&self, round: u64, watch: &Watch<'_>) -> bool {
-        while !self.rounds.is_done(round) {
+        while !self.rounds.is_done(round) && self.rounds.is_ours(round) {
             let done = self.rounds.done();
             if let Some(lead) = self.rounds.try_lead() {
-                let old = self.begin(&lead, watch);
-                if self.is_drained_soon(old) || !self.readers.poke_worker_while_open(old) {
-                    self.end(&lead, old, watch);
-                    continue;
+                match self.begin(&lead, watch) {
+                    Some(old)
+                        if !self.is_drained_soon(old)
+                            && self.readers.poke_worker_while_open(old) =>
+                    {
+                        watch.look(|slot| self.readers.open_in(old, slot));
+                    }
+                    old => {
+                        old.inspect(|old| self.end(*old, watch));
+                        lead.finish();
+                        continue;
+                    }
                 }
-                watch.look(|slot| self.readers.open_in(old, slot));
             }
             // Somebody else may end this grace period, and has perhaps already.
             self.rounds.watch();
@@ -75,13 +84,14 @@ impl GracePeriods {
     }
 
     /// The period to be drained: of a grace period that was left in the middle, else of a new one.
-    fn begin(&self, lead: &Lead<'_>, watch: &Watch<'_>) -> usize {
+    /// `None` if there are no readers, in a child that was forked in the middle of this.
+    fn begin(&self, lead: &Lead<'_>, watch: &Watch<'_>) -> Option<usize> {
         let mut old = self.old.load(Ordering::Relaxed);
         if old == 0 {
             // Who joined before this is served by this flip: see J, K.
             lead.begin();
             // The other period is empty: the grace period before this one drained it.
-            old = self.readers.flip() | RESTART_DUE;
+            old = self.readers.flip()? | RESTART_DUE;
             self.old.store(old, Ordering::Relaxed);
         }
         if old & RESTART_DUE != 0 {
@@ -93,7 +103,7 @@ impl GracePeriods {
             old &= !RESTART_DUE;
             self.old.store(old, Ordering::Relaxed);
         }
-        old
+        Some(old)
     }
 
     fn is_drained_soon(&self, old: usize) -> bool {
@@ -117,12 +127,11 @@ impl GracePeriods {
     }
 
     /// The old period is drained.
-    fn end(&self, lead: &Lead<'_>, old: usize, watch: &Watch<'_>) {
+    fn end(&self, old: usize, watch: &Watch<'_>) {
         self.readers.settle(old);
         // Before the next flip makes this period the current one again, and before anybody who
         // waits for this grace period goes on.
         watch.ends(old);
         self.old.store(0, Ordering::Relaxed);
-        lead.finish();
     }
 }

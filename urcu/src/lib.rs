@@ -33,6 +33,9 @@
 //! | [`Ref`] | a value with the section that keeps it, or a part of one |
 //! | [`read_lock`], [`synchronize`] | the two primitives, on the [`global`] domain |
 //! | [`call`], [`defer_drop`], [`barrier`] | work that waits for a grace period elsewhere |
+//! | [`GracePeriod`], [`SynchronizeAsync`] | grace periods to poll for, or to await |
+//! | [`Budget`], [`Runner`] | how much may wait, and who does the work |
+//! | [`stall`], [`Stats`] | what a grace period waits for; what a domain has counted |
 //! | [`Domain`] | a set of sections and grace periods of its own |
 //! | [`docs`] | coming from `arc-swap` |
 //!
@@ -45,11 +48,13 @@
 //! the same. See `readers.rs` and `grace_period.rs`, about two screens each.
 //!
 //! # What is not promised
-//! * `synchronize` and `barrier` inside a read-side section of the same domain wait for ever.
-//! * After `fork` without `exec` the child inherits the counters of threads it does not have, and
-//!   no callback thread. It may read. It must not wait for grace periods if another thread was
-//!   inside a section, nor use `barrier` or drop a domain with callbacks. A `vfork` child must do
-//!   none of this.
+//! * `synchronize` and `barrier` inside a read-side section of the same domain wait for ever. With
+//!   debug assertions they panic after three seconds and say where the section began; otherwise
+//!   [`stall`] reports it.
+//! * A guard that was taken before a `fork` protects nothing in the child (and loading through it
+//!   panics there, with debug assertions). All else works in the child at once, whoever forked and
+//!   whatever other threads did: on Linux 4.14 and newer, elsewhere the child may read. What the
+//!   parent had queued runs in the parent alone. A `vfork` child must do none of this.
 //! * Memory shared between processes is not covered.
 //! * A shared object with this library inside must not be unloaded (`-z nodelete`), and cannot be
 //!   loaded by musl's `dlopen` (its thread-local memory is `initial-exec`).

@@ -7,13 +7,15 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::domain::{Domain, State};
+use crate::machine;
 use crate::stall::Watch;
 use crate::tasks::Tasks;
+use crate::worker;
 
 /// A grace period that was asked for by [`Domain::start_poll`]. It may end long after nobody
 /// remembers it, and outlive its domain, whose end is the end of all its grace periods.
@@ -62,7 +64,7 @@ impl GracePeriod {
         });
         let over = over.unwrap_or(true);
         if over {
-            self.tasks.futures.wake(self.round);
+            self.tasks.wake(self.round);
         }
         over
     }
@@ -78,7 +80,7 @@ impl GracePeriod {
                 let watch = Watch::blocking(state, &self.tasks);
                 state.grace_periods.wait(self.round, &watch);
             });
-            self.tasks.futures.wake(self.round);
+            self.tasks.wake(self.round);
         }
     }
 
@@ -96,21 +98,20 @@ impl GracePeriod {
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
-        let thread = Arc::new(Unpark(std::thread::current()));
-        let waker = Waker::from(thread);
+        let sleeper = Arc::new(Sleeper(AtomicU32::new(0)));
+        let waker = Waker::from(Arc::clone(&sleeper));
         let mut future = SynchronizeAsync(Wait::of(self.clone()));
         loop {
             if future.0.poll(&waker).is_ready() {
                 return true;
             }
-            let left = match deadline {
-                None => Duration::MAX,
-                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-            };
-            if left.is_zero() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 return self.is_over();
             }
-            std::thread::park_timeout(left);
+            // Without a worker whoever waits drives.
+            let most = if worker::is_there() { None } else { Some(STEP) };
+            sleeper.sleep([left, most].into_iter().flatten().min());
         }
     }
 
@@ -128,12 +129,24 @@ impl GracePeriod {
     }
 }
 
-/// Wakes a thread that waits.
-struct Unpark(std::thread::Thread);
+/// How long a thread sleeps before it looks again, where no worker would wake it.
+const STEP: Duration = Duration::from_millis(1);
 
-impl std::task::Wake for Unpark {
+/// What a thread sleeps on: 1 once it has been woken. Not `std::thread::park`, whose tokens are the
+/// user's, and which is not to be had where a thread ends.
+struct Sleeper(AtomicU32);
+
+impl Sleeper {
+    fn sleep(&self, most: Option<Duration>) {
+        machine::futex_wait(&self.0, 0, most);
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+impl std::task::Wake for Sleeper {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.0.store(1, Ordering::Release);
+        machine::futex_wake(&self.0, 1);
     }
 }
 
@@ -207,6 +220,10 @@ impl Wait {
             // Pairs with O: whoever ends the grace period finds the waker, or we find it over.
             fence(Ordering::SeqCst);
             if !self.grace_period.is_over() {
+                if !worker::is_there() {
+                    // No thread could be started to drive it: whoever awaits it does.
+                    waker.wake_by_ref();
+                }
                 return Poll::Pending;
             }
         }
@@ -215,7 +232,11 @@ impl Wait {
     }
 
     fn leave(&mut self) {
-        if let Some(place) = self.place.take() {
+        // In a forked child the waker stays where it is: the lock may be held by a thread of the
+        // parent's.
+        if let Some(place) = self.place.take()
+            && self.grace_period.tasks.is_ours()
+        {
             self.grace_period.tasks.futures.remove(place);
         }
     }

@@ -278,10 +278,7 @@ impl Readers {
         if self.cs.load(Ordering::Relaxed) != 0 {
             self.count_abort();
         }
-        NonZeroUsize::new(
-            self.begin_by_sequence()
-                .unwrap_or_else(|| self.begin_by_atomics()),
-        )
+        self.begin_by_sequence().or_else(|| self.begin_by_atomics())
     }
 
     #[cold]
@@ -318,7 +315,7 @@ impl Readers {
         }
     }
 
-    fn begin_by_sequence(&self) -> Option<usize> {
+    fn begin_by_sequence(&self) -> Option<NonZeroUsize> {
         let Some(handle) = machine::current_thread() else {
             if machine::mode() != machine::Mode::Atomics {
                 self.fallbacks.fetch_add(1, Ordering::Relaxed);
@@ -334,10 +331,10 @@ impl Readers {
 
     /// Not inlined, so that the loop around it is not unrolled into many sequences.
     #[inline(never)]
-    fn try_to_begin(&self, handle: Handle) -> Option<usize> {
+    fn try_to_begin(&self, handle: Handle) -> Option<NonZeroUsize> {
         // SAFETY: the process's handle; the period is set up. (B)
         match unsafe { machine::add_through(handle, &self.period) } {
-            Some((word, _)) => Some(word.get()),
+            Some((word, _)) => Some(word),
             None => {
                 self.count_abort();
                 None
@@ -345,9 +342,11 @@ impl Readers {
         }
     }
 
-    fn begin_by_atomics(&self) -> usize {
+    /// `None` if these are not set up any more: in a child that was forked in the middle of this.
+    fn begin_by_atomics(&self) -> Option<NonZeroUsize> {
         loop {
-            let word = self.period.load(Ordering::Relaxed);
+            let found = NonZeroUsize::new(self.period.load(Ordering::Relaxed))?;
+            let word = found.get();
             let counter = machine::shared(word, machine::stripe());
             counter.fetch_add(1, Ordering::Relaxed);
             // H: either the writer's sum, after C, sees our addition, or we see its flip. A
@@ -355,7 +354,7 @@ impl Readers {
             fence(Ordering::SeqCst);
             // B
             if self.period.load(Ordering::Acquire) == word {
-                return word;
+                return Some(found);
             }
             // The writer may have counted this addition and gone to sleep over it.
             counter.fetch_sub(1, Ordering::Release);
@@ -408,13 +407,14 @@ impl Readers {
 
     // The writer's side. One thread at a time calls these: `grace_period` holds a lock.
 
-    /// Makes the other period the current one; the word of the old one.
-    pub(crate) fn flip(&self) -> usize {
-        let old = self.period.load(Ordering::Relaxed);
+    /// Makes the other period the current one; the word of the old one. `None` if these are not
+    /// set up.
+    pub(crate) fn flip(&self) -> Option<usize> {
+        let old = self.word()?.get();
         // A: what the updater unpublished before is not seen by sections of the new period.
         self.period
             .store(old ^ machine::PERIOD_BIT, Ordering::Release);
-        old
+        Some(old)
     }
 
     /// Whether any section of the period may be open. Exact only after a restart that follows the

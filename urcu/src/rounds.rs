@@ -76,37 +76,43 @@ impl Rounds {
         free.is_ok().then(|| Lead(self))
     }
 
+    /// Whether the round is one that can have been joined: at most the next. One that is not was
+    /// joined in the process that forked this one, perhaps in the middle of what its caller does
+    /// (in a signal handler, in a hook): nothing is left to wait for.
+    pub(crate) fn is_ours(&self, round: u64) -> bool {
+        // Whoever joined, or was told the number, sees `begun` as it was then or later.
+        round <= self.begun.load(Ordering::Relaxed) + 1
+    }
+
     /// Returns when the round is done: does the `work` of one round after the other until it is, or
     /// sleeps while others do.
+    ///
+    /// The lead ends with each round: those who wait for that one return then, not with the next.
     pub(crate) fn wait(&self, round: u64, watch: &Watch<'_>, mut work: impl FnMut(&Lead<'_>)) {
-        while !self.is_done(round) {
-            let Some(lead) = self.try_lead() else {
-                self.sleep(round, watch);
-                continue;
-            };
-            while !self.is_done(round) {
-                work(&lead);
+        while !self.is_done(round) && self.is_ours(round) {
+            match self.try_lead() {
+                Some(lead) => work(&lead),
+                None => self.sleep(round, watch),
             }
         }
     }
 
     fn sleep(&self, round: u64, watch: &Watch<'_>) {
         let parity = (round & 1) as usize;
-        self.sleepers[parity].fetch_add(1, Ordering::Relaxed);
-        // Acquire: pairs with the release in `wake`: who sees the new turn sees why it came.
-        let turn = self.turns[parity].load(Ordering::Acquire);
+        let sleeper = Sleeper::new(self, parity);
         // N: either the leader's look, after O, finds us, or we find what it did.
         fence(Ordering::SeqCst);
         if !self.is_done(round) && self.led.load(Ordering::Relaxed) != 0 {
-            machine::futex_wait(&self.turns[parity], turn, watch.patience_of_a_follower());
+            let word = &self.turns[parity];
+            machine::futex_wait(word, sleeper.turn, watch.patience_of_a_follower());
         }
-        self.sleepers[parity].fetch_sub(1, Ordering::Relaxed);
         watch.follow();
+        sleeper.leave();
     }
 
     fn wake(&self, parity: usize, how_many: i32) {
         if self.sleepers[parity].load(Ordering::Relaxed) != 0 {
-            self.turns[parity].fetch_add(1, Ordering::Release);
+            self.turns[parity].fetch_add(2, Ordering::Release);
             machine::futex_wake(&self.turns[parity], how_many);
         }
     }
@@ -117,6 +123,44 @@ impl Rounds {
         self.watched.store(1, Ordering::Relaxed);
         // N, for the worker.
         fence(Ordering::SeqCst);
+    }
+}
+
+/// One who is counted among the sleepers.
+struct Sleeper<'r> {
+    rounds: &'r Rounds,
+    parity: usize,
+    turn: u32,
+}
+
+impl<'r> Sleeper<'r> {
+    fn new(rounds: &'r Rounds, parity: usize) -> Self {
+        rounds.sleepers[parity].fetch_add(1, Ordering::Relaxed);
+        // Turns that are slept on are odd: a child that is forked meanwhile, by a signal handler,
+        // finds 0 and does not sleep on.
+        // Acquire: pairs with the release in `wake`: who sees the new turn sees why it came.
+        let turn = rounds.turns[parity].fetch_or(1, Ordering::Acquire) | 1;
+        Sleeper {
+            rounds,
+            parity,
+            turn,
+        }
+    }
+
+    fn leave(self) {
+        // In such a child nobody is counted any more.
+        if self.rounds.turns[self.parity].load(Ordering::Relaxed) != 0 {
+            self.rounds.sleepers[self.parity].fetch_sub(1, Ordering::Relaxed);
+        }
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Sleeper<'_> {
+    /// The thread panics, because it waits for itself. It may be the one that was woken to lead.
+    fn drop(&mut self) {
+        self.rounds.wake(self.parity, 1);
+        self.rounds.sleepers[self.parity].fetch_sub(1, Ordering::Relaxed);
     }
 }
 

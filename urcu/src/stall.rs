@@ -28,12 +28,14 @@
 
 use core::cell::Cell;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use core::time::Duration;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::domain::State;
+use crate::fork::{self, PROCESS};
 use crate::machine;
 use crate::tasks::Tasks;
 use crate::trace;
@@ -89,19 +91,44 @@ impl fmt::Display for Report {
 
 type Hook = dyn Fn(&Report) + Send + Sync;
 
-static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
+/// From `Box::into_raw`; null for the default. Changed and followed by [`with_hook`] alone.
+static HOOK: AtomicPtr<Arc<Hook>> = AtomicPtr::new(ptr::null_mut());
 static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 
 /// What is called with every report, in the place of the default: a line through `tracing` or
 /// `log`, whichever of these features is on, else on standard error. It runs on a thread that
 /// waits for a grace period, with no lock held; a panic in it is caught.
 pub fn set_hook(hook: impl Fn(&Report) + Send + Sync + 'static) {
-    *HOOK.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(hook));
+    replace_hook(Box::into_raw(Box::new(Arc::new(hook))));
 }
 
 /// Back to the default.
 pub fn remove_hook() {
-    *HOOK.write().unwrap_or_else(PoisonError::into_inner) = None;
+    replace_hook(ptr::null_mut());
+}
+
+/// With the hook for itself. Not a lock of the standard library: a child forked while another
+/// thread has it must find it free, and the parent's hook.
+fn with_hook<R>(f: impl FnOnce(&AtomicPtr<Arc<Hook>>) -> R) -> R {
+    fork::incarnation();
+    let lock = &PROCESS.hook_lock;
+    while lock
+        .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+        .is_err()
+    {
+        std::thread::sleep(Duration::from_micros(50));
+    }
+    let result = f(&HOOK);
+    lock.store(0, Ordering::Release);
+    result
+}
+
+fn replace_hook(hook: *mut Arc<Hook>) {
+    let old = with_hook(|current| current.swap(hook, Ordering::Relaxed));
+    if !old.is_null() {
+        // SAFETY: from `Box::into_raw`, and nobody else finds it any more.
+        drop(unsafe { Box::from_raw(old) });
+    }
 }
 
 /// After what time a grace period is reported for the first time, in all domains; 10 s unless set.
@@ -186,6 +213,12 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Nothing in a child that was forked in the middle of what the caller does: locks may be held
+    /// there by threads that it does not have.
+    fn context(&self) -> Option<(&'a State, &'a Tasks)> {
+        self.context.filter(|(_, tasks)| tasks.is_ours())
+    }
+
     /// The sequences were restarted; whether a barrier was issued for it.
     pub(crate) fn restarted(&self, issued: bool) {
         if let (Some((_, tasks)), true) = (self.context, issued) {
@@ -202,7 +235,7 @@ impl<'a> Watch<'a> {
 
     /// How long whoever leads may sleep before it calls [`Watch::look`].
     pub(crate) fn patience(&self) -> Option<Duration> {
-        let (state, tasks) = self.context?;
+        let (state, tasks) = self.context()?;
         let next = tasks.clock.with(state, |waiting| waiting.next);
         let left = next.map(|next| next.saturating_duration_since(Instant::now()));
         [left, self.patience_of_a_follower()]
@@ -213,7 +246,7 @@ impl<'a> Watch<'a> {
 
     /// How long a thread may sleep while others lead before it calls [`Watch::follow`].
     pub(crate) fn patience_of_a_follower(&self) -> Option<Duration> {
-        let (state, _) = self.context?;
+        let (state, _) = self.context()?;
         if !self.blocks {
             return None;
         }
@@ -228,7 +261,7 @@ impl<'a> Watch<'a> {
     /// # Panics
     /// If it waits for itself.
     pub(crate) fn follow(&self) {
-        let (Some((state, tasks)), Some(since)) = (self.context, self.since.get()) else {
+        let (Some((state, tasks)), Some(since)) = (self.context(), self.since.get()) else {
             return;
         };
         if since.elapsed() < DEADLOCK.min(timeout()) {
@@ -257,7 +290,7 @@ impl<'a> Watch<'a> {
     /// # Panics
     /// As [`Watch::follow`].
     pub(crate) fn look(&self, open: impl Fn(usize) -> i64) {
-        let Some((state, tasks)) = self.context else {
+        let Some((state, tasks)) = self.context() else {
             return;
         };
         self.follow();
@@ -317,7 +350,8 @@ impl Clock {
 }
 
 fn report(report: &Report) {
-    let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    // SAFETY: null or a box that goes only after it was replaced, under the same lock.
+    let hook = with_hook(|hook| unsafe { hook.load(Ordering::Relaxed).as_ref() }.cloned());
     let call = || match &hook {
         Some(hook) => hook(report),
         None => default_hook(report),

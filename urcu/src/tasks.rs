@@ -97,6 +97,9 @@ impl Tasks {
 
     /// The domain ends: all its sections are over.
     pub(crate) fn close(&self) {
+        if !self.is_ours() {
+            return; // A callback of a domain that is dropped forked: this is the child.
+        }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = None;
         self.futures.wake(u64::MAX);
         if let Some(thread) = &*self.own_thread() {
@@ -112,18 +115,34 @@ impl Tasks {
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Wakes those who await a grace period up to `done`. Not in a child that was forked in the
+    /// middle of what the caller does: locks may be held there by threads that it does not have.
+    pub(crate) fn wake(&self, done: u64) {
+        if self.is_ours() {
+            self.futures.wake(done);
+        }
+    }
+
     /// Has the worker see to it that grace period `round` ends.
     pub(crate) fn want(self: &Arc<Self>, round: u64) {
-        self.wanted.fetch_max(round, Ordering::Relaxed);
+        // Release: see `Rounds::is_ours`.
+        self.wanted.fetch_max(round, Ordering::Release);
         self.schedule();
     }
 
     /// Has whoever does this domain's work take a turn, if they are not about to.
     pub(crate) fn schedule(self: &Arc<Self>) {
+        if !self.is_ours() {
+            return; // A fork in the middle of what the caller does: this is the child.
+        }
         // Pairs with the fence in `turn`: either the worker sees what there is to do, or we see
         // that it has left.
         fence(Ordering::SeqCst);
         if self.scheduled.load(Ordering::Relaxed) || self.scheduled.swap(true, Ordering::Relaxed) {
+            if matches!(self.settings.runner, Runner::Shared) {
+                // It may have been impossible to start it then.
+                worker::is_there();
+            }
             return;
         }
         let this = Arc::clone(self);
@@ -147,8 +166,13 @@ impl Tasks {
     }
 
     fn is_over(&self, state: &State) -> bool {
-        let wanted = self.wanted.load(Ordering::Relaxed);
-        state.grace_periods.rounds.is_done(wanted) && !self.has_callbacks()
+        !self.wants_more(state) && !self.has_callbacks()
+    }
+
+    fn wants_more(&self, state: &State) -> bool {
+        // Acquire: see `Rounds::is_ours`.
+        let wanted = self.wanted.load(Ordering::Acquire);
+        !state.grace_periods.rounds.is_done(wanted)
     }
 
     /// A turn of the worker's: goes on with grace periods as far as that needs no waiting, and runs
@@ -156,19 +180,26 @@ impl Tasks {
     pub(crate) fn turn(&self) -> Turn {
         /// How many callbacks of one domain run before others get their turn.
         const SOME: usize = 1024;
+        if !self.is_ours() {
+            return Turn::Over; // Another callback forked, and this is the child.
+        }
         let before = self.with_state(|state| {
             let due = self.pace(state);
-            let wanted = self.wanted.load(Ordering::Relaxed);
+            // Acquire: see `Rounds::is_ours`.
+            let wanted = self.wanted.load(Ordering::Acquire);
             let watch = Watch::passing(state, self);
-            state.grace_periods.advance(wanted, &watch);
-            (state.grace_periods.rounds.done(), due)
+            let waits = !state.grace_periods.advance(wanted, &watch);
+            (state.grace_periods.rounds.done(), waits, due)
         });
-        let Some((done, due)) = before else {
+        let Some((done, waits, due)) = before else {
             return Turn::Over;
         };
         // Outside: both run a user's code.
-        self.futures.wake(done);
+        self.wake(done);
         let ran = self.run_ripe(done, SOME);
+        if !self.is_ours() {
+            return Turn::Over;
+        }
         let left = self.with_state(|state| {
             if self.is_over(state) {
                 self.unschedule();
@@ -180,14 +211,16 @@ impl Tasks {
                 return Turn::More;
             }
             let rounds = &state.grace_periods.rounds;
-            if ran != 0 || rounds.done() != done {
+            // What came since `advance` found us scheduled, and did not poke: nobody would.
+            let told = waits || (due.is_some() && !self.wants_more(state));
+            if ran != 0 || !told || rounds.done() != done {
                 return Turn::More;
             }
             let due = due.map(|due| due.saturating_duration_since(Instant::now()));
-            let stall = if rounds.is_done(self.wanted.load(Ordering::Relaxed)) {
-                None
-            } else {
+            let stall = if waits {
                 Watch::passing(state, self).patience()
+            } else {
+                None
             };
             Turn::Waiting {
                 patience: [due, stall].into_iter().flatten().min(),

@@ -5,10 +5,10 @@
 //! noted. In other builds a [`Trace`] is nothing.
 
 #[cfg(any(debug_assertions, feature = "stall-trace"))]
-pub(crate) use on::{Trace, begun_by_this_thread, open};
+pub(crate) use on::{Trace, begun_by_this_thread, forget, open};
 
 #[cfg(not(any(debug_assertions, feature = "stall-trace")))]
-pub(crate) use off::{Trace, begun_by_this_thread, open};
+pub(crate) use off::{Trace, begun_by_this_thread, forget, open};
 
 use core::panic::Location;
 use core::time::Duration;
@@ -150,6 +150,15 @@ mod on {
         })
     }
 
+    /// The domain ends. Entries of guards that were forgotten must not be taken for those of the
+    /// next domain at this address.
+    pub(crate) fn forget(state: &State) {
+        let domain = core::ptr::from_ref(state).addr();
+        for entry in &TABLE {
+            let _ = entry.domain.compare_exchange(domain, 0, Relaxed, Relaxed);
+        }
+    }
+
     /// The sections of a domain that are open now.
     pub(crate) fn open(state: &State) -> Vec<Site> {
         let now = now();
@@ -197,6 +206,8 @@ mod off {
         #[inline(always)]
         pub(crate) fn end(self) {}
     }
+
+    pub(crate) fn forget(_: &State) {}
 
     pub(crate) fn open(_: &State) -> Vec<Site> {
         Vec::new()

@@ -75,14 +75,23 @@ pub(crate) fn hand(tasks: Arc<Tasks>) {
     poke();
 }
 
-fn start(inner: &mut Inner) {
+/// Whether there is a worker; tries to start it. If there is none, callers must help themselves.
+pub(crate) fn is_there() -> bool {
+    PROCESS.worker_started.load(Ordering::Relaxed) != 0 || start(&mut worker().lock())
+}
+
+fn start(inner: &mut Inner) -> bool {
     if !inner.started {
         let thread = thread::Builder::new().name("urcu-callbacks".into());
         // The new thread inherits the mask: the program's signals are not for it. If it cannot be
         // started now, whoever hands something over next tries again, and callers of `barrier`
         // help themselves.
         inner.started = without_signals(|| thread.spawn(work).is_ok());
+        if inner.started {
+            PROCESS.worker_started.store(1, Ordering::Relaxed);
+        }
     }
+    inner.started
 }
 
 /// Starts a thread that works for one domain alone, which is scheduled, until that ends.

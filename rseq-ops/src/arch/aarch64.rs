@@ -23,6 +23,11 @@
 //! processors with `ldapr` (`-C target-feature=+rcpc`) does without that wait.
 //!
 //! The value speculation of `x86_64` is left out: it has not been measured on such a processor.
+//!
+//! # Registers
+//! A branch to or from an abort handler crosses sections. In a program with more than 128 MiB of
+//! code the linker puts a veneer in its way, which may use `x16` and `x17`: so no sequence has
+//! operands there.
 
 use core::arch::{asm, global_asm};
 
@@ -122,7 +127,7 @@ macro_rules! load_index {
 }
 
 /// `asm!`, with what every sequence needs: the handle's `cs`, the thread pointer, the signature,
-/// and the registers of the delay loops where there are any.
+/// the linker's registers, and those of the delay loops where there are any.
 macro_rules! sequence {
     ($handle:ident, $($body:tt)+) => {
         #[cfg(feature = "delay-injection")]
@@ -132,14 +137,18 @@ macro_rules! sequence {
             tp = out(reg) _,
             signature = const crate::abi::SIGNATURE,
             delay = out(reg) _,
-            delays = in(reg) &raw const crate::delay::LOOPS
+            delays = in(reg) &raw const crate::delay::LOOPS,
+            out("x16") _,
+            out("x17") _
         );
         #[cfg(not(feature = "delay-injection"))]
         asm!(
             $($body)+,
             cs = in(reg) $handle.cs,
             tp = out(reg) _,
-            signature = const crate::abi::SIGNATURE
+            signature = const crate::abi::SIGNATURE,
+            out("x16") _,
+            out("x17") _
         );
     };
 }

@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use rseq_ops::delay::{self, Point};
 
-/// How long a stress runs.
-pub const STRESS: Duration = Duration::from_millis(300);
+/// How long a stress runs: `RSEQ_OPS_STRESS_MS` milliseconds, or 300.
+fn stress() -> Duration {
+    let text = std::env::var("RSEQ_OPS_STRESS_MS");
+    Duration::from_millis(text.map_or(300, |text| text.parse().unwrap()))
+}
 
 static HANDLER: OnceLock<Mutex<()>> = OnceLock::new();
 static FUNCTION: AtomicU64 = AtomicU64::new(0);
@@ -71,7 +74,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Runs `work(thread, running)` on `threads` threads for [`STRESS`], and disturbs them; `handler`
+/// Runs `work(thread, running)` on `threads` threads for some time ([`stress`]), and disturbs them; `handler`
 /// runs in the signals they get. Ends the delays afterwards.
 pub fn disturbed(
     threads: usize,
@@ -102,10 +105,10 @@ pub fn disturbed(
                 work(thread, &|| !stop.load(Ordering::Relaxed));
             });
         }
-        let begin = Instant::now();
+        let (begin, length) = (Instant::now(), stress());
         let mut turn = 0;
         while over.load(Ordering::Acquire) < threads as u64 {
-            if begin.elapsed() > STRESS {
+            if begin.elapsed() > length {
                 stop.store(true, Ordering::Relaxed);
             }
             for point in Point::ALL {

@@ -131,7 +131,7 @@ fn child_with_many_domains_under_a_storm() {
     install(libc::SIGUSR1, read_current);
     let end = Instant::now() + crate::support::length(300);
     under_storm(libc::SIGUSR1, Duration::from_micros(2), || {
-        while Instant::now() < end {
+        while Instant::now() < end || HANDLED.load(Ordering::SeqCst) == 0 {
             let mut domain = Domain::new();
             CURRENT.store(&raw mut domain, Ordering::SeqCst);
             drop(domain.read_lock());

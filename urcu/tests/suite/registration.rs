@@ -53,6 +53,9 @@ fn child_with_a_fresh_thread() {
             let _ = released.recv();
             drop(guard);
         });
+        while target.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
         thread::sleep(Duration::from_millis(50));
         // The handler must not take the delay that the thread is in.
         set_delay(Point::AddThroughLoaded, 0);

@@ -9,6 +9,8 @@ const ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
     0xC000_003E
 } else if cfg!(target_arch = "aarch64") {
     0xC000_00B7
+} else if cfg!(target_arch = "riscv64") {
+    0xC000_00F3
 } else {
     0
 };

@@ -190,7 +190,7 @@ fn a_guard_may_begin_in_a_storm_and_end_in_calm() {
     set_up();
     let before = HANDLED.load(Ordering::SeqCst);
     let guards = under_storm(libc::SIGUSR1, Duration::from_micros(1), || {
-        let end = Instant::now() + Duration::from_millis(30);
+        let end = Instant::now() + length(30);
         let mut guards = Vec::new();
         while Instant::now() < end {
             guards.push(DOMAIN.read_lock());

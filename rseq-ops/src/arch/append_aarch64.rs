@@ -1,0 +1,107 @@
+//! The sequences of buffers that each CPU appends records to, for AArch64. Their shape is explained
+//! in `aarch64`.
+//!
+//! The commits are plain stores: whoever takes a buffer from another CPU has restarted all
+//! sequences first, which orders more than a release would.
+
+use core::arch::asm;
+
+use crate::ops::{Outcome, Record};
+use crate::registration::Handle;
+
+/// See [`crate::ops::append_through`]: the new end, 0 if there is no place, 1 for an abort; and
+/// the end that was found.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: usize>(
+    handle: Handle,
+    source: *const usize,
+    record: *const Record,
+) -> (usize, usize) {
+    let (next, end);
+    // SAFETY: the caller's; as in `aarch64`. What is stored behind the end means nothing.
+    unsafe {
+        sequence!(
+            handle,
+            arm!("word"),
+            "2:",
+            load_index!(),
+            load_pointer!(),
+            "add {word}, {pointer}, {word}, lsl #{shift}",
+            "ldr {end}, [{word}, #{offset}]",
+            "mov {next}, xzr",
+            "tst {end}, #({size} - 1)",
+            "b.eq 3f",
+            "ldr {pointer}, [{record}]",
+            "str {pointer}, [{end}]",
+            "ldr {pointer}, [{record}, #8]",
+            "str {pointer}, [{end}, #8]",
+            "ldr {pointer}, [{record}, #16]",
+            "str {pointer}, [{end}, #16]",
+            "ldr {pointer}, [{record}, #24]",
+            "str {pointer}, [{end}, #24]",
+            "add {next}, {end}, #32",
+            delay!(22),
+            "str {next}, [{word}, #{offset}]",
+            "3:",
+            on_abort!("mov {next}, #1", "b 3b"),
+            source = in(reg) source,
+            record = in(reg) record,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            offset = const OFFSET,
+            size = const SIZE,
+            next = out(reg) next,
+            end = out(reg) end,
+            pointer = out(reg) _,
+            word = out(reg) _
+        );
+    }
+    (next, end)
+}
+
+/// See [`crate::ops::replace_through`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
+    handle: Handle,
+    source: *const usize,
+    expected: usize,
+    new: usize,
+) -> Outcome {
+    // SAFETY: the caller's; as in `aarch64`.
+    unsafe {
+        sequence!(
+            handle,
+            arm!("word"),
+            "2:",
+            load_index!(),
+            load_pointer!(),
+            "add {word}, {pointer}, {word}, lsl #{shift}",
+            "ldr {pointer}, [{word}, #{offset}]",
+            "cmp {pointer}, {expected}",
+            "b.eq 7f",
+            "b {mismatch}",
+            "7:",
+            delay!(23),
+            "str {new}, [{word}, #{offset}]",
+            "3:",
+            on_abort!("b {aborted}"),
+            mismatch = label { return Outcome::Mismatch },
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            expected = in(reg) expected,
+            new = in(reg) new,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            offset = const OFFSET,
+            pointer = out(reg) _,
+            word = out(reg) _
+        );
+    }
+    Outcome::Committed
+}

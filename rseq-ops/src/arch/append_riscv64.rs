@@ -1,0 +1,104 @@
+//! The sequences of buffers that each CPU appends records to, for RISC-V 64. Their shape is
+//! explained in `riscv64`, their orderings in `append_aarch64`.
+
+use core::arch::asm;
+
+use crate::ops::{Outcome, Record};
+use crate::registration::Handle;
+
+/// See [`crate::ops::append_through`]: the new end, 0 if there is no place, 1 for an abort; and
+/// the end that was found.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: usize>(
+    handle: Handle,
+    source: *const usize,
+    record: *const Record,
+) -> (usize, usize) {
+    let (next, end);
+    // SAFETY: the caller's; as in `riscv64`. What is stored behind the end means nothing.
+    unsafe {
+        sequence!(
+            handle,
+            arm!(),
+            "2:",
+            load_index!(),
+            load_pointer!(),
+            find_word!("{pointer}"),
+            "ld {end}, {offset}({word})",
+            "li {next}, 0",
+            "li {pointer}, {size} - 1",
+            "and {pointer}, {pointer}, {end}",
+            "beqz {pointer}, 3f",
+            "ld {pointer}, 0({record})",
+            "sd {pointer}, 0({end})",
+            "ld {pointer}, 8({record})",
+            "sd {pointer}, 8({end})",
+            "ld {pointer}, 16({record})",
+            "sd {pointer}, 16({end})",
+            "ld {pointer}, 24({record})",
+            "sd {pointer}, 24({end})",
+            "addi {next}, {end}, 32",
+            delay!(22),
+            "sd {next}, {offset}({word})",
+            "3:",
+            on_abort!("li {next}, 1", "jump 3b, {scratch}"),
+            source = in(reg) source,
+            record = in(reg) record,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            offset = const OFFSET,
+            size = const SIZE,
+            next = out(reg) next,
+            end = out(reg) end,
+            pointer = out(reg) _,
+            word = out(reg) _
+        );
+    }
+    (next, end)
+}
+
+/// See [`crate::ops::replace_through`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
+    handle: Handle,
+    source: *const usize,
+    expected: usize,
+    new: usize,
+) -> Outcome {
+    // SAFETY: the caller's; as in `riscv64`.
+    unsafe {
+        sequence!(
+            handle,
+            arm!(),
+            "2:",
+            load_index!(),
+            load_pointer!(),
+            find_word!("{pointer}"),
+            "ld {pointer}, {offset}({word})",
+            "beq {pointer}, {expected}, 7f",
+            "j {mismatch}",
+            "7:",
+            delay!(23),
+            "sd {new}, {offset}({word})",
+            "3:",
+            on_abort!("jump {aborted}, {scratch}"),
+            mismatch = label { return Outcome::Mismatch },
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            expected = in(reg) expected,
+            new = in(reg) new,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            offset = const OFFSET,
+            pointer = out(reg) _,
+            word = out(reg) _
+        );
+    }
+    Outcome::Committed
+}

@@ -1,0 +1,215 @@
+//! Sequences for RISC-V 64 made for one structure of `percpu` each. Their shape is explained in
+//! `riscv64`, their algorithms in `data_x86_64`.
+//!
+//! # Ordering
+//! The lists and caches belong to one index, and who has an index next sees what was done under it
+//! before: by program order, or by the barriers of the scheduler. So only two things are to be
+//! ordered here:
+//!
+//! * the load of the pointer in `source` is an acquire: who sees a bank that a taker has emptied
+//!   and given back sees it empty;
+//! * the commits are plain stores. A taker comes after [`crate::membarrier::restart`], whose barrier
+//!   on this CPU makes them visible, and what its thread did with the node or object before.
+
+use core::arch::asm;
+
+use crate::ops::Outcome;
+use crate::registration::Handle;
+
+/// One word instead of two in turn: whether turns gain anything on such a processor has not been
+/// measured.
+///
+/// # Safety
+/// As for [`crate::ops::add`].
+#[inline(always)]
+pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
+    handle: Handle,
+    base: usize,
+    delta: i64,
+) -> Outcome {
+    // SAFETY: the caller's.
+    unsafe { super::add::<SHIFT>(handle, base, delta) }
+}
+
+/// What [`pop_through`] and [`cache_take_through`] answer for an abort: no address of a node.
+pub(crate) const ABORTED: usize = 1;
+
+/// Pushes `node`, whose first word becomes the link, on this CPU's list: its head is relative to
+/// the pointer in `source`.
+///
+/// # Safety
+/// As for [`crate::ops::add_through`]; the words hold lists of such nodes. `node` is valid for
+/// writes of a word, and the caller's alone.
+#[inline(always)]
+pub(crate) unsafe fn push_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+    node: usize,
+) -> Outcome {
+    // SAFETY: the caller's; as in `riscv64`. The link of a node that was not pushed means nothing.
+    unsafe {
+        sequence!(
+            handle,
+            arm!(),
+            "2:",
+            load_index!(),
+            load_pointer!(),
+            find_word!("{pointer}"),
+            "ld {pointer}, 0({word})",
+            "sd {pointer}, 0({node})",
+            delay!(18),
+            "sd {node}, 0({word})",
+            "3:",
+            on_abort!("jump {aborted}, {scratch}"),
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            node = in(reg) node,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            word = out(reg) _,
+            pointer = out(reg) _
+        );
+    }
+    Outcome::Committed
+}
+
+/// Pops the first node of this CPU's list; 0 if there is none, [`ABORTED`] for an abort.
+///
+/// # Safety
+/// As for [`push_through`]. Nodes stay readable until they were popped, or until the pointer in
+/// `source` was replaced and [`crate::membarrier::restart`] has returned.
+#[inline(always)]
+pub(crate) unsafe fn pop_through<const SHIFT: u32>(handle: Handle, source: *const usize) -> usize {
+    let node;
+    // SAFETY: the caller's; as in `riscv64`. A node that was read cannot have been popped by
+    // another thread: only one that ran on this CPU meanwhile could, and then this is aborted.
+    unsafe {
+        sequence!(
+            handle,
+            arm!(),
+            "2:",
+            load_index!(),
+            load_pointer!(),
+            find_word!("{pointer}"),
+            "ld {node}, 0({word})",
+            "beqz {node}, 3f",
+            "ld {pointer}, 0({node})",
+            delay!(19),
+            "sd {pointer}, 0({word})",
+            "3:",
+            on_abort!("li {node}, 1", "jump 3b, {scratch}"),
+            source = in(reg) source,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            node = out(reg) node,
+            word = out(reg) _,
+            pointer = out(reg) _
+        );
+    }
+    node
+}
+
+/// Takes an object from this CPU's cache, whose place is relative to the pointer in `source`; 0 if
+/// there is none, [`ABORTED`] for an abort.
+///
+/// A cache is a word for one object, or 0, a count, and as many objects in an array.
+///
+/// # Safety
+/// As for [`crate::ops::add_through`], for all words of such a cache.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+) -> usize {
+    let object;
+    // SAFETY: the caller's; as in `riscv64`.
+    unsafe {
+        sequence!(
+            handle,
+            arm!(),
+            "2:",
+            load_index!(),
+            load_pointer!(),
+            find_word!("{pointer}"),
+            "ld {object}, 0({word})",
+            "li {value}, 0",
+            "bnez {object}, 7f",
+            // The count, and its address for the commit: the array's last object lies that many
+            // words behind it.
+            "addi {word}, {word}, 8",
+            "ld {value}, 0({word})",
+            "beqz {value}, 3f",
+            "slli {scratch}, {value}, 3",
+            "add {scratch}, {scratch}, {word}",
+            "ld {object}, 0({scratch})",
+            "addi {value}, {value}, -1",
+            "7:",
+            delay!(20),
+            "sd {value}, 0({word})",
+            "3:",
+            on_abort!("li {object}, 1", "jump 3b, {scratch}"),
+            source = in(reg) source,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            object = out(reg) object,
+            word = out(reg) _,
+            pointer = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    object
+}
+
+/// Puts an object into this CPU's cache (see [`cache_take_through`]), unless its array holds
+/// `most` of them: that is a mismatch.
+///
+/// # Safety
+/// As for [`cache_take_through`]; the array has room for `most`.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+pub(crate) unsafe fn cache_put_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+    object: usize,
+    most: usize,
+) -> Outcome {
+    // SAFETY: the caller's; as in `riscv64`. What is stored behind the counted ones means nothing.
+    unsafe {
+        sequence!(
+            handle,
+            arm!(),
+            "2:",
+            load_index!(),
+            load_pointer!(),
+            find_word!("{pointer}"),
+            "ld {pointer}, 0({word})",
+            "mv {value}, {object}",
+            "beqz {pointer}, 7f",
+            "addi {word}, {word}, 8",
+            "ld {value}, 0({word})",
+            "bltu {value}, {most}, 5f",
+            "j {full}",
+            "5: addi {value}, {value}, 1",
+            "slli {scratch}, {value}, 3",
+            "add {scratch}, {scratch}, {word}",
+            "sd {object}, 0({scratch})",
+            "7:",
+            delay!(21),
+            "sd {value}, 0({word})",
+            "3:",
+            on_abort!("jump {aborted}, {scratch}"),
+            full = label { return Outcome::Mismatch },
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            object = in(reg) object,
+            most = in(reg) most,
+            index = in(reg) handle.index,
+            shift = const SHIFT,
+            word = out(reg) _,
+            pointer = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    Outcome::Committed
+}

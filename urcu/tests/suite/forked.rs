@@ -1,0 +1,188 @@
+//! What the tests of `fork` share: ways to fork, and what a child must be able to do.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use urcu::{Domain, Rcu};
+
+/// A function that forks, with the result of `fork`.
+pub(crate) type Fork = fn() -> libc::pid_t;
+
+pub(crate) fn fork() -> libc::pid_t {
+    // SAFETY: what the tests do in children is what the library promises there; glibc sees to the
+    // heap's locks.
+    unsafe { libc::fork() }
+}
+
+/// `_Fork` of POSIX, which runs no `atfork` handlers; glibc has it from 2.34 on.
+pub(crate) fn fork_without_handlers() -> libc::pid_t {
+    type Function = unsafe extern "C" fn() -> libc::pid_t;
+    // SAFETY: the symbol has that type where it exists; then as in `fork`, for children that do
+    // not need the heap's locks.
+    unsafe {
+        let found = libc::dlsym(libc::RTLD_DEFAULT, c"_Fork".as_ptr());
+        if found.is_null() {
+            return raw_fork();
+        }
+        std::mem::transmute::<*mut libc::c_void, Function>(found)()
+    }
+}
+
+/// Behind libc's back.
+pub(crate) fn raw_fork() -> libc::pid_t {
+    // SAFETY: `clone` without a stack is what `fork` is; as in `fork_without_handlers`.
+    unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            libc::SIGCHLD as libc::c_ulong,
+            0usize,
+            0usize,
+            0usize,
+            0usize,
+        ) as libc::pid_t
+    }
+}
+
+pub(crate) const WAYS: [(&str, Fork); 3] = [
+    ("fork", fork),
+    ("_Fork", fork_without_handlers),
+    ("clone", raw_fork),
+];
+
+/// How long a child may take before it is killed. Seconds.
+const LIMIT: libc::c_uint = 20;
+
+/// Ends the process at once, as a child does.
+pub(crate) fn leave(code: i32) -> ! {
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(code) }
+}
+
+/// In a child: runs `body` and ends, well only if that does not panic; killed if it hangs.
+pub(crate) fn child_does(body: impl FnOnce()) -> ! {
+    limit_child();
+    let good = catch_unwind(AssertUnwindSafe(body)).is_ok();
+    leave(if good { 0 } else { 7 })
+}
+
+/// In a child: it is killed if it hangs.
+pub(crate) fn limit_child() {
+    // SAFETY: no handler is installed for the signal, so it ends the process; the set is filled
+    // before it is used.
+    unsafe {
+        // The worker, from which callbacks fork, blocks all signals.
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigaddset(&raw mut set, libc::SIGALRM);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+        libc::alarm(LIMIT);
+    }
+}
+
+/// Forks; `body` runs in the child. Its process.
+pub(crate) fn spawn(fork: Fork, body: impl FnOnce()) -> libc::pid_t {
+    let process = fork();
+    if process == 0 {
+        child_does(body)
+    }
+    process
+}
+
+/// Waits for a child, which must have ended well.
+#[track_caller]
+pub(crate) fn assert_ends_well(process: libc::pid_t) {
+    assert!(process > 0, "{}", std::io::Error::last_os_error());
+    let mut status = 0;
+    // SAFETY: the status is valid for the write.
+    while unsafe { libc::waitpid(process, &raw mut status, 0) } != process {}
+    assert!(
+        libc::WIFEXITED(status) || libc::WTERMSIG(status) != libc::SIGALRM,
+        "the child hangs"
+    );
+    assert_eq!(
+        status, 0,
+        "the child's status (a signal, or 256 x its code)"
+    );
+}
+
+/// Forks and waits for a child that runs `body`.
+#[track_caller]
+pub(crate) fn assert_child(fork: Fork, body: impl FnOnce()) {
+    assert_ends_well(spawn(fork, body));
+}
+
+struct Unpark(Thread, AtomicBool);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.1.store(true, Ordering::SeqCst);
+        self.0.unpark();
+    }
+}
+
+/// The smallest executor: polls when it is woken, and only then.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let unpark = Arc::new(Unpark(thread::current(), AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&unpark));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        while !unpark.1.swap(false, Ordering::SeqCst) {
+            thread::park();
+        }
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+}
+
+/// Reads, waits and runs callbacks, in every way there is.
+pub(crate) fn use_everything(domain: &'static Domain) {
+    let cell = Rcu::new_in([1u64; 4], domain);
+    let guard = domain.read_lock();
+    assert_eq!(*cell.load(&guard), [1; 4]);
+    drop(guard);
+    assert_eq!(cell.snapshot(), [1; 4]);
+    domain.synchronize();
+    assert_eq!(cell.replace([2; 4]), [1; 4]);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&ran);
+    domain.call(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    domain.barrier();
+    assert_eq!(ran.load(Ordering::SeqCst), 1, "a barrier");
+    let grace_period = domain.start_poll();
+    assert!(grace_period.wait_timeout(Duration::from_secs(60)));
+    assert!(domain.poll(&grace_period));
+    block_on(domain.synchronize_async());
+    drop(domain.start_poll());
+    // And it waits still: a section that is open keeps a grace period from ending.
+    let guard = domain.read_lock();
+    let grace_period = domain.start_poll();
+    assert!(!grace_period.wait_timeout(Duration::from_millis(1)));
+    drop(guard);
+    grace_period.wait();
+}
+
+/// A number that a process and its children share.
+pub(crate) fn shared() -> &'static AtomicU64 {
+    // SAFETY: a new mapping, zeroed, for good.
+    unsafe {
+        let mapping = libc::mmap(
+            std::ptr::null_mut(),
+            4096,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        );
+        assert_ne!(mapping, libc::MAP_FAILED);
+        &*mapping.cast::<AtomicU64>()
+    }
+}
