@@ -79,8 +79,12 @@ pub fn measure(libraries: &[Library], data: &Arc<Data>, effort: &Effort) -> Vec<
         situations.extend(libraries.iter().map(|library| (habit, library)));
     }
     let mut all = vec![Series::default(); situations.len()];
-    for _ in 0..effort.crowd_rounds {
+    for round in 0..effort.crowd_rounds {
         for ((habit, library), series) in situations.iter().zip(&mut all) {
+            // One grace period takes them all their turns, which is seconds.
+            if round > 0 && *habit == Habit::Greedy {
+                continue;
+            }
             let read = |(): &mut ()| {
                 const SECTIONS: u64 = 10_000;
                 (library.read)(data, SECTIONS);
@@ -192,7 +196,7 @@ mod tests {
         for result in &results {
             assert_eq!(result.readers, 10);
             assert!(result.reads_per_second > 0.0);
-            assert!(result.grace_periods >= 2, "one in each round");
+            assert!(result.grace_periods >= 1);
             assert!(result.p50_us <= result.p99_us);
         }
         assert_eq!(table(&results).rows().len(), 1 + results.len());

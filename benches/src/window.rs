@@ -234,7 +234,7 @@ pub fn doze(time: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::thread;
     use std::time::Duration;
 
@@ -266,7 +266,9 @@ mod tests {
     #[test]
     #[should_panic(expected = "a thread failed before it began")]
     fn a_thread_that_fails_does_not_hang_the_others() {
-        together(2, || (), |()| panic!("on purpose"), || {});
+        let first = AtomicBool::new(true);
+        let fail_first = || assert!(!first.swap(false, Ordering::Relaxed), "on purpose");
+        together(3, fail_first, |()| 1, || {});
     }
 
     #[test]

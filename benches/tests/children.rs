@@ -32,7 +32,7 @@ fn a_child_that_fails_is_reported() {
         seconds: 0.1,
     });
     let failed = run::<memory::MemoryResult>(Path::new(PROGRAM), &task);
-    assert!(failed.unwrap_err().contains("none"));
+    assert!(failed.unwrap_err().contains("exit status"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use urcu_benches::machine::Machine;
@@ -134,6 +135,8 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
         report.domain_memory = Some(domains::memory(&program, &effort)?);
     }
 
+    // Among many more threads than CPUs, grace periods take long enough to be reported.
+    urcu::stall::set_timeout(Duration::MAX);
     let data = Arc::new(Data::new(VALUE));
     let _registration = memb::register();
     let libraries = grace::libraries();
