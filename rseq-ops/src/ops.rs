@@ -219,7 +219,7 @@ pub fn retry<A: Attempt>(mut attempt: impl FnMut() -> A) -> A {
 }
 
 /// Loads a pointer from `source`, adds 1 to this CPU's word relative to it, and returns the
-/// pointer and the word's new value; `None` for an abort.
+/// pointer and the word's new value; `None` for an abort, and where the pointer is null.
 ///
 /// The load and the addition are one sequence. So a thread that changes `source` and then calls
 /// [`crate::membarrier::restart`] knows that no addition through the old pointer happens any more.
@@ -232,7 +232,7 @@ pub fn retry<A: Attempt>(mut attempt: impl FnMut() -> A) -> A {
 ///   all, or [`crate::current_thread`] has answered on this thread; or `handle` is inert. On a
 ///   thread without a registration the attempt is aborted, unless a signal handler registers the
 ///   thread in the middle of it: it would commit unprotected then.
-/// * `source` is valid for reads and holds a pointer `p`, not null, such that for every index
+/// * `source` is valid for reads and holds null or a pointer `p` such that for every index
 ///   that this process can have, `p + (index << SHIFT)` is an aligned 8-byte word that is written
 ///   by such sequences alone, atomic loads aside.
 /// * What a replaced pointer pointed to stays valid until [`crate::membarrier::restart`].
@@ -358,7 +358,7 @@ pub enum Appended {
     At(usize),
     /// There is no place; the word was this: 0, or the end of a buffer that is full.
     Full(usize),
-    /// The sequence was interrupted, and did nothing.
+    /// The sequence was interrupted, or the pointer is null; it did nothing.
     Aborted,
 }
 

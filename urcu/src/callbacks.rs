@@ -18,10 +18,12 @@
 //! callbacks, or a good many bytes, or whatever came within a millisecond.
 
 mod chunk;
+mod drain;
 mod job;
 mod queue;
 mod record;
 
+pub(crate) use drain::{barrier, finish, run_now};
 pub use job::{Executor, Job, Runner};
 pub(crate) use queue::Queue;
 pub(crate) use record::Callback;
@@ -30,14 +32,13 @@ use core::any::Any;
 use core::cell::Cell;
 use core::ptr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rseq_ops::ops::{Appended, Outcome};
 
-use crate::domain::{Domain, State, global_state};
+use crate::domain::{Domain, State};
 use crate::stall::Watch;
 use crate::tasks::Tasks;
 use crate::trace;
@@ -74,7 +75,8 @@ const HEAVY: u64 = 2000;
 pub struct Budget {
     /// Callbacks.
     pub count: u64,
-    /// What they hold, as far as their types tell (a `Vec`'s elements are not known). Bytes.
+    /// What they hold, as far as their types tell: the values of cells, and what closures capture,
+    /// but not what is behind a `Vec`, or a `Box` that is handed to `defer_drop`. Bytes.
     pub bytes: usize,
     /// How long to wait for room. Zero: not at all.
     pub patience: Duration,
@@ -159,7 +161,11 @@ static PANIC_HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 /// urcu::set_callback_panic_hook(|payload| eprintln!("{:?}", payload.downcast_ref::<&str>()));
 /// ```
 pub fn set_callback_panic_hook(hook: impl Fn(&(dyn Any + Send)) + Send + Sync + 'static) {
-    *PANIC_HOOK.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(hook));
+    let mut current = PANIC_HOOK.write().unwrap_or_else(PoisonError::into_inner);
+    let old = current.replace(Arc::new(hook));
+    // Outside of the lock: this is a user's code.
+    drop(current);
+    drop(old);
 }
 
 fn run(queue: &Queue, batch: Batch) {
@@ -216,11 +222,11 @@ fn report_panic(queue: &Queue, payload: Box<dyn Any + Send>) {
 }
 
 impl Domain {
-    /// Queues a callback.
+    /// Queues a callback. Where that needs room in the budget: whether to wait for it.
     #[inline(always)]
-    pub(crate) fn enqueue(&self, callback: Callback) {
+    pub(crate) fn enqueue(&self, callback: Callback, waits: bool) {
         if callback.is_large() {
-            return self.enqueue_slowly(Appended::Aborted, callback);
+            return self.enqueue_slowly(Appended::Aborted, callback, waits);
         }
         // SAFETY: a callback's record. Readers that have a handle are set up.
         match unsafe { self.state().grace_periods.readers.append(callback.record()) } {
@@ -229,7 +235,7 @@ impl Domain {
                     self.help_out();
                 }
             }
-            other => self.enqueue_slowly(other, callback),
+            other => self.enqueue_slowly(other, callback, waits),
         }
     }
 
@@ -243,7 +249,7 @@ impl Domain {
     /// What [`Domain::enqueue`] could not do at once, which found this.
     #[cold]
     #[inline(never)]
-    fn enqueue_slowly(&self, mut found: Appended, callback: Callback) {
+    fn enqueue_slowly(&self, mut found: Appended, callback: Callback, waits: bool) {
         let (state, tasks) = self.tasks();
         let readers = &state.grace_periods.readers;
         if readers.has_sequences() && !callback.is_large() {
@@ -260,7 +266,7 @@ impl Domain {
                 return;
             }
         }
-        tasks.wait_for_room(state);
+        tasks.wait_for_room(state, waits);
         let join = || state.grace_periods.rounds.join();
         let first = tasks.queue().push(machine::cpu(), callback, join);
         if first {
@@ -294,22 +300,20 @@ impl Tasks {
             return true;
         }
         new.leave();
-        match ticket {
-            // The first callback of this CPU since the last grace period: the worker may not know.
-            None => {
-                queue.installed.store(true, SeqCst);
-                self.schedule();
-            }
-            Some(ticket) => {
-                // SAFETY: it was in the slot, and this thread has taken it out.
-                let (full, length) = unsafe { Chunk::from_end(end) };
-                // What its callbacks' owners did before happened on this CPU before: so before the
-                // read-modify-write in `join`, as for a caller of `synchronize`.
-                let round = state.grace_periods.rounds.join();
-                queue.seal(full, length, round, &ticket);
-                self.after_sealing(state);
-            }
+        if let Some(ticket) = ticket {
+            // SAFETY: it was in the slot, and this thread has taken it out.
+            let (full, length) = unsafe { Chunk::from_end(end) };
+            // What its callbacks' owners did before happened on this CPU before: so before the
+            // read-modify-write in `join`, as for a caller of `synchronize`.
+            let round = state.grace_periods.rounds.join();
+            queue.seal(full, length, round, &ticket);
+            self.after_sealing(state);
+        } else {
+            // The first callback of this CPU since the last grace period.
+            queue.installed.store(true, SeqCst);
         }
+        // The worker may not know, or may have looked while this thread had the full chunk.
+        self.schedule();
         true
     }
 
@@ -366,24 +370,26 @@ impl Tasks {
         let done = state.grace_periods.rounds.done();
         let stripe = machine::cpu();
         if let Some((batch, backlog)) = queue.take(stripe, done, Which::Drops) {
-            // A value's drop may drop the domain, unless that is the global one.
-            let _keep = (!ptr::eq(state, global_state())).then(|| Arc::clone(self));
             run(queue, batch);
-            if backlog && let Some((batch, _)) = queue.take(stripe, done, Which::Drops) {
+            // A value's drop may have forked, and this may be the child.
+            if backlog
+                && self.is_ours()
+                && let Some((batch, _)) = queue.take(stripe, done, Which::Drops)
+            {
                 run(queue, batch);
             }
         }
     }
 
-    /// Returns when the budget is not exceeded, or after the patience of it.
-    fn wait_for_room(self: &Arc<Self>, state: &State) {
+    /// Returns when the budget is not exceeded, or, if this `waits`, after the patience of it.
+    fn wait_for_room(self: &Arc<Self>, state: &State, waits: bool) {
         let queue = self.queue();
         let budget = &self.settings.budget;
         let has_room = || !budget.is_exceeded(queue.held());
         if has_room() {
             return;
         }
-        if !inside_callback() && trace::begun_by_this_thread(state).is_none() {
+        if waits && !inside_callback() && trace::begun_by_this_thread(state).is_none() {
             let end = Instant::now().checked_add(budget.patience);
             loop {
                 self.after_sealing(state);
@@ -434,29 +440,40 @@ impl Tasks {
         pace.sealed = sealed;
         pace.ripe = state.grace_periods.rounds.done();
         pace.due = Some(now + PACE);
-        queue.seal_loose(|| state.grace_periods.rounds.join());
-        // Before the grace period that will collect what was installed.
-        queue.installed.store(false, SeqCst);
-        self.wanted
-            .fetch_max(state.grace_periods.rounds.join(), Relaxed);
+        self.ask(state, queue);
         pace.due
+    }
+
+    /// Wants the grace period that collects what is in the slots now.
+    fn ask(&self, state: &State, queue: &Queue) {
+        let join = || state.grace_periods.rounds.join();
+        queue.seal_loose(join);
+        // Before that grace period begins: what is installed later may be too late for it.
+        queue.installed.store(false, SeqCst);
+        // Release: see `Rounds::is_ours`.
+        self.wanted.fetch_max(join(), Release);
     }
 
     /// The worker's part: runs callbacks that are ripe after grace period `done`, `most` at most.
     /// How many.
     pub(crate) fn run_ripe(&self, done: u64, most: usize) -> usize {
-        let Some(queue) = self.queue.get() else {
-            return 0;
-        };
         // Under load, threads that retire get a chance to drop what is theirs.
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let ripe = if pace.heavy { pace.ripe } else { done };
         drop(pace);
+        self.run_up_to(ripe, most)
+    }
+
+    /// Runs callbacks that wait for grace period `round` or an earlier one, `most` at most. How many.
+    fn run_up_to(&self, round: u64, most: usize) -> usize {
+        let Some(queue) = self.queue.get() else {
+            return 0;
+        };
         let mut count = 0;
         for stripe in 0..queue.stripes() {
             while count < most
                 && self.is_ours()
-                && let Some((batch, _)) = queue.take(stripe, ripe, Which::All)
+                && let Some((batch, _)) = queue.take(stripe, round, Which::All)
             {
                 count += batch.part().count();
                 run(queue, batch);
@@ -474,130 +491,6 @@ pub(crate) struct Pace {
     ripe: u64,
     sealed: u64,
     heavy: bool,
-}
-
-/// Waits for a grace period, also where the kernel refuses the barrier for a while (the thread may
-/// have inherited a filter, or memory is short): callbacks wait then, and none is lost.
-fn wait_for(state: &State, tasks: &Tasks, round: u64, watch: &Watch<'_>) {
-    let mut pause = Duration::from_millis(1);
-    let wait = || state.grace_periods.wait(round, watch);
-    while tasks.is_ours() && !state.grace_periods.rounds.is_done(round) {
-        match catch_unwind(AssertUnwindSafe(wait)) {
-            Ok(()) => {}
-            // Of a deadlock with itself.
-            Err(payload) if watch.gave_up() => std::panic::resume_unwind(payload),
-            Err(_) => {
-                thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_secs(60));
-            }
-        }
-    }
-    tasks.wake(round);
-}
-
-/// Waits until the callbacks queued before have run, and takes part.
-pub(crate) fn barrier(state: &State, tasks: &Arc<Tasks>) {
-    assert!(
-        !inside_callback(),
-        "barrier() called by an RCU callback: it would wait for that callback itself"
-    );
-    let Some(queue) = tasks.queue.get() else {
-        return;
-    };
-    let watch = Watch::blocking(state, tasks);
-    let rounds = &state.grace_periods.rounds;
-    queue.seal_loose(|| rounds.join());
-    // Its leader collects what is in the slots.
-    wait_for(state, tasks, rounds.join(), &watch);
-    let tickets: Vec<u64> = (0..queue.stripes())
-        .map(|stripe| queue.next_ticket(stripe))
-        .collect();
-    for (stripe, below) in tickets.into_iter().enumerate() {
-        let is_out = || queue.is_out(stripe, below, |_, _| false);
-        while tasks.is_ours() && is_out() {
-            take_part(state, tasks, stripe, &watch, is_out);
-        }
-    }
-}
-
-/// Waits for the oldest chunk of a stripe, and runs some of it, or waits for those who do.
-fn take_part(
-    state: &State,
-    tasks: &Arc<Tasks>,
-    stripe: usize,
-    watch: &Watch<'_>,
-    is_out: impl Fn() -> bool,
-) {
-    let queue = tasks.queue();
-    if let Some(round) = queue.front(stripe) {
-        wait_for(state, tasks, round, watch);
-    }
-    let done = state.grace_periods.rounds.done();
-    match queue.take(stripe, done, Which::All) {
-        Some((batch, _)) => run(queue, batch),
-        None => queue.wait(Some(PACE), || !is_out()),
-    }
-}
-
-/// Runs all callbacks, for a domain that is being dropped, perhaps by one of them.
-pub(crate) fn finish(state: &State, tasks: &Arc<Tasks>) {
-    let Some(queue) = tasks.queue.get() else {
-        return;
-    };
-    let watch = Watch::passing(state, tasks);
-    let rounds = &state.grace_periods.rounds;
-    // If one of the callbacks drops the domain, what was to run after it runs now.
-    let ours = || frames().filter(|frame| ptr::eq(frame.queue, queue));
-    ours().for_each(|frame| frame.run_rest(queue));
-    let mine = |stripe, number| ours().any(|frame| frame.batch.ticket().is(stripe, number));
-    while tasks.is_ours() {
-        queue.seal_loose(|| rounds.join());
-        if state.grace_periods.readers.any_chunk() {
-            wait_for(state, tasks, rounds.join(), &watch);
-        }
-        // What is left of a chunk that a callback on this thread's stack is from waits too.
-        let is_left =
-            |stripe| queue.front(stripe).is_some() || queue.is_out(stripe, u64::MAX, mine);
-        if let Some(stripe) = (0..queue.stripes()).find(|stripe| is_left(*stripe)) {
-            take_part(state, tasks, stripe, &watch, || is_left(stripe));
-        } else if !state.grace_periods.readers.any_chunk() && queue.loose() == 0 {
-            return; // Else callbacks have queued others.
-        }
-    }
-}
-
-/// What the worker does, by whoever calls this: see [`Domain::run_callbacks`].
-pub(crate) fn run_now(state: &State, tasks: &Arc<Tasks>, most: usize) -> usize {
-    let rounds = &state.grace_periods.rounds;
-    let Some(queue) = tasks.queue.get() else {
-        return 0;
-    };
-    if !inside_callback() {
-        queue.seal_loose(|| rounds.join());
-        if tasks.has_callbacks() {
-            // Collects what is in the slots. Refused barriers are tried again with the next call.
-            queue.installed.store(false, SeqCst);
-            let watch = Watch::passing(state, tasks);
-            let round = rounds.join();
-            let advance = AssertUnwindSafe(|| state.grace_periods.advance(round, &watch));
-            if catch_unwind(advance).is_err() {
-                queue.installed.store(true, SeqCst);
-            }
-            tasks.wake(rounds.done());
-        }
-    }
-    let done = rounds.done();
-    let mut count = 0;
-    for stripe in 0..queue.stripes() {
-        while count < most
-            && tasks.is_ours()
-            && let Some((batch, _)) = queue.take(stripe, done, Which::All)
-        {
-            count += batch.part().count();
-            run(queue, batch);
-        }
-    }
-    count
 }
 
 /// Queued, run, the most that were pending, panicked, taken beyond the budget.

@@ -351,7 +351,7 @@ impl Domain {
     /// domain.barrier();
     /// ```
     pub fn call(&self, f: impl FnOnce() + Send + 'static) {
-        self.enqueue(Callback::call(f));
+        self.enqueue(Callback::call(f), true);
     }
 
     /// [`Domain::call`], unless the domain's [`Budget`] is exceeded.
@@ -360,7 +360,7 @@ impl Domain {
     /// The closure, which was not queued.
     pub fn try_call<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), F> {
         if self.tasks().1.has_room() {
-            self.call(f);
+            self.enqueue(Callback::call(f), false);
             Ok(())
         } else {
             Err(f)
@@ -369,7 +369,7 @@ impl Domain {
 
     /// Goes on with the work behind the callers' backs, as far as that needs no waiting, and runs
     /// callbacks whose time has come, about `most` of them (in fours). How many. For domains of
-    /// [`Runner::Caller`]; others may call it too.
+    /// [`Runner::Caller`]; others may call it too. In a callback it does nothing.
     pub fn run_callbacks(&self, most: usize) -> usize {
         let (state, tasks) = self.tasks();
         callbacks::run_now(state, tasks, most)
@@ -378,7 +378,7 @@ impl Domain {
     /// Drops `value` after a grace period: as [`Domain::call`] with a callback that drops it, except
     /// that the thread that drops it may also be one that hands something over later.
     pub fn defer_drop<T: Send + 'static>(&self, value: T) {
-        self.enqueue(Callback::drop::<_, ()>(move || drop(value)));
+        self.enqueue(Callback::drop::<_, ()>(move || drop(value)), true);
     }
 
     /// Waits until all callbacks queued on this domain before this call have run.

@@ -93,7 +93,9 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 ///
 /// # Who drops old values
 /// Those that [`store`](Self::store), [`update`](Self::update) and their like replace are dropped
-/// on a background thread after a grace period, and so must be `Send + 'static`. Those that
+/// after a grace period, on a background thread or by a thread that replaces another value later,
+/// in the middle of that; so they must be `Send + 'static`, and a lock that their destructors take
+/// must not be held by whoever calls these. Those that
 /// [`replace`](Self::replace) and [`take`](Self::take) hand back need not. The value in a cell is
 /// dropped with it, at once: nobody can be reading.
 ///
@@ -246,7 +248,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         unsafe { P::guarded(self.current.load(Ordering::Acquire), guard) }
     }
 
-    /// Publishes `value`; the old one is dropped on a background thread after a grace period. The
+    /// Publishes `value`; the old one is dropped after a grace period. The
     /// caller does not wait, and may be inside a read-side section. Not async-signal-safe.
     pub fn store(&self, value: P::Value)
     where
@@ -297,8 +299,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     }
 
     /// Publishes `new` if the value is still `current`, the very same one, at the same address: a
-    /// value that only compares equal does not count. The old value is dropped on a background
-    /// thread after a grace period. The caller does not wait. Not async-signal-safe.
+    /// value that only compares equal does not count. The old value is dropped after a grace
+    /// period. The caller does not wait. Not async-signal-safe.
     ///
     /// As long as you have a reference its value is not freed, so no other can be taken for it.
     /// (Values without size in a `Box` have no address of their own, and are all the same one.)
@@ -344,8 +346,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     }
 
     /// Read, copy, update: publishes `f(current)`, and tries again if another update came between,
-    /// so concurrent updates are never lost. The old value is dropped on a background thread after
-    /// a grace period. `f` runs inside a read-side section and may run more than once. Not
+    /// so concurrent updates are never lost. The old value is dropped after a grace
+    /// period. `f` runs inside a read-side section and may run more than once. Not
     /// async-signal-safe.
     ///
     /// ```
@@ -436,7 +438,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         let retired = Retired::<P>(old);
         // SAFETY: the callback runs once, after a grace period; the pointer was replaced before.
         let free = move || unsafe { retired.free() };
-        self.domain().enqueue(Callback::drop::<_, P::Target>(free));
+        self.domain()
+            .enqueue(Callback::drop::<_, P::Target>(free), true);
     }
 }
 

@@ -173,9 +173,14 @@ impl Lead<'_> {
 
     /// The round that was begun is done.
     pub(crate) fn finish(&self) {
+        let before = self.0.done.load(Ordering::Relaxed);
         let round = self.0.begun.load(Ordering::Relaxed);
-        // L
-        self.0.done.store(round, Ordering::Release);
+        // L. Not a plain store: a child that a signal handler forks right before it would take the
+        // parent's number for its own, and its first rounds for done.
+        let _ = self
+            .0
+            .done
+            .compare_exchange(before, round, Ordering::Release, Ordering::Relaxed);
     }
 }
 

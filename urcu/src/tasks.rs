@@ -2,6 +2,7 @@
 //! awaits, and callbacks. On the heap, made when first needed, and known to the worker while there
 //! is something to do.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::Thread;
@@ -152,11 +153,22 @@ impl Tasks {
                 let mut thread = self.own_thread();
                 match &*thread {
                     Some(thread) => thread.unpark(),
-                    None => *thread = worker::start_own(this),
+                    None => {
+                        *thread = worker::start_own(this);
+                        if thread.is_none() {
+                            self.unschedule(); // Whoever comes next tries again.
+                        }
+                    }
                 }
             }
             Runner::Caller => self.unschedule(),
-            Runner::Executor(executor) => executor.execute(Job::new(this)),
+            Runner::Executor(executor) => {
+                // A panic in it drops the job. Whoever queues a callback has nothing to do with it.
+                let execute = AssertUnwindSafe(|| executor.execute(Job::new(this)));
+                if let Err(payload) = catch_unwind(execute) {
+                    core::mem::forget(payload);
+                }
+            }
         }
     }
 
@@ -169,10 +181,18 @@ impl Tasks {
         !self.wants_more(state) && !self.has_callbacks()
     }
 
-    fn wants_more(&self, state: &State) -> bool {
+    pub(crate) fn wants_more(&self, state: &State) -> bool {
         // Acquire: see `Rounds::is_ours`.
         let wanted = self.wanted.load(Ordering::Acquire);
         !state.grace_periods.rounds.is_done(wanted)
+    }
+
+    /// Goes on with the grace periods that are wanted, as far as that needs no waiting. Whether they
+    /// are done.
+    pub(crate) fn advance(&self, state: &State, watch: &Watch<'_>) -> bool {
+        // Acquire: see `Rounds::is_ours`.
+        let wanted = self.wanted.load(Ordering::Acquire);
+        state.grace_periods.advance(wanted, watch)
     }
 
     /// A turn of the worker's: goes on with grace periods as far as that needs no waiting, and runs
@@ -185,10 +205,7 @@ impl Tasks {
         }
         let before = self.with_state(|state| {
             let due = self.pace(state);
-            // Acquire: see `Rounds::is_ours`.
-            let wanted = self.wanted.load(Ordering::Acquire);
-            let watch = Watch::passing(state, self);
-            let waits = !state.grace_periods.advance(wanted, &watch);
+            let waits = !self.advance(state, &Watch::passing(state, self));
             (state.grace_periods.rounds.done(), waits, due)
         });
         let Some((done, waits, due)) = before else {

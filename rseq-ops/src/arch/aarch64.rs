@@ -175,6 +175,7 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(
             arm!("value"),
             "2:",
             load_pointer!(),
+            "cbz {pointer}, 3f",
             delay!(0),
             load_index!(),
             "add {word}, {pointer}, {word}, lsl #{shift}",

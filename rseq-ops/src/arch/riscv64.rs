@@ -139,6 +139,7 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(
             arm!(),
             "2:",
             load_pointer!(),
+            "beqz {pointer}, 3f",
             delay!(0),
             load_index!(),
             find_word!("{pointer}"),

@@ -106,6 +106,8 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(
             "mov qword ptr fs:[{cs}], {value}",
             "2:",
             "mov {pointer}, qword ptr [{source}]",
+            "test {pointer}, {pointer}",
+            "jz 3f",
             delay!(0),
             "mov {word:e}, dword ptr fs:[{index}]",
             "test {word:e}, {word:e}",

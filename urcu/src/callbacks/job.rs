@@ -52,8 +52,9 @@ impl fmt::Debug for Runner {
 /// }
 /// ```
 pub trait Executor: Sync {
-    /// Calls [`Job::run`], again and again, until there is nothing left. Called with no lock held,
-    /// by threads that queue callbacks; a job that is dropped is done later, with the next one.
+    /// Has [`Job::run`] called, again and again, until there is nothing left; not in this call,
+    /// which comes from a thread that queues callbacks, perhaps inside a read-side section. No lock
+    /// is held. A job that is dropped, also because this panics, is done later, with the next one.
     fn execute(&self, job: Job);
 }
 

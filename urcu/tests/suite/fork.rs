@@ -516,7 +516,9 @@ fn child_in_a_hook() {
                     if process == 0 {
                         crate::forked::limit_child();
                         CHILD.store(true, Ordering::SeqCst);
-                        domains().into_iter().for_each(use_everything);
+                        if rounds == 0 || !waits_itself {
+                            domains().into_iter().for_each(use_everything);
+                        }
                         if !waits_itself {
                             crate::forked::leave(0);
                         }

@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use urcu::{Domain, Rcu};
@@ -116,28 +115,30 @@ pub(crate) fn assert_child(fork: Fork, body: impl FnOnce()) {
     assert_ends_well(spawn(fork, body));
 }
 
-struct Unpark(Thread, AtomicBool);
+/// Whether it was woken. Not `thread::park`, which is not to be had in the last destructors of a
+/// thread.
+#[derive(Default)]
+struct Woken(Mutex<bool>, Condvar);
 
-impl Wake for Unpark {
+impl Wake for Woken {
     fn wake(self: Arc<Self>) {
-        self.1.store(true, Ordering::SeqCst);
-        self.0.unpark();
+        *self.0.lock().unwrap() = true;
+        self.1.notify_one();
     }
 }
 
 /// The smallest executor: polls when it is woken, and only then.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let unpark = Arc::new(Unpark(thread::current(), AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&unpark));
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
-        while !unpark.1.swap(false, Ordering::SeqCst) {
-            thread::park();
-        }
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return value;
         }
+        let asleep = |woken: &mut bool| !std::mem::take(woken);
+        drop(woken.1.wait_while(woken.0.lock().unwrap(), asleep).unwrap());
     }
 }
 

@@ -7,7 +7,13 @@
 
 mod support;
 
+mod asynchronous;
 mod callbacks;
+mod callbacks_budget;
+mod callbacks_rules;
+mod callbacks_runners;
+mod callbacks_stress;
+mod callbacks_ways;
 mod cells;
 mod cells_exchange;
 mod cells_kinds;
@@ -17,18 +23,25 @@ mod domains;
 mod environments;
 mod first_use;
 mod fork;
+#[cfg(target_arch = "x86_64")]
+mod fork_at_every_instruction;
 mod fork_in_handlers;
 mod forked;
+mod hostile;
 mod hotplug;
 mod in_force;
 mod migration;
 mod poison;
+mod polling;
 mod refusal;
 #[cfg(feature = "delay-injection")]
 mod registration;
 mod seccomp;
 mod sections;
+mod sharing;
 mod signals;
+mod stalls;
 mod stamped;
+mod stats;
 mod tls;
 mod torture;

@@ -1,0 +1,247 @@
+//! What may wait for grace periods is bounded, and nobody waits for ever.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use urcu::{Budget, Domain, Rcu, Runner};
+
+use crate::support::{SetOnDrop, assert_child_passes, deadline, length, storm};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What the CPUs may hold besides: a chunk for each period.
+fn unsealed() -> u64 {
+    (rseq_ops::percpu::possible_cpus() * 2 * 126) as u64
+}
+
+/// Resident memory. Bytes.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("/proc");
+    let pages: usize = pages
+        .split_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .expect("a number");
+    // SAFETY: no arguments that could be wrong.
+    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize
+}
+
+/// The most memory that was resident while `body` ran.
+fn most_resident(body: impl FnOnce()) -> usize {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let sampler = scope.spawn(|| {
+            let mut most = resident();
+            while !over.load(Ordering::Relaxed) {
+                most = most.max(resident());
+                thread::sleep(Duration::from_millis(1));
+            }
+            most
+        });
+        {
+            let _over = SetOnDrop(&over);
+            body();
+        }
+        sampler.join().unwrap()
+    })
+}
+
+#[test]
+fn two_threads_that_replace_values_stay_below_64_mib() {
+    assert_child_passes("callbacks_budget::child_that_replaces_values");
+}
+
+#[test]
+#[ignore = "a child process of two_threads_that_replace_values_stay_below_64_mib"]
+fn child_that_replaces_values() {
+    let _deadline = deadline("child_that_replaces_values");
+    let cells = [Rcu::new([0u8; 1024]), Rcu::new([0u8; 1024])];
+    let stores = AtomicUsize::new(0);
+    let most = most_resident(|| {
+        storm(length(1500), 2, |thread| {
+            (0..100).for_each(|_| cells[thread].store([1; 1024]));
+            stores.fetch_add(100, Ordering::Relaxed);
+        });
+    });
+    println!("{stores:?} stores, {} KiB resident", most >> 10);
+    // Kept, they would be more than that.
+    assert!(stores.into_inner() > 70_000, "not enough to show anything");
+    assert!(most < 64 << 20, "{} KiB resident", most >> 10);
+    urcu::barrier();
+    assert_eq!(urcu::global().stats().callbacks_pending, 0);
+}
+
+#[test]
+fn with_a_stalled_reader_memory_stays_within_the_budget() {
+    assert_child_passes("callbacks_budget::child_with_a_stalled_reader");
+}
+
+#[test]
+#[ignore = "a child process of with_a_stalled_reader_memory_stays_within_the_budget"]
+fn child_with_a_stalled_reader() {
+    let _deadline = deadline("child_with_a_stalled_reader");
+    static DOMAIN: Domain = Domain::named("stalled").with_budget(Budget::new(1 << 20, 8 << 20));
+    let cells = [(); 2].map(|()| Rcu::new_in([0u8; 1024], &DOMAIN));
+    let churn = |time| {
+        storm(time, 2, |thread| cells[thread].store([1; 1024]));
+    };
+    churn(length(100));
+    let begin = resident();
+    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+    let reader = thread::spawn(move || {
+        let _guard = DOMAIN.read_lock();
+        let _ = receiver.recv();
+    });
+    let most = most_resident(|| churn(length(1000)));
+    let stats = DOMAIN.stats();
+    let budget = (8 << 20) / 1056;
+    println!("{} KiB more, {stats:?}", (most - begin) >> 10);
+    assert!(stats.callbacks_pending >= budget, "{stats:?}");
+    let most_pending = budget + unsealed() + stats.callbacks_excess;
+    assert!(stats.callbacks_pending <= most_pending, "{stats:?}");
+    // Each waits 10 ms.
+    assert!(
+        stats.callbacks_excess > 0 && stats.callbacks_excess < budget,
+        "{stats:?}"
+    );
+    assert!(most - begin < 16 << 20, "{} KiB more", (most - begin) >> 10);
+    // And at once after: one grace period collects, the next one is for all.
+    drop(sender);
+    reader.join().unwrap();
+    DOMAIN.barrier();
+    let after = DOMAIN.stats();
+    assert_eq!(after.callbacks_pending, 0);
+    assert!(after.grace_periods <= stats.grace_periods + 8, "{after:?}");
+    (0..100).for_each(|_| cells[0].store([2; 1024]));
+    assert_eq!(DOMAIN.stats().callbacks_excess, after.callbacks_excess);
+}
+
+#[test]
+fn try_call_refuses_what_is_beyond_the_budget() {
+    let _deadline = deadline("try_call_refuses_what_is_beyond_the_budget");
+    static DOMAIN: Domain =
+        Domain::named("refuses").with_budget(Budget::new(500, usize::MAX).patience(HOUR));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let callback = || {
+        let ran = Arc::clone(&ran);
+        move || {
+            ran.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let guard = thread::spawn(|| DOMAIN.read_lock()).join().unwrap();
+    let mut taken = 0;
+    let refused = loop {
+        match DOMAIN.try_call(callback()) {
+            Ok(()) => taken += 1,
+            Err(callback) => break callback,
+        }
+        assert!(taken <= 500 + unsealed() as usize, "never refused");
+    };
+    assert!(taken >= 500, "refused after {taken}");
+    assert!(DOMAIN.try_call(callback()).is_err());
+    drop(guard);
+    DOMAIN.barrier();
+    assert!(ran.load(Ordering::SeqCst) >= taken);
+    let before = ran.load(Ordering::SeqCst);
+    assert!(DOMAIN.try_call(refused).is_ok());
+    DOMAIN.barrier();
+    assert_eq!(ran.load(Ordering::SeqCst), before + 1);
+}
+
+/// Others may fill the budget between its look and the queue.
+#[test]
+fn try_call_never_waits() {
+    let _deadline = deadline("try_call_never_waits");
+    static DOMAIN: Domain =
+        Domain::named("never waits").with_budget(Budget::new(1, usize::MAX).patience(HOUR));
+    let start = Barrier::new(4);
+    for _ in 0..50 {
+        let guard = thread::spawn(|| DOMAIN.read_lock()).join().unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    // Large ones are counted one by one.
+                    let large = [0u8; 5000];
+                    start.wait();
+                    let _ = DOMAIN.try_call(move || drop(large));
+                });
+            }
+        });
+        drop(guard);
+        DOMAIN.barrier();
+    }
+}
+
+#[test]
+fn in_a_section_of_the_same_domain_nobody_waits_for_ever() {
+    let _deadline = deadline("in_a_section_of_the_same_domain_nobody_waits_for_ever");
+    // Builds that know where sections began do not wait at all.
+    let patience = if cfg!(any(debug_assertions, feature = "stall-trace")) {
+        HOUR
+    } else {
+        Duration::from_micros(100)
+    };
+    let domain = Domain::new().with_budget(Budget::new(1, usize::MAX).patience(patience));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let guard = domain.read_lock();
+    for _ in 0..1000 {
+        let ran = Arc::clone(&ran);
+        domain.call(move || {
+            ran.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+    let stats = domain.stats();
+    assert!(stats.callbacks_excess > 0, "{stats:?}");
+    assert!(stats.callbacks_excess + 1 + unsealed() >= 1000, "{stats:?}");
+    drop(guard);
+    domain.barrier();
+    assert_eq!(ran.load(Ordering::SeqCst), 1000);
+}
+
+#[test]
+fn in_a_callback_nobody_waits() {
+    let _deadline = deadline("in_a_callback_nobody_waits");
+    static RAN: AtomicUsize = AtomicUsize::new(0);
+    const TINY: Budget = Budget::new(1, usize::MAX).patience(HOUR);
+    static SHARED: Domain = Domain::named("shared").with_budget(TINY);
+    static OWN: Domain = Domain::named("own")
+        .with_budget(TINY)
+        .run_by(Runner::OwnThread);
+    for domain in [&SHARED, &OWN] {
+        RAN.store(0, Ordering::SeqCst);
+        domain.call(move || {
+            for _ in 0..1000 {
+                domain.call(|| {
+                    RAN.fetch_add(1, Ordering::SeqCst);
+                });
+            }
+        });
+        domain.barrier();
+        domain.barrier();
+        assert_eq!(RAN.load(Ordering::SeqCst), 1000);
+    }
+}
+
+/// Threads that are past the budget wait until others have made room, and lose nothing.
+#[test]
+fn threads_beyond_the_budget_go_on_when_there_is_room() {
+    let _deadline = deadline("threads_beyond_the_budget_go_on_when_there_is_room");
+    static DOMAIN: Domain =
+        Domain::named("narrow").with_budget(Budget::new(300, usize::MAX).patience(HOUR));
+    let (ran, queued) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    storm(length(200), 3, |_| {
+        for _ in 0..500 {
+            let ran = Arc::clone(&ran);
+            DOMAIN.call(move || {
+                ran.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        queued.fetch_add(500, Ordering::SeqCst);
+    });
+    DOMAIN.barrier();
+    assert_eq!(ran.load(Ordering::SeqCst), queued.into_inner());
+    assert_eq!(DOMAIN.stats().callbacks_excess, 0);
+}

@@ -1,0 +1,278 @@
+//! Who runs callbacks: the caller, a thread of the domain's own, an executor.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use urcu::{Domain, Executor, Job, Runner};
+
+use crate::forked::block_on;
+use crate::seccomp::refuse_in_this_thread;
+use crate::support::{cpus, deadline, run_on};
+
+#[path = "../../examples/tokio_executor.rs"]
+mod tokio_executor;
+
+/// A callback that counts.
+fn one(ran: &Arc<AtomicUsize>) -> impl FnOnce() + Send + 'static {
+    let ran = Arc::clone(ran);
+    move || {
+        ran.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn until(done: impl Fn() -> bool) {
+    while !done() {
+        thread::sleep(Duration::from_micros(100));
+    }
+}
+
+#[test]
+fn a_caller_drives_its_domain_alone() {
+    let _deadline = deadline("a_caller_drives_its_domain_alone");
+    let domain = Domain::new().run_by(Runner::Caller);
+    assert_eq!(domain.run_callbacks(1), 0);
+    let ran = Arc::new(AtomicUsize::new(0));
+    (0..300).for_each(|_| domain.call(one(&ran)));
+    thread::sleep(Duration::from_millis(20));
+    assert_eq!(ran.load(Ordering::SeqCst), 0, "somebody else ran callbacks");
+    let mut sum = 0;
+    while sum < 300 {
+        let now = domain.run_callbacks(10);
+        assert!(now <= 12, "{now}: more than asked for, in fours");
+        sum += now;
+        assert_eq!(ran.load(Ordering::SeqCst), sum);
+    }
+    assert_eq!(domain.run_callbacks(10), 0);
+}
+
+#[test]
+fn a_caller_that_came_while_a_section_was_open_gets_its_callbacks_later() {
+    let _deadline = deadline("a_caller_that_came_while_a_section_was_open");
+    let domain = Domain::new().run_by(Runner::Caller);
+    for runner in [Runner::Caller, Runner::Shared] {
+        let domain = Domain::new().run_by(runner);
+        let ran = Arc::new(AtomicUsize::new(0));
+        let guard = domain.read_lock();
+        domain.call(one(&ran));
+        for _ in 0..3 {
+            assert_eq!(domain.run_callbacks(100), 0);
+        }
+        drop(guard);
+        let mut turns = 0;
+        while ran.load(Ordering::SeqCst) == 0 {
+            domain.run_callbacks(100);
+            turns += 1;
+            assert!(turns < 10_000 || matches!(runner, Runner::Shared), "lost");
+        }
+    }
+    drop(domain);
+}
+
+#[test]
+fn a_caller_drives_grace_periods_that_are_awaited() {
+    let _deadline = deadline("a_caller_drives_grace_periods_that_are_awaited");
+    static DOMAIN: Domain = Domain::named("awaited").run_by(Runner::Caller);
+    let guard = DOMAIN.read_lock();
+    let waiting = AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            block_on(DOMAIN.synchronize_async());
+            waiting.store(false, Ordering::SeqCst);
+        });
+        thread::sleep(Duration::from_millis(20));
+        assert!(waiting.load(Ordering::SeqCst));
+        drop(guard);
+        until(|| {
+            DOMAIN.run_callbacks(1);
+            !waiting.load(Ordering::SeqCst)
+        });
+    });
+}
+
+#[test]
+fn in_a_callback_run_callbacks_does_nothing() {
+    let _deadline = deadline("in_a_callback_run_callbacks_does_nothing");
+    static DOMAIN: Domain = Domain::named("nested").run_by(Runner::Caller);
+    let (sender, receiver) = mpsc::channel();
+    for _ in 0..20 {
+        let sender = sender.clone();
+        DOMAIN.call(move || sender.send(DOMAIN.run_callbacks(100)).unwrap());
+    }
+    drop(sender);
+    let mut sum = 0;
+    while sum < 20 {
+        sum += DOMAIN.run_callbacks(100);
+    }
+    assert!(receiver.iter().eq([0; 20]));
+}
+
+#[test]
+fn without_a_caller_barrier_and_drop_run_what_is_left() {
+    let _deadline = deadline("without_a_caller_barrier_and_drop_run_what_is_left");
+    static LAZY: Lazy = Lazy;
+    for runner in [Runner::Caller, Runner::Executor(&LAZY)] {
+        let domain = Domain::new().run_by(runner);
+        let ran = Arc::new(AtomicUsize::new(0));
+        (0..300).for_each(|_| domain.call(one(&ran)));
+        domain.barrier();
+        assert_eq!(ran.load(Ordering::SeqCst), 300, "{runner:?}");
+        (0..300).for_each(|_| domain.call(one(&ran)));
+        drop(domain);
+        assert_eq!(ran.load(Ordering::SeqCst), 600, "{runner:?}");
+    }
+}
+
+/// Threads of this process with that name.
+fn threads(name: &str) -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").expect("/proc");
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok())
+        .filter(|comm| comm.trim_end() == name)
+        .count()
+}
+
+#[test]
+fn a_thread_of_its_own_works_for_the_domain_and_ends_with_it() {
+    let _deadline = deadline("a_thread_of_its_own_works_for_the_domain_and_ends_with_it");
+    let domain = Domain::named("own thread").run_by(Runner::OwnThread);
+    assert_eq!(threads("urcu-own thread"), 0, "before there is work");
+    for _ in 0..3 {
+        let (sender, receiver) = mpsc::channel();
+        domain.call(move || {
+            let name = thread::current().name().map(String::from);
+            sender.send(name).unwrap();
+        });
+        let name = receiver.recv().unwrap();
+        assert_eq!(name.as_deref(), Some("urcu-own thread"));
+        // Let it fall asleep.
+        thread::sleep(Duration::from_millis(10));
+    }
+    let ran = Arc::new(AtomicUsize::new(0));
+    let guard = domain.read_lock();
+    (0..300).for_each(|_| domain.call(one(&ran)));
+    thread::sleep(Duration::from_millis(10));
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+    drop(guard);
+    until(|| ran.load(Ordering::SeqCst) == 300);
+    assert_eq!(threads("urcu-own thread"), 1);
+    drop(domain);
+    until(|| threads("urcu-own thread") == 0);
+}
+
+#[test]
+fn a_thread_that_could_not_start_is_started_later() {
+    let _deadline = deadline("a_thread_that_could_not_start_is_started_later");
+    static DOMAIN: Domain = Domain::named("late start").run_by(Runner::OwnThread);
+    let ran = Arc::new(AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Thread creation fails in this thread alone.
+            refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
+            DOMAIN.call(one(&ran));
+        });
+    });
+    assert_eq!(threads("urcu-late start"), 0);
+    // As many as it takes until somebody looks whether there is a thread.
+    (0..200).for_each(|_| DOMAIN.call(one(&ran)));
+    until(|| ran.load(Ordering::SeqCst) == 201);
+}
+
+/// Never runs anything.
+struct Lazy;
+
+impl Executor for Lazy {
+    fn execute(&self, job: Job) {
+        std::mem::forget(job);
+    }
+}
+
+/// Hands jobs to a thread, except that it drops some, and panics over others.
+struct Unreliable {
+    sender: Mutex<Option<Sender<Job>>>,
+    turn: AtomicUsize,
+}
+
+impl Executor for Unreliable {
+    fn execute(&self, mut job: Job) {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
+        match turn % 4 {
+            0 => drop(job),
+            1 => std::panic::resume_unwind(Box::new("on purpose")),
+            2 => {
+                // Begun, and then dropped.
+                thread::spawn(move || {
+                    job.run();
+                });
+            }
+            _ => {
+                if let Some(sender) = &*self.sender.lock().unwrap() {
+                    let _ = sender.send(job);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_executor_may_drop_jobs_and_panic() {
+    let _deadline = deadline("an_executor_may_drop_jobs_and_panic");
+    static EXECUTOR: Unreliable = Unreliable {
+        sender: Mutex::new(None),
+        turn: AtomicUsize::new(0),
+    };
+    let (sender, receiver) = mpsc::channel::<Job>();
+    *EXECUTOR.sender.lock().unwrap() = Some(sender);
+    let worker = thread::spawn(move || {
+        for mut job in receiver {
+            while let Some(pause) = job.run() {
+                thread::sleep(pause);
+            }
+        }
+    });
+    let domain = Domain::new().run_by(Runner::Executor(&EXECUTOR));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let mut queued = 0;
+    // Without `barrier`: jobs alone get them done, at the latest with what fills a chunk.
+    while EXECUTOR.turn.load(Ordering::SeqCst) < 12 {
+        (0..150).for_each(|_| domain.call(one(&ran)));
+        queued += 150;
+        thread::sleep(Duration::from_millis(2));
+    }
+    let before = ran.load(Ordering::SeqCst);
+    assert!(before > 0, "no job ever ran");
+    domain.barrier();
+    assert_eq!(ran.load(Ordering::SeqCst), queued);
+    drop(domain);
+    EXECUTOR.sender.lock().unwrap().take();
+    worker.join().unwrap();
+}
+
+/// Drops every job.
+struct Forgetful(AtomicUsize);
+
+impl Executor for Forgetful {
+    fn execute(&self, _: Job) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_job_that_was_dropped_is_followed_by_another_before_long() {
+    let _deadline = deadline("a_job_that_was_dropped_is_followed_by_another_before_long");
+    static EXECUTOR: Forgetful = Forgetful(AtomicUsize::new(0));
+    // On one CPU, or the first callback on each would ask for one.
+    run_on(&cpus()[..1]);
+    let domain = Domain::new().run_by(Runner::Executor(&EXECUTOR));
+    (0..1000).for_each(|_| domain.call(|| ()));
+    let jobs = EXECUTOR.0.load(Ordering::SeqCst);
+    assert!(jobs >= 5, "{jobs} jobs for 1000 callbacks");
+}
+
+#[test]
+fn the_example_on_tokio_runs() {
+    let _deadline = deadline("the_example_on_tokio_runs");
+    tokio_executor::main();
+}

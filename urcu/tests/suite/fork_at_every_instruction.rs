@@ -1,0 +1,133 @@
+//! A child that is forked between any two instructions, and goes on: the processor traps after
+//! each one, and the handler forks at one of them.
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::time::Instant;
+
+use urcu::Domain;
+
+use crate::forked::{assert_ends_well, child_does, limit_child, raw_fork, use_everything};
+use crate::support::{assert_child_passes, deadline, length};
+
+/// How many instructions are left to the one at which the handler forks; negative: no stepping.
+static LEFT: AtomicI64 = AtomicI64::new(-1);
+/// The child; -1 in the child itself; 0: none yet.
+static MADE: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn step(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
+    const TRAP: libc::greg_t = 0x100;
+    // SAFETY: what the kernel gives to a handler.
+    let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
+    let flags = &mut context.uc_mcontext.gregs[libc::REG_EFL as usize];
+    match LEFT.load(Ordering::Relaxed) {
+        0 => {
+            LEFT.store(-1, Ordering::Relaxed);
+            let process = raw_fork();
+            MADE.store(if process == 0 { -1 } else { process }, Ordering::Relaxed);
+            if process == 0 {
+                limit_child();
+            }
+            *flags &= !TRAP;
+        }
+        left if left > 0 => {
+            LEFT.store(left - 1, Ordering::Relaxed);
+            *flags |= TRAP;
+        }
+        _ => *flags &= !TRAP,
+    }
+}
+
+/// Does `act` step by step; how many steps are left of `most`.
+fn step_through(most: i64, domain: &'static Domain, act: fn(&'static Domain)) -> i64 {
+    MADE.store(0, Ordering::Relaxed);
+    LEFT.store(most, Ordering::Relaxed);
+    // SAFETY: the handler is installed.
+    unsafe { libc::raise(libc::SIGTRAP) };
+    act(domain);
+    LEFT.swap(-1, Ordering::Relaxed)
+}
+
+/// Forks at the instructions of `act`, each time on a domain that `make` makes: at as many of them
+/// as there is time for. What the children return to must end, and leave a domain that can
+/// be used.
+fn at_every_instruction(make: fn() -> &'static Domain, act: fn(&'static Domain)) {
+    // SAFETY: a zeroed action is valid; the handler touches nothing that is not its thread's or
+    // atomic.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = step as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_SIGINFO;
+        libc::sigaction(libc::SIGTRAP, &raw const action, std::ptr::null_mut());
+    }
+    // A thread's own registration blocks signals, and a trap that is blocked is the end.
+    drop(urcu::read_lock());
+    let all = i64::MAX - step_through(i64::MAX, make(), act);
+    println!("{all} instructions");
+    let end = Instant::now() + length(2_000);
+    // All over the place, and elsewhere in another run.
+    let numbers = (i64::from(std::process::id())..).map(|turn| turn * 7_919 % all);
+    for number in numbers.take_while(|_| Instant::now() < end) {
+        let domain = make();
+        step_through(number, domain, act);
+        match MADE.load(Ordering::Relaxed) {
+            -1 => child_does(|| {
+                act(domain);
+                use_everything(domain);
+                use_everything(urcu::global());
+            }),
+            0 => {} // Fewer instructions this time.
+            process => {
+                assert_ends_well(process);
+                act(domain);
+            }
+        }
+    }
+}
+
+fn used() -> &'static Domain {
+    static DOMAIN: Domain = Domain::named("stepped through");
+    drop(DOMAIN.read_lock());
+    DOMAIN.synchronize();
+    &DOMAIN
+}
+
+fn new() -> &'static Domain {
+    Box::leak(Box::new(Domain::new()))
+}
+
+#[test]
+fn of_a_section() {
+    assert_child_passes("fork_at_every_instruction::child_of_a_section");
+}
+
+#[test]
+#[ignore = "a child process of of_a_section"]
+fn child_of_a_section() {
+    let _deadline = deadline("child_of_a_section");
+    at_every_instruction(used, |domain| drop(domain.read_lock()));
+}
+
+#[test]
+fn of_a_domains_first_section() {
+    assert_child_passes("fork_at_every_instruction::child_of_a_first_section");
+}
+
+#[test]
+#[ignore = "a child process of of_a_domains_first_section"]
+fn child_of_a_first_section() {
+    let _deadline = deadline("child_of_a_first_section");
+    at_every_instruction(new, |domain| drop(domain.read_lock()));
+}
+
+#[test]
+fn of_a_grace_period() {
+    assert_child_passes("fork_at_every_instruction::child_of_a_grace_period");
+}
+
+#[test]
+#[ignore = "a child process of of_a_grace_period"]
+fn child_of_a_grace_period() {
+    let _deadline = deadline("child_of_a_grace_period");
+    at_every_instruction(used, Domain::synchronize);
+}
