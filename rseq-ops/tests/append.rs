@@ -56,7 +56,7 @@ const _: () = assert!(align_of::<Buffer>() == SIZE);
 /// A new buffer's start, with room for `records`.
 fn buffer(records: usize) -> usize {
     let buffer = Box::leak(Box::new(Buffer([MaybeUninit::uninit(); SIZE])));
-    assert!(records <= SIZE / RECORD - 1, "the start must not look full");
+    assert!(records < SIZE / RECORD, "the start must not look full");
     (&raw mut *buffer).expose_provenance() + SIZE - records * RECORD
 }
 

@@ -63,11 +63,11 @@ const HEAVY: u64 = 2000;
 
 /// How much may wait for grace periods in one domain, and what happens then.
 ///
-/// Past a quarter of it grace periods are expedited. Past all of it, whoever queues one more waits
-/// until there is room, `patience` at most; then the callback is taken in any case, and counted in
-/// [`Stats::callbacks_excess`](crate::Stats::callbacks_excess): it might be a section of the same
-/// thread that has to end first. Callbacks that are queued by callbacks never wait.
-/// [`Domain::try_call`] does not wait and refuses instead.
+/// Past a quarter of it grace periods are expedited. Past seven eighths, whoever queues one more
+/// waits until there is room, `patience` at most; then the callback is taken in any case, and counted
+/// in [`Stats::callbacks_excess`](crate::Stats::callbacks_excess): it might be a section of the same
+/// thread that has to end first. The last eighth is for those. Callbacks that are queued by
+/// callbacks never wait. [`Domain::try_call`] does not wait and refuses instead.
 ///
 /// Only what has been sealed is counted: up to 126 small callbacks on each CPU are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,12 +102,13 @@ impl Budget {
         self
     }
 
+    /// Whether it is time to wait.
     fn is_exceeded(&self, (count, bytes): (u64, usize)) -> bool {
-        count >= self.count || bytes >= self.bytes
+        count >= self.count - self.count / 8 || bytes >= self.bytes - self.bytes / 8
     }
 
-    fn soft(&self) -> Self {
-        Budget::new(self.count / 4, self.bytes / 4)
+    fn is_a_quarter_used(&self, (count, bytes): (u64, usize)) -> bool {
+        count >= self.count / 4 || bytes >= self.bytes / 4
     }
 }
 
@@ -273,6 +274,7 @@ impl Domain {
             tasks.schedule();
         }
         tasks.after_sealing(state);
+        tasks.help(state);
     }
 }
 
@@ -344,7 +346,7 @@ impl Tasks {
     fn after_sealing(self: &Arc<Self>, state: &State) {
         let queue = self.queue();
         let (mut count, mut bytes) = WORTH;
-        if self.settings.budget.soft().is_exceeded(queue.held()) {
+        if self.settings.budget.is_a_quarter_used(queue.held()) {
             (count, bytes) = (1, 1);
         }
         if queue.is_worth_a_grace_period(count, bytes) {
@@ -496,12 +498,12 @@ pub(crate) struct Pace {
 /// Queued, run, the most that were pending, panicked, taken beyond the budget.
 pub(crate) fn totals(state: &State, tasks: &Tasks) -> Option<[u64; 5]> {
     let queue = tasks.queue.get()?;
-    let (sealed, run, peak) = queue.totals();
+    let (sealed, run) = queue.totals();
     let queued = sealed + queue.loose() + state.grace_periods.readers.appended(Chunk::length);
     Some([
         queued,
         run,
-        peak.max(queued.saturating_sub(run)),
+        queue.peak(queued.saturating_sub(run)),
         queue.panicked.load(Relaxed),
         queue.excess.load(Relaxed),
     ])

@@ -58,26 +58,31 @@ impl GracePeriods {
     /// round is not done yet; then the worker is poked when there is reason to try again.
     pub(crate) fn advance(&self, round: u64, watch: &Watch<'_>) -> bool {
         while !self.rounds.is_done(round) && self.rounds.is_ours(round) {
-            let done = self.rounds.done();
-            if let Some(lead) = self.rounds.try_lead() {
-                match self.begin(&lead, watch) {
-                    Some(old)
-                        if !self.is_drained_soon(old)
-                            && self.readers.poke_worker_while_open(old) =>
-                    {
-                        watch.look(|slot| self.readers.open_in(old, slot));
-                    }
-                    old => {
-                        old.inspect(|old| self.end(*old, watch));
-                        lead.finish();
-                        continue;
+            let Some(lead) = self.rounds.try_lead() else {
+                if self.rounds.watch() {
+                    return false;
+                }
+                continue;
+            };
+            if self.rounds.is_done(round) {
+                break;
+            }
+            match self.begin(&lead, watch) {
+                Some(old)
+                    if !self.is_drained_soon(old) && self.readers.poke_worker_while_open(old) =>
+                {
+                    watch.look(|slot| self.readers.open_in(old, slot));
+                    lead.leave();
+                    // After O. If an end has taken our mark while we led, whoever it poked may
+                    // have found us leading, and gone to sleep again.
+                    if self.readers.will_poke_worker() {
+                        return false;
                     }
                 }
-            }
-            // Somebody else may end this grace period, and has perhaps already.
-            self.rounds.watch();
-            if self.rounds.done() == done {
-                return false;
+                old => {
+                    old.inspect(|old| self.end(*old, watch));
+                    lead.finish();
+                }
             }
         }
         true

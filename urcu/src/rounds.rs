@@ -91,7 +91,8 @@ impl Rounds {
     pub(crate) fn wait(&self, round: u64, watch: &Watch<'_>, mut work: impl FnMut(&Lead<'_>)) {
         while !self.is_done(round) && self.is_ours(round) {
             match self.try_lead() {
-                Some(lead) => work(&lead),
+                Some(lead) if !self.is_done(round) => work(&lead),
+                Some(_) => {}
                 None => self.sleep(round, watch),
             }
         }
@@ -117,12 +118,24 @@ impl Rounds {
         }
     }
 
-    /// Makes whoever gives up the lead next poke the worker. What the caller looks at after this
-    /// is as it was before that, or newer.
-    pub(crate) fn watch(&self) {
+    /// The lead is free.
+    fn hand_over(&self) {
+        let parity = (self.done() & 1) as usize;
+        self.led.store(0, Ordering::Release);
+        // O
+        fence(Ordering::SeqCst);
+        // One of those for whom there is work left, then all for whom it is done.
+        self.wake(parity ^ 1, 1);
+        self.wake(parity, i32::MAX);
+    }
+
+    /// Makes whoever leads now poke the worker when it gives up the lead. False if nobody leads any
+    /// more: then what it did is to be seen, and the lead to be had.
+    pub(crate) fn watch(&self) -> bool {
         self.watched.store(1, Ordering::Relaxed);
         // N, for the worker.
         fence(Ordering::SeqCst);
+        self.led.load(Ordering::Relaxed) != 0
     }
 }
 
@@ -165,10 +178,14 @@ impl Drop for Sleeper<'_> {
 }
 
 impl Lead<'_> {
-    /// Begins the next round.
+    /// Begins the next round, unless a leader that gave up has begun it already: rounds end one by
+    /// one, or their sleepers' parities would not tell them apart.
     pub(crate) fn begin(&self) {
-        // K
-        self.0.begun.fetch_add(1, Ordering::AcqRel);
+        let rounds = self.0;
+        if rounds.begun.load(Ordering::Relaxed) == rounds.done.load(Ordering::Relaxed) {
+            // K
+            rounds.begun.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// The round that was begun is done.
@@ -182,20 +199,24 @@ impl Lead<'_> {
             .done
             .compare_exchange(before, round, Ordering::Release, Ordering::Relaxed);
     }
+
+    /// Gives up the lead in the middle of a round, for the worker, which hears by other means when
+    /// there is reason to go on. If somebody else goes on, it hears of that.
+    pub(crate) fn leave(self) {
+        // The next leader sees it: released with the lead.
+        self.0.watched.store(1, Ordering::Relaxed);
+        self.0.hand_over();
+        core::mem::forget(self);
+    }
 }
 
 impl Drop for Lead<'_> {
     /// Also when the work panics: then others try.
     fn drop(&mut self) {
         let rounds = self.0;
-        let parity = (rounds.done() & 1) as usize;
-        rounds.led.store(0, Ordering::Release);
-        // O
-        fence(Ordering::SeqCst);
-        // One of those for whom there is work left, then all for whom it is done.
-        rounds.wake(parity ^ 1, 1);
-        rounds.wake(parity, i32::MAX);
+        rounds.hand_over();
         if rounds.watched.load(Ordering::Relaxed) != 0 {
+            // In this order: whatever mark is taken away here, its worker looks around afterwards.
             rounds.watched.store(0, Ordering::Relaxed);
             machine::poke_worker();
         }

@@ -97,7 +97,8 @@ static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 
 /// What is called with every report, in the place of the default: a line through `tracing` or
 /// `log`, whichever of these features is on, else on standard error. It runs on a thread that
-/// waits for a grace period, with no lock held; a panic in it is caught.
+/// leads the grace period, so it must not wait for one of the same domain, nor drop that; it may
+/// read and retire. A panic in it is caught.
 pub fn set_hook(hook: impl Fn(&Report) + Send + Sync + 'static) {
     replace_hook(Box::into_raw(Box::new(Arc::new(hook))));
 }
@@ -133,6 +134,9 @@ fn replace_hook(hook: *mut Arc<Hook>) {
 
 /// After what time a grace period is reported for the first time, in all domains; 10 s unless set.
 /// [`Duration::MAX`]: never. Grace periods that wait already keep to what was set before.
+///
+/// With debug assertions this is also how long a thread that waits for a section it has begun
+/// itself is given before it panics, three seconds at most: the guard may have been moved.
 pub fn set_timeout(timeout: Duration) {
     let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     TIMEOUT.store(nanoseconds, Ordering::Relaxed);

@@ -219,6 +219,7 @@ impl Tasks {
         }
         let left = self.with_state(|state| {
             if self.is_over(state) {
+                self.queue.get().inspect(|queue| queue.trim());
                 self.unschedule();
                 fence(Ordering::SeqCst);
                 // Whoever came meanwhile may have seen us scheduled.

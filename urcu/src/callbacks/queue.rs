@@ -163,6 +163,13 @@ impl Queue {
         }
     }
 
+    /// Gives back the memory of empty chunks, when nothing is left to do.
+    pub(crate) fn trim(&self) {
+        let spare =
+            core::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(spare);
+    }
+
     /// Before a chunk leaves its slot; `barrier` waits for it from now on.
     pub(super) fn ticket(&self, stripe: usize) -> Ticket {
         Ticket {
@@ -201,10 +208,7 @@ impl Queue {
         self.bytes.fetch_add(bytes, Relaxed);
         self.fresh.fetch_add(length, Relaxed);
         self.fresh_bytes.fetch_add(bytes, Relaxed);
-        let pending = sealed.saturating_sub(self.run.load(Relaxed));
-        if pending > self.peak.load(Relaxed) {
-            self.peak.fetch_max(pending, Relaxed);
-        }
+        self.peak(sealed.saturating_sub(self.run.load(Relaxed)));
     }
 
     /// Adds a callback to the stripe's own chunk. Whether it was the first one there.
@@ -362,10 +366,18 @@ impl Queue {
         worth
     }
 
-    /// Sealed and run, ever, and the most that were pending.
-    pub(super) fn totals(&self) -> (u64, u64, u64) {
+    /// Sealed and run, ever.
+    pub(super) fn totals(&self) -> (u64, u64) {
         let run = self.run.load(Relaxed);
-        (self.sealed.load(Relaxed), run, self.peak.load(Relaxed))
+        (self.sealed.load(Relaxed), run)
+    }
+
+    /// The most that were pending, of which there are so many now.
+    pub(super) fn peak(&self, pending: u64) -> u64 {
+        if pending > self.peak.load(Relaxed) {
+            self.peak.fetch_max(pending, Relaxed);
+        }
+        self.peak.load(Relaxed)
     }
 
     /// Those under the stripes' locks that are not sealed.

@@ -89,7 +89,7 @@ fn nothing_is_lost_whichever_way_cells_retire_values() {
     let arc = RcuArc::new_in(Arc::new(Arc::clone(&alive)), &domain);
     storm(length(200), 3, |_| {
         boxed.store(Arc::clone(&alive));
-        boxed.update(|old| Arc::clone(old));
+        boxed.update(Arc::clone);
         option.store(Some(Arc::clone(&alive)));
         option.store(None);
         arc.store(Arc::new(Arc::clone(&alive)));

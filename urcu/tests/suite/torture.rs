@@ -213,7 +213,7 @@ fn no_grace_period_ends_inside_a_section_that_was_held_up_anywhere() {
 }
 
 #[cfg(feature = "delay-injection")]
-mod with_delays {
+pub(crate) mod with_delays {
     use std::sync::{Mutex, MutexGuard};
 
     use rseq_ops::Owner;
@@ -231,9 +231,10 @@ mod with_delays {
     /// Delays are for the whole process.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-    struct Delayed(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
+    pub(crate) struct Delayed(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
 
-    fn delay(point: Point, times: u64) -> Delayed {
+    /// A delay at a point, so many times the usual one, for as long as the result lives.
+    pub(crate) fn delay(point: Point, times: u64) -> Delayed {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
         assert!(set_delay(point, DELAY * times));
         Delayed(turn)
