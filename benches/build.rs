@@ -1,4 +1,4 @@
-//! Finds out whether liburcu-memb can be compared with, and builds the loop that does.
+//! Finds out whether liburcu-memb can be compared with, and builds the loops that do.
 //!
 //! Without a C compiler, liburcu's headers or its library, nothing is built, the cfg
 //! `have_liburcu_memb` stays unset, and the benchmarks leave that peer out.
@@ -15,11 +15,17 @@ const PROBE: &str = "\
 #include <stdint.h>
 #include <urcu/urcu-memb.h>
 uint64_t urcu_benches_memb_sections(uint64_t **slot, uint64_t count);
+void urcu_benches_memb_swaps(void **slot, uint64_t count);
 int main(void)
 {
 \tuint64_t value = 42, *slot = &value, sum;
+\tvoid *node = 0;
 \turcu_memb_register_thread();
+\turcu_benches_memb_swaps(&node, 1);
 \tsum = urcu_benches_memb_sections(&slot, 1);
+\turcu_memb_read_lock();
+\turcu_memb_read_unlock();
+\turcu_memb_barrier();
 \turcu_memb_synchronize_rcu();
 \turcu_memb_unregister_thread();
 \treturn sum != 42;
@@ -39,7 +45,7 @@ fn main() {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
     }
-    // The loop goes to the executable itself, where code that is compiled for one reaches
+    // The loops go to the executable itself, where code that is compiled for one reaches
     // liburcu's data directly, as a C program's does. Elsewhere than on x86-64 that need
     // not link with a shared library's data.
     let direct = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64");
@@ -49,7 +55,7 @@ fn main() {
     }
 }
 
-/// Builds the loop and its static library; true if an executable with it can be linked.
+/// Builds the loops and their static library; true if an executable with it can be linked.
 fn build(code_model: &str) -> bool {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut build = cc::Build::new();
@@ -76,7 +82,7 @@ fn build(code_model: &str) -> bool {
     true
 }
 
-/// True if a position-independent executable of the loop and liburcu-memb links.
+/// True if a position-independent executable of the loops and liburcu-memb links.
 fn links(build: &cc::Build, out: &Path) -> bool {
     let probe = out.join("probe.c");
     if std::fs::write(&probe, PROBE).is_err() {

@@ -2,14 +2,14 @@
 //! while one thread does all the time, and among many threads that once have.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::measure::{Effort, median};
-use crate::memb;
 use crate::sections::{self, Data};
+use crate::window::{Background, Gate};
+use crate::{memb, membarrier};
 
 /// A library whose grace periods are measured.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub struct Library {
     pub synchronize: fn(),
     /// Runs that many read-side sections.
     pub read: fn(&Data, u64) -> u64,
+    /// Runs something in one read-side section.
+    pub section: fn(&mut dyn FnMut()),
 }
 
 /// This library.
@@ -27,6 +29,19 @@ pub const URCU: Library = Library {
     name: "urcu",
     synchronize: urcu::synchronize,
     read: sections::guard,
+    section,
+};
+
+fn section(body: &mut dyn FnMut()) {
+    let _guard = urcu::read_lock();
+    body();
+}
+
+/// The system call of a grace period alone, where this library is what others read with.
+pub const MEMBARRIER: Library = Library {
+    name: "membarrier alone",
+    synchronize: membarrier::barrier,
+    ..URCU
 };
 
 /// The peer, if there is one here.
@@ -36,6 +51,7 @@ pub fn peer() -> Option<Library> {
         name: sections::MEMB,
         synchronize: memb::synchronize,
         read: sections::liburcu_memb,
+        section: memb::section,
     })
 }
 
@@ -43,6 +59,13 @@ pub fn peer() -> Option<Library> {
 #[must_use]
 pub fn libraries() -> Vec<Library> {
     [URCU].into_iter().chain(peer()).collect()
+}
+
+/// What [`measure`] is for: the libraries, and what a grace period costs at least.
+#[must_use]
+pub fn measured() -> Vec<Library> {
+    let floor = membarrier::available().then_some(MEMBARRIER);
+    libraries().into_iter().chain(floor).collect()
 }
 
 /// What else goes on during the grace periods.
@@ -132,7 +155,7 @@ pub fn measure(libraries: &[Library], data: &Arc<Data>, effort: &Effort) -> Meas
             });
             for library in libraries {
                 let reader =
-                    (scenario == Scenario::BusyReader).then(|| BusyReader::start(*library, data));
+                    (scenario == Scenario::BusyReader).then(|| busy_reader(*library, data));
                 let samples = sample(library.synchronize, effort);
                 drop(reader);
                 if let Some(series) = position.next() {
@@ -167,52 +190,18 @@ fn sample(synchronize: fn(), effort: &Effort) -> Vec<f64> {
     samples
 }
 
-/// A thread that runs read-side sections until this is dropped.
-#[derive(Debug)]
-pub struct BusyReader {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl BusyReader {
-    /// Starts one; returns when it has begun to read.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the thread cannot be created.
-    #[must_use]
-    pub fn start(library: Library, data: &Arc<Data>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let batches = Arc::new(AtomicUsize::new(0));
-        let thread = thread::spawn({
-            let (stop, batches, data) = (stop.clone(), batches.clone(), data.clone());
-            move || {
-                // Held throughout: registering takes a lock that grace periods need.
-                let _registration = memb::register();
-                while !stop.load(Ordering::Relaxed) {
-                    (library.read)(&data, 1000);
-                    batches.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        });
-        while batches.load(Ordering::Relaxed) == 0 && !thread.is_finished() {
-            thread::yield_now();
-        }
-        Self {
-            stop,
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for BusyReader {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed already.
-            let _ = thread.join();
-        }
-    }
+/// A thread that runs read-side sections of the library without a pause until the outcome is
+/// dropped; it has begun to.
+///
+/// # Panics
+///
+/// Panics if the thread cannot be created.
+#[must_use]
+pub fn busy_reader(library: Library, data: &Arc<Data>) -> Background {
+    let data = data.clone();
+    Background::start(move || {
+        (library.read)(&data, 1000);
+    })
 }
 
 /// Threads that sleep until this is dropped.
@@ -220,48 +209,6 @@ impl Drop for BusyReader {
 pub struct IdleThreads {
     gate: Arc<Gate>,
     threads: Vec<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct Gate {
-    state: Mutex<GateState>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct GateState {
-    arrived: usize,
-    open: bool,
-}
-
-impl Gate {
-    fn arrive(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.arrived += 1;
-        // Only the creator waits for arrivals while the gate is shut, but the threads
-        // wait on the same condition: it looks by itself instead of being woken.
-        while !state.open {
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn arrived(&self) -> usize {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .arrived
-    }
-
-    fn open(&self) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .open = true;
-        self.changed.notify_all();
-    }
 }
 
 impl IdleThreads {
@@ -298,13 +245,9 @@ impl IdleThreads {
                 }
             }
         }
-        while gate.arrived() < threads.len() {
-            assert!(
-                !threads.iter().any(JoinHandle::is_finished),
-                "a thread failed to read"
-            );
-            thread::sleep(Duration::from_millis(1));
-        }
+        gate.await_arrivals(threads.len(), || {
+            threads.iter().any(JoinHandle::is_finished)
+        });
         (Self { gate, threads }, shortage)
     }
 
@@ -335,7 +278,7 @@ impl Drop for IdleThreads {
 mod tests {
     use std::sync::Arc;
 
-    use super::{IdleThreads, Scenario, libraries, measure};
+    use super::{IdleThreads, Scenario, measure, measured};
     use crate::measure::Effort;
     use crate::sections::Data;
 
@@ -347,7 +290,7 @@ mod tests {
             idle_threads: 20,
             ..Effort::QUICK
         };
-        let libraries = libraries();
+        let libraries = measured();
         let measured = measure(&libraries, &Arc::new(Data::new(42)), &effort);
         assert_eq!(measured.series.len(), Scenario::ALL.len() * libraries.len());
         for series in &measured.series {

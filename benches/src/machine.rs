@@ -1,6 +1,7 @@
-//! What the figures were measured on.
+//! What the figures were measured on, and what the process uses of it.
 
 use std::fs;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -38,6 +39,13 @@ impl Machine {
             glibc: glibc_version(),
             glibc_rseq: glibc_rseq(),
         }
+    }
+
+    /// The load average of the last minute: what else the machine does.
+    #[must_use]
+    pub fn load(&self) -> Option<f64> {
+        let text = fs::read_to_string("/proc/loadavg").ok()?;
+        text.split_whitespace().next()?.parse().ok()
     }
 
     /// The facts in one line.
@@ -85,9 +93,70 @@ fn glibc_rseq() -> bool {
     !size.is_null() && unsafe { *size.cast::<libc::c_uint>() } > 0
 }
 
+/// The CPU time that all threads of the process have used.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a live exclusive reference. If the call fails it stays zero.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The memory of the process that is resident, in bytes; zero where the system does not tell.
+/// Exact, at the cost of a walk through all of it.
+#[must_use]
+pub fn resident() -> u64 {
+    let text = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    kibibytes(&text, "Rss:") << 10
+}
+
+/// The same from counters that may be some pages behind; cheap.
+#[must_use]
+pub fn about_resident() -> u64 {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    kibibytes(&text, "VmRSS:") << 10
+}
+
+/// The most that was ever resident, in bytes.
+#[must_use]
+pub fn peak_resident() -> u64 {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    kibibytes(&text, "VmHWM:") << 10
+}
+
+fn kibibytes(text: &str, key: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(key));
+    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    number.unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Machine, cpu_model};
+    use super::{Machine, about_resident, cpu_model, cpu_time, kibibytes, peak_resident, resident};
+
+    #[test]
+    fn memory_that_is_touched_is_resident() {
+        assert_eq!(kibibytes("VmPeak: 1 kB\nVmRSS:\t  12 kB\n", "VmRSS:"), 12);
+        assert_eq!(kibibytes("", "VmRSS:"), 0);
+        let before = resident();
+        let touched = vec![1u8; 64 << 20];
+        let grown = resident() - before;
+        assert!(touched.len() as u64 <= grown + (8 << 20), "{grown}");
+        assert!(grown < 8 << 30, "{grown}");
+        assert!(about_resident() >= 64 << 20);
+        assert!(peak_resident() >= about_resident() / 2);
+    }
+
+    #[test]
+    fn cpu_time_grows() {
+        let begin = cpu_time();
+        while cpu_time() == begin {
+            std::hint::spin_loop();
+        }
+    }
 
     #[test]
     fn finds_the_model() {

@@ -26,6 +26,16 @@ pub fn minimum(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NAN, f64::min)
 }
 
+/// The value that the given part of all values does not exceed; NaN of none.
+#[must_use]
+pub fn quantile(values: &[f64], part: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (part * sorted.len() as f64).ceil() as usize;
+    let found = sorted.get(rank.saturating_sub(1));
+    found.copied().unwrap_or(f64::NAN)
+}
+
 /// How two series of the same rounds compare.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Ratio {
@@ -36,18 +46,35 @@ pub struct Ratio {
     pub quiet: f64,
 }
 
+/// Of a figure that has no rounds.
+impl From<f64> for Ratio {
+    fn from(value: f64) -> Self {
+        Self {
+            rounds: value,
+            quiet: value,
+        }
+    }
+}
+
 impl Ratio {
     /// Compares `ours` with `theirs`, whose rounds go by the same indices.
     #[must_use]
     pub fn of(ours: &[f64], theirs: &[f64]) -> Self {
-        let rounds: Vec<f64> = ours
-            .iter()
-            .zip(theirs)
-            .map(|(our, their)| our / their)
-            .collect();
+        Self::by(|our, their| our / their, ours, theirs)
+    }
+
+    /// The same with differences in the place of ratios.
+    #[must_use]
+    pub fn difference(ours: &[f64], theirs: &[f64]) -> Self {
+        Self::by(|our, their| our - their, ours, theirs)
+    }
+
+    fn by(compare: fn(f64, f64) -> f64, ours: &[f64], theirs: &[f64]) -> Self {
+        let rounds = ours.iter().zip(theirs);
+        let rounds: Vec<f64> = rounds.map(|(our, their)| compare(*our, *their)).collect();
         Self {
             rounds: median(&rounds),
-            quiet: minimum(ours) / minimum(theirs),
+            quiet: compare(minimum(ours), minimum(theirs)),
         }
     }
 }
@@ -67,6 +94,24 @@ pub struct Effort {
     pub grace_ms: u64,
     /// Threads in the scenario of idle threads.
     pub idle_threads: usize,
+    /// Rounds over what is measured in stretches of time: sharing, updates.
+    pub window_rounds: usize,
+    /// How long such a stretch is, in milliseconds.
+    pub window_ms: u64,
+    /// Callers of `synchronize` who share grace periods.
+    pub callers: usize,
+    /// Readers who share few CPUs.
+    pub crowd: usize,
+    /// How long each situation of theirs lasts, in milliseconds.
+    pub crowd_ms: u64,
+    /// Rounds over them.
+    pub crowd_rounds: usize,
+    /// Domains whose memory is measured.
+    pub domains: usize,
+    /// Values retired one by one, for the time until they are dropped.
+    pub light_samples: usize,
+    /// How long values are replaced while memory is measured, in seconds.
+    pub memory_seconds: f64,
 }
 
 impl Effort {
@@ -75,9 +120,38 @@ impl Effort {
         section_rounds: 41,
         section_us: 2000,
         grace_rounds: 9,
-        grace_samples: 100,
+        grace_samples: 1000,
         grace_ms: 120,
         idle_threads: 2000,
+        window_rounds: 7,
+        window_ms: 150,
+        callers: 64,
+        crowd: 1000,
+        crowd_ms: 2000,
+        crowd_rounds: 3,
+        domains: 10_000,
+        light_samples: 400,
+        memory_seconds: 60.0,
+    };
+
+    /// For tests of the measurements themselves.
+    #[cfg(test)]
+    pub(crate) const TEST: Self = Self {
+        section_rounds: 2,
+        section_us: 10,
+        grace_rounds: 1,
+        grace_samples: 2,
+        grace_ms: 10,
+        idle_threads: 5,
+        window_rounds: 2,
+        window_ms: 5,
+        callers: 4,
+        crowd: 10,
+        crowd_ms: 20,
+        crowd_rounds: 2,
+        domains: 100,
+        light_samples: 3,
+        memory_seconds: 0.1,
     };
 
     /// For a look.
@@ -85,9 +159,18 @@ impl Effort {
         section_rounds: 11,
         section_us: 500,
         grace_rounds: 3,
-        grace_samples: 30,
+        grace_samples: 200,
         grace_ms: 40,
         idle_threads: 2000,
+        window_rounds: 3,
+        window_ms: 30,
+        callers: 64,
+        crowd: 250,
+        crowd_ms: 200,
+        crowd_rounds: 1,
+        domains: 10_000,
+        light_samples: 100,
+        memory_seconds: 3.0,
     };
 }
 
@@ -153,7 +236,7 @@ pub fn time(section: &Section, data: &Data, count: u64) -> (Duration, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Effort, Ratio, median, minimum, sections};
+    use super::{Effort, Ratio, median, minimum, quantile, sections};
     use crate::sections::{Data, all};
 
     #[test]
@@ -163,6 +246,23 @@ mod tests {
         assert!(median(&[]).is_nan());
         assert_eq!(minimum(&[3.0, 1.0, 2.0]), 1.0);
         assert!(minimum(&[]).is_nan());
+    }
+
+    #[test]
+    fn quantiles() {
+        let values: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        assert_eq!(quantile(&values, 0.5), 50.0);
+        assert_eq!(quantile(&values, 0.99), 99.0);
+        assert_eq!(quantile(&values, 1.0), 100.0);
+        assert_eq!(quantile(&[1.0, f64::INFINITY], 0.99), f64::INFINITY);
+        assert!(quantile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn differences_follow_the_rounds_too() {
+        let difference = Ratio::difference(&[3.0, 5.0, 9.0], &[1.0, 4.0, 5.0]);
+        assert_eq!(difference.rounds, 2.0);
+        assert_eq!(difference.quiet, 2.0);
     }
 
     #[test]

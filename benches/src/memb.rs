@@ -1,11 +1,12 @@
 //! liburcu-memb, where it was found when this crate was built ([`AVAILABLE`]).
 //!
-//! Its read side is inlined from its own headers (`c/memb.c`); the rest is called in the
-//! shared library. Nothing here may be called but [`register`] where it was not found.
+//! Its read side and its updates are inlined from its own headers (`c/memb.c`); the rest is
+//! called in the shared library. Nothing here may be called but [`register`] where it was not found.
 
 use std::cell::Cell;
+use std::ffi::c_void;
 use std::marker::PhantomData;
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Whether liburcu-memb is there to compare with.
 pub const AVAILABLE: bool = cfg!(have_liburcu_memb);
@@ -56,12 +57,66 @@ impl Drop for Registration {
 ///
 /// Panics if the thread is not registered, or if there is no liburcu-memb.
 pub unsafe fn sections(slot: &AtomicPtr<u64>, count: u64) -> u64 {
+    assert_registered();
+    // SAFETY: the thread is registered, and the caller vouches for the pointers.
+    unsafe { imp::sections(slot, count) }
+}
+
+fn assert_registered() {
     assert!(
         REGISTRATIONS.with(Cell::get) > 0,
         "a reader of liburcu-memb is registered"
     );
-    // SAFETY: the thread is registered, and the caller vouches for the pointers.
-    unsafe { imp::sections(slot, count) }
+}
+
+/// Runs `body` in a read-side section, in which it must not wait for a grace period.
+///
+/// # Panics
+///
+/// Panics if the thread is not registered, or if there is no liburcu-memb.
+pub fn section(body: &mut dyn FnMut()) {
+    struct Section;
+    impl Drop for Section {
+        fn drop(&mut self) {
+            imp::unlock();
+        }
+    }
+    assert_registered();
+    imp::lock();
+    let _section = Section;
+    body();
+}
+
+/// What updates replace: a value of 24 bytes in memory from `malloc`.
+#[derive(Debug, Default)]
+pub struct Slot(AtomicPtr<c_void>);
+
+impl Slot {
+    /// Replaces the value `count` times; the old ones are freed after a grace period.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the thread is not registered, or if there is no liburcu-memb.
+    pub fn swaps(&self, count: u64) {
+        assert_registered();
+        imp::swaps(&self.0, count);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // SAFETY: null or from `malloc`; nobody else has it, as the slot is ours alone.
+        unsafe { libc::free(self.0.load(Ordering::Relaxed)) }
+    }
+}
+
+/// Waits until all that was retired before is freed.
+///
+/// # Panics
+///
+/// Panics if there is no liburcu-memb.
+pub fn barrier() {
+    imp::barrier();
 }
 
 /// Waits for a grace period. The thread may be registered, but must not be in a section.
@@ -75,10 +130,15 @@ pub fn synchronize() {
 
 #[cfg(have_liburcu_memb)]
 mod imp {
+    use std::ffi::c_void;
     use std::sync::atomic::AtomicPtr;
 
     unsafe extern "C" {
         fn urcu_benches_memb_sections(slot: *const *mut u64, count: u64) -> u64;
+        fn urcu_benches_memb_swaps(slot: *mut *mut c_void, count: u64);
+        fn urcu_memb_read_lock();
+        fn urcu_memb_read_unlock();
+        fn urcu_memb_barrier();
         fn urcu_memb_register_thread();
         fn urcu_memb_unregister_thread();
         fn urcu_memb_synchronize_rcu();
@@ -100,14 +160,38 @@ mod imp {
         unsafe { urcu_benches_memb_sections(slot.as_ptr(), count) }
     }
 
+    pub(super) fn lock() {
+        // SAFETY: the caller found the thread registered.
+        unsafe { urcu_memb_read_lock() }
+    }
+
+    pub(super) fn unlock() {
+        // SAFETY: the caller's section is open, on this thread.
+        unsafe { urcu_memb_read_unlock() }
+    }
+
+    pub(super) fn swaps(slot: &AtomicPtr<c_void>, count: u64) {
+        // SAFETY: the thread is registered, as who calls `call_rcu` must be. The loop changes
+        // the slot, which has the layout of a plain pointer, by atomic exchanges; what it finds
+        // there is null or from a loop before.
+        unsafe { urcu_benches_memb_swaps(slot.as_ptr(), count) }
+    }
+
+    pub(super) fn barrier() {
+        // SAFETY: for any thread that is in no section, and none here is outside of `section`.
+        unsafe { urcu_memb_barrier() }
+    }
+
     pub(super) fn synchronize() {
-        // SAFETY: sections begin and end within `sections`, so this thread is in none.
+        // SAFETY: sections begin and end within `sections` and `section`, so this thread is in
+        // none unless the body of one calls this, which then waits for ever.
         unsafe { urcu_memb_synchronize_rcu() }
     }
 }
 
 #[cfg(not(have_liburcu_memb))]
 mod imp {
+    use std::ffi::c_void;
     use std::sync::atomic::AtomicPtr;
 
     const ABSENT: &str = "liburcu-memb was not found when this was built";
@@ -122,5 +206,39 @@ mod imp {
 
     pub(super) fn synchronize() {
         panic!("{ABSENT}");
+    }
+
+    pub(super) fn lock() {
+        panic!("{ABSENT}");
+    }
+
+    pub(super) fn unlock() {}
+
+    pub(super) fn swaps(_slot: &AtomicPtr<c_void>, _count: u64) {
+        panic!("{ABSENT}");
+    }
+
+    pub(super) fn barrier() {
+        panic!("{ABSENT}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AVAILABLE, Slot, barrier, register, section};
+
+    #[test]
+    fn sections_and_updates_run() {
+        if !AVAILABLE {
+            return;
+        }
+        let _registration = register();
+        let mut ran = false;
+        section(&mut || ran = true);
+        assert!(ran);
+        let slot = Slot::default();
+        slot.swaps(100);
+        assert!(!slot.0.load(std::sync::atomic::Ordering::Relaxed).is_null());
+        barrier();
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use plotters::coord::ranged1d::IntoSegmentedCoord;
 use plotters::prelude::*;
 
+use crate::curves::{self, Curve};
 use crate::report::{NOTE, Report};
 
 /// Why a file of the report could not be written.
@@ -52,12 +53,46 @@ pub fn write(report: &Report, directory: &Path) -> Result<(), PlotError> {
             ours: result.library == "urcu",
         })
         .collect();
-    let plots = [
+    let updates: Vec<Bar> = report
+        .updates
+        .iter()
+        .map(|result| Bar {
+            label: result.name.to_owned(),
+            value: result.median_ns,
+            ours: result.name.starts_with("urcu"),
+        })
+        .collect();
+    let charts = [
         ("sections.svg", "A read-side section (median, ns)", sections),
         ("synchronize.svg", "synchronize (median, us)", grace),
+        (
+            "updates.svg",
+            "Swap a 24-byte box and retire the old one (median, ns)",
+            updates,
+        ),
     ];
-    for (name, title, bars) in &plots {
+    for (name, title, bars) in charts.iter().filter(|(.., bars)| !bars.is_empty()) {
         save(&directory.join(name), &bar_chart(title, bars))?;
+    }
+    for (name, title, stalled) in [
+        ("memory.svg", "2 threads replace 1 KiB: MiB resident", false),
+        (
+            "memory-stalled.svg",
+            "The same, a reader stalls for half of the time: MiB resident",
+            true,
+        ),
+    ] {
+        let results = report.memory.iter();
+        let curves: Vec<Curve<'_>> = results
+            .filter(|result| result.stalled == stalled)
+            .map(|result| Curve {
+                label: &result.library,
+                points: &result.samples,
+            })
+            .collect();
+        if !curves.is_empty() {
+            save(&directory.join(name), &curves::chart(title, &curves))?;
+        }
     }
     save(&directory.join("index.html"), &page(report))
 }
@@ -150,21 +185,17 @@ fn page(report: &Report) -> String {
          img { max-width: 100%; }\n</style>\n</head>\n<body>\n\
          <h1>urcu-percpu beside its peers</h1>\n",
     );
-    let _ = writeln!(html, "<p>{}</p>", escape(&report.machine.line()));
+    let _ = writeln!(html, "<p>{}</p>", escape(&report.machine_line()));
     for skipped in &report.skipped {
         let _ = writeln!(html, "<p>Skipped: {}</p>", escape(skipped));
     }
-    let parts = [
-        ("Read side", "sections.svg", report.section_table()),
-        ("Grace periods", "synchronize.svg", report.grace_table()),
-        ("Targets", "", report.target_table()),
-    ];
-    for (title, plot, table) in parts {
+    for part in report.parts() {
+        let title = part.title;
         let _ = writeln!(html, "<h2>{title}</h2>");
-        if !plot.is_empty() {
+        for plot in part.plots {
             let _ = writeln!(html, "<p><img src=\"{plot}\" alt=\"{title}\"></p>");
         }
-        html.push_str(&html_table(&table));
+        html.push_str(&html_table(part.table.rows()));
     }
     let _ = writeln!(html, "<p>{}</p>\n</body>\n</html>", escape(NOTE.trim_end()));
     html

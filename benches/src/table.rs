@@ -16,14 +16,49 @@ fn short(reference: &'static str) -> &'static str {
     }
 }
 
-fn cell(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |value| format!("{value:.2}"))
+/// A figure, with as many digits as say something.
+#[must_use]
+pub fn cell(value: Option<f64>) -> String {
+    match value {
+        None => "-".to_owned(),
+        Some(large) if large.abs() >= 1000.0 => format!("{large:.0}"),
+        Some(value) => format!("{value:.2}"),
+    }
+}
+
+/// A table: rows of cells, header first.
+#[derive(Clone, Debug)]
+pub struct Table(Vec<Vec<String>>);
+
+impl Table {
+    /// A table with this header.
+    #[must_use]
+    pub fn new(header: &[&str]) -> Self {
+        Self(vec![header.iter().map(|&cell| cell.to_owned()).collect()])
+    }
+
+    /// One more row.
+    pub fn row<const CELLS: usize>(&mut self, cells: [String; CELLS]) {
+        self.0.push(cells.into());
+    }
+
+    /// The rows, header first.
+    #[must_use]
+    pub fn rows(&self) -> &[Vec<String>] {
+        &self.0
+    }
+
+    /// Whether there is nothing but the header.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.len() < 2
+    }
 }
 
 impl Report {
     /// The read-side sections, header first.
     #[must_use]
-    pub fn section_table(&self) -> Vec<Vec<String>> {
+    pub fn section_table(&self) -> Table {
         let references: Vec<&str> = REFERENCES
             .into_iter()
             .filter(|name| self.sections.iter().any(|section| section.name == *name))
@@ -53,12 +88,12 @@ impl Report {
             }
             table.push(row);
         }
-        table
+        Table(table)
     }
 
     /// The grace periods, header first.
     #[must_use]
-    pub fn grace_table(&self) -> Vec<Vec<String>> {
+    pub fn grace_table(&self) -> Table {
         let mut header: Vec<String> = ["synchronize", "library", "median us", "min us", "x idle"]
             .map(str::to_owned)
             .to_vec();
@@ -69,6 +104,7 @@ impl Report {
         if peer {
             header.push(format!("x {}", sections::MEMB));
         }
+        header.push("- membarrier ns".to_owned());
         let mut table = vec![header];
         for result in &self.synchronize {
             let mut row = vec![
@@ -81,25 +117,25 @@ impl Report {
             if peer {
                 row.push(cell(result.to_memb.map(|ratio| ratio.rounds)));
             }
+            row.push(cell(result.above_membarrier_ns.map(|above| above.rounds)));
             table.push(row);
         }
-        table
+        Table(table)
     }
 
     /// The targets, header first.
     #[must_use]
-    pub fn target_table(&self) -> Vec<Vec<String>> {
-        let mut table = vec![
-            ["target", "at most", "measured", "quiet", "met"]
-                .map(str::to_owned)
-                .to_vec(),
-        ];
+    pub fn target_table(&self) -> Table {
+        let mut table = Table::new(&["target", "aim", "measured", "quiet", "met"]);
         for target in &self.targets {
-            table.push(vec![
+            let aim = match (target.limit, target.at_least) {
+                (Some(limit), _) => format!("<= {limit:.2}"),
+                (None, Some(least)) => format!(">= {least:.2}"),
+                (None, None) => "not growing".to_owned(),
+            };
+            table.row([
                 target.what.clone(),
-                target
-                    .limit
-                    .map_or("not growing".to_owned(), |limit| format!("{limit:.2}")),
+                aim,
                 cell(target.measured.map(|ratio| ratio.rounds)),
                 cell(target.measured.map(|ratio| ratio.quiet)),
                 target
@@ -144,7 +180,23 @@ pub fn align(table: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::align;
+    use super::{Table, align, cell};
+
+    #[test]
+    fn a_table_without_rows_is_empty() {
+        let mut table = Table::new(&["name", "ns"]);
+        assert!(table.is_empty());
+        table.row(["a", "b"].map(str::to_owned));
+        assert!(!table.is_empty());
+        assert_eq!(table.rows().len(), 2);
+    }
+
+    #[test]
+    fn figures_have_the_digits_that_say_something() {
+        assert_eq!(cell(None), "-");
+        assert_eq!(cell(Some(0.125)), "0.12");
+        assert_eq!(cell(Some(-123_456.7)), "-123457");
+    }
 
     #[test]
     fn columns_line_up() {

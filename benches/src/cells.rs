@@ -1,0 +1,201 @@
+//! Pointers whose value is replaced while others may read it, as the library and its peers have
+//! them: each frees the old value when no reader can have it any more.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use arc_swap::ArcSwap;
+use crossbeam_epoch::{self as epoch, Atomic, Owned};
+use seize::{Collector, Guard, reclaim};
+use urcu::Rcu;
+
+/// A pointer to a value that readers may have.
+pub trait Cell<T>: Send + Sync {
+    /// The library.
+    const LIBRARY: &'static str;
+
+    /// A cell with this value.
+    fn new(value: T) -> Self;
+
+    /// Replaces the value, and retires the old one.
+    fn replace(&self, value: T);
+
+    /// Runs something in a read-side section that delays the reclamation of what is retired.
+    fn hold(body: impl FnOnce());
+
+    /// Waits until what was retired before is dropped, or does the next best thing.
+    fn drain();
+}
+
+/// This library's.
+#[derive(Debug)]
+pub struct Urcu<T>(Rcu<T>);
+
+impl<T: Send + Sync + 'static> Cell<T> for Urcu<T> {
+    const LIBRARY: &'static str = "urcu";
+
+    fn new(value: T) -> Self {
+        Self(Rcu::new(value))
+    }
+
+    #[inline]
+    fn replace(&self, value: T) {
+        self.0.store(value);
+    }
+
+    fn hold(body: impl FnOnce()) {
+        let _guard = urcu::read_lock();
+        body();
+    }
+
+    fn drain() {
+        urcu::barrier();
+    }
+}
+
+/// crossbeam-epoch's, in its default collector.
+#[derive(Debug)]
+pub struct Epoch<T>(Atomic<T>);
+
+impl<T: Send + Sync + 'static> Cell<T> for Epoch<T> {
+    const LIBRARY: &'static str = "crossbeam-epoch";
+
+    fn new(value: T) -> Self {
+        Self(Atomic::new(value))
+    }
+
+    #[inline]
+    fn replace(&self, value: T) {
+        let guard = epoch::pin();
+        let old = self.0.swap(Owned::new(value), Ordering::AcqRel, &guard);
+        // SAFETY: the swap took the only pointer to the value, which nobody else retires; its
+        // type may be dropped by any thread.
+        unsafe { guard.defer_destroy(old) };
+    }
+
+    fn hold(body: impl FnOnce()) {
+        let _guard = epoch::pin();
+        body();
+    }
+
+    /// There is no way to wait: this collects often enough for three epochs to pass, if nobody
+    /// is pinned.
+    fn drain() {
+        for _ in 0..64 {
+            epoch::pin().flush();
+        }
+    }
+}
+
+impl<T> Drop for Epoch<T> {
+    fn drop(&mut self) {
+        let value = std::mem::replace(&mut self.0, Atomic::null());
+        // SAFETY: `&mut self`: nobody reads the value, which no other pointer owns.
+        drop(unsafe { value.try_into_owned() });
+    }
+}
+
+/// seize's, in one collector for all cells.
+#[derive(Debug)]
+pub struct Seize<T>(AtomicPtr<T>);
+
+static COLLECTOR: LazyLock<Collector> = LazyLock::new(Collector::new);
+
+impl<T: Send + Sync + 'static> Cell<T> for Seize<T> {
+    const LIBRARY: &'static str = "seize";
+
+    fn new(value: T) -> Self {
+        Self(AtomicPtr::new(Box::into_raw(Box::new(value))))
+    }
+
+    #[inline]
+    fn replace(&self, value: T) {
+        let new = Box::into_raw(Box::new(value));
+        let guard = COLLECTOR.enter();
+        let old = guard.swap(&self.0, new, Ordering::AcqRel);
+        // SAFETY: the swap took the only pointer to the value, which came from a box and which
+        // nobody else retires; its type may be dropped by any thread.
+        unsafe { guard.defer_retire(old, reclaim::boxed) };
+    }
+
+    fn hold(body: impl FnOnce()) {
+        let _guard = COLLECTOR.enter();
+        body();
+    }
+
+    /// There is no way to wait: values wait for their thread to have a full batch.
+    fn drain() {
+        COLLECTOR.enter().flush();
+    }
+}
+
+impl<T> Drop for Seize<T> {
+    fn drop(&mut self) {
+        // SAFETY: `&mut self`: nobody reads the value, and no other pointer owns it.
+        drop(unsafe { Box::from_raw(*self.0.get_mut()) });
+    }
+}
+
+/// arc-swap's: readers that keep the value are counted, and the last of them drops it.
+#[derive(Debug)]
+pub struct Swap<T>(ArcSwap<T>);
+
+impl<T: Send + Sync + 'static> Cell<T> for Swap<T> {
+    const LIBRARY: &'static str = "arc-swap";
+
+    fn new(value: T) -> Self {
+        Self(ArcSwap::from_pointee(value))
+    }
+
+    #[inline]
+    fn replace(&self, value: T) {
+        self.0.store(value.into());
+    }
+
+    /// Others' values are not delayed.
+    fn hold(body: impl FnOnce()) {
+        body();
+    }
+
+    fn drain() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Cell, Epoch, Seize, Swap, Urcu};
+
+    fn is_dropped_in_the_end<C: Cell<Arc<()>>>() {
+        let value = Arc::new(());
+        let cell = C::new(value.clone());
+        C::hold(|| cell.replace(Arc::default()));
+        // What has to wait for more to be retired gets it.
+        while Arc::strong_count(&value) > 1 {
+            cell.replace(Arc::default());
+            C::drain();
+        }
+        drop(cell);
+    }
+
+    #[test]
+    fn what_was_replaced_is_dropped_in_the_end() {
+        is_dropped_in_the_end::<Urcu<_>>();
+        is_dropped_in_the_end::<Epoch<_>>();
+        is_dropped_in_the_end::<Seize<_>>();
+        is_dropped_in_the_end::<Swap<_>>();
+    }
+
+    #[test]
+    fn the_last_value_is_dropped_with_the_cell() {
+        fn one<C: Cell<Arc<()>>>() {
+            let value = Arc::new(());
+            drop(C::new(value.clone()));
+            assert_eq!(Arc::strong_count(&value), 1, "{}", C::LIBRARY);
+        }
+        one::<Urcu<_>>();
+        one::<Epoch<_>>();
+        one::<Seize<_>>();
+        one::<Swap<_>>();
+    }
+}

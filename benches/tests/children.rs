@@ -1,0 +1,46 @@
+//! The program runs itself for what needs a process of its own.
+
+use std::path::Path;
+use std::process::Command;
+
+use urcu_benches::child::{Task, run};
+use urcu_benches::{domains, memory};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rcu-compare");
+
+#[test]
+fn a_child_does_its_task_and_says_so() {
+    let task = Task::Domains(domains::Task { domains: 100 });
+    let result: domains::MemoryResult = run(Path::new(PROGRAM), &task).unwrap();
+    assert_eq!(result.domains, 100);
+
+    let task = Task::Memory(memory::Task {
+        library: "seize".to_owned(),
+        stalled: false,
+        seconds: 0.1,
+    });
+    let result: memory::MemoryResult = run(Path::new(PROGRAM), &task).unwrap();
+    assert_eq!(result.library, "seize");
+    assert!(result.peak_mib > 0.0);
+}
+
+#[test]
+fn a_child_that_fails_is_reported() {
+    let task = Task::Memory(memory::Task {
+        library: "none".to_owned(),
+        stalled: false,
+        seconds: 0.1,
+    });
+    let failed = run::<memory::MemoryResult>(Path::new(PROGRAM), &task);
+    assert!(failed.unwrap_err().contains("exit status"));
+}
+
+#[test]
+fn parts_can_be_measured_alone() {
+    let options = ["--quick", "--only", "memory", "--memory-seconds", "0.1"];
+    let output = Command::new(PROGRAM).args(options).output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("peak MiB"));
+    assert!(!text.contains("read-side section"));
+}
