@@ -83,8 +83,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A million callbacks, 48 MiB, 10 ms.
-    pub const DEFAULT: Budget = Budget::new(1 << 20, 48 << 20);
+    /// A million callbacks, 16 MiB, 10 ms. What an allocator makes of it may be twice as much.
+    pub const DEFAULT: Budget = Budget::new(1 << 20, 16 << 20);
 
     /// So many callbacks and bytes, with a patience of 10 ms.
     pub const fn new(count: u64, bytes: usize) -> Self {

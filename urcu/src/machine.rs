@@ -17,6 +17,7 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
+use core::mem::offset_of;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
@@ -24,6 +25,7 @@ use rseq_ops::percpu::{self, PerCpu, Zeroed};
 use rseq_ops::{Owner, membarrier};
 
 use crate::fork::{self, PROCESS};
+use crate::rounds::Lead;
 
 /// Bytes from one CPU's slot to the next, as a power of two. Slots of many domains share pages, and
 /// every CPU has pages of its own.
@@ -44,6 +46,18 @@ struct Slot {
 
 // SAFETY: atomic integers may be 0.
 unsafe impl Zeroed for Slot {}
+
+// No section loads where one stores in its slot, for domains and slots at any cache line.
+const _: () = {
+    let stores = [offset_of!(Slot, net), offset_of!(Slot, buffer)];
+    let (mut load, loads) = (0, crate::readers::Readers::LOADS);
+    while load < loads.len() {
+        let line = loads[load] % 64;
+        assert!(line != stores[0] && line != stores[0] + 8);
+        assert!(line != stores[1] && line != stores[1] + 8);
+        load += 1;
+    }
+};
 
 /// Memory for a domain's slots: the address of its first counter, zeroed. Async-signal-safe.
 pub(crate) fn allocate_slots() -> usize {
@@ -221,7 +235,7 @@ pub(crate) unsafe fn copy_through(
 }
 
 /// Where a slot's `buffer` for the period of a word lies, as an offset from that word.
-const BUFFER: usize = core::mem::offset_of!(Slot, buffer);
+const BUFFER: usize = offset_of!(Slot, buffer);
 
 /// Appends a callback to the chunk in this CPU's slot, for the period in `period`.
 ///
@@ -268,11 +282,19 @@ pub(crate) fn restart_sequences() -> bool {
         return false;
     }
     let barriers = &PROCESS.barriers;
-    let mut issued = false;
-    barriers.wait(barriers.join(), &Watch::none(), |lead| {
+    let issue = |lead: &Lead<'_>| {
         lead.begin();
         issue_barrier();
         lead.finish();
+    };
+    // Mostly nobody is at it: a barrier of our own begins after this call in any case.
+    if let Some(lead) = barriers.try_lead() {
+        issue(&lead);
+        return true;
+    }
+    let mut issued = false;
+    barriers.wait(barriers.join(), &Watch::none(), |lead| {
+        issue(lead);
         issued = true;
     });
     issued

@@ -32,6 +32,7 @@
 //! | G | fence between a late end and the load of `waiter` | F | |
 //! | H | fence between an atomic begin and the second load of the period | C | Dekker |
 
+use core::mem::offset_of;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
@@ -53,9 +54,20 @@ pub(crate) struct Token {
 }
 
 /// The reader side of a domain: read-mostly, one cache line.
+///
+/// What every section loads lies where no section stores in a counter's line ([`Readers::LOADS`]):
+/// a load that has the last twelve bits of its address in common with an earlier store waits for
+/// it on many processors, which made sections half as slow again.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Readers {
+    /// Who is to be told when a section of the old period ends: 0, [`LEADER`] or [`WORKER`].
+    waiter: AtomicU32,
+    /// For the statistics: what is rare on the way of the readers.
+    aborts: AtomicU64,
+    index: AtomicIsize,
+    fallbacks: AtomicU64,
+    _unused: [u64; 2],
     /// Address of the current period's `net` counter in slot 0; 0 until set up.
     period: AtomicUsize,
     /// The process's handle where libc registers every thread, else 0. `cs` is stored last.
@@ -63,14 +75,6 @@ pub(crate) struct Readers {
     /// A thread that is not registered yet must not even try: a signal handler could register it
     /// in the middle of the sequence, which would then commit without being protected.
     cs: AtomicIsize,
-    index: AtomicIsize,
-    /// Who is to be told when a section of the old period ends: 0, [`LEADER`] or [`WORKER`].
-    waiter: AtomicU32,
-    /// For the statistics: what is rare on the way of the readers.
-    aborts: AtomicU64,
-    fallbacks: AtomicU64,
-    /// What changes often comes after this line.
-    _rest: [u64; 2],
 }
 
 /// The leader of the grace period sleeps on `waiter`.
@@ -82,16 +86,23 @@ impl Readers {
     machine::const_fn! {
         pub(crate) fn new() -> Self {
             Readers {
-                period: AtomicUsize::new(0),
-                cs: AtomicIsize::new(0),
-                index: AtomicIsize::new(0),
                 waiter: AtomicU32::new(0),
                 aborts: AtomicU64::new(0),
+                index: AtomicIsize::new(0),
                 fallbacks: AtomicU64::new(0),
-                _rest: [0; 2],
+                _unused: [0; 2],
+                period: AtomicUsize::new(0),
+                cs: AtomicIsize::new(0),
             }
         }
     }
+
+    /// Where the words lie that every section loads.
+    pub(crate) const LOADS: [usize; 3] = [
+        offset_of!(Readers, period),
+        offset_of!(Readers, cs),
+        offset_of!(Readers, index),
+    ];
 
     /// Whether [`Readers::set_up`] has been called.
     pub(crate) fn is_set_up(&self) -> bool {
