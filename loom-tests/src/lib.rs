@@ -1,6 +1,6 @@
 //! Loom models of the sources that `urcu-percpu` ships.
 //!
-//! `readers.rs` and `grace_period.rs` are compiled unchanged, against an emulated kernel
+//! `readers.rs`, `rounds.rs` and `grace_period.rs` are compiled unchanged, against an emulated kernel
 //! ([`machine`]) in the place of the real one. [`MODELS`] lists what runs on it; the program
 //! `mutants` shows that the models would notice if something were missing.
 
@@ -9,10 +9,11 @@
 
 #[path = "../../urcu/src/grace_period.rs"]
 mod grace_period;
-mod lock;
 pub mod machine;
 mod models;
 #[path = "../../urcu/src/readers.rs"]
 mod readers;
+#[path = "../../urcu/src/rounds.rs"]
+mod rounds;
 
 pub use models::{MODELS, Model};

@@ -10,7 +10,8 @@ use loom::thread;
 
 use crate::grace_period::GracePeriods;
 use crate::machine::{
-    self, ALL_THREADS, AtomicUsize, Mode, Ordering, Running, Source, abort_next, run_on, step,
+    self, ALL_THREADS, AtomicUsize, Mode, Ordering, Running, Source, Watch, abort_next, run_on,
+    step,
 };
 use crate::readers::{Readers, Token};
 
@@ -94,7 +95,8 @@ unsafe impl Send for World {}
 
 impl World {
     fn new(mode: Mode) -> Arc<World> {
-        let base = machine::boot(mode);
+        machine::boot(mode);
+        let base = machine::allocate_slots();
         let periods = GracePeriods::new();
         assert!(periods.readers.set_up(base));
         Arc::new(World {
@@ -130,10 +132,16 @@ impl World {
         self.exit(token);
     }
 
+    /// As `Domain::synchronize`.
+    fn synchronize(&self) {
+        let round = self.periods.rounds.join();
+        self.periods.wait(round, &Watch::none());
+    }
+
     /// Replaces the value by the next one, waits for a grace period, and reclaims the old one.
     fn update(&self) {
         let old = self.source.current.fetch_add(1, Ordering::Release);
-        self.periods.synchronize();
+        self.synchronize();
         self.source.reclaim(old);
     }
 
@@ -236,7 +244,7 @@ fn sections_see_both_sides_of_a_grace_period_or_one() {
         }
     });
     words[0].store(1, Ordering::Relaxed);
-    world.periods.synchronize();
+    world.synchronize();
     words[1].store(1, Ordering::Relaxed);
     reader.join().expect("the reader");
 }
@@ -265,7 +273,7 @@ fn a_grace_period_cut_short() {
     let token = world.enter();
     drop(running);
     machine::refuse_next_barrier();
-    let refused = catch_unwind(AssertUnwindSafe(|| world.periods.synchronize()));
+    let refused = catch_unwind(AssertUnwindSafe(|| world.synchronize()));
     let reader = on(0, &world, move |world, _| {
         world.read();
         world.exit(token);
@@ -374,8 +382,8 @@ fn begun_one_way_ended_another() {
     world.exit(token);
     abort_next(0);
     drop(running);
-    world.periods.synchronize();
-    world.periods.synchronize();
+    world.synchronize();
+    world.synchronize();
     let reader = on(0, &world, |world, running| {
         let token = world.enter();
         world.read();
