@@ -56,20 +56,27 @@ impl GracePeriods {
     /// round is not done yet; then the worker is poked when there is reason to try again.
     pub(crate) fn advance(&self, round: u64, watch: &Watch<'_>) -> bool {
         while !self.rounds.is_done(round) {
-            let done = self.rounds.done();
-            if let Some(lead) = self.rounds.try_lead() {
-                let old = self.begin(&lead, watch);
-                if !self.readers.any_open(old) || !self.readers.poke_worker_while_open(old) {
-                    self.end(&lead, old);
-                    continue;
+            let Some(lead) = self.rounds.try_lead() else {
+                if self.rounds.watch() {
+                    return false;
                 }
+                continue;
+            };
+            if self.rounds.is_done(round) {
+                break;
+            }
+            let old = self.begin(&lead, watch);
+            if self.readers.any_open(old) && self.readers.poke_worker_while_open(old) {
                 watch.look(|slot| self.readers.open_in(old, slot));
+                lead.leave();
+                // After O. If an end has taken our mark while we led, whoever it poked may have
+                // found us leading, and gone to sleep again.
+                if self.readers.will_poke_worker() {
+                    return false;
+                }
+                continue;
             }
-            // Somebody else may end this grace period, and has perhaps already.
-            self.rounds.watch();
-            if self.rounds.done() == done {
-                return false;
-            }
+            self.end(&lead, old);
         }
         true
     }

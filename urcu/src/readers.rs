@@ -350,7 +350,7 @@ impl Readers {
         }
     }
 
-    // The writer's side. One thread at a time calls these: `grace_period` holds a lock.
+    // The writer's side. One thread at a time calls these: the leader of a grace period.
 
     /// Makes the other period the current one; the word of the old one.
     pub(crate) fn flip(&self) -> usize {
@@ -389,6 +389,11 @@ impl Readers {
     /// Makes the next end of a section of the period poke the worker, if any is open.
     pub(crate) fn poke_worker_while_open(&self, old: usize) -> bool {
         self.mark_while_open(old, WORKER)
+    }
+
+    /// Whether that mark stands.
+    pub(crate) fn will_poke_worker(&self) -> bool {
+        self.waiter.load(Ordering::Relaxed) == WORKER
     }
 
     fn mark_while_open(&self, old: usize, who: u32) -> bool {

@@ -80,17 +80,19 @@ impl Rounds {
     /// sleeps while others do.
     pub(crate) fn wait(&self, round: u64, watch: &Watch<'_>, mut work: impl FnMut(&Lead<'_>)) {
         while !self.is_done(round) {
-            let Some(lead) = self.try_lead() else {
-                self.sleep(round, watch);
-                continue;
-            };
-            while !self.is_done(round) {
-                work(&lead);
+            // One round for each lead: its end wakes those who waited for that round.
+            match self.try_lead() {
+                Some(lead) if !self.is_done(round) => work(&lead),
+                Some(_) => {}
+                None => self.sleep(round, watch),
             }
         }
     }
 
     fn sleep(&self, round: u64, watch: &Watch<'_>) {
+        // May panic; not after the sleep, for then a waking that was meant to find a new leader
+        // would be lost. Now somebody leads, and will wake others.
+        watch.follow();
         let parity = (round & 1) as usize;
         self.sleepers[parity].fetch_add(1, Ordering::Relaxed);
         // Acquire: pairs with the release in `wake`: who sees the new turn sees why it came.
@@ -101,7 +103,6 @@ impl Rounds {
             machine::futex_wait(&self.turns[parity], turn, watch.patience_of_a_follower());
         }
         self.sleepers[parity].fetch_sub(1, Ordering::Relaxed);
-        watch.follow();
     }
 
     fn wake(&self, parity: usize, how_many: i32) {
@@ -111,20 +112,36 @@ impl Rounds {
         }
     }
 
-    /// Makes whoever gives up the lead next poke the worker. What the caller looks at after this
-    /// is as it was before that, or newer.
-    pub(crate) fn watch(&self) {
+    /// The lead is free.
+    fn hand_over(&self) {
+        let parity = (self.done() & 1) as usize;
+        self.led.store(0, Ordering::Release);
+        // O
+        fence(Ordering::SeqCst);
+        // One of those for whom there is work left, then all for whom it is done.
+        self.wake(parity ^ 1, 1);
+        self.wake(parity, i32::MAX);
+    }
+
+    /// Makes whoever leads now poke the worker when it gives up the lead. False if nobody leads any
+    /// more: then what it did is to be seen, and the lead to be had.
+    pub(crate) fn watch(&self) -> bool {
         self.watched.store(1, Ordering::Relaxed);
         // N, for the worker.
         fence(Ordering::SeqCst);
+        self.led.load(Ordering::Relaxed) != 0
     }
 }
 
 impl Lead<'_> {
-    /// Begins the next round.
+    /// Begins the next round, unless a leader that gave up has begun it already: rounds end one by
+    /// one, or their sleepers' parities would not tell them apart.
     pub(crate) fn begin(&self) {
-        // K
-        self.0.begun.fetch_add(1, Ordering::AcqRel);
+        let rounds = self.0;
+        if rounds.begun.load(Ordering::Relaxed) == rounds.done.load(Ordering::Relaxed) {
+            // K
+            rounds.begun.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// The round that was begun is done.
@@ -133,20 +150,24 @@ impl Lead<'_> {
         // L
         self.0.done.store(round, Ordering::Release);
     }
+
+    /// Gives up the lead in the middle of a round, for the worker, which hears by other means when
+    /// there is reason to go on. If somebody else goes on, it hears of that.
+    pub(crate) fn leave(self) {
+        // The next leader sees it: released with the lead.
+        self.0.watched.store(1, Ordering::Relaxed);
+        self.0.hand_over();
+        core::mem::forget(self);
+    }
 }
 
 impl Drop for Lead<'_> {
     /// Also when the work panics: then others try.
     fn drop(&mut self) {
         let rounds = self.0;
-        let parity = (rounds.done() & 1) as usize;
-        rounds.led.store(0, Ordering::Release);
-        // O
-        fence(Ordering::SeqCst);
-        // One of those for whom there is work left, then all for whom it is done.
-        rounds.wake(parity ^ 1, 1);
-        rounds.wake(parity, i32::MAX);
+        rounds.hand_over();
         if rounds.watched.load(Ordering::Relaxed) != 0 {
+            // In this order: whatever mark is taken away here, its worker looks around afterwards.
             rounds.watched.store(0, Ordering::Relaxed);
             machine::poke_worker();
         }

@@ -3,8 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use loom::sync::{Condvar, Mutex, MutexGuard};
-
+use super::lock::{Lock, Tally};
 use super::{
     AtomicUsize, CPUS, Fault, Kernel, Mode, Ordering, Watch, faulty, fence, kernel, mode, two,
 };
@@ -17,17 +16,16 @@ const REQUESTED: usize = 2;
 
 struct Cpu {
     /// Held by the thread that runs.
-    turn: Mutex<()>,
+    turn: Lock,
     mailbox: AtomicUsize,
 }
 
 pub(super) struct Cpus {
     cpus: [Cpu; CPUS],
     /// One request at a time is out.
-    barrier: Mutex<()>,
+    barrier: Lock,
     /// Acknowledgements of the request that is out.
-    acknowledged: Mutex<usize>,
-    acknowledgement: Condvar,
+    acknowledged: Tally,
     /// Where callers share barriers, as the shipped machine has it; `None` where each issues one
     /// of its own, which explores less.
     shared: RefCell<Option<Rc<Rounds>>>,
@@ -37,12 +35,11 @@ impl Cpus {
     pub(super) fn new() -> Self {
         Cpus {
             cpus: two(|| Cpu {
-                turn: Mutex::new(()),
+                turn: Lock::new(),
                 mailbox: AtomicUsize::new(IDLE),
             }),
-            barrier: Mutex::new(()),
-            acknowledged: Mutex::new(0),
-            acknowledgement: Condvar::new(),
+            barrier: Lock::new(),
+            acknowledged: Tally::new(),
             shared: RefCell::default(),
         }
     }
@@ -55,27 +52,19 @@ loom::thread_local! {
 
 /// The calling thread's time on a CPU.
 pub(crate) struct Running {
-    turn: RefCell<Option<MutexGuard<'static, ()>>>,
     kernel: Rc<Kernel>,
 }
 
 /// Waits until the CPU is free and occupies it.
 pub(crate) fn run_on(cpu: usize) -> Running {
-    let running = Running {
-        turn: RefCell::new(None),
-        kernel: kernel(),
-    };
+    let running = Running { kernel: kernel() };
     running.come(cpu);
     running
 }
 
 impl Running {
     fn come(&self, cpu: usize) {
-        let turn = self.kernel.cpus.cpus[cpu].turn.lock().expect("a turn");
-        // SAFETY: the guard borrows the kernel, which `self` keeps alive: it is the later field,
-        // and it is never replaced.
-        let turn: MutexGuard<'static, ()> = unsafe { core::mem::transmute(turn) };
-        self.turn.replace(Some(turn));
+        self.kernel.cpus.cpus[cpu].turn.lock();
         self.kernel.cpus.cpus[cpu]
             .mailbox
             .swap(RUNNING, Ordering::Relaxed);
@@ -93,9 +82,9 @@ impl Running {
             .swap(IDLE, Ordering::Relaxed)
             == REQUESTED
         {
-            self.kernel.cpus.acknowledge();
+            self.kernel.cpus.acknowledged.add();
         }
-        drop(self.turn.take());
+        self.kernel.cpus.cpus[cpu].turn.unlock();
     }
 
     /// Goes on on another CPU.
@@ -107,25 +96,11 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A model that has failed unwinds without further steps.
-        if !std::thread::panicking() {
+        // A model that has failed unwinds without further steps. Unless that is another thread,
+        // which panics because it is meant to: loom runs all on one thread of the system.
+        if !std::thread::panicking() || PANICS.get() > 0 {
             self.go();
         }
-    }
-}
-
-impl Cpus {
-    fn acknowledge(&self) {
-        *self.acknowledged.lock().expect("no panic") += 1;
-        self.acknowledgement.notify_one();
-    }
-
-    fn await_acknowledgements(&self, requests: usize) {
-        let mut acknowledged = self.acknowledged.lock().expect("no panic");
-        while *acknowledged < requests {
-            acknowledged = self.acknowledgement.wait(acknowledged).expect("no panic");
-        }
-        *acknowledged = 0;
     }
 }
 
@@ -146,7 +121,7 @@ pub(super) fn interrupted() -> bool {
         return false;
     }
     fence(Ordering::SeqCst);
-    kernel.cpus.acknowledge();
+    kernel.cpus.acknowledged.add();
     !faulty(Fault::PlainBarrier)
 }
 
@@ -158,6 +133,31 @@ pub(crate) fn step() {
 /// Makes the calling thread's next barrier one that the kernel refuses.
 pub(crate) fn refuse_next_barrier() {
     REFUSED.with(|refused| refused.set(true));
+}
+
+thread_local! {
+    /// How many threads of the model unwind because they are meant to.
+    static PANICS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Panics without the hook, which would print a line in every execution.
+pub(super) fn panic_on_purpose() -> ! {
+    PANICS.set(PANICS.get() + 1);
+    std::panic::resume_unwind(Box::new(OnPurpose));
+}
+
+struct OnPurpose;
+
+/// Whether `f` returned; false if it panicked on purpose.
+pub(crate) fn survive(f: impl FnOnce()) -> bool {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
+        Ok(()) => true,
+        Err(payload) if payload.is::<OnPurpose>() => {
+            PANICS.set(PANICS.get() - 1);
+            false
+        }
+        Err(payload) => std::panic::resume_unwind(payload),
+    }
 }
 
 /// From now on callers share barriers.
@@ -190,8 +190,7 @@ pub(crate) fn restart_sequences() -> bool {
 /// The system call.
 fn issue_barrier() {
     if REFUSED.with(Cell::take) {
-        // Without the panic hook, which would print a line in every execution.
-        std::panic::resume_unwind(Box::new("refused"));
+        panic_on_purpose();
     }
     fence(Ordering::SeqCst);
     if faulty(Fault::NoBarrier) {
@@ -199,7 +198,7 @@ fn issue_barrier() {
     }
     let kernel = kernel();
     let cpus = &kernel.cpus;
-    let _barrier = cpus.barrier.lock().expect("no panic");
+    cpus.barrier.lock();
     let requests = cpus
         .cpus
         .iter()
@@ -215,7 +214,8 @@ fn issue_barrier() {
         })
         .count();
     if requests > 0 {
-        cpus.await_acknowledgements(requests);
+        cpus.acknowledged.await_count(requests);
     }
+    cpus.barrier.unlock();
     fence(Ordering::SeqCst);
 }

@@ -31,17 +31,22 @@
 //! [`Fault`] makes the machine break one promise, to show that some model needs it.
 
 mod cpu;
+mod lock;
 mod sequences;
 mod sleep;
 
-pub(crate) use cpu::{Running, refuse_next_barrier, restart_sequences, run_on, step};
+pub(crate) use cpu::{
+    Running, refuse_next_barrier, restart_sequences, run_on, share_barriers, step, survive,
+};
 pub(crate) use loom::sync::atomic::{
     AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use sequences::{
     Source, abort_next, add_through, copy_through, leave_unregistered, sub, sub_if_current,
 };
-pub(crate) use sleep::{Watch, futex_wait, futex_wake, poke_worker};
+pub(crate) use sleep::{
+    Watch, futex_wait, futex_wake, poke_worker, pokes, somebody_sleeps, worker_sleep,
+};
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -162,7 +167,7 @@ struct Kernel {
     mode: Mode,
     cpus: Cpus,
     sleep: Sleep,
-    domains: RefCell<Vec<Box<Counters>>>,
+    domains: RefCell<Vec<Rc<Counters>>>,
 }
 
 fn kernel() -> Rc<Kernel> {
@@ -185,7 +190,7 @@ pub(crate) fn boot(mode: Mode) {
 
 /// A domain's counters, zeroed, which live until the next machine is switched on.
 pub(crate) fn allocate_slots() -> usize {
-    let counters = Box::new(Counters {
+    let counters = Rc::new(Counters {
         slots: two(|| Slot {
             net: two(|| AtomicI64::new(0)),
             shared: two(|| AtomicI64::new(0)),
@@ -206,12 +211,10 @@ pub(crate) fn slots() -> usize {
 
 fn slot(word: usize, index: usize) -> &'static Slot {
     let counters = core::ptr::with_exposed_provenance::<Counters>(word & !PERIOD_BIT);
-    debug_assert!(
-        kernel()
-            .domains
-            .borrow()
-            .iter()
-            .any(|known| core::ptr::eq(&raw const **known, counters))
+    let known = |known: &Rc<Counters>| core::ptr::eq(Rc::as_ptr(known), counters);
+    assert!(
+        kernel().domains.borrow().iter().any(known),
+        "a counter that is none"
     );
     // SAFETY: a period word is the address of counters of this machine (`allocate_slots`), which live until
     // the next machine is switched on; no model keeps the reference.

@@ -29,6 +29,7 @@ fn arm(handle: Handle) -> Option<usize> {
     if handle == INERT || UNREGISTERED.with(Cell::get) || aborts > 0 {
         return None;
     }
+    assert_eq!(handle.cs, super::HANDLE.cs, "a handle that is none");
     Some(HERE.with(Cell::get).expect("a sequence runs on a CPU"))
 }
 

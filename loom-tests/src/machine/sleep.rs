@@ -1,18 +1,19 @@
 //! Sleeping: futexes, the worker, and what a caller that waits does besides.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
-use std::rc::Rc;
 use std::time::Duration;
 
-use loom::sync::{Condvar, Mutex};
+use loom::thread::{self, Thread};
 
 use super::cpu::step;
+use super::lock::Lock;
 use super::{AtomicU32, Fault, Ordering, faulty, fence, kernel};
 
 pub(super) struct Sleep {
-    /// The one futex bucket: who sleeps, on which word, in the order in which they came.
-    bucket: Mutex<Vec<(usize, Rc<Condvar>)>>,
+    /// The one futex bucket's lock, and who sleeps on which word, in the order in which they came.
+    bucket: Lock,
+    sleepers: RefCell<Vec<(usize, Thread)>>,
     /// As the worker's words in `urcu/src/fork.rs`.
     poked: AtomicU32,
     worker_sleeps: AtomicU32,
@@ -21,7 +22,8 @@ pub(super) struct Sleep {
 impl Sleep {
     pub(super) fn new() -> Self {
         Sleep {
-            bucket: Mutex::new(Vec::new()),
+            bucket: Lock::new(),
+            sleepers: RefCell::default(),
             poked: AtomicU32::new(0),
             worker_sleeps: AtomicU32::new(0),
         }
@@ -32,11 +34,18 @@ impl Sleep {
 /// lets happen before or after.
 pub(crate) fn futex_wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
     let kernel = kernel();
-    let mut bucket = kernel.sleep.bucket.lock().expect("no panic");
-    if word.load(Ordering::Relaxed) == value && most.is_none() {
-        let bell = Rc::new(Condvar::new());
-        bucket.push((core::ptr::from_ref(word).addr(), Rc::clone(&bell)));
-        drop(bell.wait(bucket).expect("no panic"));
+    let this = thread::current();
+    let sleep = kernel.sleep.bucket.with(|| {
+        let sleep = word.load(Ordering::Relaxed) == value && most.is_none();
+        if sleep {
+            let address = core::ptr::from_ref(word).addr();
+            kernel.sleep.sleepers.borrow_mut().push((address, this));
+        }
+        sleep
+    });
+    if sleep {
+        // Returns at once if we were unparked meanwhile.
+        thread::park();
     }
 }
 
@@ -47,16 +56,23 @@ pub(crate) fn futex_wake(word: &AtomicU32, how_many: i32) {
     }
     step();
     let kernel = kernel();
-    let mut bucket = kernel.sleep.bucket.lock().expect("no panic");
-    let mut left = how_many;
-    bucket.retain(|(sleeps_on, bell)| {
-        let wake = left > 0 && *sleeps_on == core::ptr::from_ref(word).addr();
-        if wake {
-            left -= 1;
-            bell.notify_one();
+    kernel.sleep.bucket.with(|| {
+        let address = core::ptr::from_ref(word).addr();
+        for _ in 0..how_many {
+            let mut sleepers = kernel.sleep.sleepers.borrow_mut();
+            let Some(first) = sleepers.iter().position(|(word, _)| *word == address) else {
+                break;
+            };
+            let (_, thread) = sleepers.remove(first);
+            drop(sleepers);
+            thread.unpark();
         }
-        !wake
     });
+}
+
+/// Whether anybody sleeps. Takes no step.
+pub(crate) fn somebody_sleeps() -> bool {
+    !kernel().sleep.sleepers.borrow().is_empty()
 }
 
 /// As `urcu/src/worker.rs`.
@@ -113,6 +129,15 @@ impl Watch<'_> {
         }
     }
 
+    /// For a leader whose first sleep has a time limit, and which finds then that it waits for
+    /// itself.
+    pub(crate) fn gives_up() -> Self {
+        Watch {
+            deadlocked: true,
+            ..Watch::with_limits(1)
+        }
+    }
+
     /// For a caller that finds, when it has slept, that it waits for itself.
     pub(crate) fn deadlocked() -> Self {
         Watch {
@@ -131,20 +156,19 @@ impl Watch<'_> {
     }
 
     pub(crate) fn patience(&self) -> Option<Duration> {
+        self.slept.set(true);
         let limits = self.limits.get();
         self.limits.set(limits.saturating_sub(1));
         (limits > 0).then_some(Duration::ZERO)
     }
 
     pub(crate) fn patience_of_a_follower(&self) -> Option<Duration> {
-        self.slept.set(true);
         self.patience()
     }
 
     pub(crate) fn follow(&self) {
         if self.deadlocked && self.slept.take() {
-            // Without the panic hook, which would print a line in every execution.
-            std::panic::resume_unwind(Box::new("deadlock"));
+            super::cpu::panic_on_purpose();
         }
     }
 
