@@ -11,9 +11,22 @@
 mod grace_period;
 pub mod machine;
 mod models;
+pub mod mutations;
 #[path = "../../urcu/src/readers.rs"]
 mod readers;
 #[path = "../../urcu/src/rounds.rs"]
 mod rounds;
 
 pub use models::{MODELS, Model};
+
+static MUTATED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(usize::MAX);
+
+/// Breaks the sources, where they are compiled to be broken: mutant `number` from now on.
+pub fn mutate(number: usize) {
+    MUTATED.store(number, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Which mutant the sources are.
+pub(crate) fn mutated() -> usize {
+    MUTATED.load(std::sync::atomic::Ordering::Relaxed)
+}

@@ -53,7 +53,7 @@ impl Rounds {
     pub(crate) fn join(&self) -> u64 {
         // J: a read-modify-write reads the last value, and the leader's that comes after it in
         // the order of changes acquires ours. A plain load could miss that a round has begun.
-        self.begun.fetch_add(0, Ordering::AcqRel) + 1
+        self.begun.fetch_add(0, Ordering::Release) + 1
     }
 
     pub(crate) fn is_done(&self, round: u64) -> bool {
@@ -140,7 +140,7 @@ impl Lead<'_> {
         let rounds = self.0;
         if rounds.begun.load(Ordering::Relaxed) == rounds.done.load(Ordering::Relaxed) {
             // K
-            rounds.begun.fetch_add(1, Ordering::AcqRel);
+            rounds.begun.fetch_add(1, Ordering::Acquire);
         }
     }
 

@@ -113,22 +113,22 @@ models! {
     readers::begun_one_way_ended_another, 4, "3, 4, 6", "1 x 2, 4";
     readers::atomics_only, 4, "6 (H)", "1 x 2, 2";
     readers::mixed_readers, 3, "1, 6", "2 x 1, 1";
-    sharing::two_callers, 5, "7 (J to O)", "2 callers", "they share a round", "they do not";
-    sharing::three_callers, 3, "7 (J to O)", "3 callers", "all share a round", "none do";
+    sharing::two_callers, 4, "7 (J to O)", "2 callers", "they share a round", "they do not";
+    sharing::three_callers, 2, "7 (J to O)", "3 callers", "all share a round", "none do";
     sharing::who_joins_after_the_flip_waits_for_the_next, 4, "7 (J, K)", "2 x 1, 2";
     sharing::two_updaters, 3, "4, 7", "1, 2 callers", "they share a grace period", "they do not";
     sharing::two_domains_share_a_barrier, 2, "1, 7", "1 each, 1 each", "they share a barrier", "they do not";
-    waiting::followers_wake_up, 5, "5 (N, O)", "3 threads, 2 rounds";
-    waiting::all_followers_wake_up, 4, "5 (N, O)", "3 threads, 1 round";
-    waiting::followers_with_a_time_limit, 4, "5", "2 callers";
-    waiting::a_leader_gives_up, 3, "5, 7", "3 callers";
-    waiting::who_is_woken_to_lead_panics, 3, "5", "3 threads, 2 rounds";
-    waiting::one_leader_two_grace_periods, 3, "5, 7", "3 callers, 2";
-    waiting::a_refused_leader_is_replaced, 3, "1, 4, 5", "2, 2 callers of which 1 fails", "the barrier is refused", "another has issued it";
+    waiting::followers_wake_up, 3, "5 (N, O)", "3 threads, 2 rounds";
+    waiting::all_followers_wake_up, 2, "5 (N, O)", "3 threads, 1 round";
+    waiting::followers_with_a_time_limit, 3, "5", "2 callers";
+    waiting::a_leader_gives_up, 2, "5, 7", "3 callers";
+    waiting::who_is_woken_to_lead_panics, 2, "5", "3 threads, 2 rounds";
+    waiting::one_leader_two_grace_periods, 2, "5, 7", "3 callers, 2";
+    waiting::a_refused_leader_is_replaced, 2, "1, 4, 5", "2, 2 callers of which 1 fails", "the barrier is refused", "another has issued it";
     polling::a_late_end_pokes_the_worker, 3, "3, 5 (F, G)", "2, 1";
     polling::a_caller_takes_over_from_the_worker, 3, "3, 4, 5 (N, O)", "1, 1 by 2";
     polling::a_leader_that_gives_up_tells_the_worker, 3, "5", "1, 1 by 2", "the caller gives up";
-    polling::two_pollers, 3, "5", "1, 1 by 2", "the poller ends it";
+    polling::two_pollers, 2, "5", "1, 1 by 2", "the poller ends it";
     polling::a_turn_in_vain_is_quiet, 3, "5", "1, 1";
     litmus::message_passing, 4, "1, 2", "1 x 2, 1", "both stores are missed", "one is", "none is";
     litmus::store_buffering, 4, "1, 3", "1, 1", "the section sees it", "the updater does", "both do";
@@ -137,9 +137,9 @@ models! {
     litmus::one_grace_period_for_two_sections, 3, "control", "2 x 1, 1", "all three miss a store";
     litmus::independent_reads, 2, "1 to 3", "1, 1, 2 writers", "the section sees x alone", "the updater sees y alone";
     litmus::independent_reads_without_a_grace_period, 2, "control", "1, 0, 2 writers", "both orders";
-    first_use::two_threads_set_up, 4, "set-up", "1 x 2, 1";
+    first_use::two_threads_set_up, 3, "set-up", "1 x 2, 1";
     first_use::a_snapshot_meets_the_first_use, 4, "set-up", "1, 1";
-    first_use::a_child_counts_anew, 4, "fork", "1 and the parent's 2, 1";
+    first_use::a_child_counts_anew, 3, "fork", "1 and the parent's 2, 1";
 }
 
 /// A domain and what it protects: values, the index of the current one in place of a pointer.

@@ -3,13 +3,15 @@
 use super::{World, off_cpu, on, witness};
 use crate::machine::{ALL_THREADS, Watch, pokes, run_on, survive, worker_sleep};
 
-/// The worker's loop, until the round is done.
+/// The worker's loop, until the round is done. It asks for what is done, as `Tasks::turn`.
 fn drive(world: &World, round: u64) {
     loop {
         let seen = pokes();
-        if world.advance(round) {
+        let is_over = world.advance(round);
+        if world.periods.rounds.done() >= round {
             return;
         }
+        assert!(!is_over, "not done, but over");
         worker_sleep(seen);
     }
 }

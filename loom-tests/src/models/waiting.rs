@@ -21,7 +21,7 @@ pub(super) fn followers_wake_up() {
     next.join().expect("the next leader");
 }
 
-/// Obligation 5: all who wait for one round wake up when it is done.
+/// Obligation 5: all who wait for one round wake up when it is done, though the next begins at once.
 pub(super) fn all_followers_wake_up() {
     let board = Board::new();
     let lead = board.rounds.try_lead().expect("the lead");
@@ -31,6 +31,7 @@ pub(super) fn all_followers_wake_up() {
     });
     board.work(&lead);
     drop(lead);
+    board.call(0);
     for follower in followers {
         follower.join().expect("a follower");
     }
