@@ -129,12 +129,11 @@ impl Watch<'_> {
         }
     }
 
-    /// For a leader whose first sleep has a time limit, and which finds then that it waits for
-    /// itself.
+    /// For a caller whose sleeps have a time limit, and which finds then that it waits for itself.
     pub(crate) fn gives_up() -> Self {
         Watch {
             deadlocked: true,
-            ..Watch::with_limits(1)
+            ..Watch::with_limits(u32::MAX)
         }
     }
 

@@ -103,6 +103,8 @@ models! {
     readers::a_late_end_wakes_the_writer, 5, "5 (F, G)", "1 section, 1";
     readers::two_late_ends_wake_the_writer, 3, "3, 5 (F, G)", "2 x 1, 1";
     readers::an_aborted_begin_by_atomics_wakes_the_writer, 3, "5, 6 (G, H)", "1, 1";
+    readers::a_bystander_sees_that_it_is_over, 3, "3 (D, E, L, M)", "1, 1", "it is over", "it is not";
+    readers::a_bystander_of_atomics_sees_that_it_is_over, 3, "3, 6 (D, E, L, M)", "1, 1", "it is over", "it is not";
     readers::a_grace_period_cut_short, 4, "4", "1 x 2, 3 of which 1 fails";
     readers::new_sections_see_the_new_world, 5, "2 (A, B)", "1, 1";
     readers::snapshots, 5, "1 for snapshots (C)", "1 x 2, 2";
@@ -196,6 +198,12 @@ impl World {
     fn read(&self) {
         let pointer = self.source.current.load(Ordering::Acquire);
         // Here a writer that does not wait for us could reclaim.
+        step();
+        assert_eq!(self.source.read(pointer), pointer as u32);
+    }
+
+    /// The same for a section that has followed the pointer to this value before.
+    fn read_at(&self, pointer: usize) {
         step();
         assert_eq!(self.source.read(pointer), pointer as u32);
     }

@@ -48,7 +48,7 @@ pub(super) fn a_caller_takes_over_from_the_worker() {
         world.source.reclaim(old);
     });
     let reader = on(0, &world, move |world, _| {
-        world.read();
+        world.read_at(0);
         world.exit(token);
     });
     world.wait(round);
@@ -83,7 +83,7 @@ pub(super) fn two_pollers() {
         world.source.reclaim(old);
     });
     let reader = on(0, &world, move |world, _| {
-        world.read();
+        world.read_at(0);
         world.exit(token);
     });
     witness(0, world.advance(round));

@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use super::{World, on};
+use super::{World, off_cpu, on, witness};
 use crate::machine::{self, ALL_THREADS, AtomicUsize, Mode, Ordering, abort_next, run_on, step};
 use std::sync::Arc;
 
@@ -70,6 +70,44 @@ pub(super) fn an_aborted_begin_by_atomics_wakes_the_writer() {
     reader.join().expect("the reader");
 }
 
+/// Obligation 3 (D, E, L, M) for who is not woken, and has no fence of its own: it only sees that the
+/// grace period is over.
+fn a_bystander(mode: Mode, is_over: fn(&World, u64) -> bool) {
+    let world = World::new(mode);
+    let token = world.enter_on(0);
+    let reader = on(0, &world, move |world, _| {
+        world.read_at(0);
+        world.exit(token);
+    });
+    let old = world.unpublish();
+    let round = world.join();
+    let bystander = off_cpu(&world, move |world| {
+        let over = is_over(world, round);
+        if over {
+            world.source.reclaim(old);
+        }
+        witness(0, over);
+        witness(1, !over);
+    });
+    world.wait(round);
+    reader.join().expect("the reader");
+    bystander.join().expect("the bystander");
+}
+
+/// Obligation 3 (D, E, L, M).
+pub(super) fn a_bystander_sees_that_it_is_over() {
+    a_bystander(ALL_THREADS, |world, round| {
+        world.periods.rounds.is_done(round)
+    });
+}
+
+/// Obligations 3 and 6 (D, E, L, M), with atomics.
+pub(super) fn a_bystander_of_atomics_sees_that_it_is_over() {
+    a_bystander(Mode::Atomics, |world, round| {
+        world.periods.rounds.done() >= round
+    });
+}
+
 /// Obligation 4: the kernel refuses a barrier, and `synchronize` panics. The next one must drain
 /// the period of that one too before it flips back to it.
 pub(super) fn a_grace_period_cut_short() {
@@ -80,7 +118,7 @@ pub(super) fn a_grace_period_cut_short() {
     machine::refuse_next_barrier();
     let refused = !machine::survive(|| world.synchronize());
     let reader = on(0, &world, move |world, _| {
-        world.read();
+        world.read_at(0);
         world.exit(token);
         world.section();
     });
