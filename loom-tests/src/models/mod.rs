@@ -106,6 +106,7 @@ models! {
     readers::a_bystander_sees_that_it_is_over, 3, "3 (D, E, L, M)", "1, 1", "it is over", "it is not";
     readers::a_bystander_of_atomics_sees_that_it_is_over, 3, "3, 6 (D, E, L, M)", "1, 1", "it is over", "it is not";
     readers::a_grace_period_cut_short, 4, "4", "1 x 2, 3 of which 1 fails";
+    readers::a_barrier_refused_while_sections_begin, 4, "1, 4 (C)", "1 x 2, 2 of which 1 fails";
     readers::new_sections_see_the_new_world, 5, "2 (A, B)", "1, 1";
     readers::snapshots, 5, "1 for snapshots (C)", "1 x 2, 2";
     readers::two_sections_two_updates, 4, "1 to 4 (A to E)", "1 x 2, 2";
@@ -122,6 +123,7 @@ models! {
     sharing::two_domains_share_a_barrier, 2, "1, 7", "1 each, 1 each", "they share a barrier", "they do not";
     waiting::followers_wake_up, 3, "5 (N, O)", "3 threads, 2 rounds";
     waiting::all_followers_wake_up, 2, "5 (N, O)", "3 threads, 1 round";
+    waiting::followers_of_a_round_that_another_follows, 2, "5 (N)", "3 threads, 2 rounds";
     waiting::followers_with_a_time_limit, 3, "5", "2 callers";
     waiting::a_leader_gives_up, 2, "5, 7", "3 callers";
     waiting::who_is_woken_to_lead_panics, 2, "5", "3 threads, 2 rounds";
@@ -130,6 +132,7 @@ models! {
     polling::a_late_end_pokes_the_worker, 3, "3, 5 (F, G)", "2, 1";
     polling::a_caller_takes_over_from_the_worker, 3, "3, 4, 5 (N, O)", "1, 1 by 2";
     polling::a_leader_that_gives_up_tells_the_worker, 3, "5", "1, 1 by 2", "the caller gives up";
+    polling::the_worker_hears_of_every_leader, 2, "5 (N, O)", "2 callers, 1 worker";
     polling::two_pollers, 2, "5", "1, 1 by 2", "the poller ends it";
     polling::a_turn_in_vain_is_quiet, 3, "5", "1, 1";
     litmus::message_passing, 4, "1, 2", "1 x 2, 1", "both stores are missed", "one is", "none is";

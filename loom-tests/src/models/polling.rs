@@ -1,5 +1,6 @@
 //! Grace periods that nobody blocks for: the worker's turns, and who meets it.
 
+use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
 use crate::machine::{ALL_THREADS, Watch, pokes, run_on, survive, worker_sleep};
 
@@ -69,6 +70,24 @@ pub(super) fn a_leader_that_gives_up_tells_the_worker() {
     let running = run_on(0);
     world.exit(token);
     drop(running);
+    worker.join().expect("the worker");
+}
+
+/// Obligation 5: the worker waits until nobody leads, while two lead one after the other.
+pub(super) fn the_worker_hears_of_every_leader() {
+    let board = Board::new();
+    let other = board.spawn(|board| board.call(1));
+    let worker = board.spawn(|board| {
+        loop {
+            let seen = pokes();
+            if !board.rounds.watch() {
+                return;
+            }
+            worker_sleep(seen);
+        }
+    });
+    board.call(0);
+    other.join().expect("a caller");
     worker.join().expect("the worker");
 }
 

@@ -112,18 +112,36 @@ pub(super) fn a_bystander_of_atomics_sees_that_it_is_over() {
 /// the period of that one too before it flips back to it.
 pub(super) fn a_grace_period_cut_short() {
     let world = World::new(ALL_THREADS);
-    let running = run_on(0);
-    let token = world.enter();
-    drop(running);
+    let token = world.enter_on(0);
+    let old = world.unpublish();
+    let round = world.join();
     machine::refuse_next_barrier();
-    let refused = !machine::survive(|| world.synchronize());
+    assert!(!machine::survive(|| world.wait(round)), "refused");
     let reader = on(0, &world, move |world, _| {
         world.read_at(0);
         world.exit(token);
         world.section();
     });
-    assert!(refused);
+    world.wait(round);
+    world.source.reclaim(old);
     world.update();
+    reader.join().expect("the reader");
+}
+
+/// Obligations 1 and 4: sections begin while the kernel refuses a barrier. Whoever goes on with that
+/// grace period restarts the sequences first.
+pub(super) fn a_barrier_refused_while_sections_begin() {
+    let world = World::new(ALL_THREADS);
+    let reader = on(0, &world, |world, _| {
+        world.section();
+        world.section();
+    });
+    let old = world.unpublish();
+    let round = world.join();
+    machine::refuse_next_barrier();
+    assert!(!machine::survive(|| world.wait(round)), "refused");
+    world.wait(round);
+    world.source.reclaim(old);
     world.update();
     reader.join().expect("the reader");
 }

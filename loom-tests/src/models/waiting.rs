@@ -21,8 +21,8 @@ pub(super) fn followers_wake_up() {
     next.join().expect("the next leader");
 }
 
-/// Obligation 5: all who wait for one round wake up when it is done, though the next begins at once.
-pub(super) fn all_followers_wake_up() {
+/// Two who wait for a round that this thread leads, and whether it needs another one itself.
+fn two_followers(and_another: bool) {
     let board = Board::new();
     let lead = board.rounds.try_lead().expect("the lead");
     let followers = [1, 2].map(|n| {
@@ -31,10 +31,23 @@ pub(super) fn all_followers_wake_up() {
     });
     board.work(&lead);
     drop(lead);
-    board.call(0);
+    if and_another {
+        board.call(0);
+    }
     for follower in followers {
         follower.join().expect("a follower");
     }
+}
+
+/// Obligation 5: all who wait for one round wake up when it is done.
+pub(super) fn all_followers_wake_up() {
+    two_followers(false);
+}
+
+/// Obligation 5: who is about to sleep over a round that is done does not, though the next one has
+/// a leader already.
+pub(super) fn followers_of_a_round_that_another_follows() {
+    two_followers(true);
 }
 
 /// Obligation 5: sleeps with a time limit end at any time.
