@@ -30,3 +30,20 @@ pub fn mutate(number: usize) {
 pub(crate) fn mutated() -> usize {
     MUTATED.load(std::sync::atomic::Ordering::Relaxed)
 }
+
+/// A model's row in the table of the README: what it holds, its bounds, the mutants it must catch.
+pub fn row(model: &Model, executions: usize) -> String {
+    let mutants: Vec<String> = mutations::MUTANTS
+        .iter()
+        .filter(|mutant| mutant.model == model.name)
+        .map(|mutant| format!("{}: {}", mutant.letter, mutant.name))
+        .collect();
+    format!(
+        "| {} | `{}` | {} | {} | {executions} | {} |",
+        model.obligation,
+        model.name,
+        model.size,
+        model.preemptions,
+        mutants.join("; ")
+    )
+}

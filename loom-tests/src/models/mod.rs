@@ -32,7 +32,7 @@ pub struct Model {
     /// Its size: threads, sections, grace periods.
     pub size: &'static str,
     /// How often a thread may be preempted in one execution, unless `LOOM_MAX_PREEMPTIONS` says;
-    /// 2 in builds without optimisation.
+    /// so many more as `URCU_LOOM_DEEPER` says; 2 at most in builds without optimisation.
     pub preemptions: usize,
     /// What must happen in some execution.
     witnesses: &'static [&'static str],
@@ -64,7 +64,8 @@ impl Model {
         let bound = if cfg!(debug_assertions) {
             self.preemptions.min(2)
         } else {
-            self.preemptions
+            let deeper = std::env::var("URCU_LOOM_DEEPER").ok();
+            self.preemptions + deeper.and_then(|more| more.parse().ok()).unwrap_or(0)
         };
         let bound = *builder.preemption_bound.get_or_insert(bound);
         SEEN.set(0);
