@@ -7,10 +7,18 @@
 //!   sequence but the first, and wherever a model calls `step`: that is where an interrupt can
 //!   land. On a request it runs `fence(SeqCst)`, acknowledges, and the sequence it is in *aborts*.
 //!   A thread that goes off its CPU fences, and acknowledges too.
-//! * **`restart_sequences`** fences, posts a request to each CPU that runs a thread, blocks
-//!   until all have acknowledged, and fences. It skips idle CPUs, as membarrier does.
-//!   `refuse_next_barrier` makes it refuse once, as a filter that is installed late would.
-//! * **Futexes**: comparing the word and going to sleep are one step to those who wake.
+//! * **The barrier** (`restart_sequences`) fences, posts a request to each CPU that runs a thread,
+//!   blocks until all have acknowledged, and fences. It skips idle CPUs, as membarrier does.
+//!   `refuse_next_barrier` makes it refuse once, as a filter that is installed late would. After
+//!   `share_barriers` callers share them through the shipped `Rounds`, by the same lines as in
+//!   `urcu/src/machine.rs`; else each issues its own, which explores less.
+//! * **Futexes**: comparing the word and going to sleep are one step to those who wake. Wakers say
+//!   how many, and the first who came are the first to wake up.
+//! * **The worker** has a word that others change to poke it, by the lines of `urcu/src/worker.rs`.
+//! * **Time limits** are over at once: loom lets everything else happen before or after. A
+//!   `Watch` says which sleeps have one, and who finds that it waits for itself and panics.
+//! * **Panics on purpose** (`survive`) unwind while other threads go on.
+//! * **Memory** for any number of domains, zeroed, at addresses of its own each.
 //!
 //! # Where it differs from Linux
 //! * *Weaker:* the loads of a sequence are relaxed except that of the period (B) and of a
@@ -22,10 +30,15 @@
 //!   a sequence that has done nothing, which is the same as one that lands before it.
 //! * *Stronger:* sequences abort for the writer's sake, or when a model asks (`abort_next`).
 //!   Linux aborts them for signals and preemption too, which leads to the same slow ways.
-//! * *Stronger:* futexes do not wake for no reason; the writer looks again in any case, so such a
-//!   waking only adds turns to its loop.
+//! * *Stronger:* futexes do not wake for no reason. Every sleeper looks again in any case, and a
+//!   sleep with a time limit is such a waking.
+//! * *Stronger:* whoever is woken sees what its waker did. The kernel's locks have it so too; and
+//!   who does not sleep is not helped by it.
+//! * *Stronger:* a thread that waits for a barrier or sleeps runs on no CPU. On Linux it has left
+//!   the user's code, which is the same to sequences.
 //! * All waiting is by blocking: a loop around `yield_now` would hide interleavings, and a lost
-//!   wake-up is a deadlock, which loom reports.
+//!   wake-up is a deadlock, which loom reports. The locks are our own (`lock`), because loom's
+//!   cannot be used while a thread unwinds.
 //!
 //! # Faults
 //! [`Fault`] makes the machine break one promise, to show that some model needs it.
