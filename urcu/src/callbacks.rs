@@ -22,6 +22,7 @@ mod drain;
 mod job;
 mod queue;
 mod record;
+mod sealing;
 
 pub(crate) use drain::{barrier, finish, run_now};
 pub use job::{Executor, Job, Runner};
@@ -36,7 +37,7 @@ use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use rseq_ops::ops::{Appended, Outcome};
+use rseq_ops::ops::Appended;
 
 use crate::domain::{Domain, State};
 use crate::stall::Watch;
@@ -290,24 +291,18 @@ impl Tasks {
         // Before the full chunk leaves its slot: a `barrier` after that must know of it.
         let ticket = (end != 0).then(|| queue.ticket(machine::cpu()));
         // SAFETY: the chunk is empty and left to the slot if it is committed.
-        let replaced = unsafe {
-            let readers = &state.grace_periods.readers;
-            readers.replace_chunk(end, new.start())
-        };
-        if replaced != Outcome::Committed {
+        let exchanged = unsafe { sealing::exchange(&state.grace_periods, end, new.start()) };
+        let Some(round) = exchanged else {
             queue.recycle(new);
             if let Some(ticket) = ticket {
                 queue.cancel(ticket);
             }
             return true;
-        }
+        };
         new.leave();
         if let Some(ticket) = ticket {
             // SAFETY: it was in the slot, and this thread has taken it out.
             let (full, length) = unsafe { Chunk::from_end(end) };
-            // What its callbacks' owners did before happened on this CPU before: so before the
-            // read-modify-write in `join`, as for a caller of `synchronize`.
-            let round = state.grace_periods.rounds.join();
             queue.seal(full, length, round, &ticket);
             self.after_sealing(state);
         } else {
@@ -320,26 +315,19 @@ impl Tasks {
     }
 
     /// For the leader of a grace period that is about to end, whose period was `old`: seals what
-    /// the slots hold. The callbacks wait for the grace period after this one.
+    /// the slots hold.
     pub(crate) fn collect(&self, state: &State, old: usize) {
-        for slot in 0..machine::slots() {
-            // Relaxed: the restart after the flip lies between the sequences and us.
-            let end = machine::buffer(old, slot).load(Relaxed);
-            if end == 0 {
-                continue;
-            }
-            machine::buffer(old, slot).store(0, Relaxed);
-            // SAFETY: no sequence writes to slots of this period any more; it is taken once.
+        sealing::collect(&state.grace_periods.rounds, old, |slot, end, round| {
+            // SAFETY: taken out of its slot, once.
             let (chunk, length) = unsafe { Chunk::from_end(end) };
             let queue = self.queue();
             if length == 0 {
                 queue.recycle(chunk);
-                continue;
+            } else {
+                let ticket = queue.ticket(slot);
+                queue.seal(chunk, length, round, &ticket);
             }
-            let next = state.grace_periods.rounds.done() + 2;
-            let ticket = queue.ticket(slot);
-            queue.seal(chunk, length, next, &ticket);
-        }
+        });
     }
 
     /// Begins a grace period if that is worth while.

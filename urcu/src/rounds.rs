@@ -53,7 +53,7 @@ impl Rounds {
     pub(crate) fn join(&self) -> u64 {
         // J: a read-modify-write reads the last value, and the leader's that comes after it in
         // the order of changes acquires ours. A plain load could miss that a round has begun.
-        self.begun.fetch_add(0, Ordering::AcqRel) + 1
+        self.begun.fetch_add(0, Ordering::Release) + 1
     }
 
     pub(crate) fn is_done(&self, round: u64) -> bool {
@@ -99,16 +99,25 @@ impl Rounds {
     }
 
     fn sleep(&self, round: u64, watch: &Watch<'_>) {
+        // May panic; not after the sleep, for then a waking that was meant to find a new leader
+        // would be lost. Now somebody leads, and will wake others.
+        watch.follow();
         let parity = (round & 1) as usize;
-        let sleeper = Sleeper::new(self, parity);
+        let (sleepers, turns) = (&self.sleepers[parity], &self.turns[parity]);
+        sleepers.fetch_add(1, Ordering::Relaxed);
+        // Turns that are slept on are odd: a child that is forked meanwhile, by a signal handler,
+        // finds 0 and does not sleep on.
+        // Acquire: pairs with the release in `wake`: who sees the new turn sees why it came.
+        let turn = turns.fetch_or(1, Ordering::Acquire) | 1;
         // N: either the leader's look, after O, finds us, or we find what it did.
         fence(Ordering::SeqCst);
         if !self.is_done(round) && self.led.load(Ordering::Relaxed) != 0 {
-            let word = &self.turns[parity];
-            machine::futex_wait(word, sleeper.turn, watch.patience_of_a_follower());
+            machine::futex_wait(turns, turn, watch.patience_of_a_follower());
         }
-        watch.follow();
-        sleeper.leave();
+        // In such a child nobody is counted any more.
+        if turns.load(Ordering::Relaxed) != 0 {
+            sleepers.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     fn wake(&self, parity: usize, how_many: i32) {
@@ -139,44 +148,6 @@ impl Rounds {
     }
 }
 
-/// One who is counted among the sleepers.
-struct Sleeper<'r> {
-    rounds: &'r Rounds,
-    parity: usize,
-    turn: u32,
-}
-
-impl<'r> Sleeper<'r> {
-    fn new(rounds: &'r Rounds, parity: usize) -> Self {
-        rounds.sleepers[parity].fetch_add(1, Ordering::Relaxed);
-        // Turns that are slept on are odd: a child that is forked meanwhile, by a signal handler,
-        // finds 0 and does not sleep on.
-        // Acquire: pairs with the release in `wake`: who sees the new turn sees why it came.
-        let turn = rounds.turns[parity].fetch_or(1, Ordering::Acquire) | 1;
-        Sleeper {
-            rounds,
-            parity,
-            turn,
-        }
-    }
-
-    fn leave(self) {
-        // In such a child nobody is counted any more.
-        if self.rounds.turns[self.parity].load(Ordering::Relaxed) != 0 {
-            self.rounds.sleepers[self.parity].fetch_sub(1, Ordering::Relaxed);
-        }
-        core::mem::forget(self);
-    }
-}
-
-impl Drop for Sleeper<'_> {
-    /// The thread panics, because it waits for itself. It may be the one that was woken to lead.
-    fn drop(&mut self) {
-        self.rounds.wake(self.parity, 1);
-        self.rounds.sleepers[self.parity].fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Lead<'_> {
     /// Begins the next round, unless a leader that gave up has begun it already: rounds end one by
     /// one, or their sleepers' parities would not tell them apart.
@@ -184,7 +155,7 @@ impl Lead<'_> {
         let rounds = self.0;
         if rounds.begun.load(Ordering::Relaxed) == rounds.done.load(Ordering::Relaxed) {
             // K
-            rounds.begun.fetch_add(1, Ordering::AcqRel);
+            rounds.begun.fetch_add(1, Ordering::Acquire);
         }
     }
 

@@ -1,314 +1,231 @@
 //! Shows that the models have teeth: breaks one thing at a time, in the shipped sources or in the
-//! emulated kernel's promises, and demands that some model fails.
+//! emulated kernel's promises, and demands that the model that is there for it fails.
 //!
-//! Mutated sources are compiled in a workspace of their own under the target directory. Each
-//! mutation replaces a text that must occur exactly once, so that none outlives the code it breaks.
+//! Mutated sources are compiled in a workspace of their own under the target directory. All mutants
+//! that do not overlap share a program, which is told by number what to break.
+//!
+//! `mutants PART` tries those whose names contain a part; `mutants --any [PART]` tries all models on
+//! each, and says which is the first to notice.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs, panic, thread};
 
 use urcu_loom_tests::MODELS;
-use urcu_loom_tests::machine::{Fault, break_promise};
+use urcu_loom_tests::machine::{break_promise, somebody_sleeps};
+use urcu_loom_tests::mutations::{Change, Edit, FILES, MUTANTS, UNSEEN};
 
 /// A model that runs longer than this has not noticed.
-const PATIENCE: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_secs(60);
 
-const NO_MODEL_FAILED: &str = "no model failed";
-
-/// What a mutation does to a source file: this text becomes that.
-struct Edit {
-    file: &'static str,
-    from: &'static str,
-    to: &'static str,
-}
-
-const READERS: &str = "readers.rs";
-const GRACE_PERIOD: &str = "grace_period.rs";
-
-const fn edit(file: &'static str, from: &'static str, to: &'static str) -> Edit {
-    Edit { file, from, to }
-}
-
-/// Mutations of the shipped sources.
-const MUTATIONS: &[(&str, &[Edit])] = &[
-    (
-        "A relaxed",
-        &[edit(
-            READERS,
-            ".store(old ^ machine::PERIOD_BIT, Ordering::Release)",
-            ".store(old ^ machine::PERIOD_BIT, Ordering::Relaxed)",
-        )],
-    ),
-    (
-        "B relaxed in the atomic begin",
-        &[edit(
-            READERS,
-            "if self.period.load(Ordering::Acquire) == word",
-            "if self.period.load(Ordering::Relaxed) == word",
-        )],
-    ),
-    (
-        "C dropped",
-        &[edit(GRACE_PERIOD, "machine::restart_sequences();", "")],
-    ),
-    (
-        "C before the flip",
-        &[
-            edit(GRACE_PERIOD, "machine::restart_sequences();", ""),
-            edit(
-                GRACE_PERIOD,
-                "let old = self.readers.flip();",
-                "machine::restart_sequences();\n        let old = self.readers.flip();",
-            ),
-        ],
-    ),
-    (
-        "D relaxed in the atomic end",
-        &[edit(
-            READERS,
-            "machine::shared(word, machine::stripe()).fetch_sub(1, Ordering::Release)",
-            "machine::shared(word, machine::stripe()).fetch_sub(1, Ordering::Relaxed)",
-        )],
-    ),
-    (
-        "E relaxed for sequences",
-        &[edit(
-            READERS,
-            "machine::net(old, slot).load(Ordering::Acquire)",
-            "machine::net(old, slot).load(Ordering::Relaxed)",
-        )],
-    ),
-    (
-        "E relaxed for atomics",
-        &[edit(
-            READERS,
-            "machine::shared(old, slot).load(Ordering::Acquire)",
-            "machine::shared(old, slot).load(Ordering::Relaxed)",
-        )],
-    ),
-    (
-        "atomics not summed",
-        &[edit(
-            READERS,
-            "+ machine::shared(old, slot).load(Ordering::Acquire)",
-            "",
-        )],
-    ),
-    (
-        "F dropped",
-        &[edit(
-            READERS,
-            "// F: pairs with G.\n        fence(Ordering::SeqCst);",
-            "",
-        )],
-    ),
-    (
-        "G dropped",
-        &[edit(
-            READERS,
-            "sees the subtraction.\n        fence(Ordering::SeqCst);",
-            "sees the subtraction.",
-        )],
-    ),
-    (
-        "H dropped",
-        &[edit(
-            READERS,
-            "on AArch64.\n            fence(Ordering::SeqCst);",
-            "on AArch64.",
-        )],
-    ),
-    (
-        "no second look after H",
-        &[edit(
-            READERS,
-            "if self.period.load(Ordering::Acquire) == word",
-            "if true",
-        )],
-    ),
-    (
-        "an addition taken back does not wake",
-        &[edit(
-            READERS,
-            "counter.fetch_sub(1, Ordering::Release);\n            self.wake();",
-            "counter.fetch_sub(1, Ordering::Release);",
-        )],
-    ),
-    (
-        "a late end by a sequence does not wake",
-        &[edit(
-            READERS,
-            "(Outcome::Committed, false) => return self.wake()",
-            "(Outcome::Committed, false) => return",
-        )],
-    ),
-    (
-        "a late end by atomics does not wake",
-        &[edit(
-            READERS,
-            "fetch_sub(1, Ordering::Release);\n        self.wake();",
-            "fetch_sub(1, Ordering::Release);",
-        )],
-    ),
-    (
-        "no sum before sleeping",
-        &[edit(
-            READERS,
-            "if self.any_open(old) {\n            machine::futex_wait",
-            "if true {\n            machine::futex_wait",
-        )],
-    ),
-    (
-        "the waker leaves the waiter's mark",
-        &[edit(
-            READERS,
-            "self.waiter.store(0, Ordering::Relaxed);\n            machine::futex_wake",
-            "machine::futex_wake",
-        )],
-    ),
-    (
-        "woken before the mark is taken away",
-        &[edit(
-            READERS,
-            "self.waiter.store(0, Ordering::Relaxed);\n            machine::futex_wake(&self.waiter);",
-            "machine::futex_wake(&self.waiter);\n            self.waiter.store(0, Ordering::Relaxed);",
-        )],
-    ),
-    (
-        "settled before drained",
-        &[edit(
-            GRACE_PERIOD,
-            "self.drain(old);\n        self.readers.settle(old);",
-            "self.readers.settle(old);\n        self.drain(old);",
-        )],
-    ),
-    (
-        "settling loses the sum",
-        &[edit(READERS, "left += value;", "")],
-    ),
-    ("not drained", &[edit(GRACE_PERIOD, "self.drain(old);", "")]),
-    (
-        "drained before C",
-        &[
-            edit(GRACE_PERIOD, "self.drain(old);", ""),
-            edit(
-                GRACE_PERIOD,
-                "machine::restart_sequences();",
-                "self.drain(old); machine::restart_sequences();",
-            ),
-        ],
-    ),
-    (
-        "grace periods overlap",
-        &[edit(
-            GRACE_PERIOD,
-            ".unwrap_or_else(|poisoned| poisoned.into_inner());",
-            ".unwrap_or_else(|poisoned| poisoned.into_inner());\n        \
-             drop(undrained);\n        let mut undrained = Box::new(None);",
-        )],
-    ),
-    (
-        "a grace period cut short is forgotten",
-        &[edit(GRACE_PERIOD, "*undrained = Some(old);", "")],
-    ),
+/// What of the package a mutant's package has too.
+const OURS: &[&str] = &[
+    "lib.rs",
+    "mutations.rs",
+    "machine",
+    "models",
+    "bin/mutants.rs",
 ];
 
-/// Mutations that no model can notice, and why that is right.
-const HARMLESS: &[(&str, &str)] = &[
-    (
-        "the addition taken back with a relaxed subtraction",
-        "no access of a section lies before it",
-    ),
-    (
-        "not settled",
-        "the sum of the counters is right either way; it is for speed",
-    ),
-    (
-        "H as a SeqCst read-modify-write",
-        "loom takes SeqCst accesses for AcqRel, so it would reject right code on x86-64 too",
-    ),
-];
+/// How a model fails, from the message of its panic.
+fn how(message: &str) -> String {
+    if message.contains("deadlock; threads") {
+        let how = if somebody_sleeps() {
+            "lost wake-up"
+        } else {
+            "deadlock"
+        };
+        return how.to_owned();
+    }
+    if message.contains("Causality violation") {
+        return "data race".to_owned();
+    }
+    if message.contains("maximum number of branches") {
+        return "livelock".to_owned();
+    }
+    let said: Vec<&str> = message.lines().collect();
+    let said = said
+        .first()
+        .map_or("", |first| first.rsplit("failed: ").next().unwrap_or(first));
+    format!("assertion: {said}")
+}
 
-/// The models, one by one, until one fails: what a mutant's process does. By hand, `mutantN run
-/// MODEL` and `mutants FAULT run MODEL` run one.
-fn run_models(only: Option<&str>) {
-    for model in MODELS {
-        if only.is_some_and(|only| only != model.name) {
-            continue;
+/// A mutant's process: breaks one thing, runs the models named, and says how it ends.
+fn run(number: usize, models: &[String]) {
+    if let Some(mutant) = MUTANTS.get(number) {
+        match mutant.change {
+            Change::Kernel(fault) => break_promise(fault),
+            Change::Source(_) => urcu_loom_tests::mutate(number),
         }
-        println!("{}", model.name);
-        model.check();
+    }
+    panic::set_hook(Box::new(|info| {
+        let message = info.payload_as_str().unwrap_or("a panic");
+        println!("{}", how(message));
+    }));
+    for model in MODELS {
+        if models.is_empty() || models.iter().any(|name| name == model.name) {
+            println!("{}", model.name);
+            model.check();
+        }
     }
     println!();
 }
 
 enum Verdict {
-    Caught(String),
+    Caught { model: String, how: String },
     Survived(&'static str),
 }
 
-/// Runs the models in a process of their own. It says which it begins, and an empty line at last.
-fn judge(mut command: Command) -> Verdict {
-    let mut child = command
-        .arg("run")
+const NO_MODEL_FAILED: &str = "no model failed";
+
+/// Runs models in a process of their own. It says which it begins, how one fails, and an empty line
+/// if none does.
+fn judge(program: &Path, number: usize, model: Option<&str>) -> Verdict {
+    let mut child = Command::new(program)
+        .arg("--run")
+        .arg(number.to_string())
+        .args(model)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .expect("a process for the models");
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("a status") {
-            break status;
+    let said = BufReader::new(child.stdout.take().expect("piped"));
+    let (sender, lines) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        for line in said.lines().map_while(Result::ok) {
+            let _ = sender.send(line);
         }
-        if start.elapsed() > PATIENCE {
-            child.kill().expect("our own process");
-            child.wait().expect("a status");
-            return Verdict::Survived("out of time");
-        }
-        thread::sleep(Duration::from_millis(5));
+    });
+    let mut running = None;
+    let patience = if model.is_some() {
+        PATIENCE
+    } else {
+        PATIENCE * 10
     };
-    if status.success() {
-        return Verdict::Survived(NO_MODEL_FAILED);
-    }
-    let mut said = String::new();
-    std::io::Read::read_to_string(&mut child.stdout.take().expect("piped"), &mut said)
-        .expect("text");
-    match said.lines().last() {
-        Some(model) if !model.is_empty() => Verdict::Caught(model.to_owned()),
-        _ => Verdict::Survived("the models did not start"),
-    }
+    let end = Instant::now() + patience;
+    let verdict = loop {
+        match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(line) if line.is_empty() => break Verdict::Survived(NO_MODEL_FAILED),
+            Ok(line) if MODELS.iter().any(|model| model.name == line) => running = Some(line),
+            Ok(how) => match running {
+                Some(model) => break Verdict::Caught { model, how },
+                None => break Verdict::Survived("the models did not start"),
+            },
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                break Verdict::Survived("out of time");
+            }
+            Err(_) => break Verdict::Survived("the models said nothing"),
+        }
+    };
+    // Our own process. What it says after the first failure does not count.
+    let _ = child.kill();
+    child.wait().expect("a status");
+    verdict
 }
 
 fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        for entry in fs::read_dir(from).expect("a folder") {
+            let entry = entry.expect("an entry");
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+        return;
+    }
     fs::create_dir_all(to.parent().expect("a folder")).expect("folders");
     fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
 }
 
-/// Writes one mutant's package.
-fn write_package(root: &Path, name: &str, edits: &[Edit]) {
+/// A change of a source file: what stands at `from..to` becomes `text`.
+struct Patch {
+    file: &'static str,
+    from: usize,
+    to: usize,
+    text: String,
+}
+
+/// Where the edit of mutant `number` goes.
+fn patch(number: usize, edit: &Edit, sources: &[(&'static str, String)]) -> Patch {
+    let (before, rest) = edit.text.split_once('«').expect("an angle quote");
+    let (broken, after) = rest.split_once('»').expect("two angle quotes");
+    let (_, source) = sources
+        .iter()
+        .find(|(file, _)| *file == edit.file)
+        .expect("a source");
+    let found: Vec<_> = source
+        .match_indices(&format!("{before}{broken}{after}"))
+        .collect();
+    let [(at, _)] = found[..] else {
+        panic!(
+            "in {}, occurrences of {:?}: {}",
+            edit.file,
+            edit.text,
+            found.len()
+        );
+    };
+    let from = at + before.len();
+    let choice = format!(
+        "if crate::mutated() == {number} {{ {} }} else {{ {broken} }}",
+        edit.to
+    );
+    let statement = broken.is_empty() || broken.ends_with(';');
+    Patch {
+        file: edit.file,
+        from,
+        to: from + broken.len(),
+        text: if statement {
+            choice
+        } else {
+            format!("({choice})")
+        },
+    }
+}
+
+/// Distributes the mutants over as few copies of the sources as they fit in without overlapping.
+/// For each copy its patches; for each mutant its copy.
+fn layers(sources: &[(&'static str, String)]) -> (Vec<Vec<Patch>>, Vec<usize>) {
+    let mut layers: Vec<Vec<Patch>> = vec![Vec::new()];
+    let mut homes = Vec::new();
+    for (number, mutant) in MUTANTS.iter().enumerate() {
+        let Change::Source(edits) = mutant.change else {
+            homes.push(0);
+            continue;
+        };
+        let patches: Vec<Patch> = edits
+            .iter()
+            .map(|edit| patch(number, edit, sources))
+            .collect();
+        let overlap = |a: &Patch, b: &Patch| a.file == b.file && a.from <= b.to && b.from <= a.to;
+        let fits =
+            |layer: &Vec<Patch>| !layer.iter().any(|a| patches.iter().any(|b| overlap(a, b)));
+        let home = layers.iter().position(fits).unwrap_or(layers.len());
+        if home == layers.len() {
+            layers.push(Vec::new());
+        }
+        layers[home].extend(patches);
+        homes.push(home);
+    }
+    (layers, homes)
+}
+
+/// Writes a package with one copy of the sources.
+fn write_package(root: &Path, name: &str, mut layer: Vec<Patch>, sources: &[(&str, String)]) {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
     let package = root.join(name).join("loom-tests");
-    for file in [
-        "lib.rs",
-        "lock.rs",
-        "machine.rs",
-        "models.rs",
-        "bin/mutants.rs",
-    ] {
+    for file in OURS {
         copy(
             &ours.join("src").join(file),
             &package.join("src").join(file),
         );
     }
-    for file in [READERS, GRACE_PERIOD] {
-        let mut text = fs::read_to_string(ours.join("../urcu/src").join(file)).expect("a source");
-        for edit in edits.iter().filter(|edit| edit.file == file) {
-            let occurrences = text.matches(edit.from).count();
-            assert_eq!(occurrences, 1, "in {file}, occurrences of {:?}", edit.from);
-            text = text.replace(edit.from, edit.to);
+    layer.sort_by_key(|patch| std::cmp::Reverse(patch.from));
+    for (file, source) in sources {
+        let mut text = source.clone();
+        for patch in layer.iter().filter(|patch| patch.file == *file) {
+            text.replace_range(patch.from..patch.to, &patch.text);
         }
         let to = root.join(name).join("urcu/src").join(file);
         fs::create_dir_all(to.parent().expect("a folder")).expect("folders");
@@ -323,26 +240,30 @@ fn write_package(root: &Path, name: &str, edits: &[Edit]) {
     fs::write(package.join("Cargo.toml"), manifest).expect("a manifest");
 }
 
-/// Compiles all mutated sources; the folder of their programs.
-fn build(root: &Path) -> PathBuf {
-    let names: Vec<String> = (0..MUTATIONS.len()).map(|n| format!("mutant{n}")).collect();
-    for (name, (_, edits)) in names.iter().zip(MUTATIONS) {
-        write_package(root, name, edits);
-    }
-    let members: Vec<String> = names
+/// Compiles the mutated sources; for each mutant its program.
+fn build(root: &Path) -> Vec<PathBuf> {
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources: Vec<(&'static str, String)> = FILES
         .iter()
-        .map(|n| format!("\"{n}/loom-tests\""))
+        .map(|file| {
+            let source = fs::read_to_string(ours.join("../urcu/src").join(file));
+            (*file, source.expect("a source"))
+        })
         .collect();
+    let (layers, homes) = layers(&sources);
+    let mut members = Vec::new();
+    for (n, layer) in layers.into_iter().enumerate() {
+        let name = format!("mutants{n}");
+        write_package(root, &name, layer, &sources);
+        members.push(format!("\"{name}/loom-tests\""));
+    }
     let manifest = format!(
         "[workspace]\nresolver = \"3\"\nmembers = [{}]\n\
          [profile.release]\nopt-level = 2\ndebug = false\n",
         members.join(", ")
     );
     fs::write(root.join("Cargo.toml"), manifest).expect("a manifest");
-    copy(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock"),
-        &root.join("Cargo.lock"),
-    );
+    copy(&ours.join("../Cargo.lock"), &root.join("Cargo.lock"));
     let target = root.join("target");
     let built = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--release", "--offline", "--quiet"])
@@ -352,77 +273,86 @@ fn build(root: &Path) -> PathBuf {
         .status()
         .expect("cargo");
     assert!(built.success(), "the mutants do not compile");
-    target.join("release")
+    let program = |home| target.join("release").join(format!("mutants{home}"));
+    homes.into_iter().map(program).collect()
 }
 
 fn main() -> ExitCode {
-    let mut arguments = env::args().skip(1);
-    if let Some(first) = arguments.next() {
-        if first != "run" {
-            arguments.next();
-            let fault = Fault::ALL.iter().find(|(name, _)| *name == first);
-            break_promise(fault.expect("the name of a fault").1);
-        }
-        run_models(arguments.next().as_deref());
+    let mut arguments: Vec<String> = env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "--run") {
+        run(arguments[1].parse().expect("a number"), &arguments[2..]);
         return ExitCode::SUCCESS;
     }
+    let any = arguments.first().is_some_and(|first| first == "--any");
+    if any {
+        arguments.remove(0);
+    }
+    let chosen = |name: &str| {
+        arguments.is_empty() || arguments.iter().any(|part| name.contains(part.as_str()))
+    };
 
     let program = env::current_exe().expect("this program");
-    // What fails unbroken would catch everything.
-    match judge(Command::new(&program)) {
-        Verdict::Survived(NO_MODEL_FAILED) => {}
-        Verdict::Survived(why) => {
-            println!("without any mutation: {why}");
-            return ExitCode::FAILURE;
-        }
-        Verdict::Caught(model) => {
-            println!("without any mutation, {model} fails");
-            return ExitCode::FAILURE;
-        }
-    }
-    let root = program.with_file_name("loom-mutants");
-    let programs = build(&root);
+    let programs = build(&program.with_file_name("loom-mutants"));
+    // What fails unbroken would catch everything: so the mutants' own program, with nothing broken.
+    let unbroken =
+        (!any && arguments.is_empty()).then_some((programs[0].clone(), usize::MAX, None));
+    let jobs = MUTANTS.iter().zip(programs).enumerate();
+    let jobs = jobs
+        .filter(|(_, (mutant, _))| chosen(mutant.name))
+        .map(|(number, (mutant, program))| (program, number, Some(mutant)));
+    let queue = Mutex::new(unbroken.into_iter().chain(jobs));
 
-    let mut mutants: Vec<(String, Command)> = Vec::new();
-    for (name, _) in Fault::ALL {
-        let mut command = Command::new(&program);
-        command.arg(name);
-        mutants.push((format!("kernel: {name}"), command));
-    }
-    for (n, (name, _)) in MUTATIONS.iter().enumerate() {
-        let command = Command::new(programs.join(format!("mutant{n}")));
-        mutants.push((format!("source: {name}"), command));
-    }
-
-    let all = mutants.len();
-    let survived = AtomicUsize::new(0);
-    let queue = std::sync::Mutex::new(mutants.into_iter());
+    let (caught, survived) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 loop {
                     let next = queue.lock().expect("no panic").next();
-                    let Some((name, command)) = next else { break };
+                    let Some((program, number, mutant)) = next else {
+                        break;
+                    };
                     let start = Instant::now();
-                    let verdict = judge(command);
+                    let model = mutant.filter(|_| !any).map(|mutant| mutant.model);
+                    let verdict = judge(&program, number, model);
                     let seconds = start.elapsed().as_secs_f64();
-                    match verdict {
-                        Verdict::Caught(model) => {
-                            println!("caught   {name:50} {model} ({seconds:.2} s)");
+                    let Some(mutant) = mutant else {
+                        match verdict {
+                            Verdict::Survived(NO_MODEL_FAILED) => {
+                                println!("unbroken, no model fails ({seconds:.0} s)");
+                            }
+                            Verdict::Survived(why) => {
+                                survived.fetch_add(1, Ordering::Relaxed);
+                                println!("UNBROKEN {why}");
+                            }
+                            Verdict::Caught { model, how } => {
+                                survived.fetch_add(1, Ordering::Relaxed);
+                                println!("UNBROKEN, {model} fails: {how}");
+                            }
                         }
-                        Verdict::Survived(how) => {
+                        continue;
+                    };
+                    let name = format!("{}: {}", mutant.letter, mutant.name);
+                    match verdict {
+                        Verdict::Caught { model, how } => {
+                            caught.fetch_add(1, Ordering::Relaxed);
+                            println!("caught   {name:58} {model}: {how} ({seconds:.2} s)");
+                        }
+                        Verdict::Survived(why) => {
                             survived.fetch_add(1, Ordering::Relaxed);
-                            println!("SURVIVED {name:50} {how} ({seconds:.2} s)");
+                            println!(
+                                "SURVIVED {name:58} {}: {why} ({seconds:.2} s)",
+                                mutant.model
+                            );
                         }
                     }
                 }
             });
         }
     });
-    for (name, why) in HARMLESS {
-        println!("harmless {name}: {why}");
+    for (name, why) in UNSEEN {
+        println!("unseen   {name}: {why}");
     }
-    let survived = survived.into_inner();
-    println!("mutants: {} caught, {survived} survived", all - survived);
+    let (caught, survived) = (caught.into_inner(), survived.into_inner());
+    println!("mutants: {caught} caught, {survived} survived");
     ExitCode::from(u8::from(survived != 0))
 }

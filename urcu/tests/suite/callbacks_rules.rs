@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rseq_ops::Owner;
-use urcu::{Domain, Rcu, Runner};
+use urcu::{Budget, Domain, Rcu, Runner};
 
 use crate::support::{deadline, length, sequences, skip, storm};
 
@@ -72,7 +72,10 @@ fn a_full_chunk_waits_for_a_grace_period_that_has_not_begun() {
 fn thousands_of_callbacks_share_a_grace_period() {
     let _deadline = deadline("thousands_of_callbacks_share_a_grace_period");
     const CALLBACKS: usize = 100_000;
-    let domain = Domain::new().run_by(Runner::Caller);
+    // Of a quarter of the budget on there are more.
+    let domain = Domain::new()
+        .run_by(Runner::Caller)
+        .with_budget(Budget::new(1 << 20, 1 << 30));
     let ran = Arc::new(AtomicUsize::new(0));
     (0..CALLBACKS).for_each(|_| count(&domain, &ran));
     while ran.load(Ordering::SeqCst) < CALLBACKS {

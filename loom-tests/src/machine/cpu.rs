@@ -1,0 +1,221 @@
+//! Virtual CPUs, interrupts, and the barrier that is made of them.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::lock::{Lock, Tally};
+use super::{
+    AtomicUsize, CPUS, Fault, Kernel, Mode, Ordering, Watch, faulty, fence, kernel, mode, two,
+};
+use crate::rounds::Rounds;
+
+/// The states of a mailbox.
+const IDLE: usize = 0;
+const RUNNING: usize = 1;
+const REQUESTED: usize = 2;
+
+struct Cpu {
+    /// Held by the thread that runs.
+    turn: Lock,
+    mailbox: AtomicUsize,
+}
+
+pub(super) struct Cpus {
+    cpus: [Cpu; CPUS],
+    /// One request at a time is out.
+    barrier: Lock,
+    /// Acknowledgements of the request that is out.
+    acknowledged: Tally,
+    /// Where callers share barriers, as the shipped machine has it; `None` where each issues one
+    /// of its own, which explores less.
+    shared: RefCell<Option<Rc<Rounds>>>,
+}
+
+impl Cpus {
+    pub(super) fn new() -> Self {
+        Cpus {
+            cpus: two(|| Cpu {
+                turn: Lock::new(),
+                mailbox: AtomicUsize::new(IDLE),
+            }),
+            barrier: Lock::new(),
+            acknowledged: Tally::new(),
+            shared: RefCell::default(),
+        }
+    }
+}
+
+loom::thread_local! {
+    pub(super) static HERE: Cell<Option<usize>> = Cell::new(None);
+    static REFUSED: Cell<bool> = Cell::new(false);
+}
+
+/// The calling thread's time on a CPU.
+pub(crate) struct Running {
+    kernel: Rc<Kernel>,
+}
+
+/// Waits until the CPU is free and occupies it.
+pub(crate) fn run_on(cpu: usize) -> Running {
+    let running = Running { kernel: kernel() };
+    running.come(cpu);
+    running
+}
+
+impl Running {
+    fn come(&self, cpu: usize) {
+        self.kernel.cpus.cpus[cpu].turn.lock();
+        self.kernel.cpus.cpus[cpu]
+            .mailbox
+            .swap(RUNNING, Ordering::Relaxed);
+        // Whoever found the CPU idle has fenced before; what came before that fence is seen now.
+        fence(Ordering::SeqCst);
+        HERE.with(|here| here.set(Some(cpu)));
+    }
+
+    fn go(&self) {
+        let cpu = HERE.with(Cell::take).expect("a thread on a CPU");
+        // Whoever finds the CPU idle and fences sees what happened here.
+        fence(Ordering::SeqCst);
+        if self.kernel.cpus.cpus[cpu]
+            .mailbox
+            .swap(IDLE, Ordering::Relaxed)
+            == REQUESTED
+        {
+            self.kernel.cpus.acknowledged.add();
+        }
+        self.kernel.cpus.cpus[cpu].turn.unlock();
+    }
+
+    /// Goes on on another CPU.
+    pub(crate) fn migrate(&self, cpu: usize) {
+        self.go();
+        self.come(cpu);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A model that has failed unwinds without further steps. Unless that is another thread,
+        // which panics because it is meant to: loom runs all on one thread of the system.
+        if !std::thread::panicking() || PANICS.get() > 0 {
+            self.go();
+        }
+    }
+}
+
+/// Takes an interrupt if there is one; whether it restarts a sequence.
+pub(super) fn interrupted() -> bool {
+    let Some(cpu) = HERE.with(Cell::get) else {
+        return false;
+    };
+    let kernel = kernel();
+    // Relaxed: only the interrupt's fence orders anything, and it runs only if there is one.
+    let request = kernel.cpus.cpus[cpu].mailbox.compare_exchange(
+        REQUESTED,
+        RUNNING,
+        Ordering::Relaxed,
+        Ordering::Relaxed,
+    );
+    if request.is_err() {
+        return false;
+    }
+    fence(Ordering::SeqCst);
+    kernel.cpus.acknowledged.add();
+    !faulty(Fault::PlainBarrier)
+}
+
+/// A point outside sequences at which an interrupt can land.
+pub(crate) fn step() {
+    interrupted();
+}
+
+/// Makes the calling thread's next barrier one that the kernel refuses.
+pub(crate) fn refuse_next_barrier() {
+    REFUSED.with(|refused| refused.set(true));
+}
+
+thread_local! {
+    /// How many threads of the model unwind because they are meant to.
+    static PANICS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Panics without the hook, which would print a line in every execution.
+pub(super) fn panic_on_purpose() -> ! {
+    PANICS.set(PANICS.get() + 1);
+    std::panic::resume_unwind(Box::new(OnPurpose));
+}
+
+struct OnPurpose;
+
+/// Whether `f` returned; false if it panicked on purpose.
+pub(crate) fn survive(f: impl FnOnce()) -> bool {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
+        Ok(()) => true,
+        Err(payload) if payload.is::<OnPurpose>() => {
+            PANICS.set(PANICS.get() - 1);
+            false
+        }
+        Err(payload) => std::panic::resume_unwind(payload),
+    }
+}
+
+/// From now on callers share barriers.
+pub(crate) fn share_barriers() {
+    kernel().cpus.shared.replace(Some(Rc::new(Rounds::new())));
+}
+
+/// A full barrier on all CPUs that run this process, which restarts all sequences in flight.
+/// Whether it was issued for this caller.
+pub(crate) fn restart_sequences() -> bool {
+    if mode() == Mode::Atomics {
+        fence(Ordering::SeqCst);
+        return false;
+    }
+    let shared = kernel().cpus.shared.borrow().clone();
+    let Some(barriers) = shared else {
+        issue_barrier();
+        return true;
+    };
+    let mut issued = false;
+    barriers.wait(barriers.join(), &Watch::none(), |lead| {
+        lead.begin();
+        issue_barrier();
+        lead.finish();
+        issued = true;
+    });
+    issued
+}
+
+/// The system call.
+fn issue_barrier() {
+    if REFUSED.with(Cell::take) {
+        panic_on_purpose();
+    }
+    fence(Ordering::SeqCst);
+    if faulty(Fault::NoBarrier) {
+        return;
+    }
+    let kernel = kernel();
+    let cpus = &kernel.cpus;
+    cpus.barrier.lock();
+    let requests = cpus
+        .cpus
+        .iter()
+        .filter(|cpu| {
+            // Relaxed, as where the interrupt is taken: the fences do it.
+            let posted = cpu.mailbox.compare_exchange(
+                RUNNING,
+                REQUESTED,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            posted.is_ok()
+        })
+        .count();
+    if requests > 0 {
+        cpus.acknowledged.await_count(requests);
+    }
+    cpus.barrier.unlock();
+    fence(Ordering::SeqCst);
+}

@@ -1,0 +1,87 @@
+//! Blocking, from loom's atomics and parking. Loom's own locks cannot be used: one that is released
+//! while any thread of the model unwinds is poisoned, and cannot be taken again.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use loom::thread::{self, Thread};
+
+use super::{AtomicUsize, Ordering};
+
+/// A lock that is handed out in the order in which it is asked for, more or less.
+pub(super) struct Lock {
+    held: AtomicUsize,
+    /// Loom switches threads at its own operations alone, so this needs no lock of its own.
+    waiting: RefCell<VecDeque<Thread>>,
+}
+
+impl Lock {
+    pub(super) fn new() -> Self {
+        Lock {
+            held: AtomicUsize::new(0),
+            waiting: RefCell::default(),
+        }
+    }
+
+    pub(super) fn lock(&self) {
+        let this = thread::current();
+        while self
+            .held
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            // No operation of loom's until we are parked: each unparking meets a parked thread.
+            self.waiting.borrow_mut().push_back(this.clone());
+            thread::park();
+        }
+    }
+
+    pub(super) fn unlock(&self) {
+        self.held.store(0, Ordering::Release);
+        let next = self.waiting.borrow_mut().pop_front();
+        if let Some(thread) = next {
+            thread.unpark();
+        }
+    }
+
+    pub(super) fn with<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.lock();
+        let result = f();
+        self.unlock();
+        result
+    }
+}
+
+/// What one thread waits for and others count up.
+pub(super) struct Tally {
+    count: AtomicUsize,
+    waiting: RefCell<Option<Thread>>,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Tally {
+            count: AtomicUsize::new(0),
+            waiting: RefCell::default(),
+        }
+    }
+
+    pub(super) fn add(&self) {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        let waiting = self.waiting.borrow_mut().take();
+        if let Some(thread) = waiting {
+            thread.unpark();
+        }
+    }
+
+    /// Waits until the count is reached, and takes it back to 0.
+    pub(super) fn await_count(&self, count: usize) {
+        let this = thread::current();
+        // A read-modify-write sees the last value.
+        while self.count.fetch_add(0, Ordering::AcqRel) < count {
+            self.waiting.replace(Some(this.clone()));
+            thread::park();
+        }
+        self.count.store(0, Ordering::Relaxed);
+    }
+}

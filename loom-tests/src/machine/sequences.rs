@@ -1,0 +1,268 @@
+//! The restartable sequences, step by step.
+
+use std::cell::Cell;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use loom::cell::UnsafeCell;
+
+use super::cpu::{HERE, interrupted};
+use super::{AtomicUsize, Fault, Handle, INERT, Ordering, Outcome, buffer, faulty, kernel, net};
+
+loom::thread_local! {
+    pub(super) static UNREGISTERED: Cell<bool> = Cell::new(false);
+    static ABORTS: Cell<u32> = Cell::new(0);
+}
+
+/// Makes the calling thread's next attempts at a sequence abort, as signals may.
+pub(crate) fn abort_next(attempts: u32) {
+    ABORTS.with(|aborts| aborts.set(attempts));
+}
+
+/// Makes the calling thread one that could not be registered.
+pub(crate) fn leave_unregistered() {
+    UNREGISTERED.with(|unregistered| unregistered.set(true));
+}
+
+/// The CPU of a sequence that begins; `None` if it aborts at once.
+fn arm(handle: Handle) -> Option<usize> {
+    let aborts = ABORTS.with(|aborts| aborts.replace(aborts.get().saturating_sub(1)));
+    if handle == INERT || UNREGISTERED.with(Cell::get) || aborts > 0 {
+        return None;
+    }
+    assert_eq!(handle.cs, super::HANDLE.cs, "a handle that is none");
+    Some(HERE.with(Cell::get).expect("a sequence runs on a CPU"))
+}
+
+/// Adds `delta` to the counter of this CPU; its new value, or `None` for an abort. The last step is
+/// the commit.
+fn add(cpu: usize, word: usize, delta: i64, commit: Ordering) -> Option<i64> {
+    let goes_on = delta > 0 && faulty(Fault::BeginGoesOn);
+    if interrupted() && !goes_on {
+        return None;
+    }
+    let counter = net(word, cpu);
+    let value = counter.load(Ordering::Relaxed) + delta;
+    if interrupted() && !goes_on {
+        return None;
+    }
+    counter.store(value, commit);
+    Some(value)
+}
+
+fn add_at_exit(cpu: usize, word: usize) -> Outcome {
+    let commit = if faulty(Fault::RelaxedExit) {
+        Ordering::Relaxed
+    } else {
+        Ordering::Release
+    };
+    match add(cpu, word, -1, commit) {
+        Some(_) => Outcome::Committed,
+        None => Outcome::Aborted,
+    }
+}
+
+/// Adds 1 to this CPU's counter of the period in `period`; that period's word and the counter's
+/// new value, or `None` for an abort.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn add_through(
+    handle: Handle,
+    period: &AtomicUsize,
+) -> Option<(NonZeroUsize, u64)> {
+    let cpu = arm(handle)?;
+    let word = period.load(if faulty(Fault::RelaxedPeriod) {
+        Ordering::Relaxed
+    } else {
+        Ordering::Acquire
+    });
+    let value = add(cpu, word, 1, Ordering::Relaxed)?;
+    Some((NonZeroUsize::new(word)?, value as u64))
+}
+
+/// Subtracts 1 from this CPU's counter of the period of `word`, if that is the one in `period`.
+/// The guess makes the real one faster and nothing else.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn sub_if_current(
+    handle: Handle,
+    period: &AtomicUsize,
+    word: usize,
+    _guess: u64,
+) -> Outcome {
+    let Some(cpu) = arm(handle) else {
+        return Outcome::Aborted;
+    };
+    if !faulty(Fault::ExitDoesNotCompare) && period.load(Ordering::Relaxed) != word {
+        return Outcome::Mismatch;
+    }
+    add_at_exit(cpu, word)
+}
+
+/// Subtracts 1 from this CPU's counter of the period of `word`.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn sub(handle: Handle, word: usize) -> Outcome {
+    match arm(handle) {
+        Some(cpu) => add_at_exit(cpu, word),
+        None => Outcome::Aborted,
+    }
+}
+
+/// What [`copy_through`] copies from: stands for a pointer to one of some values.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) current: AtomicUsize,
+    values: Vec<UnsafeCell<u32>>,
+    /// Whether each value was reclaimed. Loom tries both orders of conflicting atomic accesses and
+    /// not of a cell's, whose races it only recognises; fences order nothing that it tries.
+    reclaimed: Vec<AtomicUsize>,
+}
+
+impl Source {
+    pub(crate) fn new(values: u32) -> Self {
+        Source {
+            current: AtomicUsize::new(0),
+            values: (0..values).map(UnsafeCell::new).collect(),
+            reclaimed: (0..values).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+
+    /// Reads what `pointer` points to.
+    pub(crate) fn read(&self, pointer: usize) -> u32 {
+        let reclaimed = self.reclaimed[pointer].load(Ordering::Relaxed);
+        assert_eq!(reclaimed, 0, "a read of a value that was reclaimed");
+        // SAFETY: loom checks that nobody writes the value meanwhile.
+        self.values[pointer].with(|value| unsafe { *value })
+    }
+
+    /// Reclaims what `pointer` points to.
+    pub(crate) fn reclaim(&self, pointer: usize) {
+        self.reclaimed[pointer].store(1, Ordering::Relaxed);
+        // SAFETY: loom checks that nobody reads the value meanwhile.
+        self.values[pointer].with_mut(|value| unsafe { *value = u32::MAX });
+    }
+}
+
+/// Copies what `source` points to, in one sequence.
+///
+/// # Safety
+/// As shipped, except that `source` is the address of a [`Source`] and `target` that of a `u32`.
+pub(crate) unsafe fn copy_through(
+    handle: Handle,
+    source: *const *const u8,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    assert_eq!(size, size_of::<u32>());
+    if arm(handle).is_none() {
+        return Outcome::Aborted;
+    }
+    let goes_on = faulty(Fault::SnapshotGoesOn);
+    // SAFETY: the caller's.
+    let source = unsafe { &*source.cast::<Source>() };
+    let pointer = source.current.load(Ordering::Acquire);
+    if interrupted() && !goes_on {
+        return Outcome::Aborted;
+    }
+    let value = source.read(pointer);
+    // SAFETY: the caller's.
+    unsafe { target.cast::<u32>().write(value) };
+    if interrupted() && !goes_on {
+        return Outcome::Aborted;
+    }
+    Outcome::Committed
+}
+
+/// Stands for a callback.
+pub(crate) type Record = usize;
+
+/// As `rseq_ops::ops::Appended`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    At(usize),
+    Full(usize),
+    Aborted,
+}
+
+/// A chunk, which has room for one callback. Its end is an even number while it is empty.
+pub(super) struct Chunk(UnsafeCell<Record>);
+
+fn chunk(end: usize) -> Rc<Chunk> {
+    Rc::clone(&kernel().chunks.borrow()[end / 2 - 1])
+}
+
+/// A new chunk: its start.
+pub(crate) fn new_chunk() -> usize {
+    let kernel = kernel();
+    let mut chunks = kernel.chunks.borrow_mut();
+    chunks.push(Rc::new(Chunk(UnsafeCell::new(Record::MAX))));
+    2 * chunks.len()
+}
+
+/// What is in the chunk that ends there, which the caller has taken; `None` if it is empty.
+pub(crate) fn callback(end: usize) -> Option<Record> {
+    // SAFETY: loom checks that nobody writes it meanwhile.
+    (end % 2 == 1).then(|| chunk(end).0.with(|record| unsafe { *record }))
+}
+
+/// Appends a callback to the chunk in this CPU's slot, for the period in `period`.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn append(
+    handle: Handle,
+    period: &AtomicUsize,
+    record: *const Record,
+) -> Appended {
+    let Some(cpu) = arm(handle) else {
+        return Appended::Aborted;
+    };
+    let goes_on = faulty(Fault::AppendGoesOn);
+    let word = period.load(Ordering::Acquire);
+    let buffer = buffer(word, cpu);
+    let end = buffer.load(Ordering::Relaxed);
+    if interrupted() && !goes_on {
+        return Appended::Aborted;
+    }
+    if end == 0 || end % 2 == 1 {
+        return Appended::Full(end);
+    }
+    // SAFETY: loom checks that nobody reads it meanwhile; the record is the caller's.
+    chunk(end).0.with_mut(|place| unsafe { *place = *record });
+    if interrupted() && !goes_on {
+        return Appended::Aborted;
+    }
+    buffer.store(end + 1, Ordering::Relaxed);
+    Appended::At(end + 1)
+}
+
+/// Puts the chunk that begins at `new` in the place of the one that ends at `end`, if that is this
+/// CPU's for the period in `period`.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn replace_chunk(
+    handle: Handle,
+    period: &AtomicUsize,
+    end: usize,
+    new: usize,
+) -> Outcome {
+    let Some(cpu) = arm(handle) else {
+        return Outcome::Aborted;
+    };
+    let goes_on = faulty(Fault::ReplaceGoesOn);
+    let word = period.load(Ordering::Acquire);
+    let buffer = buffer(word, cpu);
+    if buffer.load(Ordering::Relaxed) != end {
+        return Outcome::Mismatch;
+    }
+    if interrupted() && !goes_on {
+        return Outcome::Aborted;
+    }
+    buffer.store(new, Ordering::Relaxed);
+    Outcome::Committed
+}

@@ -1,0 +1,273 @@
+//! The models. Each is a small program whose every execution, up to a bound on preemptions, must
+//! go well: no assertion fails, no value is written while it is read (loom's checked cells), no
+//! thread waits for ever. Where an outcome must be *possible*, the model names it as a witness, and
+//! fails if no execution has it.
+//!
+//! Of callbacks, the sealing of chunks is modelled, not the queue behind it.
+
+mod callbacks;
+mod first_use;
+mod litmus;
+mod polling;
+mod readers;
+mod sharing;
+mod waiting;
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Uncounted};
+
+use loom::thread;
+
+use crate::grace_period::GracePeriods;
+use crate::machine::{self, Mode, Ordering, Running, Source, Watch, run_on, step};
+use crate::readers::{Readers, Token};
+
+/// A model.
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    /// Its name, for the programs.
+    pub name: &'static str,
+    /// What it holds, by number and letter.
+    pub obligation: &'static str,
+    /// Its size: threads, sections, grace periods.
+    pub size: &'static str,
+    /// How often a thread may be preempted in one execution, unless `LOOM_MAX_PREEMPTIONS` says;
+    /// so many more as `URCU_LOOM_DEEPER` says; 2 at most in builds without optimisation.
+    pub preemptions: usize,
+    /// What must happen in some execution.
+    witnesses: &'static [&'static str],
+    program: fn(),
+}
+
+thread_local! {
+    /// Which witnesses were seen, as bits.
+    static SEEN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The outcome of this name was seen. `n` is its place among the model's witnesses.
+fn witness(n: u32, seen: bool) {
+    SEEN.set(SEEN.get() | u64::from(seen) << n);
+}
+
+impl Model {
+    /// Runs all executions; their number.
+    ///
+    /// # Panics
+    /// If one of them goes wrong, or a witness is missing.
+    pub fn check(&self) -> usize {
+        let count = Arc::new(Count::new(0));
+        let counted = Arc::clone(&count);
+        let program = self.program;
+        let mut builder = loom::model::Builder::new();
+        builder.max_branches = 100_000;
+        // Without optimisation the full bounds take minutes.
+        let bound = if cfg!(debug_assertions) {
+            self.preemptions.min(2)
+        } else {
+            let deeper = std::env::var("URCU_LOOM_DEEPER").ok();
+            self.preemptions + deeper.and_then(|more| more.parse().ok()).unwrap_or(0)
+        };
+        let bound = *builder.preemption_bound.get_or_insert(bound);
+        SEEN.set(0);
+        builder.check(move || {
+            counted.fetch_add(1, Uncounted);
+            program();
+        });
+        if bound >= self.preemptions {
+            for (n, name) in self.witnesses.iter().enumerate() {
+                assert!(SEEN.get() >> n & 1 == 1, "no execution in which {name}");
+            }
+        }
+        count.load(Uncounted)
+    }
+}
+
+macro_rules! models {
+    ($($module:ident::$name:ident, $preemptions:literal, $obligation:literal, $size:literal
+        $(, $witness:literal)*;)*) => {
+        /// All models.
+        pub const MODELS: &[Model] = &[
+            $(Model {
+                name: stringify!($name),
+                obligation: $obligation,
+                size: $size,
+                preemptions: $preemptions,
+                witnesses: &[$($witness),*],
+                program: $module::$name,
+            },)*
+        ];
+    };
+}
+
+models! {
+    readers::the_barrier_replaces_the_readers_fence, 3, "the machine: store buffering", "2 threads";
+    readers::a_late_end_wakes_the_writer, 5, "5 (F, G)", "1 section, 1";
+    readers::two_late_ends_wake_the_writer, 3, "3, 5 (F, G)", "2 x 1, 1";
+    readers::an_aborted_begin_by_atomics_wakes_the_writer, 3, "5, 6 (G, H)", "1, 1";
+    readers::a_bystander_sees_that_it_is_over, 3, "3 (D, E, L, M)", "1, 1", "it is over", "it is not";
+    readers::a_bystander_of_atomics_sees_that_it_is_over, 3, "3, 6 (D, E, L, M)", "1, 1", "it is over", "it is not";
+    readers::a_grace_period_cut_short, 4, "4", "1 x 2, 3 of which 1 fails";
+    readers::a_barrier_refused_while_sections_begin, 4, "1, 4 (C)", "1 x 2, 2 of which 1 fails";
+    readers::new_sections_see_the_new_world, 5, "2 (A, B)", "1, 1";
+    readers::snapshots, 5, "1 for snapshots (C)", "1 x 2, 2";
+    readers::two_sections_two_updates, 4, "1 to 4 (A to E)", "1 x 2, 2";
+    readers::migration_and_settling, 4, "3, 4 (D, E)", "1 x 2, 2";
+    readers::nested_and_moved, 3, "3 (D, E)", "2 and 1, 1";
+    readers::two_readers, 3, "1 to 3", "2 x 1, 1";
+    readers::begun_one_way_ended_another, 4, "3, 4, 6", "1 x 2, 4";
+    readers::atomics_only, 4, "6 (H)", "1 x 2, 2";
+    readers::mixed_readers, 3, "1, 6", "2 x 1, 1";
+    sharing::two_callers, 4, "7 (J to O)", "2 callers", "they share a round", "they do not";
+    sharing::three_callers, 2, "7 (J to O)", "3 callers", "all share a round", "none do";
+    sharing::who_joins_after_the_flip_waits_for_the_next, 4, "7 (J, K)", "2 x 1, 2";
+    sharing::two_updaters, 3, "4, 7", "1, 2 callers", "they share a grace period", "they do not";
+    sharing::two_domains_share_a_barrier, 2, "1, 7", "1 each, 1 each", "they share a barrier", "they do not";
+    waiting::followers_wake_up, 3, "5 (N, O)", "3 threads, 2 rounds";
+    waiting::all_followers_wake_up, 2, "5 (N, O)", "3 threads, 1 round";
+    waiting::followers_of_a_round_that_another_follows, 2, "5 (N)", "3 threads, 2 rounds";
+    waiting::followers_with_a_time_limit, 3, "5", "2 callers";
+    waiting::a_leader_gives_up, 2, "5, 7", "3 callers";
+    waiting::who_is_woken_to_lead_panics, 2, "5", "3 threads, 2 rounds";
+    waiting::one_leader_two_grace_periods, 2, "5, 7", "3 callers, 2";
+    waiting::a_refused_leader_is_replaced, 2, "1, 4, 5", "2, 2 callers of which 1 fails", "the barrier is refused", "another has issued it";
+    polling::a_late_end_pokes_the_worker, 3, "3, 5 (F, G)", "2, 1";
+    polling::a_caller_takes_over_from_the_worker, 3, "3, 4, 5 (N, O)", "1, 1 by 2";
+    polling::a_leader_that_gives_up_tells_the_worker, 3, "5", "1, 1 by 2", "the caller gives up";
+    polling::the_worker_hears_of_every_leader, 2, "5 (N, O)", "2 callers, 1 worker";
+    polling::two_pollers, 2, "5", "1, 1 by 2", "the poller ends it";
+    polling::a_turn_in_vain_is_quiet, 3, "5", "1, 1";
+    litmus::message_passing, 4, "1, 2", "1 x 2, 1", "both stores are missed", "one is", "none is";
+    litmus::store_buffering, 4, "1, 3", "1, 1", "the section sees it", "the updater does", "both do";
+    litmus::store_buffering_without_a_grace_period, 2, "control", "1, 0", "both miss it";
+    litmus::two_grace_periods_for_two_sections, 2, "1 to 4", "2 x 1, 2";
+    litmus::one_grace_period_for_two_sections, 3, "control", "2 x 1, 1", "all three miss a store";
+    litmus::independent_reads, 2, "1 to 3", "1, 1, 2 writers", "the section sees x alone", "the updater sees y alone";
+    litmus::independent_reads_without_a_grace_period, 2, "control", "1, 0, 2 writers", "both orders";
+    first_use::two_threads_set_up, 3, "set-up", "1 x 2, 1";
+    first_use::a_snapshot_meets_the_first_use, 4, "set-up", "1, 1";
+    callbacks::a_chunk_leaves_its_slot_once, 3, "8", "1 chunk, 1", "it is exchanged", "it is collected";
+    callbacks::what_a_flip_collects_waits_for_the_next, 4, "8", "1, 2, 1 callback", "it is collected", "it is not";
+    callbacks::a_full_chunk_waits_for_the_next_to_begin, 2, "8 (J)", "1, 2 callers, 1 callback", "one that had not begun", "the one after";
+    first_use::a_child_counts_anew, 3, "fork", "1 and the parent's 2, 1";
+}
+
+/// A domain and what it protects: values, the index of the current one in place of a pointer.
+struct World {
+    periods: GracePeriods,
+    /// The word of the period that is the current one at first.
+    first: usize,
+    source: Source,
+}
+
+// SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
+unsafe impl Sync for World {}
+// SAFETY: as above.
+unsafe impl Send for World {}
+
+impl World {
+    /// A domain of a machine that is switched on for it.
+    fn new(mode: Mode) -> Arc<World> {
+        machine::boot(mode);
+        World::another()
+    }
+
+    /// A domain more.
+    fn another() -> Arc<World> {
+        let base = machine::allocate_slots();
+        let periods = GracePeriods::new();
+        assert!(periods.readers.set_up(base));
+        Arc::new(World {
+            periods,
+            first: base,
+            source: Source::new(3),
+        })
+    }
+
+    /// As `State::read_lock`.
+    fn enter(&self) -> Token {
+        let readers = &self.periods.readers;
+        readers
+            .enter()
+            .unwrap_or_else(|| Readers::slow_token(readers.enter_slowly().expect("set up")))
+    }
+
+    /// A section that began on a CPU before the model's threads start.
+    fn enter_on(&self, cpu: usize) -> Token {
+        let _running = run_on(cpu);
+        self.enter()
+    }
+
+    fn exit(&self, token: Token) {
+        self.periods.readers.exit(token);
+    }
+
+    /// Follows the pointer, inside a section.
+    fn read(&self) {
+        let pointer = self.source.current.load(Ordering::Acquire);
+        // Here a writer that does not wait for us could reclaim.
+        step();
+        assert_eq!(self.source.read(pointer), pointer as u32);
+    }
+
+    /// The same for a section that has followed the pointer to this value before.
+    fn read_at(&self, pointer: usize) {
+        step();
+        assert_eq!(self.source.read(pointer), pointer as u32);
+    }
+
+    fn section(&self) {
+        let token = self.enter();
+        self.read();
+        self.exit(token);
+    }
+
+    fn join(&self) -> u64 {
+        self.periods.rounds.join()
+    }
+
+    fn wait(&self, round: u64) {
+        self.periods.wait(round, &Watch::none());
+    }
+
+    /// A turn of the worker's.
+    fn advance(&self, round: u64) -> bool {
+        self.periods.advance(round, &Watch::none())
+    }
+
+    /// As `Domain::synchronize`.
+    fn synchronize(&self) {
+        self.wait(self.join());
+    }
+
+    /// Replaces the value by the next one; the old one.
+    fn unpublish(&self) -> usize {
+        self.source.current.fetch_add(1, Ordering::Release)
+    }
+
+    /// Replaces the value by the next one, waits for a grace period, and reclaims the old one.
+    fn update(&self) {
+        let old = self.unpublish();
+        self.synchronize();
+        self.source.reclaim(old);
+    }
+}
+
+/// Starts a thread that runs on a CPU.
+fn on(
+    cpu: usize,
+    world: &Arc<World>,
+    program: impl FnOnce(&World, &Running) + 'static,
+) -> thread::JoinHandle<()> {
+    let world = Arc::clone(world);
+    thread::spawn(move || {
+        let running = run_on(cpu);
+        program(&world, &running);
+    })
+}
+
+/// Starts a thread that never runs a sequence, and needs no CPU.
+fn off_cpu(world: &Arc<World>, program: impl FnOnce(&World) + 'static) -> thread::JoinHandle<()> {
+    let world = Arc::clone(world);
+    thread::spawn(move || program(&world))
+}

@@ -1,0 +1,135 @@
+//! Callers that sleep while others lead, and take over from them. The words of the rounds alone are
+//! enough for most of it: a lost wake-up is a deadlock, which loom reports.
+
+use super::sharing::Board;
+use super::{World, off_cpu, on, witness};
+use crate::machine::{ALL_THREADS, Watch, refuse_next_barrier, run_on, survive};
+
+/// Obligation 5 (N, O): of those who sleep when a round is done, one waits for that round, the
+/// other for the next, which nobody leads.
+pub(super) fn followers_wake_up() {
+    let board = Board::new();
+    let lead = board.rounds.try_lead().expect("the lead");
+    let round = board.ask(1);
+    let served = board.spawn(move |board| board.wait(1, round, &Watch::none()));
+    lead.begin();
+    let next = board.spawn(|board| board.call(2));
+    board.serve();
+    lead.finish();
+    drop(lead);
+    served.join().expect("a follower");
+    next.join().expect("the next leader");
+}
+
+/// Two who wait for a round that this thread leads, and whether it needs another one itself.
+fn two_followers(and_another: bool) {
+    let board = Board::new();
+    let lead = board.rounds.try_lead().expect("the lead");
+    let followers = [1, 2].map(|n| {
+        let round = board.ask(n);
+        board.spawn(move |board| board.wait(n, round, &Watch::none()))
+    });
+    board.work(&lead);
+    drop(lead);
+    if and_another {
+        board.call(0);
+    }
+    for follower in followers {
+        follower.join().expect("a follower");
+    }
+}
+
+/// Obligation 5: all who wait for one round wake up when it is done.
+pub(super) fn all_followers_wake_up() {
+    two_followers(false);
+}
+
+/// Obligation 5: who is about to sleep over a round that is done does not, though the next one has
+/// a leader already.
+pub(super) fn followers_of_a_round_that_another_follows() {
+    two_followers(true);
+}
+
+/// Obligation 5: sleeps with a time limit end at any time.
+pub(super) fn followers_with_a_time_limit() {
+    let board = Board::new();
+    let other = board.spawn(|board| {
+        let round = board.ask(1);
+        board.wait(1, round, &Watch::with_limits(1));
+    });
+    let round = board.ask(0);
+    board.wait(0, round, &Watch::with_limits(1));
+    other.join().expect("a caller");
+}
+
+/// Obligation 5: a leader gives up in the middle of a round. Two sleep for that round, and a
+/// newcomer may lead before they do.
+pub(super) fn a_leader_gives_up() {
+    let board = Board::new();
+    let lead = board.rounds.try_lead().expect("the lead");
+    let followers = [1, 2].map(|n| {
+        let round = board.ask(n);
+        board.spawn(move |board| board.wait(n, round, &Watch::none()))
+    });
+    lead.begin();
+    drop(lead);
+    board.call(0);
+    for follower in followers {
+        follower.join().expect("a follower");
+    }
+}
+
+/// Obligation 5: who is woken to lead finds that it has waited too long, and panics instead.
+pub(super) fn who_is_woken_to_lead_panics() {
+    let board = Board::new();
+    let lead = board.rounds.try_lead().expect("the lead");
+    lead.begin();
+    let panics = board.spawn(|board| {
+        let round = board.ask(1);
+        let watch = Watch::deadlocked();
+        // It may lead and return, too.
+        survive(|| board.wait(1, round, &watch));
+    });
+    let other = board.spawn(|board| board.call(2));
+    board.serve();
+    lead.finish();
+    drop(lead);
+    panics.join().expect("caught");
+    other.join().expect("a follower");
+}
+
+/// Obligation 5: who waits for the next grace period finds one that was left in the middle, and ends
+/// both. Two sleep for the first.
+pub(super) fn one_leader_two_grace_periods() {
+    let world = World::new(ALL_THREADS);
+    let token = world.enter_on(0);
+    let round = world.join();
+    assert!(!world.advance(round), "a section is open");
+    let running = run_on(0);
+    world.exit(token);
+    drop(running);
+    let followers = [0, 1].map(|_| off_cpu(&world, move |world| world.wait(round)));
+    world.synchronize();
+    for follower in followers {
+        follower.join().expect("a follower");
+    }
+}
+
+/// Obligations 1, 4 and 5: the kernel refuses the leader a barrier. Another who waits restarts the
+/// sequences before it sums, and does not flip again.
+pub(super) fn a_refused_leader_is_replaced() {
+    let world = World::new(ALL_THREADS);
+    let token = world.enter_on(0);
+    let reader = on(0, &world, move |world, _| {
+        world.read();
+        world.exit(token);
+        world.section();
+    });
+    let updater = off_cpu(&world, World::update);
+    refuse_next_barrier();
+    let refused = !survive(|| world.synchronize());
+    updater.join().expect("the updater");
+    reader.join().expect("the reader");
+    witness(0, refused);
+    witness(1, !refused);
+}
