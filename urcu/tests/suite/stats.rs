@@ -33,7 +33,8 @@ fn statistics_count_what_happened() {
     let guard = domain.read_lock();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| domain.synchronize());
-        thread::sleep(Duration::from_millis(30));
+        // The thread may start late.
+        thread::sleep(Duration::from_millis(300));
         drop(guard);
         waiter.join().unwrap();
     });
