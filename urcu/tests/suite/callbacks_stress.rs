@@ -69,7 +69,8 @@ fn stress(time: Duration, readers: usize, writers: usize) {
             scope.spawn(move || {
                 let _over = SetOnDrop(over);
                 let mut turn = 0;
-                while !over.load(Ordering::Relaxed) && Instant::now() < end {
+                // Once at least, however late the thread starts.
+                while turn == 0 || (!over.load(Ordering::Relaxed) && Instant::now() < end) {
                     for _ in 0..64 {
                         turn += 1;
                         if !read(world, turn) {
