@@ -425,6 +425,11 @@ impl Tasks {
         if now < due {
             return Some(due);
         }
+        if self.wants_more(state) {
+            // It waits for a reader. Until the next one can begin, chunks may as well fill up.
+            pace.due = Some(now + PACE);
+            return pace.due;
+        }
         let sealed = queue.totals().0;
         pace.heavy = sealed - pace.sealed >= HEAVY;
         pace.sealed = sealed;
