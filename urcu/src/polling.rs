@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::callbacks::Runner;
 use crate::domain::{Domain, State};
 use crate::machine;
 use crate::stall::Watch;
@@ -110,7 +111,9 @@ impl GracePeriod {
                 return self.is_over();
             }
             // Without a worker whoever waits drives.
-            let most = if worker::is_there() { None } else { Some(STEP) };
+            let caller = matches!(self.tasks.settings.runner, Runner::Caller);
+            let driven = !caller && worker::is_there();
+            let most = if driven { None } else { Some(STEP) };
             sleeper.sleep([left, most].into_iter().flatten().min());
         }
     }

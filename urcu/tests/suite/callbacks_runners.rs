@@ -30,6 +30,20 @@ fn until(done: impl Fn() -> bool) {
 }
 
 #[test]
+fn who_waits_with_a_time_limit_drives_a_domain_that_nobody_else_does() {
+    let _deadline = deadline("who_waits_with_a_time_limit_drives_a_domain_that_nobody_else_does");
+    static DOMAIN: Domain = Domain::named("caller").run_by(Runner::Caller);
+    let guard = DOMAIN.read_lock();
+    let grace_period = DOMAIN.start_poll();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| grace_period.wait_timeout(Duration::MAX));
+        thread::sleep(Duration::from_millis(50));
+        drop(guard);
+        assert!(waiter.join().unwrap());
+    });
+}
+
+#[test]
 fn a_caller_drives_its_domain_alone() {
     let _deadline = deadline("a_caller_drives_its_domain_alone");
     let domain = Domain::new().run_by(Runner::Caller);
