@@ -1,7 +1,7 @@
 //! Loom models of the sources that `urcu-percpu` ships.
 //!
-//! `readers.rs`, `rounds.rs` and `grace_period.rs` are compiled unchanged, against an emulated kernel
-//! ([`machine`]) in the place of the real one. [`MODELS`] lists what runs on it; the program
+//! `readers.rs`, `rounds.rs`, `grace_period.rs` and `callbacks/sealing.rs` are compiled unchanged,
+//! against an emulated kernel ([`machine`]) in the place of the real one. [`MODELS`] lists what runs on it; the program
 //! `mutants` shows that the models would notice if something were missing.
 
 // The shipped sources have functions that no model needs.

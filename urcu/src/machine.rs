@@ -1,6 +1,6 @@
 //! What the algorithm needs of the machine it runs on, in one place: atomics, the sequences, the
-//! process-wide barrier, sleeping. The loom models compile `readers` and `grace_period` unchanged
-//! against another module of this name, which emulates a kernel.
+//! process-wide barrier, sleeping. The loom models compile `readers`, `rounds`, `grace_period` and the
+//! sealing of callbacks unchanged against another module of this name, which emulates a kernel.
 
 pub(crate) use core::sync::atomic::{
     AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,

@@ -1,6 +1,7 @@
 //! One file per processor, each the same short list of sequences; `portable` stands beside them.
 //!
-//! `data_*` has sequences made for one structure of `percpu` each.
+//! `data_*` has sequences made for one structure of `percpu` each, `append_*` those of buffers that
+//! each CPU fills.
 
 #[cfg(all(sequences, target_arch = "x86_64"))]
 #[macro_use]
