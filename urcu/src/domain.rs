@@ -14,7 +14,7 @@ use crate::fork::{self, PROCESS};
 use crate::grace_period::GracePeriods;
 use crate::machine;
 use crate::readers::{Readers, Token};
-use crate::stall::Watch;
+use crate::stall::{self, Watch};
 use crate::stats::Stats;
 use crate::tasks::Tasks;
 use crate::trace::{self, Trace};
@@ -44,8 +44,27 @@ impl State {
     }
 
     /// The memory is that of one CPU; the other CPUs' is never touched.
-    fn allocate() -> NonNull<State> {
-        NonNull::new(fork::allocate::<State>()).expect("an address")
+    fn allocate(settings: &Settings) -> NonNull<State> {
+        let state = NonNull::new(fork::allocate::<State>()).expect("an address");
+        // SAFETY: zeroes are a state, and nobody else knows it.
+        unsafe { state.as_ref() }.set_name(settings);
+        state
+    }
+
+    /// For messages. Guards know the state alone, and the domain itself may move.
+    fn set_name(&self, settings: &Settings) {
+        if let Some(name) = settings.name {
+            let [address, length] = &self.grace_periods.readers.name;
+            length.store(name.len(), Ordering::Relaxed);
+            // Release: the length is there before the address.
+            address.store(name.as_ptr().expose_provenance(), Ordering::Release);
+        }
+    }
+
+    /// The name, else the address of the state. In a child the name is known when there is more to
+    /// do than to read.
+    pub(crate) fn shown(&self) -> Shown<'_> {
+        Shown(self)
     }
 
     /// # Safety
@@ -99,6 +118,7 @@ impl State {
         if !self.grace_periods.readers.is_set_up() {
             self.set_up();
         }
+        self.set_name(&settings);
         // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
         let made = Box::into_raw(Box::new(unsafe { Tasks::new(self, settings) }));
         let published =
@@ -142,6 +162,31 @@ impl State {
     }
 }
 
+/// A domain in messages.
+pub(crate) struct Shown<'a>(&'a State);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if ptr::eq(self.0, global_state()) {
+            return write!(f, "{GLOBAL}");
+        }
+        let [address, length] = &self.0.grace_periods.readers.name;
+        let address = address.load(Ordering::Acquire);
+        if address == 0 {
+            return write!(f, "RCU domain at {:p}", self.0);
+        }
+        // SAFETY: the parts of a `&'static str` (`State::set_name`): the length was stored before
+        // the address, and another name is never stored.
+        let name = unsafe {
+            core::str::from_utf8_unchecked(core::slice::from_raw_parts(
+                ptr::with_exposed_provenance(address),
+                length.load(Ordering::Relaxed),
+            ))
+        };
+        write!(f, "RCU domain \"{name}\"")
+    }
+}
+
 /// The state of [`global`].
 #[inline(always)]
 pub(crate) fn global_state() -> &'static State {
@@ -169,8 +214,8 @@ pub fn global() -> &'static Domain {
 /// A grace period waits for the sections of its own domain alone. Use a domain of your own where
 /// sections are long, so that they do not delay others' grace periods; else use [`global`].
 ///
-/// A `Domain` costs two words until its first use, then a mapping of some pages of which a few
-/// are touched.
+/// A `Domain` costs some words until its first use, then 128 bytes and 64 for each CPU that reads, in
+/// pages that domains share; less than a kilobyte more from the first grace period on.
 ///
 /// ```
 /// static CONNECTIONS: urcu::Domain = urcu::Domain::named("connections");
@@ -268,7 +313,7 @@ impl Domain {
     #[cold]
     #[inline(never)]
     fn make_state(&self) -> &State {
-        let made = State::allocate();
+        let made = State::allocate(&self.settings);
         let published = self.state.compare_exchange(
             ptr::null_mut(),
             made.as_ptr(),
@@ -447,6 +492,7 @@ impl Drop for Domain {
             // nobody else reaches the state any more.
             unsafe {
                 if let Some(tasks) = state.as_ref().existing_tasks() {
+                    stall::assert_outside_hook(state.as_ref());
                     callbacks::finish(state.as_ref(), tasks);
                     tasks.close();
                 }
@@ -506,8 +552,8 @@ impl ReadGuard<'_> {
     }
 
     /// For messages.
-    pub(crate) fn address(&self) -> *const () {
-        ptr::from_ref(self.state).cast()
+    pub(crate) fn domain(&self) -> Shown<'_> {
+        self.state.shown()
     }
 }
 
@@ -522,7 +568,7 @@ impl Drop for ReadGuard<'_> {
 impl fmt::Debug for ReadGuard<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadGuard")
-            .field("domain", &self.address())
+            .field("domain", &format_args!("{}", self.domain()))
             .finish_non_exhaustive()
     }
 }

@@ -225,10 +225,10 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     #[inline(never)]
     fn wrong_guard(&self, guard: &ReadGuard<'_>) -> ! {
         panic!(
-            "a cell of {} was used with a guard of another domain (its state is at {:p}); take \
-             the guard from `cell.domain().read_lock()`",
+            "a cell of {} was used with a guard of {}; take the guard from \
+             `cell.domain().read_lock()`",
             self.domain(),
-            guard.address()
+            guard.domain()
         );
     }
 

@@ -67,7 +67,8 @@ pub(crate) struct Readers {
     aborts: AtomicU64,
     index: AtomicIsize,
     fallbacks: AtomicU64,
-    _unused: [u64; 2],
+    /// Address and length of the domain's name, which is kept here because there is room.
+    pub(crate) name: [AtomicUsize; 2],
     /// Address of the current period's `net` counter in slot 0; 0 until set up.
     period: AtomicUsize,
     /// The process's handle where libc registers every thread, else 0. `cs` is stored last.
@@ -90,7 +91,7 @@ impl Readers {
                 aborts: AtomicU64::new(0),
                 index: AtomicIsize::new(0),
                 fallbacks: AtomicU64::new(0),
-                _unused: [0; 2],
+                name: [AtomicUsize::new(0), AtomicUsize::new(0)],
                 period: AtomicUsize::new(0),
                 cs: AtomicIsize::new(0),
             }

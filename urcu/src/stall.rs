@@ -97,7 +97,7 @@ static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 
 /// What is called with every report, in the place of the default: a line through `tracing` or
 /// `log`, whichever of these features is on, else on standard error. It runs on a thread that
-/// leads the grace period, so it must not wait for one of the same domain, nor drop that; it may
+/// leads the grace period: waiting for one of the same domain, or dropping that, panics there; it may
 /// read and retire. A panic in it is caught.
 pub fn set_hook(hook: impl Fn(&Report) + Send + Sync + 'static) {
     replace_hook(Box::into_raw(Box::new(Arc::new(hook))));
@@ -198,7 +198,11 @@ impl<'a> Watch<'a> {
     }
 
     /// For a thread that waits itself.
-    pub(crate) const fn blocking(state: &'a State, tasks: &'a Tasks) -> Self {
+    ///
+    /// # Panics
+    /// In the hook for a stall of the same domain.
+    pub(crate) fn blocking(state: &'a State, tasks: &'a Tasks) -> Self {
+        assert_outside_hook(state);
         Watch {
             context: Some((state, tasks)),
             blocks: true,
@@ -265,7 +269,7 @@ impl<'a> Watch<'a> {
     /// # Panics
     /// If it waits for itself.
     pub(crate) fn follow(&self) {
-        let (Some((state, tasks)), Some(since)) = (self.context(), self.since.get()) else {
+        let (Some((state, _)), Some(since)) = (self.context(), self.since.get()) else {
             return;
         };
         if since.elapsed() < DEADLOCK.min(timeout()) {
@@ -278,7 +282,7 @@ impl<'a> Watch<'a> {
                  domain, which began at {place}: it would wait for itself for ever; drop the guard \
                  first (a guard that was moved to another thread and rests there unused looks the \
                  same after {:?})",
-                tasks.shown(state),
+                state.shown(),
                 DEADLOCK.min(timeout()),
             );
         }
@@ -321,14 +325,15 @@ impl<'a> Watch<'a> {
         }
         let mut sites = trace::open(state);
         sites.sort_by_key(|site| core::cmp::Reverse(site.age));
-        report(&Report {
-            domain: tasks.shown(state),
+        let report = Report {
+            domain: state.shown().to_string(),
             grace_period,
             age,
             open,
             by_cpu,
             sites,
-        });
+        };
+        report_to_hook(state, &report);
     }
 }
 
@@ -353,15 +358,50 @@ impl Clock {
     }
 }
 
-fn report(report: &Report) {
+/// A domain of which the thread is reporting a stall.
+struct Reporting {
+    state: *const State,
+    /// The hook, called for that one, waits for another.
+    outer: *const Reporting,
+}
+
+thread_local! {
+    // Without a destructor: it is there as long as the thread is.
+    static REPORTING: Cell<*const Reporting> = const { Cell::new(ptr::null()) };
+}
+
+/// Whoever reports leads the grace period and would wait for itself.
+///
+/// # Panics
+/// If the calling thread is in the hook, with a report of this domain.
+pub(crate) fn assert_outside_hook(state: &State) {
+    let mut next = REPORTING.get();
+    // SAFETY: these are on this thread's stack, and are taken off the list before they go.
+    while let Some(reporting) = unsafe { next.as_ref() } {
+        assert!(
+            !ptr::eq(reporting.state, state),
+            "the hook for stalled grace periods, called for {0}, waits for a grace period of {0} or \
+             drops it: it runs on the thread that leads that grace period, and would wait for \
+             itself; do so on another thread",
+            state.shown(),
+        );
+        next = reporting.outer;
+    }
+}
+
+fn report_to_hook(state: &State, report: &Report) {
     // SAFETY: null or a box that goes only after it was replaced, under the same lock.
     let hook = with_hook(|hook| unsafe { hook.load(Ordering::Relaxed).as_ref() }.cloned());
     let call = || match &hook {
         Some(hook) => hook(report),
         None => default_hook(report),
     };
+    let outer = REPORTING.get();
+    let reporting = Reporting { state, outer };
+    REPORTING.set(&raw const reporting);
     // A hook that panics must not end a grace period early, nor the worker.
     if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
         core::mem::forget(payload);
     }
+    REPORTING.set(outer);
 }

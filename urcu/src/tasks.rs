@@ -77,14 +77,6 @@ impl Tasks {
         self.incarnation == fork::incarnation()
     }
 
-    /// For messages.
-    pub(crate) fn shown(&self, state: &State) -> String {
-        match self.settings.name {
-            Some(name) => format!("RCU domain \"{name}\""),
-            None => format!("RCU domain at {state:p}"),
-        }
-    }
-
     pub(crate) fn queue(&self) -> &Queue {
         self.queue.get_or_init(Queue::new)
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use urcu::{Domain, Rcu};
+use urcu::{Domain, Rcu, ReadGuard};
 
 use crate::support::{assert_waits, deadline, length, storm};
 
@@ -26,19 +26,28 @@ fn counter() -> (Arc<AtomicUsize>, impl Fn() -> Callback) {
 
 #[test]
 fn a_guard_of_another_domain_panics_and_names_both() {
-    let (mine, other) = (Domain::named("mine"), Domain::named("other"));
+    let (mine, other, nameless) = (Domain::named("mine"), Domain::named("other"), Domain::new());
     let cell = Rcu::new_in(1, &mine);
-    for guard in [other.read_lock(), urcu::read_lock()] {
-        let payload = catch_unwind(AssertUnwindSafe(|| *cell.load(&guard))).unwrap_err();
-        let message = payload.downcast_ref::<String>().expect("a message");
-        assert!(message.contains("RCU domain \"mine\""), "{message}");
-        // Guards have no name, they show where their domain's state is.
-        let debug = format!("{guard:?}");
-        let address = debug
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .find(|word| word.starts_with("0x"));
-        let address = address.expect("an address");
-        assert!(message.contains(address), "{message}: not {address}");
+    let message_for = |guard: &ReadGuard<'_>| {
+        let payload = catch_unwind(AssertUnwindSafe(|| *cell.load(guard))).unwrap_err();
+        *payload.downcast::<String>().expect("a message")
+    };
+    for (domain, name) in [
+        (&other, "RCU domain \"other\""),
+        (&nameless, "RCU domain at 0x"),
+        (urcu::global(), "RCU domain \"global\""),
+    ] {
+        // Before it has had a grace period, and after.
+        for _ in 0..2 {
+            let guard = domain.read_lock();
+            let message = message_for(&guard);
+            assert!(message.contains("RCU domain \"mine\""), "{message}");
+            assert!(message.contains(name), "{message}");
+            assert!(message.contains(&domain.to_string()), "{message}");
+            assert!(format!("{guard:?}").contains(&domain.to_string()));
+            drop(guard);
+            domain.synchronize();
+        }
     }
     assert_eq!(*cell.load(&mine.read_lock()), 1);
     let global = Rcu::new(2);

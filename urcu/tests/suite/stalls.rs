@@ -33,6 +33,7 @@ in_a_process_of_its_own! {
     a_stalled_grace_period_is_reported_again_at_twice_its_age: child_with_doubling,
     grace_periods_that_nobody_waits_for_are_reported: child_with_a_worker,
     a_hook_may_panic_and_use_the_domain: child_with_a_bad_hook,
+    a_hook_that_waits_for_its_own_leader_panics: child_whose_hook_waits,
     without_a_timeout_there_is_no_report: child_without_a_timeout,
     a_forgotten_guard_is_reported: child_with_a_forgotten_guard,
     a_thread_that_waits_for_itself_panics: child_that_waits_for_itself,
@@ -175,6 +176,53 @@ fn child_with_a_bad_hook() {
     drop(guard);
     waiter.join().unwrap();
     DOMAIN.barrier();
+}
+
+#[test]
+#[ignore = "a child process"]
+fn child_whose_hook_waits() {
+    let _deadline = deadline("child_whose_hook_waits");
+    static OTHER: Domain = Domain::named("other");
+    static DROPPED: Mutex<Option<Domain>> = Mutex::new(None);
+    stall::set_timeout(Duration::from_millis(10));
+    let (sender, messages) = mpsc::channel();
+    stall::set_hook(move |report| {
+        let waits: [fn(); 4] = [
+            || DOMAIN.synchronize(),
+            || DOMAIN.start_poll().wait(),
+            || DOMAIN.barrier(),
+            || drop(DROPPED.lock().unwrap().take()),
+        ];
+        if report.domain.contains("other") {
+            // Called by the hook for the first domain, which is waiting for this one.
+            let _ = sender.send(panic_of(|| DOMAIN.synchronize()));
+        } else if report.domain.contains("stalled") {
+            waits[..3]
+                .iter()
+                .for_each(|wait| sender.send(panic_of(wait)).unwrap());
+            OTHER.synchronize();
+        } else {
+            let _ = sender.send(panic_of(waits[3]));
+        }
+    });
+    DOMAIN.call(|| ());
+    let guards = (DOMAIN.read_lock(), OTHER.read_lock());
+    let waiter = thread::spawn(|| DOMAIN.synchronize());
+    for _ in 0..4 {
+        let message = messages.recv().unwrap();
+        assert!(message.contains("RCU domain \"stalled\""), "{message}");
+        assert!(message.contains("on another thread"), "{message}");
+    }
+    drop(guards);
+    waiter.join().unwrap();
+    DOMAIN.barrier();
+    // A domain that the worker looks after alone.
+    let domain = Domain::new();
+    std::mem::forget(domain.read_lock());
+    domain.call(|| ());
+    *DROPPED.lock().unwrap() = Some(domain);
+    let message = messages.recv().unwrap();
+    assert!(message.contains("drops it"), "{message}");
 }
 
 #[test]
