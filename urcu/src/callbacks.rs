@@ -54,7 +54,7 @@ pub(crate) use chunk::SIZE as CHUNK;
 const ATTEMPTS: u32 = 16;
 
 /// What makes a grace period worth its while before its time has come: callbacks, and bytes.
-const WORTH: (usize, usize) = (4096, 1 << 20);
+const WORTH: (usize, usize) = (8192, 1 << 20);
 
 /// How long callbacks wait for others, so that a grace period serves them all.
 const PACE: Duration = Duration::from_millis(1);
@@ -287,13 +287,14 @@ impl Tasks {
         if self.settings.budget.is_exceeded(queue.held()) {
             return false;
         }
-        let new = queue.chunk();
+        let cpu = machine::cpu();
+        let new = queue.chunk(cpu);
         // Before the full chunk leaves its slot: a `barrier` after that must know of it.
-        let ticket = (end != 0).then(|| queue.ticket(machine::cpu()));
+        let ticket = (end != 0).then(|| queue.ticket(cpu));
         // SAFETY: the chunk is empty and left to the slot if it is committed.
         let exchanged = unsafe { sealing::exchange(&state.grace_periods, end, new.start()) };
         let Some(round) = exchanged else {
-            queue.recycle(new);
+            queue.recycle(cpu, new);
             if let Some(ticket) = ticket {
                 queue.cancel(ticket);
             }
@@ -322,7 +323,7 @@ impl Tasks {
             let (chunk, length) = unsafe { Chunk::from_end(end) };
             let queue = self.queue();
             if length == 0 {
-                queue.recycle(chunk);
+                queue.recycle(slot, chunk);
             } else {
                 let ticket = queue.ticket(slot);
                 queue.seal(chunk, length, round, &ticket);

@@ -32,30 +32,36 @@ pub(super) const SOME: usize = 4;
 /// The most stripes there are.
 const STRIPES: usize = 16;
 
-/// How many empty chunks are kept.
-const SPARE: usize = 64;
+/// How many empty chunks a stripe keeps. They stay with it: the memory is in its CPU's cache.
+const SPARE: usize = 48;
 
 #[derive(Debug)]
 pub(crate) struct Queue {
     stripes: Box<[Stripe]>,
-    spare: Mutex<Vec<Chunk>>,
-    /// Callbacks that were sealed, and those that have run, by whole chunks.
-    sealed: AtomicU64,
-    run: AtomicU64,
+    counts: Counts,
     pub(super) panicked: AtomicU64,
     pub(super) excess: AtomicU64,
-    peak: AtomicU64,
-    /// What the sealed ones hold that have not run. Bytes.
-    bytes: AtomicUsize,
-    /// Sealed since somebody last began a grace period for them.
-    fresh: AtomicUsize,
-    fresh_bytes: AtomicUsize,
     /// Whether a slot was given a chunk since the worker last looked.
     pub(super) installed: AtomicBool,
     /// How many wait for `progress`.
     waiters: AtomicUsize,
     turn: Mutex<()>,
     progress: Condvar,
+}
+
+/// What everybody changes with every chunk, away from what everybody reads with every callback.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Counts {
+    /// Callbacks that were sealed, and those that have run, by whole chunks.
+    sealed: AtomicU64,
+    run: AtomicU64,
+    peak: AtomicU64,
+    /// What the sealed ones hold that have not run. Bytes.
+    bytes: AtomicUsize,
+    /// Sealed since somebody last began a grace period for them.
+    fresh: AtomicUsize,
+    fresh_bytes: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -68,6 +74,8 @@ struct Inner {
     waiting: VecDeque<Sealed>,
     /// The chunk that is filled under the lock, and how many callbacks are in it.
     loose: Option<(Chunk, usize)>,
+    /// Empty ones.
+    spare: Vec<Chunk>,
     /// The next ticket, and those that are out.
     ticket: u64,
     out: BTreeSet<u64>,
@@ -112,15 +120,9 @@ impl Queue {
         let stripes = machine::slots().clamp(1, STRIPES);
         Queue {
             stripes: (0..stripes).map(|_| Stripe(Mutex::default())).collect(),
-            spare: Mutex::new(Vec::new()),
-            sealed: AtomicU64::new(0),
-            run: AtomicU64::new(0),
+            counts: Counts::default(),
             panicked: AtomicU64::new(0),
             excess: AtomicU64::new(0),
-            peak: AtomicU64::new(0),
-            bytes: AtomicUsize::new(0),
-            fresh: AtomicUsize::new(0),
-            fresh_bytes: AtomicUsize::new(0),
             installed: AtomicBool::new(false),
             waiters: AtomicUsize::new(0),
             turn: Mutex::new(()),
@@ -145,29 +147,23 @@ impl Queue {
         self.stripes.len()
     }
 
-    /// An empty chunk.
-    pub(super) fn chunk(&self) -> Chunk {
-        let spare = self
-            .spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+    /// An empty chunk for a stripe.
+    pub(super) fn chunk(&self, stripe: usize) -> Chunk {
+        let spare = self.stripe(stripe).spare.pop();
         spare.unwrap_or_else(Chunk::new)
     }
 
     /// Takes an empty chunk back.
-    pub(super) fn recycle(&self, chunk: Chunk) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE {
-            spare.push(chunk);
-        }
+    pub(super) fn recycle(&self, stripe: usize, chunk: Chunk) {
+        self.stripe(stripe).keep(chunk);
     }
 
     /// Gives back the memory of empty chunks, when nothing is left to do.
     pub(crate) fn trim(&self) {
-        let spare =
-            core::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
-        drop(spare);
+        for stripe in 0..self.stripes() {
+            let spare = core::mem::take(&mut self.stripe(stripe).spare);
+            drop(spare);
+        }
     }
 
     /// Before a chunk leaves its slot; `barrier` waits for it from now on.
@@ -204,18 +200,21 @@ impl Queue {
             round,
             ticket,
         });
-        let sealed = self.sealed.fetch_add(length as u64, Relaxed) + length as u64;
-        self.bytes.fetch_add(bytes, Relaxed);
-        self.fresh.fetch_add(length, Relaxed);
-        self.fresh_bytes.fetch_add(bytes, Relaxed);
-        self.peak(sealed.saturating_sub(self.run.load(Relaxed)));
+        let sealed = self.counts.sealed.fetch_add(length as u64, Relaxed) + length as u64;
+        self.counts.bytes.fetch_add(bytes, Relaxed);
+        self.counts.fresh.fetch_add(length, Relaxed);
+        self.counts.fresh_bytes.fetch_add(bytes, Relaxed);
+        self.peak(sealed.saturating_sub(self.counts.run.load(Relaxed)));
     }
 
     /// Adds a callback to the stripe's own chunk. Whether it was the first one there.
     pub(super) fn push(&self, stripe: usize, callback: Callback, join: impl Fn() -> u64) -> bool {
         let mut inner = self.stripe(stripe);
         let seal = callback.is_large();
-        let (mut chunk, length) = inner.loose.take().unwrap_or_else(|| (self.chunk(), 0));
+        let (mut chunk, length) = match inner.loose.take() {
+            Some(loose) => loose,
+            None => (inner.spare.pop().unwrap_or_else(Chunk::new), 0),
+        };
         chunk.put(length, callback);
         if length + 1 == ROOM || seal {
             let ticket = inner.ticket();
@@ -281,11 +280,13 @@ impl Queue {
     pub(super) unsafe fn finish(&self, batch: Batch) {
         // SAFETY: the caller's.
         if let Some(chunk) = unsafe { batch.part.finish() } {
-            self.run.fetch_add(batch.length as u64, Relaxed);
-            self.bytes.fetch_sub(batch.bytes, Relaxed);
-            self.recycle(chunk);
+            self.counts.run.fetch_add(batch.length as u64, Relaxed);
+            self.counts.bytes.fetch_sub(batch.bytes, Relaxed);
             let Ticket { stripe, number } = batch.ticket;
-            self.stripe(stripe).out.remove(&number);
+            let mut inner = self.stripe(stripe);
+            inner.out.remove(&number);
+            inner.keep(chunk);
+            drop(inner);
             self.notify();
         }
     }
@@ -349,35 +350,36 @@ impl Queue {
     /// What the sealed callbacks hold that have not run: how many they are, and bytes.
     pub(super) fn held(&self) -> (u64, usize) {
         // Run first: it is never more than what was sealed before.
-        let run = self.run.load(Relaxed);
+        let run = self.counts.run.load(Relaxed);
         (
-            self.sealed.load(Relaxed).saturating_sub(run),
-            self.bytes.load(Relaxed),
+            self.counts.sealed.load(Relaxed).saturating_sub(run),
+            self.counts.bytes.load(Relaxed),
         )
     }
 
     /// What was sealed since the last call that answered true: whether it is worth a grace period.
     pub(super) fn is_worth_a_grace_period(&self, count: usize, bytes: usize) -> bool {
-        let worth = self.fresh.load(Relaxed) >= count || self.fresh_bytes.load(Relaxed) >= bytes;
+        let worth = self.counts.fresh.load(Relaxed) >= count
+            || self.counts.fresh_bytes.load(Relaxed) >= bytes;
         if worth {
-            self.fresh.store(0, Relaxed);
-            self.fresh_bytes.store(0, Relaxed);
+            self.counts.fresh.store(0, Relaxed);
+            self.counts.fresh_bytes.store(0, Relaxed);
         }
         worth
     }
 
     /// Sealed and run, ever.
     pub(super) fn totals(&self) -> (u64, u64) {
-        let run = self.run.load(Relaxed);
-        (self.sealed.load(Relaxed), run)
+        let run = self.counts.run.load(Relaxed);
+        (self.counts.sealed.load(Relaxed), run)
     }
 
     /// The most that were pending, of which there are so many now.
     pub(super) fn peak(&self, pending: u64) -> u64 {
-        if pending > self.peak.load(Relaxed) {
-            self.peak.fetch_max(pending, Relaxed);
+        if pending > self.counts.peak.load(Relaxed) {
+            self.counts.peak.fetch_max(pending, Relaxed);
         }
-        self.peak.load(Relaxed)
+        self.counts.peak.load(Relaxed)
     }
 
     /// Those under the stripes' locks that are not sealed.
@@ -402,6 +404,13 @@ impl Batch {
 }
 
 impl Inner {
+    /// Keeps an empty chunk, if there are not too many.
+    fn keep(&mut self, chunk: Chunk) {
+        if self.spare.len() < SPARE {
+            self.spare.push(chunk);
+        }
+    }
+
     fn ticket(&mut self) -> u64 {
         let ticket = self.ticket;
         self.ticket += 1;
