@@ -8,7 +8,7 @@
 //!
 //! # Who runs them
 //! Freeing memory where it is allocated is cheapest: for the allocator, a few objects at a time are
-//! several times cheaper than many. So every fourth retirement drops four values whose time has
+//! several times cheaper than many. So every sixth retirement drops six values whose time has
 //! come, of those that were retired on the same CPU. Callbacks that do anything else than drop a
 //! value, and what is left when nobody retires any more, are the worker's; and callers of
 //! `barrier`, and whoever drops the domain, take part. Nobody holds a lock of ours meanwhile.

@@ -413,7 +413,7 @@ impl Domain {
     }
 
     /// Goes on with the work behind the callers' backs, as far as that needs no waiting, and runs
-    /// callbacks whose time has come, about `most` of them (in fours). How many. For domains of
+    /// callbacks whose time has come, about `most` of them (in sixes). How many. For domains of
     /// [`Runner::Caller`]; others may call it too. In a callback it does nothing.
     pub fn run_callbacks(&self, most: usize) -> usize {
         let (state, tasks) = self.tasks();

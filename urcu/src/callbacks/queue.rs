@@ -27,7 +27,7 @@ use crate::machine;
 
 /// How many callbacks are run at a time: fewer than the objects of a size that allocators keep for a
 /// thread (7 in glibc), so that what is freed is what is allocated next.
-pub(super) const SOME: usize = 4;
+pub(super) const SOME: usize = 6;
 
 /// The most stripes there are.
 const STRIPES: usize = 16;

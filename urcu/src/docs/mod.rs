@@ -1,3 +1,4 @@
 //! Pages to read; nothing to call.
 
 pub mod arc_swap;
+pub mod reliability;

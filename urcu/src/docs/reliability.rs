@@ -1,0 +1,53 @@
+//! What is promised, how it is tested, what is not promised.
+//!
+//! To try it on your own machine, which counts for more than our figures:
+//!
+//! ```sh
+//! .ci/test                                                      # the suites and the models
+//! cargo run --release -p urcu-benches --bin rcu-torture         # faults, injected and counted
+//! cargo run --release -p urcu-loom-tests --bin mutants          # what the models notice
+//! .ci/guests                                                    # other kernels and processors
+//! .ci/sanitizers                                                # AddressSanitizer, ThreadSanitizer
+//! ```
+//!
+//! # What is promised
+//!
+//! A test that cannot fail proves nothing, so for each there is something deliberately wrong that it
+//! must notice.
+//!
+//! | promise | tested by | which notices |
+//! |---|---|---|
+//! | what a section sees is not freed while it is open | models `two_sections_two_updates`, `nested_and_moved`, ...; torture `steady`, `nested-moved`, `signal-storm`, `migration-storm` | every mutant of an ordering or barrier; `--break plain-membarrier` with delays inside the sequences; `--break early-reclaim` |
+//! | a snapshot is of one version, which was not freed | models `snapshots`, those of the cell; torture `snapshot` | the sequence that goes on after an interrupt; the plain membarrier |
+//! | a section that begins after a grace period sees what came before it | models `new_sections_see_the_new_world`, litmus shapes; the age of every version in the torture | relaxed period, relaxed flip |
+//! | no waiter is forgotten | models of sharing, waiting, polling, the worker; the watchdog of the torture | a dropped fence, second look or wake-up: 30 mutants and more |
+//! | a callback runs once, after its grace period; `barrier` waits for it | models of callbacks; suites `callbacks_*`; torture `callback-flood`; fuzzing | tickets, seals and barriers left out |
+//! | memory is bounded | suite `callbacks_budget`; torture `stalled-reader` | a budget without a limit |
+//! | sections in signal handlers, destructors of thread-local data, threads made by C, after `exec` | suites `signals`, `tls`, `hostile`, `registration` | a lock or an allocation on the way |
+//! | forked children work at once | suites `fork*`: forks between any two instructions of a grace period; torture `fork` | state that is not wiped |
+//! | CPUs come and go, affinity shrinks, readers are starved | suites `hotplug`, `migration`, `hostile`; torture `cpu-hotplug`, `affinity`, `rt-priorities`; guests | a CPU that is not summed |
+//! | without rseq, without membarrier, with either refused, with filters installed late | suites `environments`, `refusal`, `seccomp`; torture `environments` | the plain membarrier; a refusal that is forgotten |
+//! | sequences are what the kernel expects, commit last, and abort safely at every instruction | `rseq-ops`: every range against the disassembly; single-stepping; delays at every point; guests | a sequence that ends one instruction early |
+//!
+//! # What is not promised
+//!
+//! * **Other processes.** Counters are of one process: `membarrier` reaches no other. Memory that is
+//!   shared between processes needs another scheme.
+//! * **Unloading.** A shared object with this library inside must stay loaded (`-z nodelete`): the
+//!   kernel may look at a sequence's descriptor after the sequence is over.
+//! * **Asynchronous cancellation.** `pthread_cancel` with `PTHREAD_CANCEL_ASYNCHRONOUS`, and anything
+//!   else that ends a thread between two instructions (`TerminateThread`), may leave a section open
+//!   for ever, as it leaves locks. Nothing is freed too early.
+//! * **Whoever writes the words that belong to the kernel.** A library that changes `cpu_id`,
+//!   `cpu_id_start` or `mm_cid` of `struct rseq`, or leaves its own descriptor armed, breaks this one.
+//!   A thread that unregisters rseq while a section begins on it, too.
+//! * **Time.** How long a grace period takes is up to the readers and to the scheduler. One that
+//!   takes long is reported ([`stall`](crate::stall)).
+//! * **Exit.** Callbacks that are queued when the process ends do not run; [`barrier`](crate::barrier)
+//!   before that waits for them.
+//! * **The memory of weakly ordered processors, seen by tests.** AArch64 and RISC-V 64 run in emulators
+//!   only, which are stronger ordered than the processors. What holds their orderings is the models.
+//!
+//! # The longest run
+//!
+//! FIGURES
