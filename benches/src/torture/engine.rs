@@ -124,7 +124,6 @@ impl Run {
             started: AtomicU32::new(0),
         }));
         let chaos = scenario.chaos && run.settings.delays;
-        // On the heap's account now, not in the middle of a starved machine.
         std::thread::Builder::new()
             .name("monitor".into())
             .spawn(move || run.monitor(chaos))
@@ -143,6 +142,11 @@ impl Run {
     #[inline(always)]
     pub fn over(&self) -> bool {
         self.over.load(Relaxed)
+    }
+
+    /// Ends the run now.
+    pub fn stop(&self) {
+        self.over.store(true, SeqCst);
     }
 
     /// Time since the beginning.

@@ -1,7 +1,5 @@
 //! How threads read.
 
-use std::time::Duration;
-
 use super::breaks::Break;
 use super::engine::{Run, Thread};
 use super::versions::{Fault, Place};
@@ -44,7 +42,8 @@ pub fn quick(thread: &Thread, place: &'static Place, count: u64) {
     }
 }
 
-/// One section that looks again and again, for up to some tens of microseconds.
+/// One section that looks again and again, for up to some tens of microseconds. One in 16 gives its
+/// CPU to another thread in the middle: on a busy machine that is what sections meet updates by.
 pub fn long(thread: &mut Thread, place: &'static Place) {
     let looks = thread.random.skewed(14);
     let ends_at = if thread.breaks(Break::ReadsOn, 64) {
@@ -52,34 +51,30 @@ pub fn long(thread: &mut Thread, place: &'static Place) {
     } else {
         u64::MAX
     };
-    thread.check(look_long(place, looks, ends_at));
+    let yields_at = if thread.random.one_in(16) {
+        looks / 2
+    } else {
+        u64::MAX
+    };
+    thread.check(look_long(place, looks, ends_at, yields_at));
     thread.counter.read(1);
 }
 
-fn look_long(place: &'static Place, looks: u64, ends_at: u64) -> Result<(), Fault> {
+fn look_long(place: &'static Place, looks: u64, ends_at: u64, yields_at: u64) -> Result<(), Fault> {
     let guard = place.domain().read_lock();
     let seen = place.look(&guard)?;
     let mut guard = Some(guard);
     seen.whole()?;
-    for look in 0..looks {
+    for look in 0..=looks {
         seen.still()?;
         if look == ends_at {
             guard = None;
+        }
+        if look == yields_at {
+            std::thread::yield_now();
         }
     }
     seen.whole()?;
     drop(guard);
     Ok(())
-}
-
-/// One section that sleeps.
-pub fn sleepy(thread: &Thread, place: &'static Place, time: Duration) {
-    let guard = place.domain().read_lock();
-    let good = place.look(&guard).and_then(|seen| {
-        seen.whole()?;
-        thread.run.sleep(time);
-        seen.whole()
-    });
-    thread.check(good);
-    thread.counter.read(1);
 }
