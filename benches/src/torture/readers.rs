@@ -7,12 +7,15 @@ use super::versions::{Fault, Place};
 /// Sections of [`quick`].
 const BATCH: u64 = 2048;
 
+/// The usual length of [`long`] sections: looks, as a power of two.
+pub const LONG: u32 = 14;
+
 /// Reads until the run is over: mostly the shortest sections there are, and long ones between.
 pub fn forever(thread: &mut Thread, places: &[&'static Place]) {
     while !thread.over() {
         let place = *thread.random.pick(places);
         quick(thread, place, BATCH);
-        long(thread, place);
+        long(thread, place, LONG);
         // Better here than in the middle of a section that an updater waits for.
         std::thread::yield_now();
     }
@@ -42,15 +45,15 @@ pub fn quick(thread: &Thread, place: &'static Place, count: u64) {
     }
 }
 
-/// One section that looks again and again, for up to some tens of microseconds. One in 16 gives its
+/// One section that looks again and again, for up to two to the `most` times. One in 16 gives its
 /// CPU to another thread in the middle: on a busy machine that is what sections meet updates by.
-pub fn long(thread: &mut Thread, place: &'static Place) {
-    let looks = thread.random.skewed(14);
-    let ends_at = if thread.breaks(Break::ReadsOn, 64) {
-        looks / 2
-    } else {
-        u64::MAX
-    };
+pub fn long(thread: &mut Thread, place: &'static Place, most: u32) {
+    let mut looks = thread.random.skewed(most);
+    let mut ends_at = u64::MAX;
+    if thread.breaks(Break::ReadsOn, 64) {
+        looks = 1 << 16;
+        ends_at = looks / 4;
+    }
     let yields_at = if thread.random.one_in(16) {
         looks / 2
     } else {

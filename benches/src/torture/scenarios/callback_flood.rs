@@ -47,7 +47,7 @@ fn run(run: &'static Run) -> Result<(), String> {
                     return thread.run.fault(&thread.name, what);
                 }
             }
-            thread.run.note(format!("{barriers} barriers"));
+            thread.run.tally("barriers", barriers);
         });
     }
     readers::start(run, 1, &places);

@@ -128,5 +128,5 @@ fn plug(thread: &mut Thread, switches: &[PathBuf]) {
         drop(off);
         std::thread::sleep(pause);
     }
-    thread.run.note(format!("{times} times off line and back"));
+    thread.run.tally("times off line and back", times as u64);
 }
