@@ -309,6 +309,7 @@ impl Place {
             .current
             .swap(std::ptr::from_ref(next).cast_mut(), Release);
         if filled_late {
+            std::thread::yield_now();
             next.fill(stamp);
         }
         Ok(Retired {
