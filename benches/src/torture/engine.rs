@@ -101,6 +101,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Run {
     /// Runs a scenario in this process, and tells standard output all about it as lines of JSON
     /// ([`Message`]).
+    ///
+    /// # Panics
+    /// If no thread can be started.
     pub fn perform(scenario: &'static Scenario, settings: Settings) -> Outcome {
         if let Some(which) = settings.broken {
             poison::keep_for_ever();
@@ -414,6 +417,9 @@ impl Run {
 
 impl Message {
     /// One line on standard output. False if nobody reads it.
+    ///
+    /// # Panics
+    /// Never: it is numbers and text.
     pub fn send(&self) -> bool {
         let mut line = serde_json::to_string(self).expect("numbers and text");
         line.push('\n');

@@ -69,6 +69,9 @@ pub fn interrupted() -> bool {
 }
 
 /// Runs a scenario in a process of its own. `progress` gets what was counted so far.
+///
+/// # Panics
+/// Never: a task is numbers and text.
 pub fn run(
     scenario: &'static Scenario,
     settings: &Settings,
