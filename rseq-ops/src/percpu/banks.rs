@@ -1,7 +1,7 @@
 //! How a thread takes what sequences on other CPUs use.
 
 use super::lock::Lock;
-use super::machine::{self, AtomicUsize, Handle, Ordering, Refused};
+use super::machine::{self, AtomicBool, AtomicUsize, Handle, Ordering, Refused};
 
 /// Two banks of per-CPU words, of which sequences use the one that a word names, as in a
 /// grace period with one flip: after the flip and a restart of all sequences nobody uses the other
@@ -16,6 +16,8 @@ pub(super) struct Banks {
     handle: Handle,
     /// Whether there are sequences at all: not without the means to restart them.
     sequences: bool,
+    /// The taker's: whether its last flip was refused and taken back.
+    refused: AtomicBool,
     taker: Lock,
 }
 
@@ -32,6 +34,7 @@ impl Banks {
             flip: first ^ second,
             handle,
             sequences,
+            refused: AtomicBool::new(false),
             taker: Lock::new(),
         }
     }
@@ -57,22 +60,30 @@ impl Banks {
         }
     }
 
-    /// Flips, and hands the old bank's address to `take`, whose alone it is meanwhile.
-    pub(super) fn flip<T>(&self, take: impl FnOnce(usize) -> T) -> Result<Option<T>, Refused> {
+    /// Flips, and hands the old bank's address to `take`, whose alone it is meanwhile. After a flip
+    /// that was refused, hands it the other one first.
+    pub(super) fn flip(&self, mut take: impl FnMut(usize)) -> Result<(), Refused> {
         if !self.sequences {
-            return Ok(None);
+            return Ok(());
         }
-        let locked = self.taker.lock();
+        let _locked = self.taker.lock();
         let old = self.current.load(Ordering::Relaxed);
-        self.current.store(old ^ self.flip, Ordering::Release);
+        let new = old ^ self.flip;
+        if self.refused.load(Ordering::Relaxed) {
+            // Who loaded its address before the flip was taken back is done with it after this.
+            machine::restart()?;
+            take(new);
+            self.refused.store(false, Ordering::Relaxed);
+        }
+        self.current.store(new, Ordering::Release);
         // Every sequence that loaded the old address has committed, visibly, or never will.
         if let Err(refused) = machine::restart() {
-            // Nothing is known then. Both banks stay as they are and are used in turn.
+            // Nothing is known then, and the new bank may have been used.
+            self.refused.store(true, Ordering::Relaxed);
             self.current.store(old, Ordering::Release);
             return Err(refused);
         }
-        let taken = take(old);
-        drop(locked);
-        Ok(Some(taken))
+        take(old);
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! the calling CPU's part. The models in `loom-tests` put an emulated kernel in the place of this
 //! file, for `banks`, `lock` and `stack`.
 
-pub(super) use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+pub(super) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::alloc::SHIFT;
 use super::area::possible_cpus;

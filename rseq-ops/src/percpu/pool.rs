@@ -234,22 +234,22 @@ impl<T> Pool<T> {
     /// membarrier (microseconds); the CPUs are not stopped. Not for signal handlers.
     ///
     /// # Errors
-    /// [`Refused`] if the kernel refuses the membarrier that it granted before. Everything stays
-    /// as it is then.
+    /// [`Refused`] if the kernel refuses the membarrier that it granted before. What is kept stays
+    /// then, but for what an earlier refusal may have left over.
     pub fn release(&self) -> Result<usize, Refused> {
-        let freed = self.banks.flip(|old| {
+        let mut freed = 0;
+        self.banks.flip(|old| {
             let bank = usize::from(old != self.slots.base().addr());
-            // The bank is ours: no sequence touches it until the next flip.
-            self.slots
-                .iter()
-                .map(|slot| self.empty(&slot.banks[bank]))
-                .sum()
+            for slot in self.slots.iter() {
+                // The bank is ours: no sequence touches it until the next flip.
+                freed += self.empty(&slot.banks[bank]);
+            }
         })?;
-        let shared = |slot: &Slot| {
+        for slot in self.slots.iter() {
             let _taker = slot.taker.lock();
-            self.empty(&slot.shared)
-        };
-        Ok(freed.unwrap_or(0) + self.slots.iter().map(shared).sum::<usize>())
+            freed += self.empty(&slot.shared);
+        }
+        Ok(freed)
     }
 
     /// [`Pool::release`], if every CPU's cache looks as it did at the last call of this: for a

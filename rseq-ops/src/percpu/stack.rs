@@ -241,20 +241,25 @@ impl<'a, T> Stack<'a, T> {
     ///
     /// # Errors
     /// [`Refused`] if the kernel refuses the membarrier that it granted before (a filter of system
-    /// calls installed since). The nodes stay.
+    /// calls installed since). The nodes stay, though perhaps on another CPU's stack.
     pub fn take_all(&self) -> Result<TakeAll<'a, T>, Refused> {
         let mut all = TakeAll {
             first: ptr::null_mut(),
             nodes: PhantomData,
         };
-        self.banks.flip(|old| {
+        let flipped = self.banks.flip(|old| {
             let bank = usize::from(old != self.slots.base().addr());
             for slot in self.slots.iter() {
                 // The bank is ours: no sequence writes to it until the next flip.
                 all.append(slot.banks[bank].load(Ordering::Acquire));
                 slot.banks[bank].store(ptr::null_mut(), Ordering::Relaxed);
             }
-        })?;
+        });
+        if let Err(refused) = flipped {
+            // What an earlier refusal had left in the other bank.
+            all.for_each(|node| self.push(node));
+            return Err(refused);
+        }
         if self.shared.load(Ordering::Relaxed) != 0 {
             for slot in self.slots.iter() {
                 let _taker = slot.taker.lock();
