@@ -155,8 +155,9 @@ models! {
     stacks::a_preempted_push_starts_over, 4, "stack", "1 push; 1 pop, 1 push", "it is preempted", "it is not";
     stacks::all_is_taken_beside_its_owner, 4, "stack", "2 pushes, 1 pop; 2 takes", "the first push is taken first", "the second push is taken second";
     stacks::two_takers, 2, "stack", "1 push, 1 pop; 2 x 1 take", "the one takes it", "the other one takes it";
-    stacks::what_is_refused_stays, 3, "stack", "1 push; 2 takes of which 1 fails";
-    stacks::what_is_refused_twice_stays, 3, "stack", "1 push; 3 takes of which 2 fail";
+    stacks::what_is_refused_stays, 3, "stack", "1 push, 1 pop; 2 takes of which 1 fails";
+    stacks::what_is_refused_twice_stays, 3, "stack", "1 push, 1 pop; 3 takes of which 2 fail";
+    stacks::a_refusal_beside_pushes, 3, "stack", "2 pushes; 2 takes of which 1 fails", "both are taken", "one is";
     stacks::with_sequences_and_without, 3, "stack", "2 x pushes and pops", "one pops what another gave up", "one pops what was pushed without sequences";
     stacks::two_without_sequences, 4, "stack", "1 pop; 2 pops, 1 push", "in the order of the pops", "in another";
     stacks::all_is_taken_where_others_pop, 4, "stack", "1 pop; 1 take, 1 push", "one each", "all are taken";

@@ -204,9 +204,14 @@ fn after_refusals(barriers: u32, takes: u32) {
         assert!(stack.take_all().is_err());
     }
     join(pusher);
-    let mut taken = take_all(&stack);
-    taken.sort_unstable();
-    assert_eq!(taken, [1, 2], "all that was pushed before");
+    let popped = join(start(&stack, |stack| {
+        let _running = run_on(0);
+        pop(stack)
+    }));
+    assert!(popped.is_some(), "the nodes stay");
+    let mut found: Vec<usize> = take_all(&stack).into_iter().chain(popped).collect();
+    found.sort_unstable();
+    assert_eq!(found, [1, 2], "all that was pushed before");
 }
 
 pub(super) fn what_is_refused_stays() {
@@ -216,6 +221,23 @@ pub(super) fn what_is_refused_stays() {
 /// The second time, what the first time left behind is taken before the barrier that is refused.
 pub(super) fn what_is_refused_twice_stays() {
     after_refusals(0b101, 2);
+}
+
+/// One who was refused takes all while others still push to the bank that they found then.
+pub(super) fn a_refusal_beside_pushes() {
+    let stack = stack(ALL_THREADS);
+    let pusher = start(&stack, |stack| {
+        let _running = run_on(0);
+        push(stack, 1);
+        push(stack, 2);
+    });
+    refuse_barriers(0b1);
+    assert!(stack.take_all().is_err());
+    let taken = take_all(&stack);
+    join(pusher);
+    witness(0, taken.len() == 2);
+    witness(1, taken == [1]);
+    each_once(&stack, 2, taken);
 }
 
 /// A thread that cannot use sequences, and one that can.
