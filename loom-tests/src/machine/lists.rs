@@ -197,6 +197,7 @@ unsafe fn head<'w>(cpu: usize, source: &AtomicUsize) -> &'w AtomicUsize {
     } else {
         Ordering::Acquire
     });
+    let cpu = if faulty(Fault::SameList) { 0 } else { cpu };
     // SAFETY: the caller's.
     unsafe { &Word::at(bank + (cpu << SHIFT)).0 }
 }

@@ -123,6 +123,8 @@ pub enum Fault {
     /// The sequence that pops a node goes on after an interrupt if the head is the same, as a
     /// compare-and-exchange would.
     PopComparesHead,
+    /// Every CPU gets the same list.
+    SameList,
     /// The sequences of lists load the bank relaxed.
     RelaxedBank,
 }

@@ -275,7 +275,9 @@ pub(super) fn two_without_sequences() {
     let popped = join(popper);
     witness(0, popped == Some(1) && second == Some(2));
     witness(1, popped == Some(2));
-    each_once(&stack, 2, popped.into_iter().chain(second));
+    // So that what is counted wrongly is looked at too.
+    push(&stack, 3);
+    each_once(&stack, 3, popped.into_iter().chain(second));
 }
 
 /// One takes all and pushes a node again, where another one pops: both without sequences.
@@ -291,7 +293,9 @@ pub(super) fn all_is_taken_where_others_pop() {
     let popped = join(popper);
     witness(0, popped == Some(1) && rest == [2]);
     witness(1, popped.is_none());
-    each_once(&stack, 2, popped.into_iter().chain(rest));
+    // So that what is counted wrongly is looked at too.
+    push(&stack, 3);
+    each_once(&stack, 3, popped.into_iter().chain(rest));
 }
 
 /// What was pushed before is taken, whatever others push and pop at the time.
@@ -309,5 +313,7 @@ pub(super) fn what_was_pushed_before_is_taken() {
     );
     witness(0, popped == Some(2));
     witness(1, taken.contains(&2));
-    each_once(&stack, 2, taken.into_iter().chain(popped));
+    // So that what is counted wrongly is looked at too.
+    push(&stack, 3);
+    each_once(&stack, 3, taken.into_iter().chain(popped));
 }
