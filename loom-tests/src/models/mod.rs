@@ -151,7 +151,7 @@ models! {
     shapes::store_buffering_around_an_inner_section, 4, "1, 3", "2, 1", "the section sees it", "the updater does", "both do";
     shapes::store_buffering_across_cpus, 4, "1, 3", "1, 1", "the section sees it", "the updater does", "both do";
     shapes::store_buffering_around_an_empty_section, 4, "1, 3", "1, 1", "the section sees it", "the updater does", "both do";
-    shapes::store_buffering_with_a_callback, 3, "1, 3, 8", "1, 2, 1 callback", "the section sees it", "the callback does", "both do";
+    shapes::store_buffering_with_a_callback, 4, "1, 3, 8", "1, 2, 1 callback", "the section sees it", "the callback does", "both do";
     first_use::two_threads_set_up, 3, "set-up", "1 x 2, 1";
     first_use::a_snapshot_meets_the_first_use, 4, "set-up", "1, 1";
     callbacks::a_chunk_leaves_its_slot_once, 3, "8", "1 chunk, 1", "it is exchanged", "it is collected";
