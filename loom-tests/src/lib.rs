@@ -1,7 +1,7 @@
 //! Loom models of the sources that `urcu-percpu` ships.
 //!
-//! `readers.rs`, `rounds.rs`, `grace_period.rs` and `callbacks/sealing.rs` are compiled unchanged,
-//! against an emulated kernel ([`machine`]) in the place of the real one. [`MODELS`] lists what runs on it; the program
+//! `readers.rs`, `rounds.rs`, `grace_period.rs`, `callbacks/sealing.rs` and the stack of `rseq-ops`
+//! are compiled unchanged, against an emulated kernel ([`machine`]) in the place of the real one. [`MODELS`] lists what runs on it; the program
 //! `mutants` shows that the models would notice if something were missing.
 
 // The shipped sources have functions that no model needs.
@@ -12,6 +12,7 @@ mod grace_period;
 pub mod machine;
 mod models;
 pub mod mutations;
+mod percpu;
 #[path = "../../urcu/src/readers.rs"]
 mod readers;
 #[path = "../../urcu/src/rounds.rs"]

@@ -37,11 +37,15 @@ pub struct Edit {
 }
 
 /// The sources that are mutated.
-pub const FILES: &[&str] = &[READERS, GRACE_PERIOD, ROUNDS, SEALING];
+pub const FILES: &[&str] = &[READERS, GRACE_PERIOD, ROUNDS, SEALING, BANKS, LOCK, STACK];
 const READERS: &str = "readers.rs";
 const GRACE_PERIOD: &str = "grace_period.rs";
 const ROUNDS: &str = "rounds.rs";
 const SEALING: &str = "callbacks/sealing.rs";
+// Names are paths from `urcu/src`.
+const BANKS: &str = "../../rseq-ops/src/percpu/banks.rs";
+const LOCK: &str = "../../rseq-ops/src/percpu/lock.rs";
+const STACK: &str = "../../rseq-ops/src/percpu/stack.rs";
 
 const fn kernel(
     letter: &'static str,
@@ -236,6 +240,63 @@ pub const MUTANTS: &[Mutant] = &[
         SEALING: "«periods.rounds.join()»" => "periods.rounds.done() + 1"),
     source!("8", "taken although it was not exchanged", "a_chunk_leaves_its_slot_once",
         SEALING: "(«replaced == Outcome::Committed»)" => "true"),
+
+    kernel("stack", "kernel: an interrupted pop goes on", "a_preempted_pop_starts_over", Fault::PopGoesOn),
+    kernel("stack", "kernel: an interrupted pop goes on if the head is the same", "a_preempted_pop_starts_over", Fault::PopComparesHead),
+    kernel("stack", "kernel: an interrupted push goes on", "a_preempted_push_starts_over", Fault::PushGoesOn),
+    kernel("stack", "kernel: a push commits before it writes the link", "a_preempted_push_starts_over", Fault::PushCommitsFirst),
+    kernel("stack", "kernel: every CPU gets the same list", "two_threads_change_places", Fault::SameList),
+    kernel("stack", "kernel: the bank relaxed in sequences", "all_is_taken_beside_its_owner", Fault::RelaxedBank),
+    kernel("stack", "kernel: a barrier that restarts no push or pop", "all_is_taken_beside_its_owner", Fault::PlainBarrier),
+    kernel("stack", "kernel: no barrier before all is taken", "all_is_taken_beside_its_owner", Fault::NoBarrier),
+    source!("stack", "all is taken without a restart", "all_is_taken_beside_its_owner",
+        BANKS: "if let Err(refused) = «machine::restart()»" => "Ok::<(), Refused>(())"),
+    source!("stack", "restarted before the flip", "all_is_taken_beside_its_owner",
+        BANKS: "if let Err(refused) = «machine::restart()»" => "Ok::<(), Refused>(())",
+        BANKS: "«»self.current.store(new, Ordering::Release);" => "machine::restart()?;"),
+    source!("stack", "no flip", "all_is_taken_beside_its_owner",
+        BANKS: "«self.current.store(new, Ordering::Release);»" => ""),
+    source!("stack", "the flip relaxed", "all_is_taken_beside_its_owner",
+        BANKS: "self.current.store(new, «Ordering::Release»);" => "Ordering::Relaxed"),
+    source!("stack", "two flip at once", "two_takers",
+        BANKS: "let _locked = self.taker.lock();«»" => "drop(_locked);"),
+    source!("stack", "what a refusal left is not taken", "what_is_refused_stays",
+        BANKS: "if «self.refused.load(Ordering::Relaxed)» {" => "false"),
+    source!("stack", "what a refusal left is taken from those who use it", "a_refusal_beside_pushes",
+        BANKS: "«machine::restart()?;»" => ""),
+    source!("stack", "a flip that was refused stays", "what_is_refused_stays",
+        BANKS: "«self.current.store(old, Ordering::Release);»" => ""),
+    source!("stack", "what was taken before a refusal is not put back", "what_is_refused_twice_stays",
+        STACK: "«all.for_each(|node| self.push(node));»" => ""),
+    source!("stack", "the bank is not emptied", "all_is_taken_beside_its_owner",
+        STACK: "«slot.banks[bank].store(ptr::null_mut(), Ordering::Relaxed);»" => ""),
+    source!("stack", "the bank in use is taken", "all_is_taken_beside_its_owner",
+        STACK: "usize::from(«old != self.slots.base().addr()»)" => "old == self.slots.base().addr()"),
+    source!("stack", "a push by atomics relaxed", "what_was_pushed_before_is_taken",
+        STACK: "list.compare_exchange_weak(first, node, «Ordering::Release», Ordering::Relaxed)" => "Ordering::Relaxed"),
+    source!("stack", "counted after it is pushed", "what_was_pushed_before_is_taken",
+        STACK: "«self.shared.fetch_add(1, Ordering::Relaxed);»" => "",
+        STACK: "Ok(_) => «return»," => "{ self.shared.fetch_add(1, Ordering::Relaxed); return }"),
+    source!("stack", "the lists of atomics are not looked at", "with_sequences_and_without",
+        STACK: "if «self.shared.load(Ordering::Relaxed) == 0» {\n            return None;" => "true"),
+    source!("stack", "two pop by atomics at once", "two_without_sequences",
+        STACK: "let _taker = slot.taker.try_lock()?;«»" => "drop(_taker);"),
+    source!("stack", "a pop by atomics relaxed", "what_was_pushed_before_is_taken",
+        STACK: "let mut seen = list.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
+    source!("stack", "the second try of a pop by atomics relaxed", "what_was_pushed_before_is_taken",
+        STACK: "list.compare_exchange(seen, next, Ordering::Acquire, «Ordering::Acquire»)" => "Ordering::Relaxed"),
+    source!("stack", "taken relaxed", "what_was_pushed_before_is_taken",
+        STACK: "slot.shared.swap(ptr::null_mut(), «Ordering::Acquire»)" => "Ordering::Relaxed"),
+    source!("stack", "all is taken where another one pops", "all_is_taken_where_others_pop",
+        STACK: "let _taker = slot.taker.lock();«»" => "drop(_taker);"),
+    source!("stack", "the lock taken relaxed", "two_without_sequences",
+        LOCK: ".compare_exchange(0, 1, «Ordering::Acquire», Ordering::Relaxed)" => "Ordering::Relaxed"),
+    source!("stack", "the lock given back relaxed", "two_without_sequences",
+        LOCK: "self.0.0.store(0, «Ordering::Release»);" => "Ordering::Relaxed"),
+    source!("stack", "the lock is not waited for", "two_takers",
+        LOCK: "«machine::wait_for(&self.0);»" => "return Locked(self);"),
+    source!("stack", "the lock is kept", "two_takers",
+        LOCK: "«self.0.0.store(0, Ordering::Release);»" => ""),
 ];
 
 /// What no model can notice, and why.
@@ -259,6 +320,10 @@ pub const UNSEEN: &[(&str, &str)] = &[
     (
         "no second look at the round with the lead taken",
         "harmless: one grace period too many",
+    ),
+    (
+        "the success of a pop by atomics relaxed; the flip that is taken back relaxed",
+        "harmless: the load before acquires; the bank was not touched",
     ),
     (
         "the handle loaded relaxed by a snapshot",

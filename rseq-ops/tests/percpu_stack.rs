@@ -2,6 +2,7 @@
 #![cfg(all(target_os = "linux", not(miri)))]
 
 mod percpu_support;
+mod refused;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
@@ -145,4 +146,28 @@ fn nodes_outlive_a_stack_that_is_dropped_or_leaked() {
     let _not_iterated = stack.take_all().unwrap();
     std::mem::forget(stack);
     assert_eq!(nodes[0].value, 1);
+}
+
+#[test]
+fn one_who_is_refused_leaves_all_to_the_next() {
+    let _alone = alone();
+    let stack: Stack<'static, usize> = Stack::new().unwrap();
+    if rseq_ops::membarrier::register().is_err() || rseq_ops::current_thread().is_none() {
+        return println!("skipped: nothing to refuse in this process");
+    }
+    for n in 0..10 {
+        stack.push(Box::leak(Box::new(Node::new(n))));
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // For this thread alone, and for good.
+            refused::refuse(&[libc::SYS_membarrier], libc::EPERM).unwrap();
+            for _ in 0..3 {
+                assert!(stack.take_all().is_err());
+            }
+        });
+    });
+    let popped = stack.pop().iter().count();
+    assert_eq!(popped + stack.take_all().unwrap().count(), 10);
+    assert_eq!(stack.take_all().unwrap().count(), 0);
 }

@@ -28,6 +28,7 @@ const OURS: &[&str] = &[
     "mutations.rs",
     "machine",
     "models",
+    "percpu",
     "bin/mutants.rs",
 ];
 

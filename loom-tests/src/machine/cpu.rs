@@ -58,39 +58,42 @@ pub(crate) struct Running {
 /// Waits until the CPU is free and occupies it.
 pub(crate) fn run_on(cpu: usize) -> Running {
     let running = Running { kernel: kernel() };
-    running.come(cpu);
+    running.kernel.cpus.come(cpu);
     running
 }
 
-impl Running {
+impl Cpus {
     fn come(&self, cpu: usize) {
-        self.kernel.cpus.cpus[cpu].turn.lock();
-        self.kernel.cpus.cpus[cpu]
-            .mailbox
-            .swap(RUNNING, Ordering::Relaxed);
+        self.cpus[cpu].turn.lock();
+        self.cpus[cpu].mailbox.swap(RUNNING, Ordering::Relaxed);
         // Whoever found the CPU idle has fenced before; what came before that fence is seen now.
         fence(Ordering::SeqCst);
         HERE.with(|here| here.set(Some(cpu)));
     }
 
-    fn go(&self) {
+    fn go(&self) -> usize {
         let cpu = HERE.with(Cell::take).expect("a thread on a CPU");
         // Whoever finds the CPU idle and fences sees what happened here.
         fence(Ordering::SeqCst);
-        if self.kernel.cpus.cpus[cpu]
-            .mailbox
-            .swap(IDLE, Ordering::Relaxed)
-            == REQUESTED
-        {
-            self.kernel.cpus.acknowledged.add();
+        if self.cpus[cpu].mailbox.swap(IDLE, Ordering::Relaxed) == REQUESTED {
+            self.acknowledged.add();
         }
-        self.kernel.cpus.cpus[cpu].turn.unlock();
+        self.cpus[cpu].turn.unlock();
+        cpu
     }
 
+    /// Lets somebody else have the calling thread's CPU, and waits for it again.
+    pub(super) fn give_way(&self) {
+        let cpu = self.go();
+        self.come(cpu);
+    }
+}
+
+impl Running {
     /// Goes on on another CPU.
     pub(crate) fn migrate(&self, cpu: usize) {
-        self.go();
-        self.come(cpu);
+        self.kernel.cpus.go();
+        self.kernel.cpus.come(cpu);
     }
 }
 
@@ -99,7 +102,7 @@ impl Drop for Running {
         // A model that has failed unwinds without further steps. Unless that is another thread,
         // which panics because it is meant to: loom runs all on one thread of the system.
         if !std::thread::panicking() || PANICS.get() > 0 {
-            self.go();
+            self.kernel.cpus.go();
         }
     }
 }

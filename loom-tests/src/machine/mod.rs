@@ -19,6 +19,9 @@
 //!   `Watch` says which sleeps have one, and who finds that it waits for itself and panics.
 //! * **Panics on purpose** (`survive`) unwind while other threads go on.
 //! * **Memory** for any number of domains, zeroed, at addresses of its own each.
+//! * **Lists** (`lists`, `crate::percpu`): the words, sequences and per-CPU memory of the stack of
+//!   `rseq-ops`. A thread that asks for a busy CPU (`preempt`) gets it between two steps of a
+//!   sequence, which aborts when its thread runs again.
 //!
 //! # Where it differs from Linux
 //! * *Weaker:* the loads of a sequence are relaxed except that of the period (B) and of a
@@ -29,7 +32,8 @@
 //! * *Stronger:* nothing lands before the first load of a sequence. An interrupt there restarts
 //!   a sequence that has done nothing, which is the same as one that lands before it.
 //! * *Stronger:* sequences abort for the writer's sake, or when a model asks (`abort_next`).
-//!   Linux aborts them for signals and preemption too, which leads to the same slow ways.
+//!   Linux aborts them for signals and preemption too, which leads to the same slow ways. (What
+//!   another thread does on the CPU meanwhile matters to lists alone: they have preemption.)
 //! * *Stronger:* futexes do not wake for no reason. Every sleeper looks again in any case, and a
 //!   sleep with a time limit is such a waking.
 //! * *Stronger:* whoever is woken sees what its waker did. The kernel's locks have it so too; and
@@ -44,6 +48,7 @@
 //! [`Fault`] makes the machine break one promise, to show that some model needs it.
 
 mod cpu;
+pub(crate) mod lists;
 mod lock;
 mod sequences;
 mod sleep;
@@ -109,6 +114,19 @@ pub enum Fault {
     AppendGoesOn,
     /// The sequence that replaces a chunk goes on after an interrupt.
     ReplaceGoesOn,
+    /// The sequence that pushes a node goes on after an interrupt.
+    PushGoesOn,
+    /// The sequence that pushes a node commits before it writes the link.
+    PushCommitsFirst,
+    /// The sequence that pops a node goes on after an interrupt.
+    PopGoesOn,
+    /// The sequence that pops a node goes on after an interrupt if the head is the same, as a
+    /// compare-and-exchange would.
+    PopComparesHead,
+    /// Every CPU gets the same list.
+    SameList,
+    /// The sequences of lists load the bank relaxed.
+    RelaxedBank,
 }
 
 /// For a model that has failed: whether a thread of it sleeps on a futex.
@@ -178,6 +196,7 @@ struct Kernel {
     sleep: Sleep,
     domains: RefCell<Vec<Rc<Counters>>>,
     chunks: RefCell<Vec<Rc<sequences::Chunk>>>,
+    lists: lists::Lists,
 }
 
 fn kernel() -> Rc<Kernel> {
@@ -196,6 +215,7 @@ pub(crate) fn boot(mode: Mode) {
         sleep: Sleep::new(),
         domains: RefCell::default(),
         chunks: RefCell::default(),
+        lists: lists::Lists::new(),
     })));
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn leave_unregistered() {
 }
 
 /// The CPU of a sequence that begins; `None` if it aborts at once.
-fn arm(handle: Handle) -> Option<usize> {
+pub(super) fn arm(handle: Handle) -> Option<usize> {
     let aborts = ABORTS.with(|aborts| aborts.replace(aborts.get().saturating_sub(1)));
     if handle == INERT || UNREGISTERED.with(Cell::get) || aborts > 0 {
         return None;

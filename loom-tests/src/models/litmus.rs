@@ -11,17 +11,17 @@ use super::{World, on, witness};
 use crate::machine::{ALL_THREADS, AtomicUsize, Ordering, step};
 
 /// The words x, y and z.
-type Words = Arc<[AtomicUsize; 3]>;
+pub(super) type Words = Arc<[AtomicUsize; 3]>;
 
-fn words() -> Words {
+pub(super) fn words() -> Words {
     Arc::new([0, 1, 2].map(|_| AtomicUsize::new(0)))
 }
 
-fn set(words: &Words, word: usize) {
+pub(super) fn set(words: &Words, word: usize) {
     words[word].store(1, Ordering::Relaxed);
 }
 
-fn get(words: &Words, word: usize) -> usize {
+pub(super) fn get(words: &Words, word: usize) -> usize {
     words[word].load(Ordering::Relaxed)
 }
 

@@ -10,7 +10,9 @@ mod first_use;
 mod litmus;
 mod polling;
 mod readers;
+mod shapes;
 mod sharing;
+mod stacks;
 mod waiting;
 
 use std::cell::Cell;
@@ -144,11 +146,29 @@ models! {
     litmus::one_grace_period_for_two_sections, 3, "control", "2 x 1, 1", "all three miss a store";
     litmus::independent_reads, 2, "1 to 3", "1, 1, 2 writers", "the section sees x alone", "the updater sees y alone";
     litmus::independent_reads_without_a_grace_period, 2, "control", "1, 0, 2 writers", "both orders";
+    shapes::a_store_before_and_a_load_after, 4, "1 to 3", "1, 1", "the section is before";
+    shapes::a_store_and_a_load_without_a_grace_period, 3, "control", "1, 0", "the section is before", "the first store is missed";
+    shapes::store_buffering_around_an_inner_section, 4, "1, 3", "2, 1", "the section sees it", "the updater does", "both do";
+    shapes::store_buffering_across_cpus, 4, "1, 3", "1, 1", "the section sees it", "the updater does", "both do";
+    shapes::store_buffering_around_an_empty_section, 4, "1, 3", "1, 1", "the section sees it", "the updater does", "both do";
+    shapes::store_buffering_with_a_callback, 4, "1, 3, 8", "1, 2, 1 callback", "the section sees it", "the callback does", "both do";
     first_use::two_threads_set_up, 3, "set-up", "1 x 2, 1";
     first_use::a_snapshot_meets_the_first_use, 4, "set-up", "1, 1";
     callbacks::a_chunk_leaves_its_slot_once, 3, "8", "1 chunk, 1", "it is exchanged", "it is collected";
     callbacks::what_a_flip_collects_waits_for_the_next, 4, "8", "1, 2, 1 callback", "it is collected", "it is not";
     callbacks::a_full_chunk_waits_for_the_next_to_begin, 2, "8 (J)", "1, 2 callers, 1 callback", "one that had not begun", "the one after";
+    stacks::two_threads_change_places, 4, "stack", "2 x 2 pushes, 2 pops", "they change places";
+    stacks::a_preempted_pop_starts_over, 4, "stack", "1 pop; 2 pops, 1 push", "it is preempted", "it is not";
+    stacks::a_preempted_push_starts_over, 4, "stack", "1 push; 1 pop, 1 push", "it is preempted", "it is not";
+    stacks::all_is_taken_beside_its_owner, 4, "stack", "2 pushes, 1 pop; 2 takes", "the first push is taken first", "the second push is taken second";
+    stacks::two_takers, 2, "stack", "1 push, 1 pop; 2 x 1 take", "the one takes it", "the other one takes it";
+    stacks::what_is_refused_stays, 3, "stack", "1 push, 1 pop; 2 takes of which 1 fails";
+    stacks::what_is_refused_twice_stays, 3, "stack", "1 push, 1 pop; 3 takes of which 2 fail";
+    stacks::a_refusal_beside_pushes, 3, "stack", "2 pushes; 2 takes of which 1 fails", "both are taken", "one is";
+    stacks::with_sequences_and_without, 3, "stack", "2 x pushes and pops", "one pops what another gave up", "one pops what was pushed without sequences";
+    stacks::two_without_sequences, 4, "stack", "1 pop; 2 pops, 1 push", "in the order of the pops", "in another";
+    stacks::all_is_taken_where_others_pop, 4, "stack", "1 pop; 1 take, 1 push", "one each", "all are taken";
+    stacks::what_was_pushed_before_is_taken, 3, "stack", "1 push; 1 pop; 1 take", "the new one is popped", "the new one is taken";
     first_use::a_child_counts_anew, 3, "fork", "1 and the parent's 2, 1";
 }
 

@@ -111,10 +111,10 @@ impl Area {
             return Err(Error::Stride(stride));
         }
         let cpus = possible_cpus();
-        let header = header.next_multiple_of(stride);
-        let size = header
-            .checked_add(cpus.checked_mul(stride).ok_or(Error::Memory(usize::MAX))?)
-            .ok_or(Error::Memory(usize::MAX))?;
+        let too_much = Error::Memory(usize::MAX);
+        let header = header.checked_next_multiple_of(stride).ok_or(too_much)?;
+        let size = cpus.checked_mul(stride).ok_or(too_much)?;
+        let size = size.checked_add(header).ok_or(too_much)?;
         let base = memory::map(size).ok_or(Error::Memory(size))?;
         Ok(Area {
             base,
@@ -392,6 +392,20 @@ mod tests {
     fn wrong_strides_are_refused_with_the_number() {
         for stride in [0, 1, 4, 24, 100] {
             assert_eq!(Area::new(0, stride).unwrap_err(), Error::Stride(stride));
+        }
+    }
+
+    #[test]
+    fn what_no_memory_can_hold_is_refused() {
+        for (header, stride) in [
+            (usize::MAX, 4096),
+            (usize::MAX & !7, 8),
+            (8, 1 << (usize::BITS - 1)),
+        ] {
+            assert_eq!(
+                Area::new(header, stride).unwrap_err(),
+                Error::Memory(usize::MAX)
+            );
         }
     }
 

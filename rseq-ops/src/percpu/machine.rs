@@ -1,11 +1,26 @@
-//! How the structures of this module reach the calling CPU's part of them.
+//! What the structures of this module stand on: atomics, sequences, barriers, and how they reach
+//! the calling CPU's part. The models in `loom-tests` put an emulated kernel in the place of this
+//! file, for `banks`, `lock` and `stack`.
 
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+pub(super) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
+use super::alloc::SHIFT;
 use super::area::possible_cpus;
-use crate::membarrier::{self, Refused};
+pub(super) use crate::arch::ABORTED;
+use crate::membarrier;
+pub(super) use crate::membarrier::{Refused, restart};
 use crate::ops;
-use crate::registration::{Handle, Owner, current_thread, process};
+pub(super) use crate::ops::Outcome;
+pub(super) use crate::registration::Handle;
+use crate::registration::{Owner, current_thread, process};
+
+/// A `const fn` here. Loom's atomics cannot be made in a constant.
+macro_rules! const_fn {
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        $(#[$attribute])* $visibility const fn $($rest)*
+    };
+}
+pub(super) use const_fn;
 
 /// The handle that all threads of this process have, for all of its life, where libc registers
 /// them. `cs` is 0 where there is none; it never is otherwise: there is the thread pointer.
@@ -61,119 +76,33 @@ pub(super) fn can_restart() -> bool {
     decided == YES
 }
 
-/// A lock for what is rare and never done in signal handlers.
-#[derive(Debug, Default)]
-pub(super) struct Lock(AtomicU32);
-
-/// Unlocks at its end.
-pub(super) struct Locked<'l>(&'l Lock);
-
-impl Lock {
-    pub(super) const fn new() -> Self {
-        Lock(AtomicU32::new(0))
-    }
-
-    /// The lock, unless somebody has it: then whoever asks goes elsewhere, which is what makes
-    /// this usable in signal handlers.
-    pub(super) fn try_lock(&self) -> Option<Locked<'_>> {
-        self.0
-            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-            .then(|| Locked(self))
-    }
-
-    /// The lock, after waiting for it: not for signal handlers.
-    pub(super) fn lock(&self) -> Locked<'_> {
-        loop {
-            if let Some(locked) = self.try_lock() {
-                return locked;
-            }
-            #[cfg(target_os = "linux")]
-            // SAFETY: no arguments.
-            unsafe {
-                libc::sched_yield();
-            }
-            core::hint::spin_loop();
-        }
-    }
+/// [`crate::arch::push_through`] on lists in the memory of an allocator, `source` being
+/// [`super::banks::Banks::source`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(super) unsafe fn push_through(handle: Handle, source: &AtomicUsize, node: usize) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe { crate::arch::push_through::<SHIFT>(handle, source.as_ptr(), node) }
 }
 
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        self.0.0.store(0, Ordering::Release);
-    }
+/// [`crate::arch::pop_through`], in the same way.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(super) unsafe fn pop_through(handle: Handle, source: &AtomicUsize) -> usize {
+    // SAFETY: the same conditions.
+    unsafe { crate::arch::pop_through::<SHIFT>(handle, source.as_ptr()) }
 }
 
-/// Two banks of per-CPU words, of which sequences use the one that a word names, as in a
-/// grace period with one flip: after the flip and a restart of all sequences nobody uses the other
-/// bank any more, and it is the flipper's alone.
-#[derive(Debug)]
-pub(super) struct Banks {
-    /// Address of the current bank in the slot of index 0.
-    current: AtomicUsize,
-    /// The two addresses, combined by exclusive or.
-    flip: usize,
-    /// For the inline way; `cs` is 0 where there is none.
-    handle: Handle,
-    /// Whether there are sequences at all: not without the means to restart them.
-    sequences: bool,
-    taker: Lock,
-}
-
-impl Banks {
-    pub(super) fn new(first: usize, second: usize) -> Self {
-        let sequences = can_restart();
-        let handle = if sequences {
-            shared_handle()
-        } else {
-            Handle { cs: 0, index: 0 }
-        };
-        Banks {
-            current: AtomicUsize::new(first),
-            flip: first ^ second,
-            handle,
-            sequences,
-            taker: Lock::new(),
-        }
+/// One turn of a wait for a lock.
+pub(super) fn wait_for(_: &AtomicU32) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: no arguments.
+    unsafe {
+        libc::sched_yield();
     }
-
-    /// The handle for one attempt inline, where every thread has the same.
-    #[inline(always)]
-    pub(super) fn handle(&self) -> Option<Handle> {
-        (self.handle.cs != 0).then_some(self.handle)
-    }
-
-    /// For the sequences: where to find the current bank.
-    #[inline(always)]
-    pub(super) fn source(&self) -> *const usize {
-        self.current.as_ptr()
-    }
-
-    /// [`try_sequence`], where sequences can be restarted.
-    pub(super) fn try_sequence<T>(&self, attempt: impl FnMut(Handle) -> Option<T>) -> Option<T> {
-        if self.sequences {
-            try_sequence(attempt)
-        } else {
-            None
-        }
-    }
-
-    /// Flips, and hands the old bank's address to `take`, whose alone it is meanwhile.
-    pub(super) fn flip<T>(&self, take: impl FnOnce(usize) -> T) -> Result<Option<T>, Refused> {
-        if !self.sequences {
-            return Ok(None);
-        }
-        let locked = self.taker.lock();
-        let old = self.current.load(Ordering::Relaxed);
-        self.current.store(old ^ self.flip, Ordering::Release);
-        // Every sequence that loaded the old address has committed, visibly, or never will.
-        if let Err(refused) = membarrier::restart() {
-            // Nothing is known then. Both banks stay as they are and are used in turn.
-            self.current.store(old, Ordering::Release);
-            return Err(refused);
-        }
-        let taken = take(old);
-        drop(locked);
-        Ok(Some(taken))
-    }
+    core::hint::spin_loop();
 }

@@ -13,7 +13,9 @@
 
 mod alloc;
 mod area;
+mod banks;
 mod counter;
+mod lock;
 mod machine;
 mod per_cpu;
 #[cfg(feature = "alloc")]

@@ -10,7 +10,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::alloc::{Allocator, SHIFT};
 use super::area::Error;
-use super::machine::{Banks, Lock, stripe};
+use super::banks::Banks;
+use super::lock::Lock;
+use super::machine::stripe;
 use super::per_cpu::{PerCpu, Zeroed};
 use crate::arch;
 use crate::membarrier::Refused;
@@ -140,7 +142,8 @@ impl<T> Pool<T> {
         }
         if let Some(handle) = self.banks.handle() {
             // SAFETY: every thread's handle; the banks are such caches, alive as long as `self`.
-            let object = unsafe { arch::cache_take_through::<SHIFT>(handle, self.banks.source()) };
+            let object =
+                unsafe { arch::cache_take_through::<SHIFT>(handle, self.banks.source().as_ptr()) };
             if object > arch::ABORTED
                 && let Some(memory) = NonNull::new(ptr::with_exposed_provenance_mut(object))
             {
@@ -155,7 +158,8 @@ impl<T> Pool<T> {
     fn take_slowly(&self) -> NonNull<T> {
         let taken = self.banks.try_sequence(|handle| {
             // SAFETY: as in `take`, with this thread's handle.
-            let object = unsafe { arch::cache_take_through::<SHIFT>(handle, self.banks.source()) };
+            let object =
+                unsafe { arch::cache_take_through::<SHIFT>(handle, self.banks.source().as_ptr()) };
             (object != arch::ABORTED).then_some(object)
         });
         let object = match taken {
@@ -179,7 +183,10 @@ impl<T> Pool<T> {
             return;
         }
         if let Some(handle) = self.banks.handle() {
-            let (source, object) = (self.banks.source(), memory.expose_provenance().get());
+            let (source, object) = (
+                self.banks.source().as_ptr(),
+                memory.expose_provenance().get(),
+            );
             // SAFETY: as in `take`; `most` is at most the array's length.
             let outcome =
                 unsafe { arch::cache_put_through::<SHIFT>(handle, source, object, self.most) };
@@ -198,7 +205,7 @@ impl<T> Pool<T> {
     unsafe fn give_slowly(&self, memory: NonNull<T>) {
         let object = memory.expose_provenance().get();
         let outcome = self.banks.try_sequence(|handle| {
-            let source = self.banks.source();
+            let source = self.banks.source().as_ptr();
             // SAFETY: as in `give`, with this thread's handle.
             let outcome =
                 unsafe { arch::cache_put_through::<SHIFT>(handle, source, object, self.most) };
@@ -227,22 +234,22 @@ impl<T> Pool<T> {
     /// membarrier (microseconds); the CPUs are not stopped. Not for signal handlers.
     ///
     /// # Errors
-    /// [`Refused`] if the kernel refuses the membarrier that it granted before. Everything stays
-    /// as it is then.
+    /// [`Refused`] if the kernel refuses the membarrier that it granted before. What is kept stays
+    /// then, but for what an earlier refusal may have left over.
     pub fn release(&self) -> Result<usize, Refused> {
-        let freed = self.banks.flip(|old| {
+        let mut freed = 0;
+        self.banks.flip(|old| {
             let bank = usize::from(old != self.slots.base().addr());
-            // The bank is ours: no sequence touches it until the next flip.
-            self.slots
-                .iter()
-                .map(|slot| self.empty(&slot.banks[bank]))
-                .sum()
+            for slot in self.slots.iter() {
+                // The bank is ours: no sequence touches it until the next flip.
+                freed += self.empty(&slot.banks[bank]);
+            }
         })?;
-        let shared = |slot: &Slot| {
+        for slot in self.slots.iter() {
             let _taker = slot.taker.lock();
-            self.empty(&slot.shared)
-        };
-        Ok(freed.unwrap_or(0) + self.slots.iter().map(shared).sum::<usize>())
+            freed += self.empty(&slot.shared);
+        }
+        Ok(freed)
     }
 
     /// [`Pool::release`], if every CPU's cache looks as it did at the last call of this: for a

@@ -28,7 +28,8 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::area::{Area, Error};
-use super::machine::{Lock, stripe};
+use super::lock::Lock;
+use super::machine::stripe;
 use crate::ops::{self, ATTEMPTS, Outcome, Release};
 use crate::registration::Handle;
 

@@ -11,15 +11,13 @@ use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::alloc::{Allocator, SHIFT};
+use super::alloc::Allocator;
 use super::area::Error;
-use super::machine::{Banks, Lock, stripe};
+use super::banks::Banks;
+use super::lock::Lock;
+use super::machine::{self, ABORTED, AtomicPtr, AtomicUsize, Ordering, Outcome, Refused, stripe};
 use super::per_cpu::{PerCpu, Zeroed};
-use crate::arch;
-use crate::membarrier::Refused;
-use crate::ops::Outcome;
 
 /// A value with room for a link before it.
 #[derive(Debug)]
@@ -32,11 +30,13 @@ pub struct Node<T> {
 }
 
 impl<T> Node<T> {
-    /// A node that is in no list.
-    pub const fn new(value: T) -> Self {
-        Node {
-            next: AtomicPtr::new(ptr::null_mut()),
-            value,
+    machine::const_fn! {
+        /// A node that is in no list.
+        pub fn new(value: T) -> Self {
+            Node {
+                next: AtomicPtr::new(ptr::null_mut()),
+                value,
+            }
         }
     }
 }
@@ -118,7 +118,7 @@ impl<'a, T> Stack<'a, T> {
         let slots = PerCpu::<Slot<T>>::zeroed(Allocator::global())?;
         let first = slots.base().expose_provenance();
         Ok(Stack {
-            banks: Banks::new(first, first + size_of::<usize>()),
+            banks: Banks::new(first, first + size_of::<AtomicPtr<Node<T>>>()),
             slots,
             shared: AtomicUsize::new(0),
             nodes: PhantomData,
@@ -134,7 +134,7 @@ impl<'a, T> Stack<'a, T> {
             // SAFETY: every thread's handle; the banks are lists of nodes, which are valid for
             // 'a, and so longer than the stack; this one is the caller's alone.
             let outcome =
-                unsafe { arch::push_through::<SHIFT>(handle, source, node.expose_provenance()) };
+                unsafe { machine::push_through(handle, source, node.expose_provenance()) };
             if outcome == Outcome::Committed {
                 return;
             }
@@ -149,7 +149,7 @@ impl<'a, T> Stack<'a, T> {
         let pushed = self.banks.try_sequence(|handle| {
             let source = self.banks.source();
             // SAFETY: as in `push`, with this thread's handle.
-            let outcome = unsafe { arch::push_through::<SHIFT>(handle, source, address) };
+            let outcome = unsafe { machine::push_through(handle, source, address) };
             (outcome == Outcome::Committed).then_some(())
         });
         if pushed.is_some() {
@@ -177,8 +177,8 @@ impl<'a, T> Stack<'a, T> {
         if let Some(handle) = self.banks.handle() {
             // SAFETY: every thread's handle; the banks are lists of nodes, and a node is not freed
             // before a taker has flipped and restarted.
-            let node = unsafe { arch::pop_through::<SHIFT>(handle, self.banks.source()) };
-            if node > arch::ABORTED {
+            let node = unsafe { machine::pop_through(handle, self.banks.source()) };
+            if node > ABORTED {
                 // SAFETY: popped by us alone.
                 return Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) });
             }
@@ -194,8 +194,8 @@ impl<'a, T> Stack<'a, T> {
     fn pop_slowly(&self) -> Option<&'a mut Node<T>> {
         let popped = self.banks.try_sequence(|handle| {
             // SAFETY: as in `pop`, with this thread's handle.
-            let node = unsafe { arch::pop_through::<SHIFT>(handle, self.banks.source()) };
-            (node != arch::ABORTED).then_some(node)
+            let node = unsafe { machine::pop_through(handle, self.banks.source()) };
+            (node != ABORTED).then_some(node)
         });
         if let Some(node) = popped.filter(|node| *node != 0) {
             // SAFETY: popped by us alone.
@@ -241,20 +241,25 @@ impl<'a, T> Stack<'a, T> {
     ///
     /// # Errors
     /// [`Refused`] if the kernel refuses the membarrier that it granted before (a filter of system
-    /// calls installed since). The nodes stay.
+    /// calls installed since). The nodes stay, though perhaps on another CPU's stack.
     pub fn take_all(&self) -> Result<TakeAll<'a, T>, Refused> {
         let mut all = TakeAll {
             first: ptr::null_mut(),
             nodes: PhantomData,
         };
-        self.banks.flip(|old| {
+        let flipped = self.banks.flip(|old| {
             let bank = usize::from(old != self.slots.base().addr());
             for slot in self.slots.iter() {
                 // The bank is ours: no sequence writes to it until the next flip.
                 all.append(slot.banks[bank].load(Ordering::Acquire));
                 slot.banks[bank].store(ptr::null_mut(), Ordering::Relaxed);
             }
-        })?;
+        });
+        if let Err(refused) = flipped {
+            // What an earlier refusal had left in the other bank.
+            all.for_each(|node| self.push(node));
+            return Err(refused);
+        }
         if self.shared.load(Ordering::Relaxed) != 0 {
             for slot in self.slots.iter() {
                 let _taker = slot.taker.lock();

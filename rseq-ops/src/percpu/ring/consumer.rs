@@ -4,7 +4,7 @@ use core::fmt;
 use core::sync::atomic::{Ordering, fence};
 
 use super::{BUSY, Control, Mode, PADDING, PAYLOAD, Record, Ring, SHARED, START, UNWANTED, word};
-use crate::percpu::machine::Locked;
+use crate::percpu::lock::Locked;
 
 /// The reading end of a [`Ring`]. There is one at a time.
 ///

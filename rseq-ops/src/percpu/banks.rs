@@ -1,0 +1,89 @@
+//! How a thread takes what sequences on other CPUs use.
+
+use super::lock::Lock;
+use super::machine::{self, AtomicBool, AtomicUsize, Handle, Ordering, Refused};
+
+/// Two banks of per-CPU words, of which sequences use the one that a word names, as in a
+/// grace period with one flip: after the flip and a restart of all sequences nobody uses the other
+/// bank any more, and it is the flipper's alone.
+#[derive(Debug)]
+pub(super) struct Banks {
+    /// Address of the current bank in the slot of index 0.
+    current: AtomicUsize,
+    /// The two addresses, combined by exclusive or.
+    flip: usize,
+    /// For the inline way; `cs` is 0 where there is none.
+    handle: Handle,
+    /// Whether there are sequences at all: not without the means to restart them.
+    sequences: bool,
+    /// The taker's: whether its last flip was refused and taken back.
+    refused: AtomicBool,
+    taker: Lock,
+}
+
+impl Banks {
+    pub(super) fn new(first: usize, second: usize) -> Self {
+        let sequences = machine::can_restart();
+        let handle = if sequences {
+            machine::shared_handle()
+        } else {
+            Handle { cs: 0, index: 0 }
+        };
+        Banks {
+            current: AtomicUsize::new(first),
+            flip: first ^ second,
+            handle,
+            sequences,
+            refused: AtomicBool::new(false),
+            taker: Lock::new(),
+        }
+    }
+
+    /// The handle for one attempt inline, where every thread has the same.
+    #[inline(always)]
+    pub(super) fn handle(&self) -> Option<Handle> {
+        (self.handle.cs != 0).then_some(self.handle)
+    }
+
+    /// For the sequences: where to find the current bank.
+    #[inline(always)]
+    pub(super) fn source(&self) -> &AtomicUsize {
+        &self.current
+    }
+
+    /// [`machine::try_sequence`], where sequences can be restarted.
+    pub(super) fn try_sequence<T>(&self, attempt: impl FnMut(Handle) -> Option<T>) -> Option<T> {
+        if self.sequences {
+            machine::try_sequence(attempt)
+        } else {
+            None
+        }
+    }
+
+    /// Flips, and hands the old bank's address to `take`, whose alone it is meanwhile. After a flip
+    /// that was refused, hands it the other one first.
+    pub(super) fn flip(&self, mut take: impl FnMut(usize)) -> Result<(), Refused> {
+        if !self.sequences {
+            return Ok(());
+        }
+        let _locked = self.taker.lock();
+        let old = self.current.load(Ordering::Relaxed);
+        let new = old ^ self.flip;
+        if self.refused.load(Ordering::Relaxed) {
+            // Who loaded its address before the flip was taken back is done with it after this.
+            machine::restart()?;
+            take(new);
+            self.refused.store(false, Ordering::Relaxed);
+        }
+        self.current.store(new, Ordering::Release);
+        // Every sequence that loaded the old address has committed, visibly, or never will.
+        if let Err(refused) = machine::restart() {
+            // Nothing is known then, and the new bank may have been used.
+            self.refused.store(true, Ordering::Relaxed);
+            self.current.store(old, Ordering::Release);
+            return Err(refused);
+        }
+        take(old);
+        Ok(())
+    }
+}
