@@ -81,12 +81,13 @@ impl Cpus {
         self.cpus[cpu].turn.unlock();
         cpu
     }
+}
 
-    /// Lets somebody else have the calling thread's CPU, and waits for it again.
-    pub(super) fn give_way(&self) {
-        let cpu = self.go();
-        self.come(cpu);
-    }
+/// Lets somebody else have the calling thread's CPU, and waits for it again.
+pub(super) fn give_way() {
+    let kernel = kernel();
+    let cpu = kernel.cpus.go();
+    kernel.cpus.come(cpu);
 }
 
 impl Running {

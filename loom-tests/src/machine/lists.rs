@@ -6,7 +6,7 @@ use std::ptr;
 
 use loom::thread::{self, Thread};
 
-use super::cpu::{HERE, Running, interrupted, restart_sequences, run_on};
+use super::cpu::{HERE, Running, give_way, interrupted, restart_sequences, run_on};
 use super::sequences::arm;
 use super::{AtomicUsize, CPUS, Fault, Handle, Mode, Ordering, Outcome, faulty, kernel, mode, two};
 
@@ -177,13 +177,12 @@ pub(crate) fn preempt(cpu: usize) -> Running {
 fn aborts() -> bool {
     let cpu = HERE.with(Cell::get).expect("a sequence runs on a CPU");
     let interrupted = interrupted();
-    let kernel = kernel();
     // Relaxed: only the hand-over of the CPU orders anything.
-    if kernel.lists.wanted[cpu].load(Ordering::Relaxed) == 0 {
+    if kernel().lists.wanted[cpu].load(Ordering::Relaxed) == 0 {
         return interrupted;
     }
     PREEMPTED.with(|preempted| preempted.set(true));
-    kernel.cpus.give_way();
+    give_way();
     true
 }
 
