@@ -47,7 +47,9 @@ struct Slot {
 // SAFETY: atomic integers may be 0.
 unsafe impl Zeroed for Slot {}
 
-// No section loads where one stores in its slot, for domains and slots at any cache line.
+// No section loads where one stores in its slot, for domains and slots at any cache line. (All
+// processors that have sequences here have 64 bits.)
+#[cfg(target_pointer_width = "64")]
 const _: () = {
     let stores = [offset_of!(Slot, net), offset_of!(Slot, buffer)];
     let (mut load, loads) = (0, crate::readers::Readers::LOADS);
@@ -357,7 +359,7 @@ pub(crate) fn futex_wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
         let command = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
         let time = most.map(|most| libc::timespec {
             tv_sec: libc::time_t::try_from(most.as_secs()).unwrap_or(libc::time_t::MAX),
-            tv_nsec: most.subsec_nanos().into(),
+            tv_nsec: most.subsec_nanos() as libc::c_long, // Less than 10^9.
         });
         let time = time.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
         libc::syscall(libc::SYS_futex, word.as_ptr(), command, value, time);

@@ -99,6 +99,7 @@ impl Readers {
     }
 
     /// Where the words lie that every section loads.
+    #[cfg_attr(not(target_pointer_width = "64"), allow(dead_code))]
     pub(crate) const LOADS: [usize; 3] = [
         offset_of!(Readers, period),
         offset_of!(Readers, cs),

@@ -42,8 +42,8 @@ pub(super) fn try_sequence<T>(mut attempt: impl FnMut(Handle) -> Option<T>) -> O
 /// everywhere, in signal handlers and destructors too.
 pub(super) fn stripe(count: usize) -> usize {
     let here = 0u8;
-    let hash = ((&raw const here).addr() >> 17).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    (hash * count) >> 32
+    let hash = ((&raw const here).addr() as u64 >> 17).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    ((hash * count as u64) >> 32) as usize
 }
 
 /// The calling thread's index now, or a stripe.

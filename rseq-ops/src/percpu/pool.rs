@@ -276,7 +276,7 @@ impl<T> Pool<T> {
                     picture = picture
                         .rotate_left(7)
                         .wrapping_add(word.load(Ordering::Relaxed))
-                        .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                        .wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize);
                 }
             }
         }
