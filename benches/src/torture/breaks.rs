@@ -170,7 +170,7 @@ pub const ALL: &[Control] = &[
     hook(
         Break::SkippedCpu,
         "skipped-cpu",
-        "migration-storm",
+        "update-flood",
         "grace periods do not look at one CPU's counters",
     ),
     hook(
