@@ -97,6 +97,7 @@ pub fn run(
     if let Err(reason) = scenario.environment.arrange(&mut command) {
         return Outcome::skipped(scenario.name, reason);
     }
+    let put_back = (scenario.remember)();
     let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
@@ -111,7 +112,7 @@ pub fn run(
         }
     };
     let outcome = follow(child, scenario, settings, &mut progress);
-    (scenario.put_back)();
+    put_back();
     outcome
 }
 
