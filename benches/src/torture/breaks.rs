@@ -88,7 +88,7 @@ const fn hook(
 }
 
 /// All of them.
-pub const ALL: &[Control] = &[
+pub static ALL: &[Control] = &[
     control(
         Break::EarlyReclaim,
         "early-reclaim",
