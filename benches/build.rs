@@ -1,7 +1,7 @@
 //! Finds out whether liburcu-memb can be compared with, and builds the loops that do.
 //!
-//! Without a C compiler, liburcu's headers or its library, nothing is built, the cfg
-//! `have_liburcu_memb` stays unset, and the benchmarks leave that peer out.
+//! Without a C compiler, liburcu's headers or its library, and for static executables, nothing is
+//! built, the cfg `have_liburcu_memb` stays unset, and the benchmarks leave that peer out.
 
 use std::env;
 use std::ffi::OsString;
@@ -43,6 +43,11 @@ fn main() {
         println!("cargo::rerun-if-changed={}", packages.display());
     }
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
+        return;
+    }
+    // A static executable cannot use the shared library, and the linker does not say so.
+    let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    if features.split(',').any(|feature| feature == "crt-static") {
         return;
     }
     // The loops go to the executable itself, where code that is compiled for one reaches

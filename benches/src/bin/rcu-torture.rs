@@ -24,7 +24,9 @@ mod program {
 
     /// Injects every fault that urcu-percpu claims to survive, and verifies what readers see.
     ///
-    /// Exits with status 1 if there was an error, 2 if it could not run.
+    /// Each scenario runs in a process of its own, one after the other, for the time that --seconds
+    /// says. As root it also takes CPUs off line, makes a cpuset and uses real-time priorities; all of
+    /// that is put back. Exits with status 1 if there was an error, 2 if it could not run.
     #[derive(Debug, Parser)]
     #[command(name = "rcu-torture")]
     struct Options {
@@ -254,5 +256,6 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!("rcu-torture: scenario=none reads=0 grace_periods=0 errors=0 (of Linux alone)");
+    println!("all scenarios are of Linux");
+    println!("rcu-torture: scenario=all reads=0 grace_periods=0 errors=0");
 }

@@ -88,7 +88,7 @@ const fn hook(
 }
 
 /// All of them.
-pub const ALL: &[Control] = &[
+pub static ALL: &[Control] = &[
     control(
         Break::EarlyReclaim,
         "early-reclaim",
@@ -170,7 +170,7 @@ pub const ALL: &[Control] = &[
     hook(
         Break::SkippedCpu,
         "skipped-cpu",
-        "migration-storm",
+        "update-flood",
         "grace periods do not look at one CPU's counters",
     ),
     hook(

@@ -20,7 +20,7 @@ use super::breaks::{self, Break};
 use super::random::Random;
 use super::report::{Counts, Message, Outcome};
 use super::versions::{Fault, Place};
-use super::{Scenario, delays, poison};
+use super::{Scenario, delays, poison, system};
 use crate::machine;
 
 /// What a run is told.
@@ -404,6 +404,7 @@ impl Run {
                     "no grace period has ended"
                 };
                 self.fault("monitor", format!("{what}, for {patience:?}"));
+                self.note("threads: ".to_owned() + &system::threads().join("; "));
                 // Threads that hang cannot be ended.
                 Message::Done(self.outcome(None)).send();
                 std::process::exit(1);

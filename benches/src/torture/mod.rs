@@ -70,8 +70,9 @@ pub struct Scenario {
     /// Starts its threads, and may wait for them; the engine does in any case. An `Err` says why
     /// it could not be run after all.
     pub run: fn(&'static Run) -> Result<(), String>,
-    /// Puts back, in the parent, what a process that was killed may have left behind.
-    pub put_back: fn(),
+    /// Called by the parent before the process starts; what it returns puts back, when that has
+    /// ended, what a process that was killed may have left behind.
+    pub remember: fn() -> Box<dyn FnOnce()>,
 }
 
 /// What a scenario cannot do without.
@@ -134,7 +135,7 @@ impl Scenario {
             environment: Environment::Usual,
             chaos: true,
             run,
-            put_back: || (),
+            remember: || Box::new(|| ()),
         }
     }
 
@@ -160,7 +161,7 @@ impl Scenario {
     }
 
     /// The same with something to be put back.
-    pub const fn put_back(self, put_back: fn()) -> Self {
-        Scenario { put_back, ..self }
+    pub const fn remember(self, remember: fn() -> Box<dyn FnOnce()>) -> Self {
+        Scenario { remember, ..self }
     }
 }

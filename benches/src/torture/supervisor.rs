@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::engine::{Run, Settings};
+use super::environment::Environment;
 use super::report::{Counts, Message, Outcome};
 use super::{Scenario, scenarios, system};
 
@@ -96,14 +97,22 @@ pub fn run(
     if let Err(reason) = scenario.environment.arrange(&mut command) {
         return Outcome::skipped(scenario.name, reason);
     }
+    let put_back = (scenario.remember)();
     let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
-            return Outcome::skipped(scenario.name, format!("cannot start its process: {error}"));
+            let what = format!("cannot start its process: {error}");
+            let mut outcome = Outcome::skipped(scenario.name, what.clone());
+            // A filter may be impossible here; all else is an error.
+            if scenario.environment == Environment::Usual {
+                outcome.skipped = None;
+                outcome.fail(what);
+            }
+            return outcome;
         }
     };
     let outcome = follow(child, scenario, settings, &mut progress);
-    (scenario.put_back)();
+    put_back();
     outcome
 }
 

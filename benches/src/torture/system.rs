@@ -50,6 +50,23 @@ pub fn schedule(thread: libc::pid_t, policy: libc::c_int, priority: libc::c_int)
     }
 }
 
+/// What the threads of this process are at, in a line each: name, state, and the system call that
+/// the thread is in, as the kernel tells it. For the report of a hang.
+pub fn threads() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+    tasks
+        .flatten()
+        .map(|task| {
+            let read = |name| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+            let (name, stat, call) = (read("comm"), read("stat"), read("syscall"));
+            // The name, in parentheses, may hold anything; the state follows it.
+            let state = stat.rsplit(')').next().unwrap_or_default();
+            let state = state.split_whitespace().next().unwrap_or("?");
+            format!("{} ({state}) {}", name.trim(), call.trim())
+        })
+        .collect()
+}
+
 /// Whether the process may do what root may.
 pub fn is_root() -> bool {
     // SAFETY: no arguments.

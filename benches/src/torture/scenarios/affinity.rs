@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
     run,
 )
 .needs(&[Need::TwoCpus])
-.put_back(put_back);
+.remember(|| Box::new(put_back));
 
 fn run(run: &'static Run) -> Result<(), String> {
     let places = run.places(run.domain(Domain::named("affinity")), 2);
@@ -132,7 +132,8 @@ fn hierarchy() -> Result<(PathBuf, &'static str, bool), String> {
     }
     // None is mounted: one of our own, of version 1.
     let place = std::env::temp_dir().join(format!("{}-cgroup", name(std::os::unix::process::parent_id())));
-    let _ = fs::create_dir(&place);
+    // Not one that was there before.
+    fs::create_dir(&place).map_err(|error| format!("{}: {error}", place.display()))?;
     match mount(&place) {
         Ok(()) => Ok((place, "cpuset.", false)),
         Err(error) => {

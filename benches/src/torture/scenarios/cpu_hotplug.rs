@@ -20,16 +20,20 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
     run,
 )
 .needs(&[Need::Root, Need::TwoCpus])
-.put_back(put_back);
+.remember(remember);
 
 /// At most so many are taken off line.
 const MOST: usize = 3;
+
+fn is_on(switch: &PathBuf) -> bool {
+    fs::read_to_string(switch).is_ok_and(|state| state.trim() == "1")
+}
 
 /// The switches of CPUs that are on line and not the first.
 fn switches() -> Vec<PathBuf> {
     let all = (1..1024).map(|cpu| PathBuf::from(format!("/sys/devices/system/cpu/cpu{cpu}/online")));
     all.take_while(|switch| switch.exists())
-        .filter(|switch| fs::read_to_string(switch).is_ok_and(|state| state.trim() == "1"))
+        .filter(is_on)
         .take(MOST)
         .collect()
 }
@@ -52,49 +56,21 @@ impl Drop for Off<'_> {
     }
 }
 
-/// In the parent: puts on line what the process says that it takes off.
-fn put_back() {
-    for switch in taken() {
-        let _ = fs::write(switch, "1");
-    }
+/// In the parent, before: puts on line again what is now, if need be.
+fn remember() -> Box<dyn FnOnce()> {
+    let before = switches();
+    Box::new(move || {
+        for switch in before.iter().filter(|switch| !is_on(switch)) {
+            let _ = fs::write(switch, "1");
+        }
+    })
 }
-
-/// What is in the note that the process makes before it begins.
-fn taken() -> Vec<PathBuf> {
-    let text = fs::read_to_string(note()).unwrap_or_default();
-    let _ = fs::remove_file(note());
-    text.lines().map(PathBuf::from).collect()
-}
-
-/// Of the parent's process, or of this one's parent.
-fn note() -> PathBuf {
-    let parent = NOTE_OF.load(std::sync::atomic::Ordering::Relaxed);
-    let process = if parent == 0 {
-        std::process::id()
-    } else {
-        parent
-    };
-    std::env::temp_dir().join(format!("rcu-torture-{process}-cpus"))
-}
-
-/// Set in the process of the scenario.
-static NOTE_OF: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
 fn run(run: &'static Run) -> Result<(), String> {
-    NOTE_OF.store(
-        std::os::unix::process::parent_id(),
-        std::sync::atomic::Ordering::Relaxed,
-    );
     let switches = switches();
     let Some(first) = switches.first() else {
         return Err("no CPU can be taken off line here".into());
     };
-    let text: Vec<_> = switches
-        .iter()
-        .map(|switch| switch.display().to_string())
-        .collect();
-    // If that is impossible, this process puts back itself, unless it is killed.
-    let _ = fs::write(note(), text.join("\n"));
     // Interrupts are the parent's to handle: it kills this process and puts back.
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: ignores a signal, which takes no handler.

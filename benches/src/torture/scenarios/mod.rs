@@ -6,7 +6,7 @@ macro_rules! scenarios {
     ($($file:ident: $($name:ident),+;)*) => {
         $(mod $file;)*
         /// All of them.
-        pub const ALL: &[Scenario] = &[$($($file::$name),+),*];
+        pub static ALL: &[Scenario] = &[$($($file::$name),+),*];
     };
 }
 
