@@ -15,6 +15,8 @@
 //! | [`updates`] | replacing a value and retiring the old one |
 //! | [`reclaim`] | the time from retiring to the drop |
 //! | [`memory`] | memory over time while values are replaced |
+//!
+//! `rcu-torture` injects faults while readers verify what they see: module `torture`, on Linux.
 
 pub mod cells;
 pub mod child;
@@ -34,5 +36,7 @@ pub mod report;
 pub mod sections;
 pub mod sharing;
 pub mod table;
+#[cfg(target_os = "linux")]
+pub mod torture;
 pub mod updates;
 pub mod window;

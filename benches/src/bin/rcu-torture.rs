@@ -1,0 +1,258 @@
+//! Tortures the library: see `--help`, and the module `torture` of this package.
+
+#[cfg(target_os = "linux")]
+mod program {
+    use std::env;
+    use std::error::Error;
+    use std::fs;
+    use std::os::unix::process::CommandExt;
+    use std::path::PathBuf;
+    use std::process::{Command, ExitCode, Stdio};
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use clap::Parser;
+    use urcu_benches::machine::Machine;
+    use urcu_benches::torture::breaks;
+    use urcu_benches::torture::engine::Settings;
+    use urcu_benches::torture::poison::Poisoning;
+    use urcu_benches::torture::progress::Bar;
+    use urcu_benches::torture::report::Report;
+    use urcu_benches::torture::{Need, Scenario, delays, scenarios, supervisor, system};
+
+    #[global_allocator]
+    static ALLOCATOR: Poisoning = Poisoning;
+
+    /// Injects every fault that urcu-percpu claims to survive, and verifies what readers see.
+    ///
+    /// Exits with status 1 if there was an error, 2 if it could not run.
+    #[derive(Debug, Parser)]
+    #[command(name = "rcu-torture")]
+    struct Options {
+        /// How long each scenario runs
+        #[arg(long, default_value_t = 3.0, value_name = "N")]
+        seconds: f64,
+        /// Run this scenario only; may be given several times. Default: all, one after the other
+        #[arg(long, value_name = "NAME")]
+        scenario: Vec<String>,
+        /// List the scenarios and the controls
+        #[arg(long)]
+        list: bool,
+        /// Of all random decisions; without it, another one each time, which is printed
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Also write the results to FILE, as JSON
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// A control: something is wrong on purpose, and must be noticed. Stops at the first error
+        #[arg(long = "break", value_name = "NAME")]
+        broken: Option<String>,
+        /// Reader threads, where a scenario does not need so many [default: the CPUs]
+        #[arg(long, value_name = "N")]
+        threads: Option<usize>,
+        /// Use no delays inside the sequences, and do not build what they need
+        #[arg(long)]
+        no_delays: bool,
+        /// A task for a process of its own
+        #[arg(long, hide = true, value_name = "JSON")]
+        child: Option<String>,
+    }
+
+    pub(super) fn main() -> ExitCode {
+        match run(&Options::parse()) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("rcu-torture: {error}");
+                ExitCode::from(2)
+            }
+        }
+    }
+
+    /// True if there was no error.
+    fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
+        if let Some(task) = &options.child {
+            return Ok(supervisor::perform(task)?);
+        }
+        if options.list {
+            list();
+            return Ok(true);
+        }
+        if !(options.seconds > 0.0 && options.seconds < 1e6) {
+            return Err("--seconds takes a number above 0".into());
+        }
+        let control = match &options.broken {
+            Some(name) => Some(breaks::named(name).ok_or(format!(
+                "no control is called {name}: see rcu-torture --list"
+            ))?),
+            None => None,
+        };
+        let chosen = choose(options, control)?;
+        if !options.no_delays && !delays::BUILT {
+            build_with_delays();
+        }
+        if let Some(control) = control
+            && control.delays
+            && !delays::BUILT
+        {
+            return Err(format!(
+                "the control {} is built with the feature delay-injection alone",
+                control.name
+            )
+            .into());
+        }
+        if let Some(file) = &options.json {
+            // What cannot be written is told now rather than after the torture.
+            let opened = fs::OpenOptions::new().append(true).create(true).open(file);
+            opened.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        }
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH);
+        let settings = Settings {
+            seconds: options.seconds,
+            seed: options
+                .seed
+                .unwrap_or(clock.map_or(1, |time| time.as_nanos() as u64 % 1_000_000_000)),
+            threads: options.threads.unwrap_or(system::cpus().len()).max(1),
+            broken: control.map(|control| control.is),
+            delays: delays::BUILT && !options.no_delays,
+        };
+        println!("{}", Machine::probe().line());
+        println!(
+            "seed {}, {} reader threads, {} s for each of {} scenarios, delays inside the sequences: {}",
+            settings.seed,
+            settings.threads,
+            settings.seconds,
+            chosen.len(),
+            if settings.delays { "yes" } else { "no" },
+        );
+        torture(options, &chosen, settings)
+    }
+
+    fn torture(
+        options: &Options,
+        chosen: &[&'static Scenario],
+        settings: Settings,
+    ) -> Result<bool, Box<dyn Error>> {
+        supervisor::catch_interrupts();
+        let mut outcomes = Vec::new();
+        for (number, scenario) in chosen.iter().enumerate() {
+            let length = Duration::from_secs_f64(settings.seconds);
+            let mut bar = Bar::new(scenario.name, (number + 1, chosen.len()), length);
+            let outcome = supervisor::run(scenario, &settings, |counts| bar.show(counts));
+            bar.clear();
+            println!("{}", outcome.line());
+            for note in &outcome.notes {
+                println!("{:<18} {note}", "");
+            }
+            if outcome.errors != 0 {
+                print!("{}", outcome.errors(&settings));
+            }
+            outcomes.push(outcome);
+            if supervisor::interrupted() {
+                break;
+            }
+        }
+        let report = Report::new(settings, outcomes);
+        if let Some(file) = &options.json {
+            let mut json = serde_json::to_string_pretty(&report)?;
+            json.push('\n');
+            fs::write(file, json)
+                .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        }
+        let asked_for = (!options.scenario.is_empty()).then(|| options.scenario.join(","));
+        let asked_for = asked_for.or_else(|| {
+            let control = report.settings.broken?.control();
+            Some(control.scenario.to_owned())
+        });
+        println!("{}", report.closing_line(asked_for.as_deref()));
+        Ok(report.errors == 0)
+    }
+
+    fn choose(
+        options: &Options,
+        control: Option<&breaks::Control>,
+    ) -> Result<Vec<&'static Scenario>, String> {
+        let named = |name: &str| {
+            scenarios::named(name)
+                .ok_or_else(|| format!("no scenario is called {name}: see rcu-torture --list"))
+        };
+        match control {
+            _ if !options.scenario.is_empty() => {
+                options.scenario.iter().map(|name| named(name)).collect()
+            }
+            Some(control) => Ok(vec![named(control.scenario)?]),
+            None => Ok(scenarios::ALL.iter().collect()),
+        }
+    }
+
+    fn list() {
+        println!("scenarios:");
+        for scenario in scenarios::ALL {
+            print!("  {:<18} {}", scenario.name, scenario.about);
+            let needs: Vec<_> = scenario.needs.iter().copied().map(Need::name).collect();
+            if needs.is_empty() {
+                println!();
+            } else {
+                println!(" (needs {})", needs.join(", "));
+            }
+        }
+        println!("controls (--break), which must fail:");
+        for control in breaks::ALL {
+            println!(
+                "  {:<26} {} (scenario {}{})",
+                control.name,
+                control.about,
+                control.scenario,
+                if control.delays { ", needs delays" } else { "" }
+            );
+        }
+    }
+
+    /// If cargo has started this, has it build and start the same with delays, and does not return.
+    fn build_with_delays() {
+        let Some(cargo) = env::var_os("CARGO") else {
+            println!("built without delays inside the sequences: what needs them is skipped");
+            return;
+        };
+        println!("building again with --features delay-injection (--no-delays: do not)");
+        let cargo_with = |what: &str| {
+            let mut command = Command::new(&cargo);
+            command.args([
+                what,
+                "--quiet",
+                "-p",
+                "urcu-benches",
+                "--bin",
+                "rcu-torture",
+            ]);
+            command.args(["--features", "delay-injection"]);
+            if let Some(folder) = env::var_os("CARGO_MANIFEST_DIR") {
+                command
+                    .arg("--manifest-path")
+                    .arg(PathBuf::from(folder).join("Cargo.toml"));
+            }
+            if cfg!(not(debug_assertions)) {
+                command.arg("--release");
+            }
+            command
+        };
+        let built = cargo_with("build").stdout(Stdio::null()).status();
+        if built.is_ok_and(|status| status.success()) {
+            let error = cargo_with("run")
+                .arg("--")
+                .args(env::args_os().skip(1))
+                .exec();
+            eprintln!("rcu-torture: {error}");
+        }
+        println!("that was not possible: what needs delays is skipped");
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    program::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("rcu-torture: scenario=none reads=0 grace_periods=0 errors=0 (of Linux alone)");
+}

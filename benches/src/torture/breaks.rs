@@ -1,0 +1,238 @@
+//! The controls: what is wrong on purpose, and must be noticed.
+//!
+//! A torture program that cannot fail is worthless. Each control breaks one promise, mostly on this
+//! program's side of the interface (it reclaims too early, it loses a callback), some inside the
+//! library by hooks that are built with the feature `delay-injection` alone. Nothing is ever freed
+//! for good in a process that is broken on purpose, so that it fails by its checks and not by a
+//! crash.
+
+use serde::{Deserialize, Serialize};
+
+/// A control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Break {
+    /// See [`Control::about`], here and below.
+    EarlyReclaim,
+    /// .
+    WrongCookie,
+    /// .
+    EarlyAwait,
+    /// .
+    CallbackEarly,
+    /// .
+    CallbackLost,
+    /// .
+    PublishedEmpty,
+    /// .
+    ReadsOn,
+    /// .
+    ForgottenGuard,
+    /// .
+    UnboundedMemory,
+    /// .
+    ChildHangs,
+    /// .
+    LostUpdate,
+    /// .
+    PlainMembarrier,
+    /// .
+    PlainMembarrierSnapshot,
+    /// .
+    SkippedCpu,
+    /// .
+    DroppedCounter,
+}
+
+/// What there is to say of a control.
+#[derive(Debug)]
+pub struct Control {
+    /// The control.
+    pub is: Break,
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What is wrong.
+    pub about: &'static str,
+    /// The scenario that runs unless another one is asked for.
+    pub scenario: &'static str,
+    /// Whether it takes a build with delays, in which the hooks are.
+    pub delays: bool,
+}
+
+const fn control(
+    is: Break,
+    name: &'static str,
+    scenario: &'static str,
+    about: &'static str,
+) -> Control {
+    Control {
+        is,
+        name,
+        about,
+        scenario,
+        delays: false,
+    }
+}
+
+const fn hook(
+    is: Break,
+    name: &'static str,
+    scenario: &'static str,
+    about: &'static str,
+) -> Control {
+    Control {
+        delays: true,
+        ..control(is, name, scenario, about)
+    }
+}
+
+/// All of them.
+pub const ALL: &[Control] = &[
+    control(
+        Break::EarlyReclaim,
+        "early-reclaim",
+        "steady",
+        "one in 64 updates reclaims without a grace period",
+    ),
+    control(
+        Break::WrongCookie,
+        "wrong-cookie",
+        "update-flood",
+        "updates reclaim after a grace period that was asked for before they unpublished",
+    ),
+    control(
+        Break::EarlyAwait,
+        "early-await",
+        "async-tasks",
+        "one in 16 tasks drops its future of a grace period and reclaims",
+    ),
+    control(
+        Break::CallbackEarly,
+        "callback-early",
+        "callback-flood",
+        "one in 1024 callbacks runs at once",
+    ),
+    control(
+        Break::CallbackLost,
+        "callback-lost",
+        "callback-flood",
+        "one in 4096 callbacks never runs",
+    ),
+    control(
+        Break::PublishedEmpty,
+        "published-empty",
+        "steady",
+        "versions are filled after they are published",
+    ),
+    control(
+        Break::ReadsOn,
+        "reads-on",
+        "guards",
+        "one in 64 long sections ends while its reader reads on",
+    ),
+    control(
+        Break::ForgottenGuard,
+        "forgotten-guard",
+        "stalled-reader",
+        "the stalled reader never ends its section",
+    ),
+    control(
+        Break::UnboundedMemory,
+        "unbounded-memory",
+        "stalled-reader",
+        "the domain has no budget to speak of",
+    ),
+    control(
+        Break::ChildHangs,
+        "child-hangs",
+        "fork-generations",
+        "a child waits for a section of its own",
+    ),
+    control(
+        Break::LostUpdate,
+        "lost-update",
+        "snapshots",
+        "one in 256 updates is a load and a store",
+    ),
+    hook(
+        Break::PlainMembarrier,
+        "plain-membarrier",
+        "delay-injection",
+        "grace periods use the barrier that restarts no sequences",
+    ),
+    hook(
+        Break::PlainMembarrierSnapshot,
+        "plain-membarrier-snapshots",
+        "snapshots",
+        "the same, noticed by restartable snapshots",
+    ),
+    hook(
+        Break::SkippedCpu,
+        "skipped-cpu",
+        "migration-storm",
+        "grace periods do not look at one CPU's counters",
+    ),
+    hook(
+        Break::DroppedCounter,
+        "dropped-counter",
+        "steady",
+        "the end of one section is not counted",
+    ),
+];
+
+/// The control of that name.
+pub fn named(name: &str) -> Option<&'static Control> {
+    ALL.iter().find(|control| control.name == name)
+}
+
+impl Break {
+    /// What there is to say of it.
+    ///
+    /// # Panics
+    /// Never: all are in [`ALL`].
+    pub fn control(self) -> &'static Control {
+        let found = ALL.iter().find(|control| control.is == self);
+        found.expect("all are listed")
+    }
+}
+
+/// Makes the library wrong where the control wants that, in a process that will end soon.
+///
+/// # Safety
+/// Nothing that readers reach may be freed from now on.
+pub(super) unsafe fn break_library(which: Break) {
+    #[cfg(feature = "delay-injection")]
+    // SAFETY: the caller's.
+    unsafe {
+        use urcu::testing;
+        match which {
+            Break::PlainMembarrier | Break::PlainMembarrierSnapshot => {
+                testing::use_plain_membarrier(true);
+            }
+            Break::SkippedCpu => testing::skip_slot(0),
+            Break::DroppedCounter => testing::lose_an_end(10_000),
+            _ => {}
+        }
+    }
+    #[cfg(not(feature = "delay-injection"))]
+    let _ = which;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_have_names_of_their_own_and_scenarios() {
+        for (number, control) in ALL.iter().enumerate() {
+            assert!(std::ptr::eq(named(control.name).unwrap(), control));
+            assert!(
+                ALL[..number]
+                    .iter()
+                    .all(|other| other.name != control.name && other.is != control.is)
+            );
+            assert!(crate::torture::scenarios::named(control.scenario).is_some());
+            assert_eq!(control.is.control().name, control.name);
+        }
+    }
+}

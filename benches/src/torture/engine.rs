@@ -1,0 +1,409 @@
+//! A run of one scenario, in a process of its own: its threads, counters, faults, and the monitor
+//! that ends it.
+//!
+//! Everything here lives until the process ends, so threads need not be scoped, callbacks can
+//! refer to it, and what was broken on purpose cannot dangle.
+
+use std::io::Write;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use urcu::{Domain, Stats};
+
+use super::breaks::{self, Break};
+use super::random::Random;
+use super::report::{Counts, Message, Outcome};
+use super::versions::{Fault, Place};
+use super::{Scenario, delays, poison};
+use crate::machine;
+
+/// What a run is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// How long, in seconds.
+    pub seconds: f64,
+    /// Of all random decisions.
+    pub seed: u64,
+    /// Reader threads, where the scenario does not need so many.
+    pub threads: usize,
+    /// What is to be wrong.
+    pub broken: Option<Break>,
+    /// Whether delays are used, if they are built in.
+    pub delays: bool,
+}
+
+impl Settings {
+    /// How long updates may make no progress. Long: emulators are slow, and machines are shared.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(if self.broken.is_some() { 5 } else { 20 })
+    }
+}
+
+/// A thread's counters, on a line of their own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Counter {
+    reads: AtomicU64,
+    updates: AtomicU64,
+}
+
+impl Counter {
+    /// So many more verified reads.
+    pub fn read(&self, count: u64) {
+        self.reads.fetch_add(count, Relaxed);
+    }
+
+    /// One more version was reclaimed, or whatever else shows that grace periods end.
+    pub fn updated(&self) {
+        self.updates.fetch_add(1, Relaxed);
+    }
+}
+
+/// Faults of which the texts are kept.
+const KEPT: usize = 12;
+
+/// A scenario that runs.
+#[derive(Debug)]
+pub struct Run {
+    /// What it was told.
+    pub settings: Settings,
+    name: &'static str,
+    start: Instant,
+    over: AtomicBool,
+    /// Nobody has to make progress now.
+    stalled: AtomicBool,
+    counters: Mutex<Vec<&'static Counter>>,
+    domains: Mutex<Vec<&'static Domain>>,
+    /// Of domains that are gone, or of other processes.
+    more: Mutex<Counts>,
+    errors: AtomicU64,
+    faults: Mutex<Vec<String>>,
+    /// Faults in signal handlers, which cannot take locks; and the first one's version.
+    handler_errors: AtomicU64,
+    handler_stamp: AtomicU64,
+    notes: Mutex<Vec<String>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    started: AtomicU32,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Run {
+    /// Runs a scenario in this process, and tells standard output all about it as lines of JSON
+    /// ([`Message`]).
+    pub fn perform(scenario: &'static Scenario, settings: Settings) -> Outcome {
+        if let Some(which) = settings.broken {
+            poison::keep_for_ever();
+            // SAFETY: versions and domains live for ever, and what the allocator is given back of
+            // the cells' kind is kept.
+            unsafe { breaks::break_library(which) };
+        }
+        // Grace periods that take too long are this program's to notice.
+        urcu::stall::set_timeout(Duration::MAX);
+        let run: &'static Run = Box::leak(Box::new(Run {
+            settings,
+            name: scenario.name,
+            start: Instant::now(),
+            over: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
+            counters: Mutex::default(),
+            domains: Mutex::default(),
+            more: Mutex::default(),
+            errors: AtomicU64::new(0),
+            faults: Mutex::default(),
+            handler_errors: AtomicU64::new(0),
+            handler_stamp: AtomicU64::new(0),
+            notes: Mutex::default(),
+            threads: Mutex::default(),
+            started: AtomicU32::new(0),
+        }));
+        let chaos = scenario.chaos && run.settings.delays;
+        // On the heap's account now, not in the middle of a starved machine.
+        std::thread::Builder::new()
+            .name("monitor".into())
+            .spawn(move || run.monitor(chaos))
+            .expect("a thread");
+        let skipped = (scenario.run)(run).err();
+        run.join();
+        run.outcome(skipped)
+    }
+
+    /// The name of the scenario.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether it is time to stop.
+    #[inline(always)]
+    pub fn over(&self) -> bool {
+        self.over.load(Relaxed)
+    }
+
+    /// Time since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// How long the scenario is to run.
+    pub fn length(&self) -> Duration {
+        Duration::from_secs_f64(self.settings.seconds)
+    }
+
+    /// Sleeps, but not past the end.
+    pub fn sleep(&self, time: Duration) {
+        let left = self.length().saturating_sub(self.elapsed());
+        std::thread::sleep(time.min(left));
+    }
+
+    /// Whether that is wrong on purpose.
+    pub fn broken(&self, which: Break) -> bool {
+        self.settings.broken == Some(which)
+    }
+
+    /// Says that updates need make no progress, until it is said that they must again.
+    pub fn set_stalled(&self, stalled: bool) {
+        self.stalled.store(stalled, SeqCst);
+    }
+
+    /// A domain whose statistics count.
+    pub fn domain(&self, domain: Domain) -> &'static Domain {
+        let domain: &'static Domain = Box::leak(Box::new(domain));
+        self.count_domain(domain);
+        domain
+    }
+
+    /// The same for a static one.
+    pub fn count_domain(&self, domain: &'static Domain) {
+        lock(&self.domains).push(domain);
+    }
+
+    /// Counts a domain that is about to go.
+    pub fn add_stats(&self, stats: &Stats) {
+        lock(&self.more).add(stats);
+    }
+
+    /// Counts what other processes did.
+    pub fn add_counts(&self, counts: &Counts) {
+        let mut more = lock(&self.more);
+        more.reads += counts.reads;
+        more.updates += counts.updates;
+        more.grace_periods += counts.grace_periods;
+    }
+
+    /// So many places of a domain.
+    pub fn places(&self, domain: &'static Domain, count: usize) -> Vec<&'static Place> {
+        (0..count).map(|_| Place::leak(domain)).collect()
+    }
+
+    /// Something to be told with the result.
+    pub fn note(&self, text: impl Into<String>) {
+        lock(&self.notes).push(text.into());
+    }
+
+    /// A fault, which ends the run.
+    #[cold]
+    pub fn fault(&self, who: &str, what: impl std::fmt::Display) {
+        self.errors.fetch_add(1, SeqCst);
+        self.over.store(true, SeqCst);
+        let elapsed = self.elapsed();
+        let mut faults = lock(&self.faults);
+        if faults.len() < KEPT {
+            faults.push(format!("{who}, after {elapsed:.3?}: {what}"));
+        }
+    }
+
+    /// A fault in a signal handler. Async-signal-safe.
+    #[cold]
+    pub fn fault_in_handler(&self, fault: &Fault) {
+        if self.handler_errors.fetch_add(1, SeqCst) == 0
+            && let Fault::TooOld { stamp, .. }
+            | Fault::Reclaimed {
+                stamp: Some(stamp), ..
+            } = fault
+        {
+            self.handler_stamp.store(*stamp, SeqCst);
+        }
+        self.over.store(true, SeqCst);
+    }
+
+    /// Starts a thread, which [`Run::join`] waits for. Threads that are started in the same order
+    /// decide the same with the same seed.
+    pub fn spawn(
+        &'static self,
+        role: &'static str,
+        body: impl FnOnce(&mut Thread) + Send + 'static,
+    ) {
+        let mut thread = self.thread(role);
+        let builder = std::thread::Builder::new().name(thread.name.clone());
+        let started = builder.spawn(move || {
+            let body = std::panic::AssertUnwindSafe(|| body(&mut thread));
+            if let Err(payload) = std::panic::catch_unwind(body) {
+                let text = payload
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| payload.downcast_ref::<&str>().copied());
+                let text = format!("a panic: {}", text.unwrap_or("of some kind"));
+                self.fault(&thread.name, text);
+            }
+        });
+        match started {
+            Ok(handle) => lock(&self.threads).push(handle),
+            Err(error) => self.fault(role, format!("cannot start a thread: {error}")),
+        }
+    }
+
+    /// What a thread has that the caller starts, or is.
+    pub fn thread(&'static self, role: &'static str) -> Thread {
+        let number = self.started.fetch_add(1, Relaxed);
+        let counter: &'static Counter = Box::leak(Box::default());
+        lock(&self.counters).push(counter);
+        Thread {
+            run: self,
+            name: format!("{role}-{number}"),
+            number,
+            random: Random::new(self.settings.seed, u64::from(number)),
+            counter,
+        }
+    }
+
+    /// Waits for all threads that were started.
+    pub fn join(&self) {
+        loop {
+            let Some(thread) = lock(&self.threads).pop() else {
+                return;
+            };
+            // Its panics are caught inside.
+            let _ = thread.join();
+        }
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        let mut counts = lock(&self.more).clone();
+        for counter in lock(&self.counters).iter() {
+            counts.reads += counter.reads.load(Relaxed);
+            counts.updates += counter.updates.load(Relaxed);
+        }
+        for domain in lock(&self.domains).iter() {
+            counts.add(&domain.stats());
+        }
+        counts.memory = machine::about_resident();
+        counts
+    }
+
+    fn outcome(&self, skipped: Option<String>) -> Outcome {
+        let mut faults = lock(&self.faults).clone();
+        let handlers = self.handler_errors.load(SeqCst);
+        if handlers != 0 {
+            let stamp = self.handler_stamp.load(SeqCst);
+            faults.push(format!(
+                "{handlers} faults in signal handlers; the first with version {stamp}"
+            ));
+        }
+        Outcome {
+            scenario: self.name.to_owned(),
+            seconds: self.elapsed().as_secs_f64(),
+            counts: self.counts(),
+            threads: self.started.load(Relaxed),
+            errors: self.errors.load(SeqCst) + handlers,
+            faults,
+            notes: lock(&self.notes).clone(),
+            skipped,
+        }
+    }
+
+    /// Says how it goes, ends the run in time, and notices if nothing goes any more.
+    fn monitor(&'static self, chaos: bool) {
+        let mut random = Random::new(self.settings.seed, u64::MAX);
+        let patience = self.settings.patience();
+        let mut progress = (0, Instant::now());
+        let mut ended = None;
+        for turn in 0u64.. {
+            std::thread::sleep(Duration::from_millis(10));
+            let elapsed = self.elapsed();
+            if ended.is_none() && (self.over() || elapsed >= self.length()) {
+                self.over.store(true, SeqCst);
+                delays::none();
+                ended = Some(Instant::now());
+            } else if chaos && ended.is_none() {
+                delays::now_and_then(elapsed, &mut random);
+            }
+            if turn % 10 != 0 {
+                continue;
+            }
+            let counts = self.counts();
+            if counts.updates != progress.0 || self.stalled.load(SeqCst) {
+                progress = (counts.updates, Instant::now());
+            }
+            let hangs = match ended {
+                None => progress.1.elapsed() > patience,
+                Some(ended) => ended.elapsed() > patience,
+            };
+            if hangs {
+                let what = if ended.is_some() {
+                    "the scenario does not end"
+                } else {
+                    "no grace period has ended"
+                };
+                self.fault("monitor", format!("{what}, for {patience:?}"));
+                // Threads that hang cannot be ended.
+                Message::Done(self.outcome(None)).send();
+                std::process::exit(1);
+            }
+            if !Message::Tick(counts).send() {
+                self.over.store(true, SeqCst); // Nobody listens any more.
+            }
+        }
+    }
+}
+
+impl Message {
+    /// One line on standard output. False if nobody reads it.
+    pub fn send(&self) -> bool {
+        let mut line = serde_json::to_string(self).expect("numbers and text");
+        line.push('\n');
+        let mut output = std::io::stdout().lock();
+        output.write_all(line.as_bytes()).is_ok() && output.flush().is_ok()
+    }
+}
+
+/// A thread of a run.
+#[derive(Debug)]
+pub struct Thread {
+    /// The run.
+    pub run: &'static Run,
+    /// Its role and number.
+    pub name: String,
+    /// Counted from 0 in the order of starting.
+    pub number: u32,
+    /// Its dice.
+    pub random: Random,
+    /// Its counters.
+    pub counter: &'static Counter,
+}
+
+impl Thread {
+    /// Whether it is time to stop.
+    #[inline(always)]
+    pub fn over(&self) -> bool {
+        self.run.over()
+    }
+
+    /// A fault, if there was one. Whether all is well.
+    pub fn check<T>(&self, result: Result<T, Fault>) -> Option<T> {
+        result
+            .map_err(|fault| self.run.fault(&self.name, fault))
+            .ok()
+    }
+
+    /// True once in so many times, if that is broken on purpose.
+    pub fn breaks(&mut self, which: Break, one_in: u64) -> bool {
+        self.run.broken(which) && self.random.one_in(one_in)
+    }
+}

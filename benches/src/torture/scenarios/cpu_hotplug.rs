@@ -1,0 +1,133 @@
+//! CPUs that go off line and come back.
+//!
+//! They come back in any case: when the process ends, by its parent if it was killed, and by itself
+//! if the parent was.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use urcu::Domain;
+
+use crate::torture::engine::{Run, Thread};
+use crate::torture::updaters::{self, WAYS};
+use crate::torture::{Need, Scenario, readers};
+
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "cpu-hotplug",
+    "CPUs that go off line and come back",
+    run,
+)
+.needs(&[Need::Root, Need::TwoCpus])
+.put_back(put_back);
+
+/// At most so many are taken off line.
+const MOST: usize = 3;
+
+/// The switches of CPUs that are on line and not the first.
+fn switches() -> Vec<PathBuf> {
+    let all = (1..1024).map(|cpu| PathBuf::from(format!("/sys/devices/system/cpu/cpu{cpu}/online")));
+    all.take_while(|switch| switch.exists())
+        .filter(|switch| fs::read_to_string(switch).is_ok_and(|state| state.trim() == "1"))
+        .take(MOST)
+        .collect()
+}
+
+/// Takes a CPU off line, and on line again when it is dropped.
+struct Off<'s>(&'s PathBuf);
+
+impl<'s> Off<'s> {
+    fn new(switch: &'s PathBuf) -> io::Result<Self> {
+        // Made first: whatever happens from now on, it comes back.
+        let off = Off(switch);
+        fs::write(switch, "0")?;
+        Ok(off)
+    }
+}
+
+impl Drop for Off<'_> {
+    fn drop(&mut self) {
+        let _ = fs::write(self.0, "1");
+    }
+}
+
+/// In the parent. What was off line before the scenario is not known here, but the scenario takes
+/// the first CPUs that are on line, so these are put on line that it could have taken.
+fn put_back() {
+    for switch in taken() {
+        let _ = fs::write(switch, "1");
+    }
+}
+
+/// What a killed process has left in the note that it makes before it begins.
+fn taken() -> Vec<PathBuf> {
+    let text = fs::read_to_string(note()).unwrap_or_default();
+    let _ = fs::remove_file(note());
+    text.lines().map(PathBuf::from).collect()
+}
+
+/// Of the parent's process, or of this one's parent.
+fn note() -> PathBuf {
+    let parent = NOTE_OF.load(std::sync::atomic::Ordering::Relaxed);
+    let process = if parent == 0 {
+        std::process::id()
+    } else {
+        parent
+    };
+    std::env::temp_dir().join(format!("rcu-torture-{process}-cpus"))
+}
+
+/// Set in the process of the scenario.
+static NOTE_OF: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+fn run(run: &'static Run) -> Result<(), String> {
+    NOTE_OF.store(
+        std::os::unix::process::parent_id(),
+        std::sync::atomic::Ordering::Relaxed,
+    );
+    let switches = switches();
+    let Some(first) = switches.first() else {
+        return Err("no CPU can be taken off line here".into());
+    };
+    let text: Vec<_> = switches
+        .iter()
+        .map(|switch| switch.display().to_string())
+        .collect();
+    fs::write(note(), text.join("\n")).map_err(|error| format!("cannot make a note: {error}"))?;
+    // Interrupts are the parent's to handle: it kills this process and puts back.
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: ignores a signal, which takes no handler.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    if let Err(error) = Off::new(first) {
+        return Err(format!("no CPU can be taken off line here: {error}"));
+    }
+    let places = run.places(run.domain(Domain::named("hotplug")), 2);
+    readers::start(run, run.settings.threads, &places);
+    updaters::start(run, 2, &places, &WAYS, Some(6));
+    run.spawn("hotplug", move |thread| plug(thread, &switches));
+    Ok(())
+}
+
+fn plug(thread: &mut Thread, switches: &[PathBuf]) {
+    let mut times = 0;
+    while !thread.over() {
+        let all = thread.random.one_in(4);
+        let some = if all {
+            switches
+        } else {
+            std::slice::from_ref(thread.random.pick(switches))
+        };
+        let off: Vec<_> = some.iter().map(Off::new).collect();
+        times += off.iter().filter(|off| off.is_ok()).count();
+        let pause = Duration::from_millis(1 + thread.random.skewed(4));
+        std::thread::sleep(pause);
+        drop(off);
+        std::thread::sleep(pause);
+    }
+    if times == 0 {
+        return thread.run.fault(&thread.name, "no CPU went off line");
+    }
+    thread.run.note(format!("{times} times off line and back"));
+}

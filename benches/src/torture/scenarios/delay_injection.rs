@@ -1,0 +1,88 @@
+//! Delays inside the library's sequences, at one point after the other, as long as a grace period
+//! takes and longer: what an interrupt at the worst of moments does.
+
+use std::time::Duration;
+
+use urcu::{Domain, Rcu};
+
+use crate::torture::engine::{Run, Thread};
+use crate::torture::poison::LARGE;
+use crate::torture::stamped::Stamped;
+use crate::torture::updaters::{self, WAYS, Way};
+use crate::torture::{Need, Scenario, delays, readers};
+
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "delay-injection",
+    "delays inside the sequences, at every point in turn",
+    run,
+)
+.needs(&[Need::Delays, Need::Sequences])
+.without_chaos();
+
+/// At one point.
+const TURN: Duration = Duration::from_millis(60);
+
+fn run(run: &'static Run) -> Result<(), String> {
+    let domain = run.domain(Domain::named("delays"));
+    let places = run.places(domain, 2);
+    let cell: &'static Rcu<Stamped<LARGE>, &'static Domain> =
+        Box::leak(Box::new(Rcu::new_in(Stamped::new(0), domain)));
+    for _ in 0..run.settings.threads {
+        let places = places.clone();
+        run.spawn("reader", move |thread| {
+            while !thread.over() {
+                let place = *thread.random.pick(&places);
+                readers::quick(thread, place, 16);
+                readers::long(thread, place);
+                snapshots(thread, cell);
+                std::thread::yield_now();
+            }
+        });
+    }
+    updaters::start(run, 1, &places, &[Way::Synchronize], None);
+    updaters::start(run, 1, &places, &WAYS, Some(6));
+    run.spawn("cell", move |thread| {
+        for stamp in 1.. {
+            if thread.over() {
+                break;
+            }
+            // What was replaced by `replace` is poisoned when this returns.
+            cell.replace(Stamped::new(stamp));
+            cell.store(Stamped::new(stamp));
+            thread.counter.updated();
+        }
+    });
+    run.spawn("delays", inject);
+    Ok(())
+}
+
+fn snapshots(thread: &Thread, cell: &Rcu<Stamped<LARGE>, &'static Domain>) {
+    for _ in 0..16 {
+        let value = cell.snapshot();
+        if value.check().is_none() {
+            let what = format!("a snapshot saw {:x?}", value.words());
+            return thread.run.fault(&thread.name, what);
+        }
+    }
+    thread.counter.read(16);
+}
+
+fn inject(thread: &mut Thread) {
+    let mut turns = 0;
+    while !thread.over() {
+        // From some hundred nanoseconds to some hundred microseconds; as long as a grace period
+        // most of the time.
+        let length = if thread.random.one_in(2) {
+            20_000
+        } else {
+            1 << (8 + thread.random.below(10))
+        };
+        delays::one(turns, length);
+        thread.run.sleep(TURN);
+        turns += 1;
+    }
+    thread.run.note(format!(
+        "{turns} turns at {} points inside the sequences",
+        delays::points()
+    ));
+}

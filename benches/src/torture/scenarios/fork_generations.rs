@@ -1,0 +1,162 @@
+//! Children, grandchildren and great-grandchildren, forked while other threads are inside sections,
+//! grace periods and callbacks: each can do everything at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+
+use urcu::Domain;
+
+use crate::torture::breaks::Break;
+use crate::torture::engine::{Run, Thread};
+use crate::torture::report::Counts;
+use crate::torture::updaters::{self, WAYS};
+use crate::torture::versions::{Fault, Place};
+use crate::torture::{Scenario, readers};
+
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "fork-generations",
+    "three generations of children, forked in the middle of everything",
+    run,
+);
+
+const GENERATIONS: u32 = 3;
+/// What each process verifies and waits for.
+const ROUNDS: u64 = 20;
+const READS: u64 = 200;
+
+fn run(run: &'static Run) -> Result<(), String> {
+    let places = run.places(run.domain(Domain::named("forked")), 2);
+    readers::start(run, run.settings.threads, &places);
+    updaters::start(run, 2, &places, &WAYS, Some(8));
+    run.spawn("forker", move |thread| {
+        let mut families = 0;
+        while !thread.over() {
+            let place = *thread.random.pick(&places);
+            let open = thread.random.one_in(2).then(|| place.domain().read_lock());
+            let failed = fork(thread, place, GENERATIONS);
+            drop(open);
+            if let Some(failed) = failed {
+                return thread.run.fault(&thread.name, failed);
+            }
+            families += 1;
+            let generations = u64::from(GENERATIONS);
+            thread.run.add_counts(&Counts {
+                reads: generations * ROUNDS * READS,
+                grace_periods: generations * ROUNDS,
+                ..Counts::default()
+            });
+        }
+        thread
+            .run
+            .note(format!("{families} families of {GENERATIONS} generations"));
+    });
+    Ok(())
+}
+
+/// Exit codes of a child.
+const GOOD: i32 = 0;
+const SAW_A_FAULT: i32 = 3;
+const LOST_A_CALLBACK: i32 = 4;
+const HAS_NO_HEIR: i32 = 5;
+const PANICKED: i32 = 6;
+
+/// Forks a child that does everything, and waits for it. How it failed.
+fn fork(thread: &Thread, place: &'static Place, generations: u32) -> Option<String> {
+    let hangs = thread.run.broken(Break::ChildHangs);
+    let limit = (thread.run.settings.patience() / 2).as_secs() as libc::c_uint;
+    // SAFETY: the child does what the library promises to be possible there, and allocates, which
+    // glibc sees to; it takes none of this program's locks that others may hold.
+    let process = unsafe { libc::fork() };
+    match process {
+        0 => {
+            // SAFETY: no handler is installed for SIGALRM, so it ends the child if it hangs.
+            unsafe { libc::alarm(limit) };
+            let body = std::panic::AssertUnwindSafe(|| child(thread, place, generations, hangs));
+            let code = std::panic::catch_unwind(body).unwrap_or(PANICKED);
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(code) }
+        }
+        -1 => Some(format!("cannot fork: {}", std::io::Error::last_os_error())),
+        _ => {
+            let mut status = 0;
+            // SAFETY: the status is valid for the write.
+            while unsafe { libc::waitpid(process, &raw mut status, 0) } != process {}
+            if status == 0 {
+                return None;
+            }
+            let number = GENERATIONS - generations + 1;
+            Some(if libc::WIFSIGNALED(status) {
+                match libc::WTERMSIG(status) {
+                    libc::SIGALRM => format!("a process of generation {number} hangs"),
+                    signal => {
+                        format!("a process of generation {number} died of signal {signal}")
+                    }
+                }
+            } else {
+                let what = match libc::WEXITSTATUS(status) {
+                    SAW_A_FAULT => "saw what it must not see",
+                    LOST_A_CALLBACK => "lost a callback",
+                    HAS_NO_HEIR => "had a child that failed",
+                    PANICKED => "panicked",
+                    _ => "failed",
+                };
+                format!("a process of generation {number} {what}")
+            })
+        }
+    }
+}
+
+/// What a child does; its exit code.
+fn child(thread: &Thread, inherited: &'static Place, generations: u32, hangs: bool) -> i32 {
+    let domain = inherited.domain();
+    if hangs {
+        std::mem::forget(domain.read_lock());
+    }
+    // Nobody else replaces what was current here; but the lock of those versions may be held.
+    let place = Place::leak(domain);
+    let all = || -> Result<bool, Fault> {
+        let ran = Arc::new(AtomicU64::new(0));
+        for _ in 0..ROUNDS {
+            for _ in 0..READS {
+                let guard = domain.read_lock();
+                inherited.glance(&guard)?;
+                place.glance(&guard)?;
+            }
+            let guard = domain.read_lock();
+            let seen = place.look(&guard)?;
+            let retired = place.publish(false)?;
+            seen.whole()?;
+            drop(guard);
+            domain.synchronize();
+            retired.reclaim()?;
+            let retired = place.publish(false)?;
+            let grace_period = domain.start_poll();
+            while !grace_period.wait_timeout(Duration::from_millis(1)) {}
+            retired.reclaim()?;
+            let retired = place.publish(false)?;
+            let count = Arc::clone(&ran);
+            domain.call(move || {
+                if retired.reclaim().is_ok() {
+                    count.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        domain.barrier();
+        Ok(ran.load(SeqCst) == ROUNDS)
+    };
+    match all() {
+        Err(_) => return SAW_A_FAULT,
+        Ok(false) => return LOST_A_CALLBACK,
+        Ok(true) => {}
+    }
+    if generations > 1 {
+        let guard = domain.read_lock();
+        let failed = fork(thread, place, generations - 1);
+        drop(guard);
+        if failed.is_some() {
+            return HAS_NO_HEIR;
+        }
+    }
+    GOOD
+}

@@ -1,0 +1,50 @@
+//! The scenarios. To add one: a file here, and its line in this list, in whose order they run.
+
+use super::Scenario;
+
+macro_rules! scenarios {
+    ($($file:ident: $($name:ident),+;)*) => {
+        $(mod $file;)*
+        /// All of them.
+        pub const ALL: &[Scenario] = &[$($($file::$name),+),*];
+    };
+}
+
+scenarios! {
+    steady: SCENARIO;
+    update_flood: SCENARIO;
+    many_domains: SCENARIO;
+    guards: SCENARIO;
+    snapshots: SCENARIO;
+    async_tasks: SCENARIO;
+    signal_storm: SCENARIO;
+    migration_storm: SCENARIO;
+    delay_injection: SCENARIO;
+    oversubscribed: SCENARIO;
+    stalled_reader: SCENARIO;
+    callback_flood: SCENARIO;
+    fork_generations: SCENARIO;
+    thread_churn: SCENARIO;
+    mixed_readers: SCENARIO;
+    affinity: SCENARIO;
+    cpu_hotplug: SCENARIO;
+    rt_priorities: SCENARIO;
+    environments: LIBC_REGISTERED, SELF_REGISTERED, NO_RSEQ, NO_MEMBARRIER, NEITHER;
+}
+
+/// The scenario of that name.
+pub fn named(name: &str) -> Option<&'static Scenario> {
+    ALL.iter().find(|scenario| scenario.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_have_names_of_their_own() {
+        for scenario in ALL {
+            assert!(std::ptr::eq(named(scenario.name).unwrap(), scenario));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Sixty-four threads a CPU: sections are preempted in the middle, for a long time.
+
+use std::time::Duration;
+
+use urcu::Domain;
+
+use crate::torture::engine::Run;
+use crate::torture::updaters::{self, WAYS};
+use crate::torture::{Scenario, readers, system};
+
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "oversubscribed",
+    "64 threads a CPU, which preempt each other inside sections",
+    run,
+);
+
+const THREADS_A_CPU: usize = 64;
+/// On machines with many.
+const MOST: usize = 2048;
+
+fn run(run: &'static Run) -> Result<(), String> {
+    let places = run.places(run.domain(Domain::named("crowd")), 4);
+    for _ in 0..(THREADS_A_CPU * system::cpus().len()).min(MOST) {
+        let places = places.clone();
+        run.spawn("reader", move |thread| {
+            while !thread.over() {
+                let place = *thread.random.pick(&places);
+                readers::quick(thread, place, 512);
+                readers::long(thread, place);
+                match thread.random.below(4) {
+                    0 => std::thread::sleep(Duration::from_micros(thread.random.skewed(12))),
+                    1 => std::thread::yield_now(),
+                    _ => {}
+                }
+            }
+        });
+    }
+    updaters::start(run, 4, &places, &WAYS, Some(4));
+    Ok(())
+}
