@@ -52,7 +52,8 @@ END
 }
 
 # The emulated machine is slow, and its host may be busy: more time where tests have a limit, and in
-# the short form less of what takes a given time for each of many combinations.
+# the short form less of what takes a given time for each of many combinations. Of the suite, what
+# kernels differ in: registration, restarts, membarrier, signals, migration, fork, hotplug.
 run_tests() {
     if [ "$short" = 1 ]; then
         cat <<'END'
@@ -66,7 +67,6 @@ tests ops_stress --skip killed
 tests percpu_counter
 tests percpu_memory
 tests percpu_stack
-# What kernels differ in: registration, restarts, membarrier, signals, migration, fork.
 tests suite torture:: sections:: registration:: signals:: migration:: tls:: fork:: refusal::
 END
     else
@@ -84,6 +84,14 @@ END
 export TEST_CPU_HOTPLUG=1
 for test in cpu_hotplug suite; do
     run 150 "hotplug-$test" /tests/$test hotplug --nocapture
+done
+scenarios=$(rcu-torture --list | sed '/^controls/,$d; s/^  \([^ ]*\).*/\1/p; d')
+END
+    [ "$short" = 1 ] && echo 'scenarios="steady guards snapshots signal-storm migration-storm
+    delay-injection fork-generations mixed-readers cpu-hotplug"'
+    cat <<'END'
+for scenario in $scenarios; do
+    run 100 torture-$scenario rcu-torture --seconds 2 --scenario $scenario
 done
 END
 }
@@ -128,13 +136,13 @@ emulate() {
 
 # guest NUMBER IMAGE ARCH SUITE VERSION WHAT OPTIONS
 guest() {
-    local number=$1 image=$2 arch=$3 version=$5 what=$6 archive log boot start
+    local number=$1 image=$2 arch=$3 suite=$4 version=$5 what=$6 archive log boot start
     local programs=$target/programs-$arch
     shift 6
     log=$cache/logs/$arch-$version-$what.log
     until [ -e "$programs/done" ]; do
         if [ -e "$programs/failed" ]; then
-            put "$number" "$arch" "$version" "$what" - - - - - - - - - "FAILED: tests do not build"
+            put_nothing "$number" "$arch" "$suite" "$version" "$what" "FAILED: it does not build"
             return
         fi
         sleep 1
@@ -170,6 +178,8 @@ report() {
         outcome="FAILED: the guest died or took more than $limit s"
     elif [ -n "$failures" ]; then
         outcome="FAILED: $failures"
+    elif [ "$what" = tests ] && ! grep -q '^torture-cpu-hotplug| .*times off line' "$log"; then
+        outcome="FAILED: no CPU went off line in the torture"
     elif [ "${aborts:-0}" = 0 ]; then
         outcome="FAILED: nothing was ever aborted, so nothing was shown"
     fi

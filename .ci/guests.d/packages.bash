@@ -133,8 +133,6 @@ prepare() {
         missing=$(compiler "$arch") || image=
     fi
     images[number]=$image
-    if [ -z "$image" ]; then
-        say "skipped: $arch $version $what: no $missing"
-        put "$number" "$arch" "$version" "$what" - - - - - - - - - "skipped: no $missing"
-    fi
+    [ -n "$image" ] ||
+        put_nothing "$number" "$arch" "$suite" "$version" "$what" "skipped: no $missing"
 }

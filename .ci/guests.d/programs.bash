@@ -88,6 +88,8 @@ build() {
         --features delay-injection 2>&1) &&
         cargo_for "$arch" build -q -p rseq-ops --example aborts --features delay-injection >&2 &&
         cp "$built/examples/aborts" "$out/bin/aborts-delays" &&
+        cargo_for "$arch" build -q -p urcu-benches --bin rcu-torture --features delay-injection >&2 &&
+        cp "$built/rcu-torture" "$out/bin" &&
         cargo_for "$arch" build -q -p rseq-ops --example aborts >&2 &&
         cp "$built/examples/aborts" "$out/bin/aborts"; then
         while read -r program; do
