@@ -2,9 +2,10 @@
 //!
 //! A torture program that cannot fail is worthless. Each control breaks one promise, mostly on this
 //! program's side of the interface (it reclaims too early, it loses a callback), some inside the
-//! library by hooks that are built with the feature `delay-injection` alone. Nothing is ever freed
-//! for good in a process that is broken on purpose, so that it fails by its checks and not by a
-//! crash.
+//! library by hooks that are built with the feature `delay-injection` alone. Nothing that readers reach
+//! is ever freed for good in a process that is broken on purpose, so that it fails by its checks and
+//! not by a crash. Where the library is the one that is wrong, callbacks are left alone: what they
+//! are queued in is its own memory.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,35 +13,35 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Break {
-    /// See [`Control::about`], here and below.
+    /// Memory is reclaimed without a grace period.
     EarlyReclaim,
-    /// .
+    /// A grace period is waited for that was asked for too early.
     WrongCookie,
-    /// .
+    /// A future of a grace period is dropped, and taken for over.
     EarlyAwait,
-    /// .
+    /// A callback runs without a grace period.
     CallbackEarly,
-    /// .
+    /// A callback never runs.
     CallbackLost,
-    /// .
+    /// A version is published before it is filled.
     PublishedEmpty,
-    /// .
+    /// A reader goes on after its section.
     ReadsOn,
-    /// .
+    /// A section never ends.
     ForgottenGuard,
-    /// .
+    /// A domain has no budget.
     UnboundedMemory,
-    /// .
+    /// A forked child waits for itself.
     ChildHangs,
-    /// .
+    /// An update of a cell is not atomic.
     LostUpdate,
-    /// .
+    /// Sequences are not restarted.
     PlainMembarrier,
-    /// .
+    /// The same, for snapshots.
     PlainMembarrierSnapshot,
-    /// .
+    /// A CPU's readers are not counted.
     SkippedCpu,
-    /// .
+    /// The end of a section is not counted.
     DroppedCounter,
 }
 
@@ -127,7 +128,7 @@ pub const ALL: &[Control] = &[
     control(
         Break::ReadsOn,
         "reads-on",
-        "guards",
+        "steady",
         "one in 64 long sections ends while its reader reads on",
     ),
     control(
@@ -186,6 +187,11 @@ pub fn named(name: &str) -> Option<&'static Control> {
 }
 
 impl Break {
+    /// Whether it is the library that is wrong.
+    pub fn is_inside(self) -> bool {
+        self.control().delays
+    }
+
     /// What there is to say of it.
     ///
     /// # Panics
@@ -199,7 +205,7 @@ impl Break {
 /// Makes the library wrong where the control wants that, in a process that will end soon.
 ///
 /// # Safety
-/// Nothing that readers reach may be freed from now on.
+/// Nothing that readers reach may be freed from now on, and no callbacks may be queued.
 pub(super) unsafe fn break_library(which: Break) {
     #[cfg(feature = "delay-injection")]
     // SAFETY: the caller's.

@@ -63,11 +63,3 @@ pub fn one(turn: usize, iterations: u64) {
     #[cfg(not(feature = "delay-injection"))]
     let _ = (turn, iterations);
 }
-
-/// How many points there are.
-pub fn points() -> usize {
-    #[cfg(feature = "delay-injection")]
-    return POINTS.len();
-    #[cfg(not(feature = "delay-injection"))]
-    0
-}

@@ -4,6 +4,7 @@
 //! Everything here lives until the process ends, so threads need not be scoped, callbacks can
 //! refer to it, and what was broken on purpose cannot dangle.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -86,6 +87,7 @@ pub struct Run {
     handler_errors: AtomicU64,
     handler_stamp: AtomicU64,
     notes: Mutex<Vec<String>>,
+    tallies: Mutex<BTreeMap<&'static str, u64>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     started: AtomicU32,
 }
@@ -101,7 +103,7 @@ impl Run {
         if let Some(which) = settings.broken {
             poison::keep_for_ever();
             // SAFETY: versions and domains live for ever, and what the allocator is given back of
-            // the cells' kind is kept.
+            // the cells' kind is kept; scenarios ask `library_is_broken` before they queue callbacks.
             unsafe { breaks::break_library(which) };
         }
         // Grace periods that take too long are this program's to notice.
@@ -120,11 +122,11 @@ impl Run {
             handler_errors: AtomicU64::new(0),
             handler_stamp: AtomicU64::new(0),
             notes: Mutex::default(),
+            tallies: Mutex::default(),
             threads: Mutex::default(),
             started: AtomicU32::new(0),
         }));
         let chaos = scenario.chaos && run.settings.delays;
-        // On the heap's account now, not in the middle of a starved machine.
         std::thread::Builder::new()
             .name("monitor".into())
             .spawn(move || run.monitor(chaos))
@@ -145,6 +147,11 @@ impl Run {
         self.over.load(Relaxed)
     }
 
+    /// Ends the run now.
+    pub fn stop(&self) {
+        self.over.store(true, SeqCst);
+    }
+
     /// Time since the beginning.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
@@ -155,15 +162,20 @@ impl Run {
         Duration::from_secs_f64(self.settings.seconds)
     }
 
-    /// Sleeps, but not past the end.
+    /// Sleeps, but not far past the end.
     pub fn sleep(&self, time: Duration) {
         let left = self.length().saturating_sub(self.elapsed());
-        std::thread::sleep(time.min(left));
+        std::thread::sleep(time.min(left.max(Duration::from_millis(1))));
     }
 
     /// Whether that is wrong on purpose.
     pub fn broken(&self, which: Break) -> bool {
         self.settings.broken == Some(which)
+    }
+
+    /// Whether the library is wrong on purpose, so that callbacks are not to be used.
+    pub fn library_is_broken(&self) -> bool {
+        self.settings.broken.is_some_and(Break::is_inside)
     }
 
     /// Says that updates need make no progress, until it is said that they must again.
@@ -204,6 +216,11 @@ impl Run {
     /// Something to be told with the result.
     pub fn note(&self, text: impl Into<String>) {
         lock(&self.notes).push(text.into());
+    }
+
+    /// Something to be counted with the result.
+    pub fn tally(&self, what: &'static str, count: u64) {
+        *lock(&self.tallies).entry(what).or_default() += count;
     }
 
     /// A fault, which ends the run.
@@ -306,6 +323,14 @@ impl Run {
                 "{handlers} faults in signal handlers; the first with version {stamp}"
             ));
         }
+        let mut notes = lock(&self.notes).clone();
+        let tallies = lock(&self.tallies);
+        if !tallies.is_empty() {
+            let all = tallies
+                .iter()
+                .map(|(what, count)| format!("{count} {what}"));
+            notes.push(all.collect::<Vec<_>>().join(", "));
+        }
         Outcome {
             scenario: self.name.to_owned(),
             seconds: self.elapsed().as_secs_f64(),
@@ -313,7 +338,7 @@ impl Run {
             threads: self.started.load(Relaxed),
             errors: self.errors.load(SeqCst) + handlers,
             faults,
-            notes: lock(&self.notes).clone(),
+            notes,
             skipped,
         }
     }

@@ -1,7 +1,5 @@
 //! How threads read.
 
-use std::time::Duration;
-
 use super::breaks::Break;
 use super::engine::{Run, Thread};
 use super::versions::{Fault, Place};
@@ -9,12 +7,15 @@ use super::versions::{Fault, Place};
 /// Sections of [`quick`].
 const BATCH: u64 = 2048;
 
+/// The usual length of [`long`] sections: looks, as a power of two.
+pub const LONG: u32 = 14;
+
 /// Reads until the run is over: mostly the shortest sections there are, and long ones between.
 pub fn forever(thread: &mut Thread, places: &[&'static Place]) {
     while !thread.over() {
         let place = *thread.random.pick(places);
         quick(thread, place, BATCH);
-        long(thread, place);
+        long(thread, place, LONG);
         // Better here than in the middle of a section that an updater waits for.
         std::thread::yield_now();
     }
@@ -44,42 +45,39 @@ pub fn quick(thread: &Thread, place: &'static Place, count: u64) {
     }
 }
 
-/// One section that looks again and again, for up to some tens of microseconds.
-pub fn long(thread: &mut Thread, place: &'static Place) {
-    let looks = thread.random.skewed(14);
-    let ends_at = if thread.breaks(Break::ReadsOn, 64) {
+/// One section that looks again and again, for up to two to the `most` times. One in 16 gives its
+/// CPU to another thread in the middle: on a busy machine that is what sections meet updates by.
+pub fn long(thread: &mut Thread, place: &'static Place, most: u32) {
+    let mut looks = thread.random.skewed(most);
+    let mut ends_at = u64::MAX;
+    if thread.breaks(Break::ReadsOn, 64) {
+        looks = 1 << 16;
+        ends_at = looks / 4;
+    }
+    let yields_at = if thread.random.one_in(16) {
         looks / 2
     } else {
         u64::MAX
     };
-    thread.check(look_long(place, looks, ends_at));
+    thread.check(look_long(place, looks, ends_at, yields_at));
     thread.counter.read(1);
 }
 
-fn look_long(place: &'static Place, looks: u64, ends_at: u64) -> Result<(), Fault> {
+fn look_long(place: &'static Place, looks: u64, ends_at: u64, yields_at: u64) -> Result<(), Fault> {
     let guard = place.domain().read_lock();
     let seen = place.look(&guard)?;
     let mut guard = Some(guard);
     seen.whole()?;
-    for look in 0..looks {
+    for look in 0..=looks {
         seen.still()?;
         if look == ends_at {
             guard = None;
+        }
+        if look == yields_at {
+            std::thread::yield_now();
         }
     }
     seen.whole()?;
     drop(guard);
     Ok(())
-}
-
-/// One section that sleeps.
-pub fn sleepy(thread: &Thread, place: &'static Place, time: Duration) {
-    let guard = place.domain().read_lock();
-    let good = place.look(&guard).and_then(|seen| {
-        seen.whole()?;
-        thread.run.sleep(time);
-        seen.whole()
-    });
-    thread.check(good);
-    thread.counter.read(1);
 }

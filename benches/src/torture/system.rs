@@ -32,13 +32,16 @@ pub fn gettid() -> libc::pid_t {
     unsafe { libc::syscall(libc::SYS_gettid) as libc::pid_t }
 }
 
-/// Sets the calling thread's scheduling policy.
-pub fn schedule(policy: libc::c_int, priority: libc::c_int) -> io::Result<()> {
+/// Sets a thread's (0: the calling one's) scheduling policy.
+///
+/// # Errors
+/// The kernel's.
+pub fn schedule(thread: libc::pid_t, policy: libc::c_int, priority: libc::c_int) -> io::Result<()> {
     // SAFETY: the parameter is valid during the call; zeroed ones are.
     let result = unsafe {
         let mut parameter: libc::sched_param = std::mem::zeroed();
         parameter.sched_priority = priority;
-        libc::sched_setscheduler(0, policy, &raw const parameter)
+        libc::sched_setscheduler(thread, policy, &raw const parameter)
     };
     if result == 0 {
         Ok(())

@@ -45,6 +45,11 @@ impl Drop for Dropped {
 /// One update. In the first two ways it is complete when this returns.
 pub fn update(thread: &mut Thread, place: &'static Place, way: Way) {
     let run = thread.run;
+    let way = if run.library_is_broken() {
+        Way::Synchronize
+    } else {
+        way
+    };
     let domain = place.domain();
     let cookie = run.broken(Break::WrongCookie).then(|| domain.start_poll());
     if let Some(cookie) = &cookie {

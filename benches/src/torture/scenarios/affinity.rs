@@ -55,9 +55,8 @@ fn shrink(thread: &mut Thread, cpuset: Option<Cpuset>) {
     if let Some(cpuset) = &cpuset {
         cpuset.set(&cpus);
     }
-    thread.run.note(format!(
-        "{affinities} affinities and {sets} cpusets were set"
-    ));
+    thread.run.tally("affinities set", affinities);
+    thread.run.tally("cpusets set", sets);
 }
 
 /// Of this process.

@@ -1,9 +1,8 @@
 //! Callbacks as fast as they can be queued, of all sizes, some by other callbacks; and `barrier`,
-//! after which all that was queued before has run.
+//! after which exactly those have run that the same thread queued before.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::time::Duration;
 
 use urcu::Domain;
 
@@ -21,113 +20,93 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 
 const QUEUERS: usize = 3;
 
-/// What a thread queued.
-#[derive(Default)]
+/// What a thread queued, and what of it has run.
+#[derive(Debug, Default)]
 struct Ledger {
-    /// Counted after it was queued, so a barrier that begins later knows of it.
-    queued: AtomicU64,
-    ran: AtomicU64,
+    queued: u64,
+    ran: Arc<AtomicU64>,
 }
 
 fn run(run: &'static Run) -> Result<(), String> {
     let domain = run.domain(Domain::named("callbacks"));
     let places = run.places(domain, QUEUERS);
-    let ledgers: Arc<Vec<Ledger>> = Arc::new((0..QUEUERS).map(|_| Ledger::default()).collect());
-    for (number, place) in places.iter().copied().enumerate() {
-        let ledgers = Arc::clone(&ledgers);
+    for place in places.iter().copied() {
         run.spawn("queuer", move |thread| {
+            let mut ledger = Ledger::default();
+            let mut barriers = 0;
             while !thread.over() {
-                queue(thread, place, &ledgers, number);
+                for _ in 0..thread.random.skewed(13) {
+                    queue(thread, place, &mut ledger);
+                }
+                domain.barrier();
+                barriers += 1;
+                let ran = ledger.ran.load(SeqCst);
+                if ran != ledger.queued {
+                    let Ledger { queued, .. } = ledger;
+                    let what = format!("a barrier returned with {ran} of {queued} callbacks run");
+                    return thread.run.fault(&thread.name, what);
+                }
             }
+            thread.run.tally("barriers", barriers);
         });
     }
     readers::start(run, 1, &places);
     updaters::start(run, 1, &places, &[Way::DeferDrop], Some(3));
-    let watched = Arc::clone(&ledgers);
-    run.spawn("barrier", move |thread| {
-        let mut barriers = 0;
-        while !thread.over() {
-            barrier(thread, domain, &watched);
-            barriers += 1;
-            std::thread::sleep(Duration::from_micros(thread.random.skewed(12)));
-        }
-        thread.run.note(format!("{barriers} barriers"));
-    });
-    run.join();
-    if run.over() {
-        domain.barrier();
-    }
-    for (number, ledger) in ledgers.iter().enumerate() {
-        let (queued, ran) = (ledger.queued.load(SeqCst), ledger.ran.load(SeqCst));
-        if queued != ran {
-            let what = format!("in the end, {ran} of {queued} callbacks have run");
-            run.fault(&format!("queuer {number}"), what);
-        }
-    }
     Ok(())
 }
 
-fn barrier(thread: &Thread, domain: &Domain, ledgers: &[Ledger]) {
-    let queued: Vec<_> = ledgers
-        .iter()
-        .map(|ledger| ledger.queued.load(SeqCst))
-        .collect();
-    domain.barrier();
-    for (ledger, queued) in ledgers.iter().zip(queued) {
-        let ran = ledger.ran.load(SeqCst);
-        if ran < queued {
-            let what = format!("a barrier returned with {ran} of {queued} callbacks run");
-            thread.run.fault(&thread.name, what);
-        }
-    }
-}
-
 /// Replaces a version and queues a callback that reclaims it.
-fn queue(thread: &mut Thread, place: &'static Place, ledgers: &Arc<Vec<Ledger>>, number: usize) {
+fn queue(thread: &mut Thread, place: &'static Place, ledger: &mut Ledger) {
     let Some(retired) = thread.check(place.publish(false)) else {
         return;
     };
-    let (run, counter) = (thread.run, thread.counter);
-    let ledger = Arc::clone(ledgers);
+    let ran = Arc::clone(&ledger.ran);
+    let work = Work {
+        run: thread.run,
+        counter: thread.counter,
+        retired,
+    };
+    let domain = place.domain();
+    ledger.queued += 1;
     if thread.breaks(Break::CallbackLost, 4096) {
-        // Neither run nor queued.
-    } else if thread.breaks(Break::CallbackEarly, 1024) {
-        done(run, counter, retired, &ledger[number]);
-    } else {
-        match thread.random.below(16) {
-            0 => {
-                // Too large for the queue's records.
-                let bulk = [thread.random.next(); 24];
-                place.domain().call(move || {
-                    if bulk.iter().any(|word| *word != bulk[0]) {
-                        run.fault("callback", "what it captured has changed");
-                    }
-                    done(run, counter, retired, &ledger[number]);
-                });
-            }
-            1 => {
-                // By another one; the barrier need not wait for that, so it counts itself.
-                ledgers[number].ran.fetch_add(1, SeqCst);
-                let domain = place.domain();
-                domain.call(move || {
-                    domain.call(move || {
-                        let inner = Ledger::default();
-                        done(run, counter, retired, &inner);
-                    });
-                });
-            }
-            _ => place
-                .domain()
-                .call(move || done(run, counter, retired, &ledger[number])),
-        }
+        return;
     }
-    ledgers[number].queued.fetch_add(1, SeqCst);
+    if thread.breaks(Break::CallbackEarly, 64) {
+        return work.run(&ran);
+    }
+    match thread.random.below(16) {
+        0 => {
+            // Too large for the queue's records.
+            let bulk = [thread.random.next(); 24];
+            domain.call(move || {
+                if bulk.iter().any(|word| *word != bulk[0]) {
+                    work.run.fault("callback", "what it captured has changed");
+                }
+                work.run(&ran);
+            });
+        }
+        1 => domain.call(move || {
+            // By another one, for which a barrier need not wait.
+            domain.call(move || work.run(&AtomicU64::new(0)));
+            ran.fetch_add(1, SeqCst);
+        }),
+        _ => domain.call(move || work.run(&ran)),
+    }
 }
 
-fn done(run: &'static Run, counter: &Counter, retired: Retired, ledger: &Ledger) {
-    if let Err(fault) = retired.reclaim() {
-        run.fault("callback", fault);
+/// Of a callback.
+struct Work {
+    run: &'static Run,
+    counter: &'static Counter,
+    retired: Retired,
+}
+
+impl Work {
+    fn run(self, ran: &AtomicU64) {
+        if let Err(fault) = self.retired.reclaim() {
+            self.run.fault("callback", fault);
+        }
+        self.counter.updated();
+        ran.fetch_add(1, SeqCst);
     }
-    ledger.ran.fetch_add(1, SeqCst);
-    counter.updated();
 }

@@ -100,18 +100,20 @@ fn run(run: &'static Run) -> Result<(), String> {
         // SAFETY: ignores a signal, which takes no handler.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-    if let Err(error) = Off::new(first) {
-        return Err(format!("no CPU can be taken off line here: {error}"));
-    }
     let places = run.places(run.domain(Domain::named("hotplug")), 2);
     readers::start(run, run.settings.threads, &places);
     updaters::start(run, 2, &places, &WAYS, Some(6));
+    if let Err(error) = Off::new(first) {
+        run.stop();
+        return Err(format!("no CPU can be taken off line here: {error}"));
+    }
     run.spawn("hotplug", move |thread| plug(thread, &switches));
     Ok(())
 }
 
 fn plug(thread: &mut Thread, switches: &[PathBuf]) {
-    let mut times = 0;
+    // Once it was tried. On a busy machine that alone can take all the time there is.
+    let mut times = 1;
     while !thread.over() {
         let all = thread.random.one_in(4);
         let some = if all {
@@ -126,8 +128,5 @@ fn plug(thread: &mut Thread, switches: &[PathBuf]) {
         drop(off);
         std::thread::sleep(pause);
     }
-    if times == 0 {
-        return thread.run.fault(&thread.name, "no CPU went off line");
-    }
-    thread.run.note(format!("{times} times off line and back"));
+    thread.run.tally("times off line and back", times as u64);
 }

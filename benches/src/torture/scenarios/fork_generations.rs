@@ -30,7 +30,6 @@ fn run(run: &'static Run) -> Result<(), String> {
     readers::start(run, run.settings.threads, &places);
     updaters::start(run, 2, &places, &WAYS, Some(8));
     run.spawn("forker", move |thread| {
-        let mut families = 0;
         while !thread.over() {
             let place = *thread.random.pick(&places);
             let open = thread.random.one_in(2).then(|| place.domain().read_lock());
@@ -39,7 +38,7 @@ fn run(run: &'static Run) -> Result<(), String> {
             if let Some(failed) = failed {
                 return thread.run.fault(&thread.name, failed);
             }
-            families += 1;
+            thread.run.tally("families of three generations", 1);
             let generations = u64::from(GENERATIONS);
             thread.run.add_counts(&Counts {
                 reads: generations * ROUNDS * READS,
@@ -47,9 +46,6 @@ fn run(run: &'static Run) -> Result<(), String> {
                 ..Counts::default()
             });
         }
-        thread
-            .run
-            .note(format!("{families} families of {GENERATIONS} generations"));
     });
     Ok(())
 }

@@ -59,7 +59,7 @@ fn reader(
         }
         let place = *thread.random.pick(places);
         readers::quick(thread, place, 512);
-        readers::long(thread, place);
+        readers::long(thread, place, readers::LONG);
         // One of ours goes on elsewhere, and those that came end here.
         let guard = place.domain().read_lock();
         if let Some(seen) = thread.check(place.look(&guard))

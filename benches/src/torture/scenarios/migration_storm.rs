@@ -35,7 +35,7 @@ fn migrate(thread: &mut Thread, places: &[&'static Place]) {
             thread.counter.read(2);
             readers::quick(thread, place, 64);
         }
-        readers::long(thread, place);
+        readers::long(thread, place, readers::LONG);
     }
 }
 

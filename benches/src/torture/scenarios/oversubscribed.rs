@@ -26,7 +26,7 @@ fn run(run: &'static Run) -> Result<(), String> {
             while !thread.over() {
                 let place = *thread.random.pick(&places);
                 readers::quick(thread, place, 512);
-                readers::long(thread, place);
+                readers::long(thread, place, readers::LONG);
                 match thread.random.below(4) {
                     0 => std::thread::sleep(Duration::from_micros(thread.random.skewed(12))),
                     1 => std::thread::yield_now(),

@@ -1,6 +1,11 @@
 //! Priorities upside down: readers that run only when nothing else does, and are preempted inside
 //! their sections by real-time threads; an updater of the least priority beside real-time readers.
+//!
+//! On a machine that others keep busy such threads may not get to run for a long time, with a section
+//! open or the lead of a grace period. That is no fault of the library's: now and then, and in the end,
+//! they get an ordinary priority for a moment.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use urcu::Domain;
@@ -17,23 +22,26 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 .needs(&[Need::Root]);
 
 fn run(run: &'static Run) -> Result<(), String> {
-    let tried = std::thread::spawn(|| system::schedule(libc::SCHED_FIFO, 1)).join();
+    let tried = std::thread::spawn(|| system::schedule(0, libc::SCHED_FIFO, 1)).join();
     if let Ok(Err(error)) = tried {
         return Err(format!("no real-time priority for a thread: {error}"));
     }
     let places = run.places(run.domain(Domain::named("priorities")), 2);
-    let cpus = system::cpus();
-    for cpu in cpus.iter().copied() {
-        let idle = places.clone();
+    let starved = Arc::new(Mutex::new(Vec::new()));
+    for cpu in system::cpus() {
+        let (idle, list) = (places.clone(), Arc::clone(&starved));
         run.spawn("idle-reader", move |thread| {
             system::run_on(0, &[cpu]);
-            scheduled(thread, libc::SCHED_IDLE, 0);
+            starve(thread, &list);
             readers::forever(thread, &idle);
         });
         let places = places.clone();
         run.spawn("real-time", move |thread| {
             system::run_on(0, &[cpu]);
-            scheduled(thread, libc::SCHED_FIFO, 10);
+            if let Err(error) = system::schedule(0, libc::SCHED_FIFO, 1) {
+                let what = format!("no real-time priority: {error}");
+                thread.run.fault(&thread.name, what);
+            }
             while !thread.over() {
                 // Reads all the time, and then leaves the CPU to the others.
                 let end = Instant::now() + Duration::from_micros(200 + thread.random.skewed(14));
@@ -46,17 +54,41 @@ fn run(run: &'static Run) -> Result<(), String> {
         });
     }
     updaters::start(run, 1, &places, &WAYS, Some(6));
+    let list = Arc::clone(&starved);
     run.spawn("idle-updater", move |thread| {
-        scheduled(thread, libc::SCHED_IDLE, 0);
+        starve(thread, &list);
         updaters::forever(thread, &places, &[Way::Synchronize], Some(6));
     });
+    // This thread has an ordinary priority.
+    while !run.over() {
+        run.sleep(FAMINE);
+        let starved = starved.lock().unwrap_or_else(PoisonError::into_inner);
+        feed(&starved, libc::SCHED_OTHER);
+        std::thread::sleep(MEAL);
+        if !run.over() {
+            feed(&starved, libc::SCHED_IDLE);
+        }
+    }
     Ok(())
 }
 
-fn scheduled(thread: &Thread, policy: libc::c_int, priority: libc::c_int) {
-    if let Err(error) = system::schedule(policy, priority) {
-        thread
-            .run
-            .fault(&thread.name, format!("no priority: {error}"));
+/// How long starved threads are left alone, and how long they are not.
+const FAMINE: Duration = Duration::from_secs(1);
+const MEAL: Duration = Duration::from_millis(20);
+
+/// The calling thread runs from now on when nobody else wants to.
+fn starve(thread: &Thread, list: &Mutex<Vec<libc::pid_t>>) {
+    if let Err(error) = system::schedule(0, libc::SCHED_IDLE, 0) {
+        let what = format!("no idle priority: {error}");
+        thread.run.fault(&thread.name, what);
+    }
+    let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
+    list.push(system::gettid());
+}
+
+fn feed(starved: &[libc::pid_t], policy: libc::c_int) {
+    for thread in starved {
+        // It may have ended.
+        let _ = system::schedule(*thread, policy, 0);
     }
 }

@@ -78,7 +78,7 @@ fn run(run: &'static Run) -> Result<(), String> {
     if handled == 0 {
         run.fault("signals", "none arrived");
     }
-    run.note(format!("{handled} signals"));
+    run.tally("signals handled", handled);
     run.add_counts(&Counts {
         reads: 2 * handled,
         ..Counts::default()
@@ -96,7 +96,7 @@ fn stormed(thread: &mut Thread, places: &[&'static Place], reads: bool) {
         let place = *thread.random.pick(places);
         if reads {
             readers::quick(thread, place, 2048);
-            readers::long(thread, place);
+            readers::long(thread, place, readers::LONG);
         } else {
             let way = *thread.random.pick(&WAYS);
             updaters::update(thread, place, way);

@@ -2,7 +2,6 @@
 //! destructors of thread-local data, some of which run after the thread's registration has ended.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use urcu::Domain;
 
@@ -40,20 +39,17 @@ thread_local! {
 
 fn run(run: &'static Run) -> Result<(), String> {
     let places = run.places(run.domain(Domain::named("churn")), 2);
-    static THREADS: AtomicU64 = AtomicU64::new(0);
     for _ in 0..2 {
         let places = places.clone();
         run.spawn("spawner", move |thread| {
             while !thread.over() {
                 spawn(thread, &places);
-                THREADS.fetch_add(AT_ONCE as u64, Relaxed);
+                run.tally("threads came and went", AT_ONCE as u64);
             }
         });
     }
     readers::start(run, 1, &places);
     updaters::start(run, 1, &places, &WAYS, Some(6));
-    run.join();
-    run.note(format!("{} threads", THREADS.load(Relaxed)));
     Ok(())
 }
 
