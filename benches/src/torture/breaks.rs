@@ -216,7 +216,7 @@ pub(super) unsafe fn break_library(which: Break) {
                 testing::use_plain_membarrier(true);
             }
             Break::SkippedCpu => testing::skip_slot(0),
-            Break::DroppedCounter => testing::lose_an_end(10_000),
+            Break::DroppedCounter => testing::lose_an_end(100),
             _ => {}
         }
     }

@@ -4,6 +4,7 @@
 //! Everything here lives until the process ends, so threads need not be scoped, callbacks can
 //! refer to it, and what was broken on purpose cannot dangle.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -79,6 +80,7 @@ pub struct Run {
     stalled: AtomicBool,
     counters: Mutex<Vec<&'static Counter>>,
     domains: Mutex<Vec<&'static Domain>>,
+    places: Mutex<Vec<&'static Place>>,
     /// Of domains that are gone, or of other processes.
     more: Mutex<Counts>,
     errors: AtomicU64,
@@ -99,6 +101,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Run {
     /// Runs a scenario in this process, and tells standard output all about it as lines of JSON
     /// ([`Message`]).
+    ///
+    /// # Panics
+    /// If no thread can be started.
     pub fn perform(scenario: &'static Scenario, settings: Settings) -> Outcome {
         if let Some(which) = settings.broken {
             poison::keep_for_ever();
@@ -116,6 +121,7 @@ impl Run {
             stalled: AtomicBool::new(false),
             counters: Mutex::default(),
             domains: Mutex::default(),
+            places: Mutex::default(),
             more: Mutex::default(),
             errors: AtomicU64::new(0),
             faults: Mutex::default(),
@@ -133,7 +139,30 @@ impl Run {
             .expect("a thread");
         let skipped = (scenario.run)(run).err();
         run.join();
+        if skipped.is_none() && !run.library_is_broken() {
+            run.settle();
+        }
         run.outcome(skipped)
+    }
+
+    /// In the end: all that was retired is reclaimed, and something was verified at all.
+    fn settle(&self) {
+        let domains = lock(&self.domains).clone();
+        // Twice: callbacks may have queued others.
+        for domain in domains.iter().chain(&domains) {
+            domain.barrier();
+        }
+        let left: usize = lock(&self.places)
+            .iter()
+            .map(|place| place.outstanding())
+            .sum();
+        if left != 0 {
+            self.fault("the end", format!("{left} versions were never reclaimed"));
+        }
+        let counts = self.counts();
+        if counts.reads == 0 || counts.updates == 0 || counts.grace_periods == 0 {
+            self.fault("the end", format!("nothing was verified: {counts:?}"));
+        }
     }
 
     /// The name of the scenario.
@@ -186,13 +215,8 @@ impl Run {
     /// A domain whose statistics count.
     pub fn domain(&self, domain: Domain) -> &'static Domain {
         let domain: &'static Domain = Box::leak(Box::new(domain));
-        self.count_domain(domain);
-        domain
-    }
-
-    /// The same for a static one.
-    pub fn count_domain(&self, domain: &'static Domain) {
         lock(&self.domains).push(domain);
+        domain
     }
 
     /// Counts a domain that is about to go.
@@ -210,7 +234,9 @@ impl Run {
 
     /// So many places of a domain.
     pub fn places(&self, domain: &'static Domain, count: usize) -> Vec<&'static Place> {
-        (0..count).map(|_| Place::leak(domain)).collect()
+        let places: Vec<_> = (0..count).map(|_| Place::leak(domain)).collect();
+        lock(&self.places).extend(&places);
+        places
     }
 
     /// Something to be told with the result.
@@ -286,6 +312,7 @@ impl Run {
             number,
             random: Random::new(self.settings.seed, u64::from(number)),
             counter,
+            last: Cell::new(false),
         }
     }
 
@@ -390,6 +417,9 @@ impl Run {
 
 impl Message {
     /// One line on standard output. False if nobody reads it.
+    ///
+    /// # Panics
+    /// Never: it is numbers and text.
     pub fn send(&self) -> bool {
         let mut line = serde_json::to_string(self).expect("numbers and text");
         line.push('\n');
@@ -411,13 +441,16 @@ pub struct Thread {
     pub random: Random,
     /// Its counters.
     pub counter: &'static Counter,
+    /// Whether it has been told that it is time to go through its loop for the last time.
+    last: Cell<bool>,
 }
 
 impl Thread {
-    /// Whether it is time to stop.
+    /// Whether it is time to stop. Once more `false` when it is: a thread that did not get to run in
+    /// time, on a busy machine, does what it does once.
     #[inline(always)]
     pub fn over(&self) -> bool {
-        self.run.over()
+        self.run.over() && self.last.replace(true)
     }
 
     /// A fault, if there was one. Whether all is well.

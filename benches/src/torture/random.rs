@@ -8,12 +8,12 @@ impl Random {
     /// For a thread of a run.
     pub fn new(seed: u64, thread: u64) -> Self {
         let mut random = Random(seed ^ thread.wrapping_mul(0xD6E8_FEB8_6659_FD93));
-        random.next();
+        random.throw();
         random
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn throw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -23,7 +23,7 @@ impl Random {
 
     /// A number below `limit`, which is not 0.
     pub fn below(&mut self, limit: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
+        ((u128::from(self.throw()) * u128::from(limit)) >> 64) as u64
     }
 
     /// True once in so many throws.
@@ -51,7 +51,7 @@ mod tests {
     fn a_seed_and_a_thread_give_the_same_numbers_again() {
         let throw = |seed, thread| {
             let mut random = Random::new(seed, thread);
-            [(); 8].map(|()| random.next())
+            [(); 8].map(|()| random.throw())
         };
         assert_eq!(throw(1, 2), throw(1, 2));
         assert_ne!(throw(1, 2), throw(1, 3));

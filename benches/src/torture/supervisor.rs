@@ -69,6 +69,9 @@ pub fn interrupted() -> bool {
 }
 
 /// Runs a scenario in a process of its own. `progress` gets what was counted so far.
+///
+/// # Panics
+/// Never: a task is numbers and text.
 pub fn run(
     scenario: &'static Scenario,
     settings: &Settings,
@@ -180,6 +183,7 @@ fn follow(
     } else {
         "a process was left behind".to_owned()
     };
+    let silent = done.is_none();
     let mut outcome = done.unwrap_or_else(|| Outcome {
         scenario: scenario.name.to_owned(),
         seconds: start.elapsed().as_secs_f64(),
@@ -195,6 +199,8 @@ fn follow(
             None => format!("its process failed: {status}"),
         };
         outcome.fail(how);
+    } else if silent {
+        outcome.fail("its process ended without a result".to_owned());
     }
     if !text.is_empty() {
         outcome

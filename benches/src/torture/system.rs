@@ -73,6 +73,9 @@ pub struct Timer(libc::timer_t);
 
 impl Timer {
     /// For the calling thread, which drops it before it ends.
+    ///
+    /// # Errors
+    /// The kernel's.
     pub fn start(signal: libc::c_int, period: Duration) -> io::Result<Self> {
         // SAFETY: zeroed structures are valid, the others are filled by the calls.
         unsafe {
@@ -148,6 +151,9 @@ impl Filter {
     }
 
     /// For the calling thread from now on, and what it starts. Two system calls, nothing else.
+    ///
+    /// # Errors
+    /// The kernel's.
     pub fn install(&self) -> io::Result<()> {
         let program = libc::sock_fprog {
             len: self.0.len() as u16,

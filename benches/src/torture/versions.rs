@@ -171,6 +171,9 @@ impl Seen {
     }
 
     /// Whether the version is as it was and may be seen still, as long as the section lasts.
+    ///
+    /// # Errors
+    /// What is wrong with it.
     #[inline(always)]
     pub fn still(&self) -> Result<(), Fault> {
         let now = self.version.stamp();
@@ -182,6 +185,9 @@ impl Seen {
     }
 
     /// The same for all of its words.
+    ///
+    /// # Errors
+    /// As [`Seen::still`].
     pub fn whole(&self) -> Result<(), Fault> {
         let good =
             (0..WORDS).all(|place| self.version.0[place].load(Relaxed) == word(self.stamp, place));
@@ -309,6 +315,7 @@ impl Place {
             .current
             .swap(std::ptr::from_ref(next).cast_mut(), Release);
         if filled_late {
+            std::thread::yield_now();
             next.fill(stamp);
         }
         Ok(Retired {

@@ -77,7 +77,7 @@ fn queue(thread: &mut Thread, place: &'static Place, ledger: &mut Ledger) {
     match thread.random.below(16) {
         0 => {
             // Too large for the queue's records.
-            let bulk = [thread.random.next(); 24];
+            let bulk = [thread.random.throw(); 24];
             domain.call(move || {
                 if bulk.iter().any(|word| *word != bulk[0]) {
                     work.run.fault("callback", "what it captured has changed");

@@ -52,15 +52,14 @@ impl Drop for Off<'_> {
     }
 }
 
-/// In the parent. What was off line before the scenario is not known here, but the scenario takes
-/// the first CPUs that are on line, so these are put on line that it could have taken.
+/// In the parent: puts on line what the process says that it takes off.
 fn put_back() {
     for switch in taken() {
         let _ = fs::write(switch, "1");
     }
 }
 
-/// What a killed process has left in the note that it makes before it begins.
+/// What is in the note that the process makes before it begins.
 fn taken() -> Vec<PathBuf> {
     let text = fs::read_to_string(note()).unwrap_or_default();
     let _ = fs::remove_file(note());
@@ -94,7 +93,8 @@ fn run(run: &'static Run) -> Result<(), String> {
         .iter()
         .map(|switch| switch.display().to_string())
         .collect();
-    fs::write(note(), text.join("\n")).map_err(|error| format!("cannot make a note: {error}"))?;
+    // If that is impossible, this process puts back itself, unless it is killed.
+    let _ = fs::write(note(), text.join("\n"));
     // Interrupts are the parent's to handle: it kills this process and puts back.
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: ignores a signal, which takes no handler.

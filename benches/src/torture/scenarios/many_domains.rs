@@ -18,7 +18,6 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
     run,
 );
 
-/// One in so many domains' callbacks are run by somebody else than the shared worker.
 const DOMAINS: usize = 64;
 
 fn run(run: &'static Run) -> Result<(), String> {
@@ -30,7 +29,7 @@ fn run(run: &'static Run) -> Result<(), String> {
             } else {
                 domain
             };
-            Place::leak(run.domain(domain))
+            run.places(run.domain(domain), 1)[0]
         })
         .collect();
     for _ in 0..run.settings.threads {
