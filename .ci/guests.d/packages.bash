@@ -3,10 +3,8 @@
 
 # Packages for the host. Without root, what is missing is found missing later.
 install_tools() {
-    local package missing=() packages=(cpio qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu
-        libc6-dev-arm64-cross)
-    [ "$short" = 1 ] ||
-        packages+=(qemu-system-misc opensbi gcc-riscv64-linux-gnu libc6-dev-riscv64-cross)
+    local package missing=() packages=(cpio qemu-system-x86 qemu-system-arm)
+    [ "$short" = 1 ] || packages+=(qemu-system-misc opensbi)
     for package in "${packages[@]}"; do
         dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
     done

@@ -22,11 +22,11 @@ cargo_for() {
         ;;
     arm64)
         LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/usr/lib RUSTC=$root/usr/bin/rustc \
-            CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=${linkers[arm64]} cargo "$@"
+            CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$cache/gcc-arm64/link cargo "$@"
         ;;
     riscv64)
         RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT=$(rust_source) \
-            CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER=${linkers[riscv64]} \
+            CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER=$cache/gcc-riscv64/link \
             cargo -Zbuild-std=std,panic_abort,panic_unwind,test,proc_macro "$@"
         ;;
     esac
@@ -42,15 +42,32 @@ rust_source() {
         echo "$folder/usr/src/rustc-$release/library"
 }
 
+# linker ARCH: unpacks `gcc-ARCH/link`, or else says what is missing. Debian's own cross compilers
+# cannot be installed beside gcc-multilib, and gcc finds its parts from where it lies.
+linker() {
+    local root=$cache/gcc-$1 gnu=aarch64-linux-gnu package folder
+    [ "$1" = riscv64 ] && gnu=riscv64-linux-gnu
+    [ -d "$root" ] && return
+    rm -rf "$root.part"
+    mkdir -p "$root.part"
+    for package in "gcc-12-$gnu" "binutils-$gnu" "libgcc-12-dev-$1-cross" "libc6-dev-$1-cross"; do
+        folder=$(unpacked "$package:amd64" bookworm) || { echo "$package"; return 1; }
+        cp -al "$folder/." "$root.part"
+    done
+    cat >"$root.part/link" <<END
+#!/bin/sh
+LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu exec $root/usr/bin/$gnu-gcc-12 "\$@"
+END
+    chmod +x "$root.part/link"
+    mv "$root.part" "$root"
+}
+
 # compiler ARCH: whether there is one, else what is missing. Debian has a std for AArch64 as a
 # package, and a compiler of the same version beside it. For RISC-V 64 std is compiled.
 compiler() {
     local root=$cache/rustc-arm64 suite=bookworm-security std llvm package folder
     [ "$1" = amd64 ] && return
-    if ! command -v "${linkers[$1]}" >/dev/null; then
-        echo "gcc-${linkers[$1]%-gcc}"
-        return 1
-    fi
+    linker "$1" || return 1
     if [ "$1" = riscv64 ]; then
         rust_source >/dev/null && return
         echo "rust-src $(rustc --version | cut -d' ' -f2)"
