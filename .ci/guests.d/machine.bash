@@ -162,8 +162,8 @@ guest() {
     report "$number" "$arch" "$version" "$what" "$log" $((SECONDS - start))
 }
 
-# value LOG RUN PATTERN: the first number (or word) of a line of that run.
-value() { sed -n "/^$2| .*$3=/{s/.*$3=\([A-Za-z0-9]*\).*/\1/p;q}" "$1"; }
+# value LOG RUN PATTERN: the first number (or word) of a line of that run, or `-`.
+value() { sed -n "/^$2| .*$3=/{s/.*$3=\([A-Za-z0-9]*\).*/\1/p;q}" "$1" | grep . || echo -; }
 
 # total LOG PATTERN: the sum of what the pattern's group matches in all lines, `-` if none does.
 total() { sed -n "s/.*$2.*/\1/p" "$1" | awk '{ sum += $1 } END { print NR ? sum : "-" }'; }
