@@ -1,7 +1,7 @@
 //! Readers check values whose memory is poisoned when it is reclaimed; writers replace them as
 //! fast as they can. With the feature `delay-injection`, with delays inside the sequences.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ fn read(reader: Reader, cells: &Cells<'_>, turn: u64) -> bool {
     }
 }
 
-/// Returns early at the first error.
+/// Returns early at the first error, and late where some reader has not had a CPU yet.
 fn torture(readers: &[Reader], time: Duration) -> Counts {
     let domain = Domain::named("torture");
     let cells = Cells {
@@ -85,9 +85,10 @@ fn torture(readers: &[Reader], time: Duration) -> Counts {
     };
     let counts = Counts::default();
     let over = AtomicBool::new(false);
+    let have_read = AtomicUsize::new(0);
     thread::scope(|scope| {
         for &reader in readers {
-            let (cells, over, counts) = (&cells, &over, &counts);
+            let (cells, over, counts, have_read) = (&cells, &over, &counts, &have_read);
             scope.spawn(move || {
                 let _over = SetOnDrop(over);
                 let mut turn = 0;
@@ -97,6 +98,9 @@ fn torture(readers: &[Reader], time: Duration) -> Counts {
                         break;
                     }
                     turn += 1;
+                    if turn == 1 {
+                        have_read.fetch_add(1, Ordering::Relaxed);
+                    }
                     if turn % 256 == 0 {
                         // Better here than in the middle of a section that a writer waits for.
                         thread::yield_now();
@@ -108,7 +112,8 @@ fn torture(readers: &[Reader], time: Duration) -> Counts {
         let _over = SetOnDrop(&over);
         let end = Instant::now() + time;
         let mut stamp = 0;
-        while Instant::now() < end && !over.load(Ordering::Relaxed) {
+        let go_on = || Instant::now() < end || have_read.load(Ordering::Relaxed) < readers.len();
+        while go_on() && !over.load(Ordering::Relaxed) {
             stamp += 1;
             // What `replace` gives back was moved out of memory that is poisoned now.
             assert!(cells.small.replace(Stamped::new(stamp)).check().is_some());

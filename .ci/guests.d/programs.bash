@@ -1,0 +1,123 @@
+# Static programs for the guests' processors. Part of `.ci/guests`.
+# shellcheck shell=bash
+
+# cargo_for ARCH ARGUMENTS: cargo that makes static programs for that architecture.
+cargo_for() {
+    local arch=$1 root=$cache/rustc-arm64 others=0
+    shift
+    local -x RUSTFLAGS="-C target-feature=+crt-static"
+    # Emulation is slow, so our own code is optimised; to optimise others' takes longer than it
+    # saves. But the jumps in RISC-V's static libc reach 1 MiB: a std without optimisation is more.
+    [ "$arch" = riscv64 ] && others='"s"'
+    local -x CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_INCREMENTAL=0
+    set -- "$@" --config "profile.dev.package.\"*\".opt-level=$others" \
+        --target "${triples[$arch]}"
+    # Folders of their own: cargo would not build for two at a time in one.
+    local -x CARGO_TARGET_DIR=$target/$arch
+    # No C compiler for `urcu-benches`: it would link with liburcu for a comparison.
+    local -x CC=false
+    case $arch in
+    amd64)
+        cargo "$@"
+        ;;
+    arm64)
+        LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/usr/lib RUSTC=$root/usr/bin/rustc \
+            CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$cache/gcc-arm64/link cargo "$@"
+        ;;
+    riscv64)
+        RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT=$(rust_source) \
+            CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER=$cache/gcc-riscv64/link \
+            cargo -Zbuild-std=std,panic_abort,panic_unwind,test,proc_macro "$@"
+        ;;
+    esac
+}
+
+# The sources of this compiler's std, where Debian has a package of them.
+rust_source() {
+    local release version folder suite=trixie-backports
+    release=$(rustc --version | cut -d' ' -f2)
+    version=$(our_apt apt-cache show rust-src:amd64 2>/dev/null |
+        sed -n "s/^Version: \(${release}[+-].*\)/\1/p" | head -1)
+    [ -n "$version" ] && folder=$(unpacked rust-src:amd64 "$suite" "$version") &&
+        echo "$folder/usr/src/rustc-$release/library"
+}
+
+# linker ARCH: unpacks `gcc-ARCH/link`, or else says what is missing. Debian's own cross compilers
+# cannot be installed beside gcc-multilib, and gcc finds its parts from where it lies.
+linker() {
+    local root=$cache/gcc-$1 gnu=aarch64-linux-gnu package folder
+    [ "$1" = riscv64 ] && gnu=riscv64-linux-gnu
+    [ -d "$root" ] && return
+    rm -rf "$root.part"
+    mkdir -p "$root.part"
+    for package in "gcc-12-$gnu" "binutils-$gnu" "libgcc-12-dev-$1-cross" "libc6-dev-$1-cross"; do
+        folder=$(unpacked "$package:amd64" bookworm) || { echo "$package"; return 1; }
+        cp -al "$folder/." "$root.part"
+    done
+    cat >"$root.part/link" <<END
+#!/bin/sh
+LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu exec $root/usr/bin/$gnu-gcc-12 "\$@"
+END
+    chmod +x "$root.part/link"
+    mv "$root.part" "$root"
+}
+
+# compiler ARCH: whether there is one, else what is missing. Debian has a std for AArch64 as a
+# package, and a compiler of the same version beside it. For RISC-V 64 std is compiled.
+compiler() {
+    local root=$cache/rustc-arm64 suite=bookworm-security std llvm package folder
+    [ "$1" = amd64 ] && return
+    linker "$1" || return 1
+    if [ "$1" = riscv64 ]; then
+        rust_source >/dev/null && return
+        echo "rust-src $(rustc --version | cut -d' ' -f2)"
+        return 1
+    fi
+    [ -d "$root" ] && return
+    if ! std=$(depends libstd-rust-web-dev:amd64 "$suite" 'libstd-rust-web-[0-9.]+') ||
+        ! llvm=$(depends "$std:amd64" "$suite" 'libllvm[0-9]+'); then
+        echo libstd-rust-web-dev
+        return 1
+    fi
+    rm -rf "$root.part"
+    mkdir -p "$root.part"
+    for package in rustc-web:amd64 "$std:amd64" "$llvm:amd64" libstd-rust-web-dev:{amd64,arm64}; do
+        folder=$(unpacked "$package" "$suite") || { echo "$package"; return 1; }
+        cp -al "$folder/." "$root.part"
+    done
+    mv "$root.part" "$root"
+}
+
+# build ARCH: the programs, into `programs-ARCH`; there, `done` or `failed`.
+#
+# With delays inside the sequences, without which tests show little; only `single-step` runs what
+# is shipped.
+build() {
+    local arch=$1 out=$target/programs-$1 built=$target/$1/${triples[$1]}/debug program listing
+    local packages=(-p rseq-ops -p urcu-percpu) tests=(--lib --tests)
+    # What runs in the short form: see `run_tests`.
+    [ "$short" = 1 ] && tests=(--lib --test append --test cpu_hotplug --test descriptors --test ops
+        --test ops_stress --test percpu_counter --test percpu_memory --test percpu_stack
+        --test suite)
+    say "building for $arch"
+    mkdir -p "$out/tests" "$out/bin"
+    if listing=$(cargo_for "$arch" test --no-run "${packages[@]}" "${tests[@]}" \
+        --features delay-injection 2>&1) &&
+        cargo_for "$arch" build -q -p rseq-ops --example aborts --features delay-injection >&2 &&
+        cp "$built/examples/aborts" "$out/bin/aborts-delays" &&
+        cargo_for "$arch" build -q -p urcu-benches --bin rcu-torture --features delay-injection >&2 &&
+        cp "$built/rcu-torture" "$out/bin" &&
+        cargo_for "$arch" build -q -p rseq-ops --example aborts >&2 &&
+        cp "$built/examples/aborts" "$out/bin/aborts"; then
+        while read -r program; do
+            # These compile.
+            [[ $program == */compile_fail-* || $program == */documentation-* ]] ||
+                cp "$program" "$out/tests/$(basename "${program%-*}")"
+        done < <(sed -n 's/^ *Executable .*(\(.*\))$/\1/p' <<<"$listing")
+        touch "$out/done"
+        say "built for $arch"
+    else
+        echo "$listing" >&2
+        touch "$out/failed"
+    fi
+}
