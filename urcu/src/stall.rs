@@ -362,6 +362,6 @@ fn report(report: &Report) {
     };
     // A hook that panics must not end a grace period early, nor the worker.
     if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
-        core::mem::forget(payload);
+        crate::callbacks::discard(payload);
     }
 }

@@ -8,7 +8,7 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
 
 use urcu::{Budget, Domain, Executor, Job, Rcu, RcuArc, RcuArcOption, RcuOption, Runner};
@@ -48,7 +48,11 @@ impl Wake for Unpark {
 fn block_on(future: impl Future) {
     let mut future = std::pin::pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    while future.as_mut().poll(&mut Context::from_waker(&waker)) == Poll::Pending {
+    while future
+        .as_mut()
+        .poll(&mut Context::from_waker(&waker))
+        .is_pending()
+    {
         thread::park();
     }
 }
@@ -106,8 +110,15 @@ fn program(leaves: bool) {
     block_on(STATIC.synchronize_async());
     let more = thread::spawn(|| work(&STATIC, false));
     queued += more.join().expect("no panic");
-    for runner in [Runner::Shared, Runner::OwnThread, Runner::Caller, Runner::Executor(&LATER)] {
-        let domain = Domain::new().run_by(runner).with_budget(Budget::new(1000, 1 << 20));
+    for runner in [
+        Runner::Shared,
+        Runner::OwnThread,
+        Runner::Caller,
+        Runner::Executor(&LATER),
+    ] {
+        let domain = Domain::new()
+            .run_by(runner)
+            .with_budget(Budget::new(1000, 1 << 20));
         let cookie = domain.start_poll();
         let mut abandoned = Box::pin(domain.synchronize_async());
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
@@ -143,7 +154,10 @@ fn run(mut command: Command, program: &str) -> (Option<i32>, String) {
         .output()
         .expect("a process");
     let text = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
 }
 
 fn check(name: &str, command: impl Fn() -> Command, found: i32) -> bool {
@@ -172,7 +186,11 @@ fn main() -> ExitCode {
     // Set by `.ci/sanitizers`: the exit code of a program with a leak.
     if let Ok(code) = std::env::var("URCU_TEST_LEAK_SANITIZER") {
         let code = code.parse().expect("an exit code");
-        return ExitCode::from(u8::from(!check("LeakSanitizer", || Command::new(&this), code)));
+        return ExitCode::from(u8::from(!check(
+            "LeakSanitizer",
+            || Command::new(&this),
+            code,
+        )));
     }
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("leaks: skipped: valgrind is not installed");
