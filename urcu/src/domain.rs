@@ -381,7 +381,8 @@ impl Domain {
     }
 
     /// Drops `value` after a grace period: as [`Domain::call`] with a callback that drops it, except
-    /// that the thread that drops it may also be one that hands something over later.
+    /// that the thread that drops it may also be one that hands something over later, perhaps inside
+    /// a read-side section: the drop must not wait for a grace period.
     pub fn defer_drop<T: Send + 'static>(&self, value: T) {
         self.enqueue(Callback::drop::<_, ()>(move || drop(value)), true);
     }

@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use urcu::{Domain, GracePeriod, Rcu, ReadGuard, Ref, SynchronizeAsync};
 
@@ -18,7 +17,7 @@ use crate::ledger::{Ledger, Stamp, Value};
 use crate::percpu;
 use crate::work::{self, Act, Work};
 use crate::world::{
-    CellPlace, JOBS, NOTHING, Place, World, block_elsewhere, drop_elsewhere, panics,
+    CellPlace, JOBS, NOTHING, Patience, Place, World, block_elsewhere, drop_elsewhere, panics,
 };
 
 /// A section in one of its forms.
@@ -808,17 +807,13 @@ impl<'w> Hand<'w> {
             ..
         } in mem::take(&mut self.futures)
         {
-            let began = Instant::now();
+            let mut patience = Patience::new();
             while what
                 .as_mut()
                 .poll(&mut Context::from_waker(waker))
                 .is_pending()
             {
-                check!(
-                    began.elapsed() < Duration::from_secs(20),
-                    "a future is never ready"
-                );
-                thread::yield_now();
+                check!(patience.lasts(), "a future is never ready");
             }
             self.answered(true, since, place.number, true);
         }

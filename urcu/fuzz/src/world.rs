@@ -222,16 +222,10 @@ impl World {
 
     /// Waits, and has the work done that nobody else does, until it holds.
     fn settle(&self, places: &[Place], what: &str, holds: impl Fn() -> bool) {
-        let began = Instant::now();
+        let mut patience = Patience::new();
         while !holds() {
             places.iter().for_each(|place| place.get().barrier());
-            if !holds() {
-                thread::yield_now();
-            }
-            check!(
-                began.elapsed() < Duration::from_secs(20),
-                "never settles: {what}"
-            );
+            check!(holds() || patience.lasts(), "never settles: {what}");
         }
     }
 
@@ -266,19 +260,13 @@ impl World {
         }
         drop((stamps, own));
         // What the last callbacks captured may still be on its way.
-        let began = Instant::now();
-        while !ledger.is_settled() && began.elapsed() < Duration::from_secs(5) {
-            for place in &places {
-                place.get().barrier();
-            }
-            thread::yield_now();
+        let mut patience = Patience::new();
+        while !ledger.is_settled() && patience.lasts() {
+            places.iter().for_each(|place| place.get().barrier());
         }
         drop(places);
         let jobs = mem::take(&mut *JOBS.lock().unwrap_or_else(PoisonError::into_inner));
         drop(jobs);
-        while !ledger.is_settled() && began.elapsed() < Duration::from_secs(5) {
-            thread::yield_now();
-        }
         ledger.check_settled();
     }
 }
@@ -332,14 +320,33 @@ pub fn block_elsewhere(job: impl FnOnce() + Send + 'static) {
         .unwrap_or_else(|_| fail!("a helper is gone"));
 }
 
+/// How long one waits for what must happen soon. Time alone would tell nothing where this process
+/// does not get to run: whoever waits must have had the chance to look so often, too.
+pub struct Patience {
+    began: Instant,
+    looks: u64,
+}
+
+impl Patience {
+    pub fn new() -> Self {
+        Patience {
+            began: Instant::now(),
+            looks: 0,
+        }
+    }
+
+    /// Whether to look again, after a moment.
+    pub fn lasts(&mut self) -> bool {
+        thread::yield_now();
+        self.looks += 1;
+        self.looks < 100_000 || self.began.elapsed() < Duration::from_secs(60)
+    }
+}
+
 /// Returns when they have nothing to do.
 pub fn wait_for_helpers() {
-    let began = Instant::now();
+    let mut patience = Patience::new();
     while BUSY.load(SeqCst) != 0 {
-        check!(
-            began.elapsed() < Duration::from_secs(20),
-            "a helper waits for ever"
-        );
-        thread::yield_now();
+        check!(patience.lasts(), "a helper waits for ever");
     }
 }
