@@ -1,24 +1,21 @@
 //! One thread of a run: what it holds, and the steps that are about RCU.
 
+mod cells;
+mod waits;
+
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::task::{Context, Waker};
 
 use urcu::{Domain, GracePeriod, Rcu, ReadGuard, Ref, SynchronizeAsync};
 
-use crate::cells::{self, Exchanged, Kept};
 use crate::check;
 use crate::input::Step;
-use crate::ledger::{Ledger, Stamp, Value};
+use crate::ledger::{Ledger, Value};
 use crate::percpu;
 use crate::work::{self, Act, Work};
-use crate::world::{
-    CellPlace, JOBS, NOTHING, Patience, Place, World, block_elsewhere, drop_elsewhere, panics,
-};
+use crate::world::{CellPlace, JOBS, Patience, Place, World, drop_elsewhere, panics};
 
 /// A section in one of its forms.
 enum Section {
@@ -92,20 +89,6 @@ pub struct Hand<'w> {
     shelf: percpu::Shelf,
 }
 
-/// Counts, and does what wakers should not.
-struct Woken(AtomicUsize, u8, Place);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        match self.1 % 4 {
-            0 => std::panic::resume_unwind(Box::new(crate::world::Expected)),
-            1 => self.2.get().call(|| ()),
-            _ => {}
-        }
-    }
-}
-
 impl<'w> Hand<'w> {
     pub fn new(world: &'w World, thread: usize) -> Self {
         Hand {
@@ -141,11 +124,6 @@ impl<'w> Hand<'w> {
         self.world.ledger.value()
     }
 
-    /// What a cell is given: `None` now and then, where it may be.
-    fn input(&self, cell: &CellPlace, choice: u8) -> Option<Value> {
-        (choice % 4 != 0 || !cell.cell.is_optional()).then(|| self.value())
-    }
-
     /// Whether this thread may wait for a grace period of a domain, without waiting for ever.
     fn may_wait(&self, place: &Place) -> bool {
         if self.world.exclusive {
@@ -162,31 +140,6 @@ impl<'w> Hand<'w> {
             (false, 0) => &[0],
             (false, _) => &[1],
         }
-    }
-
-    /// The value that is about to be replaced, where one thread runs at a time.
-    fn replaces(&self, cell: &CellPlace) -> Option<u32> {
-        let old = cell.holds.load(SeqCst);
-        let known = self.world.exclusive && old != NOTHING;
-        if known {
-            self.world.ledger.retires(old, cell.place);
-        }
-        known.then_some(old)
-    }
-
-    fn replaced(&self, cell: &CellPlace, old: Option<u32>, new: Option<u32>, retired: bool) {
-        cell.holds.store(new.unwrap_or(NOTHING), SeqCst);
-        if retired && let Some(old) = old {
-            self.world.ledger.retired(old, self.thread);
-        }
-    }
-
-    fn check_holds(&self, cell: &CellPlace, seen: Option<u32>) {
-        let holds = cell.holds.load(SeqCst);
-        check!(
-            !self.world.exclusive || holds == seen.unwrap_or(NOTHING),
-            "a cell shows {seen:?} and holds {holds}"
-        );
     }
 
     fn hold(&mut self, place: Place, section: Section) -> Option<&mut Held> {
@@ -213,378 +166,6 @@ impl<'w> Hand<'w> {
             // SAFETY: `Held` keeps the domain until the guard is dropped.
             let guard = unsafe { place.forever() }.read_lock();
             self.hold(place, Section::Guard(guard));
-        }
-    }
-
-    /// A guard of a domain that this thread holds.
-    fn guard_of(&self, place: usize, choice: u8) -> Option<usize> {
-        let mut guards = (0..self.held.len())
-            .filter(|held| self.held[*held].place.number == place)
-            .filter(|held| self.held[*held].guard().is_some());
-        let count = guards.clone().count();
-        guards.nth(usize::from(choice) % count.max(1))
-    }
-
-    fn load(&mut self, cell: &'w CellPlace, choice: u8) {
-        let Some(held) = self.guard_of(cell.place, choice) else {
-            return self.lock(self.place_of(cell));
-        };
-        let mut held = self.held.swap_remove(held);
-        let guard = held.guard().expect("a guard");
-        // SAFETY: the section is open until the end of `held`, and the cell goes after all of them.
-        let seen = cell
-            .cell
-            .load(guard)
-            .map(|value| unsafe { mem::transmute::<&Value, &'static Value>(value) });
-        self.check_holds(cell, seen.map(|value| value.id));
-        if let Some(value) = seen {
-            // SAFETY: loaded right now.
-            unsafe { held.sees(value) };
-        }
-        self.held.push(held);
-    }
-
-    fn read(&mut self, cell: &'w CellPlace, part: bool) {
-        let place = self.place_of(cell);
-        if !self.has_room(&place) {
-            return;
-        }
-        // SAFETY: `Held` is dropped before the cells and the domain.
-        let seen = unsafe {
-            mem::transmute::<Option<Ref<'_, Value>>, Option<Ref<'static, Value>>>(cell.cell.read())
-        };
-        self.check_holds(cell, seen.as_ref().map(|value| value.id));
-        let Some(seen) = seen else {
-            return;
-        };
-        // SAFETY: `sees` is called in this section.
-        let value = unsafe { mem::transmute::<&Value, &'static Value>(&seen) };
-        let section = if part {
-            let missing = Ref::filter_map(seen, |value| value.heap.get(3));
-            let seen = missing.err().expect("there are three words");
-            Section::Part(Ref::map(seen, |value| &value.heap[1]))
-        } else {
-            Section::Whole(seen)
-        };
-        if let Some(held) = self.hold(place, section) {
-            // SAFETY: as above.
-            unsafe { held.sees(value) };
-        }
-    }
-
-    fn store(&self, cell: &CellPlace, choice: u8) {
-        let new = self.input(cell, choice);
-        let (old, id) = (self.replaces(cell), new.as_ref().map(|value| value.id));
-        cell.cell.store(new);
-        self.replaced(cell, old, id, true);
-    }
-
-    fn replace(&mut self, cell: &CellPlace, choice: u8) {
-        let place = self.place_of(cell);
-        if !self.may_wait(&place) {
-            return self.store(cell, choice);
-        }
-        let new = self.input(cell, choice);
-        let (old, id) = (self.replaces(cell), new.as_ref().map(|value| value.id));
-        let began = self.world.ledger.now();
-        let kept = cell.cell.replace(new);
-        self.replaced(cell, old, id, false);
-        if self.world.exclusive {
-            check!(
-                kept.id() == old,
-                "{:?} was replaced, not {old:?}",
-                kept.id()
-            );
-        }
-        if !matches!(kept, Kept::Nothing) {
-            let open = self.world.ledger.any_open_since(place.number, began);
-            check!(!open, "a section outlasts `replace`");
-        }
-    }
-
-    fn exchange(&mut self, cell: &'w CellPlace, choice: u8, between: bool) {
-        let Some(held) = self.guard_of(cell.place, choice) else {
-            return self.lock(self.place_of(cell));
-        };
-        let held = self.held.swap_remove(held);
-        let (new, before) = (self.input(cell, choice), cell.holds.load(SeqCst));
-        let id = new.as_ref().map(|value| value.id);
-        let mut old = None;
-        let done = cell.cell.exchange(
-            held.guard().expect("a guard"),
-            &mut || {
-                if between {
-                    self.store(cell, 1);
-                } else {
-                    old = self.replaces(cell);
-                }
-            },
-            new,
-        );
-        match done {
-            Exchanged::Done => {
-                check!(
-                    !between || !self.world.exclusive,
-                    "an old value was exchanged"
-                );
-                check!(before != NOTHING || old.is_none(), "nothing is {old:?}");
-                self.replaced(cell, old, id, true);
-            }
-            Exchanged::Found(new, found) => {
-                check!(
-                    between || !self.world.exclusive,
-                    "the current value was not exchanged"
-                );
-                check!(new.id() == id, "{:?} came back for {id:?}", new.id());
-                self.check_holds(cell, found);
-            }
-        }
-        self.held.push(held);
-    }
-
-    fn update(&mut self, cell: &CellPlace, choice: u8) {
-        let (mut tries, mut old, mut id) = (0, None, None);
-        let done = cell.cell.try_update(&mut |seen| {
-            tries += 1;
-            if let Some(seen) = seen {
-                seen.look();
-            }
-            match choice % 8 {
-                0 => return None,
-                1 | 2 if tries == 1 => self.store(cell, choice), // Then it must try again.
-                _ => self.check_holds(cell, seen.map(|value| value.id)),
-            }
-            old = self.replaces(cell);
-            let new = self.input(cell, choice >> 3);
-            id = new.as_ref().map(|value| value.id);
-            Some(new)
-        });
-        check!(done == (choice % 8 != 0), "an update ended otherwise");
-        if done {
-            check!(
-                tries > 1 || !(1..=2).contains(&(choice % 8)),
-                "an update was lost"
-            );
-            self.replaced(cell, old, id, true);
-        }
-    }
-
-    fn full(&mut self, cell: &CellPlace, swap: bool, choice: u8) {
-        if !swap {
-            if let Some(value) = cell.cell.full() {
-                value.look();
-                self.check_holds(cell, Some(value.id));
-                self.world.ledger.is_shared(value.id);
-                self.kept.push(value);
-            }
-            return;
-        }
-        let new = self.input(cell, choice);
-        let (old, id) = (self.replaces(cell), new.as_ref().map(|value| value.id));
-        let got = cell.cell.swap(new);
-        if let Some(value) = got {
-            value.look();
-            let other = self.world.exclusive && Some(value.id) != old;
-            check!(!other, "{} was swapped out, not {old:?}", value.id);
-            self.world.ledger.is_shared(value.id);
-            self.kept.push(value);
-        }
-        self.replaced(cell, old, id, true);
-    }
-
-    /// A cell's whole life.
-    fn short_cell(&self, place: &Place, kind: u8, choice: u8) {
-        // SAFETY: the cell does not outlive this.
-        let domain = place.domain.is_some().then(|| unsafe { place.forever() });
-        let cell = cells::new(kind, domain, self.value());
-        for n in 0..choice % 4 {
-            cell.store((n != 2 || !cell.is_optional()).then(|| self.value()));
-        }
-        if choice & 16 != 0 {
-            let guard = cell.domain().read_lock();
-            cell.load(&guard).into_iter().for_each(Value::look);
-        }
-        if choice & 32 != 0 {
-            drop(cell.into_inner());
-        }
-    }
-
-    fn snapshot(&self, large: bool, choice: u8) {
-        let (stamps, number) = (&self.world.stamps, self.world.ledger.now());
-        let holds = &stamps.holds[usize::from(large)];
-        let seen = if large {
-            stamps.large.snapshot().look()
-        } else {
-            stamps.small.snapshot().look()
-        };
-        let expected = Stamp::<1>::new(holds.load(SeqCst)).look();
-        check!(
-            !self.world.exclusive || seen == expected,
-            "a snapshot of {seen}, not {expected}"
-        );
-        if choice % 2 == 0 {
-            return;
-        }
-        holds.store(number, SeqCst);
-        if large {
-            stamps.large.store(Stamp::new(number));
-        } else {
-            stamps.small.store(Stamp::new(number));
-        }
-    }
-
-    /// A grace period has passed that began at this time.
-    fn passed(&mut self, place: usize, began: u64) {
-        let open = self.world.ledger.any_open_since(place, began);
-        check!(!open, "a section of domain {place} outlasts a grace period");
-        let cookies = self
-            .cookies
-            .iter_mut()
-            .map(|asked| (asked.place.number, asked.since, &mut asked.must));
-        let futures = self
-            .futures
-            .iter_mut()
-            .map(|asked| (asked.place.number, asked.since, &mut asked.must));
-        for (number, since, must) in cookies.chain(futures) {
-            *must |= number == place && since < began;
-        }
-    }
-
-    fn synchronize(&mut self, place: Place) {
-        let began = self.world.ledger.now();
-        if self.may_wait(&place) {
-            place.get().synchronize();
-            return self.passed(place.number, began);
-        }
-        let ledger = Arc::clone(&self.world.ledger);
-        block_elsewhere(move || {
-            place.get().synchronize();
-            let open = ledger.any_open_since(place.number, began);
-            check!(
-                !open,
-                "a section of domain {} outlasts `synchronize`",
-                place.number
-            );
-        });
-    }
-
-    fn barrier(&mut self, place: Place) {
-        let (began, threads) = (self.world.ledger.now(), self.threads());
-        if self.may_wait(&place) {
-            place.get().barrier();
-            return self
-                .world
-                .ledger
-                .check_barrier(place.number, began, threads);
-        }
-        let ledger = Arc::clone(&self.world.ledger);
-        block_elsewhere(move || {
-            place.get().barrier();
-            ledger.check_barrier(place.number, began, threads);
-        });
-    }
-
-    /// `replace` by a thread that waits for this one's sections.
-    fn replace_elsewhere(&self, place: Place, kind: u8) {
-        let ledger = Arc::clone(&self.world.ledger);
-        block_elsewhere(move || {
-            if ledger.is_full() {
-                return;
-            }
-            // SAFETY: the cell does not outlive this.
-            let domain = place.domain.is_some().then(|| unsafe { place.forever() });
-            let (old, new) = (ledger.value(), ledger.value());
-            let id = old.id;
-            let cell = cells::new(kind, domain, old);
-            let began = ledger.now();
-            let kept = cell.replace(Some(new));
-            check!(kept.id() == Some(id), "another value came back");
-            let open = ledger.any_open_since(place.number, began);
-            check!(
-                !open,
-                "a section of domain {} outlasts `replace`",
-                place.number
-            );
-        });
-    }
-
-    fn ask(&mut self, place: Place, future: bool) {
-        if self.cookies.len() + self.futures.len() > 32 {
-            return;
-        }
-        let since = self.world.ledger.now();
-        if future {
-            let what = Box::pin(place.get().synchronize_async());
-            self.futures.push(Asked {
-                what,
-                since,
-                place,
-                must: false,
-            });
-        } else {
-            let what = place.get().start_poll();
-            self.cookies.push(Asked {
-                what,
-                since,
-                place,
-                must: false,
-            });
-        }
-    }
-
-    fn answered(&self, over: bool, since: u64, place: usize, must: bool) {
-        let open = || self.world.ledger.any_open_since(place, since);
-        check!(
-            !over || !open(),
-            "a cookie of domain {place} is done too early"
-        );
-        check!(over || !must, "a cookie of domain {place} is not done");
-    }
-
-    fn poll(&mut self, choice: u8, how: u8) {
-        if self.cookies.is_empty() {
-            return;
-        }
-        let at = usize::from(choice) % self.cookies.len();
-        let Asked {
-            what,
-            since,
-            place,
-            must,
-        } = &self.cookies[at];
-        let over = match how % 8 {
-            0 => what.wait_timeout(Duration::from_micros(30)),
-            1 if self.may_wait(place) => {
-                what.wait();
-                true
-            }
-            2 => what.is_over(),
-            _ => place.get().poll(what),
-        };
-        self.answered(over, *since, place.number, *must);
-        if over && how & 8 != 0 {
-            let asked = self.cookies.swap_remove(at);
-            check!(asked.what.is_over(), "a grace period is over no more");
-        }
-    }
-
-    fn poll_future(&mut self, choice: u8, how: u8) {
-        if self.futures.is_empty() {
-            return;
-        }
-        let at = usize::from(choice) % self.futures.len();
-        let Asked {
-            what,
-            since,
-            place,
-            must,
-        } = &mut self.futures[at];
-        let waker = Waker::from(Arc::new(Woken(AtomicUsize::new(0), how, place.clone())));
-        let over = what.as_mut().poll(&mut Context::from_waker(&waker)) == Poll::Ready(());
-        let (since, number, must) = (*since, place.number, *must);
-        self.answered(over, since, number, must);
-        if over || how & 8 != 0 {
-            self.futures.swap_remove(at);
         }
     }
 
@@ -695,7 +276,7 @@ impl<'w> Hand<'w> {
     fn run_job(&self, how: u8) {
         let job = JOBS.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(mut job) = job
-            && how % 8 != 0
+            && !how.is_multiple_of(8)
             && job.run().is_some()
         {
             JOBS.lock()
@@ -772,7 +353,7 @@ impl<'w> Hand<'w> {
 
     /// A callback that nobody keeps account of, for whole chunks.
     fn flood(&self, place: &Place, how: u8) {
-        if how % 2 == 0 {
+        if how.is_multiple_of(2) {
             place.get().defer_drop(Box::new([1u64; 3]));
         } else {
             place.get().call(|| ());

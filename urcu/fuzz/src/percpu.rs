@@ -378,7 +378,12 @@ impl Shelf {
         let shared = &world.shared;
         let length = usize::from(length) << (what >> 6);
         match what % 4 {
-            0 | 1 => shared.write(world.exclusive, length, usize::from(cut), what % 4 == 0),
+            0 | 1 => shared.write(
+                world.exclusive,
+                length,
+                usize::from(cut),
+                what.is_multiple_of(4),
+            ),
             2 if self.reservations.len() < 4 => {
                 // The number is known when the record comes after those before it in its ring.
                 let id = shared.next.fetch_add(1, SeqCst);

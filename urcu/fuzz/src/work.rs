@@ -72,7 +72,7 @@ impl Work {
         })
     }
 
-    fn run(self: Box<Self>) {
+    fn run(self) {
         let (world, ledger) = (self.world, &self.world.ledger);
         self.value.look();
         ledger.runs(self.value.id);
