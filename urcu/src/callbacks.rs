@@ -217,10 +217,16 @@ fn report_panic(queue: &Queue, payload: Box<dyn Any + Send>) {
     if let Some(hook) = hook
         && let Err(second) = catch_unwind(AssertUnwindSafe(|| hook(&*payload)))
     {
-        core::mem::forget(second);
+        discard(second);
     }
-    // It may panic when dropped: leave it.
-    core::mem::forget(payload);
+    discard(payload);
+}
+
+/// Drops what a panic of a user's code carried, which may panic in turn; what that carries leaks.
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        core::mem::forget(another);
+    }
 }
 
 impl Domain {

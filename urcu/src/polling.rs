@@ -307,7 +307,7 @@ impl Futures {
             // A user's code; a panic in it must not keep the others asleep.
             let wake = std::panic::AssertUnwindSafe(|| waker.wake());
             if let Err(payload) = std::panic::catch_unwind(wake) {
-                core::mem::forget(payload);
+                crate::callbacks::discard(payload);
             }
         }
     }

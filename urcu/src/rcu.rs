@@ -94,8 +94,9 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// # Who drops old values
 /// Those that [`store`](Self::store), [`update`](Self::update) and their like replace are dropped
 /// after a grace period, on a background thread or by a thread that replaces another value later,
-/// in the middle of that; so they must be `Send + 'static`, and a lock that their destructors take
-/// must not be held by whoever calls these. Those that
+/// in the middle of that; so they must be `Send + 'static`, a lock that their destructors take
+/// must not be held by whoever calls these, and their destructors must not wait for a grace period,
+/// because whoever calls these may be inside a read-side section. Those that
 /// [`replace`](Self::replace) and [`take`](Self::take) hand back need not. The value in a cell is
 /// dropped with it, at once: nobody can be reading.
 ///

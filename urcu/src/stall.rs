@@ -401,7 +401,7 @@ fn report_to_hook(state: &State, report: &Report) {
     REPORTING.set(&raw const reporting);
     // A hook that panics must not end a grace period early, nor the worker.
     if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
-        core::mem::forget(payload);
+        crate::callbacks::discard(payload);
     }
     REPORTING.set(outer);
 }

@@ -158,7 +158,7 @@ impl Tasks {
                 // A panic in it drops the job. Whoever queues a callback has nothing to do with it.
                 let execute = AssertUnwindSafe(|| executor.execute(Job::new(this)));
                 if let Err(payload) = catch_unwind(execute) {
-                    core::mem::forget(payload);
+                    crate::callbacks::discard(payload);
                 }
             }
         }
