@@ -361,6 +361,8 @@ impl Clock {
 /// A domain of which the thread is reporting a stall.
 struct Reporting {
     state: *const State,
+    /// The process that reports. A child that the hook forks leads nothing.
+    incarnation: u64,
     /// The hook, called for that one, waits for another.
     outer: *const Reporting,
 }
@@ -379,7 +381,7 @@ pub(crate) fn assert_outside_hook(state: &State) {
     // SAFETY: these are on this thread's stack, and are taken off the list before they go.
     while let Some(reporting) = unsafe { next.as_ref() } {
         assert!(
-            !ptr::eq(reporting.state, state),
+            !ptr::eq(reporting.state, state) || reporting.incarnation != fork::incarnation(),
             "the hook for stalled grace periods, called for {0}, waits for a grace period of {0} or \
              drops it: it runs on the thread that leads that grace period, and would wait for \
              itself; do so on another thread",
@@ -397,7 +399,11 @@ fn report_to_hook(state: &State, report: &Report) {
         None => default_hook(report),
     };
     let outer = REPORTING.get();
-    let reporting = Reporting { state, outer };
+    let reporting = Reporting {
+        state,
+        incarnation: fork::incarnation(),
+        outer,
+    };
     REPORTING.set(&raw const reporting);
     // A hook that panics must not end a grace period early, nor the worker.
     if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
