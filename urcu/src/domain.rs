@@ -3,16 +3,12 @@
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::Arc;
-use std::time::Instant;
-
-use rseq_ops::percpu::Zeroed;
 
 use crate::callbacks::{self, Budget, Callback, Runner};
-use crate::fork::{self, PROCESS};
+use crate::fork;
 use crate::grace_period::GracePeriods;
-use crate::machine;
+use crate::machine::{self, AtomicPtr, Instant, Ordering, Zeroed};
 use crate::readers::{Readers, Token};
 use crate::stall::Watch;
 use crate::stats::Stats;
@@ -33,19 +29,19 @@ pub(crate) struct State {
 // SAFETY: integers, atomic and zero at rest, and a pointer that may be null.
 unsafe impl Zeroed for State {}
 
-const _: () = assert!(size_of::<State>() == 128);
-
 impl State {
-    pub(crate) const fn new() -> Self {
-        State {
-            grace_periods: GracePeriods::new(),
-            tasks: AtomicPtr::new(ptr::null_mut()),
+    machine::const_fn! {
+        pub(crate) fn new() -> Self {
+            State {
+                grace_periods: GracePeriods::new(),
+                tasks: AtomicPtr::new(ptr::null_mut()),
+            }
         }
     }
 
     /// The memory is that of one CPU; the other CPUs' is never touched.
     fn allocate() -> NonNull<State> {
-        NonNull::new(fork::allocate::<State>()).expect("an address")
+        NonNull::new(machine::allocate::<State>()).expect("an address")
     }
 
     /// # Safety
@@ -60,7 +56,7 @@ impl State {
             if !tasks.is_null() {
                 drop(Box::from_raw(tasks));
             }
-            fork::free(state.as_ptr());
+            machine::free(state.as_ptr());
         }
     }
 
@@ -142,32 +138,11 @@ impl State {
     }
 }
 
-/// The state of [`global`].
-#[inline(always)]
-pub(crate) fn global_state() -> &'static State {
-    &PROCESS.global
-}
-
-static GLOBAL: Domain = Domain {
-    state: AtomicPtr::new((&raw const PROCESS.global).cast_mut()),
-    settings: Settings {
-        name: Some("global"),
-        ..Settings::DEFAULT
-    },
-};
-
-/// The domain that the free functions and [`Rcu::new`](crate::Rcu::new) use.
-///
-/// Its read-side sections are a little cheaper than those of other domains, because its state is
-/// at an address that the compiler knows.
-pub fn global() -> &'static Domain {
-    &GLOBAL
-}
-
 /// A set of read-side sections and the grace periods that wait for them.
 ///
 /// A grace period waits for the sections of its own domain alone. Use a domain of your own where
-/// sections are long, so that they do not delay others' grace periods; else use [`global`].
+/// sections are long, so that they do not delay others' grace periods; else use
+/// [`global`](crate::global).
 ///
 /// A `Domain` costs two words until its first use, then a mapping of some pages of which a few
 /// are touched.
@@ -208,19 +183,32 @@ impl Settings {
 }
 
 impl Domain {
-    /// A domain without a name. Can be used in a `static`.
-    pub const fn new() -> Self {
-        Domain {
-            state: AtomicPtr::new(ptr::null_mut()),
-            settings: Settings::DEFAULT,
+    machine::const_fn! {
+        /// A domain without a name. Can be used in a `static`.
+        pub fn new() -> Self {
+            Domain {
+                state: AtomicPtr::new(ptr::null_mut()),
+                settings: Settings::DEFAULT,
+            }
         }
     }
 
-    /// A domain with a name for messages.
-    pub const fn named(name: &'static str) -> Self {
-        let mut domain = Domain::new();
-        domain.settings.name = Some(name);
-        domain
+    machine::const_fn! {
+        /// A domain with a name for messages.
+        pub fn named(name: &'static str) -> Self {
+            let mut domain = Domain::new();
+            domain.settings.name = Some(name);
+            domain
+        }
+    }
+
+    machine::const_fn! {
+        /// The one whose state is a part of the process.
+        pub(crate) fn of_process(state: *const State) -> Self {
+            let mut domain = Domain::named("global");
+            domain.state = AtomicPtr::new(state.cast_mut());
+            domain
+        }
     }
 
     /// The same with another [`Runner`] of its callbacks.
@@ -525,46 +513,4 @@ impl fmt::Debug for ReadGuard<'_> {
             .field("domain", &self.address())
             .finish_non_exhaustive()
     }
-}
-
-/// Begins a read-side section of the [`global`] domain; see [`Domain::read_lock`].
-///
-/// ```
-/// let config = urcu::Rcu::new(String::from("old"));
-/// let guard = urcu::read_lock();
-/// assert_eq!(config.load(&guard), "old");
-/// ```
-#[inline(always)]
-#[track_caller]
-pub fn read_lock() -> ReadGuard<'static> {
-    global_state().read_lock()
-}
-
-/// Waits for a grace period of the [`global`] domain; see [`Domain::synchronize`].
-pub fn synchronize() {
-    GLOBAL.synchronize();
-}
-
-/// Runs `f` after a grace period of the [`global`] domain; see [`Domain::call`].
-///
-/// ```
-/// urcu::call(|| println!("a grace period has passed"));
-/// urcu::barrier();
-/// ```
-pub fn call(f: impl FnOnce() + Send + 'static) {
-    GLOBAL.call(f);
-}
-
-/// Drops `value` after a grace period of the [`global`] domain; see [`Domain::defer_drop`].
-///
-/// ```
-/// urcu::defer_drop(vec![1, 2, 3]);
-/// ```
-pub fn defer_drop<T: Send + 'static>(value: T) {
-    GLOBAL.defer_drop(value);
-}
-
-/// Waits until all callbacks queued on the [`global`] domain have run; see [`Domain::barrier`].
-pub fn barrier() {
-    GLOBAL.barrier();
 }

@@ -62,26 +62,6 @@ pub(super) fn two_threads_set_up() {
     reader.join().expect("the reader");
 }
 
-/// A snapshot finds a domain that another thread sets up; it copies, or says that it cannot.
-pub(super) fn a_snapshot_meets_the_first_use() {
-    machine::boot(ALL_THREADS);
-    let world = World::zeroed();
-    let reader = on(0, &world, |world, _| {
-        let mut value = u32::MAX;
-        // SAFETY: a source and a target as the emulated machine wants them.
-        let copied = unsafe {
-            world.periods.readers.snapshot(
-                (&raw const world.source).cast(),
-                (&raw mut value).cast(),
-                size_of::<u32>(),
-            )
-        };
-        assert!(!copied || value != u32::MAX, "nothing was copied");
-    });
-    world.first_update();
-    reader.join().expect("the reader");
-}
-
 /// A child finds zeroes and gets other counters, so neither the parent's open sections nor the end
 /// of a guard that the forking thread took counts in it.
 pub(super) fn a_child_counts_anew() {

@@ -2,10 +2,10 @@
 //! go well: no assertion fails, no value is written while it is read (loom's checked cells), no
 //! thread waits for ever. Where an outcome must be *possible*, the model names it as a witness, and
 //! fails if no execution has it.
-//!
-//! Of callbacks, the sealing of chunks is modelled, not the queue behind it.
 
 mod callbacks;
+mod cell;
+mod domains;
 mod first_use;
 mod litmus;
 mod polling;
@@ -110,7 +110,7 @@ models! {
     readers::a_grace_period_cut_short, 4, "4", "1 x 2, 3 of which 1 fails";
     readers::a_barrier_refused_while_sections_begin, 4, "1, 4 (C)", "1 x 2, 2 of which 1 fails";
     readers::new_sections_see_the_new_world, 5, "2 (A, B)", "1, 1";
-    readers::snapshots, 5, "1 for snapshots (C)", "1 x 2, 2";
+    cell::snapshots, 5, "1 for snapshots (C)", "1 x 2, 2";
     readers::two_sections_two_updates, 4, "1 to 4 (A to E)", "1 x 2, 2";
     readers::migration_and_settling, 4, "3, 4 (D, E)", "1 x 2, 2";
     readers::nested_and_moved, 3, "3 (D, E)", "2 and 1, 1";
@@ -145,10 +145,14 @@ models! {
     litmus::independent_reads, 2, "1 to 3", "1, 1, 2 writers", "the section sees x alone", "the updater sees y alone";
     litmus::independent_reads_without_a_grace_period, 2, "control", "1, 0, 2 writers", "both orders";
     first_use::two_threads_set_up, 3, "set-up", "1 x 2, 1";
-    first_use::a_snapshot_meets_the_first_use, 4, "set-up", "1, 1";
-    callbacks::a_chunk_leaves_its_slot_once, 3, "8", "1 chunk, 1", "it is exchanged", "it is collected";
-    callbacks::what_a_flip_collects_waits_for_the_next, 4, "8", "1, 2, 1 callback", "it is collected", "it is not";
-    callbacks::a_full_chunk_waits_for_the_next_to_begin, 2, "8 (J)", "1, 2 callers, 1 callback", "one that had not begun", "the one after";
+    cell::a_snapshot_meets_the_first_use, 4, "set-up", "1, 1";
+    cell::a_replaced_value_is_its_owners, 3, "cell", "1, 1";
+    cell::a_value_that_carries_its_guard, 3, "cell", "1, 1", "the old value is seen", "the new value is";
+    cell::a_stored_value_is_dropped_after_its_sections, 2, "cell, 8", "1, 1 callback";
+    cell::no_update_is_lost, 2, "cell", "2 updaters";
+    cell::one_of_two_exchanges_succeeds, 2, "cell", "2 updaters", "one succeeds", "both do";
+    callbacks::a_barrier_waits_for_batches_in_flight, 2, "callbacks", "2 threads, 2 callbacks";
+    callbacks::a_barrier_waits_for_a_chunk_on_its_way, 2, "callbacks", "2 threads, 3 callbacks";
     first_use::a_child_counts_anew, 3, "fork", "1 and the parent's 2, 1";
 }
 
