@@ -10,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::LockResult;
 use std::time::Duration;
 
-use super::cpu::{blocked, is_unwinding};
+use super::cpu::{blocked, is_unwinding, step};
 use super::lock::Lock;
 use super::sleep::{Sleeper, Sleepers};
 use super::{AtomicUsize, Ordering};
@@ -35,7 +35,9 @@ impl<T> Mutex<T> {
         }
     }
 
+    /// An interrupt can land here: what ships is at a lock whenever it is not about sequences.
     pub(crate) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+        step();
         if !self.lock.try_lock() {
             blocked(|| self.lock.lock());
         }

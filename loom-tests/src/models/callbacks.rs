@@ -5,11 +5,12 @@ use std::sync::Arc;
 use loom::cell::UnsafeCell;
 use loom::thread;
 
-use super::domains::{Owned, on_cpu};
+use super::domains::{BENCH, Owned, on_cpu, run_to_the_end, take_job};
 use super::witness;
+use crate::callbacks::Runner;
 use crate::domain::Domain;
 use crate::machine::{
-    self, ALL_THREADS, AtomicUsize, Mode, Ordering, Value, run_on, step, without_time_limits,
+    ALL_THREADS, AtomicUsize, Mode, Ordering, Value, abort_next, run_on, step, without_time_limits,
 };
 use crate::rcu::{Rcu, RcuCell};
 
@@ -56,18 +57,115 @@ fn spawn(program: impl FnOnce() + 'static) -> thread::JoinHandle<()> {
     thread::spawn(program)
 }
 
-/// A barrier waits for callbacks that another thread runs.
+/// Does nothing, but leaves this CPU a chunk with one callback in it.
+fn call_on(cpu: usize, domain: &Domain) {
+    let _running = run_on(cpu);
+    domain.call(|| ());
+}
+
+/// A cell with the value 0, which readers follow.
+fn cell(domain: &'static Domain) -> Arc<Rcu<Value, &'static Domain>> {
+    Arc::new(RcuCell::new_in(Value::new(0), domain))
+}
+
+/// Starts a reader of one section on CPU 0.
+fn reader(cell: &Arc<Rcu<Value, &'static Domain>>) -> thread::JoinHandle<()> {
+    let cell = Arc::clone(cell);
+    on_cpu(0, move || {
+        let guard = cell.domain().read_lock();
+        let seen = cell.load(&guard);
+        step();
+        seen.read();
+    })
+}
+
+/// A chunk that a grace period collects waits for the next one: for this one, a section may have
+/// begun after the flip and still see what was unpublished.
+pub(super) fn what_a_flip_collects_waits_for_the_next() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    call_on(1, domain);
+    let cell = cell(domain);
+    let reader = reader(&cell);
+    let theirs = Arc::clone(&cell);
+    let updater = on_cpu(1, move || theirs.store(Value::new(1)));
+    domain.synchronize();
+    domain.run_callbacks(2);
+    domain.synchronize();
+    domain.run_callbacks(2);
+    updater.join().expect("the updater");
+    reader.join().expect("the reader");
+    let pending = domain.stats().callbacks_pending;
+    witness(0, pending == 0);
+    witness(1, pending != 0);
+}
+
+/// A chunk that is full waits for a grace period that begins after it was taken, not for one that
+/// has flipped already.
+pub(super) fn a_full_chunk_waits_for_the_next_to_begin() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    call_on(1, domain);
+    let cell = cell(domain);
+    let reader = reader(&cell);
+    let theirs = Arc::clone(&cell);
+    let updater = on_cpu(1, move || {
+        theirs.store(Value::new(1));
+        domain.call(|| ());
+    });
+    domain.synchronize();
+    domain.run_callbacks(2);
+    updater.join().expect("the updater");
+    reader.join().expect("the reader");
+}
+
+/// The same without sequences.
+pub(super) fn a_chunk_of_a_stripe_waits_for_the_next_to_begin() {
+    let owned = Owned::new(Mode::Atomics);
+    let domain = owned.get();
+    call_on(1, domain);
+    let cell = cell(domain);
+    let reader = reader(&cell);
+    let theirs = Arc::clone(&cell);
+    let updater = on_cpu(1, move || theirs.store(Value::new(1)));
+    domain.synchronize();
+    domain.run_callbacks(2);
+    updater.join().expect("the updater");
+    reader.join().expect("the reader");
+}
+
+/// A barrier waits for callbacks of one chunk that another thread runs, and of another CPU's.
 pub(super) fn a_barrier_waits_for_batches_in_flight() {
     let owned = Owned::new(ALL_THREADS);
     without_time_limits();
     let domain = owned.get();
     let runs = Runs::new(2);
-    runs.call_on(0, domain, 0);
+    runs.call_on(1, domain, 0);
     runs.call_on(1, domain, 1);
     domain.synchronize();
     domain.synchronize();
     let other = spawn(move || {
         domain.run_callbacks(1);
+    });
+    domain.barrier();
+    runs.has_run(0);
+    runs.has_run(1);
+    other.join().expect("the other");
+}
+
+/// A barrier waits for what two CPUs have queued, which two threads run.
+pub(super) fn a_barrier_waits_for_every_cpu() {
+    let owned = Owned::new(ALL_THREADS);
+    without_time_limits();
+    let domain = owned.get();
+    let runs = Runs::new(2);
+    let first = Arc::clone(&runs);
+    first.call_on(0, domain, 0);
+    runs.call_on(1, domain, 1);
+    let other = spawn(move || {
+        domain.barrier();
+        first.has_run(0);
+        first.has_run(1);
     });
     domain.barrier();
     runs.has_run(0);
@@ -91,4 +189,94 @@ pub(super) fn a_barrier_waits_for_a_chunk_on_its_way() {
     other.join().expect("the other");
     drop(owned);
     runs.has_run(2);
+}
+
+/// A barrier waits for what is queued where there are no sequences, on every stripe.
+pub(super) fn a_barrier_without_sequences() {
+    let owned = Owned::new(Mode::Atomics);
+    without_time_limits();
+    let domain = owned.get();
+    let runs = Runs::new(3);
+    runs.call_on(0, domain, 0);
+    runs.call_on(1, domain, 1);
+    let theirs = Arc::clone(&runs);
+    let other = on_cpu(1, move || theirs.call(domain, 2));
+    domain.barrier();
+    runs.has_run(0);
+    runs.has_run(1);
+    other.join().expect("the other");
+    drop(owned);
+    runs.has_run(2);
+}
+
+/// The end of a domain runs what is left: in the slots of both CPUs and periods, under the stripes'
+/// locks, sealed, and what these queue.
+pub(super) fn the_end_of_a_domain_runs_what_is_left() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let runs = Runs::new(6);
+    runs.call_on(0, domain, 0);
+    domain.synchronize();
+    runs.call_on(0, domain, 1);
+    runs.call_on(1, domain, 2);
+    let running = run_on(1);
+    abort_next(100);
+    runs.call(domain, 3);
+    abort_next(0);
+    drop(running);
+    let running = run_on(0);
+    let (theirs, address) = (
+        Arc::clone(&runs),
+        core::ptr::from_ref(domain).expose_provenance(),
+    );
+    domain.call(move || {
+        // SAFETY: a callback runs before its domain ends.
+        let domain = unsafe { &*core::ptr::with_exposed_provenance::<Domain>(address) };
+        theirs.call_on(1, domain, 4);
+    });
+    drop(running);
+    runs.call_on(0, domain, 5);
+    drop(owned);
+    (0..6).for_each(|n| runs.has_run(n));
+}
+
+/// The end of a domain waits for callbacks that an executor's thread is running.
+pub(super) fn the_end_of_a_domain_waits_for_batches_in_flight() {
+    let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
+    without_time_limits();
+    let domain = owned.get();
+    let runs = Runs::new(2);
+    runs.call_on(1, domain, 0);
+    domain.synchronize();
+    domain.synchronize();
+    let mut job = take_job().expect("a job");
+    let other = spawn(move || {
+        job.run();
+    });
+    drop(owned);
+    runs.has_run(0);
+    other.join().expect("the other");
+}
+
+/// Obligation 5 for tasks: either whoever does the work sees what there is to do, or whoever queues
+/// it sees that nobody does the work any more, and hands it over anew.
+pub(super) fn nothing_is_forgotten_between_two_jobs() {
+    let owned = Owned::with(Mode::Atomics, Runner::Executor(&BENCH));
+    let domain = owned.get();
+    let runs = Runs::new(2);
+    runs.call_on(0, domain, 0);
+    let job = take_job().expect("a job");
+    let other = spawn(move || run_to_the_end(job));
+    let running = run_on(1);
+    runs.call(domain, 1);
+    drop(running);
+    other.join().expect("the executor");
+    let next = take_job();
+    witness(0, next.is_some());
+    witness(1, next.is_none());
+    if let Some(job) = next {
+        run_to_the_end(job);
+    }
+    runs.has_run(0);
+    runs.has_run(1);
 }

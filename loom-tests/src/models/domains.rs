@@ -1,8 +1,10 @@
 //! What models of whole domains have in common.
 
+use std::cell::RefCell;
+
 use loom::thread;
 
-use crate::callbacks::Runner;
+use crate::callbacks::{Executor, Job, Runner};
 use crate::domain::Domain;
 use crate::machine::{self, Mode, run_on};
 
@@ -17,6 +19,7 @@ impl Owned {
 
     pub(super) fn with(mode: Mode, runner: Runner) -> Self {
         machine::boot(mode);
+        JOBS.with_borrow_mut(|jobs| jobs.drain(..).for_each(std::mem::forget));
         Owned(Box::into_raw(Box::new(Domain::new().run_by(runner))))
     }
 
@@ -51,4 +54,33 @@ pub(super) fn on_cpu<R: 'static>(
         let _running = run_on(cpu);
         program()
     })
+}
+
+/// An executor that keeps its jobs until a model asks for them.
+pub(super) struct Bench;
+
+pub(super) static BENCH: Bench = Bench;
+
+thread_local! {
+    // Loom runs all threads of a model on one thread of the system.
+    static JOBS: RefCell<Vec<Job>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Executor for Bench {
+    fn execute(&self, job: Job) {
+        JOBS.with_borrow_mut(|jobs| jobs.push(job));
+    }
+}
+
+pub(super) fn take_job() -> Option<Job> {
+    JOBS.with_borrow_mut(Vec::pop)
+}
+
+/// As an executor does it.
+pub(super) fn run_to_the_end(mut job: Job) {
+    while let Some(pause) = job.run() {
+        if !pause.is_zero() {
+            machine::thread::sleep(pause);
+        }
+    }
 }

@@ -151,8 +151,20 @@ models! {
     cell::a_stored_value_is_dropped_after_its_sections, 2, "cell, 8", "1, 1 callback";
     cell::no_update_is_lost, 2, "cell", "2 updaters";
     cell::one_of_two_exchanges_succeeds, 2, "cell", "2 updaters", "one succeeds", "both do";
-    callbacks::a_barrier_waits_for_batches_in_flight, 2, "callbacks", "2 threads, 2 callbacks";
-    callbacks::a_barrier_waits_for_a_chunk_on_its_way, 2, "callbacks", "2 threads, 3 callbacks";
+    callbacks::what_a_flip_collects_waits_for_the_next, 2, "8", "1, 2, 2 callbacks", "they have run", "one has not";
+    callbacks::a_full_chunk_waits_for_the_next_to_begin, 2, "8 (J)", "1, 1, 3 callbacks";
+    callbacks::a_chunk_of_a_stripe_waits_for_the_next_to_begin, 2, "8 (J)", "1, 1, 2 callbacks";
+    callbacks::a_barrier_waits_for_batches_in_flight, 2, "barrier", "2 threads, 2 callbacks";
+    callbacks::a_barrier_waits_for_every_cpu, 2, "barrier", "2 barriers, 2 callbacks";
+    callbacks::a_barrier_waits_for_a_chunk_on_its_way, 2, "barrier, 8", "2 threads, 3 callbacks";
+    callbacks::a_barrier_without_sequences, 2, "barrier", "2 threads, 3 callbacks";
+    callbacks::the_end_of_a_domain_runs_what_is_left, 2, "end", "7 callbacks";
+    callbacks::the_end_of_a_domain_waits_for_batches_in_flight, 2, "end", "2 threads, 1 callback";
+    callbacks::nothing_is_forgotten_between_two_jobs, 2, "5, tasks", "2 threads, 2 callbacks", "there is another job", "there is none";
+    polling::a_future_hears_of_another_callers_grace_period, 2, "5, polling", "1, 1 by 2";
+    polling::a_cookie_is_over_after_the_sections, 2, "3, polling", "1, 2 by 3", "it is over at once", "it is not", "it is over after another's";
+    polling::the_worker_drives_a_grace_period, 2, "5, worker", "1, 1 by 2";
+    polling::the_worker_is_handed_more, 2, "5, worker", "0, 2 by 2";
     first_use::a_child_counts_anew, 3, "fork", "1 and the parent's 2, 1";
 }
 
