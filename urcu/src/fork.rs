@@ -34,7 +34,7 @@ pub(crate) struct Process {
     /// Held while the stall hook is fetched or replaced.
     pub(crate) hook_lock: AtomicU32,
     /// Which process this is, counted from the first one that used this library. 0: not known yet.
-    pub(crate) incarnation: AtomicU64,
+    incarnation: AtomicU64,
 }
 
 impl Process {

@@ -198,6 +198,7 @@ struct Kernel {
     asleep: Cell<usize>,
     no_time_limits: Cell<bool>,
     no_more_threads: Cell<bool>,
+    exited: Cell<bool>,
 }
 
 fn kernel() -> Rc<Kernel> {
@@ -219,6 +220,7 @@ pub(crate) fn boot(mode: Mode) {
         asleep: Cell::new(0),
         no_time_limits: Cell::new(false),
         no_more_threads: Cell::new(false),
+        exited: Cell::new(false),
     })));
 }
 
@@ -245,9 +247,9 @@ pub(crate) fn without_more_threads() {
     kernel().no_more_threads.set(true);
 }
 
-/// Ends the process for its worker, as a fork does in the child: it returns when it next looks.
+/// Ends the process: threads that sleep on a futex, or come to it, end.
 pub(crate) fn exit() {
-    process().incarnation.store(u64::MAX, Ordering::Release);
+    kernel().exited.set(true);
     crate::worker::poke();
 }
 

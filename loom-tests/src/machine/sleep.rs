@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loom::thread;
 
-use super::cpu::{blocked, step};
+use super::cpu::{blocked, panic_on_purpose, step};
 use super::lock::Lock;
 use super::{AtomicU32, Fault, Ordering, faulty, fence, kernel, process};
 
@@ -109,6 +109,7 @@ impl Futexes {
 /// Sleeps while `word` holds `value`. A time limit of zero is over at once: whatever happens
 /// meanwhile, loom lets happen before or after.
 pub(crate) fn futex_wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
+    end_with_the_process();
     let kernel = kernel();
     let futexes = &kernel.futexes;
     let sleeper = futexes.bucket.with(|| {
@@ -118,6 +119,13 @@ pub(crate) fn futex_wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
     });
     if let Some(sleeper) = sleeper {
         futexes.sleepers.sleep(sleeper, most);
+    }
+    end_with_the_process();
+}
+
+fn end_with_the_process() {
+    if kernel().exited.get() {
+        panic_on_purpose();
     }
 }
 

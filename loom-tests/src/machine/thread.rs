@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::sleep::{Sleeper, Sleepers};
-use super::{AtomicUsize, Ordering, kernel};
+use super::{AtomicUsize, Ordering, kernel, survive};
 
 /// What `unpark` sets.
 struct Token {
@@ -104,7 +104,9 @@ impl Builder {
         let theirs = thread.clone();
         loom::thread::spawn(move || {
             THIS.with(|this| this.replace(Some(theirs)));
-            program();
+            survive(|| {
+                program();
+            });
         });
         Ok(JoinHandle(thread))
     }

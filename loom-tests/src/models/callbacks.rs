@@ -240,6 +240,47 @@ pub(super) fn the_end_of_a_domain_runs_what_is_left() {
     (0..6).for_each(|n| runs.has_run(n));
 }
 
+/// The same where there are no sequences.
+pub(super) fn the_end_of_a_domain_without_sequences() {
+    let owned = Owned::new(Mode::Atomics);
+    let domain = owned.get();
+    let runs = Runs::new(4);
+    runs.call_on(0, domain, 0);
+    runs.call_on(1, domain, 1);
+    runs.call_on(1, domain, 2);
+    let (theirs, address) = (
+        Arc::clone(&runs),
+        core::ptr::from_ref(domain).expose_provenance(),
+    );
+    let running = run_on(1);
+    domain.call(move || {
+        // SAFETY: a callback runs before its domain ends.
+        let domain = unsafe { &*core::ptr::with_exposed_provenance::<Domain>(address) };
+        theirs.call_on(0, domain, 3);
+    });
+    drop(running);
+    drop(owned);
+    (0..4).for_each(|n| runs.has_run(n));
+}
+
+/// The end of a domain in the middle of a grace period: callbacks are in the slots of its old period
+/// alone.
+pub(super) fn the_end_of_a_domain_in_a_grace_period() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let runs = Runs::new(1);
+    runs.call_on(1, domain, 0);
+    let running = run_on(0);
+    let guard = domain.read_lock();
+    drop(running);
+    assert_eq!(domain.run_callbacks(1), 0, "a section is open");
+    let running = run_on(0);
+    drop(guard);
+    drop(running);
+    drop(owned);
+    runs.has_run(0);
+}
+
 /// The end of a domain waits for callbacks that an executor's thread is running.
 pub(super) fn the_end_of_a_domain_waits_for_batches_in_flight() {
     let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
@@ -258,18 +299,32 @@ pub(super) fn the_end_of_a_domain_waits_for_batches_in_flight() {
     other.join().expect("the other");
 }
 
-/// Obligation 5 for tasks: either whoever does the work sees what there is to do, or whoever queues
-/// it sees that nobody does the work any more, and hands it over anew.
+/// Obligation 5 for tasks: either whoever does the work sees what there is to do, or whoever wants it
+/// sees that nobody does the work any more, and hands it over anew.
 pub(super) fn nothing_is_forgotten_between_two_jobs() {
-    let owned = Owned::with(Mode::Atomics, Runner::Executor(&BENCH));
+    let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
     let domain = owned.get();
-    let runs = Runs::new(2);
-    runs.call_on(0, domain, 0);
+    domain.start_poll();
+    let mut job = take_job().expect("a job");
+    let other = spawn(move || while job.run().is_some() {});
+    domain.start_poll();
+    other.join().expect("the executor");
+    let again = take_job().is_some();
+    let (state, tasks) = domain.tasks();
+    assert!(again || !tasks.wants_more(state), "nobody does the work");
+    witness(0, again);
+    witness(1, !again);
+}
+
+/// The same for the first callback of a CPU, of which a slot alone knows.
+pub(super) fn a_first_callback_is_not_forgotten() {
+    let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
+    let domain = owned.get();
+    let runs = Runs::new(1);
+    domain.start_poll();
     let job = take_job().expect("a job");
     let other = spawn(move || run_to_the_end(job));
-    let running = run_on(1);
-    runs.call(domain, 1);
-    drop(running);
+    runs.call_on(1, domain, 0);
     other.join().expect("the executor");
     let next = take_job();
     witness(0, next.is_some());
@@ -278,5 +333,4 @@ pub(super) fn nothing_is_forgotten_between_two_jobs() {
         run_to_the_end(job);
     }
     runs.has_run(0);
-    runs.has_run(1);
 }

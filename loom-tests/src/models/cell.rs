@@ -7,8 +7,8 @@ use loom::thread;
 use super::domains::{Owned, on_cpu};
 use super::witness;
 use crate::domain::Domain;
-use crate::machine::{self, ALL_THREADS, Number, Value, run_on, step};
-use crate::rcu::{Rcu, RcuCell};
+use crate::machine::{ALL_THREADS, Number, Value, run_on, step};
+use crate::rcu::{Rcu, RcuArc, RcuCell};
 
 /// A cell of a domain that is there as long as the model runs.
 type Cell<T> = Arc<Rcu<T, &'static Domain>>;
@@ -82,6 +82,49 @@ pub(super) fn no_update_is_lost() {
         updater.join().expect("an updater");
     }
     assert_eq!(cell.read_off_cpu(), 2, "an update is lost");
+}
+
+/// What an update publishes is whole for a reader.
+pub(super) fn an_update_meets_a_reader() {
+    let domain = Owned::new(ALL_THREADS);
+    let cell = cell(&domain, Value::new(0));
+    let theirs = Arc::clone(&cell);
+    let reader = on_cpu(0, move || two_reads(&theirs));
+    let running = run_on(1);
+    cell.update(|old| Value::new(old.read() + 1));
+    drop(running);
+    reader.join().expect("the reader");
+}
+
+/// Whoever gets a value that another has published may look at it.
+pub(super) fn two_owners_of_replaced_values() {
+    let domain = Owned::new(ALL_THREADS);
+    let cell = cell(&domain, Value::new(0));
+    let theirs = Arc::clone(&cell);
+    let other = thread::spawn(move || theirs.replace(Value::new(1)).read());
+    let first = cell.replace(Value::new(2)).read();
+    let second = other.join().expect("the other");
+    assert_ne!(first, second, "one value for two");
+}
+
+/// An `Arc` that is kept is there after its section, and after the cell has got another.
+pub(super) fn a_kept_value_outlives_its_cell() {
+    let domain = Owned::new(ALL_THREADS);
+    let cell: Arc<RcuArc<Value, &'static Domain>> =
+        Arc::new(RcuCell::new_in(Arc::new(Value::new(0)), domain.get()));
+    let theirs = Arc::clone(&cell);
+    let reader = on_cpu(0, move || {
+        let kept = theirs.load_full();
+        step();
+        kept.read()
+    });
+    let running = run_on(1);
+    let old = cell.swap(Arc::new(Value::new(1)));
+    drop(running);
+    assert_eq!(old.read(), 0);
+    drop(old);
+    domain.get().barrier();
+    reader.join().expect("the reader");
 }
 
 /// One of two exchanges of the same value succeeds; the other sees why.

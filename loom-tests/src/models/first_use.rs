@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use super::domains::{Owned, on_cpu};
 use super::{World, on};
+use crate::domain::Domain;
 use crate::grace_period::GracePeriods;
-use crate::machine::{self, ALL_THREADS, Ordering, Source};
+use crate::machine::{self, ALL_THREADS, Ordering, Source, Value, fork, run_on};
+use crate::rcu::{Rcu, RcuCell};
 use crate::readers::{Readers, Token};
 
 impl World {
@@ -60,6 +63,50 @@ pub(super) fn two_threads_set_up() {
     });
     world.first_update();
     reader.join().expect("the reader");
+}
+
+/// A reader and an updater both find a domain that nobody has used, as it ships.
+pub(super) fn two_threads_use_a_domain_first() {
+    let owned = Owned::unused(ALL_THREADS);
+    let domain = owned.get();
+    let cell: Arc<Rcu<Value, &'static Domain>> = Arc::new(RcuCell::new_in(Value::new(0), domain));
+    let theirs = Arc::clone(&cell);
+    let other = on_cpu(0, move || {
+        theirs.read().read();
+        domain.start_poll()
+    });
+    drop(cell.replace(Value::new(1)));
+    let grace_period = other.join().expect("the other");
+    domain.poll(&grace_period);
+}
+
+/// A child finds zeroes and gets other counters, so neither the parent's open sections nor the end
+/// of a guard that the forking thread took counts in it. What the parent had queued is not the
+/// child's to run.
+pub(super) fn a_child_starts_anew() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let cell: Arc<Rcu<Value, &'static Domain>> = Arc::new(RcuCell::new_in(Value::new(0), domain));
+    let running = run_on(1);
+    // Of a thread that the child does not have, and of the forking one.
+    std::mem::forget(domain.read_lock());
+    let guard = domain.read_lock();
+    domain.call(|| panic!("the parent's"));
+    drop(running);
+    let grace_period = domain.start_poll();
+    fork();
+    let theirs = Arc::clone(&cell);
+    let reader = on_cpu(0, move || {
+        drop(guard);
+        theirs.read().read();
+    });
+    assert!(grace_period.is_over(), "it was the parent's");
+    let running = run_on(1);
+    cell.store(Value::new(1));
+    drop(running);
+    domain.barrier();
+    reader.join().expect("the reader");
+    assert_eq!(domain.stats().callbacks_run, 1);
 }
 
 /// A child finds zeroes and gets other counters, so neither the parent's open sections nor the end

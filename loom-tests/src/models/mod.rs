@@ -150,6 +150,9 @@ models! {
     cell::a_value_that_carries_its_guard, 3, "cell", "1, 1", "the old value is seen", "the new value is";
     cell::a_stored_value_is_dropped_after_its_sections, 2, "cell, 8", "1, 1 callback";
     cell::no_update_is_lost, 2, "cell", "2 updaters";
+    cell::an_update_meets_a_reader, 3, "cell", "1, 1 updater";
+    cell::two_owners_of_replaced_values, 2, "cell", "2 callers";
+    cell::a_kept_value_outlives_its_cell, 2, "cell", "1, 1 callback";
     cell::one_of_two_exchanges_succeeds, 2, "cell", "2 updaters", "one succeeds", "both do";
     callbacks::what_a_flip_collects_waits_for_the_next, 2, "8", "1, 2, 2 callbacks", "they have run", "one has not";
     callbacks::a_full_chunk_waits_for_the_next_to_begin, 2, "8 (J)", "1, 1, 3 callbacks";
@@ -159,12 +162,18 @@ models! {
     callbacks::a_barrier_waits_for_a_chunk_on_its_way, 2, "barrier, 8", "2 threads, 3 callbacks";
     callbacks::a_barrier_without_sequences, 2, "barrier", "2 threads, 3 callbacks";
     callbacks::the_end_of_a_domain_runs_what_is_left, 2, "end", "7 callbacks";
+    callbacks::the_end_of_a_domain_without_sequences, 2, "end", "5 callbacks";
+    callbacks::the_end_of_a_domain_in_a_grace_period, 2, "end", "1, 1 callback";
     callbacks::the_end_of_a_domain_waits_for_batches_in_flight, 2, "end", "2 threads, 1 callback";
-    callbacks::nothing_is_forgotten_between_two_jobs, 2, "5, tasks", "2 threads, 2 callbacks", "there is another job", "there is none";
+    callbacks::nothing_is_forgotten_between_two_jobs, 2, "5, tasks", "2 threads, 0, 2", "there is another job", "there is none";
+    callbacks::a_first_callback_is_not_forgotten, 2, "5, tasks", "2 threads, 1 callback", "there is another job", "there is none";
     polling::a_future_hears_of_another_callers_grace_period, 2, "5, polling", "1, 1 by 2";
     polling::a_cookie_is_over_after_the_sections, 2, "3, polling", "1, 2 by 3", "it is over at once", "it is not", "it is over after another's";
     polling::the_worker_drives_a_grace_period, 2, "5, worker", "1, 1 by 2";
     polling::the_worker_is_handed_more, 2, "5, worker", "0, 2 by 2";
+    polling::two_threads_start_the_worker, 2, "set-up", "2 threads, 1";
+    first_use::two_threads_use_a_domain_first, 2, "set-up", "1, 1 by 2";
+    first_use::a_child_starts_anew, 2, "fork", "1 and the parent's 2, 1";
     first_use::a_child_counts_anew, 3, "fork", "1 and the parent's 2, 1";
 }
 

@@ -13,6 +13,7 @@ use crate::machine::{
     self, ALL_THREADS, Mode, Ordering, Source, Watch, pokes, process, run_on, step, survive,
     without_time_limits, worker_sleep,
 };
+use crate::worker;
 
 /// The worker's loop, until the round is done. It asks for what is done, as `Tasks::turn`.
 fn drive(world: &World, round: u64) {
@@ -199,6 +200,7 @@ pub(super) fn the_worker_drives_a_grace_period() {
     let reader = on_cpu(0, move || drop(guard));
     assert!(grace_period.wait_timeout(Duration::MAX), "not over");
     reader.join().expect("the reader");
+    drop(owned);
     machine::exit();
 }
 
@@ -211,5 +213,20 @@ pub(super) fn the_worker_is_handed_more() {
         let grace_period = domain.start_poll();
         assert!(grace_period.wait_timeout(Duration::MAX), "not over");
     }
+    drop(owned);
+    machine::exit();
+}
+
+/// Two threads need the worker first.
+pub(super) fn two_threads_start_the_worker() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    without_time_limits();
+    let domain = owned.get();
+    domain.tasks();
+    let other = thread::spawn(worker::is_there);
+    let grace_period = domain.start_poll();
+    assert!(other.join().expect("the other"), "no worker");
+    drop(grace_period);
+    drop(owned);
     machine::exit();
 }
