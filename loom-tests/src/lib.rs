@@ -8,7 +8,13 @@
 //! and keep a table for messages; and `global.rs`, which is a static.
 
 // The shipped sources have functions that no model needs, and features.
-#![allow(dead_code, unused_imports, unreachable_pub, unexpected_cfgs)]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    unexpected_cfgs,
+    unfulfilled_lint_expectations
+)]
 // Their documentation is made where they ship.
 #![allow(
     missing_docs,

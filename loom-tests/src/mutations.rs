@@ -167,6 +167,12 @@ pub const MUTANTS: &[Mutant] = &[
         READERS: "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return None;" => "Ordering::Relaxed"),
     source!("set-up", "the last one wins", "two_threads_set_up",
         READERS: ".compare_exchange(«0», base," => "self.period.load(Ordering::Relaxed)"),
+    source!("set-up", "found set up, relaxed", "two_threads_use_a_domain_without_sequences",
+        READERS: "self.period.load(«Ordering::Acquire») != 0" => "Ordering::Relaxed"),
+    source!("set-up", "the counters published relaxed", "two_threads_use_a_domain_without_sequences",
+        READERS: ".compare_exchange(0, base, «Ordering::AcqRel», Ordering::Acquire)" => "Ordering::Relaxed"),
+    source!("set-up", "the handle loaded relaxed by a callback", "a_callback_meets_the_first_use",
+        READERS: "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return machine" => "Ordering::Relaxed"),
     source!("fork", "the parent's tokens are of now", "a_child_counts_anew",
         READERS: "«(self.period.load(Ordering::Relaxed) ^ token.word) & !machine::PERIOD_BIT == 0»" => "true"),
 
@@ -303,9 +309,9 @@ pub const MUTANTS: &[Mutant] = &[
         QUEUE: "for stripe in «0..self.stripes()» {\n            let mut inner" => "0..1"),
     source!("end", "what is in slots is left", "the_end_of_a_domain_runs_what_is_left",
         DOMAIN: "«callbacks::finish(state.as_ref(), tasks);»" => ""),
-    source!("end", "what is in slots is not looked for again", "the_end_of_a_domain_runs_what_is_left",
+    source!("end", "what is in slots is not looked for again", "the_end_of_a_domain_waits_for_batches_in_flight",
         DRAIN: "else if !«state.grace_periods.readers.any_chunk()»" => "false"),
-    source!("end", "what is under the locks is not looked for again", "the_end_of_a_domain_without_sequences",
+    source!("end", "what is under the locks is not looked for again", "the_end_waits_for_batches_without_sequences",
         DRAIN: "any_chunk() && «queue.loose() == 0»" => "true"),
     source!("end", "the other period's slots are forgotten", "the_end_of_a_domain_in_a_grace_period",
         READERS: "[word.get(), «word.get() ^ machine::PERIOD_BIT»]" => "word.get()"),
@@ -353,13 +359,11 @@ pub const MUTANTS: &[Mutant] = &[
         DOMAIN: ".compare_exchange(ptr::null_mut(), made, «Ordering::AcqRel», Ordering::Acquire)" => "Ordering::Relaxed"),
     source!("set-up", "the first tasks are not acquired", "two_threads_use_a_domain_first",
         DOMAIN: ".compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, «Ordering::Acquire»)" => "Ordering::Relaxed"),
-    source!("fork", "the parent's tasks are the child's", "a_child_starts_anew",
+    source!("fork", "the parent's tasks are the child's", "a_callback_forks",
         TASKS: "«self.incarnation == fork::incarnation()»" => "true"),
-    source!("fork", "every process is the first", "a_child_starts_anew",
+    source!("fork", "every process is the first", "a_callback_forks",
         FORK: "let next = «machine::next_incarnation()»;" => "1"),
 
-    source!("5", "polling: the fence dropped", "a_future_hears_of_another_callers_grace_period",
-        POLLING: "or we find it over.\n            «fence(Ordering::SeqCst);»" => ""),
     source!("5", "polling: no look after the waker is known", "a_future_hears_of_another_callers_grace_period",
         POLLING: "if «!self.grace_period.is_over()» {\n                if !worker" => "true"),
     source!("5", "polling: those of this grace period are not woken", "a_future_hears_of_another_callers_grace_period",
@@ -378,18 +382,15 @@ pub const MUTANTS: &[Mutant] = &[
         TASKS: "if «self.is_over(state) || self.scheduled.swap(true, Ordering::Relaxed)» {" => "true"),
     source!("5", "tasks: a slot that was given a chunk is forgotten", "a_first_callback_is_not_forgotten",
         CALLBACKS: "«queue.installed.store(true, SeqCst);»" => ""),
-    source!("5", "tasks: a slot's chunk is forgotten after the grace period has begun", "a_first_callback_is_not_forgotten",
-        CALLBACKS: "«queue.installed.store(false, SeqCst);»" => "",
-        CALLBACKS: "self.wanted.fetch_max(join(), Release);«»" => "queue.installed.store(false, SeqCst);"),
     source!("5", "worker: poked without a fence", "the_worker_is_handed_more",
         WORKER: "the fence in `work`.\n    «fence(Ordering::SeqCst);»" => ""),
     source!("5", "worker: it sleeps without a fence", "the_worker_is_handed_more",
         WORKER: "or we see its change.\n            «fence(Ordering::SeqCst);»" => ""),
-    source!("5", "worker: the pokes are read after the look", "the_worker_is_handed_more",
+    source!("5", "worker: the pokes are read after the look", "the_worker_runs_callbacks",
         WORKER: "futex_wait(&process().poked, «poked», most)" => "process().poked.load(Ordering::Relaxed)"),
     source!("5", "worker: nobody wakes it", "the_worker_is_handed_more",
         WORKER: "«futex_wake(&process().poked, 1);»" => ""),
-    source!("5", "worker: handed over without a poke", "the_worker_is_handed_more",
+    source!("5", "worker: handed over without a poke", "the_worker_runs_callbacks",
         WORKER: "drop(inner);\n    «poke();»" => ""),
     source!("set-up", "the worker is loaded relaxed", "two_threads_start_the_worker",
         WORKER: "let known = process().worker.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
@@ -402,14 +403,55 @@ pub const MUTANTS: &[Mutant] = &[
 /// Orderings that no model needs, in the form of [`Edit::text`], and why they are there.
 #[rustfmt::skip]
 pub const KEPT: &[(&str, &str, &str)] = &[
+    (CALLBACKS, "queue.installed.load(«SeqCst») || queue",
+        "the fences of `tasks` order it; once for each chunk, so it may cost something"),
+    (CALLBACKS, "self.wanted.fetch_max(join(), «Release»);",
+        "as `Tasks::want`"),
+    (QUEUE, "Pairs with the fence in `notify`.\n        «fence(SeqCst);»",
+        "a barrier's look takes the lock that whoever finishes a chunk has just given back; the fence \
+         is for the counters of the budget, which are not modelled, and where a sleep ends after a \
+         millisecond anyway"),
+    (QUEUE, "fn notify(&self) {\n        «fence(SeqCst);»",
+        "as above"),
+    (DOMAIN, "let tasks = state.as_ref().tasks.load(«Ordering::Acquire»);",
+        "whoever frees a state has it alone"),
+    (FORK, "let known = process().incarnation.load(«Ordering::Acquire»);",
+        "the number stands for itself; who knows it may rely on the kernel's having been told to wipe, \
+         which no model sees"),
+    (FORK, ".compare_exchange(0, next, «Ordering::AcqRel, Ordering::Acquire»)",
+        "as above"),
+    (CALLBACKS, "queue.installed.store(false, «SeqCst»);",
+        "the grace period that it is before begins with a flip, which whoever installs a chunk later acquires"),
+    (POLLING, "or we find it over.\n            «fence(Ordering::SeqCst);»",
+        "the look behind it takes the lead, and with it what the leader before did, or has a fence (N)"),
+    (POLLING, "self.0.store(1, «Ordering::Release»);",
+        "who wakes up asks whether the grace period is over, which acquires (M)"),
+    (READERS, "NonZeroUsize::new(self.period.load(«Ordering::Acquire»))",
+        "whoever flips, or looks for chunks, has set the readers up or acquired them with the tasks"),
+    (READERS, ".compare_exchange(0, base, Ordering::AcqRel, «Ordering::Acquire»)",
+        "who loses uses the other's counters only after another load of the period"),
+    (READERS, "cs: self.cs.load(«Ordering::Acquire»),",
+        "whoever replaces a chunk has tried to append, which acquires"),
+    (READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return false;",
+        "copies use neither the index nor the period"),
+    (READERS, "counter.fetch_sub(1, «Ordering::Release»);\n            self.wake();",
+        "no access of a section lies before the addition that is taken back"),
+    (ROUNDS, "let turn = turns.fetch_or(1, «Ordering::Acquire») | 1;",
+        "the fences N and O order it already"),
+    (TASKS, "self.wanted.fetch_max(round, «Ordering::Release»);",
+        "who sees the number and not yet that the round before has begun takes one turn more"),
+    (TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        !state",
+        "as above"),
+    (TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",
+        "as above"),
+    (WORKER, "process().poked.fetch_add(1, «Ordering::Release»);",
+        "what it is poked for is behind a lock, or ordered by F and G, N and O"),
+    (WORKER, "let poked = process().poked.load(«Ordering::Acquire»);",
+        "as above"),
 ];
 
 /// What no model can notice, and why.
 pub const UNSEEN: &[(&str, &str)] = &[
-    (
-        "the addition taken back with a relaxed subtraction",
-        "harmless: no access of a section lies before it",
-    ),
     (
         "not settled",
         "harmless: the sum is right either way; it is for speed",
@@ -419,16 +461,8 @@ pub const UNSEEN: &[(&str, &str)] = &[
         "harmless: one wake-up or poke too many",
     ),
     (
-        "`turns` relaxed on both sides",
-        "harmless: the fences N and O order it already",
-    ),
-    (
         "no second look at the round with the lead taken",
         "harmless: one grace period too many",
-    ),
-    (
-        "the handle loaded relaxed by a snapshot",
-        "harmless: copies use neither the index nor the period",
     ),
     (
         "H as a SeqCst read-modify-write",
@@ -438,6 +472,11 @@ pub const UNSEEN: &[(&str, &str)] = &[
     (
         "load buffering: a section's load that returns a store from after the grace period",
         "loom never makes a load return a later store: litmus/section-lb.litmus",
+    ),
+    (
+        "an update without a section, so that an address is used again (ABA)",
+        "addresses are the allocator's; the section is what keeps the old value, and mutants of that \
+         are above",
     ),
 ];
 

@@ -10,15 +10,22 @@
 //! * **The barrier** (`restart_sequences`) fences, posts a request to each CPU that runs a thread,
 //!   blocks until all have acknowledged, and fences. It skips idle CPUs, as membarrier does.
 //!   `refuse_next_barrier` makes it refuse once, as a filter that is installed late would. After
-//!   `share_barriers` callers share them through the shipped `Rounds`, by the same lines as in
-//!   `urcu/src/machine.rs`; else each issues its own, which explores less.
+//!   `share_barriers` callers share them through the process's `Rounds::share`, as in what ships;
+//!   else each issues its own, which explores less.
 //! * **Futexes**: comparing the word and going to sleep are one step to those who wake. Wakers say
 //!   how many, and the first who came are the first to wake up.
-//! * **The worker** has a word that others change to poke it, by the lines of `urcu/src/worker.rs`.
-//! * **Time limits** are over at once: loom lets everything else happen before or after. A
-//!   `Watch` says which sleeps have one, and who finds that it waits for itself and panics.
-//! * **Panics on purpose** (`survive`) unwind while other threads go on.
-//! * **Memory** for any number of domains, zeroed, at addresses of its own each.
+//! * **Locks, threads and a clock** with the standard library's names (`sync`, `thread`). A thread
+//!   that has to wait leaves its CPU; interrupts land where a lock is asked for, too.
+//! * **Time limits** of zero are over at once: loom lets everything else happen before or after.
+//!   Others are over when no other thread can go on, and that is what makes the clock go; or never
+//!   (`without_time_limits`), so that a lost wake-up is a deadlock though a limit would make up for
+//!   it. A `Watch` says which sleeps have one, and who finds that it waits for itself and panics.
+//! * **Panics on purpose** (`survive`) unwind while other threads go on. The shipped code catches
+//!   those and no other, or a callback's failed assertion would be caught with them.
+//! * **Memory** for any number of domains, zeroed, at addresses of its own each; chunks with room for
+//!   two callbacks. Whoever uses a domain after its end fails, and whoever reads a `Value` then.
+//! * **A process**: what `urcu/src/fork.rs` keeps. `fork` zeroes it, and the domains' states, as the
+//!   kernel does in a child; `exit` ends threads that sleep, as the process's end does.
 //!
 //! # Where it differs from Linux
 //! * *Weaker:* the loads of a sequence are relaxed except that of the period (B) and of a
@@ -30,8 +37,10 @@
 //!   a sequence that has done nothing, which is the same as one that lands before it.
 //! * *Stronger:* sequences abort for the writer's sake, or when a model asks (`abort_next`).
 //!   Linux aborts them for signals and preemption too, which leads to the same slow ways.
-//! * *Stronger:* futexes do not wake for no reason. Every sleeper looks again in any case, and a
-//!   sleep with a time limit is such a waking.
+//! * *Stronger:* futexes and condition variables do not wake for no reason. Every sleeper looks again
+//!   in any case, and a sleep with a time limit is such a waking.
+//! * *Stronger:* the records in a chunk, and what counts for statistics, budgets and pace
+//!   (`core::sync::atomic`), are plain memory. A callback's own data is loom's, and takes the same way.
 //! * *Stronger:* whoever is woken sees what its waker did. The kernel's locks have it so too; and
 //!   who does not sleep is not helped by it.
 //! * *Stronger:* a thread that waits for a barrier or sleeps runs on no CPU. On Linux it has left

@@ -81,11 +81,18 @@ impl<T> Drop for MutexGuard<'_, T> {
 }
 
 #[derive(Debug)]
-pub(crate) struct Condvar(Sleepers);
+pub(crate) struct Condvar {
+    sleepers: Sleepers,
+    /// So that loom tries both orders of a wait and a waking.
+    order: AtomicUsize,
+}
 
 impl Condvar {
     pub(crate) fn new() -> Self {
-        Condvar(Sleepers::new())
+        Condvar {
+            sleepers: Sleepers::new(),
+            order: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
@@ -106,15 +113,16 @@ impl Condvar {
         most: Option<Duration>,
     ) -> LockResult<MutexGuard<'a, T>> {
         let mutex = guard.0;
-        let sleeper = self.0.add(0, Sleeper::new(most));
+        self.order.fetch_add(0, Ordering::Relaxed);
+        let sleeper = self.sleepers.add(0, Sleeper::new(most));
         drop(guard);
-        self.0.sleep(sleeper, most);
+        self.sleepers.sleep(sleeper, most);
         mutex.lock()
     }
 
     pub(crate) fn notify_all(&self) {
-        // Whoever waits was added with the lock held, which the caller holds.
-        self.0.wake(0, usize::MAX);
+        self.order.fetch_add(0, Ordering::Relaxed);
+        self.sleepers.wake(0, usize::MAX);
     }
 }
 

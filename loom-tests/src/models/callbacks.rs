@@ -31,11 +31,14 @@ impl Runs {
     /// Queues number `n`.
     fn call(self: &Arc<Self>, domain: &Domain, n: usize) {
         let runs = Arc::clone(self);
-        domain.call(move || {
-            assert_eq!(runs.0[n].0.swap(1, Ordering::Relaxed), 0, "run twice");
-            // SAFETY: loom checks that nobody else uses it meanwhile.
-            runs.0[n].1.with_mut(|run| unsafe { *run += 1 });
-        });
+        domain.call(move || runs.run(n));
+    }
+
+    /// Number `n` runs.
+    fn run(&self, n: usize) {
+        assert_eq!(self.0[n].0.swap(1, Ordering::Relaxed), 0, "run twice");
+        // SAFETY: loom checks that nobody else uses it meanwhile.
+        self.0[n].1.with_mut(|run| unsafe { *run += 1 });
     }
 
     /// The same from a CPU.
@@ -79,25 +82,31 @@ fn reader(cell: &Arc<Rcu<Value, &'static Domain>>) -> thread::JoinHandle<()> {
     })
 }
 
+/// Runs what is ripe, and begins nothing.
+fn run_ripe(domain: &Domain) {
+    let (state, tasks) = domain.tasks();
+    tasks.run_ripe(state.grace_periods.rounds.done(), 4);
+}
+
 /// A chunk that a grace period collects waits for the next one: for this one, a section may have
 /// begun after the flip and still see what was unpublished.
 pub(super) fn what_a_flip_collects_waits_for_the_next() {
     let owned = Owned::new(ALL_THREADS);
     let domain = owned.get();
-    call_on(1, domain);
+    let runs = Runs::new(1);
+    runs.call_on(1, domain, 0);
     let cell = cell(domain);
     let reader = reader(&cell);
-    let theirs = Arc::clone(&cell);
-    let updater = on_cpu(1, move || theirs.store(Value::new(1)));
-    domain.synchronize();
-    domain.run_callbacks(2);
-    domain.synchronize();
-    domain.run_callbacks(2);
-    updater.join().expect("the updater");
+    let leader = spawn(move || domain.synchronize());
+    let running = run_on(1);
+    cell.store(Value::new(1));
+    drop(running);
+    leader.join().expect("the leader");
+    run_ripe(domain);
     reader.join().expect("the reader");
-    let pending = domain.stats().callbacks_pending;
-    witness(0, pending == 0);
-    witness(1, pending != 0);
+    drop(cell);
+    drop(owned);
+    runs.has_run(0);
 }
 
 /// A chunk that is full waits for a grace period that begins after it was taken, not for one that
@@ -108,14 +117,13 @@ pub(super) fn a_full_chunk_waits_for_the_next_to_begin() {
     call_on(1, domain);
     let cell = cell(domain);
     let reader = reader(&cell);
-    let theirs = Arc::clone(&cell);
-    let updater = on_cpu(1, move || {
-        theirs.store(Value::new(1));
-        domain.call(|| ());
-    });
-    domain.synchronize();
-    domain.run_callbacks(2);
-    updater.join().expect("the updater");
+    let leader = spawn(move || domain.synchronize());
+    let running = run_on(1);
+    cell.store(Value::new(1));
+    domain.call(|| ());
+    drop(running);
+    leader.join().expect("the leader");
+    run_ripe(domain);
     reader.join().expect("the reader");
 }
 
@@ -281,22 +289,43 @@ pub(super) fn the_end_of_a_domain_in_a_grace_period() {
     runs.has_run(0);
 }
 
-/// The end of a domain waits for callbacks that an executor's thread is running.
-pub(super) fn the_end_of_a_domain_waits_for_batches_in_flight() {
-    let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
+/// The end of a domain waits for callbacks that an executor's thread is running, and for what these
+/// queue.
+fn in_flight(mode: Mode) {
+    let owned = Owned::with(mode, Runner::Executor(&BENCH));
     without_time_limits();
     let domain = owned.get();
     let runs = Runs::new(2);
-    runs.call_on(1, domain, 0);
+    let theirs = Arc::clone(&runs);
+    let address = core::ptr::from_ref(domain).expose_provenance();
+    let running = run_on(1);
+    domain.call(move || {
+        // SAFETY: a callback runs before its domain ends.
+        let domain = unsafe { &*core::ptr::with_exposed_provenance::<Domain>(address) };
+        theirs.call_on(1, domain, 1);
+        theirs.run(0);
+    });
+    drop(running);
     domain.synchronize();
     domain.synchronize();
-    let mut job = take_job().expect("a job");
+    let (state, tasks) = domain.tasks();
+    let (tasks, done) = (Arc::clone(tasks), state.grace_periods.rounds.done());
     let other = spawn(move || {
-        job.run();
+        tasks.run_ripe(done, 1);
     });
     drop(owned);
     runs.has_run(0);
+    runs.has_run(1);
     other.join().expect("the other");
+}
+
+pub(super) fn the_end_of_a_domain_waits_for_batches_in_flight() {
+    in_flight(ALL_THREADS);
+}
+
+/// The same without sequences.
+pub(super) fn the_end_waits_for_batches_without_sequences() {
+    in_flight(Mode::Atomics);
 }
 
 /// Obligation 5 for tasks: either whoever does the work sees what there is to do, or whoever wants it

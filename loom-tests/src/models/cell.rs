@@ -99,32 +99,42 @@ pub(super) fn an_update_meets_a_reader() {
 /// Whoever gets a value that another has published may look at it.
 pub(super) fn two_owners_of_replaced_values() {
     let domain = Owned::new(ALL_THREADS);
-    let cell = cell(&domain, Value::new(0));
+    let cell = arcs(&domain);
     let theirs = Arc::clone(&cell);
-    let other = thread::spawn(move || theirs.replace(Value::new(1)).read());
-    let first = cell.replace(Value::new(2)).read();
+    let other = on_cpu(1, move || theirs.swap(Arc::new(Value::new(1))).read());
+    let running = run_on(0);
+    let first = cell.swap(Arc::new(Value::new(2))).read();
+    drop(running);
     let second = other.join().expect("the other");
     assert_ne!(first, second, "one value for two");
 }
 
+/// A cell of an `Arc`.
+fn arcs(domain: &Owned) -> Arc<RcuArc<Value, &'static Domain>> {
+    Arc::new(RcuCell::new_in(Arc::new(Value::new(0)), domain.get()))
+}
+
 /// An `Arc` that is kept is there after its section, and after the cell has got another.
 pub(super) fn a_kept_value_outlives_its_cell() {
-    let domain = Owned::new(ALL_THREADS);
-    let cell: Arc<RcuArc<Value, &'static Domain>> =
-        Arc::new(RcuCell::new_in(Arc::new(Value::new(0)), domain.get()));
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let cell = arcs(&owned);
     let theirs = Arc::clone(&cell);
-    let reader = on_cpu(0, move || {
-        let kept = theirs.load_full();
-        step();
-        kept.read()
+    let updater = thread::spawn(move || {
+        let running = run_on(1);
+        let old = theirs.swap(Arc::new(Value::new(1)));
+        drop(running);
+        assert_eq!(old.read(), 0);
+        drop(old);
+        domain.barrier();
     });
-    let running = run_on(1);
-    let old = cell.swap(Arc::new(Value::new(1)));
+    let running = run_on(0);
+    let kept = cell.load_full();
+    step();
+    kept.read();
     drop(running);
-    assert_eq!(old.read(), 0);
-    drop(old);
-    domain.get().barrier();
-    reader.join().expect("the reader");
+    drop(kept);
+    updater.join().expect("the updater");
 }
 
 /// One of two exchanges of the same value succeeds; the other sees why.

@@ -6,7 +6,7 @@ use super::domains::{Owned, on_cpu};
 use super::{World, on};
 use crate::domain::Domain;
 use crate::grace_period::GracePeriods;
-use crate::machine::{self, ALL_THREADS, Ordering, Source, Value, fork, run_on};
+use crate::machine::{self, ALL_THREADS, Mode, Ordering, Source, Value, fork, run_on};
 use crate::rcu::{Rcu, RcuCell};
 use crate::readers::{Readers, Token};
 
@@ -67,7 +67,27 @@ pub(super) fn two_threads_set_up() {
 
 /// A reader and an updater both find a domain that nobody has used, as it ships.
 pub(super) fn two_threads_use_a_domain_first() {
+    two_threads(ALL_THREADS);
+}
+
+/// The same without sequences.
+pub(super) fn two_threads_use_a_domain_without_sequences() {
+    two_threads(Mode::Atomics);
+}
+
+/// A callback is queued while another thread sets the domain up.
+pub(super) fn a_callback_meets_the_first_use() {
     let owned = Owned::unused(ALL_THREADS);
+    let domain = owned.get();
+    let other = on_cpu(0, move || domain.call(|| ()));
+    let running = run_on(1);
+    drop(domain.read_lock());
+    drop(running);
+    other.join().expect("the other");
+}
+
+fn two_threads(mode: Mode) {
+    let owned = Owned::unused(mode);
     let domain = owned.get();
     let cell: Arc<Rcu<Value, &'static Domain>> = Arc::new(RcuCell::new_in(Value::new(0), domain));
     let theirs = Arc::clone(&cell);
@@ -78,6 +98,23 @@ pub(super) fn two_threads_use_a_domain_first() {
     drop(cell.replace(Value::new(1)));
     let grace_period = other.join().expect("the other");
     domain.poll(&grace_period);
+}
+
+/// A callback forks. The child is not inside of it, and does not run what the parent has queued.
+pub(super) fn a_callback_forks() {
+    let owned = Owned::new(Mode::Atomics);
+    let domain = owned.get();
+    let running = run_on(0);
+    domain.call(move || {
+        fork();
+        domain.call(|| ());
+        domain.barrier();
+    });
+    domain.call(|| panic!("the parent's"));
+    domain.synchronize();
+    domain.run_callbacks(4);
+    drop(running);
+    assert_eq!(domain.stats().callbacks_run, 1);
 }
 
 /// A child finds zeroes and gets other counters, so neither the parent's open sections nor the end

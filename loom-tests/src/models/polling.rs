@@ -1,6 +1,7 @@
 //! Grace periods that nobody blocks for: the worker's turns, and who meets it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use loom::thread;
@@ -10,8 +11,8 @@ use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
 use crate::callbacks::Runner;
 use crate::machine::{
-    self, ALL_THREADS, Mode, Ordering, Source, Watch, pokes, process, run_on, step, survive,
-    without_time_limits, worker_sleep,
+    self, ALL_THREADS, AtomicU32, Mode, Ordering, Source, Watch, futex_wait, futex_wake, pokes,
+    process, run_on, step, survive, without_time_limits, worker_sleep,
 };
 use crate::worker;
 
@@ -212,6 +213,25 @@ pub(super) fn the_worker_is_handed_more() {
     for _ in 0..2 {
         let grace_period = domain.start_poll();
         assert!(grace_period.wait_timeout(Duration::MAX), "not over");
+    }
+    drop(owned);
+    machine::exit();
+}
+
+/// The worker as it ships runs callbacks, which nobody else does, asleep before or about to be.
+pub(super) fn the_worker_runs_callbacks() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    let domain = owned.get();
+    for _ in 0..2 {
+        let done = Arc::new(AtomicU32::new(0));
+        let theirs = Arc::clone(&done);
+        domain.call(move || {
+            theirs.store(1, Ordering::Release);
+            futex_wake(&theirs, 1);
+        });
+        while done.load(Ordering::Acquire) == 0 {
+            futex_wait(&done, 0, None);
+        }
     }
     drop(owned);
     machine::exit();
