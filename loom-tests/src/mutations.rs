@@ -264,7 +264,6 @@ pub const MUTANTS: &[Mutant] = &[
     source!("5", "told before the mark is taken away", "the_worker_hears_of_every_leader",
         ROUNDS: "«rounds.watched.store(0, Ordering::Relaxed);\n            machine::poke_worker();»" => "machine::poke_worker(); rounds.watched.store(0, Ordering::Relaxed);"),
 
-    kernel("8", "kernel: the sequence that replaces a chunk goes on", "a_barrier_waits_for_a_chunk_on_its_way", Fault::ReplaceGoesOn),
     kernel("8", "kernel: the sequence that appends goes on", "what_a_flip_collects_waits_for_the_next", Fault::AppendGoesOn),
     source!("8", "run after the grace period that collects", "what_a_flip_collects_waits_for_the_next",
         SEALING: "«rounds.done() + 2»" => "rounds.done() + 1"),
@@ -309,10 +308,6 @@ pub const MUTANTS: &[Mutant] = &[
         QUEUE: "for stripe in «0..self.stripes()» {\n            let mut inner" => "0..1"),
     source!("end", "what is in slots is left", "the_end_of_a_domain_runs_what_is_left",
         DOMAIN: "«callbacks::finish(state.as_ref(), tasks);»" => ""),
-    source!("end", "what is in slots is not looked for again", "the_end_of_a_domain_waits_for_batches_in_flight",
-        DRAIN: "else if !«state.grace_periods.readers.any_chunk()»" => "false"),
-    source!("end", "what is under the locks is not looked for again", "the_end_waits_for_batches_without_sequences",
-        DRAIN: "any_chunk() && «queue.loose() == 0»" => "true"),
     source!("end", "the other period's slots are forgotten", "the_end_of_a_domain_in_a_grace_period",
         READERS: "[word.get(), «word.get() ^ machine::PERIOD_BIT»]" => "word.get()"),
     source!("end", "batches in flight are not waited for", "the_end_of_a_domain_waits_for_batches_in_flight",
@@ -351,8 +346,6 @@ pub const MUTANTS: &[Mutant] = &[
         DOMAIN: "made.as_ptr(),\n            «Ordering::AcqRel»," => "Ordering::Relaxed"),
     source!("set-up", "the first state is not acquired", "two_threads_use_a_domain_first",
         DOMAIN: "Ordering::AcqRel,\n            «Ordering::Acquire»," => "Ordering::Relaxed"),
-    source!("set-up", "the last state wins", "two_threads_use_a_domain_first",
-        DOMAIN: "Err(first) => {\n                // SAFETY: ours was not published; the first one is as in `state`.\n                unsafe {\n                    State::free(made);\n                    «&*first»" => "made.as_ref()"),
     source!("set-up", "the tasks are loaded relaxed", "two_threads_use_a_domain_first",
         DOMAIN: "unsafe { self.tasks.load(«Ordering::Acquire»).as_ref() }" => "Ordering::Relaxed"),
     source!("set-up", "the tasks are published relaxed", "two_threads_use_a_domain_first",
@@ -472,6 +465,19 @@ pub const UNSEEN: &[(&str, &str)] = &[
     (
         "load buffering: a section's load that returns a store from after the grace period",
         "loom never makes a load return a later store: litmus/section-lb.litmus",
+    ),
+    (
+        "the sequence that replaces a chunk goes on after an interrupt",
+        "the model of a chunk on its way needs one preemption more for it, and then finds a wait of \
+         `barrier` that a time limit ends by design; the sequence's own test is in `rseq-ops`",
+    ),
+    (
+        "whoever comes second to a new domain keeps a state of its own",
+        "three preemptions, with which the model takes too long",
+    ),
+    (
+        "what callbacks queue while their domain ends is not looked for again",
+        "only unsafe code has a domain then",
     ),
     (
         "an update without a section, so that an address is used again (ABA)",

@@ -289,43 +289,22 @@ pub(super) fn the_end_of_a_domain_in_a_grace_period() {
     runs.has_run(0);
 }
 
-/// The end of a domain waits for callbacks that an executor's thread is running, and for what these
-/// queue.
-fn in_flight(mode: Mode) {
-    let owned = Owned::with(mode, Runner::Executor(&BENCH));
+/// The end of a domain waits for callbacks that an executor's thread is running.
+pub(super) fn the_end_of_a_domain_waits_for_batches_in_flight() {
+    let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
     without_time_limits();
     let domain = owned.get();
     let runs = Runs::new(2);
-    let theirs = Arc::clone(&runs);
-    let address = core::ptr::from_ref(domain).expose_provenance();
-    let running = run_on(1);
-    domain.call(move || {
-        // SAFETY: a callback runs before its domain ends.
-        let domain = unsafe { &*core::ptr::with_exposed_provenance::<Domain>(address) };
-        theirs.call_on(1, domain, 1);
-        theirs.run(0);
-    });
-    drop(running);
+    runs.call_on(1, domain, 0);
     domain.synchronize();
     domain.synchronize();
-    let (state, tasks) = domain.tasks();
-    let (tasks, done) = (Arc::clone(tasks), state.grace_periods.rounds.done());
+    let mut job = take_job().expect("a job");
     let other = spawn(move || {
-        tasks.run_ripe(done, 1);
+        job.run();
     });
     drop(owned);
     runs.has_run(0);
-    runs.has_run(1);
     other.join().expect("the other");
-}
-
-pub(super) fn the_end_of_a_domain_waits_for_batches_in_flight() {
-    in_flight(ALL_THREADS);
-}
-
-/// The same without sequences.
-pub(super) fn the_end_waits_for_batches_without_sequences() {
-    in_flight(Mode::Atomics);
 }
 
 /// Obligation 5 for tasks: either whoever does the work sees what there is to do, or whoever wants it
