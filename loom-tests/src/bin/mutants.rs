@@ -24,8 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What of the package a mutant's package has too.
 const OURS: &[&str] = &[
+    "global.rs",
     "lib.rs",
     "mutations.rs",
+    "stall.rs",
+    "trace.rs",
     "machine",
     "models",
     "percpu",
