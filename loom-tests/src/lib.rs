@@ -15,6 +15,8 @@
     unexpected_cfgs,
     unfulfilled_lint_expectations
 )]
+// Loom's threads are all one.
+#![allow(clippy::arc_with_non_send_sync)]
 // Their documentation is made where they ship.
 #![allow(
     missing_docs,

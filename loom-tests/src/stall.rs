@@ -9,7 +9,7 @@ use crate::tasks::Tasks;
 
 /// Nothing is reported.
 #[derive(Debug, Default)]
-pub(crate) struct Clock;
+pub(crate) struct Clock {}
 
 /// What a caller that waits for a grace period does besides. The time is over whenever a model says
 /// so.
