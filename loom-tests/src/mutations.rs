@@ -342,7 +342,7 @@ pub const MUTANTS: &[Mutant] = &[
 
     source!("8, J", "without sequences, the next to end, not to begin", "a_chunk_of_a_stripe_waits_for_the_next_to_begin",
         CALLBACKS: "let join = || «state.grace_periods.rounds.join()»;\n        let first" => "state.grace_periods.rounds.done() + 1"),
-    source!("barrier", "the ticket is taken after the chunk has left its slot", "a_barrier_waits_for_a_chunk_on_its_way",
+    source!("barrier", "the ticket is taken after the chunk has left its slot", "a_barrier_finds_a_chunk_on_its_way",
         CALLBACKS: "let ticket = «(end != 0).then(|| queue.ticket(cpu))»;" => "None",
         CALLBACKS: "if let Some(ticket) = «ticket» {\n            // SAFETY" => "(end != 0).then(|| queue.ticket(cpu))"),
     source!("barrier", "a ticket that was not used stays out", "a_barrier_waits_for_a_chunk_on_its_way",

@@ -173,12 +173,13 @@ models! {
     cell::two_owners_of_replaced_values, 2, "cell", "2 callers";
     cell::a_kept_value_outlives_its_cell, 2, "cell", "1, 1 callback";
     cell::one_of_two_exchanges_succeeds, 2, "cell", "2 updaters", "one succeeds", "both do";
-    callbacks::what_a_flip_collects_waits_for_the_next, 2, "8", "1, 1, 2 callbacks";
-    callbacks::a_full_chunk_waits_for_the_next_to_begin, 2, "8 (J)", "1, 1, 3 callbacks";
+    callbacks::what_a_flip_collects_waits_for_the_next, 4, "8", "1, 1, 2 callbacks";
+    callbacks::a_full_chunk_waits_for_the_next_to_begin, 3, "8 (J)", "1, 1, 3 callbacks";
     callbacks::a_chunk_of_a_stripe_waits_for_the_next_to_begin, 2, "8 (J)", "1, 1, 2 callbacks";
-    callbacks::a_barrier_waits_for_batches_in_flight, 2, "barrier", "2 threads, 2 callbacks";
+    callbacks::a_barrier_waits_for_batches_in_flight, 3, "barrier", "2 threads, 2 callbacks";
     callbacks::a_barrier_waits_for_every_cpu, 2, "barrier", "2 barriers, 2 callbacks";
     callbacks::a_barrier_waits_for_a_chunk_on_its_way, 2, "barrier, 8", "2 threads, 3 callbacks";
+    callbacks::a_barrier_finds_a_chunk_on_its_way, 3, "barrier, 8", "2 threads, 3 callbacks";
     callbacks::a_barrier_without_sequences, 2, "barrier", "2 threads, 3 callbacks";
     callbacks::the_end_of_a_domain_runs_what_is_left, 2, "end", "6 callbacks";
     callbacks::the_end_of_a_domain_without_sequences, 2, "end", "4 callbacks";
@@ -190,7 +191,7 @@ models! {
     polling::a_cookie_is_over_after_the_sections, 2, "3, polling", "1, 2 by 3", "it is over at once", "it is not", "it is over after another's";
     polling::the_worker_drives_a_grace_period, 1, "5, worker", "1, 1 by 2";
     polling::the_worker_is_handed_more, 2, "5, worker", "0, 2 by 2";
-    polling::the_worker_runs_callbacks, 1, "5, worker", "2 callbacks by 2";
+    polling::the_worker_runs_callbacks, 2, "5, worker", "2 callbacks by 2";
     polling::two_threads_start_the_worker, 2, "set-up", "2 threads, 1";
     first_use::two_threads_use_a_domain_first, 2, "set-up", "1, 1 by 2";
     first_use::two_threads_use_a_domain_without_sequences, 2, "set-up", "1, 1 by 2";
