@@ -271,6 +271,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("5", "told before the mark is taken away", "the_worker_hears_of_every_leader",
         ROUNDS: "«rounds.watched.store(0, Ordering::Relaxed);\n            machine::poke_worker();»" => "machine::poke_worker(); rounds.watched.store(0, Ordering::Relaxed);"),
 
+    kernel("8", "kernel: the sequence that replaces a chunk goes on", "a_barrier_waits_for_a_chunk_on_its_way", Fault::ReplaceGoesOn),
     kernel("8", "kernel: the sequence that appends goes on", "what_a_flip_collects_waits_for_the_next", Fault::AppendGoesOn),
     source!("8", "run after the grace period that collects", "what_a_flip_collects_waits_for_the_next",
         SEALING: "«rounds.done() + 2»" => "rounds.done() + 1"),
@@ -342,7 +343,7 @@ pub const MUTANTS: &[Mutant] = &[
 
     source!("8, J", "without sequences, the next to end, not to begin", "a_chunk_of_a_stripe_waits_for_the_next_to_begin",
         CALLBACKS: "let join = || «state.grace_periods.rounds.join()»;\n        let first" => "state.grace_periods.rounds.done() + 1"),
-    source!("barrier", "the ticket is taken after the chunk has left its slot", "a_barrier_finds_a_chunk_on_its_way",
+    source!("barrier", "the ticket is taken after the chunk has left its slot", "a_barrier_waits_for_a_chunk_on_its_way",
         CALLBACKS: "let ticket = «(end != 0).then(|| queue.ticket(cpu))»;" => "None",
         CALLBACKS: "if let Some(ticket) = «ticket» {\n            // SAFETY" => "(end != 0).then(|| queue.ticket(cpu))"),
     source!("barrier", "a ticket that was not used stays out", "a_barrier_waits_for_a_chunk_on_its_way",
@@ -541,11 +542,6 @@ pub const UNSEEN: &[(&str, &str)] = &[
     (
         "load buffering: a section's load that returns a store from after the grace period",
         "loom never makes a load return a later store: litmus/section-lb.litmus",
-    ),
-    (
-        "the sequence that replaces a chunk goes on after an interrupt",
-        "the model of a chunk on its way needs one preemption more for it, and then finds a wait of \
-         `barrier` that a time limit ends by design; the sequence's own test is in `rseq-ops`",
     ),
     (
         "whoever comes second to a new domain keeps a state of its own",

@@ -181,19 +181,10 @@ pub(super) fn a_barrier_waits_for_every_cpu() {
     other.join().expect("the other");
 }
 
-/// A barrier waits for a chunk that its CPU is just taking out of its slot.
+/// A barrier waits for a chunk that its CPU is just taking out of its slot. It may have to look again
+/// after a while: nobody tells it that the chunk is sealed.
 pub(super) fn a_barrier_waits_for_a_chunk_on_its_way() {
-    barrier_and_a_full_chunk(without_time_limits);
-}
-
-/// The same where it may look again after a while.
-pub(super) fn a_barrier_finds_a_chunk_on_its_way() {
-    barrier_and_a_full_chunk(|| ());
-}
-
-fn barrier_and_a_full_chunk(limits: fn()) {
     let owned = Owned::new(ALL_THREADS);
-    limits();
     let domain = owned.get();
     let runs = Runs::new(3);
     runs.call_on(1, domain, 0);

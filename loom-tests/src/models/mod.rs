@@ -178,8 +178,7 @@ models! {
     callbacks::a_chunk_of_a_stripe_waits_for_the_next_to_begin, 2, "8 (J)", "1, 1, 2 callbacks";
     callbacks::a_barrier_waits_for_batches_in_flight, 3, "barrier", "2 threads, 2 callbacks";
     callbacks::a_barrier_waits_for_every_cpu, 2, "barrier", "2 barriers, 2 callbacks";
-    callbacks::a_barrier_waits_for_a_chunk_on_its_way, 2, "barrier, 8", "2 threads, 3 callbacks";
-    callbacks::a_barrier_finds_a_chunk_on_its_way, 3, "barrier, 8", "2 threads, 3 callbacks";
+    callbacks::a_barrier_waits_for_a_chunk_on_its_way, 3, "barrier, 8", "2 threads, 3 callbacks";
     callbacks::a_barrier_without_sequences, 2, "barrier", "2 threads, 3 callbacks";
     callbacks::the_end_of_a_domain_runs_what_is_left, 2, "end", "6 callbacks";
     callbacks::the_end_of_a_domain_without_sequences, 2, "end", "4 callbacks";
