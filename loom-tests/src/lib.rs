@@ -1,24 +1,61 @@
 //! Loom models of the sources that `urcu-percpu` ships.
 //!
-//! `readers.rs`, `rounds.rs`, `grace_period.rs`, `callbacks/sealing.rs` and the stack of `rseq-ops`
-//! are compiled unchanged, against an emulated kernel ([`machine`]) in the place of the real one. [`MODELS`] lists what runs on it; the program
-//! `mutants` shows that the models would notice if something were missing.
+//! All of `urcu/src` but what is named below, and the stack of `rseq-ops`, are compiled unchanged,
+//! against an emulated kernel ([`machine`]) in the place of the real one. [`MODELS`] lists what runs
+//! on it; the program `mutants` shows that the models would notice if something were missing.
+//!
+//! Not compiled are `machine.rs`, which this replaces; `stall.rs` and `trace.rs`, which look at clocks
+//! and keep a table for messages; and `global.rs`, which is a static.
 
-// The shipped sources have functions that no model needs.
-#![allow(dead_code)]
+// The shipped sources have functions that no model needs, and features.
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    unexpected_cfgs,
+    unfulfilled_lint_expectations
+)]
+// Loom's threads are all one.
+#![allow(clippy::arc_with_non_send_sync)]
+// Their documentation is made where they ship.
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    clippy::missing_panics_doc,
+    clippy::missing_errors_doc
+)]
 
-#[path = "../../urcu/src/grace_period.rs"]
-mod grace_period;
+mod global;
 pub mod machine;
 mod models;
 pub mod mutations;
 mod percpu;
-#[path = "../../urcu/src/readers.rs"]
-mod readers;
-#[path = "../../urcu/src/rounds.rs"]
-mod rounds;
-#[path = "../../urcu/src/callbacks/sealing.rs"]
-mod sealing;
+mod stall;
+mod trace;
+
+/// What `urcu-percpu` ships.
+#[path = "../../urcu/src"]
+mod shipped {
+    pub(crate) mod callbacks;
+    pub(crate) mod domain;
+    pub(crate) mod fork;
+    pub(crate) mod grace_period;
+    pub(crate) mod polling;
+    pub(crate) mod rcu;
+    pub(crate) mod readers;
+    pub(crate) mod rounds;
+    pub(crate) mod stats;
+    pub(crate) mod tasks;
+    pub(crate) mod worker;
+}
+use shipped::{
+    callbacks, domain, fork, grace_period, polling, rcu, readers, rounds, stats, tasks, worker,
+};
+// The paths that the sources' documentation and signatures use.
+use callbacks::{Budget, Runner};
+use domain::Domain;
+use rcu::Rcu;
+use stats::Stats;
 
 pub use models::{MODELS, Model};
 

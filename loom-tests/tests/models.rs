@@ -2,7 +2,7 @@
 //! loom's models share the processor badly with each other, and their numbers of executions are
 //! worth a look (`--nocapture`).
 
-use urcu_loom_tests::mutations::MUTANTS;
+use urcu_loom_tests::mutations::{FILES, MUTANTS, unheld};
 use urcu_loom_tests::{MODELS, row};
 
 /// The README's row of a model without the number of executions, and that number.
@@ -49,4 +49,20 @@ fn every_mutant_has_a_model_that_must_catch_it() {
             mutant.model
         );
     }
+}
+
+#[test]
+fn every_ordering_has_a_mutant_or_a_reason() {
+    let sources: Vec<(&'static str, String)> = FILES
+        .iter()
+        .map(|file| {
+            let path = format!("{}/../urcu/src/{file}", env!("CARGO_MANIFEST_DIR"));
+            (*file, std::fs::read_to_string(path).expect("a source"))
+        })
+        .collect();
+    let unheld = unheld(&sources);
+    assert!(
+        unheld.is_empty(),
+        "neither weakened by a mutant nor in `mutations::KEPT`: {unheld:#?}"
+    );
 }

@@ -31,24 +31,20 @@ pub(crate) use record::Callback;
 
 use core::any::Any;
 use core::cell::Cell;
+use core::panic::AssertUnwindSafe;
 use core::ptr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
+use core::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
+use core::time::Duration;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
-
-use rseq_ops::ops::Appended;
 
 use crate::domain::{Domain, State};
+use crate::fork;
+use crate::machine::{self, Appended, Instant, SOME, catch_unwind};
 use crate::stall::Watch;
 use crate::tasks::Tasks;
 use crate::trace;
-use crate::{fork, machine};
 use chunk::Chunk;
-use queue::{Batch, SOME, Which};
-
-/// Bytes of a chunk, for the sequences.
-pub(crate) use chunk::SIZE as CHUNK;
+use queue::{Batch, Which};
 
 /// How often a sequence is tried before the stripe's lock is taken.
 const ATTEMPTS: u32 = 16;
@@ -130,7 +126,7 @@ struct Frame {
     outer: *const Frame,
 }
 
-thread_local! {
+machine::thread_local! {
     // Without a destructor: it is there as long as the thread is.
     static FRAMES: Cell<*const Frame> = const { Cell::new(ptr::null()) };
 }
@@ -154,6 +150,7 @@ fn frames<'a>() -> impl Iterator<Item = &'a Frame> {
 
 type Hook = dyn Fn(&(dyn Any + Send)) + Send + Sync;
 
+// The standard library's lock: nothing of ours depends on it, and it is a static.
 static PANIC_HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 
 /// What is called when a callback has panicked, with the payload, after the program's own panic

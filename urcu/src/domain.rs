@@ -3,16 +3,13 @@
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::Arc;
-use std::time::Instant;
-
-use rseq_ops::percpu::Zeroed;
 
 use crate::callbacks::{self, Budget, Callback, Runner};
-use crate::fork::{self, PROCESS};
+use crate::fork;
+use crate::global;
 use crate::grace_period::GracePeriods;
-use crate::machine;
+use crate::machine::{self, AtomicPtr, Instant, Ordering, Zeroed};
 use crate::readers::{Readers, Token};
 use crate::stall::{self, Watch};
 use crate::stats::Stats;
@@ -33,19 +30,19 @@ pub(crate) struct State {
 // SAFETY: integers, atomic and zero at rest, and a pointer that may be null.
 unsafe impl Zeroed for State {}
 
-const _: () = assert!(size_of::<State>() == 128);
-
 impl State {
-    pub(crate) const fn new() -> Self {
-        State {
-            grace_periods: GracePeriods::new(),
-            tasks: AtomicPtr::new(ptr::null_mut()),
+    machine::const_fn! {
+        pub(crate) fn new() -> Self {
+            State {
+                grace_periods: GracePeriods::new(),
+                tasks: AtomicPtr::new(ptr::null_mut()),
+            }
         }
     }
 
     /// The memory is that of one CPU; the other CPUs' is never touched.
     fn allocate(settings: &Settings) -> NonNull<State> {
-        let state = NonNull::new(fork::allocate::<State>()).expect("an address");
+        let state = NonNull::new(machine::allocate::<State>()).expect("an address");
         // SAFETY: zeroes are a state, and nobody else knows it.
         unsafe { state.as_ref() }.set_name(settings);
         state
@@ -79,7 +76,7 @@ impl State {
             if !tasks.is_null() {
                 drop(Box::from_raw(tasks));
             }
-            fork::free(state.as_ptr());
+            machine::free(state.as_ptr());
         }
     }
 
@@ -105,7 +102,7 @@ impl State {
     }
 
     /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
-    fn tasks(&self, settings: &Settings, root: &AtomicPtr<Arc<Tasks>>) -> &Arc<Tasks> {
+    fn tasks(&self, settings: &Settings, root: &Root) -> &Arc<Tasks> {
         match self.existing_tasks() {
             Some(tasks) => tasks,
             None => self.make_tasks(*settings, root),
@@ -114,7 +111,7 @@ impl State {
 
     #[cold]
     #[inline(never)]
-    fn make_tasks(&self, settings: Settings, root: &AtomicPtr<Arc<Tasks>>) -> &Arc<Tasks> {
+    fn make_tasks(&self, settings: Settings, root: &Root) -> &Arc<Tasks> {
         if !self.grace_periods.readers.is_set_up() {
             self.set_up();
         }
@@ -168,8 +165,8 @@ pub(crate) struct Shown<'a>(&'a State);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if ptr::eq(self.0, global_state()) {
-            return write!(f, "{GLOBAL}");
+        if global::is_global(self.0) {
+            return write!(f, "{}", global::global());
         }
         let [address, length] = &self.0.grace_periods.readers.name;
         let address = address.load(Ordering::Acquire);
@@ -188,33 +185,11 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The state of [`global`].
-#[inline(always)]
-pub(crate) fn global_state() -> &'static State {
-    &PROCESS.global
-}
-
-static GLOBAL: Domain = Domain {
-    state: AtomicPtr::new((&raw const PROCESS.global).cast_mut()),
-    root: AtomicPtr::new(ptr::null_mut()),
-    settings: Settings {
-        name: Some("global"),
-        ..Settings::DEFAULT
-    },
-};
-
-/// The domain that the free functions and [`Rcu::new`](crate::Rcu::new) use.
-///
-/// Its read-side sections are a little cheaper than those of other domains, because its state is
-/// at an address that the compiler knows.
-pub fn global() -> &'static Domain {
-    &GLOBAL
-}
-
 /// A set of read-side sections and the grace periods that wait for them.
 ///
 /// A grace period waits for the sections of its own domain alone. Use a domain of your own where
-/// sections are long, so that they do not delay others' grace periods; else use [`global`].
+/// sections are long, so that they do not delay others' grace periods; else use
+/// [`global`](crate::global).
 ///
 /// A `Domain` costs some words until its first use, then 128 bytes and 64 for each CPU that reads, in
 /// pages that domains share; less than a kilobyte more from the first grace period on.
@@ -237,9 +212,12 @@ pub struct Domain {
     state: AtomicPtr<State>,
     /// The state's tasks again, for leak checkers alone: LeakSanitizer does not look for pointers
     /// in mappings, and the state lies in one.
-    root: AtomicPtr<Arc<Tasks>>,
+    root: Root,
     settings: Settings,
 }
+
+/// Orders nothing, and nobody reads it: the models leave it out.
+type Root = core::sync::atomic::AtomicPtr<Arc<Tasks>>;
 
 /// What is said about a domain when it is made.
 #[derive(Clone, Copy, Debug)]
@@ -258,20 +236,33 @@ impl Settings {
 }
 
 impl Domain {
-    /// A domain without a name. Can be used in a `static`.
-    pub const fn new() -> Self {
-        Domain {
-            state: AtomicPtr::new(ptr::null_mut()),
-            root: AtomicPtr::new(ptr::null_mut()),
-            settings: Settings::DEFAULT,
+    machine::const_fn! {
+        /// A domain without a name. Can be used in a `static`.
+        pub fn new() -> Self {
+            Domain {
+                state: AtomicPtr::new(ptr::null_mut()),
+                root: Root::new(ptr::null_mut()),
+                settings: Settings::DEFAULT,
+            }
         }
     }
 
-    /// A domain with a name for messages.
-    pub const fn named(name: &'static str) -> Self {
-        let mut domain = Domain::new();
-        domain.settings.name = Some(name);
-        domain
+    machine::const_fn! {
+        /// A domain with a name for messages.
+        pub fn named(name: &'static str) -> Self {
+            let mut domain = Domain::new();
+            domain.settings.name = Some(name);
+            domain
+        }
+    }
+
+    machine::const_fn! {
+        /// The one whose state is a part of the process.
+        pub(crate) fn of_process(state: *const State) -> Self {
+            let mut domain = Domain::named("global");
+            domain.state = AtomicPtr::new(state.cast_mut());
+            domain
+        }
     }
 
     /// The same with another [`Runner`] of its callbacks.
@@ -578,46 +569,4 @@ impl fmt::Debug for ReadGuard<'_> {
             .field("domain", &format_args!("{}", self.domain()))
             .finish_non_exhaustive()
     }
-}
-
-/// Begins a read-side section of the [`global`] domain; see [`Domain::read_lock`].
-///
-/// ```
-/// let config = urcu::Rcu::new(String::from("old"));
-/// let guard = urcu::read_lock();
-/// assert_eq!(config.load(&guard), "old");
-/// ```
-#[inline(always)]
-#[track_caller]
-pub fn read_lock() -> ReadGuard<'static> {
-    global_state().read_lock()
-}
-
-/// Waits for a grace period of the [`global`] domain; see [`Domain::synchronize`].
-pub fn synchronize() {
-    GLOBAL.synchronize();
-}
-
-/// Runs `f` after a grace period of the [`global`] domain; see [`Domain::call`].
-///
-/// ```
-/// urcu::call(|| println!("a grace period has passed"));
-/// urcu::barrier();
-/// ```
-pub fn call(f: impl FnOnce() + Send + 'static) {
-    GLOBAL.call(f);
-}
-
-/// Drops `value` after a grace period of the [`global`] domain; see [`Domain::defer_drop`].
-///
-/// ```
-/// urcu::defer_drop(vec![1, 2, 3]);
-/// ```
-pub fn defer_drop<T: Send + 'static>(value: T) {
-    GLOBAL.defer_drop(value);
-}
-
-/// Waits until all callbacks queued on the [`global`] domain have run; see [`Domain::barrier`].
-pub fn barrier() {
-    GLOBAL.barrier();
 }

@@ -11,11 +11,8 @@
 //! What cannot be zero (collections, locks of the standard library) is on the heap, behind
 //! pointers that are wiped: the child leaks it and makes its own.
 
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
-
-use rseq_ops::percpu::{Allocator, Fork, PerCpu, Zeroed};
-
 use crate::domain::State;
+use crate::machine::{self, AtomicPtr, AtomicU32, AtomicU64, Ordering, process};
 use crate::rounds::Rounds;
 use crate::worker::Worker;
 
@@ -40,98 +37,36 @@ pub(crate) struct Process {
     incarnation: AtomicU64,
 }
 
-pub(crate) static PROCESS: Process = Process {
-    global: State::new(),
-    barriers: Rounds::new(),
-    worker: AtomicPtr::new(core::ptr::null_mut()),
-    poked: AtomicU32::new(0),
-    worker_sleeps: AtomicU32::new(0),
-    worker_started: AtomicU32::new(0),
-    hook_lock: AtomicU32::new(0),
-    incarnation: AtomicU64::new(0),
-};
-
-/// A number that differs between a process and the children it forked. Async-signal-safe.
-pub(crate) fn incarnation() -> u64 {
-    /// Not wiped: the last number that was taken.
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let known = PROCESS.incarnation.load(Ordering::Acquire);
-    if known != 0 {
-        return known;
-    }
-    // Before anything is stored there.
-    wipe_on_fork();
-    // Taken before it is in force: a child that is forked in between must not take it again.
-    let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-    PROCESS
-        .incarnation
-        .compare_exchange(0, next, Ordering::AcqRel, Ordering::Acquire)
-        .map_or_else(|first| first, |_| next)
-}
-
-/// Makes the kernel wipe [`PROCESS`] in children. Where it cannot (another system, pages that are
-/// larger than expected), children inherit the parent's state, as the documentation says.
-fn wipe_on_fork() {
-    #[cfg(all(target_os = "linux", not(miri)))]
-    // SAFETY: advice about memory that is ours alone: whole pages, or the kernel would wipe what
-    // else is in them. errno is put back, because this also runs in signal handlers.
-    unsafe {
-        let page = libc::getauxval(libc::AT_PAGESZ) as usize;
-        if page != 0 && align_of::<Process>().is_multiple_of(page) {
-            let errno = libc::__errno_location();
-            let before = *errno;
-            libc::madvise(
-                (&raw const PROCESS).cast_mut().cast(),
-                size_of::<Process>(),
-                libc::MADV_WIPEONFORK,
-            );
-            *errno = before;
+impl Process {
+    machine::const_fn! {
+        /// All zeroes.
+        pub(crate) fn new() -> Self {
+            Process {
+                global: State::new(),
+                barriers: Rounds::new(),
+                worker: AtomicPtr::new(core::ptr::null_mut()),
+                poked: AtomicU32::new(0),
+                worker_sleeps: AtomicU32::new(0),
+                worker_started: AtomicU32::new(0),
+                hook_lock: AtomicU32::new(0),
+                incarnation: AtomicU64::new(0),
+            }
         }
     }
 }
 
-/// Where domains keep their state and counters: small objects that share pages.
-fn memory() -> &'static Allocator {
-    static WIPED: Allocator = Allocator::new(Fork::Wipe);
-    static KEPT: Allocator = Allocator::new(Fork::Keep);
-    static DECIDED: AtomicPtr<Allocator> = AtomicPtr::new(core::ptr::null_mut());
-    let decided = DECIDED.load(Ordering::Acquire);
-    // SAFETY: null or one of the two statics.
-    if let Some(decided) = unsafe { decided.as_ref() } {
-        return decided;
+/// A number that differs between a process and the children it forked. Async-signal-safe.
+pub(crate) fn incarnation() -> u64 {
+    let known = process().incarnation.load(Ordering::Acquire);
+    if known != 0 {
+        return known;
     }
-    let found = match PerCpu::<AtomicU64>::zeroed(&WIPED) {
-        Ok(_) => &WIPED,
-        Err(_) => &KEPT,
-    };
-    // Should two first uses disagree, the first stays.
-    let first = DECIDED.compare_exchange(
-        core::ptr::null_mut(),
-        core::ptr::from_ref(found).cast_mut(),
-        Ordering::AcqRel,
-        Ordering::Acquire,
-    );
-    match first {
-        Ok(_) => found,
-        // SAFETY: one of the two statics.
-        Err(first) => unsafe { &*first },
-    }
-}
-
-/// One zeroed `T` for each possible CPU, for good or until [`free`]. Async-signal-safe.
-///
-/// # Panics
-/// If there is no memory.
-pub(crate) fn allocate<T: Zeroed>() -> *mut T {
-    match PerCpu::zeroed(memory()) {
-        Ok(object) => object.into_base(),
-        Err(error) => panic!("no memory for an RCU domain: {error}"),
-    }
-}
-
-/// # Safety
-/// From [`allocate`], in this process or its parent's copy, and not used any more.
-pub(crate) unsafe fn free<T>(base: *mut T) {
-    // SAFETY: the caller's.
-    drop(unsafe { PerCpu::from_base(memory(), base) });
+    // Before anything is stored there.
+    machine::wipe_on_fork();
+    // Taken before it is in force: a child that is forked in between must not take it again.
+    let next = machine::next_incarnation();
+    process()
+        .incarnation
+        .compare_exchange(0, next, Ordering::AcqRel, Ordering::Acquire)
+        .map_or_else(|first| first, |_| next)
 }

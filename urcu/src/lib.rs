@@ -63,6 +63,7 @@ mod callbacks;
 pub mod docs;
 mod domain;
 mod fork;
+mod global;
 mod grace_period;
 mod machine;
 mod polling;
@@ -79,7 +80,8 @@ mod trace;
 mod worker;
 
 pub use callbacks::{Budget, Executor, Job, Runner, set_callback_panic_hook};
-pub use domain::{Domain, ReadGuard, barrier, call, defer_drop, global, read_lock, synchronize};
+pub use domain::{Domain, ReadGuard};
+pub use global::{barrier, call, defer_drop, global, read_lock, synchronize};
 pub use polling::{GracePeriod, SynchronizeAsync};
 pub use rcu::{
     CompareExchangeError, Global, InDomain, OwningPtr, Payload, Rcu, RcuArc, RcuArcOption, RcuCell,

@@ -1,19 +1,28 @@
-//! What the algorithm needs of the machine it runs on, in one place: atomics, the sequences, the
-//! process-wide barrier, sleeping. The loom models compile `readers`, `rounds`, `grace_period` and the
-//! sealing of callbacks unchanged against another module of this name, which emulates a kernel.
+//! What the library needs of the machine it runs on, in one place: atomics, locks and threads, the
+//! sequences, the process-wide barrier, sleeping, and what a process has once. The loom models compile
+//! all else but `stall`, `trace` and `global` unchanged against another module of this name, which
+//! emulates a kernel; so whatever is concurrency is imported from here.
 
 pub(crate) use core::sync::atomic::{
-    AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    fence,
 };
 pub(crate) use rseq_ops::Handle;
-pub(crate) use rseq_ops::ops::{Appended, Outcome, Record};
+pub(crate) use rseq_ops::ops::{Appended, COPY_MAX, Outcome, Record};
+pub(crate) use rseq_ops::percpu::Zeroed;
+pub(crate) use std::panic::catch_unwind;
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, RwLock};
+pub(crate) use std::time::Instant;
+pub(crate) use std::{thread, thread_local};
 
 pub(crate) use crate::stall::Watch;
 pub(crate) use crate::worker::poke as poke_worker;
 
 /// A function that is `const` here; the models' atomics cannot be made in a constant.
 macro_rules! const_fn {
-    ($visibility:vis fn $($rest:tt)*) => { $visibility const fn $($rest)* };
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        $(#[$attribute])* $visibility const fn $($rest)*
+    };
 }
 pub(crate) use const_fn;
 
@@ -21,11 +30,99 @@ use core::mem::offset_of;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
-use rseq_ops::percpu::{self, PerCpu, Zeroed};
+use rseq_ops::percpu::{self, Allocator, Fork, PerCpu};
 use rseq_ops::{Owner, membarrier};
 
-use crate::fork::{self, PROCESS};
-use crate::rounds::Lead;
+use crate::fork::Process;
+
+/// Bytes of a chunk of callbacks, and its alignment.
+pub(crate) const CHUNK: usize = 4096;
+
+/// How many callbacks are run at a time: fewer than the objects of a size that allocators keep for a
+/// thread (7 in glibc), so that what is freed is what is allocated next.
+pub(crate) const SOME: usize = 6;
+
+pub(crate) static PROCESS: Process = Process::new();
+
+/// What this process has once.
+#[inline(always)]
+pub(crate) fn process() -> &'static Process {
+    &PROCESS
+}
+
+/// One more with each call, in the children of this process too.
+pub(crate) fn next_incarnation() -> u64 {
+    /// Not wiped: the last number that was taken.
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// Makes the kernel wipe [`process`] in children. Where it cannot (another system, pages that are
+/// larger than expected), children inherit the parent's state, as the documentation says.
+pub(crate) fn wipe_on_fork() {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    // SAFETY: advice about memory that is ours alone: whole pages, or the kernel would wipe what
+    // else is in them. errno is put back, because this also runs in signal handlers.
+    unsafe {
+        let page = libc::getauxval(libc::AT_PAGESZ) as usize;
+        if page != 0 && align_of::<Process>().is_multiple_of(page) {
+            let errno = libc::__errno_location();
+            let before = *errno;
+            libc::madvise(
+                (&raw const PROCESS).cast_mut().cast(),
+                size_of::<Process>(),
+                libc::MADV_WIPEONFORK,
+            );
+            *errno = before;
+        }
+    }
+}
+
+/// Where domains keep their state and counters: small objects that share pages.
+fn memory() -> &'static Allocator {
+    static WIPED: Allocator = Allocator::new(Fork::Wipe);
+    static KEPT: Allocator = Allocator::new(Fork::Keep);
+    static DECIDED: AtomicPtr<Allocator> = AtomicPtr::new(core::ptr::null_mut());
+    let decided = DECIDED.load(Ordering::Acquire);
+    // SAFETY: null or one of the two statics.
+    if let Some(decided) = unsafe { decided.as_ref() } {
+        return decided;
+    }
+    let found = match PerCpu::<AtomicU64>::zeroed(&WIPED) {
+        Ok(_) => &WIPED,
+        Err(_) => &KEPT,
+    };
+    // Should two first uses disagree, the first stays.
+    let first = DECIDED.compare_exchange(
+        core::ptr::null_mut(),
+        core::ptr::from_ref(found).cast_mut(),
+        Ordering::AcqRel,
+        Ordering::Acquire,
+    );
+    match first {
+        Ok(_) => found,
+        // SAFETY: one of the two statics.
+        Err(first) => unsafe { &*first },
+    }
+}
+
+/// One zeroed `T` for each possible CPU, for good or until [`free`]. Async-signal-safe.
+///
+/// # Panics
+/// If there is no memory.
+pub(crate) fn allocate<T: Zeroed>() -> *mut T {
+    match PerCpu::zeroed(memory()) {
+        Ok(object) => object.into_base(),
+        Err(error) => panic!("no memory for an RCU domain: {error}"),
+    }
+}
+
+/// # Safety
+/// From [`allocate`], in this process or its parent's copy, and not used any more.
+pub(crate) unsafe fn free<T>(base: *mut T) {
+    // SAFETY: the caller's.
+    drop(unsafe { PerCpu::from_base(memory(), base) });
+}
 
 /// Bytes from one CPU's slot to the next, as a power of two. Slots of many domains share pages, and
 /// every CPU has pages of its own.
@@ -63,7 +160,7 @@ const _: () = {
 
 /// Memory for a domain's slots: the address of its first counter, zeroed. Async-signal-safe.
 pub(crate) fn allocate_slots() -> usize {
-    fork::allocate::<Slot>().expose_provenance()
+    allocate::<Slot>().expose_provenance()
 }
 
 /// Gives the memory back.
@@ -73,7 +170,7 @@ pub(crate) fn allocate_slots() -> usize {
 pub(crate) unsafe fn free_slots(word: usize) {
     // SAFETY: the caller's.
     unsafe {
-        fork::free(core::ptr::with_exposed_provenance_mut::<Slot>(
+        free(core::ptr::with_exposed_provenance_mut::<Slot>(
             word & !PERIOD_BIT,
         ))
     };
@@ -258,9 +355,10 @@ pub(crate) unsafe fn append(
     period: &AtomicUsize,
     record: *const Record,
 ) -> Appended {
-    const SIZE: usize = crate::callbacks::CHUNK;
     // SAFETY: the caller's; what the slots hold are ends of chunks, or 0.
-    unsafe { rseq_ops::ops::append_through::<SHIFT, BUFFER, SIZE>(handle, period.as_ptr(), record) }
+    unsafe {
+        rseq_ops::ops::append_through::<SHIFT, BUFFER, CHUNK>(handle, period.as_ptr(), record)
+    }
 }
 
 /// Puts the chunk that begins at `new` in the place of the one that ends at `end`, if that is this
@@ -291,23 +389,7 @@ pub(crate) fn restart_sequences() -> bool {
         fence(Ordering::SeqCst);
         return false;
     }
-    let barriers = &PROCESS.barriers;
-    let issue = |lead: &Lead<'_>| {
-        lead.begin();
-        issue_barrier();
-        lead.finish();
-    };
-    // Mostly nobody is at it: a barrier of our own begins after this call in any case.
-    if let Some(lead) = barriers.try_lead() {
-        issue(&lead);
-        return true;
-    }
-    let mut issued = false;
-    barriers.wait(barriers.join(), &Watch::none(), |lead| {
-        issue(lead);
-        issued = true;
-    });
-    issued
+    process().barriers.share(issue_barrier)
 }
 
 fn issue_barrier() {

@@ -7,13 +7,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, PoisonError};
 
 use crate::callbacks::Runner;
 use crate::domain::{Domain, State};
-use crate::machine;
+use crate::machine::{
+    self, AtomicU32, AtomicUsize, Instant, Mutex, MutexGuard, Ordering, catch_unwind, fence,
+};
 use crate::stall::Watch;
 use crate::tasks::Tasks;
 use crate::worker;
@@ -260,7 +260,7 @@ pub(crate) struct Futures {
 }
 
 impl Futures {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Futures {
             wakers: Mutex::new(BTreeMap::new()),
             count: AtomicUsize::new(0),
@@ -305,8 +305,8 @@ impl Futures {
         drop(wakers);
         for (_, waker) in ripe {
             // A user's code; a panic in it must not keep the others asleep.
-            let wake = std::panic::AssertUnwindSafe(|| waker.wake());
-            if let Err(payload) = std::panic::catch_unwind(wake) {
+            let wake = core::panic::AssertUnwindSafe(|| waker.wake());
+            if let Err(payload) = catch_unwind(wake) {
                 crate::callbacks::discard(payload);
             }
         }

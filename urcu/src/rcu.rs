@@ -10,7 +10,6 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit, size_of};
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::Arc;
 
 pub use in_domain::{Global, InDomain};
@@ -19,9 +18,10 @@ pub use reference::Ref;
 
 use crate::callbacks::Callback;
 use crate::domain::{Domain, ReadGuard};
+use crate::machine::{self, AtomicPtr, Ordering};
 
 /// The largest value that [`RcuCell::snapshot`] copies without a counter. Bytes.
-pub const SNAPSHOT_MAX: usize = rseq_ops::ops::COPY_MAX;
+pub const SNAPSHOT_MAX: usize = machine::COPY_MAX;
 
 /// An owned value that readers see without locks while updaters replace it.
 ///
@@ -140,28 +140,32 @@ impl<P: Payload> RcuCell<P> {
 }
 
 impl<P: OwningPtr> RcuCell<Option<P>> {
-    /// A cell of the [`global`](crate::global) domain without a value.
-    pub const fn empty() -> Self {
-        RcuCell::empty_in(Global)
+    machine::const_fn! {
+        /// A cell of the [`global`](crate::global) domain without a value.
+        pub fn empty() -> Self {
+            RcuCell::empty_in(Global)
+        }
     }
 }
 
 impl<P: OwningPtr, D: InDomain> RcuCell<Option<P>, D> {
-    /// A cell of a domain without a value.
-    ///
-    /// ```
-    /// use urcu::{Domain, RcuOption};
-    ///
-    /// static JOBS: Domain = Domain::named("jobs");
-    /// static NEXT: RcuOption<String, &Domain> = RcuOption::empty_in(&JOBS);
-    /// # assert!(NEXT.read().is_none());
-    /// ```
-    pub const fn empty_in(domain: D) -> Self {
-        RcuCell {
-            // What `None` is.
-            current: AtomicPtr::new(ptr::null_mut()),
-            domain,
-            owns: PhantomData,
+    machine::const_fn! {
+        /// A cell of a domain without a value.
+        ///
+        /// ```
+        /// use urcu::{Domain, RcuOption};
+        ///
+        /// static JOBS: Domain = Domain::named("jobs");
+        /// static NEXT: RcuOption<String, &Domain> = RcuOption::empty_in(&JOBS);
+        /// # assert!(NEXT.read().is_none());
+        /// ```
+        pub fn empty_in(domain: D) -> Self {
+            RcuCell {
+                // What `None` is.
+                current: AtomicPtr::new(ptr::null_mut()),
+                domain,
+                owns: PhantomData,
+            }
         }
     }
 }
@@ -549,7 +553,7 @@ impl<T, D: InDomain> RcuCell<Option<Box<T>>, D> {
     /// The value, for whoever has the cell alone.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         // SAFETY: `&mut self`: no reader, no updater.
-        unsafe { self.current.get_mut().as_mut() }
+        unsafe { (*self.current.get_mut()).as_mut() }
     }
 }
 

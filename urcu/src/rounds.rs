@@ -98,6 +98,27 @@ impl Rounds {
         }
     }
 
+    /// Has something done that serves all who asked for it before: by the caller, or by another, but
+    /// all of it after this call. Whether by the caller.
+    pub(crate) fn share(&self, work: impl Fn()) -> bool {
+        let work = |lead: &Lead<'_>| {
+            lead.begin();
+            work();
+            lead.finish();
+        };
+        // Mostly nobody is at it: work of our own begins after this call in any case.
+        if let Some(lead) = self.try_lead() {
+            work(&lead);
+            return true;
+        }
+        let mut ours = false;
+        self.wait(self.join(), &Watch::none(), |lead| {
+            work(lead);
+            ours = true;
+        });
+        ours
+    }
+
     fn sleep(&self, round: u64, watch: &Watch<'_>) {
         // May panic; not after the sleep, for then a waking that was meant to find a new leader
         // would be lost. Now somebody leads, and will wake others.

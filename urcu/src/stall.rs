@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::domain::State;
-use crate::fork::{self, PROCESS};
+use crate::fork;
 use crate::machine;
 use crate::tasks::Tasks;
 use crate::trace;
@@ -112,7 +112,7 @@ pub fn remove_hook() {
 /// thread has it must find it free, and the parent's hook.
 fn with_hook<R>(f: impl FnOnce(&AtomicPtr<Arc<Hook>>) -> R) -> R {
     fork::incarnation();
-    let lock = &PROCESS.hook_lock;
+    let lock = &machine::process().hook_lock;
     while lock
         .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
         .is_err()

@@ -2,15 +2,17 @@
 //! awaits, and callbacks. On the heap, made when first needed, and known to the worker while there
 //! is something to do.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::thread::Thread;
-use std::time::Instant;
+use core::panic::AssertUnwindSafe;
+use std::sync::{Arc, PoisonError};
 
 use crate::callbacks::{Job, Pace, Queue, Runner};
 use crate::domain::{Settings, State};
 use crate::fork;
+use crate::machine::thread::Thread;
+use crate::machine::{
+    AtomicBool, AtomicU64, Instant, Mutex, MutexGuard, OnceLock, Ordering, RwLock, catch_unwind,
+    fence,
+};
 use crate::polling::Futures;
 use crate::stall::{Clock, Watch};
 use crate::stats::Counts;
@@ -104,7 +106,7 @@ impl Tasks {
         self.with_state(|_| ()).is_none()
     }
 
-    fn own_thread(&self) -> std::sync::MutexGuard<'_, Option<Thread>> {
+    fn own_thread(&self) -> MutexGuard<'_, Option<Thread>> {
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

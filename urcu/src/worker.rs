@@ -5,16 +5,16 @@
 //! section, the end of a grace period that somebody else led. It never waits for a reader while
 //! another domain has work.
 
+use core::panic::AssertUnwindSafe;
 use core::ptr;
-use core::sync::atomic::Ordering;
 use core::time::Duration;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::fence;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 
-use crate::fork::{self, PROCESS};
-use crate::machine::{futex_wait, futex_wake, without_signals};
+use crate::fork;
+use crate::machine::{
+    Mutex, MutexGuard, Ordering, catch_unwind, fence, futex_wait, futex_wake, process, thread,
+    without_signals,
+};
 use crate::tasks::{Tasks, Turn};
 
 /// What the thread has and others reach.
@@ -31,7 +31,7 @@ struct Inner {
 
 /// This process's: a child makes its own.
 fn worker() -> &'static Worker {
-    let known = PROCESS.worker.load(Ordering::Acquire);
+    let known = process().worker.load(Ordering::Acquire);
     // SAFETY: null or leaked below.
     if let Some(worker) = unsafe { known.as_ref() } {
         return worker;
@@ -43,10 +43,12 @@ fn worker() -> &'static Worker {
             handed: Vec::new(),
         }),
     }));
-    let first =
-        PROCESS
-            .worker
-            .compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
+    let first = process().worker.compare_exchange(
+        ptr::null_mut(),
+        made,
+        Ordering::AcqRel,
+        Ordering::Acquire,
+    );
     match first {
         // SAFETY: published for ever.
         Ok(_) => unsafe { &*made },
@@ -77,7 +79,7 @@ pub(crate) fn hand(tasks: Arc<Tasks>) {
 
 /// Whether there is a worker; tries to start it. If there is none, callers must help themselves.
 pub(crate) fn is_there() -> bool {
-    PROCESS.worker_started.load(Ordering::Relaxed) != 0 || start(&mut worker().lock())
+    process().worker_started.load(Ordering::Relaxed) != 0 || start(&mut worker().lock())
 }
 
 fn start(inner: &mut Inner) -> bool {
@@ -88,7 +90,7 @@ fn start(inner: &mut Inner) -> bool {
         // help themselves.
         inner.started = without_signals(|| thread.spawn(work).is_ok());
         if inner.started {
-            PROCESS.worker_started.store(1, Ordering::Relaxed);
+            process().worker_started.store(1, Ordering::Relaxed);
         }
     }
     inner.started
@@ -122,11 +124,11 @@ pub(crate) fn start_own(tasks: Arc<Tasks>) -> Option<thread::Thread> {
 
 /// Makes the worker look around. Async-signal-safe.
 pub(crate) fn poke() {
-    PROCESS.poked.fetch_add(1, Ordering::Release);
+    process().poked.fetch_add(1, Ordering::Release);
     // Pairs with the fence in `work`.
     fence(Ordering::SeqCst);
-    if PROCESS.worker_sleeps.load(Ordering::Relaxed) != 0 {
-        futex_wake(&PROCESS.poked, 1);
+    if process().worker_sleeps.load(Ordering::Relaxed) != 0 {
+        futex_wake(&process().poked, 1);
     }
 }
 
@@ -138,7 +140,7 @@ fn work() {
     let mut active: Vec<Arc<Tasks>> = Vec::new();
     let mut pause = PAUSES.0;
     loop {
-        let poked = PROCESS.poked.load(Ordering::Acquire);
+        let poked = process().poked.load(Ordering::Acquire);
         active.append(&mut worker().lock().handed);
         let mut sleep = Some(None::<Duration>);
         let mut refused = false;
@@ -167,11 +169,11 @@ fn work() {
             PAUSES.0
         };
         if let Some(most) = sleep {
-            PROCESS.worker_sleeps.store(1, Ordering::Relaxed);
+            process().worker_sleeps.store(1, Ordering::Relaxed);
             // Either `poke` sees that we sleep, or we see its change.
             fence(Ordering::SeqCst);
-            futex_wait(&PROCESS.poked, poked, most);
-            PROCESS.worker_sleeps.store(0, Ordering::Relaxed);
+            futex_wait(&process().poked, poked, most);
+            process().worker_sleeps.store(0, Ordering::Relaxed);
         }
     }
 }

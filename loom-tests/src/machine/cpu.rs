@@ -1,13 +1,9 @@
 //! Virtual CPUs, interrupts, and the barrier that is made of them.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::cell::Cell;
 
 use super::lock::{Lock, Tally};
-use super::{
-    AtomicUsize, CPUS, Fault, Kernel, Mode, Ordering, Watch, faulty, fence, kernel, mode, two,
-};
-use crate::rounds::Rounds;
+use super::{AtomicUsize, CPUS, Fault, Mode, Ordering, faulty, fence, kernel, mode, process, two};
 
 /// The states of a mailbox.
 const IDLE: usize = 0;
@@ -26,9 +22,9 @@ pub(super) struct Cpus {
     barrier: Lock,
     /// Acknowledgements of the request that is out.
     acknowledged: Tally,
-    /// Where callers share barriers, as the shipped machine has it; `None` where each issues one
-    /// of its own, which explores less.
-    shared: RefCell<Option<Rc<Rounds>>>,
+    /// Whether callers share barriers, as they do in what ships; else each issues one of its own,
+    /// which explores less.
+    shared: Cell<bool>,
 }
 
 impl Cpus {
@@ -40,7 +36,7 @@ impl Cpus {
             }),
             barrier: Lock::new(),
             acknowledged: Tally::new(),
-            shared: RefCell::default(),
+            shared: Cell::new(false),
         }
     }
 }
@@ -51,50 +47,52 @@ loom::thread_local! {
 }
 
 /// The calling thread's time on a CPU.
-pub(crate) struct Running {
-    kernel: Rc<Kernel>,
-}
+pub(crate) struct Running(());
 
 /// Waits until the CPU is free and occupies it.
 pub(crate) fn run_on(cpu: usize) -> Running {
-    let running = Running { kernel: kernel() };
-    running.kernel.cpus.come(cpu);
-    running
+    come(cpu);
+    Running(())
 }
 
-impl Cpus {
-    fn come(&self, cpu: usize) {
-        self.cpus[cpu].turn.lock();
-        self.cpus[cpu].mailbox.swap(RUNNING, Ordering::Relaxed);
-        // Whoever found the CPU idle has fenced before; what came before that fence is seen now.
-        fence(Ordering::SeqCst);
-        HERE.with(|here| here.set(Some(cpu)));
-    }
+fn come(cpu: usize) {
+    let kernel = kernel();
+    kernel.cpus.cpus[cpu].turn.lock();
+    kernel.cpus.cpus[cpu]
+        .mailbox
+        .swap(RUNNING, Ordering::Relaxed);
+    // Whoever found the CPU idle has fenced before; what came before that fence is seen now.
+    fence(Ordering::SeqCst);
+    HERE.with(|here| here.set(Some(cpu)));
+}
 
-    fn go(&self) -> usize {
-        let cpu = HERE.with(Cell::take).expect("a thread on a CPU");
-        // Whoever finds the CPU idle and fences sees what happened here.
-        fence(Ordering::SeqCst);
-        if self.cpus[cpu].mailbox.swap(IDLE, Ordering::Relaxed) == REQUESTED {
-            self.acknowledged.add();
-        }
-        self.cpus[cpu].turn.unlock();
-        cpu
+fn go(cpu: usize) {
+    let kernel = kernel();
+    HERE.with(Cell::take);
+    // Whoever finds the CPU idle and fences sees what happened here.
+    fence(Ordering::SeqCst);
+    if kernel.cpus.cpus[cpu].mailbox.swap(IDLE, Ordering::Relaxed) == REQUESTED {
+        kernel.cpus.acknowledged.add();
     }
+    kernel.cpus.cpus[cpu].turn.unlock();
+}
+
+fn here() -> usize {
+    HERE.with(Cell::get).expect("a thread on a CPU")
 }
 
 /// Lets somebody else have the calling thread's CPU, and waits for it again.
 pub(super) fn give_way() {
-    let kernel = kernel();
-    let cpu = kernel.cpus.go();
-    kernel.cpus.come(cpu);
+    let cpu = here();
+    go(cpu);
+    come(cpu);
 }
 
 impl Running {
     /// Goes on on another CPU.
     pub(crate) fn migrate(&self, cpu: usize) {
-        self.kernel.cpus.go();
-        self.kernel.cpus.come(cpu);
+        go(here());
+        come(cpu);
     }
 }
 
@@ -102,10 +100,26 @@ impl Drop for Running {
     fn drop(&mut self) {
         // A model that has failed unwinds without further steps. Unless that is another thread,
         // which panics because it is meant to: loom runs all on one thread of the system.
-        if !std::thread::panicking() || PANICS.get() > 0 {
-            self.kernel.cpus.go();
+        if !is_unwinding() {
+            go(here());
         }
     }
+}
+
+/// Whether the model has failed, and the calling thread unwinds.
+pub(super) fn is_unwinding() -> bool {
+    std::thread::panicking() && PANICS.get() == 0
+}
+
+/// Does something that may block. A thread that runs on a CPU leaves it meanwhile.
+pub(super) fn blocked<R>(f: impl FnOnce() -> R) -> R {
+    let Some(cpu) = HERE.with(Cell::get) else {
+        return f();
+    };
+    go(cpu);
+    let result = f();
+    come(cpu);
+    result
 }
 
 /// Takes an interrupt if there is one; whether it restarts a sequence.
@@ -145,28 +159,35 @@ thread_local! {
 }
 
 /// Panics without the hook, which would print a line in every execution.
-pub(super) fn panic_on_purpose() -> ! {
+pub(crate) fn panic_on_purpose() -> ! {
     PANICS.set(PANICS.get() + 1);
     std::panic::resume_unwind(Box::new(OnPurpose));
 }
 
 struct OnPurpose;
 
-/// Whether `f` returned; false if it panicked on purpose.
-pub(crate) fn survive(f: impl FnOnce()) -> bool {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
-        Ok(()) => true,
+/// Catches panics on purpose, and no other: those are a model's, or loom's.
+pub(crate) fn catch_unwind<R>(
+    f: impl FnOnce() -> R + std::panic::UnwindSafe,
+) -> std::thread::Result<R> {
+    match std::panic::catch_unwind(f) {
         Err(payload) if payload.is::<OnPurpose>() => {
             PANICS.set(PANICS.get() - 1);
-            false
+            Err(payload)
         }
         Err(payload) => std::panic::resume_unwind(payload),
+        returned => returned,
     }
+}
+
+/// Whether `f` returned; false if it panicked on purpose.
+pub(crate) fn survive(f: impl FnOnce()) -> bool {
+    catch_unwind(std::panic::AssertUnwindSafe(f)).is_ok()
 }
 
 /// From now on callers share barriers.
 pub(crate) fn share_barriers() {
-    kernel().cpus.shared.replace(Some(Rc::new(Rounds::new())));
+    kernel().cpus.shared.set(true);
 }
 
 /// A full barrier on all CPUs that run this process, which restarts all sequences in flight.
@@ -176,19 +197,11 @@ pub(crate) fn restart_sequences() -> bool {
         fence(Ordering::SeqCst);
         return false;
     }
-    let shared = kernel().cpus.shared.borrow().clone();
-    let Some(barriers) = shared else {
-        issue_barrier();
-        return true;
-    };
-    let mut issued = false;
-    barriers.wait(barriers.join(), &Watch::none(), |lead| {
-        lead.begin();
-        issue_barrier();
-        lead.finish();
-        issued = true;
-    });
-    issued
+    if kernel().cpus.shared.get() {
+        return process().barriers.share(issue_barrier);
+    }
+    issue_barrier();
+    true
 }
 
 /// The system call.
@@ -200,6 +213,10 @@ fn issue_barrier() {
     if faulty(Fault::NoBarrier) {
         return;
     }
+    blocked(interrupt_all);
+}
+
+fn interrupt_all() {
     let kernel = kernel();
     let cpus = &kernel.cpus;
     cpus.barrier.lock();

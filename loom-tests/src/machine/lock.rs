@@ -23,13 +23,16 @@ impl Lock {
         }
     }
 
+    pub(super) fn try_lock(&self) -> bool {
+        let free = self
+            .held
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
+        free.is_ok()
+    }
+
     pub(super) fn lock(&self) {
         let this = thread::current();
-        while self
-            .held
-            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
+        while !self.try_lock() {
             // No operation of loom's until we are parked: each unparking meets a parked thread.
             self.waiting.borrow_mut().push_back(this.clone());
             thread::park();

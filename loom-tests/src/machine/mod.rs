@@ -10,15 +10,22 @@
 //! * **The barrier** (`restart_sequences`) fences, posts a request to each CPU that runs a thread,
 //!   blocks until all have acknowledged, and fences. It skips idle CPUs, as membarrier does.
 //!   `refuse_next_barrier` makes it refuse once, as a filter that is installed late would. After
-//!   `share_barriers` callers share them through the shipped `Rounds`, by the same lines as in
-//!   `urcu/src/machine.rs`; else each issues its own, which explores less.
+//!   `share_barriers` callers share them through the process's `Rounds::share`, as in what ships;
+//!   else each issues its own, which explores less.
 //! * **Futexes**: comparing the word and going to sleep are one step to those who wake. Wakers say
 //!   how many, and the first who came are the first to wake up.
-//! * **The worker** has a word that others change to poke it, by the lines of `urcu/src/worker.rs`.
-//! * **Time limits** are over at once: loom lets everything else happen before or after. A
-//!   `Watch` says which sleeps have one, and who finds that it waits for itself and panics.
-//! * **Panics on purpose** (`survive`) unwind while other threads go on.
-//! * **Memory** for any number of domains, zeroed, at addresses of its own each.
+//! * **Locks, threads and a clock** with the standard library's names (`sync`, `thread`). A thread
+//!   that has to wait leaves its CPU; interrupts land where a lock is asked for, too.
+//! * **Time limits** of zero are over at once: loom lets everything else happen before or after.
+//!   Others are over when no other thread can go on, and that is what makes the clock go; or never
+//!   (`without_time_limits`), so that a lost wake-up is a deadlock though a limit would make up for
+//!   it. A `Watch` says which sleeps have one, and who finds that it waits for itself and panics.
+//! * **Panics on purpose** (`survive`) unwind while other threads go on. The shipped code catches
+//!   those and no other, or a callback's failed assertion would be caught with them.
+//! * **Memory** for any number of domains, zeroed, at addresses of its own each; chunks with room for
+//!   two callbacks. Whoever uses a domain after its end fails, and whoever reads a `Value` then.
+//! * **A process**: what `urcu/src/fork.rs` keeps. `fork` zeroes it, and the domains' states, as the
+//!   kernel does in a child; `exit` ends threads that sleep, as the process's end does.
 //! * **Lists** (`lists`, `crate::percpu`): the words, sequences and per-CPU memory of the stack of
 //!   `rseq-ops`. A thread that asks for a busy CPU (`preempt`) gets it between two steps of a
 //!   sequence, which aborts when its thread runs again.
@@ -34,8 +41,10 @@
 //! * *Stronger:* sequences abort for the writer's sake, or when a model asks (`abort_next`).
 //!   Linux aborts them for signals and preemption too, which leads to the same slow ways. (What
 //!   another thread does on the CPU meanwhile matters to lists alone: they have preemption.)
-//! * *Stronger:* futexes do not wake for no reason. Every sleeper looks again in any case, and a
-//!   sleep with a time limit is such a waking.
+//! * *Stronger:* futexes and condition variables do not wake for no reason. Every sleeper looks again
+//!   in any case, and a sleep with a time limit is such a waking.
+//! * *Stronger:* the records in a chunk, and what counts for statistics, budgets and pace
+//!   (`core::sync::atomic`), are plain memory. A callback's own data is loom's, and takes the same way.
 //! * *Stronger:* whoever is woken sees what its waker did. The kernel's locks have it so too; and
 //!   who does not sleep is not helped by it.
 //! * *Stronger:* a thread that waits for a barrier or sleeps runs on no CPU. On Linux it has left
@@ -50,39 +59,69 @@
 mod cpu;
 pub(crate) mod lists;
 mod lock;
+mod memory;
 mod sequences;
 mod sleep;
+mod sync;
+pub(crate) mod thread;
 
 pub(crate) use cpu::{
-    Running, refuse_next_barrier, restart_sequences, run_on, share_barriers, step, survive,
+    Running, catch_unwind, panic_on_purpose, refuse_next_barrier, restart_sequences, run_on,
+    share_barriers, step, survive,
 };
 pub(crate) use loom::sync::atomic::{
-    AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
+pub(crate) use memory::{
+    AtomicPtr, Number, PERIOD_BIT, Value, Zeroed, allocate, allocate_slots, buffer, fork, free,
+    free_slots, net, shared,
 };
 pub(crate) use sequences::{
-    Appended, Record, Source, abort_next, add_through, append, callback, copy_through,
-    leave_unregistered, new_chunk, replace_chunk, sub, sub_if_current,
+    Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_through,
+    leave_unregistered, replace_chunk, sub, sub_if_current,
 };
-pub(crate) use sleep::{Watch, futex_wait, futex_wake, poke_worker, pokes, worker_sleep};
+pub(crate) use sleep::{futex_wait, futex_wake, pokes, worker_sleep};
+pub(crate) use sync::{Condvar, Mutex, MutexGuard, OnceLock, RwLock};
+pub(crate) use thread::Instant;
+
+pub(crate) use crate::stall::Watch;
+pub(crate) use crate::worker::poke as poke_worker;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use cpu::{Cpus, HERE};
+use memory::Memory;
 use sequences::UNREGISTERED;
-use sleep::Sleep;
+use sleep::Futexes;
+
+use crate::fork::Process;
 
 /// The shipped functions are `const`; loom's atomics cannot be made in a constant.
 macro_rules! const_fn {
-    ($visibility:vis fn $($rest:tt)*) => { $visibility fn $($rest)* };
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        $(#[$attribute])* $visibility fn $($rest)*
+    };
 }
 pub(crate) use const_fn;
+
+/// Loom's takes no `const` blocks.
+macro_rules! local {
+    (static $name:ident: $type:ty = const $value:block;) => {
+        loom::thread_local! { static $name: $type = $value; }
+    };
+}
+pub(crate) use local as thread_local;
 
 /// How many CPUs, slots and stripes there are.
 const CPUS: usize = 2;
 
-/// As shipped; the word is opaque to all but [`slot`].
-pub(crate) const PERIOD_BIT: usize = 8;
+/// Chunks have room for two callbacks.
+pub(crate) const CHUNK: usize = 128;
+
+/// How many callbacks are run at a time.
+pub(crate) const SOME: usize = 1;
 
 /// Always sleep: spinning would multiply interleavings and show nothing new.
 pub(crate) const SPINS: u32 = 0;
@@ -134,7 +173,7 @@ pub fn somebody_sleeps() -> bool {
     sleep::somebody_sleeps()
 }
 
-thread_local! {
+std::thread_local! {
     // Loom runs all threads of a model on one thread of the system, so these are the model's.
     static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
     static KERNEL: RefCell<Option<Rc<Kernel>>> = const { RefCell::new(None) };
@@ -175,27 +214,18 @@ pub(crate) enum Mode {
     Atomics,
 }
 
-#[derive(Debug)]
-struct Slot {
-    net: [AtomicI64; 2],
-    shared: [AtomicI64; 2],
-    buffer: [AtomicUsize; 2],
-}
-
-/// A domain's counters. The alignment leaves the low bits of its address to the period.
-#[derive(Debug)]
-#[repr(align(64))]
-struct Counters {
-    slots: [Slot; CPUS],
-}
-
 /// One execution's machine.
 struct Kernel {
     mode: Mode,
     cpus: Cpus,
-    sleep: Sleep,
-    domains: RefCell<Vec<Rc<Counters>>>,
-    chunks: RefCell<Vec<Rc<sequences::Chunk>>>,
+    futexes: Futexes,
+    memory: Memory,
+    clock: Cell<Duration>,
+    /// How many sleep without a time limit.
+    asleep: Cell<usize>,
+    no_time_limits: Cell<bool>,
+    no_more_threads: Cell<bool>,
+    exited: Cell<bool>,
     lists: lists::Lists,
 }
 
@@ -212,30 +242,48 @@ pub(crate) fn boot(mode: Mode) {
     KERNEL.set(Some(Rc::new(Kernel {
         mode,
         cpus: Cpus::new(),
-        sleep: Sleep::new(),
-        domains: RefCell::default(),
-        chunks: RefCell::default(),
+        futexes: Futexes::new(),
+        memory: Memory::new(),
+        clock: Cell::new(Duration::ZERO),
+        asleep: Cell::new(0),
+        no_time_limits: Cell::new(false),
+        no_more_threads: Cell::new(false),
+        exited: Cell::new(false),
         lists: lists::Lists::new(),
     })));
 }
 
-/// A domain's counters, zeroed, which live until the next machine is switched on.
-pub(crate) fn allocate_slots() -> usize {
-    if faulty(Fault::SlotsAgain)
-        && let Some(first) = kernel().domains.borrow().first()
-    {
-        return Rc::as_ptr(first).expose_provenance();
-    }
-    let counters = Rc::new(Counters {
-        slots: two(|| Slot {
-            net: two(|| AtomicI64::new(0)),
-            shared: two(|| AtomicI64::new(0)),
-            buffer: two(|| AtomicUsize::new(0)),
-        }),
-    });
-    let base = (&raw const *counters).expose_provenance();
-    kernel().domains.borrow_mut().push(counters);
-    base
+/// What this process has once.
+pub(crate) fn process() -> &'static Process {
+    // SAFETY: it lives until the next machine is switched on; no model keeps the reference.
+    unsafe { &*kernel().memory.process() }
+}
+
+pub(crate) fn next_incarnation() -> u64 {
+    kernel().memory.next_incarnation()
+}
+
+/// What [`fork`] does.
+pub(crate) fn wipe_on_fork() {}
+
+/// From now on a time limit is never over, so a wake-up that must come is not made up for by one.
+pub(crate) fn without_time_limits() {
+    kernel().no_time_limits.set(true);
+}
+
+/// From now on no thread can be started.
+pub(crate) fn without_more_threads() {
+    kernel().no_more_threads.set(true);
+}
+
+/// Ends the process: threads that sleep on a futex, or come to it, end.
+pub(crate) fn exit() {
+    kernel().exited.set(true);
+    crate::worker::poke();
+}
+
+pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
+    f()
 }
 
 /// The mode of a process whose threads are all registered.
@@ -246,31 +294,9 @@ pub(crate) fn slots() -> usize {
     CPUS - usize::from(faulty(Fault::OneSlotTooFew))
 }
 
-fn slot(word: usize, index: usize) -> &'static Slot {
-    let counters = core::ptr::with_exposed_provenance::<Counters>(word & !PERIOD_BIT);
-    let known = |known: &Rc<Counters>| core::ptr::eq(Rc::as_ptr(known), counters);
-    assert!(
-        kernel().domains.borrow().iter().any(known),
-        "a counter that is none"
-    );
-    // SAFETY: a period word is the address of counters of this machine (`allocate_slots`), which live until
-    // the next machine is switched on; no model keeps the reference.
-    unsafe { &(*counters).slots[index] }
-}
-
-/// The counter of slot `index` that sequences write, for the period of `word`.
-pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
-    &slot(word, index).net[usize::from(word & PERIOD_BIT != 0)]
-}
-
-/// The counter of slot `index` that anybody writes atomically, for the period of `word`.
-pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
-    &slot(word, index).shared[usize::from(word & PERIOD_BIT != 0)]
-}
-
-/// The end of the chunk of callbacks in slot `index`, for the period of `word`.
-pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
-    &slot(word, index).buffer[usize::from(word & PERIOD_BIT != 0)]
+/// Which CPU this is.
+pub(crate) fn cpu() -> usize {
+    stripe()
 }
 
 /// A slot for this thread's atomic additions: that of its CPU, or the last.

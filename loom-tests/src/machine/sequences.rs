@@ -1,13 +1,16 @@
 //! The restartable sequences, step by step.
 
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 use std::num::NonZeroUsize;
-use std::rc::Rc;
 
 use loom::cell::UnsafeCell;
 
 use super::cpu::{HERE, interrupted};
-use super::{AtomicUsize, Fault, Handle, INERT, Ordering, Outcome, buffer, faulty, kernel, net};
+use super::{
+    AtomicPtr, AtomicUsize, CHUNK, Fault, Handle, INERT, Number, Ordering, Outcome, buffer, faulty,
+    net,
+};
 
 loom::thread_local! {
     pub(super) static UNREGISTERED: Cell<bool> = Cell::new(false);
@@ -112,7 +115,7 @@ pub(crate) unsafe fn sub(handle: Handle, word: usize) -> Outcome {
     }
 }
 
-/// What [`copy_through`] copies from: stands for a pointer to one of some values.
+/// Stands for a pointer to one of some values, which is all that models of sections need.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) current: AtomicUsize,
@@ -147,38 +150,43 @@ impl Source {
     }
 }
 
+/// As shipped.
+pub(crate) const COPY_MAX: usize = 64;
+
 /// Copies what `source` points to, in one sequence.
 ///
 /// # Safety
-/// As shipped, except that `source` is the address of a [`Source`] and `target` that of a `u32`.
+/// As shipped, except that `source` is the address of an [`AtomicPtr`] to a [`Number`].
 pub(crate) unsafe fn copy_through(
     handle: Handle,
     source: *const *const u8,
     target: *mut u8,
     size: usize,
 ) -> Outcome {
-    assert_eq!(size, size_of::<u32>());
+    assert_eq!(size, size_of::<Number>());
     if arm(handle).is_none() {
         return Outcome::Aborted;
     }
     let goes_on = faulty(Fault::SnapshotGoesOn);
     // SAFETY: the caller's.
-    let source = unsafe { &*source.cast::<Source>() };
-    let pointer = source.current.load(Ordering::Acquire);
+    let source = unsafe { &*source.cast::<AtomicPtr<Number>>() };
+    let pointer = source.load(Ordering::Acquire);
     if interrupted() && !goes_on {
         return Outcome::Aborted;
     }
-    let value = source.read(pointer);
     // SAFETY: the caller's.
-    unsafe { target.cast::<u32>().write(value) };
+    let value = unsafe { pointer.read() };
+    value.read();
+    // SAFETY: the caller's.
+    unsafe { target.cast::<Number>().write(value) };
     if interrupted() && !goes_on {
         return Outcome::Aborted;
     }
     Outcome::Committed
 }
 
-/// Stands for a callback.
-pub(crate) type Record = usize;
+/// As `rseq_ops::ops::Record`.
+pub(crate) type Record = [MaybeUninit<u64>; 4];
 
 /// As `rseq_ops::ops::Appended`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,27 +194,6 @@ pub(crate) enum Appended {
     At(usize),
     Full(usize),
     Aborted,
-}
-
-/// A chunk, which has room for one callback. Its end is an even number while it is empty.
-pub(super) struct Chunk(UnsafeCell<Record>);
-
-fn chunk(end: usize) -> Rc<Chunk> {
-    Rc::clone(&kernel().chunks.borrow()[end / 2 - 1])
-}
-
-/// A new chunk: its start.
-pub(crate) fn new_chunk() -> usize {
-    let kernel = kernel();
-    let mut chunks = kernel.chunks.borrow_mut();
-    chunks.push(Rc::new(Chunk(UnsafeCell::new(Record::MAX))));
-    2 * chunks.len()
-}
-
-/// What is in the chunk that ends there, which the caller has taken; `None` if it is empty.
-pub(crate) fn callback(end: usize) -> Option<Record> {
-    // SAFETY: loom checks that nobody writes it meanwhile.
-    (end % 2 == 1).then(|| chunk(end).0.with(|record| unsafe { *record }))
 }
 
 /// Appends a callback to the chunk in this CPU's slot, for the period in `period`.
@@ -228,16 +215,17 @@ pub(crate) unsafe fn append(
     if interrupted() && !goes_on {
         return Appended::Aborted;
     }
-    if end == 0 || end % 2 == 1 {
+    if end.is_multiple_of(CHUNK) {
         return Appended::Full(end);
     }
-    // SAFETY: loom checks that nobody reads it meanwhile; the record is the caller's.
-    chunk(end).0.with_mut(|place| unsafe { *place = *record });
+    // SAFETY: the place behind the end is in the chunk and free; the record is the caller's.
+    unsafe { core::ptr::with_exposed_provenance_mut::<Record>(end).write(record.read()) };
     if interrupted() && !goes_on {
         return Appended::Aborted;
     }
-    buffer.store(end + 1, Ordering::Relaxed);
-    Appended::At(end + 1)
+    let end = end + size_of::<Record>();
+    buffer.store(end, Ordering::Relaxed);
+    Appended::At(end)
 }
 
 /// Puts the chunk that begins at `new` in the place of the one that ends at `end`, if that is this

@@ -1,136 +1,322 @@
-//! When callbacks may run: the sealing of chunks.
+//! Callbacks: when they may run, and who waits until they have run.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::{World, off_cpu, on, witness};
-use crate::machine::{
-    ALL_THREADS, Appended, Ordering, Outcome, Watch, buffer, callback, new_chunk, run_on, step,
-};
-use crate::sealing;
+use loom::cell::UnsafeCell;
+use loom::thread;
 
-/// Gives the CPU that the calling thread runs on a chunk; its start.
-fn give_chunk(world: &World) -> usize {
-    let chunk = new_chunk();
-    // SAFETY: an empty chunk.
-    let replaced = unsafe { world.periods.readers.replace_chunk(0, chunk) };
-    assert_eq!(replaced, Outcome::Committed);
-    chunk
+use super::domains::{BENCH, Owned, on_cpu, run_to_the_end, take_job};
+use super::witness;
+use crate::callbacks::Runner;
+use crate::domain::Domain;
+use crate::machine::{
+    ALL_THREADS, AtomicUsize, Mode, Ordering, Value, abort_next, run_on, step, without_time_limits,
+};
+use crate::rcu::{Rcu, RcuCell};
+
+/// Which callbacks have run. Cells, so that who does not see that one has run races with it.
+struct Runs(Vec<(AtomicUsize, UnsafeCell<u32>)>);
+
+// SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
+unsafe impl Sync for Runs {}
+// SAFETY: as above.
+unsafe impl Send for Runs {}
+
+impl Runs {
+    fn new(count: usize) -> Arc<Runs> {
+        let runs = (0..count).map(|_| (AtomicUsize::new(0), UnsafeCell::new(0)));
+        Arc::new(Runs(runs.collect()))
+    }
+
+    /// Queues number `n`.
+    fn call(self: &Arc<Self>, domain: &Domain, n: usize) {
+        let runs = Arc::clone(self);
+        domain.call(move || runs.run(n));
+    }
+
+    /// Number `n` runs.
+    fn run(&self, n: usize) {
+        assert_eq!(self.0[n].0.swap(1, Ordering::Relaxed), 0, "run twice");
+        // SAFETY: loom checks that nobody else uses it meanwhile.
+        self.0[n].1.with_mut(|run| unsafe { *run += 1 });
+    }
+
+    /// The same from a CPU.
+    fn call_on(self: &Arc<Self>, cpu: usize, domain: &Domain, n: usize) {
+        let _running = run_on(cpu);
+        self.call(domain, n);
+    }
+
+    /// Number `n` has run, and what it did is seen.
+    fn has_run(&self, n: usize) {
+        assert_eq!(self.0[n].0.load(Ordering::Relaxed), 1, "not run");
+        // SAFETY: loom checks that nobody writes it meanwhile.
+        assert_eq!(self.0[n].1.with(|run| unsafe { *run }), 1);
+    }
 }
 
-/// Unpublishes the first value and appends its reclaim; the new end of the chunk, if that was done.
-fn retire(world: &World) -> Option<usize> {
-    let old = world.source.current.swap(1, Ordering::Release);
-    step();
-    for _ in 0..4 {
-        // SAFETY: the record is valid.
-        match unsafe { world.periods.readers.append(&raw const old) } {
-            Appended::At(end) => return Some(end),
-            // A flip, and nobody has given this CPU a chunk for the new period.
-            Appended::Full(_) => return None,
-            Appended::Aborted => {}
-        }
-    }
-    panic!("a grace period aborts a sequence once")
+/// Starts a thread on no CPU.
+fn spawn(program: impl FnOnce() + 'static) -> thread::JoinHandle<()> {
+    thread::spawn(program)
+}
+
+/// Does nothing, but leaves this CPU a chunk with one callback in it.
+fn call_on(cpu: usize, domain: &Domain) {
+    let _running = run_on(cpu);
+    domain.call(|| ());
+}
+
+/// A cell with the value 0, which readers follow.
+fn cell(domain: &'static Domain) -> Arc<Rcu<Value, &'static Domain>> {
+    Arc::new(RcuCell::new_in(Value::new(0), domain))
+}
+
+/// Starts a reader of one section on CPU 0.
+fn reader(cell: &Arc<Rcu<Value, &'static Domain>>) -> thread::JoinHandle<()> {
+    let cell = Arc::clone(cell);
+    on_cpu(0, move || {
+        let guard = cell.domain().read_lock();
+        let seen = cell.load(&guard);
+        step();
+        seen.read();
+    })
+}
+
+/// Runs what is ripe, and begins nothing.
+fn run_ripe(domain: &Domain) {
+    let (state, tasks) = domain.tasks();
+    tasks.run_ripe(state.grace_periods.rounds.done(), 4);
 }
 
 /// A chunk that a grace period collects waits for the next one: for this one, a section may have
 /// begun after the flip and still see what was unpublished.
 pub(super) fn what_a_flip_collects_waits_for_the_next() {
-    let world = World::new(ALL_THREADS);
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let runs = Runs::new(1);
+    runs.call_on(1, domain, 0);
+    let cell = cell(domain);
+    let reader = reader(&cell);
+    let leader = spawn(move || domain.synchronize());
     let running = run_on(1);
-    give_chunk(&world);
+    cell.store(Value::new(1));
     drop(running);
-    let reader = on(0, &world, |world, _| world.section());
-    let theirs = Arc::clone(&world);
-    let updater = loom::thread::spawn(move || {
-        let _running = run_on(1);
-        retire(&theirs)
-    });
-    let sealed = RefCell::new(Vec::new());
-    let ends = |old| {
-        sealing::collect(&world.periods.rounds, old, |_, end, round| {
-            sealed.borrow_mut().push((end, round));
-        });
-    };
-    world.periods.wait(world.join(), &Watch::collecting(&ends));
-    let sealed = sealed.into_inner();
-    witness(0, sealed.iter().any(|(end, _)| callback(*end).is_some()));
-    witness(1, sealed.iter().all(|(end, _)| callback(*end).is_none()));
-    for (end, round) in &sealed {
-        if let Some(old) = callback(*end) {
-            world.wait(*round);
-            world.source.reclaim(old);
-        }
-    }
-    let appended = updater.join().expect("the updater");
-    let empty = |(end, _): &(usize, u64)| Some(end + 1) == appended;
-    assert!(
-        !sealed.iter().any(empty),
-        "appended to a chunk that was taken"
-    );
+    leader.join().expect("the leader");
+    run_ripe(domain);
     reader.join().expect("the reader");
+    drop(cell);
+    drop(owned);
+    runs.has_run(0);
 }
 
 /// A chunk that is full waits for a grace period that begins after it was taken, not for one that
 /// has flipped already.
 pub(super) fn a_full_chunk_waits_for_the_next_to_begin() {
-    let world = World::new(ALL_THREADS);
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    call_on(1, domain);
+    let cell = cell(domain);
+    let reader = reader(&cell);
+    let leader = spawn(move || domain.synchronize());
     let running = run_on(1);
-    give_chunk(&world);
+    cell.store(Value::new(1));
+    domain.call(|| ());
     drop(running);
-    let reader = on(0, &world, |world, _| world.section());
-    let leader = off_cpu(&world, World::synchronize);
-    let theirs = Arc::clone(&world);
-    let updater = loom::thread::spawn(move || {
-        let _running = run_on(1);
-        let end = retire(&theirs)?;
-        // SAFETY: an empty chunk.
-        let round = unsafe { sealing::exchange(&theirs.periods, end, new_chunk()) }?;
-        Some((end, round))
-    });
-    let sealed = updater.join().expect("the updater");
-    witness(0, sealed.is_some_and(|(_, round)| round == 1));
-    witness(1, sealed.is_some_and(|(_, round)| round == 2));
-    if let Some((end, round)) = sealed {
-        world.wait(round);
-        world.source.reclaim(callback(end).expect("a callback"));
-    }
     leader.join().expect("the leader");
+    run_ripe(domain);
     reader.join().expect("the reader");
 }
 
-/// A chunk leaves its slot once: by the thread that finds it full, or with the grace period.
-pub(super) fn a_chunk_leaves_its_slot_once() {
-    let world = World::new(ALL_THREADS);
-    let running = run_on(1);
-    give_chunk(&world);
-    let end = retire(&world).expect("no grace period yet");
-    drop(running);
-    let theirs = Arc::clone(&world);
-    let updater = loom::thread::spawn(move || {
-        let _running = run_on(1);
-        // SAFETY: an empty chunk.
-        unsafe { sealing::exchange(&theirs.periods, end, new_chunk()) }.is_some()
+/// The same without sequences.
+pub(super) fn a_chunk_of_a_stripe_waits_for_the_next_to_begin() {
+    let owned = Owned::new(Mode::Atomics);
+    let domain = owned.get();
+    call_on(1, domain);
+    let cell = cell(domain);
+    let reader = reader(&cell);
+    let theirs = Arc::clone(&cell);
+    let updater = on_cpu(1, move || theirs.store(Value::new(1)));
+    domain.synchronize();
+    domain.run_callbacks(2);
+    updater.join().expect("the updater");
+    reader.join().expect("the reader");
+}
+
+/// A barrier waits for callbacks of one chunk that another thread runs, and of another CPU's.
+pub(super) fn a_barrier_waits_for_batches_in_flight() {
+    let owned = Owned::new(ALL_THREADS);
+    without_time_limits();
+    let domain = owned.get();
+    let runs = Runs::new(2);
+    runs.call_on(1, domain, 0);
+    runs.call_on(1, domain, 1);
+    domain.synchronize();
+    domain.synchronize();
+    let other = spawn(move || {
+        domain.run_callbacks(1);
     });
-    let taken = RefCell::new(Vec::new());
-    let ends = |old| {
-        sealing::collect(&world.periods.rounds, old, |_, end, _| {
-            taken.borrow_mut().push(end)
-        });
-    };
-    world.periods.wait(world.join(), &Watch::collecting(&ends));
-    let exchanged = updater.join().expect("the updater");
-    let collected = taken.borrow().contains(&end);
-    let left = [world.first, world.first ^ crate::machine::PERIOD_BIT]
-        .into_iter()
-        .any(|word| buffer(word, 1).load(Ordering::Relaxed) == end);
-    let places = [exchanged, collected, left];
-    assert_eq!(
-        places.into_iter().filter(|place| *place).count(),
-        1,
-        "exchanged, collected, left: {places:?}"
-    );
-    witness(0, exchanged);
-    witness(1, collected);
+    domain.barrier();
+    runs.has_run(0);
+    runs.has_run(1);
+    other.join().expect("the other");
+}
+
+/// A barrier waits for what two CPUs have queued, which two threads run.
+pub(super) fn a_barrier_waits_for_every_cpu() {
+    let owned = Owned::new(ALL_THREADS);
+    without_time_limits();
+    let domain = owned.get();
+    let runs = Runs::new(2);
+    let first = Arc::clone(&runs);
+    first.call_on(0, domain, 0);
+    runs.call_on(1, domain, 1);
+    let other = spawn(move || {
+        domain.barrier();
+        first.has_run(0);
+        first.has_run(1);
+    });
+    domain.barrier();
+    runs.has_run(0);
+    runs.has_run(1);
+    other.join().expect("the other");
+}
+
+/// A barrier waits for a chunk that its CPU is just taking out of its slot. It may have to look again
+/// after a while: nobody tells it that the chunk is sealed.
+pub(super) fn a_barrier_waits_for_a_chunk_on_its_way() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let runs = Runs::new(3);
+    runs.call_on(1, domain, 0);
+    runs.call_on(1, domain, 1);
+    let theirs = Arc::clone(&runs);
+    let other = on_cpu(1, move || theirs.call(domain, 2));
+    domain.barrier();
+    runs.has_run(0);
+    runs.has_run(1);
+    other.join().expect("the other");
+    drop(owned);
+    runs.has_run(2);
+}
+
+/// A barrier waits for what is queued where there are no sequences, on every stripe.
+pub(super) fn a_barrier_without_sequences() {
+    let owned = Owned::new(Mode::Atomics);
+    without_time_limits();
+    let domain = owned.get();
+    let runs = Runs::new(3);
+    runs.call_on(0, domain, 0);
+    runs.call_on(1, domain, 1);
+    let theirs = Arc::clone(&runs);
+    let other = on_cpu(1, move || theirs.call(domain, 2));
+    domain.barrier();
+    runs.has_run(0);
+    runs.has_run(1);
+    other.join().expect("the other");
+    drop(owned);
+    runs.has_run(2);
+}
+
+/// The end of a domain runs what is left: in the slots of both CPUs and periods, under the stripes'
+/// locks, sealed.
+pub(super) fn the_end_of_a_domain_runs_what_is_left() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let runs = Runs::new(6);
+    runs.call_on(0, domain, 0);
+    domain.synchronize();
+    runs.call_on(0, domain, 1);
+    runs.call_on(1, domain, 2);
+    let running = run_on(1);
+    abort_next(100);
+    runs.call(domain, 3);
+    abort_next(0);
+    drop(running);
+    runs.call_on(0, domain, 4);
+    runs.call_on(0, domain, 5);
+    drop(owned);
+    (0..6).for_each(|n| runs.has_run(n));
+}
+
+/// The same where there are no sequences.
+pub(super) fn the_end_of_a_domain_without_sequences() {
+    let owned = Owned::new(Mode::Atomics);
+    let domain = owned.get();
+    let runs = Runs::new(4);
+    runs.call_on(0, domain, 0);
+    (1..4).for_each(|n| runs.call_on(1, domain, n));
+    drop(owned);
+    (0..4).for_each(|n| runs.has_run(n));
+}
+
+/// The end of a domain in the middle of a grace period: callbacks are in the slots of its old period
+/// alone.
+pub(super) fn the_end_of_a_domain_in_a_grace_period() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let runs = Runs::new(1);
+    runs.call_on(1, domain, 0);
+    let running = run_on(0);
+    let guard = domain.read_lock();
+    drop(running);
+    assert_eq!(domain.run_callbacks(1), 0, "a section is open");
+    let running = run_on(0);
+    drop(guard);
+    drop(running);
+    drop(owned);
+    runs.has_run(0);
+}
+
+/// The end of a domain waits for callbacks that an executor's thread is running.
+pub(super) fn the_end_of_a_domain_waits_for_batches_in_flight() {
+    let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
+    without_time_limits();
+    let domain = owned.get();
+    let runs = Runs::new(2);
+    runs.call_on(1, domain, 0);
+    domain.synchronize();
+    domain.synchronize();
+    let mut job = take_job().expect("a job");
+    let other = spawn(move || {
+        job.run();
+    });
+    drop(owned);
+    runs.has_run(0);
+    other.join().expect("the other");
+}
+
+/// Obligation 5 for tasks: either whoever does the work sees what there is to do, or whoever wants it
+/// sees that nobody does the work any more, and hands it over anew.
+pub(super) fn nothing_is_forgotten_between_two_jobs() {
+    let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
+    let domain = owned.get();
+    domain.start_poll();
+    let mut job = take_job().expect("a job");
+    let other = spawn(move || while job.run().is_some() {});
+    domain.start_poll();
+    other.join().expect("the executor");
+    let again = take_job().is_some();
+    let (state, tasks) = domain.tasks();
+    assert!(again || !tasks.wants_more(state), "nobody does the work");
+    witness(0, again);
+    witness(1, !again);
+}
+
+/// The same for the first callback of a CPU, of which a slot alone knows.
+pub(super) fn a_first_callback_is_not_forgotten() {
+    let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
+    let domain = owned.get();
+    let runs = Runs::new(1);
+    domain.start_poll();
+    let job = take_job().expect("a job");
+    let other = spawn(move || run_to_the_end(job));
+    runs.call_on(1, domain, 0);
+    other.join().expect("the executor");
+    let next = take_job();
+    witness(0, next.is_some());
+    witness(1, next.is_none());
+    if let Some(job) = next {
+        run_to_the_end(job);
+    }
+    runs.has_run(0);
 }

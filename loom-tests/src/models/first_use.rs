@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use super::domains::{Owned, on_cpu};
 use super::{World, on};
+use crate::domain::Domain;
 use crate::grace_period::GracePeriods;
-use crate::machine::{self, ALL_THREADS, Ordering, Source};
+use crate::machine::{self, ALL_THREADS, Mode, Ordering, Source, Value, fork, run_on};
+use crate::rcu::{Rcu, RcuCell};
 use crate::readers::{Readers, Token};
 
 impl World {
@@ -62,24 +65,85 @@ pub(super) fn two_threads_set_up() {
     reader.join().expect("the reader");
 }
 
-/// A snapshot finds a domain that another thread sets up; it copies, or says that it cannot.
-pub(super) fn a_snapshot_meets_the_first_use() {
-    machine::boot(ALL_THREADS);
-    let world = World::zeroed();
-    let reader = on(0, &world, |world, _| {
-        let mut value = u32::MAX;
-        // SAFETY: a source and a target as the emulated machine wants them.
-        let copied = unsafe {
-            world.periods.readers.snapshot(
-                (&raw const world.source).cast(),
-                (&raw mut value).cast(),
-                size_of::<u32>(),
-            )
-        };
-        assert!(!copied || value != u32::MAX, "nothing was copied");
+/// A reader and an updater both find a domain that nobody has used, as it ships.
+pub(super) fn two_threads_use_a_domain_first() {
+    two_threads(ALL_THREADS);
+}
+
+/// The same without sequences.
+pub(super) fn two_threads_use_a_domain_without_sequences() {
+    two_threads(Mode::Atomics);
+}
+
+/// A callback is queued while another thread sets the domain up.
+pub(super) fn a_callback_meets_the_first_use() {
+    let owned = Owned::unused(ALL_THREADS);
+    let domain = owned.get();
+    let other = on_cpu(0, move || domain.call(|| ()));
+    let running = run_on(1);
+    drop(domain.read_lock());
+    drop(running);
+    other.join().expect("the other");
+}
+
+fn two_threads(mode: Mode) {
+    let owned = Owned::unused(mode);
+    let domain = owned.get();
+    let cell: Arc<Rcu<Value, &'static Domain>> = Arc::new(RcuCell::new_in(Value::new(0), domain));
+    let theirs = Arc::clone(&cell);
+    let other = on_cpu(0, move || {
+        theirs.read().read();
+        domain.start_poll()
     });
-    world.first_update();
+    drop(cell.replace(Value::new(1)));
+    let grace_period = other.join().expect("the other");
+    domain.poll(&grace_period);
+}
+
+/// A callback forks. The child is not inside of it, and does not run what the parent has queued.
+pub(super) fn a_callback_forks() {
+    let owned = Owned::new(Mode::Atomics);
+    let domain = owned.get();
+    let running = run_on(0);
+    domain.call(move || {
+        fork();
+        domain.call(|| ());
+        domain.barrier();
+    });
+    domain.call(|| panic!("the parent's"));
+    domain.synchronize();
+    domain.run_callbacks(4);
+    drop(running);
+    assert_eq!(domain.stats().callbacks_run, 1);
+}
+
+/// A child finds zeroes and gets other counters, so neither the parent's open sections nor the end
+/// of a guard that the forking thread took counts in it. What the parent had queued is not the
+/// child's to run.
+pub(super) fn a_child_starts_anew() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let cell: Arc<Rcu<Value, &'static Domain>> = Arc::new(RcuCell::new_in(Value::new(0), domain));
+    let running = run_on(1);
+    // Of a thread that the child does not have, and of the forking one.
+    std::mem::forget(domain.read_lock());
+    let guard = domain.read_lock();
+    domain.call(|| panic!("the parent's"));
+    drop(running);
+    let grace_period = domain.start_poll();
+    fork();
+    let theirs = Arc::clone(&cell);
+    let reader = on_cpu(0, move || {
+        drop(guard);
+        theirs.read().read();
+    });
+    assert!(grace_period.is_over(), "it was the parent's");
+    let running = run_on(1);
+    cell.store(Value::new(1));
+    drop(running);
+    domain.barrier();
     reader.join().expect("the reader");
+    assert_eq!(domain.stats().callbacks_run, 1);
 }
 
 /// A child finds zeroes and gets other counters, so neither the parent's open sections nor the end

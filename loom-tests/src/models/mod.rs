@@ -2,10 +2,10 @@
 //! go well: no assertion fails, no value is written while it is read (loom's checked cells), no
 //! thread waits for ever. Where an outcome must be *possible*, the model names it as a witness, and
 //! fails if no execution has it.
-//!
-//! Of callbacks, the sealing of chunks is modelled, not the queue behind it.
 
 mod callbacks;
+mod cell;
+mod domains;
 mod first_use;
 mod litmus;
 mod polling;
@@ -112,7 +112,7 @@ models! {
     readers::a_grace_period_cut_short, 4, "4", "1 x 2, 3 of which 1 fails";
     readers::a_barrier_refused_while_sections_begin, 4, "1, 4 (C)", "1 x 2, 2 of which 1 fails";
     readers::new_sections_see_the_new_world, 5, "2 (A, B)", "1, 1";
-    readers::snapshots, 5, "1 for snapshots (C)", "1 x 2, 2";
+    cell::snapshots, 5, "1 for snapshots (C)", "1 x 2, 2";
     readers::two_sections_two_updates, 4, "1 to 4 (A to E)", "1 x 2, 2";
     readers::migration_and_settling, 4, "3, 4 (D, E)", "1 x 2, 2";
     readers::nested_and_moved, 3, "3 (D, E)", "2 and 1, 1";
@@ -151,12 +151,7 @@ models! {
     shapes::store_buffering_around_an_inner_section, 4, "1, 3", "2, 1", "the section sees it", "the updater does", "both do";
     shapes::store_buffering_across_cpus, 4, "1, 3", "1, 1", "the section sees it", "the updater does", "both do";
     shapes::store_buffering_around_an_empty_section, 4, "1, 3", "1, 1", "the section sees it", "the updater does", "both do";
-    shapes::store_buffering_with_a_callback, 4, "1, 3, 8", "1, 2, 1 callback", "the section sees it", "the callback does", "both do";
     first_use::two_threads_set_up, 3, "set-up", "1 x 2, 1";
-    first_use::a_snapshot_meets_the_first_use, 4, "set-up", "1, 1";
-    callbacks::a_chunk_leaves_its_slot_once, 3, "8", "1 chunk, 1", "it is exchanged", "it is collected";
-    callbacks::what_a_flip_collects_waits_for_the_next, 4, "8", "1, 2, 1 callback", "it is collected", "it is not";
-    callbacks::a_full_chunk_waits_for_the_next_to_begin, 2, "8 (J)", "1, 2 callers, 1 callback", "one that had not begun", "the one after";
     stacks::two_threads_change_places, 4, "stack", "2 x 2 pushes, 2 pops", "they change places";
     stacks::a_preempted_pop_starts_over, 4, "stack", "1 pop; 2 pops, 1 push", "it is preempted", "it is not";
     stacks::a_preempted_push_starts_over, 4, "stack", "1 push; 1 pop, 1 push", "it is preempted", "it is not";
@@ -169,6 +164,39 @@ models! {
     stacks::two_without_sequences, 4, "stack", "1 pop; 2 pops, 1 push", "in the order of the pops", "in another";
     stacks::all_is_taken_where_others_pop, 4, "stack", "1 pop; 1 take, 1 push", "one each", "all are taken";
     stacks::what_was_pushed_before_is_taken, 3, "stack", "1 push; 1 pop; 1 take", "the new one is popped", "the new one is taken";
+    cell::a_snapshot_meets_the_first_use, 4, "set-up", "1, 1";
+    cell::a_replaced_value_is_its_owners, 3, "cell", "1, 1";
+    cell::a_value_that_carries_its_guard, 3, "cell", "1, 1", "the old value is seen", "the new value is";
+    cell::a_stored_value_is_dropped_after_its_sections, 2, "cell, 8", "1, 1 callback";
+    cell::no_update_is_lost, 2, "cell", "2 updaters";
+    cell::an_update_meets_a_reader, 3, "cell", "1, 1 updater";
+    cell::two_owners_of_replaced_values, 2, "cell", "2 callers";
+    cell::a_kept_value_outlives_its_cell, 2, "cell", "1, 1 callback";
+    cell::one_of_two_exchanges_succeeds, 2, "cell", "2 updaters", "one succeeds", "both do";
+    callbacks::what_a_flip_collects_waits_for_the_next, 4, "8", "1, 1, 2 callbacks";
+    callbacks::a_full_chunk_waits_for_the_next_to_begin, 3, "8 (J)", "1, 1, 3 callbacks";
+    callbacks::a_chunk_of_a_stripe_waits_for_the_next_to_begin, 2, "8 (J)", "1, 1, 2 callbacks";
+    callbacks::a_barrier_waits_for_batches_in_flight, 3, "barrier", "2 threads, 2 callbacks";
+    callbacks::a_barrier_waits_for_every_cpu, 2, "barrier", "2 barriers, 2 callbacks";
+    callbacks::a_barrier_waits_for_a_chunk_on_its_way, 3, "barrier, 8", "2 threads, 3 callbacks";
+    callbacks::a_barrier_without_sequences, 2, "barrier", "2 threads, 3 callbacks";
+    callbacks::the_end_of_a_domain_runs_what_is_left, 2, "end", "6 callbacks";
+    callbacks::the_end_of_a_domain_without_sequences, 2, "end", "4 callbacks";
+    callbacks::the_end_of_a_domain_in_a_grace_period, 2, "end", "1, 1 callback";
+    callbacks::the_end_of_a_domain_waits_for_batches_in_flight, 2, "end", "2 threads, 1 callback";
+    callbacks::nothing_is_forgotten_between_two_jobs, 2, "5, tasks", "2 threads, 0, 2", "there is another job", "there is none";
+    callbacks::a_first_callback_is_not_forgotten, 2, "5, tasks", "2 threads, 1 callback", "there is another job", "there is none";
+    polling::a_future_hears_of_another_callers_grace_period, 2, "5, polling", "1, 1 by 2";
+    polling::a_cookie_is_over_after_the_sections, 2, "3, polling", "1, 2 by 3", "it is over at once", "it is not", "it is over after another's";
+    polling::the_worker_drives_a_grace_period, 1, "5, worker", "1, 1 by 2";
+    polling::the_worker_is_handed_more, 2, "5, worker", "0, 2 by 2";
+    polling::the_worker_runs_callbacks, 2, "5, worker", "2 callbacks by 2";
+    polling::two_threads_start_the_worker, 2, "set-up", "2 threads, 1";
+    first_use::two_threads_use_a_domain_first, 2, "set-up", "1, 1 by 2";
+    first_use::two_threads_use_a_domain_without_sequences, 2, "set-up", "1, 1 by 2";
+    first_use::a_callback_meets_the_first_use, 2, "set-up", "1, 1 callback";
+    first_use::a_callback_forks, 2, "fork", "2 callbacks";
+    first_use::a_child_starts_anew, 2, "fork", "1 and the parent's 2, 1";
     first_use::a_child_counts_anew, 3, "fork", "1 and the parent's 2, 1";
 }
 

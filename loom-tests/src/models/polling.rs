@@ -1,8 +1,20 @@
 //! Grace periods that nobody blocks for: the worker's turns, and who meets it.
 
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loom::thread;
+
+use super::domains::{Owned, on_cpu};
 use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
-use crate::machine::{ALL_THREADS, Watch, pokes, run_on, survive, worker_sleep};
+use crate::callbacks::Runner;
+use crate::machine::{
+    self, ALL_THREADS, AtomicU32, Mode, Ordering, Source, Watch, futex_wait, futex_wake, pokes,
+    process, run_on, step, survive, without_time_limits, worker_sleep,
+};
+use crate::worker;
 
 /// The worker's loop, until the round is done. It asks for what is done, as `Tasks::turn`.
 fn drive(world: &World, round: u64) {
@@ -125,4 +137,116 @@ pub(super) fn a_turn_in_vain_is_quiet() {
     drop(running);
     assert_ne!(pokes(), seen, "nobody poked the worker");
     assert!(world.advance(round), "no section is open");
+}
+
+/// A future is woken by whoever ends its grace period, though that looks for futures at any time.
+pub(super) fn a_future_hears_of_another_callers_grace_period() {
+    let owned = Owned::new(ALL_THREADS);
+    without_time_limits();
+    // There is a worker, but it does nothing.
+    process().worker_started.store(1, Ordering::Relaxed);
+    let domain = owned.get();
+    let running = run_on(0);
+    let guard = domain.read_lock();
+    drop(running);
+    let grace_period = domain.start_poll();
+    let other = thread::spawn(move || domain.synchronize());
+    let reader = on_cpu(0, move || drop(guard));
+    assert!(grace_period.wait_timeout(Duration::MAX), "not over");
+    other.join().expect("the other");
+    reader.join().expect("the reader");
+}
+
+/// A cookie tells no lies: when it says that it is over, the sections are.
+pub(super) fn a_cookie_is_over_after_the_sections() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let source = Rc::new(Source::new(2));
+    let theirs = Rc::clone(&source);
+    let reader = on_cpu(0, move || {
+        let guard = domain.read_lock();
+        let pointer = theirs.current.load(Ordering::Acquire);
+        step();
+        theirs.read(pointer);
+        drop(guard);
+    });
+    source.current.store(1, Ordering::Release);
+    let grace_period = domain.start_poll();
+    let theirs = grace_period.clone();
+    let other = thread::spawn(move || {
+        domain.synchronize();
+        witness(2, theirs.is_over());
+    });
+    let over = domain.poll(&grace_period);
+    witness(0, over);
+    witness(1, !over);
+    if !over {
+        grace_period.wait();
+    }
+    source.reclaim(0);
+    other.join().expect("the other");
+    reader.join().expect("the reader");
+}
+
+/// The worker as it ships: it is started, handed a grace period, told of the end of a section, and
+/// wakes the future.
+pub(super) fn the_worker_drives_a_grace_period() {
+    let owned = Owned::with(ALL_THREADS, Runner::Shared);
+    without_time_limits();
+    let domain = owned.get();
+    let running = run_on(0);
+    let guard = domain.read_lock();
+    drop(running);
+    let grace_period = domain.start_poll();
+    let reader = on_cpu(0, move || drop(guard));
+    assert!(grace_period.wait_timeout(Duration::MAX), "not over");
+    reader.join().expect("the reader");
+    drop(owned);
+    machine::exit();
+}
+
+/// The worker as it ships, asleep or about to be, is handed one thing after the other.
+pub(super) fn the_worker_is_handed_more() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    without_time_limits();
+    let domain = owned.get();
+    for _ in 0..2 {
+        let grace_period = domain.start_poll();
+        assert!(grace_period.wait_timeout(Duration::MAX), "not over");
+    }
+    drop(owned);
+    machine::exit();
+}
+
+/// The worker as it ships runs callbacks, which nobody else does, asleep before or about to be.
+pub(super) fn the_worker_runs_callbacks() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    let domain = owned.get();
+    for _ in 0..2 {
+        let done = Arc::new(AtomicU32::new(0));
+        let theirs = Arc::clone(&done);
+        domain.call(move || {
+            theirs.store(1, Ordering::Release);
+            futex_wake(&theirs, 1);
+        });
+        while done.load(Ordering::Acquire) == 0 {
+            futex_wait(&done, 0, None);
+        }
+    }
+    drop(owned);
+    machine::exit();
+}
+
+/// Two threads need the worker first.
+pub(super) fn two_threads_start_the_worker() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    without_time_limits();
+    let domain = owned.get();
+    domain.tasks();
+    let other = thread::spawn(worker::is_there);
+    let grace_period = domain.start_poll();
+    assert!(other.join().expect("the other"), "no worker");
+    drop(grace_period);
+    drop(owned);
+    machine::exit();
 }

@@ -146,32 +146,6 @@ pub(super) fn a_barrier_refused_while_sections_begin() {
     reader.join().expect("the reader");
 }
 
-fn snapshot(world: &World) {
-    let mut value = u32::MAX;
-    // SAFETY: a source and a target as the emulated machine wants them.
-    let copied = unsafe {
-        world.periods.readers.snapshot(
-            (&raw const world.source).cast(),
-            (&raw mut value).cast(),
-            size_of::<u32>(),
-        )
-    };
-    assert!(copied, "16 attempts are enough for two grace periods");
-    assert_ne!(value, u32::MAX, "nothing was copied");
-}
-
-/// Obligation 1 for reads that are one sequence: nobody counts them, the restart ends them.
-pub(super) fn snapshots() {
-    let world = World::new(ALL_THREADS);
-    let reader = on(0, &world, |world, _| {
-        snapshot(world);
-        snapshot(world);
-    });
-    world.update();
-    world.update();
-    reader.join().expect("the reader");
-}
-
 /// Obligation 2 (A, B): a section that begins between the flip and the barrier is of the new period.
 /// Nobody waits for it, so it must not see the old value.
 pub(super) fn new_sections_see_the_new_world() {

@@ -5,16 +5,11 @@
 //! returns a later store; S and 2+2W, for of two stores to a word the one that runs last is the last.
 //! `litmus/section-*` has what they come down to.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::litmus::{Words, get, set, words};
 use super::{World, on, witness};
-use crate::machine::{
-    ALL_THREADS, Appended, AtomicUsize, Ordering, Outcome, Record, Running, Watch, callback,
-    new_chunk, run_on, step,
-};
-use crate::sealing;
+use crate::machine::{ALL_THREADS, AtomicUsize, Ordering, Running, step};
 
 /// Starts a reader on CPU 0, whose answer is in the word when it has ended.
 fn reader(
@@ -124,58 +119,3 @@ pub(super) fn store_buffering_around_an_empty_section() {
         get(words, 1)
     });
 }
-
-/// A callback in the place of what comes after the grace period.
-pub(super) fn store_buffering_with_a_callback() {
-    let world = World::new(ALL_THREADS);
-    let words = words();
-    let running = run_on(1);
-    // SAFETY: an empty chunk.
-    let given = unsafe { world.periods.readers.replace_chunk(0, new_chunk()) };
-    assert_eq!(given, Outcome::Committed);
-    drop(running);
-    let (reader, answer) = reader(&world, &words, |world, _, words| {
-        let token = world.enter();
-        step();
-        set(words, 0);
-        step();
-        let y = get(words, 1);
-        world.exit(token);
-        y
-    });
-    let (theirs, stored) = (Arc::clone(&world), Arc::clone(&words));
-    let updater = loom::thread::spawn(move || {
-        let _running = run_on(1);
-        set(&stored, 1);
-        // SAFETY: the record is valid.
-        let append = || unsafe { theirs.periods.readers.append(&raw const CALLBACK) };
-        // Again after an abort; not if there is no chunk for a new period.
-        let _ = (0..4)
-            .map(|_| append())
-            .find(|done| *done != Appended::Aborted);
-    });
-    let sealed = RefCell::new(Vec::new());
-    let ends = |old| {
-        sealing::collect(&world.periods.rounds, old, |_, end, round| {
-            sealed.borrow_mut().push((end, round));
-        });
-    };
-    world.periods.wait(world.join(), &Watch::collecting(&ends));
-    let mut seen = None;
-    for (end, round) in sealed.into_inner() {
-        if callback(end).is_some() {
-            world.wait(round);
-            seen = Some(get(&words, 0));
-        }
-    }
-    updater.join().expect("the updater");
-    reader.join().expect("the reader");
-    let y = answer.load(Ordering::Relaxed);
-    assert_ne!((seen, y), (Some(0), 0), "both missed the other's store");
-    witness(0, (seen, y) == (Some(0), 1));
-    witness(1, (seen, y) == (Some(1), 0));
-    witness(2, (seen, y) == (Some(1), 1));
-}
-
-/// Stands for the callback.
-static CALLBACK: Record = 0;

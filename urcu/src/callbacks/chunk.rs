@@ -2,15 +2,12 @@
 
 use core::mem::size_of;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 
-use rseq_ops::ops::Record;
-
 use super::record::Callback;
-
-/// Bytes, and the alignment: the end of a full chunk is a multiple of this.
-pub(crate) const SIZE: usize = 4096;
+// The end of a full chunk is a multiple of this.
+use crate::machine::CHUNK as SIZE;
+use crate::machine::{AtomicU32, Ordering, Record};
 
 #[repr(C, align(64))]
 struct Header {

@@ -1,15 +1,15 @@
 //! Who does not leave the work to others: callers of `barrier` and of `run_callbacks`, and whoever
 //! drops the domain.
 
+use core::panic::AssertUnwindSafe;
 use core::ptr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use core::time::Duration;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use super::queue::Which;
 use super::{PACE, frames, inside_callback, run};
 use crate::domain::State;
+use crate::machine::{catch_unwind, thread};
 use crate::stall::Watch;
 use crate::tasks::Tasks;
 

@@ -15,19 +15,16 @@
 //! A chunk has a *ticket* of its stripe from before it leaves its slot until its last callback has
 //! run: that is what `barrier` waits for.
 
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+// What is counted for statistics, budgets and pace orders nothing: the models leave it out.
+use core::sync::atomic::{AtomicU64, AtomicUsize};
+use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, fence};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::PoisonError;
 
 use super::chunk::{Chunk, Part, ROOM};
 use super::record::Callback;
-use crate::machine;
-
-/// How many callbacks are run at a time: fewer than the objects of a size that allocators keep for a
-/// thread (7 in glibc), so that what is freed is what is allocated next.
-pub(super) const SOME: usize = 6;
+use crate::machine::{self, AtomicBool, AtomicU32, Condvar, Mutex, MutexGuard, SOME, fence};
 
 /// The most stripes there are.
 const STRIPES: usize = 16;
@@ -44,7 +41,7 @@ pub(crate) struct Queue {
     /// Whether a slot was given a chunk since the worker last looked.
     pub(super) installed: AtomicBool,
     /// How many wait for `progress`.
-    waiters: AtomicUsize,
+    waiters: AtomicU32,
     turn: Mutex<()>,
     progress: Condvar,
 }
@@ -124,7 +121,7 @@ impl Queue {
             panicked: AtomicU64::new(0),
             excess: AtomicU64::new(0),
             installed: AtomicBool::new(false),
-            waiters: AtomicUsize::new(0),
+            waiters: AtomicU32::new(0),
             turn: Mutex::new(()),
             progress: Condvar::new(),
         }

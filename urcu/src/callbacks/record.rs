@@ -3,7 +3,7 @@
 
 use core::mem::{MaybeUninit, align_of, size_of};
 
-use rseq_ops::ops::Record;
+use crate::machine::Record;
 
 /// Words of data.
 const WORDS: usize = 3;

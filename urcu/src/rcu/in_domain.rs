@@ -1,6 +1,7 @@
 //! Which domain a cell belongs to.
 
-use crate::domain::{Domain, State, global, global_state};
+use crate::domain::{Domain, State};
+use crate::global::{global, global_state};
 
 mod sealed {
     pub trait Sealed {}

@@ -1,0 +1,319 @@
+//! Memory: domains' counters and states, what the process has once, and values that notice when they
+//! are read after their end.
+
+use std::any::TypeId;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use loom::cell::UnsafeCell;
+
+use super::{AtomicI64, AtomicUsize, CPUS, Fault, Ordering, faulty, kernel, two};
+use crate::domain::State;
+use crate::fork::Process;
+
+/// As shipped; the word is opaque to all but [`slot`].
+pub(crate) const PERIOD_BIT: usize = 8;
+
+#[derive(Debug)]
+struct Slot {
+    net: [AtomicI64; 2],
+    shared: [AtomicI64; 2],
+    buffer: [AtomicUsize; 2],
+}
+
+/// A domain's counters. The alignment leaves the low bits of its address to the period.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Counters {
+    slots: [Slot; CPUS],
+    freed: Cell<bool>,
+}
+
+pub(super) struct Memory {
+    domains: RefCell<Vec<Rc<Counters>>>,
+    /// From `Box::into_raw`, as all memory that is given back with the machine.
+    states: RefCell<Vec<*mut State>>,
+    process: *mut Process,
+    /// How many processes there were.
+    incarnations: Cell<u64>,
+    values: RefCell<Vec<Rc<Body>>>,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        Memory {
+            domains: RefCell::default(),
+            states: RefCell::default(),
+            process: Box::into_raw(Box::new(Process::new())),
+            incarnations: Cell::new(0),
+            values: RefCell::default(),
+        }
+    }
+
+    pub(super) fn process(&self) -> *mut Process {
+        self.process
+    }
+
+    pub(super) fn next_incarnation(&self) -> u64 {
+        self.incarnations.set(self.incarnations.get() + 1);
+        self.incarnations.get()
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let states = self.states.take();
+        // SAFETY: from `Box::into_raw`, and the execution is over.
+        unsafe {
+            states
+                .into_iter()
+                .for_each(|state| drop(Box::from_raw(state)));
+            drop(Box::from_raw(self.process));
+        }
+    }
+}
+
+/// A domain's counters, zeroed.
+pub(crate) fn allocate_slots() -> usize {
+    if faulty(Fault::SlotsAgain)
+        && let Some(first) = kernel().memory.domains.borrow().first()
+    {
+        return Rc::as_ptr(first).expose_provenance();
+    }
+    let counters = Rc::new(Counters {
+        slots: two(|| Slot {
+            net: two(|| AtomicI64::new(0)),
+            shared: two(|| AtomicI64::new(0)),
+            buffer: two(|| AtomicUsize::new(0)),
+        }),
+        freed: Cell::new(false),
+    });
+    let base = (&raw const *counters).expose_provenance();
+    kernel().memory.domains.borrow_mut().push(counters);
+    base
+}
+
+/// Whoever uses them afterwards fails.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn free_slots(word: usize) {
+    counters(word).freed.set(true);
+}
+
+fn counters(word: usize) -> &'static Counters {
+    let counters = core::ptr::with_exposed_provenance::<Counters>(word & !PERIOD_BIT);
+    let known = |known: &Rc<Counters>| core::ptr::eq(Rc::as_ptr(known), counters);
+    assert!(
+        kernel().memory.domains.borrow().iter().any(known),
+        "a counter that is none"
+    );
+    // SAFETY: a period word is the address of counters of this machine (`allocate_slots`), which live until
+    // the next machine is switched on; no model keeps the reference.
+    unsafe { &*counters }
+}
+
+fn slot(word: usize, index: usize) -> &'static Slot {
+    let counters = counters(word);
+    assert!(!counters.freed.get(), "a domain is used after its end");
+    &counters.slots[index]
+}
+
+/// The counter of slot `index` that sequences write, for the period of `word`.
+pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
+    &slot(word, index).net[usize::from(word & PERIOD_BIT != 0)]
+}
+
+/// The counter of slot `index` that anybody writes atomically, for the period of `word`.
+pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
+    &slot(word, index).shared[usize::from(word & PERIOD_BIT != 0)]
+}
+
+/// The end of the chunk of callbacks in slot `index`, for the period of `word`.
+pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
+    &slot(word, index).buffer[usize::from(word & PERIOD_BIT != 0)]
+}
+
+/// As shipped: a state is all that is allocated like this.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe trait Zeroed: 'static {}
+
+/// A domain's state, zeroed.
+pub(crate) fn allocate<T: Zeroed>() -> *mut T {
+    assert_eq!(TypeId::of::<T>(), TypeId::of::<State>());
+    let state = Box::into_raw(Box::new(State::new()));
+    kernel().memory.states.borrow_mut().push(state);
+    state.cast()
+}
+
+/// Puts other atomics in its place: for loom, whoever uses them and does not know of this, races.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn free<T>(state: *mut T) {
+    // SAFETY: from `allocate`; the memory is there until the next machine is switched on.
+    unsafe { state.cast::<State>().write(State::new()) };
+}
+
+/// From now on this is the child, with one thread. What the kernel wipes in a child is zero.
+pub(crate) fn fork() {
+    let kernel = kernel();
+    let states = kernel.memory.states.borrow();
+    // SAFETY: from `Box::into_raw`; the calling thread is the only one.
+    unsafe {
+        states.iter().for_each(|state| state.write(State::new()));
+        kernel.memory.process.write(Process::new());
+    }
+}
+
+/// A pointer, as loom's atomic integer, so that all of them have one layout.
+#[repr(transparent)]
+pub(crate) struct AtomicPtr<T> {
+    address: AtomicUsize,
+    points_to: PhantomData<*mut T>,
+}
+
+// SAFETY: as the standard library's.
+unsafe impl<T> Send for AtomicPtr<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for AtomicPtr<T> {}
+
+fn pointer<T>(address: usize) -> *mut T {
+    core::ptr::with_exposed_provenance_mut(address)
+}
+
+impl<T> AtomicPtr<T> {
+    pub(crate) fn new(to: *mut T) -> Self {
+        AtomicPtr {
+            address: AtomicUsize::new(to.expose_provenance()),
+            points_to: PhantomData,
+        }
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> *mut T {
+        pointer(self.address.load(order))
+    }
+
+    pub(crate) fn swap(&self, to: *mut T, order: Ordering) -> *mut T {
+        pointer(self.address.swap(to.expose_provenance(), order))
+    }
+
+    pub(crate) fn compare_exchange(
+        &self,
+        from: *mut T,
+        to: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        let (from, to) = (from.expose_provenance(), to.expose_provenance());
+        let exchanged = self.address.compare_exchange(from, to, success, failure);
+        exchanged.map(pointer).map_err(pointer)
+    }
+
+    /// To be read through. Loom checks that nobody else uses it.
+    pub(crate) fn get_mut(&mut self) -> Box<*mut T> {
+        Box::new(pointer(self.address.with_mut(|address| *address)))
+    }
+
+    /// For [`copy_through`](super::copy_through), which knows what it gets.
+    pub(crate) fn as_ptr(&self) -> *mut *mut T {
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+}
+
+impl<T> fmt::Debug for AtomicPtr<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AtomicPtr")
+    }
+}
+
+/// What there is of a value after its end. Loom tries both orders of conflicting atomic accesses and
+/// not of a cell's, whose races it only recognises; so each has an atomic mark too.
+struct Body {
+    number: UnsafeCell<u32>,
+    ended: AtomicUsize,
+}
+
+/// A value that fails if it is read after its end. The body's place comes last: should a mutant read
+/// memory that was given back, allocators leave it alone.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Number {
+    _unused: [u64; 4],
+    number: u32,
+    body: usize,
+}
+
+impl Number {
+    pub(crate) fn new(number: u32) -> Self {
+        let kernel = kernel();
+        let mut values = kernel.memory.values.borrow_mut();
+        values.push(Rc::new(Body {
+            number: UnsafeCell::new(number),
+            ended: AtomicUsize::new(0),
+        }));
+        Number {
+            _unused: [0; 4],
+            number,
+            body: values.len() - 1,
+        }
+    }
+
+    fn body(&self) -> Rc<Body> {
+        let kernel = kernel();
+        let values = kernel.memory.values.borrow();
+        Rc::clone(
+            values
+                .get(self.body)
+                .expect("a read of memory that is no value"),
+        )
+    }
+
+    /// Without a look at whether it has ended.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn read(&self) -> u32 {
+        let body = self.body();
+        let ended = body.ended.load(Ordering::Relaxed);
+        assert_eq!(ended, 0, "a read of a value that was reclaimed");
+        // SAFETY: loom checks that nobody writes it meanwhile.
+        body.number.with(|number| unsafe { *number })
+    }
+
+    /// Its end.
+    pub(crate) fn end(&self) {
+        let body = self.body();
+        let before = body.ended.swap(1, Ordering::Relaxed);
+        assert_eq!(before, 0, "a value is reclaimed twice");
+        // SAFETY: loom checks that nobody reads it meanwhile.
+        body.number.with_mut(|number| unsafe { *number = u32::MAX });
+    }
+}
+
+/// The same, which ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Value(Number);
+
+impl Value {
+    pub(crate) fn new(number: u32) -> Self {
+        Value(Number::new(number))
+    }
+
+    pub(crate) fn read(&self) -> u32 {
+        self.0.read()
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        if !super::cpu::is_unwinding() {
+            self.0.end();
+        }
+    }
+}

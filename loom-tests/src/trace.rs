@@ -1,0 +1,22 @@
+//! In the place of `urcu/src/trace.rs`: nothing is noted, as in builds without debug assertions.
+
+use core::panic::Location;
+
+use crate::domain::State;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trace;
+
+impl Trace {
+    pub(crate) fn begin(_: &State) -> Trace {
+        Trace
+    }
+    pub(crate) fn used(self) {}
+    pub(crate) fn end(self) {}
+}
+
+pub(crate) fn forget(_: &State) {}
+
+pub(crate) fn begun_by_this_thread(_: &State) -> Option<&'static Location<'static>> {
+    None
+}
