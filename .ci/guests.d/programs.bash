@@ -22,11 +22,11 @@ cargo_for() {
         ;;
     arm64)
         LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/usr/lib RUSTC=$root/usr/bin/rustc \
-            CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$cache/gcc-arm64/link cargo "$@"
+            CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$cache/gcc-arm64/linker-gcc cargo "$@"
         ;;
     riscv64)
         RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT=$(rust_source) \
-            CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER=$cache/gcc-riscv64/link \
+            CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER=$cache/gcc-riscv64/linker-gcc \
             cargo -Zbuild-std=std,panic_abort,panic_unwind,test,proc_macro "$@"
         ;;
     esac
@@ -42,7 +42,7 @@ rust_source() {
         echo "$folder/usr/src/rustc-$release/library"
 }
 
-# linker ARCH: unpacks `gcc-ARCH/link`, or else says what is missing. Debian's own cross compilers
+# linker ARCH: unpacks `gcc-ARCH/linker-gcc`, or else says what is missing. Debian's own cross compilers
 # cannot be installed beside gcc-multilib, and gcc finds its parts from where it lies.
 linker() {
     local root=$cache/gcc-$1 gnu=aarch64-linux-gnu package folder
@@ -54,11 +54,11 @@ linker() {
         folder=$(unpacked "$package:amd64" bookworm) || { echo "$package"; return 1; }
         cp -al "$folder/." "$root.part"
     done
-    cat >"$root.part/link" <<END
+    cat >"$root.part/linker-gcc" <<END
 #!/bin/sh
 LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu exec $root/usr/bin/$gnu-gcc-12 "\$@"
 END
-    chmod +x "$root.part/link"
+    chmod +x "$root.part/linker-gcc"
     mv "$root.part" "$root"
 }
 
