@@ -17,16 +17,16 @@
 //!
 //! | promise | tested by | which notices |
 //! |---|---|---|
-//! | what a section sees is not freed while it is open | models `two_sections_two_updates`, `nested_and_moved`, ...; torture `steady`, `nested-moved`, `signal-storm`, `migration-storm` | every mutant of an ordering or barrier; `--break plain-membarrier` with delays inside the sequences; `--break early-reclaim` |
-//! | a snapshot is of one version, which was not freed | models `snapshots`, those of the cell; torture `snapshot` | the sequence that goes on after an interrupt; the plain membarrier |
+//! | what a section sees is not freed while it is open | models `two_sections_two_updates`, `nested_and_moved`, ...; torture `steady`, `guards`, `signal-storm`, `migration-storm` | every mutant of an ordering or barrier; `--break plain-membarrier` with delays inside the sequences; `--break early-reclaim` |
+//! | a snapshot is of one version, which was not freed | models `snapshots`, those of the cell; torture `snapshots` | the sequence that goes on after an interrupt; the plain membarrier |
 //! | a section that begins after a grace period sees what came before it | models `new_sections_see_the_new_world`, litmus shapes; the age of every version in the torture | relaxed period, relaxed flip |
 //! | no waiter is forgotten | models of sharing, waiting, polling, the worker; the watchdog of the torture | a dropped fence, second look or wake-up: 30 mutants and more |
 //! | a callback runs once, after its grace period; `barrier` waits for it | models of callbacks; suites `callbacks_*`; torture `callback-flood`; fuzzing | tickets, seals and barriers left out |
 //! | memory is bounded | suite `callbacks_budget`; torture `stalled-reader` | a budget without a limit |
 //! | sections in signal handlers, destructors of thread-local data, threads made by C, after `exec` | suites `signals`, `tls`, `hostile`, `registration` | a lock or an allocation on the way |
-//! | forked children work at once | suites `fork*`: forks between any two instructions of a grace period; torture `fork` | state that is not wiped |
+//! | forked children work at once | suites `fork*`: forks between any two instructions of a grace period; torture `fork-generations` | state that is not wiped |
 //! | CPUs come and go, affinity shrinks, readers are starved | suites `hotplug`, `migration`, `hostile`; torture `cpu-hotplug`, `affinity`, `rt-priorities`; guests | a CPU that is not summed |
-//! | without rseq, without membarrier, with either refused, with filters installed late | suites `environments`, `refusal`, `seccomp`; torture `environments` | the plain membarrier; a refusal that is forgotten |
+//! | without rseq, without membarrier, with either refused, with filters installed late | suites `environments`, `refusal`, `seccomp`; torture `self-registered`, `no-rseq`, `no-membarrier`, `neither` | the plain membarrier; a refusal that is forgotten |
 //! | sequences are what the kernel expects, commit last, and abort safely at every instruction | `rseq-ops`: every range against the disassembly; single-stepping; delays at every point; guests | a sequence that ends one instruction early |
 //!
 //! # What is not promised
@@ -50,4 +50,14 @@
 //!
 //! # The longest run
 //!
-//! FIGURES
+//! On two CPUs of a virtual machine that had other things to do (Linux 6.18, x86-64), with delays built
+//! into the sequences, 23 scenarios of 17 s each: 1.77 x 10^10 verified reads, 2.7 x 10^7 grace periods.
+//! There was one error, of the torture program itself: a thread of `signal-storm` that polled slept
+//! 20 us at a time, and such a sleep never ends under signals that come faster than the timer's
+//! slack of 50 us. It no longer sleeps, and that scenario passes since.
+//!
+//! Fuzzing with AddressSanitizer: 60 minutes in four stretches, more than 100,000 programs. It reported
+//! a leak once (a thread that outlives its domain, whose memory LeakSanitizer does not see) and a
+//! thread that had waited for 20 s once, on a machine with 30 others running; 3,000 replays of that
+//! program did not repeat it. The suites under AddressSanitizer and, without the tests that
+//! fork, under ThreadSanitizer (portable backend): no reports.
