@@ -46,9 +46,9 @@ fn assert_restartable<const SIZE: usize>() {
     let [first, second] = &mut buffers;
     let buffers = [first.as_mut_ptr(), second.as_mut_ptr()].map(AtomicPtr::new);
     let current = AtomicPtr::new(buffers[0].load(Ordering::Relaxed));
-    let over = AtomicBool::new(false);
+    let (over, has_read) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
-        let (current, over) = (&current, &over);
+        let (current, over, has_read) = (&current, &over, &has_read);
         let readers: Vec<_> = (0..2)
             .map(|_| {
                 scope.spawn(move || {
@@ -67,6 +67,7 @@ fn assert_restartable<const SIZE: usize>() {
                             let whole = target.iter().all(|&byte| byte == value);
                             wrong += u64::from(!(whole && (value == 1 || value == 2)));
                             reads += 1;
+                            has_read.store(true, Ordering::Relaxed);
                         }
                     }
                     (reads, wrong)
@@ -75,7 +76,8 @@ fn assert_restartable<const SIZE: usize>() {
             .collect();
         let end = Instant::now() + Duration::from_millis(150);
         let mut turn = 0;
-        while Instant::now() < end {
+        // On a busy machine a reader may get to run late.
+        while Instant::now() < end || !has_read.load(Ordering::Relaxed) {
             let (old, new) = (turn % 2, (turn + 1) % 2);
             let fill = |buffer: usize, byte: u8| {
                 let buffer = buffers[buffer].load(Ordering::Relaxed);
