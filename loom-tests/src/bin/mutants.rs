@@ -27,6 +27,7 @@ const OURS: &[&str] = &[
     "global.rs",
     "lib.rs",
     "mutations.rs",
+    "mutations",
     "stall.rs",
     "trace.rs",
     "machine",
