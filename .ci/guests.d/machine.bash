@@ -57,11 +57,12 @@ END
 run_tests() {
     if [ "$short" = 1 ]; then
         cat <<'END'
-export RSEQ_OPS_STRESS_MS=60 URCU_TEST_DEADLINE=100
+export RSEQ_OPS_STRESS_MS=30 URCU_TEST_DEADLINE=100
 run 60 delays aborts-delays 2
 tests rseq_ops
 tests append
 tests descriptors
+tests membarrier
 tests ops
 tests ops_stress --skip killed
 tests percpu_counter
@@ -96,15 +97,15 @@ done
 END
 }
 
-# As shipped: no delays.
+# As shipped: no delays. The pause is for whoever switches single-stepping on.
 run_single-step() {
-    echo 'run 120 single-step aborts 15 0'
+    echo 'sleep 2; run 120 single-step aborts 15 0'
 }
 
 # emulate ARCH VERSION WHAT KERNEL INITRAMFS LOG OPTIONS
 emulate() {
-    local arch=$1 version=$2 what=$3 kernel=$4 initramfs=$5 log=$6 emulator console=ttyS0 step=()
-    local accel=tcg,thread=multi parameters="quiet panic=-1"
+    local arch=$1 version=$2 what=$3 kernel=$4 initramfs=$5 log=$6 emulator console=ttyS0 monitor=()
+    local parameters="quiet panic=-1"
     shift 6
     case $arch in
     amd64)
@@ -123,17 +124,27 @@ emulate() {
         ;;
     esac
     if [ "$what" = single-step ]; then
-        # The option's name until qemu 8.1.
-        if "${emulators[$arch]}" -help | grep -q '^-singlestep'; then
-            step=(-singlestep)
-        else
-            accel+=,one-insn-per-tb=on
-        fi
+        rm -f "$log"*
+        mkfifo "$log.in" "$log.out"
+        monitor=(-chardev "pipe,id=monitor,path=$log" -mon chardev=monitor)
+        step_when_up "$log" &
     fi
-    timeout --foreground -k 5 "$limit" "${emulators[$arch]}" "${emulator[@]}" -accel "$accel" \
-        "${step[@]}" -m 1024 "$@" -nographic -no-reboot -nodefaults -serial stdio \
-        -kernel "$kernel" -initrd "$initramfs" -append "console=$console $parameters" \
-        </dev/null 2>&1 | tr -d '\r' >"$log"
+    timeout --foreground -k 5 "$limit" "${emulators[$arch]}" "${emulator[@]}" \
+        -accel tcg,thread=multi "${monitor[@]}" -m 1024 "$@" -nographic -no-reboot -nodefaults \
+        -serial stdio -kernel "$kernel" -initrd "$initramfs" \
+        -append "console=$console $parameters" </dev/null 2>&1 | stdbuf -oL tr -d '\r' >"$log"
+    rm -f "$log.in" "$log.out"
+}
+
+# step_when_up LOG: one instruction per translation block, when the guest has booted: that alone
+# would take minutes.
+step_when_up() {
+    until grep -q 'GUEST kernel=' "$1"; do
+        [ -p "$1.in" ] || return
+        sleep 0.2
+    done
+    # The command's name until qemu 8.1, and its name since.
+    printf 'singlestep on\none-insn-per-tb on\n' 1<>"$1.in"
 }
 
 # guest NUMBER IMAGE ARCH SUITE VERSION WHAT OPTIONS

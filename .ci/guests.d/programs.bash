@@ -96,9 +96,9 @@ build() {
     local arch=$1 out=$target/programs-$1 built=$target/$1/${triples[$1]}/debug program listing
     local packages=(-p rseq-ops -p urcu-percpu) tests=(--lib --tests)
     # What runs in the short form: see `run_tests`.
-    [ "$short" = 1 ] && tests=(--lib --test append --test cpu_hotplug --test descriptors --test ops
-        --test ops_stress --test percpu_counter --test percpu_memory --test percpu_stack
-        --test suite)
+    [ "$short" = 1 ] && tests=(--lib --test append --test cpu_hotplug --test descriptors
+        --test membarrier --test ops --test ops_stress --test percpu_counter
+        --test percpu_memory --test percpu_stack --test suite)
     say "building for $arch"
     mkdir -p "$out/tests" "$out/bin"
     if listing=$(cargo_for "$arch" test --no-run "${packages[@]}" "${tests[@]}" \

@@ -6,8 +6,8 @@
 //! [`restart`] does that and also restarts every restartable sequence in flight: when it has
 //! returned, a sequence of this process either committed before, visibly, or starts after.
 //!
-//! Neither reaches other processes. Both need [`register`] first, once per process; the
-//! registration survives `fork` and not `execve`.
+//! Neither reaches other processes. Both need a registration, once per process, for which the
+//! first call sees if [`register`] has not; it survives `fork` and not `execve`.
 //!
 //! Each function is one or two system calls, leaves errno alone, and is async-signal-safe.
 
@@ -75,8 +75,8 @@ pub fn query() -> Result<i32, Refused> {
     call(abi::MEMBARRIER_QUERY)
 }
 
-/// Registers this process for [`barrier`] and [`restart`]. Idempotent. With
-/// many threads the kernel may take some milliseconds for it.
+/// Registers this process for [`barrier`] and [`restart`], to learn whether they are to be had.
+/// Idempotent. With many threads the kernel may take some milliseconds for it.
 ///
 /// # Errors
 /// [`Refused`] before Linux 5.10, or where a filter denies it.
@@ -97,7 +97,7 @@ pub fn register() -> Result<(), Refused> {
 /// Cost: one system call and an interrupt per such CPU: some microseconds.
 ///
 /// # Errors
-/// [`Refused`] without [`register`], or where the call is not to be had.
+/// [`Refused`] where the call is not to be had.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering::Relaxed, compiler_fence, fence};
@@ -122,13 +122,13 @@ pub fn register() -> Result<(), Refused> {
 /// }
 /// ```
 pub fn barrier() -> Result<(), Refused> {
-    call(abi::MEMBARRIER_PRIVATE_EXPEDITED).map(drop)
+    registered(abi::MEMBARRIER_PRIVATE_EXPEDITED)
 }
 
 /// [`barrier`], and every restartable sequence of this process that is in flight restarts.
 ///
 /// # Errors
-/// [`Refused`] without [`register`], or where the call is not to be had.
+/// [`Refused`] where the call is not to be had.
 ///
 /// Cost: as [`barrier`].
 ///
@@ -142,5 +142,23 @@ pub fn barrier() -> Result<(), Refused> {
 /// }
 /// ```
 pub fn restart() -> Result<(), Refused> {
-    call(abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ).map(drop)
+    registered(abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ)
 }
+
+/// A command that needs a registration.
+///
+/// It may be missing although the process's memory says that it was made: `fork` copies the
+/// registration first, and the memory, which other threads go on to write, some time after. So a
+/// child that was forked while another thread registered makes it good here.
+fn registered(command: i32) -> Result<(), Refused> {
+    match call(command) {
+        Err(Refused(NOT_REGISTERED)) => {
+            register()?;
+            call(command).map(drop)
+        }
+        answer => answer.map(drop),
+    }
+}
+
+/// `EPERM` of Linux.
+const NOT_REGISTERED: i32 = 1;
