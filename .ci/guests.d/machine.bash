@@ -139,7 +139,7 @@ emulate() {
 # step_when_up LOG: one instruction per translation block, when the guest has booted: that alone
 # would take minutes.
 step_when_up() {
-    until grep -q 'GUEST kernel=' "$1"; do
+    until grep -qs 'GUEST kernel=' "$1"; do
         [ -p "$1.in" ] || return
         sleep 0.2
     done
