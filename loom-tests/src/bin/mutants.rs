@@ -29,6 +29,7 @@ const OURS: &[&str] = &[
     "mutations.rs",
     "mutations",
     "stall.rs",
+    "table.rs",
     "trace.rs",
     "machine",
     "models",
