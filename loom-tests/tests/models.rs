@@ -3,9 +3,10 @@
 //! worth a look (`--nocapture`).
 
 use std::env;
+use std::fs;
 
-use urcu_loom_tests::mutations::{FILES, MUTANTS, unheld};
-use urcu_loom_tests::table::{readme, row, stated};
+use urcu_loom_tests::mutations::{Cover, FILES, KEPT, MUTANTS, UNSEEN, unheld};
+use urcu_loom_tests::table::{readme, row, stated, unseen};
 use urcu_loom_tests::{MODELS, deeper};
 
 #[test]
@@ -49,6 +50,35 @@ fn every_mutant_has_a_model_that_must_catch_it() {
             mutant.model
         );
     }
+}
+
+/// A file of the repository.
+fn file(path: &str) -> String {
+    let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn what_no_model_notices_is_covered_and_in_the_readme() {
+    let covers = KEPT.iter().map(|kept| kept.cover);
+    for cover in covers.chain(UNSEEN.iter().map(|unseen| unseen.cover)) {
+        match cover {
+            Cover::Litmus(forbidden, mutant) => {
+                for (name, expected) in [(forbidden, "Never"), (mutant, "Sometimes")] {
+                    let test = file(&format!("loom-tests/litmus/{name}.litmus"));
+                    let expected = format!("Expected: {expected} ");
+                    assert!(test.contains(&expected), "{name}: not {expected}");
+                }
+            }
+            Cover::Test(path, name) => {
+                let test = format!("#[test]\nfn {name}() {{");
+                assert!(file(path).contains(&test), "{path}: no test {name}");
+            }
+            Cover::Harmless => {}
+        }
+    }
+    let list = format!("\n\n{}\n", unseen());
+    assert!(readme().contains(&list), "README.md: models --unseen");
 }
 
 #[test]

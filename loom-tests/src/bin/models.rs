@@ -1,9 +1,10 @@
 //! Runs models: all, or those whose names contain an argument. With `--table`, prints their rows for
-//! the README: with new numbers of what was run, and the others as they are there.
+//! the README: with new numbers of what was run, and the others as they are there. With `--unseen`,
+//! prints what no model notices.
 
 use std::time::Instant;
 
-use urcu_loom_tests::table::{readme, row, stated};
+use urcu_loom_tests::table::{readme, row, stated, unseen};
 use urcu_loom_tests::{Checked, MODELS, deeper};
 
 /// Of a model that is not in the README.
@@ -14,6 +15,10 @@ const UNKNOWN: Checked = Checked {
 
 fn main() {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted.first().is_some_and(|first| first == "--unseen") {
+        print!("{}", unseen());
+        return;
+    }
     let table = wanted.first().is_some_and(|first| first == "--table");
     if table {
         wanted.remove(0);

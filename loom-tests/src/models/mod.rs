@@ -275,6 +275,8 @@ models! {
     polling::two_threads_start_the_worker, 2, "set-up", "2 threads, 1";
     first_use::two_threads_use_a_domain_first, 2, "set-up", "1, 1 by 2";
     first_use::two_threads_use_a_domain_without_sequences, 2, "set-up", "1, 1 by 2";
+    first_use::two_threads_find_one_state, 2, "set-up", "2 threads";
+    first_use::a_name_is_shown_whole_or_not_at_all, 2, "set-up", "2 threads", "it is there", "it is not";
     first_use::a_callback_meets_the_first_use, 2, "set-up", "1, 1 callback";
     first_use::a_callback_forks, 2, "fork", "2 callbacks";
     first_use::a_child_starts_anew, 2, "fork", "1 and the parent's 2, 1";
