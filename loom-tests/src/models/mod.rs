@@ -118,9 +118,9 @@ const LOOK: usize = 100;
 impl Model {
     /// How often a thread is preempted in one execution at most.
     pub fn bound(&self) -> usize {
-        // Without optimisation the full bounds take minutes.
+        // Without optimisation the full bounds take hours.
         if cfg!(debug_assertions) {
-            self.preemptions.min(2)
+            self.preemptions.min(1)
         } else {
             self.preemptions + deeper()
         }
