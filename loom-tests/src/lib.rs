@@ -31,6 +31,7 @@ mod models;
 pub mod mutations;
 mod percpu;
 mod stall;
+pub mod table;
 mod trace;
 
 /// What `urcu-percpu` ships.
@@ -57,7 +58,7 @@ use domain::Domain;
 use rcu::Rcu;
 use stats::Stats;
 
-pub use models::{MODELS, Model};
+pub use models::{Checked, MODELS, Model, deeper};
 
 static MUTATED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(usize::MAX);
 
@@ -69,21 +70,4 @@ pub fn mutate(number: usize) {
 /// Which mutant the sources are.
 pub(crate) fn mutated() -> usize {
     MUTATED.load(std::sync::atomic::Ordering::Relaxed)
-}
-
-/// A model's row in the table of the README: what it holds, its bounds, the mutants it must catch.
-pub fn row(model: &Model, executions: usize) -> String {
-    let mutants: Vec<String> = mutations::MUTANTS
-        .iter()
-        .filter(|mutant| mutant.model == model.name)
-        .map(|mutant| format!("{}: {}", mutant.letter, mutant.name))
-        .collect();
-    format!(
-        "| {} | `{}` | {} | {} | {executions} | {} |",
-        model.obligation,
-        model.name,
-        model.size,
-        model.preemptions,
-        mutants.join("; ")
-    )
 }

@@ -4,7 +4,7 @@ mod audit;
 mod kept;
 
 pub use audit::unheld;
-pub use kept::{KEPT, UNSEEN};
+pub use kept::{Cover, KEPT, Kept, UNSEEN, Unseen};
 
 use crate::machine::Fault;
 
@@ -155,7 +155,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("H", "no second look at the period", "atomics_only",
         READERS: "if «self.period.load(Ordering::Acquire) == word» {\n                return Some(found)" => "true"),
     source!("5, 6", "an addition taken back does not wake", "an_aborted_begin_by_atomics_wakes_the_writer",
-        READERS: "counter.fetch_sub(1, Ordering::Release);\n            «self.wake();»" => ""),
+        READERS: "counter.fetch_sub(1, Ordering::Relaxed);\n            «self.wake();»" => ""),
     source!("5", "a late end by a sequence does not wake", "a_late_end_wakes_the_writer",
         READERS: "(Outcome::Committed, false) => return «self.wake()»," => "()"),
     source!("5", "a late end by atomics does not wake", "begun_one_way_ended_another",
@@ -183,7 +183,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("set-up", "found set up, relaxed", "two_threads_use_a_domain_without_sequences",
         READERS: "self.period.load(«Ordering::Acquire») != 0" => "Ordering::Relaxed"),
     source!("set-up", "the counters published relaxed", "two_threads_use_a_domain_without_sequences",
-        READERS: ".compare_exchange(0, base, «Ordering::AcqRel», Ordering::Acquire)" => "Ordering::Relaxed"),
+        READERS: ".compare_exchange(0, base, «Ordering::AcqRel», Ordering::Relaxed)" => "Ordering::Relaxed"),
     source!("set-up", "the handle loaded relaxed by a callback", "a_callback_meets_the_first_use",
         READERS: "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return machine" => "Ordering::Relaxed"),
     source!("fork", "the parent's tokens are of now", "a_child_counts_anew",
@@ -262,7 +262,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("O", "one whose round is done is woken", "all_followers_wake_up",
         ROUNDS: "self.wake(parity, «i32::MAX»);" => "1"),
     source!("O", "the turn stays", "followers_wake_up",
-        ROUNDS: "«self.turns[parity].fetch_add(2, Ordering::Release);»" => ""),
+        ROUNDS: "«self.turns[parity].fetch_add(2, Ordering::Relaxed);»" => ""),
     source!("5", "one lead over several rounds", "one_leader_two_grace_periods",
         ROUNDS: "«work(&lead)»,\n                Some(_)" => "while !self.is_done(round) { work(&lead) }"),
     source!("5", "a panic after the sleep", "who_is_woken_to_lead_panics",
@@ -331,7 +331,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("stack", "a pop by atomics relaxed", "what_was_pushed_before_is_taken",
         STACK: "let mut seen = list.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
     source!("stack", "the second try of a pop by atomics relaxed", "what_was_pushed_before_is_taken",
-        STACK: "list.compare_exchange(seen, next, Ordering::Acquire, «Ordering::Acquire»)" => "Ordering::Relaxed"),
+        STACK: "list.compare_exchange(seen, next, Ordering::Relaxed, «Ordering::Acquire»)" => "Ordering::Relaxed"),
     source!("stack", "taken relaxed", "what_was_pushed_before_is_taken",
         STACK: "slot.shared.swap(ptr::null_mut(), «Ordering::Acquire»)" => "Ordering::Relaxed"),
     source!("stack", "all is taken where another one pops", "all_is_taken_where_others_pop",
@@ -423,6 +423,14 @@ pub const MUTANTS: &[Mutant] = &[
         DOMAIN: ".compare_exchange(ptr::null_mut(), made, «Ordering::AcqRel», Ordering::Acquire)" => "Ordering::Relaxed"),
     source!("set-up", "the first tasks are not acquired", "two_threads_use_a_domain_first",
         DOMAIN: ".compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, «Ordering::Acquire»)" => "Ordering::Relaxed"),
+    source!("set-up", "the second one keeps a state of its own", "two_threads_find_one_state",
+        DOMAIN: "«State::free(made);\n                    &*first»" => "made.as_ref()"),
+    source!("set-up", "the second one keeps tasks of its own", "two_threads_find_one_state",
+        DOMAIN: "«drop(unsafe { Box::from_raw(made) });\n                first»" => "made"),
+    source!("set-up", "a name's address is stored relaxed", "a_name_is_shown_whole_or_not_at_all",
+        DOMAIN: "address.store(name.as_ptr().expose_provenance(), «Ordering::Release»);" => "Ordering::Relaxed"),
+    source!("set-up", "a name's address is loaded relaxed", "a_name_is_shown_whole_or_not_at_all",
+        DOMAIN: "let address = address.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
     source!("fork", "the parent's tasks are the child's", "a_callback_forks",
         TASKS: "«self.incarnation == fork::incarnation()»" => "true"),
     source!("fork", "every process is the first", "a_callback_forks",

@@ -2,40 +2,41 @@
 //! loom's models share the processor badly with each other, and their numbers of executions are
 //! worth a look (`--nocapture`).
 
-use urcu_loom_tests::mutations::{FILES, MUTANTS, unheld};
-use urcu_loom_tests::{MODELS, row};
+use std::env;
+use std::fs;
 
-/// The README's row of a model without the number of executions, and that number.
-fn in_readme(name: &str) -> Option<(String, usize)> {
-    let readme = include_str!("../README.md");
-    let line = readme
-        .lines()
-        .find(|line| line.contains(&format!("| `{name}` |")))?;
-    let mut cells: Vec<&str> = line.split('|').collect();
-    let executions = cells.get(5)?.trim().parse().ok()?;
-    cells[5] = " 0 ";
-    Some((cells.join("|"), executions))
-}
+use urcu_loom_tests::mutations::{Cover, FILES, KEPT, MUTANTS, UNSEEN, unheld};
+use urcu_loom_tests::table::{readme, row, stated, unseen};
+use urcu_loom_tests::{MODELS, deeper};
 
 #[test]
 fn every_execution_of_every_model_goes_well() {
+    let readme = readme();
     for model in MODELS {
-        let executions = model.check();
-        println!("{}: {executions} executions", model.name);
-        let Some((row_in_readme, stated)) = in_readme(model.name) else {
+        let checked = model.check();
+        println!("{}: {checked} executions", model.name);
+        let Some((in_readme, here, below)) = stated(&readme, model) else {
             panic!("{} is not in README.md: models --table", model.name);
         };
-        assert_eq!(row_in_readme, row(model, 0), "README.md: models --table");
-        // Only where the bounds are the stated ones. A few more or fewer are no news.
-        let other = ["LOOM_MAX_PREEMPTIONS", "URCU_LOOM_DEEPER"];
-        let other = other.iter().any(|name| std::env::var_os(name).is_some());
-        if !cfg!(debug_assertions) && !other {
-            assert!(
-                executions <= 2 * stated && stated <= 2 * executions,
-                "{}: {executions} executions, in README.md {stated}: models --table",
-                model.name
-            );
-        }
+        assert_eq!(
+            in_readme,
+            row(model, here, below),
+            "README.md: models --table"
+        );
+        // Only where the bounds are the stated ones.
+        let stated = match deeper() {
+            _ if cfg!(debug_assertions) || env::var_os("LOOM_MAX_PREEMPTIONS").is_some() => {
+                continue;
+            }
+            0 => here,
+            1 => below,
+            _ => continue,
+        };
+        assert!(
+            checked.agrees_with(stated),
+            "{}: {checked} executions, in README.md {stated}: models --table",
+            model.name
+        );
     }
 }
 
@@ -49,6 +50,35 @@ fn every_mutant_has_a_model_that_must_catch_it() {
             mutant.model
         );
     }
+}
+
+/// A file of the repository.
+fn file(path: &str) -> String {
+    let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn what_no_model_notices_is_covered_and_in_the_readme() {
+    let covers = KEPT.iter().map(|kept| kept.cover);
+    for cover in covers.chain(UNSEEN.iter().map(|unseen| unseen.cover)) {
+        match cover {
+            Cover::Litmus(forbidden, mutant) => {
+                for (name, expected) in [(forbidden, "Never"), (mutant, "Sometimes")] {
+                    let test = file(&format!("loom-tests/litmus/{name}.litmus"));
+                    let expected = format!("Expected: {expected} ");
+                    assert!(test.contains(&expected), "{name}: not {expected}");
+                }
+            }
+            Cover::Test(path, name) => {
+                let test = format!("#[test]\nfn {name}() {{");
+                assert!(file(path).contains(&test), "{path}: no test {name}");
+            }
+            Cover::Harmless => {}
+        }
+    }
+    let list = format!("\n\n{}\n", unseen());
+    assert!(readme().contains(&list), "README.md: models --unseen");
 }
 
 #[test]

@@ -72,7 +72,8 @@ impl State {
             if let Some(word) = state.as_ref().grace_periods.readers.word() {
                 machine::free_slots(word.get());
             }
-            let tasks = state.as_ref().tasks.load(Ordering::Acquire);
+            // Relaxed: all that others did with the state comes before this call.
+            let tasks = state.as_ref().tasks.load(Ordering::Relaxed);
             if !tasks.is_null() {
                 drop(Box::from_raw(tasks));
             }

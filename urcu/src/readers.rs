@@ -127,7 +127,9 @@ impl Readers {
     pub(crate) fn set_up(&self, base: usize) -> bool {
         let first = self
             .period
-            .compare_exchange(0, base, Ordering::AcqRel, Ordering::Acquire)
+            // Who was not first uses the other's counters only after another load of the period,
+            // which acquires: so nothing is acquired here.
+            .compare_exchange(0, base, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok();
         if let machine::Mode::AllThreads(handle) = machine::mode() {
             self.index.store(handle.index, Ordering::Relaxed);
@@ -201,11 +203,12 @@ impl Readers {
     /// Puts another chunk in the place of this CPU's, which ends at `end`.
     ///
     /// # Safety
-    /// [`Readers::has_sequences`]; `new` is the start of an empty chunk that is left to the slot if
-    /// the answer is [`Outcome::Committed`].
+    /// [`Readers::append`] has found the calling thread's chunk full (or none); `new` is the start of
+    /// an empty chunk that is left to the slot if the answer is [`Outcome::Committed`].
     pub(crate) unsafe fn replace_chunk(&self, end: usize, new: usize) -> Outcome {
         let handle = Handle {
-            cs: self.cs.load(Ordering::Acquire),
+            // Relaxed: `append` on this thread has acquired it.
+            cs: self.cs.load(Ordering::Relaxed),
             index: self.index.load(Ordering::Relaxed),
         };
         // SAFETY: as in `append`, and the caller's.
@@ -369,8 +372,10 @@ impl Readers {
             if self.period.load(Ordering::Acquire) == word {
                 return Some(found);
             }
-            // The writer may have counted this addition and gone to sleep over it.
-            counter.fetch_sub(1, Ordering::Release);
+            // The writer may have counted this addition and gone to sleep over it. Relaxed, other
+            // than D: no access of a section lies before it. What earlier ends released to this
+            // counter a read-modify-write passes on.
+            counter.fetch_sub(1, Ordering::Relaxed);
             self.wake();
         }
     }

@@ -128,8 +128,9 @@ impl Rounds {
         sleepers.fetch_add(1, Ordering::Relaxed);
         // Turns that are slept on are odd: a child that is forked meanwhile, by a signal handler,
         // finds 0 and does not sleep on.
-        // Acquire: pairs with the release in `wake`: who sees the new turn sees why it came.
-        let turn = turns.fetch_or(1, Ordering::Acquire) | 1;
+        // Relaxed, and so in `wake`: who sees the new turn here sees after N why it came, because O
+        // lies before the change of the turn.
+        let turn = turns.fetch_or(1, Ordering::Relaxed) | 1;
         // N: either the leader's look, after O, finds us, or we find what it did.
         fence(Ordering::SeqCst);
         if !self.is_done(round) && self.led.load(Ordering::Relaxed) != 0 {
@@ -141,9 +142,10 @@ impl Rounds {
         }
     }
 
+    /// After O.
     fn wake(&self, parity: usize, how_many: i32) {
         if self.sleepers[parity].load(Ordering::Relaxed) != 0 {
-            self.turns[parity].fetch_add(2, Ordering::Release);
+            self.turns[parity].fetch_add(2, Ordering::Relaxed);
             machine::futex_wake(&self.turns[parity], how_many);
         }
     }

@@ -17,7 +17,8 @@ use std::{env, fs, panic, thread};
 
 use urcu_loom_tests::MODELS;
 use urcu_loom_tests::machine::{break_promise, somebody_sleeps};
-use urcu_loom_tests::mutations::{Change, Edit, FILES, MUTANTS, UNSEEN};
+use urcu_loom_tests::mutations::{Change, Edit, FILES, MUTANTS};
+use urcu_loom_tests::table;
 
 /// A model that runs longer than this has not noticed.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -29,6 +30,7 @@ const OURS: &[&str] = &[
     "mutations.rs",
     "mutations",
     "stall.rs",
+    "table.rs",
     "trace.rs",
     "machine",
     "models",
@@ -354,9 +356,7 @@ fn main() -> ExitCode {
             });
         }
     });
-    for (name, why) in UNSEEN {
-        println!("unseen   {name}: {why}");
-    }
+    print!("{}", table::unseen());
     let (caught, survived) = (caught.into_inner(), survived.into_inner());
     println!("mutants: {caught} caught, {survived} survived");
     ExitCode::from(u8::from(survived != 0))

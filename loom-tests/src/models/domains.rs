@@ -6,7 +6,7 @@ use loom::thread;
 
 use crate::callbacks::{Executor, Job, Runner};
 use crate::domain::Domain;
-use crate::machine::{self, Mode, run_on};
+use crate::machine::{self, ALL_THREADS, Mode, run_on};
 
 /// A domain that is there as long as the model runs. Its end is a part of every such model.
 pub(super) struct Owned(*mut Domain);
@@ -21,6 +21,16 @@ impl Owned {
         machine::boot(mode);
         JOBS.with_borrow_mut(|jobs| jobs.drain(..).for_each(std::mem::forget));
         Owned(Box::into_raw(Box::new(Domain::new().run_by(runner))))
+    }
+
+    /// With a name, after its first use.
+    pub(super) fn named(name: &'static str) -> Self {
+        machine::boot(ALL_THREADS);
+        let owned = Owned(Box::into_raw(Box::new(
+            Domain::named(name).run_by(Runner::Caller),
+        )));
+        owned.get().tasks();
+        owned
     }
 
     /// The same after its first use.

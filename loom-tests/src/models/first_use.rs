@@ -1,9 +1,12 @@
 //! The first use of a domain, in a process and again in its forked children.
 
+use std::ptr;
 use std::sync::Arc;
 
+use loom::thread;
+
 use super::domains::{Owned, on_cpu};
-use super::{World, on};
+use super::{World, on, witness};
 use crate::domain::Domain;
 use crate::grace_period::GracePeriods;
 use crate::machine::{self, ALL_THREADS, Mode, Ordering, Source, Value, fork, run_on};
@@ -73,6 +76,35 @@ pub(super) fn two_threads_use_a_domain_first() {
 /// The same without sequences.
 pub(super) fn two_threads_use_a_domain_without_sequences() {
     two_threads(Mode::Atomics);
+}
+
+/// Two threads find the same state and the same tasks, whoever makes them.
+pub(super) fn two_threads_find_one_state() {
+    let owned = Owned::unused(ALL_THREADS);
+    let domain = owned.get();
+    let find = move || {
+        let (state, tasks) = domain.tasks();
+        (ptr::from_ref(state).addr(), Arc::as_ptr(tasks).addr())
+    };
+    let other = thread::spawn(find);
+    assert_eq!(find(), other.join().expect("the other"));
+}
+
+/// The name of a domain is stored again in a child, by its first use there, while a message asks for
+/// it.
+pub(super) fn a_name_is_shown_whole_or_not_at_all() {
+    let owned = Owned::named("model");
+    let domain = owned.get();
+    fork();
+    let other = thread::spawn(move || {
+        domain.tasks();
+    });
+    let shown = domain.state().shown().to_string();
+    let named = shown == "RCU domain \"model\"";
+    witness(0, named);
+    witness(1, !named);
+    assert!(named || shown.starts_with("RCU domain at "), "{shown}");
+    other.join().expect("the other");
 }
 
 /// A callback is queued while another thread sets the domain up.

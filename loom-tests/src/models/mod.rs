@@ -16,8 +16,12 @@ mod stacks;
 mod waiting;
 
 use std::cell::Cell;
+use std::env;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Uncounted};
+use std::time::{Duration, Instant};
 
 use loom::thread;
 
@@ -34,8 +38,7 @@ pub struct Model {
     pub obligation: &'static str,
     /// Its size: threads, sections, grace periods.
     pub size: &'static str,
-    /// How often a thread may be preempted in one execution, unless `LOOM_MAX_PREEMPTIONS` says;
-    /// so many more as `URCU_LOOM_DEEPER` says; 2 at most in builds without optimisation.
+    /// How often a thread may be preempted in one execution, unless `LOOM_MAX_PREEMPTIONS` says.
     pub preemptions: usize,
     /// What must happen in some execution.
     witnesses: &'static [&'static str],
@@ -52,36 +55,114 @@ fn witness(n: u32, seen: bool) {
     SEEN.set(SEEN.get() | u64::from(seen) << n);
 }
 
+/// How far a model was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// How many executions went well.
+    pub executions: usize,
+    /// Whether these are all up to the bound. Else there was no time for more.
+    pub all: bool,
+}
+
+impl Checked {
+    /// Whether this and what was found another time may both be right. A few executions more or
+    /// fewer are no news; and who had no time for more knows that there are no fewer.
+    pub fn agrees_with(self, other: Checked) -> bool {
+        let no_fewer = |one: Checked, other: Checked| {
+            !one.all || other.executions <= one.executions.saturating_mul(2)
+        };
+        no_fewer(self, other) && no_fewer(other, self)
+    }
+}
+
+impl fmt::Display for Checked {
+    /// As in the README.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = if self.all { "" } else { "> " };
+        f.pad(&format!("{more}{}", self.executions))
+    }
+}
+
+impl FromStr for Checked {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let executions = text.strip_prefix("> ");
+        Ok(Checked {
+            all: executions.is_none(),
+            executions: executions.unwrap_or(text).parse()?,
+        })
+    }
+}
+
+/// By how much the models' bounds are raised (`URCU_LOOM_DEEPER`). Not in builds without
+/// optimisation.
+///
+/// # Panics
+/// If it is not a number.
+pub fn deeper() -> usize {
+    match env::var("URCU_LOOM_DEEPER") {
+        Ok(more) if !cfg!(debug_assertions) => {
+            more.parse().expect("URCU_LOOM_DEEPER is not a number")
+        }
+        _ => 0,
+    }
+}
+
+/// How long a model may take where the bounds are raised, unless `LOOM_MAX_DURATION` says.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// After how many executions loom looks at the time.
+const LOOK: usize = 100;
+
 impl Model {
-    /// Runs all executions; their number.
+    /// How often a thread is preempted in one execution at most.
+    pub fn bound(&self) -> usize {
+        // Without optimisation the full bounds take hours.
+        if cfg!(debug_assertions) {
+            self.preemptions.min(1)
+        } else {
+            self.preemptions + deeper()
+        }
+    }
+
+    /// Runs the executions: all up to the bound, unless there is no time for them.
     ///
     /// # Panics
     /// If one of them goes wrong, or a witness is missing.
-    pub fn check(&self) -> usize {
+    pub fn check(&self) -> Checked {
         let count = Arc::new(Count::new(0));
         let counted = Arc::clone(&count);
         let program = self.program;
         let mut builder = loom::model::Builder::new();
         builder.max_branches = 100_000;
-        // Without optimisation the full bounds take minutes.
-        let bound = if cfg!(debug_assertions) {
-            self.preemptions.min(2)
-        } else {
-            let deeper = std::env::var("URCU_LOOM_DEEPER").ok();
-            self.preemptions + deeper.and_then(|more| more.parse().ok()).unwrap_or(0)
-        };
-        let bound = *builder.preemption_bound.get_or_insert(bound);
+        builder.checkpoint_interval = LOOK;
+        if deeper() != 0 {
+            builder.max_duration.get_or_insert(PATIENCE);
+        }
+        let bound = *builder.preemption_bound.get_or_insert(self.bound());
+        let (permutations, duration) = (builder.max_permutations, builder.max_duration);
+        let start = Instant::now();
         SEEN.set(0);
         builder.check(move || {
             counted.fetch_add(1, Uncounted);
             program();
         });
-        if bound >= self.preemptions {
+        let executions = count.load(Uncounted);
+        // Loom does not tell why it has ended. Before its next execution it looked at these.
+        let next = executions + 1;
+        let ended_early = next.is_multiple_of(LOOK)
+            && (permutations.is_some_and(|most| next >= most)
+                || duration.is_some_and(|most| start.elapsed() >= most));
+        if bound >= self.preemptions && !ended_early {
             for (n, name) in self.witnesses.iter().enumerate() {
                 assert!(SEEN.get() >> n & 1 == 1, "no execution in which {name}");
             }
         }
-        count.load(Uncounted)
+        Checked {
+            executions,
+            all: !ended_early,
+        }
     }
 }
 
@@ -194,6 +275,8 @@ models! {
     polling::two_threads_start_the_worker, 2, "set-up", "2 threads, 1";
     first_use::two_threads_use_a_domain_first, 2, "set-up", "1, 1 by 2";
     first_use::two_threads_use_a_domain_without_sequences, 2, "set-up", "1, 1 by 2";
+    first_use::two_threads_find_one_state, 2, "set-up", "2 threads";
+    first_use::a_name_is_shown_whole_or_not_at_all, 2, "set-up", "2 threads", "it is there", "it is not";
     first_use::a_callback_meets_the_first_use, 2, "set-up", "1, 1 callback";
     first_use::a_callback_forks, 2, "fork", "2 callbacks";
     first_use::a_child_starts_anew, 2, "fork", "1 and the parent's 2, 1";

@@ -31,7 +31,7 @@ pub fn unheld(sources: &[(&'static str, String)]) -> Vec<(&'static str, usize, S
     });
     let held: Vec<_> = edits
         .map(|edit| span(edit.file, edit.text))
-        .chain(KEPT.iter().map(|(file, text, _)| span(file, text)))
+        .chain(KEPT.iter().map(|kept| span(kept.file, kept.text)))
         .collect();
     let mut unheld = Vec::new();
     for (file, source) in sources {

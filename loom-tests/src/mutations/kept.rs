@@ -1,103 +1,145 @@
-//! Orderings, and changes, that no model notices, and why.
+//! Orderings, and changes, that no model notices, why, and what notices in the models' place.
 
-use super::{CALLBACKS, DOMAIN, FORK, POLLING, QUEUE, READERS, ROUNDS, STACK, TASKS, WORKER};
+use super::{CALLBACKS, FORK, POLLING, QUEUE, READERS, TASKS, WORKER};
 
-/// Orderings that no model needs, in the form of [`Edit::text`], and why they are there.
+/// What shows what a model does not.
+#[derive(Clone, Copy, Debug)]
+pub enum Cover {
+    /// A test in `litmus` that forbids the outcome, and one without the ordering, which has it.
+    Litmus(&'static str, &'static str),
+    /// A test of the library: its file and its name.
+    Test(&'static str, &'static str),
+    /// No caller finds anything else.
+    Harmless,
+}
+
+/// An ordering that no model needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// The name of the file.
+    pub file: &'static str,
+    /// As in [`Edit::text`](super::Edit::text).
+    pub text: &'static str,
+    /// Why no model notices.
+    pub why: &'static str,
+    /// What shows what it is for.
+    pub cover: Cover,
+}
+
+/// A change that no model notices.
+#[derive(Clone, Copy, Debug)]
+pub struct Unseen {
+    /// What is changed.
+    pub change: &'static str,
+    /// Why no model notices.
+    pub why: &'static str,
+    /// What notices.
+    pub cover: Cover,
+}
+
+const fn kept(file: &'static str, text: &'static str, why: &'static str, cover: Cover) -> Kept {
+    Kept {
+        file,
+        text,
+        why,
+        cover,
+    }
+}
+
+const fn unseen(change: &'static str, why: &'static str, cover: Cover) -> Unseen {
+    Unseen { change, why, cover }
+}
+
+/// One who sleeps and one who wakes, each with a fence.
+const HANDSHAKE: Cover = Cover::Litmus("handshake", "handshake-relaxed");
+/// Release, for those who acquire; and the other way round.
+const RELEASES: Cover = Cover::Litmus("publication", "publication-unreleased");
+const ACQUIRES: Cover = Cover::Litmus("publication", "publication-relaxed");
+
+/// Orderings that no model needs, and why they are there.
 #[rustfmt::skip]
-pub const KEPT: &[(&str, &str, &str)] = &[
-    (CALLBACKS, "queue.installed.load(«SeqCst») || queue",
-        "the fences of `tasks` order it; once for each chunk, so it may cost something"),
-    (CALLBACKS, "self.wanted.fetch_max(join(), «Release»);",
-        "as `Tasks::want`"),
-    (QUEUE, "Pairs with the fence in `notify`.\n        «fence(SeqCst);»",
+pub const KEPT: &[Kept] = &[
+    kept(CALLBACKS, "queue.installed.load(«SeqCst») || queue",
+        "the fences of `tasks` order it; once for each chunk, so it may cost something",
+        Cover::Litmus("installed", "installed-unfenced")),
+    kept(CALLBACKS, "queue.installed.store(false, «SeqCst»);",
+        "the grace period that it is before begins with a flip, which whoever installs a chunk later acquires",
+        Cover::Litmus("collected", "collected-relaxed")),
+    kept(CALLBACKS, "self.wanted.fetch_max(join(), «Release»);",
+        "as `Tasks::want`",
+        Cover::Harmless),
+    kept(QUEUE, "Pairs with the fence in `notify`.\n        «fence(SeqCst);»",
         "a barrier's look takes the lock that whoever finishes a chunk has just given back; the fence \
          is for the counters of the budget, which are not modelled, and where a sleep ends after a \
-         millisecond anyway"),
-    (QUEUE, "fn notify(&self) {\n        «fence(SeqCst);»",
-        "as above"),
-    (DOMAIN, "let tasks = state.as_ref().tasks.load(«Ordering::Acquire»);",
-        "whoever frees a state has it alone"),
-    (DOMAIN, "address.store(name.as_ptr().expose_provenance(), «Ordering::Release»);",
-        "for messages alone; the models' domains have no names"),
-    (DOMAIN, "let address = address.load(«Ordering::Acquire»);",
-        "as above"),
-    (FORK, "let known = process().incarnation.load(«Ordering::Acquire»);",
+         millisecond anyway",
+        HANDSHAKE),
+    kept(QUEUE, "fn notify(&self) {\n        «fence(SeqCst);»",
+        "as above",
+        HANDSHAKE),
+    kept(FORK, "let known = process().incarnation.load(«Ordering::Acquire»);",
         "the number stands for itself; who knows it may rely on the kernel's having been told to wipe, \
-         which no model sees"),
-    (FORK, ".compare_exchange(0, next, «Ordering::AcqRel, Ordering::Acquire»)",
-        "as above"),
-    (CALLBACKS, "queue.installed.store(false, «SeqCst»);",
-        "the grace period that it is before begins with a flip, which whoever installs a chunk later acquires"),
-    (POLLING, "or we find it over.\n            «fence(Ordering::SeqCst);»",
-        "the look behind it takes the lead, and with it what the leader before did, or has a fence (N)"),
-    (POLLING, "self.0.store(1, «Ordering::Release»);",
-        "who wakes up asks whether the grace period is over, which acquires (M)"),
-    (READERS, "NonZeroUsize::new(self.period.load(«Ordering::Acquire»))",
-        "whoever flips, or looks for chunks, has set the readers up or acquired them with the tasks"),
-    (READERS, ".compare_exchange(0, base, Ordering::AcqRel, «Ordering::Acquire»)",
-        "who loses uses the other's counters only after another load of the period"),
-    (READERS, "cs: self.cs.load(«Ordering::Acquire»),",
-        "whoever replaces a chunk has tried to append, which acquires"),
-    (READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return false;",
-        "copies use neither the index nor the period"),
-    (READERS, "counter.fetch_sub(1, «Ordering::Release»);\n            self.wake();",
-        "no access of a section lies before the addition that is taken back"),
-    (ROUNDS, "let turn = turns.fetch_or(1, «Ordering::Acquire») | 1;",
-        "the fences N and O order it already"),
-    (TASKS, "self.wanted.fetch_max(round, «Ordering::Release»);",
-        "who sees the number and not yet that the round before has begun takes one turn more"),
-    (TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        !state",
-        "as above"),
-    (TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",
-        "as above"),
-    (WORKER, "process().poked.fetch_add(1, «Ordering::Release»);",
-        "what it is poked for is behind a lock, or ordered by F and G, N and O"),
-    (WORKER, "let poked = process().poked.load(«Ordering::Acquire»);",
-        "as above"),
-    (STACK, "list.compare_exchange(seen, next, «Ordering::Acquire», Ordering::Acquire)",
-        "the load before it acquires"),
-    (STACK, "slot.banks[bank].load(«Ordering::Acquire»)",
-        "the restart has fenced every CPU that uses the bank, and the caller's"),
+         which no model sees",
+        ACQUIRES),
+    kept(FORK, ".compare_exchange(0, next, «Ordering::AcqRel, Ordering::Acquire»)",
+        "as above",
+        RELEASES),
+    kept(POLLING, "or we find it over.\n            «fence(Ordering::SeqCst);»",
+        "the look behind it takes the lead, and with it what the leader before did, or has a fence (N)",
+        HANDSHAKE),
+    kept(POLLING, "self.0.store(1, «Ordering::Release»);",
+        "who wakes up asks whether the grace period is over, which acquires (M)",
+        Cover::Harmless),
+    kept(READERS, "NonZeroUsize::new(self.period.load(«Ordering::Acquire»))",
+        "whoever flips, or looks for chunks, has set the readers up or acquired them with the tasks",
+        ACQUIRES),
+    kept(READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return false;",
+        "copies use neither the index nor the period; what is loaded is the same in the whole process",
+        Cover::Harmless),
+    kept(TASKS, "self.wanted.fetch_max(round, «Ordering::Release»);",
+        "who sees the number and not yet that the round before has begun takes one turn more",
+        Cover::Harmless),
+    kept(TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        !state",
+        "as above",
+        Cover::Harmless),
+    kept(TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",
+        "as above",
+        Cover::Harmless),
+    kept(WORKER, "process().poked.fetch_add(1, «Ordering::Release»);",
+        "what it is poked for is behind a lock, or ordered by F and G, N and O",
+        RELEASES),
+    kept(WORKER, "let poked = process().poked.load(«Ordering::Acquire»);",
+        "as above",
+        ACQUIRES),
 ];
 
 /// What no model can notice, and why.
-pub const UNSEEN: &[(&str, &str)] = &[
-    (
-        "not settled",
-        "harmless: the sum is right either way; it is for speed",
-    ),
-    (
-        "the mark left when nothing is open, or when the leader wakes up",
-        "harmless: one wake-up or poke too many",
-    ),
-    (
-        "no second look at the round with the lead taken",
-        "harmless: one grace period too many",
-    ),
-    (
-        "the flip that is taken back relaxed",
-        "harmless: the bank was not touched",
-    ),
-    (
-        "H as a SeqCst read-modify-write",
-        "wrong on AArch64; loom takes SeqCst accesses for AcqRel and would reject it on x86-64 too: \
-         litmus/dekker-rmw.litmus",
-    ),
-    (
-        "load buffering: a section's load that returns a store from after the grace period",
-        "loom never makes a load return a later store: litmus/section-lb.litmus",
-    ),
-    (
-        "whoever comes second to a new domain keeps a state of its own",
-        "three preemptions, with which the model takes too long",
-    ),
-    (
-        "what callbacks queue while their domain ends is not looked for again",
+#[rustfmt::skip]
+pub const UNSEEN: &[Unseen] = &[
+    unseen("not settled",
+        "the sum is right either way; it is for speed",
+        Cover::Harmless),
+    unseen("the mark left when nothing is open, or when the leader wakes up",
+        "one wake-up or poke too many",
+        Cover::Harmless),
+    unseen("no second look at the round with the lead taken",
+        "one grace period too many",
+        Cover::Harmless),
+    unseen("the flip that is taken back relaxed",
+        "the bank was not touched",
+        Cover::Harmless),
+    unseen("H as a SeqCst read-modify-write",
+        "wrong on AArch64; loom takes SeqCst accesses for AcqRel and would reject it on x86-64 too",
+        Cover::Litmus("dekker-fence", "dekker-rmw")),
+    unseen("load buffering: a section's load that returns a store from after the grace period",
+        "loom never makes a load return a later store",
+        Cover::Litmus("section-lb", "section-lb-relaxed")),
+    unseen("a store in a section that comes after the grace period's in the order of changes",
+        "loom takes the store that runs last for the last",
+        Cover::Litmus("section-s", "section-s-relaxed")),
+    unseen("what callbacks queue while their domain ends is not looked for again",
         "only unsafe code has a domain then",
-    ),
-    (
-        "an update without a section, so that an address is used again (ABA)",
-        "addresses are the allocator's; the section is what keeps the old value, and mutants of that \
-         are above",
-    ),
+        Cover::Harmless),
+    unseen("an update without a section, so that an address is used again (ABA)",
+        "addresses are the allocator's",
+        Cover::Test("urcu/tests/suite/cells_exchange.rs", "an_update_mistakes_no_other_value_for_the_one_it_saw")),
 ];

@@ -224,7 +224,9 @@ impl<'a, T> Stack<'a, T> {
             // SAFETY: only who holds the lock takes nodes away, so that the one seen is still in
             // the list, and its link what it was; all that others can do is push before it.
             let next = unsafe { node.as_ref() }.next.load(Ordering::Relaxed);
-            match list.compare_exchange(seen, next, Ordering::Acquire, Ordering::Acquire) {
+            // Relaxed if it succeeds: nobody else takes nodes away, so the node has been at the head
+            // ever since it was seen there, by a load that acquires.
+            match list.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Acquire) {
                 Ok(_) => {
                     self.shared.fetch_sub(1, Ordering::Relaxed);
                     // SAFETY: taken by us alone, and valid for 'a.
@@ -250,8 +252,9 @@ impl<'a, T> Stack<'a, T> {
         let flipped = self.banks.flip(|old| {
             let bank = usize::from(old != self.slots.base().addr());
             for slot in self.slots.iter() {
-                // The bank is ours: no sequence writes to it until the next flip.
-                all.append(slot.banks[bank].load(Ordering::Acquire));
+                // The bank is ours: no sequence writes to it until the next flip. Relaxed: the
+                // restart has fenced this CPU, and every one on which a sequence wrote to it.
+                all.append(slot.banks[bank].load(Ordering::Relaxed));
                 slot.banks[bank].store(ptr::null_mut(), Ordering::Relaxed);
             }
         });

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use urcu::{Domain, Rcu, RcuOption};
+use urcu::{Domain, Rcu, RcuOption, Runner};
 
 use crate::cells::Counted;
 use crate::support::{deadline, length, storm};
@@ -55,6 +56,29 @@ fn no_other_value_is_taken_for_one_that_is_still_seen() {
         }
     }
     assert_eq!((*seen, cell.snapshot()), (0, 199));
+}
+
+#[test]
+fn an_update_mistakes_no_other_value_for_the_one_it_saw() {
+    let _deadline = deadline("an_update_mistakes_no_other_value_for_the_one_it_saw");
+    let domain = Domain::new().run_by(Runner::Caller);
+    let cell = Rcu::new_in(0u64, &domain);
+    let mut seen = Vec::new();
+    cell.update(|old| {
+        seen.push(*old);
+        let mut number = *old;
+        // Until the address of the one that was seen is used again, which the allocator would like.
+        while seen.len() == 1 && number < 200 {
+            number += 1;
+            cell.store(number);
+            domain.run_callbacks(100);
+            if ptr::eq(&raw const *cell.load(&domain.read_lock()), old) {
+                break;
+            }
+        }
+        *old + 1
+    });
+    assert_eq!((seen, cell.snapshot()), (vec![0, 200], 201));
 }
 
 #[test]
