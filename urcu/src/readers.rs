@@ -201,15 +201,16 @@ impl Readers {
     /// Puts another chunk in the place of this CPU's, which ends at `end`.
     ///
     /// # Safety
-    /// [`Readers::has_sequences`]; `new` is the start of an empty chunk that is left to the slot if
+    /// `new` is the start of an empty chunk that is left to the slot if
     /// the answer is [`Outcome::Committed`].
     pub(crate) unsafe fn replace_chunk(&self, end: usize, new: usize) -> Outcome {
-        let handle = Handle {
-            cs: self.cs.load(Ordering::Acquire),
-            index: self.index.load(Ordering::Relaxed),
-        };
+        let cs = self.cs.load(Ordering::Acquire);
+        if cs == 0 {
+            return Outcome::Aborted; // In a child that was forked in the middle of what we do.
+        }
+        let index = self.index.load(Ordering::Relaxed);
         // SAFETY: as in `append`, and the caller's.
-        unsafe { machine::replace_chunk(handle, &self.period, end, new) }
+        unsafe { machine::replace_chunk(Handle { cs, index }, &self.period, end, new) }
     }
 
     /// The ends of the chunks that are in slots now.

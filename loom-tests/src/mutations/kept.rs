@@ -1,6 +1,6 @@
 //! Orderings, and changes, that no model notices, and why.
 
-use super::{CALLBACKS, DOMAIN, FORK, POLLING, QUEUE, READERS, ROUNDS, STACK, TASKS, WORKER};
+use super::{CALLBACKS, DOMAIN, FORK, HOOK, POLLING, QUEUE, READERS, ROUNDS, STACK, TASKS};
 
 /// Orderings that no model needs, in the form of [`Edit::text`], and why they are there.
 #[rustfmt::skip]
@@ -9,14 +9,16 @@ pub const KEPT: &[(&str, &str, &str)] = &[
         "the fences of `tasks` order it; once for each chunk, so it may cost something"),
     (CALLBACKS, "self.wanted.fetch_max(join(), «Release»);",
         "as `Tasks::want`"),
-    (QUEUE, "Pairs with the fence in `notify`.\n        «fence(SeqCst);»",
-        "a barrier's look takes the lock that whoever finishes a chunk has just given back; the fence \
-         is for the counters of the budget, which are not modelled, and where a sleep ends after a \
-         millisecond anyway"),
-    (QUEUE, "fn notify(&self) {\n        «fence(SeqCst);»",
+    (QUEUE, "the word, or we find it done.\n        «fence(SeqCst);»",
+        "a barrier's look takes the lock that whoever seals or finishes a chunk has just given back; the \
+         fence is for the counters of the budget, which are not modelled, and where a sleep ends after \
+         a millisecond anyway"),
+    (QUEUE, "Pairs with the fence in `wait`.\n        «fence(SeqCst);»",
         "as above"),
-    (DOMAIN, "let tasks = state.as_ref().tasks.load(«Ordering::Acquire»);",
-        "whoever frees a state has it alone"),
+    (HOOK, "lock.compare_exchange(0, 1, «Ordering::Acquire», Ordering::Relaxed)",
+        "models set no hooks"),
+    (HOOK, "lock.store(0, «Ordering::Release»);",
+        "as above"),
     (DOMAIN, "address.store(name.as_ptr().expose_provenance(), «Ordering::Release»);",
         "for messages alone; the models' domains have no names"),
     (DOMAIN, "let address = address.load(«Ordering::Acquire»);",
@@ -49,10 +51,6 @@ pub const KEPT: &[(&str, &str, &str)] = &[
     (TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        !state",
         "as above"),
     (TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",
-        "as above"),
-    (WORKER, "process().poked.fetch_add(1, «Ordering::Release»);",
-        "what it is poked for is behind a lock, or ordered by F and G, N and O"),
-    (WORKER, "let poked = process().poked.load(«Ordering::Acquire»);",
         "as above"),
     (STACK, "list.compare_exchange(seen, next, «Ordering::Acquire», Ordering::Acquire)",
         "the load before it acquires"),
