@@ -250,7 +250,7 @@ impl Domain {
         if readers.has_sequences() && !callback.is_large() {
             for _ in 0..ATTEMPTS {
                 match found {
-                    Appended::At(_) => return,
+                    Appended::At(_) => break,
                     Appended::Full(end) if !tasks.give_chunk(state, end) => break,
                     _ => {}
                 }
@@ -258,6 +258,13 @@ impl Domain {
                 found = unsafe { readers.append(callback.record()) };
             }
             if let Appended::At(_) = found {
+                if !tasks.is_ours() {
+                    // A handler forked, and this is the child, of whose slots its parent's tasks do
+                    // not know.
+                    let (_, tasks) = self.tasks();
+                    tasks.queue().installed.store(true, SeqCst);
+                    tasks.schedule();
+                }
                 return;
             }
         }

@@ -194,6 +194,9 @@ impl fmt::Display for Shown<'_> {
 /// Callbacks that are queued run first, which waits for a grace period. Guards cannot outlive the
 /// domain; one that was forgotten ([`core::mem::forget`]) makes that wait endless if there are
 /// callbacks.
+///
+/// A domain that one of its own callbacks drops does not wait for callbacks that another thread is
+/// running at that time, if they were queued in one chunk with that one (126, on one CPU).
 pub struct Domain {
     /// Null until the first use.
     state: AtomicPtr<State>,

@@ -93,19 +93,15 @@ impl<T: Default> Mutex<T> {
                     return;
                 }
                 seen => {
-                    let marked = seen & CONTENDED != 0
-                        || self
-                            .word
-                            .compare_exchange(
-                                seen,
-                                seen | CONTENDED,
-                                Ordering::Relaxed,
-                                Ordering::Relaxed,
-                            )
-                            .is_ok();
-                    if marked {
-                        machine::futex_wait(&self.word, held | CONTENDED, Some(fork::LOOK_AGAIN));
-                    }
+                    let mine = held | CONTENDED;
+                    // Whoever gives it back finds the mark; if that has happened, we do not sleep.
+                    let _ = self.word.compare_exchange(
+                        seen,
+                        mine,
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    );
+                    machine::futex_wait(&self.word, mine, Some(fork::LOOK_AGAIN));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What the library needs of the machine it runs on, in one place: atomics, locks and threads, the
+//! What the library needs of the machine it runs on, in one place: atomics, threads and a clock, the
 //! sequences, the process-wide barrier, sleeping, and what a process has once. The loom models compile
 //! all else but `stall`, `trace` and `global` unchanged against another module of this name, which
 //! emulates a kernel; so whatever is concurrency is imported from here.

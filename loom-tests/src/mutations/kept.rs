@@ -38,7 +38,7 @@ pub const KEPT: &[(&str, &str, &str)] = &[
         "whoever flips, or looks for chunks, has set the readers up or acquired them with the tasks"),
     (READERS, ".compare_exchange(0, base, Ordering::AcqRel, «Ordering::Acquire»)",
         "who loses uses the other's counters only after another load of the period"),
-    (READERS, "cs: self.cs.load(«Ordering::Acquire»),",
+    (READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return Outcome",
         "whoever replaces a chunk has tried to append, which acquires"),
     (READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return false;",
         "copies use neither the index nor the period"),

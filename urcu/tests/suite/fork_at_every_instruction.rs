@@ -183,19 +183,3 @@ fn child_of_a_first_cookie() {
     };
     at_every_instruction_and_check(by_hand, act, use_by_hand);
 }
-
-#[test]
-fn of_a_domains_end() {
-    assert_child_passes("fork_at_every_instruction::child_of_an_end");
-}
-
-#[test]
-#[ignore = "a child process of of_a_domains_end"]
-fn child_of_an_end() {
-    let _deadline = deadline("child_of_an_end");
-    let act = |_: &'static Domain| {
-        let domain = Domain::new().run_by(Runner::Caller);
-        domain.call(|| ());
-    };
-    at_every_instruction_and_check(used_by_hand, act, use_by_hand);
-}
