@@ -149,7 +149,9 @@ fn frames<'a>() -> impl Iterator<Item = &'a Frame> {
     all.filter(|frame| frame.is_ours())
 }
 
-static PANIC_HOOK: Hook<dyn Fn(&(dyn Any + Send)) + Send + Sync> = Hook::new();
+type PanicHook = dyn Fn(&(dyn Any + Send)) + Send + Sync;
+
+static PANIC_HOOK: Hook<PanicHook> = Hook::new();
 
 /// What is called when a callback has panicked, with the payload, after the program's own panic
 /// hook; nothing unless set. The callbacks after it run.

@@ -21,12 +21,13 @@
 //!   which there are others: the kernel begins a wait without a limit anew after a handler, and
 //!   the copy of the word does not change. Words that are wiped need none of it, if they are slept on
 //!   while they are not zero;
-//! * locks in wiped memory, and what starts a thread, are held with signals blocked: no handler takes
-//!   them away from under their holder.
+//! * locks in wiped memory ([`Wiped`]) are held with signals blocked: no handler takes them away from
+//!   under their holder.
 
 use core::time::Duration;
 
 use crate::domain::State;
+use crate::lock::Wiped;
 use crate::machine::{self, AtomicPtr, AtomicU32, AtomicU64, Ordering, process};
 use crate::rounds::Rounds;
 use crate::worker::Handed;
@@ -49,10 +50,11 @@ pub(crate) struct Process {
     pub(crate) poked: AtomicU32,
     /// 1 while it sleeps.
     pub(crate) worker_sleeps: AtomicU32,
-    /// How far its start is: see `worker`.
+    /// 1 once it was started, under the lock.
     pub(crate) worker_started: AtomicU32,
+    pub(crate) starting: Wiped,
     /// Held while a hook is fetched or replaced.
-    pub(crate) hook_lock: AtomicU32,
+    pub(crate) hooks: Wiped,
     /// Which process this is, counted from the first one that used this library. 0: not known yet.
     incarnation: AtomicU64,
 }
@@ -68,7 +70,8 @@ impl Process {
                 poked: AtomicU32::new(0),
                 worker_sleeps: AtomicU32::new(0),
                 worker_started: AtomicU32::new(0),
-                hook_lock: AtomicU32::new(0),
+                starting: Wiped::new(),
+                hooks: Wiped::new(),
                 incarnation: AtomicU64::new(0),
             }
         }

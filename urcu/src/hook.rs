@@ -2,15 +2,14 @@
 
 use core::ptr;
 use core::sync::atomic::AtomicPtr;
-use core::time::Duration;
 use std::sync::Arc;
 
 use crate::fork;
-use crate::machine::{self, Ordering};
+use crate::machine::{Ordering, process};
 
 /// A hook, or none. A child has its parent's.
 pub(crate) struct Hook<F: ?Sized>(
-    /// From `Box::into_raw`, or null. Changed and followed by [`locked`] alone.
+    /// From `Box::into_raw`, or null. Changed and followed under the lock alone.
     AtomicPtr<Arc<F>>,
 );
 
@@ -37,26 +36,9 @@ impl<F: ?Sized> Hook<F> {
     }
 }
 
-/// Does it with all hooks for itself. A child that is forked while another thread has them finds the
-/// lock free, because it is wiped. It is not forked by a handler that interrupts this thread here,
-/// which in the child would go on without the lock.
+/// With all hooks for itself.
 fn locked<R>(f: impl Fn() -> R) -> R {
+    // Before anything is stored in memory that the next child must find wiped.
     fork::incarnation();
-    let lock = &machine::process().hook_lock;
-    loop {
-        let result = machine::without_signals(|| {
-            // Acquire: pairs with the release below: what was done with the hooks before.
-            lock.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
-                .ok()?;
-            #[cfg(feature = "delay-injection")]
-            crate::testing::locked();
-            let result = f();
-            lock.store(0, Ordering::Release);
-            Some(result)
-        });
-        match result {
-            Some(result) => return result,
-            None => machine::thread::sleep(Duration::from_micros(50)),
-        }
-    }
+    process().hooks.with(f)
 }

@@ -1,17 +1,18 @@
-//! The lock for what is on the heap. It never hangs a forked child.
+//! Two locks that never hang a forked child: for what is on the heap, and in memory that is wiped.
 //!
 //! A child that was forked by a signal handler which returns goes on in the middle of what its one
 //! thread was doing, with the parent's copies of heap objects. In those, locks may be held by
-//! threads that it does not have. So a lock says which process its holder is of, and a child does
-//! not wait for one of another process: it leaves what the lock protects as it is, half changed
+//! threads that it does not have. So a [`Mutex`] says which process its holder is of, and a child
+//! does not wait for one of another process: it leaves what the lock protects as it is, half changed
 //! perhaps, and goes on with an empty one.
 //!
-//! Not for statics, and not for what a child may reach otherwise: there, several of its threads
+//! It is not for statics, and not for what a child may reach otherwise: there, several of its threads
 //! could meet over what one of them took away.
 
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::ops::{Deref, DerefMut};
+use core::time::Duration;
 
 use crate::fork;
 use crate::machine::{self, AtomicU32, Ordering};
@@ -139,6 +140,42 @@ impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
         if self.0.word.swap(0, Ordering::Release) & CONTENDED != 0 {
             machine::futex_wake(&self.0.word, 1);
+        }
+    }
+}
+
+/// A lock in memory that a fork wipes, for what is rare and short. A child that is forked while another
+/// thread has it finds it free. And none is forked by a handler that interrupts the holder, which
+/// would go on without the lock there: signals are blocked.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Wiped(AtomicU32);
+
+impl Wiped {
+    machine::const_fn! {
+        pub(crate) fn new() -> Self {
+            Wiped(AtomicU32::new(0))
+        }
+    }
+
+    /// Runs `f`, which no other thread does meanwhile.
+    pub(crate) fn with<R>(&self, f: impl Fn() -> R) -> R {
+        loop {
+            let result = machine::without_signals(|| {
+                // Acquire: pairs with the release below: what was done under the lock before.
+                self.0
+                    .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+                    .ok()?;
+                #[cfg(feature = "delay-injection")]
+                crate::testing::locked();
+                let result = f();
+                self.0.store(0, Ordering::Release);
+                Some(result)
+            });
+            match result {
+                Some(result) => return result,
+                None => machine::thread::sleep(Duration::from_micros(50)),
+            }
         }
     }
 }

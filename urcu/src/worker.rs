@@ -25,14 +25,8 @@ pub(crate) struct Handed {
     next: *mut Handed,
 }
 
-/// What `worker_started` is while a thread is about to start it, and once it was started.
-const STARTING: u32 = 1;
-const STARTED: u32 = 2;
-
 /// Gives the worker something to do. It keeps that until there is nothing left.
 pub(crate) fn hand(tasks: Arc<Tasks>) {
-    // Before anything is stored in memory that the next child must find wiped.
-    fork::incarnation();
     let mut last = process().handed.load(Ordering::Relaxed);
     let given = Box::into_raw(Box::new(Handed { tasks, next: last }));
     // Release: pairs with the acquire in `fetch`.
@@ -67,24 +61,19 @@ fn fetch(active: &mut Vec<Arc<Tasks>>) {
 /// Whether there is a worker; tries to start it. If there is none, callers must help themselves.
 pub(crate) fn is_there() -> bool {
     let started = &process().worker_started;
-    if started.load(Ordering::Relaxed) == STARTED {
-        return true;
-    }
-    // The new thread inherits the mask: the program's signals are not for it. And no handler forks
-    // while it is about to be started, which would start a second one in the child.
-    without_signals(|| {
-        let first = started.compare_exchange(0, STARTING, Ordering::Relaxed, Ordering::Relaxed);
-        if let Err(state) = first {
-            // As if there were none, while another thread is about to start it.
-            return state == STARTED;
-        }
-        let thread = thread::Builder::new().name("urcu-callbacks".into());
-        let is_there = thread.spawn(work).is_ok();
-        // If it cannot be started now, whoever hands something over next tries again, and callers
-        // of `barrier` help themselves.
-        started.store(if is_there { STARTED } else { 0 }, Ordering::Relaxed);
-        is_there
-    })
+    started.load(Ordering::Relaxed) != 0
+        || process().starting.with(|| {
+            if started.load(Ordering::Relaxed) != 0 {
+                return true;
+            }
+            let thread = thread::Builder::new().name("urcu-callbacks".into());
+            // The new thread inherits the mask: the program's signals are not for it. If it cannot be
+            // started now, whoever hands something over next tries again, and callers of `barrier`
+            // help themselves.
+            let is_there = thread.spawn(work).is_ok();
+            started.store(u32::from(is_there), Ordering::Relaxed);
+            is_there
+        })
 }
 
 /// Starts a thread that works for one domain alone, which is scheduled, until that ends.

@@ -225,6 +225,8 @@ struct Kernel {
     asleep: Cell<usize>,
     no_time_limits: Cell<bool>,
     no_more_threads: Cell<bool>,
+    /// How many were started by what ships.
+    threads: Cell<usize>,
     exited: Cell<bool>,
     lists: lists::Lists,
 }
@@ -248,6 +250,7 @@ pub(crate) fn boot(mode: Mode) {
         asleep: Cell::new(0),
         no_time_limits: Cell::new(false),
         no_more_threads: Cell::new(false),
+        threads: Cell::new(0),
         exited: Cell::new(false),
         lists: lists::Lists::new(),
     })));

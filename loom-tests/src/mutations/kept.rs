@@ -1,6 +1,6 @@
 //! Orderings, and changes, that no model notices, and why.
 
-use super::{CALLBACKS, DOMAIN, FORK, HOOK, POLLING, QUEUE, READERS, ROUNDS, STACK, TASKS};
+use super::{CALLBACKS, DOMAIN, FORK, POLLING, QUEUE, READERS, ROUNDS, STACK, TASKS};
 
 /// Orderings that no model needs, in the form of [`Edit::text`], and why they are there.
 #[rustfmt::skip]
@@ -14,10 +14,6 @@ pub const KEPT: &[(&str, &str, &str)] = &[
          fence is for the counters of the budget, which are not modelled, and where a sleep ends after \
          a millisecond anyway"),
     (QUEUE, "Pairs with the fence in `wait`.\n        «fence(SeqCst);»",
-        "as above"),
-    (HOOK, "lock.compare_exchange(0, 1, «Ordering::Acquire», Ordering::Relaxed)",
-        "models set no hooks"),
-    (HOOK, "lock.store(0, «Ordering::Release»);",
         "as above"),
     (DOMAIN, "address.store(name.as_ptr().expose_provenance(), «Ordering::Release»);",
         "for messages alone; the models' domains have no names"),
