@@ -82,7 +82,7 @@ pub(crate) fn start_own(tasks: Arc<Tasks>) -> Option<thread::Thread> {
     let thread = thread::Builder::new().name(name);
     let work = move || {
         let mut pause = PAUSES.0;
-        while !tasks.is_closed() && tasks.is_ours() {
+        while tasks.is_ours() && !tasks.is_closed() {
             match catch_unwind(AssertUnwindSafe(|| tasks.turn())) {
                 Ok(Turn::More) => continue,
                 Ok(Turn::Waiting { patience }) => {

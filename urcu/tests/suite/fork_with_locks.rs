@@ -69,6 +69,9 @@ fn fork_inside<'a>(
     })
 }
 
+/// What a thread does, with a name.
+type Act<S> = (&'static str, fn(S));
+
 /// For all ways to fork, with the handler installed.
 fn by_every_way(body: impl Fn()) {
     install(libc::SIGUSR2, forks);
@@ -93,7 +96,7 @@ fn waits_without_a_limit_end_in_the_child() {
 fn child_of_waits() {
     let _deadline = deadline("child_of_waits");
     let budget = Budget::new(1, 1 << 20).patience(Duration::MAX);
-    let acts: [(&str, fn(&'static Domain)); 4] = [
+    let acts: [Act<&'static Domain>; 4] = [
         ("a cookie", |domain| {
             domain.start_poll().wait_timeout(Duration::MAX);
         }),
@@ -260,7 +263,7 @@ mod held {
                 }
                 let stopped = testing::holds();
                 if stopped {
-                    let waits = fork_inside(|| act(shared), || check(shared), || testing::let_go());
+                    let waits = fork_inside(|| act(shared), || check(shared), testing::let_go);
                     waited += usize::from(waits);
                 }
                 stopped
@@ -282,7 +285,7 @@ mod held {
     #[ignore = "a child process"]
     fn child_with_locks() {
         let _deadline = deadline("child_with_locks");
-        let acts: [(&str, fn(&'static Domain)); 3] = [
+        let acts: [Act<&'static Domain>; 3] = [
             ("call", |domain| (0..260).for_each(|_| domain.call(|| ()))),
             ("barrier", |domain| {
                 domain.call(|| ());
@@ -344,7 +347,7 @@ mod held {
             // SAFETY: from `make`, and the others use its cookies and jobs alone.
             drop(unsafe { Box::<Domain>::from_raw(std::ptr::with_exposed_provenance_mut(domain)) });
         };
-        let others: [(&str, fn(usize)); 2] = [
+        let others: [Act<usize>; 2] = [
             ("a job", |_| {
                 let job = JOBS.lock().unwrap().pop();
                 let mut job = job.expect("a job");
