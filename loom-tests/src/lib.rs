@@ -41,16 +41,21 @@ mod shipped {
     pub(crate) mod domain;
     pub(crate) mod fork;
     pub(crate) mod grace_period;
+    pub(crate) mod hook;
+    pub(crate) mod lock;
+    pub(crate) mod once;
     pub(crate) mod polling;
     pub(crate) mod rcu;
     pub(crate) mod readers;
     pub(crate) mod rounds;
+    pub(crate) mod rundown;
     pub(crate) mod stats;
     pub(crate) mod tasks;
     pub(crate) mod worker;
 }
 use shipped::{
-    callbacks, domain, fork, grace_period, polling, rcu, readers, rounds, stats, tasks, worker,
+    callbacks, domain, fork, grace_period, hook, lock, once, polling, rcu, readers, rounds,
+    rundown, stats, tasks, worker,
 };
 // The paths that the sources' documentation and signatures use.
 use callbacks::{Budget, Runner};

@@ -35,10 +35,11 @@ use core::panic::AssertUnwindSafe;
 use core::ptr;
 use core::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use core::time::Duration;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crate::domain::{Domain, State};
 use crate::fork;
+use crate::hook::Hook;
 use crate::machine::{self, Appended, Instant, SOME, catch_unwind};
 use crate::stall::Watch;
 use crate::tasks::Tasks;
@@ -148,10 +149,9 @@ fn frames<'a>() -> impl Iterator<Item = &'a Frame> {
     all.filter(|frame| frame.is_ours())
 }
 
-type Hook = dyn Fn(&(dyn Any + Send)) + Send + Sync;
+type PanicHook = dyn Fn(&(dyn Any + Send)) + Send + Sync;
 
-// The standard library's lock: nothing of ours depends on it, and it is a static.
-static PANIC_HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
+static PANIC_HOOK: Hook<PanicHook> = Hook::new();
 
 /// What is called when a callback has panicked, with the payload, after the program's own panic
 /// hook; nothing unless set. The callbacks after it run.
@@ -160,11 +160,7 @@ static PANIC_HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 /// urcu::set_callback_panic_hook(|payload| eprintln!("{:?}", payload.downcast_ref::<&str>()));
 /// ```
 pub fn set_callback_panic_hook(hook: impl Fn(&(dyn Any + Send)) + Send + Sync + 'static) {
-    let mut current = PANIC_HOOK.write().unwrap_or_else(PoisonError::into_inner);
-    let old = current.replace(Arc::new(hook));
-    // Outside of the lock: this is a user's code.
-    drop(current);
-    drop(old);
+    PANIC_HOOK.set(Some(Arc::new(hook)));
 }
 
 fn run(queue: &Queue, batch: Batch) {
@@ -207,11 +203,7 @@ impl Frame {
 #[cold]
 fn report_panic(queue: &Queue, payload: Box<dyn Any + Send>) {
     queue.panicked.fetch_add(1, Relaxed);
-    let hook = PANIC_HOOK
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    if let Some(hook) = hook
+    if let Some(hook) = PANIC_HOOK.get()
         && let Err(second) = catch_unwind(AssertUnwindSafe(|| hook(&*payload)))
     {
         discard(second);
@@ -260,7 +252,7 @@ impl Domain {
         if readers.has_sequences() && !callback.is_large() {
             for _ in 0..ATTEMPTS {
                 match found {
-                    Appended::At(_) => return,
+                    Appended::At(_) => break,
                     Appended::Full(end) if !tasks.give_chunk(state, end) => break,
                     _ => {}
                 }
@@ -268,6 +260,13 @@ impl Domain {
                 found = unsafe { readers.append(callback.record()) };
             }
             if let Appended::At(_) = found {
+                if !tasks.is_ours() {
+                    // A handler forked, and this is the child, of whose slots its parent's tasks do
+                    // not know.
+                    let (_, tasks) = self.tasks();
+                    tasks.queue().installed.store(true, SeqCst);
+                    tasks.schedule();
+                }
                 return;
             }
         }
@@ -385,7 +384,8 @@ impl Tasks {
         }
         if waits && !inside_callback() && trace::begun_by_this_thread(state).is_none() {
             let end = Instant::now().checked_add(budget.patience);
-            loop {
+            // A child that was forked meanwhile does not wait for what its parent holds.
+            while self.is_ours() {
                 self.after_sealing(state);
                 let left = end.map_or(Duration::MAX, |end| {
                     end.saturating_duration_since(Instant::now())
@@ -393,7 +393,7 @@ impl Tasks {
                 if left.is_zero() {
                     break;
                 }
-                queue.wait(Some(left.min(PACE)), has_room);
+                queue.wait(left.min(PACE), has_room);
                 if has_room() {
                     return;
                 }
@@ -419,7 +419,7 @@ impl Tasks {
     /// The worker's part. Asks for a grace period if it is time; the answer is when it will be.
     pub(crate) fn pace(&self, state: &State) -> Option<Instant> {
         let queue = self.queue.get()?;
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pace = self.pace.lock();
         if !self.has_callbacks() {
             pace.due = None;
             return None;
@@ -457,7 +457,7 @@ impl Tasks {
     /// How many.
     pub(crate) fn run_ripe(&self, done: u64, most: usize) -> usize {
         // Under load, threads that retire get a chance to drop what is theirs.
-        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = self.pace.lock();
         let ripe = if pace.heavy { pace.ripe } else { done };
         drop(pace);
         self.run_up_to(ripe, most)

@@ -10,6 +10,7 @@ use crate::fork;
 use crate::global;
 use crate::grace_period::GracePeriods;
 use crate::machine::{self, AtomicPtr, Instant, Ordering, Zeroed};
+use crate::once::Once;
 use crate::readers::{Readers, Token};
 use crate::stall::{self, Watch};
 use crate::stats::Stats;
@@ -23,8 +24,8 @@ use crate::trace::{self, Trace};
 #[repr(C, align(64))]
 pub(crate) struct State {
     pub(crate) grace_periods: GracePeriods,
-    /// From `Box::into_raw`; null until there is something to do.
-    tasks: AtomicPtr<Arc<Tasks>>,
+    /// Made when there is something to do.
+    tasks: Once<Arc<Tasks>>,
 }
 
 // SAFETY: integers, atomic and zero at rest, and a pointer that may be null.
@@ -35,7 +36,7 @@ impl State {
         pub(crate) fn new() -> Self {
             State {
                 grace_periods: GracePeriods::new(),
-                tasks: AtomicPtr::new(ptr::null_mut()),
+                tasks: Once::new(),
             }
         }
     }
@@ -72,11 +73,6 @@ impl State {
             if let Some(word) = state.as_ref().grace_periods.readers.word() {
                 machine::free_slots(word.get());
             }
-            // Relaxed: all that others did with the state comes before this call.
-            let tasks = state.as_ref().tasks.load(Ordering::Relaxed);
-            if !tasks.is_null() {
-                drop(Box::from_raw(tasks));
-            }
             machine::free(state.as_ptr());
         }
     }
@@ -97,9 +93,10 @@ impl State {
         }
     }
 
+    /// Only what was made in this process. A signal handler may fork between the making and the
+    /// publishing, and what is published in the child then is its parent's.
     fn existing_tasks(&self) -> Option<&Arc<Tasks>> {
-        // SAFETY: null, or set once and freed with the state.
-        unsafe { self.tasks.load(Ordering::Acquire).as_ref() }
+        self.tasks.get().filter(|tasks| tasks.is_ours())
     }
 
     /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
@@ -118,21 +115,10 @@ impl State {
         }
         self.set_name(&settings);
         // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
-        let made = Box::into_raw(Box::new(unsafe { Tasks::new(self, settings) }));
-        let published =
-            self.tasks
-                .compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
-        let tasks = match published {
-            Ok(_) => made,
-            Err(first) => {
-                // SAFETY: ours, and not published.
-                drop(unsafe { Box::from_raw(made) });
-                first
-            }
-        };
-        root.store(tasks, Ordering::Relaxed);
-        // SAFETY: as in `existing_tasks`.
-        unsafe { &*tasks }
+        let make = || unsafe { Tasks::new(self, settings) };
+        let tasks = self.tasks.get_or_make(|tasks| tasks.is_ours(), make);
+        root.store(ptr::from_ref(tasks).cast_mut(), Ordering::Relaxed);
+        tasks
     }
 
     #[inline(always)]
@@ -208,6 +194,9 @@ impl fmt::Display for Shown<'_> {
 /// Callbacks that are queued run first, which waits for a grace period. Guards cannot outlive the
 /// domain; one that was forgotten ([`core::mem::forget`]) makes that wait endless if there are
 /// callbacks.
+///
+/// A domain that one of its own callbacks drops does not wait for callbacks that another thread is
+/// running at that time, if they were queued in one chunk with that one (126, on one CPU).
 pub struct Domain {
     /// Null until the first use.
     state: AtomicPtr<State>,

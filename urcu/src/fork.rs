@@ -1,4 +1,4 @@
-//! What a forked child finds: zeroes.
+//! What a forked child finds: zeroes, and locks that do not hang it.
 //!
 //! The child of a `fork` has one thread, and a copy of counters that hold the sections of threads
 //! it does not have, of locks that nobody will release, of a worker that does not run. All such
@@ -8,13 +8,33 @@
 //! in the child every domain sets itself up again at its first use there, with counters at
 //! addresses that no older guard knows.
 //!
-//! What cannot be zero (collections, locks of the standard library) is on the heap, behind
-//! pointers that are wiped: the child leaks it and makes its own.
+//! What cannot be zero (collections) is on the heap, behind pointers that are wiped: the child leaks
+//! it and makes its own. What remembers such an object ([`Tasks`](crate::tasks::Tasks): in a cookie,
+//! a future, a job) asks whether it is of the process that runs.
+//!
+//! That leaves a child whose one thread is in the middle of an operation of ours: a handler forked
+//! and returned. It ends the operation on copies of its parent's objects, which nobody else
+//! knows, and must not wait there for threads that it does not have. So
+//! * locks on the heap are those of [`lock`](crate::lock), which such a child takes over;
+//! * nothing waits for another thread to make something ([`once`](crate::once));
+//! * whoever waits for others looks again every [`LOOK_AGAIN`] whether this is still the process in
+//!   which there are others: the kernel begins a wait without a limit anew after a handler, and
+//!   the copy of the word does not change. Words that are wiped need none of it, if they are slept on
+//!   while they are not zero;
+//! * locks in wiped memory ([`Wiped`]) are held with signals blocked: no handler takes them away from
+//!   under their holder.
+
+use core::time::Duration;
 
 use crate::domain::State;
+use crate::lock::Wiped;
 use crate::machine::{self, AtomicPtr, AtomicU32, AtomicU64, Ordering, process};
 use crate::rounds::Rounds;
-use crate::worker::Worker;
+use crate::worker::Handed;
+
+/// How long a thread sleeps, at most, on a word that is not wiped, before it asks whether it is in a
+/// child.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a process has once. A whole page, or several, because only whole pages can be wiped.
 #[cfg_attr(target_arch = "aarch64", repr(C, align(65536)))]
@@ -24,15 +44,17 @@ pub(crate) struct Process {
     pub(crate) global: State,
     /// The process-wide barriers, which the grace periods of all domains share.
     pub(crate) barriers: Rounds,
-    pub(crate) worker: AtomicPtr<Worker>,
+    /// What the worker was given and has not fetched yet, the last first.
+    pub(crate) handed: AtomicPtr<Handed>,
     /// Changes when the worker has reason to look around; the word it sleeps on.
     pub(crate) poked: AtomicU32,
     /// 1 while it sleeps.
     pub(crate) worker_sleeps: AtomicU32,
-    /// 1 once it was started.
+    /// 1 once it was started, under the lock.
     pub(crate) worker_started: AtomicU32,
-    /// Held while the stall hook is fetched or replaced.
-    pub(crate) hook_lock: AtomicU32,
+    pub(crate) starting: Wiped,
+    /// Held while a hook is fetched or replaced.
+    pub(crate) hooks: Wiped,
     /// Which process this is, counted from the first one that used this library. 0: not known yet.
     incarnation: AtomicU64,
 }
@@ -44,11 +66,12 @@ impl Process {
             Process {
                 global: State::new(),
                 barriers: Rounds::new(),
-                worker: AtomicPtr::new(core::ptr::null_mut()),
+                handed: AtomicPtr::new(core::ptr::null_mut()),
                 poked: AtomicU32::new(0),
                 worker_sleeps: AtomicU32::new(0),
                 worker_started: AtomicU32::new(0),
-                hook_lock: AtomicU32::new(0),
+                starting: Wiped::new(),
+                hooks: Wiped::new(),
                 incarnation: AtomicU64::new(0),
             }
         }

@@ -54,7 +54,8 @@
 //! * A guard that was taken before a `fork` protects nothing in the child (and loading through it
 //!   panics there, with debug assertions). All else works in the child at once, whoever forked and
 //!   whatever other threads did: on Linux 4.14 and newer, elsewhere the child may read. What the
-//!   parent had queued runs in the parent alone. A `vfork` child must do none of this.
+//!   parent had queued runs in the parent alone. A `vfork` child must do none of this. What holds
+//!   after a fork in a signal handler is said [here](docs::reliability#in-a-forked-child).
 //! * Memory shared between processes is not covered.
 //! * A shared object with this library inside must not be unloaded (`-z nodelete`), and cannot be
 //!   loaded by musl's `dlopen` (its thread-local memory is `initial-exec`).
@@ -65,11 +66,15 @@ mod domain;
 mod fork;
 mod global;
 mod grace_period;
+mod hook;
+mod lock;
 mod machine;
+mod once;
 mod polling;
 mod rcu;
 mod readers;
 mod rounds;
+mod rundown;
 pub mod stall;
 mod stats;
 mod tasks;

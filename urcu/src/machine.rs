@@ -1,4 +1,4 @@
-//! What the library needs of the machine it runs on, in one place: atomics, locks and threads, the
+//! What the library needs of the machine it runs on, in one place: atomics, threads and a clock, the
 //! sequences, the process-wide barrier, sleeping, and what a process has once. The loom models compile
 //! all else but `stall`, `trace` and `global` unchanged against another module of this name, which
 //! emulates a kernel; so whatever is concurrency is imported from here.
@@ -11,10 +11,10 @@ pub(crate) use rseq_ops::Handle;
 pub(crate) use rseq_ops::ops::{Appended, COPY_MAX, Outcome, Record};
 pub(crate) use rseq_ops::percpu::Zeroed;
 pub(crate) use std::panic::catch_unwind;
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, RwLock};
 pub(crate) use std::time::Instant;
 pub(crate) use std::{thread, thread_local};
 
+pub(crate) use crate::lock::{Mutex, MutexGuard};
 pub(crate) use crate::stall::Watch;
 pub(crate) use crate::worker::poke as poke_worker;
 
@@ -117,6 +117,8 @@ pub(crate) fn allocate<T: Zeroed>() -> *mut T {
     }
 }
 
+/// Drops the `T`s and gives their memory back.
+///
 /// # Safety
 /// From [`allocate`], in this process or its parent's copy, and not used any more.
 pub(crate) unsafe fn free<T>(base: *mut T) {
@@ -466,4 +468,20 @@ pub(crate) fn futex_wake(word: &AtomicU32, how_many: i32) {
     }
     #[cfg(not(all(target_os = "linux", not(miri))))]
     let _ = (word, how_many);
+}
+
+/// Writes to standard error. Without the standard library's lock: in a forked child, a thread that it
+/// does not have may hold that.
+#[cfg(not(any(feature = "log", feature = "tracing")))]
+pub(crate) fn write_line(line: &str) {
+    use std::io::Write;
+    #[cfg(all(unix, not(miri)))]
+    // SAFETY: the descriptor is not closed, whatever it is.
+    let mut standard_error = unsafe {
+        use std::os::fd::FromRawFd;
+        core::mem::ManuallyDrop::new(std::fs::File::from_raw_fd(libc::STDERR_FILENO))
+    };
+    #[cfg(not(all(unix, not(miri))))]
+    let mut standard_error = std::io::stderr();
+    let _ = standard_error.write_all(line.as_bytes());
 }

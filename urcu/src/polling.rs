@@ -7,13 +7,12 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::callbacks::Runner;
 use crate::domain::{Domain, State};
-use crate::machine::{
-    self, AtomicU32, AtomicUsize, Instant, Mutex, MutexGuard, Ordering, catch_unwind, fence,
-};
+use crate::fork;
+use crate::machine::{self, AtomicU32, AtomicUsize, Instant, Mutex, Ordering, catch_unwind, fence};
 use crate::stall::Watch;
 use crate::tasks::Tasks;
 use crate::worker;
@@ -113,8 +112,8 @@ impl GracePeriod {
             // Without a worker whoever waits drives.
             let caller = matches!(self.tasks.settings.runner, Runner::Caller);
             let driven = !caller && worker::is_there();
-            let most = if driven { None } else { Some(STEP) };
-            sleeper.sleep([left, most].into_iter().flatten().min());
+            let most = if driven { fork::LOOK_AGAIN } else { STEP };
+            sleeper.sleep(left.map_or(most, |left| left.min(most)));
         }
     }
 
@@ -140,8 +139,8 @@ const STEP: Duration = Duration::from_millis(1);
 struct Sleeper(AtomicU32);
 
 impl Sleeper {
-    fn sleep(&self, most: Option<Duration>) {
-        machine::futex_wait(&self.0, 0, most);
+    fn sleep(&self, most: Duration) {
+        machine::futex_wait(&self.0, 0, Some(most));
         self.0.store(0, Ordering::Relaxed);
     }
 }
@@ -235,8 +234,7 @@ impl Wait {
     }
 
     fn leave(&mut self) {
-        // In a forked child the waker stays where it is: the lock may be held by a thread of the
-        // parent's.
+        // In a forked child the waker stays where it is: the place is the parent's.
         if let Some(place) = self.place.take()
             && self.grace_period.tasks.is_ours()
         {
@@ -262,21 +260,17 @@ pub(crate) struct Futures {
 impl Futures {
     pub(crate) fn new() -> Self {
         Futures {
-            wakers: Mutex::new(BTreeMap::new()),
+            wakers: Mutex::default(),
             count: AtomicUsize::new(0),
             next: AtomicUsize::new(0),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Waker>> {
-        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn register(&self, place: Option<Place>, round: u64, waker: &Waker) -> Place {
         let place = place.unwrap_or_else(|| (round, self.next.fetch_add(1, Ordering::Relaxed)));
         // Cloned and dropped without the lock: both are a user's code.
         let waker = waker.clone();
-        let mut wakers = self.lock();
+        let mut wakers = self.wakers.lock();
         let old = wakers.insert(place, waker);
         self.count.store(wakers.len(), Ordering::Relaxed);
         drop(wakers);
@@ -285,7 +279,7 @@ impl Futures {
     }
 
     fn remove(&self, place: Place) {
-        let mut wakers = self.lock();
+        let mut wakers = self.wakers.lock();
         let old = wakers.remove(&place);
         self.count.store(wakers.len(), Ordering::Relaxed);
         drop(wakers);
@@ -298,7 +292,7 @@ impl Futures {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let mut wakers = self.lock();
+        let mut wakers = self.wakers.lock();
         let later = wakers.split_off(&(done.saturating_add(1), 0));
         let ripe = std::mem::replace(&mut *wakers, later);
         self.count.store(wakers.len(), Ordering::Relaxed);

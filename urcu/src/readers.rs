@@ -206,13 +206,14 @@ impl Readers {
     /// [`Readers::append`] has found the calling thread's chunk full (or none); `new` is the start of
     /// an empty chunk that is left to the slot if the answer is [`Outcome::Committed`].
     pub(crate) unsafe fn replace_chunk(&self, end: usize, new: usize) -> Outcome {
-        let handle = Handle {
-            // Relaxed: `append` on this thread has acquired it.
-            cs: self.cs.load(Ordering::Relaxed),
-            index: self.index.load(Ordering::Relaxed),
-        };
+        // Relaxed: `append` on this thread has acquired it.
+        let cs = self.cs.load(Ordering::Relaxed);
+        if cs == 0 {
+            return Outcome::Aborted; // In a child that was forked in the middle of what we do.
+        }
+        let index = self.index.load(Ordering::Relaxed);
         // SAFETY: as in `append`, and the caller's.
-        unsafe { machine::replace_chunk(handle, &self.period, end, new) }
+        unsafe { machine::replace_chunk(Handle { cs, index }, &self.period, end, new) }
     }
 
     /// The ends of the chunks that are in slots now.

@@ -29,14 +29,15 @@
 use core::cell::Cell;
 use core::fmt;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::domain::State;
 use crate::fork;
-use crate::machine;
+use crate::hook::Hook;
+use crate::machine::{self, Mutex};
 use crate::tasks::Tasks;
 use crate::trace;
 pub use crate::trace::Site;
@@ -89,10 +90,8 @@ impl fmt::Display for Report {
     }
 }
 
-type Hook = dyn Fn(&Report) + Send + Sync;
-
-/// From `Box::into_raw`; null for the default. Changed and followed by [`with_hook`] alone.
-static HOOK: AtomicPtr<Arc<Hook>> = AtomicPtr::new(ptr::null_mut());
+/// None for the default.
+static HOOK: Hook<dyn Fn(&Report) + Send + Sync> = Hook::new();
 static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 
 /// What is called with every report, in the place of the default: a line through `tracing` or
@@ -100,36 +99,12 @@ static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 /// leads the grace period: waiting for one of the same domain, or dropping that, panics there; it may
 /// read and retire. A panic in it is caught.
 pub fn set_hook(hook: impl Fn(&Report) + Send + Sync + 'static) {
-    replace_hook(Box::into_raw(Box::new(Arc::new(hook))));
+    HOOK.set(Some(Arc::new(hook)));
 }
 
 /// Back to the default.
 pub fn remove_hook() {
-    replace_hook(ptr::null_mut());
-}
-
-/// With the hook for itself. Not a lock of the standard library: a child forked while another
-/// thread has it must find it free, and the parent's hook.
-fn with_hook<R>(f: impl FnOnce(&AtomicPtr<Arc<Hook>>) -> R) -> R {
-    fork::incarnation();
-    let lock = &machine::process().hook_lock;
-    while lock
-        .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
-        .is_err()
-    {
-        std::thread::sleep(Duration::from_micros(50));
-    }
-    let result = f(&HOOK);
-    lock.store(0, Ordering::Release);
-    result
-}
-
-fn replace_hook(hook: *mut Arc<Hook>) {
-    let old = with_hook(|current| current.swap(hook, Ordering::Relaxed));
-    if !old.is_null() {
-        // SAFETY: from `Box::into_raw`, and nobody else finds it any more.
-        drop(unsafe { Box::from_raw(old) });
-    }
+    HOOK.set(None);
 }
 
 /// After what time a grace period is reported for the first time, in all domains; 10 s unless set.
@@ -158,8 +133,7 @@ fn default_hook(report: &Report) {
     #[cfg(not(any(feature = "log", feature = "tracing")))]
     {
         // Not `eprintln!`, which panics where there is no standard error.
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr(), "urcu: {report}");
+        machine::write_line(&format!("urcu: {report}\n"));
     }
 }
 
@@ -221,8 +195,8 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Nothing in a child that was forked in the middle of what the caller does: locks may be held
-    /// there by threads that it does not have.
+    /// Nothing in a child that was forked in the middle of what the caller does: what waits there
+    /// is its parent's.
     fn context(&self) -> Option<(&'a State, &'a Tasks)> {
         self.context.filter(|(_, tasks)| tasks.is_ours())
     }
@@ -340,7 +314,7 @@ impl<'a> Watch<'a> {
 impl Clock {
     /// The domain's grace period that is not over, as of now if it was not known to wait yet.
     fn with<R>(&self, state: &State, f: impl FnOnce(&mut Waiting) -> R) -> R {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock();
         let round = state.grace_periods.rounds.done() + 1;
         let waiting = match &mut *waiting {
             Some(waiting) if waiting.round == round => waiting,
@@ -392,8 +366,7 @@ pub(crate) fn assert_outside_hook(state: &State) {
 }
 
 fn report_to_hook(state: &State, report: &Report) {
-    // SAFETY: null or a box that goes only after it was replaced, under the same lock.
-    let hook = with_hook(|hook| unsafe { hook.load(Ordering::Relaxed).as_ref() }.cloned());
+    let hook = HOOK.get();
     let call = || match &hook {
         Some(hook) => hook(report),
         None => default_hook(report),

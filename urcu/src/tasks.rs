@@ -3,17 +3,16 @@
 //! is something to do.
 
 use core::panic::AssertUnwindSafe;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::callbacks::{Job, Pace, Queue, Runner};
 use crate::domain::{Settings, State};
 use crate::fork;
 use crate::machine::thread::Thread;
-use crate::machine::{
-    AtomicBool, AtomicU64, Instant, Mutex, MutexGuard, OnceLock, Ordering, RwLock, catch_unwind,
-    fence,
-};
+use crate::machine::{AtomicBool, AtomicU64, Instant, Mutex, Ordering, catch_unwind, fence};
+use crate::once::Once;
 use crate::polling::Futures;
+use crate::rundown::Rundown;
 use crate::stall::{Clock, Watch};
 use crate::stats::Counts;
 use crate::worker;
@@ -23,9 +22,8 @@ pub(crate) struct Tasks {
     pub(crate) settings: Settings,
     /// The process in which all this was made.
     incarnation: u64,
-    /// The domain's, until the domain is dropped. Whoever uses it holds the lock (for reading), so
-    /// this is what the end of a domain waits for.
-    state: RwLock<Option<&'static State>>,
+    /// The domain's, until the domain is dropped, which waits for those who use it.
+    state: Rundown<State>,
     /// The latest grace period that somebody wants without waiting for it.
     pub(crate) wanted: AtomicU64,
     /// The worker knows, or will be told by whoever set this.
@@ -33,7 +31,7 @@ pub(crate) struct Tasks {
     /// The thread of [`Runner::OwnThread`].
     thread: Mutex<Option<Thread>>,
     /// Made with the first callback.
-    pub(crate) queue: OnceLock<Queue>,
+    pub(crate) queue: Once<Queue>,
     pub(crate) pace: Mutex<Pace>,
     pub(crate) futures: Futures,
     pub(crate) counts: Counts,
@@ -56,17 +54,15 @@ impl Tasks {
     /// # Safety
     /// [`Tasks::close`] is called before the state goes.
     pub(crate) unsafe fn new(state: &State, settings: Settings) -> Arc<Tasks> {
-        // SAFETY: the caller's: the reference is given out under the lock alone, and taken away
-        // in time.
-        let state: &'static State = unsafe { &*core::ptr::from_ref(state) };
         Arc::new(Tasks {
             settings,
             incarnation: fork::incarnation(),
-            state: RwLock::new(Some(state)),
+            // SAFETY: the caller's.
+            state: unsafe { Rundown::new(state) },
             wanted: AtomicU64::new(0),
             scheduled: AtomicBool::new(false),
-            thread: Mutex::new(None),
-            queue: OnceLock::new(),
+            thread: Mutex::default(),
+            queue: Once::new(),
             pace: Mutex::default(),
             futures: Futures::new(),
             counts: Counts::default(),
@@ -80,14 +76,13 @@ impl Tasks {
     }
 
     pub(crate) fn queue(&self) -> &Queue {
-        self.queue.get_or_init(Queue::new)
+        self.queue.get_or_make(|_| true, Queue::new)
     }
 
     /// Runs `f` while the domain cannot end; `None` if it has ended. Nothing of a user's may run
     /// inside: it might drop the domain.
     pub(crate) fn with_state<R>(&self, f: impl FnOnce(&State) -> R) -> Option<R> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.map(f)
+        self.state.with(f)
     }
 
     /// The domain ends: all its sections are over.
@@ -95,9 +90,9 @@ impl Tasks {
         if !self.is_ours() {
             return; // A callback of a domain that is dropped forked: this is the child.
         }
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = None;
-        self.futures.wake(u64::MAX);
-        if let Some(thread) = &*self.own_thread() {
+        self.state.close(|| !self.is_ours());
+        self.wake(u64::MAX);
+        if let Some(thread) = &*self.thread.lock() {
             thread.unpark();
         }
     }
@@ -106,12 +101,8 @@ impl Tasks {
         self.with_state(|_| ()).is_none()
     }
 
-    fn own_thread(&self) -> MutexGuard<'_, Option<Thread>> {
-        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Wakes those who await a grace period up to `done`. Not in a child that was forked in the
-    /// middle of what the caller does: locks may be held there by threads that it does not have.
+    /// middle of what the caller does: the futures are its parent's.
     pub(crate) fn wake(&self, done: u64) {
         if self.is_ours() {
             self.futures.wake(done);
@@ -144,7 +135,7 @@ impl Tasks {
         match self.settings.runner {
             Runner::Shared => worker::hand(this),
             Runner::OwnThread => {
-                let mut thread = self.own_thread();
+                let mut thread = self.thread.lock();
                 match &*thread {
                     Some(thread) => thread.unpark(),
                     None => {

@@ -1,6 +1,8 @@
 //! For this repository's tests alone: what makes a stress test able to fail.
 
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use core::time::Duration;
 
 pub use rseq_ops::delay::{Point, set as set_delay};
 
@@ -49,4 +51,41 @@ pub fn lose_an_end(after: u64) {
 pub(crate) fn loses_this_end() -> bool {
     let left = ENDS_UNTIL_LOST.load(Ordering::Relaxed);
     left != 0 && ENDS_UNTIL_LOST.fetch_sub(1, Ordering::Relaxed) == 1
+}
+
+std::thread_local! {
+    /// How many locks this thread takes until it keeps one; 0: it does not.
+    static UNTIL_HELD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Whether a thread keeps a lock.
+static HOLDS: AtomicBool = AtomicBool::new(false);
+
+/// Makes the calling thread stop inside the given one of the locks that it takes from now on (1: the
+/// next), until [`let_go`]. Locks are those on the heap, those of the hooks, and the use of a
+/// domain's state by its tasks, for which its end waits.
+pub fn hold(number: u64) {
+    UNTIL_HELD.set(number);
+}
+
+/// Whether a thread has stopped inside a lock.
+pub fn holds() -> bool {
+    HOLDS.load(Ordering::SeqCst)
+}
+
+/// Lets that thread go on.
+pub fn let_go() {
+    HOLDS.store(false, Ordering::SeqCst);
+}
+
+/// Called inside every lock.
+pub(crate) fn locked() {
+    let left = UNTIL_HELD.get();
+    UNTIL_HELD.set(left.saturating_sub(1));
+    if left == 1 {
+        HOLDS.store(true, Ordering::SeqCst);
+        while HOLDS.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }

@@ -8,92 +8,72 @@
 use core::panic::AssertUnwindSafe;
 use core::ptr;
 use core::time::Duration;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::fork;
 use crate::machine::{
-    Mutex, MutexGuard, Ordering, catch_unwind, fence, futex_wait, futex_wake, process, thread,
-    without_signals,
+    Ordering, catch_unwind, fence, futex_wait, futex_wake, process, thread, without_signals,
 };
 use crate::tasks::{Tasks, Turn};
 
-/// What the thread has and others reach.
+/// Something that the worker was given. All there is of it lies in memory that a fork wipes: a child
+/// finds nothing, and no worker.
 #[derive(Debug)]
-pub(crate) struct Worker {
-    inner: Mutex<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    started: bool,
-    handed: Vec<Arc<Tasks>>,
-}
-
-/// This process's: a child makes its own.
-fn worker() -> &'static Worker {
-    let known = process().worker.load(Ordering::Acquire);
-    // SAFETY: null or leaked below.
-    if let Some(worker) = unsafe { known.as_ref() } {
-        return worker;
-    }
-    fork::incarnation();
-    let made = Box::into_raw(Box::new(Worker {
-        inner: Mutex::new(Inner {
-            started: false,
-            handed: Vec::new(),
-        }),
-    }));
-    let first = process().worker.compare_exchange(
-        ptr::null_mut(),
-        made,
-        Ordering::AcqRel,
-        Ordering::Acquire,
-    );
-    match first {
-        // SAFETY: published for ever.
-        Ok(_) => unsafe { &*made },
-        Err(first) => {
-            // SAFETY: ours was not published; the first one is as above.
-            unsafe {
-                drop(Box::from_raw(made));
-                &*first
-            }
-        }
-    }
-}
-
-impl Worker {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+pub(crate) struct Handed {
+    tasks: Arc<Tasks>,
+    /// What was given before.
+    next: *mut Handed,
 }
 
 /// Gives the worker something to do. It keeps that until there is nothing left.
 pub(crate) fn hand(tasks: Arc<Tasks>) {
-    let mut inner = worker().lock();
-    inner.handed.push(tasks);
-    start(&mut inner);
-    drop(inner);
+    let mut last = process().handed.load(Ordering::Relaxed);
+    let given = Box::into_raw(Box::new(Handed { tasks, next: last }));
+    // Release: pairs with the acquire in `fetch`.
+    while let Err(other) =
+        process()
+            .handed
+            .compare_exchange(last, given, Ordering::Release, Ordering::Relaxed)
+    {
+        last = other;
+        // SAFETY: ours until it is published.
+        unsafe { (*given).next = last };
+    }
+    is_there();
     poke();
+}
+
+/// Fetches what the worker was given.
+fn fetch(active: &mut Vec<Arc<Tasks>>) {
+    if process().handed.load(Ordering::Relaxed).is_null() {
+        return;
+    }
+    // Acquire: pairs with the release in `hand`.
+    let mut next = process().handed.swap(ptr::null_mut(), Ordering::Acquire);
+    while !next.is_null() {
+        // SAFETY: from `hand`, and whoever takes the list has all of it.
+        let given = unsafe { Box::from_raw(next) };
+        active.push(given.tasks);
+        next = given.next;
+    }
 }
 
 /// Whether there is a worker; tries to start it. If there is none, callers must help themselves.
 pub(crate) fn is_there() -> bool {
-    process().worker_started.load(Ordering::Relaxed) != 0 || start(&mut worker().lock())
-}
-
-fn start(inner: &mut Inner) -> bool {
-    if !inner.started {
-        let thread = thread::Builder::new().name("urcu-callbacks".into());
-        // The new thread inherits the mask: the program's signals are not for it. If it cannot be
-        // started now, whoever hands something over next tries again, and callers of `barrier`
-        // help themselves.
-        inner.started = without_signals(|| thread.spawn(work).is_ok());
-        if inner.started {
-            process().worker_started.store(1, Ordering::Relaxed);
-        }
-    }
-    inner.started
+    let started = &process().worker_started;
+    started.load(Ordering::Relaxed) != 0
+        || process().starting.with(|| {
+            if started.load(Ordering::Relaxed) != 0 {
+                return true;
+            }
+            let thread = thread::Builder::new().name("urcu-callbacks".into());
+            // The new thread inherits the mask: the program's signals are not for it. If it cannot be
+            // started now, whoever hands something over next tries again, and callers of `barrier`
+            // help themselves.
+            let is_there = thread.spawn(work).is_ok();
+            started.store(u32::from(is_there), Ordering::Relaxed);
+            is_there
+        })
 }
 
 /// Starts a thread that works for one domain alone, which is scheduled, until that ends.
@@ -102,13 +82,14 @@ pub(crate) fn start_own(tasks: Arc<Tasks>) -> Option<thread::Thread> {
     let thread = thread::Builder::new().name(name);
     let work = move || {
         let mut pause = PAUSES.0;
-        while !tasks.is_closed() && tasks.is_ours() {
+        while tasks.is_ours() && !tasks.is_closed() {
             match catch_unwind(AssertUnwindSafe(|| tasks.turn())) {
                 Ok(Turn::More) => continue,
                 Ok(Turn::Waiting { patience }) => {
                     thread::park_timeout(patience.unwrap_or(PAUSES.0).min(PAUSES.0))
                 }
-                Ok(Turn::Over) => thread::park(),
+                Ok(Turn::Over) if tasks.is_ours() => thread::park(),
+                Ok(Turn::Over) => return, // A callback forked: this is the child.
                 Err(_) => {
                     thread::sleep(pause);
                     pause = (pause * 2).min(PAUSES.1);
@@ -141,7 +122,7 @@ fn work() {
     let mut pause = PAUSES.0;
     loop {
         let poked = process().poked.load(Ordering::Acquire);
-        active.append(&mut worker().lock().handed);
+        fetch(&mut active);
         let mut sleep = Some(None::<Duration>);
         let mut refused = false;
         active.retain(|tasks| {

@@ -5,6 +5,7 @@ use std::any::TypeId;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 
 use loom::cell::UnsafeCell;
@@ -67,10 +68,11 @@ impl Drop for Memory {
         let states = self.states.take();
         // SAFETY: from `Box::into_raw`, and the execution is over.
         unsafe {
+            // Without what is left in them, for loom's atomics are used up.
             states
                 .into_iter()
-                .for_each(|state| drop(Box::from_raw(state)));
-            drop(Box::from_raw(self.process));
+                .for_each(|state| drop(Box::from_raw(state.cast::<MaybeUninit<State>>())));
+            drop(Box::from_raw(self.process.cast::<MaybeUninit<Process>>()));
         }
     }
 }
@@ -155,8 +157,12 @@ pub(crate) fn allocate<T: Zeroed>() -> *mut T {
 /// # Safety
 /// As shipped.
 pub(crate) unsafe fn free<T>(state: *mut T) {
+    let state = state.cast::<State>();
     // SAFETY: from `allocate`; the memory is there until the next machine is switched on.
-    unsafe { state.cast::<State>().write(State::new()) };
+    unsafe {
+        state.drop_in_place();
+        state.write(State::new());
+    }
 }
 
 /// From now on this is the child, with one thread. What the kernel wipes in a child is zero.

@@ -14,7 +14,7 @@
 //!   else each issues its own, which explores less.
 //! * **Futexes**: comparing the word and going to sleep are one step to those who wake. Wakers say
 //!   how many, and the first who came are the first to wake up.
-//! * **Locks, threads and a clock** with the standard library's names (`sync`, `thread`). A thread
+//! * **Locks, threads and a clock** with the names of what ships (`sync`, `thread`). A thread
 //!   that has to wait leaves its CPU; interrupts land where a lock is asked for, too.
 //! * **Time limits** of zero are over at once: loom lets everything else happen before or after.
 //!   Others are over when no other thread can go on, and that is what makes the clock go; or never
@@ -41,7 +41,7 @@
 //! * *Stronger:* sequences abort for the writer's sake, or when a model asks (`abort_next`).
 //!   Linux aborts them for signals and preemption too, which leads to the same slow ways. (What
 //!   another thread does on the CPU meanwhile matters to lists alone: they have preemption.)
-//! * *Stronger:* futexes and condition variables do not wake for no reason. Every sleeper looks again
+//! * *Stronger:* futexes do not wake for no reason. Every sleeper looks again
 //!   in any case, and a sleep with a time limit is such a waking.
 //! * *Stronger:* the records in a chunk, and what counts for statistics, budgets and pace
 //!   (`core::sync::atomic`), are plain memory. A callback's own data is loom's, and takes the same way.
@@ -81,7 +81,7 @@ pub(crate) use sequences::{
     leave_unregistered, replace_chunk, sub, sub_if_current,
 };
 pub(crate) use sleep::{futex_wait, futex_wake, pokes, worker_sleep};
-pub(crate) use sync::{Condvar, Mutex, MutexGuard, OnceLock, RwLock};
+pub(crate) use sync::{Mutex, MutexGuard};
 pub(crate) use thread::Instant;
 
 pub(crate) use crate::stall::Watch;
@@ -225,6 +225,8 @@ struct Kernel {
     asleep: Cell<usize>,
     no_time_limits: Cell<bool>,
     no_more_threads: Cell<bool>,
+    /// How many were started by what ships.
+    threads: Cell<usize>,
     exited: Cell<bool>,
     lists: lists::Lists,
 }
@@ -248,6 +250,7 @@ pub(crate) fn boot(mode: Mode) {
         asleep: Cell::new(0),
         no_time_limits: Cell::new(false),
         no_more_threads: Cell::new(false),
+        threads: Cell::new(0),
         exited: Cell::new(false),
         lists: lists::Lists::new(),
     })));

@@ -100,6 +100,7 @@ impl Builder {
         if kernel().no_more_threads.get() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        kernel().threads.set(kernel().threads.get() + 1);
         let thread = Thread::new();
         let theirs = thread.clone();
         loom::thread::spawn(move || {
@@ -110,6 +111,11 @@ impl Builder {
         });
         Ok(JoinHandle(thread))
     }
+}
+
+/// How many threads were started.
+pub(crate) fn started() -> usize {
+    kernel().threads.get()
 }
 
 /// The machine's clock, which goes on when a sleep's time is over, and by nothing else.

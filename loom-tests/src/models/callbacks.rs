@@ -181,10 +181,10 @@ pub(super) fn a_barrier_waits_for_every_cpu() {
     other.join().expect("the other");
 }
 
-/// A barrier waits for a chunk that its CPU is just taking out of its slot. It may have to look again
-/// after a while: nobody tells it that the chunk is sealed.
+/// A barrier waits for a chunk that its CPU is just taking out of its slot, and hears when it is sealed.
 pub(super) fn a_barrier_waits_for_a_chunk_on_its_way() {
     let owned = Owned::new(ALL_THREADS);
+    without_time_limits();
     let domain = owned.get();
     let runs = Runs::new(3);
     runs.call_on(1, domain, 0);

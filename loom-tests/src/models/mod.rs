@@ -8,6 +8,7 @@ mod cell;
 mod domains;
 mod first_use;
 mod litmus;
+mod locks;
 mod polling;
 mod readers;
 mod shapes;
@@ -267,6 +268,10 @@ models! {
     callbacks::the_end_of_a_domain_waits_for_batches_in_flight, 2, "end", "2 threads, 1 callback";
     callbacks::nothing_is_forgotten_between_two_jobs, 2, "5, tasks", "2 threads, 0, 2", "there is another job", "there is none";
     callbacks::a_first_callback_is_not_forgotten, 2, "5, tasks", "2 threads, 1 callback", "there is another job", "there is none";
+    locks::two_threads_lock, 3, "lock", "2 threads";
+    locks::three_threads_lock, 2, "lock", "3 threads";
+    locks::a_child_finds_a_lock_held, 2, "fork", "1 thread and the parent's";
+    locks::what_goes_is_not_used, 3, "end", "2 users", "it is used", "it is closed";
     polling::a_future_hears_of_another_callers_grace_period, 2, "5, polling", "1, 1 by 2";
     polling::a_cookie_is_over_after_the_sections, 2, "3, polling", "1, 2 by 3", "it is over at once", "it is not", "it is over after another's";
     polling::the_worker_drives_a_grace_period, 1, "5, worker", "1, 1 by 2";

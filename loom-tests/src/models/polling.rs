@@ -246,6 +246,7 @@ pub(super) fn two_threads_start_the_worker() {
     let other = thread::spawn(worker::is_there);
     let grace_period = domain.start_poll();
     assert!(other.join().expect("the other"), "no worker");
+    assert_eq!(machine::thread::started(), 1, "workers");
     drop(grace_period);
     drop(owned);
     machine::exit();

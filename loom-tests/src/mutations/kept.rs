@@ -1,6 +1,6 @@
 //! Orderings, and changes, that no model notices, why, and what notices in the models' place.
 
-use super::{CALLBACKS, FORK, POLLING, QUEUE, READERS, TASKS, WORKER};
+use super::{CALLBACKS, FORK, POLLING, QUEUE, READERS, TASKS};
 
 /// What shows what a model does not.
 #[derive(Clone, Copy, Debug)]
@@ -68,12 +68,12 @@ pub const KEPT: &[Kept] = &[
     kept(CALLBACKS, "self.wanted.fetch_max(join(), «Release»);",
         "as `Tasks::want`",
         Cover::Harmless),
-    kept(QUEUE, "Pairs with the fence in `notify`.\n        «fence(SeqCst);»",
-        "a barrier's look takes the lock that whoever finishes a chunk has just given back; the fence \
+    kept(QUEUE, "the word, or we find it done.\n        «fence(SeqCst);»",
+        "a barrier's look takes the lock that whoever seals or finishes a chunk has just given back; the fence \
          is for the counters of the budget, which are not modelled, and where a sleep ends after a \
          millisecond anyway",
         HANDSHAKE),
-    kept(QUEUE, "fn notify(&self) {\n        «fence(SeqCst);»",
+    kept(QUEUE, "Pairs with the fence in `wait`.\n        «fence(SeqCst);»",
         "as above",
         HANDSHAKE),
     kept(FORK, "let known = process().incarnation.load(«Ordering::Acquire»);",
@@ -104,12 +104,6 @@ pub const KEPT: &[Kept] = &[
     kept(TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",
         "as above",
         Cover::Harmless),
-    kept(WORKER, "process().poked.fetch_add(1, «Ordering::Release»);",
-        "what it is poked for is behind a lock, or ordered by F and G, N and O",
-        RELEASES),
-    kept(WORKER, "let poked = process().poked.load(«Ordering::Acquire»);",
-        "as above",
-        ACQUIRES),
 ];
 
 /// What no model can notice, and why.

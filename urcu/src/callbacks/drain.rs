@@ -72,7 +72,7 @@ fn take_part(
     let done = state.grace_periods.rounds.done();
     match queue.take(stripe, done, Which::All) {
         Some((batch, _)) => run(queue, batch),
-        None => queue.wait(Some(PACE), || !is_out()),
+        None => queue.wait(PACE, || queue.front(stripe).is_some() || !is_out()),
     }
 }
 

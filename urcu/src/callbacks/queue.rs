@@ -20,11 +20,10 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::PoisonError;
 
 use super::chunk::{Chunk, Part, ROOM};
 use super::record::Callback;
-use crate::machine::{self, AtomicBool, AtomicU32, Condvar, Mutex, MutexGuard, SOME, fence};
+use crate::machine::{self, AtomicBool, AtomicU32, Mutex, MutexGuard, SOME, fence};
 
 /// The most stripes there are.
 const STRIPES: usize = 16;
@@ -40,10 +39,9 @@ pub(crate) struct Queue {
     pub(super) excess: AtomicU64,
     /// Whether a slot was given a chunk since the worker last looked.
     pub(super) installed: AtomicBool,
-    /// How many wait for `progress`.
+    /// Changes when a chunk was sealed or is done, if anybody waits for that; the word they sleep on.
+    progress: AtomicU32,
     waiters: AtomicU32,
-    turn: Mutex<()>,
-    progress: Condvar,
 }
 
 /// What everybody changes with every chunk, away from what everybody reads with every callback.
@@ -121,16 +119,13 @@ impl Queue {
             panicked: AtomicU64::new(0),
             excess: AtomicU64::new(0),
             installed: AtomicBool::new(false),
+            progress: AtomicU32::new(0),
             waiters: AtomicU32::new(0),
-            turn: Mutex::new(()),
-            progress: Condvar::new(),
         }
     }
 
-    /// No code of a user's runs with a lock held, so a panic cannot leave halves behind.
     fn stripe(&self, number: usize) -> MutexGuard<'_, Inner> {
-        let stripe = &self.stripes[self.number(number)].0;
-        stripe.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stripes[self.number(number)].0.lock()
     }
 
     /// The number of the stripe for a CPU. Mostly there are no more CPUs than stripes, and a
@@ -158,6 +153,7 @@ impl Queue {
     /// Gives back the memory of empty chunks, when nothing is left to do.
     pub(crate) fn trim(&self) {
         for stripe in 0..self.stripes() {
+            // The lock is given back with the statement, before the memory.
             let spare = core::mem::take(&mut self.stripe(stripe).spare);
             drop(spare);
         }
@@ -181,6 +177,8 @@ impl Queue {
     pub(super) fn seal(&self, chunk: Chunk, length: usize, round: u64, ticket: &Ticket) {
         let mut inner = self.stripe(ticket.stripe);
         self.seal_in(&mut inner, chunk, length, round, ticket.number);
+        drop(inner);
+        self.notify();
     }
 
     fn seal_in(&self, inner: &mut Inner, chunk: Chunk, length: usize, round: u64, ticket: u64) {
@@ -320,27 +318,25 @@ impl Queue {
             .any(|number| !mine(stripe, *number))
     }
 
-    /// Waits until a chunk is done, or the time is over, unless `done`.
-    pub(super) fn wait(&self, most: Option<Duration>, done: impl Fn() -> bool) {
+    /// Waits until a chunk was sealed or is done, or the time is over, unless `done`.
+    pub(super) fn wait(&self, most: Duration, done: impl Fn() -> bool) {
         self.waiters.fetch_add(1, Relaxed);
-        // Pairs with the fence in `notify`.
+        let seen = self.progress.load(Relaxed);
+        // Pairs with the fence in `notify`: whoever comes there later finds us waiting and changes
+        // the word, or we find it done.
         fence(SeqCst);
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever finishes a chunk after this finds us waiting, or holds the lock before us.
         if !done() {
-            match most {
-                None => drop(self.progress.wait(turn)),
-                Some(most) => drop(self.progress.wait_timeout(turn, most)),
-            }
+            machine::futex_wait(&self.progress, seen, Some(most));
         }
         self.waiters.fetch_sub(1, Relaxed);
     }
 
     fn notify(&self) {
+        // Pairs with the fence in `wait`.
         fence(SeqCst);
         if self.waiters.load(Relaxed) != 0 {
-            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            self.progress.notify_all();
+            self.progress.fetch_add(1, Relaxed);
+            machine::futex_wake(&self.progress, i32::MAX);
         }
     }
 

@@ -24,10 +24,28 @@
 //! | a callback runs once, after its grace period; `barrier` waits for it | models of callbacks; suites `callbacks_*`; torture `callback-flood`; fuzzing | tickets, seals and barriers left out |
 //! | memory is bounded | suite `callbacks_budget`; torture `stalled-reader` | a budget without a limit |
 //! | sections in signal handlers, destructors of thread-local data, threads made by C, after `exec` | suites `signals`, `tls`, `hostile`, `registration` | a lock or an allocation on the way |
-//! | forked children work at once | suites `fork*`: forks between any two instructions of a grace period; torture `fork-generations` | state that is not wiped |
+//! | forked children work at once, and hang at no lock | suites `fork*`: forks between any two instructions of a section, a grace period, a callback, a first cookie; handlers that fork and return while other threads are inside every lock; torture `fork-generations` | state that is not wiped; a lock that is waited for |
 //! | CPUs come and go, affinity shrinks, readers are starved | suites `hotplug`, `migration`, `hostile`; torture `cpu-hotplug`, `affinity`, `rt-priorities`; guests | a CPU that is not summed |
 //! | without rseq, without membarrier, with either refused, with filters installed late | suites `environments`, `refusal`, `seccomp`; torture `self-registered`, `no-rseq`, `no-membarrier`, `neither` | the plain membarrier; a refusal that is forgotten |
 //! | sequences are what the kernel expects, commit last, and abort safely at every instruction | `rseq-ops`: every range against the disassembly; single-stepping; delays at every point; guests | a sequence that ends one instruction early |
+//!
+//! # In a forked child
+//!
+//! (Linux 4.14 and newer; elsewhere the child of a process with several threads may read.)
+//!
+//! * Everything works at once, by whatever means it was forked (`fork`, `_Fork`, `clone` without
+//!   `CLONE_VM`), and whatever other threads did: none of this library's locks hangs it, nor one of the
+//!   standard library's that this one takes. (A panic's message is the standard library's to print.)
+//! * Guards from before the fork protect nothing. Grace periods that were asked for before it are over:
+//!   the sections of the parent's other threads are not the child's. What was queued is the parent's.
+//! * **A signal handler may fork, and return.** What it interrupted ends in the child as if it had been
+//!   the parent's: it waits for nothing that other threads would have to do, its callback may not run
+//!   there, and a `barrier` returns though the parent's callbacks have not run. What the thread does after
+//!   that is the child's, with nothing missing.
+//! * The heap is not ours. glibc's `fork` takes its locks, so that its children may allocate; in a
+//!   handler that interrupted the heap it may wait for ever. `_Fork` is meant for handlers, and leaves
+//!   the heap's locks as they are: such a child may read at any time, but an operation that allocates,
+//!   as all but reading may, hangs in the heap if another thread was in there.
 //!
 //! # What is not promised
 //!

@@ -5,9 +5,11 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::time::Instant;
 
-use urcu::Domain;
+use urcu::{Domain, Runner};
 
-use crate::forked::{assert_ends_well, child_does, limit_child, raw_fork, use_everything};
+use crate::forked::{
+    assert_ends_well, child_does, limit_child, raw_fork, use_by_hand, use_everything,
+};
 use crate::support::{assert_child_passes, deadline, length};
 
 /// How many instructions are left to the one at which the handler forks; negative: no stepping.
@@ -52,6 +54,14 @@ fn step_through(most: i64, domain: &'static Domain, act: fn(&'static Domain)) ->
 /// as there is time for. What the children return to must end, and leave a domain that can
 /// be used.
 fn at_every_instruction(make: fn() -> &'static Domain, act: fn(&'static Domain)) {
+    at_every_instruction_and_check(make, act, use_everything);
+}
+
+fn at_every_instruction_and_check(
+    make: fn() -> &'static Domain,
+    act: fn(&'static Domain),
+    check: fn(&'static Domain),
+) {
     // SAFETY: a zeroed action is valid; the handler touches nothing that is not its thread's or
     // atomic.
     unsafe {
@@ -73,7 +83,7 @@ fn at_every_instruction(make: fn() -> &'static Domain, act: fn(&'static Domain))
         match MADE.load(Ordering::Relaxed) {
             -1 => child_does(|| {
                 act(domain);
-                use_everything(domain);
+                check(domain);
                 use_everything(urcu::global());
             }),
             0 => {} // Fewer instructions this time.
@@ -130,4 +140,46 @@ fn of_a_grace_period() {
 fn child_of_a_grace_period() {
     let _deadline = deadline("child_of_a_grace_period");
     at_every_instruction(used, Domain::synchronize);
+}
+
+/// Whose work no other thread does: none may be in the heap's locks when this one forks.
+fn by_hand() -> &'static Domain {
+    Box::leak(Box::new(Domain::new().run_by(Runner::Caller)))
+}
+
+fn used_by_hand() -> &'static Domain {
+    static DOMAIN: Domain = Domain::named("stepped through by hand").run_by(Runner::Caller);
+    use_by_hand(&DOMAIN);
+    &DOMAIN
+}
+
+#[test]
+fn of_a_callback() {
+    assert_child_passes("fork_at_every_instruction::child_of_a_callback");
+}
+
+#[test]
+#[ignore = "a child process of of_a_callback"]
+fn child_of_a_callback() {
+    let _deadline = deadline("child_of_a_callback");
+    let act = |domain: &'static Domain| {
+        domain.call(|| ());
+        domain.barrier();
+    };
+    at_every_instruction_and_check(used_by_hand, act, use_by_hand);
+}
+
+#[test]
+fn of_a_domains_first_cookie() {
+    assert_child_passes("fork_at_every_instruction::child_of_a_first_cookie");
+}
+
+#[test]
+#[ignore = "a child process of of_a_domains_first_cookie"]
+fn child_of_a_first_cookie() {
+    let _deadline = deadline("child_of_a_first_cookie");
+    let act = |domain: &'static Domain| {
+        domain.start_poll().is_over();
+    };
+    at_every_instruction_and_check(by_hand, act, use_by_hand);
 }

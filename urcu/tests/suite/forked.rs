@@ -171,6 +171,25 @@ pub(crate) fn use_everything(domain: &'static Domain) {
     grace_period.wait();
 }
 
+/// The same for a domain whose work is its callers', without futures, which somebody would have to
+/// wake.
+pub(crate) fn use_by_hand(domain: &'static Domain) {
+    drop(domain.read_lock());
+    domain.synchronize();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&ran);
+    domain.call(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    domain.barrier();
+    assert_eq!(ran.load(Ordering::SeqCst), 1, "a barrier");
+    let guard = domain.read_lock();
+    let grace_period = domain.start_poll();
+    assert!(!domain.poll(&grace_period));
+    drop(guard);
+    grace_period.wait();
+}
+
 /// A number that a process and its children share.
 pub(crate) fn shared() -> &'static AtomicU64 {
     // SAFETY: a new mapping, zeroed, for good.

@@ -26,6 +26,7 @@ mod fork;
 #[cfg(target_arch = "x86_64")]
 mod fork_at_every_instruction;
 mod fork_in_handlers;
+mod fork_with_locks;
 mod forked;
 mod hostile;
 mod hotplug;
