@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::Need;
 use super::engine::Thread;
 use super::random::Random;
 
@@ -78,14 +79,16 @@ pub fn long_snapshots() {
 }
 
 /// Delays at the points of the thread's scenario, one after the other, until the run is over; after
-/// each turn what `then` does. It is a fault if nothing passes a point that has its turn.
+/// each turn what `then` does. It is a fault if nothing passes a point that has its turn, where
+/// there are sequences.
 pub fn in_turn(thread: &mut Thread, mut then: impl FnMut(Point)) {
     let run = thread.run;
     let points = points(run.name());
     // At least twice round.
     let turn = Duration::from_millis(60).min(run.length() / (2 * points.len() as u32));
-    // A busy machine may take that long to do anything.
-    let patience = (run.length() / 4).max(Duration::from_millis(250));
+    // Looks, a millisecond apart: a busy machine may take that long to do anything.
+    let patience = (run.length() / 4).as_millis().max(250);
+    let sequences = Need::Sequences.check().is_ok();
     let mut turns = 0;
     while !thread.over() {
         let point = points[turns % points.len()];
@@ -97,14 +100,16 @@ pub fn in_turn(thread: &mut Thread, mut then: impl FnMut(Point)) {
             1 << (8 + thread.random.below(10))
         };
         none();
-        let delayed = run.settings.delays && set(point, length);
-        let begin = run.elapsed();
+        let delayed = run.settings.delays && set(point, length) && sequences;
         run.sleep(turn);
+        let mut looks = 0;
+        // In this order: at the end the monitor clears all.
         while delayed && !passed(point) && !run.over() {
+            looks += 1;
+            if looks > patience {
+                run.fault(&thread.name, format!("nothing passes {point:?}"));
+            }
             run.sleep(Duration::from_millis(1));
-        }
-        if delayed && !passed(point) && run.elapsed() - begin > patience {
-            run.fault(&thread.name, format!("nothing passes {point:?}"));
         }
         then(point);
         turns += 1;

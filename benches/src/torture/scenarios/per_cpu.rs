@@ -22,7 +22,7 @@ use crate::torture::engine::{Run, Thread};
 use crate::torture::random::Random;
 use crate::torture::system::{Timer, install};
 use crate::torture::updaters::{self, WAYS};
-use crate::torture::{Need, Scenario, delays, readers, system};
+use crate::torture::{Scenario, delays, readers, system};
 
 use additions::{Additions, Locks};
 use containers::{Arrays, Lists, Records};
@@ -156,7 +156,7 @@ fn run(run: &'static Run) -> Result<(), String> {
 
 impl Stage {
     fn filled(mut self, run: &Run) -> Self {
-        if Need::Sequences.check().is_ok() {
+        if Handle::by_cpu().is_some() {
             self.operations(run, Handle::by_cpu, Unordered);
             match Handle::by_concurrency_id() {
                 Some(_) => self.operations(run, Handle::by_concurrency_id, Release),
