@@ -204,9 +204,9 @@ impl Stage {
         if handled == 0 {
             run.fault("signals", "none arrived");
         }
-        run.tally("pieces of per-CPU work", self.worked.load(Relaxed));
-        run.tally("in signal handlers", handled);
-        run.tally("attempts aborted", aborts);
+        run.tally("per-CPU operations", self.worked.load(Relaxed));
+        run.tally("per-CPU operations in handlers", handled);
+        run.tally("per-CPU attempts aborted", aborts);
     }
 }
 
