@@ -37,7 +37,7 @@ impl Machine {
                 .unwrap_or_else(unknown),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             glibc: glibc_version(),
-            glibc_rseq: glibc_rseq(),
+            glibc_rseq: rseq_ops::process().owner == rseq_ops::Owner::Libc,
         }
     }
 
@@ -83,14 +83,6 @@ fn glibc_version() -> Option<String> {
 #[cfg(not(target_env = "gnu"))]
 fn glibc_version() -> Option<String> {
     None
-}
-
-/// glibc exports `__rseq_size`, zero where it did not register the area.
-fn glibc_rseq() -> bool {
-    // SAFETY: the name is a C string, and looking a symbol up has no other requirement.
-    let size = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__rseq_size".as_ptr()) };
-    // SAFETY: the symbol is an `unsigned int` that glibc sets before `main`.
-    !size.is_null() && unsafe { *size.cast::<libc::c_uint>() } > 0
 }
 
 /// The CPU time that all threads of the process have used.

@@ -23,7 +23,13 @@ fn closing(text: &str, name: &str) -> u64 {
 
 #[test]
 fn quick_scenarios_find_nothing_wrong() {
-    for scenario in ["steady", "guards", "callback-flood", "no-membarrier"] {
+    for scenario in [
+        "steady",
+        "guards",
+        "per-cpu",
+        "callback-flood",
+        "no-membarrier",
+    ] {
         let (output, text) = torture(&["--seconds", "0.7", "--scenario", scenario]);
         assert_eq!(output.status.code(), Some(0), "{text}");
         let begins = format!("rcu-torture: scenario={scenario} reads=");
@@ -38,7 +44,12 @@ fn quick_scenarios_find_nothing_wrong() {
 
 #[test]
 fn what_is_wrong_on_purpose_is_noticed_and_reported() {
-    for control in ["early-reclaim", "callback-lost", "forgotten-guard"] {
+    for control in [
+        "early-reclaim",
+        "callback-lost",
+        "forgotten-guard",
+        "split-addition",
+    ] {
         let (output, text) = torture(&["--seconds", "30", "--seed", "4242", "--break", control]);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(closing(&text, "errors") > 0, "{text}");

@@ -103,9 +103,11 @@ impl Point {
     ];
 }
 
+/// For each point: the length of its delay, and a mark, not 0, that a sequence leaves there before
+/// it delays.
 #[cfg(feature = "delay-injection")]
-pub(crate) static LOOPS: [core::sync::atomic::AtomicU64; POINTS] =
-    [const { core::sync::atomic::AtomicU64::new(0) }; POINTS];
+pub(crate) static LOOPS: [[core::sync::atomic::AtomicU64; 2]; POINTS] =
+    [const { [const { core::sync::atomic::AtomicU64::new(0) }; 2] }; POINTS];
 
 /// Sets the length of the delay at a point, in iterations of a two-instruction loop; 0 is none.
 /// For all threads, from their next pass on. Async-signal-safe. Returns whether delays are compiled
@@ -113,12 +115,41 @@ pub(crate) static LOOPS: [core::sync::atomic::AtomicU64; POINTS] =
 pub fn set(point: Point, iterations: u64) -> bool {
     #[cfg(feature = "delay-injection")]
     {
-        LOOPS[point as usize].store(iterations, core::sync::atomic::Ordering::Relaxed);
+        let [length, mark] = &LOOPS[point as usize];
+        mark.store(0, core::sync::atomic::Ordering::Relaxed);
+        length.store(iterations, core::sync::atomic::Ordering::Relaxed);
         true
     }
     #[cfg(not(feature = "delay-injection"))]
     {
         let _ = (point, iterations);
+        false
+    }
+}
+
+/// Whether a sequence has come to a point that has a delay, since that was [`set`]; aborted there or
+/// not. So a test knows that it tested anything. Never without delays. Async-signal-safe.
+///
+/// ```
+/// use rseq_ops::delay::{self, Point};
+/// use rseq_ops::percpu::Counter;
+///
+/// let counter = Counter::new().unwrap();
+/// let delays = delay::set(Point::AddCommit, 1);
+/// assert!(!delay::passed(Point::AddCommit));
+/// counter.add(1);
+/// let sequences = rseq_ops::current_thread().is_some();
+/// assert_eq!(delay::passed(Point::AddCommit), delays && sequences);
+/// delay::set(Point::AddCommit, 0);
+/// ```
+pub fn passed(point: Point) -> bool {
+    #[cfg(feature = "delay-injection")]
+    {
+        LOOPS[point as usize][1].load(core::sync::atomic::Ordering::Relaxed) != 0
+    }
+    #[cfg(not(feature = "delay-injection"))]
+    {
+        let _ = point;
         false
     }
 }

@@ -35,6 +35,8 @@ pub enum Break {
     ChildHangs,
     /// An update of a cell is not atomic.
     LostUpdate,
+    /// An addition to a CPU's word is no sequence.
+    SplitAddition,
     /// Sequences are not restarted.
     PlainMembarrier,
     /// The same, for snapshots.
@@ -154,6 +156,12 @@ pub static ALL: &[Control] = &[
         "lost-update",
         "snapshots",
         "one in 256 updates is a load and a store",
+    ),
+    control(
+        Break::SplitAddition,
+        "split-addition",
+        "per-cpu",
+        "one in 1024 additions to a CPU's word is a load and a store",
     ),
     hook(
         Break::PlainMembarrier,

@@ -6,13 +6,27 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, AtomicUsize};
 
 /// Words of the values whose memory is watched: 24 bytes, which a snapshot copies with three moves,
 /// and 200, which it copies with a string instruction.
 pub const SMALL: usize = 3;
 /// See [`SMALL`].
 pub const LARGE: usize = 25;
+
+/// What a tortured pool holds; nothing else has this layout, and blocks of it are counted.
+#[derive(Debug)]
+#[repr(align(64))]
+pub struct Pooled(pub [u64; 24]);
+
+const POOLED: Layout = Layout::new::<Pooled>();
+
+static POOLED_BLOCKS: AtomicI64 = AtomicI64::new(0);
+
+/// How many blocks for a [`Pooled`] there are. 0 where no [`Poisoning`] is at work.
+pub fn pooled() -> i64 {
+    POOLED_BLOCKS.load(Relaxed)
+}
 
 /// What freed memory holds.
 const POISON: u64 = 0xDEAD_DEAD_DEAD_DEAD;
@@ -83,6 +97,9 @@ impl Quarantine {
 // provided one, which uses these.
 unsafe impl GlobalAlloc for Poisoning {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout == POOLED {
+            POOLED_BLOCKS.fetch_add(1, Relaxed);
+        }
         // SAFETY: the caller's.
         unsafe { System.alloc(layout) }
     }
@@ -93,6 +110,9 @@ unsafe impl GlobalAlloc for Poisoning {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if layout == POOLED {
+            POOLED_BLOCKS.fetch_sub(1, Relaxed);
+        }
         let quarantine = QUARANTINES
             .iter()
             .find(|quarantine| quarantine.is_for(layout));

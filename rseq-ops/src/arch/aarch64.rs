@@ -94,15 +94,18 @@ macro_rules! load_pointer {
     };
 }
 
-/// A delay loop at a numbered point (`crate::delay::Point`), or nothing.
+/// A delay loop at a numbered point (`crate::delay::Point`) and its mark, or nothing.
 #[cfg(feature = "delay-injection")]
 macro_rules! delay {
     ($point:literal) => {
         concat!(
-            "ldr {delay}, [{delays}, #(8 * ",
+            "ldr {delay}, [{delays}, #(16 * ",
             $point,
             ")]
              cbz {delay}, 67f
+             str {delay}, [{delays}, #(8 + 16 * ",
+            $point,
+            ")]
              66: sub {delay}, {delay}, #1
              cbnz {delay}, 66b
              67:"

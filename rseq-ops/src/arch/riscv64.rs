@@ -70,15 +70,18 @@ macro_rules! find_word {
     };
 }
 
-/// A delay loop at a numbered point (`crate::delay::Point`), or nothing.
+/// A delay loop at a numbered point (`crate::delay::Point`) and its mark, or nothing.
 #[cfg(feature = "delay-injection")]
 macro_rules! delay {
     ($point:literal) => {
         concat!(
-            "ld {delay}, 8 * ",
+            "ld {delay}, 16 * ",
             $point,
             "({delays})
              beqz {delay}, 67f
+             sd {delay}, 8 + 16 * ",
+            $point,
+            "({delays})
              66: addi {delay}, {delay}, -1
              bnez {delay}, 66b
              67:"

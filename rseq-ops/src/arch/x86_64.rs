@@ -50,16 +50,19 @@ macro_rules! on_abort {
     };
 }
 
-/// A delay loop at a numbered point (`crate::delay::Point`), or nothing.
+/// A delay loop at a numbered point (`crate::delay::Point`) and its mark, or nothing.
 #[cfg(feature = "delay-injection")]
 macro_rules! delay {
     ($point:literal) => {
         concat!(
-            "mov {delay}, qword ptr [{delays} + 8 * ",
+            "mov {delay}, qword ptr [{delays} + 16 * ",
             $point,
             "]
              test {delay}, {delay}
              jz 67f
+             mov qword ptr [{delays} + 8 + 16 * ",
+            $point,
+            "], {delay}
              66: dec {delay}
              jnz 66b
              67:"

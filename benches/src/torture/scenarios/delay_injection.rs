@@ -19,9 +19,6 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 .needs(&[Need::Delays, Need::Sequences])
 .without_chaos();
 
-/// At one point.
-const TURN: Duration = Duration::from_millis(60);
-
 fn run(run: &'static Run) -> Result<(), String> {
     let domain = run.domain(Domain::named("delays"));
     let places = run.places(domain, 2);
@@ -63,7 +60,7 @@ fn run(run: &'static Run) -> Result<(), String> {
             thread.run.sleep(Duration::from_micros(thread.random.skewed(8)));
         }
     });
-    run.spawn("delays", inject);
+    run.spawn("delays", |thread| delays::in_turn(thread, |_| ()));
     run.join();
     if run.counts().aborts == 0 {
         run.note("no sequence was aborted: is this an emulator?");
@@ -80,23 +77,4 @@ fn snapshots(thread: &Thread, cell: &Rcu<Stamped<LARGE>, &'static Domain>) {
         }
     }
     thread.counter.read(16);
-}
-
-fn inject(thread: &mut Thread) {
-    let mut turns = 0;
-    while !thread.over() {
-        // From some hundred nanoseconds to some hundred microseconds; as long as a grace period
-        // most of the time.
-        let length = if thread.random.one_in(2) {
-            20_000
-        } else {
-            1 << (8 + thread.random.below(10))
-        };
-        delays::one(turns, length);
-        thread.run.sleep(TURN);
-        turns += 1;
-    }
-    thread
-        .run
-        .tally("turns of delays at one point", turns as u64);
 }

@@ -20,6 +20,7 @@ scenarios! {
     signal_storm: SCENARIO;
     migration_storm: SCENARIO;
     delay_injection: SCENARIO;
+    per_cpu: SCENARIO;
     oversubscribed: SCENARIO;
     stalled_reader: SCENARIO;
     callback_flood: SCENARIO;
