@@ -89,7 +89,7 @@ done
 scenarios=$(rcu-torture --list | sed '/^controls/,$d; s/^  \([^ ]*\).*/\1/p; d')
 END
     [ "$short" = 1 ] && echo 'scenarios="steady guards snapshots signal-storm migration-storm
-    delay-injection mixed-readers cpu-hotplug"'
+    delay-injection per-cpu mixed-readers cpu-hotplug"'
     cat <<'END'
 for scenario in $scenarios; do
     run 100 torture-$scenario rcu-torture --seconds 2 --scenario $scenario
