@@ -90,6 +90,15 @@ pub const UNSEEN: &[(&str, &str)] = &[
         "only unsafe code has a domain then",
     ),
     (
+        "a barrier that does not look for a chunk that was sealed, right before it sleeps",
+        "four preemptions, with which `a_barrier_waits_for_a_chunk_on_its_way` takes half a minute, and \
+         notices",
+    ),
+    (
+        "one of those is woken who wait for a chunk",
+        "no model has two barriers that sleep at once; a sleep ends after a millisecond",
+    ),
+    (
         "an update without a section, so that an address is used again (ABA)",
         "addresses are the allocator's; the section is what keeps the old value, and mutants of that \
          are above",
