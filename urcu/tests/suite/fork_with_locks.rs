@@ -1,11 +1,9 @@
 //! A handler forks and returns: the child goes on in the middle of an operation, while threads that it
 //! does not have are inside locks, or it waits for them.
 
-use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -222,8 +220,10 @@ fn child_that_reports() {
 /// Locks that are held where the test wants.
 #[cfg(feature = "delay-injection")]
 mod held {
+    use std::future::Future;
     use std::pin::pin;
     use std::sync::Mutex;
+    use std::task::{Context, Waker};
 
     use urcu::{Executor, GracePeriod, Job, testing};
 
