@@ -33,6 +33,11 @@ impl Owned {
         owned
     }
 
+    /// One more, of [`Runner::Shared`], on the same machine.
+    pub(super) fn another(&self) -> Self {
+        Owned(Box::into_raw(Box::new(Domain::new())))
+    }
+
     /// The same after its first use.
     pub(super) fn new(mode: Mode) -> Self {
         let domain = Owned::unused(mode);

@@ -277,6 +277,7 @@ models! {
     polling::the_worker_drives_a_grace_period, 1, "5, worker", "1, 1 by 2";
     polling::the_worker_is_handed_more, 2, "5, worker", "0, 2 by 2";
     polling::the_worker_runs_callbacks, 2, "5, worker", "2 callbacks by 2";
+    polling::the_worker_is_handed_two_domains, 1, "5, worker", "2 callbacks of 2 by 2";
     polling::two_threads_start_the_worker, 2, "set-up", "2 threads, 1";
     first_use::two_threads_use_a_domain_first, 2, "set-up", "1, 1 by 2";
     first_use::two_threads_use_a_domain_without_sequences, 2, "set-up", "1, 1 by 2";

@@ -10,6 +10,7 @@ use super::domains::{Owned, on_cpu};
 use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
 use crate::callbacks::Runner;
+use crate::domain::Domain;
 use crate::machine::{
     self, ALL_THREADS, AtomicU32, Mode, Ordering, Source, Watch, futex_wait, futex_wake, pokes,
     process, run_on, step, survive, without_time_limits, worker_sleep,
@@ -221,19 +222,35 @@ pub(super) fn the_worker_is_handed_more() {
 /// The worker as it ships runs callbacks, which nobody else does, asleep before or about to be.
 pub(super) fn the_worker_runs_callbacks() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
-    let domain = owned.get();
     for _ in 0..2 {
-        let done = Arc::new(AtomicU32::new(0));
-        let theirs = Arc::clone(&done);
-        domain.call(move || {
-            theirs.store(1, Ordering::Release);
-            futex_wake(&theirs, 1);
-        });
-        while done.load(Ordering::Acquire) == 0 {
-            futex_wait(&done, 0, None);
-        }
+        call_and_wait(owned.get());
     }
     drop(owned);
+    machine::exit();
+}
+
+/// Queues a callback, and sleeps until the worker has run it.
+fn call_and_wait(domain: &Domain) {
+    let done = Arc::new(AtomicU32::new(0));
+    let theirs = Arc::clone(&done);
+    domain.call(move || {
+        theirs.store(1, Ordering::Release);
+        futex_wake(&theirs, 1);
+    });
+    while done.load(Ordering::Acquire) == 0 {
+        futex_wait(&done, 0, None);
+    }
+}
+
+/// Two threads hand work of two domains to the worker at once.
+pub(super) fn the_worker_is_handed_two_domains() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    let another = owned.another();
+    let domain = another.get();
+    let other = thread::spawn(move || call_and_wait(domain));
+    call_and_wait(owned.get());
+    other.join().expect("the other");
+    drop((owned, another));
     machine::exit();
 }
 

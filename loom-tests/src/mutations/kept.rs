@@ -133,6 +133,13 @@ pub const UNSEEN: &[Unseen] = &[
     unseen("what callbacks queue while their domain ends is not looked for again",
         "only unsafe code has a domain then",
         Cover::Harmless),
+    unseen("a barrier that does not look for a chunk that was sealed, right before it sleeps",
+        "it sleeps a millisecond for nothing; `a_barrier_waits_for_a_chunk_on_its_way` notices with \
+         four preemptions, for which it takes half a minute",
+        Cover::Harmless),
+    unseen("one of those is woken who wait for a chunk",
+        "no model has two barriers that sleep at once; a sleep ends after a millisecond",
+        Cover::Harmless),
     unseen("an update without a section, so that an address is used again (ABA)",
         "addresses are the allocator's",
         Cover::Test("urcu/tests/suite/cells_exchange.rs", "an_update_mistakes_no_other_value_for_the_one_it_saw")),
