@@ -1,6 +1,6 @@
 //! Orderings, and changes, that no model notices, and why.
 
-use super::{CALLBACKS, DOMAIN, FORK, POLLING, QUEUE, READERS, ROUNDS, STACK, TASKS};
+use super::{CALLBACKS, DOMAIN, FORK, POLLING, QUEUE, READERS, ROUNDS, STACK, TASKS, WORKER};
 
 /// Orderings that no model needs, in the form of [`Edit::text`], and why they are there.
 #[rustfmt::skip]
@@ -47,6 +47,15 @@ pub const KEPT: &[(&str, &str, &str)] = &[
     (TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        !state",
         "as above"),
     (TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",
+        "as above"),
+    (WORKER, "process().poked.fetch_add(1, «Ordering::Release»);",
+        "what it is poked for has orderings of its own, or is ordered by the fences in `poke` and `work`, \
+         F and G, N and O"),
+    (WORKER, "let poked = process().poked.load(«Ordering::Acquire»);",
+        "as above"),
+    (WORKER, "(last, given, «Ordering::Release», Ordering::Relaxed)",
+        "what is given is plain memory, which loom does not see"),
+    (WORKER, "process().handed.swap(ptr::null_mut(), «Ordering::Acquire»);",
         "as above"),
     (STACK, "list.compare_exchange(seen, next, «Ordering::Acquire», Ordering::Acquire)",
         "the load before it acquires"),
