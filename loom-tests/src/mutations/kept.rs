@@ -7,6 +7,8 @@ use super::{CALLBACKS, DOMAIN, FORK, POLLING, QUEUE, READERS, ROUNDS, STACK, TAS
 pub const KEPT: &[(&str, &str, &str)] = &[
     (CALLBACKS, "queue.installed.load(«SeqCst») || queue",
         "the fences of `tasks` order it; once for each chunk, so it may cost something"),
+    (CALLBACKS, "tasks.queue().installed.store(true, «SeqCst»);",
+        "as where a chunk is given; in the middle of a `call` no model forks"),
     (CALLBACKS, "self.wanted.fetch_max(join(), «Release»);",
         "as `Tasks::want`"),
     (QUEUE, "the word, or we find it done.\n        «fence(SeqCst);»",
