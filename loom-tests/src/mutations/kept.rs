@@ -1,6 +1,6 @@
 //! Orderings, and changes, that no model notices, why, and what notices in the models' place.
 
-use super::{CALLBACKS, FORK, POLLING, QUEUE, READERS, TASKS};
+use super::{CALLBACKS, FORK, POLLING, QUEUE, READERS, TASKS, WORKER};
 
 /// What shows what a model does not.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +65,9 @@ pub const KEPT: &[Kept] = &[
     kept(CALLBACKS, "queue.installed.store(false, «SeqCst»);",
         "the grace period that it is before begins with a flip, which whoever installs a chunk later acquires",
         Cover::Litmus("collected", "collected-relaxed")),
+    kept(CALLBACKS, "tasks.queue().installed.store(true, «SeqCst»);",
+        "as where a chunk is given; in the middle of a `call` no model forks",
+        Cover::Litmus("installed", "installed-unfenced")),
     kept(CALLBACKS, "self.wanted.fetch_max(join(), «Release»);",
         "as `Tasks::want`",
         Cover::Harmless),
@@ -104,6 +107,19 @@ pub const KEPT: &[Kept] = &[
     kept(TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",
         "as above",
         Cover::Harmless),
+    kept(WORKER, "process().poked.fetch_add(1, «Ordering::Release»);",
+        "what it is poked for has orderings of its own, or is ordered by the fences in `poke` and `work`, \
+         F and G, N and O",
+        RELEASES),
+    kept(WORKER, "let poked = process().poked.load(«Ordering::Acquire»);",
+        "as above",
+        ACQUIRES),
+    kept(WORKER, "(last, given, «Ordering::Release», Ordering::Relaxed)",
+        "what is given is plain memory, which loom does not see",
+        RELEASES),
+    kept(WORKER, "process().handed.swap(ptr::null_mut(), «Ordering::Acquire»);",
+        "as above",
+        ACQUIRES),
 ];
 
 /// What no model can notice, and why.
