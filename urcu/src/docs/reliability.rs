@@ -41,7 +41,10 @@
 //! * **A signal handler may fork, and return.** What it interrupted ends in the child as if it had been
 //!   the parent's: it waits for nothing that other threads would have to do, its callback may not run
 //!   there, and a `barrier` returns though the parent's callbacks have not run. What the thread does after
-//!   that is the child's, with nothing missing.
+//!   that is the child's, with nothing missing. One thing must not happen: that a handler forks between
+//!   the first two loads of a section or a callback and returns there, and that, before the next
+//!   instruction, a second handler is the first in that child to use the domain. The section would
+//!   count itself anywhere. (To rule that out would cost every section a load.)
 //! * The heap is not ours. glibc's `fork` takes its locks, so that its children may allocate; in a
 //!   handler that interrupted the heap it may wait for ever. `_Fork` is meant for handlers, and leaves
 //!   the heap's locks as they are: such a child may read at any time, but an operation that allocates,
