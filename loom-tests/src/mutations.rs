@@ -136,7 +136,7 @@ pub const MUTANTS: &[Mutant] = &[
     kernel("fork", "kernel: a child gets its parent's counters", "a_child_counts_anew", Fault::SlotsAgain),
 
     source!("A", "relaxed", "new_sections_see_the_new_world",
-        READERS: ".store(old ^ machine::PERIOD_BIT, «Ordering::Release»)" => "Ordering::Relaxed"),
+        READERS: ".compare_exchange(old, new, «Ordering::Release», Ordering::Relaxed)" => "Ordering::Relaxed"),
     source!("B", "relaxed in the atomic begin", "atomics_only",
         READERS: "if self.period.load(«Ordering::Acquire») == word" => "Ordering::Relaxed"),
     source!("C", "dropped", "two_sections_two_updates",
@@ -275,7 +275,7 @@ pub const MUTANTS: &[Mutant] = &[
         ROUNDS: "«work(&lead)»,\n                Some(_)" => "while !self.is_done(round) { work(&lead) }"),
     source!("5", "a panic after the sleep", "who_is_woken_to_lead_panics",
         ROUNDS: "«watch.follow();»" => "",
-        ROUNDS: "sleepers.fetch_sub(1, Ordering::Relaxed);«»" => "watch.follow();"),
+        ROUNDS: "let _ = sleepers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);«»" => "watch.follow();"),
     source!("N", "dropped for the worker", "a_caller_takes_over_from_the_worker",
         ROUNDS: "// N, for the worker.\n        «fence(Ordering::SeqCst);»" => ""),
     source!("O", "the worker is not told of a leader's end", "a_caller_takes_over_from_the_worker",

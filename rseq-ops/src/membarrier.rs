@@ -122,7 +122,10 @@ pub fn register() -> Result<(), Refused> {
 /// }
 /// ```
 pub fn barrier() -> Result<(), Refused> {
-    registered(abi::MEMBARRIER_PRIVATE_EXPEDITED)
+    registered(
+        abi::MEMBARRIER_PRIVATE_EXPEDITED,
+        abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED,
+    )
 }
 
 /// [`barrier`], and every restartable sequence of this process that is in flight restarts.
@@ -142,18 +145,21 @@ pub fn barrier() -> Result<(), Refused> {
 /// }
 /// ```
 pub fn restart() -> Result<(), Refused> {
-    registered(abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ)
+    registered(
+        abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ,
+        abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+    )
 }
 
-/// A command that needs a registration.
+/// A command that needs a registration: the one that `register` makes.
 ///
 /// It may be missing although the process's memory says that it was made: `fork` copies the
 /// registration first, and the memory, which other threads go on to write, some time after. So a
 /// child that was forked while another thread registered makes it good here.
-fn registered(command: i32) -> Result<(), Refused> {
+fn registered(command: i32, register: i32) -> Result<(), Refused> {
     match call(command) {
         Err(Refused(NOT_REGISTERED)) => {
-            register()?;
+            call(register)?;
             call(command).map(drop)
         }
         answer => answer.map(drop),

@@ -25,22 +25,26 @@ impl<T> Once<T> {
     ///
     /// What is not good is leaked: somebody may use it still.
     pub(crate) fn get_or_make(&self, good: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> &T {
-        let seen = match self.get() {
+        let mut seen = match self.get() {
             Some(there) if good(there) => return there,
             Some(there) => core::ptr::from_ref(there).cast_mut(),
             None => core::ptr::null_mut(),
         };
         let made = Box::into_raw(Box::new(make()));
-        let first = self
-            .0
-            .compare_exchange(seen, made, Ordering::AcqRel, Ordering::Acquire);
-        // SAFETY: as in `get`; what was not published is nobody else's.
-        unsafe {
-            match first {
-                Ok(_) => &*made,
-                Err(first) => {
-                    drop(Box::from_raw(made));
-                    &*first
+        loop {
+            let first = self
+                .0
+                .compare_exchange(seen, made, Ordering::AcqRel, Ordering::Acquire);
+            // SAFETY: as in `get`; what was not published is nobody else's.
+            unsafe {
+                match first {
+                    Ok(_) => return &*made,
+                    // Wiped, in a child that was forked since.
+                    Err(now) if now.is_null() => seen = now,
+                    Err(first) => {
+                        drop(Box::from_raw(made));
+                        return &*first;
+                    }
                 }
             }
         }
@@ -55,5 +59,29 @@ impl<T> Drop for Once<T> {
             // SAFETY: from a box.
             drop(unsafe { Box::from_raw(there) });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wiped_while_another_one_is_made_is_made_all_the_same() {
+        let once = Once::new();
+        once.get_or_make(|_| true, || 1);
+        let made = once.get_or_make(
+            |_| false,
+            || {
+                // As a fork does it.
+                // SAFETY: from a box; nobody else uses it.
+                drop(unsafe {
+                    Box::from_raw(once.0.swap(core::ptr::null_mut(), Ordering::Relaxed))
+                });
+                2
+            },
+        );
+        assert_eq!(*made, 2);
+        assert_eq!(once.get(), Some(&2));
     }
 }

@@ -427,13 +427,16 @@ impl Readers {
     // The writer's side. One thread at a time calls these: the leader of a grace period.
 
     /// Makes the other period the current one; the word of the old one. `None` if these are not
-    /// set up.
+    /// set up, in a child that was forked in the middle of this. The leader's.
     pub(crate) fn flip(&self) -> Option<usize> {
         let old = self.word()?.get();
         // A: what the updater unpublished before is not seen by sections of the new period.
+        // Not a plain store: a child that a signal handler forks right before it would have its
+        // parent's counters.
+        let new = old ^ machine::PERIOD_BIT;
         self.period
-            .store(old ^ machine::PERIOD_BIT, Ordering::Release);
-        Some(old)
+            .compare_exchange(old, new, Ordering::Release, Ordering::Relaxed)
+            .ok()
     }
 
     /// Whether any section of the period may be open. Exact only after a restart that follows the

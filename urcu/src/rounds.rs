@@ -138,7 +138,9 @@ impl Rounds {
         }
         // In such a child nobody is counted any more.
         if turns.load(Ordering::Relaxed) != 0 {
-            sleepers.fetch_sub(1, Ordering::Relaxed);
+            // Nor if it was forked right here, or before it made the turn odd itself.
+            let one_less = |count: u32| count.checked_sub(1);
+            let _ = sleepers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
         }
     }
 
@@ -192,6 +194,10 @@ impl Lead<'_> {
             .0
             .done
             .compare_exchange(before, round, Ordering::Release, Ordering::Relaxed);
+        // Before the first round it has the number all the same. What was begun tells.
+        if self.0.begun.load(Ordering::Relaxed) < round {
+            self.0.done.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Gives up the lead in the middle of a round, for the worker, which hears by other means when

@@ -97,7 +97,8 @@ static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 /// What is called with every report, in the place of the default: a line through `tracing` or
 /// `log`, whichever of these features is on, else on standard error. It runs on a thread that
 /// leads the grace period: waiting for one of the same domain, or dropping that, panics there; it may
-/// read and retire. A panic in it is caught.
+/// read and retire. A panic in it is caught. A child that it forks may do all that, but must end
+/// in it if it has dropped the domain, or has threads of its own that wait for grace periods.
 pub fn set_hook(hook: impl Fn(&Report) + Send + Sync + 'static) {
     HOOK.set(Some(Arc::new(hook)));
 }
@@ -210,7 +211,7 @@ impl<'a> Watch<'a> {
 
     /// A grace period is about to end, whose period was `old`.
     pub(crate) fn ends(&self, old: usize) {
-        if let Some((state, tasks)) = self.context {
+        if let Some((state, tasks)) = self.context() {
             tasks.collect(state, old);
         }
     }

@@ -54,10 +54,12 @@ fn step_through(most: i64, domain: &'static Domain, act: fn(&'static Domain)) ->
 /// as there is time for. What the children return to must end, and leave a domain that can
 /// be used.
 fn at_every_instruction(make: fn() -> &'static Domain, act: fn(&'static Domain)) {
-    at_every_instruction_and_check(make, act, use_everything);
+    at_every_instruction_and_check(i64::MAX, make, act, use_everything);
 }
 
+/// The same with the first `most` instructions, and another look at the domain.
 fn at_every_instruction_and_check(
+    most: i64,
     make: fn() -> &'static Domain,
     act: fn(&'static Domain),
     check: fn(&'static Domain),
@@ -74,6 +76,7 @@ fn at_every_instruction_and_check(
     drop(urcu::read_lock());
     let all = i64::MAX - step_through(i64::MAX, make(), act);
     println!("{all} instructions");
+    let all = all.min(most);
     let end = Instant::now() + length(2_000);
     // All over the place, and elsewhere in another run.
     let numbers = (i64::from(std::process::id())..).map(|turn| turn * 7_919 % all);
@@ -154,6 +157,52 @@ fn used_by_hand() -> &'static Domain {
 }
 
 #[test]
+fn of_a_domains_first_grace_period() {
+    assert_child_passes("fork_at_every_instruction::child_of_a_first_grace_period");
+}
+
+#[test]
+#[ignore = "a child process of of_a_domains_first_grace_period"]
+fn child_of_a_first_grace_period() {
+    let _deadline = deadline("child_of_a_first_grace_period");
+    let all_but_that = || {
+        let domain = by_hand();
+        domain.run_callbacks(0);
+        assert_eq!(domain.stats().grace_periods, 0);
+        domain
+    };
+    at_every_instruction_and_check(i64::MAX, all_but_that, Domain::synchronize, use_by_hand);
+}
+
+#[test]
+fn of_a_flip_inside_a_section() {
+    assert_child_passes("fork_at_every_instruction::child_of_a_flip");
+}
+
+#[test]
+#[ignore = "a child process of of_a_flip_inside_a_section"]
+fn child_of_a_flip() {
+    let _deadline = deadline("child_of_a_flip");
+    let act = |domain: &'static Domain| {
+        let guard = domain.read_lock();
+        domain.start_poll().is_over();
+        drop(guard);
+    };
+    let make = || {
+        let domain = used_by_hand();
+        domain.synchronize();
+        domain
+    };
+    // Most of it is the wait for that section.
+    at_every_instruction_and_check(8_000, make, act, |domain| {
+        // The guard from before the fork has ended: not in counters of now.
+        domain.synchronize();
+        use_by_hand(domain);
+        use_by_hand(domain);
+    });
+}
+
+#[test]
 fn of_a_callback() {
     assert_child_passes("fork_at_every_instruction::child_of_a_callback");
 }
@@ -166,7 +215,7 @@ fn child_of_a_callback() {
         domain.call(|| ());
         domain.barrier();
     };
-    at_every_instruction_and_check(used_by_hand, act, use_by_hand);
+    at_every_instruction_and_check(i64::MAX, used_by_hand, act, use_by_hand);
 }
 
 #[test]
@@ -181,5 +230,5 @@ fn child_of_a_first_cookie() {
     let act = |domain: &'static Domain| {
         domain.start_poll().is_over();
     };
-    at_every_instruction_and_check(by_hand, act, use_by_hand);
+    at_every_instruction_and_check(i64::MAX, by_hand, act, use_by_hand);
 }
