@@ -275,7 +275,7 @@ pub const MUTANTS: &[Mutant] = &[
         ROUNDS: "«work(&lead)»,\n                Some(_)" => "while !self.is_done(round) { work(&lead) }"),
     source!("5", "a panic after the sleep", "who_is_woken_to_lead_panics",
         ROUNDS: "«watch.follow();»" => "",
-        ROUNDS: "let _ = sleepers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);«»" => "watch.follow();"),
+        ROUNDS: "sleepers.store(0, Ordering::Relaxed);\n            }«»" => "watch.follow();"),
     source!("N", "dropped for the worker", "a_caller_takes_over_from_the_worker",
         ROUNDS: "// N, for the worker.\n        «fence(Ordering::SeqCst);»" => ""),
     source!("O", "the worker is not told of a leader's end", "a_caller_takes_over_from_the_worker",

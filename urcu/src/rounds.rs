@@ -139,8 +139,9 @@ impl Rounds {
         // In such a child nobody is counted any more.
         if turns.load(Ordering::Relaxed) != 0 {
             // Nor if it was forked right here, or before it made the turn odd itself.
-            let one_less = |count: u32| count.checked_sub(1);
-            let _ = sleepers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+            if sleepers.fetch_sub(1, Ordering::Relaxed) == 0 {
+                sleepers.store(0, Ordering::Relaxed);
+            }
         }
     }
 
@@ -195,7 +196,7 @@ impl Lead<'_> {
             .done
             .compare_exchange(before, round, Ordering::Release, Ordering::Relaxed);
         // Before the first round it has the number all the same. What was begun tells.
-        if self.0.begun.load(Ordering::Relaxed) < round {
+        if before == 0 && self.0.begun.load(Ordering::Relaxed) < round {
             self.0.done.store(0, Ordering::Relaxed);
         }
     }
