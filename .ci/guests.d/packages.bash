@@ -4,7 +4,7 @@
 # Packages for the host. Without root, what is missing is found missing later.
 install_tools() {
     local package missing=() packages=(cpio qemu-system-x86 qemu-system-arm)
-    [ "$short" = 1 ] || packages+=(qemu-system-misc opensbi)
+    [[ "${chosen[*]}" == *riscv64* ]] && packages+=(qemu-system-misc opensbi)
     for package in "${packages[@]}"; do
         dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
     done
@@ -37,7 +37,8 @@ set_up_apt() {
     for suite in bookworm bookworm-backports trixie-backports; do
         echo "deb [arch=amd64,arm64] $main $suite main"
     done >"$cache/apt/sources.list"
-    [ "$short" = 1 ] || echo "deb [arch=riscv64] $main trixie main" >>"$cache/apt/sources.list"
+    [[ "${chosen[*]}" == *riscv64* ]] &&
+        echo "deb [arch=riscv64] $main trixie main" >>"$cache/apt/sources.list"
     for suite in bullseye-security bookworm-security; do
         echo "deb [arch=amd64,arm64] ${security:-${main%/}-security} $suite main"
     done >>"$cache/apt/sources.list"

@@ -438,7 +438,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("set-up", "the second one keeps a state of its own", "two_threads_find_one_state",
         DOMAIN: "«State::free(made);\n                    &*first»" => "made.as_ref()"),
     source!("set-up", "the second one keeps tasks of its own", "two_threads_find_one_state",
-        ONCE: "«drop(Box::from_raw(made));\n                    &*first»" => "&*made"),
+        ONCE: "«drop(Box::from_raw(made));\n                        return &*first;»" => "return &*made;"),
     source!("set-up", "a name's address is stored relaxed", "a_name_is_shown_whole_or_not_at_all",
         DOMAIN: "address.store(name.as_ptr().expose_provenance(), «Ordering::Release»);" => "Ordering::Relaxed"),
     source!("set-up", "a name's address is loaded relaxed", "a_name_is_shown_whole_or_not_at_all",
