@@ -207,7 +207,7 @@ models! {
     sharing::who_joins_after_the_flip_waits_for_the_next, 4, "7 (J, K)", "2 x 1, 2";
     sharing::two_updaters, 3, "4, 7", "1, 2 callers", "they share a grace period", "they do not";
     sharing::two_domains_share_a_barrier, 2, "1, 7", "1 each, 1 each", "they share a barrier", "they do not";
-    waiting::followers_wake_up, 3, "5 (N, O)", "3 threads, 2 rounds";
+    waiting::followers_wake_up, 2, "5 (N, O)", "3 threads, 2 rounds";
     waiting::all_followers_wake_up, 2, "5 (N, O)", "3 threads, 1 round";
     waiting::followers_of_a_round_that_another_follows, 2, "5 (N)", "3 threads, 2 rounds";
     waiting::followers_with_a_time_limit, 3, "5", "2 callers";

@@ -43,6 +43,10 @@ fn with_a_registration_of_our_own() {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "delay-injection",
+    ignore = "no sequence runs there to be delayed"
+)]
 fn with_rseq_and_membarrier_unknown_to_the_kernel() {
     let mut command = suite(Owner::Nobody, false);
     let calls = [libc::SYS_rseq, libc::SYS_membarrier];
@@ -57,6 +61,10 @@ fn with_rseq_and_membarrier_forbidden() {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "delay-injection",
+    ignore = "no sequence runs there to be delayed"
+)]
 fn with_membarrier_alone_forbidden() {
     let mut command = suite(Owner::Libc, false);
     assert_passes(refuse_in_child(
@@ -67,6 +75,10 @@ fn with_membarrier_alone_forbidden() {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "delay-injection",
+    ignore = "no sequence runs there to be delayed"
+)]
 fn with_a_registration_of_our_own_and_membarrier_forbidden() {
     let mut command = suite(Owner::Own, false);
     command.env(WITHOUT_GLIBC.0, WITHOUT_GLIBC.1);
@@ -78,6 +90,10 @@ fn with_a_registration_of_our_own_and_membarrier_forbidden() {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "delay-injection",
+    ignore = "no sequence runs there to be delayed"
+)]
 fn with_rseq_alone_unknown_to_the_kernel() {
     let mut command = suite(Owner::Nobody, true);
     command.env(WITHOUT_GLIBC.0, WITHOUT_GLIBC.1);
