@@ -1,18 +1,46 @@
-//! All executions of all models go well, and the README says what they are. One test, because
-//! loom's models share the processor badly with each other, and their numbers of executions are
-//! worth a look (`--nocapture`).
+//! All executions of all models go well, and the README says what they are. The models are run by
+//! as many processes as there are processors: in one process they would share it badly. Their numbers
+//! of executions are worth a look (`--nocapture`).
 
 use std::env;
 use std::fs;
+use std::process::Command;
+use std::thread;
 
 use urcu_loom_tests::mutations::{Cover, FILES, KEPT, MUTANTS, UNSEEN, unheld};
 use urcu_loom_tests::table::{readme, row, stated, unseen};
 use urcu_loom_tests::{MODELS, deeper};
 
+/// Which share of the models a process runs: a number, and of how many.
+const SHARE: [&str; 2] = ["URCU_LOOM_SHARE", "URCU_LOOM_SHARES"];
+
 #[test]
 fn every_execution_of_every_model_goes_well() {
+    let shares = thread::available_parallelism().map_or(1, usize::from);
+    let processes: Vec<_> = (0..shares)
+        .map(|share| {
+            Command::new(env::current_exe().expect("the path of this program"))
+                .args(["--ignored", "--exact", "share_of_the_models", "--nocapture"])
+                .env(SHARE[0], share.to_string())
+                .env(SHARE[1], shares.to_string())
+                .spawn()
+                .expect("a process for models")
+        })
+        .collect();
+    let failed = processes
+        .into_iter()
+        .map(|mut process| process.wait().expect("its end"))
+        .filter(|status| !status.success());
+    assert_eq!(failed.count(), 0, "processes that found something");
+}
+
+#[test]
+#[ignore = "a part of the above"]
+fn share_of_the_models() {
+    let number = |name, all| env::var(name).map_or(all, |text| text.parse().expect("a number"));
+    let (share, shares) = (number(SHARE[0], 0), number(SHARE[1], 1));
     let readme = readme();
-    for model in MODELS {
+    for model in MODELS.iter().skip(share).step_by(shares) {
         let checked = model.check();
         println!("{}: {checked} executions", model.name);
         let Some((in_readme, here, below)) = stated(&readme, model) else {
