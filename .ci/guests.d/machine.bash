@@ -57,7 +57,7 @@ END
 run_tests() {
     if [ "$short" = 1 ]; then
         cat <<'END'
-export RSEQ_OPS_STRESS_MS=30 URCU_TEST_DEADLINE=100
+export RSEQ_OPS_STRESS_MS=300 URCU_TEST_DEADLINE=100
 run 60 delays aborts-delays 2
 tests rseq_ops
 tests append
