@@ -64,7 +64,6 @@ tests append
 tests descriptors
 tests membarrier
 tests ops
-tests ops_stress addition restart
 tests percpu_counter
 tests percpu_memory
 tests percpu_stack

@@ -97,7 +97,7 @@ build() {
     local packages=(-p rseq-ops -p urcu-percpu) tests=(--lib --tests)
     # What runs in the short form: see `run_tests`.
     [ "$short" = 1 ] && tests=(--lib --test append --test cpu_hotplug --test descriptors
-        --test membarrier --test ops --test ops_stress --test percpu_counter
+        --test membarrier --test ops --test percpu_counter
         --test percpu_memory --test percpu_stack --test suite)
     say "building for $arch"
     mkdir -p "$out/tests" "$out/bin"
