@@ -11,6 +11,7 @@
 
 use core::cell::UnsafeCell;
 use core::fmt;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
@@ -38,8 +39,8 @@ unsafe impl<T: Send> Sync for Mutex<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Mutex<T> {}
 
-/// The data, until this is dropped.
-pub(crate) struct MutexGuard<'l, T>(&'l Mutex<T>);
+/// The data, until this is dropped. To be shared and sent as `&mut T` is.
+pub(crate) struct MutexGuard<'l, T>(&'l Mutex<T>, PhantomData<&'l mut T>);
 
 impl<T: Default> Mutex<T> {
     pub(crate) fn new(data: T) -> Self {
@@ -59,7 +60,7 @@ impl<T: Default> Mutex<T> {
         }
         #[cfg(feature = "delay-injection")]
         crate::testing::locked();
-        MutexGuard(self)
+        MutexGuard(self, PhantomData)
     }
 
     #[cold]
