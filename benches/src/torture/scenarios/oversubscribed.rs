@@ -1,5 +1,6 @@
 //! Sixty-four threads a CPU: sections are preempted in the middle, for a long time.
 
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use urcu::Domain;
@@ -20,9 +21,14 @@ const MOST: usize = 2048;
 
 fn run(run: &'static Run) -> Result<(), String> {
     let places = run.places(run.domain(Domain::named("crowd")), 4);
+    updaters::start(run, 4, &places, &WAYS, Some(4));
+    // They begin together: readers would take the time from the thread that starts the others.
+    let start = Arc::new(RwLock::new(()));
+    let starting = start.write();
     for _ in 0..(THREADS_A_CPU * system::cpus().len()).min(MOST) {
-        let places = places.clone();
+        let (places, start) = (places.clone(), Arc::clone(&start));
         run.spawn("reader", move |thread| {
+            drop(start.read());
             while !thread.over() {
                 let place = *thread.random.pick(&places);
                 readers::quick(thread, place, 512);
@@ -35,6 +41,6 @@ fn run(run: &'static Run) -> Result<(), String> {
             }
         });
     }
-    updaters::start(run, 4, &places, &WAYS, Some(4));
+    drop(starting);
     Ok(())
 }
