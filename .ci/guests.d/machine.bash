@@ -44,11 +44,11 @@ run() {
     sed "s/^/$name| /" /tmp/out
     echo "GUEST rc=$rc $name (from $start to $end s)"
 }
-# test NAME FILTER...
+# tests NAME FILTER...
 tests() {
     name=$1
     shift
-    run 300 "$name" "/tests/$name" --test-threads=2 "$@"
+    run "$long" "$name" "/tests/$name" --test-threads=2 "$@"
 }
 END
 }
@@ -60,6 +60,7 @@ run_tests() {
     if [ "$short" = 1 ]; then
         cat <<'END'
 export RSEQ_OPS_STRESS_MS=300 URCU_TEST_DEADLINE=100
+long=300
 run 60 delays aborts-delays 2
 tests rseq_ops
 tests append
@@ -75,6 +76,7 @@ END
         # Skipped is what an initramfs has not: a compiler, other programs.
         cat <<'END'
 export RSEQ_OPS_STRESS_MS=1000 URCU_TEST_DEADLINE=200
+long=900
 run 60 delays aborts-delays 4
 run 60 plain aborts-delays 4 20000 plain
 for test in /tests/*; do
