@@ -12,7 +12,8 @@ initramfs() {
     {
         init
         "run_$what"
-        printf 'echo GUEST done\npoweroff -f\n'
+        # shellcheck disable=SC2016 # The guest expands it.
+        printf 'echo GUEST done runs=$runs\npoweroff -f\n'
     } >"$root/init"
     chmod 755 "$root/init"
     (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$archive"
@@ -31,9 +32,10 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 echo "GUEST kernel=$(uname -r)"
+runs=0
 # run SECONDS NAME COMMAND...
 run() {
-    limit=$1 name=$2
+    limit=$1 name=$2 runs=$((runs + 1))
     shift 2
     read start rest </proc/uptime
     timeout -s KILL "$limit" "$@" >/tmp/out 2>&1
@@ -42,11 +44,11 @@ run() {
     sed "s/^/$name| /" /tmp/out
     echo "GUEST rc=$rc $name (from $start to $end s)"
 }
-# test NAME FILTER...
+# tests NAME FILTER...
 tests() {
     name=$1
     shift
-    run 300 "$name" "/tests/$name" --test-threads=2 "$@"
+    run "$long" "$name" "/tests/$name" --test-threads=2 "$@"
 }
 END
 }
@@ -58,6 +60,7 @@ run_tests() {
     if [ "$short" = 1 ]; then
         cat <<'END'
 export RSEQ_OPS_STRESS_MS=300 URCU_TEST_DEADLINE=100
+long=300
 run 60 delays aborts-delays 2
 tests rseq_ops
 tests append
@@ -73,6 +76,7 @@ END
         # Skipped is what an initramfs has not: a compiler, other programs.
         cat <<'END'
 export RSEQ_OPS_STRESS_MS=1000 URCU_TEST_DEADLINE=200
+long=900
 run 60 delays aborts-delays 4
 run 60 plain aborts-delays 4 20000 plain
 for test in /tests/*; do
@@ -180,16 +184,21 @@ total() { sed -n "s/.*$2.*/\1/p" "$1" | awk '{ sum += $1 } END { print NR ? sum 
 
 # report NUMBER ARCH VERSION WHAT LOG TIME: the guest's row.
 report() {
-    local number=$1 arch=$2 what=$4 log=$5 run=delays kernel aborts outcome=ok failures
+    local number=$1 arch=$2 what=$4 log=$5 run=delays kernel aborts outcome=ok failures results runs
     [ "$what" = single-step ] && run=single-step
     kernel=$(sed -n 's/.*GUEST kernel=//p' "$log")
     aborts=$(sed -n "s/^$run| aborts:.*total=//p" "$log")
     # That `plain` fails is what it is for.
     failures=$(sed -n '/ plain (/d; s/^GUEST rc=[1-9][0-9]* \(.*\) (.*/\1/p' "$log" | paste -sd' ')
-    if ! grep -q '^GUEST done' "$log"; then
+    # The kernel may write into the middle of such a line.
+    results=$(grep -c '^GUEST rc=[0-9]* .* s)$' "$log" || true)
+    runs=$(sed -n 's/^GUEST done runs=//p' "$log")
+    if [ -z "$runs" ]; then
         outcome="FAILED: the guest died or took more than $limit s"
     elif [ -n "$failures" ]; then
         outcome="FAILED: $failures"
+    elif [ "$results" != "$runs" ]; then
+        outcome="FAILED: of $runs results $results can be read"
     elif [ "$what" = tests ] && ! grep -q '^torture-cpu-hotplug| .*times off line' "$log"; then
         outcome="FAILED: no CPU went off line in the torture"
     elif [ "${aborts:-0}" = 0 ]; then

@@ -58,9 +58,13 @@ END
     if [ -z "$(find "$cache/apt/updated" -mtime -1 2>/dev/null)" ] ||
         ! cmp -s "$cache/apt/updated" "$cache/apt/sources.list"; then
         say "reading the package indexes"
-        our_apt apt-get update -qq >&2 || say "some indexes could not be had"
+        # By default apt takes it for a success if it reached nobody.
+        if our_apt apt-get update -qq -o APT::Update::Error-Mode=any >&2; then
+            cp "$cache/apt/sources.list" "$cache/apt/updated"
+        else
+            say "some indexes could not be had"
+        fi
         our_apt apt-cache gencaches -qq >&2 || true
-        cp "$cache/apt/sources.list" "$cache/apt/updated"
     fi
 }
 
@@ -77,13 +81,12 @@ unpacked() {
     folder=$cache/unpacked/$2/${wanted%/*}
     if [ ! -d "$folder" ]; then
         work=$(mktemp -d "$cache/work.XXXXXX")
-        if ! (cd "$work" && our_apt apt-get download -qq "$wanted" >/dev/null 2>&1); then
+        if ! (cd "$work" && our_apt apt-get download -qq "$wanted" >/dev/null 2>&1) ||
+            ! mkdir -p "$work/files" "$(dirname "$folder")" ||
+            ! dpkg -x "$work"/*.deb "$work/files" || ! mv "$work/files" "$folder"; then
             rm -r "$work"
             return 1
         fi
-        mkdir -p "$work/files" "$(dirname "$folder")"
-        dpkg -x "$work"/*.deb "$work/files"
-        mv "$work/files" "$folder"
         rm -r "$work"
     fi
     echo "$folder"
@@ -124,6 +127,8 @@ prepare() {
     local number=$1 arch=$2 suite=$3 version=$4 what=$5 missing image=
     if ! command -v "${emulators[$arch]}" >/dev/null; then
         missing=${emulators[$arch]}
+    elif ! command -v cpio >/dev/null; then
+        missing=cpio
     elif ! image=$(kernel "$arch" "$suite"); then
         missing="kernel package in $suite"
     elif ! busybox "$arch" >/dev/null; then

@@ -51,8 +51,10 @@ linker() {
     rm -rf "$root.part"
     mkdir -p "$root.part"
     for package in "gcc-12-$gnu" "binutils-$gnu" "libgcc-12-dev-$1-cross" "libc6-dev-$1-cross"; do
-        folder=$(unpacked "$package:amd64" bookworm) || { echo "$package"; return 1; }
-        cp -al "$folder/." "$root.part"
+        if ! folder=$(unpacked "$package:amd64" bookworm) || ! cp -al "$folder/." "$root.part"; then
+            echo "$package"
+            return 1
+        fi
     done
     cat >"$root.part/linker-gcc" <<END
 #!/bin/sh
@@ -82,42 +84,53 @@ compiler() {
     rm -rf "$root.part"
     mkdir -p "$root.part"
     for package in rustc-web:amd64 "$std:amd64" "$llvm:amd64" libstd-rust-web-dev:{amd64,arm64}; do
-        folder=$(unpacked "$package" "$suite") || { echo "$package"; return 1; }
-        cp -al "$folder/." "$root.part"
+        if ! folder=$(unpacked "$package" "$suite") || ! cp -al "$folder/." "$root.part"; then
+            echo "$package"
+            return 1
+        fi
     done
     mv "$root.part" "$root"
 }
 
 # build ARCH: the programs, into `programs-ARCH`; there, `done` or `failed`.
+build() {
+    local out=$target/programs-$1
+    say "building for $1"
+    mkdir -p "$out/tests" "$out/bin"
+    if programs "$1" "$out"; then
+        touch "$out/done"
+        say "built for $1"
+    else
+        touch "$out/failed"
+        say "not built for $1"
+    fi
+}
+
+# programs ARCH FOLDER
 #
 # With delays inside the sequences, without which tests show little; only `single-step` runs what
 # is shipped.
-build() {
-    local arch=$1 out=$target/programs-$1 built=$target/$1/${triples[$1]}/debug program listing
+programs() {
+    local arch=$1 out=$2 built=$target/$1/${triples[$1]}/debug program listing
     local packages=(-p rseq-ops -p urcu-percpu) tests=(--lib --tests)
     # What runs in the short form: see `run_tests`.
     [ "$short" = 1 ] && tests=(--lib --test append --test cpu_hotplug --test descriptors
         --test membarrier --test ops --test percpu_counter
         --test percpu_memory --test percpu_stack --test suite)
-    say "building for $arch"
-    mkdir -p "$out/tests" "$out/bin"
-    if listing=$(cargo_for "$arch" test --no-run "${packages[@]}" "${tests[@]}" \
-        --features delay-injection 2>&1) &&
-        cargo_for "$arch" build -q -p rseq-ops --example aborts --features delay-injection >&2 &&
+    if ! listing=$(cargo_for "$arch" test --no-run "${packages[@]}" "${tests[@]}" \
+        --features delay-injection 2>&1); then
+        echo "$listing" >&2
+        return 1
+    fi
+    while read -r program; do
+        # These compile.
+        [[ $program == */compile_fail-* || $program == */documentation-* ]] ||
+            cp "$program" "$out/tests/$(basename "${program%-*}")" || return 1
+    done < <(sed -n 's/^ *Executable .*(\(.*\))$/\1/p' <<<"$listing")
+    cargo_for "$arch" build -q -p rseq-ops --example aborts --features delay-injection >&2 &&
         cp "$built/examples/aborts" "$out/bin/aborts-delays" &&
         cargo_for "$arch" build -q -p urcu-benches --bin rcu-torture --features delay-injection >&2 &&
         cp "$built/rcu-torture" "$out/bin" &&
         cargo_for "$arch" build -q -p rseq-ops --example aborts >&2 &&
-        cp "$built/examples/aborts" "$out/bin/aborts"; then
-        while read -r program; do
-            # These compile.
-            [[ $program == */compile_fail-* || $program == */documentation-* ]] ||
-                cp "$program" "$out/tests/$(basename "${program%-*}")"
-        done < <(sed -n 's/^ *Executable .*(\(.*\))$/\1/p' <<<"$listing")
-        touch "$out/done"
-        say "built for $arch"
-    else
-        echo "$listing" >&2
-        touch "$out/failed"
-    fi
+        cp "$built/examples/aborts" "$out/bin/aborts"
 }

@@ -10,6 +10,7 @@ use std::task::{Context, Waker};
 
 use urcu::{Domain, GracePeriod, Rcu, ReadGuard, Ref, SynchronizeAsync};
 
+use self::waits::Woken;
 use crate::check;
 use crate::input::Step;
 use crate::ledger::{Ledger, Value};
@@ -78,12 +79,18 @@ struct Asked<T> {
     must: bool,
 }
 
+/// A future, and what it was polled with last.
+struct Awaited {
+    future: Pin<Box<SynchronizeAsync>>,
+    waker: Option<Arc<Woken>>,
+}
+
 pub struct Hand<'w> {
     pub world: &'w World,
     pub thread: usize,
     held: Vec<Held>,
     cookies: Vec<Asked<GracePeriod>>,
-    futures: Vec<Asked<Pin<Box<SynchronizeAsync>>>>,
+    futures: Vec<Asked<Awaited>>,
     kept: Vec<Arc<Value>>,
     own: Vec<Place>,
     shelf: percpu::Shelf,
@@ -336,7 +343,8 @@ impl<'w> Hand<'w> {
             31 => {
                 let most = usize::from(b);
                 let ran = self.place(a).get().run_callbacks(most);
-                check!(ran <= most + 3, "{ran} callbacks ran, not {most}");
+                // In sixes: the last of them may begin one short of `most`.
+                check!(ran <= most + 5, "{ran} callbacks ran, not {most}");
             }
             32 => self.own_domain(a, b),
             33 => self.drop_domain(a),
@@ -389,7 +397,12 @@ impl<'w> Hand<'w> {
         } in mem::take(&mut self.futures)
         {
             let mut patience = Patience::new();
+            // Without being asked, where somebody does the work.
+            while place.driven && what.waker.as_ref().is_some_and(|waker| !waker.was()) {
+                check!(patience.lasts(), "a waker is forgotten");
+            }
             while what
+                .future
                 .as_mut()
                 .poll(&mut Context::from_waker(waker))
                 .is_pending()

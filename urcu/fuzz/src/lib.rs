@@ -2,7 +2,9 @@
 //! simple model: see `ledger` for values and time, `hand` and `percpu` for the steps.
 //!
 //! ```sh
-//! cargo +nightly fuzz run operations --fuzz-dir urcu/fuzz urcu/fuzz/seeds
+//! mkdir -p urcu/fuzz/corpus # What the fuzzer finds goes there, and not to the seeds.
+//! cargo +nightly fuzz run operations --fuzz-dir urcu/fuzz urcu/fuzz/corpus urcu/fuzz/seeds -- -detect_leaks=0
+//! cargo run --manifest-path urcu/fuzz/Cargo.toml FILE # One program again, without a fuzzer.
 //! ```
 
 mod cells;

@@ -37,6 +37,9 @@ pub struct Shared {
     written: Mutex<BTreeMap<u32, usize>>,
     reserved: AtomicUsize,
     dropped: AtomicUsize,
+    /// Of those reserved, what the consumer is to get, and what it got.
+    committed: AtomicUsize,
+    delivered: AtomicUsize,
     /// The last record that came out of each ring.
     last: Mutex<BTreeMap<usize, u32>>,
 }
@@ -65,6 +68,8 @@ impl Shared {
             written: Mutex::default(),
             reserved: AtomicUsize::new(0),
             dropped: AtomicUsize::new(0),
+            committed: AtomicUsize::new(0),
+            delivered: AtomicUsize::new(0),
             last: Mutex::default(),
         }
     }
@@ -107,6 +112,7 @@ impl Shared {
         };
         let mut write = writes;
         consumer.poll(|record| {
+            self.delivered.fetch_add(1, SeqCst);
             let head = record.bytes.first_chunk::<4>();
             let Some(id) = head.map(|head| u32::from_ne_bytes(*head)) else {
                 return; // Too short to tell.
@@ -169,7 +175,10 @@ impl Shared {
         }
         if whole && exclusive {
             match self.ring().write(bytes) {
-                Ok(()) => self.reserved.fetch_add(1, SeqCst),
+                Ok(()) => {
+                    self.committed.fetch_add(1, SeqCst);
+                    self.reserved.fetch_add(1, SeqCst)
+                }
                 Err(_) if length > self.ring().longest() => 0,
                 Err(_) => self.dropped.fetch_add(1, SeqCst),
             };
@@ -182,6 +191,11 @@ impl Shared {
         let (first, second) = bytes.split_at(cut % (length + 1));
         reservation.write(first);
         reservation.write(second);
+        self.commit(reservation);
+    }
+
+    fn commit(&self, reservation: Reservation<'_>) {
+        self.committed.fetch_add(1, SeqCst);
         reservation.commit();
     }
 
@@ -217,6 +231,12 @@ impl Shared {
             check!(
                 totals.dropped == self.dropped.load(SeqCst),
                 "{totals:?} were dropped"
+            );
+            let (committed, delivered) = (&self.committed, &self.delivered);
+            let lost = committed.load(SeqCst).checked_sub(delivered.load(SeqCst));
+            check!(
+                lost.is_some_and(|lost| lost <= totals.overwritten),
+                "{delivered:?} of {committed:?} records came, {totals:?}"
             );
             check!(
                 self.overwrites || totals.overwritten == 0,
@@ -424,5 +444,5 @@ fn finish(shared: &Shared, mut reservation: Reservation<'static>, id: u32, commi
     for at in 4..length {
         reservation.write(&[byte(id, at)]);
     }
-    reservation.commit();
+    shared.commit(reservation);
 }

@@ -3,7 +3,7 @@
 //! To try it on your own machine, which counts for more than our figures:
 //!
 //! ```sh
-//! .ci/test                                                      # the suites and the models
+//! .ci/test                                                      # suites, models, random programs
 //! cargo run --release -p urcu-benches --bin rcu-torture         # faults, injected and counted
 //! cargo run --release -p urcu-loom-tests --bin mutants          # what the models notice
 //! .ci/guests                                                    # other kernels and processors
@@ -20,13 +20,14 @@
 //! | what a section sees is not freed while it is open | models `two_sections_two_updates`, `nested_and_moved`, ...; torture `steady`, `guards`, `signal-storm`, `migration-storm` | every mutant of an ordering or barrier; `--break plain-membarrier` with delays inside the sequences; `--break early-reclaim` |
 //! | a snapshot is of one version, which was not freed | models `snapshots`, those of the cell; torture `snapshots` | the sequence that goes on after an interrupt; the plain membarrier |
 //! | a section that begins after a grace period sees what came before it | models `new_sections_see_the_new_world`, litmus shapes; the age of every version in the torture | relaxed period, relaxed flip |
-//! | no waiter is forgotten | models of sharing, waiting, polling, the worker; the watchdog of the torture | a dropped fence, second look or wake-up: 30 mutants and more |
+//! | no waiter is forgotten | models of sharing, waiting, polling, the worker; the watchdog of the torture; fuzzing | a dropped fence, second look or wake-up: 30 mutants and more |
 //! | a callback runs once, after its grace period; `barrier` waits for it | models of callbacks; suites `callbacks_*`; torture `callback-flood`; fuzzing | tickets, seals and barriers left out |
-//! | memory is bounded | suite `callbacks_budget`; torture `stalled-reader` | a budget without a limit |
-//! | sections in signal handlers, destructors of thread-local data, threads made by C, after `exec` | suites `signals`, `tls`, `hostile`, `registration` | a lock or an allocation on the way |
+//! | what waits for grace periods stays within the [`Budget`](crate::Budget), but for what that lets through and counts | suite `callbacks_budget`; torture `stalled-reader` | a budget without a limit |
+//! | sections in signal handlers, destructors of thread-local data, threads made by C, after `exec` | suites `signals`, `first_use`, `tls`, `hostile`, `registration` | a lock or an allocation on the way |
 //! | forked children work at once, and hang at no lock | suites `fork*`: forks between any two instructions of a section, a grace period, a callback, a first cookie; handlers that fork and return while other threads are inside every lock; torture `fork-generations` | state that is not wiped; a lock that is waited for |
 //! | CPUs come and go, affinity shrinks, readers are starved | suites `hotplug`, `migration`, `hostile`; torture `cpu-hotplug`, `affinity`, `rt-priorities`; guests | a CPU that is not summed |
 //! | without rseq, without membarrier, with either refused, with filters installed late | suites `environments`, `refusal`, `seccomp`; torture `self-registered`, `no-rseq`, `no-membarrier`, `neither` | the plain membarrier; a refusal that is forgotten |
+//! | per-CPU counters, stacks, pools, rings and memory lose nothing and give nothing twice | `rseq-ops`: suites `percpu_*`; models of the stack; torture `per-cpu`; fuzzing | `--break split-addition`; an interrupted push or pop that goes on; a record that is skipped |
 //! | sequences are what the kernel expects, commit last, and abort safely at every instruction | `rseq-ops`: every range against the disassembly; single-stepping; delays at every point; guests | a sequence that ends one instruction early |
 //!
 //! # In a forked child
@@ -58,12 +59,16 @@
 //!   kernel may look at a sequence's descriptor after the sequence is over.
 //! * **Asynchronous cancellation.** `pthread_cancel` with `PTHREAD_CANCEL_ASYNCHRONOUS`, and anything
 //!   else that ends a thread between two instructions (`TerminateThread`), may leave a section open
-//!   for ever, as it leaves locks. Nothing is freed too early.
+//!   for ever, as it leaves locks, or end the process: Rust does not unwind from everywhere.
 //! * **Whoever writes the words that belong to the kernel.** A library that changes `cpu_id`,
 //!   `cpu_id_start` or `mm_cid` of `struct rseq`, or leaves its own descriptor armed, breaks this one.
 //!   A thread that unregisters rseq while a section begins on it, too.
 //! * **Time.** How long a grace period takes is up to the readers and to the scheduler. One that
 //!   takes long is reported ([`stall`](crate::stall)).
+//! * **An end to what waits, while a section does not end.** Past its budget a domain takes one more
+//!   from each thread that retires, each time that this one has waited for its patience, and from
+//!   callbacks without a wait ([`Budget`](crate::Budget)). [`Domain::try_call`](crate::Domain::try_call)
+//!   refuses.
 //! * **Exit.** Callbacks that are queued when the process ends do not run; [`barrier`](crate::barrier)
 //!   before that waits for them.
 //! * **The memory of weakly ordered processors, seen by tests.** AArch64 and RISC-V 64 run in emulators

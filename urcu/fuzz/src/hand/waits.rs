@@ -2,21 +2,27 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use super::{Asked, Hand};
+use super::{Asked, Awaited, Hand};
 use crate::cells;
 use crate::check;
 use crate::world::{Expected, Place, block_elsewhere};
 
-/// Counts, and does what wakers should not.
-struct Woken(AtomicUsize, u8, Place);
+/// Remembers, and does what wakers should not.
+pub(super) struct Woken(AtomicBool, u8, Place);
+
+impl Woken {
+    pub(super) fn was(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
         match self.1 % 4 {
             0 => std::panic::resume_unwind(Box::new(Expected)),
             1 => self.2.get().call(|| ()),
@@ -107,7 +113,10 @@ impl Hand<'_> {
         }
         let since = self.world.ledger.now();
         if future {
-            let what = Box::pin(place.get().synchronize_async());
+            let what = Awaited {
+                future: Box::pin(place.get().synchronize_async()),
+                waker: None,
+            };
             self.futures.push(Asked {
                 what,
                 since,
@@ -172,8 +181,11 @@ impl Hand<'_> {
             place,
             must,
         } = &mut self.futures[at];
-        let waker = Waker::from(Arc::new(Woken(AtomicUsize::new(0), how, place.clone())));
-        let over = what.as_mut().poll(&mut Context::from_waker(&waker)) == Poll::Ready(());
+        let woken = Arc::new(Woken(AtomicBool::new(false), how, place.clone()));
+        what.waker = Some(Arc::clone(&woken));
+        let waker = Waker::from(woken);
+        let polled = what.future.as_mut().poll(&mut Context::from_waker(&waker));
+        let over = polled == Poll::Ready(());
         let (since, number, must) = (*since, place.number, *must);
         self.answered(over, since, number, must);
         if over || how & 8 != 0 {
