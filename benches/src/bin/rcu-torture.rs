@@ -48,6 +48,9 @@ mod program {
         /// A control: something is wrong on purpose, and must be noticed. Stops at the first error
         #[arg(long = "break", value_name = "NAME")]
         broken: Option<String>,
+        /// With --break: everything as there, but nothing is wrong. Must find no error
+        #[arg(long, requires = "broken")]
+        placebo: bool,
         /// Reader threads, where a scenario does not need so many [default: the CPUs]
         #[arg(long, value_name = "N")]
         threads: Option<usize>,
@@ -115,6 +118,7 @@ mod program {
                 .unwrap_or(clock.map_or(1, |time| time.as_nanos() as u64 % 1_000_000_000)),
             threads: options.threads.unwrap_or(system::cpus().len()).max(1),
             broken: control.map(|control| control.is),
+            placebo: options.placebo,
             delays: delays::BUILT && !options.no_delays,
         };
         println!("{}", Machine::probe().line());

@@ -34,6 +34,9 @@ pub struct Settings {
     pub threads: usize,
     /// What is to be wrong.
     pub broken: Option<Break>,
+    /// Whether it is not wrong after all: then there must be no errors, or those of the control come
+    /// from something else.
+    pub placebo: bool,
     /// Whether delays are used, if they are built in.
     pub delays: bool,
 }
@@ -107,9 +110,12 @@ impl Run {
     pub fn perform(scenario: &'static Scenario, settings: Settings) -> Outcome {
         if let Some(which) = settings.broken {
             poison::keep_for_ever();
-            // SAFETY: versions and domains live for ever, and what the allocator is given back of
-            // the cells' kind is kept; scenarios ask `library_is_broken` before they queue callbacks.
-            unsafe { breaks::break_library(which) };
+            if !settings.placebo {
+                // SAFETY: versions and domains live for ever, and what the allocator is given back
+                // of the cells' kind is kept; scenarios ask `library_is_broken` before they queue
+                // callbacks.
+                unsafe { breaks::break_library(which) };
+            }
         }
         // Grace periods that take too long are this program's to notice.
         urcu::stall::set_timeout(Duration::MAX);
@@ -199,10 +205,11 @@ impl Run {
 
     /// Whether that is wrong on purpose.
     pub fn broken(&self, which: Break) -> bool {
-        self.settings.broken == Some(which)
+        self.settings.broken == Some(which) && !self.settings.placebo
     }
 
-    /// Whether the library is wrong on purpose, so that callbacks are not to be used.
+    /// Whether the library is wrong on purpose (or would be, but for a placebo), so that callbacks
+    /// are not to be used.
     pub fn library_is_broken(&self) -> bool {
         self.settings.broken.is_some_and(Break::is_inside)
     }

@@ -229,6 +229,7 @@ mod tests {
             seed: 7,
             threads: 2,
             broken: None,
+            placebo: false,
             delays: false,
         };
         let mut one = Outcome {
