@@ -91,6 +91,8 @@ pub struct Run {
     /// Faults in signal handlers, which cannot take locks; and the first one's version.
     handler_errors: AtomicU64,
     handler_stamp: AtomicU64,
+    /// Anywhere: in callbacks, on the library's threads, ...
+    panics: AtomicU64,
     notes: Mutex<Vec<String>>,
     tallies: Mutex<BTreeMap<&'static str, u64>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -133,10 +135,18 @@ impl Run {
             faults: Mutex::default(),
             handler_errors: AtomicU64::new(0),
             handler_stamp: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
             notes: Mutex::default(),
             tallies: Mutex::default(),
             threads: Mutex::default(),
             started: AtomicU32::new(0),
+        }));
+        // The library goes on after a panic of a callback or on a thread of its own: here it is an error.
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            run.panics.fetch_add(1, SeqCst);
+            run.stop();
+            tell(panic);
         }));
         let chaos = scenario.chaos && run.settings.delays;
         std::thread::Builder::new()
@@ -357,6 +367,13 @@ impl Run {
                 "{handlers} faults in signal handlers; the first with version {stamp}"
             ));
         }
+        let mut errors = self.errors.load(SeqCst) + handlers;
+        let panics = self.panics.load(SeqCst);
+        // Those of threads that were spawned here are among the faults.
+        if panics != 0 && errors == 0 {
+            errors = panics;
+            faults.push(format!("{panics} panics: see standard error"));
+        }
         let mut notes = lock(&self.notes).clone();
         let tallies = lock(&self.tallies);
         if !tallies.is_empty() {
@@ -370,7 +387,7 @@ impl Run {
             seconds: self.elapsed().as_secs_f64(),
             counts: self.counts(),
             threads: self.started.load(Relaxed),
-            errors: self.errors.load(SeqCst) + handlers,
+            errors,
             faults,
             notes,
             skipped,
