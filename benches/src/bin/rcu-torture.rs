@@ -26,7 +26,8 @@ mod program {
     ///
     /// Each scenario runs in a process of its own, one after the other, for the time that --seconds
     /// says. As root it also takes CPUs off line, makes a cpuset and uses real-time priorities; all of
-    /// that is put back. Exits with status 1 if there was an error, 2 if it could not run.
+    /// that is put back. Exits with status 1 if there was an error, 2 if it could not run or was
+    /// interrupted.
     #[derive(Debug, Parser)]
     #[command(name = "rcu-torture")]
     struct Options {
@@ -158,19 +159,31 @@ mod program {
             }
         }
         let report = Report::new(settings, outcomes);
-        if let Some(file) = &options.json {
-            let mut json = serde_json::to_string_pretty(&report)?;
-            json.push('\n');
-            fs::write(file, json)
-                .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-        }
         let asked_for = (!options.scenario.is_empty()).then(|| options.scenario.join(","));
         let asked_for = asked_for.or_else(|| {
             let control = report.settings.broken?.control();
             Some(control.scenario.to_owned())
         });
         println!("{}", report.closing_line(asked_for.as_deref()));
-        Ok(report.errors == 0)
+        let written = options.json.as_ref().map_or(Ok(()), |file| {
+            let mut json = serde_json::to_string_pretty(&report)?;
+            json.push('\n');
+            fs::write(file, json)
+                .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+            Ok::<(), Box<dyn Error>>(())
+        });
+        if report.errors != 0 {
+            // Whatever else went wrong: the status is that of an error.
+            if let Err(error) = written {
+                eprintln!("rcu-torture: {error}");
+            }
+            return Ok(false);
+        }
+        written?;
+        if supervisor::interrupted() {
+            return Err("interrupted".into());
+        }
+        Ok(true)
     }
 
     fn choose(
