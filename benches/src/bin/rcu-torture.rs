@@ -79,6 +79,10 @@ mod program {
         if let Some(task) = &options.child {
             return Ok(supervisor::perform(task)?);
         }
+        // Ends when nobody reads on (`| head`), and does not panic. It prints nothing while a scenario
+        // runs, so there is nothing to put back then.
+        // SAFETY: a default disposition, which takes no handler.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         if options.list {
             list();
             return Ok(true);
