@@ -12,7 +12,7 @@ mod program {
 
     use clap::Parser;
     use urcu_benches::machine::Machine;
-    use urcu_benches::torture::breaks;
+    use urcu_benches::torture::breaks::{self, Break};
     use urcu_benches::torture::engine::Settings;
     use urcu_benches::torture::poison::Poisoning;
     use urcu_benches::torture::progress::Bar;
@@ -153,6 +153,12 @@ mod program {
             println!("{}", outcome.line());
             for note in &outcome.notes {
                 println!("{:<18} {note}", "");
+            }
+            if let Some(control) = settings.broken.map(Break::control)
+                && outcome.errors == 0
+                && !settings.placebo
+            {
+                println!("{:<18} {} was not noticed", "", control.name);
             }
             if outcome.errors != 0 {
                 print!("{}", outcome.errors(&settings));

@@ -117,7 +117,7 @@ fn reader(thread: &mut Thread, cells: &Cells) {
 
 fn replace(thread: &mut Thread, cells: &Cells) {
     // Where sequences are broken on purpose only a delay makes that likely.
-    let delayed = thread.run.broken(Break::PlainMembarrierSnapshot);
+    let delayed = thread.run.broken(Break::PlainMembarrierSnapshots);
     for stamp in 2.. {
         if thread.over() {
             return;
