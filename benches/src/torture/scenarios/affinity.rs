@@ -49,6 +49,9 @@ fn shrink(thread: &mut Thread, cpuset: Option<Cpuset>) {
             std::thread::sleep(Duration::from_micros(500));
         }
     }
+    if affinities == 0 {
+        thread.run.fault(&thread.name, "no affinity ever changed");
+    }
     if cpuset.is_some() && sets == 0 {
         thread.run.fault(&thread.name, "the cpuset never changed");
     }
