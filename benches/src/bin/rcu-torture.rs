@@ -126,6 +126,7 @@ mod program {
             placebo: options.placebo,
             delays: delays::BUILT && !options.no_delays,
         };
+        supervisor::catch_interrupts();
         println!("{}", Machine::probe().line());
         println!(
             "seed {}, {} reader threads, {} s for each of {} scenarios, delays inside the sequences: {}",
@@ -143,7 +144,6 @@ mod program {
         chosen: &[&'static Scenario],
         settings: Settings,
     ) -> Result<bool, Box<dyn Error>> {
-        supervisor::catch_interrupts();
         let mut outcomes = Vec::new();
         for (number, scenario) in chosen.iter().enumerate() {
             let length = Duration::from_secs_f64(settings.seconds);
