@@ -2,7 +2,8 @@
 
 #![cfg(target_os = "linux")]
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Output, Stdio};
 
 fn torture(options: &[&str]) -> (Output, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
@@ -56,6 +57,56 @@ fn what_is_wrong_on_purpose_is_noticed_and_reported() {
         assert!(text.contains("error report"), "{text}");
         assert!(text.contains("--seed 4242"), "{text}");
     }
+}
+
+#[test]
+fn a_control_with_nothing_wrong_finds_nothing() {
+    for control in ["reads-on", "callback-lost"] {
+        let options = ["--seconds", "0.5", "--break", control];
+        let (output, text) = torture(&[&options[..], &["--placebo"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{text}");
+    }
+    // Of another scenario's control nobody notices anything, and that is told.
+    let (_, text) = torture(&[
+        "--seconds",
+        "0.3",
+        "--break",
+        "early-await",
+        "--scenario",
+        "steady",
+    ]);
+    assert!(text.contains("early-await was not noticed"), "{text}");
+}
+
+#[test]
+fn an_interrupt_ends_the_program_and_is_no_error() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
+    command.args(["--seconds", "600", "--scenario", "steady", "--no-delays"]);
+    let mut program = command.stdout(Stdio::piped()).spawn().expect("the program");
+    let mut output = BufReader::new(program.stdout.take().expect("a pipe"));
+    let mut text = String::new();
+    // From here on it handles interrupts.
+    output.read_line(&mut text).expect("a line");
+    // SAFETY: sends a signal to a process that is not waited for yet.
+    unsafe { libc::kill(program.id() as libc::pid_t, libc::SIGINT) };
+    output.read_to_string(&mut text).expect("text");
+    assert_eq!(program.wait().expect("a status").code(), Some(2), "{text}");
+    assert!(text.contains("interrupted"), "{text}");
+    assert_eq!(closing(&text, "errors"), 0, "{text}");
+}
+
+#[test]
+fn who_reads_no_further_makes_no_noise() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
+    command
+        .arg("--list")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut program = command.spawn().expect("the program");
+    drop(program.stdout.take());
+    let output = program.wait_with_output().expect("its output");
+    let noise = String::from_utf8_lossy(&output.stderr);
+    assert!(noise.is_empty(), "{noise}");
 }
 
 #[test]

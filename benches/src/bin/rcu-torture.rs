@@ -12,7 +12,7 @@ mod program {
 
     use clap::Parser;
     use urcu_benches::machine::Machine;
-    use urcu_benches::torture::breaks;
+    use urcu_benches::torture::breaks::{self, Break};
     use urcu_benches::torture::engine::Settings;
     use urcu_benches::torture::poison::Poisoning;
     use urcu_benches::torture::progress::Bar;
@@ -26,7 +26,8 @@ mod program {
     ///
     /// Each scenario runs in a process of its own, one after the other, for the time that --seconds
     /// says. As root it also takes CPUs off line, makes a cpuset and uses real-time priorities; all of
-    /// that is put back. Exits with status 1 if there was an error, 2 if it could not run.
+    /// that is put back. Exits with status 1 if there was an error, 2 if it could not run or was
+    /// interrupted.
     #[derive(Debug, Parser)]
     #[command(name = "rcu-torture")]
     struct Options {
@@ -48,6 +49,9 @@ mod program {
         /// A control: something is wrong on purpose, and must be noticed. Stops at the first error
         #[arg(long = "break", value_name = "NAME")]
         broken: Option<String>,
+        /// With --break: everything as there, but nothing is wrong. Must find no error
+        #[arg(long, requires = "broken")]
+        placebo: bool,
         /// Reader threads, where a scenario does not need so many [default: the CPUs]
         #[arg(long, value_name = "N")]
         threads: Option<usize>,
@@ -75,6 +79,10 @@ mod program {
         if let Some(task) = &options.child {
             return Ok(supervisor::perform(task)?);
         }
+        // Ends when nobody reads on (`| head`), and does not panic. It prints nothing while a scenario
+        // runs, so there is nothing to put back then.
+        // SAFETY: a default disposition, which takes no handler.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         if options.list {
             list();
             return Ok(true);
@@ -115,8 +123,10 @@ mod program {
                 .unwrap_or(clock.map_or(1, |time| time.as_nanos() as u64 % 1_000_000_000)),
             threads: options.threads.unwrap_or(system::cpus().len()).max(1),
             broken: control.map(|control| control.is),
+            placebo: options.placebo,
             delays: delays::BUILT && !options.no_delays,
         };
+        supervisor::catch_interrupts();
         println!("{}", Machine::probe().line());
         println!(
             "seed {}, {} reader threads, {} s for each of {} scenarios, delays inside the sequences: {}",
@@ -134,7 +144,6 @@ mod program {
         chosen: &[&'static Scenario],
         settings: Settings,
     ) -> Result<bool, Box<dyn Error>> {
-        supervisor::catch_interrupts();
         let mut outcomes = Vec::new();
         for (number, scenario) in chosen.iter().enumerate() {
             let length = Duration::from_secs_f64(settings.seconds);
@@ -145,6 +154,12 @@ mod program {
             for note in &outcome.notes {
                 println!("{:<18} {note}", "");
             }
+            if let Some(control) = settings.broken.map(Break::control)
+                && outcome.errors == 0
+                && !settings.placebo
+            {
+                println!("{:<18} {} was not noticed", "", control.name);
+            }
             if outcome.errors != 0 {
                 print!("{}", outcome.errors(&settings));
             }
@@ -154,19 +169,31 @@ mod program {
             }
         }
         let report = Report::new(settings, outcomes);
-        if let Some(file) = &options.json {
-            let mut json = serde_json::to_string_pretty(&report)?;
-            json.push('\n');
-            fs::write(file, json)
-                .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-        }
         let asked_for = (!options.scenario.is_empty()).then(|| options.scenario.join(","));
         let asked_for = asked_for.or_else(|| {
             let control = report.settings.broken?.control();
             Some(control.scenario.to_owned())
         });
         println!("{}", report.closing_line(asked_for.as_deref()));
-        Ok(report.errors == 0)
+        let written = options.json.as_ref().map_or(Ok(()), |file| {
+            let mut json = serde_json::to_string_pretty(&report)?;
+            json.push('\n');
+            fs::write(file, json)
+                .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+            Ok::<(), Box<dyn Error>>(())
+        });
+        if report.errors != 0 {
+            // Whatever else went wrong: the status is that of an error.
+            if let Err(error) = written {
+                eprintln!("rcu-torture: {error}");
+            }
+            return Ok(false);
+        }
+        written?;
+        if supervisor::interrupted() {
+            return Err("interrupted".into());
+        }
+        Ok(true)
     }
 
     fn choose(

@@ -40,7 +40,7 @@ pub enum Break {
     /// Sequences are not restarted.
     PlainMembarrier,
     /// The same, for snapshots.
-    PlainMembarrierSnapshot,
+    PlainMembarrierSnapshots,
     /// A CPU's readers are not counted.
     SkippedCpu,
     /// The end of a section is not counted.
@@ -113,7 +113,7 @@ pub static ALL: &[Control] = &[
         Break::CallbackEarly,
         "callback-early",
         "callback-flood",
-        "one in 1024 callbacks runs at once",
+        "one in 64 callbacks runs at once",
     ),
     control(
         Break::CallbackLost,
@@ -170,7 +170,7 @@ pub static ALL: &[Control] = &[
         "grace periods use the barrier that restarts no sequences",
     ),
     hook(
-        Break::PlainMembarrierSnapshot,
+        Break::PlainMembarrierSnapshots,
         "plain-membarrier-snapshots",
         "snapshots",
         "the same, noticed by restartable snapshots",
@@ -220,7 +220,7 @@ pub(super) unsafe fn break_library(which: Break) {
     unsafe {
         use urcu::testing;
         match which {
-            Break::PlainMembarrier | Break::PlainMembarrierSnapshot => {
+            Break::PlainMembarrier | Break::PlainMembarrierSnapshots => {
                 testing::use_plain_membarrier(true);
             }
             Break::SkippedCpu => testing::skip_slot(0),
@@ -247,6 +247,8 @@ mod tests {
             );
             assert!(crate::torture::scenarios::named(control.scenario).is_some());
             assert_eq!(control.is.control().name, control.name);
+            // In reports as on the command line.
+            assert_eq!(serde_json::to_value(control.is).unwrap(), control.name);
         }
     }
 }

@@ -34,6 +34,9 @@ pub struct Settings {
     pub threads: usize,
     /// What is to be wrong.
     pub broken: Option<Break>,
+    /// Whether it is not wrong after all: then there must be no errors, or those of the control come
+    /// from something else.
+    pub placebo: bool,
     /// Whether delays are used, if they are built in.
     pub delays: bool,
 }
@@ -88,6 +91,8 @@ pub struct Run {
     /// Faults in signal handlers, which cannot take locks; and the first one's version.
     handler_errors: AtomicU64,
     handler_stamp: AtomicU64,
+    /// Anywhere: in callbacks, on the library's threads, ...
+    panics: AtomicU64,
     notes: Mutex<Vec<String>>,
     tallies: Mutex<BTreeMap<&'static str, u64>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -107,9 +112,12 @@ impl Run {
     pub fn perform(scenario: &'static Scenario, settings: Settings) -> Outcome {
         if let Some(which) = settings.broken {
             poison::keep_for_ever();
-            // SAFETY: versions and domains live for ever, and what the allocator is given back of
-            // the cells' kind is kept; scenarios ask `library_is_broken` before they queue callbacks.
-            unsafe { breaks::break_library(which) };
+            if !settings.placebo {
+                // SAFETY: versions and domains live for ever, and what the allocator is given back
+                // of the cells' kind is kept; scenarios ask `library_is_broken` before they queue
+                // callbacks.
+                unsafe { breaks::break_library(which) };
+            }
         }
         // Grace periods that take too long are this program's to notice.
         urcu::stall::set_timeout(Duration::MAX);
@@ -127,10 +135,18 @@ impl Run {
             faults: Mutex::default(),
             handler_errors: AtomicU64::new(0),
             handler_stamp: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
             notes: Mutex::default(),
             tallies: Mutex::default(),
             threads: Mutex::default(),
             started: AtomicU32::new(0),
+        }));
+        // The library goes on after a panic of a callback or on a thread of its own: here it is an error.
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            run.panics.fetch_add(1, SeqCst);
+            run.stop();
+            tell(panic);
         }));
         let chaos = scenario.chaos && run.settings.delays;
         std::thread::Builder::new()
@@ -199,10 +215,11 @@ impl Run {
 
     /// Whether that is wrong on purpose.
     pub fn broken(&self, which: Break) -> bool {
-        self.settings.broken == Some(which)
+        self.settings.broken == Some(which) && !self.settings.placebo
     }
 
-    /// Whether the library is wrong on purpose, so that callbacks are not to be used.
+    /// Whether the library is wrong on purpose (or would be, but for a placebo), so that callbacks
+    /// are not to be used.
     pub fn library_is_broken(&self) -> bool {
         self.settings.broken.is_some_and(Break::is_inside)
     }
@@ -350,6 +367,13 @@ impl Run {
                 "{handlers} faults in signal handlers; the first with version {stamp}"
             ));
         }
+        let mut errors = self.errors.load(SeqCst) + handlers;
+        let panics = self.panics.load(SeqCst);
+        // Those of threads that were spawned here are among the faults.
+        if panics != 0 && errors == 0 {
+            errors = panics;
+            faults.push(format!("{panics} panics: see standard error"));
+        }
         let mut notes = lock(&self.notes).clone();
         let tallies = lock(&self.tallies);
         if !tallies.is_empty() {
@@ -363,7 +387,7 @@ impl Run {
             seconds: self.elapsed().as_secs_f64(),
             counts: self.counts(),
             threads: self.started.load(Relaxed),
-            errors: self.errors.load(SeqCst) + handlers,
+            errors,
             faults,
             notes,
             skipped,

@@ -19,6 +19,12 @@
 //! | [`supervisor`], [`progress`], [`report`] | processes, the terminal, the results |
 //!
 //! # A new scenario
+//! A thread of its own ([`Run::spawn`]) loops until [`engine::Thread::over`], counts what it verified
+//! ([`engine::Counter`]; nothing verified is an error), and hands what may be wrong to
+//! [`engine::Thread::check`]. Statistics are those of [`Run::domain`]. Callbacks are queued only
+//! unless [`Run::library_is_broken`]. If the fault that is injected can be refused by the system,
+//! count it: a scenario that did nothing must not pass.
+//!
 //! ```ignore
 //! //! What it is and what it is to show.
 //!

@@ -61,6 +61,12 @@ pub fn in_force() -> bool {
     IN_FORCE.load(Relaxed)
 }
 
+/// How many freed values were poisoned so far.
+pub fn poisoned() -> usize {
+    let counts = QUARANTINES.iter().map(|one| one.next.load(Relaxed));
+    counts.sum()
+}
+
 impl Quarantine {
     const fn new(words: usize) -> Self {
         Quarantine {

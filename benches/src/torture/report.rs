@@ -116,6 +116,16 @@ impl Outcome {
     pub fn errors(&self, settings: &Settings) -> String {
         let mut text = String::new();
         let Settings { seed, threads, .. } = settings;
+        let mut more = String::new();
+        if let Some(which) = settings.broken {
+            more += &format!(" --break {}", which.control().name);
+        }
+        if settings.placebo {
+            more += " --placebo";
+        }
+        if super::delays::BUILT && !settings.delays {
+            more += " --no-delays";
+        }
         let _ = writeln!(text, "error report");
         let _ = writeln!(text, "  scenario  {}", self.scenario);
         if let Some(which) = settings.broken {
@@ -124,7 +134,7 @@ impl Outcome {
         }
         let _ = writeln!(
             text,
-            "  again     --scenario {} --seed {seed} --threads {threads} --seconds {}",
+            "  again     --scenario {} --seed {seed} --threads {threads} --seconds {}{more}",
             self.scenario, settings.seconds
         );
         let _ = writeln!(
@@ -229,6 +239,7 @@ mod tests {
             seed: 7,
             threads: 2,
             broken: None,
+            placebo: false,
             delays: false,
         };
         let mut one = Outcome {
@@ -249,5 +260,8 @@ mod tests {
             text.contains("--seed 7") && text.contains("a fault"),
             "{text}"
         );
+        let broken = Some(super::super::breaks::Break::ReadsOn);
+        let text = report.scenarios[1].errors(&Settings { broken, ..settings });
+        assert!(text.contains("--break reads-on"), "{text}");
     }
 }

@@ -50,6 +50,11 @@ pub fn perform(task: &str) -> Result<bool, String> {
     Ok(good)
 }
 
+/// By which the user ends the program.
+const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+const BY_USER: &str = "interrupted";
+
 /// Set when the user wants an end.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -59,7 +64,7 @@ extern "C" fn interrupt(_: libc::c_int) {
 
 /// Interrupts end the program after what a scenario changed was put back.
 pub fn catch_interrupts() {
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+    for signal in SIGNALS {
         system::install(signal, interrupt);
     }
 }
@@ -173,7 +178,7 @@ fn follow(
             Err(RecvTimeoutError::Timeout) => {}
         }
         if interrupted() {
-            killed = Some("interrupted");
+            killed = Some(BY_USER);
         } else if start.elapsed() > limit {
             killed = Some("its process hangs");
         }
@@ -200,7 +205,12 @@ fn follow(
         ..Outcome::default()
     });
     outcome.counts.memory = outcome.counts.memory.max(peak);
-    if let Some(why) = killed {
+    // The terminal interrupts the process, too, which may have ended before it was killed.
+    let by_terminal = interrupted() && status.signal().is_some_and(|one| SIGNALS.contains(&one));
+    if killed == Some(BY_USER) || by_terminal {
+        // No fault of the library's.
+        outcome.notes.push(BY_USER.to_owned());
+    } else if let Some(why) = killed {
         outcome.fail(why.to_owned());
     } else if !(status.success() || (status.code() == Some(1) && outcome.errors != 0)) {
         let how = match status.signal() {

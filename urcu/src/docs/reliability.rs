@@ -13,7 +13,7 @@
 //! # What is promised
 //!
 //! A test that cannot fail proves nothing, so for each there is something deliberately wrong that it
-//! must notice.
+//! must notice. (`rcu-torture --break NAME --placebo` shows that it is this that is noticed.)
 //!
 //! | promise | tested by | which notices |
 //! |---|---|---|

@@ -49,6 +49,9 @@ fn shrink(thread: &mut Thread, cpuset: Option<Cpuset>) {
             std::thread::sleep(Duration::from_micros(500));
         }
     }
+    if affinities == 0 {
+        thread.run.fault(&thread.name, "no affinity ever changed");
+    }
     if cpuset.is_some() && sets == 0 {
         thread.run.fault(&thread.name, "the cpuset never changed");
     }
@@ -182,8 +185,10 @@ fn put_back() {
     }
     if own.exists() {
         if let Ok(path) = std::ffi::CString::new(own.as_os_str().as_encoded_bytes()) {
+            // Not where a link of that name leads: others may write to that folder.
+            let flags = libc::MNT_DETACH | libc::UMOUNT_NOFOLLOW;
             // SAFETY: the string ends with a zero and lives during the call.
-            unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
+            unsafe { libc::umount2(path.as_ptr(), flags) };
         }
         let _ = fs::remove_dir(&own);
     }

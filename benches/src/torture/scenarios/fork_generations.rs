@@ -26,6 +26,9 @@ const ROUNDS: u64 = 20;
 const READS: u64 = 200;
 
 fn run(run: &'static Run) -> Result<(), String> {
+    if run.library_is_broken() {
+        return Err("it queues callbacks, which a library that is wrong must not get".into());
+    }
     let places = run.places(run.domain(Domain::named("forked")), 2);
     readers::start(run, run.settings.threads, &places);
     updaters::start(run, 2, &places, &WAYS, Some(8));
@@ -142,7 +145,12 @@ fn child(thread: &Thread, inherited: &'static Place, generations: u32, hangs: bo
         Ok(ran.load(SeqCst) == ROUNDS)
     };
     match all() {
-        Err(_) => return SAW_A_FAULT,
+        Err(fault) => {
+            let number = GENERATIONS - generations + 1;
+            // Its parent gets the code alone.
+            eprintln!("a process of generation {number}: {fault}");
+            return SAW_A_FAULT;
+        }
         Ok(false) => return LOST_A_CALLBACK,
         Ok(true) => {}
     }

@@ -47,7 +47,9 @@ fn run(run: &'static Run) -> Result<(), String> {
         });
     }
     updaters::start(run, 1, &places, &WAYS, Some(6));
-    run.spawn("short-lived", short_lived);
+    if !run.library_is_broken() {
+        run.spawn("short-lived", short_lived);
+    }
     Ok(())
 }
 

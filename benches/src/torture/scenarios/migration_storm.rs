@@ -27,27 +27,36 @@ fn run(run: &'static Run) -> Result<(), String> {
 
 fn migrate(thread: &mut Thread, places: &[&'static Place]) {
     let cpus = system::cpus();
+    let mut moves = 0;
     while !thread.over() {
         let place = *thread.random.pick(places);
         for _ in 0..32 {
             let way = [(); 3].map(|()| *thread.random.pick(&cpus));
-            thread.check(travel(place, way));
+            thread.check(travel(place, way, &mut moves));
             thread.counter.read(2);
             readers::quick(thread, place, 64);
         }
         readers::long(thread, place, readers::LONG);
     }
+    if moves == 0 {
+        thread.run.fault(&thread.name, "was never moved");
+    }
+    thread.run.tally("moves inside sections", moves);
 }
 
-fn travel(place: &'static Place, way: [usize; 3]) -> Result<(), Fault> {
+/// Counts the moves from one CPU to another.
+fn travel(place: &'static Place, way: [usize; 3], moves: &mut u64) -> Result<(), Fault> {
+    let mut go = |from: usize, to: usize| {
+        *moves += u64::from(system::run_on(0, &[to]) && from != to);
+    };
     system::run_on(0, &way[..1]);
     let guard = place.domain().read_lock();
     let seen = place.look(&guard)?;
-    system::run_on(0, &way[1..2]);
+    go(way[0], way[1]);
     seen.whole()?;
     let inner = place.domain().read_lock();
     let second = place.look(&inner)?;
     drop(guard);
-    system::run_on(0, &way[2..]);
+    go(way[1], way[2]);
     second.whole()
 }

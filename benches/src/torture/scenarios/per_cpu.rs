@@ -100,6 +100,7 @@ impl Drop for Inside<'_> {
 
 #[derive(Default)]
 struct Stage {
+    seed: u64,
     subjects: Vec<Box<dyn Subject>>,
     gate: Gate,
     workers: Mutex<Vec<libc::pid_t>>,
@@ -116,7 +117,7 @@ extern "C" fn handler(_: libc::c_int) {
     if let Some(stage) = STAGE.get()
         && let Some(_inside) = stage.gate.enter()
     {
-        let mut random = Random::new(0, stage.handled.fetch_add(1, Relaxed));
+        let mut random = Random::new(!stage.seed, stage.handled.fetch_add(1, Relaxed));
         let subject = random.pick(&stage.subjects);
         if subject.in_handlers() {
             subject.work(&mut random);
@@ -127,7 +128,11 @@ extern "C" fn handler(_: libc::c_int) {
 }
 
 fn run(run: &'static Run) -> Result<(), String> {
-    if STAGE.set(Stage::default().filled(run)).is_err() {
+    let stage = Stage {
+        seed: run.settings.seed,
+        ..Stage::default()
+    };
+    if STAGE.set(stage.filled(run)).is_err() {
         return Err("it ran in this process before".into());
     }
     let stage = STAGE.get().ok_or("it was set")?;

@@ -39,6 +39,7 @@ pub(super) fn run(run: &'static Run) -> Result<(), String> {
         count: Rcu::new_in(0, domain),
         updates: AtomicU64::new(0),
     });
+    let poisoned = poison::poisoned();
     for _ in 0..run.settings.threads.max(2) {
         let cells = Arc::clone(&cells);
         run.spawn("reader", move |thread| reader(thread, &cells));
@@ -52,6 +53,11 @@ pub(super) fn run(run: &'static Run) -> Result<(), String> {
     }
     run.join();
     let (counted, updates) = (*cells.count.read(), cells.updates.load(Ordering::SeqCst));
+    // Of what the cells free, were it only the values that `replace` hands back: two for each stamp.
+    let poisoned = poison::poisoned() - poisoned;
+    if (poisoned as u64) < 2 * (cells.oldest.load(Ordering::SeqCst) - 1) {
+        run.fault("cells", format!("only {poisoned} values were poisoned"));
+    }
     if counted != updates {
         run.fault("counters", format!("{updates} updates have left {counted}"));
     }
@@ -117,7 +123,7 @@ fn reader(thread: &mut Thread, cells: &Cells) {
 
 fn replace(thread: &mut Thread, cells: &Cells) {
     // Where sequences are broken on purpose only a delay makes that likely.
-    let delayed = thread.run.broken(Break::PlainMembarrierSnapshot);
+    let delayed = thread.run.broken(Break::PlainMembarrierSnapshots);
     for stamp in 2.. {
         if thread.over() {
             return;
