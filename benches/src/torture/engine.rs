@@ -88,9 +88,8 @@ pub struct Run {
     more: Mutex<Counts>,
     errors: AtomicU64,
     faults: Mutex<Vec<String>>,
-    /// Faults in signal handlers, which cannot take locks; and the first one's version.
+    /// Faults in signal handlers, which cannot take locks.
     handler_errors: AtomicU64,
-    handler_stamp: AtomicU64,
     /// Anywhere: in callbacks, on the library's threads, ...
     panics: AtomicU64,
     notes: Mutex<Vec<String>>,
@@ -134,7 +133,6 @@ impl Run {
             errors: AtomicU64::new(0),
             faults: Mutex::default(),
             handler_errors: AtomicU64::new(0),
-            handler_stamp: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             notes: Mutex::default(),
             tallies: Mutex::default(),
@@ -281,13 +279,14 @@ impl Run {
     /// A fault in a signal handler. Async-signal-safe.
     #[cold]
     pub fn fault_in_handler(&self, fault: &Fault) {
-        if self.handler_errors.fetch_add(1, SeqCst) == 0
-            && let Fault::TooOld { stamp, .. }
-            | Fault::Reclaimed {
-                stamp: Some(stamp), ..
-            } = fault
-        {
-            self.handler_stamp.store(*stamp, SeqCst);
+        if self.handler_errors.fetch_add(1, SeqCst) == 0 {
+            // Formatted without allocating: a fault that is found by looking is numbers alone.
+            let mut text = [0; 256];
+            let mut rest = &mut text[..];
+            let _ = writeln!(rest, "in a signal handler: {fault}");
+            let length = 256 - rest.len();
+            // SAFETY: so many bytes of the text are there.
+            unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), length) };
         }
         self.over.store(true, SeqCst);
     }
@@ -362,9 +361,8 @@ impl Run {
         let mut faults = lock(&self.faults).clone();
         let handlers = self.handler_errors.load(SeqCst);
         if handlers != 0 {
-            let stamp = self.handler_stamp.load(SeqCst);
             faults.push(format!(
-                "{handlers} faults in signal handlers; the first with version {stamp}"
+                "{handlers} faults in signal handlers; the first is on standard error"
             ));
         }
         let mut errors = self.errors.load(SeqCst) + handlers;
