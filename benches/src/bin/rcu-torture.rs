@@ -26,7 +26,8 @@ mod program {
     ///
     /// Each scenario runs in a process of its own, one after the other, for the time that --seconds
     /// says. As root it also takes CPUs off line, makes a cpuset and uses real-time priorities; all of
-    /// that is put back. Exits with status 1 if there was an error, 2 if it could not run or was
+    /// that is put back. (Other cpusets of cgroup v1 lose a CPU for good that was off line: that is
+    /// the kernel's way.) Exits with status 1 if there was an error, 2 if it could not run or was
     /// interrupted.
     #[derive(Debug, Parser)]
     #[command(name = "rcu-torture")]

@@ -3,27 +3,30 @@
 use std::io;
 use std::time::Duration;
 
+/// As many CPUs as Linux can have. A `cpu_set_t` has 1024, which some machines exceed.
+type Mask = [u64; 128];
+
 /// The CPUs that the calling thread may use.
+///
+/// # Panics
+/// If the kernel does not say.
 pub fn cpus() -> Vec<usize> {
-    // SAFETY: an all-zero set is valid, and it has the size that the call is told.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
-        (0..libc::CPU_SETSIZE as usize)
-            .filter(|&cpu| libc::CPU_ISSET(cpu, &set))
-            .collect()
-    }
+    let mut mask: Mask = [0; _];
+    // SAFETY: a mask of the size that the call is told.
+    let known = unsafe { libc::sched_getaffinity(0, size_of_val(&mask), (&raw mut mask).cast()) };
+    assert_eq!(known, 0, "sched_getaffinity: {}", io::Error::last_os_error());
+    (0..size_of_val(&mask) * 8)
+        .filter(|cpu| mask[cpu / 64] >> (cpu % 64) & 1 != 0)
+        .collect()
 }
 
 /// Moves a thread (0: the calling one) to these CPUs alone. The kernel may refuse, if they went
 /// away.
 pub fn run_on(thread: libc::pid_t, cpus: &[usize]) -> bool {
-    // SAFETY: as in `cpus`.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        cpus.iter().for_each(|&cpu| libc::CPU_SET(cpu, &mut set));
-        libc::sched_setaffinity(thread, size_of_val(&set), &raw const set) == 0
-    }
+    let mut mask: Mask = [0; _];
+    cpus.iter().for_each(|cpu| mask[cpu / 64] |= 1 << (cpu % 64));
+    // SAFETY: a mask of the size that the call is told.
+    unsafe { libc::sched_setaffinity(thread, size_of_val(&mask), (&raw const mask).cast()) == 0 }
 }
 
 /// The calling thread's number.
