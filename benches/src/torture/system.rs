@@ -14,7 +14,8 @@ pub fn cpus() -> Vec<usize> {
     let mut mask: Mask = [0; _];
     // SAFETY: a mask of the size that the call is told.
     let known = unsafe { libc::sched_getaffinity(0, size_of_val(&mask), (&raw mut mask).cast()) };
-    assert_eq!(known, 0, "sched_getaffinity: {}", io::Error::last_os_error());
+    let error = io::Error::last_os_error();
+    assert_eq!(known, 0, "sched_getaffinity: {error}");
     (0..size_of_val(&mask) * 8)
         .filter(|cpu| mask[cpu / 64] >> (cpu % 64) & 1 != 0)
         .collect()
@@ -24,7 +25,8 @@ pub fn cpus() -> Vec<usize> {
 /// away.
 pub fn run_on(thread: libc::pid_t, cpus: &[usize]) -> bool {
     let mut mask: Mask = [0; _];
-    cpus.iter().for_each(|cpu| mask[cpu / 64] |= 1 << (cpu % 64));
+    cpus.iter()
+        .for_each(|cpu| mask[cpu / 64] |= 1 << (cpu % 64));
     // SAFETY: a mask of the size that the call is told.
     unsafe { libc::sched_setaffinity(thread, size_of_val(&mask), (&raw const mask).cast()) == 0 }
 }
