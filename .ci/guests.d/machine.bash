@@ -95,7 +95,7 @@ END
     delay-injection per-cpu mixed-readers cpu-hotplug"'
     cat <<'END'
 for scenario in $scenarios; do
-    run 100 torture-$scenario rcu-torture --seconds 2 --scenario $scenario
+    run 200 torture-$scenario rcu-torture --seconds 2 --patience 90 --scenario $scenario
 done
 END
 }

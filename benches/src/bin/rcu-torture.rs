@@ -56,6 +56,9 @@ mod program {
         /// Reader threads, where a scenario does not need so many [default: the CPUs]
         #[arg(long, value_name = "N")]
         threads: Option<usize>,
+        /// How long nothing may end before that is an error [default: 20, or 5 with --break]
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+        patience: Option<u64>,
         /// Use no delays inside the sequences, and do not build what they need
         #[arg(long)]
         no_delays: bool,
@@ -126,6 +129,10 @@ mod program {
             broken: control.map(|control| control.is),
             placebo: options.placebo,
             delays: delays::BUILT && !options.no_delays,
+            patience: options.patience.unwrap_or(match control {
+                Some(_) => 5,
+                None => 20,
+            }),
         };
         supervisor::catch_interrupts();
         println!("{}", Machine::probe().line());

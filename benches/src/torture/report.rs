@@ -241,6 +241,7 @@ mod tests {
             broken: None,
             placebo: false,
             delays: false,
+            patience: 20,
         };
         let mut one = Outcome {
             scenario: "one".into(),

@@ -1,6 +1,7 @@
 //! A handler forks and returns: the child goes on in the middle of an operation, while threads that it
 //! does not have are inside locks, or it waits for them.
 
+use std::fs;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -29,6 +30,14 @@ extern "C" fn forks(_: libc::c_int) {
     }
 }
 
+/// What a thread sleeps for, if it does so in a futex: not where it may be inside the heap, of which
+/// `fork` takes the locks. How long it has run, and how busy the machine is, would not tell.
+fn asleep(thread: libc::pid_t) -> Option<String> {
+    let call = fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).ok()?;
+    let is_futex = call.starts_with(&format!("{} ", libc::SYS_futex));
+    is_futex.then_some(call)
+}
+
 /// Does `act` in a thread of its own, which forks by a signal when it has slept for a while, if `act`
 /// is not over then. The child returns from `act`, and does `check`. `let_go` ends what `act` waits for
 /// in the parent.
@@ -43,16 +52,25 @@ fn fork_inside<'a>(
     thread::scope(|scope| {
         let actor = scope.spawn(|| {
             // SAFETY: no arguments.
-            started.send(unsafe { libc::pthread_self() }).unwrap();
+            let ids = unsafe { (libc::pthread_self(), libc::gettid()) };
+            started.send(ids).unwrap();
             act();
             if MADE.load(Ordering::SeqCst) == -1 {
                 child_does(check);
             }
             over.store(true, Ordering::SeqCst);
         });
-        let thread = start.recv().unwrap();
-        thread::sleep(Duration::from_millis(15));
-        let waits = !over.load(Ordering::SeqCst);
+        let (thread, id) = start.recv().unwrap();
+        let waits = loop {
+            let before = asleep(id);
+            thread::sleep(Duration::from_millis(5));
+            if over.load(Ordering::SeqCst) {
+                break false;
+            }
+            if before.is_some() && asleep(id) == before {
+                break true;
+            }
+        };
         if waits {
             // SAFETY: it is not joined yet.
             unsafe { libc::pthread_kill(thread, libc::SIGUSR2) };

@@ -21,6 +21,15 @@ pub(crate) fn length(default_milliseconds: u64) -> Duration {
         )
 }
 
+const DEADLINE: Duration = Duration::from_secs(40);
+
+/// `URCU_TEST_DEADLINE`, seconds, by its usual value: slow machines need more.
+fn slowness() -> f64 {
+    let seconds = env::var("URCU_TEST_DEADLINE").ok();
+    let seconds: Option<f64> = seconds.and_then(|seconds| seconds.parse().ok());
+    seconds.map_or(1.0, |seconds| seconds / DEADLINE.as_secs_f64())
+}
+
 /// Ends the process if a test does not end; dropped at the end of the test.
 pub(crate) struct Deadline {
     _over: Sender<()>,
@@ -28,11 +37,7 @@ pub(crate) struct Deadline {
 
 /// `test` is for the message. Hanging is the usual way in which a grace period goes wrong.
 pub(crate) fn deadline(test: &'static str) -> Deadline {
-    let seconds = env::var("URCU_TEST_DEADLINE")
-        .ok()
-        .and_then(|seconds| seconds.parse().ok())
-        .unwrap_or(40.0);
-    let limit = Duration::from_secs_f64(seconds) + 10 * length(100);
+    let limit = DEADLINE.mul_f64(slowness()) + 10 * length(100);
     let (sender, receiver) = mpsc::channel::<()>();
     thread::spawn(move || {
         if receiver.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
@@ -133,8 +138,8 @@ pub(crate) fn child(test: &str) -> Command {
     command
 }
 
-/// Runs a child process to its end, or kills it after `limit`. Its exit code (`None` for a signal)
-/// and its output.
+/// Runs a child process to its end, or kills it after `limit` (longer on slow machines). Its exit
+/// code (`None` for a signal) and its output.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> (Option<i32>, String) {
     let mut process = command
         .stdin(Stdio::null())
@@ -144,7 +149,9 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> (Option<i32>, Strin
         .expect("a child process");
     let mut output = process.stdout.take().expect("a pipe");
     let mut errors = process.stderr.take().expect("a pipe");
+    let limit = limit.mul_f64(slowness());
     let end = Instant::now() + limit;
+    let mut killed = String::new();
     let read = thread::spawn(move || {
         let mut text = Vec::new();
         let _ = output.read_to_end(&mut text);
@@ -161,6 +168,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> (Option<i32>, Strin
             None if Instant::now() > end => {
                 process.kill().expect("the child to die");
                 process.wait().expect("the child's status");
+                killed = format!("killed after {limit:?}\n");
                 break None;
             }
             None => thread::sleep(Duration::from_millis(2)),
@@ -168,6 +176,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> (Option<i32>, Strin
     };
     let mut text = read.join().expect("the child's output");
     text.extend(read_errors.join().expect("the child's errors"));
+    text.extend(killed.into_bytes());
     (code, String::from_utf8_lossy(&text).into_owned())
 }
 
