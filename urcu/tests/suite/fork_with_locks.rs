@@ -15,7 +15,7 @@ use crate::forked::{
     use_everything,
 };
 use crate::signals::install;
-use crate::support::{SetOnDrop, assert_child_passes, deadline};
+use crate::support::{SetOnDrop, assert_child_passes, cpus, deadline};
 
 /// Which of [`WAYS`] the handler takes.
 static WAY: AtomicUsize = AtomicUsize::new(0);
@@ -122,7 +122,8 @@ fn child_of_waits() {
             domain.barrier();
         }),
         ("room in a budget", |domain| {
-            (0..300).for_each(|_| domain.call(|| ()))
+            // More than find room in a page of each CPU.
+            (0..128 * (cpus().len() + 1)).for_each(|_| domain.call(|| ()))
         }),
     ];
     by_every_way(|| {
