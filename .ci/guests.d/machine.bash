@@ -127,16 +127,25 @@ emulate() {
         ;;
     esac
     if [ "$what" = single-step ]; then
-        rm -f "$log"*
+        rm -f "$log".*
         mkfifo "$log.in" "$log.out"
         monitor=(-chardev "pipe,id=monitor,path=$log" -mon chardev=monitor)
         step_when_up "$log" &
     fi
+    rm -f "$log"
+    unless_it_boots "$log" >/dev/null 2>&1 &
     timeout --foreground -k 5 "$limit" "${emulators[$arch]}" "${emulator[@]}" \
         -accel tcg,thread=multi "${monitor[@]}" -m 1024 "$@" -nographic -no-reboot -nodefaults \
-        -serial stdio -kernel "$kernel" -initrd "$initramfs" \
+        -pidfile "$log.pid" -serial stdio -kernel "$kernel" -initrd "$initramfs" \
         -append "console=$console $parameters" </dev/null 2>&1 | stdbuf -oL tr -d '\r' >"$log"
-    rm -f "$log.in" "$log.out"
+    kill $! 2>/dev/null || true
+    rm -f "$log.in" "$log.out" "$log.pid"
+}
+
+# unless_it_boots LOG: ends the emulator if the kernel hangs before anything of ours runs.
+unless_it_boots() {
+    sleep "$boot_limit"
+    grep -qs 'GUEST kernel=' "$1" || kill "$(cat "$1.pid")"
 }
 
 # step_when_up LOG: one instruction per translation block, when the guest has booted: that alone
