@@ -55,7 +55,8 @@ fn a_caller_drives_its_domain_alone() {
     let mut sum = 0;
     while sum < 300 {
         let now = domain.run_callbacks(10);
-        assert!(now <= 12, "{now}: more than asked for, in sixes");
+        // In sixes, of which the last may begin one short of ten.
+        assert!(now < 10 + 6, "{now}: more than asked for, in sixes");
         sum += now;
         assert_eq!(ran.load(Ordering::SeqCst), sum);
     }
