@@ -107,7 +107,7 @@ kernel() {
     image=$(depends "$name:$1" "$2" 'linux-image-[0-9][^ ,]*') || return 1
     for package in "${image/linux-image/linux-binary}" "$image"; do
         if folder=$(unpacked "$package:$1" "$2"); then
-            found=$(find "$folder" -name 'vmlinu[zx]*' -size +1M | head -1)
+            found=$(find "$folder" -name 'vmlinu[zx]*' -size +1M -print -quit)
             [ -n "$found" ] && echo "$found" && return
         fi
     done
@@ -118,7 +118,7 @@ kernel() {
 busybox() {
     local folder suite=bookworm
     [ "$1" = riscv64 ] && suite=trixie
-    folder=$(unpacked "busybox-static:$1" "$suite") && find "$folder" -path '*/bin/busybox' | head -1
+    folder=$(unpacked "busybox-static:$1" "$suite") && find "$folder" -path '*/bin/busybox' -print -quit
 }
 
 # prepare NUMBER ARCH SUITE VERSION WHAT: fetches what that guest needs; `images[NUMBER]`, or its

@@ -37,7 +37,7 @@ rust_source() {
     local release version folder suite=trixie-backports
     release=$(rustc --version | cut -d' ' -f2)
     version=$(our_apt apt-cache show rust-src:amd64 2>/dev/null |
-        sed -n "s/^Version: \(${release}[+-].*\)/\1/p" | head -1)
+        sed -n "s/^Version: \(${release}[+-].*\)/\1/p" | awk 'NR == 1')
     [ -n "$version" ] && folder=$(unpacked rust-src:amd64 "$suite" "$version") &&
         echo "$folder/usr/src/rustc-$release/library"
 }
