@@ -84,13 +84,17 @@ for test in /tests/*; do
 done
 END
     fi
-    cat <<'END'
+    # The RISC-V kernel locks up hard in qemu 7.2 when CPUs come and go.
+    [ "$arch" = riscv64 ] || cat <<'END'
 export TEST_CPU_HOTPLUG=1
 for test in cpu_hotplug suite; do
     run 150 "hotplug-$test" /tests/$test hotplug --nocapture
 done
+END
+    cat <<'END'
 scenarios=$(rcu-torture --list | sed '/^controls/,$d; s/^  \([^ ]*\).*/\1/p; d')
 END
+    [ "$arch" = riscv64 ] && echo 'scenarios=$(echo "$scenarios" | grep -vx cpu-hotplug)'
     [ "$short" = 1 ] && echo 'scenarios="steady guards snapshots signal-storm migration-storm
     delay-injection per-cpu mixed-readers cpu-hotplug"'
     cat <<'END'
@@ -208,7 +212,7 @@ report() {
         outcome="FAILED: $failures"
     elif [ "$results" != "$runs" ]; then
         outcome="FAILED: of $runs results $results can be read"
-    elif [ "$what" = tests ] && ! grep -q '^torture-cpu-hotplug| .*times off line' "$log"; then
+    elif [[ $what = tests && $arch != riscv64 ]] && ! grep -q '^torture-cpu-hotplug| .*times off line' "$log"; then
         outcome="FAILED: no CPU went off line in the torture"
     elif [ "${aborts:-0}" = 0 ]; then
         outcome="FAILED: nothing was ever aborted, so nothing was shown"

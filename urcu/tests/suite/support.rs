@@ -24,7 +24,7 @@ pub(crate) fn length(default_milliseconds: u64) -> Duration {
 const DEADLINE: Duration = Duration::from_secs(40);
 
 /// `URCU_TEST_DEADLINE`, seconds, by its usual value: slow machines need more.
-fn slowness() -> f64 {
+pub(crate) fn slowness() -> f64 {
     let seconds = env::var("URCU_TEST_DEADLINE").ok();
     let seconds: Option<f64> = seconds.and_then(|seconds| seconds.parse().ok());
     seconds.map_or(1.0, |seconds| seconds / DEADLINE.as_secs_f64())
