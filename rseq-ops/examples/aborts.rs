@@ -191,8 +191,8 @@ fn main() -> ExitCode {
     let plain = arguments.next().is_some_and(|word| word == "plain");
     let process = rseq_ops::process();
     println!(
-        "rseq: owner={:?} feature_size={} dense_index={}",
-        process.owner, process.feature_size, process.dense_index
+        "rseq: owner={:?} feature_size={} concurrency_ids={}",
+        process.owner, process.feature_size, process.concurrency_ids
     );
     if rseq_ops::current_thread().is_none() || membarrier::register().is_err() {
         println!("no restartable sequences here");

@@ -122,11 +122,17 @@ fn main() {
     let [missed_cid, missed_cpu, missed_cached] = &mut missed;
 
     if let Some(handle) = Handle::by_concurrency_id() {
-        let base = cid.base().addr();
+        let base = cid.base();
         ways.push(way!("mm_cid", |offset| {
-            // SAFETY: this thread's handle; the words are such sequences' alone.
-            let outcome = unsafe { ops::add::<{ SHIFT }>(handle, base + offset, 1) };
-            *missed_cid += u64::from(outcome != ops::Outcome::Committed);
+            // SAFETY: this thread's handle, which stays registered; the words are such sequences'
+            // alone, and there are some for the index.
+            let outcome = unsafe {
+                handle.current_index().map(|index| {
+                    let slot = base.byte_add((index as usize) << SHIFT).cast::<usize>();
+                    ops::add_at(handle, index, slot.byte_add(offset), 1, ops::Relaxed)
+                })
+            };
+            *missed_cid += u64::from(outcome != Some(ops::Outcome::Committed));
         }));
     }
     if let Some(handle) = Handle::by_cpu() {
@@ -137,7 +143,7 @@ fn main() {
             *missed_cpu += u64::from(outcome != ops::Outcome::Committed);
         }));
         // SAFETY: this thread's handle.
-        let mut index = unsafe { handle.current_index() };
+        let mut index = unsafe { handle.current_index() }.expect("memory for this CPU");
         let cached = &cached;
         let find = move |index: u32| {
             let slot = cached.get(index as usize).expect("a possible CPU");
@@ -151,7 +157,7 @@ fn main() {
             if outcome != ops::Outcome::Committed {
                 *missed_cached += 1;
                 // SAFETY: this thread's handle.
-                index = unsafe { handle.current_index() };
+                index = unsafe { handle.current_index() }.unwrap_or(index);
                 slot = find(index);
             }
         }));
@@ -159,7 +165,7 @@ fn main() {
         ways.push(way!("atomic", |offset| {
             // SAFETY: this thread's handle; the words are atomics, shared.
             let word = unsafe {
-                let index = handle.current_index() as usize;
+                let index = handle.current_index().unwrap_or(0) as usize;
                 &(*base.byte_add((index << SHIFT) + offset))[0]
             };
             word.fetch_add(1, Ordering::Relaxed);

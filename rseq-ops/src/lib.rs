@@ -41,6 +41,8 @@ mod arch;
 pub mod cpu;
 pub mod delay;
 pub mod features;
+#[cfg(sequences)]
+mod loader;
 pub mod membarrier;
 pub mod ops;
 pub mod percpu;

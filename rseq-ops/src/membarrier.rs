@@ -75,11 +75,12 @@ pub fn query() -> Result<i32, Refused> {
     call(abi::MEMBARRIER_QUERY)
 }
 
-/// Registers this process for [`barrier`] and [`restart`], to learn whether they are to be had.
-/// Idempotent. With many threads the kernel may take some milliseconds for it.
+/// Registers this process for [`barrier`] and [`restart`], and makes one of each, to learn whether
+/// they are to be had: a filter may grant the registration and deny what it is for. Idempotent. With
+/// many threads the kernel may take some milliseconds for it.
 ///
 /// # Errors
-/// [`Refused`] before Linux 5.10, or where a filter denies it.
+/// [`Refused`] before Linux 5.10, or where a filter denies any of it.
 ///
 /// ```
 /// match rseq_ops::membarrier::register() {
@@ -88,9 +89,21 @@ pub fn query() -> Result<i32, Refused> {
 /// }
 /// ```
 pub fn register() -> Result<(), Refused> {
-    call(abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED)?;
-    call(abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ)?;
-    Ok(())
+    [
+        abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED,
+        abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+        abi::MEMBARRIER_PRIVATE_EXPEDITED,
+        abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ,
+    ]
+    .into_iter()
+    .try_for_each(|command| {
+        // What memory was short for a moment decides nothing for the life of the process.
+        const TRIES: u32 = 16;
+        let answer = (1..TRIES)
+            .map(|_| call(command))
+            .find(|answer| *answer != Err(Refused(NO_MEMORY)));
+        answer.unwrap_or_else(|| call(command)).map(drop)
+    })
 }
 
 /// A full memory barrier on every CPU that runs a thread of this process, the caller's included.
@@ -168,3 +181,5 @@ fn registered(command: i32, register: i32) -> Result<(), Refused> {
 
 /// `EPERM` of Linux.
 const NOT_REGISTERED: i32 = 1;
+/// `ENOMEM` of Linux.
+const NO_MEMORY: i32 = 12;

@@ -2,18 +2,19 @@
 //!
 //! There are two families.
 //!
-//! **By stride**: the calling CPU's word is `base + (index << SHIFT)`, found inside the sequence:
-//! the index is the one of the [`Handle`], and `1 << SHIFT` bytes is the stride of the memory
-//! ([`crate::percpu::Area`]). These are the shortest.
+//! **By stride**: the calling CPU's word is `base + (cpu << SHIFT)`, found inside the sequence, and
+//! `1 << SHIFT` bytes is the stride of the memory ([`crate::percpu::Area`]). These are the shortest.
 //!
-//! On a thread that is not registered the index is negative, and the attempt is aborted.
+//! One unsigned comparison with the bound of the [`Handle`] aborts the attempt on a thread that is
+//! not registered (any more), whose CPU number is negative, and on a CPU beyond the bound, which has
+//! no word.
 //!
 //! | | in one sequence |
 //! |---|---|
 //! | [`add`] | `*word(base) += delta` |
 //! | [`add_through`] | `p = *source; *word(p) += 1` |
 //! | [`sub_if_current`] | `if *source == p { *word(p) -= 1 }` |
-//! | [`copy_through`] | `p = *source; *target = *p` (no index at all) |
+//! | [`copy_through`] | `p = *source; *target = *p` (no word; aborts without a registration) |
 //!
 //! **With an index**: the caller asks for its index ([`Handle::current_index`]), prepares pointers
 //! for it, and passes both. The sequence first compares the index with the thread's, and is given
@@ -29,9 +30,9 @@
 //! | [`add_at`] | `*word += delta` |
 //! | [`add_through_offset`] | `**(*source + offset) += delta` |
 //!
-//! The index is the CPU number ([`Handle::by_cpu`]) or the concurrency id
-//! ([`Handle::by_concurrency_id`]); [`crate::current_thread`] takes the second where there is one.
-//! One structure is used with one kind of index only.
+//! The index is the CPU number ([`Handle::by_cpu`], the same as [`crate::current_thread`]) or the
+//! concurrency id ([`Handle::by_concurrency_id`], which see for what it cannot tell). One structure
+//! is used with one kind of index only. The first family goes by CPU number whatever the handle.
 //!
 //! # Attempts
 //! An attempt is given up ([`Outcome::Aborted`]) when the kernel interrupts it. Callers try again
@@ -54,8 +55,9 @@
 //! sees. They are for those who look, or store, from elsewhere.
 //!
 //! # Safety of the sequences with an index
-//! * `handle` is the calling thread's (or the process's, where libc registers every thread), and
-//!   the thread is registered still.
+//! * `handle` is the calling thread's (or the process's, where libc registers threads), and
+//!   `index` comes from [`Handle::current_index`]. If the handle's index is the concurrency id, the
+//!   thread is registered still.
 //! * Words are aligned and valid for the reads and writes that the sequence makes if `index` is
 //!   the thread's index when it runs. If it is not, nothing but the thread's own area is touched.
 //! * A word that is stored to is stored to by sequences with the same kind of handle and the same
@@ -106,7 +108,10 @@ pub enum Popped {
 ///     let handle = Handle::by_cpu()?;
 ///     // SAFETY: this thread's handle; the word is this thread's alone.
 ///     Some(ops::retry(|| unsafe {
-///         ops::add_at(handle, handle.current_index(), word, 1, commit)
+///         match handle.current_index() {
+///             Some(index) => ops::add_at(handle, index, word, 1, commit),
+///             None => Outcome::Aborted,
+///         }
 ///     }))
 /// }
 /// let mut word = 0;
@@ -228,16 +233,17 @@ pub fn retry<A: Attempt>(mut attempt: impl FnMut() -> A) -> A {
 /// long as a plain increment).
 ///
 /// # Safety
-/// * `handle` is this process's and **the calling thread is registered**: either libc registers
-///   all, or [`crate::current_thread`] has answered on this thread; or `handle` is inert. On a
-///   thread without a registration the attempt is aborted, unless a signal handler registers the
-///   thread in the middle of it: it would commit unprotected then.
-/// * `source` is valid for reads and holds null or a pointer `p` such that for every index
-///   that this process can have, `p + (index << SHIFT)` is an aligned 8-byte word that is written
+/// * `handle` is this process's, or inert. On a thread without a registration the attempt is
+///   aborted, unless a signal handler **registers** the thread in the middle of it: it would commit
+///   unprotected then. So where this crate registers threads ([`crate::Owner::Own`]),
+///   [`crate::current_thread`] has answered on this thread before; where libc does, no handler
+///   calls `rseq(2)` by itself.
+/// * `source` is valid for reads and holds null or a pointer `p` such that for every index below the
+///   handle's bound, `p + (index << SHIFT)` is an aligned 8-byte word that is written
 ///   by such sequences alone, atomic loads aside.
 /// * What a replaced pointer pointed to stays valid until [`crate::membarrier::restart`].
 ///
-/// Cost: three loads, an addition and two stores, none of them atomic; no call.
+/// Cost: three loads, a comparison, an addition and two stores, none of them atomic; no call.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -455,12 +461,13 @@ pub const COPY_MAX: usize = 1024;
 /// contents of `target` are unspecified.
 ///
 /// # Safety
-/// * `handle`: as for [`add_through`], but not inert: there is no index to look at.
+/// * `handle`: as for [`add_through`], but not inert: no index is compared with the bound.
 /// * `source` is valid for reads and points to `size` bytes that stay valid and unchanged until
 ///   the pointer was replaced and [`crate::membarrier::restart`] has returned.
 /// * `target` is valid for writes of `size` bytes, and nobody else reads or writes there.
 ///
-/// Cost: three loads and two stores for a `size` of 8; no index is looked at.
+/// Cost: four loads, one of them for a test of the sign of the CPU number, and two stores for a
+/// `size` of 8.
 ///
 /// ```
 /// use std::ptr::null_mut;

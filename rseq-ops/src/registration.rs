@@ -14,6 +14,9 @@ use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 
 use crate::abi;
 use crate::arch;
+#[cfg(sequences)]
+use crate::loader;
+use crate::percpu;
 
 /// Who registers this process's threads.
 ///
@@ -36,16 +39,33 @@ pub enum Owner {
     Nobody,
 }
 
-/// Where a thread's `rseq_cs` and its index lie, relative to the thread pointer: the same for all
-/// threads, for the whole life of the process.
+/// Where a thread's rseq area lies, relative to the thread pointer, and which indexes have memory:
+/// the same for all threads, for the whole life of the process.
 ///
-/// The index is negative on a thread that is not registered.
+/// The CPU number is negative on a thread that is not registered, whoever did not register it or
+/// ended its registration. So one unsigned comparison with `bound`, which every sequence makes that
+/// finds its word by the CPU number, gives such a thread up as well as one on a CPU that has no
+/// memory.
+///
+/// ```
+/// use rseq_ops::{Handle, percpu::possible_cpus};
+///
+/// if let Some(handle) = Handle::by_cpu() {
+///     assert_eq!((handle.bound as usize, handle.index), (possible_cpus(), Handle::CPU));
+/// }
+/// if let Some(handle) = Handle::by_concurrency_id() {
+///     assert_eq!(handle.index, Handle::CONCURRENCY_ID);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle {
     /// Offset of `rseq_cs` from the thread pointer. Bytes.
     pub cs: isize,
-    /// Offset of the index (`mm_cid` or `cpu_id`) from the thread pointer. Bytes.
-    pub index: isize,
+    /// Sequences commit for indexes below this alone: [`crate::percpu::possible_cpus`], or 0.
+    pub bound: u32,
+    /// Which index the operations use that are given one: its offset from `rseq_cs`,
+    /// [`Handle::CPU`] or [`Handle::CONCURRENCY_ID`]. Bytes.
+    pub index: i32,
 }
 
 /// What holds for the whole process.
@@ -55,7 +75,7 @@ pub struct Handle {
 ///
 /// let process: Process = rseq_ops::process();
 /// assert_eq!(process.feature_size == 0, process.owner == Owner::Nobody);
-/// assert!(!process.dense_index || process.feature_size >= 28);
+/// assert!(!process.concurrency_ids || process.feature_size >= 28);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
@@ -63,8 +83,8 @@ pub struct Process {
     pub owner: Owner,
     /// Bytes of the area that the kernel fills: at least 20 where there is an owner.
     pub feature_size: u32,
-    /// Whether the index is the concurrency id, dense from 0, rather than the CPU number.
-    pub dense_index: bool,
+    /// Whether threads have a concurrency id: [`Handle::by_concurrency_id`].
+    pub concurrency_ids: bool,
 }
 
 /// The address of a thread's own area and its offset from the thread pointer.
@@ -76,48 +96,85 @@ pub(crate) struct OwnArea {
 }
 
 impl Handle {
-    /// The calling thread's handle with the CPU number as the index; registers the thread if that
-    /// is ours to do. `None` as for [`current_thread`]. Async-signal-safe.
+    /// The [`index`](Handle::index) of handles whose index is the CPU number.
+    pub const CPU: i32 = (abi::CPU_ID - abi::RSEQ_CS) as i32;
+    /// The [`index`](Handle::index) of handles whose index is the concurrency id.
+    pub const CONCURRENCY_ID: i32 = (abi::MM_CID - abi::RSEQ_CS) as i32;
+
+    /// Returns the calling thread's handle with the CPU number as the index; registers the thread
+    /// if that is ours to do. `None` as for [`current_thread`], which is the same. Async-signal-safe.
     ///
     /// ```
     /// use rseq_ops::{Handle, percpu::possible_cpus};
     ///
     /// if let Some(handle) = Handle::by_cpu() {
     ///     // SAFETY: this thread's handle.
-    ///     let cpu = unsafe { handle.current_index() };
-    ///     assert!((cpu as usize) < possible_cpus());
+    ///     if let Some(cpu) = unsafe { handle.current_index() } {
+    ///         assert!((cpu as usize) < possible_cpus());
+    ///     }
     /// }
     /// ```
     #[inline]
     pub fn by_cpu() -> Option<Self> {
-        registered().then(|| at(AREA.load(Ordering::Relaxed), false))
+        current_thread()
     }
 
-    /// The calling thread's handle with the concurrency id as the index: `None` also where the
-    /// kernel has none (before Linux 6.3). Async-signal-safe.
+    /// Returns the calling thread's handle with the concurrency id (`mm_cid`) as the index of the
+    /// operations that are given one. `None` without a registration, and where the kernel has no
+    /// such id (before Linux 6.3). Async-signal-safe.
+    ///
+    /// The ids are dense from 0 as long as the process has fewer threads than there are CPUs. Linux
+    /// 6.19 no longer makes them dense again after there were more; and who scans all indexes looks
+    /// at as many either way. So everything else in this crate goes by CPU number, which tells
+    /// something that the id does not:
+    ///
+    /// # Safety of what is done with it
+    /// At the end of a registration the kernel sets the id to **0**, not to a negative number: on a
+    /// thread whose registration somebody ends, the sequences cannot see that they are not
+    /// protected. [`Handle::current_index`] looks. From there to the sequence's end the caller
+    /// answers for it that nobody ends the registration, say in a signal handler; and so does who
+    /// keeps an index for later.
     ///
     /// ```
     /// // Dense from 0 where there is such an index, else one number for each CPU.
     /// let handle = rseq_ops::Handle::by_concurrency_id().or_else(rseq_ops::Handle::by_cpu);
-    /// assert_eq!(handle, rseq_ops::current_thread());
+    /// assert_eq!(handle.is_some(), rseq_ops::current_thread().is_some());
     /// ```
     #[inline]
     pub fn by_concurrency_id() -> Option<Self> {
-        let handle = current_thread()?;
-        has_concurrency_id().then_some(handle)
+        let (area, _) = registered()?;
+        has_concurrency_id().then(|| at(area, Handle::CONCURRENCY_ID))
     }
 
-    /// The index as it is now: what the sequences of [`crate::ops`] that take an index compare
-    /// with. It may be another one by the time this returns. One load, async-signal-safe.
+    /// Returns the index as it is now: what the sequences of [`crate::ops`] that take an index
+    /// compare with. It may be another one by the time this returns. `None` on a thread that has
+    /// no registration (any more), and where the index is not below the [`bound`](Handle::bound):
+    /// there the caller takes its other way. Two loads, async-signal-safe.
     ///
     /// # Safety
-    /// The handle is the calling thread's (or the process's, where libc registers every thread).
+    /// The handle is the calling thread's (or the process's, where libc registers threads).
     #[inline(always)]
-    pub unsafe fn current_index(self) -> u32 {
-        // SAFETY: the caller's: the word is in this thread's area.
-        unsafe { arch::thread_word(self.index) }
+    pub unsafe fn current_index(self) -> Option<u32> {
+        // SAFETY: the caller's: both words are in this thread's area.
+        let (cpu, index) = unsafe {
+            (
+                arch::thread_word(self.cs + Handle::CPU as isize),
+                arch::thread_word(self.cs + self.index as isize),
+            )
+        };
+        ((cpu as i32) >= 0 && index < self.bound).then_some(index)
+    }
+
+    /// Offset of the index from the thread pointer. Bytes.
+    #[cfg(all(sequences, target_arch = "x86_64"))]
+    #[inline(always)]
+    pub(crate) fn index_offset(self) -> isize {
+        self.cs + self.index as isize
     }
 }
+
+// The sequences have these distances in their text.
+const _: () = assert!(Handle::CPU == -4 && Handle::CONCURRENCY_ID == 16);
 
 const UNKNOWN: u32 = 0;
 const LIBC: u32 = 1;
@@ -146,7 +203,7 @@ pub fn process() -> Process {
     Process {
         owner,
         feature_size,
-        dense_index: feature_size as usize >= abi::MM_CID_FEATURE_SIZE,
+        concurrency_ids: feature_size as usize >= abi::MM_CID_FEATURE_SIZE,
     }
 }
 
@@ -161,11 +218,14 @@ fn owner() -> Owner {
     }
 }
 
-/// The calling thread's handle; registers the thread if that is ours to do. `None` where the
-/// thread has no registration: not in this process, refused, somebody else's, or already ended
-/// (in a destructor of thread-local data that runs after ours). Async-signal-safe.
+/// Returns the calling thread's handle; registers the thread if that is ours to do. `None` where the
+/// thread has no registration: not in this process, refused, somebody else's, or ended (in a
+/// destructor of thread-local data that runs after ours; by whoever calls `rseq(2)` with
+/// `RSEQ_FLAG_UNREGISTER`, after which glibc registers none of the threads either that the thread
+/// creates). `None` also while the thread runs on a CPU that has no memory, because
+/// [`possible_cpus`](crate::percpu::possible_cpus) was told of fewer. Async-signal-safe.
 ///
-/// Cost: three loads where libc registers; at a thread's first call some microseconds where this crate
+/// Cost: four loads where libc registers; at a thread's first call some microseconds where this crate
 /// does.
 ///
 /// ```
@@ -176,22 +236,32 @@ fn owner() -> Owner {
 /// ```
 #[inline]
 pub fn current_thread() -> Option<Handle> {
-    registered().then(|| at(AREA.load(Ordering::Relaxed), has_concurrency_id()))
+    let (area, cpu) = registered()?;
+    let handle = at(area, Handle::CPU);
+    (cpu < handle.bound).then_some(handle)
 }
 
-/// Whether the calling thread is registered; registers it if that is ours to do. Whoever gets a
-/// yes finds [`AREA`].
+/// The calling thread's area and its CPU, if it is registered; registers it if that is ours to do.
 #[inline]
-fn registered() -> bool {
-    match owner() {
+fn registered() -> Option<(isize, u32)> {
+    let ours_to_do_and_done = match owner() {
         Owner::Libc => true,
         Owner::Own => own::current_thread(),
         Owner::Nobody => false,
+    };
+    if !ours_to_do_and_done {
+        return None;
     }
+    // Relaxed: the owner was acquired.
+    let area = AREA.load(Ordering::Relaxed);
+    // SAFETY: every thread has an area there, registered or not.
+    let cpu = unsafe { arch::thread_word(area + abi::CPU_ID) };
+    // Negative: its creator had no registration, or somebody has ended it.
+    ((cpu as i32) >= 0).then_some((area, cpu))
 }
 
-/// The handle of this process's threads. On a thread without a registration, sequences with it
-/// abort; [`current_thread`] registers a thread that is to be registered. Async-signal-safe.
+/// Returns the handle of this process's threads. On a thread without a registration, sequences with
+/// it abort; [`current_thread`] registers a thread that is to be registered. Async-signal-safe.
 ///
 /// ```
 /// use rseq_ops::{current_thread, registration};
@@ -202,7 +272,7 @@ fn registered() -> bool {
 /// ```
 pub fn handle() -> Handle {
     process();
-    area().map_or_else(inert, |area| at(area, has_concurrency_id()))
+    area().map_or_else(inert, |area| at(area, Handle::CPU))
 }
 
 fn has_concurrency_id() -> bool {
@@ -218,16 +288,16 @@ pub(crate) fn area() -> Option<isize> {
     (area != AREA_UNKNOWN).then_some(area)
 }
 
-fn at(area: isize, dense: bool) -> Handle {
-    let index = if dense { abi::MM_CID } else { abi::CPU_ID };
+fn at(area: isize, index: i32) -> Handle {
     Handle {
         cs: area + abi::RSEQ_CS,
-        index: area + index,
+        bound: percpu::possible_cpus() as u32, // At most 65,536.
+        index,
     }
 }
 
-/// A handle with which sequences abort on every thread: it points into memory of the calling
-/// thread that the kernel never looks at. Async-signal-safe.
+/// Returns a handle with which sequences abort on every thread: no index is below its bound, and it
+/// points into memory of the calling thread that the kernel never looks at. Async-signal-safe.
 ///
 /// ```
 /// use rseq_ops::{ops::{self, Outcome}, registration};
@@ -245,7 +315,8 @@ pub fn inert() -> Handle {
     let scratch = 0;
     Handle {
         cs: scratch,
-        index: scratch + 8,
+        bound: 0,
+        index: Handle::CPU,
     }
 }
 
@@ -287,7 +358,7 @@ fn look() -> (Owner, u32, isize, usize) {
 fn look() -> (Owner, u32, isize, usize) {
     // SAFETY: reads the auxiliary vector, which never changes.
     let kernel = unsafe { libc::getauxval(abi::AT_RSEQ_FEATURE_SIZE) } as usize;
-    if let Some((offset, size)) = arch::libc_offset()
+    if let Some((offset, size)) = loader::offset_and_size()
         && size != 0
     {
         return (Owner::Libc, LIBC, offset, decode(size as usize, kernel));
@@ -318,16 +389,42 @@ mod own {
 
     use crate::{abi, arch};
 
+    /// What an area has room for, and how it is aligned. Bytes.
+    const ROOM: usize = 64;
+    const ALIGNMENT: usize = 64;
+
     /// Not tried yet. The state of a thread is a word behind its area.
     const NEW: u32 = 0;
-    /// Registered with the length `REGISTERED + n` stands for: [`LENGTHS`]`[n]`.
+    /// Registered with the length `REGISTERED + n` stands for: [`lengths`]`()[n]`.
     const REGISTERED: u32 = 1;
     /// Never again: refused, or ended before the thread's memory goes.
     const OVER: u32 = 3;
     /// Where the state lies. Bytes from the start of the area.
-    const STATE: usize = 64;
-    /// Lengths to register with: what the kernel of today wants, else the original.
-    const LENGTHS: [usize; 2] = [64, abi::ORIGINAL_SIZE];
+    const STATE: usize = ROOM;
+
+    /// Lengths to register with: all that the kernel fills, else the original.
+    fn lengths() -> [usize; 2] {
+        // SAFETY: reads the auxiliary vector, which never changes.
+        let (size, alignment) = unsafe {
+            (
+                libc::getauxval(abi::AT_RSEQ_FEATURE_SIZE),
+                libc::getauxval(abi::AT_RSEQ_ALIGN),
+            )
+        };
+        lengths_for(size as usize, alignment as usize)
+    }
+
+    /// From Linux 7.1 on a registration of the original length takes slower ways in the kernel than a
+    /// longer one, and one of fewer bytes than the kernel fills is refused. A kernel that wants more
+    /// than an area has room for gets the original.
+    pub(super) fn lengths_for(size: usize, alignment: usize) -> [usize; 2] {
+        let wanted = size.max(64);
+        if wanted <= ROOM && alignment <= ALIGNMENT {
+            [wanted, abi::ORIGINAL_SIZE]
+        } else {
+            [abi::ORIGINAL_SIZE; 2]
+        }
+    }
 
     /// The key whose destructor ends a thread's registration, plus 1; 0 is none yet.
     static KEY: AtomicU32 = AtomicU32::new(0);
@@ -415,7 +512,7 @@ mod own {
             }
             let mut found = OVER;
             if let Some(key) = key() {
-                for (n, length) in LENGTHS.into_iter().enumerate() {
+                for (n, length) in lengths().into_iter().enumerate() {
                     if rseq(area, length, 0).is_ok() {
                         found = REGISTERED + n as u32;
                         break;
@@ -450,12 +547,12 @@ mod own {
     fn end(area: usize, state: u32) {
         if let Some(length) = state
             .checked_sub(REGISTERED)
-            .and_then(|n| LENGTHS.get(n as usize))
+            .and_then(|n| lengths().get(n as usize).copied())
         {
             // The kernel leaves `cpu_id` at -1 and `mm_cid` at 0; now the area is ours, and both
             // say that the thread is not registered. A refusal cannot be mended: the thread's
             // memory is about to go either way.
-            if rseq(area, *length, abi::FLAG_UNREGISTER).is_ok() {
+            if rseq(area, length, abi::FLAG_UNREGISTER).is_ok() {
                 let mm_cid = area.wrapping_add_signed(abi::MM_CID);
                 // SAFETY: within the calling thread's own area, aligned; signals are blocked.
                 unsafe { ptr::with_exposed_provenance_mut::<i32>(mm_cid).write_volatile(-1) };
@@ -500,6 +597,19 @@ mod tests {
         assert_eq!(decode(32, 33), 32); // an original area on Linux 7.0
         assert_eq!(decode(33, 33), 33); // glibc that follows the kernel
         assert_eq!(decode(28, 28), 28);
+    }
+
+    #[cfg(sequences)]
+    #[test]
+    fn our_own_registration_is_as_long_as_the_kernel_wants_it() {
+        use super::own::lengths_for;
+        assert_eq!(lengths_for(0, 0), [64, 32]); // Linux 6.1, which refuses the first
+        assert_eq!(lengths_for(28, 32), [64, 32]); // Linux 6.12
+        assert_eq!(lengths_for(33, 64), [64, 32]); // Linux 7.0
+        assert_eq!(lengths_for(64, 64), [64, 32]);
+        // More than there is room for.
+        assert_eq!(lengths_for(65, 128), [32, 32]);
+        assert_eq!(lengths_for(33, 128), [32, 32]);
     }
 
     #[test]

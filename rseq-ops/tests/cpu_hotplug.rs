@@ -86,7 +86,7 @@ fn sums_stay_exact_and_restarts_end_under_hotplug() {
                     if let Some(handle) = rseq_ops::current_thread() {
                         // SAFETY: this thread's handle.
                         let index = unsafe { handle.current_index() };
-                        assert!((index as usize) < possible_cpus());
+                        assert!(index.is_some_and(|index| (index as usize) < possible_cpus()));
                     }
                 }
                 expected.fetch_add(added, Relaxed);

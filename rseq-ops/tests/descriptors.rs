@@ -58,9 +58,10 @@ fn every_operation() {
             let _ = ops::add_through_offset(handle, index, &raw const words[2], 0, 1, commit);
         }
     }
-    if let Some(handle) = current_thread() {
+    if let Some(handle) = current_thread()
         // SAFETY: this thread's handle.
-        let index = unsafe { handle.current_index() };
+        && let Some(index) = unsafe { handle.current_index() }
+    {
         with_index(handle, index, &mut [0; 4], Relaxed);
         with_index(handle, index, &mut [0; 4], Release);
         let area = rseq_ops::percpu::Area::new(0, 128).unwrap();

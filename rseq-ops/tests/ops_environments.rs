@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
-use rseq_ops::{Handle, Owner, abi, cpu};
+use rseq_ops::{Handle, Owner, abi, cpu, membarrier};
 
 /// Which environment this process is in, if it was started by a test.
 const INSIDE: &str = "RSEQ_OPS_TEST_INSIDE";
@@ -19,6 +19,16 @@ fn inside(name: &str) -> bool {
 /// Runs the test `name` of this program in a new process, with libc's registration off and with
 /// these system calls refused.
 fn again(name: &str, libc_registers: bool, calls: &'static [libc::c_long], errno: i32) {
+    again_in(name, libc_registers, move || refused::refuse(calls, errno));
+}
+
+/// Runs the test `name` of this program in a new process, with libc's registration off and after
+/// `prepare`, which makes system calls alone.
+fn again_in(
+    name: &str,
+    libc_registers: bool,
+    prepare: impl Fn() -> std::io::Result<()> + Send + Sync + 'static,
+) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args([name, "--exact", "--nocapture"])
@@ -27,7 +37,7 @@ fn again(name: &str, libc_registers: bool, calls: &'static [libc::c_long], errno
         command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
     }
     // SAFETY: only system calls happen between fork and exec.
-    unsafe { command.pre_exec(move || refused::refuse(calls, errno)) };
+    unsafe { command.pre_exec(prepare) };
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
@@ -82,6 +92,43 @@ fn without_any_call_there_still_is_an_answer() {
         calls,
         libc::ENOSYS,
     );
+}
+
+/// A filter may grant the registration and refuse what it is for.
+#[test]
+fn a_barrier_that_is_refused_after_its_registration_is_not_made() {
+    const NAME: &str = "a_barrier_that_is_refused_after_its_registration_is_not_made";
+    if inside(NAME) {
+        // SAFETY: three integers.
+        let registered = unsafe {
+            libc::syscall(
+                libc::SYS_membarrier,
+                abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+                0,
+                0,
+            )
+        };
+        assert_eq!(registered, 0, "the filter lets registrations pass");
+        let refused = Err(membarrier::Refused(libc::EPERM));
+        assert_eq!(membarrier::restart(), refused);
+        assert_eq!(membarrier::barrier(), refused);
+        assert_eq!(membarrier::register(), refused);
+        let stack = rseq_ops::percpu::Stack::<u32>::new().unwrap();
+        let mut node = rseq_ops::percpu::Node::new(7);
+        stack.push(&mut node);
+        assert_eq!(stack.take_all().unwrap().count(), 1, "by its locks");
+        return;
+    }
+    if !rseq_ops::features().membarrier.restart() {
+        return println!("no membarrier here to be refused");
+    }
+    again_in(NAME, true, || {
+        let commands = [
+            abi::MEMBARRIER_PRIVATE_EXPEDITED,
+            abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ,
+        ];
+        refused::refuse_commands(libc::SYS_membarrier, commands, libc::EPERM)
+    });
 }
 
 /// The word of a thread with a registration of our own, with somebody else's, and at its end.

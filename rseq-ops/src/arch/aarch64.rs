@@ -34,7 +34,7 @@ use core::arch::{asm, global_asm};
 use crate::ops::Outcome;
 use crate::registration::Handle;
 
-/// Stores the descriptor's address into `rseq_cs`. Leaves the thread pointer in `{tp}`.
+/// Stores the descriptor's address into `rseq_cs`. Leaves the address of that in `{area}`.
 macro_rules! arm {
     ($scratch:literal) => {
         concat!(
@@ -43,7 +43,8 @@ macro_rules! arm {
              9: .long 0, 0
              .quad 2f, 3f - 2f, 4f
              .popsection
-             mrs {tp}, tpidr_el0
+             mrs {area}, tpidr_el0
+             add {area}, {area}, {cs}
              adrp {",
             $scratch,
             "}, 9b
@@ -54,7 +55,7 @@ macro_rules! arm {
             "}, :lo12:9b
              str {",
             $scratch,
-            "}, [{tp}, {cs}]"
+            "}, [{area}]"
         )
     };
 }
@@ -119,17 +120,30 @@ macro_rules! delay {
     };
 }
 
-/// Loads the index into `{word}`; a negative one aborts. Label 4 is too far for `tbnz`.
+/// Loads the index into `{word}`; aborts where it is not below `{bound}`: see `x86_64`. Label 4 is
+/// too far for a conditional branch.
 macro_rules! load_index {
     () => {
-        "ldr {word:w}, [{tp}, {index}]
-         tbz {word:w}, #31, 5f
+        "ldur {word:w}, [{area}, #-4]
+         cmp {word:w}, {bound:w}
+         b.lo 5f
          b 4f
          5:"
     };
 }
 
-/// `asm!`, with what every sequence needs: the handle's `cs`, the thread pointer, the signature,
+/// Aborts on a thread without a registration, for the sequences that need no index. Changes
+/// `{value}`.
+macro_rules! check_registration {
+    () => {
+        "ldur {value:w}, [{area}, #-4]
+         tbz {value:w}, #31, 5f
+         b 4f
+         5:"
+    };
+}
+
+/// `asm!`, with what every sequence needs: the handle's `cs`, the address it leads to, the signature,
 /// the linker's registers, and those of the delay loops where there are any.
 macro_rules! sequence {
     ($handle:ident, $($body:tt)+) => {
@@ -137,7 +151,7 @@ macro_rules! sequence {
         asm!(
             $($body)+,
             cs = in(reg) $handle.cs,
-            tp = out(reg) _,
+            area = out(reg) _,
             signature = const crate::abi::SIGNATURE,
             delay = out(reg) _,
             delays = in(reg) &raw const crate::delay::LOOPS,
@@ -148,7 +162,7 @@ macro_rules! sequence {
         asm!(
             $($body)+,
             cs = in(reg) $handle.cs,
-            tp = out(reg) _,
+            area = out(reg) _,
             signature = const crate::abi::SIGNATURE,
             out("x16") _,
             out("x17") _
@@ -189,7 +203,7 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(
             "3:",
             on_abort!("mov {pointer}, xzr", "b 3b"),
             source = in(reg) source,
-            index = in(reg) handle.index,
+            bound = in(reg) handle.bound,
             shift = const SHIFT,
             pointer = out(reg) pointer,
             word = out(reg) _,
@@ -231,7 +245,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
             aborted = label { return Outcome::Aborted },
             source = in(reg) source,
             expected = in(reg) expected,
-            index = in(reg) handle.index,
+            bound = in(reg) handle.bound,
             shift = const SHIFT,
             word = out(reg) _,
             value = out(reg) _
@@ -263,7 +277,7 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
             aborted = label { return Outcome::Aborted },
             base = in(reg) base,
             delta = in(reg) delta,
-            index = in(reg) handle.index,
+            bound = in(reg) handle.bound,
             shift = const SHIFT,
             word = out(reg) _,
             value = out(reg) _
@@ -280,6 +294,7 @@ macro_rules! copy_one {
             $handle,
             arm!("pointer"),
             "2:",
+            check_registration!(),
             load_pointer!(),
             delay!(4),
             $load,
@@ -303,6 +318,7 @@ macro_rules! copy_words {
             $handle,
             arm!("pointer"),
             "2:",
+            check_registration!(),
             load_pointer!(),
             delay!(4),
             $(
@@ -365,6 +381,7 @@ pub(crate) unsafe fn copy_through(
                     handle,
                     arm!("pointer"),
                     "2:",
+                    check_registration!(),
                     load_pointer!(),
                     delay!(4),
                     // Words while eight bytes are left, then bytes. The registers that count are
@@ -459,17 +476,19 @@ pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
     word
 }
 
-/// libc's `__rseq_offset` and `__rseq_size`, where it has them (glibc 2.35).
-pub(crate) fn libc_offset() -> Option<(isize, u32)> {
+/// The addresses of libc's `__rseq_offset` and `__rseq_size` where they are linked into this program
+/// or library, else null: see [`crate::loader`].
+pub(crate) fn linked_symbols() -> (*const isize, *const u32) {
     let offset: *const isize;
     let size: *const u32;
-    // SAFETY: the symbols are weak, so their entries in the GOT are addresses or null. Reading
-    // them there needs no lock and no allocation, unlike `dlsym`.
+    // SAFETY: loads two entries of the GOT: the symbols are weak, so they are addresses or null.
     unsafe {
         asm!(
-            // Here, so that they are weak in every object that refers to them.
+            // Here, so that they are weak and hidden in every object that refers to them.
             ".weak __rseq_offset",
             ".weak __rseq_size",
+            ".hidden __rseq_offset",
+            ".hidden __rseq_size",
             "adrp {offset}, :got:__rseq_offset",
             "ldr {offset}, [{offset}, :got_lo12:__rseq_offset]",
             "adrp {size}, :got:__rseq_size",
@@ -478,10 +497,6 @@ pub(crate) fn libc_offset() -> Option<(isize, u32)> {
             size = out(reg) size,
             options(pure, readonly, nostack, preserves_flags)
         );
-        if offset.is_null() || size.is_null() {
-            None
-        } else {
-            Some((*offset, *size))
-        }
     }
+    (offset, size)
 }

@@ -59,4 +59,6 @@ pub(crate) use data_portable::*;
 pub(crate) use portable::*;
 
 #[cfg(all(test, sequences))]
+mod area_tests;
+#[cfg(all(test, sequences))]
 mod tests;

@@ -16,7 +16,7 @@ use core::arch::{asm, global_asm};
 use crate::ops::Outcome;
 use crate::registration::Handle;
 
-/// Stores the descriptor's address into `rseq_cs`.
+/// Stores the descriptor's address into `rseq_cs`. Leaves the address of that in `{at}`.
 macro_rules! arm {
     () => {
         ".pushsection __rseq_cs, \"aw\"
@@ -52,12 +52,22 @@ macro_rules! load_pointer {
     };
 }
 
-/// Loads the index into `{word}`; a negative one aborts.
+/// Loads the index into `{word}`; aborts where it is not below `{bound}`: see `x86_64`. `lw` extends
+/// the sign, so that a negative index is beyond every bound here too.
 macro_rules! load_index {
     () => {
-        "add {at}, tp, {index}
-         lw {word}, 0({at})
-         bgez {word}, 5f
+        "lw {word}, -4({at})
+         bltu {word}, {bound}, 5f
+         jump 4f, {scratch}
+         5:"
+    };
+}
+
+/// Aborts on a thread without a registration, for the sequences that need no index.
+macro_rules! check_registration {
+    () => {
+        "lw {scratch}, -4({at})
+         bgez {scratch}, 5f
          jump 4f, {scratch}
          5:"
     };
@@ -153,7 +163,7 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(
             "3:",
             on_abort!("li {pointer}, 0", "jump 3b, {scratch}"),
             source = in(reg) source,
-            index = in(reg) handle.index,
+            bound = in(reg) handle.bound as usize,
             shift = const SHIFT,
             pointer = out(reg) pointer,
             word = out(reg) _,
@@ -197,7 +207,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
             aborted = label { return Outcome::Aborted },
             source = in(reg) source,
             expected = in(reg) expected,
-            index = in(reg) handle.index,
+            bound = in(reg) handle.bound as usize,
             shift = const SHIFT,
             word = out(reg) _,
             value = out(reg) _
@@ -230,7 +240,7 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
             aborted = label { return Outcome::Aborted },
             base = in(reg) base,
             delta = in(reg) delta,
-            index = in(reg) handle.index,
+            bound = in(reg) handle.bound as usize,
             shift = const SHIFT,
             word = out(reg) _,
             value = out(reg) _
@@ -247,6 +257,7 @@ macro_rules! copy_one {
             $handle,
             arm!(),
             "2:",
+            check_registration!(),
             load_pointer!(),
             delay!(4),
             $load,
@@ -270,6 +281,7 @@ macro_rules! copy_words {
             $handle,
             arm!(),
             "2:",
+            check_registration!(),
             load_pointer!(),
             delay!(4),
             $(
@@ -332,6 +344,7 @@ pub(crate) unsafe fn copy_through(
                     handle,
                     arm!(),
                     "2:",
+                    check_registration!(),
                     load_pointer!(),
                     delay!(4),
                     // Words while eight bytes are left, then bytes. The registers that count are
@@ -429,27 +442,25 @@ pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
     word
 }
 
-/// libc's `__rseq_offset` and `__rseq_size`, where it has them (glibc 2.35).
-pub(crate) fn libc_offset() -> Option<(isize, u32)> {
+/// The addresses of libc's `__rseq_offset` and `__rseq_size` where they are linked into this program
+/// or library, else null: see [`crate::loader`].
+pub(crate) fn linked_symbols() -> (*const isize, *const u32) {
     let offset: *const isize;
     let size: *const u32;
-    // SAFETY: the symbols are weak, so their entries in the GOT are addresses or null. Reading
-    // them there needs no lock and no allocation, unlike `dlsym`.
+    // SAFETY: loads two entries of the GOT: the symbols are weak, so they are addresses or null.
     unsafe {
         asm!(
-            // Here, so that they are weak in every object that refers to them.
+            // Here, so that they are weak and hidden in every object that refers to them.
             ".weak __rseq_offset",
             ".weak __rseq_size",
+            ".hidden __rseq_offset",
+            ".hidden __rseq_size",
             "lga {offset}, __rseq_offset",
             "lga {size}, __rseq_size",
             offset = out(reg) offset,
             size = out(reg) size,
             options(pure, readonly, nostack, preserves_flags)
         );
-        if offset.is_null() || size.is_null() {
-            None
-        } else {
-            Some((*offset, *size))
-        }
     }
+    (offset, size)
 }

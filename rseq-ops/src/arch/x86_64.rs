@@ -6,7 +6,9 @@
 //! behind its signature, which is the operand of an `ud1` so that disassemblers stay in step.
 //! Nothing disarms: a descriptor whose range the thread has left is ignored by the kernel.
 //!
-//! A negative index aborts: that is what threads without a registration read.
+//! The index of the sequences that find their word by a stride is `cpu_id`, 4 bytes before
+//! `rseq_cs`, and one unsigned comparison with the handle's bound decides: a negative one, which is
+//! what threads without a registration read, aborts as one does that lies beyond all words.
 //!
 //! Loads and stores on x86-64 are acquires and releases as they are, and an `asm!` block without
 //! `nomem` is a compiler barrier; so every sequence here has acquire loads and a release commit.
@@ -86,6 +88,23 @@ macro_rules! sequence {
     };
 }
 
+/// Loads the index into `{word}`; aborts where it is not below `{bound}`.
+macro_rules! load_index {
+    () => {
+        "mov {word:e}, dword ptr fs:[{cs} - 4]
+         cmp {word:e}, {bound:e}
+         jae 4f"
+    };
+}
+
+/// Aborts on a thread without a registration, for the sequences that need no index.
+macro_rules! check_registration {
+    () => {
+        "cmp dword ptr fs:[{cs} - 4], 0
+         jl 4f"
+    };
+}
+
 mod indexed;
 pub(crate) use indexed::*;
 
@@ -112,9 +131,7 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(
             "test {pointer}, {pointer}",
             "jz 3f",
             delay!(0),
-            "mov {word:e}, dword ptr fs:[{index}]",
-            "test {word:e}, {word:e}",
-            "js 4f",
+            load_index!(),
             "shl {word}, {shift}",
             "add {word}, {pointer}",
             "mov {value}, qword ptr [{word}]",
@@ -129,7 +146,7 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(
             on_abort!("xor {pointer:e}, {pointer:e}", "jmp 3b"),
             source = in(reg) source,
             cs = in(reg) handle.cs,
-            index = in(reg) handle.index,
+            bound = in(reg) handle.bound,
             shift = const SHIFT,
             pointer = out(reg) pointer,
             word = out(reg) _,
@@ -157,9 +174,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
             "lea {value}, [rip + 9b]",
             "mov qword ptr fs:[{cs}], {value}",
             "2:",
-            "mov {word:e}, dword ptr fs:[{index}]",
-            "test {word:e}, {word:e}",
-            "js 4f",
+            load_index!(),
             "shl {word}, {shift}",
             "cmp qword ptr [{source}], {expected}",
             "jne {mismatch}",
@@ -180,7 +195,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
             expected = in(reg) expected,
             guess = in(reg) guess,
             cs = in(reg) handle.cs,
-            index = in(reg) handle.index,
+            bound = in(reg) handle.bound,
             shift = const SHIFT,
             word = out(reg) _,
             value = out(reg) _
@@ -202,9 +217,7 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
             "lea {word}, [rip + 9b]",
             "mov qword ptr fs:[{cs}], {word}",
             "2:",
-            "mov {word:e}, dword ptr fs:[{index}]",
-            "test {word:e}, {word:e}",
-            "js 4f",
+            load_index!(),
             "shl {word}, {shift}",
             delay!(3),
             "add qword ptr [{base} + {word}], {delta}",
@@ -214,7 +227,7 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
             base = in(reg) base,
             delta = in(reg) delta,
             cs = in(reg) handle.cs,
-            index = in(reg) handle.index,
+            bound = in(reg) handle.bound,
             shift = const SHIFT,
             word = out(reg) _
         );
@@ -231,6 +244,7 @@ macro_rules! copy_one {
             "lea {pointer}, [rip + 9b]",
             "mov qword ptr fs:[{cs}], {pointer}",
             "2:",
+            check_registration!(),
             "mov {pointer}, qword ptr [{source}]",
             delay!(4),
             $load,
@@ -256,6 +270,7 @@ macro_rules! copy_words {
             "lea {pointer}, [rip + 9b]",
             "mov qword ptr fs:[{cs}], {pointer}",
             "2:",
+            check_registration!(),
             "mov {pointer}, qword ptr [{source}]",
             delay!(4),
             $(
@@ -348,6 +363,7 @@ pub(crate) unsafe fn copy_through(
                     "lea rsi, [rip + 9b]",
                     "mov qword ptr fs:[{cs}], rsi",
                     "2:",
+                    check_registration!(),
                     "mov rsi, qword ptr [{source}]",
                     delay!(4),
                     // Interruptible between its iterations; the copy starts over then.
@@ -435,27 +451,25 @@ pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
     word
 }
 
-/// libc's `__rseq_offset` and `__rseq_size`, where it has them (glibc 2.35).
-pub(crate) fn libc_offset() -> Option<(isize, u32)> {
+/// The addresses of libc's `__rseq_offset` and `__rseq_size` where they are linked into this program
+/// or library, else null: see [`crate::loader`].
+pub(crate) fn linked_symbols() -> (*const isize, *const u32) {
     let offset: *const isize;
     let size: *const u32;
-    // SAFETY: the symbols are weak, so their entries in the GOT are addresses or null. Reading
-    // them there needs no lock and no allocation, unlike `dlsym`.
+    // SAFETY: loads two entries of the GOT: the symbols are weak, so they are addresses or null.
     unsafe {
         asm!(
-            // Here, so that they are weak in every object that refers to them.
+            // Here, so that they are weak and hidden in every object that refers to them.
             ".weak __rseq_offset",
             ".weak __rseq_size",
+            ".hidden __rseq_offset",
+            ".hidden __rseq_size",
             "mov {offset}, qword ptr [rip + __rseq_offset@GOTPCREL]",
             "mov {size}, qword ptr [rip + __rseq_size@GOTPCREL]",
             offset = out(reg) offset,
             size = out(reg) size,
             options(pure, readonly, nostack, preserves_flags)
         );
-        if offset.is_null() || size.is_null() {
-            None
-        } else {
-            Some((*offset, *size))
-        }
     }
+    (offset, size)
 }

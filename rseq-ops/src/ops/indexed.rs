@@ -20,7 +20,7 @@ use crate::{Handle, arch};
 /// let locks: Vec<AtomicUsize> = (0..possible_cpus()).map(|_| AtomicUsize::new(0)).collect();
 /// let taken = Handle::by_cpu().and_then(|handle| {
 ///     // SAFETY: this thread's handle.
-///     let cpu = unsafe { handle.current_index() };
+///     let cpu = unsafe { handle.current_index() }?;
 ///     let word = locks[cpu as usize].as_ptr();
 ///     // SAFETY: as above; only sequences on this CPU store to a word that is 0.
 ///     let outcome = unsafe { ops::compare_store(handle, cpu, word, 0, 1, Relaxed) };
@@ -69,7 +69,7 @@ pub unsafe fn compare_store(
 /// if let Some(handle) = Handle::by_cpu() {
 ///     // SAFETY: this thread's handle; the list is this thread's alone, and its node is alive.
 ///     let popped = ops::retry(|| unsafe {
-///         let index = handle.current_index();
+///         let Some(index) = handle.current_index() else { return Popped::Aborted };
 ///         ops::pop(handle, index, &raw mut head, 0, std::mem::offset_of!(Node, next), Release)
 ///     });
 ///     if let Popped::Committed(address) = popped {
@@ -113,7 +113,7 @@ pub unsafe fn pop(
 ///     let committed = Handle::by_cpu().is_some_and(|handle| {
 ///         ops::retry(|| {
 ///             // SAFETY: this thread's handle.
-///             let cpu = unsafe { handle.current_index() };
+///             let Some(cpu) = (unsafe { handle.current_index() }) else { return Outcome::Aborted };
 ///             let word = by_cpu[cpu as usize].as_ptr();
 ///             // SAFETY: as above, and only these sequences write the word.
 ///             unsafe { ops::add_at(handle, cpu, word, 1, Relaxed) }
@@ -154,12 +154,12 @@ pub unsafe fn add_at(
 /// let (mut length, elements) = (2, [10, 20]);
 /// if let Some(handle) = Handle::by_cpu() {
 ///     // SAFETY: this thread's handle; the words are this thread's alone.
-///     let outcome = unsafe {
-///         let index = handle.current_index();
+///     let outcome = ops::retry(|| unsafe {
+///         let Some(index) = handle.current_index() else { return Outcome::Aborted };
 ///         ops::compare_two_store(
 ///             handle, index, (&raw mut length, 2), (&raw const elements[1], 20), 1, Relaxed,
 ///         )
-///     };
+///     });
 ///     assert!(matches!(outcome, Outcome::Committed | Outcome::Aborted));
 ///     assert_eq!(length, if outcome == Outcome::Committed { 1 } else { 2 });
 /// }
@@ -205,7 +205,7 @@ pub unsafe fn compare_two_store(
 /// if let Some(handle) = Handle::by_cpu() {
 ///     // SAFETY: this thread's handle; the words are this thread's alone.
 ///     let outcome = ops::retry(|| unsafe {
-///         let index = handle.current_index();
+///         let Some(index) = handle.current_index() else { return Outcome::Aborted };
 ///         let element = &raw mut elements[1];
 ///         ops::compare_store_store(
 ///             handle, index, (&raw mut length, 1), (element, 20), 2, Release,
@@ -263,7 +263,7 @@ pub unsafe fn compare_store_store(
 /// if let Some(handle) = Handle::by_cpu() {
 ///     // SAFETY: this thread's handle; the memory is this thread's alone.
 ///     let outcome = ops::retry(|| unsafe {
-///         let index = handle.current_index();
+///         let Some(index) = handle.current_index() else { return Outcome::Aborted };
 ///         let copy = (record.as_ptr(), records.as_mut_ptr(), record.len());
 ///         ops::compare_copy_store(handle, index, (&raw mut length, 0), copy, 13, Release)
 ///     });
@@ -320,7 +320,7 @@ pub unsafe fn compare_copy_store(
 /// if let Some(handle) = Handle::by_cpu() {
 ///     // SAFETY: this thread's handle; all of this is this thread's alone.
 ///     let outcome = ops::retry(|| unsafe {
-///         let index = handle.current_index();
+///         let Some(index) = handle.current_index() else { return Outcome::Aborted };
 ///         ops::add_through_offset(handle, index, &raw const current, 8, 2, Relaxed)
 ///     });
 ///     assert_eq!(count, if outcome == Outcome::Committed { 7 } else { 5 });

@@ -2,7 +2,8 @@
 
 use core::fmt;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering};
+
+use super::cpus::possible_cpus;
 
 /// Why an [`Area`] could not be had.
 ///
@@ -206,31 +207,6 @@ impl Drop for Area {
     }
 }
 
-/// Upper bound of the index of every thread, ever: the *possible* CPUs of the kernel, which is
-/// neither the CPUs on line nor those this process may use. From 1 to 65,536; the same at every
-/// call. Async-signal-safe; one load but for the first call, which reads a file.
-///
-/// ```
-/// let cpus = rseq_ops::percpu::possible_cpus();
-/// assert!((rseq_ops::current_cpu() as usize) < cpus);
-/// assert_eq!(cpus, rseq_ops::percpu::possible_cpus());
-/// ```
-pub fn possible_cpus() -> usize {
-    static KNOWN: AtomicU32 = AtomicU32::new(0);
-    match KNOWN.load(Ordering::Relaxed) {
-        0 => {
-            // Concurrent first calls could disagree if /sys comes or goes meanwhile: the first
-            // answer stays.
-            let found = memory::possible_cpus().clamp(1, 1 << 16) as u32;
-            match KNOWN.compare_exchange(0, found, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => found as usize,
-                Err(first) => first as usize,
-            }
-        }
-        known => known as usize,
-    }
-}
-
 #[cfg(all(target_os = "linux", not(miri)))]
 mod memory {
     use core::ptr::{self, NonNull};
@@ -279,52 +255,6 @@ mod memory {
         // SAFETY: the caller's.
         unsafe { libc::munmap(base.as_ptr().cast(), size) };
     }
-
-    /// From /sys, else from the size of the kernel's CPU masks. Little stack: this may run on a
-    /// signal handler's.
-    pub(super) fn possible_cpus() -> usize {
-        // SAFETY: errno is the calling thread's.
-        let errno = unsafe { libc::__errno_location() };
-        // SAFETY: as above.
-        let before = unsafe { *errno };
-        let found = listed().or_else(masked).unwrap_or(MOST);
-        // SAFETY: as above.
-        unsafe { *errno = before };
-        found
-    }
-
-    /// The most CPUs that Linux is built for.
-    const MOST: usize = 8192;
-
-    fn listed() -> Option<usize> {
-        let mut text = [0u8; 256];
-        // SAFETY: reads at most the buffer's size into the buffer, and closes what it opened.
-        let length = unsafe {
-            let path = c"/sys/devices/system/cpu/possible";
-            let file = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
-            if file < 0 {
-                return None;
-            }
-            let length = libc::read(file, text.as_mut_ptr().cast(), text.len());
-            libc::close(file);
-            usize::try_from(length).ok()?
-        };
-        super::last_in_list(&text[..length]).map(|last| last + 1)
-    }
-
-    /// The kernel writes as many bytes as its masks have.
-    fn masked() -> Option<usize> {
-        let mut mask = [0u64; MOST / 64];
-        // SAFETY: writes at most the mask's size into the mask.
-        let bytes = unsafe {
-            let size = size_of_val(&mask);
-            libc::syscall(libc::SYS_sched_getaffinity, 0, size, mask.as_mut_ptr())
-        };
-        usize::try_from(bytes)
-            .ok()
-            .filter(|bytes| *bytes > 0)
-            .map(|bytes| bytes * 8)
-    }
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
@@ -355,38 +285,11 @@ mod memory {
             unsafe { dealloc(base.as_ptr(), layout) };
         }
     }
-
-    /// Stripes for the atomics of the fallback; there are no indexes to cover.
-    pub(super) fn possible_cpus() -> usize {
-        16
-    }
-}
-
-/// The last number of a list such as `0-3,8-11`.
-#[cfg(any(all(target_os = "linux", not(miri)), test))]
-fn last_in_list(text: &[u8]) -> Option<usize> {
-    let text = core::str::from_utf8(text).ok()?.trim_end();
-    // A list that filled the buffer may have been cut: not to be trusted.
-    if text.len() >= 255 {
-        return None;
-    }
-    text.rsplit([',', '-']).next()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lists_of_cpus_end_with_the_last_one() {
-        assert_eq!(last_in_list(b"0\n"), Some(0));
-        assert_eq!(last_in_list(b"0-1\n"), Some(1));
-        assert_eq!(last_in_list(b"0-3,8-11\n"), Some(11));
-        assert_eq!(last_in_list(b"0,4\n"), Some(4));
-        assert_eq!(last_in_list(b""), None);
-        assert_eq!(last_in_list(b"\n"), None);
-        assert_eq!(last_in_list(&[b'1'; 256]), None);
-    }
 
     #[test]
     fn wrong_strides_are_refused_with_the_number() {

@@ -27,7 +27,7 @@ impl Banks {
         let handle = if sequences {
             machine::shared_handle()
         } else {
-            Handle { cs: 0, index: 0 }
+            machine::NO_HANDLE
         };
         Banks {
             current: AtomicUsize::new(first),

@@ -5,14 +5,14 @@
 pub(super) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::alloc::SHIFT;
-use super::area::possible_cpus;
+use super::cpus::possible_cpus;
 pub(super) use crate::arch::ABORTED;
 use crate::membarrier;
 pub(super) use crate::membarrier::{Refused, restart};
 use crate::ops;
 pub(super) use crate::ops::Outcome;
 pub(super) use crate::registration::Handle;
-use crate::registration::{Owner, current_thread, process};
+use crate::registration::{self, Owner, current_thread, process};
 
 /// A `const fn` here. Loom's atomics cannot be made in a constant.
 macro_rules! const_fn {
@@ -22,13 +22,19 @@ macro_rules! const_fn {
 }
 pub(super) use const_fn;
 
+/// No handle: `cs` never is 0 otherwise, because there is the thread pointer.
+pub(super) const NO_HANDLE: Handle = Handle {
+    cs: 0,
+    bound: 0,
+    index: Handle::CPU,
+};
+
 /// The handle that all threads of this process have, for all of its life, where libc registers
-/// them. `cs` is 0 where there is none; it never is otherwise: there is the thread pointer.
+/// them; else [`NO_HANDLE`].
 pub(super) fn shared_handle() -> Handle {
-    const NONE: Handle = Handle { cs: 0, index: 0 };
     match process().owner {
-        Owner::Libc => current_thread().unwrap_or(NONE),
-        _ => NONE,
+        Owner::Libc => registration::handle(),
+        _ => NO_HANDLE,
     }
 }
 
@@ -49,14 +55,11 @@ pub(super) fn stripe(count: usize) -> usize {
 /// The calling thread's index now, or a stripe.
 pub(super) fn index_hint() -> usize {
     let count = possible_cpus();
-    let index = current_thread().map(|handle| {
+    let index = current_thread().and_then(|handle| {
         // SAFETY: this thread's handle.
         unsafe { handle.current_index() }
     });
-    match index {
-        Some(index) if (index as usize) < count => index as usize,
-        _ => stripe(count),
-    }
+    index.map_or_else(|| stripe(count), |index| index as usize)
 }
 
 /// Whether the process can restart its sequences: registers it for that at the first call.

@@ -15,6 +15,7 @@ mod alloc;
 mod area;
 mod banks;
 mod counter;
+mod cpus;
 mod lock;
 mod machine;
 mod per_cpu;
@@ -25,8 +26,9 @@ mod ring;
 mod stack;
 
 pub use alloc::{Allocator, Fork};
-pub use area::{Area, Error, possible_cpus};
+pub use area::{Area, Error};
 pub use counter::Counter;
+pub use cpus::possible_cpus;
 pub use per_cpu::{PerCpu, Zeroed};
 #[cfg(feature = "alloc")]
 pub use pool::{Pool, PoolBox};

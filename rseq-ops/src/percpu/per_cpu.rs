@@ -7,7 +7,8 @@ use core::ptr;
 use core::sync::atomic;
 
 use super::alloc::{Allocator, Fork, Object, SHIFT};
-use super::area::{Error, possible_cpus};
+use super::area::Error;
+use super::cpus::possible_cpus;
 use super::machine;
 
 /// Types for which zeroed memory is a value.

@@ -330,10 +330,9 @@ impl Ring {
         if let Some(handle) = Handle::by_cpu() {
             for _ in 0..ATTEMPTS {
                 // SAFETY: this thread's handle.
-                let cpu = unsafe { handle.current_index() };
-                if cpu as usize >= self.area.cpus() {
+                let Some(cpu) = (unsafe { handle.current_index() }) else {
                     break;
-                }
+                };
                 let control = self.control(cpu as usize);
                 let result = self.claim_at(control, length, |end, at, words, new| {
                     // SAFETY: this thread's handle; the words are this CPU's, written by such

@@ -26,7 +26,8 @@ impl Kind {
     pub(crate) fn here(self) -> (Handle, u32) {
         let handle = (self.1)().expect("every thread is registered");
         // SAFETY: this thread's handle.
-        (handle, unsafe { handle.current_index() })
+        let index = unsafe { handle.current_index() };
+        (handle, index.expect("memory for every CPU"))
     }
 }
 

@@ -13,7 +13,7 @@ macro_rules! begin {
             arm!("temporary"),
             "
              2:
-             ldr {temporary:w}, [{tp}, {own}]
+             ldr {temporary:w}, [{area}, {own}]
              cmp {temporary:w}, {index:w}
              b.eq 5f
              b 4f
@@ -92,7 +92,7 @@ pub(crate) unsafe fn compare_store<C: Commit>(
             on_abort!("b {aborted}"),
             mismatch = label { return Outcome::Mismatch },
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index,
             word = in(reg) word,
@@ -132,7 +132,7 @@ pub(crate) unsafe fn pop<C: Commit>(
             delay!(8),
             commit!("temporary", "word"),
             on_abort!("mov {aborted:w}, #1", "b 3b"),
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index,
             word = in(reg) word,
@@ -175,7 +175,7 @@ pub(crate) unsafe fn add_at<C: Commit>(
             commit!("temporary", "word"),
             on_abort!("b {aborted}"),
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index,
             word = in(reg) word,
@@ -212,7 +212,7 @@ pub(crate) unsafe fn compare_two_store<C: Commit>(
             on_abort!("b {aborted}"),
             mismatch = label { return Outcome::Mismatch },
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index,
             word = in(reg) word,
@@ -253,7 +253,7 @@ pub(crate) unsafe fn compare_store_store<C: Commit>(
             on_abort!("b {aborted}"),
             mismatch = label { return Outcome::Mismatch },
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index,
             word = in(reg) word,
@@ -305,7 +305,7 @@ pub(crate) unsafe fn compare_copy_store<C: Commit>(
             on_abort!("b {aborted}"),
             mismatch = label { return Outcome::Mismatch },
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index,
             word = in(reg) word,
@@ -348,7 +348,7 @@ pub(crate) unsafe fn add_through_offset<C: Commit>(
             commit!("temporary", "word"),
             on_abort!("b {aborted}"),
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index,
             source = in(reg) source,

@@ -13,7 +13,7 @@ macro_rules! begin {
             arm!(),
             "
              2:
-             add {at}, tp, {own}
+             add {at}, {at}, {own}
              lw {scratch}, 0({at})
              beq {scratch}, {index}, 5f
              jump 4f, {scratch}
@@ -88,7 +88,7 @@ pub(crate) unsafe fn compare_store<C: Commit>(
             on_abort!("jump {aborted}, {scratch}"),
             mismatch = label { return Outcome::Mismatch },
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index as i32 as isize,
             word = in(reg) word,
@@ -128,7 +128,7 @@ pub(crate) unsafe fn pop<C: Commit>(
             delay!(8),
             commit!("temporary", "word"),
             on_abort!("li {aborted}, 1", "jump 3b, {scratch}"),
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index as i32 as isize,
             word = in(reg) word,
@@ -171,7 +171,7 @@ pub(crate) unsafe fn add_at<C: Commit>(
             commit!("temporary", "word"),
             on_abort!("jump {aborted}, {scratch}"),
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index as i32 as isize,
             word = in(reg) word,
@@ -208,7 +208,7 @@ pub(crate) unsafe fn compare_two_store<C: Commit>(
             on_abort!("jump {aborted}, {scratch}"),
             mismatch = label { return Outcome::Mismatch },
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index as i32 as isize,
             word = in(reg) word,
@@ -249,7 +249,7 @@ pub(crate) unsafe fn compare_store_store<C: Commit>(
             on_abort!("jump {aborted}, {scratch}"),
             mismatch = label { return Outcome::Mismatch },
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index as i32 as isize,
             word = in(reg) word,
@@ -305,7 +305,7 @@ pub(crate) unsafe fn compare_copy_store<C: Commit>(
             on_abort!("jump {aborted}, {scratch}"),
             mismatch = label { return Outcome::Mismatch },
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index as i32 as isize,
             word = in(reg) word,
@@ -348,7 +348,7 @@ pub(crate) unsafe fn add_through_offset<C: Commit>(
             commit!("temporary", "word"),
             on_abort!("jump {aborted}, {scratch}"),
             aborted = label { return Outcome::Aborted },
-            own = in(reg) handle.index,
+            own = in(reg) handle.index as isize,
             release = const C::RELEASE as u32,
             index = in(reg) index as i32 as isize,
             source = in(reg) source,

@@ -42,7 +42,7 @@ impl<C> Slots<C> {
     pub(super) fn here(&self) -> Option<Here<'_>> {
         let handle = (self.index)()?;
         // SAFETY: this thread's handle.
-        let index = unsafe { handle.current_index() };
+        let index = unsafe { handle.current_index() }?;
         let words = self.words.get(index as usize)?;
         Some(Here {
             handle,

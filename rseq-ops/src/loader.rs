@@ -1,0 +1,268 @@
+//! libc's `__rseq_offset` and `__rseq_size` (glibc 2.35 and newer), wherever this program runs.
+//!
+//! An ordinary reference, weak or not, makes the linker write into the program that it needs
+//! `GLIBC_2.35`, and then the program does not start where libc is older, although it would do
+//! without. `dlsym` takes locks and allocates, which the first use in a signal handler must not. So
+//! the two words are looked for where they are:
+//!
+//! * **Statically linked** programs contain them. A weak *hidden* reference finds them there; no
+//!   other object can be meant by it, so that it needs no version and is null in all other programs.
+//! * Else they are the dynamic loader's (`ld-linux-*.so`), which the kernel has mapped and which is
+//!   never unmapped nor changed after the start: its own table of symbols is read. That is plain
+//!   memory, so this is async-signal-safe, and nobody needs to have been started before, as with a
+//!   constructor.
+
+use core::ffi::CStr;
+use core::ptr;
+
+/// The offset of every thread's area from its thread pointer, and its size: 0 if libc registers no
+/// thread. `None` where libc knows nothing of rseq.
+pub(crate) fn offset_and_size() -> Option<(isize, u32)> {
+    let (mut offset, mut size) = crate::arch::linked_symbols();
+    if offset.is_null() || size.is_null() {
+        let loader = Image::loader()?;
+        offset = loader.find(c"__rseq_offset")?.cast();
+        size = loader.find(c"__rseq_size")?.cast();
+    }
+    // SAFETY: libc's words of these types, which do not change after its start.
+    Some(unsafe { (*offset, *size) })
+}
+
+/// The words of an ELF object in memory that are needed here. All are 64 bits wide.
+struct Image {
+    base: usize,
+    symbols: *const Symbol,
+    names: *const u8,
+    hashes: *const u32,
+}
+
+#[repr(C)]
+struct Symbol {
+    name: u32,
+    info: u8,
+    other: u8,
+    section: u16,
+    value: usize,
+    size: u64,
+}
+
+#[repr(C)]
+struct Header {
+    magic: [u8; 16],
+    rest: [u8; 16],
+    segments: usize,
+    sections: usize,
+    flags: u32,
+    size: u16,
+    segment_size: u16,
+    segment_count: u16,
+}
+
+#[repr(C)]
+struct Segment {
+    kind: u32,
+    flags: u32,
+    offset: usize,
+    address: usize,
+    rest: [usize; 4],
+}
+
+const PT_DYNAMIC: u32 = 2;
+const PT_PHDR: u32 = 6;
+const DT_NULL: usize = 0;
+const DT_STRTAB: usize = 5;
+const DT_SYMTAB: usize = 6;
+const DT_DEBUG: usize = 21;
+const DT_GNU_HASH: usize = 0x6fff_fef5;
+
+/// The value of a tag in a dynamic section, if it is there.
+///
+/// # Safety
+/// `dynamic` is the dynamic section of an object in memory.
+unsafe fn tagged(dynamic: *const [usize; 2], tag: usize) -> Option<usize> {
+    // SAFETY: the caller's; the section ends with the tag 0.
+    unsafe {
+        (0..)
+            .map(|n| *dynamic.add(n))
+            .take_while(|entry| entry[0] != DT_NULL)
+            .find(|entry| entry[0] == tag)
+            .map(|entry| entry[1])
+    }
+}
+
+/// The dynamic section among `count` segments.
+///
+/// # Safety
+/// The segments are those of an object in memory, with the difference `bias` between its addresses
+/// and those in its file.
+unsafe fn dynamic(
+    segments: *const Segment,
+    count: usize,
+    bias: usize,
+) -> Option<*const [usize; 2]> {
+    // SAFETY: the caller's.
+    let segments = unsafe { core::slice::from_raw_parts(segments, count) };
+    let found = segments.iter().find(|segment| segment.kind == PT_DYNAMIC)?;
+    Some(ptr::with_exposed_provenance(
+        found.address.wrapping_add(bias),
+    ))
+}
+
+impl Image {
+    /// The dynamic loader.
+    fn loader() -> Option<Self> {
+        // SAFETY: reads the auxiliary vector, which never changes.
+        let base = unsafe { libc::getauxval(libc::AT_BASE) } as usize;
+        // 0 where the program is linked statically, and where the loader itself was executed with
+        // the program as its argument: then it says where it is.
+        let base = match base {
+            0 => Self::base_for_debuggers()?,
+            base => base,
+        };
+        // SAFETY: the kernel, or the loader itself, says that an object begins there.
+        unsafe { Self::at(base) }
+    }
+
+    /// What the loader leaves for debuggers in the program's dynamic section: its own base.
+    fn base_for_debuggers() -> Option<usize> {
+        #[repr(C)]
+        struct Debug {
+            version: i32,
+            map: usize,
+            breakpoint: usize,
+            state: i32,
+            loader: usize,
+        }
+        // SAFETY: reads the auxiliary vector, which never changes.
+        let (segments, count) = unsafe {
+            (
+                libc::getauxval(libc::AT_PHDR),
+                libc::getauxval(libc::AT_PHNUM),
+            )
+        };
+        let (segments, count) = (segments as usize, count as usize);
+        let first: *const Segment = ptr::with_exposed_provenance(segments);
+        if first.is_null() {
+            return None;
+        }
+        // SAFETY: the kernel, or the loader, says that the program's segments are there. Programs
+        // that are not at the addresses of their file say where their segments are in that.
+        unsafe {
+            let all = core::slice::from_raw_parts(first, count);
+            let own = all.iter().find(|segment| segment.kind == PT_PHDR);
+            let bias = own.map_or(0, |own| segments.wrapping_sub(own.address));
+            let debug = tagged(dynamic(first, count, bias)?, DT_DEBUG)?;
+            let debug = ptr::with_exposed_provenance::<Debug>(debug).as_ref()?;
+            (debug.version > 0 && debug.loader != 0).then_some(debug.loader)
+        }
+    }
+
+    /// The object whose first page is at `base`.
+    ///
+    /// # Safety
+    /// A shared object is mapped there, and stays.
+    unsafe fn at(base: usize) -> Option<Self> {
+        const ELF_64: [u8; 5] = [0x7f, b'E', b'L', b'F', 2];
+        // SAFETY: the caller's: objects begin with this header.
+        let header = unsafe { &*ptr::with_exposed_provenance::<Header>(base) };
+        if header.magic[..5] != ELF_64 || usize::from(header.segment_size) != size_of::<Segment>() {
+            return None;
+        }
+        let segments = ptr::with_exposed_provenance(base + header.segments);
+        // SAFETY: where the header says; the loader's addresses count from its base.
+        unsafe {
+            let dynamic = dynamic(segments, header.segment_count.into(), base)?;
+            // Some loaders put their own base into these, some do not.
+            let table = |tag| {
+                let at = tagged(dynamic, tag)?;
+                Some(if at < base { base + at } else { at })
+            };
+            Some(Image {
+                base,
+                symbols: ptr::with_exposed_provenance(table(DT_SYMTAB)?),
+                names: ptr::with_exposed_provenance(table(DT_STRTAB)?),
+                hashes: ptr::with_exposed_provenance(table(DT_GNU_HASH)?),
+            })
+        }
+    }
+
+    /// The address of what the object defines by that name.
+    fn find(&self, name: &CStr) -> Option<*const ()> {
+        let hash = name.to_bytes().iter().fold(5381u32, |hash, byte| {
+            hash.wrapping_mul(33).wrapping_add(u32::from(*byte))
+        });
+        // SAFETY: a table as the linker writes it: four numbers, a filter of words of 64 bits,
+        // buckets with the first symbol of each, and for each symbol from the first hashed one on its
+        // hash, in which the lowest bit marks the bucket's last.
+        unsafe {
+            let [buckets, first, filter] = [0, 1, 2].map(|n| *self.hashes.add(n));
+            let bucket = self.hashes.add(4 + 2 * filter as usize);
+            let chain = bucket.add(buckets as usize);
+            let mut at = *bucket.add((hash % buckets.max(1)) as usize);
+            if at < first {
+                return None; // An empty bucket.
+            }
+            loop {
+                let here = *chain.add((at - first) as usize);
+                let symbol = &*self.symbols.add(at as usize);
+                if (here ^ hash) >> 1 == 0
+                    && symbol.section != 0
+                    && CStr::from_ptr(self.names.add(symbol.name as usize).cast()) == name
+                {
+                    let address = self.base + symbol.value;
+                    return Some(ptr::with_exposed_provenance(address));
+                }
+                if here & 1 != 0 {
+                    return None;
+                }
+                at += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_libc<T>(name: &CStr) -> *const T {
+        // SAFETY: a C string.
+        unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()).cast() }
+    }
+
+    #[test]
+    fn the_loaders_words_are_those_that_libc_finds() {
+        let (offset, size): (*const isize, *const u32) =
+            (by_libc(c"__rseq_offset"), by_libc(c"__rseq_size"));
+        if offset.is_null() || size.is_null() {
+            return assert_eq!(offset_and_size(), None);
+        }
+        // SAFETY: libc's words.
+        assert_eq!(offset_and_size(), Some(unsafe { (*offset, *size) }));
+    }
+
+    #[test]
+    fn nothing_is_found_that_is_not_there() {
+        let Some(loader) = Image::loader() else {
+            return; // Linked statically.
+        };
+        for name in [
+            c"",
+            c"__rseq",
+            c"__rseq_offset2",
+            c"no such name",
+            c"__rseq_siz",
+        ] {
+            assert_eq!(loader.find(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_loader_says_itself_where_it_is() {
+        // SAFETY: reads the auxiliary vector.
+        let base = unsafe { libc::getauxval(libc::AT_BASE) } as usize;
+        if base != 0 {
+            assert_eq!(Image::base_for_debuggers(), Some(base));
+        }
+    }
+}

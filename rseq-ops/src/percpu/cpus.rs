@@ -1,0 +1,326 @@
+//! How many CPUs memory is reserved for.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// Returns how many indexes have memory: the *possible* CPUs of the kernel as far as they can be
+/// found out, which are neither the CPUs on line nor those this process may use. From 1 to 65,536;
+/// the same at every call.
+///
+/// The file `/sys/devices/system/cpu/possible` says it, unless it is hidden, or somebody has put
+/// another one over it, as some containers do. So the kernel's own masks (`sched_getaffinity`) are
+/// asked too, and where the two contradict each other, or the file cannot be read,
+/// `/proc/self/status` and the names of the CPUs' folders, for which no file descriptor is needed.
+/// A number that is too small all the same, because a process was checkpointed and goes on on a
+/// larger machine, say, costs speed alone: the sequences compare each index with it, and on a CPU
+/// beyond it everything takes the way of threads without rseq.
+///
+/// # Cost
+/// One load but for the first call, which makes some five system calls, and some more where the file
+/// is of no use.
+///
+/// # Async-signal safety
+/// Takes no lock, allocates nothing, leaves errno alone.
+///
+/// ```
+/// let cpus = rseq_ops::percpu::possible_cpus();
+/// assert!((rseq_ops::current_cpu() as usize) < cpus);
+/// assert_eq!(cpus, rseq_ops::percpu::possible_cpus());
+/// ```
+#[inline]
+pub fn possible_cpus() -> usize {
+    match KNOWN.load(Ordering::Relaxed) {
+        0 => first_call(),
+        known => known as usize,
+    }
+}
+
+// Relaxed: the number stands for itself.
+static KNOWN: AtomicU32 = AtomicU32::new(0);
+
+#[cold]
+fn first_call() -> usize {
+    // Concurrent first calls could disagree if files come or go meanwhile: the first answer stays.
+    let found = system::possible_cpus().clamp(1, MOST) as u32;
+    match KNOWN.compare_exchange(0, found, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => found as usize,
+        Err(first) => first as usize,
+    }
+}
+
+/// More than Linux is built for.
+const MOST: usize = 1 << 16;
+
+#[cfg(all(target_os = "linux", not(miri)))]
+mod system {
+    use core::ffi::CStr;
+
+    use super::{MOST, Width, decide, last_in_list, name_of};
+
+    /// Little stack: this may run on a signal handler's.
+    pub(super) fn possible_cpus() -> usize {
+        // SAFETY: errno is the calling thread's.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: as above.
+        let before = unsafe { *errno };
+        // This thread may be pinned where the process is not.
+        let own = mask_of(0).unwrap_or(Mask::UNKNOWN);
+        // SAFETY: takes nothing.
+        let leader = mask_of(unsafe { libc::getpid() }).unwrap_or(Mask::UNKNOWN);
+        let found = decide(
+            listed(),
+            own.allowed.max(leader.allowed),
+            own.bits.min(leader.bits),
+            || shown().max(named()),
+        );
+        // SAFETY: as above.
+        unsafe { *errno = before };
+        found
+    }
+
+    /// What the kernel's mask of the CPUs that a thread may use says.
+    #[derive(Clone, Copy)]
+    struct Mask {
+        /// The last of them and 1; 0 where that is not known.
+        allowed: usize,
+        /// How many bits the kernel's masks have: at least as many as there can be CPUs.
+        bits: usize,
+    }
+
+    impl Mask {
+        const UNKNOWN: Self = Mask {
+            allowed: 0,
+            bits: MOST,
+        };
+    }
+
+    fn mask_of(thread: libc::pid_t) -> Option<Mask> {
+        // Larger ones where the kernel says that this is too small.
+        mask_in::<16>(thread)
+            .or_else(|| mask_in::<128>(thread))
+            .or_else(|| mask_in::<{ MOST / 64 }>(thread))
+    }
+
+    #[inline(never)]
+    fn mask_in<const WORDS: usize>(thread: libc::pid_t) -> Option<Mask> {
+        let mut mask = [0usize; WORDS];
+        // SAFETY: writes at most the mask's size into the mask, and answers with how much.
+        let bytes = unsafe {
+            let size = size_of_val(&mask);
+            libc::syscall(libc::SYS_sched_getaffinity, thread, size, mask.as_mut_ptr())
+        };
+        let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes > 0)?;
+        let last = mask.iter().rposition(|word| *word != 0);
+        let allowed = last.map_or(0, |word| {
+            (word + 1) * usize::BITS as usize - mask[word].leading_zeros() as usize
+        });
+        let bits = bytes * 8;
+        Some(Mask { allowed, bits })
+    }
+
+    /// What /sys says.
+    fn listed() -> Option<usize> {
+        let mut text = [0u8; 256];
+        let length = read(c"/sys/devices/system/cpu/possible", &mut text, |_| false)?;
+        last_in_list(&text[..length])?.checked_add(1)
+    }
+
+    /// What the width of a mask in `/proc/self/status` says; 0 for nothing.
+    fn shown() -> usize {
+        let mut width = Width::default();
+        let mut text = [0u8; 256];
+        read(c"/proc/self/status", &mut text, |text| width.look(text));
+        width.bits()
+    }
+
+    /// How many CPUs have a folder in /sys, from the first on; 0 for nothing.
+    fn named() -> usize {
+        let mut path = [0u8; 48];
+        (0..MOST)
+            .find(|cpu| {
+                let path = name_of(*cpu, &mut path);
+                // SAFETY: a C string.
+                (unsafe { libc::access(path.as_ptr(), libc::F_OK) }) != 0
+            })
+            .unwrap_or(MOST)
+    }
+
+    /// Reads a file, piece by piece as long as `more` says so; the length of the last piece.
+    fn read(path: &CStr, text: &mut [u8], mut more: impl FnMut(&[u8]) -> bool) -> Option<usize> {
+        // Whatever somebody has put there: not waited for, and no terminal of ours.
+        let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+        // SAFETY: a C string.
+        let file = unsafe { libc::open(path.as_ptr(), flags) };
+        if file < 0 {
+            return None;
+        }
+        let length = loop {
+            // SAFETY: reads at most the buffer's size into the buffer.
+            let length = unsafe { libc::read(file, text.as_mut_ptr().cast(), text.len()) };
+            let length = usize::try_from(length).ok();
+            if !length.is_some_and(|length| length > 0 && more(&text[..length])) {
+                break length;
+            }
+        };
+        // SAFETY: opened above.
+        unsafe { libc::close(file) };
+        length
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+mod system {
+    /// Stripes for the atomics of the fallback; there are no indexes to cover.
+    pub(super) fn possible_cpus() -> usize {
+        16
+    }
+}
+
+/// The answer from what /sys lists; from the last CPU that this process may use (counted from 1);
+/// from the bits of the kernel's masks, which no number of CPUs exceeds; and where what is listed is
+/// missing or cannot be true, from whatever else says something.
+#[cfg(any(all(target_os = "linux", not(miri)), test))]
+fn decide(
+    listed: Option<usize>,
+    allowed: usize,
+    bits: usize,
+    others: impl FnOnce() -> usize,
+) -> usize {
+    /// Where nothing is known.
+    const SOME: usize = 64;
+    let found = match listed {
+        Some(listed) if listed >= allowed => listed,
+        _ => match listed.unwrap_or(0).max(allowed).max(others()) {
+            0 => SOME,
+            found => found,
+        },
+    };
+    found.min(bits)
+}
+
+/// The last number of a list such as `0-3,8-11`.
+#[cfg(any(all(target_os = "linux", not(miri)), test))]
+fn last_in_list(text: &[u8]) -> Option<usize> {
+    // A list that filled the buffer may have been cut: not to be trusted.
+    if text.len() >= 255 {
+        return None;
+    }
+    let text = core::str::from_utf8(text).ok()?.trim_end();
+    text.rsplit([',', '-']).next()?.parse().ok()
+}
+
+/// The path of a CPU's folder, written into `path`.
+#[cfg(any(all(target_os = "linux", not(miri)), test))]
+fn name_of(cpu: usize, path: &mut [u8; 48]) -> &core::ffi::CStr {
+    let folder = b"/sys/devices/system/cpu/cpu";
+    path[..folder.len()].copy_from_slice(folder);
+    let digits = cpu.max(1).ilog10() as usize + 1;
+    let mut left = cpu;
+    for digit in path[folder.len()..folder.len() + digits].iter_mut().rev() {
+        *digit = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    path[folder.len() + digits] = 0;
+    core::ffi::CStr::from_bytes_until_nul(path).unwrap_or_default()
+}
+
+/// Finds how wide the mask after `Cpus_allowed:` is, in a text that comes in pieces.
+#[cfg(any(all(target_os = "linux", not(miri)), test))]
+#[derive(Default)]
+struct Width {
+    /// How much of the label was just seen.
+    seen: usize,
+    digits: usize,
+    over: bool,
+}
+
+#[cfg(any(all(target_os = "linux", not(miri)), test))]
+impl Width {
+    const LABEL: &'static [u8] = b"\nCpus_allowed:";
+
+    /// Whether it wants to see more.
+    fn look(&mut self, text: &[u8]) -> bool {
+        for byte in text {
+            if self.seen == Self::LABEL.len() {
+                self.digits += usize::from(byte.is_ascii_hexdigit());
+                self.over = *byte == b'\n';
+                if self.over {
+                    break;
+                }
+            } else if *byte == Self::LABEL[self.seen] {
+                self.seen += 1;
+            } else {
+                // No part of the label begins as the label does, but for a new line.
+                self.seen = usize::from(*byte == Self::LABEL[0]);
+            }
+        }
+        !self.over
+    }
+
+    /// As many bits as the mask is wide; 0 unless all of it was seen.
+    fn bits(&self) -> usize {
+        if self.over { self.digits * 4 } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn lists_of_cpus_end_with_the_last_one() {
+        assert_eq!(last_in_list(b"0\n"), Some(0));
+        assert_eq!(last_in_list(b"0-1\n"), Some(1));
+        assert_eq!(last_in_list(b"0-3,8-11\n"), Some(11));
+        assert_eq!(last_in_list(b"0,4\n"), Some(4));
+        for garbage in [
+            &b""[..],
+            b"\n",
+            b"0-",
+            b"all\n",
+            b"0-3x\n",
+            b"\xff",
+            &[b'1'; 255],
+        ] {
+            assert_eq!(last_in_list(garbage), None, "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn the_larger_number_counts_and_no_more_than_the_masks_have_bits() {
+        let nobody = || unreachable!("nobody else is asked where the list may be true");
+        assert_eq!(decide(Some(4), 2, 64, nobody), 4);
+        assert_eq!(decide(Some(2), 2, 64, nobody), 2);
+        assert_eq!(decide(Some(usize::MAX), 2, 64, nobody), 64);
+        // A list that cannot be true, and none.
+        assert_eq!(decide(Some(1), 2, 64, || 4), 4);
+        assert_eq!(decide(Some(1), 8, 64, || 4), 8);
+        assert_eq!(decide(None, 2, 64, || 0), 2);
+        assert_eq!(decide(None, 2, 64, || 99), 64);
+        assert_eq!(decide(None, 0, 128, || 0), 64);
+        assert_eq!(decide(None, 0, 32, || 0), 32);
+    }
+
+    #[test]
+    fn the_width_of_a_mask_is_found_wherever_the_text_is_cut() {
+        let text =
+            b"Name:\tCpus_allowed:\t7\n\nCpus_allowed:\tff,ffffffff\nCpus_allowed_list:\t0-39\n";
+        for cut in 0..text.len() {
+            let mut width = Width::default();
+            let _ = width.look(&text[..cut]) && width.look(&text[cut..]);
+            assert_eq!(width.bits(), 40, "{cut}");
+        }
+        let mut width = Width::default();
+        assert!(width.look(b"\nCpus_allowed:\tf"));
+        assert_eq!(width.bits(), 0, "cut in the middle");
+    }
+
+    #[test]
+    fn cpus_have_folders_with_their_number() {
+        let mut path = [1; 48];
+        for cpu in [0, 7, 10, 99, 100, MOST - 1, usize::MAX] {
+            let expected = format!("/sys/devices/system/cpu/cpu{cpu}");
+            assert_eq!(name_of(cpu, &mut path).to_str(), Ok(expected.as_str()));
+        }
+    }
+}
