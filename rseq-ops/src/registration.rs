@@ -176,6 +176,18 @@ impl Handle {
 // The sequences have these distances in their text.
 const _: () = assert!(Handle::CPU == -4 && Handle::CONCURRENCY_ID == 16);
 
+/// Whether this build has restartable sequences: they are written for Linux on x86-64, AArch64 and
+/// RISC-V 64, and left out under Miri and with the feature `portable`.
+///
+/// ```
+/// use rseq_ops::{Owner, process, registration};
+///
+/// if !registration::SUPPORTED {
+///     assert_eq!(process().owner, Owner::Nobody);
+/// }
+/// ```
+pub const SUPPORTED: bool = cfg!(sequences);
+
 const UNKNOWN: u32 = 0;
 const LIBC: u32 = 1;
 const OWN: u32 = 2;

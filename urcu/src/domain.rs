@@ -352,6 +352,7 @@ impl Domain {
     /// domain.synchronize();
     /// ```
     pub fn synchronize(&self) {
+        machine::tell_reader_mode();
         let (state, tasks) = self.tasks();
         let start = Instant::now();
         let round = state.grace_periods.rounds.join();

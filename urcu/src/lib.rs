@@ -72,6 +72,7 @@ mod machine;
 mod once;
 mod polling;
 mod rcu;
+mod reader_mode;
 mod readers;
 mod rounds;
 mod rundown;
@@ -92,4 +93,5 @@ pub use rcu::{
     CompareExchangeError, Global, InDomain, OwningPtr, Payload, Rcu, RcuArc, RcuArcOption, RcuCell,
     RcuOption, Ref, RefCounted, SNAPSHOT_MAX,
 };
+pub use reader_mode::{AtomicsReason, ReaderMode, reader_mode};
 pub use stats::{Histogram, Stats};

@@ -34,6 +34,7 @@ use rseq_ops::percpu::{self, Allocator, Fork, PerCpu};
 use rseq_ops::{Owner, membarrier};
 
 use crate::fork::Process;
+use crate::reader_mode::{AtomicsReason, ReaderMode};
 
 /// Bytes of a chunk of callbacks, and its alignment.
 pub(crate) const CHUNK: usize = 4096;
@@ -216,8 +217,11 @@ pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
 /// About which CPU this is, as the number of a slot; some number, where that is not known.
 pub(crate) fn cpu() -> usize {
     match mode() {
-        // SAFETY: libc registers every thread.
-        Mode::AllThreads(handle) => (unsafe { handle.current_index() }) as usize,
+        Mode::AllThreads(handle) => {
+            // SAFETY: the process's handle, where libc registers threads.
+            let index = unsafe { handle.current_index() };
+            index.map_or_else(stripe, |index| index as usize)
+        }
         _ => stripe(),
     }
 }
@@ -233,7 +237,8 @@ pub(crate) fn stripe() -> usize {
 /// How this process counts its readers. Decided once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// With sequences, and libc registers every thread.
+    /// With sequences, and libc registers the threads. On one that it did not register, or whose
+    /// registration somebody has ended, the sequences abort.
     AllThreads(Handle),
     /// With sequences, and each thread is registered by us before its first one.
     EachThread,
@@ -244,31 +249,89 @@ pub(crate) enum Mode {
 /// Async-signal-safe, as everything here is. Readers that use sequences need a writer that can
 /// restart them, so this registers the process with membarrier too.
 pub(crate) fn mode() -> Mode {
-    const LIBC: u32 = 1;
-    const OWN: u32 = 2;
-    const ATOMICS: u32 = 3;
-    static DECIDED: AtomicU32 = AtomicU32::new(0);
-    let mut decided = DECIDED.load(Ordering::Acquire);
-    if decided == 0 {
-        let found = match rseq_ops::process().owner {
-            Owner::Nobody => ATOMICS,
-            _ if membarrier::register().is_err() => ATOMICS,
-            Owner::Libc => LIBC,
-            Owner::Own => OWN,
-        };
-        // Should two first uses disagree, because a filter came between them, the first stays.
-        decided = DECIDED
-            .compare_exchange(0, found, Ordering::AcqRel, Ordering::Acquire)
-            .map_or_else(|first| first, |_| found);
-    }
-    match decided {
+    match decided() {
         LIBC => Mode::AllThreads(rseq_ops::registration::handle()),
         OWN => Mode::EachThread,
         _ => Mode::Atomics,
     }
 }
 
-/// The handle, where the calling thread may run sequences; registers it if that is ours to do.
+const LIBC: u32 = 1;
+const OWN: u32 = 2;
+/// Atomics, because no thread is registered.
+const NOBODY: u32 = 3;
+/// Atomics, because the barrier is refused: plus the error in the bits from [`ERROR`] on.
+const REFUSED: u32 = 4;
+const ERROR: u32 = 8;
+
+/// What was decided for this process, for good.
+fn decided() -> u32 {
+    static DECIDED: AtomicU32 = AtomicU32::new(0);
+    // Acquire: pairs with the release below; whoever knows of it may count on the registration with
+    // membarrier, which is the kernel's memory.
+    let decided = DECIDED.load(Ordering::Acquire);
+    if decided != 0 {
+        return decided;
+    }
+    let sequences = match rseq_ops::process().owner {
+        Owner::Nobody => NOBODY,
+        Owner::Libc => LIBC,
+        Owner::Own => OWN,
+    };
+    let found = match sequences {
+        NOBODY => NOBODY,
+        // Which also makes a barrier, because a filter may grant the registration alone.
+        _ => match membarrier::register() {
+            Ok(()) => sequences,
+            Err(refused) => REFUSED | (refused.0 as u32) << ERROR,
+        },
+    };
+    // Should two first uses disagree, because a filter came between them, the first stays.
+    DECIDED
+        .compare_exchange(0, found, Ordering::AcqRel, Ordering::Acquire)
+        .map_or_else(|first| first, |_| found)
+}
+
+/// Which kind of reader is in force, and why.
+pub(crate) fn reader_mode() -> ReaderMode {
+    let cpus = slots();
+    match decided() {
+        LIBC => ReaderMode::LibcRegistered { cpus },
+        OWN => ReaderMode::SelfRegistered { cpus },
+        NOBODY if !rseq_ops::registration::SUPPORTED => {
+            ReaderMode::Atomics(AtomicsReason::NotBuilt)
+        }
+        NOBODY => ReaderMode::Atomics(AtomicsReason::NotRegistered),
+        refused => {
+            let errno = (refused >> ERROR) as i32;
+            ReaderMode::Atomics(AtomicsReason::NoBarrier { errno })
+        }
+    }
+}
+
+/// Tells the log once which kind of reader is in force. Never in a signal handler, nor with anything
+/// held: a logger is the user's code.
+pub(crate) fn tell_reader_mode() {
+    #[cfg(any(feature = "log", feature = "tracing"))]
+    {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        // Before it is told: a logger may use this library itself. Relaxed: nothing comes with it.
+        if !TOLD.load(Ordering::Relaxed) && !TOLD.swap(true, Ordering::Relaxed) {
+            let told = catch_unwind(|| {
+                #[cfg(feature = "tracing")]
+                tracing::debug!(target: "urcu", "readers use {}", reader_mode());
+                #[cfg(not(feature = "tracing"))]
+                log::debug!(target: "urcu", "readers use {}", reader_mode());
+            });
+            if let Err(payload) = told {
+                crate::callbacks::discard(payload);
+            }
+        }
+    }
+}
+
+/// The handle, where the calling thread may run sequences; registers it if that is ours to do. `None`
+/// on a thread without a registration, and on a CPU without a slot.
 pub(crate) fn current_thread() -> Option<Handle> {
     if mode() == Mode::Atomics {
         None

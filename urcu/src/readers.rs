@@ -65,16 +65,18 @@ pub(crate) struct Readers {
     waiter: AtomicU32,
     /// For the statistics: what is rare on the way of the readers.
     aborts: AtomicU64,
-    index: AtomicIsize,
+    bound: AtomicU32,
     fallbacks: AtomicU64,
     /// Address and length of the domain's name, which is kept here because there is room.
     pub(crate) name: [AtomicUsize; 2],
     /// Address of the current period's `net` counter in slot 0; 0 until set up.
     period: AtomicUsize,
-    /// The process's handle where libc registers every thread, else 0. `cs` is stored last.
+    /// The process's handle where libc registers the threads, else 0. `cs` is stored last.
     ///
-    /// A thread that is not registered yet must not even try: a signal handler could register it
-    /// in the middle of the sequence, which would then commit without being protected.
+    /// A thread that this library is yet to register must not even try: a signal handler could
+    /// register it in the middle of the sequence, which would then commit without being protected.
+    /// One that libc did not register, or whose registration somebody has ended, may try: its CPU
+    /// number is negative, and so not below `bound`. Neither is that of a CPU without a slot.
     cs: AtomicIsize,
 }
 
@@ -89,7 +91,7 @@ impl Readers {
             Readers {
                 waiter: AtomicU32::new(0),
                 aborts: AtomicU64::new(0),
-                index: AtomicIsize::new(0),
+                bound: AtomicU32::new(0),
                 fallbacks: AtomicU64::new(0),
                 name: [AtomicUsize::new(0), AtomicUsize::new(0)],
                 period: AtomicUsize::new(0),
@@ -103,7 +105,7 @@ impl Readers {
     pub(crate) const LOADS: [usize; 3] = [
         offset_of!(Readers, period),
         offset_of!(Readers, cs),
-        offset_of!(Readers, index),
+        offset_of!(Readers, bound),
     ];
 
     /// Whether [`Readers::set_up`] has been called.
@@ -132,11 +134,21 @@ impl Readers {
             .compare_exchange(0, base, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok();
         if let machine::Mode::AllThreads(handle) = machine::mode() {
-            self.index.store(handle.index, Ordering::Relaxed);
-            // Release: who sees `cs` sees `index` and the period too.
+            self.bound.store(handle.bound, Ordering::Relaxed);
+            // Release: who sees `cs` sees `bound` and the period too.
             self.cs.store(handle.cs, Ordering::Release);
         }
         first
+    }
+
+    /// The process's handle, of which `cs` has been loaded.
+    #[inline(always)]
+    fn handle(&self, cs: isize) -> Handle {
+        Handle {
+            cs,
+            bound: self.bound.load(Ordering::Relaxed),
+            index: Handle::CPU,
+        }
     }
 
     /// Begins a section, the usual way. `None` is rare, and means [`Readers::enter_slowly`].
@@ -150,11 +162,8 @@ impl Readers {
         if cs == 0 {
             return None;
         }
-        let handle = Handle {
-            cs,
-            index: self.index.load(Ordering::Relaxed),
-        };
-        // SAFETY: `cs` is set: every thread is registered, and the period is set up. (B)
+        let handle = self.handle(cs);
+        // SAFETY: `cs` is set: libc registers the threads, and the period is set up. (B)
         let (word, guess) = unsafe { machine::add_through(handle, &self.period) }?;
         Some(Token {
             word: word.get(),
@@ -195,9 +204,8 @@ impl Readers {
         if cs == 0 {
             return machine::Appended::Aborted;
         }
-        let index = self.index.load(Ordering::Relaxed);
-        // SAFETY: `cs` is set: every thread is registered, and the period is set up.
-        unsafe { machine::append(Handle { cs, index }, &self.period, record) }
+        // SAFETY: `cs` is set: libc registers the threads, and the period is set up.
+        unsafe { machine::append(self.handle(cs), &self.period, record) }
     }
 
     /// Puts another chunk in the place of this CPU's, which ends at `end`.
@@ -211,9 +219,8 @@ impl Readers {
         if cs == 0 {
             return Outcome::Aborted; // In a child that was forked in the middle of what we do.
         }
-        let index = self.index.load(Ordering::Relaxed);
         // SAFETY: as in `append`, and the caller's.
-        unsafe { machine::replace_chunk(Handle { cs, index }, &self.period, end, new) }
+        unsafe { machine::replace_chunk(self.handle(cs), &self.period, end, new) }
     }
 
     /// The ends of the chunks that are in slots now.
@@ -239,7 +246,7 @@ impl Readers {
 
     /// A whole section as one sequence, without a counter: copies `size` bytes from where `source`
     /// points. The restart of the grace period (C) makes it start over, so a writer never waits
-    /// for it. False where libc does not register every thread, and after too many interruptions;
+    /// for it. False where libc does not register the thread, and after too many interruptions;
     /// the caller then copies inside a counted section.
     ///
     /// # Safety
@@ -258,9 +265,14 @@ impl Readers {
         if cs == 0 {
             return false;
         }
-        // Copies use no index.
-        let handle = Handle { cs, index: 0 };
-        // SAFETY: `cs` is set: every thread is registered. The rest is the caller's.
+        // Copies need no counter, and so no bound.
+        let handle = Handle {
+            cs,
+            bound: 0,
+            index: Handle::CPU,
+        };
+        // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the
+        // sequence aborts. The rest is the caller's.
         unsafe {
             machine::copy_through(handle, source, target, size) == Outcome::Committed
                 || Self::snapshot_again(handle, source, target, size)
@@ -268,7 +280,7 @@ impl Readers {
     }
 
     /// # Safety
-    /// As for [`Readers::snapshot`], and every thread is registered.
+    /// As for [`Readers::snapshot`], and libc registers the threads.
     #[cold]
     #[inline(never)]
     unsafe fn snapshot_again(

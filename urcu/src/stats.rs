@@ -4,6 +4,8 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::reader_mode::ReaderMode;
+
 const BUCKETS: usize = 32;
 /// The first bucket is for times below 128 ns, the last for those from 137 s.
 const FIRST: u32 = 6;
@@ -19,6 +21,8 @@ fn limit(bucket: usize) -> Duration {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
+    /// How this process counts its sections, and why so.
+    pub reader_mode: ReaderMode,
     /// Grace periods that have ended.
     pub grace_periods: u64,
     /// Calls that waited for a grace period. More than `grace_periods` if calls shared them.
@@ -30,8 +34,9 @@ pub struct Stats {
     pub waits: Histogram,
     /// Restartable sequences that were aborted and tried again, as far as it was noticed.
     pub aborts: u64,
-    /// Sections that began with atomics although the process has restartable sequences. Where it
-    /// has none all do, and are not counted.
+    /// Sections that began with atomics although the process has restartable sequences: on a thread
+    /// without a registration, on a CPU without counters, or after many interruptions. Where it has
+    /// none all do, and are not counted.
     pub fallback_reads: u64,
     /// Callbacks that were queued, ever.
     pub callbacks_queued: u64,

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use crate::fork;
 use crate::machine::{
-    Ordering, catch_unwind, fence, futex_wait, futex_wake, process, thread, without_signals,
+    Ordering, catch_unwind, fence, futex_wait, futex_wake, process, tell_reader_mode, thread,
+    without_signals,
 };
 use crate::tasks::{Tasks, Turn};
 
@@ -81,6 +82,7 @@ pub(crate) fn start_own(tasks: Arc<Tasks>) -> Option<thread::Thread> {
     let name = format!("urcu-{}", tasks.settings.name.unwrap_or("callbacks"));
     let thread = thread::Builder::new().name(name);
     let work = move || {
+        tell_reader_mode();
         let mut pause = PAUSES.0;
         while tasks.is_ours() && !tasks.is_closed() {
             match catch_unwind(AssertUnwindSafe(|| tasks.turn())) {
@@ -117,6 +119,7 @@ pub(crate) fn poke() {
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(60));
 
 fn work() {
+    tell_reader_mode();
     let incarnation = fork::incarnation();
     let mut active: Vec<Arc<Tasks>> = Vec::new();
     let mut pause = PAUSES.0;

@@ -265,11 +265,14 @@ pub(crate) unsafe fn pop_through(handle: Handle, source: &AtomicUsize) -> usize 
     node
 }
 
-/// The handle of all threads; its `cs` is 0 where there is none.
+/// No handle.
+pub(crate) const NO_HANDLE: Handle = Handle::new(0, 0);
+
+/// The handle of all threads, or [`NO_HANDLE`].
 pub(crate) fn shared_handle() -> Handle {
     match mode() {
         Mode::AllThreads(handle) => handle,
-        _ => Handle { cs: 0, index: 0 },
+        _ => NO_HANDLE,
     }
 }
 

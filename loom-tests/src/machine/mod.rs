@@ -192,11 +192,24 @@ fn faulty(fault: Fault) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handle {
     pub(crate) cs: isize,
-    pub(crate) index: isize,
+    pub(crate) bound: u32,
+    pub(crate) index: i32,
 }
 
-const HANDLE: Handle = Handle { cs: 1, index: 2 };
-const INERT: Handle = Handle { cs: -1, index: 2 };
+impl Handle {
+    pub(crate) const CPU: i32 = -4;
+
+    const fn new(cs: isize, bound: u32) -> Self {
+        Handle {
+            cs,
+            bound,
+            index: Handle::CPU,
+        }
+    }
+}
+
+const HANDLE: Handle = Handle::new(1, CPUS as u32);
+const INERT: Handle = Handle::new(-1, 0);
 
 /// As `rseq_ops::ops::Outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
