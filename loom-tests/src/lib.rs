@@ -46,6 +46,7 @@ mod shipped {
     pub(crate) mod once;
     pub(crate) mod polling;
     pub(crate) mod rcu;
+    pub(crate) mod reader_mode;
     pub(crate) mod readers;
     pub(crate) mod rounds;
     pub(crate) mod rundown;
@@ -54,13 +55,14 @@ mod shipped {
     pub(crate) mod worker;
 }
 use shipped::{
-    callbacks, domain, fork, grace_period, hook, lock, once, polling, rcu, readers, rounds,
-    rundown, stats, tasks, worker,
+    callbacks, domain, fork, grace_period, hook, lock, once, polling, rcu, reader_mode, readers,
+    rounds, rundown, stats, tasks, worker,
 };
 // The paths that the sources' documentation and signatures use.
 use callbacks::{Budget, Runner};
 use domain::Domain;
 use rcu::Rcu;
+use reader_mode::{AtomicsReason, ReaderMode};
 use stats::Stats;
 
 pub use models::{Checked, MODELS, Model, deeper};

@@ -5,12 +5,19 @@
 //! without. `dlsym` takes locks and allocates, which the first use in a signal handler must not. So
 //! the two words are looked for where they are:
 //!
-//! * **Statically linked** programs contain them. A weak *hidden* reference finds them there; no
-//!   other object can be meant by it, so that it needs no version and is null in all other programs.
-//! * Else they are the dynamic loader's (`ld-linux-*.so`), which the kernel has mapped and which is
-//!   never unmapped nor changed after the start: its own table of symbols is read. That is plain
+//! * Programs that are **linked statically** (`-C target-feature=+crt-static`) contain them, so that a
+//!   weak reference finds them, and needs no version. Only such builds have one: a static library for
+//!   C programs that are to be linked statically is to be built in this way, too, or else threads
+//!   take the atomics there.
+//! * Else they are the dynamic loader's (`ld-linux-*.so`), or those of an object that stands before it
+//!   and means to replace them (`LD_PRELOAD`). The loader leaves a list of the objects for debuggers;
+//!   those that were there at the start are before the loader itself in it, are never unmapped, and
+//!   their part of the list never changes. Their own tables of symbols are read. That is plain
 //!   memory, so this is async-signal-safe, and nobody needs to have been started before, as with a
 //!   constructor.
+//!
+//! (A weak *hidden* reference would do for both, were hiddenness not the symbol's: it would hide libc's
+//! words from the rest of the program.)
 
 use core::ffi::CStr;
 use core::ptr;
@@ -18,14 +25,24 @@ use core::ptr;
 /// The offset of every thread's area from its thread pointer, and its size: 0 if libc registers no
 /// thread. `None` where libc knows nothing of rseq.
 pub(crate) fn offset_and_size() -> Option<(isize, u32)> {
-    let (mut offset, mut size) = crate::arch::linked_symbols();
+    let (mut offset, mut size) = linked_symbols();
     if offset.is_null() || size.is_null() {
-        let loader = Image::loader()?;
-        offset = loader.find(c"__rseq_offset")?.cast();
-        size = loader.find(c"__rseq_size")?.cast();
+        (offset, size) = Image::of_the_start(|image| {
+            let offset = image.find(c"__rseq_offset")?;
+            Some((offset.cast(), image.find(c"__rseq_size")?.cast()))
+        })?;
     }
     // SAFETY: libc's words of these types, which do not change after its start.
     Some(unsafe { (*offset, *size) })
+}
+
+#[cfg(target_feature = "crt-static")]
+use crate::arch::linked_symbols;
+
+/// No symbols of libc in here.
+#[cfg(not(target_feature = "crt-static"))]
+fn linked_symbols() -> (*const isize, *const u32) {
+    (ptr::null(), ptr::null())
 }
 
 /// The words of an ELF object in memory that are needed here. All are 64 bits wide.
@@ -108,53 +125,50 @@ unsafe fn dynamic(
     ))
 }
 
-impl Image {
-    /// The dynamic loader.
-    fn loader() -> Option<Self> {
-        // SAFETY: reads the auxiliary vector, which never changes.
-        let base = unsafe { libc::getauxval(libc::AT_BASE) } as usize;
-        // 0 where the program is linked statically, and where the loader itself was executed with
-        // the program as its argument: then it says where it is.
-        let base = match base {
-            0 => Self::base_for_debuggers()?,
-            base => base,
-        };
-        // SAFETY: the kernel, or the loader itself, says that an object begins there.
-        unsafe { Self::at(base) }
-    }
+/// What the loader leaves for debuggers, as in `link.h`.
+#[repr(C)]
+struct Debug {
+    version: i32,
+    objects: *const Object,
+    breakpoint: usize,
+    state: i32,
+    loader: usize,
+}
 
-    /// What the loader leaves for debuggers in the program's dynamic section: its own base.
-    fn base_for_debuggers() -> Option<usize> {
-        #[repr(C)]
-        struct Debug {
-            version: i32,
-            map: usize,
-            breakpoint: usize,
-            state: i32,
-            loader: usize,
-        }
-        // SAFETY: reads the auxiliary vector, which never changes.
-        let (segments, count) = unsafe {
-            (
-                libc::getauxval(libc::AT_PHDR),
-                libc::getauxval(libc::AT_PHNUM),
-            )
+#[repr(C)]
+struct Object {
+    bias: usize,
+    name: usize,
+    dynamic: *const [usize; 2],
+    next: *const Object,
+}
+
+impl Image {
+    /// The first answer of `look` about an object that was there at the program's start.
+    fn of_the_start<T>(look: impl Fn(&Image) -> Option<T>) -> Option<T> {
+        let Some(debug) = Debug::of_the_program() else {
+            // SAFETY: reads the auxiliary vector, which never changes.
+            let loader = unsafe { libc::getauxval(libc::AT_BASE) } as usize;
+            if loader == 0 {
+                return None; // Linked statically.
+            }
+            // SAFETY: where the kernel says that it has mapped the loader.
+            return look(&unsafe { Image::at(loader) }?);
         };
-        let (segments, count) = (segments as usize, count as usize);
-        let first: *const Segment = ptr::with_exposed_provenance(segments);
-        if first.is_null() {
-            return None;
+        let mut next = debug.objects;
+        // SAFETY: the objects of the start, up to the loader: see the top of this file.
+        while let Some(object) = unsafe { next.as_ref() } {
+            // SAFETY: as the loader says.
+            let image = unsafe { Image::with(object.bias, object.dynamic) };
+            if let Some(answer) = image.as_ref().and_then(&look) {
+                return Some(answer);
+            }
+            if object.bias == debug.loader {
+                break;
+            }
+            next = object.next;
         }
-        // SAFETY: the kernel, or the loader, says that the program's segments are there. Programs
-        // that are not at the addresses of their file say where their segments are in that.
-        unsafe {
-            let all = core::slice::from_raw_parts(first, count);
-            let own = all.iter().find(|segment| segment.kind == PT_PHDR);
-            let bias = own.map_or(0, |own| segments.wrapping_sub(own.address));
-            let debug = tagged(dynamic(first, count, bias)?, DT_DEBUG)?;
-            let debug = ptr::with_exposed_provenance::<Debug>(debug).as_ref()?;
-            (debug.version > 0 && debug.loader != 0).then_some(debug.loader)
-        }
+        None
     }
 
     /// The object whose first page is at `base`.
@@ -170,20 +184,27 @@ impl Image {
         }
         let segments = ptr::with_exposed_provenance(base + header.segments);
         // SAFETY: where the header says; the loader's addresses count from its base.
-        unsafe {
-            let dynamic = dynamic(segments, header.segment_count.into(), base)?;
-            // Some loaders put their own base into these, some do not.
-            let table = |tag| {
-                let at = tagged(dynamic, tag)?;
-                Some(if at < base { base + at } else { at })
-            };
-            Some(Image {
-                base,
-                symbols: ptr::with_exposed_provenance(table(DT_SYMTAB)?),
-                names: ptr::with_exposed_provenance(table(DT_STRTAB)?),
-                hashes: ptr::with_exposed_provenance(table(DT_GNU_HASH)?),
-            })
-        }
+        unsafe { Image::with(base, dynamic(segments, header.segment_count.into(), base)?) }
+    }
+
+    /// The object with this dynamic section and this difference between its addresses and those in
+    /// its file; `None` if it has no table of the newer kind.
+    ///
+    /// # Safety
+    /// Such an object is mapped, and stays.
+    unsafe fn with(bias: usize, dynamic: *const [usize; 2]) -> Option<Self> {
+        let table = |tag| {
+            // SAFETY: the caller's.
+            let at = unsafe { tagged(dynamic, tag) }?;
+            // Some loaders write where it is in memory, some leave what is in the file.
+            Some(if at < bias { bias + at } else { at })
+        };
+        Some(Image {
+            base: bias,
+            symbols: ptr::with_exposed_provenance(table(DT_SYMTAB)?),
+            names: ptr::with_exposed_provenance(table(DT_STRTAB)?),
+            hashes: ptr::with_exposed_provenance(table(DT_GNU_HASH)?),
+        })
     }
 
     /// The address of what the object defines by that name.
@@ -221,6 +242,34 @@ impl Image {
     }
 }
 
+impl Debug {
+    /// From the program's dynamic section.
+    fn of_the_program() -> Option<&'static Debug> {
+        // SAFETY: reads the auxiliary vector, which never changes.
+        let (segments, count) = unsafe {
+            (
+                libc::getauxval(libc::AT_PHDR),
+                libc::getauxval(libc::AT_PHNUM),
+            )
+        };
+        let (segments, count) = (segments as usize, count as usize);
+        let first: *const Segment = ptr::with_exposed_provenance(segments);
+        if first.is_null() {
+            return None;
+        }
+        // SAFETY: the kernel, or the loader, says that the program's segments are there. Programs
+        // that are not at the addresses of their file say where their segments are in that.
+        unsafe {
+            let all = core::slice::from_raw_parts(first, count);
+            let own = all.iter().find(|segment| segment.kind == PT_PHDR);
+            let bias = own.map_or(0, |own| segments.wrapping_sub(own.address));
+            let debug = tagged(dynamic(first, count, bias)?, DT_DEBUG)?;
+            let debug = ptr::with_exposed_provenance::<Debug>(debug).as_ref()?;
+            (debug.version > 0 && debug.loader != 0).then_some(debug)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loaders_words_are_those_that_libc_finds() {
+    fn the_words_are_those_that_libc_finds() {
         let (offset, size): (*const isize, *const u32) =
             (by_libc(c"__rseq_offset"), by_libc(c"__rseq_size"));
         if offset.is_null() || size.is_null() {
@@ -242,10 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_found_that_is_not_there() {
-        let Some(loader) = Image::loader() else {
-            return; // Linked statically.
-        };
+    fn what_is_found_in_an_object_is_what_libc_finds_and_nothing_else() {
         for name in [
             c"",
             c"__rseq",
@@ -253,16 +299,31 @@ mod tests {
             c"no such name",
             c"__rseq_siz",
         ] {
-            assert_eq!(loader.find(name), None, "{name:?}");
+            assert!(
+                Image::of_the_start(|image| image.find(name)).is_none(),
+                "{name:?}"
+            );
+        }
+        for name in [c"environ", c"getpid", c"_r_debug"] {
+            if let Some(found) = Image::of_the_start(|image| image.find(name)) {
+                assert_eq!(found, by_libc(name), "{name:?}");
+            }
         }
     }
 
     #[test]
-    fn the_loader_says_itself_where_it_is() {
+    fn the_loader_is_where_the_kernel_has_put_it() {
         // SAFETY: reads the auxiliary vector.
         let base = unsafe { libc::getauxval(libc::AT_BASE) } as usize;
-        if base != 0 {
-            assert_eq!(Image::base_for_debuggers(), Some(base));
+        if let Some(debug) = Debug::of_the_program()
+            && base != 0
+        {
+            assert_eq!(debug.loader, base);
+            // SAFETY: the loader is there.
+            let alone = unsafe { Image::at(base) }.unwrap();
+            let name = c"__rseq_offset";
+            let of_all = Image::of_the_start(|image| image.find(name));
+            assert_eq!(alone.find(name), of_all);
         }
     }
 }

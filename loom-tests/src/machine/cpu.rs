@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::lock::{Lock, Tally};
+use super::sequences::UNREGISTERED;
 use super::{AtomicUsize, CPUS, Fault, Mode, Ordering, faulty, fence, kernel, mode, process, two};
 
 /// The states of a mailbox.
@@ -140,7 +141,8 @@ pub(super) fn interrupted() -> bool {
     }
     fence(Ordering::SeqCst);
     kernel.cpus.acknowledged.add();
-    !faulty(Fault::PlainBarrier)
+    // The kernel restarts nothing on a thread that it does not know.
+    !faulty(Fault::PlainBarrier) && !UNREGISTERED.with(Cell::get)
 }
 
 /// A point outside sequences at which an interrupt can land.

@@ -12,6 +12,8 @@
 //!   `refuse_next_barrier` makes it refuse once, as a filter that is installed late would. After
 //!   `share_barriers` callers share them through the process's `Rounds::share`, as in what ships;
 //!   else each issues its own, which explores less.
+//! * **CPUs without slots** (`ONE_SLOT`), and **threads without a registration**
+//!   (`leave_unregistered`): sequences abort there.
 //! * **Futexes**: comparing the word and going to sleep are one step to those who wake. Wakers say
 //!   how many, and the first who came are the first to wake up.
 //! * **Locks, threads and a clock** with the names of what ships (`sync`, `thread`). A thread
@@ -97,6 +99,7 @@ use sequences::UNREGISTERED;
 use sleep::Futexes;
 
 use crate::fork::Process;
+use crate::reader_mode::{AtomicsReason, ReaderMode};
 
 /// The shipped functions are `const`; loom's atomics cannot be made in a constant.
 macro_rules! const_fn {
@@ -143,6 +146,10 @@ pub enum Fault {
     RelaxedExit,
     /// `sub_if_current` subtracts from whatever period is the token's.
     ExitDoesNotCompare,
+    /// A sequence counts on a CPU that has no slot.
+    NoBound,
+    /// On a thread without a registration sequences go on, and nothing restarts them.
+    UnregisteredGoesOn,
     /// The slots are summed but the last.
     OneSlotTooFew,
     /// A wake-up gets lost.
@@ -305,9 +312,19 @@ pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
 /// The mode of a process whose threads are all registered.
 pub(crate) const ALL_THREADS: Mode = Mode::AllThreads(HANDLE);
 
+/// The mode of such a process on a machine that has one CPU more than it was said to have.
+pub(crate) const ONE_SLOT: Mode = Mode::AllThreads(Handle::new(1, 1));
+
 /// How many slots a domain has.
 pub(crate) fn slots() -> usize {
-    CPUS - usize::from(faulty(Fault::OneSlotTooFew))
+    slots_in_memory() - usize::from(faulty(Fault::OneSlotTooFew))
+}
+
+fn slots_in_memory() -> usize {
+    match mode() {
+        Mode::AllThreads(handle) => handle.bound as usize,
+        _ => CPUS,
+    }
 }
 
 /// Which CPU this is.
@@ -317,7 +334,8 @@ pub(crate) fn cpu() -> usize {
 
 /// A slot for this thread's atomic additions: that of its CPU, or the last.
 pub(crate) fn stripe() -> usize {
-    HERE.with(Cell::get).unwrap_or(CPUS - 1)
+    let last = slots_in_memory() - 1;
+    HERE.with(Cell::get).map_or(last, |cpu| cpu.min(last))
 }
 
 /// How this process counts its readers.
@@ -327,9 +345,23 @@ pub(crate) fn mode() -> Mode {
 
 /// The handle, where the calling thread may run sequences.
 pub(crate) fn current_thread() -> Option<Handle> {
-    let registered = mode() != Mode::Atomics && !UNREGISTERED.with(Cell::get);
-    registered.then_some(HANDLE)
+    let handle = match mode() {
+        Mode::AllThreads(handle) => handle,
+        Mode::EachThread => HANDLE,
+        Mode::Atomics => return None,
+    };
+    let has_slot = |cpu| (cpu as u32) < handle.bound;
+    let usable = HERE.with(Cell::get).is_none_or(has_slot) && !UNREGISTERED.with(Cell::get);
+    usable.then_some(handle)
 }
+
+/// As shipped, except that nobody asks.
+pub(crate) fn reader_mode() -> ReaderMode {
+    ReaderMode::Atomics(AtomicsReason::NotBuilt)
+}
+
+/// There is no log.
+pub(crate) fn tell_reader_mode() {}
 
 /// A handle with which every sequence aborts.
 pub(crate) fn inert() -> Handle {

@@ -22,15 +22,21 @@ pub(crate) fn abort_next(attempts: u32) {
     ABORTS.with(|aborts| aborts.set(attempts));
 }
 
-/// Makes the calling thread one that could not be registered.
+/// Makes the calling thread one that could not be registered, or whose registration has ended.
 pub(crate) fn leave_unregistered() {
     UNREGISTERED.with(|unregistered| unregistered.set(true));
 }
 
-/// The CPU of a sequence that begins; `None` if it aborts at once.
+/// The CPU of a sequence that begins and needs a slot; `None` if it aborts at once.
 pub(super) fn arm(handle: Handle) -> Option<usize> {
+    arm_without_slot(handle).filter(|cpu| (*cpu as u32) < handle.bound || faulty(Fault::NoBound))
+}
+
+/// The same for one that needs none.
+fn arm_without_slot(handle: Handle) -> Option<usize> {
     let aborts = ABORTS.with(|aborts| aborts.replace(aborts.get().saturating_sub(1)));
-    if handle == INERT || UNREGISTERED.with(Cell::get) || aborts > 0 {
+    let unregistered = UNREGISTERED.with(Cell::get) && !faulty(Fault::UnregisteredGoesOn);
+    if handle == INERT || unregistered || aborts > 0 {
         return None;
     }
     assert_eq!(handle.cs, super::HANDLE.cs, "a handle that is none");
@@ -164,7 +170,7 @@ pub(crate) unsafe fn copy_through(
     size: usize,
 ) -> Outcome {
     assert_eq!(size, size_of::<Number>());
-    if arm(handle).is_none() {
+    if arm_without_slot(handle).is_none() {
         return Outcome::Aborted;
     }
     let goes_on = faulty(Fault::SnapshotGoesOn);

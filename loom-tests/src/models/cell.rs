@@ -7,7 +7,7 @@ use loom::thread;
 use super::domains::{Owned, on_cpu};
 use super::witness;
 use crate::domain::Domain;
-use crate::machine::{ALL_THREADS, Number, Value, run_on, step};
+use crate::machine::{ALL_THREADS, Number, Value, leave_unregistered, run_on, step};
 use crate::rcu::{Rcu, RcuArc, RcuCell};
 
 /// A cell of a domain that is there as long as the model runs.
@@ -188,6 +188,23 @@ pub(super) fn snapshots() {
     let cell = cell(&domain, Number::new(0));
     let theirs = Arc::clone(&cell);
     let reader = on_cpu(0, move || {
+        let first = theirs.snapshot();
+        let second = theirs.snapshot();
+        assert!(first.number() <= second.number());
+    });
+    for number in [1, 2] {
+        cell.replace(Number::new(number)).end();
+    }
+    reader.join().expect("the reader");
+}
+
+/// The same on a thread without a registration, whose sequences nothing restarts.
+pub(super) fn snapshots_without_a_registration() {
+    let domain = Owned::new(ALL_THREADS);
+    let cell = cell(&domain, Number::new(0));
+    let theirs = Arc::clone(&cell);
+    let reader = on_cpu(0, move || {
+        leave_unregistered();
         let first = theirs.snapshot();
         let second = theirs.snapshot();
         assert!(first.number() <= second.number());

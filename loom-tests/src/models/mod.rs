@@ -195,6 +195,7 @@ models! {
     readers::a_barrier_refused_while_sections_begin, 4, "1, 4 (C)", "1 x 2, 2 of which 1 fails";
     readers::new_sections_see_the_new_world, 5, "2 (A, B)", "1, 1";
     cell::snapshots, 5, "1 for snapshots (C)", "1 x 2, 2";
+    cell::snapshots_without_a_registration, 3, "1 for snapshots (C)", "1 x 2, 2";
     readers::two_sections_two_updates, 4, "1 to 4 (A to E)", "1 x 2, 2";
     readers::migration_and_settling, 4, "3, 4 (D, E)", "1 x 2, 2";
     readers::nested_and_moved, 3, "3 (D, E)", "2 and 1, 1";
@@ -202,6 +203,8 @@ models! {
     readers::begun_one_way_ended_another, 4, "3, 4, 6", "1 x 2, 4";
     readers::atomics_only, 4, "6 (H)", "1 x 2, 2";
     readers::mixed_readers, 3, "1, 6", "2 x 1, 1";
+    readers::a_thread_without_a_registration, 3, "1 to 4, 6", "1 x 2, 2";
+    readers::a_cpu_without_a_slot, 3, "3, 4, 6", "1 x 2, 2";
     sharing::two_callers, 4, "7 (J to O)", "2 callers", "they share a round", "they do not";
     sharing::three_callers, 2, "7 (J to O)", "3 callers", "all share a round", "none do";
     sharing::who_joins_after_the_flip_waits_for_the_next, 4, "7 (J, K)", "2 x 1, 2";

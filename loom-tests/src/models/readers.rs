@@ -3,7 +3,9 @@
 use loom::thread;
 
 use super::{World, off_cpu, on, witness};
-use crate::machine::{self, ALL_THREADS, AtomicUsize, Mode, Ordering, abort_next, run_on, step};
+use crate::machine::{
+    self, ALL_THREADS, AtomicUsize, Mode, ONE_SLOT, Ordering, abort_next, run_on, step,
+};
 use std::sync::Arc;
 
 /// The machine's own litmus test, store buffering: a compiler barrier here and
@@ -273,6 +275,35 @@ pub(super) fn mixed_readers() {
     world.update();
     reader.join().expect("the reader");
     unregistered.join().expect("the unregistered reader");
+}
+
+/// Obligations 1 to 4 and 6: a thread without a registration in a process whose libc makes them. Its
+/// sequences would not be restarted, and so must not commit.
+pub(super) fn a_thread_without_a_registration() {
+    let world = World::new(ALL_THREADS);
+    let reader = on(0, &world, |world, _| {
+        machine::leave_unregistered();
+        world.section();
+        world.section();
+    });
+    world.update();
+    world.update();
+    reader.join().expect("the reader");
+}
+
+/// Obligations 3 and 6: a section on a CPU that has no slot, which ends on one that has.
+pub(super) fn a_cpu_without_a_slot() {
+    let world = World::new(ONE_SLOT);
+    let reader = on(1, &world, |world, running| {
+        world.section();
+        let token = world.enter();
+        world.read();
+        running.migrate(0);
+        world.exit(token);
+    });
+    world.update();
+    world.update();
+    reader.join().expect("the reader");
 }
 
 /// Obligations 4 and 7: grace periods follow one another.

@@ -16,8 +16,8 @@ pub(crate) use stack::{Node, Stack};
 /// Stands for `rseq-ops/src/percpu/machine.rs`.
 mod machine {
     pub(super) use crate::machine::lists::{
-        ABORTED, AtomicPtr, AtomicU32, Refused, can_restart, pop_through, push_through, restart,
-        shared_handle, try_sequence, wait_for,
+        ABORTED, AtomicPtr, AtomicU32, NO_HANDLE, Refused, can_restart, pop_through, push_through,
+        restart, shared_handle, try_sequence, wait_for,
     };
     pub(super) use crate::machine::{AtomicUsize, Handle, Ordering, Outcome};
     pub(super) use loom::sync::atomic::AtomicBool;

@@ -451,19 +451,18 @@ pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
     word
 }
 
-/// The addresses of libc's `__rseq_offset` and `__rseq_size` where they are linked into this program
-/// or library, else null: see [`crate::loader`].
+/// The addresses of libc's `__rseq_offset` and `__rseq_size` in a program that contains its libc; null
+/// if that has none. See [`crate::loader`].
+#[cfg(target_feature = "crt-static")]
 pub(crate) fn linked_symbols() -> (*const isize, *const u32) {
     let offset: *const isize;
     let size: *const u32;
     // SAFETY: loads two entries of the GOT: the symbols are weak, so they are addresses or null.
     unsafe {
         asm!(
-            // Here, so that they are weak and hidden in every object that refers to them.
+            // Here, so that they are weak in every object that refers to them.
             ".weak __rseq_offset",
             ".weak __rseq_size",
-            ".hidden __rseq_offset",
-            ".hidden __rseq_size",
             "mov {offset}, qword ptr [rip + __rseq_offset@GOTPCREL]",
             "mov {size}, qword ptr [rip + __rseq_size@GOTPCREL]",
             offset = out(reg) offset,

@@ -165,6 +165,43 @@ mod system {
         unsafe { libc::close(file) };
         length
     }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_sources_agree() {
+            let mask = mask_of(0).expect("the kernel's mask");
+            assert!(mask.bits.is_multiple_of(usize::BITS as usize), "not bytes");
+            assert!((1..=mask.bits).contains(&mask.allowed));
+            assert_eq!(mask_in::<{ MOST / 64 }>(0).unwrap().bits, mask.bits);
+            if let Some(listed) = listed() {
+                assert!(mask.allowed <= listed && listed <= mask.bits);
+                let shown = shown();
+                assert!(
+                    shown == 0 || (listed..listed + 4).contains(&shown),
+                    "{shown}"
+                );
+                assert!(named() <= listed);
+                assert_eq!(super::possible_cpus(), listed);
+            }
+        }
+
+        #[test]
+        fn a_file_that_is_no_file_is_not_waited_for() {
+            assert_eq!(read(c"/no such file", &mut [0; 8], |_| true), None);
+            assert_eq!(read(c"/sys", &mut [0; 8], |_| true), None);
+            assert_eq!(read(c"/dev/null", &mut [0; 8], |_| true), Some(0));
+            let mut pieces = 0;
+            let more = |_: &[u8]| {
+                pieces += 1;
+                pieces < 3
+            };
+            assert_eq!(read(c"/dev/zero", &mut [0; 8], more), Some(8));
+            assert_eq!(pieces, 3);
+        }
+    }
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
