@@ -9,6 +9,18 @@
 //!
 //! All of this may run first in a signal handler that interrupted the very same first use. So
 //! nothing here locks or allocates; concurrent first uses compute the same values.
+//!
+//! # Threads that lose their registration
+//! Anybody can end a thread's registration with `rseq(2)`; glibc then registers none of the threads
+//! either that this thread creates. The kernel sets the CPU number of such a thread to -1 and its
+//! concurrency id to **0**. So all structures of this crate go by CPU number, and each sequence looks
+//! at it: such a thread takes the way without sequences, at once and without harm. Two things stay
+//! open, and are the callers' to exclude:
+//!
+//! * operations with the concurrency id as their index ([`Handle::by_concurrency_id`]), all of them
+//!   unsafe, cannot see it happen between [`Handle::current_index`] and the commit;
+//! * a signal handler that *registers* the thread, by calling `rseq(2)` itself, in the few
+//!   instructions of a sequence: the sequence goes on, armed for nobody.
 
 use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 

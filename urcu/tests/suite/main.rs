@@ -19,6 +19,8 @@ mod cells_exchange;
 mod cells_kinds;
 mod cells_parts;
 mod cells_traits;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod cpus;
 mod domains;
 mod environments;
 mod first_use;
@@ -34,6 +36,8 @@ mod in_force;
 mod migration;
 mod poison;
 mod polling;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod reader_mode;
 mod refusal;
 #[cfg(feature = "delay-injection")]
 mod registration;

@@ -77,3 +77,29 @@ pub(crate) fn refuse_in_child<'a>(
 pub(crate) fn refuse_in_this_thread(calls: &[libc::c_long], errno: i32) -> io::Result<()> {
     install(&program(calls, errno))
 }
+
+/// Some commands of a call, which are its first argument, fail in the child.
+pub(crate) fn refuse_commands_in_child<'a>(
+    child: &'a mut Command,
+    call: libc::c_long,
+    commands: &[i32],
+    errno: i32,
+) -> &'a mut Command {
+    let allow = step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW);
+    let mut steps = vec![
+        step(LOAD, 0, 0, 4), // struct seccomp_data: arch
+        step(JUMP_IF_EQUAL, 1, 0, ARCHITECTURE),
+        allow,
+        step(LOAD, 0, 0, 0), // struct seccomp_data: nr
+        step(JUMP_IF_EQUAL, 1, 0, call as u32),
+        allow,
+        step(LOAD, 0, 0, 16), // struct seccomp_data: the first argument's lower half
+    ];
+    for &command in commands {
+        steps.push(step(JUMP_IF_EQUAL, 0, 1, command as u32));
+        steps.push(step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32));
+    }
+    steps.push(allow);
+    // SAFETY: between fork and exec this makes two system calls and allocates nothing.
+    unsafe { child.pre_exec(move || install(&steps)) }
+}

@@ -1,0 +1,114 @@
+//! Each sequence by itself, so that the instructions that order it can be looked for in what is
+//! built. `Expected:` gives their number: acquiring loads, releasing stores.
+#![no_std]
+#![allow(clippy::missing_safety_doc, missing_docs)]
+
+use rseq_ops::Handle;
+use rseq_ops::ops::{self, Record, Relaxed, Release};
+
+const SHIFT: u32 = 16;
+
+// Expected: add_through 1 0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn add_through(handle: Handle, source: *const usize) -> usize {
+    unsafe { ops::add_through::<SHIFT>(handle, source).map_or(0, |(pointer, _)| pointer.get()) }
+}
+
+// Expected: sub_if_current 0 1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sub_if_current(handle: Handle, source: *const usize, word: usize) -> u8 {
+    unsafe { ops::sub_if_current::<SHIFT>(handle, source, word, 1) as u8 }
+}
+
+// Expected: add 0 1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn add(handle: Handle, base: usize) -> u8 {
+    unsafe { ops::add::<SHIFT>(handle, base, -1) as u8 }
+}
+
+macro_rules! copies {
+    ($($name:ident $size:literal)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(handle: Handle, source: *const *const u8, to: *mut u8) -> u8 {
+            unsafe { ops::copy_through(handle, source, to, $size) as u8 }
+        }
+    )*};
+}
+// Expected: copy_1 1 0
+// Expected: copy_2 1 0
+// Expected: copy_4 1 0
+// Expected: copy_8 1 0
+// Expected: copy_64 1 0
+// Expected: copy_200 1 0
+copies!(copy_1 1 copy_2 2 copy_4 4 copy_8 8 copy_64 64 copy_200 200);
+
+// Expected: append_through 1 0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn append_through(
+    handle: Handle,
+    source: *const usize,
+    record: *const Record,
+) -> bool {
+    let appended = unsafe { ops::append_through::<SHIFT, 32, 4096>(handle, source, record) };
+    appended == ops::Appended::Aborted
+}
+
+// Expected: replace_through 1 0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn replace_through(handle: Handle, source: *const usize, new: usize) -> u8 {
+    unsafe { ops::replace_through::<SHIFT, 32>(handle, source, 0, new) as u8 }
+}
+
+macro_rules! by_index {
+    ($($name:ident $commit:ident: $operation:expr;)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(handle: Handle, index: u32, word: *mut usize) -> bool {
+            let operation: unsafe fn(Handle, u32, *mut usize, $commit) -> bool = $operation;
+            unsafe { operation(handle, index, word, $commit) }
+        }
+    )*};
+}
+
+// Expected: compare_store_relaxed 1 0
+// Expected: compare_store_release 1 1
+// Expected: compare_two_store_release 2 1
+// Expected: compare_store_store_release 1 1
+// Expected: compare_copy_store_release 1 1
+// Expected: pop_relaxed 1 0
+// Expected: pop_release 1 1
+// Expected: add_at_relaxed 0 0
+// Expected: add_at_release 0 1
+// Expected: add_through_offset_release 2 1
+by_index! {
+    compare_store_relaxed Relaxed: |h, i, w, c| unsafe {
+        ops::compare_store(h, i, w, 0, 1, c) == ops::Outcome::Committed
+    };
+    compare_store_release Release: |h, i, w, c| unsafe {
+        ops::compare_store(h, i, w, 0, 1, c) == ops::Outcome::Committed
+    };
+    compare_two_store_release Release: |h, i, w, c| unsafe {
+        ops::compare_two_store(h, i, (w, 0), (w.add(1), 0), 1, c) == ops::Outcome::Committed
+    };
+    compare_store_store_release Release: |h, i, w, c| unsafe {
+        ops::compare_store_store(h, i, (w, 0), (w.add(1), 0), 1, c) == ops::Outcome::Committed
+    };
+    compare_copy_store_release Release: |h, i, w, c| unsafe {
+        let copy = (w.add(1).cast::<u8>().cast_const(), w.add(8).cast(), 24);
+        ops::compare_copy_store(h, i, (w, 0), copy, 1, c) == ops::Outcome::Committed
+    };
+    pop_relaxed Relaxed: |h, i, w, c| unsafe {
+        ops::pop(h, i, w, 0, 8, c) == ops::Popped::Mismatch
+    };
+    pop_release Release: |h, i, w, c| unsafe {
+        ops::pop(h, i, w, 0, 8, c) == ops::Popped::Mismatch
+    };
+    add_at_relaxed Relaxed: |h, i, w, c| unsafe {
+        ops::add_at(h, i, w, 1, c) == ops::Outcome::Committed
+    };
+    add_at_release Release: |h, i, w, c| unsafe {
+        ops::add_at(h, i, w, 1, c) == ops::Outcome::Committed
+    };
+    add_through_offset_release Release: |h, i, w, c| unsafe {
+        ops::add_through_offset(h, i, w, 8, 1, c) == ops::Outcome::Committed
+    };
+}
