@@ -1,64 +1,21 @@
 //! The same questions in other environments: each test runs this program again, changed.
 #![cfg(target_os = "linux")]
 
+#[path = "percpu_support/again.rs"]
+mod again;
 mod refused;
 
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
+use again::{inside, run_again, run_again_with};
 use rseq_ops::{Handle, Owner, abi, cpu, membarrier};
-
-/// Which environment this process is in, if it was started by a test.
-const INSIDE: &str = "RSEQ_OPS_TEST_INSIDE";
-
-fn inside(name: &str) -> bool {
-    std::env::var(INSIDE).is_ok_and(|value| value == name)
-}
 
 /// Runs the test `name` of this program in a new process, with libc's registration off and with
 /// these system calls refused.
 fn again(name: &str, libc_registers: bool, calls: &'static [libc::c_long], errno: i32) {
-    again_in(name, libc_registers, move || refused::refuse(calls, errno));
-}
-
-/// Runs the test `name` of this program in a new process, with libc's registration off and after
-/// `prepare`, which makes system calls alone.
-fn again_in(
-    name: &str,
-    libc_registers: bool,
-    prepare: impl Fn() -> std::io::Result<()> + Send + Sync + 'static,
-) {
-    assert!(try_again_in(name, libc_registers, prepare), "a new process");
-}
-
-/// The same; false where `prepare` is not allowed.
-fn try_again_in(
-    name: &str,
-    libc_registers: bool,
-    prepare: impl Fn() -> std::io::Result<()> + Send + Sync + 'static,
-) -> bool {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args([name, "--exact", "--nocapture"])
-        .env(INSIDE, name);
-    if !libc_registers {
-        command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
-    }
-    // SAFETY: only system calls happen between fork and exec.
-    unsafe { command.pre_exec(prepare) };
-    let output = match command.output() {
-        Ok(output) => output,
-        Err(error) => {
-            println!("not here: {error}");
-            return false;
-        }
-    };
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}{complained}");
-    assert!(said.contains("1 passed"), "{said}{complained}");
-    true
+    let off = [("GLIBC_TUNABLES", "glibc.pthread.rseq=0")];
+    let environment = if libc_registers { &[][..] } else { &off };
+    run_again_with(environment, name, move || refused::refuse(calls, errno));
 }
 
 /// What holds wherever nobody registers.
@@ -138,7 +95,7 @@ fn a_barrier_that_is_refused_after_its_registration_is_not_made() {
     if !rseq_ops::features().membarrier.restart() {
         return println!("no membarrier here to be refused");
     }
-    again_in(NAME, true, || {
+    run_again(NAME, || {
         let commands = [
             abi::MEMBARRIER_PRIVATE_EXPEDITED,
             abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ,

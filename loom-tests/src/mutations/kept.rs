@@ -117,6 +117,12 @@ pub const KEPT: &[Kept] = &[
     kept(WORKER, "let poked = process().poked.load(«Ordering::Acquire»);",
         "as above",
         ACQUIRES),
+    kept(WORKER, "(last, given, «Ordering::Release», Ordering::Relaxed)",
+        "what is given is plain memory, which loom does not see",
+        RELEASES),
+    kept(WORKER, "process().handed.swap(ptr::null_mut(), «Ordering::Acquire»);",
+        "as above",
+        ACQUIRES),
     kept(MACHINE, "let decided = DECIDED.load(«Ordering::Acquire»);\n    // SAFETY: null",
         "not compiled here: the allocator is a static",
         ACQUIRES),
@@ -169,12 +175,6 @@ pub const KEPT: &[Kept] = &[
     kept(REGISTRATION, "KEY.compare_exchange(0, key + 1, «Ordering::AcqRel, Ordering::Acquire»)",
         "as above",
         RELEASES),
-    kept(WORKER, "(last, given, «Ordering::Release», Ordering::Relaxed)",
-        "what is given is plain memory, which loom does not see",
-        RELEASES),
-    kept(WORKER, "process().handed.swap(ptr::null_mut(), «Ordering::Acquire»);",
-        "as above",
-        ACQUIRES),
 ];
 
 /// What no model can notice, and why.

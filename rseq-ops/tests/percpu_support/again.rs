@@ -16,10 +16,20 @@ pub(crate) fn inside(name: &str) -> bool {
 /// Runs the test `name` of this program in a new process, after `prepare`, which makes system calls
 /// alone; does nothing where that is not allowed.
 pub(crate) fn run_again(name: &str, prepare: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
+    run_again_with(&[], name, prepare);
+}
+
+/// The same with more in its environment.
+pub(crate) fn run_again_with(
+    environment: &[(&str, &str)],
+    name: &str,
+    prepare: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args([name, "--exact", "--nocapture"])
-        .env(INSIDE, name);
+        .env(INSIDE, name)
+        .envs(environment.iter().copied());
     // SAFETY: only system calls happen between fork and exec.
     unsafe { command.pre_exec(prepare) };
     match command.output() {
@@ -126,6 +136,12 @@ pub(crate) fn unregister() -> bool {
         core::arch::asm!("mrs {}, tpidr_el0", out(reg) thread_pointer);
         #[cfg(target_arch = "riscv64")]
         core::arch::asm!("mv {}, tp", out(reg) thread_pointer);
+        #[cfg(not(any(
+            target_arch = "x86_64",
+            target_arch = "aarch64",
+            target_arch = "riscv64"
+        )))]
+        return false;
     }
     let end = |length: u32| {
         // SAFETY: libc's words; the area is this thread's. No sequence runs, and those to come find
