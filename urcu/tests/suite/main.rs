@@ -32,6 +32,7 @@ mod hostile;
 mod hotplug;
 mod in_force;
 mod migration;
+mod passing;
 mod poison;
 mod polling;
 mod refusal;
