@@ -33,6 +33,8 @@ mod hotplug;
 mod in_force;
 mod migration;
 mod passing;
+#[cfg(target_env = "gnu")]
+mod plugins;
 mod poison;
 mod polling;
 mod refusal;
