@@ -2,9 +2,11 @@
 
 mod audit;
 mod kept;
+mod ops;
 
 pub use audit::unheld;
 pub use kept::{Cover, KEPT, Kept, UNSEEN, Unseen};
+pub use ops::{AUDITED, KEPT_OPS};
 
 use crate::machine::Fault;
 

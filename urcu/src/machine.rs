@@ -298,7 +298,7 @@ pub(crate) enum Mode {
 /// restart them, so this registers the process with membarrier too.
 pub(crate) fn mode() -> Mode {
     match decided() {
-        LIBC => Mode::AllThreads(rseq_ops::registration::handle()),
+        LIBC => rseq_ops::registration::handle().map_or(Mode::Atomics, Mode::AllThreads),
         OWN => Mode::EachThread,
         _ => Mode::Atomics,
     }
@@ -388,16 +388,19 @@ pub(crate) fn current_thread() -> Option<Handle> {
     }
 }
 
-/// A handle with which every sequence aborts.
-pub(crate) fn inert() -> Handle {
-    rseq_ops::registration::inert()
-}
+/// Stands for no handle. No sequence may run with it. (`cs` is 0, which it never is otherwise: there
+/// is the thread pointer.)
+pub(crate) const NO_HANDLE: Handle = Handle {
+    cs: 0,
+    bound: 0,
+    index: Handle::CPU,
+};
 
 /// Adds 1 to this CPU's counter of the period in `period`; that period's word and the counter's
 /// new value, or `None` for an abort.
 ///
 /// # Safety
-/// `handle` is that of [`current_thread`] or [`Mode::AllThreads`], or inert; `period` is set up and
+/// `handle` is that of [`current_thread`] or [`Mode::AllThreads`]; `period` is set up and
 /// its area alive.
 #[inline(always)]
 pub(crate) unsafe fn add_through(
