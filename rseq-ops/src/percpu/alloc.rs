@@ -75,6 +75,12 @@ struct Chunk {
 /// CPU's memory node (under the default memory policy). Objects never move. Objects of one CPU lie
 /// side by side; objects of different CPUs never share a cache line.
 ///
+/// # With `mlockall`
+/// After `mlockall(MCL_FUTURE)` all of a chunk is real at once: 64 KiB for each *possible* CPU and each
+/// size in use, 16 MiB with 256 of them. `MCL_FUTURE | MCL_ONFAULT` (Linux 4.4) locks only what is
+/// written to; whoever must not have page faults later writes to it beforehand, on each CPU.
+///
+/// # Async-signal safety
 /// No method takes a lock or uses the heap: all are async-signal-safe and work in a child of a
 /// fork whatever other threads did at that moment.
 ///

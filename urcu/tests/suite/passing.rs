@@ -7,7 +7,7 @@ use urcu::Domain;
 
 use crate::forked::{assert_child, fork, use_everything};
 use crate::seccomp::refuse_in_this_thread;
-use crate::support::{assert_child_passes, deadline};
+use crate::support::{assert_child_passes, deadline, skip};
 
 #[test]
 fn a_kernel_that_could_not_wipe_memory_once_wipes_it_in_children_later() {
@@ -73,4 +73,36 @@ fn child_that_cannot_wipe() {
         domain.synchronize();
     }
     use_everything(&DOMAIN);
+}
+
+#[test]
+fn a_process_that_locks_its_memory_locks_little_at_the_first_use() {
+    assert_child_passes("passing::child_that_locks_its_memory");
+}
+
+/// The kernel's number for this process. Bytes.
+fn locked() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.expect("VmLck").parse::<usize>().expect("a number") << 10
+}
+
+#[test]
+#[ignore = "a child process of the test above, which has not used the library yet"]
+fn child_that_locks_its_memory() {
+    // SAFETY: locks what is mapped from now on; a refusal does no harm.
+    if unsafe { libc::mlockall(libc::MCL_FUTURE) } != 0 {
+        return skip("this process may not lock memory");
+    }
+    let before = locked();
+    drop(urcu::read_lock());
+    urcu::synchronize();
+    let grown = locked() - before;
+    println!("locked at the first use: {grown} bytes");
+    // Memory for objects of one size, that of a CPU's counters: 64 KiB for each CPU, and a header. And
+    // what this thread allocated meanwhile.
+    let cpus = rseq_ops::percpu::possible_cpus();
+    let chunk = (cpus + 1) * (64 << 10);
+    assert!(grown <= chunk + (64 << 10), "{grown} bytes, {cpus} CPUs");
 }
