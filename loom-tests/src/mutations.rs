@@ -2,9 +2,11 @@
 
 mod audit;
 mod kept;
+mod ops;
 
 pub use audit::unheld;
 pub use kept::{Cover, KEPT, Kept, UNSEEN, Unseen};
+pub use ops::{AUDITED, KEPT_OPS};
 
 use crate::machine::Fault;
 
@@ -75,13 +77,6 @@ pub const FILES: &[&str] = &[
     LOCK,
     STACK,
 ];
-/// Sources that are not compiled here, because they talk to the kernel. Their orderings, too, are
-/// each to have a reason.
-pub const ELSEWHERE: &[&str] = &[MACHINE, COUNTER, PERCPU_MACHINE, REGISTRATION];
-const MACHINE: &str = "machine.rs";
-const COUNTER: &str = "../../rseq-ops/src/percpu/counter.rs";
-const PERCPU_MACHINE: &str = "../../rseq-ops/src/percpu/machine.rs";
-const REGISTRATION: &str = "../../rseq-ops/src/registration.rs";
 const CALLBACKS: &str = "callbacks.rs";
 const CHUNK: &str = "callbacks/chunk.rs";
 const DRAIN: &str = "callbacks/drain.rs";

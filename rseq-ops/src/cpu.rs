@@ -74,21 +74,16 @@ pub fn cpu_id() -> i32 {
     if let Some((_, cpu)) = registered() {
         return cpu as i32;
     }
-    match registration::area() {
-        Some(area) if registration::process().owner != registration::Owner::Nobody => {
-            // SAFETY: every thread has an area there, registered or not.
-            unsafe { arch::thread_word(area + abi::CPU_ID) as i32 }
-        }
-        _ => abi::CPU_ID_REGISTRATION_FAILED,
-    }
+    registration::cpu_id_unregistered()
 }
 
 /// The calling thread's area and CPU, if it is registered.
 #[inline]
 fn registered() -> Option<(isize, u32)> {
-    look().or_else(register)
+    look().or_else(registration::registered)
 }
 
+/// The way where libc registers, after the first call.
 #[inline]
 fn look() -> Option<(isize, u32)> {
     let area = registration::area()?;
@@ -96,12 +91,6 @@ fn look() -> Option<(isize, u32)> {
     let cpu = unsafe { arch::thread_word(area + abi::CPU_ID) };
     // Negative: not registered.
     ((cpu as i32) >= 0).then_some((area, cpu))
-}
-
-#[cold]
-fn register() -> Option<(isize, u32)> {
-    registration::current_thread()?;
-    look()
 }
 
 /// The word at `offset` of the calling thread's area, if the kernel fills `size` bytes of it.

@@ -21,6 +21,13 @@
 //! the feature `portable`, the crate builds, [`registration::current_thread`] answers `None`, and
 //! callers take their fallback: atomics.
 //!
+//! # In shared objects
+//! Any number of plugins can have this crate inside, and so can a program with several versions or
+//! copies of it: it has no symbols that clash, and no thread-local data of the model `initial-exec`,
+//! of which libc has little for objects that are loaded later. An object with this crate inside is
+//! never unloaded, under glibc: when it is loaded it says so to the loader (`RTLD_NODELETE`), because the
+//! kernel looks at a sequence's descriptor for some time after the sequence has ended.
+//!
 //! The crate is `no_std`. Nothing but [`percpu::Pool`] (feature `alloc`, on by default) uses the heap.
 //!
 //! [`rseq(2)`]: https://github.com/torvalds/linux/blob/master/kernel/rseq.c
@@ -47,6 +54,7 @@ pub mod membarrier;
 pub mod ops;
 pub mod percpu;
 pub mod registration;
+mod shared_object;
 
 pub use cpu::{concurrency_id, current_cpu, numa_node};
 pub use features::{Features, features};

@@ -194,7 +194,9 @@ fn a_buffer_fills_up_and_is_replaced() {
 #[test]
 fn without_a_registration_nothing_is_written() {
     let world = World::new();
-    let inert = rseq_ops::registration::inert();
+    let Some(inert) = current_thread().map(rseq_ops::Handle::inert) else {
+        return println!("skipped: no sequences in this process");
+    };
     let new = buffer(1);
     world
         .ends(0)

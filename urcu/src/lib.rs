@@ -57,8 +57,12 @@
 //!   parent had queued runs in the parent alone. A `vfork` child must do none of this. What holds
 //!   after a fork in a signal handler is said [here](docs::reliability#in-a-forked-child).
 //! * Memory shared between processes is not covered.
-//! * A shared object with this library inside must not be unloaded (`-z nodelete`), and cannot be
-//!   loaded by musl's `dlopen` (its thread-local memory is `initial-exec`).
+//! * A shared object with this library inside can be loaded at any time, and stays loaded, by glibc
+//!   (`rseq_ops`, "In shared objects"). With musl's `dlopen` this was not tried. With `stall-trace`, and in builds with debug assertions,
+//!   the first section of a thread in such an object should not be in a signal handler: it uses
+//!   thread-local data, for which libc may allocate then.
+//! * After `mlockall(MCL_FUTURE)` the counters of all possible CPUs are locked in memory: 64 KiB for each
+//!   CPU for up to 1,024 domains, and as much for the domains' own state. Pass `MCL_ONFAULT` too.
 
 mod callbacks;
 pub mod docs;

@@ -60,38 +60,86 @@ pub(crate) fn next_incarnation() -> u64 {
 
 /// Makes the kernel wipe [`process`] in children. Where it cannot (another system, pages that are
 /// larger than expected), children inherit the parent's state, as the documentation says.
+///
+/// # Panics
+/// If the kernel has no memory for it, for longer than some milliseconds.
 pub(crate) fn wipe_on_fork() {
     #[cfg(all(target_os = "linux", not(miri)))]
-    // SAFETY: advice about memory that is ours alone: whole pages, or the kernel would wipe what
-    // else is in them. errno is put back, because this also runs in signal handlers.
-    unsafe {
-        let page = libc::getauxval(libc::AT_PAGESZ) as usize;
-        if page != 0 && align_of::<Process>().is_multiple_of(page) {
-            let errno = libc::__errno_location();
-            let before = *errno;
-            libc::madvise(
-                (&raw const PROCESS).cast_mut().cast(),
-                size_of::<Process>(),
-                libc::MADV_WIPEONFORK,
+    {
+        /// From 10 microseconds, each pause twice as long as the one before: 10 milliseconds in all.
+        const TRIES: u32 = 10;
+        // SAFETY: reads the auxiliary vector.
+        let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
+        if page == 0 || !align_of::<Process>().is_multiple_of(page) {
+            return;
+        }
+        let refused = (0..TRIES).all(|tried| {
+            let refused = wiping_is_refused_now();
+            if refused {
+                pause(Duration::from_micros(10 << tried));
+            }
+            refused
+        });
+        // Else a forked child would wait for threads that it does not have.
+        if refused {
+            panic!(
+                "no memory for the state of RCU: the kernel refused to wipe {} bytes in children",
+                size_of::<Process>()
             );
-            *errno = before;
         }
     }
 }
 
-/// Where domains keep their state and counters: small objects that share pages.
-fn memory() -> &'static Allocator {
+/// Sleeps, or less long if a signal comes. Async-signal-safe.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn pause(time: Duration) {
+    // SAFETY: errno is the calling thread's.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let before = unsafe { *errno };
+    thread::sleep(time);
+    // SAFETY: as above.
+    unsafe { *errno = before };
+}
+
+/// Advises the kernel; whether it refused for a reason that may pass.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn wiping_is_refused_now() -> bool {
+    // SAFETY: advice about memory that is ours alone: whole pages, or the kernel would wipe what
+    // else is in them. errno is put back, because this also runs in signal handlers.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        let refused = libc::madvise(
+            (&raw const PROCESS).cast_mut().cast(),
+            size_of::<Process>(),
+            libc::MADV_WIPEONFORK,
+        ) != 0;
+        let passing = refused && matches!(*errno, libc::EAGAIN | libc::ENOMEM | libc::EINTR);
+        *errno = before;
+        passing
+    }
+}
+
+/// Where domains keep their state and counters: small objects that share pages. Decided once, by the
+/// kernel's word that it can, or cannot, wipe memory in children.
+///
+/// # Errors
+/// Any other refusal; nothing is decided then.
+fn memory() -> Result<&'static Allocator, percpu::Error> {
     static WIPED: Allocator = Allocator::new(Fork::Wipe);
     static KEPT: Allocator = Allocator::new(Fork::Keep);
     static DECIDED: AtomicPtr<Allocator> = AtomicPtr::new(core::ptr::null_mut());
     let decided = DECIDED.load(Ordering::Acquire);
     // SAFETY: null or one of the two statics.
     if let Some(decided) = unsafe { decided.as_ref() } {
-        return decided;
+        return Ok(decided);
     }
-    let found = match PerCpu::<AtomicU64>::zeroed(&WIPED) {
+    // What domains need anyway, so that no memory is reserved for the sake of the question.
+    let found = match PerCpu::<Slot>::zeroed(&WIPED) {
         Ok(_) => &WIPED,
-        Err(_) => &KEPT,
+        Err(percpu::Error::CannotWipe(_)) => &KEPT,
+        Err(passing) => return Err(passing),
     };
     // Should two first uses disagree, the first stays.
     let first = DECIDED.compare_exchange(
@@ -101,9 +149,9 @@ fn memory() -> &'static Allocator {
         Ordering::Acquire,
     );
     match first {
-        Ok(_) => found,
+        Ok(_) => Ok(found),
         // SAFETY: one of the two statics.
-        Err(first) => unsafe { &*first },
+        Err(first) => Ok(unsafe { &*first }),
     }
 }
 
@@ -112,7 +160,7 @@ fn memory() -> &'static Allocator {
 /// # Panics
 /// If there is no memory.
 pub(crate) fn allocate<T: Zeroed>() -> *mut T {
-    match PerCpu::zeroed(memory()) {
+    match memory().and_then(PerCpu::zeroed) {
         Ok(object) => object.into_base(),
         Err(error) => panic!("no memory for an RCU domain: {error}"),
     }
@@ -123,8 +171,9 @@ pub(crate) fn allocate<T: Zeroed>() -> *mut T {
 /// # Safety
 /// From [`allocate`], in this process or its parent's copy, and not used any more.
 pub(crate) unsafe fn free<T>(base: *mut T) {
-    // SAFETY: the caller's.
-    drop(unsafe { PerCpu::from_base(memory(), base) });
+    let memory = memory().expect("it was decided when the object was allocated");
+    // SAFETY: the caller's: an object of this type, of the process's one allocator.
+    drop(unsafe { PerCpu::from_base(memory, base) });
 }
 
 /// Bytes from one CPU's slot to the next, as a power of two. Slots of many domains share pages, and
@@ -250,7 +299,7 @@ pub(crate) enum Mode {
 /// restart them, so this registers the process with membarrier too.
 pub(crate) fn mode() -> Mode {
     match decided() {
-        LIBC => Mode::AllThreads(rseq_ops::registration::handle()),
+        LIBC => rseq_ops::registration::handle().map_or(Mode::Atomics, Mode::AllThreads),
         OWN => Mode::EachThread,
         _ => Mode::Atomics,
     }
@@ -340,16 +389,19 @@ pub(crate) fn current_thread() -> Option<Handle> {
     }
 }
 
-/// A handle with which every sequence aborts.
-pub(crate) fn inert() -> Handle {
-    rseq_ops::registration::inert()
-}
+/// Stands for no handle. No sequence may run with it. (`cs` is 0, which it never is otherwise: there
+/// is the thread pointer.)
+pub(crate) const NO_HANDLE: Handle = Handle {
+    cs: 0,
+    bound: 0,
+    index: Handle::CPU,
+};
 
 /// Adds 1 to this CPU's counter of the period in `period`; that period's word and the counter's
 /// new value, or `None` for an abort.
 ///
 /// # Safety
-/// `handle` is that of [`current_thread`] or [`Mode::AllThreads`], or inert; `period` is set up and
+/// `handle` is that of [`current_thread`] or [`Mode::AllThreads`]; `period` is set up and
 /// its area alive.
 #[inline(always)]
 pub(crate) unsafe fn add_through(

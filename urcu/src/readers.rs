@@ -178,9 +178,15 @@ impl Readers {
     /// may sleep: that end goes the slow way, which looks. It costs the usual end one comparison,
     /// and spares the writer a barrier before it sleeps: after the restart (C) every end of the
     /// old period is a slow one, or has happened visibly.
+    ///
+    /// A section that began where libc does not register the threads has no handle: none would be
+    /// that of whatever thread the section ends on.
     #[inline(always)]
     pub(crate) fn exit(&self, token: Token) {
-        // SAFETY: the token is of these readers; its handle is this process's or inert. (D)
+        if token.handle.cs == 0 {
+            return self.exit_slowly(token.word);
+        }
+        // SAFETY: the token is of these readers; its handle is this process's. (D)
         let outcome =
             unsafe { machine::sub_if_current(token.handle, &self.period, token.word, token.guess) };
         if outcome != Outcome::Committed {
@@ -340,7 +346,7 @@ impl Readers {
     fn handle_to_exit() -> Handle {
         match machine::mode() {
             machine::Mode::AllThreads(handle) => handle,
-            _ => machine::inert(),
+            _ => machine::NO_HANDLE,
         }
     }
 

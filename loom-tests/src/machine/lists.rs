@@ -6,6 +6,7 @@ use std::ptr;
 
 use loom::thread::{self, Thread};
 
+pub(crate) use super::NO_HANDLE;
 use super::cpu::{HERE, Running, give_way, interrupted, restart_sequences, run_on};
 use super::sequences::arm;
 use super::{AtomicUsize, CPUS, Fault, Handle, Mode, Ordering, Outcome, faulty, kernel, mode, two};
@@ -264,9 +265,6 @@ pub(crate) unsafe fn pop_through(handle: Handle, source: &AtomicUsize) -> usize 
     head.store(next, Ordering::Relaxed);
     node
 }
-
-/// No handle.
-pub(crate) const NO_HANDLE: Handle = Handle::new(0, 0);
 
 /// The handle of all threads, or [`NO_HANDLE`].
 pub(crate) fn shared_handle() -> Handle {

@@ -195,7 +195,7 @@ fn faulty(fault: Fault) -> bool {
     FAULT.get() == Some(fault)
 }
 
-/// Where the shipped code finds its sequences' words; here it only tells real from inert.
+/// Where the shipped code finds its sequences' words; here it only tells one from none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handle {
     pub(crate) cs: isize,
@@ -216,7 +216,6 @@ impl Handle {
 }
 
 const HANDLE: Handle = Handle::new(1, CPUS as u32);
-const INERT: Handle = Handle::new(-1, 0);
 
 /// As `rseq_ops::ops::Outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -363,10 +362,8 @@ pub(crate) fn reader_mode() -> ReaderMode {
 /// There is no log.
 pub(crate) fn tell_reader_mode() {}
 
-/// A handle with which every sequence aborts.
-pub(crate) fn inert() -> Handle {
-    INERT
-}
+/// No handle. No sequence runs with it.
+pub(crate) const NO_HANDLE: Handle = Handle::new(0, 0);
 
 /// One turn of a short wait.
 pub(crate) fn spin() {

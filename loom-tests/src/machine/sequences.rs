@@ -8,8 +8,7 @@ use loom::cell::UnsafeCell;
 
 use super::cpu::{HERE, interrupted};
 use super::{
-    AtomicPtr, AtomicUsize, CHUNK, Fault, Handle, INERT, Number, Ordering, Outcome, buffer, faulty,
-    net,
+    AtomicPtr, AtomicUsize, CHUNK, Fault, Handle, Number, Ordering, Outcome, buffer, faulty, net,
 };
 
 loom::thread_local! {
@@ -34,12 +33,12 @@ pub(super) fn arm(handle: Handle) -> Option<usize> {
 
 /// The same for one that needs none.
 fn arm_without_slot(handle: Handle) -> Option<usize> {
+    assert_eq!(handle.cs, super::HANDLE.cs, "a handle that is none");
     let aborts = ABORTS.with(|aborts| aborts.replace(aborts.get().saturating_sub(1)));
     let unregistered = UNREGISTERED.with(Cell::get) && !faulty(Fault::UnregisteredGoesOn);
-    if handle == INERT || unregistered || aborts > 0 {
+    if unregistered || aborts > 0 {
         return None;
     }
-    assert_eq!(handle.cs, super::HANDLE.cs, "a handle that is none");
     Some(HERE.with(Cell::get).expect("a sequence runs on a CPU"))
 }
 

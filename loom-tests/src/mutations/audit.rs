@@ -1,6 +1,6 @@
 //! Finds orderings that nothing holds.
 
-use super::{Change, KEPT, MUTANTS};
+use super::{Change, KEPT, KEPT_OPS, MUTANTS};
 
 /// Every ordering stronger than relaxed, and every fence, that no mutant weakens or drops, and for
 /// which no reason is given: file, line, text.
@@ -31,7 +31,11 @@ pub fn unheld(sources: &[(&'static str, String)]) -> Vec<(&'static str, usize, S
     });
     let held: Vec<_> = edits
         .map(|edit| span(edit.file, edit.text))
-        .chain(KEPT.iter().map(|kept| span(kept.file, kept.text)))
+        .chain(
+            KEPT.iter()
+                .chain(KEPT_OPS)
+                .map(|kept| span(kept.file, kept.text)),
+        )
         .collect();
     let mut unheld = Vec::new();
     for (file, source) in sources {

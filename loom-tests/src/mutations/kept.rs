@@ -1,9 +1,6 @@
 //! Orderings, and changes, that no model notices, why, and what notices in the models' place.
 
-use super::{
-    CALLBACKS, COUNTER, FORK, MACHINE, PERCPU_MACHINE, POLLING, QUEUE, READERS, REGISTRATION,
-    TASKS, WORKER,
-};
+use super::{CALLBACKS, FORK, POLLING, QUEUE, READERS, TASKS, WORKER};
 
 /// What shows what a model does not.
 #[derive(Clone, Copy, Debug)]
@@ -123,58 +120,6 @@ pub const KEPT: &[Kept] = &[
     kept(WORKER, "process().handed.swap(ptr::null_mut(), «Ordering::Acquire»);",
         "as above",
         ACQUIRES),
-    kept(MACHINE, "let decided = DECIDED.load(«Ordering::Acquire»);\n    // SAFETY: null",
-        "not compiled here: the allocator is a static",
-        ACQUIRES),
-    kept(MACHINE, "«Ordering::AcqRel,\n        Ordering::Acquire,»\n    );\n    match first {",
-        "as above",
-        RELEASES),
-    kept(MACHINE, "let decided = DECIDED.load(«Ordering::Acquire»);\n    if decided != 0 {",
-        "not compiled here: who knows the mode may rely on the registration with membarrier, which is \
-         the kernel's memory",
-        ACQUIRES),
-    kept(MACHINE, ".compare_exchange(0, found, «Ordering::AcqRel, Ordering::Acquire»)",
-        "as above",
-        RELEASES),
-    kept(MACHINE, "to pair with this one.\n        «fence(Ordering::SeqCst);»",
-        "not compiled here: the emulated machine has the same fence, which pairs with H",
-        Cover::Litmus("dekker-fence", "dekker-rmw")),
-    kept(COUNTER, "slot.shared.fetch_add(delta, «Ordering::Release»);",
-        "not compiled here: a counter is one word for each CPU",
-        RELEASES),
-    kept(COUNTER, "slot.net[0].load(«Ordering::Acquire»)",
-        "as above",
-        ACQUIRES),
-    kept(COUNTER, "slot.net[1].load(«Ordering::Acquire»)",
-        "as above",
-        ACQUIRES),
-    kept(COUNTER, "slot.shared.load(«Ordering::Acquire»)",
-        "as above",
-        ACQUIRES),
-    kept(PERCPU_MACHINE, "let mut decided = DECIDED.load(«Ordering::Acquire»);",
-        "as in `machine.rs`",
-        ACQUIRES),
-    kept(PERCPU_MACHINE, ".compare_exchange(0, found, «Ordering::AcqRel, Ordering::Acquire»)",
-        "as above",
-        RELEASES),
-    kept(REGISTRATION, "match OWNER.load(«Ordering::Acquire») {",
-        "not compiled here: who knows the owner finds the area's offset and size",
-        ACQUIRES),
-    kept(REGISTRATION, "let area = AREA.load(«Ordering::Acquire»);",
-        "not compiled here: who knows the area finds its size",
-        ACQUIRES),
-    kept(REGISTRATION, "AREA.store(area, «Ordering::Release»);",
-        "as above",
-        RELEASES),
-    kept(REGISTRATION, "OWNER.store(word, «Ordering::Release»);",
-        "as above",
-        RELEASES),
-    kept(REGISTRATION, "let known = KEY.load(«Ordering::Acquire»);",
-        "not compiled here: who knows the key may set it, whose destructor is libc's memory",
-        ACQUIRES),
-    kept(REGISTRATION, "KEY.compare_exchange(0, key + 1, «Ordering::AcqRel, Ordering::Acquire»)",
-        "as above",
-        RELEASES),
 ];
 
 /// What no model can notice, and why.

@@ -29,7 +29,7 @@
 //! code the linker puts a veneer in its way, which may use `x16` and `x17`: so no sequence has
 //! operands there.
 
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 
 use crate::ops::Outcome;
 use crate::registration::Handle;
@@ -412,47 +412,19 @@ pub(crate) unsafe fn copy_through(
     Outcome::Committed
 }
 
-// Where libc registers no area: see `x86_64`.
-global_asm!(
-    ".pushsection .tdata, \"awT\", @progbits
-     .balign 64
-     .globl rseq_ops_v0_1_area
-     .hidden rseq_ops_v0_1_area
-     .type rseq_ops_v0_1_area, @object
-     .size rseq_ops_v0_1_area, 128
-     rseq_ops_v0_1_area:
-     .long 0, -1, 0, 0, 0, 0, -1
-     .zero 36
-     .long 0, 0, 0, 0, -1
-     .zero 44
-     .popsection"
-);
-
-pub(crate) mod own_area {
-    use core::arch::asm;
-
-    use crate::registration::OwnArea;
-
-    /// Where the calling thread's own area is.
-    pub(crate) fn get() -> OwnArea {
-        let offset: isize;
-        let base: usize;
-        // SAFETY: reads the area's offset from the GOT, and the thread pointer (initial-exec).
-        unsafe {
-            asm!(
-                "adrp {offset}, :gottprel:rseq_ops_v0_1_area",
-                "ldr {offset}, [{offset}, :gottprel_lo12:rseq_ops_v0_1_area]",
-                "mrs {base}, tpidr_el0",
-                offset = out(reg) offset,
-                base = out(reg) base,
-                options(pure, readonly, nostack, preserves_flags)
-            );
-        }
-        OwnArea {
-            offset,
-            address: base.wrapping_add_signed(offset),
-        }
+/// What the offsets of areas count from.
+#[inline(always)]
+pub(crate) fn thread_pointer() -> usize {
+    let pointer;
+    // SAFETY: reads a register.
+    unsafe {
+        asm!(
+            "mrs {pointer}, tpidr_el0",
+            pointer = out(reg) pointer,
+            options(pure, nomem, nostack, preserves_flags)
+        );
     }
+    pointer
 }
 
 /// Loads the word `offset` bytes from the thread pointer.

@@ -36,9 +36,7 @@ impl Area {
     }
 
     fn handle(&self, bound: u32, index: i32) -> Handle {
-        let own = arch::own_area::get();
-        let thread_pointer = own.address.wrapping_add_signed(-own.offset);
-        let area = self.0.get().expose_provenance() as isize - thread_pointer as isize;
+        let area = self.0.get().expose_provenance() as isize - arch::thread_pointer() as isize;
         Handle {
             cs: area + abi::RSEQ_CS,
             bound,

@@ -11,7 +11,7 @@
 //!
 //! No emulator on x86-64 shows the weak ordering of a real processor.
 
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 
 use crate::ops::Outcome;
 use crate::registration::Handle;
@@ -379,46 +379,19 @@ pub(crate) unsafe fn copy_through(
     Outcome::Committed
 }
 
-// Where libc registers no area: see `x86_64`.
-global_asm!(
-    ".pushsection .tdata, \"awT\", @progbits
-     .balign 64
-     .globl rseq_ops_v0_1_area
-     .hidden rseq_ops_v0_1_area
-     .type rseq_ops_v0_1_area, @object
-     .size rseq_ops_v0_1_area, 128
-     rseq_ops_v0_1_area:
-     .long 0, -1, 0, 0, 0, 0, -1
-     .zero 36
-     .long 0, 0, 0, 0, -1
-     .zero 44
-     .popsection"
-);
-
-pub(crate) mod own_area {
-    use core::arch::asm;
-
-    use crate::registration::OwnArea;
-
-    /// Where the calling thread's own area is.
-    pub(crate) fn get() -> OwnArea {
-        let offset: isize;
-        let base: usize;
-        // SAFETY: reads the area's offset from the GOT, and the thread pointer (initial-exec).
-        unsafe {
-            asm!(
-                "la.tls.ie {offset}, rseq_ops_v0_1_area",
-                "mv {base}, tp",
-                offset = out(reg) offset,
-                base = out(reg) base,
-                options(pure, readonly, nostack, preserves_flags)
-            );
-        }
-        OwnArea {
-            offset,
-            address: base.wrapping_add_signed(offset),
-        }
+/// What the offsets of areas count from.
+#[inline(always)]
+pub(crate) fn thread_pointer() -> usize {
+    let pointer;
+    // SAFETY: reads a register.
+    unsafe {
+        asm!(
+            "mv {pointer}, tp",
+            pointer = out(reg) pointer,
+            options(pure, nomem, nostack, preserves_flags)
+        );
     }
+    pointer
 }
 
 /// Loads the word `offset` bytes from the thread pointer.

@@ -11,7 +11,7 @@ use std::{println, sync::Mutex};
 use crate::delay::{self, Point};
 use crate::ops::Outcome;
 use crate::percpu::Area;
-use crate::registration::{Handle, current_thread, inert};
+use crate::registration::{Handle, current_thread};
 use crate::{arch, membarrier};
 
 const SHIFT: u32 = 10;
@@ -216,7 +216,8 @@ fn every_answer_and_what_it_changes() {
 
     let before = [a, 1, 71, 72, 73, 74];
     banks.fill(before);
-    let (handle, source) = (inert(), banks.source());
+    let handle = current_thread().expect("as for the driver").inert();
+    let source = banks.source();
     // SAFETY: the inert handle, with which all are aborted.
     unsafe {
         let aborted = Outcome::Aborted;

@@ -22,7 +22,7 @@
 //! section is open on this CPU, the chain has one link a section and not two. Where a guess is
 //! wrong, the same two instructions later add to what was loaded: nothing is lost.
 
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 
 use crate::ops::Outcome;
 use crate::registration::Handle;
@@ -383,53 +383,19 @@ pub(crate) unsafe fn copy_through(
     Outcome::Committed
 }
 
-// Where libc registers no area, each thread registers this one of ours: 64 bytes for the kernel, a
-// word with the state of the registration, and, from byte 72, a scratch `rseq_cs` and index that
-// no kernel ever looks at. `cpu_id`, `mm_cid` and the scratch index are -1 from the start: every
-// sequence aborts on a negative index, so on a thread that is not registered.
-//
-// The area is `initial-exec`, so that its offset from the thread pointer is one for all threads;
-// the version in the name keeps two versions of this crate in one program apart.
-global_asm!(
-    ".pushsection .tdata, \"awT\", @progbits
-     .balign 64
-     .globl rseq_ops_v0_1_area
-     .hidden rseq_ops_v0_1_area
-     .type rseq_ops_v0_1_area, @object
-     .size rseq_ops_v0_1_area, 128
-     rseq_ops_v0_1_area:
-     .long 0, -1, 0, 0, 0, 0, -1
-     .zero 36
-     .long 0, 0, 0, 0, -1
-     .zero 44
-     .popsection"
-);
-
-pub(crate) mod own_area {
-    use core::arch::asm;
-
-    use crate::registration::OwnArea;
-
-    /// Where the calling thread's own area is.
-    pub(crate) fn get() -> OwnArea {
-        let offset: isize;
-        let base: usize;
-        // SAFETY: reads the area's offset from the GOT and the thread pointer from its own slot,
-        // where the x86-64 TLS ABI keeps it.
-        unsafe {
-            asm!(
-                "mov {offset}, qword ptr [rip + rseq_ops_v0_1_area@gottpoff]",
-                "mov {base}, qword ptr fs:[0]",
-                offset = out(reg) offset,
-                base = out(reg) base,
-                options(pure, readonly, nostack, preserves_flags)
-            );
-        }
-        OwnArea {
-            offset,
-            address: base.wrapping_add_signed(offset),
-        }
+/// What the offsets of areas count from.
+#[inline(always)]
+pub(crate) fn thread_pointer() -> usize {
+    let pointer;
+    // SAFETY: reads the thread pointer from its own slot, where the x86-64 TLS ABI keeps it.
+    unsafe {
+        asm!(
+            "mov {pointer}, qword ptr fs:[0]",
+            pointer = out(reg) pointer,
+            options(pure, readonly, nostack, preserves_flags)
+        );
     }
+    pointer
 }
 
 /// Loads the word `offset` bytes from the thread pointer.

@@ -5,6 +5,12 @@
 //! CPU's stretch. Every chunk holds objects of one size, a power of two, and a bit map in its
 //! header says which are in use; so an allocation is one compare-and-exchange, without a lock. Chunks
 //! are never moved and never unmapped before the allocator goes.
+//!
+//! # Who is refused
+//! All chunks are in one list, and each has a number, one more than that of the chunk behind it. So
+//! the compare-and-exchange that puts a chunk there also counts it, and whoever finds the limit
+//! reached finds all the chunks that reached it. A search that finds no free object is made again if
+//! one was given back meanwhile: it may have become free where the search had been already.
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -20,7 +26,6 @@ const CHUNK: usize = 1 << SHIFT;
 const ALIGNMENT: usize = 4096;
 /// The smallest objects, as a power of two.
 const SMALLEST: u32 = 3;
-const CLASSES: usize = (SHIFT - SMALLEST + 1) as usize;
 /// Words of a bit map for the smallest objects.
 const WORDS: usize = CHUNK >> SMALLEST >> 6;
 
@@ -48,12 +53,18 @@ pub enum Fork {
 /// The header of a chunk.
 #[repr(C)]
 struct Chunk {
-    /// Set before the chunk is published.
+    /// Set before the chunk is published, as the next three are.
     next: *mut Chunk,
+    /// How many chunks there are with this one and those behind it.
+    number: usize,
     /// Address of the memory of index 0.
     base: usize,
+    /// Bytes of an object.
+    size: usize,
     /// How many objects are free, give or take what happens now.
     free: AtomicUsize,
+    /// How many were given back, ever. Changes after each became free.
+    given_back: AtomicUsize,
     used: [AtomicU64; WORDS],
 }
 
@@ -64,6 +75,12 @@ struct Chunk {
 /// CPU's memory node (under the default memory policy). Objects never move. Objects of one CPU lie
 /// side by side; objects of different CPUs never share a cache line.
 ///
+/// # With `mlockall`
+/// After `mlockall(MCL_FUTURE)` all of a chunk is real at once: 64 KiB for each *possible* CPU and each
+/// size in use, 16 MiB with 256 of them. `MCL_FUTURE | MCL_ONFAULT` (Linux 4.4) locks only what is
+/// written to; whoever must not have page faults later writes to it beforehand, on each CPU.
+///
+/// # Async-signal safety
 /// No method takes a lock or uses the heap: all are async-signal-safe and work in a child of a
 /// fork whatever other threads did at that moment.
 ///
@@ -78,10 +95,9 @@ struct Chunk {
 /// ```
 #[derive(Debug)]
 pub struct Allocator {
-    chunks: [AtomicPtr<Chunk>; CLASSES],
-    /// How many chunks there are.
-    count: AtomicUsize,
-    /// How many there may be.
+    /// The newest chunk.
+    chunks: AtomicPtr<Chunk>,
+    /// How many chunks there may be.
     most: usize,
     fork: Fork,
 }
@@ -98,8 +114,7 @@ impl Allocator {
     /// An allocator without memory yet, and without a limit.
     pub const fn new(fork: Fork) -> Self {
         Allocator {
-            chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CLASSES],
-            count: AtomicUsize::new(0),
+            chunks: AtomicPtr::new(ptr::null_mut()),
             most: usize::MAX,
             fork,
         }
@@ -146,7 +161,7 @@ impl Allocator {
     /// How much address space is reserved for each CPU. Bytes. What was never written to takes no
     /// memory.
     pub fn reserved(&self) -> usize {
-        self.count.load(Ordering::Relaxed) << SHIFT
+        self.chunks().next().map_or(0, |(_, chunk)| chunk.number) << SHIFT
     }
 
     pub(super) fn allocate(&self, layout: Layout) -> Result<Object, Error> {
@@ -163,78 +178,109 @@ impl Allocator {
                 most: CHUNK,
             });
         }
-        let list = &self.chunks[(size.ilog2() - SMALLEST) as usize];
+        self.claim(size)
+            .map_or_else(|| self.search_or_grow(size, || self.claim(size)), Ok)
+    }
+
+    #[cold]
+    fn search_or_grow(
+        &self,
+        size: usize,
+        mut search: impl FnMut() -> Option<Object>,
+    ) -> Result<Object, Error> {
         loop {
-            let claimed = chunks(list).find_map(|(at, chunk)| {
-                let bit = chunk.claim()?;
-                Some(Object {
-                    base: chunk.base + bit * size,
-                    size,
-                    chunk: at,
-                })
-            });
-            match claimed {
-                Some(object) => return Ok(object),
-                None => self.grow(list, size)?,
+            // Acquire: pairs with the release in `grow`.
+            let newest = self.chunks.load(Ordering::Acquire);
+            let before = self.given_back(size);
+            if let Some(object) = search() {
+                return Ok(object);
+            }
+            if self.given_back(size) == before {
+                self.grow(newest, size)?;
             }
         }
+    }
+
+    /// How many objects of a size were given back. If that is the same before and after a search,
+    /// none became free where the search had been already, while another was taken further on.
+    fn given_back(&self, size: usize) -> usize {
+        self.chunks()
+            .filter(|(_, chunk)| chunk.size == size)
+            // Acquire: pairs with the release in `free`: a search that comes later finds those free.
+            .map(|(_, chunk)| chunk.given_back.load(Ordering::Acquire))
+            .fold(0, usize::wrapping_add)
+    }
+
+    fn claim(&self, size: usize) -> Option<Object> {
+        let mut fitting = self.chunks().filter(|(_, chunk)| chunk.size == size);
+        fitting.find_map(|(at, chunk)| {
+            Some(Object {
+                base: chunk.base + chunk.claim()? * size,
+                size,
+                chunk: at,
+            })
+        })
     }
 
     /// The object in use whose memory of index 0 is at an address.
     pub(super) fn find(&self, base: usize, layout: Layout) -> Option<Object> {
         let size = size_class(layout);
-        let list = &self.chunks[(size.ilog2() - SMALLEST) as usize];
         let of_it = |chunk: &Chunk| (chunk.base..chunk.base + CHUNK).contains(&base);
-        chunks(list)
-            .find(|(_, chunk)| of_it(chunk))
+        self.chunks()
+            .find(|(_, chunk)| chunk.size == size && of_it(chunk))
             .map(|(chunk, _)| Object { base, size, chunk })
     }
 
-    /// One more chunk for objects of `size` bytes.
+    /// One more chunk for objects of `size` bytes, before the one that was the newest when the caller
+    /// found no room. If another is the newest by now, the caller is to search that first.
     #[cold]
-    fn grow(&self, list: &AtomicPtr<Chunk>, size: usize) -> Result<(), Error> {
-        let more = |count: usize| (count < self.most).then_some(count + 1);
-        if self
-            .count
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .is_err()
-        {
+    fn grow(&self, newest: *mut Chunk, size: usize) -> Result<(), Error> {
+        // SAFETY: a published chunk lives as long as the allocator.
+        let number = unsafe { newest.as_ref() }.map_or(0, |chunk| chunk.number);
+        if number >= self.most {
             return Err(Error::Limit(self.most << SHIFT));
         }
-        let area = Area::new(size_of::<Chunk>(), CHUNK).and_then(|area| match self.fork {
-            Fork::Keep => Ok(area),
-            Fork::Wipe => area.wipe_on_fork().map(|()| area),
-        });
-        let area = match area {
-            Ok(area) => area,
-            Err(error) => {
-                self.count.fetch_sub(1, Ordering::Relaxed);
-                return Err(error);
-            }
-        };
+        let area = Area::new(size_of::<Chunk>(), CHUNK)?;
+        if self.fork == Fork::Wipe {
+            area.wipe_on_fork()?;
+        }
         let base = area.base().expose_provenance().get();
-        let chunk = area.into_header().cast::<Chunk>().as_ptr();
+        let chunk = area.header().cast::<Chunk>().as_ptr();
         let objects = CHUNK / size;
         // SAFETY: the header is ours alone until it is published; it is zeroed, page-aligned and
         // large enough, and zeroes are a valid bit map.
         unsafe {
+            (*chunk).next = newest;
+            (*chunk).number = number + 1;
             (*chunk).base = base;
+            (*chunk).size = size;
             *(*chunk).free.get_mut() = objects;
             for (word, bits) in (*chunk).used.iter_mut().enumerate() {
                 let here = objects.saturating_sub(word * 64).min(64);
                 *bits.get_mut() = if here == 64 { 0 } else { u64::MAX << here };
             }
         }
-        let mut first = list.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: as above.
-            unsafe { (*chunk).next = first };
-            // Release: who sees the chunk sees its header.
-            match list.compare_exchange(first, chunk, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return Ok(()),
-                Err(other) => first = other,
-            }
+        // Release: who sees the chunk sees its header, and those behind it.
+        let published =
+            self.chunks
+                .compare_exchange(newest, chunk, Ordering::Release, Ordering::Relaxed);
+        if published.is_ok() {
+            area.into_header();
         }
+        Ok(())
+    }
+
+    /// The chunks, the newest first.
+    fn chunks(&self) -> impl Iterator<Item = (NonNull<Chunk>, &Chunk)> {
+        // Acquire: pairs with the release in `grow`.
+        let mut next = self.chunks.load(Ordering::Acquire);
+        core::iter::from_fn(move || {
+            let at = NonNull::new(next)?;
+            // SAFETY: a published chunk lives as long as the allocator, which the list is part of.
+            let chunk = unsafe { at.as_ref() };
+            next = chunk.next;
+            Some((at, chunk))
+        })
     }
 }
 
@@ -244,38 +290,25 @@ fn size_class(layout: Layout) -> usize {
     size.checked_next_power_of_two().unwrap_or(usize::MAX)
 }
 
-/// The chunks of a list.
-fn chunks(list: &AtomicPtr<Chunk>) -> impl Iterator<Item = (NonNull<Chunk>, &Chunk)> {
-    // Acquire: pairs with the release in `grow`.
-    let mut next = list.load(Ordering::Acquire);
-    core::iter::from_fn(move || {
-        let at = NonNull::new(next)?;
-        // SAFETY: a published chunk lives as long as the allocator, which the list is part of.
-        let chunk = unsafe { at.as_ref() };
-        next = chunk.next;
-        Some((at, chunk))
-    })
-}
-
 impl Chunk {
     /// Takes a free object: its number.
+    ///
+    /// Whoever finds an object taken acquires, with these loads, what its taker had given back
+    /// before: [`Allocator::given_back`] then sees that.
     fn claim(&self) -> Option<usize> {
-        if self.free.load(Ordering::Relaxed) == 0 {
+        if self.free.load(Ordering::Acquire) == 0 {
             return None;
         }
         for (word, bits) in self.used.iter().enumerate() {
-            let mut seen = bits.load(Ordering::Relaxed);
+            let mut seen = bits.load(Ordering::Acquire);
             while seen != u64::MAX {
                 let bit = seen.trailing_ones() as usize;
+                let taken = seen | 1 << bit;
                 // Acquire: pairs with the release in `Object::free`: the object is zero again.
-                match bits.compare_exchange_weak(
-                    seen,
-                    seen | 1 << bit,
-                    Ordering::Acquire,
-                    Ordering::Relaxed,
-                ) {
+                // Release: see above.
+                match bits.compare_exchange_weak(seen, taken, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => {
-                        self.free.fetch_sub(1, Ordering::Relaxed);
+                        self.free.fetch_sub(1, Ordering::Release);
                         return Some(word * 64 + bit);
                     }
                     Err(other) => seen = other,
@@ -312,23 +345,85 @@ impl Object {
         // SAFETY: the allocator is alive, so the chunk is.
         let chunk = unsafe { self.chunk.as_ref() };
         let bit = (self.base - chunk.base) / self.size;
+        // Release: pairs with the next taker's acquire.
         chunk.used[bit / 64].fetch_and(!(1 << (bit % 64)), Ordering::Release);
         chunk.free.fetch_add(1, Ordering::Relaxed);
+        // Release: pairs with `Allocator::given_back`.
+        chunk.given_back.fetch_add(1, Ordering::Release);
     }
 }
 
 impl Drop for Allocator {
     fn drop(&mut self) {
-        for list in &mut self.chunks {
-            let mut chunk = *list.get_mut();
-            while let Some(at) = NonNull::new(chunk) {
-                // SAFETY: all objects borrow the allocator, so they are gone, or leaked and never
-                // used again; the header comes from such an area.
-                unsafe {
-                    chunk = at.as_ref().next;
-                    drop(Area::from_header(at.cast(), size_of::<Chunk>(), CHUNK));
-                }
+        let mut chunk = *self.chunks.get_mut();
+        while let Some(at) = NonNull::new(chunk) {
+            // SAFETY: all objects borrow the allocator, so they are gone, or leaked and never
+            // used again; the header comes from such an area.
+            unsafe {
+                chunk = at.as_ref().next;
+                drop(Area::from_header(at.cast(), size_of::<Chunk>(), CHUNK));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PerCpu;
+    use super::*;
+    use std::vec::Vec;
+
+    /// Fills a chunk, which is all that the limit allows.
+    fn filled(memory: &Allocator) -> Vec<PerCpu<'_, [AtomicU64; 64]>> {
+        let object = || PerCpu::zeroed(memory).unwrap();
+        (0..CHUNK / 512).map(|_| object()).collect()
+    }
+
+    #[test]
+    fn an_object_that_became_free_behind_a_search_is_found_by_the_next() {
+        let memory = Allocator::with_limit(Fork::Keep, CHUNK);
+        let mut objects = filled(&memory);
+        let mut searches = 0;
+        let found = memory.search_or_grow(512, || {
+            searches += 1;
+            if searches == 1 {
+                // While we search the end, the first one is given back.
+                drop(objects.swap_remove(0));
+                return None;
+            }
+            memory.claim(512)
+        });
+        assert_eq!(found.map(|object| object.size), Ok(512));
+        assert_eq!(searches, 2);
+    }
+
+    #[test]
+    fn a_chunk_that_another_made_is_searched_before_anybody_is_refused() {
+        let memory = Allocator::with_limit(Fork::Keep, CHUNK);
+        let mut searches = 0;
+        let found = memory.search_or_grow(512, || {
+            searches += 1;
+            if searches == 1 {
+                // After our search, another thread makes the only chunk that there may be.
+                memory.grow(ptr::null_mut(), 512).unwrap();
+                return None;
+            }
+            memory.claim(512)
+        });
+        assert_eq!(found.map(|object| object.size), Ok(512));
+        assert_eq!(memory.reserved(), CHUNK);
+    }
+
+    #[test]
+    fn a_full_allocator_refuses_after_one_search() {
+        let memory = Allocator::with_limit(Fork::Keep, CHUNK);
+        let _objects = filled(&memory);
+        let mut searches = 0;
+        let refused = memory.search_or_grow(512, || {
+            searches += 1;
+            memory.claim(512)
+        });
+        assert_eq!(refused.map(|object| object.size), Err(Error::Limit(CHUNK)));
+        assert_eq!(searches, 1);
     }
 }

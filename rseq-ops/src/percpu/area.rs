@@ -149,7 +149,8 @@ impl Area {
     /// Makes the memory behind the header zero again in every forked child, whoever forks.
     ///
     /// # Errors
-    /// [`Error::CannotWipe`] before Linux 4.14, or where the header does not fill whole pages.
+    /// [`Error::CannotWipe`] before Linux 4.14, or where the header does not fill whole pages;
+    /// [`Error::Memory`] where the kernel has no memory for it now: it may have later.
     ///
     /// ```
     /// use rseq_ops::percpu::{Area, Error};
@@ -162,10 +163,10 @@ impl Area {
     /// ```
     pub fn wipe_on_fork(&self) -> Result<(), Error> {
         let size = self.cpus * self.stride;
-        if memory::wipe_on_fork(self.base(), size) {
-            Ok(())
-        } else {
-            Err(Error::CannotWipe(size))
+        match memory::wipe_on_fork(self.base(), size) {
+            Advised::Done => Ok(()),
+            Advised::Never => Err(Error::CannotWipe(size)),
+            Advised::NotNow => Err(Error::Memory(size)),
         }
     }
 
@@ -207,9 +208,21 @@ impl Drop for Area {
     }
 }
 
+/// What became of a request to the kernel.
+#[cfg_attr(not(all(target_os = "linux", not(miri))), allow(dead_code))]
+enum Advised {
+    Done,
+    /// It cannot, and never will.
+    Never,
+    /// It could not this time.
+    NotNow,
+}
+
 #[cfg(all(target_os = "linux", not(miri)))]
 mod memory {
     use core::ptr::{self, NonNull};
+
+    use super::Advised;
 
     pub(super) fn map(size: usize) -> Option<NonNull<u8>> {
         // SAFETY: a new private mapping at an address of the kernel's choice; advice about it
@@ -238,14 +251,20 @@ mod memory {
         }
     }
 
-    pub(super) fn wipe_on_fork(base: NonNull<u8>, size: usize) -> bool {
+    pub(super) fn wipe_on_fork(base: NonNull<u8>, size: usize) -> Advised {
         // SAFETY: advice about a mapping of ours, which the kernel checks. errno is put back.
         unsafe {
             let errno = libc::__errno_location();
             let before = *errno;
             let done = libc::madvise(base.as_ptr().cast(), size, libc::MADV_WIPEONFORK) == 0;
+            let advised = match *errno {
+                _ if done => Advised::Done,
+                // The kernel splits its record of the mapping in two for this.
+                libc::EAGAIN | libc::ENOMEM | libc::EINTR => Advised::NotNow,
+                _ => Advised::Never,
+            };
             *errno = before;
-            done
+            advised
         }
     }
 
@@ -264,6 +283,8 @@ mod memory {
     use alloc::alloc::{Layout, alloc_zeroed, dealloc};
     use core::ptr::NonNull;
 
+    use super::Advised;
+
     fn layout(size: usize) -> Option<Layout> {
         Layout::from_size_align(size.max(1), 4096).ok()
     }
@@ -273,8 +294,8 @@ mod memory {
         NonNull::new(unsafe { alloc_zeroed(layout(size)?) })
     }
 
-    pub(super) fn wipe_on_fork(_: NonNull<u8>, _: usize) -> bool {
-        false
+    pub(super) fn wipe_on_fork(_: NonNull<u8>, _: usize) -> Advised {
+        Advised::Never
     }
 
     /// # Safety

@@ -32,10 +32,7 @@ pub(super) const NO_HANDLE: Handle = Handle {
 /// The handle that all threads of this process have, for all of its life, where libc registers
 /// them; else [`NO_HANDLE`].
 pub(super) fn shared_handle() -> Handle {
-    match process().owner {
-        Owner::Libc => registration::handle(),
-        _ => NO_HANDLE,
-    }
+    registration::handle().unwrap_or(NO_HANDLE)
 }
 
 /// Runs `attempt` with the calling thread's handle until it answers, a bounded number of times.

@@ -67,7 +67,8 @@ unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 /// [`PerCpu::SHIFT`] and [`PerCpu::base`]).
 ///
 /// Nothing here takes a lock or uses the heap: all is async-signal-safe, as far as the `T`s'
-/// making and dropping is. To free it looks at every word for every possible CPU.
+/// making and dropping is. To free it looks at every word for every possible CPU. If dropping one
+/// `T` panics, the others are dropped all the same.
 ///
 /// ```
 /// use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -134,32 +135,27 @@ impl<'a, T> PerCpu<'a, T> {
     /// [`Fork::Wipe`], in whose memory a child would find zeroes instead.
     ///
     /// # Panics
-    /// If `init` does. What it made before is dropped then.
+    /// If `init` does. What it made before is dropped then, and the memory is given back.
     pub fn new(allocator: &'a Allocator, mut init: impl FnMut(usize) -> T) -> Result<Self, Error> {
-        /// Drops what was made, if `init` panics.
-        struct Made<'o, T>(&'o Object, usize, PhantomData<T>);
-        impl<T> Drop for Made<'_, T> {
-            fn drop(&mut self) {
-                for index in 0..self.1 {
-                    // SAFETY: made, and ours alone. The object itself is not given back.
-                    unsafe { pointer::<T>(self.0, index).drop_in_place() };
-                }
-            }
-        }
         if allocator.fork() == Fork::Wipe {
             return Err(Error::Wiped);
         }
-        let object = allocator.allocate(Layout::new::<T>())?;
-        let mut made = Made::<T>(&object, 0, PhantomData);
+        let mut made = Values::<T> {
+            object: ManuallyDrop::new(allocator.allocate(Layout::new::<T>())?),
+            next: 0,
+            end: 0,
+            values: PhantomData,
+        };
         for index in 0..possible_cpus() {
             let value = init(index);
             // SAFETY: the object is ours, as large and aligned as a `T`.
-            unsafe { pointer::<T>(&object, index).write(value) };
-            made.1 += 1;
+            unsafe { pointer::<T>(&made.object, index).write(value) };
+            made.end += 1;
         }
-        core::mem::forget(made);
+        let mut made = ManuallyDrop::new(made);
         Ok(PerCpu {
-            object: ManuallyDrop::new(object),
+            // SAFETY: taken once: `made` is not used any more, nor dropped.
+            object: ManuallyDrop::new(unsafe { ManuallyDrop::take(&mut made.object) }),
             memory: PhantomData,
         })
     }
@@ -227,16 +223,57 @@ fn pointer<T>(object: &Object, index: usize) -> *mut T {
     ptr::with_exposed_provenance_mut(object.at(index))
 }
 
-impl<T> Drop for PerCpu<'_, T> {
+/// An object, and the `T`s in it that are to be dropped before it is given back.
+struct Values<T> {
+    object: ManuallyDrop<Object>,
+    /// The first index.
+    next: usize,
+    /// The index after the last.
+    end: usize,
+    values: PhantomData<T>,
+}
+
+impl<T> Values<T> {
+    fn drop_values(&mut self) {
+        while self.next < self.end {
+            let index = self.next;
+            self.next += 1;
+            // SAFETY: initialised, ours alone, and never used again: it is counted as dropped.
+            unsafe { pointer::<T>(&self.object, index).drop_in_place() };
+        }
+    }
+}
+
+impl<T> Drop for Values<T> {
+    /// If a drop panics, the others are dropped all the same; if a second one does, the process
+    /// aborts, as when the elements of a slice are dropped.
     fn drop(&mut self) {
-        if core::mem::needs_drop::<T>() {
-            for index in 0..possible_cpus() {
-                // SAFETY: initialised, and never used again. If a drop panics, the rest leaks.
-                unsafe { pointer::<T>(&self.object, index).drop_in_place() };
+        /// Goes on where a drop has panicked, and gives the memory back in any case.
+        struct Rest<'v, T>(&'v mut Values<T>);
+        impl<T> Drop for Rest<'_, T> {
+            fn drop(&mut self) {
+                self.0.drop_values();
+                // SAFETY: taken once, here; nobody has a reference to a value any more, and the
+                // allocator is borrowed for as long as a `PerCpu` is there or made, so alive.
+                unsafe { ManuallyDrop::take(&mut self.0.object).free() };
             }
         }
-        // SAFETY: taken once, here; nobody can borrow from `self` any more, and the allocator is
-        // borrowed, so alive.
-        unsafe { ManuallyDrop::take(&mut self.object).free() };
+        Rest(self).0.drop_values();
+    }
+}
+
+impl<T> Drop for PerCpu<'_, T> {
+    fn drop(&mut self) {
+        drop(Values::<T> {
+            // SAFETY: taken once, here.
+            object: ManuallyDrop::new(unsafe { ManuallyDrop::take(&mut self.object) }),
+            next: 0,
+            end: if core::mem::needs_drop::<T>() {
+                possible_cpus()
+            } else {
+                0
+            },
+            values: PhantomData,
+        });
     }
 }

@@ -19,6 +19,8 @@
 
 mod consumer;
 mod reservation;
+#[cfg(test)]
+mod tests;
 
 pub use consumer::Consumer;
 pub use reservation::Reservation;

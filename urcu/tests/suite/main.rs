@@ -34,6 +34,9 @@ mod hostile;
 mod hotplug;
 mod in_force;
 mod migration;
+mod passing;
+#[cfg(target_env = "gnu")]
+mod plugins;
 mod poison;
 mod polling;
 #[cfg(all(target_os = "linux", not(miri)))]
