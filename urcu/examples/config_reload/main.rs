@@ -11,7 +11,8 @@
 //! cargo run --release --example config_reload -- --seconds 10 --readers 2
 //! ```
 //!
-//! `store.rs` is where the library is used; the rest is the service around it.
+//! `store.rs` is where the library is used, `watch` is what notices changes of the file; the rest is
+//! the service around them.
 
 mod config;
 mod console;
@@ -20,6 +21,7 @@ mod reload;
 mod report;
 mod store;
 mod table;
+mod watch;
 mod worker;
 mod writer;
 
@@ -36,10 +38,11 @@ use urcu::Rcu;
 
 use crate::console::Console;
 use crate::ledger::Ledger;
-use crate::reload::{Reloader, Watch};
+use crate::reload::Reloader;
 use crate::report::Results;
 use crate::store::Store;
 use crate::table::Table;
+use crate::watch::FileWatch;
 use crate::worker::{Request, Tally, Work};
 use crate::writer::Writer;
 
@@ -119,7 +122,6 @@ fn run(args: &Args) -> Result<bool, String> {
             .collect(),
         writer: Writer::new(&file, text, &config),
         console: Console::new(length, args.verbose),
-        directory: &directory.0,
         file: &file,
         start: Instant::now(),
     };
@@ -157,7 +159,6 @@ fn run(args: &Args) -> Result<bool, String> {
 /// What stays the same from turn to turn.
 #[derive(Debug)]
 struct Service<'a> {
-    directory: &'a Path,
     file: &'a Path,
     writer: Writer,
     ledger: Mutex<Ledger>,
@@ -176,8 +177,9 @@ impl Service<'_> {
         until: Duration,
         results: &mut Results,
     ) -> Result<(), String> {
-        let watch = Watch::new(self.directory)
-            .map_err(|error| format!("{}: cannot be watched: {error}", self.directory.display()))?;
+        // Before the file is read: what changes after that is noticed.
+        let watch = FileWatch::new(self.file)
+            .map_err(|error| format!("{}: cannot be watched: {error}", self.file.display()))?;
         let text = config::read(self.file).map_err(|refusal| refusal.at(self.file).to_string())?;
         let table = config::parse(&text)
             .and_then(|config| config::build(&config, &text, 0))
@@ -205,7 +207,7 @@ impl Service<'_> {
 
         let (reading, timings) = thread::scope(|scope| {
             let stop_at_the_end = StopOnDrop(stop);
-            let reloading = scope.spawn(move || reloader.run(&watch, text, stop));
+            let reloading = scope.spawn(move || reloader.run(watch, text, stop));
             let workers: Vec<_> = requests
                 .iter()
                 .zip(&tallies)
