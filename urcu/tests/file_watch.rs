@@ -267,6 +267,40 @@ fn the_last_of_many_changes_is_never_missed() {
 }
 
 #[test]
+fn a_way_that_changes_while_it_is_armed_is_watched_to_its_end() {
+    let mut bench = Bench::new("armed", "outer/link/file", |root| {
+        for outer in ["outer", "other"] {
+            for inner in ["one", "two"] {
+                fs::create_dir_all(root.join(outer).join(inner)).unwrap();
+                fs::write(root.join(outer).join(inner).join("file"), "first").unwrap();
+            }
+            symlink("one", root.join(outer).join("link")).unwrap();
+            symlink("two", root.join(outer).join("next")).unwrap();
+        }
+    });
+    for _ in 0..500 {
+        let (root, outer) = (bench.root.clone(), bench.path("outer"));
+        let swapper = std::thread::spawn(move || {
+            exchange(&root.join("outer"), &root.join("other"));
+            // The watch is on its way through the first by now, perhaps.
+            for _ in 0..4 {
+                exchange(&outer.join("link"), &outer.join("next"));
+            }
+        });
+        while !swapper.is_finished() {
+            bench.watch.wait(Duration::from_millis(1));
+        }
+        swapper.join().unwrap();
+        bench.watch.wait(Duration::ZERO);
+        // In a directory that it has come to in the end.
+        replace(&bench.file, "last");
+        bench.sees("last");
+        replace(&bench.file, "first");
+        bench.sees("first");
+    }
+}
+
+#[test]
 fn more_notifications_than_the_kernel_keeps() {
     let mut bench = Bench::new("overflow", "file", |root| {
         fs::write(root.join("file"), "one").unwrap();
