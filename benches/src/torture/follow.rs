@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use super::faults::Faults;
 use super::patience::Patience;
 use super::report::{Counts, Message, Outcome};
-use super::supervisor::SIGNALS;
+
+/// By which the user ends the program.
+pub(super) const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 const BY_USER: &str = "interrupted";
 

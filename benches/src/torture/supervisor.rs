@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Run, Settings};
 use super::environment::Environment;
-use super::follow::{Limits, follow};
+use super::follow::{Limits, SIGNALS, follow};
 use super::report::{Counts, Message, Outcome};
 use super::{Scenario, scenarios, system};
 
@@ -46,9 +46,6 @@ pub fn perform(task: &str) -> Result<bool, String> {
     Message::Done(outcome).send();
     Ok(good)
 }
-
-/// By which the user ends the program.
-pub const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 /// Set when the user wants an end.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
