@@ -2,8 +2,10 @@
 
 #![cfg(target_os = "linux")]
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 fn torture(options: &[&str]) -> (Output, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
@@ -12,6 +14,15 @@ fn torture(options: &[&str]) -> (Output, String) {
     let output = command.output().expect("the program");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     (output, text)
+}
+
+fn errors_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A place for a file.
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("rcu-torture-{name}-{}.json", std::process::id()))
 }
 
 /// The value of `name=` in the last line.
@@ -43,20 +54,107 @@ fn quick_scenarios_find_nothing_wrong() {
     }
 }
 
+/// Each with a part of what has to be told, wherever that is found out: by a reader, a callback, a
+/// handler, an audit, a monitor, a parent of a forked child, the parent of all.
+const CONTROLS: [(&str, &str); 10] = [
+    ("early-reclaim", "version"),
+    ("callback-lost", "callbacks run"),
+    ("callback-panics", "on purpose"),
+    ("forgotten-guard", "versions are left"),
+    ("split-addition", "additions have left"),
+    ("handler-reads-on", "in signal handlers, "),
+    ("child-hangs", "a process of generation 1 "),
+    ("process-dies", "died of signal 9"),
+    ("process-dies", "the last words on standard output"),
+    ("process-dies", "the last words on standard error"),
+];
+
 #[test]
-fn what_is_wrong_on_purpose_is_noticed_and_reported() {
-    for control in [
-        "early-reclaim",
-        "callback-lost",
-        "forgotten-guard",
-        "split-addition",
-    ] {
-        let (output, text) = torture(&["--seconds", "30", "--seed", "4242", "--break", control]);
-        assert_eq!(output.status.code(), Some(1), "{text}");
+fn what_is_wrong_on_purpose_is_noticed_and_told_everywhere() {
+    let file = scratch("controls");
+    let path = file.to_str().expect("a path");
+    let options = ["--seconds", "30", "--seed", "4242", "--json", path];
+    for (control, what) in CONTROLS {
+        let (output, text) = torture(&[&options[..], &["--break", control]].concat());
+        let report = errors_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}{report}");
         assert!(closing(&text, "errors") > 0, "{text}");
-        assert!(text.contains("error report"), "{text}");
-        assert!(text.contains("--seed 4242"), "{text}");
+        assert!(text.contains(what), "{control}: {text}");
+        for part in ["error report", "--seed 4242", control, what] {
+            assert!(report.contains(part), "{control}: {report}");
+        }
+        let json = std::fs::read_to_string(&file).expect("a file");
+        assert!(json.contains(what), "{control}: {json}");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json["errors"], closing(&text, "errors"));
+        assert!(
+            !json["scenarios"][0]["faults"][0]
+                .as_str()
+                .expect("a text")
+                .is_empty()
+        );
     }
+    let _ = std::fs::remove_file(&file);
+}
+
+/// With standard output, and perhaps standard error, on a disk that is full.
+fn on_a_full_disk(options: &[&str], both: bool) -> (ExitStatus, String) {
+    let full = || File::create("/dev/full").expect("a device");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
+    command.args(options).arg("--no-delays").stdout(full());
+    if both {
+        let status = command.stderr(full()).status();
+        return (status.expect("a status"), String::new());
+    }
+    let output = command.stderr(Stdio::piped()).output().expect("a status");
+    (output.status, errors_of(&output))
+}
+
+#[test]
+fn a_full_disk_hides_neither_errors_nor_the_status() {
+    let wrong = ["--seconds", "30", "--break", "process-dies"];
+    let (status, report) = on_a_full_disk(&wrong, false);
+    assert_eq!(status.code(), Some(1), "{report}");
+    for part in [
+        "died of signal 9",
+        "rcu-torture: scenario=steady reads=",
+        "errors=1",
+        "standard output: ",
+    ] {
+        assert!(report.contains(part), "{report}");
+    }
+    let (status, _) = on_a_full_disk(&wrong, true);
+    assert_eq!(status.code(), Some(1));
+
+    let good = ["--seconds", "0.3", "--scenario", "steady"];
+    let (status, report) = on_a_full_disk(&good, false);
+    assert_eq!(status.code(), Some(2), "{report}");
+    assert!(report.contains("errors=0"), "{report}");
+    let (status, _) = on_a_full_disk(&good, true);
+    assert_eq!(status.code(), Some(2));
+
+    for (options, status) in [(&wrong, 1), (&good, 2)] {
+        let (output, text) = torture(&[&options[..], &["--json", "/dev/full"]].concat());
+        assert_eq!(output.status.code(), Some(status), "{text}");
+        assert!(errors_of(&output).contains("cannot write /dev/full"));
+        closing(&text, "reads");
+    }
+}
+
+#[test]
+fn who_stops_reading_ends_the_program_which_is_no_success() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
+    command.args(["--seconds", "0.3", "--no-delays"]);
+    for _ in 0..1000 {
+        command.args(["--scenario", "steady"]);
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = command.spawn().expect("the program");
+    drop(program.stdout.take());
+    let output = program.wait_with_output().expect("its output");
+    let report = errors_of(&output);
+    assert_eq!(output.status.code(), Some(2), "{report}");
+    assert!(report.contains("errors=0"), "{report}");
 }
 
 #[test]
@@ -80,19 +178,23 @@ fn a_control_with_nothing_wrong_finds_nothing() {
 
 #[test]
 fn an_interrupt_ends_the_program_and_is_no_error() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
-    command.args(["--seconds", "600", "--scenario", "steady", "--no-delays"]);
-    let mut program = command.stdout(Stdio::piped()).spawn().expect("the program");
-    let mut output = BufReader::new(program.stdout.take().expect("a pipe"));
-    let mut text = String::new();
-    // From here on it handles interrupts.
-    output.read_line(&mut text).expect("a line");
-    // SAFETY: sends a signal to a process that is not waited for yet.
-    unsafe { libc::kill(program.id() as libc::pid_t, libc::SIGINT) };
-    output.read_to_string(&mut text).expect("text");
-    assert_eq!(program.wait().expect("a status").code(), Some(2), "{text}");
-    assert!(text.contains("interrupted"), "{text}");
-    assert_eq!(closing(&text, "errors"), 0, "{text}");
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
+        command.args(["--seconds", "600", "--scenario", "steady", "--no-delays"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut program = command.spawn().expect("the program");
+        let mut output = BufReader::new(program.stdout.take().expect("a pipe"));
+        let mut text = String::new();
+        // From here on it handles interrupts.
+        output.read_line(&mut text).expect("a line");
+        // SAFETY: sends a signal to a process that is not waited for yet.
+        unsafe { libc::kill(program.id() as libc::pid_t, signal) };
+        output.read_to_string(&mut text).expect("text");
+        let end = program.wait_with_output().expect("a status");
+        assert_eq!(end.status.code(), Some(2), "{text}");
+        assert!(errors_of(&end).contains("interrupted"));
+        assert_eq!(closing(&text, "errors"), 0, "{text}");
+    }
 }
 
 #[test]
@@ -111,7 +213,7 @@ fn who_reads_no_further_makes_no_noise() {
 
 #[test]
 fn results_are_written_as_json_with_what_was_skipped() {
-    let file = std::env::temp_dir().join(format!("rcu-torture-{}.json", std::process::id()));
+    let file = scratch("skipped");
     let path = file.to_str().expect("a path");
     let (output, text) = torture(&[
         "--seconds",

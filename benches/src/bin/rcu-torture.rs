@@ -13,6 +13,7 @@ mod program {
     use clap::Parser;
     use urcu_benches::machine::Machine;
     use urcu_benches::torture::breaks::{self, Break};
+    use urcu_benches::torture::console::{Console, tell};
     use urcu_benches::torture::engine::Settings;
     use urcu_benches::torture::poison::Poisoning;
     use urcu_benches::torture::progress::Bar;
@@ -27,8 +28,9 @@ mod program {
     /// Each scenario runs in a process of its own, one after the other, for the time that --seconds
     /// says. As root it also takes CPUs off line, makes a cpuset and uses real-time priorities; all of
     /// that is put back. (Other cpusets of cgroup v1 lose a CPU for good that was off line: that is
-    /// the kernel's way.) Exits with status 1 if there was an error, 2 if it could not run or was
-    /// interrupted.
+    /// the kernel's way.) Each error is reported on standard error, with the seed and all that its
+    /// process printed, when its scenario ends. Exits with status 1 if there was an error, 2 if it
+    /// could not run, was interrupted, or could not write its results.
     #[derive(Debug, Parser)]
     #[command(name = "rcu-torture")]
     struct Options {
@@ -72,7 +74,7 @@ mod program {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {
-                eprintln!("rcu-torture: {error}");
+                tell(format_args!("rcu-torture: {error}"));
                 ExitCode::from(2)
             }
         }
@@ -83,12 +85,13 @@ mod program {
         if let Some(task) = &options.child {
             return Ok(supervisor::perform(task)?);
         }
-        // Ends when nobody reads on (`| head`), and does not panic. It prints nothing while a scenario
-        // runs, so there is nothing to put back then.
-        // SAFETY: a default disposition, which takes no handler.
-        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        let mut console = Console::default();
         if options.list {
-            list();
+            list(&mut console);
+            let nobody_reads = console.is_left_alone();
+            console
+                .check()
+                .or_else(|error| if nobody_reads { Ok(()) } else { Err(error) })?;
             return Ok(true);
         }
         if !(options.seconds > 0.0 && options.seconds < 1e6) {
@@ -101,8 +104,9 @@ mod program {
             None => None,
         };
         let chosen = choose(options, control)?;
+        supervisor::catch_interrupts();
         if !options.no_delays && !delays::BUILT {
-            build_with_delays();
+            build_with_delays(&mut console);
         }
         if let Some(control) = control
             && control.delays
@@ -134,70 +138,85 @@ mod program {
                 None => 20,
             }),
         };
-        supervisor::catch_interrupts();
-        println!("{}", Machine::probe().line());
-        println!(
+        console.line(Machine::probe().line());
+        console.line(format_args!(
             "seed {}, {} reader threads, {} s for each of {} scenarios, delays inside the sequences: {}",
             settings.seed,
             settings.threads,
             settings.seconds,
             chosen.len(),
             if settings.delays { "yes" } else { "no" },
-        );
-        torture(options, &chosen, settings)
+        ));
+        let report = torture(&chosen, settings, &mut console);
+        conclude(options, &report, console)
     }
 
-    fn torture(
-        options: &Options,
-        chosen: &[&'static Scenario],
-        settings: Settings,
-    ) -> Result<bool, Box<dyn Error>> {
+    fn torture(chosen: &[&'static Scenario], settings: Settings, console: &mut Console) -> Report {
         let mut outcomes = Vec::new();
         for (number, scenario) in chosen.iter().enumerate() {
+            if supervisor::interrupted() || console.is_left_alone() {
+                break;
+            }
             let length = Duration::from_secs_f64(settings.seconds);
             let mut bar = Bar::new(scenario.name, (number + 1, chosen.len()), length);
             let outcome = supervisor::run(scenario, &settings, |counts| bar.show(counts));
             bar.clear();
-            println!("{}", outcome.line());
+            // First of all, and whatever becomes of the rest.
+            if !outcome.faults.is_empty() {
+                tell(outcome.error_report(&settings).trim_end());
+            }
+            console.line(outcome.line());
+            let beside = |what: &str| format!("{:<18} {what}", "");
+            for fault in outcome.faults.first() {
+                console.line(beside(&format!("fault: {fault}")));
+            }
             for note in &outcome.notes {
-                println!("{:<18} {note}", "");
+                console.line(beside(note));
             }
             if let Some(control) = settings.broken.map(Break::control)
-                && outcome.errors == 0
+                && outcome.faults.is_empty()
                 && !settings.placebo
             {
-                println!("{:<18} {} was not noticed", "", control.name);
-            }
-            if outcome.errors != 0 {
-                print!("{}", outcome.errors(&settings));
+                console.line(beside(&format!("{} was not noticed", control.name)));
             }
             outcomes.push(outcome);
-            if supervisor::interrupted() {
-                break;
-            }
         }
-        let report = Report::new(settings, outcomes);
+        Report::new(settings, outcomes)
+    }
+
+    /// Writes the results. True if there was no error.
+    fn conclude(
+        options: &Options,
+        report: &Report,
+        mut console: Console,
+    ) -> Result<bool, Box<dyn Error>> {
         let asked_for = (!options.scenario.is_empty()).then(|| options.scenario.join(","));
         let asked_for = asked_for.or_else(|| {
             let control = report.settings.broken?.control();
             Some(control.scenario.to_owned())
         });
-        println!("{}", report.closing_line(asked_for.as_deref()));
         let written = options.json.as_ref().map_or(Ok(()), |file| {
-            let mut json = serde_json::to_string_pretty(&report)?;
+            let mut json = serde_json::to_string_pretty(report)?;
             json.push('\n');
             fs::write(file, json)
                 .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
             Ok::<(), Box<dyn Error>>(())
         });
-        if report.errors != 0 {
+        let closing = report.closing_line(asked_for.as_deref());
+        console.line(&closing);
+        let printed = console.check();
+        if printed.is_err() {
+            tell(&closing);
+        }
+        let all = written.and(printed.map_err(Box::from));
+        if report.errors() != 0 {
             // Whatever else went wrong: the status is that of an error.
-            if let Err(error) = written {
-                eprintln!("rcu-torture: {error}");
+            if let Err(error) = all {
+                tell(format_args!("rcu-torture: {error}"));
             }
             return Ok(false);
         }
-        written?;
+        all?;
         if supervisor::interrupted() {
             return Err("interrupted".into());
         }
@@ -221,36 +240,40 @@ mod program {
         }
     }
 
-    fn list() {
-        println!("scenarios:");
+    fn list(console: &mut Console) {
+        console.line("scenarios:");
         for scenario in scenarios::ALL {
-            print!("  {:<18} {}", scenario.name, scenario.about);
             let needs: Vec<_> = scenario.needs.iter().copied().map(Need::name).collect();
-            if needs.is_empty() {
-                println!();
+            let needs = if needs.is_empty() {
+                String::new()
             } else {
-                println!(" (needs {})", needs.join(", "));
-            }
+                format!(" (needs {})", needs.join(", "))
+            };
+            console.line(format_args!(
+                "  {:<18} {}{needs}",
+                scenario.name, scenario.about
+            ));
         }
-        println!("controls (--break), which must fail:");
+        console.line("controls (--break), which must fail:");
         for control in breaks::ALL {
-            println!(
+            console.line(format_args!(
                 "  {:<26} {} (scenario {}{})",
                 control.name,
                 control.about,
                 control.scenario,
                 if control.delays { ", needs delays" } else { "" }
-            );
+            ));
         }
     }
 
-    /// If cargo has started this, has it build and start the same with delays, and does not return.
-    fn build_with_delays() {
+    /// If cargo has started this, has it build and start the same with delays, and does not return
+    /// unless that is impossible, or not wanted any more.
+    fn build_with_delays(console: &mut Console) {
         let Some(cargo) = env::var_os("CARGO") else {
-            println!("built without delays inside the sequences: what needs them is skipped");
+            console.line("built without delays inside the sequences: what needs them is skipped");
             return;
         };
-        println!("building again with --features delay-injection (--no-delays: do not)");
+        console.line("building again with --features delay-injection (--no-delays: do not)");
         let cargo_with = |what: &str| {
             let mut command = Command::new(&cargo);
             command.args([
@@ -273,14 +296,17 @@ mod program {
             command
         };
         let built = cargo_with("build").stdout(Stdio::null()).status();
+        if supervisor::interrupted() {
+            return;
+        }
         if built.is_ok_and(|status| status.success()) {
             let error = cargo_with("run")
                 .arg("--")
                 .args(env::args_os().skip(1))
                 .exec();
-            eprintln!("rcu-torture: {error}");
+            tell(format_args!("rcu-torture: {error}"));
         }
-        println!("that was not possible: what needs delays is skipped");
+        console.line("that was not possible: what needs delays is skipped");
     }
 }
 

@@ -23,10 +23,16 @@ pub enum Break {
     CallbackEarly,
     /// A callback never runs.
     CallbackLost,
+    /// A callback panics.
+    CallbackPanics,
     /// A version is published before it is filled.
     PublishedEmpty,
     /// A reader goes on after its section.
     ReadsOn,
+    /// A signal handler goes on after its sections.
+    HandlerReadsOn,
+    /// The process is killed.
+    ProcessDies,
     /// A section never ends.
     ForgottenGuard,
     /// A domain has no budget.
@@ -122,6 +128,12 @@ pub static ALL: &[Control] = &[
         "one in 4096 callbacks never runs",
     ),
     control(
+        Break::CallbackPanics,
+        "callback-panics",
+        "callback-flood",
+        "one in 4096 callbacks panics",
+    ),
+    control(
         Break::PublishedEmpty,
         "published-empty",
         "steady",
@@ -132,6 +144,18 @@ pub static ALL: &[Control] = &[
         "reads-on",
         "steady",
         "one in 64 long sections ends while its reader reads on",
+    ),
+    control(
+        Break::HandlerReadsOn,
+        "handler-reads-on",
+        "signal-storm",
+        "one in 8 signal handlers reads on after its sections",
+    ),
+    control(
+        Break::ProcessDies,
+        "process-dies",
+        "steady",
+        "something kills the process after a while",
     ),
     control(
         Break::ForgottenGuard,

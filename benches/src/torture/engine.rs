@@ -4,9 +4,12 @@
 //! Everything here lives until the process ends, so threads need not be scoped, callbacks can
 //! refer to it, and what was broken on purpose cannot dangle.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use urcu::{Domain, Stats};
 
 use super::breaks::{self, Break};
+use super::faults::{Faults, InHandlers};
+use super::patience::Patience;
 use super::random::Random;
 use super::report::{Counts, Message, Outcome};
 use super::versions::{Fault, Place};
@@ -70,9 +75,6 @@ impl Counter {
     }
 }
 
-/// Faults of which the texts are kept.
-const KEPT: usize = 12;
-
 /// A scenario that runs.
 #[derive(Debug)]
 pub struct Run {
@@ -88,12 +90,12 @@ pub struct Run {
     places: Mutex<Vec<&'static Place>>,
     /// Of domains that are gone, or of other processes.
     more: Mutex<Counts>,
-    errors: AtomicU64,
-    faults: Mutex<Vec<String>>,
-    /// Faults in signal handlers, which cannot take locks.
-    handler_errors: AtomicU64,
-    /// Anywhere: in callbacks, on the library's threads, ...
-    panics: AtomicU64,
+    /// Set by who tells the result, which is told once.
+    told: AtomicBool,
+    /// Not that of a child that a scenario forked.
+    process: u32,
+    faults: Mutex<Faults>,
+    in_handlers: InHandlers,
     notes: Mutex<Vec<String>>,
     tallies: Mutex<BTreeMap<&'static str, u64>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -132,22 +134,18 @@ impl Run {
             domains: Mutex::default(),
             places: Mutex::default(),
             more: Mutex::default(),
-            errors: AtomicU64::new(0),
+            told: AtomicBool::new(false),
+            process: std::process::id(),
             faults: Mutex::default(),
-            handler_errors: AtomicU64::new(0),
-            panics: AtomicU64::new(0),
+            in_handlers: InHandlers::default(),
             notes: Mutex::default(),
             tallies: Mutex::default(),
             threads: Mutex::default(),
             started: AtomicU32::new(0),
         }));
-        // The library goes on after a panic of a callback or on a thread of its own: here it is an error.
-        let tell = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            run.panics.fetch_add(1, SeqCst);
-            run.stop();
-            tell(panic);
-        }));
+        // Anywhere: the library goes on after a panic of a callback or on a thread of its own. Here it
+        // is an error.
+        std::panic::set_hook(Box::new(|panic| run.panicked(panic)));
         let chaos = scenario.chaos && run.settings.delays;
         std::thread::Builder::new()
             .name("monitor".into())
@@ -157,6 +155,12 @@ impl Run {
         run.join();
         if skipped.is_none() && !run.library_is_broken() {
             run.settle();
+        }
+        if run.told.swap(true, SeqCst) {
+            // The monitor has lost patience, and is about to end the process.
+            loop {
+                std::thread::park();
+            }
         }
         run.outcome(skipped)
     }
@@ -266,31 +270,48 @@ impl Run {
         *lock(&self.tallies).entry(what).or_default() += count;
     }
 
-    /// A fault, which ends the run.
+    /// A fault, which ends the run. The parent is told at once: it knows of it even if this process
+    /// crashes, or hangs, right after.
     #[cold]
-    pub fn fault(&self, who: &str, what: impl std::fmt::Display) {
-        self.errors.fetch_add(1, SeqCst);
+    pub fn fault(&self, who: &str, what: impl Display) {
         self.over.store(true, SeqCst);
-        let elapsed = self.elapsed();
+        let text = format!("{who}, after {:.3?}: {what}", self.elapsed());
+        if std::process::id() != self.process {
+            // Locks may be held by threads that a forked child does not have.
+            return write_error(&text);
+        }
         let mut faults = lock(&self.faults);
-        if faults.len() < KEPT {
-            faults.push(format!("{who}, after {elapsed:.3?}: {what}"));
+        if faults.add(&text) {
+            drop(faults);
+            Message::Fault(text).send();
         }
     }
 
     /// A fault in a signal handler. Async-signal-safe.
     #[cold]
     pub fn fault_in_handler(&self, fault: &Fault) {
-        if self.handler_errors.fetch_add(1, SeqCst) == 0 {
-            // Formatted without allocating: a fault that is found by looking is numbers alone.
-            let mut text = [0; 256];
-            let mut rest = &mut text[..];
-            let _ = writeln!(rest, "in a signal handler: {fault}");
-            let length = 256 - rest.len();
-            // SAFETY: so many bytes of the text are there.
-            unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), length) };
-        }
+        // A fault that is found by looking is numbers alone.
+        self.in_handlers.add(fault);
         self.over.store(true, SeqCst);
+    }
+
+    /// A panic, wherever it happens.
+    fn panicked(&self, panic: &PanicHookInfo<'_>) {
+        // There is none any more in the last destructors.
+        let _ = PANICKED.try_with(|panicked| panicked.set(true));
+        let thread = std::thread::current();
+        self.fault(thread.name().unwrap_or("some thread"), panic);
+    }
+
+    /// Does something that may panic, which is a fault of whoever does it. One without a call of the
+    /// panic hook, too.
+    fn guarded(&self, who: &str, body: impl FnOnce()) {
+        PANICKED.set(false);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(body))
+            && !PANICKED.take()
+        {
+            self.fault(who, format!("a panic: {}", words(&*payload)));
+        }
     }
 
     /// Starts a thread, which [`Run::join`] waits for. Threads that are started in the same order
@@ -303,15 +324,8 @@ impl Run {
         let mut thread = self.thread(role);
         let builder = std::thread::Builder::new().name(thread.name.clone());
         let started = builder.spawn(move || {
-            let body = std::panic::AssertUnwindSafe(|| body(&mut thread));
-            if let Err(payload) = std::panic::catch_unwind(body) {
-                let text = payload
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| payload.downcast_ref::<&str>().copied());
-                let text = format!("a panic: {}", text.unwrap_or("of some kind"));
-                self.fault(&thread.name, text);
-            }
+            let name = thread.name.clone();
+            self.guarded(&name, || body(&mut thread));
         });
         match started {
             Ok(handle) => lock(&self.threads).push(handle),
@@ -361,19 +375,7 @@ impl Run {
 
     fn outcome(&self, skipped: Option<String>) -> Outcome {
         let mut faults = lock(&self.faults).clone();
-        let handlers = self.handler_errors.load(SeqCst);
-        if handlers != 0 {
-            faults.push(format!(
-                "{handlers} faults in signal handlers; the first is on standard error"
-            ));
-        }
-        let mut errors = self.errors.load(SeqCst) + handlers;
-        let panics = self.panics.load(SeqCst);
-        // Those of threads that were spawned here are among the faults.
-        if panics != 0 && errors == 0 {
-            errors = panics;
-            faults.push(format!("{panics} panics: see standard error"));
-        }
+        self.in_handlers.add_to(&mut faults);
         let mut notes = lock(&self.notes).clone();
         let tallies = lock(&self.tallies);
         if !tallies.is_empty() {
@@ -387,7 +389,6 @@ impl Run {
             seconds: self.elapsed().as_secs_f64(),
             counts: self.counts(),
             threads: self.started.load(Relaxed),
-            errors,
             faults,
             notes,
             skipped,
@@ -396,48 +397,76 @@ impl Run {
 
     /// Says how it goes, ends the run in time, and notices if nothing goes any more.
     fn monitor(&'static self, chaos: bool) {
+        const TURN: Duration = Duration::from_millis(10);
         let mut random = Random::new(self.settings.seed, u64::MAX);
-        let patience = self.settings.patience();
-        let mut progress = (0, Instant::now());
-        let mut ended = None;
+        let mut patience = Patience::new(self.settings.patience(), TURN * 20);
+        let mut updates = 0;
+        let mut ended = false;
         for turn in 0u64.. {
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(TURN);
             let elapsed = self.elapsed();
-            if ended.is_none() && (self.over() || elapsed >= self.length()) {
+            if !ended && (self.over() || elapsed >= self.length()) {
                 self.over.store(true, SeqCst);
                 delays::none();
-                ended = Some(Instant::now());
-            } else if chaos && ended.is_none() {
+                ended = true;
+                patience.renew();
+            } else if chaos && !ended {
                 delays::now_and_then(elapsed, &mut random);
             }
             if turn % 10 != 0 {
                 continue;
             }
             let counts = self.counts();
-            if counts.updates != progress.0 || self.stalled.load(SeqCst) {
-                progress = (counts.updates, Instant::now());
+            if !ended && (counts.updates != updates || self.stalled.load(SeqCst)) {
+                updates = counts.updates;
+                patience.renew();
             }
-            let hangs = match ended {
-                None => progress.1.elapsed() > patience,
-                Some(ended) => ended.elapsed() > patience,
-            };
-            if hangs {
-                let what = if ended.is_some() {
-                    "the scenario does not end"
-                } else {
-                    "no grace period has ended"
-                };
-                self.fault("monitor", format!("{what}, for {patience:?}"));
-                self.note("threads: ".to_owned() + &system::threads().join("; "));
-                // Threads that hang cannot be ended.
-                Message::Done(self.outcome(None)).send();
-                std::process::exit(1);
+            if patience.is_over() {
+                return self.give_up(ended);
             }
             if !Message::Tick(counts).send() {
                 self.over.store(true, SeqCst); // Nobody listens any more.
             }
         }
     }
+
+    /// Ends the process: threads that hang cannot be ended.
+    fn give_up(&self, ended: bool) {
+        if self.told.swap(true, SeqCst) {
+            return; // It is about to end by itself.
+        }
+        let what = if ended {
+            "the scenario does not end"
+        } else {
+            "no grace period has ended"
+        };
+        self.fault(
+            "monitor",
+            format!("{what}, for {:?}", self.settings.patience()),
+        );
+        self.note("threads: ".to_owned() + &system::threads("self").join("; "));
+        Message::Done(self.outcome(None)).send();
+        std::process::exit(1);
+    }
+}
+
+thread_local! {
+    /// Whether the panic of this thread was told by the hook.
+    static PANICKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a panic says.
+fn words(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("of some kind")
+}
+
+/// A line on standard error, without the standard library's lock. For forked children.
+pub fn write_error(text: &str) {
+    let line = format!("{text}\n");
+    // SAFETY: so many bytes are there.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
 impl Message {

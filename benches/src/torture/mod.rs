@@ -16,7 +16,8 @@
 //! | [`breaks`] | the controls: what is wrong on purpose and must be noticed |
 //! | [`environment`] | processes without rseq or membarrier |
 //! | [`poison`], [`stamped`] | what `Rcu` cells free, and what they hold |
-//! | [`supervisor`], [`progress`], [`report`] | processes, the terminal, the results |
+//! | [`faults`], [`patience`] | how faults are counted, and hangs told from busy machines |
+//! | [`supervisor`], [`progress`], [`console`], [`report`] | processes, the terminal, the results |
 //!
 //! # A new scenario
 //! A thread of its own ([`Run::spawn`]) loops until [`engine::Thread::over`], counts what it verified
@@ -42,9 +43,13 @@
 //! ```
 
 pub mod breaks;
+pub mod console;
 pub mod delays;
 pub mod engine;
 pub mod environment;
+pub mod faults;
+mod follow;
+pub mod patience;
 pub mod poison;
 pub mod progress;
 pub mod random;

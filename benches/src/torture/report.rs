@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use urcu::Stats;
 
 use super::engine::Settings;
+use super::faults::Faults;
 use crate::machine::Machine;
 
 /// Counters of a run.
@@ -40,7 +41,9 @@ impl Counts {
 pub enum Message {
     /// How far it is.
     Tick(Counts),
-    /// That it is done.
+    /// What is wrong, when it is noticed: whatever becomes of the process afterwards.
+    Fault(String),
+    /// That it is done, and all of its faults.
     Done(Outcome),
 }
 
@@ -56,10 +59,9 @@ pub struct Outcome {
     pub counts: Counts,
     /// Threads that ran at the same time.
     pub threads: u32,
-    /// Faults.
-    pub errors: u64,
-    /// The first of them.
-    pub faults: Vec<String>,
+    /// What was wrong.
+    #[serde(flatten)]
+    pub faults: Faults,
     /// What else there is to say.
     pub notes: Vec<String>,
     /// Why the scenario was not run.
@@ -76,15 +78,16 @@ impl Outcome {
         }
     }
 
-    /// Adds an error that the parent noticed.
-    pub fn fail(&mut self, fault: String) {
-        self.errors += 1;
-        self.faults.push(fault);
+    /// How many faults there were.
+    pub fn errors(&self) -> u64 {
+        self.faults.count()
     }
 
     /// One line for a person.
     pub fn line(&self) -> String {
-        if let Some(reason) = &self.skipped {
+        if let Some(reason) = &self.skipped
+            && self.faults.is_empty()
+        {
             return format!("{:<18} skipped: {reason}", self.scenario);
         }
         let Counts {
@@ -104,16 +107,15 @@ impl Outcome {
             short(aborts),
             short(fallbacks),
             memory >> 20,
-            if self.errors == 0 {
-                "ok".to_owned()
-            } else {
-                format!("{} ERRORS", self.errors)
+            match self.errors() {
+                0 => "ok".to_owned(),
+                errors => format!("{errors} ERRORS"),
             }
         )
     }
 
-    /// The report of its errors.
-    pub fn errors(&self, settings: &Settings) -> String {
+    /// The report of its errors: all that is needed to look for them.
+    pub fn error_report(&self, settings: &Settings) -> String {
         let mut text = String::new();
         let Settings { seed, threads, .. } = settings;
         let mut more = String::new();
@@ -143,10 +145,15 @@ impl Outcome {
             self.threads, self.seconds
         );
         let _ = writeln!(text, "  counters  {:?}", self.counts);
-        for fault in &self.faults {
-            let _ = writeln!(text, "  fault     {fault}");
-        }
-        let _ = writeln!(text, "  errors    {}", self.errors);
+        let mut lines = |what: &str, all: &[String]| {
+            for line in all.iter().flat_map(|one| one.lines()) {
+                let _ = writeln!(text, "  {what:<9} {line}");
+            }
+        };
+        lines("fault", self.faults.first());
+        lines("note", &self.notes);
+        lines("skipped", self.skipped.as_slice());
+        let _ = writeln!(text, "  errors    {}", self.errors());
         text
     }
 }
@@ -181,8 +188,8 @@ pub struct Report {
     pub scenarios: Vec<Outcome>,
     /// Sums of these.
     pub total: Counts,
-    /// Likewise.
-    pub errors: u64,
+    /// Likewise. Each has its text in its scenario's.
+    errors: u64,
 }
 
 impl Report {
@@ -201,10 +208,15 @@ impl Report {
             machine: Machine::probe(),
             settings,
             delays_built_in: super::delays::BUILT,
-            errors: scenarios.iter().map(|outcome| outcome.errors).sum(),
+            errors: scenarios.iter().map(Outcome::errors).sum(),
             scenarios,
             total,
         }
+    }
+
+    /// How many faults there were in all.
+    pub fn errors(&self) -> u64 {
+        self.errors
     }
 
     /// The last line of the program.
@@ -250,19 +262,52 @@ mod tests {
         one.counts.reads = 5;
         one.counts.grace_periods = 2;
         let mut two = one.clone();
-        two.fail("a fault".into());
+        two.faults.add("a fault");
         let report = Report::new(settings.clone(), vec![one, two]);
         assert_eq!(
             report.closing_line(None),
             "rcu-torture: scenario=all reads=10 grace_periods=4 errors=1"
         );
-        let text = report.scenarios[1].errors(&settings);
+        let text = report.scenarios[1].error_report(&settings);
         assert!(
             text.contains("--seed 7") && text.contains("a fault"),
             "{text}"
         );
         let broken = Some(super::super::breaks::Break::ReadsOn);
-        let text = report.scenarios[1].errors(&Settings { broken, ..settings });
+        let text = report.scenarios[1].error_report(&Settings { broken, ..settings });
         assert!(text.contains("--break reads-on"), "{text}");
+    }
+
+    #[test]
+    fn a_scenario_with_errors_is_not_shown_as_skipped() {
+        let mut outcome = Outcome::skipped("one", "no filter".into());
+        assert!(outcome.line().ends_with("skipped: no filter"));
+        outcome.faults.add("a fault before that");
+        assert!(outcome.line().ends_with("1 ERRORS"));
+        let settings = Settings {
+            seconds: 1.0,
+            seed: 7,
+            threads: 2,
+            broken: None,
+            placebo: false,
+            delays: false,
+            patience: 20,
+        };
+        let text = outcome.error_report(&settings);
+        assert!(
+            text.contains("a fault before") && text.contains("no filter"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn results_name_their_errors_and_faults_as_ever() {
+        let mut outcome = Outcome::default();
+        outcome.faults.add("a fault");
+        let json = serde_json::to_value(&outcome).unwrap();
+        assert_eq!(json["errors"], 1);
+        assert_eq!(json["faults"][0], "a fault");
+        let again: Outcome = serde_json::from_value(json).unwrap();
+        assert_eq!(again.faults, outcome.faults);
     }
 }

@@ -1,18 +1,15 @@
-//! The parent: starts a process for each scenario, follows what it tells, and notices if it crashes
-//! or hangs.
+//! The parent: starts a process for each scenario, [follows](super::follow) it, and puts back what
+//! that may have left behind.
 
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::engine::{Run, Settings};
 use super::environment::Environment;
+use super::follow::{Limits, SIGNALS, follow};
 use super::report::{Counts, Message, Outcome};
 use super::{Scenario, scenarios, system};
 
@@ -41,19 +38,14 @@ pub fn perform(task: &str) -> Result<bool, String> {
                 scenario: scenario.name.to_owned(),
                 ..Outcome::default()
             };
-            outcome.fail(difference);
+            outcome.faults.add(difference);
             outcome
         }
     };
-    let good = outcome.errors == 0;
+    let good = outcome.faults.is_empty();
     Message::Done(outcome).send();
     Ok(good)
 }
-
-/// By which the user ends the program.
-const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
-
-const BY_USER: &str = "interrupted";
 
 /// Set when the user wants an end.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -111,12 +103,17 @@ pub fn run(
             // A filter may be impossible here; all else is an error.
             if scenario.environment == Environment::Usual {
                 outcome.skipped = None;
-                outcome.fail(what);
+                outcome.faults.add(what);
             }
             return outcome;
         }
     };
-    let outcome = follow(child, scenario, settings, &mut progress);
+    let limits = Limits {
+        // Its own monitor gives up long before.
+        all: Duration::from_secs_f64(settings.seconds) + settings.patience() * 3,
+        end: Duration::from_secs(20),
+    };
+    let outcome = follow(child, scenario.name, &limits, interrupted, &mut progress);
     put_back();
     outcome
 }
@@ -129,117 +126,5 @@ trait Named {
 impl Named for Command {
     fn arg0_torture(&mut self) -> &mut Self {
         std::os::unix::process::CommandExt::arg0(self, "rcu-torture")
-    }
-}
-
-fn follow(
-    mut child: Child,
-    scenario: &Scenario,
-    settings: &Settings,
-    progress: &mut impl FnMut(&Counts),
-) -> Outcome {
-    let start = Instant::now();
-    // Its own monitor gives up long before.
-    let limit = Duration::from_secs_f64(settings.seconds) + settings.patience() * 3;
-    let output = child.stdout.take().expect("a pipe");
-    let mut errors = child.stderr.take().expect("a pipe");
-    let (sender, messages) = mpsc::channel();
-    let reader = thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Ok(message) = serde_json::from_str(&line)
-                && sender.send(message).is_err()
-            {
-                break;
-            }
-        }
-    });
-    let error_reader = thread::spawn(move || {
-        let mut text = Vec::new();
-        let _ = errors.read_to_end(&mut text);
-        String::from_utf8_lossy(&text).into_owned()
-    });
-    let mut last = Counts::default();
-    let mut peak = 0;
-    let mut done = None;
-    let mut killed = None;
-    loop {
-        match messages.recv_timeout(Duration::from_millis(50)) {
-            Ok(Message::Tick(counts)) => {
-                peak = peak.max(counts.memory);
-                progress(&counts);
-                last = counts;
-            }
-            Ok(Message::Done(outcome)) => {
-                done = Some(outcome);
-                // What it forked may have its pipe still: do not wait for that to close.
-                break;
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        if interrupted() {
-            killed = Some(BY_USER);
-        } else if start.elapsed() > limit {
-            killed = Some("its process hangs");
-        }
-        if killed.is_some() {
-            break;
-        }
-    }
-    let status = end(&mut child, killed.is_some());
-    // They end with the pipes; a process that was left behind may keep those.
-    let end = Instant::now() + Duration::from_secs(5);
-    while !(reader.is_finished() && error_reader.is_finished()) && Instant::now() < end {
-        thread::sleep(Duration::from_millis(1));
-    }
-    let text = if error_reader.is_finished() {
-        error_reader.join().unwrap_or_default()
-    } else {
-        "a process was left behind".to_owned()
-    };
-    let silent = done.is_none();
-    let mut outcome = done.unwrap_or_else(|| Outcome {
-        scenario: scenario.name.to_owned(),
-        seconds: start.elapsed().as_secs_f64(),
-        counts: last,
-        ..Outcome::default()
-    });
-    outcome.counts.memory = outcome.counts.memory.max(peak);
-    // The terminal interrupts the process, too, which may have ended before it was killed.
-    let by_terminal = interrupted() && status.signal().is_some_and(|one| SIGNALS.contains(&one));
-    if killed == Some(BY_USER) || by_terminal {
-        // No fault of the library's.
-        outcome.notes.push(BY_USER.to_owned());
-    } else if let Some(why) = killed {
-        outcome.fail(why.to_owned());
-    } else if !(status.success() || (status.code() == Some(1) && outcome.errors != 0)) {
-        let how = match status.signal() {
-            Some(signal) => format!("its process died of signal {signal}"),
-            None => format!("its process failed: {status}"),
-        };
-        outcome.fail(how);
-    } else if silent {
-        outcome.fail("its process ended without a result".to_owned());
-    }
-    if !text.is_empty() {
-        outcome
-            .notes
-            .push(format!("on standard error: {}", text.trim_end()));
-    }
-    outcome
-}
-
-/// The status of a process that has said its last, or is to be killed.
-fn end(child: &mut Child, mut kill: bool) -> ExitStatus {
-    let limit = Instant::now() + Duration::from_secs(20);
-    loop {
-        if kill {
-            let _ = child.kill();
-        }
-        match child.try_wait() {
-            Ok(Some(status)) => return status,
-            _ if Instant::now() > limit => kill = true,
-            _ => thread::sleep(Duration::from_millis(1)),
-        }
     }
 }

@@ -55,10 +55,11 @@ pub fn schedule(thread: libc::pid_t, policy: libc::c_int, priority: libc::c_int)
     }
 }
 
-/// What the threads of this process are at, in a line each: name, state, and the system call that
-/// the thread is in, as the kernel tells it. For the report of a hang.
-pub fn threads() -> Vec<String> {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+/// What the threads of a process (its number, or `self`) are at, in a line each: name, state, and
+/// the system call that the thread is in, as the kernel tells it. For the report of a hang.
+pub fn threads(process: impl std::fmt::Display) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
+    let tasks = tasks.into_iter().flatten();
     tasks
         .flatten()
         .map(|task| {

@@ -1,6 +1,7 @@
 //! What is told while the program runs: a progress line, and what goes wrong.
 
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use crate::ledger::Fault;
 /// How many refusals of a kind are shown, unless all of them are asked for.
 const SHOWN: u64 = 3;
 
-/// Everything that goes to standard error. The progress line is left out if that is no terminal.
+/// Everything that is printed. The progress line is left out if standard error is no terminal. What
+/// cannot be written (the disk is full, nobody reads on) is an error like others, and no reason to
+/// leave without a closing line and a status.
 #[derive(Debug)]
 pub(crate) struct Console {
     bar: ProgressBar,
@@ -43,9 +46,18 @@ impl Console {
         self.bar.finish_and_clear();
     }
 
-    /// A line of its own, above the progress line.
-    fn line(&self, line: impl Display) {
-        self.bar.suspend(|| eprintln!("{line}"));
+    /// A line of its own on standard error, above the progress line.
+    pub(crate) fn line(&self, line: impl Display) {
+        let _ = self.bar.suspend(|| writeln!(io::stderr().lock(), "{line}"));
+    }
+
+    /// A line on standard output.
+    pub(crate) fn print(&self, line: impl Display) {
+        let mut output = io::stdout().lock();
+        let written = writeln!(output, "{line}").and_then(|()| output.flush());
+        if let Err(error) = written {
+            self.error(&format!("standard output: {error}"));
+        }
     }
 
     /// A file was refused that was broken on purpose.

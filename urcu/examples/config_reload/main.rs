@@ -11,18 +11,22 @@
 //! cargo run --release --example config_reload -- --seconds 10 --readers 2
 //! ```
 //!
-//! `store.rs` is where the library is used; the rest is the service around it.
+//! `store.rs` is where the library is used, `watch` is what notices changes of the file; the rest is
+//! the service around them.
 
 mod config;
 mod console;
+mod interrupt;
 mod ledger;
 mod reload;
 mod report;
 mod store;
 mod table;
+mod watch;
 mod worker;
 mod writer;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,10 +40,11 @@ use urcu::Rcu;
 
 use crate::console::Console;
 use crate::ledger::Ledger;
-use crate::reload::{Reloader, Watch};
+use crate::reload::Reloader;
 use crate::report::Results;
 use crate::store::Store;
 use crate::table::Table;
+use crate::watch::FileWatch;
 use crate::worker::{Request, Tally, Work};
 use crate::writer::Writer;
 
@@ -79,13 +84,14 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(reason) => {
-            eprintln!("{reason}");
+            let _ = writeln!(io::stderr().lock(), "{reason}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Runs everything; `false` if anything was stale or went wrong, an error if it cannot run at all.
+/// Runs everything; `false` if anything was stale or went wrong, an error if it cannot run at all or
+/// was interrupted.
 fn run(args: &Args) -> Result<bool, String> {
     let shipped =
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config_reload/service.toml");
@@ -102,15 +108,7 @@ fn run(args: &Args) -> Result<bool, String> {
     let directory = Scratch::new().map_err(|error| format!("no temporary directory: {error}"))?;
     let file = directory.0.join("service.toml");
     fs::write(&file, &text).map_err(|error| format!("{}: {error}", file.display()))?;
-    println!(
-        "{}: {} backends, {} routes, {} features; {readers} readers, {} s",
-        original.display(),
-        config.backend.len(),
-        config.route.len(),
-        config.feature.len(),
-        args.seconds,
-    );
-
+    interrupt::catch();
     let length = Duration::from_secs_f64(args.seconds);
     let mut service = Service {
         ledger: Mutex::new(Ledger::new(table.version(), config.version.span().start)),
@@ -119,45 +117,75 @@ fn run(args: &Args) -> Result<bool, String> {
             .collect(),
         writer: Writer::new(&file, text, &config),
         console: Console::new(length, args.verbose),
-        directory: &directory.0,
         file: &file,
         start: Instant::now(),
     };
+    service.console.print(format_args!(
+        "{}: {} backends, {} routes, {} features; {readers} readers, {} s",
+        original.display(),
+        config.backend.len(),
+        config.route.len(),
+        config.feature.len(),
+        args.seconds,
+    ));
     drop((config, table));
 
     // What part of a round each turn gets. Most of it goes to the lookups through `Rcu`.
     let round = length / ROUNDS;
     let (mut rcu, mut arc_swap, mut rw_lock) = Default::default();
-    for n in 0..ROUNDS {
-        let until = |part| round * n + round.mul_f64(part);
-        service.turn::<Rcu<Table>>(Work::Lookup, until(0.54), &mut rcu)?;
-        service.turn::<ArcSwap<Table>>(Work::Lookup, until(0.68), &mut arc_swap)?;
-        service.turn::<RwLock<Arc<Table>>>(Work::Lookup, until(0.82), &mut rw_lock)?;
-        service.turn::<Rcu<Table>>(Work::VersionOnly, until(0.88), &mut rcu)?;
-        service.turn::<ArcSwap<Table>>(Work::VersionOnly, until(0.94), &mut arc_swap)?;
-        service.turn::<RwLock<Arc<Table>>>(Work::VersionOnly, until(1.0), &mut rw_lock)?;
+    let mut serve = || -> Result<(), String> {
+        for n in 0..ROUNDS {
+            let until = |part| round * n + round.mul_f64(part);
+            service.turn::<Rcu<Table>>(Work::Lookup, until(0.54), &mut rcu)?;
+            service.turn::<ArcSwap<Table>>(Work::Lookup, until(0.68), &mut arc_swap)?;
+            service.turn::<RwLock<Arc<Table>>>(Work::Lookup, until(0.82), &mut rw_lock)?;
+            service.turn::<Rcu<Table>>(Work::VersionOnly, until(0.88), &mut rcu)?;
+            service.turn::<ArcSwap<Table>>(Work::VersionOnly, until(0.94), &mut arc_swap)?;
+            service.turn::<RwLock<Arc<Table>>>(Work::VersionOnly, until(1.0), &mut rw_lock)?;
+        }
+        Ok(())
+    };
+    let served = serve();
+    let console = &service.console;
+    console.finish();
+    // From here on there is a closing line, whatever has gone wrong.
+    if let Err(reason) = served {
+        console.error(&reason);
     }
-    service.console.finish();
-
     let ledger = service
         .ledger
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    report::print(&[&rcu, &arc_swap, &rw_lock], &ledger);
+    match report::text(&[&rcu, &arc_swap, &rw_lock], &ledger) {
+        Ok(text) => console.print(text),
+        Err(error) => console.error(&error.to_string()),
+    }
     let stale = rcu.stale + arc_swap.stale + rw_lock.stale;
-    let errors = service.console.errors();
-    println!(
-        "config_reload: reads={} reloads={} stale={stale} errors={errors}",
-        rcu.lookups.reads,
-        rcu.timings.total.len(),
-    );
-    Ok(stale == 0 && errors == 0)
+    let closing = || {
+        format!(
+            "config_reload: reads={} reloads={} stale={stale} errors={}",
+            rcu.lookups.reads,
+            rcu.timings.total.len(),
+            console.errors(),
+        )
+    };
+    let errors = console.errors();
+    console.print(closing());
+    if console.errors() != errors {
+        console.line(closing()); // It could not be written to where it belongs.
+    }
+    if stale != 0 || console.errors() != 0 {
+        return Ok(false);
+    }
+    if interrupt::asked() {
+        return Err("interrupted".into());
+    }
+    Ok(true)
 }
 
 /// What stays the same from turn to turn.
 #[derive(Debug)]
 struct Service<'a> {
-    directory: &'a Path,
     file: &'a Path,
     writer: Writer,
     ledger: Mutex<Ledger>,
@@ -176,8 +204,14 @@ impl Service<'_> {
         until: Duration,
         results: &mut Results,
     ) -> Result<(), String> {
-        let watch = Watch::new(self.directory)
-            .map_err(|error| format!("{}: cannot be watched: {error}", self.directory.display()))?;
+        if interrupt::asked() {
+            return Ok(());
+        }
+        // Before the file is read: what changes after that is noticed.
+        let watch = FileWatch::new(self.file)
+            .map_err(|error| format!("{}: cannot be watched: {error}", self.file.display()))?
+            // Without notifications it keeps up with the writer, too.
+            .look_every(Duration::from_secs(2), TICK);
         let text = config::read(self.file).map_err(|refusal| refusal.at(self.file).to_string())?;
         let table = config::parse(&text)
             .and_then(|config| config::build(&config, &text, 0))
@@ -205,7 +239,7 @@ impl Service<'_> {
 
         let (reading, timings) = thread::scope(|scope| {
             let stop_at_the_end = StopOnDrop(stop);
-            let reloading = scope.spawn(move || reloader.run(&watch, text, stop));
+            let reloading = scope.spawn(move || reloader.run(watch, text, stop));
             let workers: Vec<_> = requests
                 .iter()
                 .zip(&tallies)
@@ -216,7 +250,7 @@ impl Service<'_> {
                 .collect();
 
             let begun = Instant::now();
-            while start.elapsed() + TICK < until {
+            while start.elapsed() + TICK < until && !interrupt::asked() {
                 thread::sleep(TICK);
                 if let Err(error) = writer.write(ledger) {
                     console.error(&format!("writing the file: {error}"));

@@ -3,56 +3,15 @@
 use std::borrow::Borrow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::config::{self, Refusal};
 use crate::console::Console;
 use crate::ledger::Ledger;
 use crate::store::Store;
 use crate::table::Table;
-
-/// What the watcher sends.
-type Change = notify::Result<notify::Event>;
-
-/// A watch on a file.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    changes: Receiver<Change>,
-    /// Watches for as long as it lives.
-    _watcher: RecommendedWatcher,
-}
-
-impl Watch {
-    /// Watches the file's directory: a rename puts another file in the place of the one that was
-    /// there, so a watch on the file itself would go on watching what nobody can open any more.
-    pub(crate) fn new(directory: &Path) -> notify::Result<Self> {
-        let (sender, changes) = mpsc::channel();
-        let mut watcher = notify::recommended_watcher(sender)?;
-        watcher.watch(directory, RecursiveMode::NonRecursive)?;
-        Ok(Self {
-            changes,
-            _watcher: watcher,
-        })
-    }
-}
-
-/// Whether an event can mean that the file has another content.
-fn concerns(event: &notify::Event, file: &Path) -> bool {
-    let touched = match event.kind {
-        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
-        _ => true, // Without the rest of the accesses: they are the reloader's own.
-    };
-    let named = event
-        .paths
-        .iter()
-        .any(|path| path.file_name() == file.file_name());
-    event.need_rescan() || (touched && named)
-}
+use crate::watch::FileWatch;
 
 /// How long the parts of the reloads took: one entry each for every version published.
 #[derive(Debug, Default)]
@@ -79,29 +38,13 @@ pub(crate) struct Reloader<'a, S> {
 }
 
 impl<S: Store> Reloader<'_, S> {
-    /// Reloads whenever the file has another text than the one in the store, until `stop`.
-    pub(crate) fn run(&self, watch: &Watch, text: String, stop: &AtomicBool) -> Timings {
+    /// Reloads whenever the file has another text than the one in the store, until `stop`. What has
+    /// changed several times, or while a reload ran, is answered by a single reload.
+    pub(crate) fn run(&self, mut watch: FileWatch, text: String, stop: &AtomicBool) -> Timings {
         let mut timings = Timings::default();
         let mut last = Ok(text);
         while !stop.load(Ordering::Relaxed) {
-            let first = match watch.changes.recv_timeout(Duration::from_millis(50)) {
-                Ok(change) => change,
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.console.error("the watch on the file has ended");
-                    break;
-                }
-            };
-            // One write makes several events, and while a reload runs there may be several writes:
-            // all of what has come by now is answered by a single reload.
-            let mut changed = false;
-            for change in std::iter::once(first).chain(watch.changes.try_iter()) {
-                match change {
-                    Ok(event) => changed |= concerns(&event, self.file),
-                    Err(error) => self.console.error(&format!("watching the file: {error}")),
-                }
-            }
-            if changed {
+            if watch.wait(Duration::from_millis(50)) {
                 self.reload(&mut last, &mut timings);
             }
         }

@@ -1,5 +1,6 @@
 //! What was measured.
 
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::ledger::{Fault, Ledger};
@@ -66,14 +67,17 @@ impl Results {
     }
 }
 
-/// Prints the results; those that the others are compared with come first.
-pub(crate) fn print(stores: &[&Results], ledger: &Ledger) {
-    println!();
-    println!(
+/// The results as text; those that the others are compared with come first.
+pub(crate) fn text(stores: &[&Results], ledger: &Ledger) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    writeln!(text)?;
+    writeln!(
+        text,
         "                       lookups/s  of a reader    ns each  to Rcu   version only: ns each"
-    );
+    )?;
     for store in stores {
-        println!(
+        writeln!(
+            text,
             "{:<18} {:>11.2} M {:>10.2} M {:>10.1} {:>6.2} x {:>23.1}",
             store.name,
             store.lookups.per_second() / 1e6,
@@ -81,12 +85,13 @@ pub(crate) fn print(stores: &[&Results], ledger: &Ledger) {
             store.lookups.nanoseconds(),
             store.lookups.per_second() / stores[0].lookups.per_second(),
             store.version_only.nanoseconds(),
-        );
+        )?;
     }
-    println!();
-    println!(
+    writeln!(text)?;
+    writeln!(
+        text,
         "reloads, ms: p50 / p99      noticed     read, built       published   file to reader"
-    );
+    )?;
     for store in stores {
         let Timings {
             notice,
@@ -94,7 +99,8 @@ pub(crate) fn print(stores: &[&Results], ledger: &Ledger) {
             publish,
             total,
         } = &store.timings;
-        println!(
+        writeln!(
+            text,
             "{:<18} {:>4}  {}  {}  {}  {}",
             store.name,
             total.len(),
@@ -102,17 +108,22 @@ pub(crate) fn print(stores: &[&Results], ledger: &Ledger) {
             quantiles(build),
             quantiles(publish),
             quantiles(total),
-        );
+        )?;
     }
-    println!("(published: with urcu::Rcu, no reader is left in the old version by then)");
-    println!();
+    writeln!(
+        text,
+        "(published: with urcu::Rcu, no reader is left in the old version by then)"
+    )?;
+    writeln!(text)?;
     let refused = Fault::ALL.map(|f| format!("{} {}", f.name(), ledger.refused[f as usize]));
-    println!("refused as they should be: {}", refused.join(", "));
-    println!(
+    writeln!(text, "refused as they should be: {}", refused.join(", "))?;
+    writeln!(
+        text,
         "replaced before they were read: {} versions",
         ledger.superseded
-    );
-    println!();
+    )?;
+    writeln!(text)?;
+    Ok(text)
 }
 
 /// The median and the 99th percentile, in milliseconds.

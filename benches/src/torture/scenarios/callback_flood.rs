@@ -77,6 +77,12 @@ fn queue(thread: &mut Thread, place: &'static Place, ledger: &mut Ledger) {
     if thread.breaks(Break::CallbackEarly, 64) {
         return work.run(&ran);
     }
+    if thread.breaks(Break::CallbackPanics, 4096) {
+        return domain.call(move || {
+            work.run(&ran);
+            panic!("on purpose");
+        });
+    }
     match thread.random.below(16) {
         0 => {
             // Too large for the queue's records.

@@ -1,6 +1,7 @@
 //! Children, grandchildren and great-grandchildren, forked while other threads are inside sections,
 //! grace periods and callbacks: each can do everything at once.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -8,11 +9,12 @@ use std::time::Duration;
 use urcu::Domain;
 
 use crate::torture::breaks::Break;
-use crate::torture::engine::{Run, Thread};
+use crate::torture::engine::{Run, Thread, write_error};
+use crate::torture::patience::Patience;
 use crate::torture::report::Counts;
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::versions::{Fault, Place};
-use crate::torture::{Scenario, readers};
+use crate::torture::{Scenario, readers, system};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "fork-generations",
@@ -63,47 +65,95 @@ const PANICKED: i32 = 6;
 /// Forks a child that does everything, and waits for it. How it failed.
 fn fork(thread: &Thread, place: &'static Place, generations: u32) -> Option<String> {
     let hangs = thread.run.broken(Break::ChildHangs);
-    let limit = (thread.run.settings.patience() / 2).as_secs() as libc::c_uint;
+    let patience = thread.run.settings.patience();
     // SAFETY: the child does what the library promises to be possible there, and allocates, which
     // glibc sees to; it takes none of this program's locks that others may hold.
     let process = unsafe { libc::fork() };
     match process {
         0 => {
+            // Its parent loses patience before, unless that is killed.
             // SAFETY: no handler is installed for SIGALRM, so it ends the child if it hangs.
-            unsafe { libc::alarm(limit) };
+            unsafe { libc::alarm((patience * 10).as_secs() as libc::c_uint) };
             let body = std::panic::AssertUnwindSafe(|| child(thread, place, generations, hangs));
             let code = std::panic::catch_unwind(body).unwrap_or(PANICKED);
             // SAFETY: ends the process at once.
             unsafe { libc::_exit(code) }
         }
-        -1 => Some(format!("cannot fork: {}", std::io::Error::last_os_error())),
+        -1 => Some(format!("cannot fork: {}", io::Error::last_os_error())),
         _ => {
-            let mut status = 0;
-            // SAFETY: the status is valid for the write.
-            while unsafe { libc::waitpid(process, &raw mut status, 0) } != process {}
-            if status == 0 {
-                return None;
-            }
             let number = GENERATIONS - generations + 1;
-            Some(if libc::WIFSIGNALED(status) {
-                match libc::WTERMSIG(status) {
-                    libc::SIGALRM => format!("a process of generation {number} hangs"),
-                    signal => {
-                        format!("a process of generation {number} died of signal {signal}")
-                    }
-                }
-            } else {
-                let what = match libc::WEXITSTATUS(status) {
-                    SAW_A_FAULT => "saw what it must not see",
-                    LOST_A_CALLBACK => "lost a callback",
-                    HAS_NO_HEIR => "had a child that failed",
-                    PANICKED => "panicked",
-                    _ => "failed",
-                };
-                format!("a process of generation {number} {what}")
-            })
+            // The older one has more of it, so that the one who hangs is the one who is named.
+            let patience = patience / 4 * generations;
+            let failed = failure(wait(process, patience)?);
+            Some(format!("a process of generation {number} {failed}"))
         }
     }
+}
+
+/// How a child ended that failed.
+enum Failed {
+    /// It did not end, and was killed; what its threads were at.
+    Hung(String),
+    Status(libc::c_int),
+    NotWaitedFor(io::Error),
+}
+
+/// Waits for a child. `None` if all is well.
+fn wait(process: libc::pid_t, patience: Duration) -> Option<Failed> {
+    let mut patience = Patience::new(patience, Duration::from_millis(20));
+    let status = loop {
+        match ended(process, libc::WNOHANG) {
+            Ok(None) if patience.is_over() => {
+                let threads = system::threads(process).join("; ");
+                // SAFETY: a child that is not waited for yet.
+                unsafe { libc::kill(process, libc::SIGKILL) };
+                let ended = ended(process, 0);
+                return Some(ended.map_or_else(Failed::NotWaitedFor, |_| Failed::Hung(threads)));
+            }
+            Ok(None) => std::thread::sleep(Duration::from_micros(200)),
+            Ok(Some(status)) => break status,
+            Err(error) => return Some(Failed::NotWaitedFor(error)),
+        }
+    };
+    (status != 0).then_some(Failed::Status(status))
+}
+
+/// A child's status, if it has ended.
+fn ended(process: libc::pid_t, flags: libc::c_int) -> io::Result<Option<libc::c_int>> {
+    let mut status = 0;
+    loop {
+        // SAFETY: the status is valid for the write.
+        match unsafe { libc::waitpid(process, &raw mut status, flags) } {
+            0 => return Ok(None),
+            -1 => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+            _ => return Ok(Some(status)),
+        }
+    }
+}
+
+fn failure(how: Failed) -> String {
+    let status = match how {
+        Failed::Hung(threads) => return format!("hangs; its threads: {threads}"),
+        Failed::NotWaitedFor(error) => return format!("cannot be waited for: {error}"),
+        Failed::Status(status) => status,
+    };
+    if libc::WIFSIGNALED(status) {
+        return format!("died of signal {}", libc::WTERMSIG(status));
+    }
+    // What it had to say is on standard error.
+    let what = match libc::WEXITSTATUS(status) {
+        SAW_A_FAULT => "saw what it must not see",
+        LOST_A_CALLBACK => "lost a callback",
+        HAS_NO_HEIR => "had a child that failed",
+        PANICKED => "panicked",
+        _ => "failed",
+    };
+    what.to_owned()
 }
 
 /// What a child does; its exit code.
@@ -136,9 +186,10 @@ fn child(thread: &Thread, inherited: &'static Place, generations: u32, hangs: bo
             let retired = place.publish(false)?;
             let count = Arc::clone(&ran);
             domain.call(move || {
-                if retired.reclaim().is_ok() {
-                    count.fetch_add(1, SeqCst);
+                if let Err(fault) = retired.reclaim() {
+                    return write_error(&format!("in a callback of a child: {fault}"));
                 }
+                count.fetch_add(1, SeqCst);
             });
         }
         domain.barrier();
@@ -148,7 +199,7 @@ fn child(thread: &Thread, inherited: &'static Place, generations: u32, hangs: bo
         Err(fault) => {
             let number = GENERATIONS - generations + 1;
             // Its parent gets the code alone.
-            eprintln!("a process of generation {number}: {fault}");
+            write_error(&format!("a process of generation {number}: {fault}"));
             return SAW_A_FAULT;
         }
         Ok(false) => return LOST_A_CALLBACK,
@@ -158,7 +209,8 @@ fn child(thread: &Thread, inherited: &'static Place, generations: u32, hangs: bo
         let guard = domain.read_lock();
         let failed = fork(thread, place, generations - 1);
         drop(guard);
-        if failed.is_some() {
+        if let Some(failed) = failed {
+            write_error(&failed);
             return HAS_NO_HEIR;
         }
     }

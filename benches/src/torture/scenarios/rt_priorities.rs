@@ -62,12 +62,23 @@ fn run(run: &'static Run) -> Result<(), String> {
     // This thread has an ordinary priority.
     while !run.over() {
         run.sleep(FAMINE);
-        let starved = starved.lock().unwrap_or_else(PoisonError::into_inner);
         feed(&starved, libc::SCHED_OTHER);
-        std::thread::sleep(MEAL);
+        // Until it was enough for a grace period, on a busy machine.
+        let updates = run.counts().updates;
+        loop {
+            std::thread::sleep(MEAL);
+            if run.over() || run.counts().updates != updates {
+                break;
+            }
+        }
         if !run.over() {
             feed(&starved, libc::SCHED_IDLE);
         }
+    }
+    // For good, whichever thread begins or ends last: each has its share of the list until it ends.
+    while Arc::strong_count(&starved) > 1 {
+        feed(&starved, libc::SCHED_OTHER);
+        std::thread::sleep(MEAL);
     }
     Ok(())
 }
@@ -78,16 +89,19 @@ const MEAL: Duration = Duration::from_millis(20);
 
 /// The calling thread runs from now on when nobody else wants to.
 fn starve(thread: &Thread, list: &Mutex<Vec<libc::pid_t>>) {
+    // Before, or it might be starved while it has the lock, and whoever feeds it waits for that.
+    let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
+    list.push(system::gettid());
+    drop(list);
     if let Err(error) = system::schedule(0, libc::SCHED_IDLE, 0) {
         let what = format!("no idle priority: {error}");
         thread.run.fault(&thread.name, what);
     }
-    let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
-    list.push(system::gettid());
 }
 
-fn feed(starved: &[libc::pid_t], policy: libc::c_int) {
-    for thread in starved {
+fn feed(starved: &Mutex<Vec<libc::pid_t>>, policy: libc::c_int) {
+    let starved = starved.lock().unwrap_or_else(PoisonError::into_inner);
+    for thread in starved.iter() {
         // It may have ended.
         let _ = system::schedule(*thread, policy, 0);
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use urcu::Domain;
 
 use crate::torture::Scenario;
+use crate::torture::breaks::Break;
 use crate::torture::engine::{Run, Thread};
 use crate::torture::report::Counts;
 use crate::torture::system::{Timer, install};
@@ -35,7 +36,8 @@ extern "C" fn handler(_: libc::c_int) {
     if let Some(stage) = STAGE.get() {
         let turn = stage.handled.fetch_add(1, Relaxed) as usize;
         let place = |number: usize| stage.places[number % stage.places.len()];
-        if let Err(fault) = read(place(turn), place(turn / 2)) {
+        let reads_on = stage.run.broken(Break::HandlerReadsOn) && turn.is_multiple_of(8);
+        if let Err(fault) = read(place(turn), place(turn / 2), reads_on) {
             stage.run.fault_in_handler(&fault);
         }
     }
@@ -43,7 +45,7 @@ extern "C" fn handler(_: libc::c_int) {
     unsafe { *libc::__errno_location() = errno };
 }
 
-fn read(one: &'static Place, two: &'static Place) -> Result<(), Fault> {
+fn read(one: &'static Place, two: &'static Place, reads_on: bool) -> Result<(), Fault> {
     let outer = one.domain().read_lock();
     let first = one.look(&outer)?;
     let inner = two.domain().read_lock();
@@ -52,7 +54,16 @@ fn read(one: &'static Place, two: &'static Place) -> Result<(), Fault> {
         first.still()?;
     }
     drop(outer);
-    second.still()
+    second.still()?;
+    if reads_on {
+        // Wrong on purpose.
+        drop(inner);
+        for _ in 0..16 {
+            std::thread::yield_now();
+            first.still()?;
+        }
+    }
+    Ok(())
 }
 
 fn run(run: &'static Run) -> Result<(), String> {

@@ -161,7 +161,14 @@ fn count(thread: &mut Thread, cells: &Cells) {
             } else {
                 cells.count.update(|count| count + 1);
             }
-            cells.updates.fetch_add(1, Ordering::Relaxed);
+            cells.updates.fetch_add(1, Ordering::SeqCst);
+        }
+        // Not the other way round: what was counted here was complete before.
+        let updates = cells.updates.load(Ordering::SeqCst);
+        let counted = *cells.count.read();
+        if counted < updates {
+            let what = format!("{updates} updates have left {counted}");
+            return thread.run.fault(&thread.name, what);
         }
         std::thread::sleep(std::time::Duration::from_micros(thread.random.skewed(7)));
     }

@@ -10,6 +10,7 @@ use urcu::{Budget, Domain};
 use crate::machine;
 use crate::torture::breaks::Break;
 use crate::torture::engine::{Run, Thread};
+use crate::torture::patience::Patience;
 use crate::torture::updaters::{self, Way};
 use crate::torture::versions::Place;
 use crate::torture::{Scenario, readers, system};
@@ -108,9 +109,10 @@ fn stall(thread: &mut Thread, place: &'static Place, memory: u64) -> usize {
 
 /// All that waited goes, by itself.
 fn recover(thread: &Thread, place: &'static Place) {
-    let since = Instant::now();
+    let patience = thread.run.settings.patience();
+    let mut patience = Patience::new(patience, Duration::from_millis(20));
     while place.outstanding() != 0 {
-        if since.elapsed() > thread.run.settings.patience() {
+        if patience.is_over() {
             let left = place.outstanding();
             let what = format!("{left} versions are left though no reader stalls any more");
             return thread.run.fault(&thread.name, what);
