@@ -40,6 +40,7 @@ pub fn read_lock() -> ReadGuard<'static> {
 }
 
 /// Waits for a grace period of the [`global`] domain; see [`Domain::synchronize`].
+#[track_caller]
 pub fn synchronize() {
     GLOBAL.synchronize();
 }
@@ -64,6 +65,7 @@ pub fn defer_drop<T: Send + 'static>(value: T) {
 }
 
 /// Waits until all callbacks queued on the [`global`] domain have run; see [`Domain::barrier`].
+#[track_caller]
 pub fn barrier() {
     GLOBAL.barrier();
 }
