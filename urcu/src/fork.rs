@@ -99,7 +99,7 @@ impl Process {
         let first = self.barriers.compare_exchange(
             core::ptr::null_mut(),
             made,
-            Ordering::AcqRel,
+            Ordering::Release,
             Ordering::Acquire,
         );
         // SAFETY: as above. What was not published is nobody else's. (Should a handler have forked since

@@ -429,7 +429,7 @@ pub(crate) fn cannot_end(refused: Refused) -> ! {
 }
 
 /// How long a caller that waits tries again where the barrier is refused for a reason that passes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How many slots a writer looks at before it sleeps: a few microseconds, however many CPUs.
 pub(crate) const SPINS: u32 = 256;

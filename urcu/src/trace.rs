@@ -228,3 +228,27 @@ mod off {
         None
     }
 }
+
+#[cfg(all(test, any(debug_assertions, feature = "stall-trace")))]
+mod tests {
+    use super::*;
+    use crate::Domain;
+
+    #[test]
+    fn the_table_is_looked_through_only_for_a_guard_that_was_forgotten() {
+        let domain = Domain::new();
+        drop((domain.read_lock(), domain.read_lock()));
+        domain.synchronize();
+        let moved = domain.read_lock();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(moved));
+        });
+        domain.synchronize();
+        drop(domain.read_lock());
+        assert!(!forget(domain.state()), "no guard was forgotten");
+        std::mem::forget(domain.read_lock());
+        assert_eq!(open(domain.state()).len(), 1);
+        assert!(forget(domain.state()), "a guard was forgotten");
+        assert_eq!(open(domain.state()).len(), 0);
+    }
+}
