@@ -210,7 +210,7 @@ models! {
     sharing::two_domains_share_a_barrier, 2, "1, 7", "1 each, 1 each", "they share a barrier", "they do not";
     waiting::followers_wake_up, 2, "5 (N, O)", "3 threads, 2 rounds";
     waiting::all_followers_wake_up, 2, "5 (N, O)", "3 threads, 1 round";
-    waiting::all_followers_wake_up_while_another_leads, 2, "5 (O)", "4 threads, 2 rounds", "another leads the next";
+    waiting::all_followers_wake_up_while_another_leads, 1, "5 (O)", "4 threads, 2 rounds", "another leads the next";
     waiting::followers_of_a_round_that_another_follows, 2, "5 (N)", "3 threads, 2 rounds";
     waiting::followers_with_a_time_limit, 3, "5", "2 callers";
     waiting::a_leader_gives_up, 2, "5, 7", "3 callers";

@@ -53,6 +53,8 @@ pub(super) fn all_followers_wake_up_while_another_leads() {
         let round = board.ask(n);
         board.spawn(move |board| board.wait(n, round, &Watch::none()))
     });
+    // They are asleep by then, mostly.
+    loom::thread::yield_now();
     let other = board.spawn(move |board| {
         let lead = board.rounds.try_lead();
         lead.as_ref().inspect(|lead| board.work(lead));
