@@ -1,10 +1,8 @@
 //! In the place of `urcu/src/stall.rs`: without clocks and reports.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
-use crate::domain::State;
-use crate::machine;
 use crate::tasks::Tasks;
 
 /// Nothing is reported.
@@ -14,37 +12,59 @@ pub(crate) struct Clock {}
 /// What a caller that waits for a grace period does besides. The time is over whenever a model says
 /// so.
 pub(crate) struct Watch<'a> {
-    context: Option<(&'a State, &'a Tasks)>,
+    tasks: Option<&'a Tasks>,
     /// How many sleeps have a time limit, which is over at once.
     limits: Cell<u32>,
-    /// Whether a follower that has slept has waited too long, and panics.
-    deadlocked: bool,
+    /// Whether there is something to be told as soon as the caller has slept, once.
+    has_news: Cell<bool>,
     slept: Cell<bool>,
     barriers: Cell<u32>,
+}
+
+type Hook = Box<dyn FnOnce()>;
+
+std::thread_local! {
+    // Loom runs all threads of a model on one thread of the system, so this is the model's.
+    static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
+}
+
+/// What the next caller does that waits for a domain's grace period and sleeps, in the middle of it.
+pub(crate) fn set_hook(hook: impl FnOnce() + 'static) {
+    HOOK.set(Some(Box::new(hook)));
 }
 
 impl<'a> Watch<'a> {
     pub(crate) fn none() -> Self {
         Watch {
-            context: None,
+            tasks: None,
             limits: Cell::new(0),
-            deadlocked: false,
+            has_news: Cell::new(false),
             slept: Cell::new(false),
             barriers: Cell::new(0),
         }
     }
 
     /// As shipped.
-    pub(crate) fn blocking(state: &'a State, tasks: &'a Tasks) -> Self {
+    pub(crate) fn blocking(tasks: &'a Tasks) -> Self {
+        let hooked = HOOK.with_borrow(Option::is_some);
         Watch {
-            context: Some((state, tasks)),
+            limits: Cell::new(u32::from(hooked)),
+            has_news: Cell::new(hooked),
+            ..Watch::passing(tasks)
+        }
+    }
+
+    /// As shipped.
+    pub(crate) fn passing(tasks: &'a Tasks) -> Self {
+        Watch {
+            tasks: Some(tasks),
             ..Watch::none()
         }
     }
 
     /// As shipped.
-    pub(crate) fn passing(state: &'a State, tasks: &'a Tasks) -> Self {
-        Watch::blocking(state, tasks)
+    pub(crate) fn quiet(tasks: &'a Tasks) -> Self {
+        Watch::passing(tasks)
     }
 
     /// For a caller whose first sleeps have a time limit.
@@ -55,26 +75,26 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// For a caller whose sleeps have a time limit, and which finds then that it waits for itself.
-    pub(crate) fn gives_up() -> Self {
+    /// For a caller whose sleeps have a time limit, and which has something to tell then.
+    pub(crate) fn reports() -> Self {
         Watch {
-            deadlocked: true,
+            has_news: Cell::new(true),
             ..Watch::with_limits(u32::MAX)
         }
     }
 
-    /// For a caller that finds, when it has slept, that it waits for itself.
-    pub(crate) fn deadlocked() -> Self {
+    /// For a caller that has something to tell when it has slept.
+    pub(crate) fn reports_when_woken() -> Self {
         Watch {
-            deadlocked: true,
+            has_news: Cell::new(true),
             ..Watch::none()
         }
     }
 
     /// As shipped.
     pub(crate) fn ends(&self, old: usize) {
-        if let Some((state, tasks)) = self.context {
-            tasks.collect(state, old);
+        if let Some(tasks) = self.tasks.filter(|tasks| tasks.is_ours()) {
+            tasks.collect(old);
         }
     }
 
@@ -98,23 +118,28 @@ impl<'a> Watch<'a> {
         self.patience()
     }
 
-    pub(crate) fn gave_up(&self) -> bool {
-        false
+    pub(crate) fn is_due(&self) -> bool {
+        self.has_news.get() && self.slept.get()
     }
 
-    pub(crate) fn follow(&self) {
-        if self.deadlocked && self.slept.take() {
-            machine::panic_on_purpose();
-        }
-    }
-
-    pub(crate) fn look(&self, open: impl Fn(usize) -> i64) {
-        self.follow();
-        for slot in 0..machine::slots() {
+    pub(crate) fn look(&self, open: impl Fn(usize) -> i64) -> bool {
+        for slot in 0..crate::machine::slots() {
             open(slot);
         }
+        let news = self.is_due();
+        if news {
+            self.has_news.set(false);
+        }
+        news
+    }
+
+    pub(crate) fn tell(&self) {
+        if let Some(hook) = HOOK.take() {
+            hook();
+        }
+    }
+
+    pub(crate) fn tell_elsewhere(&self) {
+        self.tell();
     }
 }
-
-/// There is no hook.
-pub(crate) fn assert_outside_hook(_: &State) {}

@@ -9,7 +9,8 @@
 //! Neither reaches other processes. Both need a registration, once per process, for which the
 //! first call sees if [`register`] has not; it survives `fork` and not `execve`.
 //!
-//! Each function is one or two system calls, leaves errno alone, and is async-signal-safe.
+//! Each function is one or two system calls, leaves errno alone, and is async-signal-safe. Where the
+//! kernel lacks memory for such a call, it is made again for about ten milliseconds.
 
 use crate::abi;
 
@@ -28,6 +29,25 @@ pub struct Refused(pub i32);
 impl core::fmt::Display for Refused {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "membarrier(2) refused with errno {}", self.0)
+    }
+}
+
+impl Refused {
+    /// Whether the same call may be granted later: the kernel had no memory for it (`ENOMEM`), or was
+    /// busy (`EAGAIN`, `EINTR`). Other refusals are those of a filter, or of a kernel that does not
+    /// know the call, and stay.
+    ///
+    /// ```
+    /// use rseq_ops::membarrier::Refused;
+    ///
+    /// const ENOMEM: i32 = 12;
+    /// const EPERM: i32 = 1;
+    /// assert!(Refused(ENOMEM).is_passing());
+    /// assert!(!Refused(EPERM).is_passing());
+    /// ```
+    pub const fn is_passing(self) -> bool {
+        // As numbers of Linux: this is compiled elsewhere too.
+        matches!(self.0, 4 | 11 | 12)
     }
 }
 
@@ -58,6 +78,43 @@ fn call(_command: i32) -> Result<i32, Refused> {
     Err(Refused(NO_SUCH_CALL))
 }
 
+/// Makes a call again, after pauses, while it is refused for a reason that passes. A barrier takes
+/// microseconds: who calls this is better off with ten milliseconds more than with a refusal.
+fn patiently(command: i32) -> Result<i32, Refused> {
+    const FIRST_PAUSE: u32 = 10_000;
+    const TRIES: u32 = 10;
+    let mut answer = call(command);
+    for doubled in 0..TRIES {
+        match answer {
+            Err(refused) if refused.is_passing() => pause(FIRST_PAUSE << doubled),
+            _ => break,
+        }
+        answer = call(command);
+    }
+    answer
+}
+
+/// Sleeps so many nanoseconds, less than a second; shorter if a signal comes.
+#[cfg(all(target_os = "linux", not(miri), not(feature = "portable")))]
+fn pause(nanoseconds: u32) {
+    let time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: nanoseconds as libc::c_long,
+    };
+    // SAFETY: the time is valid during the call, which writes nothing else. errno is put back, as in
+    // `call`.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        libc::nanosleep(&raw const time, core::ptr::null_mut());
+        *errno = before;
+    }
+}
+
+/// Nothing is refused for a reason that passes where there is no such call.
+#[cfg(not(all(target_os = "linux", not(miri), not(feature = "portable"))))]
+fn pause(_nanoseconds: u32) {}
+
 /// The commands this kernel knows, as a bit set of [`abi`]'s `MEMBARRIER_*`.
 ///
 /// # Errors
@@ -80,7 +137,8 @@ pub fn query() -> Result<i32, Refused> {
 /// many threads the kernel may take some milliseconds for it.
 ///
 /// # Errors
-/// [`Refused`] before Linux 5.10, or where a filter denies any of it.
+/// [`Refused`] before Linux 5.10, where a filter denies any of it, or while the kernel lacks memory for it
+/// ([`Refused::is_passing`]).
 ///
 /// ```
 /// match rseq_ops::membarrier::register() {
@@ -96,21 +154,15 @@ pub fn register() -> Result<(), Refused> {
         abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ,
     ]
     .into_iter()
-    .try_for_each(|command| {
-        // What memory was short for a moment decides nothing for the life of the process.
-        const TRIES: u32 = 16;
-        let answer = (1..TRIES)
-            .map(|_| call(command))
-            .find(|answer| *answer != Err(Refused(NO_MEMORY)));
-        answer.unwrap_or_else(|| call(command)).map(drop)
-    })
+    .try_for_each(|command| patiently(command).map(drop))
 }
 
 /// A full memory barrier on every CPU that runs a thread of this process, the caller's included.
 /// Cost: one system call and an interrupt per such CPU: some microseconds.
 ///
 /// # Errors
-/// [`Refused`] where the call is not to be had.
+/// [`Refused`] where the call is not to be had, or while the kernel lacks memory for it
+/// ([`Refused::is_passing`]).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering::Relaxed, compiler_fence, fence};
@@ -144,7 +196,8 @@ pub fn barrier() -> Result<(), Refused> {
 /// [`barrier`], and every restartable sequence of this process that is in flight restarts.
 ///
 /// # Errors
-/// [`Refused`] where the call is not to be had.
+/// [`Refused`] where the call is not to be had, or while the kernel lacks memory for it
+/// ([`Refused::is_passing`]).
 ///
 /// Cost: as [`barrier`].
 ///
@@ -170,10 +223,10 @@ pub fn restart() -> Result<(), Refused> {
 /// registration first, and the memory, which other threads go on to write, some time after. So a
 /// child that was forked while another thread registered makes it good here.
 fn registered(command: i32, register: i32) -> Result<(), Refused> {
-    match call(command) {
+    match patiently(command) {
         Err(Refused(NOT_REGISTERED)) => {
-            call(register)?;
-            call(command).map(drop)
+            patiently(register)?;
+            patiently(command).map(drop)
         }
         answer => answer.map(drop),
     }
@@ -181,5 +234,3 @@ fn registered(command: i32, register: i32) -> Result<(), Refused> {
 
 /// `EPERM` of Linux.
 const NOT_REGISTERED: i32 = 1;
-/// `ENOMEM` of Linux.
-const NO_MEMORY: i32 = 12;

@@ -40,8 +40,8 @@ use std::sync::Arc;
 use crate::domain::{Domain, State};
 use crate::fork;
 use crate::hook::Hook;
+use crate::machine::Watch;
 use crate::machine::{self, Appended, Instant, SOME, catch_unwind};
-use crate::stall::Watch;
 use crate::tasks::Tasks;
 use crate::trace;
 use chunk::Chunk;
@@ -239,8 +239,8 @@ impl Domain {
     #[cold]
     #[inline(never)]
     fn help_out(&self) {
-        let (state, tasks) = self.tasks();
-        tasks.help(state);
+        let (_, tasks) = self.tasks();
+        tasks.help();
     }
 
     /// What [`Domain::enqueue`] could not do at once, which found this.
@@ -271,13 +271,13 @@ impl Domain {
             }
         }
         tasks.wait_for_room(state, waits);
-        let join = || state.grace_periods.rounds.join();
+        let join = || tasks.progress.rounds.join();
         let first = tasks.queue().push(machine::cpu(), callback, join);
         if first {
             tasks.schedule();
         }
         tasks.after_sealing(state);
-        tasks.help(state);
+        tasks.help();
     }
 }
 
@@ -294,7 +294,10 @@ impl Tasks {
         // Before the full chunk leaves its slot: a `barrier` after that must know of it.
         let ticket = (end != 0).then(|| queue.ticket(cpu));
         // SAFETY: the chunk is empty and left to the slot if it is committed.
-        let exchanged = unsafe { sealing::exchange(&state.grace_periods, end, new.start()) };
+        let exchanged = unsafe {
+            let readers = &state.grace_periods.readers;
+            sealing::exchange(readers, &self.progress.rounds, end, new.start())
+        };
         let Some(round) = exchanged else {
             queue.recycle(cpu, new);
             if let Some(ticket) = ticket {
@@ -319,8 +322,8 @@ impl Tasks {
 
     /// For the leader of a grace period that is about to end, whose period was `old`: seals what
     /// the slots hold.
-    pub(crate) fn collect(&self, state: &State, old: usize) {
-        sealing::collect(&state.grace_periods.rounds, old, |slot, end, round| {
+    pub(crate) fn collect(&self, old: usize) {
+        sealing::collect(&self.progress.rounds, old, |slot, end, round| {
             // SAFETY: taken out of its slot, once.
             let (chunk, length) = unsafe { Chunk::from_end(end) };
             let queue = self.queue();
@@ -341,26 +344,27 @@ impl Tasks {
             (count, bytes) = (1, 1);
         }
         if queue.is_worth_a_grace_period(count, bytes) {
-            let round = state.grace_periods.rounds.join();
-            // Refused barriers are the worker's to deal with, or a caller's of `synchronize`.
-            let watch = Watch::passing(state, self);
-            let advance = AssertUnwindSafe(|| state.grace_periods.advance(round, &watch));
-            if catch_unwind(advance).is_err() {
+            let round = self.progress.rounds.join();
+            // Reports are the worker's, for the hook is a user's code; refused barriers are too, or
+            // a caller's of `synchronize`.
+            let watch = Watch::quiet(self);
+            let advanced = state.grace_periods.advance(&self.progress, round, &watch);
+            if advanced.is_err() {
                 self.schedule();
             }
-            self.wake(state.grace_periods.rounds.done());
+            self.wake(self.progress.rounds.done());
         }
     }
 
     /// Drops some values that were retired on this CPU and whose time has come.
-    fn help(self: &Arc<Self>, state: &State) {
+    fn help(self: &Arc<Self>) {
         if inside_callback() || !matches!(self.settings.runner, Runner::Shared) {
             return;
         }
         let Some(queue) = self.queue.get() else {
             return;
         };
-        let done = state.grace_periods.rounds.done();
+        let done = self.progress.rounds.done();
         let stripe = machine::cpu();
         if let Some((batch, backlog)) = queue.take(stripe, done, Which::Drops) {
             run(queue, batch);
@@ -417,7 +421,7 @@ impl Tasks {
     }
 
     /// The worker's part. Asks for a grace period if it is time; the answer is when it will be.
-    pub(crate) fn pace(&self, state: &State) -> Option<Instant> {
+    pub(crate) fn pace(&self) -> Option<Instant> {
         let queue = self.queue.get()?;
         let mut pace = self.pace.lock();
         if !self.has_callbacks() {
@@ -429,7 +433,7 @@ impl Tasks {
         if now < due {
             return Some(due);
         }
-        if self.wants_more(state) {
+        if self.wants_more() {
             // It waits for a reader. Until the next one can begin, chunks may as well fill up.
             pace.due = Some(now + PACE);
             return pace.due;
@@ -437,15 +441,15 @@ impl Tasks {
         let sealed = queue.totals().0;
         pace.heavy = sealed - pace.sealed >= HEAVY;
         pace.sealed = sealed;
-        pace.ripe = state.grace_periods.rounds.done();
+        pace.ripe = self.progress.rounds.done();
         pace.due = Some(now + PACE);
-        self.ask(state, queue);
+        self.ask(queue);
         pace.due
     }
 
     /// Wants the grace period that collects what is in the slots now.
-    fn ask(&self, state: &State, queue: &Queue) {
-        let join = || state.grace_periods.rounds.join();
+    fn ask(&self, queue: &Queue) {
+        let join = || self.progress.rounds.join();
         queue.seal_loose(join);
         // Before that grace period begins: what is installed later may be too late for it.
         queue.installed.store(false, SeqCst);

@@ -9,10 +9,10 @@ use crate::callbacks::{self, Budget, Callback, Runner};
 use crate::fork;
 use crate::global;
 use crate::grace_period::GracePeriods;
+use crate::machine::Watch;
 use crate::machine::{self, AtomicPtr, Instant, Ordering, Zeroed};
 use crate::once::Once;
 use crate::readers::{Readers, Token};
-use crate::stall::{self, Watch};
 use crate::stats::Stats;
 use crate::tasks::Tasks;
 use crate::trace::{self, Trace};
@@ -137,7 +137,7 @@ impl State {
 
     #[cold]
     #[inline(never)]
-    fn read_lock_slowly(&self) -> NonZeroUsize {
+    pub(crate) fn read_lock_slowly(&self) -> NonZeroUsize {
         loop {
             if let Some(word) = self.grace_periods.readers.enter_slowly() {
                 return word;
@@ -341,24 +341,27 @@ impl Domain {
     /// Cost: one system call that interrupts the CPUs on which this process runs (some
     /// microseconds), and the longest section.
     ///
-    /// Inside a read-side section of the same domain this waits for ever. Not async-signal-safe.
+    /// Inside a read-side section of the same domain this waits for ever, which is reported
+    /// ([`stall`](crate::stall)). Not async-signal-safe.
     ///
     /// # Panics
-    /// If the kernel begins to refuse `membarrier(2)` after the domain's first use, or at the
-    /// first use, if the system has no memory for the counters.
+    /// If the kernel begins to refuse `membarrier(2)` after the domain's first use: at once where a
+    /// filter forbids it, after three seconds where the kernel lacks memory for it. At the first use, if
+    /// the system has no memory for the counters.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
     /// domain.synchronize();
     /// ```
+    #[track_caller]
     pub fn synchronize(&self) {
         machine::tell_reader_mode();
         let (state, tasks) = self.tasks();
         let start = Instant::now();
-        let round = state.grace_periods.rounds.join();
-        state
-            .grace_periods
-            .wait(round, &Watch::blocking(state, tasks));
+        let round = tasks.progress.rounds.join();
+        if let Err(refused) = tasks.wait_for(state, round, &Watch::blocking(tasks)) {
+            machine::cannot_end(refused);
+        }
         tasks.counts.waited(start.elapsed());
         tasks.wake(round);
     }
@@ -417,10 +420,12 @@ impl Domain {
 
     /// Waits until all callbacks queued on this domain before this call have run.
     ///
-    /// Inside a read-side section of the same domain this waits for ever.
+    /// Inside a read-side section of the same domain this waits for ever, which is reported
+    /// ([`stall`](crate::stall)).
     ///
     /// # Panics
-    /// If called by a callback.
+    /// If called by a callback: it would wait for that callback itself.
+    #[track_caller]
     pub fn barrier(&self) {
         let (state, tasks) = self.tasks();
         callbacks::barrier(state, tasks);
@@ -438,12 +443,12 @@ impl Domain {
         let state = self.state();
         let readers = &state.grace_periods.readers;
         let mut stats = Stats {
-            grace_periods: state.grace_periods.rounds.done(),
             aborts: readers.aborts(),
             fallback_reads: readers.fallbacks(),
             ..Stats::default()
         };
         if let Some(tasks) = state.existing_tasks() {
+            stats.grace_periods = tasks.progress.rounds.done();
             stats.waits = tasks.counts.waits();
             stats.callers = stats.waits.count();
             stats.membarriers = tasks.counts.membarriers.load(Ordering::Relaxed);
@@ -481,7 +486,6 @@ impl Drop for Domain {
             // nobody else reaches the state any more.
             unsafe {
                 if let Some(tasks) = state.as_ref().existing_tasks() {
-                    stall::assert_outside_hook(state.as_ref());
                     callbacks::finish(state.as_ref(), tasks);
                     tasks.close();
                 }

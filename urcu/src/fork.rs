@@ -8,8 +8,12 @@
 //! in the child every domain sets itself up again at its first use there, with counters at
 //! addresses that no older guard knows.
 //!
-//! What cannot be zero (collections) is on the heap, behind pointers that are wiped: the child leaks
-//! it and makes its own. What remembers such an object ([`Tasks`](crate::tasks::Tasks): in a cookie,
+//! What threads are in the middle of (the rounds of grace periods and of barriers) is behind pointers
+//! that are wiped, in wiped memory too: the child makes its own elsewhere, so nothing that began in its
+//! parent has a part in it.
+//!
+//! What cannot be zero (collections) is on the heap, behind such pointers: the child leaks it and makes
+//! its own. What remembers such an object ([`Tasks`](crate::tasks::Tasks): in a cookie,
 //! a future, a job) asks whether it is of the process that runs.
 //!
 //! That leaves a child whose one thread is in the middle of an operation of ours: a handler forked
@@ -42,8 +46,8 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Process {
     /// The global domain's. At an address that the compiler knows.
     pub(crate) global: State,
-    /// The process-wide barriers, which the grace periods of all domains share.
-    pub(crate) barriers: Rounds,
+    /// See [`Process::barriers`].
+    barriers: AtomicPtr<Rounds>,
     /// What the worker was given and has not fetched yet, the last first.
     pub(crate) handed: AtomicPtr<Handed>,
     /// Changes when the worker has reason to look around; the word it sleeps on.
@@ -65,7 +69,7 @@ impl Process {
         pub(crate) fn new() -> Self {
             Process {
                 global: State::new(),
-                barriers: Rounds::new(),
+                barriers: AtomicPtr::new(core::ptr::null_mut()),
                 handed: AtomicPtr::new(core::ptr::null_mut()),
                 poked: AtomicU32::new(0),
                 worker_sleeps: AtomicU32::new(0),
@@ -73,6 +77,41 @@ impl Process {
                 starting: Wiped::new(),
                 hooks: Wiped::new(),
                 incarnation: AtomicU64::new(0),
+            }
+        }
+    }
+
+    /// The process-wide barriers, which the grace periods of all domains share. Made at the first use,
+    /// for good.
+    ///
+    /// # Panics
+    /// If the system has no memory.
+    pub(crate) fn barriers(&self) -> &'static Rounds {
+        // Acquire: pairs with the release in `make_barriers`.
+        // SAFETY: null, or allocated for good and zeroed, which is a state at rest.
+        unsafe { self.barriers.load(Ordering::Acquire).as_ref() }
+            .unwrap_or_else(|| self.make_barriers())
+    }
+
+    #[cold]
+    fn make_barriers(&self) -> &'static Rounds {
+        let made = machine::allocate::<Rounds>();
+        let first = self.barriers.compare_exchange(
+            core::ptr::null_mut(),
+            made,
+            Ordering::Release,
+            Ordering::Acquire,
+        );
+        // SAFETY: as above. What was not published is nobody else's. (Should a handler have forked since
+        // it was allocated, then nobody uses it in the parent's name, for it was not published there
+        // by this thread; and zeroes are what a child needs.)
+        unsafe {
+            match first {
+                Ok(_) => &*made,
+                Err(first) => {
+                    machine::free(made);
+                    &*first
+                }
             }
         }
     }

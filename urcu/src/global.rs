@@ -40,6 +40,7 @@ pub fn read_lock() -> ReadGuard<'static> {
 }
 
 /// Waits for a grace period of the [`global`] domain; see [`Domain::synchronize`].
+#[track_caller]
 pub fn synchronize() {
     GLOBAL.synchronize();
 }
@@ -64,6 +65,51 @@ pub fn defer_drop<T: Send + 'static>(value: T) {
 }
 
 /// Waits until all callbacks queued on the [`global`] domain have run; see [`Domain::barrier`].
+#[track_caller]
 pub fn barrier() {
     GLOBAL.barrier();
+}
+
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// In a process of its own, of which nothing else has asked which one it is. Nor does tracing,
+    /// which would: this is what release builds do.
+    #[test]
+    fn the_child_of_a_process_that_has_only_read_starts_anew() {
+        let child = "global::tests::child_of_a_process_that_has_only_read";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", child, "--ignored", "--nocapture"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    #[ignore = "a process of its own"]
+    fn child_of_a_process_that_has_only_read() {
+        let state = global_state();
+        let readers = &state.grace_periods.readers;
+        assert!(!readers.is_set_up());
+        // A section that stays open.
+        state.read_lock_slowly();
+        assert!(readers.is_set_up());
+        // SAFETY: the child only looks at the word, and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let code = i32::from(readers.is_set_up());
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(code) };
+        }
+        let mut status = 0;
+        // SAFETY: the status is valid for the write.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0, "the child has the counters of its parent");
+    }
 }

@@ -1,6 +1,6 @@
 //! The grace period: flip, restart, drain.
 //!
-//! [`GracePeriods::begin`], `drain` and `end` are the whole algorithm, and the one place where a
+//! `begin`, `drain` and `end` are the whole algorithm, and the one place where a
 //! domain's counters change period. The letters are those of `readers` and `rounds`.
 //!
 //! Every other per-CPU RCU (SRCU in the Linux kernel, the liburcu per-CPU prototype of 2016-17,
@@ -10,24 +10,102 @@
 //!
 //! Grace periods are rounds: callers share them, and one of those who wait leads. A leader may
 //! leave one that has begun but waits for readers; the next leader goes on with it.
+//!
+//! How far they have come ([`Progress`]) is said in memory of this process alone, as the counters are:
+//! a leader that finds itself in a child goes on with what is its parent's, where nobody waits.
 
-use crate::machine::{self, AtomicUsize, Ordering, Watch};
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+use crate::machine::{self, AtomicUsize, Ordering, Refused, Watch, Zeroed};
 use crate::readers::Readers;
-use crate::rounds::{Lead, Rounds};
+use crate::rounds::{Lead, Next, Rounds};
 
-/// Set in [`GracePeriods::old`] until the restart is done. Counters are aligned to 8 bytes.
+/// Set in [`Progress::old`] until the restart is done. Counters are aligned to 8 bytes.
 const RESTART_DUE: usize = 1;
 
-/// A domain's readers and its grace periods, two cache lines. Zero is the state at rest before
-/// `Readers::set_up`.
+/// What a domain's guards and grace periods know of it in every process. Zero is the state at rest
+/// before `Readers::set_up`.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct GracePeriods {
     pub(crate) readers: Readers,
+}
+
+/// How far the grace periods of a domain have come in one process.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Progress {
     pub(crate) rounds: Rounds,
+    /// The current period; 0 in a child of the process that this is of. The leader's.
+    current: AtomicUsize,
     /// The period that was flipped away from and may have open sections still, of a grace period
     /// that has begun; else 0. The leader's.
     old: AtomicUsize,
+}
+
+// SAFETY: integers, and zero is what a child finds.
+unsafe impl Zeroed for Progress {}
+
+impl Progress {
+    machine::const_fn! {
+        #[expect(dead_code, reason = "zeroed memory is allocated; the models' is made of it")]
+        /// All zeroes.
+        pub(crate) fn new() -> Self {
+            Progress {
+                rounds: Rounds::new(),
+                current: AtomicUsize::new(0),
+                old: AtomicUsize::new(0),
+            }
+        }
+    }
+
+    /// The period that a grace period has flipped away from and that is not drained, if any.
+    pub(crate) fn undrained(&self) -> Option<usize> {
+        match self.old.load(Ordering::Relaxed) & !RESTART_DUE {
+            0 => None,
+            old => Some(old),
+        }
+    }
+}
+
+/// Where a [`Progress`] lies: in memory that a fork wipes, for as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Place(NonNull<Progress>);
+
+// SAFETY: refers to atomics, which it owns.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
+
+impl Place {
+    /// For readers that are set up, of this process.
+    ///
+    /// # Panics
+    /// If the system has no memory.
+    pub(crate) fn new(readers: &Readers) -> Self {
+        let place = NonNull::new(machine::allocate::<Progress>()).expect("an address");
+        let place = Place(place);
+        let word = readers.word().map_or(0, |word| word.get());
+        // Whoever finds this place acquires it with what holds it.
+        place.current.store(word, Ordering::Relaxed);
+        place
+    }
+}
+
+impl Deref for Place {
+    type Target = Progress;
+    fn deref(&self) -> &Progress {
+        // SAFETY: zeroed when it was allocated, and given back when `self` goes.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // SAFETY: from `allocate`, and `self` is the last that knows it.
+        unsafe { machine::free(self.0.as_ptr()) };
+    }
 }
 
 impl GracePeriods {
@@ -35,8 +113,6 @@ impl GracePeriods {
         pub(crate) fn new() -> Self {
             GracePeriods {
                 readers: Readers::new(),
-                rounds: Rounds::new(),
-                old: AtomicUsize::new(0),
             }
         }
     }
@@ -44,30 +120,64 @@ impl GracePeriods {
     /// Waits for a grace period that [`Rounds::join`] named: until every section that was open at
     /// that time has ended. What the caller did before it joined is visible to every section that
     /// begins after this. The readers are set up.
-    pub(crate) fn wait(&self, round: u64, watch: &Watch<'_>) {
-        self.rounds.wait(round, watch, |lead| {
-            if let Some(old) = self.begin(lead, watch) {
-                self.drain(old, watch);
-                self.end(old, watch);
+    ///
+    /// False if it is not over, but there is something to be told first ([`Watch::tell`]), which is
+    /// a user's code: the caller is to leave whatever it holds, do that, and come again.
+    ///
+    /// # Errors
+    /// If the kernel refuses this thread the barrier. Others may have it.
+    pub(crate) fn wait(
+        &self,
+        progress: &Progress,
+        round: u64,
+        watch: &Watch<'_>,
+    ) -> Result<bool, Refused> {
+        let open = |old: Option<usize>, slot| old.map_or(0, |old| self.readers.open_in(old, slot));
+        loop {
+            match progress.rounds.next(round, watch) {
+                Next::Done => return Ok(true),
+                Next::Lead(lead) => {
+                    if let Some(old) = self.begin(&lead, progress, watch)? {
+                        if !self.drain(old, watch) {
+                            return Ok(false);
+                        }
+                        self.end(old, progress, watch);
+                    }
+                    lead.finish();
+                }
+                Next::Look => {
+                    if watch.look(|slot| open(progress.undrained(), slot)) {
+                        return Ok(false);
+                    }
+                }
             }
-            lead.finish();
-        });
+        }
     }
 
     /// Goes on with the grace periods up to `round` as far as that needs no waiting. False if the
-    /// round is not done yet; then the worker is poked when there is reason to try again.
-    pub(crate) fn advance(&self, round: u64, watch: &Watch<'_>) -> bool {
-        while !self.rounds.is_done(round) && self.rounds.is_ours(round) {
-            let Some(lead) = self.rounds.try_lead() else {
-                if self.rounds.watch() {
-                    return false;
+    /// round is not done yet; then the worker is poked when there is reason to try again. In either
+    /// case there may be something to be told, as in [`GracePeriods::wait`].
+    ///
+    /// # Errors
+    /// As in [`GracePeriods::wait`].
+    pub(crate) fn advance(
+        &self,
+        progress: &Progress,
+        round: u64,
+        watch: &Watch<'_>,
+    ) -> Result<bool, Refused> {
+        let rounds = &progress.rounds;
+        while !rounds.is_done(round) && rounds.is_ours(round) {
+            let Some(lead) = rounds.try_lead() else {
+                if rounds.watch() {
+                    return Ok(false);
                 }
                 continue;
             };
-            if self.rounds.is_done(round) {
+            if rounds.is_done(round) {
                 break;
             }
-            match self.begin(&lead, watch) {
+            match self.begin(&lead, progress, watch)? {
                 Some(old)
                     if !self.is_drained_soon(old) && self.readers.poke_worker_while_open(old) =>
                 {
@@ -75,40 +185,51 @@ impl GracePeriods {
                     lead.leave();
                     // After O. If an end has taken our mark while we led, whoever it poked may
                     // have found us leading, and gone to sleep again.
-                    if self.readers.will_poke_worker() {
-                        return false;
+                    if self.readers.will_poke_worker(old) {
+                        return Ok(false);
                     }
                 }
                 old => {
-                    old.inspect(|old| self.end(*old, watch));
+                    old.inspect(|old| self.end(*old, progress, watch));
                     lead.finish();
                 }
             }
         }
-        true
+        Ok(true)
     }
 
     /// The period to be drained: of a grace period that was left in the middle, else of a new one.
     /// `None` if there are no readers, in a child that was forked in the middle of this.
-    fn begin(&self, lead: &Lead<'_>, watch: &Watch<'_>) -> Option<usize> {
-        let mut old = self.old.load(Ordering::Relaxed);
+    fn begin(
+        &self,
+        lead: &Lead<'_>,
+        progress: &Progress,
+        watch: &Watch<'_>,
+    ) -> Result<Option<usize>, Refused> {
+        let mut old = progress.old.load(Ordering::Relaxed);
         if old == 0 {
             // Who joined before this is served by this flip: see J, K.
             lead.begin();
+            let current = progress.current.load(Ordering::Relaxed);
             // The other period is empty: the grace period before this one drained it.
-            old = self.readers.flip()? | RESTART_DUE;
-            self.old.store(old, Ordering::Relaxed);
+            if current == 0 || !self.readers.flip(current) {
+                return Ok(None);
+            }
+            let new = current ^ machine::PERIOD_BIT;
+            progress.current.store(new, Ordering::Relaxed);
+            old = current | RESTART_DUE;
+            progress.old.store(old, Ordering::Relaxed);
         }
         if old & RESTART_DUE != 0 {
             // C: a sequence that saw the old period has committed, visibly to the sums below, or
             // starts over and sees the new one. Ends compare the period, so from here on the ends
             // of old sections look at `waiter`. Snapshot reads that saw an old pointer start over
-            // too. This panics if the kernel refuses; then the next leader tries.
-            watch.restarted(machine::restart_sequences());
+            // too. If the kernel refuses, the next leader tries.
+            watch.restarted(machine::restart_sequences()?);
             old &= !RESTART_DUE;
-            self.old.store(old, Ordering::Relaxed);
+            progress.old.store(old, Ordering::Relaxed);
         }
-        Some(old)
+        Ok(Some(old))
     }
 
     fn is_drained_soon(&self, old: usize) -> bool {
@@ -121,22 +242,26 @@ impl GracePeriods {
         })
     }
 
-    fn drain(&self, old: usize, watch: &Watch<'_>) {
+    /// False if there is something to be told before it is drained.
+    fn drain(&self, old: usize, watch: &Watch<'_>) -> bool {
         if self.is_drained_soon(old) {
-            return;
+            return true;
         }
         while self.readers.any_open(old) {
             self.readers.sleep_while_open(old, watch.patience());
-            watch.look(|slot| self.readers.open_in(old, slot));
+            if watch.look(|slot| self.readers.open_in(old, slot)) {
+                return false;
+            }
         }
+        true
     }
 
     /// The old period is drained.
-    fn end(&self, old: usize, watch: &Watch<'_>) {
+    fn end(&self, old: usize, progress: &Progress, watch: &Watch<'_>) {
         self.readers.settle(old);
         // Before the next flip makes this period the current one again, and before anybody who
         // waits for this grace period goes on.
         watch.ends(old);
-        self.old.store(0, Ordering::Relaxed);
+        progress.old.store(0, Ordering::Relaxed);
     }
 }

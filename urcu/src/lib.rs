@@ -48,9 +48,9 @@
 //! the same. See `readers.rs` and `grace_period.rs`, about two screens each.
 //!
 //! # What is not promised
-//! * `synchronize` and `barrier` inside a read-side section of the same domain wait for ever. With
-//!   debug assertions they panic after three seconds and say where the section began; otherwise
-//!   [`stall`] reports it.
+//! * `synchronize` and `barrier` inside a read-side section of the same domain wait for ever. [`stall`]
+//!   reports it; with debug assertions after three seconds, and with both places, where the section
+//!   began and where it is waited for.
 //! * A guard that was taken before a `fork` protects nothing in the child (and loading through it
 //!   panics there, with debug assertions). All else works in the child at once, whoever forked and
 //!   whatever other threads did: on Linux 4.14 and newer, elsewhere the child may read. What the

@@ -152,6 +152,15 @@ impl<T> Drop for MutexGuard<'_, T> {
 #[repr(transparent)]
 pub(crate) struct Wiped(AtomicU32);
 
+/// The lock, until this is dropped: also by a panic, as where a thread cannot be started.
+struct Held<'l>(&'l AtomicU32);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
+
 impl Wiped {
     machine::const_fn! {
         pub(crate) fn new() -> Self {
@@ -167,16 +176,30 @@ impl Wiped {
                 self.0
                     .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
                     .ok()?;
+                let _held = Held(&self.0);
                 #[cfg(feature = "delay-injection")]
                 crate::testing::locked();
-                let result = f();
-                self.0.store(0, Ordering::Release);
-                Some(result)
+                Some(f())
             });
             match result {
                 Some(result) => return result,
                 None => machine::thread::sleep(Duration::from_micros(50)),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wiped_lock_is_free_after_a_panic() {
+        let lock = Wiped::new();
+        let panics = || lock.with(|| std::panic::resume_unwind(Box::new(())));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics));
+        assert!(result.is_err());
+        assert_eq!(lock.0.load(Ordering::Relaxed), 0);
+        assert_eq!(lock.with(|| 1), 1);
     }
 }

@@ -30,6 +30,7 @@ use core::mem::offset_of;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
+pub(crate) use rseq_ops::membarrier::Refused;
 use rseq_ops::percpu::{self, Allocator, Fork, PerCpu};
 use rseq_ops::{Owner, membarrier};
 
@@ -191,6 +192,8 @@ struct Slot {
     /// The end of the chunk that callbacks are appended to, or 0. Written by restartable sequences
     /// on this CPU while the period is the current one.
     buffer: [AtomicUsize; 2],
+    /// In the first slot: who is to be told when a section of the old period ends (`readers`).
+    waiter: AtomicU32,
 }
 
 // SAFETY: atomic integers may be 0.
@@ -261,6 +264,12 @@ pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
 /// The end of the chunk of callbacks in slot `index`, for the period of `word`.
 pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
     &slot(word, index).buffer[usize::from(word & PERIOD_BIT != 0)]
+}
+
+/// Who is to be told when a section of the old period ends. With the counters, of which a child has
+/// others: what a thread does there in the middle of a grace period of its parent's is lost on it.
+pub(crate) fn waiter(word: usize) -> &'static AtomicU32 {
+    &slot(word, 0).waiter
 }
 
 /// About which CPU this is, as the number of a slot; some number, where that is not known.
@@ -497,30 +506,45 @@ pub(crate) unsafe fn replace_chunk(
 /// that come while one is on its way share the next one. Whether a system call was made for this
 /// caller.
 ///
-/// # Panics
-/// If the kernel refuses what it granted at registration (a seccomp filter installed since):
-/// readers count on it, so no grace period can end any more.
-pub(crate) fn restart_sequences() -> bool {
+/// # Errors
+/// If the kernel refuses what it granted at registration: for want of memory, or because of a filter
+/// that was installed since. The caller tries again, or tells ([`cannot_end`]) when it holds nothing
+/// that others wait for.
+pub(crate) fn restart_sequences() -> Result<bool, Refused> {
     if mode() == Mode::Atomics {
         // All readers use atomics, with a fence of their own to pair with this one.
         fence(Ordering::SeqCst);
-        return false;
+        return Ok(false);
     }
-    process().barriers.share(issue_barrier)
+    process().barriers().share(issue_barrier)
 }
 
-fn issue_barrier() {
+fn issue_barrier() -> Result<(), Refused> {
     #[cfg(feature = "delay-injection")]
     if crate::testing::plain_membarrier() {
-        return membarrier::barrier().expect("membarrier");
+        return membarrier::barrier();
     }
-    if let Err(refused) = membarrier::restart() {
+    membarrier::restart()
+}
+
+/// Readers count on the barrier, so no grace period can end while the kernel refuses it. To be called
+/// without the lead: the program's panic hook runs here.
+#[cold]
+pub(crate) fn cannot_end(refused: Refused) -> ! {
+    if refused.is_passing() {
         panic!(
-            "a grace period cannot end: {refused}, though the process is registered for it; \
-             install system-call filters before the first use of RCU, or allow membarrier"
+            "a grace period cannot end: {refused}, again and again for {PATIENCE:?}; the kernel lacks \
+             memory for it"
         );
     }
+    panic!(
+        "a grace period cannot end: {refused}, though the process is registered for it; install \
+         system-call filters before the first use of RCU, or allow membarrier"
+    );
 }
+
+/// How long a caller that waits tries again where the barrier is refused for a reason that passes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How many slots a writer looks at before it sleeps: a few microseconds, however many CPUs.
 pub(crate) const SPINS: u32 = 256;

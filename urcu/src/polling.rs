@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::callbacks::Runner;
-use crate::domain::{Domain, State};
+use crate::domain::Domain;
 use crate::fork;
+use crate::machine::Watch;
 use crate::machine::{self, AtomicU32, AtomicUsize, Instant, Mutex, Ordering, catch_unwind, fence};
-use crate::stall::Watch;
 use crate::tasks::Tasks;
 use crate::worker;
 
@@ -38,9 +38,9 @@ pub struct GracePeriod {
 }
 
 impl GracePeriod {
-    /// Its domain is the one of `state`, and these are its tasks.
-    pub(crate) fn start(state: &State, tasks: &Arc<Tasks>) -> Self {
-        let round = state.grace_periods.rounds.join();
+    /// Of the domain whose tasks these are.
+    pub(crate) fn start(tasks: &Arc<Tasks>) -> Self {
+        let round = tasks.progress.rounds.join();
         tasks.want(round);
         GracePeriod {
             tasks: Arc::clone(tasks),
@@ -56,13 +56,23 @@ impl GracePeriod {
         if !self.tasks.is_ours() {
             return true;
         }
-        let over = self.tasks.with_state(|state| {
+        let (tasks, round) = (&self.tasks, self.round);
+        let watch = Watch::passing(tasks);
+        let over = tasks.with_state(|state| {
             // A bounded step, so that there is progress even where the worker cannot start.
-            let watch = Watch::passing(state, &self.tasks);
-            state.grace_periods.rounds.is_done(self.round)
-                || state.grace_periods.advance(self.round, &watch)
+            if tasks.progress.rounds.is_done(round) {
+                return Ok(true);
+            }
+            state.grace_periods.advance(&tasks.progress, round, &watch)
         });
-        let over = over.unwrap_or(true);
+        // Outside: the hook may drop the domain.
+        watch.tell();
+        let over = match over {
+            None => true,
+            Some(Ok(over)) => over,
+            Some(Err(refused)) if refused.is_passing() => false,
+            Some(Err(refused)) => machine::cannot_end(refused),
+        };
         if over {
             self.tasks.wake(self.round);
         }
@@ -74,13 +84,21 @@ impl GracePeriod {
     ///
     /// # Panics
     /// As [`Domain::synchronize`].
+    #[track_caller]
     pub fn wait(&self) {
-        if self.tasks.is_ours() {
-            self.tasks.with_state(|state| {
-                let watch = Watch::blocking(state, &self.tasks);
-                state.grace_periods.wait(self.round, &watch);
+        let (tasks, round) = (&self.tasks, self.round);
+        if tasks.is_ours() {
+            let watch = Watch::blocking(tasks);
+            let waited = tasks.wait_with(&watch, || {
+                // Each time anew: the hook may drop the domain, and then it is over.
+                let waited = tasks
+                    .with_state(|state| state.grace_periods.wait(&tasks.progress, round, &watch));
+                waited.unwrap_or(Ok(true))
             });
-            self.tasks.wake(self.round);
+            if let Err(refused) = waited {
+                machine::cannot_end(refused);
+            }
+            tasks.wake(round);
         }
     }
 
@@ -314,8 +332,8 @@ impl Domain {
     /// Cost: two atomic read-modify-writes, and a wake-up of the background thread if that sleeps.
     /// Not async-signal-safe.
     pub fn start_poll(&self) -> GracePeriod {
-        let (state, tasks) = self.tasks();
-        GracePeriod::start(state, tasks)
+        let (_, tasks) = self.tasks();
+        GracePeriod::start(tasks)
     }
 
     /// Whether a grace period of this domain is over. Does not wait, but may take a step of the

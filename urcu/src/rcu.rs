@@ -275,6 +275,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// let mut old: Vec<&str> = names.replace(vec!["b"]);
     /// old.push("nobody else has it");
     /// ```
+    #[track_caller]
     pub fn replace(&self, value: P::Value) -> P::Value {
         let old = self.publish(value);
         if !old.is_null() {
@@ -296,6 +297,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// assert_eq!(log.take(), ["a"]);
     /// assert!(log.read().is_empty());
     /// ```
+    #[track_caller]
     pub fn take(&self) -> P::Value
     where
         P::Value: Default,

@@ -61,8 +61,8 @@ pub(crate) struct Token {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Readers {
-    /// Who is to be told when a section of the old period ends: 0, [`LEADER`] or [`WORKER`].
-    waiter: AtomicU32,
+    /// So that what is loaded lies where it should.
+    _unused: u64,
     /// For the statistics: what is rare on the way of the readers.
     aborts: AtomicU64,
     bound: AtomicU32,
@@ -80,7 +80,7 @@ pub(crate) struct Readers {
     cs: AtomicIsize,
 }
 
-/// The leader of the grace period sleeps on `waiter`.
+/// The leader of the grace period sleeps on the `waiter` of the counters.
 const LEADER: u32 = 1;
 /// The worker wants to be poked.
 const WORKER: u32 = 2;
@@ -89,7 +89,7 @@ impl Readers {
     machine::const_fn! {
         pub(crate) fn new() -> Self {
             Readers {
-                waiter: AtomicU32::new(0),
+                _unused: 0,
                 aborts: AtomicU64::new(0),
                 bound: AtomicU32::new(0),
                 fallbacks: AtomicU64::new(0),
@@ -395,7 +395,7 @@ impl Readers {
             // than D: no access of a section lies before it. What earlier ends released to this
             // counter a read-modify-write passes on.
             counter.fetch_sub(1, Ordering::Relaxed);
-            self.wake();
+            Self::wake(word);
         }
     }
 
@@ -406,14 +406,14 @@ impl Readers {
             for _ in 0..ATTEMPTS {
                 match self.try_to_end(handle, word) {
                     (Outcome::Committed, true) => return,
-                    (Outcome::Committed, false) => return self.wake(),
+                    (Outcome::Committed, false) => return Self::wake(word),
                     _ => self.count_abort(),
                 }
             }
         }
         // D
         machine::shared(word, machine::stripe()).fetch_sub(1, Ordering::Release);
-        self.wake();
+        Self::wake(word);
     }
 
     /// What became of it, and whether the period was the current one.
@@ -427,15 +427,16 @@ impl Readers {
         }
     }
 
-    /// Tells whoever waits for the old period.
-    fn wake(&self) {
+    /// Tells whoever waits for the period of `word`.
+    fn wake(word: usize) {
+        let waiter = machine::waiter(word);
         // G: our subtraction comes before the load of `waiter`. If that load misses the writer's
         // store, then the writer's sum, after F, sees the subtraction.
         fence(Ordering::SeqCst);
-        if self.waiter.load(Ordering::Relaxed) != 0 {
+        if waiter.load(Ordering::Relaxed) != 0 {
             // Whose mark is taken away is told, though it may be another's by now.
-            match self.waiter.swap(0, Ordering::Relaxed) {
-                LEADER => machine::futex_wake(&self.waiter, 1),
+            match waiter.swap(0, Ordering::Relaxed) {
+                LEADER => machine::futex_wake(waiter, 1),
                 WORKER => machine::poke_worker(),
                 _ => {}
             }
@@ -444,17 +445,16 @@ impl Readers {
 
     // The writer's side. One thread at a time calls these: the leader of a grace period.
 
-    /// Makes the other period the current one; the word of the old one. `None` if these are not
-    /// set up, in a child that was forked in the middle of this. The leader's.
-    pub(crate) fn flip(&self) -> Option<usize> {
-        let old = self.word()?.get();
+    /// Makes the other period the current one, in the place of `old`. False if that is not it, in a
+    /// child that was forked in the middle of this. The leader's.
+    pub(crate) fn flip(&self, old: usize) -> bool {
         // A: what the updater unpublished before is not seen by sections of the new period.
         // Not a plain store: a child that a signal handler forks right before it would have its
         // parent's counters.
         let new = old ^ machine::PERIOD_BIT;
         self.period
             .compare_exchange(old, new, Ordering::Release, Ordering::Relaxed)
-            .ok()
+            .is_ok()
     }
 
     /// Whether any section of the period may be open. Exact only after a restart that follows the
@@ -477,8 +477,9 @@ impl Readers {
     /// Sleeps until a section of the period ends, if any is open, or the time is over.
     pub(crate) fn sleep_while_open(&self, old: usize, most: Option<Duration>) {
         if self.mark_while_open(old, LEADER) {
-            machine::futex_wait(&self.waiter, LEADER, most);
-            self.waiter.store(0, Ordering::Relaxed);
+            let waiter = machine::waiter(old);
+            machine::futex_wait(waiter, LEADER, most);
+            waiter.store(0, Ordering::Relaxed);
         }
     }
 
@@ -488,19 +489,27 @@ impl Readers {
     }
 
     /// Whether that mark stands.
-    pub(crate) fn will_poke_worker(&self) -> bool {
-        self.waiter.load(Ordering::Relaxed) == WORKER
+    pub(crate) fn will_poke_worker(&self, old: usize) -> bool {
+        machine::waiter(old).load(Ordering::Relaxed) == WORKER
     }
 
     fn mark_while_open(&self, old: usize, who: u32) -> bool {
-        self.waiter.store(who, Ordering::Relaxed);
+        let waiter = machine::waiter(old);
+        waiter.store(who, Ordering::Relaxed);
         // F: pairs with G.
         fence(Ordering::SeqCst);
         let open = self.any_open(old);
         if !open {
-            self.waiter.store(0, Ordering::Relaxed);
+            waiter.store(0, Ordering::Relaxed);
         }
         open
+    }
+
+    /// Whether a section of either period has not ended. Exact for whoever has the domain alone.
+    pub(crate) fn any_left(&self) -> bool {
+        self.word().is_some_and(|word| {
+            self.any_open(word.get()) || self.any_open(word.get() ^ machine::PERIOD_BIT)
+        })
     }
 
     /// Moves what sequences left in the counters of a period without open sections to one shared

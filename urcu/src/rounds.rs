@@ -2,7 +2,12 @@
 //!
 //! A grace period serves everybody who asked for one before it began; so does a process-wide
 //! barrier. A caller *joins* the next round that has not begun, and then *waits* for it: whoever
-//! finds no leader leads, the others sleep. Nobody waits for more than two rounds.
+//! finds no leader leads, the others sleep. Nobody waits for more than two rounds. A leader gives up
+//! the lead whenever it has a user's code to run; the next one goes on.
+//!
+//! Rounds lie in memory that a fork wipes, and a child makes others at another address. Whoever was in
+//! the middle of one when its process was forked ends it in the child on zeroes that nobody else
+//! knows: it waits for nobody, and whatever it does there is lost on the child's own rounds.
 //!
 //! # Letters
 //! | | where | pairs with | obligation |
@@ -14,9 +19,9 @@
 //! | N | fence between counting a sleeper and its last look | O | no lost wake-up |
 //! | O | fence between the leader's last store and the look at the sleepers | N | |
 
-use crate::machine::{self, AtomicU32, AtomicU64, Ordering, Watch, fence};
+use crate::machine::{self, AtomicU32, AtomicU64, Ordering, Watch, Zeroed, fence};
 
-/// Zero is the state at rest before the first round: a forked child finds zeroes.
+/// Zero is the state at rest before the first round.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Rounds {
@@ -32,8 +37,21 @@ pub(crate) struct Rounds {
     turns: [AtomicU32; 2],
 }
 
+// SAFETY: integers that are zero at rest.
+unsafe impl Zeroed for Rounds {}
+
 /// The right to do the work, until it is dropped.
 pub(crate) struct Lead<'r>(&'r Rounds);
+
+/// What comes next for a caller that waits for a round.
+pub(crate) enum Next<'r> {
+    /// The round is done.
+    Done,
+    /// To do the work of one round. Those who wait for that one return then, not with the next.
+    Lead(Lead<'r>),
+    /// Others lead, and the watch wants to look.
+    Look,
+}
 
 impl Rounds {
     machine::const_fn! {
@@ -84,45 +102,46 @@ impl Rounds {
         round <= self.begun.load(Ordering::Relaxed) + 1
     }
 
-    /// Returns when the round is done: does the `work` of one round after the other until it is, or
-    /// sleeps while others do.
-    ///
-    /// The lead ends with each round: those who wait for that one return then, not with the next.
-    pub(crate) fn wait(&self, round: u64, watch: &Watch<'_>, mut work: impl FnMut(&Lead<'_>)) {
+    /// Sleeps while others lead. What there is to do then.
+    pub(crate) fn next(&self, round: u64, watch: &Watch<'_>) -> Next<'_> {
         while !self.is_done(round) && self.is_ours(round) {
             match self.try_lead() {
-                Some(lead) if !self.is_done(round) => work(&lead),
+                Some(lead) if !self.is_done(round) => return Next::Lead(lead),
                 Some(_) => {}
+                // Not after the sleep: a waking that was meant to find a new leader would be lost on
+                // somebody with other things to do. Now somebody leads, and will wake others.
+                None if watch.is_due() => return Next::Look,
                 None => self.sleep(round, watch),
             }
         }
+        Next::Done
     }
 
     /// Has something done that serves all who asked for it before: by the caller, or by another, but
     /// all of it after this call. Whether by the caller.
-    pub(crate) fn share(&self, work: impl Fn()) -> bool {
-        let work = |lead: &Lead<'_>| {
+    ///
+    /// # Errors
+    /// Of the caller's own work: then others try.
+    pub(crate) fn share<E>(&self, work: impl Fn() -> Result<(), E>) -> Result<bool, E> {
+        let serve = |lead: &Lead<'_>| {
             lead.begin();
-            work();
+            work()?;
             lead.finish();
+            Ok(true)
         };
         // Mostly nobody is at it: work of our own begins after this call in any case.
         if let Some(lead) = self.try_lead() {
-            work(&lead);
-            return true;
+            return serve(&lead);
         }
+        let (round, watch) = (self.join(), Watch::none());
         let mut ours = false;
-        self.wait(self.join(), &Watch::none(), |lead| {
-            work(lead);
-            ours = true;
-        });
-        ours
+        while let Next::Lead(lead) = self.next(round, &watch) {
+            ours = serve(&lead)?;
+        }
+        Ok(ours)
     }
 
     fn sleep(&self, round: u64, watch: &Watch<'_>) {
-        // May panic; not after the sleep, for then a waking that was meant to find a new leader
-        // would be lost. Now somebody leads, and will wake others.
-        watch.follow();
         let parity = (round & 1) as usize;
         let (sleepers, turns) = (&self.sleepers[parity], &self.turns[parity]);
         sleepers.fetch_add(1, Ordering::Relaxed);
@@ -136,13 +155,7 @@ impl Rounds {
         if !self.is_done(round) && self.led.load(Ordering::Relaxed) != 0 {
             machine::futex_wait(turns, turn, watch.patience_of_a_follower());
         }
-        // In such a child nobody is counted any more.
-        if turns.load(Ordering::Relaxed) != 0 {
-            // Nor if it was forked right here, or before it made the turn odd itself.
-            if sleepers.fetch_sub(1, Ordering::Relaxed) == 0 {
-                sleepers.store(0, Ordering::Relaxed);
-            }
-        }
+        sleepers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// After O.
@@ -187,18 +200,9 @@ impl Lead<'_> {
 
     /// The round that was begun is done.
     pub(crate) fn finish(&self) {
-        let before = self.0.done.load(Ordering::Relaxed);
         let round = self.0.begun.load(Ordering::Relaxed);
-        // L. Not a plain store: a child that a signal handler forks right before it would take the
-        // parent's number for its own, and its first rounds for done.
-        let _ = self
-            .0
-            .done
-            .compare_exchange(before, round, Ordering::Release, Ordering::Relaxed);
-        // Before the first round it has the number all the same. What was begun tells.
-        if before == 0 && self.0.begun.load(Ordering::Relaxed) < round {
-            self.0.done.store(0, Ordering::Relaxed);
-        }
+        // L
+        self.0.done.store(round, Ordering::Release);
     }
 
     /// Gives up the lead in the middle of a round, for the worker, which hears by other means when
@@ -212,7 +216,7 @@ impl Lead<'_> {
 }
 
 impl Drop for Lead<'_> {
-    /// Also when the work panics: then others try.
+    /// Also in the middle of a round: then others go on with it.
     fn drop(&mut self) {
         let rounds = self.0;
         rounds.hand_over();

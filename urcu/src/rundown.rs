@@ -34,6 +34,11 @@ impl<T> Rundown<T> {
         }
     }
 
+    /// To be compared; it may have gone.
+    pub(crate) fn target(&self) -> *const T {
+        self.target.as_ptr()
+    }
+
     /// Runs `f` while the target cannot go; `None` if it may have gone.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         // Acquire: pairs with the release in `close`: who is told that it is closed may rely on

@@ -1,4 +1,4 @@
-//! Reports of grace periods that take too long, and of deadlocks with oneself.
+//! Reports of grace periods that take too long, and of threads that may wait for themselves.
 //!
 //! A grace period ends when the sections that were open have ended. If one does not (it blocks, its
 //! guard was forgotten, its thread does not get to run) memory grows and callers hang; what is
@@ -23,18 +23,19 @@
 //! ```
 //!
 //! With the feature `stall-trace` (and in debug builds, at a cost of some tens of nanoseconds for
-//! each section) the report also says where the sections began. The idea is that of the stall
+//! each section) the report also says where the sections began; and a thread that waits for a grace
+//! period while a section is open that it began itself is reported, once for each wait, after three
+//! seconds ([`Report::deadlock`]). The idea is that of the stall
 //! detector of the Linux kernel (`kernel/rcu/tree_stall.h`).
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
-use core::ptr;
+use core::panic::Location;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::domain::State;
 use crate::fork;
 use crate::hook::Hook;
 use crate::machine::{self, Mutex};
@@ -42,8 +43,8 @@ use crate::tasks::Tasks;
 use crate::trace;
 pub use crate::trace::Site;
 
-/// How long a thread waits for a section of its own, in builds that would know, before it gives up
-/// and panics. Its guard may have been moved, so it is given some time.
+/// How long a thread waits for a section of its own, in builds that would know, before that is
+/// reported. Its guard may have been moved, so it is given some time.
 const DEADLOCK: Duration = Duration::from_secs(3);
 
 /// What a grace period has waited for too long.
@@ -64,15 +65,46 @@ pub struct Report {
     /// Where sections began that are open now, the oldest first; some of them may be of the next
     /// grace period. Empty without the feature `stall-trace` in builds without debug assertions.
     pub sites: Vec<Site>,
+    /// Set if this is about a thread that may wait for itself; then `age` is how long that thread has
+    /// waited. Never without the feature `stall-trace` in builds without debug assertions.
+    pub deadlock: Option<Deadlock>,
+}
+
+/// A thread that waits for a grace period while a section is open that it began. It waits for itself,
+/// for ever, unless the guard has been given to another thread, which has not used it since.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Deadlock {
+    /// The call that waits.
+    pub wait: &'static Location<'static>,
+    /// Where the section began.
+    pub section: Site,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.open == 1 { "" } else { "s" };
+        let Report {
+            domain,
+            grace_period,
+            age,
+            open,
+            ..
+        } = self;
+        if let Some(Deadlock { wait, section }) = &self.deadlock {
+            return write!(
+                f,
+                "a thread has waited {age:.3?} for grace period {grace_period} of {domain}, at {wait}, \
+                 while a read-side section of the same domain is open that it began at {} ({:.3?} \
+                 ago): it waits for itself, for ever, unless the guard is another thread's by now; \
+                 drop the guard first",
+                section.place, section.age
+            );
+        }
+        let plural = if *open == 1 { "" } else { "s" };
         write!(
             f,
-            "grace period {} of {} has waited {:.3?} for {} open read-side section{plural}",
-            self.grace_period, self.domain, self.age, self.open
+            "grace period {grace_period} of {domain} has waited {age:.3?} for {open} open read-side \
+             section{plural}"
         )?;
         for (number, (cpu, open)) in self.by_cpu.iter().enumerate() {
             let before = if number == 0 { "; by CPU: " } else { ", " };
@@ -95,10 +127,13 @@ static HOOK: Hook<dyn Fn(&Report) + Send + Sync> = Hook::new();
 static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 
 /// What is called with every report, in the place of the default: a line through `tracing` or
-/// `log`, whichever of these features is on, else on standard error. It runs on a thread that
-/// leads the grace period: waiting for one of the same domain, or dropping that, panics there; it may
-/// read and retire. A panic in it is caught. A child that it forks may do all that, but must end
-/// in it if it has dropped the domain, or has threads of its own that wait for grace periods.
+/// `log`, whichever of these features is on, else on standard error.
+///
+/// It runs on a thread that waits for the grace period, or on one that was started for it where none
+/// but a background thread does. Nothing is held meanwhile: others go on with that grace period, and
+/// the hook may read, retire, wait for grace periods, await them, drop domains, fork, and need not
+/// return. (If it waits for the section that it was called for, it waits as long as that is open.)
+/// Inside the hook its thread reports nothing. A panic in it is caught.
 pub fn set_hook(hook: impl Fn(&Report) + Send + Sync + 'static) {
     HOOK.set(Some(Arc::new(hook)));
 }
@@ -111,8 +146,9 @@ pub fn remove_hook() {
 /// After what time a grace period is reported for the first time, in all domains; 10 s unless set.
 /// [`Duration::MAX`]: never. Grace periods that wait already keep to what was set before.
 ///
-/// With debug assertions this is also how long a thread that waits for a section it has begun
-/// itself is given before it panics, three seconds at most: the guard may have been moved.
+/// With debug assertions, or the feature `stall-trace`, this is also how long a thread has waited for
+/// a section that it began itself when that is reported, three seconds at most: the guard may have been
+/// moved.
 pub fn set_timeout(timeout: Duration) {
     let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     TIMEOUT.store(nanoseconds, Ordering::Relaxed);
@@ -152,74 +188,95 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Clock(Mutex<Option<Waiting>>);
 
+/// A thread that waits itself.
+struct Waiter {
+    place: &'static Location<'static>,
+    /// Since when it has waited for a section that it began.
+    since: Cell<Option<Instant>>,
+    /// It was reported as one that may wait for itself.
+    reported: Cell<bool>,
+}
+
 /// What a caller that waits for a grace period does besides.
 pub(crate) struct Watch<'a> {
-    context: Option<(&'a State, &'a Tasks)>,
-    /// Whether the calling thread itself waits.
-    blocks: bool,
-    since: Cell<Option<Instant>>,
-    gave_up: Cell<bool>,
+    tasks: Option<&'a Tasks>,
+    /// Whether this leaves reports to others.
+    quiet: bool,
+    waiter: Option<Waiter>,
+    /// What [`Watch::tell`] has to tell.
+    news: RefCell<Option<Box<Report>>>,
 }
 
 impl<'a> Watch<'a> {
     /// Nothing.
     pub(crate) const fn none() -> Self {
         Watch {
-            context: None,
-            blocks: false,
-            since: Cell::new(None),
-            gave_up: Cell::new(false),
+            tasks: None,
+            quiet: true,
+            waiter: None,
+            news: RefCell::new(None),
         }
     }
 
     /// For a thread that waits itself.
-    ///
-    /// # Panics
-    /// In the hook for a stall of the same domain.
-    pub(crate) fn blocking(state: &'a State, tasks: &'a Tasks) -> Self {
-        assert_outside_hook(state);
+    #[track_caller]
+    pub(crate) fn blocking(tasks: &'a Tasks) -> Self {
         Watch {
-            context: Some((state, tasks)),
-            blocks: true,
-            since: Cell::new(None),
-            gave_up: Cell::new(false),
+            waiter: Some(Waiter {
+                place: Location::caller(),
+                since: Cell::new(None),
+                reported: Cell::new(false),
+            }),
+            ..Watch::passing(tasks)
         }
     }
 
     /// For the worker and others who come again.
-    pub(crate) const fn passing(state: &'a State, tasks: &'a Tasks) -> Self {
+    pub(crate) const fn passing(tasks: &'a Tasks) -> Self {
         Watch {
-            context: Some((state, tasks)),
-            blocks: false,
-            since: Cell::new(None),
-            gave_up: Cell::new(false),
+            tasks: Some(tasks),
+            quiet: false,
+            waiter: None,
+            news: RefCell::new(None),
         }
+    }
+
+    /// For those who come again and run nobody's code.
+    pub(crate) const fn quiet(tasks: &'a Tasks) -> Self {
+        let mut watch = Watch::passing(tasks);
+        watch.quiet = true;
+        watch
     }
 
     /// Nothing in a child that was forked in the middle of what the caller does: what waits there
     /// is its parent's.
-    fn context(&self) -> Option<(&'a State, &'a Tasks)> {
-        self.context.filter(|(_, tasks)| tasks.is_ours())
+    fn tasks(&self) -> Option<&'a Tasks> {
+        self.tasks.filter(|tasks| tasks.is_ours())
+    }
+
+    /// The same where this is to report.
+    fn reports_for(&self) -> Option<&'a Tasks> {
+        self.tasks().filter(|_| !self.quiet && !is_in_hook())
     }
 
     /// The sequences were restarted; whether a barrier was issued for it.
     pub(crate) fn restarted(&self, issued: bool) {
-        if let (Some((_, tasks)), true) = (self.context, issued) {
+        if let (Some(tasks), true) = (self.tasks, issued) {
             tasks.counts.membarriers.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// A grace period is about to end, whose period was `old`.
     pub(crate) fn ends(&self, old: usize) {
-        if let Some((state, tasks)) = self.context() {
-            tasks.collect(state, old);
+        if let Some(tasks) = self.tasks() {
+            tasks.collect(old);
         }
     }
 
     /// How long whoever leads may sleep before it calls [`Watch::look`].
     pub(crate) fn patience(&self) -> Option<Duration> {
-        let (state, tasks) = self.context()?;
-        let next = tasks.clock.with(state, |waiting| waiting.next);
+        let tasks = self.reports_for()?;
+        let next = tasks.clock.with(tasks, |waiting| waiting.next);
         let left = next.map(|next| next.saturating_duration_since(Instant::now()));
         [left, self.patience_of_a_follower()]
             .into_iter()
@@ -227,57 +284,61 @@ impl<'a> Watch<'a> {
             .min()
     }
 
-    /// How long a thread may sleep while others lead before it calls [`Watch::follow`].
+    /// How long a thread may sleep while others lead before it asks [`Watch::is_due`].
     pub(crate) fn patience_of_a_follower(&self) -> Option<Duration> {
-        let (state, _) = self.context()?;
-        if !self.blocks {
+        let tasks = self.reports_for()?;
+        let waiter = self.waiter.as_ref()?;
+        if waiter.reported.get() || timeout() == Duration::MAX {
             return None;
         }
-        trace::begun_by_this_thread(state)?;
-        let since = self.since.get().unwrap_or_else(Instant::now);
-        self.since.set(Some(since));
+        trace::begun_by_this_thread(tasks.domain())?;
+        let since = waiter.since.get().unwrap_or_else(Instant::now);
+        waiter.since.set(Some(since));
         Some(DEADLOCK.min(timeout()).saturating_sub(since.elapsed()))
     }
 
-    /// A follower has slept.
-    ///
-    /// # Panics
-    /// If it waits for itself.
-    pub(crate) fn follow(&self) {
-        let (Some((state, _)), Some(since)) = (self.context(), self.since.get()) else {
-            return;
-        };
-        if since.elapsed() < DEADLOCK.min(timeout()) {
-            return;
-        }
-        if let Some(place) = trace::begun_by_this_thread(state) {
-            self.gave_up.set(true);
-            panic!(
-                "a thread waits for a grace period of {} inside a read-side section of the same \
-                 domain, which began at {place}: it would wait for itself for ever; drop the guard \
-                 first (a guard that was moved to another thread and rests there unused looks the \
-                 same after {:?})",
-                state.shown(),
-                DEADLOCK.min(timeout()),
-            );
-        }
+    /// Whether it is time that the calling thread is reported as one that may wait for itself.
+    pub(crate) fn is_due(&self) -> bool {
+        let waits = self.waiter.as_ref().and_then(|waiter| waiter.since.get());
+        waits.is_some() && self.patience_of_a_follower() == Some(Duration::ZERO)
     }
 
-    /// Whether [`Watch::follow`] has panicked.
-    pub(crate) fn gave_up(&self) -> bool {
-        self.gave_up.get()
+    /// A thread that waits, or takes a turn, has a look at the time. `open` counts the sections by
+    /// slot. Whether there is something to be told.
+    pub(crate) fn look(&self, open: impl Fn(usize) -> i64) -> bool {
+        let Some(tasks) = self.reports_for() else {
+            return false;
+        };
+        let report = if self.is_due() {
+            self.suspect(tasks, open)
+        } else {
+            self.stalled(tasks, open)
+        };
+        let any = report.is_some();
+        self.news.replace(report.map(Box::new));
+        any
     }
 
-    /// Whoever leads has slept: reports if it is time. `open` counts the sections by slot.
-    ///
-    /// # Panics
-    /// As [`Watch::follow`].
-    pub(crate) fn look(&self, open: impl Fn(usize) -> i64) {
-        let Some((state, tasks)) = self.context() else {
-            return;
+    /// A thread that may wait for itself.
+    fn suspect(&self, tasks: &Tasks, open: impl Fn(usize) -> i64) -> Option<Report> {
+        let waiter = self.waiter.as_ref()?;
+        waiter.reported.set(true);
+        let age = waiter.since.get()?.elapsed();
+        let section = trace::begun_by_this_thread(tasks.domain())?;
+        let grace_period = tasks.progress.rounds.done() + 1;
+        let deadlock = Deadlock {
+            wait: waiter.place,
+            section,
         };
-        self.follow();
-        let due = tasks.clock.with(state, |waiting| {
+        Some(Report {
+            deadlock: Some(deadlock),
+            ..Report::new(tasks, grace_period, age, open)
+        })
+    }
+
+    /// A grace period that has waited for too long, if it has.
+    fn stalled(&self, tasks: &Tasks, open: impl Fn(usize) -> i64) -> Option<Report> {
+        let due = tasks.clock.with(tasks, |waiting| {
             let age = waiting.since.elapsed();
             if waiting.next.is_none_or(|next| Instant::now() < next) {
                 return None;
@@ -286,37 +347,62 @@ impl<'a> Watch<'a> {
             let first = !std::mem::replace(&mut waiting.reported, true);
             Some((waiting.round, age, first))
         });
-        let Some((grace_period, age, first)) = due else {
-            return;
-        };
-        let by_slot = (0..machine::slots()).map(|slot| (slot, open(slot)));
-        let by_cpu: Vec<_> = by_slot.filter(|(_, open)| *open != 0).collect();
-        let open = by_cpu.iter().map(|(_, open)| open).sum();
-        if open == 0 {
-            return; // Over just now.
+        let (grace_period, age, first) = due?;
+        let report = Report::new(tasks, grace_period, age, open);
+        if report.open == 0 {
+            return None; // Over just now.
         }
         if first {
             tasks.counts.stalls.fetch_add(1, Ordering::Relaxed);
         }
-        let mut sites = trace::open(state);
+        Some(report)
+    }
+
+    /// Tells what there is to tell, once. To be called where the caller holds nothing that others
+    /// wait for: the hook is a user's code.
+    pub(crate) fn tell(&self) {
+        if let Some(report) = self.news.take() {
+            report_to_hook(&report);
+        }
+    }
+
+    /// The same on a thread made for it: on that of the caller others' work would wait for the hook,
+    /// and perhaps the hook for that work. If there can be no thread, it is told here.
+    pub(crate) fn tell_elsewhere(&self) {
+        let Some(report) = self.news.take().map(Arc::new) else {
+            return;
+        };
+        let theirs = Arc::clone(&report);
+        let thread = std::thread::Builder::new().name("urcu-stall".into());
+        if thread.spawn(move || report_to_hook(&theirs)).is_err() {
+            report_to_hook(&report);
+        }
+    }
+}
+
+impl Report {
+    fn new(tasks: &Tasks, grace_period: u64, age: Duration, open: impl Fn(usize) -> i64) -> Self {
+        let by_slot = (0..machine::slots()).map(|slot| (slot, open(slot)));
+        let by_cpu: Vec<_> = by_slot.filter(|(_, open)| *open != 0).collect();
+        let mut sites = trace::open(tasks.domain());
         sites.sort_by_key(|site| core::cmp::Reverse(site.age));
-        let report = Report {
-            domain: state.shown().to_string(),
+        Report {
+            domain: tasks.shown(),
             grace_period,
             age,
-            open,
+            open: by_cpu.iter().map(|(_, open)| open).sum(),
             by_cpu,
             sites,
-        };
-        report_to_hook(state, &report);
+            deadlock: None,
+        }
     }
 }
 
 impl Clock {
     /// The domain's grace period that is not over, as of now if it was not known to wait yet.
-    fn with<R>(&self, state: &State, f: impl FnOnce(&mut Waiting) -> R) -> R {
+    fn with<R>(&self, tasks: &Tasks, f: impl FnOnce(&mut Waiting) -> R) -> R {
         let mut waiting = self.0.lock();
-        let round = state.grace_periods.rounds.done() + 1;
+        let round = tasks.progress.rounds.done() + 1;
         let waiting = match &mut *waiting {
             Some(waiting) if waiting.round == round => waiting,
             other => {
@@ -333,55 +419,28 @@ impl Clock {
     }
 }
 
-/// A domain of which the thread is reporting a stall.
-struct Reporting {
-    state: *const State,
-    /// The process that reports. A child that the hook forks leads nothing.
-    incarnation: u64,
-    /// The hook, called for that one, waits for another.
-    outer: *const Reporting,
-}
-
 thread_local! {
-    // Without a destructor: it is there as long as the thread is.
-    static REPORTING: Cell<*const Reporting> = const { Cell::new(ptr::null()) };
+    /// The process in which the thread is inside the hook; 0: in none. Without a destructor: it is
+    /// there as long as the thread is.
+    static REPORTING: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Whoever reports leads the grace period and would wait for itself.
-///
-/// # Panics
-/// If the calling thread is in the hook, with a report of this domain.
-pub(crate) fn assert_outside_hook(state: &State) {
-    let mut next = REPORTING.get();
-    // SAFETY: these are on this thread's stack, and are taken off the list before they go.
-    while let Some(reporting) = unsafe { next.as_ref() } {
-        assert!(
-            !ptr::eq(reporting.state, state) || reporting.incarnation != fork::incarnation(),
-            "the hook for stalled grace periods, called for {0}, waits for a grace period of {0} or \
-             drops it: it runs on the thread that leads that grace period, and would wait for \
-             itself; do so on another thread",
-            state.shown(),
-        );
-        next = reporting.outer;
-    }
+/// Whether the calling thread is inside the hook. A child that the hook has forked is not.
+fn is_in_hook() -> bool {
+    REPORTING.get() == fork::incarnation()
 }
 
-fn report_to_hook(state: &State, report: &Report) {
+fn report_to_hook(report: &Report) {
     let hook = HOOK.get();
     let call = || match &hook {
         Some(hook) => hook(report),
         None => default_hook(report),
     };
-    let outer = REPORTING.get();
-    let reporting = Reporting {
-        state,
-        incarnation: fork::incarnation(),
-        outer,
-    };
-    REPORTING.set(&raw const reporting);
+    let outer = REPORTING.replace(fork::incarnation());
     // A hook that panics must not end a grace period early, nor the worker.
-    if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+    REPORTING.set(outer);
+    if let Err(payload) = result {
         crate::callbacks::discard(payload);
     }
-    REPORTING.set(outer);
 }

@@ -3,13 +3,17 @@
 //! is something to do.
 
 use core::panic::AssertUnwindSafe;
+use core::time::Duration;
 use std::sync::Arc;
 
 use crate::callbacks::{Job, Pace, Queue, Runner};
 use crate::domain::{Settings, State};
 use crate::fork;
-use crate::machine::thread::Thread;
-use crate::machine::{AtomicBool, AtomicU64, Instant, Mutex, Ordering, catch_unwind, fence};
+use crate::grace_period::Place;
+use crate::machine::thread::{self, Thread};
+use crate::machine::{
+    self, AtomicBool, AtomicU64, Instant, Mutex, Ordering, Refused, catch_unwind, fence,
+};
 use crate::once::Once;
 use crate::polling::Futures;
 use crate::rundown::Rundown;
@@ -24,6 +28,8 @@ pub(crate) struct Tasks {
     incarnation: u64,
     /// The domain's, until the domain is dropped, which waits for those who use it.
     state: Rundown<State>,
+    /// How far the domain's grace periods have come in that process.
+    pub(crate) progress: Place,
     /// The latest grace period that somebody wants without waiting for it.
     pub(crate) wanted: AtomicU64,
     /// The worker knows, or will be told by whoever set this.
@@ -43,20 +49,23 @@ pub(crate) enum Turn {
     /// Nothing is left to do.
     Over,
     /// A grace period waits for readers.
-    Waiting {
-        patience: Option<core::time::Duration>,
-    },
+    Waiting { patience: Option<Duration> },
     /// There is more to do.
     More,
 }
 
 impl Tasks {
+    /// For a domain whose readers are set up.
+    ///
     /// # Safety
     /// [`Tasks::close`] is called before the state goes.
     pub(crate) unsafe fn new(state: &State, settings: Settings) -> Arc<Tasks> {
+        // First: should a handler fork meanwhile, what follows is of the child, and this is not.
+        let incarnation = fork::incarnation();
         Arc::new(Tasks {
             settings,
-            incarnation: fork::incarnation(),
+            incarnation,
+            progress: Place::new(&state.grace_periods.readers),
             // SAFETY: the caller's.
             state: unsafe { Rundown::new(state) },
             wanted: AtomicU64::new(0),
@@ -83,6 +92,51 @@ impl Tasks {
     /// inside: it might drop the domain.
     pub(crate) fn with_state<R>(&self, f: impl FnOnce(&State) -> R) -> Option<R> {
         self.state.with(f)
+    }
+
+    /// The domain, to be compared with others while it is there.
+    pub(crate) fn domain(&self) -> *const State {
+        self.state.target()
+    }
+
+    /// The domain in messages.
+    pub(crate) fn shown(&self) -> String {
+        match self.settings.name {
+            Some(name) => format!("RCU domain \"{name}\""),
+            None => format!("RCU domain at {:p}", self.domain()),
+        }
+    }
+
+    /// Waits for a grace period. A user's code runs meanwhile, so the caller holds nothing that others
+    /// wait for.
+    ///
+    /// # Errors
+    /// If the kernel refuses the barrier, for good or for [`machine::PATIENCE`].
+    pub(crate) fn wait_for(
+        &self,
+        state: &State,
+        round: u64,
+        watch: &Watch<'_>,
+    ) -> Result<(), Refused> {
+        self.wait_with(watch, || {
+            state.grace_periods.wait(&self.progress, round, watch)
+        })
+    }
+
+    /// The same where `wait` is how to wait.
+    pub(crate) fn wait_with(
+        &self,
+        watch: &Watch<'_>,
+        wait: impl Fn() -> Result<bool, Refused>,
+    ) -> Result<(), Refused> {
+        let mut refusals = Refusals::new();
+        loop {
+            match wait() {
+                Ok(true) => return Ok(()),
+                Ok(false) => watch.tell(),
+                Err(refused) => refusals.pause(refused)?,
+            }
+        }
     }
 
     /// The domain ends: all its sections are over.
@@ -162,22 +216,25 @@ impl Tasks {
         self.scheduled.store(false, Ordering::Relaxed);
     }
 
-    fn is_over(&self, state: &State) -> bool {
-        !self.wants_more(state) && !self.has_callbacks()
+    fn is_over(&self) -> bool {
+        !self.wants_more() && !self.has_callbacks()
     }
 
-    pub(crate) fn wants_more(&self, state: &State) -> bool {
+    pub(crate) fn wants_more(&self) -> bool {
         // Acquire: see `Rounds::is_ours`.
         let wanted = self.wanted.load(Ordering::Acquire);
-        !state.grace_periods.rounds.is_done(wanted)
+        !self.progress.rounds.is_done(wanted)
     }
 
     /// Goes on with the grace periods that are wanted, as far as that needs no waiting. Whether they
-    /// are done.
-    pub(crate) fn advance(&self, state: &State, watch: &Watch<'_>) -> bool {
+    /// are done. There may be something to be told ([`Watch::tell`]).
+    ///
+    /// # Errors
+    /// If the kernel refuses the barrier.
+    pub(crate) fn advance(&self, state: &State, watch: &Watch<'_>) -> Result<bool, Refused> {
         // Acquire: see `Rounds::is_ours`.
         let wanted = self.wanted.load(Ordering::Acquire);
-        state.grace_periods.advance(wanted, watch)
+        state.grace_periods.advance(&self.progress, wanted, watch)
     }
 
     /// A turn of the worker's: goes on with grace periods as far as that needs no waiting, and runs
@@ -185,50 +242,88 @@ impl Tasks {
     pub(crate) fn turn(&self) -> Turn {
         /// How many callbacks of one domain run before others get their turn.
         const SOME: usize = 1024;
+        /// When a barrier is tried again that was refused for a reason that passes.
+        const AGAIN: Duration = Duration::from_millis(10);
         if !self.is_ours() {
             return Turn::Over; // Another callback forked, and this is the child.
         }
+        let watch = Watch::passing(self);
         let before = self.with_state(|state| {
-            let due = self.pace(state);
-            let waits = !self.advance(state, &Watch::passing(state, self));
-            (state.grace_periods.rounds.done(), waits, due)
+            let due = self.pace();
+            let over = self.advance(state, &watch);
+            (self.progress.rounds.done(), over, due)
         });
-        let Some((done, waits, due)) = before else {
+        let Some((done, over, due)) = before else {
             return Turn::Over;
         };
-        // Outside: both run a user's code.
+        // Outside: all of this runs a user's code.
+        match self.settings.runner {
+            Runner::Shared | Runner::OwnThread => watch.tell_elsewhere(),
+            Runner::Caller | Runner::Executor(_) => watch.tell(),
+        }
+        let (waits, again) = match over {
+            Ok(over) => (!over, None),
+            Err(refused) if refused.is_passing() => (true, Some(AGAIN)),
+            Err(refused) => machine::cannot_end(refused),
+        };
         self.wake(done);
         let ran = self.run_ripe(done, SOME);
         if !self.is_ours() {
             return Turn::Over;
         }
-        let left = self.with_state(|state| {
-            if self.is_over(state) {
+        let left = self.with_state(|_| {
+            if self.is_over() {
                 self.queue.get().inspect(|queue| queue.trim());
                 self.unschedule();
                 fence(Ordering::SeqCst);
                 // Whoever came meanwhile may have seen us scheduled.
-                if self.is_over(state) || self.scheduled.swap(true, Ordering::Relaxed) {
+                if self.is_over() || self.scheduled.swap(true, Ordering::Relaxed) {
                     return Turn::Over;
                 }
                 return Turn::More;
             }
-            let rounds = &state.grace_periods.rounds;
+            let rounds = &self.progress.rounds;
             // What came since `advance` found us scheduled, and did not poke: nobody would.
-            let told = waits || (due.is_some() && !self.wants_more(state));
+            let told = waits || (due.is_some() && !self.wants_more());
             if ran != 0 || !told || rounds.done() != done {
                 return Turn::More;
             }
             let due = due.map(|due| due.saturating_duration_since(Instant::now()));
-            let stall = if waits {
-                Watch::passing(state, self).patience()
-            } else {
-                None
-            };
+            let stall = if waits { watch.patience() } else { None };
             Turn::Waiting {
-                patience: [due, stall].into_iter().flatten().min(),
+                patience: [due, stall, again].into_iter().flatten().min(),
             }
         });
         left.unwrap_or(Turn::Over)
+    }
+}
+
+/// A barrier that the kernel refuses, again and again perhaps.
+struct Refusals {
+    /// The first time.
+    since: Option<Instant>,
+    pause: Duration,
+}
+
+impl Refusals {
+    fn new() -> Self {
+        Refusals {
+            since: None,
+            pause: Duration::from_millis(1),
+        }
+    }
+
+    /// Sleeps before the next try.
+    ///
+    /// # Errors
+    /// If there is to be none.
+    fn pause(&mut self, refused: Refused) -> Result<(), Refused> {
+        let since = self.since.get_or_insert_with(Instant::now);
+        if !refused.is_passing() || since.elapsed() >= machine::PATIENCE {
+            return Err(refused);
+        }
+        thread::sleep(self.pause);
+        self.pause = (self.pause * 2).min(Duration::from_millis(100));
+        Ok(())
     }
 }

@@ -143,16 +143,33 @@ mod on {
         }
     }
 
-    fn entries(state: &State) -> impl Iterator<Item = &'static Entry> {
-        let (domain, incarnation) = (core::ptr::from_ref(state).addr(), fork::incarnation());
+    fn entries(domain: *const State) -> impl Iterator<Item = &'static Entry> {
+        let (domain, incarnation) = (domain.addr(), fork::incarnation());
         TABLE.iter().filter(move |entry| {
             entry.domain.load(Acquire) == domain && entry.incarnation.load(Relaxed) == incarnation
         })
     }
 
-    /// The domain ends. Entries of guards that were forgotten must not be taken for those of the
-    /// next domain at this address.
-    pub(crate) fn forget(state: &State) {
+    impl Entry {
+        /// As of `now`.
+        fn site(&self, now: u64) -> Option<Site> {
+            // SAFETY: null or a `&'static Location`.
+            let place = unsafe { self.place.load(Relaxed).as_ref() }?;
+            Some(Site {
+                place,
+                thread: self.thread.load(Relaxed),
+                age: Duration::from_nanos(now.saturating_sub(self.since.load(Relaxed))),
+            })
+        }
+    }
+
+    /// The domain ends, and nobody else has it. Entries of guards that were forgotten must not be
+    /// taken for those of the next domain at this address. Whether there may be any: mostly there
+    /// are none, as the counters tell, and then the table is not looked through.
+    pub(crate) fn forget(state: &State) -> bool {
+        if !state.grace_periods.readers.any_left() {
+            return false;
+        }
         let domain = core::ptr::from_ref(state).addr();
         let left = |entry: &&Entry| entry.domain.load(Relaxed) == domain;
         // Nobody else changes these: no guard of the domain is left that could be dropped.
@@ -160,39 +177,28 @@ mod on {
             .iter()
             .filter(left)
             .for_each(|entry| entry.domain.store(0, Relaxed));
+        true
     }
 
     /// The sections of a domain that are open now.
-    pub(crate) fn open(state: &State) -> Vec<Site> {
+    pub(crate) fn open(domain: *const State) -> Vec<Site> {
         let now = now();
-        entries(state)
-            .filter_map(|entry| {
-                // SAFETY: null or a `&'static Location`.
-                let place = unsafe { entry.place.load(Relaxed).as_ref() }?;
-                Some(Site {
-                    place,
-                    thread: entry.thread.load(Relaxed),
-                    age: Duration::from_nanos(now.saturating_sub(entry.since.load(Relaxed))),
-                })
-            })
-            .collect()
+        let sites = entries(domain).filter_map(|entry| entry.site(now));
+        sites.collect()
     }
 
-    /// Where the calling thread began a section that is open, and that no other thread is known to
+    /// The section that the calling thread began, that is open, and that no other thread is known to
     /// have used.
-    pub(crate) fn begun_by_this_thread(state: &State) -> Option<&'static Location<'static>> {
+    pub(crate) fn begun_by_this_thread(domain: *const State) -> Option<Site> {
         let thread = this_thread();
-        let entry = entries(state)
-            .find(|entry| entry.thread.load(Relaxed) == thread && !entry.moved.load(Relaxed))?;
-        // SAFETY: null or a `&'static Location`.
-        unsafe { entry.place.load(Relaxed).as_ref() }
+        let theirs =
+            |entry: &&Entry| entry.thread.load(Relaxed) == thread && !entry.moved.load(Relaxed);
+        entries(domain).find(theirs)?.site(now())
     }
 }
 
 #[cfg(not(any(debug_assertions, feature = "stall-trace")))]
 mod off {
-    use core::panic::Location;
-
     use super::Site;
     use crate::domain::State;
 
@@ -210,13 +216,39 @@ mod off {
         pub(crate) fn end(self) {}
     }
 
-    pub(crate) fn forget(_: &State) {}
+    pub(crate) fn forget(_: &State) -> bool {
+        false
+    }
 
-    pub(crate) fn open(_: &State) -> Vec<Site> {
+    pub(crate) fn open(_: *const State) -> Vec<Site> {
         Vec::new()
     }
 
-    pub(crate) fn begun_by_this_thread(_: &State) -> Option<&'static Location<'static>> {
+    pub(crate) fn begun_by_this_thread(_: *const State) -> Option<Site> {
         None
+    }
+}
+
+#[cfg(all(test, any(debug_assertions, feature = "stall-trace")))]
+mod tests {
+    use super::*;
+    use crate::Domain;
+
+    #[test]
+    fn the_table_is_looked_through_only_for_a_guard_that_was_forgotten() {
+        let domain = Domain::new();
+        drop((domain.read_lock(), domain.read_lock()));
+        domain.synchronize();
+        let moved = domain.read_lock();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(moved));
+        });
+        domain.synchronize();
+        drop(domain.read_lock());
+        assert!(!forget(domain.state()), "no guard was forgotten");
+        std::mem::forget(domain.read_lock());
+        assert_eq!(open(domain.state()).len(), 1);
+        assert!(forget(domain.state()), "a guard was forgotten");
+        assert_eq!(open(domain.state()).len(), 0);
     }
 }

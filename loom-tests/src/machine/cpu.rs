@@ -1,6 +1,7 @@
 //! Virtual CPUs, interrupts, and the barrier that is made of them.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use super::lock::{Lock, Tally};
 use super::sequences::UNREGISTERED;
@@ -192,30 +193,48 @@ pub(crate) fn share_barriers() {
     kernel().cpus.shared.set(true);
 }
 
+/// The kernel refuses a barrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused;
+
+impl Refused {
+    /// What models refuse is refused once, and not tried again by itself.
+    pub(crate) fn is_passing(self) -> bool {
+        false
+    }
+}
+
+/// As shipped.
+pub(crate) const PATIENCE: Duration = Duration::ZERO;
+
+/// As shipped.
+pub(crate) fn cannot_end(_: Refused) -> ! {
+    panic_on_purpose();
+}
+
 /// A full barrier on all CPUs that run this process, which restarts all sequences in flight.
 /// Whether it was issued for this caller.
-pub(crate) fn restart_sequences() -> bool {
+pub(crate) fn restart_sequences() -> Result<bool, Refused> {
     if mode() == Mode::Atomics {
         fence(Ordering::SeqCst);
-        return false;
+        return Ok(false);
     }
     if kernel().cpus.shared.get() {
-        return process().barriers.share(issue_barrier);
+        return process().barriers().share(issue_barrier);
     }
-    issue_barrier();
-    true
+    issue_barrier().map(|()| true)
 }
 
 /// The system call.
-fn issue_barrier() {
+fn issue_barrier() -> Result<(), Refused> {
     if REFUSED.with(Cell::take) {
-        panic_on_purpose();
+        return Err(Refused);
     }
     fence(Ordering::SeqCst);
-    if faulty(Fault::NoBarrier) {
-        return;
+    if !faulty(Fault::NoBarrier) {
+        blocked(interrupt_all);
     }
-    blocked(interrupt_all);
+    Ok(())
 }
 
 fn interrupt_all() {

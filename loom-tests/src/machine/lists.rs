@@ -295,7 +295,7 @@ pub(crate) fn restart() -> Result<(), Refused> {
     if refusals & 1 != 0 {
         return Err(Refused);
     }
-    restart_sequences();
+    restart_sequences().expect("a barrier");
     Ok(())
 }
 

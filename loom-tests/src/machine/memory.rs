@@ -10,9 +10,11 @@ use std::rc::Rc;
 
 use loom::cell::UnsafeCell;
 
-use super::{AtomicI64, AtomicUsize, CPUS, Fault, Ordering, faulty, kernel, two};
+use super::{AtomicI64, AtomicU32, AtomicUsize, CPUS, Fault, Ordering, faulty, kernel, two};
 use crate::domain::State;
 use crate::fork::Process;
+use crate::grace_period::Progress;
+use crate::rounds::Rounds;
 
 /// As shipped; the word is opaque to all but [`slot`].
 pub(crate) const PERIOD_BIT: usize = 8;
@@ -29,13 +31,26 @@ struct Slot {
 #[repr(align(64))]
 struct Counters {
     slots: [Slot; CPUS],
+    waiter: AtomicU32,
     freed: Cell<bool>,
+}
+
+impl Counters {
+    fn wipe(&self) {
+        for slot in &self.slots {
+            let counters = slot.net.iter().chain(&slot.shared);
+            counters.for_each(|counter| counter.store(0, Ordering::Relaxed));
+            let ends = slot.buffer.iter();
+            ends.for_each(|end| end.store(0, Ordering::Relaxed));
+        }
+        self.waiter.store(0, Ordering::Relaxed);
+    }
 }
 
 pub(super) struct Memory {
     domains: RefCell<Vec<Rc<Counters>>>,
     /// From `Box::into_raw`, as all memory that is given back with the machine.
-    states: RefCell<Vec<*mut State>>,
+    objects: RefCell<Vec<Object>>,
     process: *mut Process,
     /// How many processes there were.
     incarnations: Cell<u64>,
@@ -46,7 +61,7 @@ impl Memory {
     pub(super) fn new() -> Self {
         Memory {
             domains: RefCell::default(),
-            states: RefCell::default(),
+            objects: RefCell::default(),
             process: Box::into_raw(Box::new(Process::new())),
             incarnations: Cell::new(0),
             values: RefCell::default(),
@@ -65,13 +80,10 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        let states = self.states.take();
+        let objects = self.objects.take();
         // SAFETY: from `Box::into_raw`, and the execution is over.
         unsafe {
-            // Without what is left in them, for loom's atomics are used up.
-            states
-                .into_iter()
-                .for_each(|state| drop(Box::from_raw(state.cast::<MaybeUninit<State>>())));
+            objects.into_iter().for_each(|object| object.free());
             drop(Box::from_raw(self.process.cast::<MaybeUninit<Process>>()));
         }
     }
@@ -90,6 +102,7 @@ pub(crate) fn allocate_slots() -> usize {
             shared: two(|| AtomicI64::new(0)),
             buffer: two(|| AtomicUsize::new(0)),
         }),
+        waiter: AtomicU32::new(0),
         freed: Cell::new(false),
     });
     let base = (&raw const *counters).expose_provenance();
@@ -138,40 +151,112 @@ pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
     &slot(word, index).buffer[usize::from(word & PERIOD_BIT != 0)]
 }
 
-/// As shipped: a state is all that is allocated like this.
+/// Who is to be told when a section of the old period ends.
+pub(crate) fn waiter(word: usize) -> &'static AtomicU32 {
+    let counters = counters(word);
+    assert!(!counters.freed.get(), "a domain is used after its end");
+    &counters.waiter
+}
+
+/// As shipped. What is allocated: domains' states, how far their grace periods have come, barriers.
 ///
 /// # Safety
 /// As shipped.
 pub(crate) unsafe trait Zeroed: 'static {}
 
-/// A domain's state, zeroed.
+/// An object of one of these types, zeroed: loom's atomics have to be made.
+enum Object {
+    State(*mut State),
+    Progress(*mut Progress),
+    Rounds(*mut Rounds),
+}
+
+impl Object {
+    fn new(of: TypeId) -> Self {
+        if of == TypeId::of::<State>() {
+            Object::State(Box::into_raw(Box::new(State::new())))
+        } else if of == TypeId::of::<Progress>() {
+            Object::Progress(Box::into_raw(Box::new(Progress::new())))
+        } else {
+            assert_eq!(of, TypeId::of::<Rounds>());
+            Object::Rounds(Box::into_raw(Box::new(Rounds::new())))
+        }
+    }
+
+    fn address(&self) -> *mut () {
+        match self {
+            Object::State(object) => object.cast(),
+            Object::Progress(object) => object.cast(),
+            Object::Rounds(object) => object.cast(),
+        }
+    }
+
+    /// Puts other atomics there.
+    ///
+    /// # Safety
+    /// Nobody uses them meanwhile.
+    unsafe fn wipe(&self) {
+        // SAFETY: from `Box::into_raw`, and the caller's.
+        unsafe {
+            match self {
+                Object::State(object) => object.write(State::new()),
+                Object::Progress(object) => object.write(Progress::new()),
+                Object::Rounds(object) => object.write(Rounds::new()),
+            }
+        }
+    }
+
+    /// # Safety
+    /// Nobody uses it any more.
+    unsafe fn free(self) {
+        // SAFETY: from `Box::into_raw`, and the caller's.
+        unsafe {
+            // Without what is left in them, for loom's atomics are used up.
+            match self {
+                Object::State(object) => drop(Box::from_raw(object.cast::<MaybeUninit<State>>())),
+                Object::Progress(object) => {
+                    drop(Box::from_raw(object.cast::<MaybeUninit<Progress>>()));
+                }
+                Object::Rounds(object) => drop(Box::from_raw(object.cast::<MaybeUninit<Rounds>>())),
+            }
+        }
+    }
+}
+
+/// An object, zeroed.
 pub(crate) fn allocate<T: Zeroed>() -> *mut T {
-    assert_eq!(TypeId::of::<T>(), TypeId::of::<State>());
-    let state = Box::into_raw(Box::new(State::new()));
-    kernel().memory.states.borrow_mut().push(state);
-    state.cast()
+    let object = Object::new(TypeId::of::<T>());
+    let address = object.address();
+    kernel().memory.objects.borrow_mut().push(object);
+    address.cast()
 }
 
 /// Puts other atomics in its place: for loom, whoever uses them and does not know of this, races.
 ///
 /// # Safety
 /// As shipped.
-pub(crate) unsafe fn free<T>(state: *mut T) {
-    let state = state.cast::<State>();
+pub(crate) unsafe fn free<T>(address: *mut T) {
     // SAFETY: from `allocate`; the memory is there until the next machine is switched on.
-    unsafe {
-        state.drop_in_place();
-        state.write(State::new());
-    }
+    unsafe { address.drop_in_place() };
+    let kernel = kernel();
+    let objects = kernel.memory.objects.borrow();
+    let object = objects
+        .iter()
+        .find(|object| object.address() == address.cast());
+    // SAFETY: as above, and nobody uses it any more.
+    unsafe { object.expect("an object").wipe() };
 }
 
 /// From now on this is the child, with one thread. What the kernel wipes in a child is zero.
 pub(crate) fn fork() {
     let kernel = kernel();
-    let states = kernel.memory.states.borrow();
+    for counters in &*kernel.memory.domains.borrow() {
+        counters.wipe();
+    }
+    let objects = kernel.memory.objects.borrow();
     // SAFETY: from `Box::into_raw`; the calling thread is the only one.
     unsafe {
-        states.iter().for_each(|state| state.write(State::new()));
+        objects.iter().for_each(|object| object.wipe());
         kernel.memory.process.write(Process::new());
     }
 }

@@ -21,7 +21,7 @@
 //! * **Time limits** of zero are over at once: loom lets everything else happen before or after.
 //!   Others are over when no other thread can go on, and that is what makes the clock go; or never
 //!   (`without_time_limits`), so that a lost wake-up is a deadlock though a limit would make up for
-//!   it. A `Watch` says which sleeps have one, and who finds that it waits for itself and panics.
+//!   it. A `Watch` says which sleeps have one, and who has something to tell then.
 //! * **Panics on purpose** (`survive`) unwind while other threads go on. The shipped code catches
 //!   those and no other, or a callback's failed assertion would be caught with them.
 //! * **Memory** for any number of domains, zeroed, at addresses of its own each; chunks with room for
@@ -68,15 +68,15 @@ mod sync;
 pub(crate) mod thread;
 
 pub(crate) use cpu::{
-    Running, catch_unwind, panic_on_purpose, refuse_next_barrier, restart_sequences, run_on,
-    share_barriers, step, survive,
+    PATIENCE, Refused, Running, cannot_end, catch_unwind, panic_on_purpose, refuse_next_barrier,
+    restart_sequences, run_on, share_barriers, step, survive,
 };
 pub(crate) use loom::sync::atomic::{
     AtomicBool, AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use memory::{
     AtomicPtr, Number, PERIOD_BIT, Value, Zeroed, allocate, allocate_slots, buffer, fork, free,
-    free_slots, net, shared,
+    free_slots, net, shared, waiter,
 };
 pub(crate) use sequences::{
     Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_through,

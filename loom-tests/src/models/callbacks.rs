@@ -84,8 +84,8 @@ fn reader(cell: &Arc<Rcu<Value, &'static Domain>>) -> thread::JoinHandle<()> {
 
 /// Runs what is ripe, and begins nothing.
 fn run_ripe(domain: &Domain) {
-    let (state, tasks) = domain.tasks();
-    tasks.run_ripe(state.grace_periods.rounds.done(), 4);
+    let (_, tasks) = domain.tasks();
+    tasks.run_ripe(tasks.progress.rounds.done(), 4);
 }
 
 /// A chunk that a grace period collects waits for the next one: for this one, a section may have
@@ -296,8 +296,8 @@ pub(super) fn nothing_is_forgotten_between_two_jobs() {
     domain.start_poll();
     other.join().expect("the executor");
     let again = take_job().is_some();
-    let (state, tasks) = domain.tasks();
-    assert!(again || !tasks.wants_more(state), "nobody does the work");
+    let (_, tasks) = domain.tasks();
+    assert!(again || !tasks.wants_more(), "nobody does the work");
     witness(0, again);
     witness(1, !again);
 }

@@ -1,23 +1,27 @@
 //! The first use of a domain, in a process and again in its forked children.
 
+use std::cell::{Cell, OnceCell};
 use std::ptr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use loom::thread;
 
 use super::domains::{Owned, on_cpu};
 use super::{World, on, witness};
-use crate::domain::Domain;
+use crate::domain::{Domain, ReadGuard};
 use crate::grace_period::GracePeriods;
 use crate::machine::{self, ALL_THREADS, Mode, Ordering, Source, Value, fork, run_on};
 use crate::rcu::{Rcu, RcuCell};
 use crate::readers::{Readers, Token};
+use crate::stall::set_hook;
 
 impl World {
     /// A domain before its first use: zeroes.
     fn zeroed() -> Arc<World> {
         Arc::new(World {
             periods: GracePeriods::new(),
+            place: OnceCell::new(),
             first: 0,
             source: Source::new(3),
         })
@@ -147,6 +151,50 @@ pub(super) fn a_callback_forks() {
     domain.run_callbacks(4);
     drop(running);
     assert_eq!(domain.stats().callbacks_run, 1);
+}
+
+/// A caller that leads a grace period forks in the middle of it, in a hook, and the child reads, begins
+/// grace periods, and returns into that of its parent's. That neither waits for the child's sections
+/// nor ends, or spoils, what waits for them.
+pub(super) fn a_hook_forks() {
+    let owned = Owned::new(ALL_THREADS);
+    let domain = owned.get();
+    let source = Rc::new(Source::new(3));
+    let running = run_on(1);
+    // Of a thread that the child does not have.
+    std::mem::forget(domain.read_lock());
+    drop(running);
+    // A section that has followed the pointer to value `n`, and one who reclaims that.
+    let theirs = Rc::clone(&source);
+    let begin = move |n: usize| {
+        let running = run_on(1);
+        let guard = domain.read_lock();
+        drop(running);
+        let theirs = Rc::clone(&theirs);
+        let updater = thread::spawn(move || {
+            domain.synchronize();
+            theirs.reclaim(n);
+        });
+        (guard, updater)
+    };
+    let end = |n: usize, (guard, updater): (ReadGuard<'static>, thread::JoinHandle<()>)| {
+        assert_eq!(source.read(n), n as u32);
+        let running = run_on(1);
+        drop(guard);
+        drop(running);
+        updater.join().expect("the updater");
+    };
+    let begun = Rc::new(Cell::new(None));
+    let first = Rc::clone(&begun);
+    let begins = begin.clone();
+    set_hook(move || {
+        fork();
+        first.set(Some(begins(0)));
+    });
+    domain.synchronize();
+    end(0, begun.take().expect("the hook was called"));
+    // Nothing of it is left.
+    end(1, begin(1));
 }
 
 /// A child finds zeroes and gets other counters, so neither the parent's open sections nor the end

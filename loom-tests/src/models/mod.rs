@@ -16,7 +16,7 @@ mod sharing;
 mod stacks;
 mod waiting;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::env;
 use std::fmt;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use loom::thread;
 
-use crate::grace_period::GracePeriods;
+use crate::grace_period::{GracePeriods, Place, Progress};
 use crate::machine::{self, Mode, Ordering, Running, Source, Watch, run_on, step};
 use crate::readers::{Readers, Token};
 
@@ -189,6 +189,7 @@ models! {
     readers::a_late_end_wakes_the_writer, 5, "5 (F, G)", "1 section, 1";
     readers::two_late_ends_wake_the_writer, 3, "3, 5 (F, G)", "2 x 1, 1";
     readers::an_aborted_begin_by_atomics_wakes_the_writer, 3, "5, 6 (G, H)", "1, 1";
+    readers::an_addition_is_taken_back_beside_an_open_section, 3, "6 (C, H)", "1 and 1, 1";
     readers::a_bystander_sees_that_it_is_over, 3, "3 (D, E, L, M)", "1, 1", "it is over", "it is not";
     readers::a_bystander_of_atomics_sees_that_it_is_over, 3, "3, 6 (D, E, L, M)", "1, 1", "it is over", "it is not";
     readers::a_grace_period_cut_short, 4, "4", "1 x 2, 3 of which 1 fails";
@@ -212,10 +213,11 @@ models! {
     sharing::two_domains_share_a_barrier, 2, "1, 7", "1 each, 1 each", "they share a barrier", "they do not";
     waiting::followers_wake_up, 2, "5 (N, O)", "3 threads, 2 rounds";
     waiting::all_followers_wake_up, 2, "5 (N, O)", "3 threads, 1 round";
+    waiting::all_followers_wake_up_while_another_leads, 1, "5 (O)", "4 threads, 2 rounds", "another leads the next";
     waiting::followers_of_a_round_that_another_follows, 2, "5 (N)", "3 threads, 2 rounds";
     waiting::followers_with_a_time_limit, 3, "5", "2 callers";
     waiting::a_leader_gives_up, 2, "5, 7", "3 callers";
-    waiting::who_is_woken_to_lead_panics, 2, "5", "3 threads, 2 rounds";
+    waiting::who_is_woken_to_lead_reports, 2, "5", "3 threads, 2 rounds";
     waiting::one_leader_two_grace_periods, 2, "5, 7", "3 callers, 2";
     waiting::a_refused_leader_is_replaced, 2, "1, 4, 5", "2, 2 callers of which 1 fails", "the barrier is refused", "another has issued it";
     polling::a_late_end_pokes_the_worker, 3, "3, 5 (F, G)", "2, 1";
@@ -288,6 +290,7 @@ models! {
     first_use::a_name_is_shown_whole_or_not_at_all, 2, "set-up", "2 threads", "it is there", "it is not";
     first_use::a_callback_meets_the_first_use, 2, "set-up", "1, 1 callback";
     first_use::a_callback_forks, 2, "fork", "2 callbacks";
+    first_use::a_hook_forks, 2, "fork", "2 and the parent's 1, 2";
     first_use::a_child_starts_anew, 2, "fork", "1 and the parent's 2, 1";
     first_use::a_child_counts_anew, 3, "fork", "1 and the parent's 2, 1";
 }
@@ -295,6 +298,8 @@ models! {
 /// A domain and what it protects: values, the index of the current one in place of a pointer.
 struct World {
     periods: GracePeriods,
+    /// Made by the first who updates, before others do.
+    place: OnceCell<Place>,
     /// The word of the period that is the current one at first.
     first: usize,
     source: Source,
@@ -317,11 +322,18 @@ impl World {
         let base = machine::allocate_slots();
         let periods = GracePeriods::new();
         assert!(periods.readers.set_up(base));
-        Arc::new(World {
+        let world = Arc::new(World {
             periods,
+            place: OnceCell::new(),
             first: base,
             source: Source::new(3),
-        })
+        });
+        world.progress();
+        world
+    }
+
+    fn progress(&self) -> &Progress {
+        self.place.get_or_init(|| Place::new(&self.periods.readers))
     }
 
     /// As `State::read_lock`.
@@ -363,16 +375,24 @@ impl World {
     }
 
     fn join(&self) -> u64 {
-        self.periods.rounds.join()
+        self.progress().rounds.join()
+    }
+
+    /// Whether the kernel grants the barrier.
+    fn try_to_wait(&self, round: u64) -> bool {
+        let waited = self.periods.wait(self.progress(), round, &Watch::none());
+        assert_ne!(waited, Ok(false), "there is nothing to tell");
+        waited.is_ok()
     }
 
     fn wait(&self, round: u64) {
-        self.periods.wait(round, &Watch::none());
+        assert!(self.try_to_wait(round), "refused");
     }
 
     /// A turn of the worker's.
     fn advance(&self, round: u64) -> bool {
-        self.periods.advance(round, &Watch::none())
+        let advanced = self.periods.advance(self.progress(), round, &Watch::none());
+        advanced.expect("a barrier")
     }
 
     /// As `Domain::synchronize`.

@@ -13,7 +13,7 @@ use crate::callbacks::Runner;
 use crate::domain::Domain;
 use crate::machine::{
     self, ALL_THREADS, AtomicU32, Mode, Ordering, Source, Watch, futex_wait, futex_wake, pokes,
-    process, run_on, step, survive, without_time_limits, worker_sleep,
+    process, run_on, step, without_time_limits, worker_sleep,
 };
 use crate::worker;
 
@@ -22,7 +22,7 @@ fn drive(world: &World, round: u64) {
     loop {
         let seen = pokes();
         let is_over = world.advance(round);
-        if world.periods.rounds.done() >= round {
+        if world.progress().rounds.done() >= round {
             return;
         }
         assert!(!is_over, "not done, but over");
@@ -70,16 +70,17 @@ pub(super) fn a_caller_takes_over_from_the_worker() {
     reader.join().expect("the reader");
 }
 
-/// Obligation 5: a caller takes the lead and the mark from the worker, and gives up (it finds that
-/// it waits for itself). The worker hears of that.
+/// Obligation 5: a caller takes the lead and the mark from the worker, and gives up (it has something
+/// to tell, and does not come back from that). The worker hears of it.
 pub(super) fn a_leader_that_gives_up_tells_the_worker() {
     let world = World::new(ALL_THREADS);
     let token = world.enter_on(0);
     let round = world.join();
     let worker = off_cpu(&world, move |world| drive(world, round));
-    let watch = Watch::gives_up();
-    let gave_up = !survive(|| world.periods.wait(round, &watch));
-    witness(0, gave_up);
+    let waited = world
+        .periods
+        .wait(world.progress(), round, &Watch::reports());
+    witness(0, waited == Ok(false));
     let running = run_on(0);
     world.exit(token);
     drop(running);

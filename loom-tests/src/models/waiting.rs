@@ -3,7 +3,7 @@
 
 use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
-use crate::machine::{ALL_THREADS, Watch, refuse_next_barrier, run_on, survive};
+use crate::machine::{ALL_THREADS, Watch, refuse_next_barrier, run_on};
 
 /// Obligation 5 (N, O): of those who sleep when a round is done, one waits for that round, the
 /// other for the next, which nobody leads.
@@ -44,6 +44,30 @@ pub(super) fn all_followers_wake_up() {
     two_followers(false);
 }
 
+/// Obligation 5: all who wait for one round wake up when it is done, though the next one is led, and
+/// done too, before they have been woken; and its leader keeps the lead until they have returned.
+pub(super) fn all_followers_wake_up_while_another_leads() {
+    let board = Board::new();
+    let lead = board.rounds.try_lead().expect("the lead");
+    let followers = [1, 2].map(|n| {
+        let round = board.ask(n);
+        board.spawn(move |board| board.wait(n, round, &Watch::none()))
+    });
+    // They are asleep by then, mostly.
+    loom::thread::yield_now();
+    let other = board.spawn(move |board| {
+        let lead = board.rounds.try_lead();
+        lead.as_ref().inspect(|lead| board.work(lead));
+        witness(0, lead.is_some());
+        for follower in followers {
+            follower.join().expect("a follower");
+        }
+    });
+    board.work(&lead);
+    drop(lead);
+    other.join().expect("the next leader");
+}
+
 /// Obligation 5: who is about to sleep over a round that is done does not, though the next one has
 /// a leader already.
 pub(super) fn followers_of_a_round_that_another_follows() {
@@ -79,22 +103,21 @@ pub(super) fn a_leader_gives_up() {
     }
 }
 
-/// Obligation 5: who is woken to lead finds that it has waited too long, and panics instead.
-pub(super) fn who_is_woken_to_lead_panics() {
+/// Obligation 5: who is woken to lead has something to tell by then, from which it does not come back.
+pub(super) fn who_is_woken_to_lead_reports() {
     let board = Board::new();
     let lead = board.rounds.try_lead().expect("the lead");
     lead.begin();
-    let panics = board.spawn(|board| {
+    let reports = board.spawn(|board| {
         let round = board.ask(1);
-        let watch = Watch::deadlocked();
         // It may lead and return, too.
-        survive(|| board.wait(1, round, &watch));
+        board.wait(1, round, &Watch::reports_when_woken());
     });
     let other = board.spawn(|board| board.call(2));
     board.serve();
     lead.finish();
     drop(lead);
-    panics.join().expect("caught");
+    reports.join().expect("another follower");
     other.join().expect("a follower");
 }
 
@@ -127,7 +150,7 @@ pub(super) fn a_refused_leader_is_replaced() {
     });
     let updater = off_cpu(&world, World::update);
     refuse_next_barrier();
-    let refused = !survive(|| world.synchronize());
+    let refused = !world.try_to_wait(world.join());
     updater.join().expect("the updater");
     reader.join().expect("the reader");
     witness(0, refused);

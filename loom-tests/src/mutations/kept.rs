@@ -101,7 +101,7 @@ pub const KEPT: &[Kept] = &[
     kept(TASKS, "self.wanted.fetch_max(round, «Ordering::Release»);",
         "who sees the number and not yet that the round before has begun takes one turn more",
         Cover::Harmless),
-    kept(TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        !state",
+    kept(TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        !self",
         "as above",
         Cover::Harmless),
     kept(TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",

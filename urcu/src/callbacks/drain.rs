@@ -1,7 +1,6 @@
 //! Who does not leave the work to others: callers of `barrier` and of `run_callbacks`, and whoever
 //! drops the domain.
 
-use core::panic::AssertUnwindSafe;
 use core::ptr;
 use core::time::Duration;
 use std::sync::Arc;
@@ -9,30 +8,26 @@ use std::sync::Arc;
 use super::queue::Which;
 use super::{PACE, frames, inside_callback, run};
 use crate::domain::State;
-use crate::machine::{catch_unwind, thread};
-use crate::stall::Watch;
+use crate::machine::{self, Watch, catch_unwind, thread};
 use crate::tasks::Tasks;
 
 /// Waits for a grace period, also where the kernel refuses the barrier for a while (the thread may
 /// have inherited a filter, or memory is short): callbacks wait then, and none is lost.
 fn wait_for(state: &State, tasks: &Tasks, round: u64, watch: &Watch<'_>) {
     let mut pause = Duration::from_millis(1);
-    let wait = || state.grace_periods.wait(round, watch);
-    while tasks.is_ours() && !state.grace_periods.rounds.is_done(round) {
-        match catch_unwind(AssertUnwindSafe(wait)) {
-            Ok(()) => {}
-            // Of a deadlock with itself.
-            Err(payload) if watch.gave_up() => std::panic::resume_unwind(payload),
-            Err(_) => {
-                thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_secs(60));
-            }
+    while tasks.is_ours() && !tasks.progress.rounds.is_done(round) {
+        if let Err(refused) = tasks.wait_for(state, round, watch) {
+            // For the panic hook, which says so.
+            let _ = catch_unwind(|| machine::cannot_end(refused));
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_secs(60));
         }
     }
     tasks.wake(round);
 }
 
 /// Waits until the callbacks queued before have run, and takes part.
+#[track_caller]
 pub(crate) fn barrier(state: &State, tasks: &Arc<Tasks>) {
     assert!(
         !inside_callback(),
@@ -41,8 +36,8 @@ pub(crate) fn barrier(state: &State, tasks: &Arc<Tasks>) {
     let Some(queue) = tasks.queue.get() else {
         return;
     };
-    let watch = Watch::blocking(state, tasks);
-    let rounds = &state.grace_periods.rounds;
+    let watch = Watch::blocking(tasks);
+    let rounds = &tasks.progress.rounds;
     queue.seal_loose(|| rounds.join());
     // Its leader collects what is in the slots.
     wait_for(state, tasks, rounds.join(), &watch);
@@ -69,7 +64,7 @@ fn take_part(
     if let Some(round) = queue.front(stripe) {
         wait_for(state, tasks, round, watch);
     }
-    let done = state.grace_periods.rounds.done();
+    let done = tasks.progress.rounds.done();
     match queue.take(stripe, done, Which::All) {
         Some((batch, _)) => run(queue, batch),
         None => queue.wait(PACE, || queue.front(stripe).is_some() || !is_out()),
@@ -81,8 +76,8 @@ pub(crate) fn finish(state: &State, tasks: &Arc<Tasks>) {
     let Some(queue) = tasks.queue.get() else {
         return;
     };
-    let watch = Watch::passing(state, tasks);
-    let rounds = &state.grace_periods.rounds;
+    let watch = Watch::passing(tasks);
+    let rounds = &tasks.progress.rounds;
     // If one of the callbacks drops the domain, what was to run after it runs now.
     let ours = || frames().filter(|frame| ptr::eq(frame.queue, queue));
     ours().for_each(|frame| frame.run_rest(queue));
@@ -110,20 +105,24 @@ pub(crate) fn run_now(state: &State, tasks: &Arc<Tasks>, most: usize) -> usize {
     if inside_callback() {
         return 0; // One inside the other, they could use up the stack.
     }
-    let rounds = &state.grace_periods.rounds;
+    let rounds = &tasks.progress.rounds;
     let ran = tasks.run_up_to(rounds.done(), most);
     if ran >= most || !tasks.is_ours() {
         return ran;
     }
     if let Some(queue) = tasks.queue.get()
-        && !tasks.wants_more(state)
+        && !tasks.wants_more()
         && tasks.has_callbacks()
     {
-        tasks.ask(state, queue);
+        tasks.ask(queue);
     }
     // Refused barriers are tried again with the next call.
-    let watch = Watch::passing(state, tasks);
-    let _ = catch_unwind(AssertUnwindSafe(|| tasks.advance(state, &watch)));
+    let watch = Watch::passing(tasks);
+    let _ = tasks.advance(state, &watch);
+    watch.tell();
+    if !tasks.is_ours() {
+        return ran;
+    }
     tasks.wake(rounds.done());
     ran + tasks.run_up_to(rounds.done(), most - ran)
 }

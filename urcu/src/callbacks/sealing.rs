@@ -3,8 +3,8 @@
 //! A chunk is sealed when nobody adds to it any more. Its callbacks must wait for a grace period
 //! that begins after everything was unpublished that they are to reclaim.
 
-use crate::grace_period::GracePeriods;
 use crate::machine::{self, Ordering, Outcome};
+use crate::readers::Readers;
 use crate::rounds::Rounds;
 
 /// For the leader of a grace period that is about to end, whose period was `old`: takes the chunks
@@ -31,10 +31,15 @@ pub(crate) fn collect(rounds: &Rounds, old: usize, mut seal: impl FnMut(usize, u
 ///
 /// # Safety
 /// As for `Readers::replace_chunk`.
-pub(crate) unsafe fn exchange(periods: &GracePeriods, end: usize, new: usize) -> Option<u64> {
+pub(crate) unsafe fn exchange(
+    readers: &Readers,
+    rounds: &Rounds,
+    end: usize,
+    new: usize,
+) -> Option<u64> {
     // SAFETY: the caller's.
-    let replaced = unsafe { periods.readers.replace_chunk(end, new) };
+    let replaced = unsafe { readers.replace_chunk(end, new) };
     // What the callbacks' owners did before happened on this CPU before; so J orders it before the
     // next flip, as for a caller of `synchronize`.
-    (replaced == Outcome::Committed).then(|| periods.rounds.join())
+    (replaced == Outcome::Committed).then(|| rounds.join())
 }

@@ -5,11 +5,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use urcu::{Domain, GracePeriod, Rcu};
+use urcu::{Domain, GracePeriod, Rcu, ReadGuard};
 
 use crate::forked::{
     Fork, WAYS, assert_child, assert_ends_well, block_on, fork, shared, spawn, use_everything,
@@ -52,6 +52,7 @@ in_a_process_of_its_own! {
     a_callback_may_fork: child_in_a_callback,
     a_callback_that_forks_in_a_dropped_domain_ends_the_drop: child_in_a_drop,
     a_stall_hook_may_fork: child_in_a_hook,
+    a_child_of_a_stall_hook_may_read_and_retire_and_return: child_in_a_hook_with_a_section,
     a_child_forked_before_the_first_use_is_on_its_own: child_before_the_first_use,
 }
 
@@ -552,6 +553,80 @@ fn child_in_a_hook() {
             }
         }
     }
+}
+
+#[test]
+#[ignore = "a child process"]
+fn child_in_a_hook_with_a_section() {
+    let _deadline = deadline("child_in_a_hook_with_a_section");
+    static CHILD: AtomicBool = AtomicBool::new(false);
+    static GUARD: Mutex<Option<ReadGuard<'static>>> = Mutex::new(None);
+    urcu::stall::set_timeout(Duration::from_millis(20));
+    // The child's numbers of grace periods are the parent's, or not; and who leads, leads a caller's
+    // or the background thread's.
+    for (rounds, waits_itself) in [(0, true), (2, true), (5, false)] {
+        (0..rounds).for_each(|_| DOMAIN.synchronize());
+        let (sender, receiver) = mpsc::channel();
+        let forked = AtomicBool::new(false);
+        urcu::stall::set_hook(move |_| {
+            if forked.swap(true, Ordering::SeqCst) {
+                return;
+            }
+            let process = fork();
+            if process > 0 {
+                return sender.send(process).unwrap();
+            }
+            crate::forked::limit_child();
+            urcu::stall::set_timeout(Duration::MAX);
+            CHILD.store(true, Ordering::SeqCst);
+            *GUARD.lock().unwrap() = Some(DOMAIN.read_lock());
+            // A grace period that the child's background thread begins.
+            let grace_period = DOMAIN.start_poll();
+            DOMAIN.call(|| ());
+            if !waits_itself {
+                // Behind this thread's back: it goes on as the parent's background thread.
+                thread::spawn(|| check_in_child(&GUARD));
+            }
+            assert!(!grace_period.wait_timeout(Duration::from_millis(30)));
+        });
+        let (open, opened) = mpsc::channel();
+        let holder = thread::spawn(move || {
+            let guard = DOMAIN.read_lock();
+            open.send(()).unwrap();
+            let process: libc::pid_t = receiver.recv().unwrap();
+            drop(guard);
+            process
+        });
+        opened.recv().unwrap();
+        if waits_itself {
+            DOMAIN.synchronize();
+        } else {
+            DOMAIN.call(|| ());
+        }
+        if CHILD.load(Ordering::SeqCst) {
+            check_in_child(&GUARD);
+        }
+        assert_ends_well(holder.join().unwrap());
+        urcu::stall::remove_hook();
+        domains().into_iter().for_each(use_everything);
+    }
+}
+
+/// In a child that has a section open: it is waited for, until it ends.
+fn check_in_child(guard: &Mutex<Option<ReadGuard<'static>>>) {
+    crate::forked::child_does(|| {
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| DOMAIN.synchronize());
+            thread::sleep(Duration::from_millis(100));
+            let early = waits.is_finished();
+            drop(guard.lock().unwrap().take());
+            assert!(
+                !early,
+                "a grace period of the child ended before its section"
+            );
+        });
+        domains().into_iter().for_each(use_everything);
+    })
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Forks in signal handlers, whose children end there or go on with what the handler interrupted.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use urcu::{Domain, Rcu};
+use urcu::{Domain, Rcu, ReadGuard};
 
+use crate::fork_with_locks::asleep;
 use crate::forked::{Fork, WAYS, assert_ends_well, child_does, leave, limit_child, use_everything};
 use crate::signals::install;
 use crate::support::{SetOnDrop, assert_child_passes, deadline, length};
@@ -170,6 +172,90 @@ fn child_of_waiters() {
                 });
                 use_everything(&DOMAIN);
             }
+        }
+    }
+}
+
+/// Set when a thread of the child's has waited for the child's section.
+static WAITED: AtomicBool = AtomicBool::new(false);
+static GUARD: Mutex<Option<ReadGuard<'static>>> = Mutex::new(None);
+
+/// As [`forks`], where the interrupted thread and all others sleep, so that a child may use the heap. It
+/// begins a section, and another thread a grace period, before it goes on with what was interrupted.
+extern "C" fn forks_and_waits(signal: libc::c_int) {
+    forks(signal);
+    if !is_child() {
+        return;
+    }
+    *GUARD.lock().unwrap() = Some(DOMAIN.read_lock());
+    let (sender, thread) = mpsc::channel();
+    thread::spawn(move || {
+        // SAFETY: no arguments.
+        sender.send(unsafe { libc::gettid() }).unwrap();
+        DOMAIN.synchronize();
+        WAITED.store(true, Ordering::SeqCst);
+    });
+    let thread = thread.recv().unwrap();
+    while asleep(thread).is_none() && !WAITED.load(Ordering::SeqCst) {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn what_a_handler_begins_in_the_child_is_not_ended_by_what_it_interrupted() {
+    assert_child_passes("fork_in_handlers::child_of_waiters_with_sections");
+}
+
+#[test]
+#[ignore = "a child process"]
+fn child_of_waiters_with_sections() {
+    let _deadline = deadline("child_of_waiters_with_sections");
+    // The child's numbers of grace periods are the parent's, or not.
+    for before in [0, 1, 3] {
+        (0..before).for_each(|_| DOMAIN.synchronize());
+        for (name, way) in WAYS {
+            println!("{name} after {before}");
+            set_up(way, true);
+            install(libc::SIGUSR2, forks_and_waits);
+            let guard = DOMAIN.read_lock();
+            let waiters = [const { (AtomicUsize::new(0), AtomicI32::new(0)) }; 3];
+            thread::scope(|scope| {
+                for (waiter, id) in &waiters {
+                    scope.spawn(move || {
+                        // SAFETY: no arguments.
+                        let (this, number) = unsafe { (libc::pthread_self(), libc::gettid()) };
+                        id.store(number, Ordering::SeqCst);
+                        waiter.store(this as usize, Ordering::SeqCst);
+                        DOMAIN.synchronize();
+                        if is_child() {
+                            child_does(|| {
+                                thread::sleep(Duration::from_millis(20));
+                                let early = WAITED.load(Ordering::SeqCst);
+                                assert!(!early, "a grace period ended before its sections");
+                                drop(GUARD.lock().unwrap().take());
+                                while !WAITED.load(Ordering::SeqCst) {
+                                    thread::sleep(Duration::from_millis(1));
+                                }
+                                use_everything(&DOMAIN);
+                                use_everything(urcu::global());
+                            });
+                        }
+                    });
+                }
+                // One leads, others follow; which is which does not matter.
+                for (waiter, id) in &waiters {
+                    while waiter.load(Ordering::SeqCst) == 0
+                        || asleep(id.load(Ordering::SeqCst)).is_none()
+                    {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
+                for (waiter, _) in &waiters {
+                    signal_and_wait(waiter.load(Ordering::SeqCst) as libc::pthread_t);
+                }
+                drop(guard);
+            });
+            use_everything(&DOMAIN);
         }
     }
 }

@@ -32,7 +32,7 @@ extern "C" fn forks(_: libc::c_int) {
 
 /// What a thread sleeps for, if it does so in a futex: not where it may be inside the heap, of which
 /// `fork` takes the locks. How long it has run, and how busy the machine is, would not tell.
-fn asleep(thread: libc::pid_t) -> Option<String> {
+pub(crate) fn asleep(thread: libc::pid_t) -> Option<String> {
     let call = fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).ok()?;
     let is_futex = call.starts_with(&format!("{} ", libc::SYS_futex));
     is_futex.then_some(call)

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -31,6 +32,146 @@ fn a_refused_grace_period_panics_and_says_what_to_do() {
         "{message}"
     );
     assert!(message.contains("before the first use of RCU"), "{message}");
+}
+
+#[test]
+fn a_refusal_for_want_of_memory_passes() {
+    assert_child_passes("refusal::child_without_memory_for_a_while");
+}
+
+/// Ten tries are made within some milliseconds by `rseq_ops`, more after pauses by whoever waits or
+/// comes again. Nobody panics, and whoever else waits returns too.
+#[test]
+#[ignore = "a child process"]
+fn child_without_memory_for_a_while() {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    {
+        use crate::seccomp::{refusals_left, refuse_membarrier_for_a_while};
+        use urcu::Runner;
+
+        if !sequences() {
+            return skip("nothing to refuse: no sequences in this process");
+        }
+        let _deadline = deadline("child_without_memory_for_a_while");
+        static DOMAIN: Domain = Domain::named("refused").run_by(Runner::Caller);
+        DOMAIN.synchronize();
+        let waits: [fn(); 5] = [
+            || DOMAIN.synchronize(),
+            || DOMAIN.start_poll().wait(),
+            || {
+                let grace_period = DOMAIN.start_poll();
+                while !DOMAIN.poll(&grace_period) {}
+            },
+            || {
+                DOMAIN.call(|| ());
+                DOMAIN.barrier();
+            },
+            || {
+                DOMAIN.call(|| ());
+                while DOMAIN.run_callbacks(1) == 0 {}
+            },
+        ];
+        for errno in [libc::ENOMEM, libc::EAGAIN, libc::EINTR] {
+            for wait in waits {
+                let filtered = thread::spawn(move || {
+                    refuse_membarrier_for_a_while(35, errno).unwrap();
+                    // Others may lead each time.
+                    while refusals_left() != 0 {
+                        wait();
+                    }
+                });
+                let others = [(); 2].map(|()| thread::spawn(|| DOMAIN.synchronize()));
+                filtered.join().expect("no panic");
+                for other in others {
+                    other.join().expect("no panic");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_lasts_names_its_cause() {
+    if !sequences() {
+        return skip("nothing to refuse: no sequences in this process");
+    }
+    let _deadline = deadline("a_refusal_that_lasts_names_its_cause");
+    let domain = Domain::new();
+    domain.synchronize();
+    let message = thread::scope(|scope| {
+        let filtered = scope.spawn(|| {
+            refuse_in_this_thread(&[libc::SYS_membarrier], libc::ENOMEM).unwrap();
+            // Unless others lead each time.
+            loop {
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| domain.synchronize())) {
+                    return payload;
+                }
+            }
+        });
+        // Whoever has the barrier does not wait for those who have not.
+        (0..100).for_each(|_| domain.synchronize());
+        let payload = filtered.join().unwrap();
+        payload.downcast_ref::<String>().expect("a message").clone()
+    });
+    assert!(message.contains("refused with errno 12"), "{message}");
+    assert!(message.contains("lacks memory"), "{message}");
+    assert!(!message.contains("filter"), "{message}");
+}
+
+#[test]
+fn a_panic_hook_may_wait_while_barriers_are_refused() {
+    assert_child_passes("refusal::child_with_a_panic_hook");
+}
+
+/// The program's panic hook waits, on the thread that is refused and through one that is not: neither
+/// the domain's lead nor that of the process's barriers is held.
+#[test]
+#[ignore = "a child process of the test above, which sets the panic hook"]
+fn child_with_a_panic_hook() {
+    if !sequences() {
+        return skip("nothing to refuse: no sequences in this process");
+    }
+    let _deadline = deadline("child_with_a_panic_hook");
+    static DOMAIN: Domain = Domain::named("refused");
+    static OTHER: Domain = Domain::named("another");
+    static WAITED: AtomicBool = AtomicBool::new(false);
+    DOMAIN.synchronize();
+    OTHER.synchronize();
+    let (ask, asked) = mpsc::channel::<mpsc::Sender<()>>();
+    // A thread without a filter.
+    thread::spawn(move || {
+        for answer in asked {
+            DOMAIN.synchronize();
+            OTHER.synchronize();
+            answer.send(()).unwrap();
+        }
+    });
+    let ask = Mutex::new(ask);
+    std::panic::set_hook(Box::new(move |_| {
+        let (answer, answered) = mpsc::channel();
+        ask.lock().unwrap().send(answer).unwrap();
+        answered.recv().unwrap();
+        // What the other one has done is over for this one too.
+        DOMAIN.start_poll();
+        WAITED.store(true, Ordering::SeqCst);
+    }));
+    let waits: [fn(); 4] = [
+        || DOMAIN.synchronize(),
+        || DOMAIN.start_poll().wait(),
+        || assert_eq!(urcu::Rcu::new_in(1, &DOMAIN).replace(2), 1),
+        || while !DOMAIN.start_poll().is_over() {},
+    ];
+    for wait in waits {
+        let filtered = thread::spawn(move || {
+            refuse_in_this_thread(&[libc::SYS_membarrier], libc::EPERM).unwrap();
+            // Unless others lead each time.
+            while catch_unwind(wait).is_ok() {}
+        });
+        filtered.join().unwrap();
+        assert!(WAITED.swap(false, Ordering::SeqCst));
+    }
+    let _ = std::panic::take_hook();
+    OTHER.synchronize();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 /// `AUDIT_ARCH_*` of this processor: a filter sees calls of other ABIs too.
 const ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
@@ -22,6 +23,80 @@ const RETURN: u16 = 0x06;
 
 fn step(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
     libc::sock_filter { code, jt, jf, k }
+}
+
+/// In the place of a sixth argument, which `membarrier` does not have: this call is not trapped.
+const PASS: u32 = 0x7061_7373;
+
+/// How often the trapped call fails still, and how.
+static FAILS: AtomicUsize = AtomicUsize::new(0);
+static ERRNO: AtomicI32 = AtomicI32::new(0);
+
+/// From now on `membarrier` fails so many times in this thread, and then does not.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) fn refuse_membarrier_for_a_while(times: usize, errno: i32) -> io::Result<()> {
+    FAILS.store(times, Ordering::SeqCst);
+    ERRNO.store(errno, Ordering::SeqCst);
+    // SAFETY: a zeroed action is valid; the handler makes a system call and uses atomics.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = trapped as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_SIGINFO;
+        libc::sigaction(libc::SIGSYS, &raw const action, std::ptr::null_mut());
+    }
+    install(&[
+        step(LOAD, 0, 0, 4),
+        step(JUMP_IF_EQUAL, 0, 4, ARCHITECTURE),
+        step(LOAD, 0, 0, 0),
+        step(JUMP_IF_EQUAL, 0, 2, libc::SYS_membarrier as u32),
+        step(LOAD, 0, 0, 16 + 5 * 8), // struct seccomp_data: the low half of args[5]
+        step(JUMP_IF_EQUAL, 0, 1, PASS),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_TRAP),
+    ])
+}
+
+/// How often it fails still.
+pub(crate) fn refusals_left() -> usize {
+    FAILS.load(Ordering::SeqCst)
+}
+
+/// Makes the call that was trapped, or fails in its place.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+extern "C" fn trapped(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: what the kernel gives to a handler.
+    let context = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext };
+    #[cfg(target_arch = "x86_64")]
+    let command = context.gregs[libc::REG_RDI as usize];
+    #[cfg(target_arch = "aarch64")]
+    let command = context.regs[0];
+    let fails = FAILS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+        left.checked_sub(1)
+    });
+    let answer = if fails.is_ok() {
+        -i64::from(ERRNO.load(Ordering::SeqCst))
+    } else {
+        // SAFETY: the call takes integers. errno is what it was: the caller reads its own.
+        unsafe {
+            libc::syscall(
+                libc::SYS_membarrier,
+                command,
+                0,
+                0,
+                0,
+                0,
+                PASS as libc::c_ulong,
+            )
+        }
+    };
+    #[cfg(target_arch = "x86_64")]
+    {
+        context.gregs[libc::REG_RAX as usize] = answer;
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        context.regs[0] = answer as u64;
+    }
 }
 
 /// A program that answers `errno` to the calls.

@@ -1,7 +1,5 @@
-//! Reports of grace periods that take long, and panics of threads that wait for themselves. The
-//! hook and the timeout are the process's, so each test here is a process of its own.
+//! Reports of grace periods that take long, and of threads that may wait for themselves. The hook and the timeout are the process's, so each test here is a process of its own.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -10,6 +8,7 @@ use std::time::{Duration, Instant};
 use urcu::stall::{self, Report};
 use urcu::{Domain, ReadGuard};
 
+use crate::forked::block_on;
 use crate::support::{assert_child_passes, deadline};
 #[cfg(not(any(feature = "log", feature = "tracing")))]
 use crate::support::{child, run};
@@ -33,11 +32,15 @@ in_a_process_of_its_own! {
     a_stalled_grace_period_is_reported_again_at_twice_its_age: child_with_doubling,
     grace_periods_that_nobody_waits_for_are_reported: child_with_a_worker,
     a_hook_may_panic_and_use_the_domain: child_with_a_bad_hook,
-    a_hook_that_waits_for_its_own_leader_panics: child_whose_hook_waits,
+    a_report_lists_sites_the_oldest_first: child_with_sites_in_order,
+    a_hook_may_wait_for_what_it_is_told_of: child_whose_hook_waits,
+    a_hook_may_drop_the_domain_that_it_is_told_of: child_whose_hook_drops,
+    a_hook_that_never_returns_holds_up_its_own_thread_alone: child_whose_hook_never_returns,
     without_a_timeout_there_is_no_report: child_without_a_timeout,
     a_forgotten_guard_is_reported: child_with_a_forgotten_guard,
-    a_thread_that_waits_for_itself_panics: child_that_waits_for_itself,
-    whoever_leads_after_a_panic_goes_on: child_whose_leader_panics,
+    a_thread_that_may_wait_for_itself_is_reported_once: child_that_waits_for_itself,
+    whoever_leads_after_a_report_goes_on: child_whose_leaders_report,
+    a_guard_that_rests_elsewhere_is_waited_for: child_with_a_resting_guard,
     guards_that_move_are_no_deadlock: child_with_moving_guards,
     a_domain_inherits_no_sections: child_with_one_domain_after_another,
     a_hook_is_replaced_under_load: child_that_replaces_hooks,
@@ -182,49 +185,203 @@ fn child_with_a_bad_hook() {
 
 #[test]
 #[ignore = "a child process"]
+fn child_with_sites_in_order() {
+    let _deadline = deadline("child_with_sites_in_order");
+    stall::set_timeout(Duration::from_millis(20));
+    let reports = reports();
+    // In the table, which is looked through from its beginning, they lie in another order: threads
+    // begin at places of their own.
+    let line = line!() + 1;
+    let open: [fn() -> ReadGuard<'static>; 6] = [
+        || DOMAIN.read_lock(),
+        || DOMAIN.read_lock(),
+        || DOMAIN.read_lock(),
+        || DOMAIN.read_lock(),
+        || DOMAIN.read_lock(),
+        || DOMAIN.read_lock(),
+    ];
+    for backwards in [false, true] {
+        let opened = (0..6).map(|number| {
+            let open = open[number];
+            let other = move || {
+                thread::sleep(Duration::from_millis(1));
+                open()
+            };
+            // This thread's come last in the table, or first.
+            if (number < 3) == backwards {
+                thread::spawn(other).join().unwrap()
+            } else {
+                other()
+            }
+        });
+        let guards: Vec<_> = opened.collect();
+        let waiter = thread::spawn(|| DOMAIN.synchronize());
+        let report = reports.recv().unwrap();
+        if TRACED {
+            let lines: Vec<_> = report.sites.iter().map(|site| site.place.line()).collect();
+            assert_eq!(
+                lines,
+                (1..=6).map(|n| line + n).collect::<Vec<_>>(),
+                "{report}"
+            );
+            let ages = report.sites.windows(2);
+            assert!(
+                ages.into_iter().all(|two| two[0].age > two[1].age),
+                "{report}"
+            );
+        }
+        drop(guards);
+        waiter.join().unwrap();
+        while reports.try_recv().is_ok() {}
+    }
+}
+
+/// Whatever waits for a grace period of a domain.
+fn waits() -> [(&'static str, fn(&'static Domain)); 7] {
+    [
+        ("synchronize", Domain::synchronize),
+        ("a cookie", |domain| domain.start_poll().wait()),
+        ("a cookie with a limit", |domain| {
+            assert!(domain.start_poll().wait_timeout(Duration::from_secs(60)));
+        }),
+        ("polling", |domain| {
+            let grace_period = domain.start_poll();
+            while !domain.poll(&grace_period) {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }),
+        ("a future", |domain| block_on(domain.synchronize_async())),
+        ("a barrier", |domain| {
+            domain.call(|| ());
+            domain.barrier();
+        }),
+        ("a cell", |domain| {
+            assert_eq!(urcu::Rcu::new_in(1, domain).replace(2), 1);
+        }),
+    ]
+}
+
+/// The hook waits for the very grace period that it is told of, whoever calls it.
+#[test]
+#[ignore = "a child process"]
 fn child_whose_hook_waits() {
     let _deadline = deadline("child_whose_hook_waits");
-    static OTHER: Domain = Domain::named("other");
+    stall::set_timeout(Duration::from_millis(10));
+    // Who waits, and so is called: a caller by each means, or a background thread.
+    let mut callers = waits().to_vec();
+    callers.push(("the background thread", |domain| domain.call(|| ())));
+    for (name, call) in callers {
+        for (inner, wait) in waits() {
+            println!("{name}, whose hook waits by {inner}");
+            let domain: &'static Domain = Box::leak(Box::new(Domain::new()));
+            let calls = Arc::new(AtomicUsize::new(0));
+            let (called, hook_called) = mpsc::channel();
+            let (ended, hook_ended) = mpsc::channel();
+            let count = Arc::clone(&calls);
+            stall::set_hook(move |report| {
+                // One hook for each: others may be told of the same meanwhile.
+                if report.domain.contains(&format!("{domain}")[..])
+                    && count.fetch_add(1, Ordering::SeqCst) == 0
+                {
+                    called.send(()).unwrap();
+                    wait(domain);
+                    ended.send(()).unwrap();
+                }
+            });
+            let guard = domain.read_lock();
+            let caller = thread::spawn(move || call(domain));
+            hook_called.recv().unwrap();
+            // It waits as anybody else would.
+            assert!(hook_ended.recv_timeout(Duration::from_millis(20)).is_err());
+            drop(guard);
+            hook_ended.recv().unwrap();
+            caller.join().unwrap();
+            domain.barrier();
+        }
+    }
+}
+
+#[test]
+#[ignore = "a child process"]
+fn child_whose_hook_drops() {
+    let _deadline = deadline("child_whose_hook_drops");
     static DROPPED: Mutex<Option<Domain>> = Mutex::new(None);
     stall::set_timeout(Duration::from_millis(10));
-    let (sender, messages) = mpsc::channel();
-    stall::set_hook(move |report| {
-        let waits: [fn(); 4] = [
-            || DOMAIN.synchronize(),
-            || DOMAIN.start_poll().wait(),
-            || DOMAIN.barrier(),
-            || drop(DROPPED.lock().unwrap().take()),
-        ];
-        if report.domain.contains("other") {
-            // Called by the hook for the first domain, which is waiting for this one.
-            let _ = sender.send(panic_of(|| DOMAIN.synchronize()));
-        } else if report.domain.contains("stalled") {
-            waits[..3]
-                .iter()
-                .for_each(|wait| sender.send(panic_of(wait)).unwrap());
-            OTHER.synchronize();
-        } else {
-            let _ = sender.send(panic_of(waits[3]));
-        }
-    });
-    DOMAIN.call(|| ());
-    let guards = (DOMAIN.read_lock(), OTHER.read_lock());
-    let waiter = thread::spawn(|| DOMAIN.synchronize());
-    for _ in 0..4 {
-        let message = messages.recv().unwrap();
-        assert!(message.contains("RCU domain \"stalled\""), "{message}");
-        assert!(message.contains("on another thread"), "{message}");
+    let own = || Domain::new().run_by(urcu::Runner::OwnThread);
+    let caller = || Domain::new().run_by(urcu::Runner::Caller);
+    // By the background thread, by one of its own, by who polls, by who waits.
+    let cases: [(fn() -> Domain, fn(urcu::GracePeriod)); 4] = [
+        (Domain::new, drop),
+        (own, drop),
+        (caller, |grace_period| {
+            while !grace_period.is_over() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }),
+        (caller, |grace_period| grace_period.wait()),
+    ];
+    for (make, wait) in cases {
+        let (dropped, is_dropped) = mpsc::channel();
+        stall::set_hook(move |_| {
+            let domain = DROPPED.lock().unwrap().take();
+            if domain.is_some() {
+                drop(domain);
+                dropped.send(()).unwrap();
+            }
+        });
+        // Without callbacks it goes although a section of it is open.
+        let domain = make();
+        std::mem::forget(domain.read_lock());
+        let grace_period = domain.start_poll();
+        *DROPPED.lock().unwrap() = Some(domain);
+        wait(grace_period);
+        is_dropped.recv().unwrap();
     }
-    drop(guards);
-    waiter.join().unwrap();
-    DOMAIN.barrier();
-    // A domain that the worker looks after alone.
-    let domain = Domain::new();
-    std::mem::forget(domain.read_lock());
-    domain.call(|| ());
-    *DROPPED.lock().unwrap() = Some(domain);
-    let message = messages.recv().unwrap();
-    assert!(message.contains("drops it"), "{message}");
+    stall::remove_hook();
+    urcu::synchronize();
+}
+
+#[test]
+#[ignore = "a child process"]
+fn child_whose_hook_never_returns() {
+    let _deadline = deadline("child_whose_hook_never_returns");
+    stall::set_timeout(Duration::from_millis(10));
+    for by_worker in [false, true] {
+        let domain: &'static Domain = Box::leak(Box::new(Domain::new()));
+        let (called, hook_called) = mpsc::channel();
+        let stuck = AtomicBool::new(false);
+        stall::set_hook(move |_| {
+            if !stuck.swap(true, Ordering::SeqCst) {
+                called.send(()).unwrap();
+                loop {
+                    thread::park();
+                }
+            }
+        });
+        let guard = domain.read_lock();
+        let (returned, returns) = mpsc::channel();
+        if by_worker {
+            domain.call(|| ());
+            hook_called.recv().unwrap();
+            drop(guard);
+            let theirs = returned.clone();
+            domain.call(move || theirs.send(()).unwrap());
+            returns.recv().unwrap();
+            continue;
+        }
+        // Whoever leads is called, and the others wait for it, or for the next.
+        for _ in 0..3 {
+            let returned = returned.clone();
+            thread::spawn(move || {
+                domain.synchronize();
+                returned.send(()).unwrap();
+            });
+        }
+        hook_called.recv().unwrap();
+        drop(guard);
+        (0..2).for_each(|_| returns.recv().unwrap());
+        domain.synchronize();
+    }
 }
 
 #[test]
@@ -263,12 +420,6 @@ fn child_with_a_forgotten_guard() {
     urcu::synchronize();
 }
 
-/// The message of a panic that `f` must end with.
-fn panic_of(f: impl FnOnce()) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(f)).expect_err("a panic");
-    *payload.downcast::<String>().expect("a message")
-}
-
 #[test]
 #[ignore = "a child process"]
 fn child_that_waits_for_itself() {
@@ -276,80 +427,145 @@ fn child_that_waits_for_itself() {
     if !TRACED {
         return;
     }
-    // The usual time is some seconds.
-    stall::set_timeout(Duration::from_millis(100));
-    stall::set_hook(|_| ());
-    let assert_says = |message: String, line: u32| {
-        let place = format!("{}:{line}:", file!());
-        assert!(message.contains(&place), "{message}: not {place}");
-        assert!(message.contains("RCU domain \"stalled\""), "{message}");
-        assert!(message.contains("inside a read-side section"), "{message}");
-    };
-    let waits: [fn(); 4] = [
-        || DOMAIN.synchronize(),
-        || DOMAIN.start_poll().wait(),
-        || {
-            DOMAIN.call(|| ());
-            DOMAIN.barrier();
-        },
-        || assert_eq!(urcu::Rcu::new_in(1, &DOMAIN).replace(2), 1),
+    let file = |place: &std::panic::Location<'_>| place.file().ends_with("stalls.rs");
+    let waits: [(fn(), u32); 4] = [
+        (|| DOMAIN.synchronize(), line!()),
+        (|| DOMAIN.start_poll().wait(), line!()),
+        (
+            || {
+                DOMAIN.call(|| ());
+                DOMAIN.barrier()
+            },
+            line!() - 2,
+        ),
+        (
+            || assert_eq!(urcu::Rcu::new_in(1, &DOMAIN).replace(2), 1),
+            line!() - 1,
+        ),
     ];
-    for wait in waits {
-        // Alone: it leads.
-        let line = line!() + 1;
-        let guard = DOMAIN.read_lock();
-        assert_says(panic_of(wait), line);
-        drop(guard);
-        DOMAIN.barrier();
-        // While another leads: it follows.
-        let (ready, go) = mpsc::channel::<()>();
-        let other = thread::spawn(move || {
-            go.recv().unwrap();
-            DOMAIN.synchronize();
-        });
-        let line = line!() + 1;
-        let guard = DOMAIN.read_lock();
-        ready.send(()).unwrap();
-        thread::sleep(Duration::from_millis(20));
-        assert_says(panic_of(wait), line);
-        drop(guard);
-        other.join().unwrap();
-        DOMAIN.barrier();
+    for (wait, wait_line) in waits {
+        for follows in [false, true] {
+            stall::set_timeout(Duration::from_millis(50));
+            let reports = reports();
+            let (guard, moved) = mpsc::channel::<ReadGuard<'static>>();
+            // While another leads, or alone: it leads.
+            let (ready, go) = mpsc::channel::<()>();
+            let other = thread::spawn(move || {
+                if follows {
+                    go.recv().unwrap();
+                    DOMAIN.synchronize();
+                }
+            });
+            let line = line!() + 2;
+            let waiter = thread::spawn(move || {
+                guard.send(DOMAIN.read_lock()).unwrap();
+                if follows {
+                    ready.send(()).unwrap();
+                    thread::sleep(Duration::from_millis(20));
+                }
+                wait();
+            });
+            // Not used here, so for all that is known it is in that thread.
+            let guard = moved.recv().unwrap();
+            let suspicion = |report: &Report| report.deadlock.is_some();
+            let report = reports.iter().find(suspicion).expect("a report");
+            let deadlock = report.deadlock.clone().unwrap();
+            let (section, wait) = (deadlock.section.place, deadlock.wait);
+            assert!(file(section) && file(wait), "{report}");
+            assert_eq!((section.line(), wait.line()), (line, wait_line), "{report}");
+            let text = report.to_string();
+            for part in [
+                "RCU domain \"stalled\"",
+                &section.to_string(),
+                &wait.to_string(),
+            ] {
+                assert!(text.contains(part), "{text}: not {part}");
+            }
+            // Once, and it goes on.
+            thread::sleep(Duration::from_millis(200));
+            assert!(!waiter.is_finished());
+            drop(guard);
+            waiter.join().unwrap();
+            other.join().unwrap();
+            assert!(!reports.try_iter().any(|report| suspicion(&report)));
+            DOMAIN.barrier();
+        }
     }
-    // Of another domain: none of this one's business.
+    // Of another domain: none of this one's business. And never where nothing is to be reported.
+    let reports = reports();
     let guard = urcu::read_lock();
     DOMAIN.synchronize();
+    stall::set_timeout(Duration::MAX);
+    let waiter = thread::spawn(|| {
+        let guard = DOMAIN.read_lock();
+        let holder = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(200));
+            drop(guard);
+        });
+        DOMAIN.synchronize();
+        holder.join().unwrap();
+    });
+    waiter.join().unwrap();
     drop(guard);
+    assert!(reports.try_recv().is_err());
 }
 
 #[test]
 #[ignore = "a child process"]
-fn child_whose_leader_panics() {
-    let _deadline = deadline("child_whose_leader_panics");
-    if !TRACED {
-        return;
-    }
-    stall::set_timeout(Duration::from_millis(50));
-    stall::set_hook(|_| ());
+fn child_whose_leaders_report() {
+    let _deadline = deadline("child_whose_leaders_report");
+    stall::set_timeout(Duration::from_micros(100));
+    // Some that panic, some that wait themselves.
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    stall::set_hook(|_| match TURN.fetch_add(1, Ordering::Relaxed) % 3 {
+        0 => std::panic::resume_unwind(Box::new(())),
+        1 => DOMAIN.synchronize(),
+        _ => {}
+    });
     let end = Instant::now() + crate::support::length(500).max(Duration::from_millis(500));
     thread::scope(|scope| {
-        for number in 0..4 {
+        for number in 0..5 {
             scope.spawn(move || {
                 while Instant::now() < end {
-                    if number < 2 {
-                        let guard = DOMAIN.read_lock();
-                        // Led or followed; the others must not sleep on.
-                        let hook = || DOMAIN.synchronize();
-                        let _ = catch_unwind(AssertUnwindSafe(hook));
-                        drop(guard);
-                    } else {
-                        DOMAIN.synchronize();
+                    match number {
+                        0 | 1 => {
+                            let guard = DOMAIN.read_lock();
+                            thread::sleep(Duration::from_micros(500));
+                            drop(guard);
+                        }
+                        2 => {
+                            let grace_period = DOMAIN.start_poll();
+                            while !grace_period.is_over() {}
+                        }
+                        _ => DOMAIN.synchronize(),
                     }
                 }
             });
         }
     });
+    // Led or followed: nobody sleeps on.
+    assert_ne!(TURN.load(Ordering::Relaxed), 0);
     DOMAIN.synchronize();
+}
+
+#[test]
+#[ignore = "a child process"]
+fn child_with_a_resting_guard() {
+    let _deadline = deadline("child_with_a_resting_guard");
+    stall::set_timeout(Duration::from_millis(20));
+    stall::set_hook(|_| ());
+    static CELL: urcu::RcuOption<String> = urcu::RcuOption::empty();
+    CELL.store(Some("a".into()));
+    // Begun here, and read there: a correct program, of which little is seen here.
+    let value = CELL.read().unwrap();
+    let reader = thread::spawn(move || {
+        for _ in 0..20 {
+            assert_eq!(&*value, "a");
+            thread::sleep(Duration::from_millis(10));
+        }
+    });
+    assert_eq!(CELL.replace(Some("b".into())).unwrap(), "a");
+    reader.join().unwrap();
 }
 
 #[test]
@@ -357,7 +573,7 @@ fn child_whose_leader_panics() {
 fn child_with_moving_guards() {
     let _deadline = deadline("child_with_moving_guards");
     stall::set_timeout(Duration::from_millis(50));
-    stall::set_hook(|_| ());
+    let reports = reports();
     static CELL: std::sync::OnceLock<urcu::Rcu<u64, &'static Domain>> = std::sync::OnceLock::new();
     let cell = CELL.get_or_init(|| urcu::Rcu::new_in(1, &DOMAIN));
     for _ in 0..3 {
@@ -374,6 +590,7 @@ fn child_with_moving_guards() {
         DOMAIN.synchronize();
         holder.join().unwrap();
     }
+    assert!(reports.try_iter().all(|report| report.deadlock.is_none()));
 }
 
 #[test]
