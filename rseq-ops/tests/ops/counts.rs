@@ -141,11 +141,9 @@ fn a_word_that_is_not_as_expected_changes_nothing() {
     );
 }
 
+#[cfg(sequences)]
 #[test]
 fn with_an_inert_handle_everything_aborts() {
-    if cfg!(feature = "portable") {
-        return println!("skipped: no sequences in this build");
-    }
     let (word, inert) = (AtomicUsize::new(0x1000), rseq_ops::registration::inert());
     for _ in 0..100 {
         // SAFETY: these abort before they follow the word.

@@ -7,6 +7,7 @@ mod counts;
 mod own_registration;
 #[cfg(sequences)]
 mod owners;
+#[cfg(sequences)]
 mod single_step;
 
 use std::ffi::OsStr;
