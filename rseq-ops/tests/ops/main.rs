@@ -4,6 +4,8 @@
 
 mod copies;
 mod counts;
+#[cfg(sequences)]
+mod kinds;
 mod own_registration;
 #[cfg(sequences)]
 mod owners;
