@@ -72,6 +72,7 @@ tests percpu_memory
 tests percpu_stack
 tests suite torture:: sections:: registration:: signals:: migration:: tls:: fork:: refusal::
 END
+        own_registration sections:: registration:: signals:: migration:: tls::
     else
         # Skipped is what an initramfs has not: a compiler, other programs.
         echo 'skips="--skip environments:: --skip compile --skip trybuild"'
@@ -86,6 +87,7 @@ for test in /tests/*; do
     tests "$(basename $test)" $skips
 done
 END
+        own_registration '$skips'
     fi
     # The RISC-V kernel locks up hard in qemu 7.2 when CPUs come and go.
     [ "$arch" = riscv64 ] || cat <<'END'
@@ -104,6 +106,20 @@ END
 for scenario in $scenarios; do
     run 200 torture-$scenario rcu-torture --seconds 2 --patience 90 --scenario $scenario
 done
+END
+}
+
+# own_registration FILTER...: where libc does not register threads: which kind of registration ours
+# is, and those tests that registrations matter to; of the suite those of the filter.
+own_registration() {
+    cat <<END
+export GLIBC_TUNABLES=glibc.pthread.rseq=0
+run 60 own /tests/ops kinds::child --include-ignored --nocapture
+for test in rseq_ops ops percpu_counter percpu_stack; do
+    run "\$long" "own-\$test" "/tests/\$test" --test-threads=2
+done
+run "\$long" own-suite /tests/suite --test-threads=2 $*
+unset GLIBC_TUNABLES
 END
 }
 
@@ -217,11 +233,15 @@ report() {
         outcome="FAILED: of $runs results $results can be read"
     elif [[ $what = tests && $arch != riscv64 ]] && ! grep -q '^torture-cpu-hotplug| .*times off line' "$log"; then
         outcome="FAILED: no CPU went off line in the torture"
+    elif [[ $3 = newest ]] && ! printf '7.1\n%s\n' "$kernel" | sort -CV; then
+        outcome="FAILED: this is not the kernel that is wanted here, 7.1 or newer"
     elif [ "${aborts:-0}" = 0 ]; then
         outcome="FAILED: nothing was ever aborted, so nothing was shown"
     fi
     put "$number" "$arch" "${kernel:-$3}" "$what" "$(value "$log" "$run" owner)" \
-        "$(value "$log" "$run" feature_size)" "$(total "$log" '| test result: .* \([0-9]*\) passed')" \
+        "$(value "$log" "$run" feature_size)" \
+        "$(value "$log" "$run" kernel_size)/$(value "$log" "$run" alignment)" \
+        "$(value "$log" own registration)" "$(total "$log" '| test result: .* \([0-9]*\) passed')" \
         "${aborts:--}" "$(value "$log" plain violations)" \
         "$(total "$log" '| rcu-torture: .*reads=\([0-9]*\)')" \
         "$(total "$log" '| rcu-torture: .*grace_periods=\([0-9]*\)')" \

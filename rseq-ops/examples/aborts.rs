@@ -190,9 +190,14 @@ fn main() -> ExitCode {
     let (seconds, iterations) = (number(2), number(20_000));
     let plain = arguments.next().is_some_and(|word| word == "plain");
     let process = rseq_ops::process();
+    let features = rseq_ops::features();
     println!(
-        "rseq: owner={:?} feature_size={} concurrency_ids={}",
-        process.owner, process.feature_size, process.concurrency_ids
+        "rseq: owner={:?} feature_size={} concurrency_ids={} kernel_size={} alignment={}",
+        process.owner,
+        process.feature_size,
+        process.concurrency_ids,
+        features.kernel_size,
+        features.alignment
     );
     if rseq_ops::current_thread().is_none() || membarrier::register().is_err() {
         println!("no restartable sequences here");

@@ -27,6 +27,7 @@ fn main() {
         start.elapsed().as_nanos() as f64 / f64::from(CALLS)
     }
 
+    println!("sequences in this build: {}", rseq_ops::features::SEQUENCES);
     println!("{:#?}", rseq_ops::features());
     println!(
         "CPU {}, concurrency id {:?}, node {:?}\n",

@@ -37,7 +37,7 @@
 //! | [`Budget`], [`Runner`] | how much may wait, and who does the work |
 //! | [`stall`], [`Stats`] | what a grace period waits for; what a domain has counted |
 //! | [`Domain`] | a set of sections and grace periods of its own |
-//! | [`docs`] | coming from `arc-swap`; what is promised, and how it is tested |
+//! | [`docs`] | coming from `arc-swap`; what is promised, and how it is tested; your own tests under sanitizers |
 //!
 //! # How readers are counted
 //! Per CPU, not per thread: a section bumps a counter of the CPU it runs on inside a *restartable

@@ -39,7 +39,7 @@ const CALLBACKS: usize = 2000;
 const SHARED: usize = CALLBACKS / 126 * 3 + 20;
 
 #[test]
-fn callbacks_of_three_words_allocate_nothing_of_their_own() {
+fn callbacks_of_24_bytes_allocate_nothing_of_their_own() {
     // Nobody else's work on this thread.
     let domain = Domain::new().run_by(Runner::Caller);
     domain.barrier();
@@ -52,14 +52,14 @@ fn callbacks_of_three_words_allocate_nothing_of_their_own() {
     assert!(count <= SHARED, "{count} for `defer_drop` of boxes");
     let count = allocations(|| {
         for number in 0..CALLBACKS {
-            let captured = [number; 3];
+            let captured = [number as u64; 3];
             domain.call(move || assert!(captured[0] == captured[2]));
         }
     });
     assert!(count <= SHARED, "{count} for `call`");
     let count = allocations(|| {
         for number in 0..CALLBACKS {
-            let captured = [number; 4];
+            let captured = [number as u64; 4];
             domain.call(move || assert_eq!(captured[0], captured[3]));
         }
     });

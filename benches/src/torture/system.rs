@@ -154,6 +154,8 @@ impl Filter {
             0xC000_003E
         } else if cfg!(target_arch = "aarch64") {
             0xC000_00B7
+        } else if cfg!(target_arch = "x86") {
+            0x4000_0003
         } else {
             0xC000_00F3
         };

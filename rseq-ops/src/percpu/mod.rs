@@ -7,7 +7,7 @@
 //! | [`Counter`] | additions without atomics | a sum |
 //! | [`Stack`] | an intrusive list | takes all, by a flip and a membarrier |
 //! | `Pool` (feature `alloc`) | a cache before the global allocator | gives back, in the same way |
-//! | [`Ring`] | records of any length | one consumer |
+//! | `Ring` (64-bit processors) | records of any length | one consumer |
 //!
 //! All of them work without restartable sequences too, with atomics on words of their own, slower.
 

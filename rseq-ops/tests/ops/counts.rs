@@ -141,6 +141,7 @@ fn a_word_that_is_not_as_expected_changes_nothing() {
     );
 }
 
+#[cfg(sequences)]
 #[test]
 fn with_an_inert_handle_everything_aborts() {
     let Some(inert) = current_thread().map(rseq_ops::Handle::inert) else {

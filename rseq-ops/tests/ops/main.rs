@@ -4,9 +4,12 @@
 
 mod copies;
 mod counts;
+#[cfg(sequences)]
+mod kinds;
 mod own_registration;
 #[cfg(sequences)]
 mod owners;
+#[cfg(sequences)]
 mod single_step;
 
 use std::ffi::OsStr;

@@ -7,6 +7,8 @@ use crate::machine::Record;
 
 /// Words of data.
 const WORDS: usize = 3;
+// Records hold addresses, and boxes of what they cannot hold.
+const _: () = assert!(align_of::<Record>() >= align_of::<usize>());
 
 /// What all callbacks of one type have in common.
 #[derive(Debug)]
@@ -28,7 +30,9 @@ pub(crate) struct Callback(Record);
 struct KindOf<F, T>(F, T);
 
 impl<F: FnOnce(), T> KindOf<F, T> {
-    const INLINE: bool = size_of::<F>() <= WORDS * 8 && align_of::<F>() <= 8;
+    /// What is aligned more than records are goes into a box: on 32-bit x86 records are aligned to
+    /// 4, and there are closures of 8.
+    const INLINE: bool = size_of::<F>() <= WORDS * 8 && align_of::<F>() <= align_of::<Record>();
     const BYTES: usize =
         size_of::<Record>() + size_of::<T>() + if Self::INLINE { 0 } else { size_of::<F>() };
     const CALL: Kind = Kind {
@@ -59,7 +63,7 @@ impl<F: FnOnce(), T> KindOf<F, T> {
     fn record(kind: &'static Kind, f: F) -> Callback {
         let mut record: Record = [MaybeUninit::uninit(); 4];
         // SAFETY: the first word has room for an address, the other three for `F` if it is to
-        // be there, else for a box; both are aligned to a word.
+        // be there, else for a box; each word is aligned as a record, which is enough for either.
         unsafe {
             let words = (&raw mut record).cast::<MaybeUninit<u64>>();
             words.cast::<&'static Kind>().write(kind);
@@ -125,7 +129,7 @@ impl Callback {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
     #[test]
     fn closures_of_every_size_run_once_with_what_they_captured() {
@@ -158,6 +162,39 @@ mod tests {
             assert_eq!(value.0, 1);
         })
         .run();
+    }
+
+    #[test]
+    fn closures_are_aligned_wherever_a_record_may_lie() {
+        /// A closure that captures this, in records at every place that their type allows.
+        fn check<T: Send + 'static>(value: fn() -> T) {
+            #[repr(align(64))]
+            struct Room([MaybeUninit<u8>; 64 + size_of::<Callback>()]);
+            let mut room = Room([MaybeUninit::uninit(); 64 + size_of::<Callback>()]);
+            for place in (0..64).step_by(align_of::<Callback>()) {
+                let captured = value();
+                let callback = Callback::call(move || {
+                    assert!((&raw const captured).is_aligned(), "at {place}");
+                });
+                // SAFETY: there is room, at this alignment; it runs once, where it lies, as
+                // `Callback::run` does.
+                unsafe {
+                    let there = (&raw mut room.0).byte_add(place).cast::<Callback>();
+                    there.write(callback);
+                    ((*there).kind().run)(there.cast::<MaybeUninit<u64>>().add(1));
+                }
+            }
+        }
+        #[repr(align(8))]
+        struct Eight(u8);
+        #[repr(align(16))]
+        struct Sixteen(u8);
+        check(|| 1u8);
+        check(|| 1u64);
+        // Aligned to 8 where `u64` is not, too: 32-bit x86.
+        check(|| AtomicU64::new(1));
+        check(|| Eight(1));
+        check(|| Sixteen(1));
     }
 
     #[test]

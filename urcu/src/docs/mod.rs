@@ -2,3 +2,4 @@
 
 pub mod arc_swap;
 pub mod reliability;
+pub mod sanitizers;

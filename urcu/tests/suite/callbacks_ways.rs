@@ -343,6 +343,10 @@ fn a_barrier_at_the_end_leaves_nothing_behind() {
         .arg(honest.get_program())
         .args(honest.get_args());
     let (code, output) = run(&mut command, Duration::from_secs(120));
+    // For 32-bit programs it needs symbols of their C library.
+    if output.contains("valgrind:  Fatal error at startup") {
+        return skip("valgrind cannot run this program here");
+    }
     assert_eq!(code, Some(0), "{output}");
     assert!(output.contains("1 passed"), "{output}");
     assert!(

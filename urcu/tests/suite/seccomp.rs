@@ -12,8 +12,10 @@ const ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
     0xC000_00B7
 } else if cfg!(target_arch = "riscv64") {
     0xC000_00F3
+} else if cfg!(target_arch = "x86") {
+    0x4000_0003
 } else {
-    0
+    panic!("the number of this processor is missing here: nothing would be refused")
 };
 
 /// The numbers of `linux/filter.h`.
