@@ -186,9 +186,9 @@ mod tests {
             }
         }
         #[repr(align(8))]
-        struct Eight(u8);
+        struct Eight(#[expect(dead_code, reason = "gives it a size")] u8);
         #[repr(align(16))]
-        struct Sixteen(u8);
+        struct Sixteen(#[expect(dead_code, reason = "gives it a size")] u8);
         check(|| 1u8);
         check(|| 1u64);
         // Aligned to 8 where `u64` is not, too: 32-bit x86.
