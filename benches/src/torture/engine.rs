@@ -4,6 +4,10 @@
 //! Everything here lives until the process ends, so threads need not be scoped, callbacks can
 //! refer to it, and what was broken on purpose cannot dangle.
 
+mod monitor;
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -21,11 +25,10 @@ use urcu::{Domain, Stats};
 
 use super::breaks::{self, Break};
 use super::faults::{Faults, InHandlers};
-use super::patience::Patience;
 use super::random::Random;
 use super::report::{Counts, Message, Outcome};
 use super::versions::{Fault, Place};
-use super::{Scenario, delays, poison, system};
+use super::{Scenario, poison};
 use crate::machine;
 
 /// What a run is told.
@@ -124,25 +127,7 @@ impl Run {
         }
         // Grace periods that take too long are this program's to notice.
         urcu::stall::set_timeout(Duration::MAX);
-        let run: &'static Run = Box::leak(Box::new(Run {
-            settings,
-            name: scenario.name,
-            start: Instant::now(),
-            over: AtomicBool::new(false),
-            stalled: AtomicBool::new(false),
-            counters: Mutex::default(),
-            domains: Mutex::default(),
-            places: Mutex::default(),
-            more: Mutex::default(),
-            told: AtomicBool::new(false),
-            process: std::process::id(),
-            faults: Mutex::default(),
-            in_handlers: InHandlers::default(),
-            notes: Mutex::default(),
-            tallies: Mutex::default(),
-            threads: Mutex::default(),
-            started: AtomicU32::new(0),
-        }));
+        let run = Run::leak(scenario.name, settings);
         // Anywhere: the library goes on after a panic of a callback or on a thread of its own. Here it
         // is an error.
         std::panic::set_hook(Box::new(|panic| run.panicked(panic)));
@@ -163,6 +148,28 @@ impl Run {
             }
         }
         run.outcome(skipped)
+    }
+
+    fn leak(name: &'static str, settings: Settings) -> &'static Run {
+        Box::leak(Box::new(Run {
+            settings,
+            name,
+            start: Instant::now(),
+            over: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
+            counters: Mutex::default(),
+            domains: Mutex::default(),
+            places: Mutex::default(),
+            more: Mutex::default(),
+            told: AtomicBool::new(false),
+            process: std::process::id(),
+            faults: Mutex::default(),
+            in_handlers: InHandlers::default(),
+            notes: Mutex::default(),
+            tallies: Mutex::default(),
+            threads: Mutex::default(),
+            started: AtomicU32::new(0),
+        }))
     }
 
     /// In the end: all that was retired is reclaimed, and something was verified at all.
@@ -393,60 +400,6 @@ impl Run {
             notes,
             skipped,
         }
-    }
-
-    /// Says how it goes, ends the run in time, and notices if nothing goes any more.
-    fn monitor(&'static self, chaos: bool) {
-        const TURN: Duration = Duration::from_millis(10);
-        let mut random = Random::new(self.settings.seed, u64::MAX);
-        let mut patience = Patience::new(self.settings.patience(), TURN * 20);
-        let mut updates = 0;
-        let mut ended = false;
-        for turn in 0u64.. {
-            std::thread::sleep(TURN);
-            let elapsed = self.elapsed();
-            if !ended && (self.over() || elapsed >= self.length()) {
-                self.over.store(true, SeqCst);
-                delays::none();
-                ended = true;
-                patience.renew();
-            } else if chaos && !ended {
-                delays::now_and_then(elapsed, &mut random);
-            }
-            if turn % 10 != 0 {
-                continue;
-            }
-            let counts = self.counts();
-            if !ended && (counts.updates != updates || self.stalled.load(SeqCst)) {
-                updates = counts.updates;
-                patience.renew();
-            }
-            if patience.is_over() {
-                return self.give_up(ended);
-            }
-            if !Message::Tick(counts).send() {
-                self.over.store(true, SeqCst); // Nobody listens any more.
-            }
-        }
-    }
-
-    /// Ends the process: threads that hang cannot be ended.
-    fn give_up(&self, ended: bool) {
-        if self.told.swap(true, SeqCst) {
-            return; // It is about to end by itself.
-        }
-        let what = if ended {
-            "the scenario does not end"
-        } else {
-            "no grace period has ended"
-        };
-        self.fault(
-            "monitor",
-            format!("{what}, for {:?}", self.settings.patience()),
-        );
-        self.note("threads: ".to_owned() + &system::threads("self").join("; "));
-        Message::Done(self.outcome(None)).send();
-        std::process::exit(1);
     }
 }
 

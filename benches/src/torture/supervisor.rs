@@ -1,4 +1,4 @@
-//! The parent: starts a process for each scenario, [follows](super::follow) it, and puts back what
+//! The parent: starts a process for each scenario, follows it, and puts back what
 //! that may have left behind.
 
 use std::process::{Command, Stdio};
