@@ -96,10 +96,8 @@ fn no_descriptor_is_needed_to_know_the_cpus() {
         );
         let found = possible_cpus();
         // SAFETY: as above.
-        assert_eq!(
-            unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const before) },
-            0
-        );
+        let restored = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const before) };
+        assert_eq!(restored, 0);
         assert!(found > *allowed().last().unwrap());
         let folder = |cpu: usize| format!("/sys/devices/system/cpu/cpu{cpu}");
         let folders = (0..).take_while(|cpu| std::fs::exists(folder(*cpu)).unwrap());

@@ -45,7 +45,9 @@
 //! thread: threads need no registration, guards are `Send`, and a grace period costs the same with
 //! ten threads or ten thousand. Where the kernel has no restartable sequences (before Linux 5.10,
 //! other systems, under valgrind or a strict seccomp filter), readers use atomics and all else is
-//! the same. See `readers.rs` and `grace_period.rs`, about two screens each.
+//! the same: [`reader_mode`] says what is in force and why. So does a single thread without a
+//! registration, whoever ended it, and a CPU that this process was not told of. See `readers.rs` and
+//! `grace_period.rs`, about two screens each.
 //!
 //! # What is not promised
 //! * `synchronize` and `barrier` inside a read-side section of the same domain wait for ever. [`stall`]
@@ -57,6 +59,9 @@
 //!   parent had queued runs in the parent alone. A `vfork` child must do none of this. What holds
 //!   after a fork in a signal handler is said [here](docs::reliability#in-a-forked-child).
 //! * Memory shared between processes is not covered.
+//! * Nobody but the kernel may write into libc's `struct rseq`, and no signal handler may *register* a
+//!   thread that has no registration by calling `rseq(2)` itself: the section or snapshot that it
+//!   interrupts would go on unprotected. (Ending a registration is harmless.)
 //! * A shared object with this library inside can be loaded at any time, and stays loaded, by glibc
 //!   (`rseq_ops`, "In shared objects"). With musl's `dlopen` this was not tried. With `stall-trace`, and in builds with debug assertions,
 //!   the first section of a thread in such an object should not be in a signal handler: it uses

@@ -10,26 +10,26 @@ const SHIFT: u32 = 16;
 
 // Expected: add_through 1 0
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn add_through(handle: Handle, source: *const usize) -> usize {
+pub unsafe fn add_through(handle: Handle, source: *const usize) -> usize {
     unsafe { ops::add_through::<SHIFT>(handle, source).map_or(0, |(pointer, _)| pointer.get()) }
 }
 
 // Expected: sub_if_current 0 1
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sub_if_current(handle: Handle, source: *const usize, word: usize) -> u8 {
+pub unsafe fn sub_if_current(handle: Handle, source: *const usize, word: usize) -> u8 {
     unsafe { ops::sub_if_current::<SHIFT>(handle, source, word, 1) as u8 }
 }
 
 // Expected: add 0 1
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn add(handle: Handle, base: usize) -> u8 {
+pub unsafe fn add(handle: Handle, base: usize) -> u8 {
     unsafe { ops::add::<SHIFT>(handle, base, -1) as u8 }
 }
 
 macro_rules! copies {
     ($($name:ident $size:literal)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(handle: Handle, source: *const *const u8, to: *mut u8) -> u8 {
+        pub unsafe fn $name(handle: Handle, source: *const *const u8, to: *mut u8) -> u8 {
             unsafe { ops::copy_through(handle, source, to, $size) as u8 }
         }
     )*};
@@ -44,25 +44,21 @@ copies!(copy_1 1 copy_2 2 copy_4 4 copy_8 8 copy_64 64 copy_200 200);
 
 // Expected: append_through 1 0
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn append_through(
-    handle: Handle,
-    source: *const usize,
-    record: *const Record,
-) -> bool {
+pub unsafe fn append_through(handle: Handle, source: *const usize, record: *const Record) -> bool {
     let appended = unsafe { ops::append_through::<SHIFT, 32, 4096>(handle, source, record) };
     appended == ops::Appended::Aborted
 }
 
 // Expected: replace_through 1 0
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn replace_through(handle: Handle, source: *const usize, new: usize) -> u8 {
+pub unsafe fn replace_through(handle: Handle, source: *const usize, new: usize) -> u8 {
     unsafe { ops::replace_through::<SHIFT, 32>(handle, source, 0, new) as u8 }
 }
 
 macro_rules! by_index {
     ($($name:ident $commit:ident: $operation:expr;)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(handle: Handle, index: u32, word: *mut usize) -> bool {
+        pub unsafe fn $name(handle: Handle, index: u32, word: *mut usize) -> bool {
             let operation: unsafe fn(Handle, u32, *mut usize, $commit) -> bool = $operation;
             unsafe { operation(handle, index, word, $commit) }
         }
