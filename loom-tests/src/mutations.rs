@@ -154,6 +154,8 @@ pub const MUTANTS: &[Mutant] = &[
         GRACE_PERIOD: "«progress.old.store(old, Ordering::Relaxed);»\n        }\n        if old & RESTART_DUE" => "progress.old.store(old & !RESTART_DUE, Ordering::Relaxed);"),
     source!("D", "relaxed in the atomic end", "a_bystander_of_atomics_sees_that_it_is_over",
         READERS: "machine::shared(word, machine::stripe()).fetch_sub(1, «Ordering::Release»)" => "Ordering::Relaxed"),
+    source!("D", "a sequence ends a section that has no handle", "atomics_only",
+        READERS: "if «token.handle.cs == 0» {" => "false"),
     source!("E", "relaxed for sequences", "a_bystander_sees_that_it_is_over",
         READERS: "machine::net(old, slot).load(«Ordering::Acquire»)" => "Ordering::Relaxed"),
     source!("E", "relaxed for atomics", "a_bystander_of_atomics_sees_that_it_is_over",

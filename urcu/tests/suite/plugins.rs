@@ -71,7 +71,7 @@ fn assert_child_passes_with_plugin(test: &str) {
     };
     for tunables in ["", "glibc.pthread.rseq=0"] {
         let mut command = child(test);
-        command.env(PLUGIN, &plugin).env("GLIBC_TUNABLES", tunables);
+        command.env(PLUGIN, plugin).env("GLIBC_TUNABLES", tunables);
         let (code, output) = run(&mut command, Duration::from_secs(60));
         assert!(
             code == Some(0) && output.contains("1 passed"),
