@@ -110,12 +110,17 @@ impl State {
     #[cold]
     #[inline(never)]
     fn make_tasks(&self, settings: Settings, root: &Root) -> &Arc<Tasks> {
-        if !self.grace_periods.readers.is_set_up() {
-            self.set_up();
-        }
-        self.set_name(&settings);
-        // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
-        let make = || unsafe { Tasks::new(self, settings) };
+        let make = || {
+            // First: should a handler fork meanwhile, what is made is not the child's, whatever of
+            // the following is.
+            let incarnation = fork::incarnation();
+            if !self.grace_periods.readers.is_set_up() {
+                self.set_up();
+            }
+            self.set_name(&settings);
+            // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
+            unsafe { Tasks::new(self, settings, incarnation) }
+        };
         let tasks = self.tasks.get_or_make(|tasks| tasks.is_ours(), make);
         root.store(ptr::from_ref(tasks).cast_mut(), Ordering::Relaxed);
         tasks

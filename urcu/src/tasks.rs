@@ -55,13 +55,11 @@ pub(crate) enum Turn {
 }
 
 impl Tasks {
-    /// For a domain whose readers are set up.
+    /// For a domain whose readers have been set up since it was asked which process this is.
     ///
     /// # Safety
     /// [`Tasks::close`] is called before the state goes.
-    pub(crate) unsafe fn new(state: &State, settings: Settings) -> Arc<Tasks> {
-        // First: should a handler fork meanwhile, what follows is of the child, and this is not.
-        let incarnation = fork::incarnation();
+    pub(crate) unsafe fn new(state: &State, settings: Settings, incarnation: u64) -> Arc<Tasks> {
         Arc::new(Tasks {
             settings,
             incarnation,

@@ -236,8 +236,11 @@ fn child_with_sites_in_order() {
     }
 }
 
+/// A way to wait, with a name.
+type Wait = (&'static str, fn(&'static Domain));
+
 /// Whatever waits for a grace period of a domain.
-fn waits() -> [(&'static str, fn(&'static Domain)); 7] {
+fn waits() -> [Wait; 7] {
     [
         ("synchronize", Domain::synchronize),
         ("a cookie", |domain| domain.start_poll().wait()),
@@ -310,7 +313,8 @@ fn child_whose_hook_drops() {
     let own = || Domain::new().run_by(urcu::Runner::OwnThread);
     let caller = || Domain::new().run_by(urcu::Runner::Caller);
     // By the background thread, by one of its own, by who polls, by who waits.
-    let cases: [(fn() -> Domain, fn(urcu::GracePeriod)); 4] = [
+    type Case = (fn() -> Domain, fn(urcu::GracePeriod));
+    let cases: [Case; 4] = [
         (Domain::new, drop),
         (own, drop),
         (caller, |grace_period| {
