@@ -27,7 +27,10 @@ fn main() {
         start.elapsed().as_nanos() as f64 / f64::from(CALLS)
     }
 
-    println!("sequences in this build: {}", rseq_ops::features::SEQUENCES);
+    println!(
+        "sequences in this build: {}",
+        rseq_ops::registration::SUPPORTED
+    );
     println!("{:#?}", rseq_ops::features());
     println!(
         "CPU {}, concurrency id {:?}, node {:?}\n",

@@ -40,18 +40,6 @@ pub struct Features {
     pub membarrier: Commands,
 }
 
-/// Whether this build has restartable sequences at all; whether this process can use them is
-/// [`Process::owner`](crate::Process::owner)'s to say. It has none for processors and systems without
-/// them, under Miri, ThreadSanitizer and MemorySanitizer, which do not see what a sequence loads and
-/// stores, and with the feature `portable`.
-///
-/// ```
-/// use rseq_ops::{Owner, features, process};
-///
-/// assert!(features::SEQUENCES || process().owner == Owner::Nobody);
-/// ```
-pub const SEQUENCES: bool = cfg!(sequences);
-
 /// The commands of `membarrier(2)` that the kernel knows, a bit set of [`abi`]'s `MEMBARRIER_*`;
 /// empty where the call is missing or denied.
 ///

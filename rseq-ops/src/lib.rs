@@ -20,7 +20,7 @@
 //! Sequences exist for Linux on x86-64, AArch64 and RISC-V 64. Everywhere else, under Miri,
 //! ThreadSanitizer and MemorySanitizer, and with the feature `portable`, the crate builds,
 //! [`registration::current_thread`] answers `None`, and callers take their fallback: atomics.
-//! [`features::SEQUENCES`] says which it is.
+//! [`registration::SUPPORTED`] says which it is.
 //!
 //! # In shared objects
 //! Any number of plugins can have this crate inside, and so can a program with several versions or

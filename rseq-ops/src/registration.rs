@@ -201,7 +201,8 @@ impl Handle {
 const _: () = assert!(Handle::CPU == -4 && Handle::CONCURRENCY_ID == 16);
 
 /// Whether this build has restartable sequences: they are written for Linux on x86-64, AArch64 and
-/// RISC-V 64, and left out under Miri and with the feature `portable`.
+/// RISC-V 64, and left out under Miri, ThreadSanitizer and MemorySanitizer, and with the feature
+/// `portable`.
 ///
 /// ```
 /// use rseq_ops::{Owner, process, registration};

@@ -51,7 +51,7 @@ use queue::{Batch, Which};
 const ATTEMPTS: u32 = 16;
 
 /// What makes a grace period worth its while before its time has come: callbacks, and bytes.
-const WORTH: (usize, usize) = (8192, 1 << 20);
+const WORTH: (usize, u64) = (8192, 1 << 20);
 
 /// How long callbacks wait for others, so that a grace period serves them all.
 const PACE: Duration = Duration::from_millis(1);
@@ -101,12 +101,12 @@ impl Budget {
     }
 
     /// Whether it is time to wait.
-    fn is_exceeded(&self, (count, bytes): (u64, usize)) -> bool {
-        count >= self.count - self.count / 8 || bytes >= self.bytes - self.bytes / 8
+    fn is_exceeded(&self, (count, bytes): (u64, u64)) -> bool {
+        count >= self.count - self.count / 8 || bytes >= (self.bytes - self.bytes / 8) as u64
     }
 
-    fn is_a_quarter_used(&self, (count, bytes): (u64, usize)) -> bool {
-        count >= self.count / 4 || bytes >= self.bytes / 4
+    fn is_a_quarter_used(&self, (count, bytes): (u64, u64)) -> bool {
+        count >= self.count / 4 || bytes >= (self.bytes / 4) as u64
     }
 }
 

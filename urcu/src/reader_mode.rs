@@ -27,8 +27,8 @@ pub enum ReaderMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AtomicsReason {
-    /// This build has no restartable sequences: for its processor or system, under Miri, or with
-    /// the feature `portable`.
+    /// This build has no restartable sequences: for its processor or system, under Miri,
+    /// ThreadSanitizer or MemorySanitizer, or with the feature `portable`.
     NotBuilt,
     /// No thread can be registered: the kernel is without `rseq(2)`, or a filter refuses it.
     NotRegistered,

@@ -52,11 +52,12 @@ struct Counts {
     sealed: AtomicU64,
     run: AtomicU64,
     peak: AtomicU64,
-    /// What the sealed ones hold that have not run. Bytes.
-    bytes: AtomicUsize,
+    /// What the sealed ones hold that have not run. Bytes; 64 bits of them everywhere, because many
+    /// may hold one value (an `Arc`), and each counts it.
+    bytes: AtomicU64,
     /// Sealed since somebody last began a grace period for them.
     fresh: AtomicUsize,
-    fresh_bytes: AtomicUsize,
+    fresh_bytes: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -81,7 +82,7 @@ struct Sealed {
     chunk: Chunk,
     length: usize,
     taken: usize,
-    bytes: usize,
+    bytes: u64,
     round: u64,
     ticket: u64,
 }
@@ -98,7 +99,7 @@ pub(super) struct Batch {
     part: Part,
     /// Of the whole chunk.
     length: usize,
-    bytes: usize,
+    bytes: u64,
     ticket: Ticket,
 }
 
@@ -184,7 +185,7 @@ impl Queue {
     fn seal_in(&self, inner: &mut Inner, chunk: Chunk, length: usize, round: u64, ticket: u64) {
         // SAFETY: the first `length` places were filled, and nobody has taken from them.
         let bytes = (0..length)
-            .map(|number| unsafe { chunk.peek(number) }.bytes())
+            .map(|number| unsafe { chunk.peek(number) }.bytes() as u64)
             .sum();
         chunk.seal(length);
         inner.waiting.push_back(Sealed {
@@ -341,7 +342,7 @@ impl Queue {
     }
 
     /// What the sealed callbacks hold that have not run: how many they are, and bytes.
-    pub(super) fn held(&self) -> (u64, usize) {
+    pub(super) fn held(&self) -> (u64, u64) {
         // Run first: it is never more than what was sealed before.
         let run = self.counts.run.load(Relaxed);
         (
@@ -351,7 +352,7 @@ impl Queue {
     }
 
     /// What was sealed since the last call that answered true: whether it is worth a grace period.
-    pub(super) fn is_worth_a_grace_period(&self, count: usize, bytes: usize) -> bool {
+    pub(super) fn is_worth_a_grace_period(&self, count: usize, bytes: u64) -> bool {
         let worth = self.counts.fresh.load(Relaxed) >= count
             || self.counts.fresh_bytes.load(Relaxed) >= bytes;
         if worth {

@@ -33,8 +33,10 @@ impl<F: FnOnce(), T> KindOf<F, T> {
     /// What is aligned more than records are goes into a box: on 32-bit x86 records are aligned to
     /// 4, and there are closures of 8.
     const INLINE: bool = size_of::<F>() <= WORDS * 8 && align_of::<F>() <= align_of::<Record>();
-    const BYTES: usize =
-        size_of::<Record>() + size_of::<T>() + if Self::INLINE { 0 } else { size_of::<F>() };
+    /// On 32 bits both could be nearly half of what there is.
+    const BYTES: usize = size_of::<Record>()
+        .saturating_add(size_of::<T>())
+        .saturating_add(if Self::INLINE { 0 } else { size_of::<F>() });
     const CALL: Kind = Kind {
         run: Self::run,
         bytes: Self::BYTES,

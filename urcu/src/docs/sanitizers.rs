@@ -3,8 +3,7 @@
 //! Readers are counted in restartable sequences, which are assembly, and writers call
 //! `membarrier(2)`. Some tools see neither. With those the library counts its readers by atomics, as on
 //! a processor without sequences: what is tested is then your program, with the same promises kept
-//! by slower means. [`rseq_ops::features::SEQUENCES`] says whether a build has sequences, and
-//! [`rseq_ops::process`] whether the process uses them (its owner is `Nobody` where it does not):
+//! by slower means. [`reader_mode`](crate::reader_mode()) says which it is, and why:
 //!
 //! | tool | what to set | readers | what it finds |
 //! |---|---|---|---|
@@ -17,10 +16,9 @@
 //! | rr, gdb | nothing | sequences, each attempt of which single-stepping aborts | |
 //! | loom, shuttle | a cell of your own in the place of this one | none | orders of events that tests do not meet |
 //!
-//! Tried for this page, by the library's own suites or by a small program with a use after its guard,
-//! which each of them must find: AddressSanitizer, LeakSanitizer, ThreadSanitizer, MemorySanitizer,
-//! valgrind 3.19, gdb 13. Miri and rr were not at hand: what is said of them follows from how they
-//! work.
+//! The library's own suites run under AddressSanitizer, LeakSanitizer, ThreadSanitizer, MemorySanitizer
+//! (`.ci/sanitizers`), valgrind 3.19 and gdb 13 (`.ci/test`). Miri and rr were not at hand: what is said
+//! of them follows from how they work.
 //!
 //! # AddressSanitizer
 //! ```sh

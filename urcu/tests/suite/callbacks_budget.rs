@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use urcu::{Budget, Domain, Rcu, Runner};
+use urcu::{Budget, Domain, Rcu, RcuArc, Runner};
 
 use crate::support::{SetOnDrop, assert_child_passes, deadline, length, storm};
 
@@ -162,6 +162,27 @@ fn try_call_refuses_what_is_beyond_the_budget() {
 }
 
 /// Others may fill the budget between its look and the queue.
+/// One value in many versions is counted with each, which may be more than there are addresses.
+#[test]
+fn what_many_versions_hold_is_counted_beyond_4_gib() {
+    const BYTES: usize = 256 << 20;
+    let _deadline = deadline("what_many_versions_hold_is_counted_beyond_4_gib");
+    let budget = Budget::new(1 << 20, 16 << 20).patience(Duration::ZERO);
+    let domain = Domain::new().run_by(Runner::Caller).with_budget(budget);
+    // Zeroes that nobody touches take no memory.
+    // SAFETY: zeroes are such an array.
+    let value = unsafe { Arc::<[u8; BYTES]>::new_zeroed().assume_init() };
+    let cell = RcuArc::new_in(Arc::clone(&value), &domain);
+    let guard = domain.read_lock();
+    assert!(domain.try_call(|| ()).is_ok());
+    // On 32 bits their sum is 0 again, and some.
+    for _ in 0..(1 << 32) / BYTES as u64 {
+        cell.store(Arc::clone(&value));
+    }
+    assert!(domain.try_call(|| ()).is_err());
+    drop(guard);
+}
+
 #[test]
 fn try_call_never_waits() {
     let _deadline = deadline("try_call_never_waits");

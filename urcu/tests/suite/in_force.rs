@@ -3,7 +3,7 @@
 use std::env;
 
 use rseq_ops::Owner;
-use rseq_ops::features::SEQUENCES;
+use rseq_ops::registration::SUPPORTED;
 
 /// Set by `environments`: the expected [`Owner`], and `yes` or `no`.
 pub(crate) const OWNER: &str = "URCU_TEST_EXPECT";
@@ -15,7 +15,7 @@ fn the_owner_of_rseq_is_the_expected_one() {
     println!("owner {owner}, {:?}", rseq_ops::process());
     match env::var(OWNER) {
         Ok(expected) => assert_eq!(owner, expected),
-        Err(_) if !SEQUENCES => assert_eq!(owner, format!("{:?}", Owner::Nobody)),
+        Err(_) if !SUPPORTED => assert_eq!(owner, format!("{:?}", Owner::Nobody)),
         Err(_) => {}
     }
 }
