@@ -47,6 +47,7 @@ pub struct Edit {
 /// The sources that are compiled here.
 pub const FILES: &[&str] = &[
     CALLBACKS,
+    "callbacks/budget.rs",
     CHUNK,
     DRAIN,
     "callbacks/job.rs",

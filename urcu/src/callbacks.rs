@@ -13,10 +13,15 @@
 //! value, and what is left when nobody retires any more, are the worker's; and callers of
 //! `barrier`, and whoever drops the domain, take part. Nobody holds a lock of ours meanwhile.
 //!
+//! Whoever queues a callback of the other kind ([`Domain::call`]) may hold locks of the program's, and
+//! does not expect that anything runs: such a thread drops nothing, leads no grace period (which
+//! might wake futures and report stalls), and waits for room at most.
+//!
 //! # Pace
 //! A grace period interrupts all CPUs that run this process, so one serves thousands of
 //! callbacks, or a good many bytes, or whatever came within a millisecond.
 
+mod budget;
 mod chunk;
 mod drain;
 mod job;
@@ -24,6 +29,8 @@ mod queue;
 mod record;
 mod sealing;
 
+pub use budget::Budget;
+pub(crate) use budget::{Limits, SharedBudget};
 pub(crate) use drain::{barrier, finish, run_now};
 pub use job::{Executor, Job, Runner};
 pub(crate) use queue::Queue;
@@ -42,8 +49,8 @@ use crate::fork;
 use crate::hook::Hook;
 use crate::machine::Watch;
 use crate::machine::{self, Appended, Instant, SOME, catch_unwind};
+use crate::stats::Stats;
 use crate::tasks::Tasks;
-use crate::trace;
 use chunk::Chunk;
 use queue::{Batch, Which};
 
@@ -58,63 +65,6 @@ const PACE: Duration = Duration::from_millis(1);
 
 /// More callbacks in that time are a load under which threads that retire do most of the work.
 const HEAVY: u64 = 2000;
-
-/// How much may wait for grace periods in one domain, and what happens then.
-///
-/// Past a quarter of it grace periods are expedited. Past seven eighths, whoever queues one more
-/// waits until there is room, `patience` at most; then the callback is taken in any case, and counted
-/// in [`Stats::callbacks_excess`](crate::Stats::callbacks_excess): it might be a section of the same
-/// thread that has to end first. The last eighth is for those. Callbacks that are queued by
-/// callbacks never wait. [`Domain::try_call`] does not wait and refuses instead.
-///
-/// Only what has been sealed is counted: up to 126 small callbacks on each CPU are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Budget {
-    /// Callbacks.
-    pub count: u64,
-    /// What they hold, as far as their types tell: the values of cells, and what closures capture,
-    /// but not what is behind a `Vec`, or a `Box` that is handed to `defer_drop`. Bytes.
-    pub bytes: usize,
-    /// How long to wait for room. Zero: not at all.
-    pub patience: Duration,
-}
-
-impl Budget {
-    /// A million callbacks, 16 MiB, 10 ms. What an allocator makes of it may be twice as much.
-    pub const DEFAULT: Budget = Budget::new(1 << 20, 16 << 20);
-
-    /// So many callbacks and bytes, with a patience of 10 ms.
-    pub const fn new(count: u64, bytes: usize) -> Self {
-        Budget {
-            count,
-            bytes,
-            patience: Duration::from_millis(10),
-        }
-    }
-
-    /// The same with another patience.
-    #[must_use]
-    pub const fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// Whether it is time to wait.
-    fn is_exceeded(&self, (count, bytes): (u64, u64)) -> bool {
-        count >= self.count - self.count / 8 || bytes >= (self.bytes - self.bytes / 8) as u64
-    }
-
-    fn is_a_quarter_used(&self, (count, bytes): (u64, u64)) -> bool {
-        count >= self.count / 4 || bytes >= (self.bytes / 4) as u64
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Budget::DEFAULT
-    }
-}
 
 /// Callbacks of which this thread is inside of one.
 struct Frame {
@@ -225,10 +175,13 @@ impl Domain {
         if callback.is_large() {
             return self.enqueue_slowly(Appended::Aborted, callback, waits);
         }
+        // Who calls `call` helps nobody: what is dropped may take a lock that it holds. (Asked here, where
+        // the compiler knows the answer.)
+        let helps = callback.drops();
         // SAFETY: a callback's record. Readers that have a handle are set up.
         match unsafe { self.state().grace_periods.readers.append(callback.record()) } {
             Appended::At(end) => {
-                if end.is_multiple_of(SOME * size_of::<Callback>()) {
+                if helps && end.is_multiple_of(SOME * size_of::<Callback>()) {
                     self.help_out();
                 }
             }
@@ -249,11 +202,12 @@ impl Domain {
     fn enqueue_slowly(&self, mut found: Appended, callback: Callback, waits: bool) {
         let (state, tasks) = self.tasks();
         let readers = &state.grace_periods.readers;
+        let helps = callback.drops();
         if readers.has_sequences() && !callback.is_large() {
             for _ in 0..ATTEMPTS {
                 match found {
                     Appended::At(_) => break,
-                    Appended::Full(end) if !tasks.give_chunk(state, end) => break,
+                    Appended::Full(end) if !tasks.give_chunk(state, end, helps) => break,
                     _ => {}
                 }
                 // SAFETY: as in `enqueue`.
@@ -270,23 +224,27 @@ impl Domain {
                 return;
             }
         }
-        tasks.wait_for_room(state, waits);
+        tasks.wait_for_room(state, waits, helps);
+        // The hook for reports may have forked, and this may be the child.
+        let (state, tasks) = self.tasks();
         let join = || tasks.progress.rounds.join();
         let first = tasks.queue().push(machine::cpu(), callback, join);
         if first {
             tasks.schedule();
         }
-        tasks.after_sealing(state);
-        tasks.help();
+        if helps {
+            tasks.after_sealing(state);
+            tasks.help();
+        }
     }
 }
 
 impl Tasks {
     /// Gives the calling CPU an empty chunk in the place of the one that ends at `end`, if any. False
-    /// if there is to be none, because the budget is exceeded.
-    fn give_chunk(self: &Arc<Self>, state: &State, end: usize) -> bool {
+    /// if there is to be none, because the budget is exceeded. Who `helps` begins grace periods.
+    fn give_chunk(self: &Arc<Self>, state: &State, end: usize, helps: bool) -> bool {
         let queue = self.queue();
-        if self.settings.budget.is_exceeded(queue.held()) {
+        if !self.has_room() {
             return false;
         }
         let cpu = machine::cpu();
@@ -310,7 +268,9 @@ impl Tasks {
             // SAFETY: it was in the slot, and this thread has taken it out.
             let (full, length) = unsafe { Chunk::from_end(end) };
             queue.seal(full, length, round, &ticket);
-            self.after_sealing(state);
+            if helps {
+                self.after_sealing(state);
+            }
         } else {
             // The first callback of this CPU since the last grace period.
             queue.installed.store(true, SeqCst);
@@ -336,11 +296,12 @@ impl Tasks {
         });
     }
 
-    /// Begins a grace period if that is worth while.
+    /// Begins a grace period if that is worth while, for a thread that helps: it may wake those who
+    /// await it, and report a stall. (For others the worker begins one, within a [`PACE`].)
     fn after_sealing(self: &Arc<Self>, state: &State) {
         let queue = self.queue();
         let (mut count, mut bytes) = WORTH;
-        if self.settings.budget.is_a_quarter_used(queue.held()) {
+        if self.is_a_quarter_used() {
             (count, bytes) = (1, 1);
         }
         if queue.is_worth_a_grace_period(count, bytes) {
@@ -376,41 +337,6 @@ impl Tasks {
                 run(queue, batch);
             }
         }
-    }
-
-    /// Returns when the budget is not exceeded, or, if this `waits`, after the patience of it.
-    fn wait_for_room(self: &Arc<Self>, state: &State, waits: bool) {
-        let queue = self.queue();
-        let budget = &self.settings.budget;
-        let has_room = || !budget.is_exceeded(queue.held());
-        if has_room() {
-            return;
-        }
-        if waits && !inside_callback() && trace::begun_by_this_thread(state).is_none() {
-            let end = Instant::now().checked_add(budget.patience);
-            // A child that was forked meanwhile does not wait for what its parent holds.
-            while self.is_ours() {
-                self.after_sealing(state);
-                let left = end.map_or(Duration::MAX, |end| {
-                    end.saturating_duration_since(Instant::now())
-                });
-                if left.is_zero() {
-                    break;
-                }
-                queue.wait(left.min(PACE), has_room);
-                if has_room() {
-                    return;
-                }
-                self.schedule();
-            }
-        }
-        queue.excess.fetch_add(1, Relaxed);
-    }
-
-    /// Whether a callback could be queued without exceeding the budget.
-    pub(crate) fn has_room(&self) -> bool {
-        let held = self.queue.get().map_or((0, 0), Queue::held);
-        !self.settings.budget.is_exceeded(held)
     }
 
     /// Whether there are callbacks that have not run, as far as the worker has to know.
@@ -496,16 +422,19 @@ pub(crate) struct Pace {
     heavy: bool,
 }
 
-/// Queued, run, the most that were pending, panicked, taken beyond the budget.
-pub(crate) fn totals(state: &State, tasks: &Tasks) -> Option<[u64; 5]> {
-    let queue = tasks.queue.get()?;
+/// Adds what was counted of callbacks.
+pub(crate) fn count(state: &State, tasks: &Tasks, stats: &mut Stats) {
+    let Some(queue) = tasks.queue.get() else {
+        return;
+    };
     let (sealed, run) = queue.totals();
     let queued = sealed + queue.loose() + state.grace_periods.readers.appended(Chunk::length);
-    Some([
-        queued,
-        run,
-        queue.peak(queued.saturating_sub(run)),
-        queue.panicked.load(Relaxed),
-        queue.excess.load(Relaxed),
-    ])
+    stats.callbacks_queued = queued;
+    stats.callbacks_run = run;
+    stats.callbacks_pending = queued.saturating_sub(run);
+    stats.callbacks_pending_bytes = queue.held().1;
+    stats.callbacks_peak = queue.peak(stats.callbacks_pending);
+    stats.callbacks_panicked = queue.panicked.load(Relaxed);
+    stats.callbacks_held_up = queue.held_up.load(Relaxed);
+    stats.callbacks_excess = queue.excess.load(Relaxed);
 }

@@ -5,7 +5,7 @@ use core::num::NonZeroUsize;
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use crate::callbacks::{self, Budget, Callback, Runner};
+use crate::callbacks::{self, Budget, Callback, Runner, SharedBudget};
 use crate::fork;
 use crate::global;
 use crate::grace_period::GracePeriods;
@@ -100,16 +100,17 @@ impl State {
     }
 
     /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
-    fn tasks(&self, settings: &Settings, root: &Root) -> &Arc<Tasks> {
+    fn tasks(&self, domain: &Domain) -> &Arc<Tasks> {
         match self.existing_tasks() {
             Some(tasks) => tasks,
-            None => self.make_tasks(*settings, root),
+            None => self.make_tasks(domain),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn make_tasks(&self, settings: Settings, root: &Root) -> &Arc<Tasks> {
+    fn make_tasks(&self, domain: &Domain) -> &Arc<Tasks> {
+        let settings = domain.settings;
         let make = || {
             // First: should a handler fork meanwhile, what is made is not the child's, whatever of
             // the following is.
@@ -119,10 +120,12 @@ impl State {
             }
             self.set_name(&settings);
             // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
-            unsafe { Tasks::new(self, settings, incarnation) }
+            unsafe { Tasks::new(self, settings, &domain.budget, incarnation) }
         };
         let tasks = self.tasks.get_or_make(|tasks| tasks.is_ours(), make);
-        root.store(ptr::from_ref(tasks).cast_mut(), Ordering::Relaxed);
+        domain
+            .root
+            .store(ptr::from_ref(tasks).cast_mut(), Ordering::Relaxed);
         tasks
     }
 
@@ -209,6 +212,8 @@ pub struct Domain {
     /// in mappings, and the state lies in one.
     root: Root,
     settings: Settings,
+    /// Here and not with the state: a forked child keeps it.
+    budget: SharedBudget,
 }
 
 /// Orders nothing, and nobody reads it: the models leave it out.
@@ -219,14 +224,12 @@ type Root = core::sync::atomic::AtomicPtr<Arc<Tasks>>;
 pub(crate) struct Settings {
     pub(crate) name: Option<&'static str>,
     pub(crate) runner: Runner,
-    pub(crate) budget: Budget,
 }
 
 impl Settings {
     const DEFAULT: Settings = Settings {
         name: None,
         runner: Runner::Shared,
-        budget: Budget::DEFAULT,
     };
 }
 
@@ -238,6 +241,7 @@ impl Domain {
                 state: AtomicPtr::new(ptr::null_mut()),
                 root: Root::new(ptr::null_mut()),
                 settings: Settings::DEFAULT,
+                budget: SharedBudget::unset(),
             }
         }
     }
@@ -278,7 +282,8 @@ impl Domain {
         self
     }
 
-    /// The same with another [`Budget`] for callbacks that wait for grace periods.
+    /// The same with another [`Budget`] for callbacks that wait for grace periods, whatever the
+    /// environment variable `URCU_BUDGET` says. [`Domain::set_budget`] does so later.
     ///
     /// ```
     /// use urcu::{Budget, Domain};
@@ -286,8 +291,13 @@ impl Domain {
     /// ```
     #[must_use]
     pub const fn with_budget(mut self, budget: Budget) -> Self {
-        self.settings.budget = budget;
+        self.budget = SharedBudget::new(budget);
         self
+    }
+
+    /// What was chosen for this domain, if anything.
+    pub(crate) const fn chosen_budget(&self) -> &SharedBudget {
+        &self.budget
     }
 
     /// The state, made at the first use. No lock and no allocator: the first use may be in a
@@ -372,9 +382,14 @@ impl Domain {
     }
 
     /// Runs `f` after a grace period, on a background thread (or as [`Domain::run_by`] says). The
-    /// caller does not wait, and may be inside a read-side section, unless the domain's [`Budget`]
-    /// is exceeded. Callbacks run in no particular order. A panic in `f` is reported by the panic
+    /// caller does not wait, unless the domain's [`Budget`] is exceeded, and may be inside a read-side
+    /// section. Callbacks run in no particular order. A panic in `f` is reported by the panic
     /// hook and counted, and the others run.
+    ///
+    /// Never runs a callback, a destructor of somebody's or a waker on the calling thread, whatever the
+    /// budget says: locks that those take may be held. (An [`Executor`](crate::Executor) may be handed a
+    /// [`Job`](crate::Job), and the [hook for reports](crate::stall::set_hook) called if the thread has
+    /// to wait for room.)
     ///
     /// The thread starts with the first callback and does not keep the process alive: what is
     /// queued when `main` returns does not run, unless [`Domain::barrier`] is called before. In a
@@ -395,7 +410,8 @@ impl Domain {
         self.enqueue(Callback::call(f), true);
     }
 
-    /// [`Domain::call`], unless the domain's [`Budget`] is exceeded.
+    /// [`Domain::call`], unless the domain's [`Budget`] is exceeded. Never waits, and never runs a
+    /// callback, a destructor of somebody's or a waker on the calling thread.
     ///
     /// # Errors
     /// The closure, which was not queued.
@@ -416,11 +432,19 @@ impl Domain {
         callbacks::run_now(state, tasks, most)
     }
 
-    /// Drops `value` after a grace period: as [`Domain::call`] with a callback that drops it, except
-    /// that the thread that drops it may also be one that hands something over later, perhaps inside
-    /// a read-side section: the drop must not wait for a grace period.
+    /// Drops `value` after a grace period: as [`Domain::call`] with a callback that drops it, except for
+    /// the thread that does it.
+    ///
+    /// **This may run the destructors of other values**, which were retired earlier in the same domain
+    /// (of [`Runner::Shared`]): a thread that retires drops some of those whose time has come. It may
+    /// also end a grace period, and wake those who await it. So do not call it with a lock held that
+    /// such a destructor or waker takes; and because the thread may be inside a read-side section, a
+    /// destructor must not wait for a grace period. Where that cannot be had,
+    /// `call(move || drop(value))` runs no destructor on the caller's thread.
+    ///
+    /// The value is dropped where it lies, on the heap: a large one needs no large stack.
     pub fn defer_drop<T: Send + 'static>(&self, value: T) {
-        self.enqueue(Callback::drop::<_, ()>(move || drop(value)), true);
+        self.enqueue(Callback::value(value), true);
     }
 
     /// Waits until all callbacks queued on this domain before this call have run.
@@ -458,14 +482,7 @@ impl Domain {
             stats.callers = stats.waits.count();
             stats.membarriers = tasks.counts.membarriers.load(Ordering::Relaxed);
             stats.stalls = tasks.counts.stalls.load(Ordering::Relaxed);
-            if let Some([queued, run, peak, panicked, excess]) = callbacks::totals(state, tasks) {
-                stats.callbacks_queued = queued;
-                stats.callbacks_run = run;
-                stats.callbacks_pending = queued.saturating_sub(run);
-                stats.callbacks_peak = peak;
-                stats.callbacks_panicked = panicked;
-                stats.callbacks_excess = excess;
-            }
+            callbacks::count(state, tasks, &mut stats);
         }
         stats
     }
@@ -473,7 +490,7 @@ impl Domain {
     /// The state, ready for grace periods, and what it has to do.
     pub(crate) fn tasks(&self) -> (&State, &Arc<Tasks>) {
         let state = self.state();
-        (state, state.tasks(&self.settings, &self.root))
+        (state, state.tasks(self))
     }
 }
 

@@ -47,7 +47,8 @@ pub fn synchronize() {
     GLOBAL.synchronize();
 }
 
-/// Runs `f` after a grace period of the [`global`] domain; see [`Domain::call`].
+/// Runs `f` after a grace period of the [`global`] domain; see [`Domain::call`]. Never runs a callback
+/// or a destructor of somebody's on the calling thread.
 ///
 /// ```
 /// urcu::call(|| println!("a grace period has passed"));
@@ -57,7 +58,8 @@ pub fn call(f: impl FnOnce() + Send + 'static) {
     GLOBAL.call(f);
 }
 
-/// Drops `value` after a grace period of the [`global`] domain; see [`Domain::defer_drop`].
+/// Drops `value` after a grace period of the [`global`] domain; see [`Domain::defer_drop`]. May run the
+/// destructors of values that were retired earlier on the calling thread.
 ///
 /// ```
 /// urcu::defer_drop(vec![1, 2, 3]);

@@ -92,12 +92,15 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// `T` has a size known at compile time: the word has no room for more than an address.
 ///
 /// # Who drops old values
-/// Those that [`store`](Self::store), [`update`](Self::update) and their like replace are dropped
+/// Those that [`store`](Self::store), [`update`](Self::update), [`try_update`](Self::try_update),
+/// [`compare_exchange`](Self::compare_exchange) and [`swap`](Self::swap) replace are dropped
 /// after a grace period, on a background thread or by a thread that replaces another value later,
 /// in the middle of that; so they must be `Send + 'static`, a lock that their destructors take
-/// must not be held by whoever calls these, and their destructors must not wait for a grace period,
-/// because whoever calls these may be inside a read-side section. Those that
-/// [`replace`](Self::replace) and [`take`](Self::take) hand back need not. The value in a cell is
+/// must not be held by whoever calls these (nor one that a waker takes: these may end a grace period,
+/// and wake those who await it), and their destructors must not wait for a grace period,
+/// because whoever calls these may be inside a read-side section. (In a domain with a
+/// [`Runner`](crate::Runner) of its own none of these drops anything: that is the runner's.) Those that
+/// [`replace`](Self::replace) and [`take`](Self::take) hand back need none of this. The value in a cell is
 /// dropped with it, at once: nobody can be reading.
 ///
 /// # Features
@@ -253,8 +256,11 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         unsafe { P::guarded(self.current.load(Ordering::Acquire), guard) }
     }
 
-    /// Publishes `value`; the old one is dropped after a grace period. The
-    /// caller does not wait, and may be inside a read-side section. Not async-signal-safe.
+    /// Publishes `value`; the old one is dropped after a grace period. The caller does not wait, unless
+    /// the domain's [`Budget`](crate::Budget) is exceeded, and may be inside a read-side section. Not
+    /// async-signal-safe.
+    ///
+    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on this thread.
     pub fn store(&self, value: P::Value)
     where
         P: Send + 'static,
@@ -307,7 +313,10 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
 
     /// Publishes `new` if the value is still `current`, the very same one, at the same address: a
     /// value that only compares equal does not count. The old value is dropped after a grace
-    /// period. The caller does not wait. Not async-signal-safe.
+    /// period. The caller does not wait, unless the domain's [`Budget`](crate::Budget) is exceeded. Not
+    /// async-signal-safe.
+    ///
+    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on this thread.
     ///
     /// As long as you have a reference its value is not freed, so no other can be taken for it.
     /// (Values without size in a `Box` have no address of their own, and are all the same one.)
@@ -357,6 +366,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// period. `f` runs inside a read-side section and may run more than once. Not
     /// async-signal-safe.
     ///
+    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on this thread.
+    ///
     /// ```
     /// let list = urcu::Rcu::new(vec![1]);
     /// list.update(|old| old.iter().copied().chain([2]).collect());
@@ -370,6 +381,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     }
 
     /// As [`update`](Self::update), unless `f` finds that there is nothing to do.
+    ///
+    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on this thread.
     ///
     /// # Errors
     /// Those of `f`; the cell is as it was.
@@ -515,6 +528,8 @@ impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
     /// Publishes `value` and returns the old `Arc` at once. The cell's count of it is given up
     /// after a grace period, until when `Arc::get_mut` and `Arc::into_inner` do not succeed; to
     /// wait for that use [`replace`](Self::replace). Not async-signal-safe.
+    ///
+    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on this thread.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -22,6 +22,9 @@
 //! # drop(guard);
 //! ```
 //!
+//! A thread that is held up because its domain is over [budget](crate::Budget) is reported through the
+//! same hook, and the first time at once: [`Report::over_budget`].
+//!
 //! With the feature `stall-trace` (and in debug builds, at a cost of some tens of nanoseconds for
 //! each section) the report also says where the sections began; and a thread that waits for a grace
 //! period while a section is open that it began itself is reported, once for each wait, after three
@@ -36,6 +39,8 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::callbacks::Budget;
+use crate::domain::State;
 use crate::fork;
 use crate::hook::Hook;
 use crate::machine::{self, Mutex};
@@ -47,7 +52,7 @@ pub use crate::trace::Site;
 /// reported. Its guard may have been moved, so it is given some time.
 const DEADLOCK: Duration = Duration::from_secs(3);
 
-/// What a grace period has waited for too long.
+/// What a grace period has waited for too long, or what a thread is held up by.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
@@ -55,9 +60,10 @@ pub struct Report {
     pub domain: String,
     /// Which of the domain's grace periods, counted from 1.
     pub grace_period: u64,
-    /// How long it has waited.
+    /// How long it has waited. Zero if it has not waited long enough to look at the clock.
     pub age: Duration,
-    /// How many sections it waits for.
+    /// How many sections it waits for. If `over_budget` is set, about how many sections of the domain
+    /// are open.
     pub open: i64,
     /// By CPU (or slot, in general), how many sections more began there than ended there. Sections
     /// may end on another CPU, so this hints at where to look; the sum is exact.
@@ -68,6 +74,9 @@ pub struct Report {
     /// Set if this is about a thread that may wait for itself; then `age` is how long that thread has
     /// waited. Never without the feature `stall-trace` in builds without debug assertions.
     pub deadlock: Option<Deadlock>,
+    /// Set if this is no stall (yet): the thread that reports retires values or queues callbacks in a
+    /// domain that is over its budget, and is held up for the budget's patience.
+    pub over_budget: Option<OverBudget>,
 }
 
 /// A thread that waits for a grace period while a section is open that it began. It waits for itself,
@@ -81,31 +90,110 @@ pub struct Deadlock {
     pub section: Site,
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Why a thread is held up: the part of a [`Report`] that is about the domain's budget.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OverBudget {
+    /// The domain's budget.
+    pub budget: Budget,
+    /// How many callbacks wait that are counted against it.
+    pub pending: u64,
+    /// How much they hold. Bytes.
+    pub pending_bytes: u64,
+    /// Where the reporting thread has begun a section of the same domain that is open, as far as this
+    /// build knows: that section keeps the budget full, and the thread waits for itself.
+    pub own_section: Option<&'static Location<'static>>,
+}
+
+impl Report {
+    fn say_stall(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "grace period {} of {} has waited {:.3?} for {} open read-side section{}",
+            self.grace_period,
+            self.domain,
+            self.age,
+            self.open,
+            plural(self.open)
+        )
+    }
+
+    fn say_deadlock(&self, deadlock: &Deadlock, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Report {
             domain,
             grace_period,
             age,
-            open,
             ..
         } = self;
-        if let Some(Deadlock { wait, section }) = &self.deadlock {
-            return write!(
-                f,
-                "a thread has waited {age:.3?} for grace period {grace_period} of {domain}, at {wait}, \
-                 while a read-side section of the same domain is open that it began at {} ({:.3?} \
-                 ago): it waits for itself, for ever, unless the guard is another thread's by now; \
-                 drop the guard first",
-                section.place, section.age
-            );
-        }
-        let plural = if *open == 1 { "" } else { "s" };
+        let Deadlock { wait, section } = deadlock;
         write!(
             f,
-            "grace period {grace_period} of {domain} has waited {age:.3?} for {open} open read-side \
-             section{plural}"
+            "a thread has waited {age:.3?} for grace period {grace_period} of {domain}, at {wait}, \
+             while a read-side section of the same domain is open that it began at {} ({:.3?} \
+             ago): it waits for itself, for ever, unless the guard is another thread's by now; \
+             drop the guard first",
+            section.place, section.age
+        )
+    }
+
+    fn say_over_budget(&self, over: &OverBudget, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Budget {
+            count,
+            bytes,
+            patience,
+            ..
+        } = over.budget;
+        let OverBudget {
+            pending,
+            pending_bytes,
+            own_section,
+            ..
+        } = over;
+        write!(
+            f,
+            "{} has used seven eighths of its budget or more: {pending} of {count} callbacks and \
+             {pending_bytes} of {bytes} bytes wait for grace period {}",
+            self.domain, self.grace_period
         )?;
+        if patience.is_zero() {
+            write!(f, "; more are taken all the same, without a limit")?;
+        } else {
+            write!(
+                f,
+                "; whoever retires a value is held up, for up to {patience:?}"
+            )?;
+        }
+        match self.open {
+            0 => write!(f, "; no section is open: callbacks run too slowly")?,
+            open => write!(f, "; {open} read-side section{} open", plural(open))?,
+        }
+        if !self.age.is_zero() {
+            write!(f, " (that grace period has waited {:.3?})", self.age)?;
+        }
+        if let Some(place) = own_section {
+            write!(
+                f,
+                "; this thread waits for a section of its own, which began at {place} and should be \
+                 ended now and then"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn plural(count: i64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(deadlock) = &self.deadlock {
+            return self.say_deadlock(deadlock, f);
+        }
+        match &self.over_budget {
+            None => self.say_stall(f)?,
+            Some(over) => self.say_over_budget(over, f)?,
+        }
         for (number, (cpu, open)) in self.by_cpu.iter().enumerate() {
             let before = if number == 0 { "; by CPU: " } else { ", " };
             write!(f, "{before}{cpu}: {open:+}")?;
@@ -115,7 +203,7 @@ impl fmt::Display for Report {
             let Site { place, thread, age } = site;
             write!(f, "{before}{place} ({age:.3?} ago, thread {thread})")?;
         }
-        if self.sites.is_empty() {
+        if self.sites.is_empty() && self.open != 0 {
             write!(f, "; the feature `stall-trace` says where they began")?;
         }
         Ok(())
@@ -134,6 +222,10 @@ static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 /// the hook may read, retire, wait for grace periods, await them, drop domains, fork, and need not
 /// return. (If it waits for the section that it was called for, it waits as long as that is open.)
 /// Inside the hook its thread reports nothing. A panic in it is caught.
+///
+/// A report with [`Report::over_budget`] comes from the thread that is held up, in the middle of
+/// [`Domain::call`](crate::Domain::call), `defer_drop`, `store` or their like: the program may hold locks
+/// there, which the hook must not take, and sections, which it must not wait for.
 pub fn set_hook(hook: impl Fn(&Report) + Send + Sync + 'static) {
     HOOK.set(Some(Arc::new(hook)));
 }
@@ -145,6 +237,9 @@ pub fn remove_hook() {
 
 /// After what time a grace period is reported for the first time, in all domains; 10 s unless set.
 /// [`Duration::MAX`]: never. Grace periods that wait already keep to what was set before.
+///
+/// That a domain is over its budget is reported at once, and again when this time has passed since it
+/// last was.
 ///
 /// With debug assertions, or the feature `stall-trace`, this is also how long a thread has waited for
 /// a section that it began itself when that is reported, three seconds at most: the guard may have been
@@ -163,14 +258,19 @@ pub fn timeout() -> Duration {
 }
 
 fn default_hook(report: &Report) {
+    say(format_args!("{report}"));
+}
+
+/// A line for whoever operates the program.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "urcu", "{report}");
+    tracing::warn!(target: "urcu", "{line}");
     #[cfg(all(feature = "log", not(feature = "tracing")))]
-    log::warn!(target: "urcu", "{report}");
+    log::warn!(target: "urcu", "{line}");
     #[cfg(not(any(feature = "log", feature = "tracing")))]
     {
         // Not `eprintln!`, which panics where there is no standard error.
-        machine::write_line(&format!("urcu: {report}\n"));
+        machine::write_line(&format!("urcu: {line}\n"));
     }
 }
 
@@ -384,21 +484,64 @@ impl Report {
     fn new(tasks: &Tasks, grace_period: u64, age: Duration, open: impl Fn(usize) -> i64) -> Self {
         let by_slot = (0..machine::slots()).map(|slot| (slot, open(slot)));
         let by_cpu: Vec<_> = by_slot.filter(|(_, open)| *open != 0).collect();
-        let mut sites = trace::open(tasks.domain());
-        sites.sort_by_key(|site| core::cmp::Reverse(site.age));
         Report {
             domain: tasks.shown(),
             grace_period,
             age,
             open: by_cpu.iter().map(|(_, open)| open).sum(),
             by_cpu,
-            sites,
+            sites: oldest_first(tasks.domain()),
             deadlock: None,
+            over_budget: None,
         }
     }
 }
 
+fn oldest_first(domain: *const State) -> Vec<Site> {
+    let mut sites = trace::open(domain);
+    sites.sort_by_key(|site| core::cmp::Reverse(site.age));
+    sites
+}
+
+/// Reports that the calling thread is about to be held up. It has no lock of ours, and leads nothing.
+pub(crate) fn report_held_up(state: &State, tasks: &Tasks, budget: Budget, held: (u64, u64)) {
+    let readers = &state.grace_periods.readers;
+    // Of both periods, while sections begin and end: about so many.
+    let by_cpu: Vec<_> = readers.word().map_or_else(Vec::new, |word| {
+        let words = [word.get(), word.get() ^ machine::PERIOD_BIT];
+        let open = |slot| words.map(|word| readers.open_in(word, slot));
+        let by_slot = (0..machine::slots()).map(|slot| (slot, open(slot).iter().sum::<i64>()));
+        by_slot.filter(|(_, open)| *open != 0).collect()
+    });
+    let report = Report {
+        domain: tasks.shown(),
+        grace_period: tasks.progress.rounds.done() + 1,
+        age: tasks.clock.age(tasks),
+        open: by_cpu.iter().map(|(_, open)| open).sum::<i64>().max(0),
+        by_cpu,
+        sites: oldest_first(tasks.domain()),
+        deadlock: None,
+        over_budget: Some(OverBudget {
+            budget,
+            pending: held.0,
+            pending_bytes: held.1,
+            own_section: trace::begun_by_this_thread(tasks.domain()).map(|site| site.place),
+        }),
+    };
+    report_to_hook(&report);
+}
+
 impl Clock {
+    /// How long the domain's grace period is known to wait.
+    fn age(&self, tasks: &Tasks) -> Duration {
+        let waiting = self.0.lock();
+        let round = tasks.progress.rounds.done() + 1;
+        match &*waiting {
+            Some(waiting) if waiting.round == round => waiting.since.elapsed(),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// The domain's grace period that is not over, as of now if it was not known to wait yet.
     fn with<R>(&self, tasks: &Tasks, f: impl FnOnce(&mut Waiting) -> R) -> R {
         let mut waiting = self.0.lock();
@@ -426,7 +569,7 @@ thread_local! {
 }
 
 /// Whether the calling thread is inside the hook. A child that the hook has forked is not.
-fn is_in_hook() -> bool {
+pub(crate) fn is_in_hook() -> bool {
     REPORTING.get() == fork::incarnation()
 }
 

@@ -44,10 +44,15 @@ pub struct Stats {
     pub callbacks_run: u64,
     /// Callbacks that have not run yet: the difference.
     pub callbacks_pending: u64,
+    /// What those hold that are counted against the [`Budget`](crate::Budget). Bytes.
+    pub callbacks_pending_bytes: u64,
     /// The most that were pending at one time.
     pub callbacks_peak: u64,
     /// Callbacks that panicked.
     pub callbacks_panicked: u64,
+    /// Callbacks that had to wait until there was room in the [`Budget`](crate::Budget), whether or
+    /// not there was.
+    pub callbacks_held_up: u64,
     /// Callbacks that were taken although the [`Budget`](crate::Budget) was exceeded.
     pub callbacks_excess: u64,
     /// Grace periods that were reported as stalled (each once, however often).

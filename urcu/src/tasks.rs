@@ -6,7 +6,7 @@ use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::callbacks::{Job, Pace, Queue, Runner};
+use crate::callbacks::{Job, Limits, Pace, Queue, Runner, SharedBudget};
 use crate::domain::{Settings, State};
 use crate::fork;
 use crate::grace_period::Place;
@@ -39,6 +39,7 @@ pub(crate) struct Tasks {
     /// Made with the first callback.
     pub(crate) queue: Once<Queue>,
     pub(crate) pace: Mutex<Pace>,
+    pub(crate) limits: Limits,
     pub(crate) futures: Futures,
     pub(crate) counts: Counts,
     pub(crate) clock: Clock,
@@ -59,7 +60,12 @@ impl Tasks {
     ///
     /// # Safety
     /// [`Tasks::close`] is called before the state goes.
-    pub(crate) unsafe fn new(state: &State, settings: Settings, incarnation: u64) -> Arc<Tasks> {
+    pub(crate) unsafe fn new(
+        state: &State,
+        settings: Settings,
+        budget: &SharedBudget,
+        incarnation: u64,
+    ) -> Arc<Tasks> {
         Arc::new(Tasks {
             settings,
             incarnation,
@@ -71,6 +77,7 @@ impl Tasks {
             thread: Mutex::default(),
             queue: Once::new(),
             pace: Mutex::default(),
+            limits: Limits::new(budget),
             futures: Futures::new(),
             counts: Counts::default(),
             clock: Clock::default(),

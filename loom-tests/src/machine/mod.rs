@@ -337,6 +337,11 @@ pub(crate) fn stripe() -> usize {
     HERE.with(Cell::get).map_or(last, |cpu| cpu.min(last))
 }
 
+/// There is no environment.
+pub(crate) fn default_budget() -> crate::Budget {
+    crate::Budget::DEFAULT
+}
+
 /// How this process counts its readers.
 pub(crate) fn mode() -> Mode {
     kernel().mode

@@ -15,7 +15,9 @@ use crate::tasks::{Tasks, Turn};
 #[non_exhaustive]
 pub enum Runner {
     /// One background thread for all such domains (`urcu-callbacks`), which starts when it is first
-    /// needed; and threads that retire values drop some of those that were retired before them.
+    /// needed; and threads that retire values drop some of those that were retired before them (not
+    /// those that call [`Domain::call`](crate::Domain::call) or
+    /// [`Domain::try_call`](crate::Domain::try_call)).
     #[default]
     Shared,
     /// A background thread for this domain alone.
@@ -53,8 +55,8 @@ impl fmt::Debug for Runner {
 /// ```
 pub trait Executor: Sync {
     /// Has [`Job::run`] called, again and again, until there is nothing left; not in this call,
-    /// which comes from a thread that queues callbacks, perhaps inside a read-side section. No lock
-    /// is held. A job that is dropped, also because this panics, is done later, with the next one.
+    /// which comes from a thread that queues callbacks, perhaps inside a read-side section and with
+    /// locks of the program's held; none of this library's is. A job that is dropped, also because this panics, is done later, with the next one.
     fn execute(&self, job: Job);
 }
 

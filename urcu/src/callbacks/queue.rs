@@ -36,6 +36,8 @@ pub(crate) struct Queue {
     stripes: Box<[Stripe]>,
     counts: Counts,
     pub(super) panicked: AtomicU64,
+    /// How many had to wait for room in the budget, and how many were taken without.
+    pub(super) held_up: AtomicU64,
     pub(super) excess: AtomicU64,
     /// Whether a slot was given a chunk since the worker last looked.
     pub(super) installed: AtomicBool,
@@ -118,6 +120,7 @@ impl Queue {
             stripes: (0..stripes).map(|_| Stripe(Mutex::default())).collect(),
             counts: Counts::default(),
             panicked: AtomicU64::new(0),
+            held_up: AtomicU64::new(0),
             excess: AtomicU64::new(0),
             installed: AtomicBool::new(false),
             progress: AtomicU32::new(0),

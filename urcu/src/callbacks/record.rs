@@ -2,6 +2,7 @@
 //! closures need no allocation. What a replaced value needs is one word, its address.
 
 use core::mem::{MaybeUninit, align_of, size_of};
+use core::ptr;
 
 use crate::machine::Record;
 
@@ -26,56 +27,94 @@ struct Kind {
 #[repr(transparent)]
 pub(crate) struct Callback(Record);
 
-/// The kind of callbacks `F`, which hold a `T` besides what is in them.
-struct KindOf<F, T>(F, T);
+/// The kinds of callbacks whose data is a `D`, and which hold a `T` besides what is in them.
+///
+/// Data that is larger than the words of a record is boxed by whoever queues the callback, and is
+/// called or dropped there, in the box: whoever runs it may have a small stack, onto which it must
+/// not be moved.
+struct KindOf<D, T>(D, T);
 
-impl<F: FnOnce(), T> KindOf<F, T> {
+impl<D, T> KindOf<D, T> {
     /// What is aligned more than records are goes into a box: on 32-bit x86 records are aligned to
     /// 4, and there are closures of 8.
-    const INLINE: bool = size_of::<F>() <= WORDS * 8 && align_of::<F>() <= align_of::<Record>();
+    const INLINE: bool = size_of::<D>() <= WORDS * 8 && align_of::<D>() <= align_of::<Record>();
     /// On 32 bits both could be nearly half of what there is.
     const BYTES: usize = size_of::<Record>()
         .saturating_add(size_of::<T>())
-        .saturating_add(if Self::INLINE { 0 } else { size_of::<F>() });
-    const CALL: Kind = Kind {
-        run: Self::run,
-        bytes: Self::BYTES,
-        drops: false,
-    };
+        .saturating_add(if Self::INLINE { 0 } else { size_of::<D>() });
     const DROP: Kind = Kind {
-        run: Self::run,
+        run: Self::drop,
         bytes: Self::BYTES,
         drops: true,
     };
 
+    /// Drops the data where it lies.
+    ///
     /// # Safety
-    /// `data` is that of such a callback, and is used once.
-    unsafe fn run(data: *mut MaybeUninit<u64>) {
-        // SAFETY: as `new` wrote it.
-        let f = unsafe {
+    /// `data` is the data of such a callback, as `record` wrote it, and is used once.
+    unsafe fn drop(data: *mut MaybeUninit<u64>) {
+        // SAFETY: `record` wrote a `D`, or the box of one, and by the contract of this function
+        // nobody else has it or will have it. A box frees its memory also if the drop panics.
+        unsafe {
             if Self::INLINE {
-                data.cast::<F>().read()
+                data.cast::<D>().drop_in_place();
             } else {
-                *data.cast::<Box<F>>().read()
+                data.cast::<Box<D>>().drop_in_place();
             }
-        };
-        f();
+        }
     }
 
-    fn record(kind: &'static Kind, f: F) -> Callback {
+    #[inline(always)]
+    fn record(kind: &'static Kind, data: D) -> Callback {
         let mut record: Record = [MaybeUninit::uninit(); 4];
-        // SAFETY: the first word has room for an address, the other three for `F` if it is to
-        // be there, else for a box; each word is aligned as a record, which is enough for either.
+        // SAFETY: the first word has room for an address, the other three for a `D` if it is to
+        // be there, else for a box, which is an address too; both need no more alignment than a
+        // record has. The place is free, and written once. (At one place in the code, because each
+        // takes room for one more `D` on the stack of a debug build.)
         unsafe {
             let words = (&raw mut record).cast::<MaybeUninit<u64>>();
             words.cast::<&'static Kind>().write(kind);
-            if Self::INLINE {
-                words.add(1).cast::<F>().write(f);
+            let place = if Self::INLINE {
+                words.add(1).cast::<D>()
             } else {
-                words.add(1).cast::<Box<F>>().write(Box::new(f));
-            }
+                let memory = Box::into_raw(Box::<D>::new_uninit()).cast::<D>();
+                words.add(1).cast::<*mut D>().write(memory);
+                memory
+            };
+            ptr::write(place, data);
         }
         Callback(record)
+    }
+}
+
+impl<F: FnOnce() + 'static, T> KindOf<F, T> {
+    const CALL: Kind = Kind {
+        run: Self::call,
+        bytes: Self::BYTES,
+        drops: false,
+    };
+    const RECLAIM: Kind = Kind {
+        run: Self::call,
+        bytes: Self::BYTES,
+        drops: true,
+    };
+
+    /// Calls the data where it lies.
+    ///
+    /// # Safety
+    /// As for [`KindOf::drop`].
+    unsafe fn call(data: *mut MaybeUninit<u64>) {
+        if Self::INLINE {
+            // SAFETY: `record` wrote an `F`; by the contract of this function it is ours alone.
+            let f = unsafe { data.cast::<F>().read() };
+            f();
+        } else {
+            // As a trait object: a box of one is called through a pointer to what is in it, in
+            // every build, while `f()` on a `Box<F>` would move the `F` to the stack.
+            // SAFETY: `record` wrote a box; the rest as above.
+            let f: Box<dyn FnOnce()> = unsafe { data.cast::<Box<F>>().read() };
+            f();
+        }
     }
 }
 
@@ -89,7 +128,13 @@ impl Callback {
     /// A callback that drops something, which holds a `T` on the heap if it is a pointer.
     #[inline(always)]
     pub(crate) fn drop<F: FnOnce() + Send + 'static, T>(f: F) -> Self {
-        KindOf::<F, T>::record(&KindOf::<F, T>::DROP, f)
+        KindOf::<F, T>::record(&KindOf::<F, T>::RECLAIM, f)
+    }
+
+    /// A callback that drops this value.
+    #[inline(always)]
+    pub(crate) fn value<V: Send + 'static>(value: V) -> Self {
+        KindOf::<V, ()>::record(&KindOf::<V, ()>::DROP, value)
     }
 
     /// For the sequence that copies it; afterwards this is to be forgotten.
@@ -105,6 +150,7 @@ impl Callback {
         self.kind().bytes > 4096
     }
 
+    #[inline(always)]
     fn kind(&self) -> &'static Kind {
         // SAFETY: `record` wrote it.
         unsafe { (&raw const self.0).cast::<&'static Kind>().read() }
@@ -116,6 +162,7 @@ impl Callback {
     }
 
     /// Whether it only drops a value.
+    #[inline(always)]
     pub(crate) fn drops(&self) -> bool {
         self.kind().drops
     }
@@ -164,6 +211,56 @@ mod tests {
             assert_eq!(value.0, 1);
         })
         .run();
+    }
+
+    /// Drops and calls in place: on a stack that has no room for what they hold. (What hangs or
+    /// ends the process here is a copy on the stack.)
+    #[test]
+    fn what_is_boxed_is_called_and_dropped_in_its_box() {
+        struct Big([u8; 1 << 20], Arc<AtomicUsize>);
+        impl Drop for Big {
+            fn drop(&mut self) {
+                self.1.fetch_add(usize::from(self.0[1 << 19] == 7), SeqCst);
+            }
+        }
+        let count = Arc::new(AtomicUsize::new(0));
+        let theirs = Arc::clone(&count);
+        let make = move || {
+            let big = || Big([7; 1 << 20], Arc::clone(&theirs));
+            let (called, also) = (big(), big());
+            [
+                Callback::value(big()),
+                Callback::call(move || assert_eq!(called.0[5], 7)),
+                Callback::drop::<_, ()>(move || assert_eq!(also.0[5], 7)),
+            ]
+        };
+        let thread = |stack| std::thread::Builder::new().stack_size(stack);
+        let callbacks = thread(64 << 20).spawn(make).unwrap().join().unwrap();
+        let run = || callbacks.map(Callback::run);
+        thread(256 << 10).spawn(run).unwrap().join().unwrap();
+        assert_eq!(count.load(SeqCst), 3);
+    }
+
+    #[test]
+    fn a_panic_while_a_value_is_dropped_frees_its_box() {
+        struct Panics {
+            data: [u8; 100],
+            _other: Arc<()>,
+        }
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                std::panic::resume_unwind(Box::new(self.data[99]));
+            }
+        }
+        let alive = Arc::new(());
+        let callback = Callback::value(Panics {
+            data: [3; 100],
+            _other: Arc::clone(&alive),
+        });
+        let run = std::panic::AssertUnwindSafe(|| callback.run());
+        let payload = std::panic::catch_unwind(run).unwrap_err();
+        assert_eq!(payload.downcast_ref::<u8>(), Some(&3));
+        assert_eq!(Arc::strong_count(&alive), 1, "the fields are dropped too");
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //! | | [`load(&guard)`](crate::RcuCell::load) | many cells under one guard: one load each, a plain `&T` |
 //! | | [`snapshot()`](crate::RcuCell::snapshot) | a copy of a small value, without a guard |
 //! | `load_full()` | `RcuArc`: [`load_full()`](crate::RcuCell::load_full) | |
-//! | `store(arc)` | [`store(value)`](crate::RcuCell::store) | the old one is dropped [later, elsewhere](#where-old-values-are-dropped) |
+//! | `store(arc)` | [`store(value)`](crate::RcuCell::store) | the old one is dropped [later, perhaps elsewhere](#where-old-values-are-dropped) |
 //! | `swap(arc)` | `RcuArc`: [`swap(arc)`](crate::RcuCell::swap) | |
 //! | | [`replace(value)`](crate::RcuCell::replace) | waits for the readers: the old value is yours alone, without `Arc::try_unwrap` |
 //! | `compare_and_swap(&seen, arc)` | [`compare_exchange(seen, value, &guard)`](crate::RcuCell::compare_exchange) | a `Result`; the new value comes back |
@@ -126,9 +126,16 @@
 //!
 //! # Where old values are dropped
 //! Their old value is dropped by whoever lets go of it last, which is often the thread that calls
-//! `store`, or a reader. Ours is dropped on a background thread, after a grace period:
+//! `store`, or a reader. Ours is dropped after a grace period, on a background thread, or by a thread
+//! that replaces a value of the same domain later:
 //!
 //! * Readers never run a destructor.
+//! * `store`, `swap`, `update`, `try_update` and `compare_exchange` may run destructors, not of the value
+//!   that they replace but of some that were replaced before, of any cell of the same domain. So **a
+//!   lock that a destructor takes must not be held** around them; theirs ask the same of `store`, but
+//!   only for the destructor of the value replaced. Who must hold one calls
+//!   [`call`](crate::Domain::call), which never runs a destructor, or gives the domain a
+//!   [`Runner`](crate::Runner) of its own.
 //! * `store`, `swap`, `update` and `compare_exchange` need `T: Send + 'static` (an `Arc` also
 //!   `T: Sync`). `replace` needs neither.
 //! * A destructor that must have run needs [`barrier`](crate::barrier) before one looks, at the

@@ -209,12 +209,8 @@ fn try_call_never_waits() {
 #[test]
 fn in_a_section_of_the_same_domain_nobody_waits_for_ever() {
     let _deadline = deadline("in_a_section_of_the_same_domain_nobody_waits_for_ever");
-    // Builds that know where sections began do not wait at all.
-    let patience = if cfg!(any(debug_assertions, feature = "stall-trace")) {
-        HOUR
-    } else {
-        Duration::from_micros(100)
-    };
+    // In builds that know where sections began, too.
+    let patience = Duration::from_micros(100);
     let domain = Domain::new().with_budget(Budget::new(1, usize::MAX).patience(patience));
     let ran = Arc::new(AtomicUsize::new(0));
     let guard = domain.read_lock();
@@ -228,6 +224,7 @@ fn in_a_section_of_the_same_domain_nobody_waits_for_ever() {
     let stats = domain.stats();
     assert!(stats.callbacks_excess > 0, "{stats:?}");
     assert!(stats.callbacks_excess + 1 + unsealed() >= 1000, "{stats:?}");
+    assert_eq!(stats.callbacks_held_up, stats.callbacks_excess, "{stats:?}");
     drop(guard);
     domain.barrier();
     assert_eq!(ran.load(Ordering::SeqCst), 1000);
@@ -276,4 +273,53 @@ fn threads_beyond_the_budget_go_on_when_there_is_room() {
     DOMAIN.barrier();
     assert_eq!(ran.load(Ordering::SeqCst), queued.into_inner());
     assert_eq!(DOMAIN.stats().callbacks_excess, 0);
+}
+
+/// Each for itself, and not when the chunk is full that it is in.
+#[test]
+fn large_callbacks_are_charged_at_once() {
+    let _deadline = deadline("large_callbacks_are_charged_at_once");
+    let thread = thread::Builder::new().stack_size(64 << 20);
+    thread.spawn(queue_large_ones).unwrap().join().unwrap();
+}
+
+fn queue_large_ones() {
+    let budget = Budget::new(1 << 20, 16 << 20).patience(Duration::ZERO);
+    let domain = Domain::new().with_budget(budget);
+    let guard = domain.read_lock();
+    let mut taken = 0;
+    while taken <= 16 {
+        let large = vec![0u8; 1 << 20].into_boxed_slice();
+        let large: Box<[u8; 1 << 20]> = large.try_into().expect("the length");
+        // Captured by value.
+        let large = *large;
+        if domain.try_call(move || assert_eq!(large[5], 0)).is_err() {
+            break;
+        }
+        taken += 1;
+        assert!(domain.stats().callbacks_pending_bytes >= taken << 20);
+    }
+    assert!((14..=16).contains(&taken), "{taken} MiB");
+    drop(guard);
+    domain.barrier();
+    assert_eq!(domain.stats().callbacks_pending_bytes, 0);
+    let excess = domain.stats().callbacks_excess;
+    let cell = Rcu::new_in([0u8; 1 << 20], &domain);
+    let guard = domain.read_lock();
+    (0..20).for_each(|_| cell.store([0; 1 << 20]));
+    assert!(domain.stats().callbacks_excess >= excess + 4);
+    drop(guard);
+}
+
+#[test]
+fn a_budget_of_nothing_has_room_when_nothing_waits() {
+    let _deadline = deadline("a_budget_of_nothing_has_room_when_nothing_waits");
+    let domain = Domain::new().with_budget(Budget::new(0, 0).patience(HOUR));
+    for _ in 0..10 {
+        assert!(domain.try_call(|| ()).is_ok());
+        domain.call(|| ());
+        domain.defer_drop([0u8; 5000]);
+        domain.barrier();
+    }
+    assert_eq!(domain.stats().callbacks_excess, 0);
 }

@@ -63,6 +63,25 @@ fn a_caller_drives_its_domain_alone() {
     assert_eq!(domain.run_callbacks(10), 0);
 }
 
+/// What was ripe before and what became ripe in the call count together.
+#[test]
+fn a_caller_gets_about_as_many_as_it_asked_for() {
+    let _deadline = deadline("a_caller_gets_about_as_many_as_it_asked_for");
+    // Where a chunk of each CPU is full.
+    run_on(&cpus()[..1]);
+    let domain = Domain::new().run_by(Runner::Caller);
+    let ran = Arc::new(AtomicUsize::new(0));
+    (0..18).for_each(|_| domain.call(one(&ran)));
+    (0..2).for_each(|_| domain.synchronize());
+    (0..600).for_each(|_| domain.call(one(&ran)));
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+    let now = domain.run_callbacks(30);
+    assert!((30..36).contains(&now), "{now}");
+    assert_eq!(ran.load(Ordering::SeqCst), now);
+    domain.barrier();
+    assert_eq!(ran.load(Ordering::SeqCst), 618);
+}
+
 #[test]
 fn a_caller_that_came_while_a_section_was_open_gets_its_callbacks_later() {
     let _deadline = deadline("a_caller_that_came_while_a_section_was_open");

@@ -1,0 +1,389 @@
+//! How much may wait for grace periods, and who is held up when that is too much.
+
+use core::time::Duration;
+
+// What is counted for budgets orders nothing: the models leave it out.
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, AtomicUsize};
+
+use super::{PACE, Queue, inside_callback};
+use crate::domain::{Domain, State};
+use crate::machine::{self, Instant, Mutex};
+use crate::stall;
+use crate::tasks::Tasks;
+
+/// How much may wait for grace periods in one domain, and what happens then.
+///
+/// From a quarter of it on, threads that retire values begin grace periods at once. From seven eighths
+/// on, whoever retires a value or queues a callback waits until there is room, for at most
+/// [`patience`](Budget::patience). Then it is taken all the same, and counted in
+/// [`Stats::callbacks_excess`](crate::Stats::callbacks_excess): what keeps the budget full may be a
+/// section of the same thread, which can only end if the thread goes on. [`Domain::try_call`] does not
+/// wait, and refuses instead. Callbacks that callbacks queue, and values that destructors in callbacks
+/// retire, do not wait.
+///
+/// The first wait of a domain is reported at once, later ones once in a while, by the
+/// [hook](crate::stall::set_hook) that stalls are reported by (unless set, by a line on standard
+/// error): the budget, what is pending, how many sections are open, and where the oldest one began, if
+/// this build knows. This is the same in every build.
+///
+/// # What is bounded
+/// In a domain whose reader does not end its section, what waits is never more than the sum of
+///
+/// * seven eighths of the budget;
+/// * what is not counted yet, or was already on its way when that was reached: 3 x 126 callbacks for
+///   each possible CPU, and 126 for each thread that is queuing at that moment, each of at most 4 KiB
+///   (larger ones are counted one by one, at once), and one of any size for each such thread;
+/// * one callback, of any size, for each time that a thread has waited for the whole patience in vain;
+/// * what is queued inside callbacks.
+///
+/// So with a patience of 10 ms, memory grows by 100 callbacks a second for each thread while a reader
+/// is stalled, whatever the threads do, and not faster. Where that is too much, take a longer patience,
+/// or `try_call`. A patience of zero bounds nothing.
+///
+/// # For a thread that is itself the reader
+/// Whatever a thread retires inside a read-side section has to wait for that section. A loop that
+/// retires under one guard fills the budget by itself; from then on each turn takes the whole patience,
+/// and the report says that a section is open, and (in builds that know) that it is the thread's own.
+/// Such a thread is held up like any other: else it could take all memory. End the section now and
+/// then, every thousand values for instance, and begin another.
+///
+/// # From outside
+/// The environment variable `URCU_BUDGET`, as `COUNT:BYTES` or `COUNT:BYTES:PATIENCE` (milliseconds), is
+/// the budget of all domains for which the program has not chosen one, the global one included. It is
+/// read once, as the process was started with it, when the first of them is used for more than to
+/// read. What cannot be understood is reported, and [`Budget::DEFAULT`] used.
+///
+/// ```sh
+/// URCU_BUDGET=4000000:67108864:50 ./service
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Budget {
+    /// Callbacks. At least one: zero is taken for one.
+    pub count: u64,
+    /// What they hold, as far as their types tell: the values of cells, and what closures capture,
+    /// but not what is behind a `Vec`, or a `Box` that is handed to `defer_drop`. At least one byte:
+    /// zero is taken for one.
+    pub bytes: usize,
+    /// How long to wait for room. Zero: not at all, so that nothing is bounded. At most [`Budget::PATIENCE_MAX`]; more is taken for
+    /// that.
+    pub patience: Duration,
+}
+
+impl Budget {
+    /// A million callbacks, 16 MiB, 10 ms. What an allocator makes of it may be twice as much.
+    pub const DEFAULT: Budget = Budget::new(1 << 20, 16 << 20);
+
+    /// The longest patience: a minute. Without an end, a thread that waits for its own section would
+    /// wait for ever.
+    pub const PATIENCE_MAX: Duration = Duration::from_secs(60);
+
+    /// Returns a budget of so many callbacks and bytes, with a patience of 10 ms. (At least one of
+    /// each: with none there would never be room.)
+    ///
+    /// ```
+    /// use urcu::Budget;
+    /// assert_eq!(Budget::new(0, 0), Budget::new(1, 1));
+    /// ```
+    pub const fn new(count: u64, bytes: usize) -> Self {
+        let patience = Duration::from_millis(10);
+        Budget {
+            count,
+            bytes,
+            patience,
+        }
+        .clamped()
+    }
+
+    /// Returns the same budget with another patience.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use urcu::Budget;
+    ///
+    /// let endless = Budget::DEFAULT.patience(Duration::MAX);
+    /// assert_eq!(endless.patience, Budget::PATIENCE_MAX);
+    /// ```
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self.clamped()
+    }
+
+    /// What there is room in now and then, and for which nobody waits for ever.
+    const fn clamped(mut self) -> Self {
+        if self.count == 0 {
+            self.count = 1;
+        }
+        if self.bytes == 0 {
+            self.bytes = 1;
+        }
+        if self.patience.as_nanos() > Self::PATIENCE_MAX.as_nanos() {
+            self.patience = Self::PATIENCE_MAX;
+        }
+        self
+    }
+
+    /// `COUNT:BYTES[:PATIENCE]`.
+    fn parse(text: &str) -> Option<Budget> {
+        let mut parts = text.split(':');
+        let count = parts.next()?.parse().ok().filter(|count| *count != 0)?;
+        let bytes = parts.next()?.parse().ok().filter(|bytes| *bytes != 0)?;
+        let mut budget = Budget::new(count, bytes);
+        if let Some(milliseconds) = parts.next() {
+            budget = budget.patience(Duration::from_millis(milliseconds.parse().ok()?));
+        }
+        parts.next().is_none().then_some(budget)
+    }
+
+    /// What `URCU_BUDGET` says, as the text of it, else the default; and whether it was no budget.
+    pub(crate) fn from_text(text: Option<&str>) -> (Budget, bool) {
+        let found = text.map(Budget::parse);
+        let bad = matches!(found, Some(None));
+        (found.flatten().unwrap_or(Budget::DEFAULT), bad)
+    }
+
+    /// Whether it is time to wait.
+    fn is_exceeded(&self, (count, bytes): (u64, u64)) -> bool {
+        count >= self.count - self.count / 8 || bytes >= (self.bytes - self.bytes / 8) as u64
+    }
+
+    fn is_a_quarter_used(&self, (count, bytes): (u64, u64)) -> bool {
+        count >= self.count / 4 || bytes >= (self.bytes / 4) as u64
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget::DEFAULT
+    }
+}
+
+/// A budget that changes while others look at it. They may see half of a change.
+#[derive(Debug)]
+pub(crate) struct SharedBudget {
+    /// 0: none was chosen.
+    count: AtomicU64,
+    bytes: AtomicUsize,
+    /// Nanoseconds.
+    patience: AtomicU64,
+}
+
+impl SharedBudget {
+    /// None.
+    pub(crate) const fn unset() -> Self {
+        SharedBudget {
+            count: AtomicU64::new(0),
+            bytes: AtomicUsize::new(0),
+            patience: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) const fn new(budget: Budget) -> Self {
+        let budget = budget.clamped();
+        SharedBudget {
+            count: AtomicU64::new(budget.count),
+            bytes: AtomicUsize::new(budget.bytes),
+            patience: AtomicU64::new(budget.patience.as_nanos() as u64),
+        }
+    }
+
+    fn set(&self, budget: Budget) {
+        let budget = budget.clamped();
+        self.bytes.store(budget.bytes, Relaxed);
+        // A minute is less than 2^64 ns.
+        self.patience
+            .store(budget.patience.as_nanos() as u64, Relaxed);
+        self.count.store(budget.count, Relaxed);
+    }
+
+    /// The budget, if one was chosen.
+    fn get(&self) -> Option<Budget> {
+        let count = self.count.load(Relaxed);
+        let found = Budget {
+            count,
+            bytes: self.bytes.load(Relaxed),
+            patience: Duration::from_nanos(self.patience.load(Relaxed)),
+        };
+        (count != 0).then(|| found.clamped())
+    }
+
+    fn in_force(&self) -> Budget {
+        self.get().unwrap_or_else(machine::default_budget)
+    }
+}
+
+/// A domain's budget, where its callbacks are, and when somebody was last told that it was exceeded.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    budget: SharedBudget,
+    /// Held while the budget is changed.
+    reported: Mutex<Option<Instant>>,
+}
+
+impl Limits {
+    /// What was chosen for the domain, else the default.
+    pub(crate) fn new(chosen: &SharedBudget) -> Self {
+        Limits {
+            budget: SharedBudget::new(chosen.in_force()),
+            reported: Mutex::default(),
+        }
+    }
+
+    fn budget(&self) -> Budget {
+        self.budget.in_force()
+    }
+
+    /// Chooses another, for the domain (and thus its forked children) and for its callbacks.
+    fn set(&self, chosen: &SharedBudget, budget: Budget) {
+        let mut reported = self.reported.lock();
+        chosen.set(budget);
+        self.budget.set(budget);
+        // It is another budget: the first wait for it is reported at once.
+        *reported = None;
+    }
+
+    /// Whether it is time to report that the budget is exceeded; then it is not, for a while.
+    fn is_to_be_reported(&self) -> bool {
+        let mut reported = self.reported.lock();
+        let due = reported.is_none_or(|last| last.elapsed() >= stall::timeout());
+        if due {
+            *reported = Some(Instant::now());
+        }
+        due
+    }
+}
+
+impl Domain {
+    /// Chooses another [`Budget`], at any time and for any domain, the [`global`](crate::global) one
+    /// too. Threads that wait for room go by the new one at once. A forked child inherits it.
+    ///
+    /// Not async-signal-safe.
+    ///
+    /// ```
+    /// use urcu::Budget;
+    ///
+    /// urcu::global().set_budget(Budget::new(100_000, 64 << 20));
+    /// assert_eq!(urcu::global().budget().count, 100_000);
+    /// ```
+    pub fn set_budget(&self, budget: Budget) {
+        // Where there are tasks, they are the only ones of this process: so, of two callers at a
+        // time, the same one comes last in both places.
+        let (_, tasks) = self.tasks();
+        tasks.limits.set(self.chosen_budget(), budget);
+    }
+
+    /// Returns the budget in force: what was last chosen, else that of the environment variable
+    /// `URCU_BUDGET`, else [`Budget::DEFAULT`]. Not async-signal-safe.
+    pub fn budget(&self) -> Budget {
+        self.chosen_budget().in_force()
+    }
+}
+
+impl Tasks {
+    /// Returns whether a quarter of the budget is used.
+    pub(super) fn is_a_quarter_used(&self) -> bool {
+        self.limits.budget().is_a_quarter_used(self.queue().held())
+    }
+
+    /// Returns whether a callback can be queued without exceeding the budget.
+    pub(crate) fn has_room(&self) -> bool {
+        let held = self.queue.get().map_or((0, 0), Queue::held);
+        !self.limits.budget().is_exceeded(held)
+    }
+
+    /// Returns when there is room, or, if this `waits`, after the patience of the budget. Nobody's
+    /// callback, destructor or waker runs in it, unless the caller `helps`; only the hook for reports.
+    pub(super) fn wait_for_room(
+        self: &std::sync::Arc<Self>,
+        state: &State,
+        waits: bool,
+        helps: bool,
+    ) {
+        let has_room = || self.has_room();
+        if has_room() {
+            return;
+        }
+        let queue = self.queue();
+        if waits && !inside_callback() {
+            queue.held_up.fetch_add(1, Relaxed);
+            // Inside the hook nothing is reported.
+            if !stall::is_in_hook() && self.limits.is_to_be_reported() {
+                stall::report_held_up(state, self, self.limits.budget(), queue.held());
+            }
+            let begun = Instant::now();
+            // A child that was forked meanwhile does not wait for what its parent holds.
+            while self.is_ours() {
+                if helps {
+                    self.after_sealing(state);
+                }
+                let patience = self.limits.budget().patience;
+                let left = patience.saturating_sub(begun.elapsed());
+                if left.is_zero() {
+                    break;
+                }
+                queue.wait(left.min(PACE), has_room);
+                if has_room() {
+                    return;
+                }
+                self.schedule();
+            }
+        }
+        queue.excess.fetch_add(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_environment_says_is_understood_or_refused() {
+        let good = |text| Budget::parse(text).expect(text);
+        assert_eq!(good("5:6"), Budget::new(5, 6));
+        let patient = Budget::new(5, 6).patience(Duration::from_millis(7));
+        assert_eq!(good("5:6:7"), patient);
+        assert_eq!(good("5:6:0").patience, Duration::ZERO);
+        assert_eq!(good("1:1:99999999999999").patience, Budget::PATIENCE_MAX);
+        for bad in [
+            "",
+            ":",
+            "5",
+            "5:",
+            ":6",
+            "5:6:",
+            "5:6:7:8",
+            "5:6:x",
+            "0:6",
+            "5:0",
+            "-5:6",
+            "5 :6",
+            "99999999999999999999:1",
+            "5:6:7:",
+            "a:b",
+            "5;6",
+        ] {
+            assert_eq!(Budget::parse(bad), None, "{bad:?}");
+        }
+        assert_eq!(Budget::from_text(None), (Budget::DEFAULT, false));
+        assert_eq!(Budget::from_text(Some("x")), (Budget::DEFAULT, true));
+        assert_eq!(Budget::from_text(Some("5:6")), (Budget::new(5, 6), false));
+    }
+
+    #[test]
+    fn a_budget_has_room_when_nothing_waits_and_an_end_of_patience() {
+        let mut none = Budget::new(0, 0).patience(Duration::MAX);
+        assert_eq!((none.count, none.bytes), (1, 1));
+        assert_eq!(none.patience, Budget::PATIENCE_MAX);
+        // The fields are public.
+        (none.count, none.bytes, none.patience) = (0, 0, Duration::MAX);
+        for shared in [SharedBudget::new(none), SharedBudget::unset()] {
+            shared.set(none);
+            let found = shared.get().expect("was set");
+            assert!(!found.is_exceeded((0, 0)) && found.is_exceeded((1, 0)));
+            assert_eq!(found.patience, Budget::PATIENCE_MAX);
+        }
+        assert_eq!(SharedBudget::unset().get(), None);
+    }
+}
