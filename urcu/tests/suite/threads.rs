@@ -502,7 +502,7 @@ fn child_with_a_mask() {
     assert_eq!(mask(), expected, "where threads were started");
     // Asleep, all is blocked that the program sends, and nothing that the thread raises itself.
     let blocked = || blocked_by("urcu-callbacks");
-    while blocked().iter().any(|mask| *mask == expected) {
+    while blocked().contains(&expected) {
         thread::yield_now();
     }
     for mask in blocked() {
