@@ -82,7 +82,8 @@ machine::thread_local! {
     static FRAMES: Cell<*const Frame> = const { Cell::new(ptr::null()) };
 }
 
-fn inside_callback() -> bool {
+/// Whether the calling thread is inside a callback.
+pub(crate) fn inside_callback() -> bool {
     frames().next().is_some()
 }
 
@@ -229,7 +230,7 @@ impl Domain {
         let (state, tasks) = self.tasks();
         let join = || tasks.progress.rounds.join();
         let first = tasks.queue().push(machine::cpu(), callback, join);
-        if first {
+        if first || !tasks.is_attended() {
             tasks.schedule();
         }
         if helps {
@@ -245,6 +246,10 @@ impl Tasks {
     fn give_chunk(self: &Arc<Self>, state: &State, end: usize, helps: bool) -> bool {
         let queue = self.queue();
         if !self.has_room() {
+            return false;
+        }
+        if !self.is_attended() {
+            // Nobody could be told now. Without a chunk the next one comes here again.
             return false;
         }
         let cpu = machine::cpu();
@@ -313,7 +318,7 @@ impl Tasks {
             if advanced.is_err() {
                 self.schedule();
             }
-            self.wake(self.progress.rounds.done());
+            self.tell_worker(self.progress.rounds.done());
         }
     }
 
@@ -346,12 +351,29 @@ impl Tasks {
             .is_some_and(|queue| queue.installed.load(SeqCst) || queue.has_waiting())
     }
 
+    /// Whether there are callbacks that have to wait for another grace period than `done`.
+    pub(crate) fn has_unripe(&self, done: u64) -> bool {
+        self.queue
+            .get()
+            .is_some_and(|queue| queue.installed.load(SeqCst) || queue.has_unripe(done))
+    }
+
+    /// Whether there are callbacks that the worker may run after grace period `done`.
+    pub(crate) fn has_ripe(&self, done: u64) -> bool {
+        let ripe = self.ripe(done);
+        let is_ripe = |queue: &Queue| {
+            (0..queue.stripes())
+                .any(|stripe| queue.front(stripe).is_some_and(|front| front <= ripe))
+        };
+        self.queue.get().is_some_and(is_ripe)
+    }
+
     /// The worker's part. Asks for a grace period if it is time; the answer is when it will be.
     pub(crate) fn pace(&self) -> Option<Instant> {
         let queue = self.queue.get()?;
         let mut pace = self.pace.lock();
-        if !self.has_callbacks() {
-            pace.due = None;
+        if !self.has_unripe(self.progress.rounds.done()) {
+            (pace.due, pace.heavy) = (None, false);
             return None;
         }
         let now = Instant::now();
@@ -386,11 +408,14 @@ impl Tasks {
     /// The worker's part: runs callbacks that are ripe after grace period `done`, `most` at most.
     /// How many.
     pub(crate) fn run_ripe(&self, done: u64, most: usize) -> usize {
-        // Under load, threads that retire get a chance to drop what is theirs.
+        self.run_up_to(self.ripe(done), most)
+    }
+
+    /// Of callbacks that wait for which grace period the worker may run some: under load, threads that
+    /// retire get a chance to drop what is theirs.
+    fn ripe(&self, done: u64) -> u64 {
         let pace = self.pace.lock();
-        let ripe = if pace.heavy { pace.ripe } else { done };
-        drop(pace);
-        self.run_up_to(ripe, most)
+        if pace.heavy { pace.ripe } else { done }
     }
 
     /// Runs callbacks that wait for grace period `round` or an earlier one, `most` at most. How many.

@@ -233,6 +233,18 @@ impl Settings {
     };
 }
 
+const fn has_nul(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut number = 0;
+    while number < bytes.len() {
+        if bytes[number] == 0 {
+            return true;
+        }
+        number += 1;
+    }
+    false
+}
+
 impl Domain {
     machine::const_fn! {
         /// A domain without a name. Can be used in a `static`.
@@ -247,8 +259,13 @@ impl Domain {
     }
 
     machine::const_fn! {
-        /// A domain with a name for messages.
+        /// A domain with a name for messages, and for the thread of [`Runner::OwnThread`].
+        ///
+        /// # Panics
+        /// If there is a NUL byte in the name, which no thread's name can have. In a constant or
+        /// a static, that is an error of the compiler's.
         pub fn named(name: &'static str) -> Self {
+            assert!(!has_nul(name), "the name of an RCU domain has a NUL byte in it");
             let mut domain = Domain::new();
             domain.settings.name = Some(name);
             domain
@@ -378,7 +395,7 @@ impl Domain {
             machine::cannot_end(refused);
         }
         tasks.counts.waited(start.elapsed());
-        tasks.wake(round);
+        tasks.tell(round);
     }
 
     /// Runs `f` after a grace period, on a background thread (or as [`Domain::run_by`] says). The

@@ -29,11 +29,13 @@
 //!   under their holder.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use crate::domain::State;
 use crate::lock::Wiped;
 use crate::machine::{self, AtomicPtr, AtomicU32, AtomicU64, Ordering, process};
 use crate::rounds::Rounds;
+use crate::tasks::Tasks;
 use crate::worker::Handed;
 
 /// How long a thread sleeps, at most, on a word that is not wiped, before it asks whether it is in a
@@ -50,12 +52,26 @@ pub(crate) struct Process {
     barriers: AtomicPtr<Rounds>,
     /// What the worker was given and has not fetched yet, the last first.
     pub(crate) handed: AtomicPtr<Handed>,
+    /// What it keeps, for whoever drives; made by the first one.
+    pub(crate) kept: AtomicPtr<Vec<Arc<Tasks>>>,
     /// Changes when the worker has reason to look around; the word it sleeps on.
     pub(crate) poked: AtomicU32,
     /// 1 while it sleeps.
     pub(crate) worker_sleeps: AtomicU32,
     /// 1 once it was started, under the lock.
     pub(crate) worker_started: AtomicU32,
+    /// 1 while one of the worker's threads drives grace periods. The others are inside a user's code,
+    /// but for one that stands by.
+    pub(crate) driving: AtomicU32,
+    /// 1 while one runs callbacks.
+    pub(crate) calling: AtomicU32,
+    /// 1 while one stands by, or is being started for that.
+    pub(crate) standing: AtomicU32,
+    /// Changes when whoever drove went into a user's code while there was more to drive; the word
+    /// that whoever stands by sleeps on.
+    pub(crate) relief: AtomicU32,
+    /// 1 while that sleep has a time limit: it need not be woken.
+    pub(crate) watching: AtomicU32,
     pub(crate) starting: Wiped,
     /// Held while a hook is fetched or replaced.
     pub(crate) hooks: Wiped,
@@ -71,9 +87,15 @@ impl Process {
                 global: State::new(),
                 barriers: AtomicPtr::new(core::ptr::null_mut()),
                 handed: AtomicPtr::new(core::ptr::null_mut()),
+                kept: AtomicPtr::new(core::ptr::null_mut()),
                 poked: AtomicU32::new(0),
                 worker_sleeps: AtomicU32::new(0),
                 worker_started: AtomicU32::new(0),
+                driving: AtomicU32::new(0),
+                calling: AtomicU32::new(0),
+                standing: AtomicU32::new(0),
+                relief: AtomicU32::new(0),
+                watching: AtomicU32::new(0),
                 starting: Wiped::new(),
                 hooks: Wiped::new(),
                 incarnation: AtomicU64::new(0),

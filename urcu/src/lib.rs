@@ -34,7 +34,7 @@
 //! | [`read_lock`], [`synchronize`] | the two primitives, on the [`global`] domain |
 //! | [`call`], [`defer_drop`], [`barrier`] | work that waits for a grace period elsewhere |
 //! | [`GracePeriod`], [`SynchronizeAsync`] | grace periods to poll for, or to await |
-//! | [`Budget`], [`Runner`] | how much may wait, and who does the work |
+//! | [`Budget`], [`Runner`], [`Threads`] | how much may wait, who does the work, and on what threads |
 //! | [`stall`], [`Stats`] | what a grace period waits for; what a domain has counted |
 //! | [`Domain`] | a set of sections and grace periods of its own |
 //! | [`docs`] | coming from `arc-swap`; what is promised, and how it is tested; your own tests under sanitizers |
@@ -91,6 +91,7 @@ mod tasks;
 #[cfg(feature = "delay-injection")]
 #[doc(hidden)]
 pub mod testing;
+mod threads;
 mod trace;
 mod worker;
 
@@ -104,3 +105,4 @@ pub use rcu::{
 };
 pub use reader_mode::{AtomicsReason, ReaderMode, reader_mode};
 pub use stats::{Histogram, Stats};
+pub use threads::{Threads, set_threads};

@@ -16,6 +16,7 @@ pub(crate) use std::{thread, thread_local};
 
 pub(crate) use crate::lock::{Mutex, MutexGuard};
 pub(crate) use crate::stall::Watch;
+pub(crate) use crate::threads::{as_user, start as start_thread, without_signals};
 pub(crate) use crate::worker::poke as poke_worker;
 
 /// A function that is `const` here; the models' atomics cannot be made in a constant.
@@ -554,26 +555,6 @@ pub(crate) const SPINS: u32 = 256;
 /// One turn of a short wait.
 pub(crate) fn spin() {
     core::hint::spin_loop();
-}
-
-/// Runs `f` with all signals blocked on this thread.
-pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
-    #[cfg(all(unix, not(miri)))]
-    // SAFETY: `all` is filled before it is read; `before` is read only if it was filled.
-    unsafe {
-        let mut all = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
-        let mut before = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
-        libc::sigfillset(all.as_mut_ptr());
-        let blocked =
-            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) == 0;
-        let result = f();
-        if blocked {
-            libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), core::ptr::null_mut());
-        }
-        result
-    }
-    #[cfg(not(all(unix, not(miri))))]
-    f()
 }
 
 /// Sleeps while `word` holds `value`, at most so long; may wake for no reason.

@@ -9,13 +9,12 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::callbacks::Runner;
 use crate::domain::Domain;
 use crate::fork;
-use crate::machine::Watch;
-use crate::machine::{self, AtomicU32, AtomicUsize, Instant, Mutex, Ordering, catch_unwind, fence};
+use crate::machine::{
+    self, AtomicU32, AtomicU64, AtomicUsize, Instant, Mutex, Ordering, Watch, catch_unwind, fence,
+};
 use crate::tasks::Tasks;
-use crate::worker;
 
 /// A grace period that was asked for by [`Domain::start_poll`]. It may end long after nobody
 /// remembers it, and outlive its domain, whose end is the end of all its grace periods.
@@ -74,7 +73,7 @@ impl GracePeriod {
             Some(Err(refused)) => machine::cannot_end(refused),
         };
         if over {
-            self.tasks.wake(self.round);
+            self.tasks.tell(self.round);
         }
         over
     }
@@ -98,7 +97,7 @@ impl GracePeriod {
             if let Err(refused) = waited {
                 machine::cannot_end(refused);
             }
-            tasks.wake(round);
+            tasks.tell(round);
         }
     }
 
@@ -115,7 +114,11 @@ impl GracePeriod {
     /// assert!(grace_period.wait_timeout(Duration::from_secs(60)));
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        let deadline = Instant::now().checked_add(timeout);
+        self.tasks
+            .driving(|| self.wait_until(Instant::now().checked_add(timeout)))
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> bool {
         let sleeper = Arc::new(Sleeper(AtomicU32::new(0)));
         let waker = Waker::from(Arc::clone(&sleeper));
         let mut future = SynchronizeAsync(Wait::of(self.clone()));
@@ -128,9 +131,8 @@ impl GracePeriod {
                 return self.is_over();
             }
             // Without a worker whoever waits drives.
-            let caller = matches!(self.tasks.settings.runner, Runner::Caller);
-            let driven = !caller && worker::is_there();
-            let most = if driven { fork::LOOK_AGAIN } else { STEP };
+            let worker = self.tasks.is_the_workers() && self.tasks.is_driven();
+            let most = if worker { fork::LOOK_AGAIN } else { STEP };
             sleeper.sleep(left.map_or(most, |left| left.min(most)));
         }
     }
@@ -196,6 +198,20 @@ impl fmt::Debug for GracePeriod {
 }
 
 /// What [`Domain::synchronize_async`] answers. The grace period goes on if it is dropped.
+///
+/// # Who drives it, and who wakes
+/// With [`Runner::Shared`](crate::Runner::Shared) and [`Runner::OwnThread`](crate::Runner::OwnThread)
+/// the background thread does both, also while a callback, a destructor or another waker is running
+/// or blocks; so a waker never runs under a lock that a caller of this library holds. If no thread can be
+/// started, polling drives: the future then asks to be polled again at once, until it is ready.
+///
+/// With [`Runner::Caller`](crate::Runner::Caller) and [`Runner::Executor`](crate::Runner::Executor)
+/// no thread is started. Whoever ends the grace period wakes the future: a caller of
+/// [`Domain::synchronize`], [`Domain::barrier`], [`Domain::run_callbacks`], [`Domain::poll`] or
+/// [`GracePeriod::wait`] on its own thread, **under whatever lock it holds**, or the executor's job.
+/// (Threads that queue callbacks or store in cells wake nobody.) While nobody waits, and there is no job,
+/// or the future is polled inside a callback, polling drives as above, which keeps the executor busy as
+/// long as a section is open.
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct SynchronizeAsync(Wait);
@@ -240,8 +256,8 @@ impl Wait {
             // Pairs with O: whoever ends the grace period finds the waker, or we find it over.
             fence(Ordering::SeqCst);
             if !self.grace_period.is_over() {
-                if !worker::is_there() {
-                    // No thread could be started to drive it: whoever awaits it does.
+                if !tasks.is_driven() {
+                    // Then whoever awaits it does.
                     waker.wake_by_ref();
                 }
                 return Poll::Pending;
@@ -267,11 +283,15 @@ impl Drop for Wait {
     }
 }
 
+/// No grace period has this number.
+const NONE: u64 = u64::MAX;
+
 /// Who awaits a domain's grace periods.
 #[derive(Debug)]
 pub(crate) struct Futures {
     wakers: Mutex<BTreeMap<Place, Waker>>,
-    count: AtomicUsize,
+    /// The first grace period that is awaited, or [`NONE`].
+    first: AtomicU64,
     next: AtomicUsize,
 }
 
@@ -279,7 +299,7 @@ impl Futures {
     pub(crate) fn new() -> Self {
         Futures {
             wakers: Mutex::default(),
-            count: AtomicUsize::new(0),
+            first: AtomicU64::new(NONE),
             next: AtomicUsize::new(0),
         }
     }
@@ -290,7 +310,7 @@ impl Futures {
         let waker = waker.clone();
         let mut wakers = self.wakers.lock();
         let old = wakers.insert(place, waker);
-        self.count.store(wakers.len(), Ordering::Relaxed);
+        self.note(&wakers);
         drop(wakers);
         drop(old);
         place
@@ -299,21 +319,34 @@ impl Futures {
     fn remove(&self, place: Place) {
         let mut wakers = self.wakers.lock();
         let old = wakers.remove(&place);
-        self.count.store(wakers.len(), Ordering::Relaxed);
+        self.note(&wakers);
         drop(wakers);
         drop(old);
+    }
+
+    fn note(&self, wakers: &BTreeMap<Place, Waker>) {
+        let first = wakers
+            .first_key_value()
+            .map_or(NONE, |((round, _), _)| *round);
+        self.first.store(first, Ordering::Relaxed);
+    }
+
+    /// Whether anybody awaits a grace period up to `done`.
+    pub(crate) fn is_due(&self, done: u64) -> bool {
+        let first = self.first.load(Ordering::Relaxed);
+        first != NONE && first <= done
     }
 
     /// Wakes all who await a grace period up to `done`. Whoever has led calls this, so the fence O
     /// lies between the end of the grace period and this look.
     pub(crate) fn wake(&self, done: u64) {
-        if self.count.load(Ordering::Relaxed) == 0 {
+        if !self.is_due(done) {
             return;
         }
         let mut wakers = self.wakers.lock();
         let later = wakers.split_off(&(done.saturating_add(1), 0));
         let ripe = std::mem::replace(&mut *wakers, later);
-        self.count.store(wakers.len(), Ordering::Relaxed);
+        self.note(&wakers);
         drop(wakers);
         for (_, waker) in ripe {
             // A user's code; a panic in it must not keep the others asleep.
@@ -327,7 +360,8 @@ impl Futures {
 
 impl Domain {
     /// Asks for a grace period without waiting for it: one that begins after this call. The
-    /// background thread drives it; ask [`Domain::poll`] whether it is over.
+    /// background thread drives it, or whoever does the domain's work
+    /// ([`Runner`](crate::Runner)); ask [`Domain::poll`] whether it is over, which takes part too.
     ///
     /// Cost: two atomic read-modify-writes, and a wake-up of the background thread if that sleeps.
     /// Not async-signal-safe.
@@ -358,6 +392,7 @@ impl Domain {
     /// particular runtime, borrows nothing, and may be dropped at any time.
     ///
     /// Do not await it while you hold a guard of this domain: that waits for ever.
+    /// [`SynchronizeAsync`] says who drives it and on which thread its waker runs.
     ///
     /// ```
     /// # struct Noop;

@@ -473,8 +473,8 @@ impl<'a> Watch<'a> {
             return;
         };
         let theirs = Arc::clone(&report);
-        let thread = std::thread::Builder::new().name("urcu-stall".into());
-        if thread.spawn(move || report_to_hook(&theirs)).is_err() {
+        let thread = machine::start_thread("urcu-stall".into(), move || report_to_hook(&theirs));
+        if thread.is_none() {
             report_to_hook(&report);
         }
     }
@@ -575,10 +575,11 @@ pub(crate) fn is_in_hook() -> bool {
 
 fn report_to_hook(report: &Report) {
     let hook = HOOK.get();
-    let call = || match &hook {
+    let tell = || match &hook {
         Some(hook) => hook(report),
         None => default_hook(report),
     };
+    let call = || machine::as_user(tell);
     let outer = REPORTING.replace(fork::incarnation());
     // A hook that panics must not end a grace period early, nor the worker.
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));

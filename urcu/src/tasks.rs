@@ -6,20 +6,20 @@ use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::callbacks::{Job, Limits, Pace, Queue, Runner, SharedBudget};
+use crate::callbacks::{Job, Limits, Pace, Queue, Runner, SharedBudget, inside_callback};
 use crate::domain::{Settings, State};
 use crate::fork;
 use crate::grace_period::Place;
 use crate::machine::thread::{self, Thread};
 use crate::machine::{
-    self, AtomicBool, AtomicU64, Instant, Mutex, Ordering, Refused, catch_unwind, fence,
+    self, AtomicBool, AtomicU32, AtomicU64, Instant, Mutex, Ordering, Refused, catch_unwind, fence,
 };
 use crate::once::Once;
 use crate::polling::Futures;
 use crate::rundown::Rundown;
 use crate::stall::{Clock, Watch};
 use crate::stats::Counts;
-use crate::worker;
+use crate::worker::{self, Calling};
 
 #[derive(Debug)]
 pub(crate) struct Tasks {
@@ -36,6 +36,9 @@ pub(crate) struct Tasks {
     scheduled: AtomicBool,
     /// The thread of [`Runner::OwnThread`].
     thread: Mutex<Option<Thread>>,
+    /// How many threads of the program's see to grace periods, where the worker does not: by waiting
+    /// for one, or with a job.
+    drivers: AtomicU32,
     /// Made with the first callback.
     pub(crate) queue: Once<Queue>,
     pub(crate) pace: Mutex<Pace>,
@@ -45,14 +48,27 @@ pub(crate) struct Tasks {
     pub(crate) clock: Clock,
 }
 
-/// What became of a turn of the worker's.
-pub(crate) enum Turn {
-    /// Nothing is left to do.
+/// What there is to do for whoever drives.
+pub(crate) enum Step {
+    /// Nothing is left.
     Over,
-    /// A grace period waits for readers.
+    /// A user's code is to be run.
+    Ready,
+    /// The kernel refuses the barrier, which is to be said by a panic and tried again later.
+    Refused(Refused),
+    /// A grace period waits for readers, or callbacks for whoever runs them.
     Waiting { patience: Option<Duration> },
     /// There is more to do.
     More,
+}
+
+/// A thread that sees to grace periods, until this is dropped.
+struct Driving<'t>(&'t Tasks);
+
+impl Drop for Driving<'_> {
+    fn drop(&mut self) {
+        self.0.drives_no_more();
+    }
 }
 
 impl Tasks {
@@ -75,6 +91,7 @@ impl Tasks {
             wanted: AtomicU64::new(0),
             scheduled: AtomicBool::new(false),
             thread: Mutex::default(),
+            drivers: AtomicU32::new(0),
             queue: Once::new(),
             pace: Mutex::default(),
             limits: Limits::new(budget),
@@ -136,7 +153,8 @@ impl Tasks {
     ) -> Result<(), Refused> {
         let mut refusals = Refusals::new();
         loop {
-            match wait() {
+            // Not in the hook: it might wait for those who would be woken then.
+            match self.driving(&wait) {
                 Ok(true) => return Ok(()),
                 Ok(false) => watch.tell(),
                 Err(refused) => refusals.pause(refused)?,
@@ -145,12 +163,12 @@ impl Tasks {
     }
 
     /// The domain ends: all its sections are over.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(self: &Arc<Self>) {
         if !self.is_ours() {
             return; // A callback of a domain that is dropped forked: this is the child.
         }
         self.state.close(|| !self.is_ours());
-        self.wake(u64::MAX);
+        self.tell(u64::MAX);
         if let Some(thread) = &*self.thread.lock() {
             thread.unpark();
         }
@@ -160,11 +178,81 @@ impl Tasks {
         self.with_state(|_| ()).is_none()
     }
 
-    /// Wakes those who await a grace period up to `done`. Not in a child that was forked in the
-    /// middle of what the caller does: the futures are its parent's.
-    pub(crate) fn wake(&self, done: u64) {
-        if self.is_ours() {
+    /// Whoever has led up to grace period `done` calls this: those who await it are to be woken. By
+    /// the worker, if it drives this domain: the caller may hold locks of the program's.
+    pub(crate) fn tell(self: &Arc<Self>, done: u64) {
+        if !self.is_ours() {
+            return; // A fork in the middle of what the caller does: the futures are its parent's.
+        }
+        if self.is_the_workers() {
+            self.tell_worker(done);
+        } else {
             self.futures.wake(done);
+        }
+    }
+
+    /// The same where no user's code may run. Where the worker does not drive the domain, whoever does
+    /// finds out.
+    pub(crate) fn tell_worker(self: &Arc<Self>, done: u64) {
+        if self.is_the_workers() && self.is_ours() {
+            if self.futures.is_due(done) {
+                self.schedule();
+                worker::poke();
+            } else if self.scheduled.load(Ordering::Relaxed) {
+                // It may have been impossible to start it.
+                worker::is_there();
+            }
+        }
+    }
+
+    /// Wakes those whose grace period is over. For the worker.
+    pub(crate) fn wake_ripe(&self) {
+        let done = self.with_state(|_| self.progress.rounds.done());
+        if self.is_ours() {
+            self.futures.wake(done.unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Wakes all who await a grace period: from now on they drive it.
+    pub(crate) fn wake_all(&self) {
+        if self.is_ours() {
+            self.futures.wake(u64::MAX);
+        }
+    }
+
+    pub(crate) fn is_the_workers(&self) -> bool {
+        matches!(self.settings.runner, Runner::Shared | Runner::OwnThread)
+    }
+
+    /// Whether somebody sees to it that grace periods go on, apart from those who await them.
+    pub(crate) fn is_driven(self: &Arc<Self>) -> bool {
+        if self.is_the_workers() {
+            return worker::drives();
+        }
+        // For an executor whose job was dropped.
+        self.schedule();
+        // A callback that blocks may keep an executor from running the job that is counted.
+        self.drivers.load(Ordering::Relaxed) != 0 && !inside_callback()
+    }
+
+    /// Runs `f`, during which the calling thread drives grace periods.
+    pub(crate) fn driving<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.drives();
+        let _driving = Driving(self);
+        f()
+    }
+
+    pub(crate) fn drives(&self) {
+        self.drivers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn drives_no_more(&self) {
+        let was = self.drivers.fetch_sub(1, Ordering::Relaxed);
+        if was == 1 && !self.is_the_workers() {
+            // Pairs with the fence in `Wait::poll`: either we see a future, or it sees that nobody
+            // drives.
+            fence(Ordering::SeqCst);
+            self.wake_all();
         }
     }
 
@@ -180,40 +268,49 @@ impl Tasks {
         if !self.is_ours() {
             return; // A fork in the middle of what the caller does: this is the child.
         }
-        // Pairs with the fence in `turn`: either the worker sees what there is to do, or we see
-        // that it has left.
+        // Pairs with the fence in `drive`: either the worker sees what there is to do, or we see
+        // that it has left. (And with that in `Role::give_up`.)
         fence(Ordering::SeqCst);
-        if self.scheduled.load(Ordering::Relaxed) || self.scheduled.swap(true, Ordering::Relaxed) {
-            if matches!(self.settings.runner, Runner::Shared) {
-                // It may have been impossible to start it then.
-                worker::is_there();
-            }
-            return;
-        }
-        let this = Arc::clone(self);
+        let scheduled =
+            self.scheduled.load(Ordering::Relaxed) || self.scheduled.swap(true, Ordering::Relaxed);
         match self.settings.runner {
-            Runner::Shared => worker::hand(this),
-            Runner::OwnThread => {
-                let mut thread = self.thread.lock();
-                match &*thread {
-                    Some(thread) => thread.unpark(),
-                    None => {
-                        *thread = worker::start_own(this);
-                        if thread.is_none() {
-                            self.unschedule(); // Whoever comes next tries again.
-                        }
-                    }
+            Runner::Shared | Runner::OwnThread => {
+                self.has_own_thread();
+                if scheduled {
+                    // It may have been impossible to start it then, or it may be inside a user's code.
+                    worker::drives();
+                } else {
+                    worker::hand(Arc::clone(self));
                 }
             }
+            _ if scheduled => {}
             Runner::Caller => self.unschedule(),
             Runner::Executor(executor) => {
                 // A panic in it drops the job. Whoever queues a callback has nothing to do with it.
-                let execute = AssertUnwindSafe(|| executor.execute(Job::new(this)));
-                if let Err(payload) = catch_unwind(execute) {
+                let job = Job::new(Arc::clone(self));
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| executor.execute(job))) {
                     crate::callbacks::discard(payload);
                 }
             }
         }
+    }
+
+    /// Whether there is a thread that runs callbacks, or whoever does needs none of ours; tries to
+    /// start it.
+    pub(crate) fn is_attended(self: &Arc<Self>) -> bool {
+        !self.is_the_workers() || (worker::is_there() && self.has_own_thread())
+    }
+
+    /// The same for the domain's own thread, where it is to have one for its callbacks.
+    fn has_own_thread(self: &Arc<Self>) -> bool {
+        if !matches!(self.settings.runner, Runner::OwnThread) || self.queue.get().is_none() {
+            return true;
+        }
+        let mut thread = self.thread.lock();
+        if thread.is_none() {
+            *thread = worker::start_own(Arc::clone(self));
+        }
+        thread.is_some()
     }
 
     /// Nobody does the work any more.
@@ -242,15 +339,21 @@ impl Tasks {
         state.grace_periods.advance(&self.progress, wanted, watch)
     }
 
-    /// A turn of the worker's: goes on with grace periods as far as that needs no waiting, and runs
-    /// callbacks that are ripe, some at a time.
-    pub(crate) fn turn(&self) -> Turn {
-        /// How many callbacks of one domain run before others get their turn.
-        const SOME: usize = 1024;
+    /// Whether callbacks have been queued, or grace periods wanted, that are not over.
+    pub(crate) fn is_to_be_driven(&self) -> bool {
+        self.is_ours()
+            && !self.is_closed()
+            && (self.wants_more() || self.has_unripe(self.progress.rounds.done()))
+    }
+
+    /// Goes on with grace periods as far as that needs no waiting. No user's code runs here, but for
+    /// the hook for stalls of domains that callers and executors drive. Whoever calls this is told by
+    /// [`worker::poke`] when there is reason to come again.
+    pub(crate) fn drive(self: &Arc<Self>) -> Step {
         /// When a barrier is tried again that was refused for a reason that passes.
         const AGAIN: Duration = Duration::from_millis(10);
         if !self.is_ours() {
-            return Turn::Over; // Another callback forked, and this is the child.
+            return Step::Over; // Another callback forked, and this is the child.
         }
         let watch = Watch::passing(self);
         let before = self.with_state(|state| {
@@ -259,23 +362,29 @@ impl Tasks {
             (self.progress.rounds.done(), over, due)
         });
         let Some((done, over, due)) = before else {
-            return Turn::Over;
+            // Its grace periods are over.
+            return match self.futures.is_due(u64::MAX) {
+                true => Step::Ready,
+                false => Step::Over,
+            };
         };
-        // Outside: all of this runs a user's code.
-        match self.settings.runner {
-            Runner::Shared | Runner::OwnThread => watch.tell_elsewhere(),
-            Runner::Caller | Runner::Executor(_) => watch.tell(),
+        if self.is_the_workers() {
+            watch.tell_elsewhere();
+        } else {
+            watch.tell();
+        }
+        if !self.is_ours() {
+            return Step::Over; // The hook forked.
+        }
+        let ripe = self.has_ripe(done);
+        if self.futures.is_due(done) || (ripe && self.may_run()) {
+            return Step::Ready;
         }
         let (waits, again) = match over {
             Ok(over) => (!over, None),
             Err(refused) if refused.is_passing() => (true, Some(AGAIN)),
-            Err(refused) => machine::cannot_end(refused),
+            Err(refused) => return Step::Refused(refused),
         };
-        self.wake(done);
-        let ran = self.run_ripe(done, SOME);
-        if !self.is_ours() {
-            return Turn::Over;
-        }
         let left = self.with_state(|_| {
             if self.is_over() {
                 self.queue.get().inspect(|queue| queue.trim());
@@ -283,23 +392,76 @@ impl Tasks {
                 fence(Ordering::SeqCst);
                 // Whoever came meanwhile may have seen us scheduled.
                 if self.is_over() || self.scheduled.swap(true, Ordering::Relaxed) {
-                    return Turn::Over;
+                    return Step::Over;
                 }
-                return Turn::More;
+                return Step::More;
             }
             let rounds = &self.progress.rounds;
             // What came since `advance` found us scheduled, and did not poke: nobody would.
-            let told = waits || (due.is_some() && !self.wants_more());
-            if ran != 0 || !told || rounds.done() != done {
-                return Turn::More;
+            let told = waits || ((due.is_some() || ripe) && !self.wants_more());
+            if !told || rounds.done() != done {
+                return Step::More;
             }
             let due = due.map(|due| due.saturating_duration_since(Instant::now()));
             let stall = if waits { watch.patience() } else { None };
-            Turn::Waiting {
-                patience: [due, stall, again].into_iter().flatten().min(),
+            // Those who run callbacks do not tell of every one, nor do those who queue more.
+            let others = ripe.then_some(worker::MOMENT);
+            Step::Waiting {
+                patience: [due, stall, again, others].into_iter().flatten().min(),
             }
         });
-        left.unwrap_or(Turn::Over)
+        left.unwrap_or(Step::More)
+    }
+
+    /// Whether whoever drives is to run callbacks that are ripe. Has the domain's own thread do so, if
+    /// it has one.
+    fn may_run(self: &Arc<Self>) -> bool {
+        match self.settings.runner {
+            Runner::Shared => Calling::is_free(),
+            Runner::OwnThread => {
+                self.has_own_thread();
+                if let Some(thread) = &*self.thread.lock() {
+                    thread.unpark();
+                }
+                false
+            }
+            Runner::Caller => false,
+            Runner::Executor(_) => true,
+        }
+    }
+
+    /// Runs callbacks that are ripe, some at a time, so that other domains get their turn. How many.
+    pub(crate) fn run_some(&self) -> usize {
+        const SOME: usize = 1024;
+        let done = self.with_state(|_| self.progress.rounds.done());
+        // Outside: it runs a user's code.
+        done.map_or(0, |done| self.run_ripe(done, SOME))
+    }
+
+    /// The same by the worker, of which one thread runs callbacks.
+    pub(crate) fn run_shared(&self) {
+        if matches!(self.settings.runner, Runner::Shared)
+            && self.is_ours()
+            && let Some(_calling) = Calling::take()
+        {
+            self.run_some();
+        }
+    }
+
+    /// A turn of an executor's: [`Tasks::drive`], and what is ready.
+    pub(crate) fn turn(self: &Arc<Self>) -> Step {
+        let step = self.drive();
+        if let Step::Ready = step {
+            // Meanwhile those who await a grace period drive it: a callback might wait for them.
+            self.drives_no_more();
+            self.wake_ripe();
+            self.run_some();
+            self.drives();
+            if !self.is_ours() {
+                return Step::Over;
+            }
+        }
+        step
     }
 }
 

@@ -289,6 +289,10 @@ impl<T> AtomicPtr<T> {
         pointer(self.address.load(order))
     }
 
+    pub(crate) fn store(&self, to: *mut T, order: Ordering) {
+        self.address.store(to.expose_provenance(), order);
+    }
+
     pub(crate) fn swap(&self, to: *mut T, order: Ordering) -> *mut T {
         pointer(self.address.swap(to.expose_provenance(), order))
     }

@@ -302,10 +302,22 @@ pub(crate) fn without_more_threads() {
 pub(crate) fn exit() {
     kernel().exited.set(true);
     crate::worker::poke();
+    process().relief.fetch_add(1, Ordering::Relaxed);
+    futex_wake(&process().relief, 1);
 }
 
 pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
     f()
+}
+
+/// As `urcu/src/threads.rs`, which is not compiled here: masks and scheduling order nothing.
+pub(crate) fn as_user<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+/// As above.
+pub(crate) fn start_thread(_: String, program: impl FnOnce() + 'static) -> Option<thread::Thread> {
+    thread::start(program)
 }
 
 /// The mode of a process whose threads are all registered.

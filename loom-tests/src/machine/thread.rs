@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -76,41 +75,19 @@ pub(crate) fn sleep(time: Duration) {
     nobody.sleep_to_the_end(sleeper, time);
 }
 
-pub(crate) struct Builder;
-
-pub(crate) struct JoinHandle(Thread);
-
-impl JoinHandle {
-    pub(crate) fn thread(&self) -> &Thread {
-        &self.0
+/// Starts a thread of what ships. Nobody joins it; a model ends when it has ended.
+pub(super) fn start(program: impl FnOnce() + 'static) -> Option<Thread> {
+    if kernel().no_more_threads.get() {
+        return None;
     }
-}
-
-impl Builder {
-    pub(crate) fn new() -> Self {
-        Builder
-    }
-
-    pub(crate) fn name(self, _: String) -> Self {
-        self
-    }
-
-    /// Nobody joins it; a model ends when it has ended.
-    pub(crate) fn spawn<R>(self, program: impl FnOnce() -> R + 'static) -> io::Result<JoinHandle> {
-        if kernel().no_more_threads.get() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        kernel().threads.set(kernel().threads.get() + 1);
-        let thread = Thread::new();
-        let theirs = thread.clone();
-        loom::thread::spawn(move || {
-            THIS.with(|this| this.replace(Some(theirs)));
-            survive(|| {
-                program();
-            });
-        });
-        Ok(JoinHandle(thread))
-    }
+    kernel().threads.set(kernel().threads.get() + 1);
+    let thread = Thread::new();
+    let theirs = thread.clone();
+    loom::thread::spawn(move || {
+        THIS.with(|this| this.replace(Some(theirs)));
+        survive(program);
+    });
+    Some(thread)
 }
 
 /// How many threads were started.

@@ -281,8 +281,11 @@ models! {
     polling::a_cookie_is_over_after_the_sections, 2, "3, polling", "1, 2 by 3", "it is over at once", "it is not", "it is over after another's";
     polling::the_worker_drives_a_grace_period, 1, "5, worker", "1, 1 by 2";
     polling::the_worker_is_handed_more, 2, "5, worker", "0, 2 by 2";
-    polling::the_worker_runs_callbacks, 2, "5, worker", "2 callbacks by 2";
+    polling::the_worker_runs_callbacks, 1, "5, worker", "2 callbacks by 2";
     polling::the_worker_is_handed_two_domains, 1, "5, worker", "2 callbacks of 2 by 2";
+    polling::a_callback_awaits_what_the_worker_drives, 1, "5, worker", "1 section, 1 callback of 2 by 3";
+    polling::a_callback_waits_for_what_the_worker_was_to_drive, 1, "5, worker", "1 section, 1 callback of 2 by 3";
+    polling::the_worker_tries_again_when_a_barrier_is_refused, 1, "5, worker", "1 callback by 2";
     polling::two_threads_start_the_worker, 2, "set-up", "2 threads, 1";
     first_use::two_threads_use_a_domain_first, 2, "set-up", "1, 1 by 2";
     first_use::two_threads_use_a_domain_without_sequences, 2, "set-up", "1, 1 by 2";

@@ -1,7 +1,10 @@
 //! Grace periods that nobody blocks for: the worker's turns, and who meets it.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use loom::thread;
@@ -252,6 +255,116 @@ pub(super) fn the_worker_is_handed_two_domains() {
     call_and_wait(owned.get());
     other.join().expect("the other");
     drop((owned, another));
+    machine::exit();
+}
+
+/// Wakes who sleeps on the word.
+struct Word(AtomicU32);
+
+impl std::task::Wake for Word {
+    fn wake(self: Arc<Self>) {
+        self.0.store(1, Ordering::Release);
+        futex_wake(&self.0, 1);
+    }
+}
+
+impl Word {
+    fn new() -> Arc<Word> {
+        Arc::new(Word(AtomicU32::new(0)))
+    }
+
+    fn wait(&self) {
+        while self.0.load(Ordering::Acquire) == 0 {
+            futex_wait(&self.0, 0, None);
+        }
+    }
+}
+
+/// Awaits a grace period: polls when it is woken, and only then.
+fn block_on(domain: &Domain) {
+    let mut future = domain.synchronize_async();
+    loop {
+        // One for each poll: loom takes the store that runs last for the last, so a word that both
+        // change would be misleading.
+        let word = Word::new();
+        let waker = Waker::from(Arc::clone(&word));
+        let mut context = Context::from_waker(&waker);
+        if Pin::new(&mut future).poll(&mut context).is_ready() {
+            return;
+        }
+        word.wait();
+    }
+}
+
+/// A callback awaits a grace period of another domain, which waits for a section. Whoever drove is
+/// inside that callback: another thread drives.
+pub(super) fn a_callback_awaits_what_the_worker_drives() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    let another = owned.another();
+    let domain = another.get();
+    let guard = domain.read_lock();
+    let done = Arc::new(AtomicU32::new(0));
+    let theirs = Arc::clone(&done);
+    owned.get().call(move || {
+        block_on(domain);
+        theirs.store(1, Ordering::Release);
+        futex_wake(&theirs, 1);
+    });
+    drop(guard);
+    while done.load(Ordering::Acquire) == 0 {
+        futex_wait(&done, 0, None);
+    }
+    drop((owned, another));
+    machine::exit();
+}
+
+/// What the worker was to drive before it went into a callback, which waits for that.
+pub(super) fn a_callback_waits_for_what_the_worker_was_to_drive() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    let another = owned.another();
+    let domain = another.get();
+    let word = Word::new();
+    let waker = Waker::from(Arc::clone(&word));
+    let guard = domain.read_lock();
+    let mut future = domain.synchronize_async();
+    let mut context = Context::from_waker(&waker);
+    assert!(Pin::new(&mut future).poll(&mut context).is_pending());
+    let done = Arc::new(AtomicU32::new(0));
+    let theirs = Arc::clone(&done);
+    owned.get().call(move || {
+        word.wait();
+        theirs.store(1, Ordering::Release);
+        futex_wake(&theirs, 1);
+    });
+    drop(guard);
+    while done.load(Ordering::Acquire) == 0 {
+        futex_wait(&done, 0, None);
+    }
+    drop((future, owned, another));
+    machine::exit();
+}
+
+/// The kernel refuses the worker a barrier, and nobody pokes it: it tries again by itself.
+pub(super) fn the_worker_tries_again_when_a_barrier_is_refused() {
+    let owned = Owned::with(ALL_THREADS, Runner::Shared);
+    let domain = owned.get();
+    for refused in [true, false] {
+        let done = Arc::new(AtomicU32::new(0));
+        let theirs = Arc::clone(&done);
+        let running = run_on(0);
+        domain.call(move || {
+            if refused {
+                machine::refuse_next_barrier();
+            }
+            theirs.store(1, Ordering::Release);
+            futex_wake(&theirs, 1);
+        });
+        drop(running);
+        while done.load(Ordering::Acquire) == 0 {
+            futex_wait(&done, 0, None);
+        }
+    }
+    drop(owned);
     machine::exit();
 }
 

@@ -120,6 +120,26 @@ pub const KEPT: &[Kept] = &[
     kept(WORKER, "process().handed.swap(ptr::null_mut(), «Ordering::Acquire»);",
         "as above",
         ACQUIRES),
+    kept(WORKER, ".compare_exchange(0, 1, «Ordering::Acquire», Ordering::Relaxed)",
+        "what whoever drives keeps is plain memory too",
+        ACQUIRES),
+    kept(WORKER, "process().driving.store(0, «Ordering::Release»);",
+        "as above",
+        RELEASES),
+    kept(WORKER, "whoever wants it sees that nobody drives.\n        «fence(Ordering::SeqCst);»",
+        "the locks of the queue, of futures and of a domain's end, which whoever wants something takes on \
+         the way, order it in the models",
+        HANDSHAKE),
+    kept(WORKER, "the fence in `stand_by`.\n    «fence(Ordering::SeqCst);»",
+        "a sleep without a limit needs a third thread that has already stood by once, beyond the bounds",
+        HANDSHAKE),
+    kept(WORKER, "or we see its change.\n        «fence(Ordering::SeqCst);»",
+        "as above",
+        HANDSHAKE),
+    kept(TASKS, "or it sees that nobody\n            // drives.\n            «fence(Ordering::SeqCst);»",
+        "who awaits and drives polls again and again, which no model can do; besides, whoever waited has the \
+         fence of a leader (O) behind it",
+        HANDSHAKE),
 ];
 
 /// What no model can notice, and why.

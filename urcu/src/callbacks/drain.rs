@@ -13,7 +13,7 @@ use crate::tasks::Tasks;
 
 /// Waits for a grace period, also where the kernel refuses the barrier for a while (the thread may
 /// have inherited a filter, or memory is short): callbacks wait then, and none is lost.
-fn wait_for(state: &State, tasks: &Tasks, round: u64, watch: &Watch<'_>) {
+fn wait_for(state: &State, tasks: &Arc<Tasks>, round: u64, watch: &Watch<'_>) {
     let mut pause = Duration::from_millis(1);
     while tasks.is_ours() && !tasks.progress.rounds.is_done(round) {
         if let Err(refused) = tasks.wait_for(state, round, watch) {
@@ -23,7 +23,7 @@ fn wait_for(state: &State, tasks: &Tasks, round: u64, watch: &Watch<'_>) {
             pause = (pause * 2).min(Duration::from_secs(60));
         }
     }
-    tasks.wake(round);
+    tasks.tell(round);
 }
 
 /// Waits until the callbacks queued before have run, and takes part.
@@ -123,6 +123,6 @@ pub(crate) fn run_now(state: &State, tasks: &Arc<Tasks>, most: usize) -> usize {
     if !tasks.is_ours() {
         return ran;
     }
-    tasks.wake(rounds.done());
+    tasks.tell(rounds.done());
     ran + tasks.run_up_to(rounds.done(), most - ran)
 }

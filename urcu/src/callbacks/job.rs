@@ -4,7 +4,8 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::tasks::{Tasks, Turn};
+use crate::machine;
+use crate::tasks::{Step, Tasks};
 
 /// Who drives a domain's grace periods that nobody waits for, and runs its callbacks:
 /// [`Domain::run_by`](crate::Domain::run_by).
@@ -14,17 +15,28 @@ use crate::tasks::{Tasks, Turn};
 #[derive(Clone, Copy, Default)]
 #[non_exhaustive]
 pub enum Runner {
-    /// One background thread for all such domains (`urcu-callbacks`), which starts when it is first
+    /// A background thread for all such domains (`urcu-callbacks`), which starts when it is first
     /// needed; and threads that retire values drop some of those that were retired before them (not
     /// those that call [`Domain::call`](crate::Domain::call) or
     /// [`Domain::try_call`](crate::Domain::try_call)).
+    ///
+    /// Callbacks may block: a second thread then drives the grace periods of all domains, and wakes
+    /// futures. (It is started when a callback runs while there is more to do, and mostly sleeps.) But
+    /// callbacks of all these domains run one after the other.
+    ///
+    /// If the system refuses to start the thread, every later call on the domain that queues, waits or
+    /// polls tries again, but for those that follow a failed attempt at once (they wait twice as long
+    /// as that took). If there is no later call, callbacks wait for
+    /// [`Domain::barrier`](crate::Domain::barrier) or the end of the domain.
     #[default]
     Shared,
-    /// A background thread for this domain alone.
+    /// A background thread for this domain's callbacks alone. Its grace periods are driven by the thread of
+    /// `Shared`, which also tries again until the domain's own can be started.
     OwnThread,
-    /// Whoever calls [`Domain::run_callbacks`](crate::Domain::run_callbacks), and nobody else.
+    /// Whoever calls [`Domain::run_callbacks`](crate::Domain::run_callbacks), and nobody else. No thread
+    /// is started. Grace periods are driven by whoever waits for, polls or awaits one.
     Caller,
-    /// An executor of the program's.
+    /// An executor of the program's. No thread is started.
     Executor(&'static dyn Executor),
 }
 
@@ -54,9 +66,11 @@ impl fmt::Debug for Runner {
 /// }
 /// ```
 pub trait Executor: Sync {
-    /// Has [`Job::run`] called, again and again, until there is nothing left; not in this call,
+    /// Has [`Job::run`] called, again and again, until there is nothing left, and also while a
+    /// callback of another domain blocks, or what that waits for may never come; not in this call,
     /// which comes from a thread that queues callbacks, perhaps inside a read-side section and with
-    /// locks of the program's held; none of this library's is. A job that is dropped, also because this panics, is done later, with the next one.
+    /// locks of the program's held. None of this library's is held. A job that is dropped, also because
+    /// this panics, is done later, with the next one.
     fn execute(&self, job: Job);
 }
 
@@ -66,6 +80,7 @@ pub struct Job(Option<Arc<Tasks>>);
 
 impl Job {
     pub(crate) fn new(tasks: Arc<Tasks>) -> Self {
+        tasks.drives();
         Job(Some(tasks))
     }
 
@@ -75,10 +90,11 @@ impl Job {
         /// Nobody is told when a reader ends its section.
         const LOOK_AGAIN: Duration = Duration::from_millis(1);
         match self.0.as_ref()?.turn() {
-            Turn::More => Some(Duration::ZERO),
-            Turn::Waiting { patience } => Some(patience.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)),
-            Turn::Over => {
-                self.0 = None;
+            Step::More | Step::Ready => Some(Duration::ZERO),
+            Step::Waiting { patience } => Some(patience.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)),
+            Step::Refused(refused) => machine::cannot_end(refused),
+            Step::Over => {
+                self.0.take()?.drives_no_more();
                 None
             }
         }
@@ -89,6 +105,7 @@ impl Drop for Job {
     fn drop(&mut self) {
         if let Some(tasks) = &self.0 {
             tasks.unschedule();
+            tasks.drives_no_more();
         }
     }
 }

@@ -298,6 +298,14 @@ impl Queue {
         })
     }
 
+    /// Whether a stripe has anything that waits for another grace period than `done`.
+    pub(super) fn has_unripe(&self, done: u64) -> bool {
+        (0..self.stripes()).any(|stripe| {
+            let inner = self.stripe(stripe);
+            inner.loose.is_some() || inner.waiting.back().is_some_and(|back| back.round > done)
+        })
+    }
+
     /// The grace period that the oldest chunk of a stripe waits for.
     pub(super) fn front(&self, stripe: usize) -> Option<u64> {
         self.stripe(stripe).waiting.front().map(|front| front.round)

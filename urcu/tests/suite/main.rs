@@ -53,5 +53,6 @@ mod signals;
 mod stalls;
 mod stamped;
 mod stats;
+mod threads;
 mod tls;
 mod torture;

@@ -1,0 +1,427 @@
+//! How the library starts threads of its own, and how a user's code runs on them.
+//!
+//! A new thread inherits the signal mask, the CPUs and the scheduling policy of whoever creates it,
+//! which is whichever thread of the program happened to need ours first. So
+//! * asynchronous signals are blocked outside a user's code: the program's handlers are not for
+//!   threads that the program does not know;
+//! * a user's code ([`as_user`]) runs with the mask that the program's thread had, and so does what
+//!   it starts in turn, threads and processes;
+//! * signals that a thread's own instructions raise are never blocked by us: they are for fault
+//!   handlers, crash reporters, and the message about a stack that has overflowed;
+//! * CPUs, policy and nice value are the process's, not the creator's.
+
+use core::cell::Cell;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::thread::{self, Thread};
+
+use crate::fork;
+use crate::hook::Hook;
+use crate::machine;
+
+/// How the library's own threads are started: their stack, and what each runs first.
+///
+/// Without this, such a thread has a stack of 2 MiB (as the standard library's have, so
+/// `RUST_MIN_STACK` counts), or as many bytes as the environment variable `URCU_MIN_STACK` says. It
+/// is on the deep recursion of destructors (of a long linked list, say) that a stack overflows.
+///
+/// A thread begins with the normal scheduling policy (`SCHED_OTHER`), on all CPUs that a thread of
+/// the process may use at that time, and with the nice value of the main thread; whatever its creator had,
+/// for that is whichever thread came first. `on_start` may choose otherwise.
+///
+/// ```
+/// // At the beginning of the program: threads that run already stay as they are.
+/// urcu::set_threads(urcu::Threads::new().stack_size(16 << 20).on_start(|| {
+///     // Set the thread's CPUs or priority here, or register it with a profiler.
+/// }));
+/// ```
+#[derive(Default)]
+pub struct Threads {
+    stack_size: Option<usize>,
+    on_start: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Threads {
+    /// Returns the defaults.
+    pub const fn new() -> Self {
+        Threads {
+            stack_size: None,
+            on_start: None,
+        }
+    }
+
+    /// Sets the size of their stacks, in bytes. The system may round it up.
+    #[must_use]
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Sets what each of them runs before anything else. A panic in it is reported by the panic
+    /// hook, and the thread goes on.
+    #[must_use]
+    pub fn on_start(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_start = Some(Box::new(f));
+        self
+    }
+}
+
+impl fmt::Debug for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threads")
+            .field("stack_size", &self.stack_size)
+            .finish_non_exhaustive()
+    }
+}
+
+static THREADS: Hook<Threads> = Hook::new();
+
+/// Sets how the library's own threads start from now on (`urcu-callbacks`, and those of
+/// [`Runner::OwnThread`](crate::Runner::OwnThread)): see [`Threads`].
+pub fn set_threads(threads: Threads) {
+    THREADS.set(Some(Arc::new(threads)));
+}
+
+/// The stack size that the environment asks for. Asked for once, and without a lock of ours: a forked
+/// child comes here too.
+fn stack_size_of_environment() -> Option<usize> {
+    /// 0: not asked for yet; else the size and one.
+    static KNOWN: AtomicUsize = AtomicUsize::new(0);
+    let known = KNOWN.load(Ordering::Relaxed);
+    let size = if known != 0 {
+        known - 1
+    } else {
+        let text = std::env::var_os("URCU_MIN_STACK");
+        let size = text.and_then(|text| text.to_str()?.trim().parse().ok());
+        let size = size.unwrap_or(0usize).min(usize::MAX - 1);
+        KNOWN.store(size + 1, Ordering::Relaxed);
+        size
+    };
+    (size != 0).then_some(size)
+}
+
+/// When a thread may be tried again to be started: see [`now`].
+static NEXT_ATTEMPT: AtomicU64 = AtomicU64::new(0);
+
+/// Nanoseconds since whenever. 0 where that is not known: then attempts follow one another at once.
+fn now() -> u64 {
+    #[cfg(all(unix, not(miri)))]
+    {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the time is valid for the write.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
+    #[cfg(not(all(unix, not(miri))))]
+    0
+}
+
+/// Starts a thread of the library's own. `None` if the system refuses, or has done so a moment ago:
+/// attempts take at most a third of the time of those who try again and again.
+pub(crate) fn start(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread> {
+    let before = now();
+    if before < NEXT_ATTEMPT.load(Ordering::Relaxed) {
+        return None;
+    }
+    let started = spawn(name, program);
+    if started.is_none() {
+        let after = now();
+        let next = after + 2 * (after - before);
+        NEXT_ATTEMPT.store(next, Ordering::Relaxed);
+    }
+    started
+}
+
+fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread> {
+    let threads = THREADS.get();
+    let mut builder = thread::Builder::new().name(name);
+    let chosen = threads.as_ref().and_then(|threads| threads.stack_size);
+    if let Some(bytes) = chosen.or_else(stack_size_of_environment) {
+        builder = builder.stack_size(bytes);
+    }
+    let mask = signals::of_user();
+    // The new thread does nothing before it is where it belongs: beside a thread that its creator
+    // shares a CPU and a real-time priority with it might not get to run at all, nor could it move.
+    let settled = Arc::new(AtomicU32::new(0));
+    let theirs = Arc::clone(&settled);
+    let body = move || {
+        signals::begin(mask);
+        while theirs.load(Ordering::Acquire) == 0 {
+            machine::futex_wait(&theirs, 0, None);
+        }
+        scheduling::take_nice_value();
+        if let Some(threads) = threads {
+            run_first(&threads);
+        }
+        program();
+    };
+    // The new thread inherits the mask.
+    let handle = signals::blocked(|| builder.spawn(body)).ok()?;
+    scheduling::settle(&handle);
+    settled.store(1, Ordering::Release);
+    machine::futex_wake(&settled, 1);
+    Some(handle.thread().clone())
+}
+
+fn run_first(threads: &Threads) {
+    let Some(on_start) = &threads.on_start else {
+        return;
+    };
+    let run = core::panic::AssertUnwindSafe(|| as_user(on_start));
+    if let Err(payload) = std::panic::catch_unwind(run) {
+        crate::callbacks::discard(payload);
+    }
+}
+
+/// Runs a user's code. On a thread of our own that is outside of any, with the signal mask that a thread
+/// of the program's has.
+pub(crate) fn as_user<R>(f: impl FnOnce() -> R) -> R {
+    /// Ends the user's code, also if that panics.
+    struct Outside(u64);
+    impl Drop for Outside {
+        fn drop(&mut self) {
+            // A child that was forked inside is the user's.
+            if fork::incarnation() == self.0 {
+                signals::leave_user();
+            }
+        }
+    }
+    let _outside = signals::enter_user().then(|| Outside(fork::incarnation()));
+    f()
+}
+
+thread_local! {
+    // Without destructors: they are there as long as the thread is.
+    static OURS: Cell<Option<signals::Ours>> = const { Cell::new(None) };
+    /// Inside [`without_signals`], what the mask was before.
+    static SHIELDED: Cell<Option<signals::Mask>> = const { Cell::new(None) };
+}
+
+#[cfg(all(unix, not(miri)))]
+mod signals {
+    use core::mem::MaybeUninit;
+    use core::ptr;
+
+    use super::{OURS, SHIELDED};
+
+    pub(super) type Mask = libc::sigset_t;
+
+    /// What a thread of our own remembers.
+    #[derive(Clone, Copy)]
+    pub(super) struct Ours {
+        /// What a user's code gets.
+        user: Mask,
+        inside: bool,
+    }
+
+    /// What a thread's own instructions raise.
+    const SYNCHRONOUS: [libc::c_int; 7] = [
+        libc::SIGSEGV,
+        libc::SIGBUS,
+        libc::SIGILL,
+        libc::SIGFPE,
+        libc::SIGTRAP,
+        libc::SIGSYS,
+        libc::SIGABRT,
+    ];
+
+    /// All asynchronous signals, and what the program blocks itself: that is for another thread of
+    /// its choice.
+    fn shielded(user: &Mask) -> Mask {
+        let mut all = MaybeUninit::<Mask>::uninit();
+        // SAFETY: the set is filled before it is used; the numbers are those of signals.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            for signal in SYNCHRONOUS {
+                if libc::sigismember(user, signal) == 0 {
+                    libc::sigdelset(all.as_mut_ptr(), signal);
+                }
+            }
+            all.assume_init()
+        }
+    }
+
+    /// Sets the calling thread's mask. The one it had.
+    fn set(mask: Option<&Mask>) -> Mask {
+        let mut before = MaybeUninit::<Mask>::uninit();
+        let mask = mask.map_or(ptr::null(), ptr::from_ref);
+        // SAFETY: the mask is valid or null. The set is empty unless the call fills it, which it does
+        // for these arguments.
+        unsafe {
+            libc::sigemptyset(before.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, mask, before.as_mut_ptr());
+            before.assume_init()
+        }
+    }
+
+    /// Puts a mask back, and what was shielded before.
+    struct Restore(Mask, Option<Mask>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SHIELDED.set(self.1);
+            set(Some(&self.0));
+        }
+    }
+
+    /// The mask with which a user's code runs on threads that the calling one starts.
+    pub(super) fn of_user() -> Mask {
+        match (SHIELDED.get(), OURS.get()) {
+            (Some(before), _) => before,
+            (None, Some(ours)) if !ours.inside => ours.user,
+            _ => set(None),
+        }
+    }
+
+    /// Runs `f` with asynchronous signals blocked.
+    pub(super) fn blocked<R>(f: impl FnOnce() -> R) -> R {
+        let user = of_user();
+        let _restore = Restore(set(Some(&shielded(&user))), SHIELDED.replace(Some(user)));
+        f()
+    }
+
+    /// The calling thread is one of our own.
+    pub(super) fn begin(user: Mask) {
+        OURS.set(Some(Ours {
+            user,
+            inside: false,
+        }));
+    }
+
+    /// Whether the calling thread is our own, and was outside of a user's code.
+    pub(super) fn enter_user() -> bool {
+        match OURS.get() {
+            Some(ours) if !ours.inside => {
+                OURS.set(Some(Ours {
+                    inside: true,
+                    ..ours
+                }));
+                set(Some(&ours.user));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn leave_user() {
+        if let Some(ours) = OURS.get() {
+            set(Some(&shielded(&ours.user)));
+            OURS.set(Some(Ours {
+                inside: false,
+                ..ours
+            }));
+        }
+    }
+}
+
+#[cfg(not(all(unix, not(miri))))]
+mod signals {
+    #[derive(Clone, Copy)]
+    pub(super) struct Mask;
+
+    #[derive(Clone, Copy)]
+    pub(super) struct Ours;
+
+    pub(super) fn of_user() -> Mask {
+        Mask
+    }
+
+    pub(super) fn blocked<R>(f: impl FnOnce() -> R) -> R {
+        f()
+    }
+
+    pub(super) fn begin(_: Mask) {}
+
+    pub(super) fn enter_user() -> bool {
+        false
+    }
+
+    pub(super) fn leave_user() {}
+}
+
+/// Runs `f` with asynchronous signals blocked on this thread: those that a program sends, not those that
+/// `f` raises itself. They are as before when it returns or panics.
+pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
+    signals::blocked(f)
+}
+
+#[cfg(all(target_os = "linux", not(miri)))]
+mod scheduling {
+    use core::mem::{MaybeUninit, size_of};
+    use std::os::unix::thread::JoinHandleExt;
+    use std::thread::JoinHandle;
+
+    /// CPUs, as the kernel counts them: enough for 8192.
+    type Set = [u64; 128];
+
+    /// The CPUs that a thread may use; 0 is the calling one.
+    fn cpus_of(thread: libc::pid_t) -> Option<Set> {
+        let mut set: Set = [0; 128];
+        let (size, address) = (size_of::<Set>(), set.as_mut_ptr().cast());
+        // SAFETY: the set is valid for so many bytes.
+        (unsafe { libc::sched_getaffinity(thread, size, address) } == 0).then_some(set)
+    }
+
+    /// All CPUs that some thread of this process may use. Not the caller's, which may be a thread that
+    /// the program has pinned; nor all that there are, because somebody may have started the program
+    /// with fewer.
+    fn cpus_of_process() -> Option<Set> {
+        // SAFETY: takes nothing, cannot fail.
+        let mut all = cpus_of(unsafe { libc::getpid() });
+        for task in std::fs::read_dir("/proc/self/task").into_iter().flatten() {
+            let Some(thread) = task
+                .ok()
+                .and_then(|task| task.file_name().to_str()?.parse().ok())
+            else {
+                continue;
+            };
+            if let Some(more) = cpus_of(thread) {
+                let all = all.get_or_insert([0; 128]);
+                all.iter_mut()
+                    .zip(more)
+                    .for_each(|(all, more)| *all |= more);
+            }
+        }
+        all
+    }
+
+    /// Gives a thread that was just created the process's CPUs and the normal policy. What the system
+    /// does not allow stays as it was inherited.
+    pub(super) fn settle<T>(handle: &JoinHandle<T>) {
+        let thread = handle.as_pthread_t();
+        // SAFETY: the handle is neither joined nor dropped, so the thread can be named; the set and
+        // the parameters are valid. All-zero parameters are those of the normal policy.
+        unsafe {
+            let parameters = MaybeUninit::<libc::sched_param>::zeroed().assume_init();
+            libc::pthread_setschedparam(thread as _, libc::SCHED_OTHER, &raw const parameters);
+            if let Some(set) = cpus_of_process() {
+                let size = size_of::<Set>();
+                libc::pthread_setaffinity_np(thread as _, size, set.as_ptr().cast());
+            }
+        }
+    }
+
+    /// Gives the calling thread the nice value of the main thread.
+    pub(super) fn take_nice_value() {
+        // SAFETY: numbers alone.
+        unsafe {
+            let errno = libc::__errno_location();
+            *errno = 0;
+            let nice = libc::getpriority(libc::PRIO_PROCESS, libc::getpid() as libc::id_t);
+            if *errno == 0 {
+                libc::setpriority(libc::PRIO_PROCESS, 0, nice);
+            }
+        }
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+mod scheduling {
+    pub(super) fn settle<T>(_: &std::thread::JoinHandle<T>) {}
+
+    pub(super) fn take_nice_value() {}
+}
