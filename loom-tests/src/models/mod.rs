@@ -159,7 +159,10 @@ impl Model {
         SEEN.set(0);
         builder.check(move || {
             let before = counted.fetch_add(1, Uncounted);
-            assert!(before < most, "there are more than {most} executions");
+            assert!(
+                before < most,
+                "there are more than {most} executions, which README.md states: models --update"
+            );
             program();
         });
         let executions = count.load(Uncounted);
