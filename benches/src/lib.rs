@@ -18,6 +18,10 @@
 //!
 //! `rcu-torture` injects faults while readers verify what they see: module `torture`, on Linux.
 
+#[cfg(test)]
+#[macro_use]
+extern crate test_deadline;
+
 pub mod cells;
 pub mod child;
 pub mod crowd;

@@ -1,5 +1,8 @@
 //! The program runs itself for what needs a process of its own.
 
+#[macro_use]
+extern crate test_deadline;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -8,7 +11,7 @@ use urcu_benches::{domains, memory};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rcu-compare");
 
-#[test]
+#[test(300)]
 fn a_child_does_its_task_and_says_so() {
     let task = Task::Domains(domains::Task { domains: 100 });
     let result: domains::MemoryResult = run(Path::new(PROGRAM), &task).unwrap();
@@ -24,7 +27,7 @@ fn a_child_does_its_task_and_says_so() {
     assert!(result.peak_mib > 0.0);
 }
 
-#[test]
+#[test(300)]
 fn a_child_that_fails_is_reported() {
     let task = Task::Memory(memory::Task {
         library: "none".to_owned(),
@@ -35,7 +38,7 @@ fn a_child_that_fails_is_reported() {
     assert!(failed.unwrap_err().contains("exit status"));
 }
 
-#[test]
+#[test(300)]
 fn parts_can_be_measured_alone() {
     let options = ["--quick", "--only", "memory", "--memory-seconds", "0.1"];
     let output = Command::new(PROGRAM).args(options).output().unwrap();

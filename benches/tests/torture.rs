@@ -2,6 +2,9 @@
 
 #![cfg(target_os = "linux")]
 
+#[macro_use]
+extern crate test_deadline;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -33,7 +36,7 @@ fn closing(text: &str, name: &str) -> u64 {
     found.expect(last).parse().expect(last)
 }
 
-#[test]
+#[test(300)]
 fn quick_scenarios_find_nothing_wrong() {
     for scenario in [
         "steady",
@@ -69,7 +72,7 @@ const CONTROLS: [(&str, &str); 10] = [
     ("process-dies", "the last words on standard error"),
 ];
 
-#[test]
+#[test(300)]
 fn what_is_wrong_on_purpose_is_noticed_and_told_everywhere() {
     let file = scratch("controls");
     let path = file.to_str().expect("a path");
@@ -110,7 +113,7 @@ fn on_a_full_disk(options: &[&str], both: bool) -> (ExitStatus, String) {
     (output.status, errors_of(&output))
 }
 
-#[test]
+#[test(300)]
 fn a_full_disk_hides_neither_errors_nor_the_status() {
     let wrong = ["--seconds", "30", "--break", "process-dies"];
     let (status, report) = on_a_full_disk(&wrong, false);
@@ -141,7 +144,7 @@ fn a_full_disk_hides_neither_errors_nor_the_status() {
     }
 }
 
-#[test]
+#[test(300)]
 fn who_stops_reading_ends_the_program_which_is_no_success() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
     command.args(["--seconds", "0.3", "--no-delays"]);
@@ -157,7 +160,7 @@ fn who_stops_reading_ends_the_program_which_is_no_success() {
     assert!(report.contains("errors=0"), "{report}");
 }
 
-#[test]
+#[test(300)]
 fn a_control_with_nothing_wrong_finds_nothing() {
     for control in ["reads-on", "callback-lost"] {
         let options = ["--seconds", "0.5", "--break", control];
@@ -176,7 +179,7 @@ fn a_control_with_nothing_wrong_finds_nothing() {
     assert!(text.contains("early-await was not noticed"), "{text}");
 }
 
-#[test]
+#[test(300)]
 fn an_interrupt_ends_the_program_and_is_no_error() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
@@ -197,7 +200,7 @@ fn an_interrupt_ends_the_program_and_is_no_error() {
     }
 }
 
-#[test]
+#[test(300)]
 fn who_reads_no_further_makes_no_noise() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rcu-torture"));
     command
@@ -211,7 +214,7 @@ fn who_reads_no_further_makes_no_noise() {
     assert!(noise.is_empty(), "{noise}");
 }
 
-#[test]
+#[test(300)]
 fn results_are_written_as_json_with_what_was_skipped() {
     let file = scratch("skipped");
     let path = file.to_str().expect("a path");
@@ -238,7 +241,7 @@ fn results_are_written_as_json_with_what_was_skipped() {
     }
 }
 
-#[test]
+#[test(300)]
 fn the_list_names_scenarios_and_controls_and_others_are_refused() {
     let (output, text) = torture(&["--list"]);
     assert!(output.status.success());

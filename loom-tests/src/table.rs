@@ -1,9 +1,9 @@
-//! The lists in the README: of models, which `models --table` prints, and of what they do not notice,
-//! which `models --unseen` prints. A test compares.
+//! The lists in the README: of models, and of what they do not notice. `models --update` writes them;
+//! the tests compare.
 
 use std::fs;
 
-use crate::models::{Checked, Model};
+use crate::models::{Checked, MODELS, Model};
 use crate::mutations::{Cover, KEPT, MUTANTS, UNSEEN};
 
 /// A model's row: what it holds, its bounds, its executions up to its bound and one deeper, and the
@@ -24,13 +24,60 @@ pub fn row(model: &Model, executions: Checked, deeper: Checked) -> String {
     )
 }
 
+/// Where the lists are.
+pub const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
 /// What the README says.
 ///
 /// # Panics
 /// If it is not there.
 pub fn readme() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    fs::read_to_string(path).expect("README.md")
+    fs::read_to_string(README).expect("README.md")
+}
+
+/// What stands above the rows.
+const ABOVE: &str = "|---|---|---|---|---|---|---|\n";
+
+/// Nothing is known: not even one execution was looked at.
+const UNKNOWN: Checked = Checked {
+    executions: 0,
+    all: false,
+};
+
+/// Returns the README with the lists of now. Numbers of executions are the `found` ones, at the models'
+/// bounds or one deeper. Those that were not looked for stay; but where another number than before was
+/// found at the bound, the one deeper is of no program that still exists.
+///
+/// # Panics
+/// If the README has no such lists.
+pub fn updated(readme: &str, found: &[(&str, Checked)], deeper: bool) -> String {
+    let rows: String = MODELS
+        .iter()
+        .map(|model| {
+            let (_, mut here, mut below) = stated(readme, model).unwrap_or(("", UNKNOWN, UNKNOWN));
+            let found = found.iter().find(|(name, _)| *name == model.name);
+            match found {
+                Some((_, checked)) if deeper => below = *checked,
+                Some((_, checked)) if *checked != here => (here, below) = (*checked, UNKNOWN),
+                _ => {}
+            }
+            row(model, here, below) + "\n"
+        })
+        .collect();
+    let readme = replaced(readme, ABOVE, "\n\n", rows.trim_end());
+    replaced(
+        &readme,
+        "\n\n* `",
+        "\n\n##",
+        unseen().trim_end().trim_start_matches("* `"),
+    )
+}
+
+/// `text` with another text between the first `from` and the next `to`.
+fn replaced(text: &str, from: &str, to: &str, new: &str) -> String {
+    let (before, rest) = text.split_once(from).expect("the beginning of a list");
+    let (_, after) = rest.split_once(to).expect("the end of a list");
+    [before, from, new, to, after].concat()
 }
 
 /// What the README says of a model: the row, and its executions up to its bound and one deeper.

@@ -38,6 +38,9 @@
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+#[cfg(test)]
+#[macro_use]
+extern crate test_deadline;
 
 // So that its examples are compiled and run.
 #[cfg(doctest)]

@@ -2,6 +2,9 @@
 //! or delayed, while full buffers are exchanged and part-full ones taken from afar.
 #![cfg(sequences)]
 
+#[macro_use]
+extern crate test_deadline;
+
 mod percpu_support;
 
 use std::mem::MaybeUninit;

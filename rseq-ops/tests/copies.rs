@@ -2,6 +2,9 @@
 //! each works beside the others.
 #![cfg(all(target_os = "linux", not(miri)))]
 
+#[macro_use]
+extern crate test_deadline;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};

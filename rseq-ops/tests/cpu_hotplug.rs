@@ -4,6 +4,9 @@
 //! programs pinned to such a CPU are not pinned any more. `.ci/guests` sets it.
 #![cfg(all(target_os = "linux", not(miri)))]
 
+#[macro_use]
+extern crate test_deadline;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::*};

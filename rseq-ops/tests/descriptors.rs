@@ -3,6 +3,9 @@
 //! data that is lost once in a million interrupts.
 #![cfg(sequences)]
 
+#[macro_use]
+extern crate test_deadline;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::process::Command;

@@ -1,6 +1,9 @@
 //! Every public name of this crate stands in an example that the documentation tests run: its own,
 //! or one of the same module.
 
+#[macro_use]
+extern crate test_deadline;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -6,6 +6,9 @@
 
 #![cfg(all(target_os = "linux", not(feature = "portable")))]
 
+#[macro_use]
+extern crate test_deadline;
+
 use rseq_ops::membarrier::{self, Refused};
 use rseq_ops::{abi, features};
 

@@ -1,6 +1,9 @@
 //! The same questions in other environments: each test runs this program again, changed.
 #![cfg(target_os = "linux")]
 
+#[macro_use]
+extern crate test_deadline;
+
 #[path = "percpu_support/again.rs"]
 mod again;
 mod refused;

@@ -1,6 +1,9 @@
 //! Every operation with an index, every way it can end, by both kinds of index and both commits.
 #![cfg(target_os = "linux")]
 
+#[macro_use]
+extern crate test_deadline;
+
 #[path = "ops_common/mod.rs"]
 mod common;
 

@@ -1,6 +1,9 @@
 //! The counter: exact at rest whatever happened, and within its bounds in motion.
 #![cfg(all(target_os = "linux", not(miri)))]
 
+#[macro_use]
+extern crate test_deadline;
+
 mod percpu_support;
 
 use std::sync::OnceLock;

@@ -1,6 +1,9 @@
 //! Per-CPU memory: limits, reuse, growth, forks, laziness, drops.
 #![cfg(all(target_os = "linux", not(miri)))]
 
+#[macro_use]
+extern crate test_deadline;
+
 mod percpu_support;
 
 use std::cell::Cell;

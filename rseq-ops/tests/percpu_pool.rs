@@ -1,6 +1,9 @@
 //! The pool: an object has one owner, the cache has its bound, and memory goes back.
 #![cfg(all(target_os = "linux", not(miri), feature = "alloc"))]
 
+#[macro_use]
+extern crate test_deadline;
+
 mod percpu_support;
 
 use std::alloc::{GlobalAlloc, Layout, System};

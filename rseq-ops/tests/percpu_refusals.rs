@@ -2,6 +2,9 @@
 //! once is to be had later.
 #![cfg(all(target_os = "linux", not(miri)))]
 
+#[macro_use]
+extern crate test_deadline;
+
 mod percpu_support;
 #[allow(unreachable_pub)]
 mod refused;

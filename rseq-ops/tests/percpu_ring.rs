@@ -1,6 +1,9 @@
 //! The ring: what was reserved is delivered whole and in order, or counted.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 
+#[macro_use]
+extern crate test_deadline;
+
 mod percpu_support;
 
 use std::collections::HashMap;
@@ -262,6 +265,7 @@ fn nothing_that_was_reserved_is_lost_when_new_ones_are_dropped() {
 #[test]
 fn everything_is_delivered_or_counted_when_old_ones_are_overwritten() {
     // Small enough to be overtaken, and to overtake a reader in the middle of a copy.
-    let totals = stress(Mode::Overwrite, 4096);
-    assert!(totals.overwritten > 0);
+    // A machine that lets the writers hardly run takes more than one attempt.
+    let overtaken = (0..30).any(|_| stress(Mode::Overwrite, 4096).overwritten > 0);
+    assert!(overtaken, "no writer got ahead of the reader");
 }

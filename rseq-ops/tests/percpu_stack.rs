@@ -1,6 +1,9 @@
 //! The stack: every node is in one place at a time, whoever pops, takes, migrates or interrupts.
 #![cfg(all(target_os = "linux", not(miri)))]
 
+#[macro_use]
+extern crate test_deadline;
+
 mod percpu_support;
 mod refused;
 

@@ -3,6 +3,9 @@
 //! changed.
 #![cfg(all(target_os = "linux", not(feature = "portable")))]
 
+#[macro_use]
+extern crate test_deadline;
+
 #[path = "percpu_support/again.rs"]
 mod again;
 

@@ -69,6 +69,10 @@
 //! * After `mlockall(MCL_FUTURE)` the counters of all possible CPUs are locked in memory: 64 KiB for each
 //!   CPU for up to 1,024 domains, and as much for the domains' own state. Pass `MCL_ONFAULT` too.
 
+#[cfg(test)]
+#[macro_use]
+extern crate test_deadline;
+
 mod callbacks;
 pub mod docs;
 mod domain;

@@ -1,5 +1,8 @@
 //! What callbacks cost in allocations: a box or a replaced value needs none of its own.
 
+#[macro_use]
+extern crate test_deadline;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 

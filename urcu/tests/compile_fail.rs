@@ -1,10 +1,13 @@
 //! Every way to outlive a guard, a domain or a cell is rejected by the compiler, and what comes
 //! next to it is not.
 
+#[macro_use]
+extern crate test_deadline;
+
 /// The compiler whose words the `.stderr` files repeat. Make them anew with `TRYBUILD=overwrite`.
 const COMPILER: &str = "rustc 1.95.";
 
-#[test]
+#[test(600)]
 fn what_would_be_unsound_does_not_compile() {
     if cfg!(any(feature = "portable", feature = "delay-injection")) {
         return println!("skipped: nothing differs with these features");

@@ -3,6 +3,9 @@
 
 #![cfg(target_os = "linux")]
 
+#[macro_use]
+extern crate test_deadline;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -44,7 +47,7 @@ fn closing(text: &str, name: &str) -> u64 {
     found.expect(text).parse().expect(text)
 }
 
-#[test]
+#[test(300)]
 fn an_interrupt_ends_it_in_order() {
     let scratch = std::env::temp_dir().join(format!("example-{}", std::process::id()));
     fs::create_dir(&scratch).unwrap();
@@ -75,7 +78,7 @@ fn an_interrupt_ends_it_in_order() {
     fs::remove_dir(scratch).unwrap();
 }
 
-#[test]
+#[test(300)]
 fn a_full_disk_is_an_error_and_hides_no_closing_line() {
     let full = || File::create("/dev/full").unwrap();
     let mut command = program();

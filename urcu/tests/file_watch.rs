@@ -3,6 +3,9 @@
 
 #![cfg(target_os = "linux")]
 
+#[macro_use]
+extern crate test_deadline;
+
 #[path = "../examples/config_reload/watch/mod.rs"]
 mod watch;
 

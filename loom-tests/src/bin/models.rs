@@ -1,50 +1,37 @@
-//! Runs models: all, or those whose names contain an argument. With `--table`, prints their rows for
-//! the README: with new numbers of what was run, and the others as they are there. With `--unseen`,
-//! prints what no model notices.
+//! Runs models: all, or those whose names contain an argument. `--update` writes what was found to the
+//! lists in README.md: numbers of executions of what was run, all else anew.
 
+use std::fs;
 use std::time::Instant;
 
-use urcu_loom_tests::table::{readme, row, stated, unseen};
-use urcu_loom_tests::{Checked, MODELS, deeper};
-
-/// Of a model that is not in the README.
-const UNKNOWN: Checked = Checked {
-    executions: 0,
-    all: false,
-};
+use urcu_loom_tests::table::{README, readme, updated};
+use urcu_loom_tests::{MODELS, deeper};
 
 fn main() {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
-    if wanted.first().is_some_and(|first| first == "--unseen") {
-        print!("{}", unseen());
-        return;
-    }
-    let table = wanted.first().is_some_and(|first| first == "--table");
-    if table {
+    let update = wanted.first().is_some_and(|first| first == "--update");
+    if update {
         wanted.remove(0);
+        let elsewhere = cfg!(debug_assertions)
+            || deeper() > 1
+            || std::env::var_os("LOOM_MAX_PREEMPTIONS").is_some();
+        assert!(!elsewhere, "these are not the bounds of README.md");
     }
-    let readme = readme();
-    for model in MODELS {
-        if wanted.is_empty() || wanted.iter().any(|part| model.name.contains(part.as_str())) {
-            let start = Instant::now();
-            let executions = model.check();
-            if table {
-                let (_, here, below) = stated(&readme, model).unwrap_or(("", UNKNOWN, UNKNOWN));
-                println!(
-                    "{}",
-                    match deeper() {
-                        0 => row(model, executions, below),
-                        _ => row(model, here, executions),
-                    }
-                );
-                continue;
-            }
-            println!(
-                "{:50} {:2} preemptions {executions:>10} executions {:7.2} s",
-                model.name,
-                model.bound(),
-                start.elapsed().as_secs_f64()
-            );
-        }
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
+    let mut found = Vec::new();
+    for model in MODELS.iter().filter(|model| is_wanted(model.name)) {
+        let start = Instant::now();
+        let executions = model.check();
+        println!(
+            "{:50} {:2} preemptions {executions:>10} executions {:7.2} s",
+            model.name,
+            model.bound(),
+            start.elapsed().as_secs_f64()
+        );
+        found.push((model.name, executions));
+    }
+    if update {
+        let text = updated(&readme(), &found, deeper() == 1);
+        fs::write(README, text).expect("README.md can be written");
     }
 }

@@ -66,13 +66,16 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Whether this and what was found another time may both be right. A few executions more or
-    /// fewer are no news; and who had no time for more knows that there are no fewer.
+    /// Whether this and what was found another time may both be right: loom goes through the same
+    /// executions every time, so the numbers are the same; who had no time for more knows that there
+    /// are no fewer.
     pub fn agrees_with(self, other: Checked) -> bool {
-        let no_fewer = |one: Checked, other: Checked| {
-            !one.all || other.executions <= one.executions.saturating_mul(2)
-        };
-        no_fewer(self, other) && no_fewer(other, self)
+        match (self.all, other.all) {
+            (true, true) => self.executions == other.executions,
+            (true, false) => self.executions >= other.executions,
+            (false, true) => self.executions <= other.executions,
+            (false, false) => true,
+        }
     }
 }
 
@@ -132,6 +135,15 @@ impl Model {
     /// # Panics
     /// If one of them goes wrong, or a witness is missing.
     pub fn check(&self) -> Checked {
+        self.check_at_most(usize::MAX)
+    }
+
+    /// The same where there are `most` executions at most: a fault that makes a model endless is
+    /// noticed at once.
+    ///
+    /// # Panics
+    /// If there are more; and as [`Self::check`].
+    pub fn check_at_most(&self, most: usize) -> Checked {
         let count = Arc::new(Count::new(0));
         let counted = Arc::clone(&count);
         let program = self.program;
@@ -146,7 +158,11 @@ impl Model {
         let start = Instant::now();
         SEEN.set(0);
         builder.check(move || {
-            counted.fetch_add(1, Uncounted);
+            let before = counted.fetch_add(1, Uncounted);
+            assert!(
+                before < most,
+                "there are more than {most} executions, which README.md states: models --update"
+            );
             program();
         });
         let executions = count.load(Uncounted);

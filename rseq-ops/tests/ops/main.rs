@@ -2,6 +2,9 @@
 //!
 //! The tests of self-registration run this binary again with `GLIBC_TUNABLES`.
 
+#[macro_use]
+extern crate test_deadline;
+
 mod copies;
 mod counts;
 #[cfg(sequences)]

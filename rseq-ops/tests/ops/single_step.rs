@@ -8,7 +8,7 @@ use rseq_ops::{current_thread, ops};
 
 const ATTEMPTS: u32 = 3;
 
-#[test]
+#[test(330)]
 fn stepping_aborts_the_sequence_and_bounded_retries_end() {
     if Command::new("gdb").arg("--version").output().is_err() {
         return println!("skipped: gdb is not installed");
@@ -22,16 +22,19 @@ fn stepping_aborts_the_sequence_and_bounded_retries_end() {
         "set breakpoint pending on",
         "break rseq_ops_stepped",
         "run",
+        // The other threads only take time: each step would wake and stop them.
+        "set scheduler-locking on",
         // An instruction at a time, until the function has returned.
         "python\nn = 0\nrsp = lambda: int(gdb.selected_frame().read_register('rsp'))\nsp = rsp()\n\
          while n < 2000 and rsp() <= sp:\n  gdb.execute('stepi 50', to_string=True)\n  n += 1\n\
          print('steps', 50 * n)\nend",
+        "set scheduler-locking off",
         "continue",
     ];
     let file = std::env::temp_dir().join(format!("rseq-ops-step-{}.gdb", std::process::id()));
     std::fs::write(&file, script.join("\n")).unwrap();
     let output = Command::new("timeout")
-        .args(["60", "gdb", "--batch", "-nx", "-x"])
+        .args(["300", "gdb", "--batch", "-nx", "-x"])
         .arg(&file)
         .arg("--args")
         .arg(std::env::current_exe().unwrap())

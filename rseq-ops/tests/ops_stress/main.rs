@@ -20,6 +20,9 @@
 //! `RSEQ_OPS_STRESS_MS` is the time for each combination, 300 ms by default.
 #![cfg(target_os = "linux")]
 
+#[macro_use]
+extern crate test_deadline;
+
 #[path = "../ops_common/mod.rs"]
 mod common;
 mod pressure;

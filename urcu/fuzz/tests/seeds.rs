@@ -1,5 +1,8 @@
 //! The seeds, and some random programs, without a fuzzer: for toolchains that have none.
 
+#[macro_use]
+extern crate test_deadline;
+
 use std::fs;
 use std::path::Path;
 
@@ -11,7 +14,7 @@ fn next(state: &mut u64) -> u64 {
     *state
 }
 
-#[test]
+#[test(600)]
 fn programs_run_as_the_model_says() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     let mut count = 0;

@@ -11,7 +11,7 @@ use urcu::Domain;
 
 use crate::forked::block_on;
 use crate::stamped::{SMALL, Stamped};
-use crate::support::{assert_waits, deadline, length};
+use crate::support::{assert_waits, length};
 
 #[derive(Default)]
 struct Counting(AtomicUsize);
@@ -35,7 +35,6 @@ fn until(condition: impl Fn() -> bool) {
 
 #[test]
 fn tasks_hold_guards_and_await_grace_periods_on_a_runtime() {
-    let _deadline = deadline("tasks_hold_guards_and_await_grace_periods_on_a_runtime");
     const TASKS: usize = 4_000;
     static DOMAIN: Domain = Domain::named("tasks");
     static MOVED: AtomicUsize = AtomicUsize::new(0);
@@ -104,7 +103,6 @@ fn tasks_hold_guards_and_await_grace_periods_on_a_runtime() {
 
 #[test]
 fn a_future_is_woken_at_the_end_of_its_grace_period() {
-    let _deadline = deadline("a_future_is_woken_at_the_end_of_its_grace_period");
     let domain = Domain::new();
     let guard = domain.read_lock();
     let (count, waker) = counting();
@@ -121,7 +119,6 @@ fn a_future_is_woken_at_the_end_of_its_grace_period() {
 
 #[test]
 fn the_last_waker_is_the_one_that_is_woken() {
-    let _deadline = deadline("the_last_waker_is_the_one_that_is_woken");
     let domain = Domain::new();
     let guard = domain.read_lock();
     let ((first, one), (second, two)) = (counting(), counting());
@@ -139,7 +136,6 @@ fn the_last_waker_is_the_one_that_is_woken() {
 
 #[test]
 fn futures_that_are_dropped_leave_nothing() {
-    let _deadline = deadline("futures_that_are_dropped_leave_nothing");
     let domain = Domain::new();
     let guard = domain.read_lock();
     let (count, waker) = counting();
@@ -167,7 +163,6 @@ fn futures_that_are_dropped_leave_nothing() {
 
 #[test]
 fn a_hand_made_executor_does() {
-    let _deadline = deadline("a_hand_made_executor_does");
     let domain = Arc::new(Domain::new());
     let holder = thread::spawn({
         let domain = Arc::clone(&domain);
@@ -221,7 +216,6 @@ mod worst {
 #[test]
 fn wakers_that_panic_harm_nobody_else() {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    let _deadline = deadline("wakers_that_panic_harm_nobody_else");
     let domain = Domain::new();
     for bits in 0..8 {
         let guard = domain.read_lock();

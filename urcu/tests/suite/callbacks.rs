@@ -9,11 +9,10 @@ use std::time::Duration;
 use urcu::Domain;
 
 use crate::seccomp::refuse_in_this_thread;
-use crate::support::{assert_child_passes, deadline};
+use crate::support::assert_child_passes;
 
 #[test]
 fn a_callback_runs_after_the_sections_that_were_open() {
-    let _deadline = deadline("a_callback_runs_after_the_sections_that_were_open");
     let domain = Domain::new();
     let ran = Arc::new(AtomicBool::new(false));
     let guard = domain.read_lock();
@@ -29,7 +28,6 @@ fn a_callback_runs_after_the_sections_that_were_open() {
 
 #[test]
 fn a_value_is_dropped_after_the_sections_that_were_open() {
-    let _deadline = deadline("a_value_is_dropped_after_the_sections_that_were_open");
     let value = Arc::new(());
     let guard = urcu::read_lock();
     urcu::defer_drop(Arc::clone(&value));
@@ -43,7 +41,6 @@ fn a_value_is_dropped_after_the_sections_that_were_open() {
 
 #[test]
 fn callbacks_of_one_domain_run_once() {
-    let _deadline = deadline("callbacks_of_one_domain_run_once");
     let domain = Domain::new();
     let seen = Arc::new(Mutex::new(Vec::new()));
     for number in 0..1_000 {
@@ -58,7 +55,6 @@ fn callbacks_of_one_domain_run_once() {
 
 #[test]
 fn a_barrier_waits_for_everything_its_thread_queued() {
-    let _deadline = deadline("a_barrier_waits_for_everything_its_thread_queued");
     let domain = Domain::new();
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -81,7 +77,6 @@ fn a_barrier_waits_for_everything_its_thread_queued() {
 
 #[test]
 fn a_barrier_without_callbacks_returns() {
-    let _deadline = deadline("a_barrier_without_callbacks_returns");
     Domain::new().barrier();
     urcu::barrier();
 }
@@ -95,7 +90,6 @@ fn callbacks_after_a_panicking_one_run() {
             resume_unwind(Box::new("a payload's drop"));
         }
     }
-    let _deadline = deadline("callbacks_after_a_panicking_one_run");
     let domain = Domain::new();
     let ran = Arc::new(AtomicUsize::new(0));
     for number in 0..9 {
@@ -116,7 +110,6 @@ fn callbacks_after_a_panicking_one_run() {
 
 #[test]
 fn a_barrier_in_a_callback_panics_and_says_why() {
-    let _deadline = deadline("a_barrier_in_a_callback_panics_and_says_why");
     static OWN: Domain = Domain::named("own");
     static OTHER: Domain = Domain::named("other");
     let (sender, receiver) = mpsc::channel();
@@ -143,7 +136,6 @@ fn a_barrier_in_a_callback_panics_and_says_why() {
 
 #[test]
 fn a_callback_may_use_the_domain() {
-    let _deadline = deadline("a_callback_may_use_the_domain");
     static DOMAIN: Domain = Domain::named("used by its callbacks");
     let (sender, receiver) = mpsc::channel();
     DOMAIN.call(move || {
@@ -161,7 +153,6 @@ fn a_callback_may_use_the_domain() {
 
 #[test]
 fn a_guard_may_be_dropped_by_a_callback_of_another_domain() {
-    let _deadline = deadline("a_guard_may_be_dropped_by_a_callback_of_another_domain");
     static HELD: Domain = Domain::named("held");
     let domain = Domain::new();
     let guard = HELD.read_lock();
@@ -178,7 +169,6 @@ fn without_a_thread_callbacks_run_in_barrier() {
 #[test]
 #[ignore = "a child process of without_a_thread_callbacks_run_in_barrier"]
 fn child_without_a_thread() {
-    let _deadline = deadline("child_without_a_thread");
     refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
     assert!(thread::Builder::new().spawn(|| ()).is_err());
     let ran = Arc::new(AtomicUsize::new(0));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use urcu::{Budget, Domain, Rcu, RcuArc, Runner};
 
-use crate::support::{SetOnDrop, assert_child_passes, deadline, length, storm};
+use crate::support::{SetOnDrop, assert_child_passes, length, storm};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -56,7 +56,6 @@ fn two_threads_that_replace_values_stay_below_64_mib() {
 #[test]
 #[ignore = "a child process of two_threads_that_replace_values_stay_below_64_mib"]
 fn child_that_replaces_values() {
-    let _deadline = deadline("child_that_replaces_values");
     let cells = [Rcu::new([0u8; 1024]), Rcu::new([0u8; 1024])];
     let stores = AtomicUsize::new(0);
     let most = most_resident(|| {
@@ -84,7 +83,6 @@ fn with_a_stalled_reader_memory_stays_within_the_budget() {
 #[test]
 #[ignore = "a child process of with_a_stalled_reader_memory_stays_within_the_budget"]
 fn child_with_a_stalled_reader() {
-    let _deadline = deadline("child_with_a_stalled_reader");
     static DOMAIN: Domain = Domain::named("stalled").with_budget(Budget::new(1 << 20, 8 << 20));
     let cells = [(); 2].map(|()| Rcu::new_in([0u8; 1024], &DOMAIN));
     let store = |thread: usize| cells[thread].store([1; 1024]);
@@ -131,7 +129,6 @@ fn child_with_a_stalled_reader() {
 
 #[test]
 fn try_call_refuses_what_is_beyond_the_budget() {
-    let _deadline = deadline("try_call_refuses_what_is_beyond_the_budget");
     static DOMAIN: Domain =
         Domain::named("refuses").with_budget(Budget::new(500, usize::MAX).patience(HOUR));
     let ran = Arc::new(AtomicUsize::new(0));
@@ -161,12 +158,10 @@ fn try_call_refuses_what_is_beyond_the_budget() {
     assert_eq!(ran.load(Ordering::SeqCst), before + 1);
 }
 
-/// Others may fill the budget between its look and the queue.
 /// One value in many versions is counted with each, which may be more than there are addresses.
 #[test]
 fn what_many_versions_hold_is_counted_beyond_4_gib() {
     const BYTES: usize = 256 << 20;
-    let _deadline = deadline("what_many_versions_hold_is_counted_beyond_4_gib");
     let budget = Budget::new(1 << 20, 16 << 20).patience(Duration::ZERO);
     let domain = Domain::new().run_by(Runner::Caller).with_budget(budget);
     // Zeroes that nobody touches take no memory.
@@ -183,9 +178,9 @@ fn what_many_versions_hold_is_counted_beyond_4_gib() {
     drop(guard);
 }
 
+/// Others may fill the budget between its look and the queue.
 #[test]
 fn try_call_never_waits() {
-    let _deadline = deadline("try_call_never_waits");
     static DOMAIN: Domain =
         Domain::named("never waits").with_budget(Budget::new(1, usize::MAX).patience(HOUR));
     let start = Barrier::new(4);
@@ -208,7 +203,6 @@ fn try_call_never_waits() {
 
 #[test]
 fn in_a_section_of_the_same_domain_nobody_waits_for_ever() {
-    let _deadline = deadline("in_a_section_of_the_same_domain_nobody_waits_for_ever");
     // In builds that know where sections began, too.
     let patience = Duration::from_micros(100);
     let domain = Domain::new().with_budget(Budget::new(1, usize::MAX).patience(patience));
@@ -232,7 +226,6 @@ fn in_a_section_of_the_same_domain_nobody_waits_for_ever() {
 
 #[test]
 fn in_a_callback_nobody_waits() {
-    let _deadline = deadline("in_a_callback_nobody_waits");
     static RAN: AtomicUsize = AtomicUsize::new(0);
     const TINY: Budget = Budget::new(1, usize::MAX).patience(HOUR);
     static SHARED: Domain = Domain::named("shared").with_budget(TINY);
@@ -257,7 +250,6 @@ fn in_a_callback_nobody_waits() {
 /// Threads that are past the budget wait until others have made room, and lose nothing.
 #[test]
 fn threads_beyond_the_budget_go_on_when_there_is_room() {
-    let _deadline = deadline("threads_beyond_the_budget_go_on_when_there_is_room");
     static DOMAIN: Domain =
         Domain::named("narrow").with_budget(Budget::new(300, usize::MAX).patience(HOUR));
     let (ran, queued) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
@@ -278,7 +270,6 @@ fn threads_beyond_the_budget_go_on_when_there_is_room() {
 /// Each for itself, and not when the chunk is full that it is in.
 #[test]
 fn large_callbacks_are_charged_at_once() {
-    let _deadline = deadline("large_callbacks_are_charged_at_once");
     let thread = thread::Builder::new().stack_size(64 << 20);
     thread.spawn(queue_large_ones).unwrap().join().unwrap();
 }
@@ -313,7 +304,6 @@ fn queue_large_ones() {
 
 #[test]
 fn a_budget_of_nothing_has_room_when_nothing_waits() {
-    let _deadline = deadline("a_budget_of_nothing_has_room_when_nothing_waits");
     let domain = Domain::new().with_budget(Budget::new(0, 0).patience(HOUR));
     for _ in 0..10 {
         assert!(domain.try_call(|| ()).is_ok());

@@ -10,7 +10,7 @@ use urcu::{Domain, Executor, Job, Runner};
 
 use crate::forked::block_on;
 use crate::seccomp::refuse_in_this_thread;
-use crate::support::{cpus, deadline, run_on};
+use crate::support::{cpus, run_on};
 
 #[path = "../../examples/tokio_executor.rs"]
 mod tokio_executor;
@@ -31,7 +31,6 @@ fn until(done: impl Fn() -> bool) {
 
 #[test]
 fn who_waits_with_a_time_limit_drives_a_domain_that_nobody_else_does() {
-    let _deadline = deadline("who_waits_with_a_time_limit_drives_a_domain_that_nobody_else_does");
     static DOMAIN: Domain = Domain::named("caller").run_by(Runner::Caller);
     let guard = DOMAIN.read_lock();
     let grace_period = DOMAIN.start_poll();
@@ -45,7 +44,6 @@ fn who_waits_with_a_time_limit_drives_a_domain_that_nobody_else_does() {
 
 #[test]
 fn a_caller_drives_its_domain_alone() {
-    let _deadline = deadline("a_caller_drives_its_domain_alone");
     let domain = Domain::new().run_by(Runner::Caller);
     assert_eq!(domain.run_callbacks(1), 0);
     let ran = Arc::new(AtomicUsize::new(0));
@@ -66,7 +64,6 @@ fn a_caller_drives_its_domain_alone() {
 /// What was ripe before and what became ripe in the call count together.
 #[test]
 fn a_caller_gets_about_as_many_as_it_asked_for() {
-    let _deadline = deadline("a_caller_gets_about_as_many_as_it_asked_for");
     // Where a chunk of each CPU is full.
     run_on(&cpus()[..1]);
     let domain = Domain::new().run_by(Runner::Caller);
@@ -84,7 +81,6 @@ fn a_caller_gets_about_as_many_as_it_asked_for() {
 
 #[test]
 fn a_caller_that_came_while_a_section_was_open_gets_its_callbacks_later() {
-    let _deadline = deadline("a_caller_that_came_while_a_section_was_open");
     let domain = Domain::new().run_by(Runner::Caller);
     for runner in [Runner::Caller, Runner::Shared] {
         let domain = Domain::new().run_by(runner);
@@ -107,7 +103,6 @@ fn a_caller_that_came_while_a_section_was_open_gets_its_callbacks_later() {
 
 #[test]
 fn a_caller_drives_grace_periods_that_are_awaited() {
-    let _deadline = deadline("a_caller_drives_grace_periods_that_are_awaited");
     static DOMAIN: Domain = Domain::named("awaited").run_by(Runner::Caller);
     let guard = DOMAIN.read_lock();
     let waiting = AtomicBool::new(true);
@@ -128,7 +123,6 @@ fn a_caller_drives_grace_periods_that_are_awaited() {
 
 #[test]
 fn in_a_callback_run_callbacks_does_nothing() {
-    let _deadline = deadline("in_a_callback_run_callbacks_does_nothing");
     static DOMAIN: Domain = Domain::named("nested").run_by(Runner::Caller);
     let (sender, receiver) = mpsc::channel();
     for _ in 0..20 {
@@ -145,7 +139,6 @@ fn in_a_callback_run_callbacks_does_nothing() {
 
 #[test]
 fn without_a_caller_barrier_and_drop_run_what_is_left() {
-    let _deadline = deadline("without_a_caller_barrier_and_drop_run_what_is_left");
     static LAZY: Lazy = Lazy;
     for runner in [Runner::Caller, Runner::Executor(&LAZY)] {
         let domain = Domain::new().run_by(runner);
@@ -170,7 +163,6 @@ fn threads(name: &str) -> usize {
 
 #[test]
 fn a_thread_of_its_own_works_for_the_domain_and_ends_with_it() {
-    let _deadline = deadline("a_thread_of_its_own_works_for_the_domain_and_ends_with_it");
     let domain = Domain::named("own thread").run_by(Runner::OwnThread);
     assert_eq!(threads("urcu-own thread"), 0, "before there is work");
     for _ in 0..3 {
@@ -198,7 +190,6 @@ fn a_thread_of_its_own_works_for_the_domain_and_ends_with_it() {
 
 #[test]
 fn a_thread_that_could_not_start_is_started_later() {
-    let _deadline = deadline("a_thread_that_could_not_start_is_started_later");
     static DOMAIN: Domain = Domain::named("late start").run_by(Runner::OwnThread);
     let ran = Arc::new(AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -252,7 +243,6 @@ impl Executor for Unreliable {
 
 #[test]
 fn an_executor_may_drop_jobs_and_panic() {
-    let _deadline = deadline("an_executor_may_drop_jobs_and_panic");
     static EXECUTOR: Unreliable = Unreliable {
         sender: Mutex::new(None),
         turn: AtomicUsize::new(0),
@@ -295,7 +285,6 @@ impl Executor for Forgetful {
 
 #[test]
 fn a_job_that_was_dropped_is_followed_by_another_before_long() {
-    let _deadline = deadline("a_job_that_was_dropped_is_followed_by_another_before_long");
     static EXECUTOR: Forgetful = Forgetful(AtomicUsize::new(0));
     // On one CPU, or the first callback on each would ask for one.
     run_on(&cpus()[..1]);
@@ -307,6 +296,5 @@ fn a_job_that_was_dropped_is_followed_by_another_before_long() {
 
 #[test]
 fn the_example_on_tokio_runs() {
-    let _deadline = deadline("the_example_on_tokio_runs");
     tokio_executor::main();
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use urcu::{Domain, Rcu};
 
 use crate::stamped::{LARGE, SMALL, Stamped};
-use crate::support::{SetOnDrop, cpus, deadline, length, run_on};
+use crate::support::{SetOnDrop, cpus, length, run_on};
 
 struct World<'d> {
     domain: &'d Domain,
@@ -113,7 +113,6 @@ fn stress(time: Duration, readers: usize, writers: usize) {
 
 #[test]
 fn readers_never_see_what_callbacks_have_freed() {
-    let _deadline = deadline("readers_never_see_what_callbacks_have_freed");
     stress(length(500), 1, 1);
     stress(length(500), 3, 3);
 }
@@ -123,7 +122,6 @@ fn readers_never_see_what_callbacks_have_freed() {
 fn readers_never_see_what_callbacks_have_freed_with_delays() {
     use crate::torture::with_delays::delay;
     use urcu::testing::{Point, set_delay};
-    let _deadline = deadline("readers_never_see_what_callbacks_have_freed_with_delays");
     for point in [
         Point::AppendCommit,
         Point::ReplaceCommit,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use urcu::{Domain, Rcu, RcuArc, RcuOption, Runner, set_callback_panic_hook};
 
-use crate::support::{SetOnDrop, child, deadline, length, run, skip, storm};
+use crate::support::{SetOnDrop, child, length, run, skip, storm};
 
 #[test]
 fn destructors_of_thread_local_data_may_queue_callbacks() {
@@ -36,7 +36,6 @@ fn destructors_of_thread_local_data_may_queue_callbacks() {
         }
     }
     thread_local!(static LAST: RefCell<Option<Queues>> = const { RefCell::new(None) });
-    let _deadline = deadline("destructors_of_thread_local_data_may_queue_callbacks");
     for _ in 0..10 {
         thread::spawn(|| LAST.set(Some(Queues))).join().unwrap();
     }
@@ -48,7 +47,6 @@ fn destructors_of_thread_local_data_may_queue_callbacks() {
 fn callbacks_of_all_sizes_and_alignments_run_once_with_what_they_hold() {
     #[repr(align(256))]
     struct Aligned([u8; 512]);
-    let _deadline = deadline("callbacks_of_all_sizes_and_alignments");
     let domain = Domain::new();
     let sum = Arc::new(AtomicUsize::new(0));
     for turn in 0..300_usize {
@@ -81,7 +79,6 @@ fn callbacks_of_all_sizes_and_alignments_run_once_with_what_they_hold() {
 
 #[test]
 fn nothing_is_lost_whichever_way_cells_retire_values() {
-    let _deadline = deadline("nothing_is_lost_whichever_way_cells_retire_values");
     let domain = Domain::new();
     let alive = Arc::new(());
     let boxed = Rcu::new_in(Arc::clone(&alive), &domain);
@@ -123,7 +120,6 @@ fn panics_are_counted_and_reported_and_the_rest_runs() {
             }
         }
     }
-    let _deadline = deadline("panics_are_counted_and_reported_and_the_rest_runs");
     let first = SetsAHook;
     set_callback_panic_hook(move |_| {
         let _ = &first;
@@ -162,7 +158,6 @@ fn a_callback_that_queues_itself_for_ever_starves_nobody() {
             DOMAIN.call(|| ());
         }
     }
-    let _deadline = deadline("a_callback_that_queues_itself_for_ever_starves_nobody");
     (0..2000).for_each(|_| DOMAIN.call(again));
     let other = Domain::new();
     for domain in [&DOMAIN, &other].into_iter().cycle().take(20) {
@@ -190,7 +185,6 @@ fn a_callback_that_queues_itself_for_ever_starves_nobody() {
 
 #[test]
 fn a_barrier_waits_for_a_batch_in_flight() {
-    let _deadline = deadline("a_barrier_waits_for_a_batch_in_flight");
     let domain = Domain::new();
     let (begun, over) = (
         Arc::new(AtomicBool::new(false)),
@@ -217,7 +211,6 @@ fn a_barrier_waits_for_a_batch_in_flight() {
 
 #[test]
 fn a_barrier_waits_for_full_chunks_that_others_take_away() {
-    let _deadline = deadline("a_barrier_waits_for_full_chunks_that_others_take_away");
     let domain = Domain::new();
     storm(length(300), 4, |_| {
         let ran = Arc::new(AtomicUsize::new(0));
@@ -234,7 +227,6 @@ fn a_barrier_waits_for_full_chunks_that_others_take_away() {
 
 #[test]
 fn a_barrier_ends_while_others_queue_without_end() {
-    let _deadline = deadline("a_barrier_ends_while_others_queue_without_end");
     let domain = Domain::new();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -259,7 +251,6 @@ fn a_barrier_ends_while_others_queue_without_end() {
 /// Also those of the same batch, which would have run after the one that drops the domain.
 #[test]
 fn who_drops_a_domain_in_a_callback_finds_all_others_done() {
-    let _deadline = deadline("who_drops_a_domain_in_a_callback_finds_all_others_done");
     for callbacks in [2, 4, 7, 300] {
         let domain = Arc::new(Mutex::new(Some(Domain::new())));
         let done = Arc::new(AtomicUsize::new(0));
@@ -284,7 +275,6 @@ fn who_drops_a_domain_in_a_callback_finds_all_others_done() {
 
 #[test]
 fn domains_may_be_dropped_by_callbacks_in_chains() {
-    let _deadline = deadline("domains_may_be_dropped_by_callbacks_in_chains");
     let ran = Arc::new(AtomicUsize::new(0));
     for _ in 0..20 {
         let mut inner = None::<Arc<Domain>>;
@@ -310,7 +300,6 @@ fn domains_may_be_dropped_by_callbacks_in_chains() {
 #[test]
 fn a_callback_may_synchronize_on_other_domains() {
     static OTHERS: [Domain; 3] = [const { Domain::new() }; 3];
-    let _deadline = deadline("a_callback_may_synchronize_on_other_domains");
     let domain = Domain::new();
     let ran = Arc::new(AtomicUsize::new(0));
     for number in 0..100 {
@@ -329,7 +318,7 @@ fn a_callback_may_synchronize_on_other_domains() {
     assert_eq!(ran.load(Ordering::SeqCst), 100);
 }
 
-#[test]
+#[test(150)]
 fn a_barrier_at_the_end_leaves_nothing_behind() {
     let valgrind = Command::new("valgrind").arg("--version").output();
     if !valgrind.is_ok_and(|output| output.status.success()) {

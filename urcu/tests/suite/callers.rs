@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use urcu::{Budget, Domain, Rcu};
 
-use crate::support::{assert_child_passes, cpus, deadline, run_on};
+use crate::support::{assert_child_passes, cpus, run_on};
 
 macro_rules! in_a_process_of_its_own {
     ($($test:ident: $child:ident,)*) => { $(
@@ -86,7 +86,6 @@ fn until(done: impl Fn() -> bool) {
 #[test]
 #[ignore = "a child process"]
 fn child_that_calls() {
-    let _deadline = deadline("child_that_calls");
     static DOMAIN: Domain = Domain::named("calls");
     let tight = Budget::new(1, 1).patience(Duration::from_micros(10));
     for (budget, large) in [
@@ -138,7 +137,6 @@ fn child_that_calls() {
 #[test]
 #[ignore = "a child process"]
 fn child_that_calls_under_a_lock() {
-    let _deadline = deadline("child_that_calls_under_a_lock");
     static LOCK: Mutex<u32> = Mutex::new(0);
     struct Locks;
     impl Drop for Locks {
@@ -167,7 +165,6 @@ fn child_that_calls_under_a_lock() {
 #[test]
 #[ignore = "a child process"]
 fn child_that_calls_while_a_future_waits() {
-    let _deadline = deadline("child_that_calls_while_a_future_waits");
     static DOMAIN: Domain = Domain::named("future");
     static WOKEN_BY: Mutex<Option<ThreadId>> = Mutex::new(None);
     struct Noting;
@@ -196,7 +193,6 @@ fn child_that_calls_while_a_future_waits() {
 #[test]
 #[ignore = "a child process"]
 fn child_that_retires_beside_closures() {
-    let _deadline = deadline("child_that_retires_beside_closures");
     static DOMAIN: Domain = Domain::named("mixed");
     let busy = Busy::new();
     let (closures, drops) = (Arc::new(Drops::default()), Arc::new(Drops::default()));
@@ -230,7 +226,6 @@ thread_local!(static DEPTH: Cell<usize> = const { Cell::new(0) });
 #[test]
 #[ignore = "a child process"]
 fn child_with_a_chain_of_drops() {
-    let _deadline = deadline("child_with_a_chain_of_drops");
     static DOMAIN: Domain = Domain::named("chain");
     static DEEPEST: AtomicUsize = AtomicUsize::new(0);
     static DROPPED: AtomicUsize = AtomicUsize::new(0);
@@ -265,7 +260,6 @@ fn child_with_a_chain_of_drops() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_large_callbacks() {
-    let _deadline = deadline("child_with_large_callbacks");
     const SIZE: usize = 3 << 20;
     static DROPPED: AtomicUsize = AtomicUsize::new(0);
     struct Big([u8; SIZE]);

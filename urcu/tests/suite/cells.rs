@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use urcu::{Domain, Rcu};
 
-use crate::support::{SetOnDrop, deadline, length};
+use crate::support::{SetOnDrop, length};
 
 /// Counts the values alive.
 pub(crate) struct Counted(Arc<AtomicUsize>, pub(crate) u64);
@@ -32,7 +32,6 @@ impl Drop for Counted {
 
 #[test]
 fn every_way_to_replace_a_value_drops_it_once() {
-    let _deadline = deadline("every_way_to_replace_a_value_drops_it_once");
     let alive = Arc::new(AtomicUsize::new(0));
     let mut cell = Rcu::new(Counted::new(&alive, 1));
     cell.store(Counted::new(&alive, 2));
@@ -54,7 +53,6 @@ fn every_way_to_replace_a_value_drops_it_once() {
 
 #[test]
 fn a_replaced_value_lives_as_long_as_a_section_sees_it() {
-    let _deadline = deadline("a_replaced_value_lives_as_long_as_a_section_sees_it");
     let alive = Arc::new(AtomicUsize::new(0));
     let domain = Domain::new();
     let cell = Rcu::new_in(Counted::new(&alive, 1), &domain);
@@ -73,7 +71,6 @@ fn a_replaced_value_lives_as_long_as_a_section_sees_it() {
 
 #[test]
 fn concurrent_updates_are_never_lost() {
-    let _deadline = deadline("concurrent_updates_are_never_lost");
     let alive = Arc::new(AtomicUsize::new(0));
     let cell = Rcu::new(Counted::new(&alive, 0));
     thread::scope(|scope| {
@@ -92,7 +89,6 @@ fn concurrent_updates_are_never_lost() {
 
 #[test]
 fn replace_hands_every_value_back_exactly_once() {
-    let _deadline = deadline("replace_hands_every_value_back_exactly_once");
     let alive = Arc::new(AtomicUsize::new(0));
     let cell = Rcu::new(Counted::new(&alive, 0));
     let (threads, each) = (4, 200);
@@ -120,7 +116,6 @@ fn replace_hands_every_value_back_exactly_once() {
 
 #[test]
 fn a_panicking_update_changes_nothing() {
-    let _deadline = deadline("a_panicking_update_changes_nothing");
     let alive = Arc::new(AtomicUsize::new(0));
     let domain = Domain::new();
     let cell = Rcu::new_in(Counted::new(&alive, 1), &domain);
@@ -137,7 +132,6 @@ fn a_panicking_update_changes_nothing() {
 
 #[test]
 fn an_update_may_read_and_update_inside() {
-    let _deadline = deadline("an_update_may_read_and_update_inside");
     let cell = Rcu::new(1u64);
     let mut turns = 0;
     cell.update(|old| {
@@ -162,7 +156,6 @@ fn a_value_whose_drop_panics_does_not_stop_the_others() {
             }
         }
     }
-    let _deadline = deadline("a_value_whose_drop_panics_does_not_stop_the_others");
     let domain = Domain::new();
     let cell = Rcu::new_in(Bad(true), &domain);
     cell.store(Bad(true));
@@ -188,7 +181,6 @@ fn a_value_without_size_is_counted_like_others() {
             ALIVE.fetch_sub(1, Ordering::SeqCst);
         }
     }
-    let _deadline = deadline("a_value_without_size_is_counted_like_others");
     let cell = Rcu::new(Nothing::new());
     thread::scope(|scope| {
         for _ in 0..3 {
@@ -227,7 +219,6 @@ fn over_aligned_values_keep_their_alignment() {
         assert_eq!(cell.replace(a), b);
         urcu::barrier();
     }
-    let _deadline = deadline("over_aligned_values_keep_their_alignment");
     check(Line(1), Line(2));
     check(Page(1), Page(2)); // Beyond `SNAPSHOT_MAX`.
 }
@@ -242,7 +233,6 @@ fn a_snapshot_is_the_value_whatever_its_size() {
         assert_eq!(cell.snapshot(), value, "{SIZE} bytes");
     }
     macro_rules! check { ($($size:literal)+) => { $(check::<$size>();)+ } }
-    let _deadline = deadline("a_snapshot_is_the_value_whatever_its_size");
     check!(0 1 2 3 4 5 6 7 8 9 12 15 16 17 23 24 25 31 32 33 40 47 48 56 63 64 65 72 100 128);
     check!(200 255 256 512 1000 1023 1024 1025 2000 4096);
     const { assert!(urcu::SNAPSHOT_MAX == 1024) };
@@ -251,7 +241,6 @@ fn a_snapshot_is_the_value_whatever_its_size() {
 
 #[test]
 fn a_large_value_is_seen_whole() {
-    let _deadline = deadline("a_large_value_is_seen_whole");
     let cell = Rcu::new(vec![0u64; 1 << 14]);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -277,7 +266,6 @@ fn a_large_value_is_seen_whole() {
 
 #[test]
 fn values_that_may_not_be_sent_or_shared_work_in_one_thread() {
-    let _deadline = deadline("values_that_may_not_be_sent_or_shared_work_in_one_thread");
     let rc = Rc::new(Cell::new(1));
     let cell = Rcu::new(Rc::clone(&rc));
     cell.read().set(2);
@@ -295,7 +283,6 @@ fn values_that_may_not_be_sent_or_shared_work_in_one_thread() {
 
 #[test]
 fn a_ref_may_be_moved_to_another_thread() {
-    let _deadline = deadline("a_ref_may_be_moved_to_another_thread");
     let cell = Rcu::new(String::from("old"));
     thread::scope(|scope| {
         let seen = cell.read();

@@ -10,11 +10,10 @@ use std::thread;
 use urcu::{Domain, Rcu, RcuOption, Runner};
 
 use crate::cells::Counted;
-use crate::support::{deadline, length, storm};
+use crate::support::{length, storm};
 
 #[test]
 fn an_exchange_takes_the_very_same_value_alone() {
-    let _deadline = deadline("an_exchange_takes_the_very_same_value_alone");
     let alive = Arc::new(AtomicUsize::new(0));
     let cell = Rcu::new(Counted::new(&alive, 1));
     let guard = urcu::read_lock();
@@ -39,7 +38,6 @@ fn an_exchange_takes_the_very_same_value_alone() {
 
 #[test]
 fn no_other_value_is_taken_for_one_that_is_still_seen() {
-    let _deadline = deadline("no_other_value_is_taken_for_one_that_is_still_seen");
     let domain = Domain::new();
     let cell = Rcu::new_in(0u64, &domain);
     let guard = domain.read_lock();
@@ -60,7 +58,6 @@ fn no_other_value_is_taken_for_one_that_is_still_seen() {
 
 #[test]
 fn an_update_mistakes_no_other_value_for_the_one_it_saw() {
-    let _deadline = deadline("an_update_mistakes_no_other_value_for_the_one_it_saw");
     let domain = Domain::new().run_by(Runner::Caller);
     let cell = Rcu::new_in(0u64, &domain);
     let mut seen = Vec::new();
@@ -83,7 +80,6 @@ fn an_update_mistakes_no_other_value_for_the_one_it_saw() {
 
 #[test]
 fn concurrent_exchanges_are_never_lost() {
-    let _deadline = deadline("concurrent_exchanges_are_never_lost");
     let domain = Domain::new();
     let cell = Rcu::new_in(0usize, &domain);
     let exchanged = AtomicUsize::new(0);
@@ -101,7 +97,6 @@ fn concurrent_exchanges_are_never_lost() {
 
 #[test]
 fn an_empty_cell_is_filled_by_one_thread() {
-    let _deadline = deadline("an_empty_cell_is_filled_by_one_thread");
     let cell = RcuOption::empty();
     for _ in 0..100 {
         let winners = AtomicUsize::new(0);
@@ -129,7 +124,6 @@ fn an_empty_cell_is_filled_by_one_thread() {
 
 #[test]
 fn a_guard_of_another_domain_is_refused_and_nothing_is_published() {
-    let _deadline = deadline("a_guard_of_another_domain_is_refused_and_nothing_is_published");
     let alive = Arc::new(AtomicUsize::new(0));
     let domain = Domain::named("mine");
     let cell = Rcu::new_in(Counted::new(&alive, 1), &domain);
@@ -146,7 +140,6 @@ fn a_guard_of_another_domain_is_refused_and_nothing_is_published() {
 
 #[test]
 fn an_update_that_gives_up_changes_nothing() {
-    let _deadline = deadline("an_update_that_gives_up_changes_nothing");
     let alive = Arc::new(AtomicUsize::new(0));
     let domain = Domain::new();
     let cell = RcuOption::new_in(Some(Counted::new(&alive, 1)), &domain);
@@ -179,7 +172,6 @@ impl Drop for Bad {
 
 #[test]
 fn an_update_that_comes_too_late_and_panics_in_drop_changes_nothing() {
-    let _deadline = deadline("an_update_that_comes_too_late_and_panics_in_drop_changes_nothing");
     let domain = Domain::new();
     let cell = Rcu::new_in(Bad(1, false), &domain);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -200,7 +192,6 @@ fn an_update_that_comes_too_late_and_panics_in_drop_changes_nothing() {
 
 #[test]
 fn a_cell_whose_value_panics_in_drop_is_gone_all_the_same() {
-    let _deadline = deadline("a_cell_whose_value_panics_in_drop_is_gone_all_the_same");
     /// Two fields, dropped in order; the second one must be, although the first one panics.
     struct Both {
         _cell: Rcu<Bad>,
@@ -218,7 +209,6 @@ fn a_cell_whose_value_panics_in_drop_is_gone_all_the_same() {
 
 #[test]
 fn every_replaced_value_is_dropped_once() {
-    let _deadline = deadline("every_replaced_value_is_dropped_once");
     struct Notes(u32, std::sync::mpsc::Sender<u32>);
     impl Drop for Notes {
         fn drop(&mut self) {

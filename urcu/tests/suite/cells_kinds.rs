@@ -8,7 +8,7 @@ use std::thread;
 use urcu::{Domain, Rcu, RcuArc, RcuArcOption, RcuOption};
 
 use crate::cells::Counted;
-use crate::support::{SetOnDrop, deadline, length, storm};
+use crate::support::{SetOnDrop, length, storm};
 
 #[test]
 fn a_cell_is_one_word_and_a_view_is_what_it_owns() {
@@ -30,7 +30,6 @@ fn a_cell_is_one_word_and_a_view_is_what_it_owns() {
 
 #[test]
 fn an_optional_value_is_put_in_and_taken_out_and_dropped_once() {
-    let _deadline = deadline("an_optional_value_is_put_in_and_taken_out_and_dropped_once");
     let alive = Arc::new(AtomicUsize::new(0));
     let counted = |value| Some(Counted::new(&alive, value));
     let mut cell = RcuOption::empty();
@@ -59,7 +58,6 @@ fn an_optional_value_is_put_in_and_taken_out_and_dropped_once() {
 
 #[test]
 fn an_empty_cell_has_nothing_to_wait_for() {
-    let _deadline = deadline("an_empty_cell_has_nothing_to_wait_for");
     let domain = Domain::new();
     let cell = RcuOption::empty_in(&domain);
     let _guard = domain.read_lock();
@@ -69,7 +67,6 @@ fn an_empty_cell_has_nothing_to_wait_for() {
 
 #[test]
 fn every_value_is_taken_by_one_thread() {
-    let _deadline = deadline("every_value_is_taken_by_one_thread");
     let cell = RcuOption::empty();
     let (threads, each) = (2, 100);
     let producing = AtomicUsize::new(threads);
@@ -110,7 +107,6 @@ fn every_value_is_taken_by_one_thread() {
 
 #[test]
 fn every_way_to_replace_an_arc_gives_its_count_up_once() {
-    let _deadline = deadline("every_way_to_replace_an_arc_gives_its_count_up_once");
     let arcs: Vec<Arc<u64>> = (0..8).map(Arc::new).collect();
     let arc = |number: u64| Arc::clone(&arcs[number as usize]);
     let cell = RcuArc::new(arc(0));
@@ -140,7 +136,6 @@ fn every_way_to_replace_an_arc_gives_its_count_up_once() {
 
 #[test]
 fn an_arc_taken_out_is_shared_while_a_section_may_see_it() {
-    let _deadline = deadline("an_arc_taken_out_is_shared_while_a_section_may_see_it");
     let alive = Arc::new(AtomicUsize::new(0));
     let domain = Domain::new();
     let cell = RcuArc::new_in(Arc::new(Counted::new(&alive, 1)), &domain);
@@ -160,7 +155,6 @@ fn an_arc_taken_out_is_shared_while_a_section_may_see_it() {
 
 #[test]
 fn an_arc_loaded_in_full_outlives_the_cell() {
-    let _deadline = deadline("an_arc_loaded_in_full_outlives_the_cell");
     let alive = Arc::new(AtomicUsize::new(0));
     let domain = Domain::new();
     let cell = RcuArc::new_in(Arc::new(Counted::new(&alive, 1)), &domain);
@@ -174,7 +168,6 @@ fn an_arc_loaded_in_full_outlives_the_cell() {
 
 #[test]
 fn arcs_loaded_under_fire_are_whole_and_counted() {
-    let _deadline = deadline("arcs_loaded_under_fire_are_whole_and_counted");
     let alive = Arc::new(AtomicUsize::new(0));
     let domain = Domain::new();
     let cell = RcuArcOption::new_in(None, &domain);
@@ -200,7 +193,6 @@ fn arcs_loaded_under_fire_are_whole_and_counted() {
 
 #[test]
 fn concurrent_updates_of_an_option_or_an_arc_are_never_lost() {
-    let _deadline = deadline("concurrent_updates_of_an_option_or_an_arc_are_never_lost");
     static OPTION: RcuOption<u64> = RcuOption::empty();
     let arc = RcuArc::new(Arc::new(0));
     thread::scope(|scope| {
@@ -218,7 +210,6 @@ fn concurrent_updates_of_an_option_or_an_arc_are_never_lost() {
 
 #[test]
 fn a_snapshot_of_an_arc_is_its_value() {
-    let _deadline = deadline("a_snapshot_of_an_arc_is_its_value");
     let cell = RcuArc::new(Arc::new([1u64; 4]));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {

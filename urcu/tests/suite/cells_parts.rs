@@ -9,11 +9,10 @@ use std::thread;
 
 use urcu::{Domain, Rcu, RcuOption, Ref};
 
-use crate::support::{assert_waits, deadline};
+use crate::support::assert_waits;
 
 #[test]
 fn a_grace_period_waits_for_a_part_of_a_value() {
-    let _deadline = deadline("a_grace_period_waits_for_a_part_of_a_value");
     let domain = Domain::new();
     let cell = Rcu::new_in((String::from("old"), 1), &domain);
     let part: Ref<'_, str> = Ref::map(cell.read(), |value| value.0.as_str());
@@ -28,7 +27,6 @@ fn a_grace_period_waits_for_a_part_of_a_value() {
 
 #[test]
 fn a_part_that_is_not_there_leaves_the_whole() {
-    let _deadline = deadline("a_part_that_is_not_there_leaves_the_whole");
     let domain = Domain::new();
     let cell = Rcu::new_in(vec![1, 2], &domain);
     let whole = Ref::filter_map(cell.read(), |list| list.get(2)).unwrap_err();
@@ -44,7 +42,6 @@ fn a_part_that_is_not_there_leaves_the_whole() {
 
 #[test]
 fn a_panic_on_the_way_to_a_part_ends_the_section() {
-    let _deadline = deadline("a_panic_on_the_way_to_a_part_ends_the_section");
     let domain = Domain::new();
     let cell = Rcu::new_in(1, &domain);
     fn bad<T>(_: &i32) -> T {
@@ -62,7 +59,6 @@ fn a_panic_on_the_way_to_a_part_ends_the_section() {
 
 #[test]
 fn an_empty_cell_opens_no_section_that_stays() {
-    let _deadline = deadline("an_empty_cell_opens_no_section_that_stays");
     let domain = Domain::new();
     let cell: RcuOption<i32, _> = RcuOption::empty_in(&domain);
     let seen = cell.read();
@@ -82,7 +78,6 @@ fn a_part_may_be_sent_where_it_may_be_shared() {
 
 #[test]
 fn a_part_may_live_across_an_await_that_goes_on_elsewhere() {
-    let _deadline = deadline("a_part_may_live_across_an_await_that_goes_on_elsewhere");
     let domain = Domain::new();
     let cell = Rcu::new_in((String::from("old"), 1), &domain);
     let mut reader = Box::pin(async {

@@ -5,11 +5,8 @@ use std::sync::Arc;
 
 use urcu::{Domain, Rcu, RcuArc, RcuArcOption, RcuOption};
 
-use crate::support::deadline;
-
 #[test]
 fn debug_shows_the_value() {
-    let _deadline = deadline("debug_shows_the_value");
     let domain = Domain::new();
     assert_eq!(format!("{:?}", Rcu::new_in("a", &domain)), "Rcu(\"a\")");
     assert_eq!(format!("{:?}", RcuArc::new(Arc::new(1))), "Rcu(1)");
@@ -33,7 +30,6 @@ impl Write for Waits<'_> {
 
 #[test]
 fn debug_may_be_written_to_what_waits_for_readers() {
-    let _deadline = deadline("debug_may_be_written_to_what_waits_for_readers");
     let domain = Domain::new();
     let mut waits = Waits(&domain, String::new());
     write!(waits, "{:?}", Rcu::new_in([1, 2], &domain)).unwrap();
@@ -43,7 +39,6 @@ fn debug_may_be_written_to_what_waits_for_readers() {
 
 #[test]
 fn debug_works_in_sections_updates_and_callbacks() {
-    let _deadline = deadline("debug_works_in_sections_updates_and_callbacks");
     let cell = Arc::new(Rcu::new(1));
     let _guard = urcu::read_lock();
     cell.update(|old| {
@@ -68,7 +63,6 @@ fn a_debug_that_fails_or_panics_ends_its_section() {
             Err(fmt::Error)
         }
     }
-    let _deadline = deadline("a_debug_that_fails_or_panics_ends_its_section");
     let domain = Domain::new();
     let cell = Rcu::new_in(Bad(false), &domain);
     assert_eq!(write!(String::new(), "{cell:?}"), Err(fmt::Error));
@@ -90,7 +84,6 @@ fn defaults_are_those_of_what_goes_in() {
 
 #[test]
 fn cells_are_made_from_what_goes_in_and_from_what_they_own() {
-    let _deadline = deadline("cells_are_made_from_what_goes_in_and_from_what_they_own");
     let text = || String::from("a");
     assert_eq!(*Rcu::from(text()).read(), "a");
     assert_eq!(*Rcu::<String>::from(Box::new(text())).read(), "a");
@@ -117,7 +110,6 @@ fn cells_are_serialized_as_what_is_in_them() {
         #[serde(default)]
         parent: RcuArcOption<u32>,
     }
-    let _deadline = deadline("cells_are_serialized_as_what_is_in_them");
     let text = "name = \"a\"\nlimit = 3\nparent = 4\n";
     let service: Service = toml::from_str(text).unwrap();
     assert_eq!((&**service.name.read(), *service.limit.read()), ("a", 3));

@@ -14,7 +14,7 @@ use rseq_ops::Owner;
 use rseq_ops::percpu::possible_cpus;
 use urcu::{Domain, Rcu, ReaderMode};
 
-use crate::support::{assert_waits, child, cpus, deadline, run, run_on, skip};
+use crate::support::{assert_waits, child, cpus, run, run_on, skip};
 
 /// For one process: puts a file that names one CPU in the place of the kernel's list.
 fn lie(path: &CStr) -> io::Result<()> {
@@ -65,7 +65,6 @@ fn a_section_on_a_cpu_that_nobody_admits_is_waited_for() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_with_one_cpu_more_than_it_knows_of() {
-    let _deadline = deadline("child_with_one_cpu_more_than_it_knows_of");
     if possible_cpus() != 1 || !run_on(&[0, 1]) {
         return skip("this process knows of all CPUs");
     }
@@ -119,7 +118,6 @@ fn sections_and_snapshots_without_a_registration_are_protected() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_whose_registration_has_ended() {
-    let _deadline = deadline("child_whose_registration_has_ended");
     static DOMAIN: Domain = Domain::named("no registration");
     let cell: &'static Rcu<[u64; 8], &'static Domain> =
         Box::leak(Box::new(Rcu::new_in([1; 8], &DOMAIN)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use urcu::{Domain, Rcu, ReadGuard};
 
-use crate::support::{assert_waits, deadline, length, storm};
+use crate::support::{assert_waits, length, storm};
 
 type Callback = Box<dyn FnOnce() + Send>;
 
@@ -57,7 +57,6 @@ fn a_guard_of_another_domain_panics_and_names_both() {
 
 #[test]
 fn a_grace_period_waits_for_its_own_domain_alone() {
-    let _deadline = deadline("a_grace_period_waits_for_its_own_domain_alone");
     let domains: Vec<Domain> = (0..100).map(|_| Domain::new()).collect();
     let guard = domains[50].read_lock();
     for (number, domain) in domains.iter().enumerate() {
@@ -72,7 +71,6 @@ fn a_grace_period_waits_for_its_own_domain_alone() {
 
 #[test]
 fn a_domain_may_move_between_its_sections() {
-    let _deadline = deadline("a_domain_may_move_between_its_sections");
     let domain = Domain::new();
     drop(domain.read_lock());
     let boxed = Box::new(domain);
@@ -85,7 +83,6 @@ fn a_domain_may_move_between_its_sections() {
 
 #[test]
 fn a_first_use_by_many_threads_at_once_makes_one_domain() {
-    let _deadline = deadline("a_first_use_by_many_threads_at_once_makes_one_domain");
     for _ in 0..50 {
         let (domain, start) = (Domain::new(), Barrier::new(4));
         let guards: Vec<_> = thread::scope(|scope| {
@@ -110,7 +107,6 @@ fn a_first_use_by_many_threads_at_once_makes_one_domain() {
 
 #[test]
 fn dropping_a_domain_runs_its_callbacks() {
-    let _deadline = deadline("dropping_a_domain_runs_its_callbacks");
     let (count, callback) = counter();
     for _ in 0..20 {
         let domain = Domain::new();
@@ -129,7 +125,6 @@ fn dropping_an_unused_domain_does_nothing() {
 
 #[test]
 fn a_callback_may_drop_another_domain() {
-    let _deadline = deadline("a_callback_may_drop_another_domain");
     let (count, callback) = counter();
     let domain = Domain::new();
     for used in [false, true] {
@@ -146,7 +141,6 @@ fn a_callback_may_drop_another_domain() {
 
 #[test]
 fn a_callback_may_drop_its_own_domain() {
-    let _deadline = deadline("a_callback_may_drop_its_own_domain");
     for before in [0, 1, 5] {
         for after in [0, 1, 5] {
             let (count, callback) = counter();
@@ -176,7 +170,6 @@ fn a_callback_may_drop_its_own_domain() {
 
 #[test]
 fn a_domain_that_goes_in_a_chain_of_callbacks_goes_once() {
-    let _deadline = deadline("a_domain_that_goes_in_a_chain_of_callbacks_goes_once");
     let (count, callback) = counter();
     // The callback of the first drops the second, whose callback drops the first.
     let (first, second) = (Arc::new(Domain::new()), Arc::new(Domain::new()));
@@ -208,7 +201,6 @@ fn a_domain_that_goes_in_a_chain_of_callbacks_goes_once() {
 
 #[test]
 fn domains_come_and_go_under_load() {
-    let _deadline = deadline("domains_come_and_go_under_load");
     let (count, callback) = counter();
     let callback = &callback;
     let made = AtomicUsize::new(0);

@@ -1,4 +1,5 @@
-//! This same binary again, without this module, where rseq or membarrier is not as usual.
+//! This same binary again, without this module, where rseq or membarrier is not as usual. Those that
+//! are ignored here are run by `.ci/environments`.
 
 use std::env;
 use std::process::Command;
@@ -37,31 +38,28 @@ fn assert_passes(command: &mut Command) {
     assert!(!failed, "exit code {code:?}; the output was:\n{output}");
 }
 
-#[test]
+#[test(330)]
 fn with_a_registration_of_our_own() {
     let mut command = suite(Owner::Own, true);
     assert_passes(command.env(WITHOUT_GLIBC.0, WITHOUT_GLIBC.1));
 }
 
-#[test]
-#[cfg_attr(
-    feature = "delay-injection",
-    ignore = "no sequence runs there to be delayed"
-)]
+#[test(330)]
+#[ignore = "takes long: .ci/environments"]
 fn with_rseq_and_membarrier_unknown_to_the_kernel() {
     let mut command = suite(Owner::Nobody, false);
     let calls = [libc::SYS_rseq, libc::SYS_membarrier];
     assert_passes(refuse_in_child(&mut command, &calls, libc::ENOSYS));
 }
 
-#[test]
+#[test(330)]
 fn with_rseq_and_membarrier_forbidden() {
     let mut command = suite(Owner::Nobody, false);
     let calls = [libc::SYS_rseq, libc::SYS_membarrier];
     assert_passes(refuse_in_child(&mut command, &calls, libc::EPERM));
 }
 
-#[test]
+#[test(330)]
 #[cfg_attr(
     feature = "delay-injection",
     ignore = "no sequence runs there to be delayed"
@@ -75,11 +73,8 @@ fn with_membarrier_alone_forbidden() {
     ));
 }
 
-#[test]
-#[cfg_attr(
-    feature = "delay-injection",
-    ignore = "no sequence runs there to be delayed"
-)]
+#[test(330)]
+#[ignore = "takes long: .ci/environments"]
 fn with_a_registration_of_our_own_and_membarrier_forbidden() {
     let mut command = suite(Owner::Own, false);
     command.env(WITHOUT_GLIBC.0, WITHOUT_GLIBC.1);
@@ -90,11 +85,8 @@ fn with_a_registration_of_our_own_and_membarrier_forbidden() {
     ));
 }
 
-#[test]
-#[cfg_attr(
-    feature = "delay-injection",
-    ignore = "no sequence runs there to be delayed"
-)]
+#[test(330)]
+#[ignore = "takes long: .ci/environments"]
 fn with_rseq_alone_unknown_to_the_kernel() {
     let mut command = suite(Owner::Nobody, true);
     command.env(WITHOUT_GLIBC.0, WITHOUT_GLIBC.1);
@@ -106,7 +98,7 @@ fn with_rseq_alone_unknown_to_the_kernel() {
 }
 
 /// valgrind has no rseq, looks at every access and runs one thread at a time.
-#[test]
+#[test(330)]
 fn under_valgrind() {
     if Command::new("valgrind").arg("--version").output().is_err() {
         return skip("valgrind is not installed");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use urcu::{Domain, Rcu};
 
 use crate::signals::{install, under_storm};
-use crate::support::{assert_child_passes, deadline};
+use crate::support::assert_child_passes;
 
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 /// The domain that the handler uses, if any.
@@ -36,7 +36,6 @@ fn the_first_section_of_a_process_may_be_in_a_handler() {
 #[test]
 #[ignore = "a child process of the_first_section_of_a_process_may_be_in_a_handler"]
 fn child_first_in_a_handler() {
-    let _deadline = deadline("child_first_in_a_handler");
     install(libc::SIGUSR1, read_global);
     // SAFETY: the handler is installed.
     unsafe { libc::raise(libc::SIGUSR1) };
@@ -55,7 +54,6 @@ fn the_first_section_of_a_process_needs_no_more_stack_than_a_handler_has() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_first_on_a_small_stack() {
-    let _deadline = deadline("child_first_on_a_small_stack");
     /// SIGSTKSZ. Of it the kernel's own frame takes more than 3,000 bytes where there is AVX-512.
     const SIZE: usize = 8192;
     install(libc::SIGUSR1, read_global);
@@ -100,7 +98,6 @@ fn the_first_use_of_a_process_may_be_interrupted_by_readers() {
 #[test]
 #[ignore = "a child process of the_first_use_of_a_process_may_be_interrupted_by_readers"]
 fn child_first_under_a_storm() {
-    let _deadline = deadline("child_first_under_a_storm");
     install(libc::SIGUSR1, read_global);
     let storm_has_begun = || HANDLED.load(Ordering::SeqCst) > 3;
     under_storm(libc::SIGUSR1, Duration::ZERO, || {
@@ -127,7 +124,6 @@ fn the_first_use_of_a_domain_may_be_interrupted_by_its_readers() {
 #[test]
 #[ignore = "a child process of the_first_use_of_a_domain_may_be_interrupted_by_its_readers"]
 fn child_with_many_domains_under_a_storm() {
-    let _deadline = deadline("child_with_many_domains_under_a_storm");
     install(libc::SIGUSR1, read_current);
     let end = Instant::now() + crate::support::length(300);
     under_storm(libc::SIGUSR1, Duration::from_micros(2), || {

@@ -14,7 +14,7 @@ use urcu::{Domain, GracePeriod, Rcu, ReadGuard};
 use crate::forked::{
     Fork, WAYS, assert_child, assert_ends_well, block_on, fork, shared, spawn, use_everything,
 };
-use crate::support::{SetOnDrop, assert_child_passes, assert_waits, deadline, length};
+use crate::support::{SetOnDrop, assert_child_passes, assert_waits, length};
 
 static DOMAIN: Domain = Domain::named("forked");
 static OTHER: Domain = Domain::named("forked too");
@@ -59,7 +59,6 @@ in_a_process_of_its_own! {
 #[test]
 #[ignore = "a child process"]
 fn child_with_open_sections() {
-    let _deadline = deadline("child_with_open_sections");
     let release = AtomicBool::new(false);
     let inside = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -97,7 +96,6 @@ fn child_with_open_sections() {
 #[test]
 #[ignore = "a child process"]
 fn child_while_others_wait() {
-    let _deadline = deadline("child_while_others_wait");
     let (held, hold) = mpsc::channel::<()>();
     let (started, start) = mpsc::channel::<()>();
     // A callback that does not end keeps the worker.
@@ -216,7 +214,6 @@ fn fork_under_load(way: Fork, time: Duration, body: fn()) {
 #[test]
 #[ignore = "a child process"]
 fn child_at_any_instant() {
-    let _deadline = deadline("child_at_any_instant");
     // Only libc's `fork` sees to the locks of the heap, which these threads use.
     fork_under_load(fork, length(1_000), || {
         use_everything(&DOMAIN);
@@ -229,7 +226,6 @@ fn child_at_any_instant() {
 #[test]
 #[ignore = "a child process"]
 fn child_of_three_generations() {
-    let _deadline = deadline("child_of_three_generations");
     fn generation(left: usize) {
         domains().into_iter().for_each(use_everything);
         let release = AtomicBool::new(false);
@@ -257,7 +253,6 @@ fn child_of_three_generations() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_guards() {
-    let _deadline = deadline("child_with_guards");
     let cell = Rcu::new_in(1, &DOMAIN);
     for in_use_first in [false, true] {
         let guards = domains().map(|domain| [domain.read_lock(), domain.read_lock()]);
@@ -296,7 +291,6 @@ fn child_with_guards() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_cookies() {
-    let _deadline = deadline("child_with_cookies");
     let guard = DOMAIN.read_lock();
     let cookies: Vec<GracePeriod> = (0..3).map(|_| DOMAIN.start_poll()).collect();
     assert!(cookies.iter().all(|cookie| !DOMAIN.poll(cookie)));
@@ -322,7 +316,6 @@ fn child_with_cookies() {
 #[ignore = "a child process"]
 fn child_with_futures() {
     use std::task::{Context, Waker};
-    let _deadline = deadline("child_with_futures");
     let over = AtomicBool::new(false);
     let _guard = DOMAIN.read_lock();
     thread::scope(|scope| {
@@ -365,7 +358,6 @@ fn child_with_futures() {
 #[test]
 #[ignore = "a child process"]
 fn child_that_drops_domains() {
-    let _deadline = deadline("child_that_drops_domains");
     let ran = shared();
     for used_in_the_child in [false, true] {
         ran.store(0, Ordering::SeqCst);
@@ -421,7 +413,6 @@ fn child_that_drops_domains() {
 #[test]
 #[ignore = "a child process"]
 fn child_in_a_callback() {
-    let _deadline = deadline("child_in_a_callback");
     for returns in [false, true] {
         for (name, way) in WAYS {
             println!("{name}, returns: {returns}");
@@ -468,7 +459,6 @@ fn child_in_a_callback() {
 #[test]
 #[ignore = "a child process"]
 fn child_in_a_drop() {
-    let _deadline = deadline("child_in_a_drop");
     let ran = shared();
     let (started, start) = mpsc::channel();
     let (held, hold) = mpsc::channel::<()>();
@@ -498,7 +488,6 @@ fn child_in_a_drop() {
 #[test]
 #[ignore = "a child process"]
 fn child_in_a_hook() {
-    let _deadline = deadline("child_in_a_hook");
     static CHILD: AtomicBool = AtomicBool::new(false);
     urcu::stall::set_timeout(Duration::from_millis(20));
     // Some grace periods first, so that the child's numbers and the parent's differ.
@@ -558,7 +547,6 @@ fn child_in_a_hook() {
 #[test]
 #[ignore = "a child process"]
 fn child_in_a_hook_with_a_section() {
-    let _deadline = deadline("child_in_a_hook_with_a_section");
     static CHILD: AtomicBool = AtomicBool::new(false);
     static GUARD: Mutex<Option<ReadGuard<'static>>> = Mutex::new(None);
     urcu::stall::set_timeout(Duration::from_millis(20));
@@ -632,7 +620,6 @@ fn check_in_child(guard: &Mutex<Option<ReadGuard<'static>>>) {
 #[test]
 #[ignore = "a child process"]
 fn child_before_the_first_use() {
-    let _deadline = deadline("child_before_the_first_use");
     for _ in 0..3 {
         assert_child(fork, || {
             domains().into_iter().for_each(use_everything);

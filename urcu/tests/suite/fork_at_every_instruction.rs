@@ -2,7 +2,7 @@
 //! each one, and the handler forks at one of them.
 
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::time::Instant;
 
 use urcu::{Domain, Runner};
@@ -10,10 +10,12 @@ use urcu::{Domain, Runner};
 use crate::forked::{
     assert_ends_well, child_does, limit_child, raw_fork, use_by_hand, use_everything,
 };
-use crate::support::{assert_child_passes, deadline, length};
+use crate::support::{assert_child_passes, length};
 
-/// How many instructions are left to the one at which the handler forks; negative: no stepping.
+/// How many instructions are left to the last one, at which the handler forks; negative: no stepping.
 static LEFT: AtomicI64 = AtomicI64::new(-1);
+/// Whether it forks there, or only stops stepping.
+static FORKS: AtomicBool = AtomicBool::new(false);
 /// The child; -1 in the child itself; 0: none yet.
 static MADE: AtomicI32 = AtomicI32::new(0);
 
@@ -25,12 +27,15 @@ extern "C" fn step(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_void
     match LEFT.load(Ordering::Relaxed) {
         0 => {
             LEFT.store(-1, Ordering::Relaxed);
+            *flags &= !TRAP;
+            if !FORKS.load(Ordering::Relaxed) {
+                return;
+            }
             let process = raw_fork();
             MADE.store(if process == 0 { -1 } else { process }, Ordering::Relaxed);
             if process == 0 {
                 limit_child();
             }
-            *flags &= !TRAP;
         }
         left if left > 0 => {
             LEFT.store(left - 1, Ordering::Relaxed);
@@ -74,10 +79,12 @@ fn at_every_instruction_and_check(
     }
     // A thread's own registration blocks signals, and a trap that is blocked is the end.
     drop(urcu::read_lock());
-    let all = i64::MAX - step_through(i64::MAX, make(), act);
+    // No further than they are wanted: a wait can be long, and each step takes a microsecond or ten.
+    FORKS.store(false, Ordering::Relaxed);
+    let all = (most - step_through(most, make(), act)).min(most);
     println!("{all} instructions");
-    let all = all.min(most);
-    let end = Instant::now() + length(2_000);
+    FORKS.store(true, Ordering::Relaxed);
+    let end = Instant::now() + length(1_000);
     // All over the place, and elsewhere in another run.
     let numbers = (i64::from(std::process::id())..).map(|turn| turn * 7_919 % all);
     for number in numbers.take_while(|_| Instant::now() < end) {
@@ -117,7 +124,6 @@ fn of_a_section() {
 #[test]
 #[ignore = "a child process of of_a_section"]
 fn child_of_a_section() {
-    let _deadline = deadline("child_of_a_section");
     at_every_instruction(used, |domain| drop(domain.read_lock()));
 }
 
@@ -129,7 +135,6 @@ fn of_a_domains_first_section() {
 #[test]
 #[ignore = "a child process of of_a_domains_first_section"]
 fn child_of_a_first_section() {
-    let _deadline = deadline("child_of_a_first_section");
     at_every_instruction(new, |domain| drop(domain.read_lock()));
 }
 
@@ -141,7 +146,6 @@ fn of_a_grace_period() {
 #[test]
 #[ignore = "a child process of of_a_grace_period"]
 fn child_of_a_grace_period() {
-    let _deadline = deadline("child_of_a_grace_period");
     at_every_instruction(used, Domain::synchronize);
 }
 
@@ -164,7 +168,6 @@ fn of_a_domains_first_grace_period() {
 #[test]
 #[ignore = "a child process of of_a_domains_first_grace_period"]
 fn child_of_a_first_grace_period() {
-    let _deadline = deadline("child_of_a_first_grace_period");
     let all_but_that = || {
         let domain = by_hand();
         domain.run_callbacks(0);
@@ -182,7 +185,6 @@ fn of_a_flip_inside_a_section() {
 #[test]
 #[ignore = "a child process of of_a_flip_inside_a_section"]
 fn child_of_a_flip() {
-    let _deadline = deadline("child_of_a_flip");
     let act = |domain: &'static Domain| {
         let guard = domain.read_lock();
         domain.start_poll().is_over();
@@ -210,7 +212,6 @@ fn of_a_callback() {
 #[test]
 #[ignore = "a child process of of_a_callback"]
 fn child_of_a_callback() {
-    let _deadline = deadline("child_of_a_callback");
     let act = |domain: &'static Domain| {
         domain.call(|| ());
         domain.barrier();
@@ -226,7 +227,6 @@ fn of_a_domains_first_cookie() {
 #[test]
 #[ignore = "a child process of of_a_domains_first_cookie"]
 fn child_of_a_first_cookie() {
-    let _deadline = deadline("child_of_a_first_cookie");
     let act = |domain: &'static Domain| {
         domain.start_poll().is_over();
     };

@@ -10,7 +10,7 @@ use urcu::{Domain, Rcu, ReadGuard};
 use crate::fork_with_locks::asleep;
 use crate::forked::{Fork, WAYS, assert_ends_well, child_does, leave, limit_child, use_everything};
 use crate::signals::install;
-use crate::support::{SetOnDrop, assert_child_passes, deadline, length};
+use crate::support::{SetOnDrop, assert_child_passes, length};
 
 static DOMAIN: Domain = Domain::named("forked in a handler");
 /// A `Fork`.
@@ -72,7 +72,6 @@ fn a_handler_may_fork_while_its_thread_reads() {
 #[test]
 #[ignore = "a child process"]
 fn child_of_readers() {
-    let _deadline = deadline("child_of_readers");
     for (number, (name, way)) in WAYS.into_iter().enumerate() {
         for returns in [false, true] {
             println!("{name}, returns: {returns}");
@@ -130,7 +129,6 @@ fn a_handler_may_fork_while_its_thread_waits() {
 #[test]
 #[ignore = "a child process"]
 fn child_of_waiters() {
-    let _deadline = deadline("child_of_waiters");
     for before in [0, 3] {
         // Numbers of grace periods that a child starts without, or not.
         (0..before).for_each(|_| DOMAIN.synchronize());
@@ -209,7 +207,6 @@ fn what_a_handler_begins_in_the_child_is_not_ended_by_what_it_interrupted() {
 #[test]
 #[ignore = "a child process"]
 fn child_of_waiters_with_sections() {
-    let _deadline = deadline("child_of_waiters_with_sections");
     // The child's numbers of grace periods are the parent's, or not.
     for before in [0, 1, 3] {
         (0..before).for_each(|_| DOMAIN.synchronize());

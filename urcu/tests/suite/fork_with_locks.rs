@@ -15,7 +15,7 @@ use crate::forked::{
     use_everything,
 };
 use crate::signals::install;
-use crate::support::{SetOnDrop, assert_child_passes, cpus, deadline};
+use crate::support::{SetOnDrop, assert_child_passes, cpus};
 
 /// Which of [`WAYS`] the handler takes.
 static WAY: AtomicUsize = AtomicUsize::new(0);
@@ -110,7 +110,6 @@ fn waits_without_a_limit_end_in_the_child() {
 #[test]
 #[ignore = "a child process"]
 fn child_of_waits() {
-    let _deadline = deadline("child_of_waits");
     let budget = Budget::new(1, 1 << 20).patience(Duration::MAX);
     let acts: [Act<&'static Domain>; 4] = [
         ("a cookie", |domain| {
@@ -181,7 +180,6 @@ fn use_hooks(domain: &'static Domain) {
 #[test]
 #[ignore = "a child process"]
 fn child_with_hooks() {
-    let _deadline = deadline("child_with_hooks");
     let domain = new(Domain::new());
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -207,7 +205,6 @@ fn a_child_reports_a_stall_whoever_was_printing() {
 #[test]
 #[ignore = "a child process"]
 fn child_that_reports() {
-    let _deadline = deadline("child_that_reports");
     urcu::stall::set_timeout(Duration::from_millis(10));
     let domain = new(Domain::named("stalled in a child"));
     let (printing, prints) = mpsc::channel();
@@ -320,7 +317,6 @@ mod held {
     #[test]
     #[ignore = "a child process"]
     fn child_with_locks() {
-        let _deadline = deadline("child_with_locks");
         let barrier: fn(&'static Domain) = |domain| {
             domain.call(|| ());
             domain.barrier();
@@ -371,7 +367,6 @@ mod held {
     #[test]
     #[ignore = "a child process"]
     fn child_of_drops() {
-        let _deadline = deadline("child_of_drops");
         let make = || {
             JOBS.lock().unwrap().clear();
             let domain = Box::new(Domain::new().run_by(Runner::Executor(&Bench)));
@@ -412,7 +407,6 @@ mod held {
     #[test]
     #[ignore = "a child process"]
     fn child_of_hooks() {
-        let _deadline = deadline("child_of_hooks");
         let setters: [fn(); 2] = [
             || urcu::set_callback_panic_hook(|_| ()),
             || urcu::stall::set_hook(|_| ()),

@@ -55,7 +55,7 @@ pub(crate) const WAYS: [(&str, Fork); 3] = [
 ];
 
 /// How long a child may take before it is killed. Seconds.
-const LIMIT: libc::c_uint = 20;
+const LIMIT: libc::c_uint = 30;
 
 /// Ends the process at once, as a child does.
 pub(crate) fn leave(code: i32) -> ! {

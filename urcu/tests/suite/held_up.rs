@@ -11,7 +11,7 @@ use urcu::stall::{self, Report};
 use urcu::{Budget, Domain};
 
 use crate::forked::{assert_child, assert_ends_well, child_does, fork, use_everything};
-use crate::support::{assert_child_passes, child, deadline, run};
+use crate::support::{assert_child_passes, child, run};
 
 const TIGHT: Budget = Budget::new(100, 1 << 20).patience(Duration::from_micros(200));
 
@@ -50,7 +50,6 @@ fn until_held_up(domain: &Domain) {
 #[test]
 #[ignore = "a child process"]
 fn child_with_a_report() {
-    let _deadline = deadline("child_with_a_report");
     assert_eq!(stall::timeout(), Duration::from_secs(10));
     let (sender, reports) = mpsc::channel::<(Report, u64, u64)>();
     stall::set_hook(move |report| {
@@ -119,7 +118,6 @@ fn child_with_a_report() {
 #[test]
 #[ignore = "a child process"]
 fn child_beside_a_reader() {
-    let _deadline = deadline("child_beside_a_reader");
     let (sender, reports) = mpsc::channel();
     stall::set_hook(move |report| sender.send(report.clone()).unwrap());
     let guard = thread::spawn(|| DOMAIN.read_lock()).join().unwrap();
@@ -134,7 +132,6 @@ fn child_beside_a_reader() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_a_busy_hook() {
-    let _deadline = deadline("child_with_a_busy_hook");
     static OTHER: Domain = Domain::named("other");
     static CALLED: AtomicUsize = AtomicUsize::new(0);
     stall::set_timeout(Duration::ZERO);
@@ -170,7 +167,6 @@ fn child_with_a_busy_hook() {
 #[test]
 #[ignore = "a child process"]
 fn child_whose_hook_forks() {
-    let _deadline = deadline("child_whose_hook_forks");
     static CHILD: AtomicBool = AtomicBool::new(false);
     static RAN: AtomicUsize = AtomicUsize::new(0);
     let (sender, processes) = mpsc::channel();
@@ -215,7 +211,6 @@ fn child_whose_hook_forks() {
 #[test]
 #[ignore = "a child process"]
 fn child_that_changes_its_budget() {
-    let _deadline = deadline("child_that_changes_its_budget");
     let narrow = Budget::new(100, 1 << 20).patience(Duration::MAX);
     let domain = Domain::new().with_budget(narrow);
     assert_eq!(domain.budget().patience, Budget::PATIENCE_MAX);
@@ -249,7 +244,6 @@ fn child_that_changes_its_budget() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_another_global_budget() {
-    let _deadline = deadline("child_with_another_global_budget");
     stall::set_hook(|_| ());
     let global = urcu::global();
     let guard = thread::spawn(urcu::read_lock).join().unwrap();
@@ -270,7 +264,6 @@ fn child_with_another_global_budget() {
 #[test]
 #[ignore = "a child process"]
 fn child_that_forks_with_a_budget() {
-    let _deadline = deadline("child_that_forks_with_a_budget");
     let (global, chosen) = (urcu::global(), Budget::new(1234, 5678));
     global.set_budget(chosen);
     DOMAIN.set_budget(chosen);
@@ -294,7 +287,6 @@ fn child_that_forks_with_a_budget() {
 #[test]
 #[ignore = "a child process"]
 fn child_that_shows_its_budgets() {
-    let _deadline = deadline("child_that_shows_its_budgets");
     let own = Domain::new().with_budget(TIGHT);
     let later = Domain::new();
     later.set_budget(Budget::new(7, 8));
@@ -360,7 +352,6 @@ fn what_the_environment_says_wrongly_is_told_once() {
 #[test]
 #[ignore = "a child process"]
 fn child_without_a_hook() {
-    let _deadline = deadline("child_without_a_hook");
     let guard = Arc::new(DOMAIN.read_lock());
     until_held_up(&DOMAIN);
     until_held_up(&DOMAIN);

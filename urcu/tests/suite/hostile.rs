@@ -10,9 +10,7 @@ use urcu::{Domain, Rcu};
 
 use crate::forked::{block_on, use_everything};
 use crate::stamped::{SMALL, Stamped};
-use crate::support::{
-    SetOnDrop, assert_child_passes, child, cpus, deadline, length, run, run_on, skip,
-};
+use crate::support::{SetOnDrop, assert_child_passes, child, cpus, length, run, run_on, skip};
 
 static DOMAIN: Domain = Domain::named("hostile");
 
@@ -24,7 +22,6 @@ extern "C" fn uses_everything(_: *mut c_void) -> *mut c_void {
 
 #[test]
 fn threads_that_c_made_can_do_everything() {
-    let _deadline = deadline("threads_that_c_made_can_do_everything");
     for _ in 0..5 {
         // SAFETY: the attributes are the default ones, the thread is joined once.
         unsafe {
@@ -57,7 +54,6 @@ extern "C" fn late(value: *mut c_void) {
 
 #[test]
 fn the_last_destructors_of_a_thread_can_do_everything() {
-    let _deadline = deadline("the_last_destructors_of_a_thread_can_do_everything");
     let mut key = 0;
     // SAFETY: the key is valid for the write, the destructor of the right type.
     let refused = unsafe { libc::pthread_key_create(&raw mut key, Some(late)) };
@@ -120,7 +116,6 @@ fn child_that_executes() {
 
 #[test]
 fn sections_go_on_when_their_cpus_are_taken_away() {
-    let _deadline = deadline("sections_go_on_when_their_cpus_are_taken_away");
     let all = cpus();
     let cell = Rcu::new_in(Stamped::<SMALL>::new(0), &DOMAIN);
     let over = AtomicBool::new(false);
@@ -174,7 +169,6 @@ fn a_starved_reader_delays_and_breaks_nothing() {
 #[test]
 #[ignore = "a child process of a_starved_reader_delays_and_breaks_nothing"]
 fn child_with_a_starved_reader() {
-    let _deadline = deadline("child_with_a_starved_reader");
     let cpu = cpus()[0];
     let cell = Arc::new(Rcu::new_in(Stamped::<SMALL>::new(0), &DOMAIN));
     let (inside, is_inside) = mpsc::channel();
@@ -233,7 +227,6 @@ fn hooks_wakers_and_callbacks_may_drop_the_last_handle_of_a_domain() {
             drop(self.0.lock().unwrap().take());
         }
     }
-    let _deadline = deadline("hooks_wakers_and_callbacks_may_drop_the_last_handle_of_a_domain");
     for calls in [false, true] {
         let domain = Arc::new(Domain::new());
         let ran = Arc::new(AtomicUsize::new(0));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rseq_ops::percpu::possible_cpus;
 
-use crate::support::{SetOnDrop, deadline, skip};
+use crate::support::{SetOnDrop, skip};
 use crate::torture::assert_all_readers_right;
 
 /// Takes a CPU off line, and on line again when it is dropped.
@@ -43,7 +43,6 @@ fn grace_periods_are_right_and_end_while_cpus_go_off_line_and_come_back() {
     if switches.is_empty() {
         return skip("no file /sys/devices/system/cpu/cpuN/online is writable");
     }
-    let _deadline = deadline("grace_periods_are_right_and_end_while_cpus_go_off_line");
     let over = AtomicBool::new(false);
     let rounds = AtomicUsize::new(0);
     thread::scope(|scope| {

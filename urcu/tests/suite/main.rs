@@ -5,6 +5,9 @@
 //! memory is poisoned when it is freed (`poison`). With the feature `delay-injection` the torture
 //! test puts delays inside the sequences.
 
+#[macro_use]
+extern crate test_deadline;
+
 mod support;
 
 mod asynchronous;
@@ -22,6 +25,7 @@ mod cells_parts;
 mod cells_traits;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod cpus;
+mod deadlines;
 mod domains;
 mod environments;
 mod first_use;

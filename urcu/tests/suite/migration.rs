@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use urcu::{Domain, Rcu};
 
 use crate::stamped::{LARGE, Stamped};
-use crate::support::{SetOnDrop, assert_waits, cpus, deadline, length, run_on, skip};
+use crate::support::{SetOnDrop, assert_waits, cpus, length, run_on, skip};
 
 #[test]
 fn a_guard_may_begin_on_one_cpu_and_end_on_another() {
@@ -16,7 +16,6 @@ fn a_guard_may_begin_on_one_cpu_and_end_on_another() {
     if cpus.len() < 2 {
         return skip("one CPU only");
     }
-    let _deadline = deadline("a_guard_may_begin_on_one_cpu_and_end_on_another");
     let domain = Domain::new();
     for turn in 0..20 {
         assert!(run_on(&[cpus[turn % cpus.len()]]));
@@ -38,7 +37,6 @@ fn guards_pile_up_on_one_cpu_and_end_on_another() {
     if cpus.len() < 2 {
         return skip("one CPU only");
     }
-    let _deadline = deadline("guards_pile_up_on_one_cpu_and_end_on_another");
     let domain = Domain::new();
     for _ in 0..50 {
         assert!(run_on(&[cpus[0]]));
@@ -59,7 +57,6 @@ fn guards_pile_up_on_one_cpu_and_end_on_another() {
 
 #[test]
 fn readers_that_migrate_inside_their_sections_see_no_reclaimed_memory() {
-    let _deadline = deadline("readers_that_migrate_inside_their_sections");
     let cpus = &cpus();
     let domain = &Domain::named("migration");
     let cell = &Rcu::new_in(Stamped::<LARGE>::new(0), domain);

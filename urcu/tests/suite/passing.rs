@@ -7,7 +7,7 @@ use urcu::Domain;
 
 use crate::forked::{assert_child, fork, use_everything};
 use crate::seccomp::refuse_in_this_thread;
-use crate::support::{assert_child_passes, deadline, skip};
+use crate::support::{assert_child_passes, skip};
 
 #[test]
 fn a_kernel_that_could_not_wipe_memory_once_wipes_it_in_children_later() {
@@ -17,7 +17,6 @@ fn a_kernel_that_could_not_wipe_memory_once_wipes_it_in_children_later() {
 #[test]
 #[ignore = "a child process of the test above, which has not used the library yet"]
 fn child_without_memory_for_wiping() {
-    let _deadline = deadline("child_without_memory_for_wiping");
     static DOMAIN: Domain = Domain::named("passing");
     // A filter is the thread's own; it goes with it.
     let first_use = |errno, begin: fn(), expected| {
@@ -58,7 +57,6 @@ fn a_kernel_that_cannot_wipe_memory_is_asked_once() {
 #[test]
 #[ignore = "a child process of the test above, which has not used the library yet"]
 fn child_that_cannot_wipe() {
-    let _deadline = deadline("child_that_cannot_wipe");
     static DOMAIN: Domain = Domain::named("kept");
     // As Linux before 4.14 answers.
     let first_use = || {

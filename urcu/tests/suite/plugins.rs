@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{child, cpus, deadline, run, run_on, skip};
+use crate::support::{child, cpus, run, run_on, skip};
 
 /// Where a child finds the plugin.
 const PLUGIN: &str = "URCU_TEST_PLUGIN";
@@ -138,7 +138,6 @@ fn any_number_of_plugins_can_be_loaded_whatever_thread_local_data_they_have() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_with_many_plugins() {
-    let _deadline = deadline("child_with_many_plugins");
     let plugin = child_plugin();
     let directory = env::temp_dir().join(format!("urcu-plugins-{}", std::process::id()));
     fs::create_dir_all(&directory).unwrap();
@@ -181,7 +180,6 @@ fn a_plugin_whose_sections_have_run_is_not_unloaded_from_under_the_kernel() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_that_unloads() {
-    let _deadline = deadline("child_that_unloads");
     let path = child_plugin();
     let cpus = cpus();
     for _ in 0..20 {

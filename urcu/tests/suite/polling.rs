@@ -12,7 +12,7 @@ use urcu::{Domain, GracePeriod};
 
 use crate::forked::block_on;
 use crate::seccomp::refuse_in_this_thread;
-use crate::support::{assert_child_passes, deadline, length};
+use crate::support::{assert_child_passes, length};
 
 fn until(condition: impl Fn() -> bool) {
     while !condition() {
@@ -22,7 +22,6 @@ fn until(condition: impl Fn() -> bool) {
 
 #[test]
 fn a_grace_period_ends_after_the_sections_that_were_open() {
-    let _deadline = deadline("a_grace_period_ends_after_the_sections_that_were_open");
     let domain = Domain::new();
     let guard = domain.read_lock();
     let cookie = domain.start_poll();
@@ -39,7 +38,6 @@ fn a_grace_period_ends_after_the_sections_that_were_open() {
 
 #[test]
 fn there_is_progress_without_any_caller() {
-    let _deadline = deadline("there_is_progress_without_any_caller");
     let domain = Domain::new();
     for open_at_first in [false, true] {
         let before = domain.stats().grace_periods;
@@ -58,7 +56,6 @@ fn there_is_progress_without_any_caller() {
 
 #[test]
 fn cookies_are_ordered_and_never_come_back() {
-    let _deadline = deadline("cookies_are_ordered_and_never_come_back");
     let domain = Domain::named("first");
     let guard = domain.read_lock();
     let first = domain.start_poll();
@@ -82,7 +79,6 @@ fn cookies_are_ordered_and_never_come_back() {
 
 #[test]
 fn waiting_may_be_given_up() {
-    let _deadline = deadline("waiting_may_be_given_up");
     let domain = Domain::new();
     let guard = domain.read_lock();
     let cookie = domain.start_poll();
@@ -108,7 +104,6 @@ fn waiting_may_be_given_up() {
 
 #[test]
 fn waiting_leaves_the_threads_own_token_alone() {
-    let _deadline = deadline("waiting_leaves_the_threads_own_token_alone");
     let domain = Domain::new();
     let guard = domain.read_lock();
     let cookie = domain.start_poll();
@@ -137,7 +132,6 @@ fn a_cookie_of_another_domain_panics_and_names_both() {
 
 #[test]
 fn the_end_of_a_domain_is_the_end_of_its_grace_periods() {
-    let _deadline = deadline("the_end_of_a_domain_is_the_end_of_its_grace_periods");
     for polled in [false, true] {
         let domain = Domain::new();
         let guard = domain.read_lock();
@@ -179,7 +173,6 @@ fn work_that_comes_in_a_turn_of_the_workers_is_not_missed() {
 #[test]
 #[ignore = "a child process of work_that_comes_in_a_turn_of_the_workers_is_not_missed"]
 fn child_whose_wakers_ask_for_more() {
-    let _deadline = deadline("child_whose_wakers_ask_for_more");
     static DOMAIN: Domain = Domain::named("asked in its turn");
     // Nothing else makes the worker look around.
     urcu::stall::set_timeout(Duration::MAX);
@@ -229,7 +222,6 @@ fn a_callback_that_comes_as_the_worker_is_about_to_sleep_runs() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_that_calls_at_any_moment() {
-    let _deadline = deadline("child_that_calls_at_any_moment");
     static DOMAIN: Domain = Domain::named("called at any moment");
     static RAN: AtomicBool = AtomicBool::new(false);
     // Nothing else makes the worker look around.
@@ -263,7 +255,6 @@ fn without_a_thread_those_who_wait_drive() {
 #[test]
 #[ignore = "a child process of without_a_thread_those_who_wait_drive"]
 fn child_without_a_worker() {
-    let _deadline = deadline("child_without_a_worker");
     static DOMAIN: Domain = Domain::named("without a worker");
     static GO: AtomicBool = AtomicBool::new(false);
     // Made before no more can be.

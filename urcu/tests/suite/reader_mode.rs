@@ -6,7 +6,7 @@ use rseq_ops::{Owner, abi, membarrier};
 use urcu::{AtomicsReason, Domain, ReaderMode, reader_mode};
 
 use crate::seccomp::refuse_commands_in_child;
-use crate::support::{assert_waits, child, deadline, run, sequences};
+use crate::support::{assert_waits, child, run, sequences};
 
 #[test]
 fn the_mode_is_what_the_process_has() {
@@ -73,7 +73,6 @@ fn a_refused_barrier_after_a_registration_means_atomics() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_with_registrations_alone() {
-    let _deadline = deadline("child_with_registrations_alone");
     let domain = Domain::new();
     let guard = domain.read_lock();
     assert_waits(&domain, || drop(guard));

@@ -9,14 +9,13 @@ use std::time::Duration;
 use urcu::Domain;
 
 use crate::seccomp::refuse_in_this_thread;
-use crate::support::{assert_child_passes, deadline, sequences, skip};
+use crate::support::{assert_child_passes, sequences, skip};
 
 #[test]
 fn a_refused_grace_period_panics_and_says_what_to_do() {
     if !sequences() {
         return skip("nothing to refuse: no sequences in this process");
     }
-    let _deadline = deadline("a_refused_grace_period_panics_and_says_what_to_do");
     let domain = Domain::new();
     domain.synchronize(); // The process decides here that it has membarrier.
     let message = thread::scope(|scope| {
@@ -52,7 +51,6 @@ fn child_without_memory_for_a_while() {
         if !sequences() {
             return skip("nothing to refuse: no sequences in this process");
         }
-        let _deadline = deadline("child_without_memory_for_a_while");
         static DOMAIN: Domain = Domain::named("refused").run_by(Runner::Caller);
         DOMAIN.synchronize();
         let waits: [fn(); 5] = [
@@ -95,7 +93,6 @@ fn a_refusal_that_lasts_names_its_cause() {
     if !sequences() {
         return skip("nothing to refuse: no sequences in this process");
     }
-    let _deadline = deadline("a_refusal_that_lasts_names_its_cause");
     let domain = Domain::new();
     domain.synchronize();
     let message = thread::scope(|scope| {
@@ -131,7 +128,6 @@ fn child_with_a_panic_hook() {
     if !sequences() {
         return skip("nothing to refuse: no sequences in this process");
     }
-    let _deadline = deadline("child_with_a_panic_hook");
     static DOMAIN: Domain = Domain::named("refused");
     static OTHER: Domain = Domain::named("another");
     static WAITED: AtomicBool = AtomicBool::new(false);

@@ -9,7 +9,7 @@ use urcu::Domain;
 use urcu::testing::{Point, set_delay};
 
 use crate::signals::install;
-use crate::support::{assert_passes_with, assert_waits, deadline};
+use crate::support::{assert_passes_with, assert_waits};
 
 static DOMAIN: Domain = Domain::named("first section of a thread");
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
@@ -36,7 +36,6 @@ fn child_with_a_fresh_thread() {
     if rseq_ops::process().owner != Owner::Own {
         return;
     }
-    let _deadline = deadline("child_with_a_fresh_thread");
     install(libc::SIGUSR1, read);
     DOMAIN.synchronize();
     let target = &AtomicUsize::new(0);

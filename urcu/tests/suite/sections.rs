@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 
 use urcu::Domain;
 
-use crate::support::{assert_waits, deadline, length, storm};
+use crate::support::{assert_waits, length, storm};
 
 #[test]
 fn a_grace_period_waits_for_an_open_section() {
-    let _deadline = deadline("a_grace_period_waits_for_an_open_section");
     let domain = Domain::new();
     for _ in 0..2 {
         let guard = domain.read_lock();
@@ -24,7 +23,6 @@ fn a_grace_period_waits_for_an_open_section() {
 
 #[test]
 fn a_grace_period_waits_for_the_outermost_of_nested_sections() {
-    let _deadline = deadline("a_grace_period_waits_for_the_outermost_of_nested_sections");
     let domain = Domain::new();
     let outer = domain.read_lock();
     let inner: Vec<_> = (0..50).map(|_| domain.read_lock()).collect();
@@ -34,7 +32,6 @@ fn a_grace_period_waits_for_the_outermost_of_nested_sections() {
 
 #[test]
 fn guards_may_be_dropped_in_any_order() {
-    let _deadline = deadline("guards_may_be_dropped_in_any_order");
     let domain = Domain::new();
     let (first, second, third) = (domain.read_lock(), domain.read_lock(), domain.read_lock());
     drop(first);
@@ -45,7 +42,6 @@ fn guards_may_be_dropped_in_any_order() {
 
 #[test]
 fn a_section_nested_across_a_flip_belongs_to_the_next_grace_period() {
-    let _deadline = deadline("a_section_nested_across_a_flip_belongs_to_the_next_grace_period");
     let domain = Domain::new();
     // `inner` begins when the grace period has flipped, which cannot be seen from here: on a busy
     // machine it may come too early, so wait longer then. But sometime it must come after.
@@ -78,7 +74,6 @@ fn a_section_nested_across_a_flip_belongs_to_the_next_grace_period() {
 
 #[test]
 fn a_guard_may_be_dropped_in_another_thread() {
-    let _deadline = deadline("a_guard_may_be_dropped_in_another_thread");
     let domain = Domain::new();
     thread::scope(|scope| {
         for _ in 0..100 {
@@ -94,7 +89,6 @@ fn a_guard_may_be_dropped_in_another_thread() {
 
 #[test]
 fn ten_thousand_open_sections_are_all_waited_for() {
-    let _deadline = deadline("ten_thousand_open_sections_are_all_waited_for");
     let domain = Domain::new();
     let mut guards: Vec<_> = (0..10_000).map(|_| domain.read_lock()).collect();
     let last = guards.swap_remove(5_000);
@@ -105,7 +99,6 @@ fn ten_thousand_open_sections_are_all_waited_for() {
 
 #[test]
 fn a_panic_ends_the_sections_it_unwinds_through() {
-    let _deadline = deadline("a_panic_ends_the_sections_it_unwinds_through");
     let domain = Domain::new();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let _outer = domain.read_lock();
@@ -129,7 +122,6 @@ fn a_section_may_live_across_an_await_on_two_threads() {
             }
         }
     }
-    let _deadline = deadline("a_section_may_live_across_an_await_on_two_threads");
     static DOMAIN: Domain = Domain::named("await");
     let mut future = Box::pin(async {
         let _guard = DOMAIN.read_lock();
@@ -159,7 +151,6 @@ fn sleeps(thread: i32) -> bool {
 /// How little of a processor that takes: `sharing::waiting_takes_no_time_of_the_processor`.
 #[test]
 fn a_grace_period_that_waits_sleeps() {
-    let _deadline = deadline("a_grace_period_that_waits_sleeps");
     let domain = Domain::new();
     let guard = domain.read_lock();
     let waiting = AtomicI32::new(0);
@@ -179,7 +170,6 @@ fn a_grace_period_that_waits_sleeps() {
 
 #[test]
 fn a_grace_period_that_sleeps_is_woken_by_the_last_section() {
-    let _deadline = deadline("a_grace_period_that_sleeps_is_woken_by_the_last_section");
     let domain = Domain::new();
     let (sender, receiver) = mpsc::sync_channel(0);
     let stop = &AtomicBool::new(false);
@@ -208,7 +198,6 @@ fn a_grace_period_that_sleeps_is_woken_by_the_last_section() {
 
 #[test]
 fn many_writers_at_once_all_wait_and_all_return() {
-    let _deadline = deadline("many_writers_at_once_all_wait_and_all_return");
     let domain = Domain::new();
     let open = AtomicBool::new(true);
     let guard = domain.read_lock();
@@ -227,7 +216,6 @@ fn many_writers_at_once_all_wait_and_all_return() {
 
 #[test]
 fn the_counters_balance_after_any_mixture() {
-    let _deadline = deadline("the_counters_balance_after_any_mixture");
     let domain = Domain::new();
     let (sender, receiver) = mpsc::channel();
     let writing = AtomicBool::new(true);
@@ -262,7 +250,6 @@ fn the_counters_balance_after_any_mixture() {
 
 #[test]
 fn a_forgotten_guard_does_not_keep_its_domain_from_being_dropped() {
-    let _deadline = deadline("a_forgotten_guard_does_not_keep_its_domain_from_being_dropped");
     let domain = Domain::new();
     std::mem::forget(domain.read_lock());
     drop(domain);
@@ -270,7 +257,6 @@ fn a_forgotten_guard_does_not_keep_its_domain_from_being_dropped() {
 
 #[test]
 fn the_global_domain_has_sections_and_grace_periods_too() {
-    let _deadline = deadline("the_global_domain_has_sections_and_grace_periods_too");
     let guard = urcu::read_lock();
     assert_waits(urcu::global(), || drop(guard));
     urcu::synchronize();

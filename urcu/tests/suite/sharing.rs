@@ -9,7 +9,7 @@ use urcu::{Domain, GracePeriod};
 
 use crate::forked::block_on;
 use crate::stamped::{SMALL, Stamped};
-use crate::support::{SetOnDrop, cpu_time, deadline, length, slowness};
+use crate::support::{SetOnDrop, cpu_time, length, slowness};
 
 fn delays() {
     #[cfg(feature = "delay-injection")]
@@ -23,7 +23,6 @@ fn delays() {
 
 #[test]
 fn many_callers_share_grace_periods_and_none_returns_too_early() {
-    let _deadline = deadline("many_callers_share_grace_periods_and_none_returns_too_early");
     const CALLERS: usize = 64;
     delays();
     let domain = Domain::new();
@@ -94,7 +93,6 @@ fn many_callers_share_grace_periods_and_none_returns_too_early() {
 
 #[test]
 fn callers_that_come_while_a_grace_period_waits_share_the_next_one() {
-    let _deadline = deadline("callers_that_come_while_a_grace_period_waits_share_the_next_one");
     static DOMAIN: Domain = Domain::named("shared");
     let guard = DOMAIN.read_lock();
     thread::scope(|scope| {
@@ -112,7 +110,6 @@ fn callers_that_come_while_a_grace_period_waits_share_the_next_one() {
 
 #[test]
 fn whoever_waits_for_a_grace_period_does_not_wait_for_the_next() {
-    let _deadline = deadline("whoever_waits_for_a_grace_period_does_not_wait_for_the_next");
     static DOMAIN: Domain = Domain::named("one after the other");
     let first = DOMAIN.read_lock();
     let cookie = DOMAIN.start_poll();
@@ -148,7 +145,6 @@ fn whoever_waits_for_a_grace_period_does_not_wait_for_the_next() {
 
 #[test]
 fn grace_periods_that_overlap_serve_all_who_sleep_for_them() {
-    let _deadline = deadline("grace_periods_that_overlap_serve_all_who_sleep_for_them");
     delays();
     // Callers that wait for one number and callers that wait for the next, on one domain, while
     // pollers begin grace periods and leave them.
@@ -212,7 +208,6 @@ fn waiting_takes_no_time_of_the_processor() {
 #[test]
 #[ignore = "a child process of waiting_takes_no_time_of_the_processor"]
 fn child_that_waits() {
-    let _deadline = deadline("child_that_waits");
     static DOMAIN: Domain = Domain::named("waited for");
     const LONG: Duration = Duration::from_secs(2);
     DOMAIN.call(|| ());
@@ -258,7 +253,6 @@ fn child_that_waits() {
 
 #[test]
 fn the_end_of_a_section_is_never_missed() {
-    let _deadline = deadline("the_end_of_a_section_is_never_missed");
     delays();
     let domain = Domain::new();
     let over = AtomicBool::new(false);

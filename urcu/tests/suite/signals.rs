@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use urcu::{Domain, Rcu};
 
 use crate::stamped::{LARGE, SMALL, Stamped};
-use crate::support::{SetOnDrop, deadline, length};
+use crate::support::{SetOnDrop, length};
 
 type Cell<const WORDS: usize> = Rcu<Stamped<WORDS>, &'static Domain>;
 
@@ -132,7 +132,6 @@ fn assert_handled(before: u64) {
 
 #[test]
 fn a_handler_may_read_while_sections_begin_and_end() {
-    let _deadline = deadline("a_handler_may_read_while_sections_begin_and_end");
     set_up();
     let before = HANDLED.load(Ordering::SeqCst);
     let over = AtomicBool::new(false);
@@ -166,7 +165,6 @@ fn a_handler_may_read_while_sections_begin_and_end() {
 
 #[test]
 fn a_handler_may_read_while_its_thread_waits_for_a_grace_period() {
-    let _deadline = deadline("a_handler_may_read_while_its_thread_waits_for_a_grace_period");
     set_up();
     let before = HANDLED.load(Ordering::SeqCst);
     let end = Instant::now() + length(300);
@@ -191,7 +189,6 @@ fn a_handler_may_read_while_its_thread_waits_for_a_grace_period() {
 
 #[test]
 fn a_guard_may_begin_in_a_storm_and_end_in_calm() {
-    let _deadline = deadline("a_guard_may_begin_in_a_storm_and_end_in_calm");
     set_up();
     let before = HANDLED.load(Ordering::SeqCst);
     let guards = under_storm(libc::SIGUSR1, Duration::from_micros(1), || {

@@ -9,7 +9,7 @@ use urcu::stall::{self, Report};
 use urcu::{Domain, ReadGuard};
 
 use crate::forked::block_on;
-use crate::support::{assert_child_passes, deadline};
+use crate::support::assert_child_passes;
 #[cfg(not(any(feature = "log", feature = "tracing")))]
 use crate::support::{child, run};
 
@@ -57,7 +57,6 @@ fn reports() -> mpsc::Receiver<Report> {
 #[test]
 #[ignore = "a child process"]
 fn child_with_a_report() {
-    let _deadline = deadline("child_with_a_report");
     assert_eq!(stall::timeout(), Duration::from_secs(10));
     stall::set_timeout(Duration::from_millis(30));
     assert_eq!(stall::timeout(), Duration::from_millis(30));
@@ -106,7 +105,6 @@ fn child_with_a_report() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_doubling() {
-    let _deadline = deadline("child_with_doubling");
     stall::set_timeout(Duration::from_millis(20));
     let reports = reports();
     for _ in 0..2 {
@@ -134,7 +132,6 @@ fn child_with_doubling() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_a_worker() {
-    let _deadline = deadline("child_with_a_worker");
     stall::set_timeout(Duration::from_millis(20));
     let reports = reports();
     let guard = DOMAIN.read_lock();
@@ -153,7 +150,6 @@ fn child_with_a_worker() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_a_bad_hook() {
-    let _deadline = deadline("child_with_a_bad_hook");
     static CALLED: AtomicUsize = AtomicUsize::new(0);
     stall::set_timeout(Duration::from_millis(10));
     stall::set_hook(|report| {
@@ -186,7 +182,6 @@ fn child_with_a_bad_hook() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_sites_in_order() {
-    let _deadline = deadline("child_with_sites_in_order");
     stall::set_timeout(Duration::from_millis(20));
     let reports = reports();
     // In the table, which is looked through from its beginning, they lie in another order: threads
@@ -268,7 +263,6 @@ fn waits() -> [Wait; 7] {
 #[test]
 #[ignore = "a child process"]
 fn child_whose_hook_waits() {
-    let _deadline = deadline("child_whose_hook_waits");
     stall::set_timeout(Duration::from_millis(10));
     // Who waits, and so is called: a caller by each means, or a background thread.
     let mut callers = waits().to_vec();
@@ -307,7 +301,6 @@ fn child_whose_hook_waits() {
 #[test]
 #[ignore = "a child process"]
 fn child_whose_hook_drops() {
-    let _deadline = deadline("child_whose_hook_drops");
     static DROPPED: Mutex<Option<Domain>> = Mutex::new(None);
     stall::set_timeout(Duration::from_millis(10));
     let own = || Domain::new().run_by(urcu::Runner::OwnThread);
@@ -348,7 +341,6 @@ fn child_whose_hook_drops() {
 #[test]
 #[ignore = "a child process"]
 fn child_whose_hook_never_returns() {
-    let _deadline = deadline("child_whose_hook_never_returns");
     stall::set_timeout(Duration::from_millis(10));
     for by_worker in [false, true] {
         let domain: &'static Domain = Box::leak(Box::new(Domain::new()));
@@ -391,7 +383,6 @@ fn child_whose_hook_never_returns() {
 #[test]
 #[ignore = "a child process"]
 fn child_without_a_timeout() {
-    let _deadline = deadline("child_without_a_timeout");
     stall::set_timeout(Duration::MAX);
     assert_eq!(stall::timeout(), Duration::MAX);
     let reports = reports();
@@ -408,7 +399,6 @@ fn child_without_a_timeout() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_a_forgotten_guard() {
-    let _deadline = deadline("child_with_a_forgotten_guard");
     stall::set_timeout(Duration::from_millis(20));
     let reports = reports();
     let line = line!() + 1;
@@ -427,7 +417,6 @@ fn child_with_a_forgotten_guard() {
 #[test]
 #[ignore = "a child process"]
 fn child_that_waits_for_itself() {
-    let _deadline = deadline("child_that_waits_for_itself");
     if !TRACED {
         return;
     }
@@ -517,7 +506,6 @@ fn child_that_waits_for_itself() {
 #[test]
 #[ignore = "a child process"]
 fn child_whose_leaders_report() {
-    let _deadline = deadline("child_whose_leaders_report");
     stall::set_timeout(Duration::from_micros(100));
     // Some that panic, some that wait themselves.
     static TURN: AtomicUsize = AtomicUsize::new(0);
@@ -555,7 +543,6 @@ fn child_whose_leaders_report() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_a_resting_guard() {
-    let _deadline = deadline("child_with_a_resting_guard");
     stall::set_timeout(Duration::from_millis(20));
     stall::set_hook(|_| ());
     static CELL: urcu::RcuOption<String> = urcu::RcuOption::empty();
@@ -575,7 +562,6 @@ fn child_with_a_resting_guard() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_moving_guards() {
-    let _deadline = deadline("child_with_moving_guards");
     stall::set_timeout(Duration::from_millis(50));
     let reports = reports();
     static CELL: std::sync::OnceLock<urcu::Rcu<u64, &'static Domain>> = std::sync::OnceLock::new();
@@ -600,7 +586,6 @@ fn child_with_moving_guards() {
 #[test]
 #[ignore = "a child process"]
 fn child_with_one_domain_after_another() {
-    let _deadline = deadline("child_with_one_domain_after_another");
     stall::set_timeout(Duration::from_millis(50));
     let reports = reports();
     // Without work to do it goes although a section of it is open.
@@ -632,7 +617,6 @@ fn child_with_one_domain_after_another() {
 #[test]
 #[ignore = "a child process"]
 fn child_that_replaces_hooks() {
-    let _deadline = deadline("child_that_replaces_hooks");
     stall::set_timeout(Duration::from_micros(50));
     let alive = Arc::new(Mutex::new(0u64));
     let end = Instant::now() + crate::support::length(400);
@@ -715,7 +699,6 @@ fn stall_once() {
 #[test]
 #[ignore = "a child process of the tests above"]
 fn child_without_a_hook() {
-    let _deadline = deadline("child_without_a_hook");
     stall_once();
 }
 
@@ -746,7 +729,6 @@ mod with_log {
     #[test]
     #[ignore = "a child process"]
     fn child_with_a_logger() {
-        let _deadline = deadline("child_with_a_logger");
         log::set_logger(&Collect).unwrap();
         log::set_max_level(log::LevelFilter::Warn);
         stall_once();
@@ -801,7 +783,6 @@ mod with_tracing {
     #[test]
     #[ignore = "a child process"]
     fn child_with_a_subscriber() {
-        let _deadline = deadline("child_with_a_subscriber");
         tracing::subscriber::set_global_default(Collect).unwrap();
         stall_once();
         let lines = LINES.lock().unwrap();

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use urcu::Domain;
 
-use crate::support::{assert_child_passes, deadline, sequences};
+use crate::support::{assert_child_passes, sequences};
 
 #[test]
 fn statistics_count_what_happened() {
-    let _deadline = deadline("statistics_count_what_happened");
     let domain = Domain::new();
     let zero = domain.stats();
     assert_eq!(zero, urcu::Stats::default());
@@ -78,7 +77,6 @@ fn aborts_are_counted() {
 #[ignore = "a child process of aborts_are_counted"]
 fn child_with_aborts() {
     use urcu::testing::{Point, set_delay};
-    let _deadline = deadline("child_with_aborts");
     if !sequences() {
         return;
     }
@@ -114,7 +112,6 @@ fn domains_share_pages() {
 #[test]
 #[ignore = "a child process of domains_share_pages"]
 fn child_with_many_domains() {
-    let _deadline = deadline("child_with_many_domains");
     const DOMAINS: usize = 10_000;
     /// The state, and as much for stacks, page tables, and the table of sections of debug builds.
     const STATE: usize = 128 + 128;

@@ -1,10 +1,9 @@
-//! What the tests share: lengths, deadlines, processors, child processes.
+//! What the tests share: lengths, processors, child processes.
 
 use std::env;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,33 +20,12 @@ pub(crate) fn length(default_milliseconds: u64) -> Duration {
         )
 }
 
-const DEADLINE: Duration = Duration::from_secs(40);
-
-/// `URCU_TEST_DEADLINE`, seconds, by its usual value: slow machines need more.
+/// `URCU_TEST_DEADLINE`, seconds, by its usual value (`test-deadline`): slow machines need more.
 pub(crate) fn slowness() -> f64 {
+    const USUAL: f64 = 40.0;
     let seconds = env::var("URCU_TEST_DEADLINE").ok();
     let seconds: Option<f64> = seconds.and_then(|seconds| seconds.parse().ok());
-    seconds.map_or(1.0, |seconds| seconds / DEADLINE.as_secs_f64())
-}
-
-/// Ends the process if a test does not end; dropped at the end of the test.
-pub(crate) struct Deadline {
-    _over: Sender<()>,
-}
-
-/// `test` is for the message. Hanging is the usual way in which a grace period goes wrong.
-pub(crate) fn deadline(test: &'static str) -> Deadline {
-    let limit = DEADLINE.mul_f64(slowness()) + 10 * length(100);
-    let (sender, receiver) = mpsc::channel::<()>();
-    thread::spawn(move || {
-        if receiver.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            // Not `eprintln!`: the test harness would keep it to itself.
-            let message = format!("\n{test}: not over after {limit:?}; something hangs\n");
-            let _ = std::io::stderr().write_all(message.as_bytes());
-            std::process::abort();
-        }
-    });
-    Deadline { _over: sender }
+    seconds.map_or(1.0, |seconds| seconds / USUAL)
 }
 
 /// Whether readers use sequences in this process.

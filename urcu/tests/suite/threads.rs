@@ -14,7 +14,7 @@ use urcu::{Domain, Executor, Job, Runner, Threads};
 
 use crate::forked::block_on;
 use crate::seccomp::refuse_in_this_thread;
-use crate::support::{assert_child_passes, child, cpus, deadline, run, run_on, skip};
+use crate::support::{assert_child_passes, child, cpus, run, run_on, skip};
 
 /// Runs each job on a thread of its own.
 struct Spawning;
@@ -73,7 +73,6 @@ fn all_domains() -> Vec<&'static Domain> {
 
 #[test]
 fn a_callback_may_await_a_grace_period_of_any_domain() {
-    let _deadline = deadline("a_callback_may_await_a_grace_period_of_any_domain");
     for called in domains() {
         for awaited in all_domains().into_iter().chain([called]) {
             let (sender, done) = mpsc::channel();
@@ -100,7 +99,6 @@ fn a_callback_may_await_a_grace_period_of_any_domain() {
 
 #[test]
 fn what_was_awaited_before_a_callback_blocks_is_driven_too() {
-    let _deadline = deadline("what_was_awaited_before_a_callback_blocks_is_driven_too");
     static HELD: Domain = Domain::named("held");
     for (number, called) in domains().into_iter().enumerate() {
         // Not those of one executor that has no thread left for the other's job.
@@ -151,7 +149,6 @@ impl Wake for Blocking {
 
 #[test]
 fn wakers_and_callbacks_that_block_do_not_stop_one_another() {
-    let _deadline = deadline("wakers_and_callbacks_that_block_do_not_stop_one_another");
     let domain = || -> &'static Domain { Box::leak(Box::new(Domain::new())) };
     let (awaited, called) = (domain(), domain());
     let (sender, done) = mpsc::channel();
@@ -193,7 +190,6 @@ fn where_callers_or_executors_drive_no_thread_is_started() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_without_shared_domains() {
-    let _deadline = deadline("child_without_shared_domains");
     /// Drops all jobs.
     struct Never;
     impl Executor for Never {
@@ -230,7 +226,6 @@ impl Wake for Counting {
 
 #[test]
 fn whoever_waits_wakes_those_who_await_the_same_domain() {
-    let _deadline = deadline("whoever_waits_wakes_those_who_await_the_same_domain");
     static DOMAIN: Domain = Domain::named("awaited by one").run_by(Runner::Caller);
     let ways: [fn(); 4] = [
         || DOMAIN.start_poll().wait(),
@@ -260,7 +255,6 @@ fn whoever_waits_wakes_those_who_await_the_same_domain() {
 
 #[test]
 fn while_another_waits_who_awaits_does_not_ask_to_be_polled_again() {
-    let _deadline = deadline("while_another_waits_who_awaits_does_not_ask_to_be_polled_again");
     static DOMAIN: Domain = Domain::named("driven by a waiter").run_by(Runner::Caller);
     let count = Arc::new(Counting::default());
     let waker = Waker::from(Arc::clone(&count));
@@ -297,7 +291,6 @@ impl Wake for Locking {
 
 #[test]
 fn nobody_is_woken_by_a_thread_of_the_programs() {
-    let _deadline = deadline("nobody_is_woken_by_a_thread_of_the_programs");
     for runner in [Runner::Shared, Runner::OwnThread] {
         let lock = Arc::new(Mutex::new(()));
         let (sender, woken) = mpsc::channel();
@@ -346,7 +339,6 @@ fn the_next_callback_starts_the_worker_that_could_not_be_started() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_without_threads_at_first() {
-    let _deadline = deadline("child_without_threads_at_first");
     // On one CPU, or another one's first callback would start it in any case.
     run_on(&cpus()[..1]);
     for runner in [Runner::Shared, Runner::OwnThread] {
@@ -374,7 +366,6 @@ fn whatever_waits_starts_the_thread_that_could_not_be_started() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_that_waits_later() {
-    let _deadline = deadline("child_that_waits_later");
     static DOMAIN: Domain = Domain::named("waited for later");
     let (sender, ran) = mpsc::channel();
     let filtered = thread::spawn(move || {
@@ -390,7 +381,6 @@ fn child_that_waits_later() {
 
 #[test]
 fn without_a_thread_of_its_own_a_domain_is_driven_all_the_same() {
-    let _deadline = deadline("without_a_thread_of_its_own_a_domain_is_driven_all_the_same");
     // The worker is there.
     urcu::call(|| ());
     urcu::barrier();
@@ -455,7 +445,6 @@ fn a_users_code_has_the_mask_of_the_programs_threads() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_with_a_mask() {
-    let _deadline = deadline("child_with_a_mask");
     // SAFETY: the set is filled before it is used.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
@@ -522,7 +511,6 @@ fn a_hook_for_stalls_has_the_mask_of_the_programs_threads() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_with_a_stall() {
-    let _deadline = deadline("child_with_a_stall");
     static DOMAIN: Domain = Domain::named("stalled");
     let (sender, masks) = mpsc::channel();
     urcu::stall::set_timeout(Duration::from_millis(5));
@@ -565,7 +553,6 @@ fn beside_a_pinned_caller_of_real_time_priority_the_worker_runs() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_of_real_time() {
-    let _deadline = deadline("child_of_real_time");
     let all = cpus();
     if all.len() < 2 {
         return skip("one CPU");
@@ -605,7 +592,6 @@ fn the_worker_has_the_nice_value_of_the_process() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_of_a_nice_thread() {
-    let _deadline = deadline("child_of_a_nice_thread");
     // SAFETY: numbers alone.
     let nice = |thread| unsafe { libc::getpriority(libc::PRIO_PROCESS, thread) };
     let main = nice(std::process::id());
@@ -661,7 +647,6 @@ fn the_stacks_size_is_chosen_by_the_program_or_the_environment() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_with_deep_lists() {
-    let _deadline = deadline("child_with_deep_lists");
     if std::env::var_os("URCU_MIN_STACK").is_none() {
         urcu::set_threads(Threads::new().stack_size(64 << 20));
     }

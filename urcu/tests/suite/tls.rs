@@ -8,7 +8,7 @@ use std::thread;
 
 use urcu::{Domain, Rcu, ReadGuard};
 
-use crate::support::{assert_child_passes, child, deadline, run};
+use crate::support::{assert_child_passes, child, run};
 
 static DOMAIN: Domain = Domain::named("tls");
 static READS: AtomicUsize = AtomicUsize::new(0);
@@ -39,7 +39,6 @@ thread_local! {
 
 #[test]
 fn destructors_of_thread_local_data_may_read_and_end_sections() {
-    let _deadline = deadline("destructors_of_thread_local_data_may_read_and_end_sections");
     for used_before in [false, true] {
         for _ in 0..20 {
             let thread = thread::spawn(move || {
@@ -89,7 +88,6 @@ struct Late {
 
 #[test]
 fn key_destructors_may_read_after_our_own_one() {
-    let _deadline = deadline("key_destructors_may_read_after_our_own_one");
     read_in_every_way(); // Our own key comes first.
     let mut key = 0;
     // SAFETY: the key is valid for the write, the destructor of the right type.
@@ -119,7 +117,6 @@ fn key_destructors_may_read_after_our_own_one() {
 
 #[test]
 fn threads_that_come_and_go_leave_balanced_counters() {
-    let _deadline = deadline("threads_that_come_and_go_leave_balanced_counters");
     for _ in 0..20 {
         let threads: Vec<_> = (0..20).map(|_| thread::spawn(read_in_every_way)).collect();
         threads.into_iter().for_each(|t| t.join().unwrap());

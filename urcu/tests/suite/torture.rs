@@ -9,7 +9,7 @@ use urcu::{Domain, Rcu};
 
 use crate::signals::{install, with_timer};
 use crate::stamped::{LARGE, SMALL, Stamped};
-use crate::support::{SetOnDrop, deadline, length};
+use crate::support::{SetOnDrop, length};
 
 /// How a reader reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -150,7 +150,6 @@ pub(crate) fn assert_all_readers_right(time: Duration, what: &str) {
 
 #[test]
 fn readers_never_see_reclaimed_memory() {
-    let _deadline = deadline("readers_never_see_reclaimed_memory");
     assert_right(&READERS, length(500), "all kinds of readers");
 }
 
@@ -183,7 +182,6 @@ extern "C" fn hold_up(_: libc::c_int) {
 /// up anywhere, here for a grace period; the next one must not end inside of it.
 #[test]
 fn no_grace_period_ends_inside_a_section_that_was_held_up_anywhere() {
-    let _deadline = deadline("no_grace_period_ends_inside_a_section_that_was_held_up_anywhere");
     install(libc::SIGUSR2, hold_up);
     let domain = Domain::named("held up");
     let over = AtomicBool::new(false);
@@ -258,7 +256,6 @@ pub(crate) mod with_delays {
         if !sequences() {
             return skip("no sequences in this process");
         }
-        let _deadline = deadline("readers_never_see_reclaimed_memory_with_a_delay_at_any_point");
         for point in Point::ALL {
             let _delayed = delay(point, 1);
             assert_right(&READERS, length(250), &format!("{point:?}"));
@@ -270,7 +267,6 @@ pub(crate) mod with_delays {
         if !sequences() {
             return skip("no sequences in this process");
         }
-        let _deadline = deadline("guards_alone_and_snapshots_alone_are_right");
         for (reader, point) in BROKEN {
             let _delayed = delay(point, 1);
             assert_right(&[reader], length(200), &format!("{reader:?}, {point:?}"));
