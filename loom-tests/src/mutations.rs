@@ -294,7 +294,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("O", "the turn stays", "followers_wake_up",
         ROUNDS: "«self.turns[parity].fetch_add(2, Ordering::Relaxed);»" => ""),
     source!("5", "one lead over several rounds", "one_leader_two_grace_periods",
-        GRACE_PERIOD: "Next::Lead(lead) => «»{" => "while !progress.rounds.is_done(round) "),
+        GRACE_PERIOD: "«lead.finish();»\n                }\n                Next::Look" => "lead.finish(); while !progress.rounds.is_done(round) { if let Some(old) = self.begin(&lead, progress, watch)? { if !self.drain(old, watch) { return Ok(false); } self.end(old, progress, watch); } lead.finish(); }"),
     source!("5", "a report after the sleep", "who_is_woken_to_lead_reports",
         ROUNDS: "None if «watch.is_due()» =>" => "false",
         ROUNDS: "None => «self.sleep(round, watch)»," => "{ self.sleep(round, watch); if watch.is_due() { return Next::Look; } }"),
