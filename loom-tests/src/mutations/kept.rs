@@ -59,7 +59,10 @@ const ACQUIRES: Cover = Cover::Litmus("publication", "publication-relaxed");
 /// Orderings that no model needs, and why they are there.
 #[rustfmt::skip]
 pub const KEPT: &[Kept] = &[
-    kept(CALLBACKS, "queue.installed.load(«SeqCst») || queue",
+    kept(CALLBACKS, "queue.installed.load(«SeqCst») || queue.has_waiting",
+        "the fences of `tasks` order it; once for each chunk, so it may cost something",
+        Cover::Litmus("installed", "installed-unfenced")),
+    kept(CALLBACKS, "queue.installed.load(«SeqCst») || queue.has_unripe",
         "the fences of `tasks` order it; once for each chunk, so it may cost something",
         Cover::Litmus("installed", "installed-unfenced")),
     kept(CALLBACKS, "queue.installed.store(false, «SeqCst»);",
