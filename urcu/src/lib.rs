@@ -1,9 +1,14 @@
-//! Userspace RCU with per-CPU reader counters: reads cost a few plain instructions, a grace period
-//! one flip and one system call.
+//! Userspace RCU with per-CPU reader counters: reading takes a few plain instructions, waiting for readers
+//! takes one flip and one system call.
 //!
-//! *Read-copy-update* lets any number of threads read shared data while others replace it. A
-//! reader brackets its accesses in a *read-side section*; an updater publishes a new version, waits
-//! for a *grace period* (all sections open at that moment have ended) and frees the old version.
+//! *Read-copy-update* lets any number of threads read shared data while others replace it. A reader
+//! brackets its accesses in a *read-side section*; an updater publishes a new version, waits for a *grace
+//! period* (until all sections that were open have ended) and frees the old version.
+//!
+//! ```toml
+//! [dependencies]
+//! urcu = { package = "urcu-percpu", version = "0.1" }
+//! ```
 //!
 //! ```
 //! use urcu::Rcu;
@@ -11,63 +16,82 @@
 //! let config = Rcu::new(vec!["a", "b"]);
 //!
 //! // Readers: any number of threads, also in signal handlers.
+//! assert_eq!(config.read()[0], "a");
+//!
+//! // Many cells under one guard.
 //! let guard = urcu::read_lock();
 //! assert_eq!(config.load(&guard).len(), 2);
 //! drop(guard);
 //!
-//! // One value, no guard to think of:
-//! assert_eq!(config.read()[0], "a");
-//!
-//! // Updaters: wait and get the old version back ...
+//! // Updaters: wait, and get the old version back ...
 //! let old = config.replace(vec!["c"]);
 //! assert_eq!(old, ["a", "b"]);
-//! // ... or leave it to the background thread.
+//! // ... or do not wait: it is dropped after a grace period.
 //! config.store(vec!["d"]);
 //! ```
 //!
-//! # What is where
-//! | | |
+//! In asynchronous code, with any runtime; guards may live across an `.await`:
+//!
+//! ```
+//! # use std::{future::Future, pin::pin, sync::Arc, task::{Context, Wake}};
+//! # struct Noop;
+//! # impl Wake for Noop { fn wake(self: Arc<Self>) {} }
+//! # fn block_on(future: impl Future) {
+//! #     let mut future = pin!(future);
+//! #     let waker = Arc::new(Noop).into();
+//! #     let mut context = Context::from_waker(&waker);
+//! #     while future.as_mut().poll(&mut context).is_pending() { std::thread::yield_now() }
+//! # }
+//! static ROUTES: urcu::RcuOption<Vec<String>> = urcu::RcuOption::empty();
+//!
+//! async fn replace_routes(routes: Vec<String>) {
+//!     ROUTES.store(Some(routes));
+//!     urcu::global().synchronize_async().await; // No request uses the old ones any more.
+//! }
+//! # block_on(replace_routes(vec!["/".into()]));
+//! ```
+//!
+//! # Which type do I want?
+//! | you have | use |
 //! |---|---|
-//! | [`Rcu`] | an owning pointer that readers follow and updaters replace |
-//! | [`RcuOption`], [`RcuArc`], [`RcuArcOption`] | the same for what may be missing, and for an `Arc` |
-//! | [`Ref`] | a value with the section that keeps it, or a part of one |
-//! | [`read_lock`], [`synchronize`] | the two primitives, on the [`global`] domain |
-//! | [`call`], [`defer_drop`], [`barrier`] | work that waits for a grace period elsewhere |
-//! | [`GracePeriod`], [`SynchronizeAsync`] | grace periods to poll for, or to await |
-//! | [`Budget`], [`Runner`], [`Threads`] | how much may wait, who does the work, and on what threads |
-//! | [`stall`], [`Stats`] | what a grace period waits for; what a domain has counted |
-//! | [`Domain`] | a set of sections and grace periods of its own |
-//! | [`docs`] | coming from `arc-swap`; what is promised, and how it is tested; your own tests under sanitizers |
+//! | a value that is replaced now and then | [`Rcu`]: [`read`](RcuCell::read), [`store`](RcuCell::store), [`replace`](RcuCell::replace), [`update`](RcuCell::update) |
+//! | a small `Copy` value | [`Rcu`] and [`snapshot`](RcuCell::snapshot), which touches no counter |
+//! | a value that may be missing, or a `static` | [`RcuOption`] |
+//! | an `Arc` that readers keep | [`RcuArc`], [`RcuArcOption`] |
+//! | a part of a value, with the section that keeps it | [`Ref`] |
+//! | a structure of your own | [`read_lock`], and [`synchronize`], [`call`] or [`defer_drop`] |
+//! | long sections that must not delay others | a [`Domain`] of its own |
+//! | grace periods to poll for, or to await | [`GracePeriod`], [`SynchronizeAsync`] |
+//! | a bound on what waits; a say in who does the work | [`Budget`]; [`Runner`], [`Threads`] |
+//! | to know what is going on | [`stall`], [`Stats`], [`reader_mode`] |
+//!
+//! # Pages
+//! [Patterns](docs::patterns), and mistakes that look right; [coming from arc-swap](docs::arc_swap);
+//! [performance](docs::performance); [limitations](docs::limitations); [what is promised, and what tests
+//! it](docs::reliability); [your own tests under sanitizers](docs::sanitizers); [how it
+//! works](docs::internals).
+//!
+//! # Features
+//! | feature | what it adds (all are off by default) |
+//! |---|---|
+//! | `serde` | `Serialize` and `Deserialize` for cells |
+//! | `log`, `tracing` | reports of stalls go there instead of to standard error |
+//! | `stall-trace` | reports say where sections began, at some tens of nanoseconds for each section |
+//! | `portable` | atomics instead of restartable sequences, as on other processors |
+//! | `delay-injection` | for this library's own tests |
 //!
 //! # How readers are counted
 //! Per CPU, not per thread: a section bumps a counter of the CPU it runs on inside a *restartable
 //! sequence* (`rseq(2)`, package `rseq-ops`), so without an atomic instruction. Nothing is kept per
-//! thread: threads need no registration, guards are `Send`, and a grace period costs the same with
-//! ten threads or ten thousand. Where the kernel has no restartable sequences (before Linux 5.10,
-//! other systems, under valgrind or a strict seccomp filter), readers use atomics and all else is
-//! the same: [`reader_mode`] says what is in force and why. So does a single thread without a
-//! registration, whoever ended it, and a CPU that this process was not told of. See `readers.rs` and
-//! `grace_period.rs`, about two screens each.
-//!
-//! # What is not promised
-//! * `synchronize` and `barrier` inside a read-side section of the same domain wait for ever. [`stall`]
-//!   reports it; with debug assertions after three seconds, and with both places, where the section
-//!   began and where it is waited for.
-//! * A guard that was taken before a `fork` protects nothing in the child (and loading through it
-//!   panics there, with debug assertions). All else works in the child at once, whoever forked and
-//!   whatever other threads did: on Linux 4.14 and newer, elsewhere the child may read. What the
-//!   parent had queued runs in the parent alone. A `vfork` child must do none of this. What holds
-//!   after a fork in a signal handler is said [here](docs::reliability#in-a-forked-child).
-//! * Memory shared between processes is not covered.
-//! * Nobody but the kernel may write into libc's `struct rseq`, and no signal handler may *register* a
-//!   thread that has no registration by calling `rseq(2)` itself: the section or snapshot that it
-//!   interrupts would go on unprotected. (Ending a registration is harmless.)
-//! * A shared object with this library inside can be loaded at any time, and stays loaded, by glibc
-//!   (`rseq_ops`, "In shared objects"). With musl's `dlopen` this was not tried. With `stall-trace`, and in builds with debug assertions,
-//!   the first section of a thread in such an object should not be in a signal handler: it uses
-//!   thread-local data, for which libc may allocate then.
-//! * After `mlockall(MCL_FUTURE)` the counters of all possible CPUs are locked in memory: 64 KiB for each
-//!   CPU for up to 1,024 domains, and as much for the domains' own state. Pass `MCL_ONFAULT` too.
+//! thread: threads need no registration, guards are `Send`, and a grace period costs the same with ten
+//! threads or ten thousand. Where there are no restartable sequences (Linux before 5.10, other systems, a
+//! strict filter, valgrind), readers use atomics and all else is the same; [`reader_mode`] says which it
+//! is, and why.
+
+// So that its examples are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 #[cfg(test)]
 #[macro_use]

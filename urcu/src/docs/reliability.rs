@@ -7,7 +7,8 @@
 //! cargo run --release -p urcu-benches --bin rcu-torture         # faults, injected and counted
 //! cargo run --release -p urcu-loom-tests --bin mutants          # what the models notice
 //! .ci/guests                                                    # other kernels and processors
-//! .ci/sanitizers                                                # AddressSanitizer, ThreadSanitizer
+//! .ci/sanitizers                                                # AddressSanitizer, ThreadSanitizer, MemorySanitizer
+//! .ci/i686                                                      # 32-bit x86
 //! ```
 //!
 //! # What is promised
@@ -22,11 +23,34 @@
 //! | a section that begins after a grace period sees what came before it | models `new_sections_see_the_new_world`, litmus shapes; the age of every version in the torture | relaxed period, relaxed flip |
 //! | no waiter is forgotten | models of sharing, waiting, polling, the worker; the watchdog of the torture; fuzzing | a dropped fence, second look or wake-up: 30 mutants and more |
 //! | a callback runs once, after its grace period; `barrier` waits for it | models of callbacks; suites `callbacks_*`; torture `callback-flood`; fuzzing | tickets, seals and barriers left out |
-//! | what waits for grace periods stays within the [`Budget`](crate::Budget), but for what that lets through and counts | suite `callbacks_budget`; torture `stalled-reader` | a budget without a limit |
+//! | what waits for grace periods stays within the [`Budget`](crate::Budget), but for what that lets through and counts | suites `callbacks_budget`, `held_up`; torture `stalled-reader` | a budget without a limit |
 //! | sections in signal handlers, destructors of thread-local data, threads made by C, after `exec` | suites `signals`, `first_use`, `tls`, `hostile`, `registration` | a lock or an allocation on the way |
 //! | forked children work at once, and hang at no lock | suites `fork*`: forks between any two instructions of a section, a grace period, a callback, a first cookie; handlers that fork and return while other threads are inside every lock; torture `fork-generations` | state that is not wiped; a lock that is waited for |
 //! | CPUs come and go, affinity shrinks, readers are starved | suites `hotplug`, `migration`, `hostile`; torture `cpu-hotplug`, `affinity`, `rt-priorities`; guests | a CPU that is not summed |
 //! | without rseq, without membarrier, with either refused, with filters installed late | suites `environments`, `refusal`, `seccomp`; torture `self-registered`, `no-rseq`, `no-membarrier`, `neither` | the plain membarrier; a refusal that is forgotten |
+//! | a section, a snapshot or a callback on a CPU that `/sys` does not admit, or on a thread that libc did not register, is waited for; the number of CPUs needs no descriptor | suites `cpus`, `unknown_cpus`; every sequence on an area of the test's own with every kind of index (`area_tests`); models `a_cpu_without_a_slot`, `a_thread_without_a_registration`, `snapshots_without_a_registration` | a bound that is off by one, a signed comparison; a sequence that commits without a registration |
+//! | the mode of the readers is told, with its reason; a barrier that is refused after a granted registration is not counted on | suites `reader_mode`, `ops_environments` | a registration taken for the barrier |
+//! | no sequence writes the words that are the kernel's; programs need no newer glibc on our account | `area_tests`; suite `reader_mode` | a sequence that stores there; a versioned symbol |
+//! | a passing refusal (`ENOMEM`, `EAGAIN`) of the kernel's decides nothing for the process's life, and loses no grace period | suites `passing`, `percpu_refusals`, `refusal` | any error taken for "cannot"; a refusal taken for one that stays |
+//! | a child forked in the middle of a grace period, by a hook or a handler, spoils none of its own; the child of a process that has only read starts anew | suites `fork`, `fork_in_handlers`, `fork_at_every_instruction`; model `a_hook_forks`; a unit test of `global` | a leader that flips whatever phase is the current one; a state set up without its process |
+//! | hooks, callbacks, destructors and wakers run under no lock or lead of ours: they may wait, await, drop their domain, panic, fork, or never return | suites `stalls`, `refusal`, `threads`; models `who_is_woken_to_lead_reports`, `a_leader_that_gives_up_tells_the_worker` | a report after the sleep; a lead that is kept |
+//! | what is awaited completes though callbacks, destructors and wakers block; no thread is started for domains that callers or executors drive | suite `threads`; models `a_callback_awaits_what_the_worker_drives`, `a_callback_waits_for_what_the_worker_was_to_drive` | the role of driving kept inside a callback; nobody who stands by |
+//! | a thread that could not be started, and a barrier that was refused, are tried again | suite `threads`; model `the_worker_tries_again_when_a_barrier_is_refused` | one attempt in 126 callbacks; a sleep without an end |
+//! | `call` and `try_call` run no callback, destructor or waker on the calling thread | suite `callers` | helping, or leading, in `call` |
+//! | no waker runs under a lock of whoever stores, retires, waits or polls ([`Runner::Shared`](crate::Runner), `OwnThread`) | suite `threads` | waking where the grace period ends |
+//! | drops that retire more do not nest; large callbacks are called and dropped where they lie | suites `callers`, `callbacks_runners`; unit tests of `record` | helping inside a callback; a closure moved out of its box |
+//! | a budget holds in every build, for a thread that is itself the reader too; the first wait is reported at once; it can be changed while threads wait, and from outside | suites `held_up`, `callbacks_budget` | an exemption; a report each time, or none |
+//! | a correct program is never ended by the suspicion of a deadlock | suite `stalls` | the panic of former versions |
+//! | a user's code on the library's threads has the program's signal mask, and faults are never blocked; the threads have the process's CPUs, policy and nice value, and the stack that was asked for | suite `threads` | everything blocked; everything inherited; the default stack |
+//! | any number of plugins with the library inside can be loaded, and none is unloaded from under the kernel; two copies work in one program | suite `plugins`; `rseq-ops/tests/copies.rs` | initial-exec data; an object that is unloaded; an exported symbol |
+//! | nobody is refused per-CPU memory within the limit; what fails to be mapped takes nothing of it; drops and constructors that panic lose nothing; rings count exactly | suites `percpu_refusals`, `percpu_ring`; unit tests of `percpu` | a chunk counted twice; a leaked header; a late writer, a consumer one ring behind |
+//! | a thread's own registration ends before the thread, and destructors that come later use atomics | suite `own_registration`; unit tests of `registration::own` | an area that is not given back |
+//! | 32-bit x86 works, with atomics | `.ci/i686`: both suites; `record`: closures of every alignment at every place | a closure of alignment 8 in a record of 4; bytes in 32 bits |
+//! | builds for ThreadSanitizer and MemorySanitizer count readers where the tool can see it | `.ci/sanitizers`: a program that is built with each says which | the build script without its list |
+//! | where this library registers threads, from Linux 7.1 on, it is the optimised kind | `rseq-ops`: `kinds`; `.ci/guests` | a registration of 32 bytes |
+//! | every ordering of the two libraries has a mutant, or a reason and a litmus test | `every_ordering_has_a_mutant_or_a_reason`; `.ci/litmus`; `.ci/barriers` for the code of AArch64 and RISC-V 64 | any ordering weakened |
+//! | a fault that makes a wait endless fails a test, and does not only hang it | `deadlines` | a test program without deadlines |
+//! | `rcu-torture` counts no error that it does not tell, and says which process died or hung | unit tests of `faults`, `follow`, `console`, `report`; `benches/tests/torture.rs` | `--break callback-panics`, `handler-reads-on`, `process-dies`, `child-hangs` |
 //! | per-CPU counters, stacks, pools, rings and memory lose nothing and give nothing twice | `rseq-ops`: suites `percpu_*`; models of the stack; torture `per-cpu`; fuzzing | `--break split-addition`; an interrupted push or pop that goes on; a record that is skipped |
 //! | sequences are what the kernel expects, commit last, and abort safely at every instruction | `rseq-ops`: every range against the disassembly; single-stepping; delays at every point; guests | a sequence that ends one instruction early |
 //!
@@ -55,14 +79,17 @@
 //!
 //! * **Other processes.** Counters are of one process: `membarrier` reaches no other. Memory that is
 //!   shared between processes needs another scheme.
-//! * **Unloading.** A shared object with this library inside must stay loaded (`-z nodelete`): the
-//!   kernel may look at a sequence's descriptor after the sequence is over.
+//! * **Unloading.** A shared object with this library inside stays loaded by itself under glibc: the
+//!   kernel may look at a sequence's descriptor after the sequence is over. Elsewhere link it with
+//!   `-z nodelete`.
 //! * **Asynchronous cancellation.** `pthread_cancel` with `PTHREAD_CANCEL_ASYNCHRONOUS`, and anything
 //!   else that ends a thread between two instructions (`TerminateThread`), may leave a section open
 //!   for ever, as it leaves locks, or end the process: Rust does not unwind from everywhere.
 //! * **Whoever writes the words that belong to the kernel.** A library that changes `cpu_id`,
 //!   `cpu_id_start` or `mm_cid` of `struct rseq`, or leaves its own descriptor armed, breaks this one.
-//!   A thread that unregisters rseq while a section begins on it, too.
+//!   So does a signal handler of the program's that itself *registers* a thread which had no
+//!   registration, in the middle of one of its sequences. (A thread whose registration somebody *ends* is
+//!   safe.)
 //! * **Time.** How long a grace period takes is up to the readers and to the scheduler. One that
 //!   takes long is reported ([`stall`](crate::stall)).
 //! * **An end to what waits, while a section does not end.** Past its budget a domain takes one more
@@ -92,5 +119,5 @@
 //! replays of that program did not repeat it. Of 66,000 random programs without a fuzzer one, in which
 //! nothing was wrong, stood still for 19 s as a whole, the thread that reports stalls after 10 s too.
 //!
-//! The suites under AddressSanitizer and, without the tests that fork, under ThreadSanitizer (portable
-//! backend): no reports.
+//! The suites under AddressSanitizer and, without the tests that fork, under ThreadSanitizer (which does
+//! without sequences): no reports.

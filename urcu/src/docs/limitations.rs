@@ -1,0 +1,54 @@
+//! Limitations: what this library does not do, and what happens then.
+//!
+//! # Waiting for oneself
+//! `synchronize`, `replace` and `barrier` inside a read-side section of the same domain wait for ever:
+//! they wait for a section that ends only after they return. No build can tell that from a guard that
+//! another thread is about to drop, so nothing panics; the [`stall`](crate::stall) report says which
+//! section it is, and with the feature `stall-trace` (or debug assertions) where it began.
+//!
+//! # A section that does not end
+//! A guard that is forgotten, a thread that is stopped, a task that is never polled again: grace periods
+//! of that domain wait for it. After ten seconds they are reported with the CPU, the age and, with
+//! `stall-trace`, the place. What is retired meanwhile is bounded by the domain's
+//! [`Budget`](crate::Budget): past it each retirement waits for a moment first.
+//!
+//! # Exit
+//! Callbacks that are queued when the process exits do not run. [`barrier`](crate::barrier) before that
+//! waits for them.
+//!
+//! # Forked children
+//! Everything works in a forked child at once (Linux 4.14 and newer; elsewhere the child may read). Guards
+//! that were taken before the fork protect nothing there, and callbacks that the parent had queued run
+//! in the parent alone. A `vfork` child must do none of this. The details are
+//! [here](crate::docs::reliability#in-a-forked-child).
+//!
+//! # Other processes
+//! Memory that is shared between processes is not covered: `membarrier(2)` reaches no other process.
+//!
+//! # Processors and systems
+//! Restartable sequences exist here for Linux on x86-64, AArch64 and RISC-V 64. Everywhere else, and
+//! where the kernel or a filter refuses them, readers use atomics with full fences: everything works, and
+//! a section costs some fifteen times as much. [`reader_mode`](crate::reader_mode) says which it is.
+//! AArch64 and RISC-V 64 have run in emulators alone.
+//!
+//! # The kernel's words
+//! Nobody but the kernel may write into libc's `struct rseq`, and no signal handler may *register* a
+//! thread that has no registration by calling `rseq(2)` itself: the section or snapshot that it
+//! interrupts would go on unprotected. (Ending a registration is harmless.)
+//!
+//! # Shared objects
+//! A shared object with this library inside can be loaded at any time, and under glibc stays loaded.
+//! With musl's `dlopen` this was not tried. With `stall-trace`, or debug assertions, the first section of a
+//! thread in such an object should not be in a signal handler: it uses thread-local data, for which libc may
+//! allocate then.
+//!
+//! # Memory
+//! After `mlockall(MCL_FUTURE)` the counters of all possible CPUs are locked in memory: 64 KiB for each
+//! CPU for up to 1,024 domains, and as much for the domains' own state. Pass `MCL_ONFAULT` too.
+//! A domain takes 128 bytes, and 64 for each CPU that reads, in pages that domains share. Each CPU that
+//! retires has a page of 4 KiB.
+//!
+//! # Time
+//! A grace period lasts as long as the longest section that was open when it began, and interrupts the
+//! CPUs on which the process runs once. A hard real-time thread that must not be interrupted should not
+//! share a process with writers.

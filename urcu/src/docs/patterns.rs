@@ -1,0 +1,105 @@
+//! Patterns: what to write for what you have, and mistakes that look right.
+//!
+//! # A configuration that is reloaded
+//! The cell lives in a `static` or in what the threads share; readers [`read`](crate::RcuCell::read) it
+//! once for each request, so that a request sees one version; whoever reloads it calls
+//! [`store`](crate::RcuCell::store).
+//!
+//! ```
+//! use std::sync::LazyLock;
+//! use urcu::Rcu;
+//!
+//! struct Config { limit: usize, greeting: String }
+//! static CONFIG: LazyLock<Rcu<Config>> =
+//!     LazyLock::new(|| Rcu::new(Config { limit: 3, greeting: "hello".into() }));
+//!
+//! fn answer(name: &str) -> String {
+//!     let config = CONFIG.read();
+//!     format!("{} {:.*}", config.greeting, config.limit, name)
+//! }
+//!
+//! assert_eq!(answer("world"), "hello wor");
+//! CONFIG.store(Config { limit: 5, greeting: "hi".into() });
+//! assert_eq!(answer("world"), "hi world");
+//! ```
+//!
+//! # Several cells that belong together
+//! Two cells are two loads, and an update may come between them. What must be seen together belongs in
+//! one cell: `Rcu<(Routes, Limits)>`, not two.
+//!
+//! # A counter, a position, a rate
+//! [`snapshot`](crate::RcuCell::snapshot) copies a small `Copy` value and touches no counter;
+//! [`update`](crate::RcuCell::update) never loses a concurrent update.
+//!
+//! ```
+//! let rate = urcu::Rcu::new((10_u32, 60_u32));
+//! rate.update(|(calls, seconds)| (calls * 2, *seconds));
+//! assert_eq!(rate.snapshot(), (20, 60));
+//! ```
+//!
+//! # Tasks
+//! A guard, and a [`Ref`](crate::Ref), may live across an `.await` and move between threads. Grace periods
+//! of the domain wait for it meanwhile: where tasks wait long, give them a [`Domain`](crate::Domain) of
+//! their own, or keep an `Arc` ([`RcuArc::load_full`](crate::RcuCell::load_full)).
+//!
+//! # A structure of your own
+//! Readers follow pointers inside a section. Writers unlink a node, wait until every section that could
+//! still see it is over, and free it: with [`synchronize`](crate::synchronize), or in a callback of
+//! [`call`](crate::call) where they must not wait.
+//!
+//! ```
+//! use std::ptr;
+//! use std::sync::atomic::{AtomicPtr, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+//!
+//! struct Node { value: u32, next: *mut Node }
+//! static HEAD: AtomicPtr<Node> = AtomicPtr::new(ptr::null_mut());
+//!
+//! fn push(value: u32) {
+//!     let mut next = HEAD.load(Relaxed);
+//!     let node = Box::into_raw(Box::new(Node { value, next }));
+//!     // Release: whoever sees the node sees what is in it.
+//!     while let Err(other) = HEAD.compare_exchange(next, node, Release, Relaxed) {
+//!         next = other;
+//!         // SAFETY: nobody else knows the node yet.
+//!         unsafe { (*node).next = next };
+//!     }
+//! }
+//!
+//! fn sum() -> u32 {
+//!     let _section = urcu::read_lock();
+//!     let (mut sum, mut next) = (0, HEAD.load(Acquire));
+//!     // SAFETY: null or a node that was reachable in this section, so it is not freed before the
+//!     // section ends.
+//!     while let Some(node) = unsafe { next.as_ref() } {
+//!         sum += node.value;
+//!         next = node.next;
+//!     }
+//!     sum
+//! }
+//!
+//! fn clear() {
+//!     let mut next = HEAD.swap(ptr::null_mut(), AcqRel);
+//!     urcu::synchronize();
+//!     while !next.is_null() {
+//!         // SAFETY: unlinked by this thread, and no section that could have seen it is open.
+//!         next = unsafe { Box::from_raw(next) }.next;
+//!     }
+//! }
+//!
+//! push(1);
+//! push(2);
+//! assert_eq!(sum(), 3);
+//! clear();
+//! assert_eq!(sum(), 0);
+//! ```
+//!
+//! # Mistakes that look right
+//! | mistake | what happens | instead |
+//! |---|---|---|
+//! | [`synchronize`](crate::synchronize), `replace` or [`barrier`](crate::barrier) while a guard of the same domain is held | it waits for ever; a [stall](crate::stall) report names the section | drop the guard first, or `store`, which does not wait |
+//! | `defer_drop(unsafe { Box::from_raw(p) })` while readers hold `&*p` | undefined behaviour: a `Box` says that nobody else has the value, from the moment it is made | keep the raw pointer, and make the `Box` in a callback of [`Domain::call`](crate::Domain::call) |
+//! | a lock held around `store` that a destructor of an old value takes | a deadlock, now and then: `store` may drop values that were retired before | `store` after the lock, or [`call`](crate::call), which runs nothing on the calling thread |
+//! | `mem::forget(guard)` | grace periods of that domain never end | drop it |
+//! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | end the section now and then |
+//! | returning from `main` with callbacks queued | they do not run | `barrier()` before |
+//! | a plugin that is unloaded | the kernel may look at a sequence that is gone | keep it loaded (`-z nodelete`) |
