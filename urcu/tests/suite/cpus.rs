@@ -158,7 +158,10 @@ fn child_whose_registration_has_ended() {
     DOMAIN.barrier();
     let stats = DOMAIN.stats();
     assert_eq!(stats.callbacks_run, 300);
-    assert!(stats.fallback_reads > 0, "{stats:?}");
+    // Where there are no sequences anyway, none is missed.
+    if matches!(stats.reader_mode, ReaderMode::LibcRegistered { .. }) {
+        assert!(stats.fallback_reads > 0, "{stats:?}");
+    }
 }
 
 /// Ends the registration that libc made for the calling thread.
