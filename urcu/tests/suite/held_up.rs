@@ -227,9 +227,9 @@ fn child_that_changes_its_budget() {
     assert_eq!(domain.stats().callbacks_excess, 0, "nobody lost patience");
     // A shorter patience counts for those who wait already, too.
     domain.set_budget(narrow);
+    let held_up = domain.stats().callbacks_held_up;
     thread::scope(|scope| {
         let waits = scope.spawn(|| domain.call(|| ()));
-        let held_up = domain.stats().callbacks_held_up;
         // A chunk may have room.
         while domain.stats().callbacks_held_up == held_up && !waits.is_finished() {
             thread::sleep(Duration::from_millis(1));

@@ -112,7 +112,9 @@ fn child_with_doubling() {
         let waiters: Vec<_> = (0..3)
             .map(|_| thread::spawn(|| DOMAIN.synchronize()))
             .collect();
-        let ages: Vec<_> = (0..4).map(|_| reports.recv().unwrap().age).collect();
+        let mut ages: Vec<_> = (0..4).map(|_| reports.recv().unwrap().age).collect();
+        // Each is told by a thread that leads no more: a later one may overtake it.
+        ages.sort();
         assert!(ages[0] >= Duration::from_millis(20));
         // Those who wait together report together.
         assert!(ages.windows(2).all(|two| two[1] >= two[0] * 2), "{ages:?}");
