@@ -264,6 +264,7 @@ impl Domain {
         /// # Panics
         /// If there is a NUL byte in the name, which no thread's name can have. In a constant or
         /// a static, that is an error of the compiler's.
+        #[track_caller]
         pub fn named(name: &'static str) -> Self {
             assert!(!has_nul(name), "the name of an RCU domain has a NUL byte in it");
             let mut domain = Domain::new();
@@ -574,6 +575,7 @@ pub struct ReadGuard<'d> {
 impl ReadGuard<'_> {
     /// Whether the section is one of the domain with this state.
     #[inline(always)]
+    #[track_caller]
     pub(crate) fn is_of(&self, state: &State) -> bool {
         self.trace.used();
         debug_assert!(

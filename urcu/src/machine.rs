@@ -533,6 +533,7 @@ fn issue_barrier() -> Result<(), Refused> {
 /// Readers count on the barrier, so no grace period can end while the kernel refuses it. To be called
 /// without the lead: the program's panic hook runs here.
 #[cold]
+#[track_caller]
 pub(crate) fn cannot_end(refused: Refused) -> ! {
     if refused.is_passing() {
         panic!(
@@ -640,7 +641,7 @@ pub(crate) fn default_budget() -> Budget {
 /// not have may hold that. (And the C library's `getenv` may not be called while others change the
 /// environment.)
 #[cfg(all(target_os = "linux", not(miri)))]
-fn environment_variable(name: &str) -> Option<String> {
+pub(crate) fn environment_variable(name: &str) -> Option<String> {
     let all = std::fs::read("/proc/self/environ").ok()?;
     let value = all.split(|byte| *byte == 0).find_map(|variable| {
         let rest = variable.strip_prefix(name.as_bytes())?;
@@ -650,7 +651,7 @@ fn environment_variable(name: &str) -> Option<String> {
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
-fn environment_variable(name: &str) -> Option<String> {
+pub(crate) fn environment_variable(name: &str) -> Option<String> {
     let value = std::env::var_os(name)?;
     Some(value.to_string_lossy().into_owned())
 }

@@ -51,6 +51,7 @@ impl GracePeriod {
     ///
     /// In a forked child a grace period that was asked for before the fork is over: the sections
     /// of the parent's threads are not the child's.
+    #[track_caller]
     pub fn is_over(&self) -> bool {
         if !self.tasks.is_ours() {
             return true;
@@ -375,6 +376,7 @@ impl Domain {
     ///
     /// # Panics
     /// If the grace period is one of another domain.
+    #[track_caller]
     pub fn poll(&self, grace_period: &GracePeriod) -> bool {
         if grace_period.is_ours() {
             let (_, tasks) = self.tasks();

@@ -214,6 +214,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// assert_eq!((width.load(&guard), note.load(&guard)), (&80, Some(&"a")));
     /// ```
     #[inline(always)]
+    #[track_caller]
     pub fn load<'g>(&'g self, guard: &'g ReadGuard<'_>) -> P::View<'g> {
         self.check(guard);
         // SAFETY: the value is freed only a grace period of this domain after it was replaced, or
@@ -223,6 +224,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     }
 
     #[inline(always)]
+    #[track_caller]
     fn check(&self, guard: &ReadGuard<'_>) {
         if !guard.is_of(self.domain.state()) {
             self.wrong_guard(guard);
@@ -231,6 +233,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
 
     #[cold]
     #[inline(never)]
+    #[track_caller]
     fn wrong_guard(&self, guard: &ReadGuard<'_>) -> ! {
         panic!(
             "a cell of {} was used with a guard of {}; take the guard from \
@@ -336,6 +339,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// let error = cell.compare_exchange(seen, 5, &guard).unwrap_err();
     /// assert_eq!((*error.current, error.new), (2, 5));
     /// ```
+    #[track_caller]
     pub fn compare_exchange<'g>(
         &'g self,
         current: P::View<'_>,

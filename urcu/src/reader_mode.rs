@@ -90,7 +90,8 @@ impl fmt::Display for AtomicsReason {
             AtomicsReason::NotBuilt => f.write_str("this build has no restartable sequences"),
             AtomicsReason::NotRegistered => f.write_str("no thread can be registered with rseq(2)"),
             AtomicsReason::NoBarrier { errno } => {
-                write!(f, "membarrier(2) is refused with errno {errno}")
+                let error = std::io::Error::from_raw_os_error(*errno);
+                write!(f, "membarrier(2) is refused: {error}")
             }
         }
     }

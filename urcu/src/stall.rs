@@ -163,6 +163,7 @@ impl Report {
                 "; whoever retires a value is held up, for up to {patience:?}"
             )?;
         }
+        write!(f, " (`Domain::set_budget` changes the budget)")?;
         match self.open {
             0 => write!(f, "; no section is open: callbacks run too slowly")?,
             open => write!(f, "; {open} read-side section{} open", plural(open))?,

@@ -12,7 +12,7 @@
 
 use core::cell::Cell;
 use core::fmt;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread::{self, Thread};
 
@@ -83,22 +83,51 @@ pub fn set_threads(threads: Threads) {
     THREADS.set(Some(Arc::new(threads)));
 }
 
-/// The stack size that the environment asks for. Asked for once, and without a lock of ours: a forked
-/// child comes here too.
-fn stack_size_of_environment() -> Option<usize> {
-    /// 0: not asked for yet; else the size and one.
+/// The stack size where the program has chosen none. Asked for once, and without a lock of ours or of the
+/// standard library's, which reads `RUST_MIN_STACK` under one if it is given no size: a forked child
+/// comes here too.
+fn default_stack_size() -> usize {
+    /// The standard library's.
+    const USUAL: usize = 2 << 20;
+    /// 0: not asked for yet.
     static KNOWN: AtomicUsize = AtomicUsize::new(0);
     let known = KNOWN.load(Ordering::Relaxed);
-    let size = if known != 0 {
-        known - 1
-    } else {
-        let text = std::env::var_os("URCU_MIN_STACK");
-        let size = text.and_then(|text| text.to_str()?.trim().parse().ok());
-        let size = size.unwrap_or(0usize).min(usize::MAX - 1);
-        KNOWN.store(size + 1, Ordering::Relaxed);
-        size
+    if known != 0 {
+        return known;
+    }
+    let ours = what_the_environment_says().and_then(Result::ok);
+    let theirs = || {
+        machine::environment_variable("RUST_MIN_STACK")?
+            .parse()
+            .ok()
     };
-    (size != 0).then_some(size)
+    let size = ours.filter(|size| *size != 0).or_else(theirs);
+    // The system makes the least possible of 1.
+    let size = size.unwrap_or(USUAL).max(1);
+    KNOWN.store(size, Ordering::Relaxed);
+    size
+}
+
+/// What `URCU_MIN_STACK` says: bytes, or a text that is no number.
+fn what_the_environment_says() -> Option<Result<usize, String>> {
+    let text = machine::environment_variable("URCU_MIN_STACK")?;
+    Some(text.trim().parse().map_err(|_| text))
+}
+
+/// Says, once, that the environment asks for a stack size that cannot be understood. To be called by a
+/// new thread of our own: its creator may hold locks.
+fn tell_bad_stack_size() {
+    // Not wiped: a child says nothing again.
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if TOLD.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    if let Some(Err(text)) = what_the_environment_says() {
+        crate::stall::say(format_args!(
+            "URCU_MIN_STACK is not a number of bytes, in decimal digits: {text:?}; threads of this \
+             library have the standard library's stack size"
+        ));
+    }
 }
 
 /// When a thread may be tried again to be started: see [`now`].
@@ -140,9 +169,7 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
     let threads = THREADS.get();
     let mut builder = thread::Builder::new().name(name);
     let chosen = threads.as_ref().and_then(|threads| threads.stack_size);
-    if let Some(bytes) = chosen.or_else(stack_size_of_environment) {
-        builder = builder.stack_size(bytes);
-    }
+    builder = builder.stack_size(chosen.unwrap_or_else(default_stack_size));
     let mask = signals::of_user();
     // The new thread does nothing before it is where it belongs: beside a thread that its creator
     // shares a CPU and a real-time priority with it might not get to run at all, nor could it move.
@@ -154,8 +181,14 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
             machine::futex_wait(&theirs, 0, None);
         }
         scheduling::take_nice_value();
-        if let Some(threads) = threads {
-            run_first(&threads);
+        if chosen.is_none() {
+            run_first(&tell_bad_stack_size);
+        }
+        if let Some(on_start) = threads
+            .as_ref()
+            .and_then(|threads| threads.on_start.as_ref())
+        {
+            run_first(on_start);
         }
         program();
     };
@@ -167,11 +200,8 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
     Some(handle.thread().clone())
 }
 
-fn run_first(threads: &Threads) {
-    let Some(on_start) = &threads.on_start else {
-        return;
-    };
-    let run = core::panic::AssertUnwindSafe(|| as_user(on_start));
+fn run_first(f: &dyn Fn()) {
+    let run = core::panic::AssertUnwindSafe(|| as_user(f));
     if let Err(payload) = std::panic::catch_unwind(run) {
         crate::callbacks::discard(payload);
     }

@@ -86,6 +86,7 @@ impl Job {
 
     /// Does what can be done without waiting, about a thousand callbacks at most. Call it again
     /// after the time that it answers; `None`: there is nothing left, and will be another job.
+    #[track_caller]
     pub fn run(&mut self) -> Option<Duration> {
         /// Nobody is told when a reader ends its section.
         const LOOK_AGAIN: Duration = Duration::from_millis(1);

@@ -2,13 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use urcu::{Domain, Rcu, ReadGuard};
 
-use crate::support::{assert_waits, length, storm};
+use crate::support::{assert_child_passes, assert_waits, length, storm};
 
 type Callback = Box<dyn FnOnce() + Send>;
 
@@ -53,6 +53,36 @@ fn a_guard_of_another_domain_panics_and_names_both() {
     let global = Rcu::new(2);
     let guard = mine.read_lock();
     assert!(catch_unwind(AssertUnwindSafe(|| *global.load(&guard))).is_err());
+}
+
+#[test]
+fn misuse_is_reported_where_it_was_written() {
+    assert_child_passes("domains::child_with_misuses");
+}
+
+#[test]
+#[ignore = "a child process of the test above: the panic hook is the process's"]
+fn child_with_misuses() {
+    static WHERE: Mutex<Option<(String, u32)>> = Mutex::new(None);
+    let (mine, other) = (Domain::named("mine"), Domain::named("other"));
+    let (cell, guard, cookie) = (Rcu::new_in(1, &mine), other.read_lock(), other.start_poll());
+    let misuses: [(u32, &dyn Fn()); 4] = [
+        (line!(), &|| assert_eq!(*cell.load(&guard), 1)),
+        (line!(), &|| drop(cell.compare_exchange(&1, 2, &guard))),
+        (line!(), &|| assert!(mine.poll(&cookie))),
+        (line!(), &|| drop(Domain::named("a\0b"))),
+    ];
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().expect("always known");
+        *WHERE.lock().unwrap() = Some((place.file().into(), place.line()));
+    }));
+    for (line, misuse) in misuses {
+        assert!(catch_unwind(AssertUnwindSafe(misuse)).is_err(), "{line}");
+        let place = WHERE.lock().unwrap().take();
+        assert_eq!(place, Some((file!().into(), line)));
+    }
+    // After a failed assertion above the message would be lost otherwise.
+    drop(std::panic::take_hook());
 }
 
 #[test]

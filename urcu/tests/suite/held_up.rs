@@ -75,7 +75,7 @@ fn child_with_a_report() {
     let start = format!(
         "RCU domain \"tight\" has used seven eighths of its budget or more: {} of 100 callbacks and {} \
          of 1048576 bytes wait for grace period 1; whoever retires a value is held up, for up to \
-         200µs; 1 read-side section open",
+         200µs (`Domain::set_budget` changes the budget); 1 read-side section open",
         over.pending, over.pending_bytes
     );
     assert!(text.starts_with(&start), "{text}");

@@ -49,7 +49,7 @@ fn the_mode_says_why() {
         ),
         (
             AtomicsReason::NoBarrier { errno: 38 },
-            "membarrier(2) is refused with errno 38",
+            "membarrier(2) is refused: Function not implemented (os error 38)",
         ),
     ] {
         let said = said(ReaderMode::Atomics(reason));

@@ -3,7 +3,7 @@
 
 use std::panic::catch_unwind;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use urcu::{Domain, Executor, Job, Runner, Threads};
 
-use crate::forked::block_on;
+use crate::forked::{assert_child, block_on, fork};
 use crate::seccomp::refuse_in_this_thread;
-use crate::support::{assert_child_passes, child, cpus, run, run_on, skip};
+use crate::support::{SetOnDrop, assert_child_passes, child, cpus, run, run_on, skip};
 
 /// Runs each job on a thread of its own.
 struct Spawning;
@@ -661,6 +661,78 @@ fn child_with_deep_lists() {
         done.recv().unwrap();
     }
     // The main thread of the test would not drop it.
+}
+
+#[cfg(not(any(feature = "log", feature = "tracing")))]
+#[test]
+fn a_stack_size_that_is_none_is_told_once_and_only_where_it_is_asked_for() {
+    let told = |value: &str, test| {
+        let mut command = child(test);
+        command.env("URCU_MIN_STACK", value);
+        let (code, output) = run(&mut command, Duration::from_secs(60));
+        assert_eq!(code, Some(0), "{output}");
+        let line = format!(
+            "urcu: URCU_MIN_STACK is not a number of bytes, in decimal digits: {value:?}; "
+        );
+        output.matches(&line).count()
+    };
+    for bad in ["64M", "", "-1", "99999999999999999999"] {
+        assert_eq!(told(bad, "threads::child_with_two_threads"), 1, "{bad:?}");
+    }
+    for good in ["4194304", " 4194304\n", "0"] {
+        assert_eq!(told(good, "threads::child_with_two_threads"), 0, "{good:?}");
+    }
+    assert_eq!(told("64M", "threads::child_that_chose_a_stack_size"), 0);
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn child_with_two_threads() {
+    for runner in [Runner::Shared, Runner::OwnThread] {
+        let domain: &Domain = Box::leak(Box::new(Domain::new().run_by(runner)));
+        let (sender, done) = mpsc::channel();
+        // Whatever the thread has to tell is told before.
+        domain.call(move || sender.send(()).unwrap());
+        done.recv().unwrap();
+    }
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn child_that_chose_a_stack_size() {
+    urcu::set_threads(Threads::new().stack_size(4 << 20));
+    child_with_two_threads();
+}
+
+#[test]
+fn a_forked_child_starts_its_threads_though_a_thread_was_changing_the_environment() {
+    assert_child_passes("threads::child_that_forks_beside_set_var");
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn child_that_forks_beside_set_var() {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // The standard library's lock is held nearly all the time.
+            let value = "x".repeat(1 << 20);
+            while !over.load(Ordering::Relaxed) {
+                // SAFETY: nobody else in this process reads or changes the environment but through
+                // the standard library, which takes the same lock.
+                unsafe { std::env::set_var("URCU_TEST_LONG_VALUE", &value) };
+            }
+        });
+        let over = SetOnDrop(&over);
+        for _ in 0..30 {
+            assert_child(fork, || {
+                let (sender, done) = mpsc::channel();
+                urcu::call(move || sender.send(()).unwrap());
+                done.recv().unwrap();
+            });
+        }
+        drop(over);
+    });
 }
 
 #[test]
