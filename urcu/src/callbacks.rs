@@ -104,8 +104,10 @@ type PanicHook = dyn Fn(&(dyn Any + Send)) + Send + Sync;
 
 static PANIC_HOOK: Hook<PanicHook> = Hook::new();
 
-/// What is called when a callback has panicked, with the payload, after the program's own panic
-/// hook; nothing unless set. The callbacks after it run.
+/// Sets a hook that is called with the payload when a callback has panicked.
+///
+/// The program's own panic hook runs first, and the remaining callbacks run afterwards. By default
+/// nothing more than that is done.
 ///
 /// ```
 /// urcu::set_callback_panic_hook(|payload| eprintln!("{:?}", payload.downcast_ref::<&str>()));

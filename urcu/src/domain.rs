@@ -180,14 +180,11 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A set of read-side sections and the grace periods that wait for them.
+/// A set of read-side sections, and the grace periods that wait for them.
 ///
-/// A grace period waits for the sections of its own domain alone. Use a domain of your own where
-/// sections are long, so that they do not delay others' grace periods; else use
-/// [`global`](crate::global).
-///
-/// A `Domain` costs some words until its first use, then 128 bytes and 64 for each CPU that reads, in
-/// pages that domains share; less than a kilobyte more from the first grace period on.
+/// A grace period waits only for sections of its own domain. Most programs need no other domain than
+/// [`global`](crate::global). Give sections that last long a domain of their own, so that they do not
+/// delay the grace periods of others.
 ///
 /// ```
 /// static CONNECTIONS: urcu::Domain = urcu::Domain::named("connections");
@@ -198,13 +195,18 @@ impl fmt::Display for Shown<'_> {
 /// CONNECTIONS.synchronize();
 /// ```
 ///
-/// # Dropping
-/// Callbacks that are queued run first, which waits for a grace period. Guards cannot outlive the
-/// domain; one that was forgotten ([`core::mem::forget`]) makes that wait endless if there are
-/// callbacks.
+/// # Cost
+/// A few words until the first use; then 128 bytes, and 64 for each CPU that reads, in pages that
+/// domains share. The first grace period adds less than a kilobyte.
 ///
-/// A domain that one of its own callbacks drops does not wait for callbacks that another thread is
-/// running at that time, if they were queued in one chunk with that one (126, on one CPU).
+/// # Dropping
+/// Dropping a domain runs the callbacks that are still queued, on the calling thread or on one that has
+/// begun with them, which waits for a grace period. Guards cannot outlive the domain. If there are
+/// callbacks, a guard that was forgotten ([`core::mem::forget`]) makes this wait for ever.
+///
+/// A domain may be dropped by one of its own callbacks. It then does not wait for callbacks that
+/// another thread is running at that moment, if they were queued in the same chunk (up to 126, from one
+/// CPU).
 pub struct Domain {
     /// Null until the first use.
     state: AtomicPtr<State>,
@@ -247,7 +249,7 @@ const fn has_nul(name: &str) -> bool {
 
 impl Domain {
     machine::const_fn! {
-        /// A domain without a name. Can be used in a `static`.
+        /// Creates a domain without a name. Can be used in a `static`.
         pub fn new() -> Self {
             Domain {
                 state: AtomicPtr::new(ptr::null_mut()),
@@ -259,11 +261,12 @@ impl Domain {
     }
 
     machine::const_fn! {
-        /// A domain with a name for messages, and for the thread of [`Runner::OwnThread`].
+        /// Creates a domain with a name, which messages show and the thread of
+        /// [`Runner::OwnThread`] bears.
         ///
         /// # Panics
-        /// If there is a NUL byte in the name, which no thread's name can have. In a constant or
-        /// a static, that is an error of the compiler's.
+        /// Panics if the name contains a NUL byte, which no thread's name can. In a `const` or a
+        /// `static` this is a compile-time error.
         #[track_caller]
         pub fn named(name: &'static str) -> Self {
             assert!(!has_nul(name), "the name of an RCU domain has a NUL byte in it");
@@ -282,14 +285,14 @@ impl Domain {
         }
     }
 
-    /// The same with another [`Runner`] of its callbacks.
+    /// Sets who runs the domain's callbacks and drives its grace periods: see [`Runner`].
     ///
     /// ```
     /// use urcu::{Domain, Runner};
     /// static LOOP: Domain = Domain::named("loop").run_by(Runner::Caller);
     ///
     /// LOOP.call(|| println!("a grace period has passed"));
-    /// // Now and then, where it suits:
+    /// // In the program's own loop. It may take several turns until a callback's time has come:
     /// while LOOP.run_callbacks(100) == 0 {
     ///     std::thread::yield_now();
     /// }
@@ -300,8 +303,8 @@ impl Domain {
         self
     }
 
-    /// The same with another [`Budget`] for callbacks that wait for grace periods, whatever the
-    /// environment variable `URCU_BUDGET` says. [`Domain::set_budget`] does so later.
+    /// Sets how much may wait for grace periods: see [`Budget`]. The environment variable `URCU_BUDGET`
+    /// then does not apply to this domain. [`Domain::set_budget`] changes the budget at run time.
     ///
     /// ```
     /// use urcu::{Budget, Domain};
@@ -355,32 +358,40 @@ impl Domain {
 
     /// Begins a read-side section, which ends when the guard is dropped.
     ///
-    /// Cost: a few plain instructions, no atomic one, no call. Sections may be nested, guards may
-    /// move to other threads and live across an `.await`; a grace period waits for all of them.
-    ///
-    /// Async-signal-safe, and usable in destructors of thread-local data.
+    /// Sections may be nested. Guards may be moved to other threads and held across an `.await`; grace
+    /// periods wait for all of them.
     ///
     /// # Panics
-    /// At the first use, if the system has no memory for the counters.
+    /// Panics at the first use if the system has no memory for the counters.
+    ///
+    /// # Cost
+    /// A few plain instructions; no atomic one, and no call.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers, and in destructors of thread-local data.
     #[inline(always)]
     #[track_caller]
     pub fn read_lock(&self) -> ReadGuard<'_> {
         self.state().read_lock()
     }
 
-    /// Waits for a grace period: until all read-side sections of this domain that are open now
-    /// have ended. Sections that begin later see what the caller did before.
+    /// Waits for a grace period: until all read-side sections of this domain that are open now have
+    /// ended. Sections that begin later see what the caller did before.
     ///
-    /// Cost: one system call that interrupts the CPUs on which this process runs (some
-    /// microseconds), and the longest section.
-    ///
-    /// Inside a read-side section of the same domain this waits for ever, which is reported
-    /// ([`stall`](crate::stall)). Not async-signal-safe.
+    /// Called inside a read-side section of the same domain, it waits for ever; that is
+    /// [reported](crate::stall).
     ///
     /// # Panics
-    /// If the kernel begins to refuse `membarrier(2)` after the domain's first use: at once where a
-    /// filter forbids it, after three seconds where the kernel lacks memory for it. At the first use, if
-    /// the system has no memory for the counters.
+    /// Panics if the kernel begins to refuse `membarrier(2)` after the process's first use of RCU: at
+    /// once where a filter forbids it, after three seconds where the kernel lacks memory for it. Also
+    /// panics at the first use if the system has no memory for the counters.
+    ///
+    /// # Cost
+    /// One system call that interrupts the CPUs on which this process runs (some microseconds), and
+    /// the time until the longest section ends.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
@@ -399,25 +410,33 @@ impl Domain {
         tasks.tell(round);
     }
 
-    /// Runs `f` after a grace period, on a background thread (or as [`Domain::run_by`] says). The
-    /// caller does not wait, unless the domain's [`Budget`] is exceeded, and may be inside a read-side
-    /// section. Callbacks run in no particular order. A panic in `f` is reported by the panic
-    /// hook and counted, and the others run.
+    /// Runs `f` after a grace period, on a background thread (or as [`Domain::run_by`] says).
     ///
-    /// Never runs a callback, a destructor of somebody's or a waker on the calling thread, whatever the
-    /// budget says: locks that those take may be held. (An [`Executor`](crate::Executor) may be handed a
-    /// [`Job`](crate::Job), and the [hook for reports](crate::stall::set_hook) called if the thread has
-    /// to wait for room.)
+    /// Returns at once, unless the domain's [`Budget`] is exceeded, and may be called inside a
+    /// read-side section. Callbacks run in no particular order. A panic in `f` is counted, and goes to
+    /// the panic hook and to [`set_callback_panic_hook`](crate::set_callback_panic_hook); the other
+    /// callbacks run.
     ///
-    /// The thread starts with the first callback and does not keep the process alive: what is
-    /// queued when `main` returns does not run, unless [`Domain::barrier`] is called before. In a
-    /// forked child the callbacks that the parent had queued do not run; they are the parent's. If
-    /// no thread can be started, callbacks run in [`Domain::barrier`] or when the domain is
-    /// dropped.
+    /// # What runs where
+    /// `call` itself never runs a callback, a destructor or a waker on the calling thread, so the
+    /// caller may hold locks that those take. (It may hand a [`Job`](crate::Job) to an
+    /// [`Executor`](crate::Executor), and calls the [hook for reports](crate::stall::set_hook) if it has
+    /// to wait for room in the budget.)
     ///
-    /// Cost: some nanoseconds, without a lock or an atomic instruction, and an allocation if the
-    /// closure is larger than three words. Once in 126 times, and with the first one after a pause,
-    /// more. Not async-signal-safe.
+    /// Callbacks also run on threads that call [`Domain::barrier`] or drop the domain: so `f` must not
+    /// rely on the background thread, nor on the size of its stack.
+    ///
+    /// The background thread starts with the first callback and does not keep the process alive.
+    /// Callbacks that are still queued when `main` returns do not run: call [`Domain::barrier`] first.
+    /// In a forked child, callbacks that were queued before the fork do not run; the parent runs them.
+    /// If no thread can be started, callbacks run in [`Domain::barrier`] or when the domain is dropped.
+    ///
+    /// # Cost
+    /// Some nanoseconds, without a lock or an atomic instruction, and an allocation if the closure is
+    /// larger than three words. Once in 126 times, and for the first callback after a pause, more.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
@@ -428,11 +447,11 @@ impl Domain {
         self.enqueue(Callback::call(f), true);
     }
 
-    /// [`Domain::call`], unless the domain's [`Budget`] is exceeded. Never waits, and never runs a
-    /// callback, a destructor of somebody's or a waker on the calling thread.
+    /// Runs `f` after a grace period, as [`Domain::call`] does, unless the domain's [`Budget`] is
+    /// exceeded. Never waits for room.
     ///
     /// # Errors
-    /// The closure, which was not queued.
+    /// Returns `f`, which was not queued, if the budget is exceeded.
     pub fn try_call<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), F> {
         if self.tasks().1.has_room() {
             self.enqueue(Callback::call(f), false);
@@ -442,43 +461,60 @@ impl Domain {
         }
     }
 
-    /// Goes on with the work behind the callers' backs, as far as that needs no waiting, and runs
-    /// callbacks whose time has come, about `most` of them (in sixes). How many. For domains of
-    /// [`Runner::Caller`]; others may call it too. In a callback it does nothing.
+    /// Runs callbacks whose grace period is over, about `most` of them (in steps of six), and returns
+    /// how many ran.
+    ///
+    /// Never waits for readers. If callbacks wait for a grace period, takes the next step towards its
+    /// end, so it may return 0 several times before a callback runs. Meant for domains of
+    /// [`Runner::Caller`], allowed for all. Does nothing inside a callback.
     pub fn run_callbacks(&self, most: usize) -> usize {
         let (state, tasks) = self.tasks();
         callbacks::run_now(state, tasks, most)
     }
 
-    /// Drops `value` after a grace period: as [`Domain::call`] with a callback that drops it, except for
-    /// the thread that does it.
+    /// Drops `value` after a grace period.
     ///
-    /// **This may run the destructors of other values**, which were retired earlier in the same domain
-    /// (of [`Runner::Shared`]): a thread that retires drops some of those whose time has come. It may
-    /// also end a grace period, and wake those who await it. So do not call it with a lock held that
-    /// such a destructor or waker takes; and because the thread may be inside a read-side section, a
-    /// destructor must not wait for a grace period. Where that cannot be had,
-    /// `call(move || drop(value))` runs no destructor on the caller's thread.
+    /// Returns at once, unless the domain's [`Budget`] is exceeded, and may be called inside a
+    /// read-side section. The value is dropped in place, on the heap: a large one needs no large stack.
     ///
-    /// The value is dropped where it lies, on the heap: a large one needs no large stack.
+    /// # What runs where
+    /// **This may run destructors of other values**, retired earlier in the same domain: with
+    /// [`Runner::Shared`], a thread that retires a value drops some of those whose grace period is
+    /// over. It may also end a grace period and wake the tasks that await it. Therefore:
+    ///
+    /// * do not hold a lock that such a destructor or waker takes;
+    /// * such a destructor must not wait for a grace period, because the thread that runs it may be
+    ///   inside a read-side section.
+    ///
+    /// Where this is too much to ask, `call(move || drop(value))` runs nothing on the calling thread.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     pub fn defer_drop<T: Send + 'static>(&self, value: T) {
         self.enqueue(Callback::value(value), true);
     }
 
-    /// Waits until all callbacks queued on this domain before this call have run.
+    /// Waits until all callbacks queued on this domain before this call have run, and all values
+    /// retired before it are dropped.
     ///
-    /// Inside a read-side section of the same domain this waits for ever, which is reported
-    /// ([`stall`](crate::stall)).
+    /// It takes part in the work: callbacks and destructors run **on the calling thread** too, whatever
+    /// the domain's [`Runner`]. So do not hold a lock that one of them takes.
+    ///
+    /// If callbacks are queued, a call inside a read-side section of the same domain waits for ever;
+    /// that is [reported](crate::stall).
     ///
     /// # Panics
-    /// If called by a callback: it would wait for that callback itself.
+    /// Panics if it is called by a callback of any domain, which could wait for itself.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     #[track_caller]
     pub fn barrier(&self) {
         let (state, tasks) = self.tasks();
         callbacks::barrier(state, tasks);
     }
 
-    /// What this domain has counted since its first use in this process.
+    /// Returns what this domain has counted since its first use in this process.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
@@ -537,7 +573,7 @@ impl Drop for Domain {
 }
 
 impl fmt::Display for Domain {
-    /// The name, else the address of what the domain is made of.
+    /// Writes the name, or an address if the domain has none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.settings.name {
             Some(name) => write!(f, "RCU domain \"{name}\""),
@@ -556,9 +592,9 @@ impl fmt::Debug for Domain {
 
 /// An open read-side section of a [`Domain`]. Dropping it ends the section.
 ///
-/// It may be dropped on another thread than the one that made it. Forgetting it leaves the
-/// section open for ever: grace periods of that domain never end, which is not undefined
-/// behaviour.
+/// It may be dropped on another thread than the one that made it. Forgetting it
+/// ([`core::mem::forget`]) is not undefined behaviour, but leaves the section open: no later grace
+/// period of that domain ever ends.
 ///
 /// ```
 /// let guard = urcu::read_lock();

@@ -1,4 +1,4 @@
-//! The domain that a process has anyway.
+//! The global domain, and functions that use it.
 
 use crate::domain::{Domain, ReadGuard, State};
 use crate::machine::PROCESS;
@@ -20,10 +20,10 @@ pub(crate) fn is_global(state: &State) -> bool {
 
 static GLOBAL: Domain = Domain::of_process(&raw const PROCESS.global);
 
-/// The domain that the free functions and [`Rcu::new`](crate::Rcu::new) use.
+/// Returns the global domain, which the free functions and [`Rcu::new`](crate::Rcu::new) use.
 ///
-/// Its read-side sections are a little cheaper than those of other domains, because its state is
-/// at an address that the compiler knows.
+/// Its read-side sections are a little cheaper than those of other domains, because its state is at an
+/// address that the linker knows.
 pub fn global() -> &'static Domain {
     &GLOBAL
 }
@@ -47,8 +47,7 @@ pub fn synchronize() {
     GLOBAL.synchronize();
 }
 
-/// Runs `f` after a grace period of the [`global`] domain; see [`Domain::call`]. Never runs a callback
-/// or a destructor of somebody's on the calling thread.
+/// Runs `f` after a grace period of the [`global`] domain; see [`Domain::call`].
 ///
 /// ```
 /// urcu::call(|| println!("a grace period has passed"));
@@ -58,8 +57,9 @@ pub fn call(f: impl FnOnce() + Send + 'static) {
     GLOBAL.call(f);
 }
 
-/// Drops `value` after a grace period of the [`global`] domain; see [`Domain::defer_drop`]. May run the
-/// destructors of values that were retired earlier on the calling thread.
+/// Drops `value` after a grace period of the [`global`] domain; see [`Domain::defer_drop`].
+///
+/// May run destructors of values that were retired earlier on the calling thread.
 ///
 /// ```
 /// urcu::defer_drop(vec![1, 2, 3]);
@@ -68,7 +68,8 @@ pub fn defer_drop<T: Send + 'static>(value: T) {
     GLOBAL.defer_drop(value);
 }
 
-/// Waits until all callbacks queued on the [`global`] domain have run; see [`Domain::barrier`].
+/// Waits until all callbacks queued on the [`global`] domain before this call have run; see
+/// [`Domain::barrier`].
 #[track_caller]
 pub fn barrier() {
     GLOBAL.barrier();

@@ -16,10 +16,11 @@ use crate::machine::{
 };
 use crate::tasks::Tasks;
 
-/// A grace period that was asked for by [`Domain::start_poll`]. It may end long after nobody
-/// remembers it, and outlive its domain, whose end is the end of all its grace periods.
+/// A grace period that [`Domain::start_poll`] asked for.
 ///
-/// Grace periods of one domain are ordered by time; those of different domains are not comparable.
+/// It may be kept for any time, and outlive its domain: when a domain is dropped, all its grace periods
+/// are over. Grace periods of one domain are ordered by time; those of different domains are not
+/// comparable.
 ///
 /// ```
 /// let domain = urcu::Domain::new();
@@ -47,10 +48,14 @@ impl GracePeriod {
         }
     }
 
-    /// Whether it is over.
+    /// Returns whether the grace period is over. Does not wait, but may take a step of the work, as
+    /// [`Domain::poll`].
     ///
-    /// In a forked child a grace period that was asked for before the fork is over: the sections
-    /// of the parent's threads are not the child's.
+    /// In a forked child, a grace period that was asked for before the fork is over: the parent's
+    /// threads, and their sections, do not exist there.
+    ///
+    /// # Panics
+    /// Panics if the kernel's filters forbid `membarrier(2)`; see [`Domain::synchronize`].
     #[track_caller]
     pub fn is_over(&self) -> bool {
         if !self.tasks.is_ours() {
@@ -79,11 +84,13 @@ impl GracePeriod {
         over
     }
 
-    /// Waits until it is over, and takes part in the work. Inside a read-side section of its domain
-    /// this waits for ever.
+    /// Waits until the grace period is over, and takes part in the work.
+    ///
+    /// If the calling thread is inside a read-side section that began before this grace period, it waits
+    /// for ever; that is [reported](crate::stall).
     ///
     /// # Panics
-    /// As [`Domain::synchronize`].
+    /// Panics where [`Domain::synchronize`] does.
     #[track_caller]
     pub fn wait(&self) {
         let (tasks, round) = (&self.tasks, self.round);
@@ -102,7 +109,7 @@ impl GracePeriod {
         }
     }
 
-    /// Waits until it is over, at most so long. Whether it is over.
+    /// Waits until the grace period is over, for `timeout` at most, and returns whether it is over.
     ///
     /// ```
     /// use std::time::Duration;
@@ -198,21 +205,22 @@ impl fmt::Debug for GracePeriod {
     }
 }
 
-/// What [`Domain::synchronize_async`] answers. The grace period goes on if it is dropped.
+/// The future that [`Domain::synchronize_async`] returns. If it is dropped, its grace period goes on.
 ///
 /// # Who drives it, and who wakes
 /// With [`Runner::Shared`](crate::Runner::Shared) and [`Runner::OwnThread`](crate::Runner::OwnThread)
-/// the background thread does both, also while a callback, a destructor or another waker is running
-/// or blocks; so a waker never runs under a lock that a caller of this library holds. If no thread can be
-/// started, polling drives: the future then asks to be polled again at once, until it is ready.
+/// a background thread drives the grace period and wakes the future, even while a callback, a destructor
+/// or another waker blocks. So a waker never runs under a lock that a caller of this library holds. If no
+/// thread can be started, polling drives the grace period: the future then wakes itself each time it is
+/// polled, until it is ready.
 ///
 /// With [`Runner::Caller`](crate::Runner::Caller) and [`Runner::Executor`](crate::Runner::Executor)
-/// no thread is started. Whoever ends the grace period wakes the future: a caller of
+/// no thread is started. The future is woken by the thread that ends the grace period: one inside
 /// [`Domain::synchronize`], [`Domain::barrier`], [`Domain::run_callbacks`], [`Domain::poll`] or
-/// [`GracePeriod::wait`] on its own thread, **under whatever lock it holds**, or the executor's job.
-/// (Threads that queue callbacks or store in cells wake nobody.) While nobody waits, and there is no job,
-/// or the future is polled inside a callback, polling drives as above, which keeps the executor busy as
-/// long as a section is open.
+/// [`GracePeriod::wait`], **under whatever lock that thread holds**, or the one that runs the executor's
+/// [`Job`](crate::Job). (Threads that queue callbacks or store in cells wake nobody.) If there is no such
+/// thread, or if the future is polled inside a callback, polling drives as above, which keeps the
+/// program's executor busy as long as a section is open.
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct SynchronizeAsync(Wait);
@@ -360,22 +368,26 @@ impl Futures {
 }
 
 impl Domain {
-    /// Asks for a grace period without waiting for it: one that begins after this call. The
-    /// background thread drives it, or whoever does the domain's work
-    /// ([`Runner`](crate::Runner)); ask [`Domain::poll`] whether it is over, which takes part too.
+    /// Asks for a grace period that begins after this call, without waiting for it.
     ///
-    /// Cost: two atomic read-modify-writes, and a wake-up of the background thread if that sleeps.
-    /// Not async-signal-safe.
+    /// The domain's [`Runner`](crate::Runner) drives it; [`Domain::poll`] tells whether it is over, and
+    /// drives it too.
+    ///
+    /// # Cost
+    /// Two atomic read-modify-writes, and a wake-up of the background thread if that sleeps.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     pub fn start_poll(&self) -> GracePeriod {
         let (_, tasks) = self.tasks();
         GracePeriod::start(tasks)
     }
 
-    /// Whether a grace period of this domain is over. Does not wait, but may take a step of the
-    /// work, a system call at most.
+    /// Returns whether a grace period of this domain is over. Does not wait, but may take a step of the
+    /// work: one system call at most.
     ///
     /// # Panics
-    /// If the grace period is one of another domain.
+    /// Panics if the grace period is one of another domain, and where [`GracePeriod::is_over`] does.
     #[track_caller]
     pub fn poll(&self, grace_period: &GracePeriod) -> bool {
         if grace_period.is_ours() {
@@ -390,11 +402,11 @@ impl Domain {
         grace_period.is_over()
     }
 
-    /// A future that is ready when a grace period, which begins with this call, is over. It needs no
-    /// particular runtime, borrows nothing, and may be dropped at any time.
+    /// Returns a future that is ready when a grace period is over, which begins with this call.
     ///
-    /// Do not await it while you hold a guard of this domain: that waits for ever.
-    /// [`SynchronizeAsync`] says who drives it and on which thread its waker runs.
+    /// It needs no particular runtime, borrows nothing, and may be dropped at any time. Do not await it
+    /// while you hold a guard of this domain: it would wait for ever. [`SynchronizeAsync`] says who
+    /// drives it and on which thread its waker is called.
     ///
     /// ```
     /// # struct Noop;

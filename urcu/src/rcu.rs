@@ -20,13 +20,13 @@ use crate::callbacks::Callback;
 use crate::domain::{Domain, ReadGuard};
 use crate::machine::{self, AtomicPtr, Ordering};
 
-/// The largest value that [`RcuCell::snapshot`] copies without a counter. Bytes.
+/// The size in bytes of the largest value that [`RcuCell::snapshot`] copies without touching a counter.
 pub const SNAPSHOT_MAX: usize = machine::COPY_MAX;
 
-/// An owned value that readers see without locks while updaters replace it.
+/// A value that readers see without locks while updaters replace it.
 ///
-/// `Rcu<T>` belongs to the [`global`](crate::global) domain, `Rcu<T, &Domain>` to another
-/// ([`RcuCell::new_in`]). What it can do: [`RcuCell`].
+/// `Rcu<T>` belongs to the [`global`](crate::global) domain, `Rcu<T, &Domain>` to another one (see
+/// [`RcuCell::new_in`]). [`RcuCell`] documents the methods.
 ///
 /// ```
 /// let limit = urcu::Rcu::new(10);
@@ -36,7 +36,7 @@ pub const SNAPSHOT_MAX: usize = machine::COPY_MAX;
 /// ```
 pub type Rcu<T, D = Global> = RcuCell<Box<T>, D>;
 
-/// A value that may be missing. Empty it needs no memory and can be in a `static`.
+/// An [`Rcu`] whose value may be missing. An empty one needs no heap memory and can be in a `static`.
 ///
 /// ```
 /// use urcu::RcuOption;
@@ -50,8 +50,8 @@ pub type Rcu<T, D = Global> = RcuCell<Box<T>, D>;
 /// ```
 pub type RcuOption<T, D = Global> = RcuCell<Option<Box<T>>, D>;
 
-/// An [`Arc`] that readers follow without touching its count, unless they want to keep it
-/// ([`RcuCell::load_full`]).
+/// An [`Arc`] that readers follow without touching its reference count, unless they want to keep it
+/// (see [`RcuCell::load_full`]).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -65,7 +65,7 @@ pub type RcuOption<T, D = Global> = RcuCell<Option<Box<T>>, D>;
 /// ```
 pub type RcuArc<T, D = Global> = RcuCell<Arc<T>, D>;
 
-/// An [`Arc`] that may be missing.
+/// An [`RcuArc`] whose `Arc` may be missing.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -79,8 +79,10 @@ pub type RcuArc<T, D = Global> = RcuCell<Arc<T>, D>;
 /// ```
 pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 
-/// An owning pointer `P` that readers follow without locks while updaters replace it: one machine
-/// word, and one load to reach the value, whatever `P` is.
+/// An owning pointer `P` that readers follow without locks while updaters replace it.
+///
+/// A cell is one machine word besides its domain, and readers reach the value with one load. Use it by
+/// one of its four names:
 ///
 /// | | `P` | a [`Value`](Payload::Value) | a [`View`](Payload::View) | a [`Ref`](Payload::Ref) |
 /// |---|---|---|---|---|
@@ -89,22 +91,30 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// | [`RcuArc<T>`] | `Arc<T>` | `Arc<T>` | `&T` | `Ref<T>` |
 /// | [`RcuArcOption<T>`] | `Option<Arc<T>>` | `Option<Arc<T>>` | `Option<&T>` | `Option<Ref<T>>` |
 ///
-/// `T` has a size known at compile time: the word has no room for more than an address.
+/// `T` must be `Sized`, because the word has room for an address only; `Rcu<Box<str>>` and
+/// `Rcu<Box<dyn Trait>>` work.
 ///
 /// # Who drops old values
-/// Those that [`store`](Self::store), [`update`](Self::update), [`try_update`](Self::try_update),
-/// [`compare_exchange`](Self::compare_exchange) and [`swap`](Self::swap) replace are dropped
-/// after a grace period, on a background thread or by a thread that replaces another value later,
-/// in the middle of that; so they must be `Send + 'static`, a lock that their destructors take
-/// must not be held by whoever calls these (nor one that a waker takes: these may end a grace period,
-/// and wake those who await it), and their destructors must not wait for a grace period,
-/// because whoever calls these may be inside a read-side section. (In a domain with a
-/// [`Runner`](crate::Runner) of its own none of these drops anything: that is the runner's.) Those that
-/// [`replace`](Self::replace) and [`take`](Self::take) hand back need none of this. The value in a cell is
-/// dropped with it, at once: nobody can be reading.
+/// [`store`](Self::store), [`update`](Self::update), [`try_update`](Self::try_update),
+/// [`compare_exchange`](Self::compare_exchange) and [`swap`](Self::swap) *retire* the old value: it is
+/// dropped after a grace period, by a background thread, by a thread inside
+/// [`barrier`](crate::Domain::barrier), or by a thread that retires another value of the same domain
+/// later. Therefore:
+///
+/// * the value must be `Send + 'static`;
+/// * do not call these methods with a lock held that a destructor of a retired value takes, or that a
+///   waker takes: they may also end a grace period and wake the tasks that await it;
+/// * such a destructor must not wait for a grace period, because the thread that runs it may be inside a
+///   read-side section.
+///
+/// In a domain whose [`Runner`](crate::Runner) is not `Shared` these methods drop nothing; its runner
+/// does.
+///
+/// [`replace`](Self::replace) and [`take`](Self::take) hand the old value back, and ask for none of
+/// this. A cell that is dropped drops its value at once, because nobody can be reading it.
 ///
 /// # Features
-/// With `serde`, a cell is serialized as what is in it, and a cell of the global domain can be
+/// With the feature `serde` a cell is serialized as its value, and a cell of the global domain can be
 /// deserialized.
 pub struct RcuCell<P: Payload, D: InDomain = Global> {
     /// From `P::into_raw`, and ours.
@@ -136,7 +146,7 @@ impl<P: Payload> Retired<P> {
 }
 
 impl<P: Payload> RcuCell<P> {
-    /// A cell of the [`global`](crate::global) domain.
+    /// Creates a cell of the [`global`](crate::global) domain.
     pub fn new(value: P::Value) -> Self {
         RcuCell::new_in(value, Global)
     }
@@ -144,7 +154,7 @@ impl<P: Payload> RcuCell<P> {
 
 impl<P: OwningPtr> RcuCell<Option<P>> {
     machine::const_fn! {
-        /// A cell of the [`global`](crate::global) domain without a value.
+        /// Creates a cell of the [`global`](crate::global) domain without a value.
         pub fn empty() -> Self {
             RcuCell::empty_in(Global)
         }
@@ -153,7 +163,7 @@ impl<P: OwningPtr> RcuCell<Option<P>> {
 
 impl<P: OwningPtr, D: InDomain> RcuCell<Option<P>, D> {
     machine::const_fn! {
-        /// A cell of a domain without a value.
+        /// Creates a cell without a value in the given domain.
         ///
         /// ```
         /// use urcu::{Domain, RcuOption};
@@ -174,7 +184,7 @@ impl<P: OwningPtr, D: InDomain> RcuCell<Option<P>, D> {
 }
 
 impl<P: Payload, D: InDomain> RcuCell<P, D> {
-    /// A cell of a domain.
+    /// Creates a cell in the given domain.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
@@ -195,16 +205,24 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         }
     }
 
-    /// The domain of this cell.
+    /// Returns the domain of this cell.
     pub fn domain(&self) -> &Domain {
         self.domain.domain()
     }
 
-    /// The current value, for as long as the guard lives. Several loads under one guard may see
-    /// different values. Async-signal-safe. Cost: one load.
+    /// Returns the current value, valid as long as the guard lives.
+    ///
+    /// Several loads under one guard may return different values.
     ///
     /// # Panics
-    /// If the guard is of another domain.
+    /// Panics if the guard is one of another domain; with debug assertions also if it was taken before
+    /// a `fork` and is used in the child.
+    ///
+    /// # Cost
+    /// One load.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers.
     ///
     /// ```
     /// use urcu::{Rcu, RcuOption};
@@ -243,7 +261,13 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         );
     }
 
-    /// The current value with a guard of its own. Async-signal-safe.
+    /// Returns the current value together with a guard of its own.
+    ///
+    /// # Cost
+    /// That of [`Domain::read_lock`], and one load.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers.
     ///
     /// ```
     /// let name = urcu::Rcu::new(String::from("old"));
@@ -259,11 +283,16 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         unsafe { P::guarded(self.current.load(Ordering::Acquire), guard) }
     }
 
-    /// Publishes `value`; the old one is dropped after a grace period. The caller does not wait, unless
-    /// the domain's [`Budget`](crate::Budget) is exceeded, and may be inside a read-side section. Not
-    /// async-signal-safe.
+    /// Publishes `value`. The old value is dropped after a grace period.
     ///
-    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on this thread.
+    /// Returns at once, unless the domain's [`Budget`](crate::Budget) is exceeded, and may be called
+    /// inside a read-side section.
+    ///
+    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
+    /// thread.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     pub fn store(&self, value: P::Value)
     where
         P: Send + 'static,
@@ -272,12 +301,17 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         self.retire(old);
     }
 
-    /// Publishes `value`, waits for a grace period and hands the old value back. Not
-    /// async-signal-safe. Inside a read-side section of this domain it waits for ever. If there
-    /// was no value (`None`), nothing is waited for.
+    /// Publishes `value`, waits for a grace period, and returns the old value.
+    ///
+    /// Called inside a read-side section of the same domain, it waits for ever; that is
+    /// [reported](crate::stall). If there was no old value (`None`), it does not wait.
     ///
     /// # Panics
-    /// As [`Domain::synchronize`]; the new value is published then, and the old one leaks.
+    /// Panics where [`Domain::synchronize`] does. By then the new value is published, and the old one
+    /// leaks.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     ///
     /// ```
     /// let names = urcu::Rcu::new(vec!["a"]);
@@ -295,11 +329,11 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         P::disown(unsafe { P::from_raw(old) })
     }
 
-    /// [`replace`](Self::replace) with the default value: what a cell of an `Option` holds is
-    /// taken out of it.
+    /// Publishes the default value, waits for a grace period, and returns the old value: with an
+    /// `Option`, takes the value out of the cell.
     ///
     /// # Panics
-    /// As `replace`.
+    /// Panics where [`replace`](Self::replace) does.
     ///
     /// ```
     /// let log = urcu::Rcu::new(vec!["a"]);
@@ -314,21 +348,25 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         self.replace(P::Value::default())
     }
 
-    /// Publishes `new` if the value is still `current`, the very same one, at the same address: a
-    /// value that only compares equal does not count. The old value is dropped after a grace
-    /// period. The caller does not wait, unless the domain's [`Budget`](crate::Budget) is exceeded. Not
-    /// async-signal-safe.
+    /// Publishes `new` if the cell still holds `current`. The old value is dropped after a grace period.
     ///
-    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on this thread.
+    /// Compares addresses, not values: a value that is merely equal does not count. While you hold a
+    /// reference, its value is not freed, so no other one can be at that address. (Zero-sized values
+    /// in a `Box` have no address of their own, and all count as the same one.)
     ///
-    /// As long as you have a reference its value is not freed, so no other can be taken for it.
-    /// (Values without size in a `Box` have no address of their own, and are all the same one.)
+    /// Returns at once, unless the domain's [`Budget`](crate::Budget) is exceeded.
+    ///
+    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
+    /// thread.
     ///
     /// # Errors
-    /// If the cell holds another value: that one, and `new` again.
+    /// Returns the value found and `new` if the cell holds another value than `current`.
     ///
     /// # Panics
-    /// If the guard is of another domain.
+    /// Panics if the guard is one of another domain.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     ///
     /// ```
     /// let cell = urcu::Rcu::new(1);
@@ -365,12 +403,13 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         }
     }
 
-    /// Read, copy, update: publishes `f(current)`, and tries again if another update came between,
-    /// so concurrent updates are never lost. The old value is dropped after a grace
-    /// period. `f` runs inside a read-side section and may run more than once. Not
-    /// async-signal-safe.
+    /// Publishes `f(current)`. The old value is dropped after a grace period.
     ///
-    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on this thread.
+    /// Tries again if another update came between, so concurrent updates are never lost and `f` may run
+    /// more than once. `f` runs inside a read-side section.
+    ///
+    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
+    /// thread.
     ///
     /// ```
     /// let list = urcu::Rcu::new(vec![1]);
@@ -384,12 +423,13 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         let Ok(()) = self.try_update(|current| Ok::<_, Infallible>(f(current)));
     }
 
-    /// As [`update`](Self::update), unless `f` finds that there is nothing to do.
+    /// Publishes `f(current)`, as [`update`](Self::update) does, unless `f` returns an error.
     ///
-    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on this thread.
+    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
+    /// thread.
     ///
     /// # Errors
-    /// Those of `f`; the cell is as it was.
+    /// Returns the error of `f`; the cell is unchanged.
     ///
     /// ```
     /// let places = urcu::Rcu::new(1_u32);
@@ -423,7 +463,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         Ok(())
     }
 
-    /// What the cell owns, for whoever has it alone. Nobody reads it, so this waits for nothing.
+    /// Consumes the cell and returns its value. Does not wait, because nobody can be reading.
     ///
     /// ```
     /// assert_eq!(urcu::Rcu::new(String::from("a")).into_inner(), "a");
@@ -468,15 +508,21 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
 }
 
 impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
-    /// A copy of the current value, read in one restartable sequence: no counter is touched, no
-    /// updater ever waits for it, and a grace period makes it start over. Async-signal-safe.
+    /// Returns a copy of the current value.
     ///
-    /// Sizes of 1, 2, 4 and multiples of 8 up to 64 bytes are fastest. Values of more than
-    /// [`SNAPSHOT_MAX`] bytes, threads without rseq, and copies that are interrupted again and
-    /// again take a guard inside.
+    /// The copy is made in one restartable sequence, which a grace period makes start over: it touches
+    /// no counter, and no updater waits for it.
     ///
-    /// A cell of an `Option` has none, because the sequence follows the pointer without a look at
-    /// it; a small `Copy` value that may be missing is an `Rcu<Option<T>>`.
+    /// [`RcuOption`] has no `snapshot`, because the sequence follows the pointer without looking at it.
+    /// For a small `Copy` value that may be missing use `Rcu<Option<T>>`.
+    ///
+    /// # Cost
+    /// Some plain instructions. Sizes of 1, 2 and 4 bytes, and multiples of 8 up to 64, are fastest.
+    /// Values of more than [`SNAPSHOT_MAX`] bytes, threads without `rseq`, and copies that are
+    /// interrupted again and again take a guard inside.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers.
     ///
     /// ```
     /// let position = urcu::Rcu::new((1.0f64, 2.0f64));
@@ -519,9 +565,13 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
 }
 
 impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
-    /// The current `Arc`, to keep: it delays no grace period, and may be the last one to hold the
-    /// value. Async-signal-safe. Cost: a read-side section and an atomic increment, of a line that
-    /// all callers share.
+    /// Returns a clone of the current `Arc`, to keep: it delays no grace period.
+    ///
+    /// # Cost
+    /// A read-side section, and an atomic increment of a cache line that all callers share.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers. (Dropping the `Arc` there is not, if it may be the last one.)
     pub fn load_full(&self) -> P {
         let _guard = self.domain.state().read_lock();
         // SAFETY: the cell's count is given up only a grace period after the pointer was replaced,
@@ -529,11 +579,16 @@ impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
         unsafe { P::share(self.current.load(Ordering::Acquire)) }
     }
 
-    /// Publishes `value` and returns the old `Arc` at once. The cell's count of it is given up
-    /// after a grace period, until when `Arc::get_mut` and `Arc::into_inner` do not succeed; to
-    /// wait for that use [`replace`](Self::replace). Not async-signal-safe.
+    /// Publishes `value` and returns the old `Arc` without waiting for readers.
     ///
-    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on this thread.
+    /// Until a grace period has passed the cell keeps its own count of the old `Arc`, so `Arc::get_mut`
+    /// and `Arc::into_inner` fail. To wait for that, use [`replace`](Self::replace).
+    ///
+    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
+    /// thread.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -557,7 +612,7 @@ impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
 }
 
 impl<T, D: InDomain> RcuCell<Box<T>, D> {
-    /// The value, for whoever has the cell alone.
+    /// Returns a mutable reference to the value. Nobody can be reading, so this waits for nothing.
     ///
     /// ```
     /// let mut cell = urcu::Rcu::new(1);
@@ -571,7 +626,7 @@ impl<T, D: InDomain> RcuCell<Box<T>, D> {
 }
 
 impl<T, D: InDomain> RcuCell<Option<Box<T>>, D> {
-    /// The value, for whoever has the cell alone.
+    /// Returns a mutable reference to the value, if there is one.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         // SAFETY: `&mut self`: no reader, no updater.
         unsafe { (*self.current.get_mut()).as_mut() }
@@ -585,9 +640,9 @@ impl<P: Payload, D: InDomain> Drop for RcuCell<P, D> {
     }
 }
 
-/// A [`RcuCell::compare_exchange`] that found another value than expected.
+/// The error of [`RcuCell::compare_exchange`]: the cell held another value than expected.
 pub struct CompareExchangeError<'g, P: Payload + 'g> {
-    /// The value of the cell.
+    /// The value that the cell held.
     pub current: P::View<'g>,
     /// The value that was not published.
     pub new: P::Value,

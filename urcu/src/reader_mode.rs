@@ -4,26 +4,26 @@ use core::fmt;
 
 use crate::machine;
 
-/// How the sections of this process are counted, and why so: see [`reader_mode`].
+/// How this process counts its read-side sections: see [`reader_mode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReaderMode {
     /// Restartable sequences. libc registers every thread with `rseq(2)`.
     LibcRegistered {
-        /// CPUs from 0 on that have counters.
+        /// How many CPUs have counters: those numbered from 0 to `cpus - 1`.
         cpus: usize,
     },
     /// Restartable sequences. libc registers no thread (musl, glibc before 2.35, the tunable
     /// `glibc.pthread.rseq=0`), so this library registers each one at its first section.
     SelfRegistered {
-        /// CPUs from 0 on that have counters.
+        /// How many CPUs have counters: those numbered from 0 to `cpus - 1`.
         cpus: usize,
     },
     /// Atomic operations, and why.
     Atomics(AtomicsReason),
 }
 
-/// Why a process's sections are counted with atomic operations.
+/// Why a process counts its read-side sections with atomic operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AtomicsReason {
@@ -32,23 +32,25 @@ pub enum AtomicsReason {
     NotBuilt,
     /// No thread can be registered: the kernel is without `rseq(2)`, or a filter refuses it.
     NotRegistered,
-    /// The kernel, or a filter, refuses the barrier that restarts sequences.
+    /// The kernel, or a filter, refuses the `membarrier(2)` command that restarts sequences.
     NoBarrier {
-        /// What `membarrier(2)` failed with.
+        /// The error number of `membarrier(2)`.
         errno: i32,
     },
 }
 
-/// Returns which kind of reader is in force in this process, and why. It is decided once, at the
-/// first use of any domain or of this function, and with the features `log` and `tracing` it is told
-/// once at the level `debug`, from the first thread that waits for a grace period or runs callbacks.
+/// Returns how this process counts its read-side sections, and why.
 ///
-/// It says what sections do as a rule. A single one takes the atomics all the same on a thread that
-/// has no registration (any more), on a CPU without counters, and when its sequences are interrupted
-/// again and again; [`Stats::fallback_reads`](crate::Stats::fallback_reads) counts those.
+/// This is decided once, at the first use of any domain or of this function. With the feature `log` or
+/// `tracing` it is logged once, at level `debug`, by the first thread that waits for a grace period or
+/// runs callbacks.
+///
+/// Single sections may differ: a section uses atomics on a thread that has no registration, on a CPU
+/// without counters, and when its sequences are interrupted again and again.
+/// [`Stats::fallback_reads`](crate::Stats::fallback_reads) counts those.
 ///
 /// # Async-signal safety
-/// Takes no lock and allocates nothing. (To print it may do either.)
+/// Safe in signal handlers: takes no lock and does not allocate. (Printing the result may do both.)
 ///
 /// ```
 /// use urcu::ReaderMode;
@@ -62,7 +64,7 @@ pub fn reader_mode() -> ReaderMode {
     machine::reader_mode()
 }
 
-/// The mode that is in force.
+/// Returns the mode in force.
 impl Default for ReaderMode {
     fn default() -> Self {
         reader_mode()

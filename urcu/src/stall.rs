@@ -1,9 +1,10 @@
 //! Reports of grace periods that take too long, and of threads that may wait for themselves.
 //!
-//! A grace period ends when the sections that were open have ended. If one does not (it blocks, its
-//! guard was forgotten, its thread does not get to run) memory grows and callers hang; what is
-//! needed then is to know *who*. A grace period that takes longer than the [`timeout`] is reported
-//! through the [hook](set_hook), then again at twice that age, and so on.
+//! A grace period ends when the sections that were open have ended. If one of them does not end (it
+//! blocks, its guard was forgotten, its thread does not get to run), memory grows and callers hang. A
+//! grace period that takes longer than the [`timeout`] (ten seconds unless [set](set_timeout)) is
+//! reported through the [hook](set_hook), again at twice that age, and so on. Without a hook a report is a
+//! line on standard error, or a warning of `log` or `tracing` if that feature is on.
 //!
 //! ```
 //! use std::time::Duration;
@@ -22,14 +23,16 @@
 //! # drop(guard);
 //! ```
 //!
-//! A thread that is held up because its domain is over [budget](crate::Budget) is reported through the
-//! same hook, and the first time at once: [`Report::over_budget`].
+//! A thread that has to wait because its domain is over its [budget](crate::Budget) is reported through
+//! the same hook, and the first time at once: see [`Report::over_budget`].
 //!
-//! With the feature `stall-trace` (and in debug builds, at a cost of some tens of nanoseconds for
-//! each section) the report also says where the sections began; and a thread that waits for a grace
-//! period while a section is open that it began itself is reported, once for each wait, after three
-//! seconds ([`Report::deadlock`]). The idea is that of the stall
-//! detector of the Linux kernel (`kernel/rcu/tree_stall.h`).
+//! # With `stall-trace`
+//! With the feature `stall-trace`, and in builds with debug assertions, reports also say where the
+//! sections began. And a thread that waits for a grace period while a section is open that it began
+//! itself is reported after three seconds, or after the timeout if that is shorter, once for each wait:
+//! see [`Report::deadlock`]. This costs some tens of nanoseconds for each section.
+//!
+//! The idea is that of the stall detector of the Linux kernel (`kernel/rcu/tree_stall.h`).
 
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -52,35 +55,37 @@ pub use crate::trace::Site;
 /// reported. Its guard may have been moved, so it is given some time.
 const DEADLOCK: Duration = Duration::from_secs(3);
 
-/// What a grace period has waited for too long, or what a thread is held up by.
+/// A report: of a grace period that takes too long, or of a thread that has to wait.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The domain: its name, or its address.
     pub domain: String,
-    /// Which of the domain's grace periods, counted from 1.
+    /// The number of the grace period in its domain, counted from 1.
     pub grace_period: u64,
-    /// How long it has waited. Zero if it has not waited long enough to look at the clock.
+    /// How long the grace period has waited. Zero if it began only a moment ago.
     pub age: Duration,
     /// How many sections it waits for. If `over_budget` is set, about how many sections of the domain
     /// are open.
     pub open: i64,
-    /// By CPU (or slot, in general), how many sections more began there than ended there. Sections
-    /// may end on another CPU, so this hints at where to look; the sum is exact.
+    /// For each CPU, how many more sections began there than ended there. Sections may end on another CPU,
+    /// so a number may be negative, and is but a hint; the sum is exact.
     pub by_cpu: Vec<(usize, i64)>,
-    /// Where sections began that are open now, the oldest first; some of them may be of the next
-    /// grace period. Empty without the feature `stall-trace` in builds without debug assertions.
+    /// Where open sections began, the oldest first. Some of them may have begun after the grace period,
+    /// which does not wait for those. Always empty without the feature `stall-trace` in builds without
+    /// debug assertions.
     pub sites: Vec<Site>,
-    /// Set if this is about a thread that may wait for itself; then `age` is how long that thread has
-    /// waited. Never without the feature `stall-trace` in builds without debug assertions.
+    /// Set if a thread may be waiting for itself; `age` is then how long it has waited. Never set without
+    /// the feature `stall-trace` in builds without debug assertions.
     pub deadlock: Option<Deadlock>,
-    /// Set if this is no stall (yet): the thread that reports retires values or queues callbacks in a
-    /// domain that is over its budget, and is held up for the budget's patience.
+    /// Set if this is not about a stall, but about a thread that retires values or queues callbacks in a
+    /// domain that is over its budget. The reporting thread is the one that has to wait.
     pub over_budget: Option<OverBudget>,
 }
 
-/// A thread that waits for a grace period while a section is open that it began. It waits for itself,
-/// for ever, unless the guard has been given to another thread, which has not used it since.
+/// A thread that waits for a grace period while a section is open that it began itself.
+///
+/// It waits for ever, unless another thread has the guard by now and drops it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Deadlock {
@@ -90,18 +95,19 @@ pub struct Deadlock {
     pub section: Site,
 }
 
-/// Why a thread is held up: the part of a [`Report`] that is about the domain's budget.
+/// The part of a [`Report`] that is about a domain over its budget.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OverBudget {
     /// The domain's budget.
     pub budget: Budget,
-    /// How many callbacks wait that are counted against it.
+    /// How many callbacks wait for grace periods, as counted against the budget.
     pub pending: u64,
-    /// How much they hold. Bytes.
+    /// How many bytes they hold.
     pub pending_bytes: u64,
-    /// Where the reporting thread has begun a section of the same domain that is open, as far as this
-    /// build knows: that section keeps the budget full, and the thread waits for itself.
+    /// Where the reporting thread itself began an open section of the same domain, if it did: that
+    /// section keeps the budget full. Always `None` without the feature `stall-trace` in builds without
+    /// debug assertions.
     pub own_section: Option<&'static Location<'static>>,
 }
 
@@ -215,42 +221,43 @@ impl fmt::Display for Report {
 static HOOK: Hook<dyn Fn(&Report) + Send + Sync> = Hook::new();
 static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 
-/// What is called with every report, in the place of the default: a line through `tracing` or
-/// `log`, whichever of these features is on, else on standard error.
+/// Sets the hook that is called with every report, of all domains.
 ///
-/// It runs on a thread that waits for the grace period, or on one that was started for it where none
-/// but a background thread does. Nothing is held meanwhile: others go on with that grace period, and
-/// the hook may read, retire, wait for grace periods, await them, drop domains, fork, and need not
-/// return. (If it waits for the section that it was called for, it waits as long as that is open.)
-/// Inside the hook its thread reports nothing. A panic in it is caught.
+/// It replaces the default, which writes a warning through `tracing` or `log` if one of these features
+/// is on, and otherwise a line on standard error.
 ///
-/// A report with [`Report::over_budget`] comes from the thread that is held up, in the middle of
-/// [`Domain::call`](crate::Domain::call), `defer_drop`, `store` or their like: the program may hold locks
-/// there, which the hook must not take, and sections, which it must not wait for.
+/// The hook runs on a thread that waits for the grace period, or on a thread of its own if only a
+/// background thread waits. No lock of this library is held meanwhile, and other threads go on with the
+/// grace period. So the hook may read, retire, wait for grace periods, await them, drop domains and fork,
+/// and need not return. (Waiting in it for the section that it was called about lasts as long as that
+/// section.) Nothing is reported from inside the hook. A panic in it is caught.
+///
+/// A report with [`Report::over_budget`] comes from the thread that has to wait, in the middle of
+/// [`Domain::call`](crate::Domain::call), `defer_drop`, `store` and the like. The program may hold locks
+/// there, which the hook must not take, and be inside sections, which it must not wait for.
 pub fn set_hook(hook: impl Fn(&Report) + Send + Sync + 'static) {
     HOOK.set(Some(Arc::new(hook)));
 }
 
-/// Back to the default.
+/// Removes the hook set by [`set_hook`]: reports go to the default again.
 pub fn remove_hook() {
     HOOK.set(None);
 }
 
-/// After what time a grace period is reported for the first time, in all domains; 10 s unless set.
-/// [`Duration::MAX`]: never. Grace periods that wait already keep to what was set before.
+/// Sets the time after which a grace period is reported for the first time, in all domains. The default
+/// is ten seconds; with [`Duration::MAX`] grace periods are never reported.
 ///
-/// That a domain is over its budget is reported at once, and again when this time has passed since it
-/// last was.
+/// Grace periods that are being waited for already keep the timeout that was set before.
 ///
-/// With debug assertions, or the feature `stall-trace`, this is also how long a thread has waited for
-/// a section that it began itself when that is reported, three seconds at most: the guard may have been
-/// moved.
+/// Two other reports go by it. A domain over its budget is reported at once, and again no sooner than
+/// after this time. A thread that waits for a section of its own is reported (see
+/// [`Report::deadlock`]) after this time, or after three seconds if that is shorter.
 pub fn set_timeout(timeout: Duration) {
     let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     TIMEOUT.store(nanoseconds, Ordering::Relaxed);
 }
 
-/// What [`set_timeout`] set.
+/// Returns the time after which a grace period is reported: see [`set_timeout`].
 pub fn timeout() -> Duration {
     match TIMEOUT.load(Ordering::Relaxed) {
         u64::MAX => Duration::MAX,

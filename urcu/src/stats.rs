@@ -14,63 +14,64 @@ fn limit(bucket: usize) -> Duration {
     Duration::from_nanos(2 << (bucket as u32 + FIRST))
 }
 
-/// A domain's statistics since its first use in this process: see
+/// What a domain has counted since its first use in this process: see
 /// [`Domain::stats`](crate::Domain::stats).
 ///
-/// The numbers are read one after the other while others count: they need not fit one another.
+/// The numbers are read one after the other while other threads count, so they need not agree with one
+/// another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// How this process counts its sections, and why so.
+    /// How this process counts its read-side sections, and why.
     pub reader_mode: ReaderMode,
     /// Grace periods that have ended.
     pub grace_periods: u64,
-    /// Calls that waited for a grace period. More than `grace_periods` if calls shared them.
+    /// Calls of `synchronize` and `replace` that waited for a grace period. More than `grace_periods` if
+    /// calls shared them.
     pub callers: u64,
-    /// Process-wide barriers (system calls, where there are any) that were issued for this domain;
-    /// those that were shared with another domain's count where they were issued.
+    /// Process-wide barriers, one system call each, that were issued for this domain. One that several
+    /// domains share counts for the domain that issued it.
     pub membarriers: u64,
     /// How long the `callers` waited.
     pub waits: Histogram,
-    /// Restartable sequences that were aborted and tried again, as far as it was noticed.
+    /// Restartable sequences that were aborted and tried again, as far as the library notices.
     pub aborts: u64,
-    /// Sections that began with atomics although the process has restartable sequences: on a thread
-    /// without a registration, on a CPU without counters, or after many interruptions. Where it has
-    /// none all do, and are not counted.
+    /// Sections that used atomics although the process has restartable sequences: on a thread without
+    /// a registration, on a CPU without counters, or after many interruptions. 0 where the process has
+    /// no restartable sequences (see `reader_mode`): there all sections use atomics, and are not counted.
     pub fallback_reads: u64,
-    /// Callbacks that were queued, ever.
+    /// Callbacks that were queued. Here and below, values that were retired count as callbacks.
     pub callbacks_queued: u64,
     /// Callbacks that have run.
     pub callbacks_run: u64,
-    /// Callbacks that have not run yet: the difference.
+    /// Callbacks that have not run yet: `callbacks_queued` less `callbacks_run`.
     pub callbacks_pending: u64,
-    /// What those hold that are counted against the [`Budget`](crate::Budget). Bytes.
+    /// The bytes that pending callbacks hold, as counted against the [`Budget`](crate::Budget).
     pub callbacks_pending_bytes: u64,
-    /// The most that were pending at one time.
+    /// The largest number of callbacks that were pending at one time.
     pub callbacks_peak: u64,
     /// Callbacks that panicked.
     pub callbacks_panicked: u64,
-    /// Callbacks that had to wait until there was room in the [`Budget`](crate::Budget), whether or
-    /// not there was.
+    /// Callbacks whose threads had to wait for room in the [`Budget`](crate::Budget), in vain or not.
     pub callbacks_held_up: u64,
-    /// Callbacks that were taken although the [`Budget`](crate::Budget) was exceeded.
+    /// Callbacks that were queued although the [`Budget`](crate::Budget) was exceeded.
     pub callbacks_excess: u64,
-    /// Grace periods that were reported as stalled (each once, however often).
+    /// Grace periods that were reported as stalled. One that was reported several times counts once.
     pub stalls: u64,
 }
 
-/// How often something took how long, by powers of two of nanoseconds.
+/// A histogram of times, by powers of two of nanoseconds.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Histogram([u64; BUCKETS]);
 
 impl Histogram {
-    /// How many were counted.
+    /// Returns how many times were counted.
     pub fn count(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// The time that the given part of all did not exceed: `quantile(0.5)` is the median. Rounded
-    /// up to the next power of two of nanoseconds; zero if nothing was counted.
+    /// Returns a quantile: `quantile(0.5)` is the median, `quantile(0.99)` the time that 99 of 100 did
+    /// not exceed. Rounded up to a power of two of nanoseconds; zero if nothing was counted.
     ///
     /// ```
     /// urcu::synchronize();
@@ -89,7 +90,7 @@ impl Histogram {
         Duration::ZERO
     }
 
-    /// The parts that are not empty: what they did not exceed, and how many there are.
+    /// Returns the buckets that are not empty: the upper limit of each, and how many times are in it.
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
         let all = self.0.iter().enumerate();
         all.filter(|(_, count)| **count != 0)

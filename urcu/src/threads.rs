@@ -20,18 +20,27 @@ use crate::fork;
 use crate::hook::Hook;
 use crate::machine;
 
-/// How the library's own threads are started: their stack, and what each runs first.
+/// Settings of the threads that this library starts: the size of their stacks, and what each runs
+/// first. See [`set_threads`].
 ///
-/// Without this, such a thread has a stack of 2 MiB (as the standard library's have, so
-/// `RUST_MIN_STACK` counts), or as many bytes as the environment variable `URCU_MIN_STACK` says. It
-/// is on the deep recursion of destructors (of a long linked list, say) that a stack overflows.
+/// # Stack size
+/// A larger stack is needed where destructors recurse deeply, as that of a long linked list does. The
+/// size in bytes is, in this order: that of [`stack_size`](Threads::stack_size); the environment variable
+/// `URCU_MIN_STACK`; `RUST_MIN_STACK`; 2 MiB. The variables count as they were when the process started.
+/// A value of `URCU_MIN_STACK` that is not a number is reported, as [stalls](crate::stall) are by default.
 ///
-/// A thread begins with the normal scheduling policy (`SCHED_OTHER`), on all CPUs that a thread of
-/// the process may use at that time, and with the nice value of the main thread; whatever its creator had,
-/// for that is whichever thread came first. `on_start` may choose otherwise.
+/// Callbacks and destructors also run on the program's own threads, which these settings do not reach:
+/// inside [`barrier`](crate::barrier), where a domain is dropped, and (destructors) where values are
+/// retired. For a deep structure use [`Domain::call`](crate::Domain::call) or
+/// [`Runner::OwnThread`](crate::Runner::OwnThread), and do not call `barrier` on a small stack.
+///
+/// # Scheduling
+/// Whatever the thread had that happened to start it, a thread of this library begins with the normal
+/// scheduling policy (`SCHED_OTHER`), with the nice value of the main thread, and on all CPUs that some
+/// thread of the process may use at that time. [`on_start`](Threads::on_start) can change all of this.
 ///
 /// ```
-/// // At the beginning of the program: threads that run already stay as they are.
+/// // At the beginning of the program, because threads that run already stay as they are.
 /// urcu::set_threads(urcu::Threads::new().stack_size(16 << 20).on_start(|| {
 ///     // Set the thread's CPUs or priority here, or register it with a profiler.
 /// }));
@@ -43,7 +52,7 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Returns the defaults.
+    /// Returns the default settings.
     pub const fn new() -> Self {
         Threads {
             stack_size: None,
@@ -51,15 +60,15 @@ impl Threads {
         }
     }
 
-    /// Sets the size of their stacks, in bytes. The system may round it up.
+    /// Sets the size of the stacks, in bytes. The system may round it up.
     #[must_use]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
     }
 
-    /// Sets what each of them runs before anything else. A panic in it is reported by the panic
-    /// hook, and the thread goes on.
+    /// Sets a function that each thread runs before anything else. If it panics, the panic hook runs and
+    /// the thread goes on.
     #[must_use]
     pub fn on_start(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_start = Some(Box::new(f));
@@ -77,8 +86,10 @@ impl fmt::Debug for Threads {
 
 static THREADS: Hook<Threads> = Hook::new();
 
-/// Sets how the library's own threads start from now on (`urcu-callbacks`, and those of
-/// [`Runner::OwnThread`](crate::Runner::OwnThread)): see [`Threads`].
+/// Sets how threads of this library start from now on, replacing earlier settings: see [`Threads`].
+///
+/// These are `urcu-callbacks`, the second thread that drives grace periods while a callback blocks, and
+/// those of [`Runner::OwnThread`](crate::Runner::OwnThread). Threads that run already stay as they are.
 pub fn set_threads(threads: Threads) {
     THREADS.set(Some(Arc::new(threads)));
 }

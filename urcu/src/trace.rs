@@ -19,9 +19,9 @@ use core::time::Duration;
 pub struct Site {
     /// The call that began it.
     pub place: &'static Location<'static>,
-    /// The thread that began it, by a number of this library's; the guard may be elsewhere now.
+    /// The thread that began it, as a number that this library gives. The guard may be on another thread now.
     pub thread: u64,
-    /// How long ago.
+    /// How long ago it began.
     pub age: Duration,
 }
 

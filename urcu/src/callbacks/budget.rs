@@ -12,47 +12,59 @@ use crate::machine::{self, Instant, Mutex};
 use crate::stall;
 use crate::tasks::Tasks;
 
-/// How much may wait for grace periods in one domain, and what happens then.
+/// How much may wait for grace periods in one domain, and for how long threads wait when that is
+/// exceeded.
 ///
-/// From a quarter of it on, threads that retire values begin grace periods at once. From seven eighths
-/// on, whoever retires a value or queues a callback waits until there is room, for at most
-/// [`patience`](Budget::patience). Then it is taken all the same, and counted in
-/// [`Stats::callbacks_excess`](crate::Stats::callbacks_excess): what keeps the budget full may be a
-/// section of the same thread, which can only end if the thread goes on. [`Domain::try_call`] does not
-/// wait, and refuses instead. Callbacks that callbacks queue, and values that destructors in callbacks
-/// retire, do not wait.
+/// | used | what happens |
+/// |---|---|
+/// | a quarter | threads that retire values begin grace periods at once |
+/// | seven eighths | a thread that retires a value or queues a callback waits for room, at most for the [`patience`](#structfield.patience) |
+/// | still no room after that | the value or callback is queued all the same, and counted in [`Stats::callbacks_excess`](crate::Stats::callbacks_excess) |
 ///
-/// The first wait of a domain is reported at once, later ones once in a while, by the
-/// [hook](crate::stall::set_hook) that stalls are reported by (unless set, by a line on standard
-/// error): the budget, what is pending, how many sections are open, and where the oldest one began, if
-/// this build knows. This is the same in every build.
+/// It is queued all the same because a section of the same thread may be what keeps the budget full, and
+/// that section can only end if the thread goes on. [`Domain::try_call`] does not wait, and refuses
+/// instead. What is queued or retired inside callbacks does not wait either.
+///
+/// The first wait in a domain is reported at once, and later ones at most once per
+/// [`stall::timeout`](crate::stall::timeout), through the [hook](crate::stall::set_hook) for stalls. The
+/// report says what is pending, how many sections are open and, with the feature `stall-trace` or debug
+/// assertions, where they began.
+///
+/// ```
+/// use std::time::Duration;
+/// use urcu::{Budget, Domain};
+///
+/// static CACHE: Domain = Domain::named("cache").with_budget(Budget::new(100_000, 64 << 20));
+///
+/// // Later, at run time:
+/// CACHE.set_budget(Budget::new(10_000, 8 << 20).patience(Duration::from_millis(50)));
+/// ```
 ///
 /// # What is bounded
-/// In a domain whose reader does not end its section, what waits is never more than the sum of
+/// While a reader does not end its section, what waits in its domain is never more than the sum of
 ///
 /// * seven eighths of the budget;
-/// * what is not counted yet, or was already on its way when that was reached: 3 x 126 callbacks for
-///   each possible CPU, and 126 for each thread that is queuing at that moment, each of at most 4 KiB
-///   (larger ones are counted one by one, at once), and one of any size for each such thread;
-/// * one callback, of any size, for each time that a thread has waited for the whole patience in vain;
+/// * what is not counted yet, or was on its way when that was reached: 3 x 126 callbacks for each
+///   possible CPU, and 126 for each thread that is queuing at that moment, each of at most 4 KiB (larger
+///   ones are counted at once, one by one), and one of any size for each such thread;
+/// * one callback, of any size, for each time that a thread has waited the whole patience in vain;
 /// * what is queued inside callbacks.
 ///
-/// So with a patience of 10 ms, memory grows by 100 callbacks a second for each thread while a reader
-/// is stalled, whatever the threads do, and not faster. Where that is too much, take a longer patience,
-/// or `try_call`. A patience of zero bounds nothing.
+/// So with a patience of 10 ms, each thread adds at most 100 callbacks a second while a reader is
+/// stalled. Where that is too much, set a longer patience or use `try_call`. A patience of zero bounds
+/// nothing. Because of what is not counted yet, a budget of less than some thousand callbacks is reached
+/// late.
 ///
-/// # For a thread that is itself the reader
-/// Whatever a thread retires inside a read-side section has to wait for that section. A loop that
-/// retires under one guard fills the budget by itself; from then on each turn takes the whole patience,
-/// and the report says that a section is open, and (in builds that know) that it is the thread's own.
-/// Such a thread is held up like any other: else it could take all memory. End the section now and
-/// then, every thousand values for instance, and begin another.
+/// # Retiring inside a section
+/// What a thread retires inside a read-side section waits for that section. A loop that retires values
+/// under one guard fills the budget by itself, and from then on each turn takes the whole patience. End
+/// the section now and then, every thousand values for instance, and begin another.
 ///
-/// # From outside
-/// The environment variable `URCU_BUDGET`, as `COUNT:BYTES` or `COUNT:BYTES:PATIENCE` (milliseconds), is
-/// the budget of all domains for which the program has not chosen one, the global one included. It is
-/// read once, as the process was started with it, when the first of them is used for more than to
-/// read. What cannot be understood is reported, and [`Budget::DEFAULT`] used.
+/// # The environment variable `URCU_BUDGET`
+/// `URCU_BUDGET` sets the budget of all domains for which the program has not chosen one, the global
+/// domain included. Its value is `COUNT:BYTES` or `COUNT:BYTES:PATIENCE`, the patience in milliseconds.
+/// It is read once, when the first of these domains is used for more than reading, and counts as it was
+/// when the process started. A value that cannot be understood is reported, and [`Budget::DEFAULT`] used.
 ///
 /// ```sh
 /// URCU_BUDGET=4000000:67108864:50 ./service
@@ -60,27 +72,28 @@ use crate::tasks::Tasks;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {
-    /// Callbacks. At least one: zero is taken for one.
+    /// How many callbacks may wait, values that were retired included. At least one: zero counts as one.
     pub count: u64,
-    /// What they hold, as far as their types tell: the values of cells, and what closures capture,
-    /// but not what is behind a `Vec`, or a `Box` that is handed to `defer_drop`. At least one byte:
-    /// zero is taken for one.
+    /// How many bytes they may hold, as far as their types tell: the values of cells, and what closures
+    /// capture, but not what a `Vec` points to, nor a `Box` that is given to `defer_drop`. At least one:
+    /// zero counts as one.
     pub bytes: usize,
-    /// How long to wait for room. Zero: not at all, so that nothing is bounded. At most [`Budget::PATIENCE_MAX`]; more is taken for
-    /// that.
+    /// How long a thread waits for room. With zero it does not wait, and nothing is bounded. At most
+    /// [`Budget::PATIENCE_MAX`]: more counts as that.
     pub patience: Duration,
 }
 
 impl Budget {
-    /// A million callbacks, 16 MiB, 10 ms. What an allocator makes of it may be twice as much.
+    /// The default: 1,048,576 callbacks, 16 MiB, 10 ms. With the allocator's overhead the memory used may
+    /// be twice as much.
     pub const DEFAULT: Budget = Budget::new(1 << 20, 16 << 20);
 
-    /// The longest patience: a minute. Without an end, a thread that waits for its own section would
+    /// The longest patience: one minute. Without a limit, a thread that waits for its own section would
     /// wait for ever.
     pub const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
-    /// Returns a budget of so many callbacks and bytes, with a patience of 10 ms. (At least one of
-    /// each: with none there would never be room.)
+    /// Returns a budget of `count` callbacks and `bytes` bytes, with a patience of 10 ms. Zero counts as
+    /// one, because otherwise there would never be room.
     ///
     /// ```
     /// use urcu::Budget;
@@ -256,10 +269,11 @@ impl Limits {
 }
 
 impl Domain {
-    /// Chooses another [`Budget`], at any time and for any domain, the [`global`](crate::global) one
-    /// too. Threads that wait for room go by the new one at once. A forked child inherits it.
+    /// Sets the domain's [`Budget`], at any time and for any domain, the [`global`](crate::global) one
+    /// too. It applies at once to threads that are waiting for room. A forked child inherits it.
     ///
-    /// Not async-signal-safe.
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     ///
     /// ```
     /// use urcu::Budget;
@@ -274,8 +288,11 @@ impl Domain {
         tasks.limits.set(self.chosen_budget(), budget);
     }
 
-    /// Returns the budget in force: what was last chosen, else that of the environment variable
-    /// `URCU_BUDGET`, else [`Budget::DEFAULT`]. Not async-signal-safe.
+    /// Returns the budget in force: the one that the program set last, else that of the environment
+    /// variable `URCU_BUDGET`, else [`Budget::DEFAULT`].
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     pub fn budget(&self) -> Budget {
         self.chosen_budget().in_force()
     }

@@ -31,7 +31,8 @@ fn wait_for(state: &State, tasks: &Arc<Tasks>, round: u64, watch: &Watch<'_>) {
 pub(crate) fn barrier(state: &State, tasks: &Arc<Tasks>) {
     assert!(
         !inside_callback(),
-        "barrier() called by an RCU callback: it would wait for that callback itself"
+        "barrier() called by an RCU callback, or by a destructor that runs in one: it might wait for \
+         itself; call it elsewhere, or use call() for what is to happen later"
     );
     let Some(queue) = tasks.queue.get() else {
         return;

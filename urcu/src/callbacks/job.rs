@@ -7,36 +7,38 @@ use std::sync::Arc;
 use crate::machine;
 use crate::tasks::{Step, Tasks};
 
-/// Who drives a domain's grace periods that nobody waits for, and runs its callbacks:
+/// Who runs a domain's callbacks, and drives the grace periods that nobody waits for: see
 /// [`Domain::run_by`](crate::Domain::run_by).
 ///
-/// With each of them [`Domain::barrier`](crate::Domain::barrier) and the end of the domain do the
-/// work that is left.
+/// Whichever it is, [`Domain::barrier`](crate::Domain::barrier), and dropping the domain, run callbacks
+/// on the calling thread too.
 #[derive(Clone, Copy, Default)]
 #[non_exhaustive]
 pub enum Runner {
-    /// A background thread for all such domains (`urcu-callbacks`), which starts when it is first
-    /// needed; and threads that retire values drop some of those that were retired before them (not
-    /// those that call [`Domain::call`](crate::Domain::call) or
-    /// [`Domain::try_call`](crate::Domain::try_call)).
+    /// One background thread, `urcu-callbacks`, for all domains with this runner. It starts when it is
+    /// first needed. Besides, threads that retire values drop some of those that were retired earlier
+    /// (threads that call [`Domain::call`](crate::Domain::call) or
+    /// [`Domain::try_call`](crate::Domain::try_call) do not).
     ///
-    /// Callbacks may block: a second thread then drives the grace periods of all domains, and wakes
-    /// futures. (It is started when a callback runs while there is more to do, and mostly sleeps.) But
-    /// callbacks of all these domains run one after the other.
+    /// Callbacks may block, and spawn processes. But callbacks of all these domains run one after the
+    /// other, so one that blocks delays the rest. Grace periods and futures are not delayed: a second
+    /// thread drives them meanwhile. (It starts when a callback runs while there is more to do, and mostly
+    /// sleeps.)
     ///
-    /// If the system refuses to start the thread, every later call on the domain that queues, waits or
-    /// polls tries again, but for those that follow a failed attempt at once (they wait twice as long
-    /// as that took). If there is no later call, callbacks wait for
-    /// [`Domain::barrier`](crate::Domain::barrier) or the end of the domain.
+    /// If the system refuses to start the thread, later calls on the domain that queue, wait or poll try
+    /// again (not at once after a failed attempt, but after twice the time that it took). Without a later
+    /// call, callbacks wait for [`Domain::barrier`](crate::Domain::barrier) or for the domain to be
+    /// dropped.
     #[default]
     Shared,
-    /// A background thread for this domain's callbacks alone. Its grace periods are driven by the thread of
-    /// `Shared`, which also tries again until the domain's own can be started.
+    /// A background thread for this domain's callbacks alone, named after the domain. Its grace periods
+    /// are driven by the thread of `Shared`, which also tries again if the domain's own thread cannot be
+    /// started.
     OwnThread,
-    /// Whoever calls [`Domain::run_callbacks`](crate::Domain::run_callbacks), and nobody else. No thread
-    /// is started. Grace periods are driven by whoever waits for, polls or awaits one.
+    /// Threads that call [`Domain::run_callbacks`](crate::Domain::run_callbacks). No thread is started.
+    /// Grace periods are driven by those calls, and by threads that wait for, poll or await one.
     Caller,
-    /// An executor of the program's. No thread is started.
+    /// An executor that the program provides. No thread is started.
     Executor(&'static dyn Executor),
 }
 
@@ -51,30 +53,56 @@ impl fmt::Debug for Runner {
     }
 }
 
-/// Something of the program's that can run a [`Job`] at a time of its choice.
+/// An executor that the program provides, which runs a domain's [`Job`]s: see [`Runner::Executor`].
 ///
-/// With tokio, for instance (the example `tokio_executor` is a whole program):
-/// ```ignore
-/// impl urcu::Executor for Tokio {
-///     fn execute(&self, mut job: urcu::Job) {
-///         self.0.spawn(async move {
-///             while let Some(pause) = job.run() {
-///                 tokio::time::sleep(pause).await;
-///             }
-///         });
+/// ```
+/// use std::sync::{Mutex, mpsc};
+/// use std::thread;
+/// use urcu::{Domain, Executor, Job, Runner};
+///
+/// /// Hands jobs to a thread.
+/// struct Jobs(Mutex<Option<mpsc::Sender<Job>>>);
+///
+/// impl Executor for Jobs {
+///     fn execute(&self, job: Job) {
+///         if let Some(sender) = &*self.0.lock().unwrap() {
+///             let _ = sender.send(job);
+///         }
 ///     }
 /// }
+///
+/// static JOBS: Jobs = Jobs(Mutex::new(None));
+/// static DOMAIN: Domain = Domain::named("jobs").run_by(Runner::Executor(&JOBS));
+///
+/// let (sender, jobs) = mpsc::channel::<Job>();
+/// *JOBS.0.lock().unwrap() = Some(sender);
+/// thread::spawn(move || {
+///     for mut job in jobs {
+///         while let Some(pause) = job.run() {
+///             thread::sleep(pause);
+///         }
+///     }
+/// });
+///
+/// let (sender, receiver) = mpsc::channel();
+/// DOMAIN.call(move || sender.send("a grace period has passed").unwrap());
+/// assert_eq!(receiver.recv().unwrap(), "a grace period has passed");
 /// ```
+///
+/// The example `tokio_executor` in the repository does it with tokio.
 pub trait Executor: Sync {
-    /// Has [`Job::run`] called, again and again, until there is nothing left, and also while a
-    /// callback of another domain blocks, or what that waits for may never come; not in this call,
-    /// which comes from a thread that queues callbacks, perhaps inside a read-side section and with
-    /// locks of the program's held. None of this library's is held. A job that is dropped, also because
-    /// this panics, is done later, with the next one.
+    /// Arranges for [`Job::run`] to be called, again and again, until it returns `None`.
+    ///
+    /// It must not call it itself: this is called by threads that queue callbacks, which may be inside a
+    /// read-side section and hold locks of the program. (No lock of this library is held.) For the same
+    /// reason it should not block.
+    ///
+    /// A job must be able to run while a callback of another domain blocks, because that callback may be
+    /// waiting for it. If a job is dropped, or if this panics, the work is done with the next job.
     fn execute(&self, job: Job);
 }
 
-/// What a domain has to do.
+/// Work of a domain, for an [`Executor`].
 #[derive(Debug)]
 pub struct Job(Option<Arc<Tasks>>);
 
@@ -84,8 +112,14 @@ impl Job {
         Job(Some(tasks))
     }
 
-    /// Does what can be done without waiting, about a thousand callbacks at most. Call it again
-    /// after the time that it answers; `None`: there is nothing left, and will be another job.
+    /// Does the work that can be done without waiting, about a thousand callbacks at most.
+    ///
+    /// Returns the time after which to call it again, or `None` if nothing is left to do. The domain then
+    /// hands out another job when there is more.
+    ///
+    /// # Panics
+    /// Panics if the kernel begins to refuse `membarrier(2)`; see
+    /// [`Domain::synchronize`](crate::Domain::synchronize).
     #[track_caller]
     pub fn run(&mut self) -> Option<Duration> {
         /// Nobody is told when a reader ends its section.

@@ -9,16 +9,16 @@ mod sealed {
     impl Sealed for &super::Domain {}
 }
 
-/// Which domain a cell belongs to: [`Global`] or `&Domain`.
+/// Names the domain that a cell belongs to: [`Global`] or `&Domain`. Sealed.
 #[expect(private_interfaces, reason = "sealed; only this crate calls `state`")]
 pub trait InDomain: sealed::Sealed {
-    /// The domain.
+    /// Returns the domain.
     fn domain(&self) -> &Domain;
     #[doc(hidden)]
     fn state(&self) -> &State;
 }
 
-/// The [`global`] domain, as a type without size.
+/// Stands for the [`global`] domain in the type of a cell. Zero-sized.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Global;
 

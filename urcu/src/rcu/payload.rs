@@ -17,13 +17,13 @@ mod sealed {
     impl<P: super::OwningPtr> Sealed for Option<P> {}
 }
 
-/// `Box<T>` or `Arc<T>`.
+/// A pointer that a cell can own: `Box<T>` or `Arc<T>`. Sealed.
 ///
 /// # Safety
 /// The pointer of `into_raw` is to a valid `Target`, which stays where it is and can be read by
 /// whoever may read a `&Self`, until `from_raw` has made a `Self` of it that is dropped.
 pub unsafe trait OwningPtr: sealed::Sealed + Sized {
-    /// What it points to.
+    /// The type that it points to.
     type Target;
     /// See [`Payload::Value`].
     type Value;
@@ -82,20 +82,20 @@ unsafe impl<T> OwningPtr for Arc<T> {
     }
 }
 
-/// What a cell owns: an [`OwningPtr`], or an `Option` of one.
+/// What a cell can own: an [`OwningPtr`], or an `Option` of one. Sealed.
 ///
 /// # Safety
 /// As for [`OwningPtr`]; a null pointer stands for nothing.
 pub unsafe trait Payload: sealed::Sealed + Sized {
-    /// What the pointer points to.
+    /// The type that the pointer points to.
     type Target;
-    /// What goes into a cell and comes out of it: the value of a `Box`, else the pointer itself.
+    /// What methods put into a cell and get out of it: the value in the `Box`, or the `Arc` itself.
     type Value;
-    /// What a reader sees: `&Target`, or `Option<&Target>`.
+    /// What [`RcuCell::load`](crate::RcuCell::load) returns: `&Target`, or `Option<&Target>`.
     type View<'a>: Copy
     where
         Self: 'a;
-    /// The same with the section that keeps it: [`Ref`], or `Option<Ref>`.
+    /// What [`RcuCell::read`](crate::RcuCell::read) returns: [`Ref`], or `Option<Ref>`.
     type Ref<'a>
     where
         Self: 'a;
@@ -221,7 +221,7 @@ unsafe impl<P: OwningPtr> Payload for Option<P> {
     }
 }
 
-/// A payload that can be had twice: `Arc<T>` or `Option<Arc<T>>`.
+/// A payload with a reference count: `Arc<T>` or `Option<Arc<T>>`. Sealed.
 ///
 /// # Safety
 /// `share` gives an owner of its own, beside that of `raw`.

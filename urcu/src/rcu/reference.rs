@@ -7,12 +7,13 @@ use core::ptr::NonNull;
 
 use crate::domain::ReadGuard;
 
-/// A value of a cell, or a part of one, and the read-side section that keeps it.
+/// A reference to the value of a cell, or to a part of it, with the read-side section that keeps the
+/// value alive.
 ///
-/// It may be moved to another thread if the value may be seen there (`T: Sync`). Grace periods
-/// wait for it, as for any guard.
+/// Grace periods wait for it as for any guard. It may be moved to another thread if `T: Sync`.
 ///
-/// The functions are not methods, so that they hide none of the value's: `Ref::map(seen, ..)`.
+/// `map` and `filter_map` are associated functions, called as `Ref::map(seen, ..)`, so that they do not
+/// hide methods of the value.
 pub struct Ref<'a, T: ?Sized> {
     /// Not a reference: the section may end, and the value be freed, while a function that was
     /// given the `Ref` still runs.
@@ -39,7 +40,7 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         }
     }
 
-    /// A part of the value, with the same section.
+    /// Turns this into a reference to a part of the value, with the same section.
     ///
     /// ```
     /// use urcu::{Rcu, Ref};
@@ -58,10 +59,10 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         unsafe { Ref::new(value, this.guard) }
     }
 
-    /// A part of the value that may not be there.
+    /// Turns this into a reference to a part of the value, if that part is there.
     ///
     /// # Errors
-    /// The unchanged `Ref`, if the part is not there.
+    /// Returns the unchanged `Ref` if `part` returns `None`.
     ///
     /// ```
     /// use urcu::{Rcu, Ref};
