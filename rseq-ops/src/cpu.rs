@@ -10,7 +10,7 @@
 
 use crate::{abi, arch, registration};
 
-/// The CPU that the calling thread runs on, less than [`crate::percpu::possible_cpus`] (on Linux).
+/// Returns the CPU that the calling thread runs on, less than [`crate::percpu::possible_cpus`] (on Linux).
 ///
 /// Without a registration: `sched_getcpu`, else the `getcpu` system call; 0 where there is neither
 /// (another system, Miri).
@@ -27,7 +27,7 @@ pub fn current_cpu() -> u32 {
     }
 }
 
-/// The calling thread's concurrency id (`mm_cid`): a small number that no other *running* thread
+/// Returns the calling thread's concurrency id (`mm_cid`): a small number that no other *running* thread
 /// of this process has, dense from 0, so that few threads on a large machine use few slots.
 ///
 /// `None` before Linux 6.3 and without a registration. No system call tells it, so there is no
@@ -43,7 +43,7 @@ pub fn concurrency_id() -> Option<u32> {
     field(abi::MM_CID, abi::MM_CID_FEATURE_SIZE)
 }
 
-/// The NUMA node of the CPU that the calling thread runs on.
+/// Returns the NUMA node of the CPU that the calling thread runs on.
 ///
 /// Before Linux 6.3 and without a registration: the `getcpu` system call. `None` where there is
 /// no such call.
@@ -59,7 +59,7 @@ pub fn numa_node() -> Option<u32> {
     field(abi::NODE_ID, abi::NODE_ID_FEATURE_SIZE).or_else(fallback::numa_node)
 }
 
-/// The `cpu_id` word of the calling thread as the kernel and the early adopters of rseq mean it:
+/// Returns the `cpu_id` word of the calling thread as the kernel and the early adopters of rseq mean it:
 /// the CPU, or [`abi::CPU_ID_UNINITIALIZED`] (-1: not registered, or no longer), or
 /// [`abi::CPU_ID_REGISTRATION_FAILED`] (-2: refused, or nobody registers in this process).
 ///

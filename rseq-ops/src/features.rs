@@ -3,7 +3,7 @@
 use crate::registration::{Owner, process};
 use crate::{abi, cpu, membarrier};
 
-/// What there is, for this process. For decisions at start-up and for reports.
+/// What this process can use of `rseq(2)` and `membarrier(2)`. For decisions at start-up and for reports.
 ///
 /// ```
 /// let features: rseq_ops::Features = rseq_ops::features();
@@ -57,12 +57,12 @@ pub struct Features {
 pub struct Commands(pub i32);
 
 impl Commands {
-    /// Whether [`membarrier::barrier`] can work (Linux 4.14).
+    /// Returns whether [`membarrier::barrier`] can work (Linux 4.14).
     pub fn barrier(self) -> bool {
         self.has(abi::MEMBARRIER_PRIVATE_EXPEDITED | abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED)
     }
 
-    /// Whether [`membarrier::restart`] can work (Linux 5.10).
+    /// Returns whether [`membarrier::restart`] can work (Linux 5.10).
     pub fn restart(self) -> bool {
         self.has(
             abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ
@@ -70,13 +70,13 @@ impl Commands {
         )
     }
 
-    /// Whether all these commands are there.
+    /// Returns whether the kernel knows all these commands.
     pub fn has(self, commands: i32) -> bool {
         self.0 & commands == commands
     }
 }
 
-/// Finds out. A system call and some loads; async-signal-safe.
+/// Returns what this process can use. Costs a system call and some loads; async-signal-safe.
 ///
 /// ```
 /// let features = rseq_ops::features();

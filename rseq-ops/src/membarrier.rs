@@ -33,7 +33,7 @@ impl core::fmt::Display for Refused {
 }
 
 impl Refused {
-    /// Whether the same call may be granted later: the kernel had no memory for it (`ENOMEM`), or was
+    /// Returns whether the same call may be granted later: the kernel had no memory for it (`ENOMEM`), or was
     /// busy (`EAGAIN`, `EINTR`). Other refusals are those of a filter, or of a kernel that does not
     /// know the call, and stay.
     ///
@@ -115,7 +115,7 @@ fn pause(nanoseconds: u32) {
 #[cfg(not(all(target_os = "linux", not(miri), not(feature = "portable"))))]
 fn pause(_nanoseconds: u32) {}
 
-/// The commands this kernel knows, as a bit set of [`abi`]'s `MEMBARRIER_*`.
+/// Returns the commands that this kernel knows, as a bit set of [`abi`]'s `MEMBARRIER_*`.
 ///
 /// # Errors
 /// [`Refused`] where the call does not exist or a filter denies it.
@@ -157,7 +157,7 @@ pub fn register() -> Result<(), Refused> {
     .try_for_each(|command| patiently(command).map(drop))
 }
 
-/// A full memory barrier on every CPU that runs a thread of this process, the caller's included.
+/// Issues a full memory barrier on every CPU that runs a thread of this process, the caller's included.
 /// Cost: one system call and an interrupt per such CPU: some microseconds.
 ///
 /// # Errors
@@ -193,7 +193,7 @@ pub fn barrier() -> Result<(), Refused> {
     )
 }
 
-/// [`barrier`], and every restartable sequence of this process that is in flight restarts.
+/// Issues a [`barrier`], and restarts every restartable sequence of this process that is in flight.
 ///
 /// # Errors
 /// [`Refused`] where the call is not to be had, or while the kernel lacks memory for it

@@ -225,7 +225,7 @@ static FEATURE_SIZE: AtomicU32 = AtomicU32::new(0);
 static AREA: AtomicIsize = AtomicIsize::new(AREA_UNKNOWN);
 const AREA_UNKNOWN: isize = isize::MIN;
 
-/// What holds for this process; found out at the first call. Async-signal-safe.
+/// Returns what holds for this process, which is found out at the first call. Async-signal-safe.
 ///
 /// ```
 /// println!("{:?}", rseq_ops::process());

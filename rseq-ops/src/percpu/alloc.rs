@@ -111,7 +111,7 @@ pub(super) struct Object {
 }
 
 impl Allocator {
-    /// An allocator without memory yet, and without a limit.
+    /// Creates an allocator without memory yet, and without a limit.
     pub const fn new(fork: Fork) -> Self {
         Allocator {
             chunks: AtomicPtr::new(ptr::null_mut()),
@@ -120,7 +120,7 @@ impl Allocator {
         }
     }
 
-    /// An allocator that takes at most `bytes` for each CPU (rounded down to whole chunks of
+    /// Creates an allocator that takes at most `bytes` for each CPU (rounded down to whole chunks of
     /// 64 KiB).
     ///
     /// ```
@@ -141,7 +141,7 @@ impl Allocator {
         allocator
     }
 
-    /// The one that this crate's own structures use. Without a limit; a forked child keeps a copy.
+    /// Returns the allocator that this crate's own structures use. Without a limit; a forked child keeps a copy.
     ///
     /// ```
     /// use rseq_ops::percpu::{Allocator, Fork};
@@ -153,12 +153,12 @@ impl Allocator {
         &GLOBAL
     }
 
-    /// What a forked child finds.
+    /// Returns what a forked child finds in its memory.
     pub fn fork(&self) -> Fork {
         self.fork
     }
 
-    /// How much address space is reserved for each CPU. Bytes. What was never written to takes no
+    /// Returns how many bytes of address space are reserved for each CPU. What was never written to takes no
     /// memory.
     pub fn reserved(&self) -> usize {
         self.chunks().next().map_or(0, |(_, chunk)| chunk.number) << SHIFT

@@ -125,23 +125,23 @@ impl Area {
         })
     }
 
-    /// Start of the header, page-aligned (where pages exist; else aligned to 4096 bytes).
+    /// Returns the start of the header, page-aligned (where pages exist; else aligned to 4096 bytes).
     pub fn header(&self) -> NonNull<u8> {
         self.base
     }
 
-    /// Start of the memory of index 0, aligned to the stride (up to a page).
+    /// Returns the start of the memory of index 0, aligned to the stride (up to a page).
     pub fn base(&self) -> NonNull<u8> {
         // SAFETY: the header is part of the mapping.
         unsafe { self.base.add(self.header) }
     }
 
-    /// Bytes from one index to the next.
+    /// Returns the bytes from one index to the next.
     pub fn stride(&self) -> usize {
         self.stride
     }
 
-    /// How many indexes there are: the possible CPUs.
+    /// Returns how many indexes there are: the possible CPUs.
     pub fn cpus(&self) -> usize {
         self.cpus
     }
@@ -186,7 +186,7 @@ impl Area {
         core::mem::ManuallyDrop::new(self).base
     }
 
-    /// The area again, from what [`Area::into_header`] gave.
+    /// Takes over an area again, from what [`Area::into_header`] returned.
     ///
     /// # Safety
     /// `header` comes from an area of the same `header_size` and `stride`, and is used once.

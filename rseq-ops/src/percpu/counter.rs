@@ -58,7 +58,7 @@ pub struct Counter<'a> {
 }
 
 impl Counter<'static> {
-    /// A counter at 0, in the memory of [`Allocator::global`]. Async-signal-safe.
+    /// Creates a counter at 0, in the memory of [`Allocator::global`]. Async-signal-safe.
     ///
     /// # Errors
     /// [`Error`], which says what was too much.
@@ -68,7 +68,7 @@ impl Counter<'static> {
 }
 
 impl<'a> Counter<'a> {
-    /// A counter at 0 in an allocator's memory. In that of [`super::Fork::Wipe`] a forked child
+    /// Creates a counter at 0 in an allocator's memory. In that of [`super::Fork::Wipe`] a forked child
     /// counts from 0 again.
     ///
     /// # Errors
@@ -121,7 +121,7 @@ impl<'a> Counter<'a> {
         }
     }
 
-    /// The sum over all CPUs. Takes a cache line from each that has written to it since: three loads
+    /// Returns the sum over all CPUs. Takes a cache line from each that has written to it since: three loads
     /// for each possible CPU. Async-signal-safe.
     pub fn sum(&self) -> i64 {
         // Acquire: pairs with the additions: what a thread did before one that is in the sum is

@@ -113,7 +113,7 @@ impl<'a, T> PerCpu<'a, T> {
     /// The distance from one CPU's `T` to the next CPU's, as a power of two: for [`crate::ops`].
     pub const SHIFT: u32 = SHIFT;
 
-    /// `T`s that are zero, in memory that is not touched yet: each page becomes real when a CPU
+    /// Creates `T`s that are zero, in memory that is not touched yet: each page becomes real when a CPU
     /// first writes to it, on that CPU's memory node. Async-signal-safe.
     ///
     /// # Errors
@@ -128,7 +128,7 @@ impl<'a, T> PerCpu<'a, T> {
         })
     }
 
-    /// What `init` answers for each index. All of the memory is touched, by the calling thread.
+    /// Creates the `T` of each index with `init`. All of the memory is touched, by the calling thread.
     ///
     /// # Errors
     /// [`Error`], which says what was too much; [`Error::Wiped`] for an allocator of
@@ -160,19 +160,19 @@ impl<'a, T> PerCpu<'a, T> {
         })
     }
 
-    /// The `T` of an index below [`possible_cpus`].
+    /// Returns the `T` of an index below [`possible_cpus`].
     pub fn get(&self, index: usize) -> Option<&T> {
         // SAFETY: initialised or zeroed at creation, and shared as long as `self` is borrowed.
         (index < possible_cpus()).then(|| unsafe { &*pointer::<T>(&self.object, index) })
     }
 
-    /// All of them, by index.
+    /// Returns an iterator over all of them, by index.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         // SAFETY: as in `get`.
         (0..possible_cpus()).map(|index| unsafe { &*pointer::<T>(&self.object, index) })
     }
 
-    /// The `T` of the calling CPU (or of some stripe, on a thread without rseq). By the time this
+    /// Returns the `T` of the calling CPU (or of some stripe, on a thread without rseq). By the time this
     /// returns the thread may be elsewhere: a hint that avoids contention, not exclusion.
     #[inline]
     pub fn current(&self) -> &T {
@@ -181,7 +181,7 @@ impl<'a, T> PerCpu<'a, T> {
         unsafe { &*pointer::<T>(&self.object, index) }
     }
 
-    /// Address of the `T` of index 0.
+    /// Returns the address of the `T` of index 0.
     #[inline]
     pub fn base(&self) -> *mut T {
         pointer(&self.object, 0)
@@ -202,7 +202,7 @@ impl<'a, T> PerCpu<'a, T> {
         ManuallyDrop::new(self).base()
     }
 
-    /// What [`PerCpu::into_base`] left behind.
+    /// Takes over what [`PerCpu::into_base`] left behind.
     ///
     /// # Safety
     /// `base` comes from an object of the same type and allocator, and is used once.

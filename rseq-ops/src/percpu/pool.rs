@@ -84,7 +84,7 @@ impl<T> fmt::Debug for Pool<T> {
 }
 
 impl<T> Pool<T> {
-    /// A pool that keeps up to 63 objects on each CPU, though not more than 256 KiB of them.
+    /// Creates a pool that keeps up to 63 objects on each CPU, though not more than 256 KiB of them.
     ///
     /// # Errors
     /// [`Error`], which says what was too much.
@@ -93,7 +93,7 @@ impl<T> Pool<T> {
         Pool::with_most(fits)
     }
 
-    /// A pool that keeps up to `most` objects on each CPU, but from 1 to 63.
+    /// Creates a pool that keeps up to `most` objects on each CPU, clamped to between 1 and 63.
     ///
     /// # Errors
     /// [`Error`], which says what was too much.
@@ -116,12 +116,12 @@ impl<T> Pool<T> {
         })
     }
 
-    /// How many objects a CPU keeps at most.
+    /// Returns how many objects a CPU keeps at most.
     pub fn most(&self) -> usize {
         self.most + 1
     }
 
-    /// A `T` in memory of the pool. As `Box::new` does, calls `handle_alloc_error` where there is
+    /// Puts `value` into memory of the pool. As `Box::new` does, calls `handle_alloc_error` where there is
     /// no memory.
     #[inline]
     pub fn alloc(&self, value: T) -> PoolBox<'_, T> {
@@ -366,7 +366,7 @@ unsafe impl<T: Send> Send for PoolBox<'_, T> {}
 unsafe impl<T: Sync> Sync for PoolBox<'_, T> {}
 
 impl<T> PoolBox<'_, T> {
-    /// The `T`, moved out of its memory, which goes back.
+    /// Moves the `T` out of its memory, which goes back to the pool.
     pub fn into_inner(self) -> T {
         let this = ManuallyDrop::new(self);
         // SAFETY: initialised; moved out of here, never used there again, and given back once.

@@ -230,7 +230,7 @@ enum Plan {
 }
 
 impl Ring {
-    /// Rings of at least `size` bytes each (rounded up to a power of two), whose pages become real
+    /// Creates rings of at least `size` bytes each (rounded up to a power of two), whose pages become real
     /// as they are written to. Time stamps are nanoseconds of `CLOCK_MONOTONIC`.
     ///
     /// # Errors
@@ -239,7 +239,7 @@ impl Ring {
         Ring::with_clock(mode, size, monotonic)
     }
 
-    /// [`Ring::new`] with a clock of the caller's: it should never go back, and be
+    /// Creates rings as [`Ring::new`] does, with a clock of the caller's: it should never go back, and be
     /// async-signal-safe if records are written in signal handlers.
     ///
     /// # Errors
@@ -279,7 +279,7 @@ impl Ring {
         })
     }
 
-    /// The most bytes that a record can have: an eighth of the ring's size, less 32.
+    /// Returns the largest number of bytes that a record can have: an eighth of the ring's size, less 32.
     #[inline]
     pub fn longest(&self) -> usize {
         self.part - 2 * HEAD
@@ -492,7 +492,7 @@ impl Ring {
         (offset == self.part).then_some((records, busy))
     }
 
-    /// The one consumer, if nobody else is it. Does not wait; async-signal-safe, and so is
+    /// Returns the one consumer, if nobody else has it. Does not wait; async-signal-safe, and so is
     /// [`Consumer::poll`] if its closure is.
     pub fn consumer(&self) -> Option<Consumer<'_>> {
         let locked = self.consumer.try_lock()?;
@@ -502,7 +502,7 @@ impl Ring {
         })
     }
 
-    /// What has become of records so far. Some loads for each ring; async-signal-safe.
+    /// Returns what has become of records so far. Some loads for each ring; async-signal-safe.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for ring in 0..self.rings() {

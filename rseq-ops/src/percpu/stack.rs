@@ -31,7 +31,7 @@ pub struct Node<T> {
 
 impl<T> Node<T> {
     machine::const_fn! {
-        /// A node that is in no list.
+        /// Creates a node that is in no list.
         pub fn new(value: T) -> Self {
             Node {
                 next: AtomicPtr::new(ptr::null_mut()),
@@ -110,7 +110,7 @@ impl<T> fmt::Debug for Stack<'_, T> {
 }
 
 impl<'a, T> Stack<'a, T> {
-    /// A stack without nodes, in the memory of [`Allocator::global`]. Async-signal-safe.
+    /// Creates a stack without nodes, in the memory of [`Allocator::global`]. Async-signal-safe.
     ///
     /// # Errors
     /// [`Error`], which says what was too much.

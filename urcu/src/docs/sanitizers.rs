@@ -1,16 +1,19 @@
 //! Testing a program that uses this library: sanitizers, interpreters, debuggers, models.
 //!
 //! Readers are counted in restartable sequences, which are assembly, and writers call
-//! `membarrier(2)`. Some tools see neither. With those the library counts its readers by atomics, as on
-//! a processor without sequences: what is tested is then your program, with the same promises kept
-//! by slower means. [`reader_mode`](crate::reader_mode()) says which it is, and why:
+//! `membarrier(2)`. Some tools understand neither. Under those the library counts its readers with
+//! atomics, as on a processor without sequences: your program is tested with the same promises, kept
+//! by slower means. [`reader_mode`](crate::reader_mode()) says which it is, and why.
+//!
+//! "Found at build time" means that the library notices the tool by itself when it is compiled for it, and
+//! "at run time", when the program runs:
 //!
 //! | tool | what to set | readers | what it finds |
 //! |---|---|---|---|
 //! | AddressSanitizer | nothing | sequences | uses after a grace period, of values that readers should have let go of |
 //! | LeakSanitizer | [`barrier`](crate::barrier) at the end | sequences | what was retired and forgotten |
 //! | ThreadSanitizer | a standard library that is built with it | atomics, found at build time | races in what the values contain |
-//! | MemorySanitizer | the same | atomics, found at build time | reads of what nobody initialised |
+//! | MemorySanitizer | a standard library that is built with it | atomics, found at build time | reads of uninitialised memory |
 //! | Miri | `-Zmiri-disable-isolation` where time matters | atomics, found at build time | undefined behaviour in your own `unsafe` |
 //! | valgrind | nothing | atomics, found at run time | as AddressSanitizer, and leaks |
 //! | rr, gdb | nothing | sequences, each attempt of which single-stepping aborts | |
@@ -25,17 +28,22 @@
 //! RUSTFLAGS=-Zsanitizer=address cargo +nightly test --target x86_64-unknown-linux-gnu
 //! ```
 //! (A stable toolchain takes the option with `RUSTC_BOOTSTRAP=1`. `--target` keeps it away from build
-//! scripts.) It does not look at the loads and stores of sequences, so it does not see a
-//! [`snapshot`](crate::RcuCell::snapshot) that copies from freed memory: what does not follow this
-//! library's rules to get there cannot do so in safe code. All else that reads a value after its
-//! guard is reported, with the place that freed it: mostly a callback in the background, so the
-//! place that *retired* it is not on that stack. [`Runner::Caller`](crate::Runner::Caller), and
-//! [`run_callbacks`](crate::Domain::run_callbacks) where it suits the test, bring both together.
+//! scripts.)
 //!
-//! LeakSanitizer comes with it, and does not look for pointers in mappings, in which per-CPU memory
-//! is: callbacks that have not run when the process ends are leaks to it. Call
-//! [`barrier`](crate::barrier) on each domain before the end, and leave no `static` cell to be its
-//! value's only owner, or set `ASAN_OPTIONS=detect_leaks=0`.
+//! A read of a value after its guard is reported, together with the stack that freed the value. That is
+//! mostly the stack of a background thread, which does not show where the value was *retired*. To see
+//! both at once, give the domain [`Runner::Caller`](crate::Runner::Caller) and call
+//! [`run_callbacks`](crate::Domain::run_callbacks) in the test.
+//!
+//! The tool does not see loads and stores inside sequences. So it would not notice a
+//! [`snapshot`](crate::RcuCell::snapshot) that copies from freed memory, which only `unsafe` code could
+//! bring about.
+//!
+//! LeakSanitizer comes with it. It does not look for pointers in mappings, where per-CPU memory lies, so
+//! it reports callbacks that have not run when the process ends. Before the end call
+//! [`barrier`](crate::barrier) on each domain, and empty `static` cells that own values. A forked child
+//! that ends with `exit` is looked at too, and whatever its parent's other threads and queued callbacks
+//! own is a leak there: end it with `_exit`, or set `ASAN_OPTIONS=detect_leaks=0`.
 //!
 //! # ThreadSanitizer
 //! ```sh
@@ -43,18 +51,18 @@
 //! ```
 //! It has to see every lock and atomic, those of the standard library too: hence `-Zbuild-std`
 //! (component `rust-src`). Without it, false reports come from channels, `Arc` and `Mutex`. The build
-//! finds out by itself that it is one for this tool. Where C or C++ is built with
-//! `-fsanitize=thread` and Rust is not, nothing tells: set the feature `portable`. Do not fork from
-//! several threads under it.
+//! finds out by itself that it is one for this tool. If only C or C++ code is built with
+//! `-fsanitize=thread`, and Rust code is not, the library cannot know: set the feature `portable`. Do not
+//! fork from several threads under it.
 //!
 //! # MemorySanitizer
 //! ```sh
 //! RUSTFLAGS=-Zsanitizer=memory cargo +nightly test -Zbuild-std --target x86_64-unknown-linux-gnu
 //! ```
-//! As above. C libraries that are not built with it are said to return uninitialised memory.
+//! As above. C libraries must be built with it too, or what they return is reported as uninitialised.
 //!
-//! With either set `RUST_BACKTRACE=0` where tests panic on purpose: to read the symbols of an
-//! instrumented standard library takes it minutes, and a test with a deadline takes that for a hang.
+//! Under both tools set `RUST_BACKTRACE=0` where tests panic on purpose: reading the symbols of an
+//! instrumented standard library takes minutes, which a test with a deadline takes for a hang.
 //!
 //! # Miri
 //! ```sh
@@ -69,24 +77,22 @@
 //! ```sh
 //! valgrind --fair-sched=yes target/debug/my-program
 //! ```
-//! It has no `rseq`, so libc registers nobody and readers use atomics. memcheck follows all of it and
-//! says nothing that is not so, but for two things that the standard library and glibc keep when the
-//! background thread still runs at the end; this repository's `urcu/tests/leaks.supp` names them.
-//! helgrind and drd know no fences and report what is not so. It runs one thread at a time: a reader
-//! that waits for another by spinning needs `--fair-sched=yes`. 32-bit programs need the debug
-//! symbols of their C library.
+//! valgrind has no `rseq`, so libc registers no thread and readers use atomics. memcheck reports nothing
+//! false, except two allocations that the standard library and glibc keep if the background thread still
+//! runs at the end; this repository's `urcu/tests/leaks.supp` suppresses them. helgrind and drd do not
+//! understand fences, and report false races. valgrind runs one thread at a time: a thread that spins
+//! until another has done something needs `--fair-sched=yes`. 32-bit programs need the debug symbols of
+//! their C library.
 //!
 //! # rr, gdb
 //! A debugger that steps into a sequence aborts it each time. The library tries some times and then
-//! uses atomics, so that stepping over a read ends. A breakpoint inside a sequence is no use. rr runs
-//! one thread at a time and lets `rseq` through if it is new enough; where it is not, start the program
-//! with `GLIBC_TUNABLES=glibc.pthread.rseq=0`.
+//! uses atomics, so that stepping over a read ends. Do not set breakpoints inside a sequence. rr runs one
+//! thread at a time. Versions that do not support `rseq` need `GLIBC_TUNABLES=glibc.pthread.rseq=0`.
 //!
 //! # loom
-//! The library's own orderings are modelled (`loom-tests`), on an emulated kernel, with some
-//! hundred lines of its own machinery: too much to hand on. For an algorithm of *yours*
-//! put this in the place of a cell, which is what a cell promises and no more: readers see a version that
-//! was current at some time since they began, and writers wait for those who may see the old one.
+//! The library models its own orderings on an emulated kernel (`loom-tests`), which is not meant for use
+//! elsewhere. To model an algorithm of *yours*, use this type instead of a cell. Readers see a version that
+//! was current at some time since they began, and writers wait for readers that may see the old one:
 //! ```
 //! # mod loom { pub mod sync { pub use std::sync::{Arc, RwLock}; } }
 //! use loom::sync::{Arc, RwLock}; // Under `cfg(loom)`; else `urcu::Rcu`.

@@ -50,7 +50,7 @@ impl<'r> Reservation<'r> {
         }
     }
 
-    /// Bytes that are reserved.
+    /// Returns how many bytes are reserved.
     pub fn length(&self) -> usize {
         self.header >> PAYLOAD
     }
