@@ -125,20 +125,22 @@ fn what_the_environment_says() -> Option<Result<usize, String>> {
     Some(text.trim().parse().map_err(|_| text))
 }
 
-/// Says, once, that the environment asks for a stack size that cannot be understood. To be called by a
-/// new thread of our own: its creator may hold locks.
-fn tell_bad_stack_size() {
+/// What `URCU_MIN_STACK` says, if it cannot be understood; once.
+fn bad_stack_size() -> Option<String> {
     // Not wiped: a child says nothing again.
     static TOLD: AtomicBool = AtomicBool::new(false);
     if TOLD.swap(true, Ordering::Relaxed) {
-        return;
+        return None;
     }
-    if let Some(Err(text)) = what_the_environment_says() {
-        crate::stall::say(format_args!(
-            "URCU_MIN_STACK is not a number of bytes, in decimal digits: {text:?}; threads of this \
-             library have the standard library's stack size"
-        ));
-    }
+    what_the_environment_says()?.err()
+}
+
+/// To be called by a new thread of our own, because its creator may hold locks.
+fn tell_bad_stack_size(text: &str) {
+    crate::stall::say(format_args!(
+        "URCU_MIN_STACK is not a number of bytes, in decimal digits: {text:?}; threads of this library \
+         have the standard library's stack size"
+    ));
 }
 
 /// When a thread may be tried again to be started: see [`now`].
@@ -192,8 +194,10 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
             machine::futex_wait(&theirs, 0, None);
         }
         scheduling::take_nice_value();
-        if chosen.is_none() {
-            run_first(&tell_bad_stack_size);
+        if chosen.is_none()
+            && let Some(text) = bad_stack_size()
+        {
+            run_first(&|| tell_bad_stack_size(&text));
         }
         if let Some(on_start) = threads
             .as_ref()
