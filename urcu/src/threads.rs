@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread::{self, Thread};
 
 use crate::fork;
-use crate::hook::Hook;
+use crate::hook::{self, Hook};
 use crate::machine;
 
 /// How the library's own threads are started: their stack, and what each runs first.
@@ -155,9 +155,11 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
         }
         scheduling::take_nice_value();
         if let Some(threads) = threads {
-            run_first(&threads);
+            run_first(threads);
         }
         program();
+        // What comes is a user's: destructors of thread-local data.
+        signals::enter_user();
     };
     // The new thread inherits the mask.
     let handle = signals::blocked(|| builder.spawn(body)).ok()?;
@@ -167,14 +169,15 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
     Some(handle.thread().clone())
 }
 
-fn run_first(threads: &Threads) {
-    let Some(on_start) = &threads.on_start else {
-        return;
-    };
-    let run = core::panic::AssertUnwindSafe(|| as_user(on_start));
-    if let Err(payload) = std::panic::catch_unwind(run) {
-        crate::callbacks::discard(payload);
-    }
+/// A panic here would leave whoever counts on the thread without it.
+fn run_first(threads: Arc<Threads>) {
+    as_user(|| {
+        hook::use_up(threads, |threads| {
+            if let Some(on_start) = &threads.on_start {
+                on_start();
+            }
+        });
+    });
 }
 
 /// Runs a user's code. On a thread of our own that is outside of any, with the signal mask that a thread
