@@ -46,7 +46,7 @@ use std::sync::Arc;
 
 use crate::domain::{Domain, State};
 use crate::fork;
-use crate::hook::Hook;
+use crate::hook::{self, Hook};
 use crate::machine::Watch;
 use crate::machine::{self, Appended, Instant, SOME, catch_unwind};
 use crate::stats::Stats;
@@ -156,11 +156,12 @@ impl Frame {
 #[cold]
 fn report_panic(queue: &Queue, payload: Box<dyn Any + Send>) {
     queue.panicked.fetch_add(1, Relaxed);
-    if let Some(hook) = PANIC_HOOK.get()
-        && let Err(second) = catch_unwind(AssertUnwindSafe(|| hook(&*payload)))
-    {
-        discard(second);
-    }
+    // Nothing of it may unwind: the frame of whoever runs the callbacks is on the list.
+    hook::use_up(PANIC_HOOK.get(), |hook| {
+        if let Some(hook) = hook {
+            hook(&*payload);
+        }
+    });
     discard(payload);
 }
 

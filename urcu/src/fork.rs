@@ -63,12 +63,14 @@ pub(crate) struct Process {
     /// 1 while one of the worker's threads drives grace periods. The others are inside a user's code,
     /// but for one that stands by.
     pub(crate) driving: AtomicU32,
+    /// Changes whenever one of them gives that up.
+    pub(crate) given_up: AtomicU32,
     /// 1 while one runs callbacks.
     pub(crate) calling: AtomicU32,
     /// 1 while one stands by, or is being started for that.
     pub(crate) standing: AtomicU32,
-    /// Changes when whoever drove went into a user's code while there was more to drive; the word
-    /// that whoever stands by sleeps on.
+    /// Changes when there is something to drive while nobody does; the word that whoever stands by
+    /// sleeps on.
     pub(crate) relief: AtomicU32,
     /// 1 while that sleep has a time limit: it need not be woken.
     pub(crate) watching: AtomicU32,
@@ -92,6 +94,7 @@ impl Process {
                 worker_sleeps: AtomicU32::new(0),
                 worker_started: AtomicU32::new(0),
                 driving: AtomicU32::new(0),
+                given_up: AtomicU32::new(0),
                 calling: AtomicU32::new(0),
                 standing: AtomicU32::new(0),
                 relief: AtomicU32::new(0),

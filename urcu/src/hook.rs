@@ -1,11 +1,12 @@
 //! What a program sets to be told of something: of stalls, of callbacks that panic.
 
+use core::panic::AssertUnwindSafe;
 use core::ptr;
 use core::sync::atomic::AtomicPtr;
 use std::sync::Arc;
 
 use crate::fork;
-use crate::machine::{Ordering, process};
+use crate::machine::{Ordering, catch_unwind, process};
 
 /// A hook, or none. A child has its parent's.
 pub(crate) struct Hook<F: ?Sized>(
@@ -33,6 +34,17 @@ impl<F: ?Sized> Hook<F> {
             // SAFETY: from `Box::into_raw`, and nobody else finds it any more.
             drop(unsafe { Box::from_raw(old) });
         }
+    }
+}
+
+/// Runs `f` with what is a user's, and drops that, which may be the end of a hook that was replaced
+/// meanwhile. No panic comes out of either.
+pub(crate) fn use_up<T>(user: T, f: impl FnOnce(&T)) {
+    // One after the other: a second panic while the first unwinds would end the process.
+    let used = catch_unwind(AssertUnwindSafe(|| f(&user)));
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(user)));
+    for payload in [used, dropped].into_iter().filter_map(Result::err) {
+        crate::callbacks::discard(payload);
     }
 }
 

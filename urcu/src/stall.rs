@@ -45,7 +45,7 @@ use std::time::Instant;
 use crate::callbacks::Budget;
 use crate::domain::State;
 use crate::fork;
-use crate::hook::Hook;
+use crate::hook::{self, Hook};
 use crate::machine::{self, Mutex};
 use crate::tasks::Tasks;
 use crate::trace;
@@ -294,7 +294,11 @@ struct Waiting {
 
 /// For a domain, the grace period that waits.
 #[derive(Debug, Default)]
-pub(crate) struct Clock(Mutex<Option<Waiting>>);
+pub(crate) struct Clock {
+    waiting: Mutex<Option<Waiting>>,
+    /// What whoever drives has to tell when it drives no more.
+    untold: Mutex<Option<Arc<Report>>>,
+}
 
 /// A thread that waits itself.
 struct Waiter {
@@ -475,16 +479,21 @@ impl<'a> Watch<'a> {
     }
 
     /// The same on a thread made for it: on that of the caller others' work would wait for the hook,
-    /// and perhaps the hook for that work. If there can be no thread, it is told here.
-    pub(crate) fn tell_elsewhere(&self) {
-        let Some(report) = self.news.take().map(Arc::new) else {
-            return;
+    /// and perhaps the hook for that work. False if there can be no thread: then the caller is to leave
+    /// whatever it holds, and [`Clock::tell`].
+    pub(crate) fn tell_elsewhere(&self) -> bool {
+        let Some(report) = self.news.take().map(Arc::<Report>::from) else {
+            return true;
         };
         let theirs = Arc::clone(&report);
         let thread = machine::start_thread("urcu-stall".into(), move || report_to_hook(&theirs));
-        if thread.is_none() {
-            report_to_hook(&report);
+        if thread.is_none()
+            && let Some(tasks) = self.tasks()
+        {
+            *tasks.clock.untold.lock() = Some(report);
+            return false;
         }
+        true
     }
 }
 
@@ -540,9 +549,17 @@ pub(crate) fn report_held_up(state: &State, tasks: &Tasks, budget: Budget, held:
 }
 
 impl Clock {
+    /// Tells what could not be told elsewhere. To be called as [`Watch::tell`].
+    pub(crate) fn tell(&self) {
+        let untold = self.untold.lock().take();
+        if let Some(report) = untold {
+            report_to_hook(&report);
+        }
+    }
+
     /// How long the domain's grace period is known to wait.
     fn age(&self, tasks: &Tasks) -> Duration {
-        let waiting = self.0.lock();
+        let waiting = self.waiting.lock();
         let round = tasks.progress.rounds.done() + 1;
         match &*waiting {
             Some(waiting) if waiting.round == round => waiting.since.elapsed(),
@@ -552,7 +569,7 @@ impl Clock {
 
     /// The domain's grace period that is not over, as of now if it was not known to wait yet.
     fn with<R>(&self, tasks: &Tasks, f: impl FnOnce(&mut Waiting) -> R) -> R {
-        let mut waiting = self.0.lock();
+        let mut waiting = self.waiting.lock();
         let round = tasks.progress.rounds.done() + 1;
         let waiting = match &mut *waiting {
             Some(waiting) if waiting.round == round => waiting,
@@ -582,17 +599,13 @@ pub(crate) fn is_in_hook() -> bool {
 }
 
 fn report_to_hook(report: &Report) {
-    let hook = HOOK.get();
-    let tell = || match &hook {
-        Some(hook) => hook(report),
-        None => default_hook(report),
-    };
-    let call = || machine::as_user(tell);
     let outer = REPORTING.replace(fork::incarnation());
     // A hook that panics must not end a grace period early, nor the worker.
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+    machine::as_user(|| {
+        hook::use_up(HOOK.get(), |hook| match hook {
+            Some(hook) => hook(report),
+            None => default_hook(report),
+        });
+    });
     REPORTING.set(outer);
-    if let Err(payload) = result {
-        crate::callbacks::discard(payload);
-    }
 }

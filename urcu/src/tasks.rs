@@ -213,6 +213,13 @@ impl Tasks {
         }
     }
 
+    /// Reports what whoever drives could not have reported elsewhere.
+    pub(crate) fn report(&self) {
+        if self.is_ours() {
+            self.clock.tell();
+        }
+    }
+
     /// Wakes all who await a grace period: from now on they drive it.
     pub(crate) fn wake_all(&self) {
         if self.is_ours() {
@@ -368,10 +375,10 @@ impl Tasks {
                 false => Step::Over,
             };
         };
-        if self.is_the_workers() {
-            watch.tell_elsewhere();
-        } else {
+        if !self.is_the_workers() {
             watch.tell();
+        } else if !watch.tell_elsewhere() {
+            return Step::Ready;
         }
         if !self.is_ours() {
             return Step::Over; // The hook forked.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread::{self, Thread};
 
 use crate::fork;
-use crate::hook::Hook;
+use crate::hook::{self, Hook};
 use crate::machine;
 
 /// Settings of the threads that this library starts: the size of their stacks, and what each runs
@@ -197,15 +197,20 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
         if chosen.is_none()
             && let Some(text) = bad_stack_size()
         {
-            run_first(&|| tell_bad_stack_size(&text));
+            run_first(|| tell_bad_stack_size(&text));
         }
-        if let Some(on_start) = threads
-            .as_ref()
-            .and_then(|threads| threads.on_start.as_ref())
-        {
-            run_first(on_start);
+        if let Some(threads) = threads {
+            run_first(|| {
+                hook::use_up(threads, |threads| {
+                    if let Some(on_start) = &threads.on_start {
+                        on_start();
+                    }
+                });
+            });
         }
         program();
+        // What comes is a user's: destructors of thread-local data.
+        signals::enter_user();
     };
     // The new thread inherits the mask.
     let handle = signals::blocked(|| builder.spawn(body)).ok()?;
@@ -215,10 +220,11 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
     Some(handle.thread().clone())
 }
 
-fn run_first(f: &dyn Fn()) {
+/// A panic here would leave whoever counts on the thread without it.
+fn run_first(f: impl FnOnce()) {
     let run = core::panic::AssertUnwindSafe(|| as_user(f));
     if let Err(payload) = std::panic::catch_unwind(run) {
-        crate::callbacks::discard(payload);
+        as_user(|| crate::callbacks::discard(payload));
     }
 }
 

@@ -160,6 +160,7 @@ impl Role {
 
     /// Gives it up.
     fn give_up(self) {
+        process().given_up.fetch_add(1, Ordering::Relaxed);
         process().driving.store(0, Ordering::Release);
         // Pairs with the fences in `poke`, for `hand`, and in `Tasks::schedule`: either we see what is
         // to be driven, or whoever wants it sees that nobody drives.
@@ -213,23 +214,27 @@ fn stand_by() -> Role {
     let mut known = None;
     loop {
         let seen = process().relief.load(Ordering::Relaxed);
-        let mut most = Some(MOMENT);
-        if known == Some(seen) {
+        // Not `relief`: that also changes with all who ask meanwhile, who would put us off for ever.
+        let given_up = process().given_up.load(Ordering::Relaxed);
+        let idle = known.replace(given_up) == Some(given_up);
+        if idle {
             // Nobody has given up the role since: it is free, or will be given up.
             if let Some(role) = Role::take() {
                 process().watching.store(0, Ordering::Relaxed);
                 process().standing.store(0, Ordering::Relaxed);
                 return role;
             }
-            most = None;
         }
-        known = Some(seen);
         process()
             .watching
-            .store(u32::from(most.is_some()), Ordering::Relaxed);
+            .store(u32::from(!idle), Ordering::Relaxed);
         // Either `call_relief` sees that we sleep without a limit, or we see its change.
         fence(Ordering::SeqCst);
-        futex_wait(&process().relief, seen, most);
+        if idle {
+            futex_wait(&process().relief, seen, None);
+        } else {
+            futex_wait(&process().given_up, given_up, Some(MOMENT));
+        }
     }
 }
 
@@ -274,6 +279,7 @@ fn work(mut role: Option<Role>) {
             // Callbacks may take long, and wait for what is woken here.
             ready.iter().for_each(|tasks| tasks.wake_ripe());
             ready.iter().for_each(|tasks| tasks.run_shared());
+            ready.iter().for_each(|tasks| tasks.report());
             drop(ready);
         });
         if fork::incarnation() != incarnation {

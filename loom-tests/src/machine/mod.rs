@@ -302,8 +302,10 @@ pub(crate) fn without_more_threads() {
 pub(crate) fn exit() {
     kernel().exited.set(true);
     crate::worker::poke();
-    process().relief.fetch_add(1, Ordering::Relaxed);
-    futex_wake(&process().relief, 1);
+    for word in [&process().relief, &process().given_up] {
+        word.fetch_add(1, Ordering::Relaxed);
+        futex_wake(word, 1);
+    }
 }
 
 pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {

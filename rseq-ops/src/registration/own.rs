@@ -30,6 +30,8 @@ const NEW: u32 = 0;
 const REGISTERED: u32 = 1;
 /// Never again: refused, or ended before the thread is.
 const OVER: u32 = u32::MAX;
+/// The same, and the kernel still has the area: no other thread may ever have it.
+const KEPT: u32 = u32::MAX - 1;
 /// How often libc calls a key's destructor for a thread, as long as there is a value:
 /// `PTHREAD_DESTRUCTOR_ITERATIONS` of glibc and musl.
 const PASSES: u32 = 4;
@@ -103,7 +105,7 @@ impl Slot {
     fn registered(&self) -> Option<isize> {
         // `NEW` here: in a handler that interrupted the registration before the kernel was asked.
         match self.state.load(Ordering::Relaxed) {
-            NEW | OVER => None,
+            NEW | OVER | KEPT => None,
             _ => Some(self.offset()),
         }
     }
@@ -343,12 +345,17 @@ fn end(slot: &Slot) {
     let length = state
         .checked_sub(REGISTERED)
         .and_then(|n| lengths().get(n as usize).copied());
-    if let Some(length) = length
-        && slot.rseq(length, abi::FLAG_UNREGISTER).is_ok()
-    {
+    let Some(length) = length else {
+        return;
+    };
+    if slot.rseq(length, abi::FLAG_UNREGISTER).is_ok() {
         // The kernel leaves `cpu_id` at -1 and `mm_cid` at 0; now the area is ours, and both say that
         // the thread is not registered.
         slot.write(abi::MM_CID, -1);
+    } else {
+        // A filter forbids it, perhaps. The kernel goes on writing here for as long as this thread
+        // lives: it would take another's sequences for over.
+        slot.state.store(KEPT, Ordering::Relaxed);
     }
 }
 
@@ -371,7 +378,7 @@ extern "C" fn at_exit(value: *mut c_void) {
     // libc has taken the value away. As long as there is one, it calls again.
     if passes < PASSES {
         set_mine(key, slot);
-    } else if set_mine(key, &GONE) {
+    } else if set_mine(key, &GONE) && slot.state.load(Ordering::Relaxed) != KEPT {
         give(slot);
     }
 }
@@ -453,5 +460,18 @@ mod tests {
             thread::spawn(refused).join().unwrap();
         }
         assert_eq!(in_use(), 0, "a thread that ended gives its slot back");
+
+        // A thread whose registration the kernel does not end: it is none.
+        let kept = || {
+            let slot = take().unwrap();
+            slot.state.store(REGISTERED, Ordering::Relaxed);
+            assert!(set_mine(key().unwrap(), slot));
+        };
+        thread::spawn(kept).join().unwrap();
+        assert_eq!(
+            in_use(),
+            1,
+            "another could have what the kernel still writes to"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The library's own threads: whoever drives is not inside a user's code, and that runs as it would on
 //! a thread of the program's.
 
+use std::cell::RefCell;
 use std::panic::catch_unwind;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use urcu::{Domain, Executor, Job, Runner, Threads};
 
@@ -135,6 +136,61 @@ fn what_was_awaited_before_a_callback_blocks_is_driven_too() {
             done.recv().unwrap();
         }
     }
+}
+
+/// A waker that says so.
+struct Says(Mutex<mpsc::Sender<()>>);
+
+impl Wake for Says {
+    fn wake(self: Arc<Self>) {
+        self.0.lock().unwrap().send(()).unwrap();
+    }
+}
+
+/// A callback waits for a grace period that others ask for all the time. The longest time in which
+/// nobody did.
+fn longest_pause_between_questions() -> Duration {
+    let [called, awaited] = [(); 2].map(|()| &*Box::leak(Box::new(Domain::new())));
+    let section = awaited.read_lock();
+    let (waits, waiting) = mpsc::channel();
+    let (sender, woken) = mpsc::channel();
+    let (returns, done) = mpsc::channel();
+    called.call(move || {
+        let waker = Waker::from(Arc::new(Says(Mutex::new(sender))));
+        let mut future = pin!(awaited.synchronize_async());
+        let mut context = Context::from_waker(&waker);
+        assert!(future.as_mut().poll(&mut context).is_pending());
+        waits.send(()).unwrap();
+        woken.recv().unwrap();
+        returns.send(()).unwrap();
+    });
+    waiting.recv().unwrap();
+    let over = AtomicBool::new(false);
+    let pauses = Mutex::new((Instant::now(), Duration::ZERO));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let _ = awaited.start_poll();
+                    let (last, longest) = &mut *pauses.lock().unwrap();
+                    *longest = last.elapsed().max(*longest);
+                    *last = Instant::now();
+                }
+            });
+        }
+        drop(section);
+        let answer = done.recv_timeout(Duration::from_secs(30));
+        over.store(true, Ordering::Relaxed);
+        answer.expect("nobody drives while a callback waits");
+    });
+    pauses.into_inner().unwrap().1
+}
+
+#[test]
+fn who_asks_again_and_again_does_not_keep_others_from_driving() {
+    // On a busy machine all those who ask may have paused: then nothing was seen.
+    let seen = (0..40).any(|_| longest_pause_between_questions() < Duration::from_millis(5));
+    assert!(seen, "nobody drives unless the others pause");
 }
 
 /// A waker that awaits something itself.
@@ -530,6 +586,129 @@ fn child_with_a_stall() {
     }
     std::mem::forget(masks);
     drop(guard);
+}
+
+#[test]
+fn destructors_of_thread_local_data_have_the_mask_of_the_programs_threads() {
+    thread_local! {
+        static LAST: RefCell<Option<SendsMask>> = const { RefCell::new(None) };
+    }
+    let domain = Domain::new().run_by(Runner::OwnThread);
+    let (sender, masks) = mpsc::channel();
+    let (says, set) = mpsc::channel();
+    domain.call(move || {
+        LAST.set(Some(SendsMask(sender)));
+        says.send(()).unwrap();
+    });
+    set.recv().unwrap();
+    drop(domain);
+    assert_eq!(masks.recv().unwrap(), mask());
+}
+
+#[test]
+fn a_hook_for_stalls_does_not_keep_whoever_drives_where_no_thread_can_be_started() {
+    assert_child_passes("threads::child_with_a_stall_and_without_threads");
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn child_with_a_stall_and_without_threads() {
+    static STALLED: Domain = Domain::named("stalled");
+    static AWAITED: Domain = Domain::named("awaited");
+    let (says, refused) = mpsc::channel();
+    let refuse = || refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
+    STALLED.call(move || {
+        refuse().unwrap();
+        says.send(()).unwrap();
+    });
+    refused.recv().unwrap();
+    // From here on nobody can start a thread.
+    refuse().unwrap();
+    let (waits, waiting) = mpsc::channel();
+    let (over, done) = mpsc::channel();
+    urcu::stall::set_timeout(Duration::from_millis(5));
+    urcu::stall::set_hook(move |_| {
+        let mut future = pin!(AWAITED.synchronize_async());
+        let (sender, woken) = mpsc::channel();
+        let waker = Waker::from(Arc::new(Says(Mutex::new(sender))));
+        while future
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+        {
+            waits.send(()).unwrap();
+            woken.recv().unwrap();
+        }
+        over.send(()).unwrap();
+    });
+    let (stalled, awaited) = (STALLED.read_lock(), AWAITED.read_lock());
+    // The worker's to report.
+    let _ = STALLED.start_poll();
+    waiting.recv().unwrap();
+    drop(awaited);
+    done.recv().unwrap();
+    std::mem::forget((waiting, done)); // It may be reported again.
+    drop(stalled);
+}
+
+/// Panics when it is dropped.
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }
+}
+
+#[test]
+fn hooks_that_are_replaced_while_they_run_may_panic_when_they_are_dropped() {
+    assert_child_passes("threads::child_with_hooks_that_panic_when_dropped");
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn child_with_hooks_that_panic_when_dropped() {
+    static CALLED: Domain = Domain::named("called").run_by(Runner::Caller);
+    let panics = Panics;
+    urcu::set_callback_panic_hook(move |_| {
+        let _ = &panics;
+        urcu::set_callback_panic_hook(|_| ());
+    });
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&ran);
+    CALLED.call(|| std::panic::resume_unwind(Box::new("on purpose")));
+    CALLED.call(move || _ = count.fetch_add(1, Ordering::Relaxed));
+    while CALLED.run_callbacks(10) == 0 {}
+    assert_eq!(ran.load(Ordering::Relaxed), 1, "the next one did not run");
+    CALLED.barrier(); // Panics inside a callback.
+
+    // The same for what a thread begins with: it is there all the same.
+    let panics = Panics;
+    urcu::set_threads(Threads::new().on_start(move || {
+        let _ = &panics;
+        urcu::set_threads(Threads::new());
+    }));
+    let (sender, done) = mpsc::channel();
+    urcu::call(move || sender.send(()).unwrap());
+    done.recv().unwrap();
+
+    // And for stalls.
+    let panics = Panics;
+    urcu::stall::set_timeout(Duration::from_millis(5));
+    let (sender, reported) = mpsc::channel();
+    urcu::stall::set_hook(move |_| {
+        let _ = &panics;
+        urcu::stall::set_hook(|_| ());
+        sender.send(()).unwrap();
+    });
+    static STALLED: Domain = Domain::named("stalled");
+    let guard = STALLED.read_lock();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| STALLED.synchronize());
+        reported.recv().unwrap();
+        drop(guard);
+        waits.join().unwrap();
+    });
 }
 
 /// What threads of that name block.
