@@ -12,8 +12,8 @@ use crate::cells::{Cell, Epoch, Seize, Urcu};
 use crate::child;
 use crate::machine::{about_resident, peak_resident};
 use crate::measure::Effort;
-use crate::report::Target;
 use crate::table::{Table, cell};
+use crate::target::Target;
 
 /// What is replaced.
 pub type Value = [u8; 1024];
@@ -38,6 +38,15 @@ pub struct Task {
     pub stalled: bool,
     /// How long it takes.
     pub seconds: f64,
+}
+
+impl child::Task for Task {
+    const NAME: &'static str = "memory";
+    type Outcome = MemoryResult;
+
+    fn perform(&self) -> Result<MemoryResult, String> {
+        perform(self)
+    }
 }
 
 /// The memory of one library.
@@ -86,7 +95,7 @@ pub fn measure(program: &Path, effort: &Effort) -> Result<Vec<MemoryResult>, Str
                 stalled,
                 seconds: effort.memory_seconds,
             };
-            results.push(child::run(program, &child::Task::Memory(task))?);
+            results.push(child::run(program, &task)?);
         }
     }
     Ok(results)

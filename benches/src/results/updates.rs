@@ -11,8 +11,8 @@ use crate::cells::{Cell, Epoch, Seize, Swap, Urcu};
 use crate::machine::cpu_time;
 use crate::measure::{Effort, Ratio, median, minimum};
 use crate::memb;
-use crate::report::Target;
 use crate::table::{Table, cell};
+use crate::target::Target;
 use crate::window::{Stretch, together};
 
 /// What is replaced.

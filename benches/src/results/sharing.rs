@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use crate::grace::{Library, URCU};
 use crate::measure::{Effort, Ratio, median};
-use crate::report::Target;
 use crate::sections::MEMB;
 use crate::table::{Table, cell};
+use crate::target::Target;
 use crate::window::{Background, doze, together};
 
 /// What else goes on.

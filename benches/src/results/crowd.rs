@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use crate::grace::{Library, URCU};
 use crate::measure::{Effort, Ratio, median, quantile};
-use crate::report::Target;
 use crate::sections::{Data, MEMB};
 use crate::table::{Table, cell};
+use crate::target::Target;
 use crate::window::together;
 
 /// What the readers do between sections.

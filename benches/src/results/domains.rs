@@ -12,9 +12,9 @@ use urcu::Domain;
 use crate::child;
 use crate::machine::resident;
 use crate::measure::{Effort, median};
-use crate::report::Target;
-use crate::sharing::Company;
+use crate::results::sharing::Company;
 use crate::table::{Table, cell};
+use crate::target::Target;
 use crate::window::together;
 
 /// The barriers of domains whose grace periods overlap.
@@ -107,6 +107,15 @@ pub struct Task {
     pub domains: usize,
 }
 
+impl child::Task for Task {
+    const NAME: &'static str = "domains";
+    type Outcome = MemoryResult;
+
+    fn perform(&self) -> Result<MemoryResult, String> {
+        Ok(perform(self))
+    }
+}
+
 /// The memory of domains.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MemoryResult {
@@ -127,7 +136,7 @@ pub struct MemoryResult {
 /// Fails if that process does.
 pub fn memory(program: &Path, effort: &Effort) -> Result<MemoryResult, String> {
     let domains = effort.domains;
-    child::run(program, &child::Task::Domains(Task { domains }))
+    child::run(program, &Task { domains })
 }
 
 /// Measures the memory of domains. The process should do nothing else.
