@@ -14,11 +14,13 @@ mod program {
     use urcu_benches::machine::Machine;
     use urcu_benches::torture::breaks::{self, Break};
     use urcu_benches::torture::console::{Console, tell};
-    use urcu_benches::torture::engine::Settings;
+    use urcu_benches::torture::perform::Task;
     use urcu_benches::torture::poison::Poisoning;
     use urcu_benches::torture::progress::Bar;
-    use urcu_benches::torture::report::Report;
-    use urcu_benches::torture::{Need, Scenario, delays, scenarios, supervisor, system};
+    use urcu_benches::torture::report::{Report, error_report};
+    use urcu_benches::torture::scenario::{Need, Scenario};
+    use urcu_benches::torture::settings::Settings;
+    use urcu_benches::torture::{delays, scenarios, supervisor, system};
 
     #[global_allocator]
     static ALLOCATOR: Poisoning = Poisoning;
@@ -83,7 +85,8 @@ mod program {
     /// True if there was no error.
     fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
         if let Some(task) = &options.child {
-            return Ok(supervisor::perform(task)?);
+            let task: Task = serde_json::from_str(task)?;
+            return Ok(task.perform()?);
         }
         let mut console = Console::default();
         if options.list {
@@ -163,7 +166,7 @@ mod program {
             bar.clear();
             // First of all, and whatever becomes of the rest.
             if !outcome.faults.is_empty() {
-                tell(outcome.error_report(&settings).trim_end());
+                tell(error_report(&outcome, &settings).trim_end());
             }
             console.line(outcome.line());
             let beside = |what: &str| format!("{:<18} {what}", "");

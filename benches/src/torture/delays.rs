@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use super::Need;
-use super::engine::Thread;
+use super::environment::has_sequences;
 use super::random::Random;
+use super::run::Thread;
 
 pub use rseq_ops::delay::Point;
 use rseq_ops::delay::{passed, set};
@@ -101,7 +101,7 @@ pub fn in_turn(thread: &mut Thread, mut then: impl FnMut(Point)) {
     let turn = Duration::from_millis(60).min(run.length() / (2 * points.len() as u32));
     // Looks, a millisecond apart: a busy machine may take that long to do anything.
     let patience = (run.length() / 4).as_millis().max(250);
-    let sequences = Need::Sequences.check().is_ok();
+    let sequences = has_sequences();
     let mut turns = 0;
     while !thread.over() {
         let point = points[turns % points.len()];
@@ -132,19 +132,6 @@ pub fn in_turn(thread: &mut Thread, mut then: impl FnMut(Point)) {
         run.tally("turns of delays at one point", turns as u64);
         if turns < points.len() {
             run.note("too short a run for delays at every point");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::torture::scenarios;
-
-    #[test]
-    fn every_point_has_its_turn_in_a_scenario() {
-        for point in Point::ALL {
-            assert!(scenarios::named(scenario(point)).is_some(), "{point:?}");
         }
     }
 }

@@ -25,6 +25,11 @@ pub enum Environment {
     Neither,
 }
 
+/// Returns whether this process has restartable sequences, and a barrier that restarts them.
+pub fn has_sequences() -> bool {
+    rseq_ops::process().owner != Owner::Nobody && rseq_ops::membarrier::register().is_ok()
+}
+
 impl Environment {
     fn expected(self) -> (Owner, bool) {
         let here = rseq_ops::process().owner;

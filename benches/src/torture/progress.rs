@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::report::{Counts, short};
+use super::counts::{Counts, short};
 
 /// One scenario's bar; drawn on a terminal alone.
 #[derive(Debug)]

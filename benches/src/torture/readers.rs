@@ -1,7 +1,7 @@
 //! How threads read.
 
 use super::breaks::Break;
-use super::engine::{Run, Thread};
+use super::run::{Run, Thread};
 use super::versions::{Fault, Place};
 
 /// Sections of [`quick`].

@@ -5,47 +5,17 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::engine::{Run, Settings};
+use super::counts::Counts;
 use super::environment::Environment;
 use super::follow::{Limits, SIGNALS, follow};
-use super::report::{Counts, Message, Outcome};
-use super::{Scenario, scenarios, system};
+use super::outcome::Outcome;
+use super::perform::Task;
+use super::scenario::Scenario;
+use super::settings::Settings;
+use super::system;
 
 /// The option by which a process gets its task.
 pub const OPTION: &str = "--child";
-
-/// What a process does.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Task {
-    scenario: String,
-    settings: Settings,
-}
-
-/// Does a task, in a process of its own. True if there was no error.
-///
-/// # Errors
-/// If it is none.
-pub fn perform(task: &str) -> Result<bool, String> {
-    let task: Task = serde_json::from_str(task).map_err(|error| error.to_string())?;
-    let scenario =
-        scenarios::named(&task.scenario).ok_or_else(|| format!("no scenario {}", task.scenario))?;
-    let outcome = match scenario.environment.verify() {
-        Ok(()) => Run::perform(scenario, task.settings),
-        Err(difference) => {
-            let mut outcome = Outcome {
-                scenario: scenario.name.to_owned(),
-                ..Outcome::default()
-            };
-            outcome.faults.add(difference);
-            outcome
-        }
-    };
-    let good = outcome.faults.is_empty();
-    Message::Done(outcome).send();
-    Ok(good)
-}
 
 /// Set when the user wants an end.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -61,7 +31,7 @@ pub fn catch_interrupts() {
     }
 }
 
-/// Whether the user wants an end.
+/// Returns whether the user wants an end.
 pub fn interrupted() -> bool {
     INTERRUPTED.load(SeqCst)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use urcu::GracePeriod;
 
 use super::breaks::Break;
-use super::engine::{Run, Thread};
+use super::run::{Run, Thread};
 use super::versions::{Place, Retired};
 
 /// How an updater waits for a grace period.
@@ -25,11 +25,7 @@ pub enum Way {
 pub const WAYS: [Way; 4] = [Way::Synchronize, Way::Poll, Way::Call, Way::DeferDrop];
 
 /// What `defer_drop` gets.
-struct Dropped(
-    &'static Run,
-    &'static super::engine::Counter,
-    Option<Retired>,
-);
+struct Dropped(&'static Run, &'static super::run::Counter, Option<Retired>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {

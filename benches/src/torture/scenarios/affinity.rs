@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use urcu::Domain;
 
-use crate::torture::engine::{Run, Thread};
+use crate::torture::run::{Run, Thread};
 use crate::torture::updaters::{self, WAYS};
-use crate::torture::{Need, Scenario, readers, system};
+use crate::torture::scenario::{Need, Scenario};
+use crate::torture::{readers, system};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "affinity",

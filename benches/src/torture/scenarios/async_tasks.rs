@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use urcu::Domain;
 
-use crate::torture::Scenario;
+use crate::torture::scenario::Scenario;
 use crate::torture::breaks::Break;
-use crate::torture::engine::{Run, Thread};
+use crate::torture::run::{Run, Thread};
 use crate::torture::versions::Place;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(

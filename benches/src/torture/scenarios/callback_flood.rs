@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use urcu::Domain;
 
 use crate::torture::breaks::Break;
-use crate::torture::engine::{Counter, Run, Thread};
+use crate::torture::run::{Counter, Run, Thread};
 use crate::torture::updaters::{self, Way};
 use crate::torture::versions::{Place, Retired};
-use crate::torture::{Scenario, readers};
+use crate::torture::scenario::Scenario;
+use crate::torture::readers;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "callback-flood",

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use urcu::Domain;
 
-use crate::torture::engine::{Run, Thread};
+use crate::torture::run::{Run, Thread};
 use crate::torture::updaters::{self, WAYS};
-use crate::torture::{Need, Scenario, readers};
+use crate::torture::scenario::{Need, Scenario};
+use crate::torture::readers;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "cpu-hotplug",

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use urcu::{Domain, Rcu};
 
-use crate::torture::engine::{Run, Thread};
+use crate::torture::run::{Run, Thread};
 use crate::torture::poison::LARGE;
 use crate::torture::stamped::Stamped;
 use crate::torture::updaters::{self, WAYS, Way};
-use crate::torture::{Need, Scenario, delays, readers};
+use crate::torture::scenario::{Need, Scenario};
+use crate::torture::{delays, readers};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "delay-injection",

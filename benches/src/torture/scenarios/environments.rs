@@ -2,10 +2,11 @@
 
 use urcu::Domain;
 
-use crate::torture::engine::Run;
+use crate::torture::run::Run;
 use crate::torture::environment::Environment;
 use crate::torture::updaters::{self, WAYS};
-use crate::torture::{Scenario, readers};
+use crate::torture::scenario::Scenario;
+use crate::torture::readers;
 
 pub(super) const LIBC_REGISTERED: Scenario = Scenario::new(
     "libc-registered",

@@ -9,12 +9,13 @@ use std::time::Duration;
 use urcu::Domain;
 
 use crate::torture::breaks::Break;
-use crate::torture::engine::{Run, Thread, write_error};
+use crate::torture::run::{Run, Thread, write_error};
 use crate::torture::patience::Patience;
-use crate::torture::report::Counts;
+use crate::torture::counts::Counts;
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::versions::{Fault, Place};
-use crate::torture::{Scenario, readers, system};
+use crate::torture::scenario::Scenario;
+use crate::torture::{readers, system};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "fork-generations",

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use urcu::{Domain, ReadGuard};
 
-use crate::torture::Scenario;
-use crate::torture::engine::{Run, Thread};
+use crate::torture::scenario::Scenario;
+use crate::torture::run::{Run, Thread};
 use crate::torture::updaters::WAYS;
 use crate::torture::versions::{Place, Seen};
 use crate::torture::{readers, updaters};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use urcu::{Domain, Rcu};
 
-use crate::torture::Scenario;
-use crate::torture::engine::{Run, Thread};
+use crate::torture::scenario::Scenario;
+use crate::torture::run::{Run, Thread};
 use crate::torture::stamped::Stamped;
 use crate::torture::updaters::WAYS;
 use crate::torture::versions::{Fault, Place};

@@ -2,10 +2,11 @@
 
 use urcu::Domain;
 
-use crate::torture::engine::{Run, Thread};
+use crate::torture::run::{Run, Thread};
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::versions::{Fault, Place};
-use crate::torture::{Need, Scenario, readers, system};
+use crate::torture::scenario::{Need, Scenario};
+use crate::torture::{readers, system};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "migration-storm",

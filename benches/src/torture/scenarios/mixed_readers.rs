@@ -4,11 +4,11 @@
 
 use urcu::Domain;
 
-use crate::torture::engine::Run;
+use crate::torture::run::Run;
 use crate::torture::environment::Environment;
 use crate::torture::system::Filter;
 use crate::torture::updaters::{self, WAYS};
-use crate::torture::Scenario;
+use crate::torture::scenario::Scenario;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "mixed-readers",

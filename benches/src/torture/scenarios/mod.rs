@@ -1,6 +1,6 @@
 //! The scenarios. To add one: a file here, and its line in this list, in whose order they run.
 
-use super::Scenario;
+use super::scenario::Scenario;
 
 macro_rules! scenarios {
     ($($file:ident: $($name:ident),+;)*) => {
@@ -41,11 +41,26 @@ pub fn named(name: &str) -> Option<&'static Scenario> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::torture::{breaks, delays};
 
     #[test]
     fn scenarios_have_names_of_their_own() {
         for scenario in ALL {
             assert!(std::ptr::eq(named(scenario.name).unwrap(), scenario));
+        }
+    }
+
+    #[test]
+    fn every_point_has_its_turn_in_a_scenario() {
+        for point in delays::Point::ALL {
+            assert!(named(delays::scenario(point)).is_some(), "{point:?}");
+        }
+    }
+
+    #[test]
+    fn every_control_has_its_scenario() {
+        for control in breaks::ALL {
+            assert!(named(control.scenario).is_some(), "{}", control.name);
         }
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use urcu::Domain;
 
-use crate::torture::engine::Run;
+use crate::torture::run::Run;
 use crate::torture::updaters::{self, WAYS};
-use crate::torture::{Scenario, readers, system};
+use crate::torture::scenario::Scenario;
+use crate::torture::{readers, system};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "oversubscribed",

@@ -18,11 +18,12 @@ use rseq_ops::ops::{Commit, Relaxed as Unordered, Release};
 use urcu::Domain;
 
 use crate::torture::breaks::Break;
-use crate::torture::engine::{Run, Thread};
+use crate::torture::run::{Run, Thread};
 use crate::torture::random::Random;
 use crate::torture::system::{Timer, install};
 use crate::torture::updaters::{self, WAYS};
-use crate::torture::{Scenario, delays, readers, system};
+use crate::torture::scenario::Scenario;
+use crate::torture::{delays, readers, system};
 
 use additions::{Additions, Locks};
 use containers::{Arrays, Lists, Records};

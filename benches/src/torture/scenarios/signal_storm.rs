@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use urcu::Domain;
 
-use crate::torture::Scenario;
+use crate::torture::scenario::Scenario;
 use crate::torture::breaks::Break;
-use crate::torture::engine::{Run, Thread};
-use crate::torture::report::Counts;
+use crate::torture::run::{Run, Thread};
+use crate::torture::counts::Counts;
 use crate::torture::system::{Timer, install};
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::versions::{Fault, Place};

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use urcu::{Domain, Rcu};
 
 use crate::torture::breaks::Break;
-use crate::torture::engine::{Run, Thread};
+use crate::torture::run::{Run, Thread};
 use crate::torture::poison::{self, LARGE, SMALL};
 use crate::torture::stamped::Stamped;
-use crate::torture::{Scenario, delays};
+use crate::torture::scenario::Scenario;
+use crate::torture::delays;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "snapshots",

@@ -9,11 +9,12 @@ use urcu::{Budget, Domain};
 
 use crate::machine;
 use crate::torture::breaks::Break;
-use crate::torture::engine::{Run, Thread};
+use crate::torture::run::{Run, Thread};
 use crate::torture::patience::Patience;
 use crate::torture::updaters::{self, Way};
 use crate::torture::versions::Place;
-use crate::torture::{Scenario, readers, system};
+use crate::torture::scenario::Scenario;
+use crate::torture::{readers, system};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "stalled-reader",

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use urcu::Domain;
 
-use crate::torture::Scenario;
+use crate::torture::scenario::Scenario;
 use crate::torture::breaks::Break;
-use crate::torture::engine::{Run, write_error};
+use crate::torture::run::{Run, write_error};
 use crate::torture::updaters::WAYS;
 use crate::torture::{readers, updaters};
 

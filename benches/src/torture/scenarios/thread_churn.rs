@@ -5,10 +5,11 @@ use std::cell::RefCell;
 
 use urcu::Domain;
 
-use crate::torture::engine::{Counter, Run, Thread};
+use crate::torture::run::{Counter, Run, Thread};
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::versions::Place;
-use crate::torture::{Scenario, readers};
+use crate::torture::scenario::Scenario;
+use crate::torture::readers;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "thread-churn",

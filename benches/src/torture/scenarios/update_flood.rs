@@ -2,8 +2,8 @@
 
 use urcu::Domain;
 
-use crate::torture::Scenario;
-use crate::torture::engine::Run;
+use crate::torture::scenario::Scenario;
+use crate::torture::run::Run;
 use crate::torture::updaters::{WAYS, Way};
 use crate::torture::{readers, updaters};
 

@@ -1,10 +1,8 @@
-//! A run of one scenario, in a process of its own: its threads, counters, faults, and the monitor
-//! that ends it.
+//! A run of one scenario, in a process of its own: its threads, counters and faults.
 //!
 //! Everything here lives until the process ends, so threads need not be scoped, callbacks can
 //! refer to it, and what was broken on purpose cannot dangle.
 
-mod monitor;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +10,6 @@ use std::any::Any;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -20,43 +17,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use urcu::{Domain, Stats};
 
-use super::breaks::{self, Break};
+use super::breaks::Break;
+use super::counts::Counts;
 use super::faults::{Faults, InHandlers};
+use super::outcome::{Message, Outcome};
 use super::random::Random;
-use super::report::{Counts, Message, Outcome};
+use super::settings::Settings;
 use super::versions::{Fault, Place};
-use super::{Scenario, poison};
 use crate::machine;
-
-/// What a run is told.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Settings {
-    /// How long, in seconds.
-    pub seconds: f64,
-    /// Of all random decisions.
-    pub seed: u64,
-    /// Reader threads, where the scenario does not need so many.
-    pub threads: usize,
-    /// What is to be wrong.
-    pub broken: Option<Break>,
-    /// Whether it is not wrong after all: then there must be no errors, or those of the control come
-    /// from something else.
-    pub placebo: bool,
-    /// Whether delays are used, if they are built in.
-    pub delays: bool,
-    /// How long updates may make no progress, and the end may take. Seconds.
-    pub patience: u64,
-}
-
-impl Settings {
-    /// The same as a duration.
-    pub fn patience(&self) -> Duration {
-        Duration::from_secs(self.patience)
-    }
-}
 
 /// A thread's counters, on a line of their own.
 #[derive(Debug, Default)]
@@ -110,47 +80,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Run {
-    /// Runs a scenario in this process, and tells standard output all about it as lines of JSON
-    /// ([`Message`]).
-    ///
-    /// # Panics
-    /// If no thread can be started.
-    pub fn perform(scenario: &'static Scenario, settings: Settings) -> Outcome {
-        if let Some(which) = settings.broken {
-            poison::keep_for_ever();
-            if !settings.placebo {
-                // SAFETY: versions and domains live for ever, and what the allocator is given back
-                // of the cells' kind is kept; scenarios ask `library_is_broken` before they queue
-                // callbacks.
-                unsafe { breaks::break_library(which) };
-            }
-        }
-        // Grace periods that take too long are this program's to notice.
-        urcu::stall::set_timeout(Duration::MAX);
-        let run = Run::leak(scenario.name, settings);
-        // Anywhere: the library goes on after a panic of a callback or on a thread of its own. Here it
-        // is an error.
-        std::panic::set_hook(Box::new(|panic| run.panicked(panic)));
-        let chaos = scenario.chaos && run.settings.delays;
-        std::thread::Builder::new()
-            .name("monitor".into())
-            .spawn(move || run.monitor(chaos))
-            .expect("a thread");
-        let skipped = (scenario.run)(run).err();
-        run.join();
-        if skipped.is_none() && !run.library_is_broken() {
-            run.settle();
-        }
-        if run.told.swap(true, SeqCst) {
-            // The monitor has lost patience, and is about to end the process.
-            loop {
-                std::thread::park();
-            }
-        }
-        run.outcome(skipped)
-    }
-
-    fn leak(name: &'static str, settings: Settings) -> &'static Run {
+    /// Returns a run that begins now, and is there until the process ends.
+    pub(super) fn leak(name: &'static str, settings: Settings) -> &'static Run {
         Box::leak(Box::new(Run {
             settings,
             name,
@@ -172,8 +103,8 @@ impl Run {
         }))
     }
 
-    /// In the end: all that was retired is reclaimed, and something was verified at all.
-    fn settle(&self) {
+    /// Verifies in the end that all that was retired is reclaimed, and that something was verified at all.
+    pub(super) fn settle(&self) {
         let domains = lock(&self.domains).clone();
         // Twice: callbacks may have queued others.
         for domain in domains.iter().chain(&domains) {
@@ -240,6 +171,16 @@ impl Run {
         self.stalled.store(stalled, SeqCst);
     }
 
+    /// Returns whether updates need make no progress now.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled.load(SeqCst)
+    }
+
+    /// Returns true to its first caller, who tells the result: it is told once.
+    pub(super) fn tells(&self) -> bool {
+        !self.told.swap(true, SeqCst)
+    }
+
     /// A domain whose statistics count.
     pub fn domain(&self, domain: Domain) -> &'static Domain {
         let domain: &'static Domain = Box::leak(Box::new(domain));
@@ -302,8 +243,8 @@ impl Run {
         self.over.store(true, SeqCst);
     }
 
-    /// A panic, wherever it happens.
-    fn panicked(&self, panic: &PanicHookInfo<'_>) {
+    /// Notes a panic, wherever it happens.
+    pub(super) fn panicked(&self, panic: &PanicHookInfo<'_>) {
         // There is none any more in the last destructors.
         let _ = PANICKED.try_with(|panicked| panicked.set(true));
         let thread = std::thread::current();
@@ -380,7 +321,8 @@ impl Run {
         counts
     }
 
-    fn outcome(&self, skipped: Option<String>) -> Outcome {
+    /// Returns what became of it so far.
+    pub(super) fn outcome(&self, skipped: Option<String>) -> Outcome {
         let mut faults = lock(&self.faults).clone();
         self.in_handlers.add_to(&mut faults);
         let mut notes = lock(&self.notes).clone();
@@ -420,19 +362,6 @@ pub fn write_error(text: &str) {
     let line = format!("{text}\n");
     // SAFETY: so many bytes are there.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
-}
-
-impl Message {
-    /// One line on standard output. False if nobody reads it.
-    ///
-    /// # Panics
-    /// Never: it is numbers and text.
-    pub fn send(&self) -> bool {
-        let mut line = serde_json::to_string(self).expect("numbers and text");
-        line.push('\n');
-        let mut output = std::io::stdout().lock();
-        output.write_all(line.as_bytes()).is_ok() && output.flush().is_ok()
-    }
 }
 
 /// A thread of a run.

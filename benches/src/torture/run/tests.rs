@@ -1,23 +1,10 @@
-//! Of the engine.
+//! Of runs.
 
 use super::*;
 
-fn leak() -> &'static Run {
-    let settings = Settings {
-        seconds: 1.0,
-        seed: 7,
-        threads: 1,
-        broken: None,
-        placebo: false,
-        delays: false,
-        patience: 20,
-    };
-    Run::leak("one", settings)
-}
-
 #[test]
 fn whatever_is_wrong_is_in_the_result_in_words() {
-    let run = leak();
+    let run = Run::leak("one", Settings::TEST);
     assert!(run.outcome(None).faults.is_empty());
     run.fault("somebody", "something");
     // Without a call of the panic hook.
@@ -33,12 +20,4 @@ fn whatever_is_wrong_is_in_the_result_in_words() {
         assert!(all.contains(what), "{all}");
     }
     assert!(run.over());
-}
-
-#[test]
-fn a_monitor_that_comes_too_late_leaves_the_process_alone() {
-    let run = leak();
-    run.told.store(true, SeqCst);
-    run.give_up(true);
-    assert!(run.outcome(None).faults.is_empty());
 }
