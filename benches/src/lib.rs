@@ -27,7 +27,6 @@ pub mod child;
 mod curves;
 pub mod floor;
 pub mod grace;
-pub mod machine;
 pub mod measure;
 pub mod memb;
 pub mod membarrier;

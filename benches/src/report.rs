@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use serde::Serialize;
+use urcu_host::machine::Machine;
 
 use crate::grace::Measured;
-use crate::machine::Machine;
 use crate::measure::Effort;
 use crate::results::crowd::{self, CrowdResult};
 use crate::results::domains::{self, BarrierResult};
@@ -190,8 +190,9 @@ The targets are information, not a test.
 mod tests {
     use std::sync::Arc;
 
+    use urcu_host::machine::Machine;
+
     use super::Report;
-    use crate::machine::Machine;
     use crate::measure::Effort;
     use crate::sections::{self, Data};
     use crate::{grace, results};

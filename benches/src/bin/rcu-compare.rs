@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use urcu_benches::machine::Machine;
 use urcu_benches::measure::Effort;
 use urcu_benches::report::{self, Report};
 use urcu_benches::results::{crowd, domains, memory, reclaim, sharing, updates};
 use urcu_benches::sections::{self, Data};
 use urcu_benches::{grace, memb, membarrier, plot, results, tasks};
+use urcu_host::machine::Machine;
 
 /// Compares read-side sections, grace periods and updates of urcu-percpu with its peers.
 #[derive(Debug, Parser)]

@@ -11,16 +11,17 @@ mod program {
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
     use clap::Parser;
-    use urcu_benches::machine::Machine;
     use urcu_benches::torture::breaks::{self, Break};
     use urcu_benches::torture::console::{Console, tell};
     use urcu_benches::torture::perform::Task;
-    use urcu_benches::torture::poison::Poisoning;
     use urcu_benches::torture::progress::Bar;
     use urcu_benches::torture::report::{Report, error_report};
     use urcu_benches::torture::scenario::{Need, Scenario};
     use urcu_benches::torture::settings::Settings;
-    use urcu_benches::torture::{delays, scenarios, supervisor, system};
+    use urcu_benches::torture::{delays, scenarios, supervisor};
+    use urcu_host::affinity;
+    use urcu_host::machine::Machine;
+    use urcu_host::poison::Poisoning;
 
     #[global_allocator]
     static ALLOCATOR: Poisoning = Poisoning;
@@ -132,7 +133,7 @@ mod program {
             seed: options
                 .seed
                 .unwrap_or(clock.map_or(1, |time| time.as_nanos() as u64 % 1_000_000_000)),
-            threads: options.threads.unwrap_or(system::cpus().len()).max(1),
+            threads: options.threads.unwrap_or(affinity::cpus().len()).max(1),
             broken: control.map(|control| control.is),
             placebo: options.placebo,
             delays: delays::BUILT && !options.no_delays,

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use urcu::Domain;
+use urcu_host::affinity::{cpus, run_on};
+use urcu_host::machine::resident;
 
 use crate::child;
-use crate::machine::resident;
 use crate::measure::{Effort, median};
 use crate::results::sharing::Company;
 use crate::table::{Table, cell};
@@ -176,7 +177,7 @@ fn read_on(cpus: &[usize], domains: &[Domain]) {
         for &cpu in cpus {
             let start = &start;
             scope.spawn(move || {
-                stay_on(cpu);
+                run_on(0, &[cpu]);
                 start.wait();
                 let begin = Instant::now();
                 while begin.elapsed() < Duration::from_millis(50) {
@@ -188,40 +189,6 @@ fn read_on(cpus: &[usize], domains: &[Domain]) {
         }
     });
 }
-
-/// The CPUs that the process may run on.
-#[cfg(target_os = "linux")]
-fn cpus() -> Vec<usize> {
-    // SAFETY: all zeroes is the empty set, and the call writes no more than its size.
-    let set = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
-        set
-    };
-    let all = 0..8 * size_of_val(&set);
-    // SAFETY: the index is less than the number of bits.
-    all.filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) })
-        .collect()
-}
-
-#[cfg(target_os = "linux")]
-fn stay_on(cpu: usize) {
-    // SAFETY: all zeroes is the empty set; `cpu` came from a set of that size, which the call
-    // only reads.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
-        libc::sched_setaffinity(0, size_of_val(&set), &raw const set);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn cpus() -> Vec<usize> {
-    (0..thread::available_parallelism().map_or(1, usize::from)).collect()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stay_on(_cpu: usize) {}
 
 /// The table of the memory.
 #[must_use]
@@ -269,7 +236,9 @@ pub fn targets(barriers: &[BarrierResult], memory: Option<&MemoryResult>) -> Vec
 
 #[cfg(test)]
 mod tests {
-    use super::{Task, barrier_table, barriers, cpus, memory_table, perform, targets};
+    use urcu_host::affinity::cpus;
+
+    use super::{Task, barrier_table, barriers, memory_table, perform, targets};
     use crate::measure::Effort;
 
     #[test]

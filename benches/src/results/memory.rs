@@ -7,10 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use urcu_host::machine::{about_resident, peak_resident};
 
 use crate::cells::{Cell, Epoch, Seize, Urcu};
 use crate::child;
-use crate::machine::{about_resident, peak_resident};
 use crate::measure::Effort;
 use crate::table::{Table, cell};
 use crate::target::Target;

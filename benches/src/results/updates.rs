@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
+use urcu_host::machine::cpu_time;
 
 use crate::cells::{Cell, Epoch, Seize, Swap, Urcu};
-use crate::machine::cpu_time;
 use crate::measure::{Effort, Ratio, median, minimum};
 use crate::memb;
 use crate::table::{Table, cell};

@@ -5,8 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use rseq_ops::Owner;
-
-use super::system::Filter;
+use urcu_host::seccomp::Filter;
 
 /// What a scenario's process finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use urcu_host::patience::Patience;
+
 use super::counts::Counts;
 use super::faults::Faults;
 use super::outcome::{Message, Outcome};
-use super::patience::Patience;
 
 /// By which the user ends the program.
 pub(super) const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];

@@ -16,8 +16,7 @@
 //! | [`delays`] | delays inside the library's sequences |
 //! | [`breaks`] | the controls: what is wrong on purpose and must be noticed |
 //! | [`environment`] | processes without rseq or membarrier |
-//! | [`poison`], [`stamped`] | what `Rcu` cells free, and what they hold |
-//! | [`faults`], [`patience`] | how faults are counted, and hangs told from busy machines |
+//! | [`faults`] | how faults are counted |
 //! | [`supervisor`], [`progress`], [`console`], [`outcome`], [`report`] | processes, the terminal, the results |
 //!
 //! # A new scenario
@@ -52,9 +51,7 @@ pub mod faults;
 mod follow;
 mod monitor;
 pub mod outcome;
-pub mod patience;
 pub mod perform;
-pub mod poison;
 pub mod progress;
 pub mod random;
 pub mod readers;
@@ -63,8 +60,6 @@ pub mod run;
 pub mod scenario;
 pub mod scenarios;
 pub mod settings;
-pub mod stamped;
 pub mod supervisor;
-pub mod system;
 pub mod updaters;
 pub mod versions;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use urcu_host::patience::Patience;
+use urcu_host::threads;
+
+use super::delays;
 use super::outcome::Message;
-use super::patience::Patience;
 use super::random::Random;
 use super::run::Run;
-use super::{delays, system};
 
 /// Says how it goes, ends the run in time, and notices if nothing goes any more.
 pub(super) fn watch(run: &'static Run, chaos: bool) {
@@ -57,7 +59,7 @@ fn give_up(run: &Run, ended: bool) {
         "monitor",
         format!("{what}, for {:?}", run.settings.patience()),
     );
-    run.note("threads: ".to_owned() + &system::threads("self").join("; "));
+    run.note("threads: ".to_owned() + &threads::threads("self").join("; "));
     Message::Done(run.outcome(None)).send();
     std::process::exit(1);
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use urcu_host::poison;
 
 use super::outcome::{Message, Outcome};
 use super::run::Run;
 use super::scenario::Scenario;
 use super::settings::Settings;
-use super::{breaks, monitor, poison, scenarios};
+use super::{breaks, monitor, scenarios};
 
 /// What a process does.
 #[derive(Clone, Debug, Serialize, Deserialize)]

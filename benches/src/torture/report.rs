@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use serde::Serialize;
+use urcu_host::machine::Machine;
 
 use super::counts::Counts;
 use super::delays::BUILT;
 use super::outcome::Outcome;
 use super::settings::Settings;
-use crate::machine::Machine;
 
 /// Returns the report of an outcome's errors: all that is needed to look for them.
 pub fn error_report(outcome: &Outcome, settings: &Settings) -> String {

@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use urcu::{Domain, Stats};
+use urcu_host::machine;
 
 use super::breaks::Break;
 use super::counts::Counts;
@@ -26,7 +27,6 @@ use super::outcome::{Message, Outcome};
 use super::random::Random;
 use super::settings::Settings;
 use super::versions::{Fault, Place};
-use crate::machine;
 
 /// A thread's counters, on a line of their own.
 #[derive(Debug, Default)]

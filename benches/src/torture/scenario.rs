@@ -1,8 +1,11 @@
 //! What a scenario is.
 
+use urcu_host::affinity;
+use urcu_host::threads;
+
+use super::delays;
 use super::environment::{Environment, has_sequences};
 use super::run::Run;
-use super::{delays, system};
 
 /// A load and a fault.
 #[derive(Debug)]
@@ -45,8 +48,8 @@ impl Need {
     /// If it is.
     pub fn check(self) -> Result<(), String> {
         let (there, missing) = match self {
-            Need::Root => (system::is_root(), "needs root"),
-            Need::TwoCpus => (system::cpus().len() > 1, "needs two CPUs"),
+            Need::Root => (threads::is_root(), "needs root"),
+            Need::TwoCpus => (affinity::cpus().len() > 1, "needs two CPUs"),
             Need::Delays => (
                 delays::BUILT,
                 "needs delays, which this build has not (feature delay-injection)",

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
+use urcu_host::signals;
+
 use super::counts::Counts;
 use super::environment::Environment;
 use super::follow::{Limits, SIGNALS, follow};
@@ -12,7 +14,6 @@ use super::outcome::Outcome;
 use super::perform::Task;
 use super::scenario::Scenario;
 use super::settings::Settings;
-use super::system;
 
 /// The option by which a process gets its task.
 pub const OPTION: &str = "--child";
@@ -27,7 +28,7 @@ extern "C" fn interrupt(_: libc::c_int) {
 /// Interrupts end the program after what a scenario changed was put back.
 pub fn catch_interrupts() {
     for signal in SIGNALS {
-        system::install(signal, interrupt);
+        signals::install(signal, interrupt);
     }
 }
 

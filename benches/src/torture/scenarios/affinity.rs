@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use urcu::Domain;
+use urcu_host::affinity;
+use urcu_host::threads;
 
 use crate::torture::run::{Run, Thread};
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::scenario::{Need, Scenario};
-use crate::torture::{readers, system};
+use crate::torture::readers;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "affinity",
@@ -33,14 +35,14 @@ fn run(run: &'static Run) -> Result<(), String> {
 }
 
 fn shrink(thread: &mut Thread, cpuset: Option<Cpuset>) {
-    let cpus = system::cpus();
+    let cpus = affinity::cpus();
     let (mut affinities, mut sets) = (0u64, 0u64);
     while !thread.over() {
         let one = [*thread.random.pick(&cpus)];
         for task in threads() {
             let chosen: &[usize] = if thread.random.one_in(3) { &cpus } else { &one };
             // The kernel may refuse, while the cpuset has none of them.
-            affinities += u64::from(system::run_on(task, chosen));
+            affinities += u64::from(affinity::run_on(task, chosen));
         }
         std::thread::sleep(Duration::from_micros(500));
         if let Some(cpuset) = &cpuset {
@@ -81,7 +83,7 @@ struct Cpuset {
 
 impl Cpuset {
     fn make() -> Result<Cpuset, String> {
-        if !system::is_root() {
+        if !threads::is_root() {
             return Err("needs root".into());
         }
         let (root, prefix, second) = hierarchy()?;
@@ -95,7 +97,7 @@ impl Cpuset {
             let memory = fs::read_to_string(root.join(format!("{prefix}mems"))).map_err(text)?;
             fs::write(directory.join(format!("{prefix}mems")), memory.trim()).map_err(text)?;
         }
-        if !cpuset.set(&system::cpus()) {
+        if !cpuset.set(&affinity::cpus()) {
             return Err("it cannot be given CPUs".into());
         }
         fs::write(directory.join("cgroup.procs"), std::process::id().to_string()).map_err(text)?;

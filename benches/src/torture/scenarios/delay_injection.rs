@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use urcu::{Domain, Rcu};
+use urcu_host::stamped::Stamped;
+use urcu_host::poison::LARGE;
 
 use crate::torture::run::{Run, Thread};
-use crate::torture::poison::LARGE;
-use crate::torture::stamped::Stamped;
 use crate::torture::updaters::{self, WAYS, Way};
 use crate::torture::scenario::{Need, Scenario};
 use crate::torture::{delays, readers};

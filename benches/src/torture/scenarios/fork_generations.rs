@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use urcu::Domain;
+use urcu_host::patience::Patience;
+use urcu_host::threads;
 
 use crate::torture::breaks::Break;
 use crate::torture::run::{Run, Thread, write_error};
-use crate::torture::patience::Patience;
 use crate::torture::counts::Counts;
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::versions::{Fault, Place};
 use crate::torture::scenario::Scenario;
-use crate::torture::{readers, system};
+use crate::torture::readers;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "fork-generations",
@@ -105,7 +106,7 @@ fn wait(process: libc::pid_t, patience: Duration) -> Option<Failed> {
     let status = loop {
         match ended(process, libc::WNOHANG) {
             Ok(None) if patience.is_over() => {
-                let threads = system::threads(process).join("; ");
+                let threads = threads::threads(process).join("; ");
                 // SAFETY: a child that is not waited for yet.
                 unsafe { libc::kill(process, libc::SIGKILL) };
                 let ended = ended(process, 0);

@@ -4,13 +4,14 @@
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use urcu::{Domain, Rcu};
+use urcu_host::stamped::Stamped;
+use urcu_host::poison;
 
 use crate::torture::scenario::Scenario;
 use crate::torture::run::{Run, Thread};
-use crate::torture::stamped::Stamped;
 use crate::torture::updaters::WAYS;
 use crate::torture::versions::{Fault, Place};
-use crate::torture::{poison, readers, updaters};
+use crate::torture::{readers, updaters};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "many-domains",

@@ -1,12 +1,13 @@
 //! Sections that begin on one CPU, read on a second and end on a third.
 
 use urcu::Domain;
+use urcu_host::affinity;
 
 use crate::torture::run::{Run, Thread};
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::versions::{Fault, Place};
 use crate::torture::scenario::{Need, Scenario};
-use crate::torture::{readers, system};
+use crate::torture::readers;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "migration-storm",
@@ -27,7 +28,7 @@ fn run(run: &'static Run) -> Result<(), String> {
 }
 
 fn migrate(thread: &mut Thread, places: &[&'static Place]) {
-    let cpus = system::cpus();
+    let cpus = affinity::cpus();
     let mut moves = 0;
     while !thread.over() {
         let place = *thread.random.pick(places);
@@ -48,9 +49,9 @@ fn migrate(thread: &mut Thread, places: &[&'static Place]) {
 /// Counts the moves from one CPU to another.
 fn travel(place: &'static Place, way: [usize; 3], moves: &mut u64) -> Result<(), Fault> {
     let mut go = |from: usize, to: usize| {
-        *moves += u64::from(system::run_on(0, &[to]) && from != to);
+        *moves += u64::from(affinity::run_on(0, &[to]) && from != to);
     };
-    system::run_on(0, &way[..1]);
+    affinity::run_on(0, &way[..1]);
     let guard = place.domain().read_lock();
     let seen = place.look(&guard)?;
     go(way[0], way[1]);

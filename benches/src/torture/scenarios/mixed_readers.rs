@@ -3,10 +3,10 @@
 //! Where the library registers each thread, a filter in some of them refuses that.
 
 use urcu::Domain;
+use urcu_host::seccomp::Filter;
 
 use crate::torture::run::Run;
 use crate::torture::environment::Environment;
-use crate::torture::system::Filter;
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::scenario::Scenario;
 

@@ -4,11 +4,12 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use urcu::Domain;
+use urcu_host::affinity;
 
 use crate::torture::run::Run;
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::scenario::Scenario;
-use crate::torture::{readers, system};
+use crate::torture::readers;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "oversubscribed",
@@ -26,7 +27,7 @@ fn run(run: &'static Run) -> Result<(), String> {
     // They begin together: readers would take the time from the thread that starts the others.
     let start = Arc::new(RwLock::new(()));
     let starting = start.write();
-    for _ in 0..(THREADS_A_CPU * system::cpus().len()).min(MOST) {
+    for _ in 0..(THREADS_A_CPU * affinity::cpus().len()).min(MOST) {
         let (places, start) = (places.clone(), Arc::clone(&start));
         run.spawn("reader", move |thread| {
             drop(start.read());

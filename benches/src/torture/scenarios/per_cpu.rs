@@ -16,14 +16,16 @@ use std::time::Duration;
 use rseq_ops::Handle;
 use rseq_ops::ops::{Commit, Relaxed as Unordered, Release};
 use urcu::Domain;
+use urcu_host::signals::{Timer, install};
+use urcu_host::affinity;
+use urcu_host::threads;
 
 use crate::torture::breaks::Break;
 use crate::torture::run::{Run, Thread};
 use crate::torture::random::Random;
-use crate::torture::system::{Timer, install};
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::scenario::Scenario;
-use crate::torture::{delays, readers, system};
+use crate::torture::{delays, readers};
 
 use additions::{Additions, Locks};
 use containers::{Arrays, Lists, Records};
@@ -224,7 +226,7 @@ fn work(thread: &mut Thread, stage: &Stage) {
     let workers = stage.workers.lock();
     workers
         .unwrap_or_else(PoisonError::into_inner)
-        .push(system::gettid());
+        .push(threads::gettid());
     while !thread.over() {
         timer.set(Duration::from_micros(50 + thread.random.skewed(10)));
         for _ in 0..64 {
@@ -243,10 +245,10 @@ fn work(thread: &mut Thread, stage: &Stage) {
 }
 
 fn take(thread: &mut Thread, stage: &Stage) {
-    let cpus = system::cpus();
+    let cpus = affinity::cpus();
     while !thread.over() {
         // What it puts back is put there.
-        system::run_on(0, &[*thread.random.pick(&cpus)]);
+        affinity::run_on(0, &[*thread.random.pick(&cpus)]);
         for subject in &stage.subjects {
             if let Some(_inside) = stage.gate.enter() {
                 subject.take(&mut thread.random);
@@ -258,13 +260,13 @@ fn take(thread: &mut Thread, stage: &Stage) {
 
 /// Moves workers to other CPUs, in the middle of whatever they do.
 fn shift(thread: &mut Thread, stage: &Stage) {
-    let cpus = system::cpus();
+    let cpus = affinity::cpus();
     while !thread.over() {
         let workers = stage.workers.lock();
         let workers = workers.unwrap_or_else(PoisonError::into_inner).clone();
         if !workers.is_empty() {
             let cpu = *thread.random.pick(&cpus);
-            system::run_on(*thread.random.pick(&workers), &[cpu]);
+            affinity::run_on(*thread.random.pick(&workers), &[cpu]);
         }
         std::thread::sleep(Duration::from_micros(thread.random.skewed(10)));
     }

@@ -9,11 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use urcu::Domain;
+use urcu_host::affinity;
+use urcu_host::schedule;
+use urcu_host::threads;
 
 use crate::torture::run::{Run, Thread};
 use crate::torture::updaters::{self, WAYS, Way};
 use crate::torture::scenario::{Need, Scenario};
-use crate::torture::{readers, system};
+use crate::torture::readers;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "rt-priorities",
@@ -23,23 +26,23 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 .needs(&[Need::Root]);
 
 fn run(run: &'static Run) -> Result<(), String> {
-    let tried = std::thread::spawn(|| system::schedule(0, libc::SCHED_FIFO, 1)).join();
+    let tried = std::thread::spawn(|| schedule::schedule(0, libc::SCHED_FIFO, 1)).join();
     if let Ok(Err(error)) = tried {
         return Err(format!("no real-time priority for a thread: {error}"));
     }
     let places = run.places(run.domain(Domain::named("priorities")), 2);
     let starved = Arc::new(Mutex::new(Vec::new()));
-    for cpu in system::cpus() {
+    for cpu in affinity::cpus() {
         let (idle, list) = (places.clone(), Arc::clone(&starved));
         run.spawn("idle-reader", move |thread| {
-            system::run_on(0, &[cpu]);
+            affinity::run_on(0, &[cpu]);
             starve(thread, &list);
             readers::forever(thread, &idle);
         });
         let places = places.clone();
         run.spawn("real-time", move |thread| {
-            system::run_on(0, &[cpu]);
-            if let Err(error) = system::schedule(0, libc::SCHED_FIFO, 1) {
+            affinity::run_on(0, &[cpu]);
+            if let Err(error) = schedule::schedule(0, libc::SCHED_FIFO, 1) {
                 let what = format!("no real-time priority: {error}");
                 thread.run.fault(&thread.name, what);
             }
@@ -92,9 +95,9 @@ const MEAL: Duration = Duration::from_millis(20);
 fn starve(thread: &Thread, list: &Mutex<Vec<libc::pid_t>>) {
     // Before, or it might be starved while it has the lock, and whoever feeds it waits for that.
     let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
-    list.push(system::gettid());
+    list.push(threads::gettid());
     drop(list);
-    if let Err(error) = system::schedule(0, libc::SCHED_IDLE, 0) {
+    if let Err(error) = schedule::schedule(0, libc::SCHED_IDLE, 0) {
         let what = format!("no idle priority: {error}");
         thread.run.fault(&thread.name, what);
     }
@@ -104,6 +107,6 @@ fn feed(starved: &Mutex<Vec<libc::pid_t>>, policy: libc::c_int) {
     let starved = starved.lock().unwrap_or_else(PoisonError::into_inner);
     for thread in starved.iter() {
         // It may have ended.
-        let _ = system::schedule(*thread, policy, 0);
+        let _ = schedule::schedule(*thread, policy, 0);
     }
 }

@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use urcu::Domain;
+use urcu_host::signals::{Timer, install};
+use urcu_host::affinity;
 
 use crate::torture::scenario::Scenario;
 use crate::torture::breaks::Break;
 use crate::torture::run::{Run, Thread};
 use crate::torture::counts::Counts;
-use crate::torture::system::{Timer, install};
 use crate::torture::updaters::{self, WAYS};
 use crate::torture::versions::{Fault, Place};
-use crate::torture::{readers, system};
+use crate::torture::readers;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "signal-storm",
@@ -113,9 +114,9 @@ fn stormed(thread: &mut Thread, places: &[&'static Place], reads: bool) {
             updaters::update(thread, place, way);
             if thread.random.one_in(64) {
                 // Elsewhere for a while.
-                let cpus = system::cpus();
-                system::run_on(0, &[*thread.random.pick(&cpus)]);
-                system::run_on(0, &cpus);
+                let cpus = affinity::cpus();
+                affinity::run_on(0, &[*thread.random.pick(&cpus)]);
+                affinity::run_on(0, &cpus);
             }
         }
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use urcu::{Domain, Rcu};
+use urcu_host::stamped::Stamped;
+use urcu_host::poison::{self, LARGE, SMALL};
 
 use crate::torture::breaks::Break;
 use crate::torture::run::{Run, Thread};
-use crate::torture::poison::{self, LARGE, SMALL};
-use crate::torture::stamped::Stamped;
 use crate::torture::scenario::Scenario;
 use crate::torture::delays;
 

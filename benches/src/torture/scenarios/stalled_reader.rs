@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use urcu::{Budget, Domain};
+use urcu_host::patience::Patience;
+use urcu_host::machine;
+use urcu_host::affinity;
 
-use crate::machine;
 use crate::torture::breaks::Break;
 use crate::torture::run::{Run, Thread};
-use crate::torture::patience::Patience;
 use crate::torture::updaters::{self, Way};
 use crate::torture::versions::Place;
 use crate::torture::scenario::Scenario;
-use crate::torture::{readers, system};
+use crate::torture::readers;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "stalled-reader",
@@ -86,7 +87,7 @@ fn stall(thread: &mut Thread, place: &'static Place, memory: u64) -> usize {
         let waiting = place.outstanding();
         // Looked at later, so not too small.
         let excess = (domain.stats().callbacks_excess - excess) as usize;
-        let bound = BUDGET as usize + UNCOUNTED * system::cpus().len() + excess;
+        let bound = BUDGET as usize + UNCOUNTED * affinity::cpus().len() + excess;
         if waiting > bound {
             run.fault(
                 &thread.name,

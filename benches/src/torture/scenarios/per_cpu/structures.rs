@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize};
 use std::sync::{Mutex, PoisonError, TryLockError};
 
 use rseq_ops::percpu::{Counter, Mode, Node, Pool, PoolBox, Record, Ring, Stack};
+use urcu_host::poison::{Pooled, pooled};
 
 use super::Subject;
 use super::items::{COUNT, Items};
 use super::slots::dawdle;
-use crate::torture::poison::{Pooled, pooled};
 use crate::torture::random::Random;
 
 /// A [`Counter`], whose sum at rest is exact.

@@ -14,7 +14,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// So much, for somebody who looks twice as often as every `step`, when the machine is idle.
+    /// Returns a limit for somebody who looks twice as often as every `step`, when the machine is idle.
     pub fn new(limit: Duration, step: Duration) -> Self {
         Patience {
             limit,
@@ -30,7 +30,7 @@ impl Patience {
         self.last = Instant::now();
     }
 
-    /// Takes a look. Whether there is none left.
+    /// Takes a look. Returns whether the time is over.
     pub fn is_over(&mut self) -> bool {
         let now = Instant::now();
         self.pass(now - self.last);

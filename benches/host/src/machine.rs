@@ -3,10 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use serde::Serialize;
-
 /// Facts of the machine, as far as it tells them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Machine {
     /// The architecture that the program was built for.
     pub arch: &'static str,
@@ -23,7 +22,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Asks the machine.
+    /// Asks the machine what it is.
     #[must_use]
     pub fn probe() -> Self {
         let unknown = || "unknown".to_owned();
@@ -41,14 +40,14 @@ impl Machine {
         }
     }
 
-    /// The load average of the last minute: what else the machine does.
+    /// Returns the load average of the last minute: what else the machine does.
     #[must_use]
     pub fn load(&self) -> Option<f64> {
         let text = fs::read_to_string("/proc/loadavg").ok()?;
         text.split_whitespace().next()?.parse().ok()
     }
 
-    /// The facts in one line.
+    /// Returns the facts in one line.
     #[must_use]
     pub fn line(&self) -> String {
         format!(
@@ -85,7 +84,7 @@ fn glibc_version() -> Option<String> {
     None
 }
 
-/// The CPU time that all threads of the process have used.
+/// Returns the CPU time that all threads of the process have used.
 #[must_use]
 pub fn cpu_time() -> Duration {
     let mut time = libc::timespec {
@@ -97,7 +96,7 @@ pub fn cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// The memory of the process that is resident, in bytes; zero where the system does not tell.
+/// Returns the memory of the process that is resident, in bytes; zero where the system does not tell.
 /// Exact, at the cost of a walk through all of it.
 #[must_use]
 pub fn resident() -> u64 {
@@ -105,14 +104,14 @@ pub fn resident() -> u64 {
     kibibytes(&text, "Rss:") << 10
 }
 
-/// The same from counters that may be some pages behind; cheap.
+/// Returns about the same as [`resident`], from counters that may be some pages behind; cheap.
 #[must_use]
 pub fn about_resident() -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     kibibytes(&text, "VmRSS:") << 10
 }
 
-/// The most that was ever resident, in bytes.
+/// Returns the most that was ever resident, in bytes.
 #[must_use]
 pub fn peak_resident() -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();

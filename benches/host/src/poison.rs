@@ -1,8 +1,5 @@
-//! The allocator of the torture program: what cells free is overwritten at once and stays out of
-//! circulation for a while, so that who copies it too late copies the poison.
-//!
-//! Versions of the [places](super::versions) have a quarantine of their own; this is for values of
-//! `Rcu`, which the library frees itself.
+//! An allocator: what cells free is overwritten at once and stays out of circulation for a while, so
+//! that who copies it too late copies the poison. For values of `Rcu`, which the library frees itself.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
@@ -23,7 +20,7 @@ const POOLED: Layout = Layout::new::<Pooled>();
 
 static POOLED_BLOCKS: AtomicI64 = AtomicI64::new(0);
 
-/// How many blocks for a [`Pooled`] there are. 0 where no [`Poisoning`] is at work.
+/// Returns how many blocks for a [`Pooled`] there are. 0 where no [`Poisoning`] is at work.
 pub fn pooled() -> i64 {
     POOLED_BLOCKS.load(Relaxed)
 }
@@ -50,18 +47,18 @@ static FOR_EVER: AtomicBool = AtomicBool::new(false);
 /// Whether a [`Poisoning`] is at work.
 static IN_FORCE: AtomicBool = AtomicBool::new(false);
 
-/// From now on such blocks are never freed, because the library is wrong on purpose.
+/// Keeps such blocks for ever from now on, because the library is wrong on purpose.
 pub fn keep_for_ever() {
     FOR_EVER.store(true, Relaxed);
 }
 
-/// Whether freed values are poisoned in this process.
+/// Returns whether freed values are poisoned in this process.
 pub fn in_force() -> bool {
     drop(std::hint::black_box(Box::new([1u64; LARGE])));
     IN_FORCE.load(Relaxed)
 }
 
-/// How many freed values were poisoned so far.
+/// Returns how many freed values were poisoned so far.
 pub fn poisoned() -> usize {
     let counts = QUARANTINES.iter().map(|one| one.next.load(Relaxed));
     counts.sum()
@@ -106,12 +103,13 @@ unsafe impl GlobalAlloc for Poisoning {
         if layout == POOLED {
             POOLED_BLOCKS.fetch_add(1, Relaxed);
         }
-        // SAFETY: the caller's.
+        // SAFETY: the layout is not empty, as the caller of `alloc` promises; `System` asks the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's.
+        // SAFETY: the layout is not empty, as the caller of `alloc_zeroed` promises; `System` asks the
+        // same.
         unsafe { System.alloc_zeroed(layout) }
     }
 

@@ -11,13 +11,13 @@ fn word(stamp: u64, place: usize) -> u64 {
 }
 
 impl<const WORDS: usize> Stamped<WORDS> {
-    /// The value of that number, which has 48 bits.
+    /// Returns the value of that number, which has 48 bits.
     pub fn new(stamp: u64) -> Self {
         debug_assert!(stamp >> 48 == 0);
         Stamped(std::array::from_fn(|place| word(stamp, place)))
     }
 
-    /// The stamp, if all of the value is as it was made. Looks at memory at every call.
+    /// Returns the stamp, if all of the value is as it was made. Looks at memory at every call.
     #[inline]
     pub fn check(&self) -> Option<u64> {
         // SAFETY: reads words of `self`; volatile, so that no earlier look is used again.
@@ -29,7 +29,7 @@ impl<const WORDS: usize> Stamped<WORDS> {
         (whole == 0).then_some(stamp)
     }
 
-    /// The words, for a report.
+    /// Returns the words, for a report.
     pub fn words(&self) -> &[u64] {
         &self.0
     }
