@@ -16,7 +16,7 @@
 //! | [`results::reclaim`] | the time from retiring to the drop |
 //! | [`results::memory`] | memory over time while values are replaced |
 //!
-//! `rcu-torture` injects faults while readers verify what they see: module `torture`, on Linux.
+//! `rcu-torture` injects faults while readers verify what they see: package `urcu-torture`.
 
 #[cfg(test)]
 #[macro_use]
@@ -37,6 +37,4 @@ pub mod sections;
 pub mod table;
 pub mod target;
 pub mod tasks;
-#[cfg(target_os = "linux")]
-pub mod torture;
 pub mod window;

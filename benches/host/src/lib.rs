@@ -11,8 +11,10 @@
 //! | [`poison`] | an allocator that overwrites what is freed |
 //! | [`stamped`] | values that show whether they are whole |
 //! | [`patience`] | hangs told from busy machines |
+//! | [`imports`] | which source file imports which: layers, as tests enforce them |
 
 pub mod affinity;
+pub mod imports;
 pub mod machine;
 pub mod patience;
 pub mod poison;

@@ -6,8 +6,12 @@ use std::time::Duration;
 use crate::threads::gettid;
 
 /// Installs a handler for the whole process.
-pub fn install(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
-    // SAFETY: a zeroed `sigaction` is valid; the handler is async-signal-safe, as its scenario says.
+///
+/// # Safety
+/// The handler is async-signal-safe: it may run in the middle of anything.
+pub unsafe fn install(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
+    // SAFETY: a zeroed `sigaction` is valid; the handler may run at any time, as the caller
+    // promises.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as *const () as libc::sighandler_t;
