@@ -128,7 +128,8 @@ unsafe impl GlobalAlloc for Poisoning {
             None => block,
         };
         if !freed.is_null() {
-            // SAFETY: the caller's block, or an earlier one with the same layout.
+            // SAFETY: `System` made the block with this layout, and its owner has given it back: it
+            // is the one handed in, or one of the same layout that has rested.
             unsafe { System.dealloc(freed, layout) }
         }
     }

@@ -240,7 +240,8 @@ impl Break {
 /// Nothing that readers reach may be freed from now on, and no callbacks may be queued.
 pub(crate) unsafe fn break_library(which: Break) {
     #[cfg(feature = "delay-injection")]
-    // SAFETY: the caller's.
+    // SAFETY: readers may miss a grace period from now on, and nothing that they reach is freed, as the
+    // caller promises.
     unsafe {
         use urcu::testing;
         match which {
