@@ -13,6 +13,10 @@
 //! | [`patience`] | hangs told from busy machines |
 //! | [`imports`] | which source file imports which: layers, as tests enforce them |
 
+#[cfg(test)]
+#[macro_use]
+extern crate test_deadline;
+
 pub mod affinity;
 pub mod imports;
 pub mod machine;

@@ -2,6 +2,9 @@
 //!
 //! A new file is to be put on a floor here: the lowest on which all that it imports is below it.
 
+#[macro_use]
+extern crate test_deadline;
+
 use std::path::Path;
 
 use urcu_host::imports::Imports;

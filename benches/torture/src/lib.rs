@@ -46,6 +46,10 @@
 
 #![cfg(target_os = "linux")]
 
+#[cfg(test)]
+#[macro_use]
+extern crate test_deadline;
+
 pub mod breaks;
 pub mod console;
 pub mod counts;
