@@ -9,6 +9,7 @@ use super::{Asked, Awaited, Hand};
 use crate::cells;
 use crate::check::check;
 use crate::helpers::block_elsewhere;
+use crate::panics::panics;
 use crate::place::Place;
 use crate::woken::Woken;
 
@@ -165,8 +166,16 @@ impl Hand<'_> {
         let woken = Arc::new(Woken::new(how, place.clone()));
         what.waker = Some(Arc::clone(&woken));
         let waker = Waker::from(woken);
-        let polled = what.future.as_mut().poll(&mut Context::from_waker(&waker));
-        let over = polled == Poll::Ready(());
+        let mut over = false;
+        let panicked = panics(|| {
+            let polled = what.future.as_mut().poll(&mut Context::from_waker(&waker));
+            over = polled == Poll::Ready(());
+        });
+        // Where nobody drives a domain, whoever polls is woken at once, and has its waker's panic.
+        check!(
+            !panicked || (Woken::panics(how) && !place.driven),
+            "a poll panics"
+        );
         let (since, number, must) = (*since, place.number, *must);
         self.answered(over, since, number, must);
         if over || how & 8 != 0 {
