@@ -3,8 +3,8 @@
 #![allow(missing_docs)] // of the functions that criterion's macros write
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use urcu_benches::memb;
 use urcu_benches::sections::{self, Data};
-use urcu_benches::{measure, memb};
 
 fn read_side(criterion: &mut Criterion) {
     let data = Data::new(42);
@@ -13,7 +13,7 @@ fn read_side(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for section in sections::all() {
         group.bench_function(section.name, |bencher| {
-            bencher.iter_custom(|count| measure::time(&section, &data, count).0);
+            bencher.iter_custom(|count| section.time(&data, count).0);
         });
     }
     group.finish();

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use urcu_benches::updates;
+use urcu_benches::results::updates;
 
 fn update(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("updates");

@@ -1,51 +1,41 @@
-//! Measurements that need a process of their own: the program runs itself again.
+//! Tasks that need a process of their own: the program runs itself again.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-
-use crate::{domains, memory};
 
 /// The option by which the program gets a task.
 pub const OPTION: &str = "--child";
 
-/// What a child does.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Task {
-    /// [`memory::perform`].
-    Memory(memory::Task),
-    /// [`domains::perform`].
-    Domains(domains::Task),
+/// A task for a process of its own.
+pub trait Task: Serialize + DeserializeOwned + Debug {
+    /// The name by which the other process knows the kind of task. Has no spaces.
+    const NAME: &'static str;
+
+    /// What the task results in.
+    type Outcome: Serialize + DeserializeOwned;
+
+    /// Does the task, in a process that does nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the task cannot be done.
+    fn perform(&self) -> Result<Self::Outcome, String>;
 }
 
-/// Does a task, in the child; the outcome, as JSON.
-///
-/// # Errors
-///
-/// Fails if the task is none, or cannot be done.
-pub fn perform(task: &str) -> Result<String, String> {
-    let text = |error: &dyn Display| error.to_string();
-    let task: Task = serde_json::from_str(task).map_err(|error| text(&error))?;
-    let outcome = match task {
-        Task::Memory(task) => serde_json::to_string(&memory::perform(&task)?),
-        Task::Domains(task) => serde_json::to_string(&domains::perform(&task)),
-    };
-    outcome.map_err(|error| text(&error))
-}
-
-/// Has a task done by `program`, which gives it to [`perform`] and prints what that returns.
+/// Has `program` do a task, which it hands to [`perform`] to print what that returns.
 ///
 /// # Errors
 ///
 /// Fails if the program cannot be run, or fails, or prints something else.
-pub fn run<T: DeserializeOwned>(program: &Path, task: &Task) -> Result<T, String> {
+pub fn run<T: Task>(program: &Path, task: &T) -> Result<T::Outcome, String> {
     let cannot = |error: &dyn Display| format!("the child process for {task:?}: {error}");
     let json = serde_json::to_string(task).map_err(|error| cannot(&error))?;
     let output = Command::new(program)
-        .args([OPTION, &json])
+        .args([OPTION, &format!("{} {json}", T::NAME)])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
@@ -56,17 +46,20 @@ pub fn run<T: DeserializeOwned>(program: &Path, task: &Task) -> Result<T, String
     serde_json::from_slice(&output.stdout).map_err(|error| cannot(&error))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{Task, perform};
-    use crate::domains;
-
-    #[test]
-    fn tasks_are_done_and_others_refused() {
-        let task = Task::Domains(domains::Task { domains: 10 });
-        let outcome = perform(&serde_json::to_string(&task).unwrap()).unwrap();
-        let outcome: domains::MemoryResult = serde_json::from_str(&outcome).unwrap();
-        assert_eq!(outcome.domains, 10);
-        assert!(perform("{}").is_err());
+/// Does a task of [`run`]'s if it is of this kind. Returns its outcome as JSON, or none if it is of
+/// another kind.
+///
+/// # Errors
+///
+/// Fails if the task cannot be read or done.
+pub fn perform<T: Task>(request: &str) -> Result<Option<String>, String> {
+    let text = |error: serde_json::Error| error.to_string();
+    let (name, json) = request.split_once(' ').unwrap_or_default();
+    if name != T::NAME {
+        return Ok(None);
     }
+    let task: T = serde_json::from_str(json).map_err(text)?;
+    serde_json::to_string(&task.perform()?)
+        .map(Some)
+        .map_err(text)
 }

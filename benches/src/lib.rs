@@ -7,16 +7,16 @@
 //!
 //! | | measures |
 //! |---|---|
-//! | [`sections`] | a read-side section |
-//! | [`grace`] | `synchronize` by one caller, beside the plain [`membarrier`] call |
-//! | [`sharing`] | `synchronize` by many callers |
-//! | [`crowd`] | readers and grace periods where there are many more threads than CPUs |
-//! | [`domains`] | barriers that domains share, and the memory they take |
-//! | [`updates`] | replacing a value and retiring the old one |
-//! | [`reclaim`] | the time from retiring to the drop |
-//! | [`memory`] | memory over time while values are replaced |
+//! | [`results::sections`] | a read-side section of each peer ([`sections`]) |
+//! | [`results::grace`] | `synchronize` by one caller ([`grace`]), beside the plain [`membarrier`] call |
+//! | [`results::sharing`] | `synchronize` by many callers |
+//! | [`results::crowd`] | readers and grace periods where there are many more threads than CPUs |
+//! | [`results::domains`] | barriers that domains share, and the memory they take |
+//! | [`results::updates`] | replacing a value and retiring the old one |
+//! | [`results::reclaim`] | the time from retiring to the drop |
+//! | [`results::memory`] | memory over time while values are replaced |
 //!
-//! `rcu-torture` injects faults while readers verify what they see: module `torture`, on Linux.
+//! `rcu-torture` injects faults while readers verify what they see: package `urcu-torture`.
 
 #[cfg(test)]
 #[macro_use]
@@ -24,23 +24,17 @@ extern crate test_deadline;
 
 pub mod cells;
 pub mod child;
-pub mod crowd;
 mod curves;
-pub mod domains;
 pub mod floor;
 pub mod grace;
-pub mod machine;
 pub mod measure;
 pub mod memb;
 pub mod membarrier;
-pub mod memory;
 pub mod plot;
-pub mod reclaim;
 pub mod report;
+pub mod results;
 pub mod sections;
-pub mod sharing;
 pub mod table;
-#[cfg(target_os = "linux")]
-pub mod torture;
-pub mod updates;
+pub mod target;
+pub mod tasks;
 pub mod window;

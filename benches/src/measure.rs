@@ -1,10 +1,6 @@
 //! Interleaved rounds and what is made of them: medians, minima and ratios.
 
-use std::time::{Duration, Instant};
-
 use serde::Serialize;
-
-use crate::sections::{Data, Section};
 
 /// The middle of the values, the mean of the two middle ones of an even number of them;
 /// NaN of none.
@@ -174,70 +170,9 @@ impl Effort {
     };
 }
 
-/// Measures all sections in interleaved rounds: nanoseconds of one section, by section
-/// and round.
-///
-/// # Panics
-///
-/// Panics if a section does not read the value that `data` was made with.
-#[must_use]
-pub fn sections(sections: &[Section], data: &Data, value: u64, effort: &Effort) -> Vec<Vec<f64>> {
-    let target = Duration::from_micros(effort.section_us);
-    let counts: Vec<u64> = sections
-        .iter()
-        .map(|section| calibrate(section, data, target))
-        .collect();
-    let mut series = vec![Vec::with_capacity(effort.section_rounds); sections.len()];
-    for round in 0..effort.section_rounds {
-        for step in 0..sections.len() {
-            // Each round begins with another section, so that none always follows the same.
-            let index = (round + step * stride(sections.len(), round)) % sections.len();
-            let (elapsed, sum) = time(&sections[index], data, counts[index]);
-            assert_eq!(
-                sum,
-                value.wrapping_mul(counts[index]),
-                "{}",
-                sections[index].name
-            );
-            series[index].push(elapsed.as_secs_f64() * 1e9 / counts[index] as f64);
-        }
-    }
-    series
-}
-
-/// Forwards in even rounds, backwards in odd ones.
-fn stride(sections: usize, round: usize) -> usize {
-    if round.is_multiple_of(2) {
-        1
-    } else {
-        sections - 1
-    }
-}
-
-/// How many sections take about that long, after a warm-up of as much.
-fn calibrate(section: &Section, data: &Data, target: Duration) -> u64 {
-    let mut count = 64;
-    loop {
-        let (elapsed, _) = time(section, data, count);
-        if elapsed >= target / 2 {
-            let scaled = count as f64 * target.as_secs_f64() / elapsed.as_secs_f64();
-            return (scaled as u64).max(64);
-        }
-        count *= 2;
-    }
-}
-
-/// Runs a section `count` times: how long that took, and the sum it read.
-pub fn time(section: &Section, data: &Data, count: u64) -> (Duration, u64) {
-    let start = Instant::now();
-    let sum = (section.run)(data, count);
-    (start.elapsed(), sum)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Effort, Ratio, median, minimum, quantile, sections};
-    use crate::sections::{Data, all};
+    use super::{Ratio, median, minimum, quantile};
 
     #[test]
     fn medians() {
@@ -271,18 +206,5 @@ mod tests {
         let ratio = Ratio::of(&[1.0, 2.0, 1.0], &[2.0, 4.0, 4.0]);
         assert_eq!(ratio.rounds, 0.5);
         assert_eq!(ratio.quiet, 0.5);
-    }
-
-    #[test]
-    fn every_section_has_every_round() {
-        let effort = Effort {
-            section_rounds: 4,
-            section_us: 20,
-            ..Effort::QUICK
-        };
-        let all = all();
-        let series = sections(&all, &Data::new(42), 42, &effort);
-        assert_eq!(series.len(), all.len());
-        assert!(series.iter().all(|rounds| rounds.len() == 4));
     }
 }

@@ -1,21 +1,23 @@
 //! The outcome of a comparison, as tables for people and as JSON for programs.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
+use urcu_host::machine::Machine;
 
-use crate::crowd::{self, CrowdResult};
-use crate::domains::{self, BarrierResult};
-use crate::grace::{self, Measured, Scenario, Series};
-use crate::machine::Machine;
-use crate::measure::{Effort, Ratio, median, minimum};
-use crate::memory::{self, MemoryResult};
-use crate::reclaim::{self, ReclaimResult};
-use crate::sections::{self, Section};
-use crate::sharing::{self, SharingResult};
+use crate::grace::Measured;
+use crate::measure::Effort;
+use crate::results::crowd::{self, CrowdResult};
+use crate::results::domains::{self, BarrierResult};
+use crate::results::grace::{self, GraceResult};
+use crate::results::memory::{self, MemoryResult};
+use crate::results::reclaim::{self, ReclaimResult};
+use crate::results::sections::{self, SectionResult};
+use crate::results::sharing::{self, SharingResult};
+use crate::results::updates::{self, UpdateResult};
+use crate::sections::Section;
 use crate::table::{Table, align};
-use crate::updates::{self, UpdateResult};
+use crate::target::{self, Target};
 
 /// What is said of liburcu-memb where it is missing.
 pub const SKIPPED: &str = "liburcu-memb (install liburcu-dev to compare with it)";
@@ -53,99 +55,6 @@ pub struct Report {
     pub targets: Vec<Target>,
 }
 
-/// One peer's read-side section.
-#[derive(Clone, Debug, Serialize)]
-pub struct SectionResult {
-    /// What was measured.
-    pub name: &'static str,
-    /// The median of the rounds, in nanoseconds a section.
-    pub median_ns: f64,
-    /// The least of the rounds.
-    pub min_ns: f64,
-    /// How it compares with each reference that was measured.
-    pub ratios: BTreeMap<&'static str, Ratio>,
-}
-
-/// One library's grace periods in one scenario.
-#[derive(Clone, Debug, Serialize)]
-pub struct GraceResult {
-    /// The library.
-    pub library: &'static str,
-    /// What else went on.
-    pub scenario: &'static str,
-    /// How many idle threads there were.
-    pub idle_threads: usize,
-    /// How many grace periods were measured.
-    pub samples: usize,
-    /// Their median, in microseconds.
-    pub median_us: f64,
-    /// The shortest.
-    pub min_us: f64,
-    /// How it compares with liburcu-memb in the same scenario.
-    pub to_memb: Option<Ratio>,
-    /// How it compares with the same library when nothing else goes on.
-    pub to_idle: Ratio,
-    /// How much more than the plain system call in the same scenario it takes, in nanoseconds.
-    pub above_membarrier_ns: Option<Ratio>,
-}
-
-/// A figure that the library aims at, beside what was measured.
-#[derive(Clone, Debug, Serialize)]
-pub struct Target {
-    /// What is divided by what.
-    pub what: String,
-    /// At most this.
-    pub limit: Option<f64>,
-    /// At least this. If there is neither, the aim is not to grow.
-    pub at_least: Option<f64>,
-    /// What was measured; none where a peer is missing.
-    pub measured: Option<Ratio>,
-    /// Whether the median of the rounds is as it should be.
-    pub met: Option<bool>,
-}
-
-impl Target {
-    /// At most `limit`.
-    #[must_use]
-    pub fn at_most(
-        what: impl Into<String>,
-        limit: f64,
-        measured: Option<impl Into<Ratio>>,
-    ) -> Self {
-        let measured: Option<Ratio> = measured.map(Into::into);
-        Self {
-            what: what.into(),
-            limit: Some(limit),
-            at_least: None,
-            measured,
-            met: measured.map(|measured| measured.rounds <= limit),
-        }
-    }
-
-    /// At least `limit`.
-    #[must_use]
-    pub fn at_least(what: impl Into<String>, limit: f64, measured: Option<Ratio>) -> Self {
-        Self {
-            what: what.into(),
-            limit: None,
-            at_least: Some(limit),
-            measured,
-            met: measured.map(|measured| measured.rounds >= limit),
-        }
-    }
-
-    /// Not more than without what makes it grow.
-    fn not_growing(what: impl Into<String>, measured: Option<Ratio>) -> Self {
-        Self {
-            what: what.into(),
-            limit: None,
-            at_least: None,
-            measured,
-            met: None,
-        }
-    }
-}
-
 /// A part of the report.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -158,7 +67,7 @@ pub struct Part {
 }
 
 impl Report {
-    /// A report of nothing yet.
+    /// Returns a report of nothing yet.
     #[must_use]
     pub fn new(machine: Machine, effort: Effort) -> Self {
         Self {
@@ -181,8 +90,8 @@ impl Report {
 
     /// Adds the sections; `series` goes by their indices.
     pub fn add_sections(&mut self, sections: &[Section], series: &[Vec<f64>]) {
-        self.sections = section_results(sections, series);
-        self.targets.extend(section_targets(&self.sections));
+        self.sections = sections::results(sections, series);
+        self.targets.extend(sections::targets(&self.sections));
     }
 
     /// Adds the grace periods.
@@ -194,12 +103,11 @@ impl Report {
                 self.effort.idle_threads,
             ));
         }
-        let results = grace.series.iter();
-        self.synchronize = results.map(|series| grace_result(grace, series)).collect();
-        self.targets.extend(grace_targets(grace));
+        self.synchronize = grace::results(grace);
+        self.targets.extend(grace::targets(grace));
     }
 
-    /// The parts that were measured.
+    /// Returns the parts that were measured.
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
         let part = |title, plots, table| Part {
@@ -208,8 +116,16 @@ impl Report {
             table,
         };
         let parts = [
-            part("Read side", &["sections.svg"] as &[_], self.section_table()),
-            part("Grace periods", &["synchronize.svg"], self.grace_table()),
+            part(
+                "Read side",
+                &["sections.svg"] as &[_],
+                sections::table(&self.sections),
+            ),
+            part(
+                "Grace periods",
+                &["synchronize.svg"],
+                grace::table(&self.synchronize),
+            ),
             part("Shared grace periods", &[], sharing::table(&self.sharing)),
             part("More readers than CPUs", &[], crowd::table(&self.crowd)),
             part(
@@ -229,13 +145,13 @@ impl Report {
                 &["memory.svg", "memory-stalled.svg"],
                 memory::table(&self.memory),
             ),
-            part("Targets", &[], self.target_table()),
+            part("Targets", &[], target::table(&self.targets)),
         ];
         let measured = parts.into_iter().filter(|part| !part.table.is_empty());
         measured.collect()
     }
 
-    /// What it was measured on, in a line.
+    /// Returns what it was measured on, in a line.
     #[must_use]
     pub fn machine_line(&self) -> String {
         let load = self
@@ -244,7 +160,7 @@ impl Report {
         format!("{}; load average {load}", self.machine.line())
     }
 
-    /// The report as text: the machine, the tables and the targets.
+    /// Returns the report as text: the machine, the tables and the targets.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!("{}\n\n", self.machine_line());
@@ -263,17 +179,6 @@ impl Report {
     }
 }
 
-impl GraceResult {
-    /// The scenario, with the number of threads where it has any.
-    #[must_use]
-    pub fn label(&self) -> String {
-        match self.idle_threads {
-            0 => self.scenario.to_owned(),
-            threads => format!("{threads} {}", self.scenario),
-        }
-    }
-}
-
 /// How the figures came about, for the end of the tables.
 pub const NOTE: &str = "\
 x: the median of the ratios of each round, both sides measured in the same round;
@@ -281,125 +186,23 @@ quiet: the ratio of the two best rounds. ns and us: wall-clock time, but for \"c
 The targets are information, not a test.
 ";
 
-fn section_results(sections: &[Section], series: &[Vec<f64>]) -> Vec<SectionResult> {
-    let rounds = |name: &str| {
-        let index = sections.iter().position(|section| section.name == name);
-        index.map(|index| &series[index])
-    };
-    let references = [
-        sections::MEMB,
-        sections::CROSSBEAM,
-        sections::ARC_SWAP,
-        sections::FLOOR,
-    ];
-    let results = sections
-        .iter()
-        .zip(series)
-        .map(|(section, ours)| SectionResult {
-            name: section.name,
-            median_ns: median(ours),
-            min_ns: minimum(ours),
-            ratios: references
-                .into_iter()
-                .filter_map(|name| Some((name, Ratio::of(ours, rounds(name)?))))
-                .collect(),
-        });
-    results.collect()
-}
-
-fn rounds_of<'m>(grace: &'m Measured, library: &str, scenario: Scenario) -> Option<&'m [f64]> {
-    let mut all = grace.series.iter();
-    let found = all.find(|series| series.library == library && series.scenario == scenario);
-    found.map(|series| series.rounds.as_slice())
-}
-
-fn grace_result(grace: &Measured, series: &Series) -> GraceResult {
-    let idle = rounds_of(grace, series.library, Scenario::Idle).unwrap_or_default();
-    let memb = rounds_of(grace, sections::MEMB, series.scenario);
-    let floor = rounds_of(grace, grace::MEMBARRIER.name, series.scenario);
-    let ns = |rounds: &[f64]| -> Vec<f64> { rounds.iter().map(|us| us * 1e3).collect() };
-    GraceResult {
-        library: series.library,
-        scenario: series.scenario.name(),
-        idle_threads: match series.scenario {
-            Scenario::IdleThreads => grace.idle_threads,
-            Scenario::Idle | Scenario::BusyReader => 0,
-        },
-        samples: series.samples.len(),
-        median_us: median(&series.samples),
-        min_us: minimum(&series.samples),
-        to_memb: memb.map(|memb| Ratio::of(&series.rounds, memb)),
-        to_idle: Ratio::of(&series.rounds, idle),
-        above_membarrier_ns: floor.map(|floor| Ratio::difference(&ns(&series.rounds), &ns(floor))),
-    }
-}
-
-fn section_targets(results: &[SectionResult]) -> Vec<Target> {
-    let section = |ours: &'static str, theirs: &'static str, limit| {
-        let result = results.iter().find(|result| result.name == ours);
-        let ratio = result.and_then(|result| result.ratios.get(theirs).copied());
-        Target::at_most(format!("{ours} / {theirs}"), limit, ratio)
-    };
-    vec![
-        section(sections::GUARD, sections::MEMB, 1.30),
-        section(sections::GUARD, sections::CROSSBEAM, 0.20),
-        section(sections::READ, sections::ARC_SWAP, 0.12),
-        section(sections::SNAPSHOT, sections::MEMB, 0.50),
-    ]
-}
-
-fn grace_targets(grace: &Measured) -> Vec<Target> {
-    let urcu = grace::URCU.name;
-    let ours = |scenario| rounds_of(grace, urcu, scenario);
-    let pair = |ours: Option<&[f64]>, theirs: Option<&[f64]>| {
-        ours.zip(theirs)
-            .map(|(ours, theirs)| Ratio::of(ours, theirs))
-    };
-    let mut idle = grace
-        .series
-        .iter()
-        .filter(|series| series.library == urcu && series.scenario == Scenario::Idle);
-    vec![
-        Target::at_most(
-            format!("synchronize, busy reader: {urcu} / {}", sections::MEMB),
-            0.60,
-            pair(
-                ours(Scenario::BusyReader),
-                rounds_of(grace, sections::MEMB, Scenario::BusyReader),
-            ),
-        ),
-        Target::not_growing(
-            format!(
-                "{urcu} synchronize, {} idle threads / none",
-                grace.idle_threads
-            ),
-            pair(ours(Scenario::IdleThreads), ours(Scenario::Idle)),
-        ),
-        Target::at_most(
-            format!("synchronize, idle: {urcu} - the membarrier call, ns"),
-            150.0,
-            idle.next()
-                .and_then(|series| grace_result(grace, series).above_membarrier_ns),
-        ),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::{Report, Target};
-    use crate::grace;
-    use crate::machine::Machine;
-    use crate::measure::{self, Effort};
+    use urcu_host::machine::Machine;
+
+    use super::Report;
+    use crate::measure::Effort;
     use crate::sections::{self, Data};
+    use crate::{grace, results};
 
     fn small() -> Report {
         let effort = Effort::TEST;
         let data = Arc::new(Data::new(42));
         let sections = sections::all();
         let mut report = Report::new(Machine::probe(), effort);
-        let series = measure::sections(&sections, &data, 42, &effort);
+        let series = results::sections::measure(&sections, &data, 42, &effort);
         report.add_sections(&sections, &series);
         report.add_grace(&grace::measure(&grace::measured(), &data, &effort));
         report
@@ -429,16 +232,5 @@ mod tests {
         let titles: Vec<_> = report.parts().iter().map(|part| part.title).collect();
         assert_eq!(titles, ["Read side", "Grace periods", "Targets"]);
         assert!(!report.text().contains("retire"));
-    }
-
-    #[test]
-    fn targets_go_both_ways() {
-        let met = |target: Target| target.met;
-        assert_eq!(met(Target::at_most("", 1.0, Some(0.9))), Some(true));
-        assert_eq!(met(Target::at_most("", 1.0, Some(1.1))), Some(false));
-        assert_eq!(met(Target::at_most("", 1.0, None::<f64>)), None);
-        let ratio = Some(0.9.into());
-        assert_eq!(met(Target::at_least("", 1.0, ratio)), Some(false));
-        assert_eq!(met(Target::at_least("", 0.8, ratio)), Some(true));
     }
 }

@@ -4,6 +4,7 @@
 use std::hint::black_box;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam_epoch as epoch;
@@ -73,6 +74,15 @@ pub struct Section {
     pub name: &'static str,
     /// Runs the section that many times; the sum of the values read.
     pub run: fn(&Data, u64) -> u64,
+}
+
+impl Section {
+    /// Runs the section `count` times. Returns how long that took, and the sum of what it read.
+    pub fn time(&self, data: &Data, count: u64) -> (Duration, u64) {
+        let start = Instant::now();
+        let sum = (self.run)(data, count);
+        (start.elapsed(), sum)
+    }
 }
 
 /// Every section that can be measured here, the library's own first.

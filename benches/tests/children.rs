@@ -6,35 +6,35 @@ extern crate test_deadline;
 use std::path::Path;
 use std::process::Command;
 
-use urcu_benches::child::{Task, run};
-use urcu_benches::{domains, memory};
+use urcu_benches::child::run;
+use urcu_benches::results::{domains, memory};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rcu-compare");
 
 #[test(300)]
 fn a_child_does_its_task_and_says_so() {
-    let task = Task::Domains(domains::Task { domains: 100 });
-    let result: domains::MemoryResult = run(Path::new(PROGRAM), &task).unwrap();
+    let task = domains::Task { domains: 100 };
+    let result = run(Path::new(PROGRAM), &task).unwrap();
     assert_eq!(result.domains, 100);
 
-    let task = Task::Memory(memory::Task {
+    let task = memory::Task {
         library: "seize".to_owned(),
         stalled: false,
         seconds: 0.1,
-    });
-    let result: memory::MemoryResult = run(Path::new(PROGRAM), &task).unwrap();
+    };
+    let result = run(Path::new(PROGRAM), &task).unwrap();
     assert_eq!(result.library, "seize");
     assert!(result.peak_mib > 0.0);
 }
 
 #[test(300)]
 fn a_child_that_fails_is_reported() {
-    let task = Task::Memory(memory::Task {
+    let task = memory::Task {
         library: "none".to_owned(),
         stalled: false,
         seconds: 0.1,
-    });
-    let failed = run::<memory::MemoryResult>(Path::new(PROGRAM), &task);
+    };
+    let failed = run(Path::new(PROGRAM), &task);
     assert!(failed.unwrap_err().contains("exit status"));
 }
 

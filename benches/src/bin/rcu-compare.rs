@@ -10,13 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use urcu_benches::machine::Machine;
-use urcu_benches::measure::{self, Effort};
+use urcu_benches::measure::Effort;
 use urcu_benches::report::{self, Report};
+use urcu_benches::results::{crowd, domains, memory, reclaim, sharing, updates};
 use urcu_benches::sections::{self, Data};
-use urcu_benches::{
-    child, crowd, domains, grace, memb, membarrier, memory, plot, reclaim, sharing, updates,
-};
+use urcu_benches::{grace, memb, membarrier, plot, results, tasks};
+use urcu_host::machine::Machine;
 
 /// Compares read-side sections, grace periods and updates of urcu-percpu with its peers.
 #[derive(Debug, Parser)]
@@ -87,7 +86,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
 
     if let Some(task) = &options.child {
-        return Ok(print(&child::perform(task)?)?);
+        return Ok(print(&tasks::perform(task)?)?);
     }
     let report = measure(options)?;
     print(&report.text())?;
@@ -142,7 +141,7 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
     let libraries = grace::libraries();
     if wanted(Part::Sections) {
         let sections = sections::all();
-        let series = measure::sections(&sections, &data, VALUE, &effort);
+        let series = results::sections::measure(&sections, &data, VALUE, &effort);
         report.add_sections(&sections, &series);
     }
     if wanted(Part::Synchronize) {

@@ -10,13 +10,17 @@ use std::task::{Context, Waker};
 
 use urcu::{Domain, GracePeriod, Rcu, ReadGuard, Ref, SynchronizeAsync};
 
-use self::waits::Woken;
-use crate::check;
+use crate::check::check;
+use crate::helpers::drop_elsewhere;
 use crate::input::Step;
 use crate::ledger::{Ledger, Value};
+use crate::panics::panics;
+use crate::patience::Patience;
 use crate::percpu;
+use crate::place::{JOBS, Place};
+use crate::woken::Woken;
 use crate::work::{self, Act, Work};
-use crate::world::{CellPlace, JOBS, Patience, Place, World, drop_elsewhere, panics};
+use crate::world::{CellPlace, World};
 
 /// A section in one of its forms.
 enum Section {
@@ -355,7 +359,9 @@ impl<'w> Hand<'w> {
             38 => {
                 self.kept.pop();
             }
-            other => self.shelf.step(self.world, self.thread, other - 39, step),
+            other => self
+                .shelf
+                .step(&self.world.shared, self.thread, other - 39, step),
         }
     }
 
@@ -411,7 +417,7 @@ impl<'w> Hand<'w> {
             }
             self.answered(true, since, place.number, true);
         }
-        self.shelf.end(self.world);
+        self.shelf.end(&self.world.shared);
         let mut orphans = self
             .world
             .orphans

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
+use crate::check::check;
+
 /// Domains of a run: the global one, those that are there from the beginning, those made later.
 pub const DOMAINS: usize = 8;
 /// Sections that may be open at a time in one domain, for each of the threads.
@@ -20,22 +22,6 @@ const ENTRIES: usize = 1024;
 const NOT_YET: u64 = u64::MAX;
 const NOBODY: u8 = u8::MAX;
 const CANARY: u64 = 0x5AFE_C0DE_0BAD_F00D;
-
-/// Says what is wrong and ends the process, on whatever thread, in whatever drop.
-#[macro_export]
-macro_rules! fail {
-    ($($message:tt)*) => {{
-        eprintln!("urcu-fuzz: {}", format_args!($($message)*));
-        eprintln!("{}", std::backtrace::Backtrace::force_capture());
-        std::process::abort()
-    }};
-}
-
-/// [`fail`] unless it holds.
-#[macro_export]
-macro_rules! check {
-    ($holds:expr, $($message:tt)*) => { if !$holds { $crate::fail!($($message)*) } };
-}
 
 #[derive(Default)]
 struct Entry {

@@ -8,10 +8,16 @@
 //! ```
 
 mod cells;
+mod check;
 mod hand;
+mod helpers;
 mod input;
 mod ledger;
+mod panics;
+mod patience;
 mod percpu;
+mod place;
+mod woken;
 mod work;
 mod world;
 
@@ -28,7 +34,7 @@ use world::World;
 
 /// Runs the program that the bytes stand for. Ends the process if something is wrong.
 pub fn run(data: &[u8]) {
-    world::set_hooks();
+    panics::set_hooks();
     let Ok(input) = Input::arbitrary(&mut Unstructured::new(data)) else {
         return;
     };
@@ -54,7 +60,7 @@ pub fn run(data: &[u8]) {
             second.done.recv().expect("the second thread");
         }
     }
-    world::wait_for_helpers();
+    helpers::wait_for_helpers();
     world.end();
 }
 

@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rseq_ops::percpu::{
     Allocator, Counter, Fork, Mode, Node, NotReserved, PerCpu, Pool, PoolBox, Reservation, Ring,
     Stack, possible_cpus,
 };
 
-use crate::check;
+use crate::check::check;
 use crate::input::Step;
-use crate::ledger::Value;
-use crate::world::World;
+use crate::ledger::{Ledger, Value};
 
 type Words = [AtomicU64; 3];
 
@@ -24,6 +23,9 @@ static WIPED: Allocator = Allocator::with_limit(Fork::Wipe, 64 << 10);
 
 /// What the threads share. Made when it is first used: mostly it is not.
 pub struct Shared {
+    /// Whether one thread runs at a time.
+    exclusive: bool,
+    ledger: Arc<Ledger>,
     counter: OnceLock<Counter<'static>>,
     counted: AtomicI64,
     stack: OnceLock<Stack<'static, u32>>,
@@ -55,8 +57,10 @@ fn byte(id: u32, at: usize) -> u8 {
 }
 
 impl Shared {
-    pub fn new(ring: u8) -> Self {
+    pub fn new(ring: u8, exclusive: bool, ledger: &Arc<Ledger>) -> Self {
         Shared {
+            exclusive,
+            ledger: Arc::clone(ledger),
             counter: OnceLock::new(),
             counted: AtomicI64::new(0),
             stack: OnceLock::new(),
@@ -106,9 +110,9 @@ impl Shared {
         );
     }
 
-    fn poll(&self, exclusive: bool, writes: bool) {
+    fn poll(&self, writes: bool) {
         let Some(mut consumer) = self.ring().consumer() else {
-            return check!(!exclusive, "a consumer that nobody has cannot be had");
+            return check!(!self.exclusive, "a consumer that nobody has cannot be had");
         };
         let mut write = writes;
         consumer.poll(|record| {
@@ -128,12 +132,12 @@ impl Shared {
             }
             let before = locked(&self.last).insert(record.ring, id).unwrap_or(0);
             check!(
-                !exclusive || before < id,
+                !self.exclusive || before < id,
                 "record {id} comes after {before}"
             );
             if mem::take(&mut write) {
                 // Writers do not wait for the consumer.
-                self.write(exclusive, 40, 40, false);
+                self.write(40, 40, false);
             }
         });
     }
@@ -162,7 +166,7 @@ impl Shared {
     }
 
     /// Writes a record, in two pieces.
-    fn write(&self, exclusive: bool, length: usize, cut: usize, whole: bool) {
+    fn write(&self, length: usize, cut: usize, whole: bool) {
         let id = self.next.fetch_add(1, SeqCst);
         let bytes: Vec<u8> = id
             .to_ne_bytes()
@@ -173,7 +177,7 @@ impl Shared {
         if length >= 4 {
             locked(&self.written).insert(id, length);
         }
-        if whole && exclusive {
+        if whole && self.exclusive {
             match self.ring().write(bytes) {
                 Ok(()) => {
                     self.committed.fetch_add(1, SeqCst);
@@ -200,7 +204,7 @@ impl Shared {
     }
 
     /// Nobody else uses any of it any more.
-    pub fn end(mut self, exclusive: bool) {
+    pub fn end(mut self) {
         if let Some(counter) = self.counter.take() {
             let (sum, counted) = (counter.sum(), self.counted.load(SeqCst));
             check!(sum == counted, "a counter says {sum}, not {counted}");
@@ -220,7 +224,7 @@ impl Shared {
             check!(again == 0, "{again} objects are given back twice");
         }
         if self.ring.get().is_some() {
-            self.poll(exclusive, false);
+            self.poll(false);
             let ring = self.ring.take().expect("a ring");
             let totals = ring.totals();
             let reserved = self.reserved.load(SeqCst);
@@ -262,26 +266,25 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    pub fn step(&mut self, world: &World, thread: usize, what: u8, step: &Step) {
-        let (shared, Step { a, b, c, .. }) = (&world.shared, *step);
+    pub fn step(&mut self, shared: &Shared, thread: usize, what: u8, step: &Step) {
+        let Step { a, b, c, .. } = *step;
         match what {
-            0 => self.count(world, a, b),
+            0 => self.count(shared, a, b),
             1 => self.push(shared, a),
             2 => self.pop(shared),
-            3 => self.take_all(world),
-            4 | 5 => self.pool(world, a, b),
-            6 => self.objects(world, thread, a, b),
-            7 => shared.poll(world.exclusive, a % 8 == 7),
-            _ => self.write(world, a, b, c),
+            3 => self.take_all(shared),
+            4 | 5 => self.pool(shared, a, b),
+            6 => self.objects(shared, thread, a, b),
+            7 => shared.poll(a % 8 == 7),
+            _ => self.write(shared, a, b, c),
         }
     }
 
-    fn count(&self, world: &World, a: u8, b: u8) {
-        let shared = &world.shared;
+    fn count(&self, shared: &Shared, a: u8, b: u8) {
         let delta = i64::from(a.cast_signed()) << (b % 56);
         shared.counter().add(delta);
         shared.counted.fetch_add(delta, SeqCst);
-        if world.exclusive {
+        if shared.exclusive {
             let (sum, counted) = (shared.counter().sum(), shared.counted.load(SeqCst));
             check!(sum == counted, "a counter says {sum}, not {counted}");
         }
@@ -304,25 +307,24 @@ impl Shelf {
         }
     }
 
-    fn take_all(&mut self, world: &World) {
-        let shared = &world.shared;
+    fn take_all(&mut self, shared: &Shared) {
         for node in shared.stack().take_all().expect("a barrier") {
             shared.popped(node);
             self.nodes.push(node);
         }
         let left = locked(&shared.stacked).len();
-        check!(!world.exclusive || left == 0, "{left} nodes are left");
+        check!(!shared.exclusive || left == 0, "{left} nodes are left");
         check!(
-            !world.exclusive || shared.stack().pop().is_none(),
+            !shared.exclusive || shared.stack().pop().is_none(),
             "one is left"
         );
     }
 
-    fn pool(&mut self, world: &World, what: u8, choice: u8) {
-        let pool = world.shared.pool();
+    fn pool(&mut self, shared: &Shared, what: u8, choice: u8) {
+        let pool = shared.pool();
         match what % 8 {
             0..=3 => {
-                let value = world.ledger.value();
+                let value = shared.ledger.value();
                 let id = value.id;
                 // SAFETY: gone before the pool is.
                 let made = unsafe {
@@ -350,7 +352,7 @@ impl Shelf {
         self.boxes.iter().for_each(|(made, _)| made.look());
     }
 
-    fn objects(&mut self, world: &World, thread: usize, what: u8, choice: u8) {
+    fn objects(&mut self, shared: &Shared, thread: usize, what: u8, choice: u8) {
         let number = (u64::from(choice) + 1) << 32 | u64::from(what) << 1 | thread as u64;
         match what % 4 {
             0 | 1 => {
@@ -365,7 +367,7 @@ impl Shelf {
                 self.objects.push(Object::Words(words, number));
             }
             2 => {
-                if let Ok(values) = PerCpu::new(&KEPT, |_| world.ledger.value()) {
+                if let Ok(values) = PerCpu::new(&KEPT, |_| shared.ledger.value()) {
                     self.objects.push(Object::Values(values));
                 }
             }
@@ -394,16 +396,10 @@ impl Shelf {
         }
     }
 
-    fn write(&mut self, world: &World, what: u8, length: u8, cut: u8) {
-        let shared = &world.shared;
+    fn write(&mut self, shared: &Shared, what: u8, length: u8, cut: u8) {
         let length = usize::from(length) << (what >> 6);
         match what % 4 {
-            0 | 1 => shared.write(
-                world.exclusive,
-                length,
-                usize::from(cut),
-                what.is_multiple_of(4),
-            ),
+            0 | 1 => shared.write(length, usize::from(cut), what.is_multiple_of(4)),
             2 if self.reservations.len() < 4 => {
                 // The number is known when the record comes after those before it in its ring.
                 let id = shared.next.fetch_add(1, SeqCst);
@@ -421,9 +417,9 @@ impl Shelf {
     }
 
     /// Gives everything back.
-    pub fn end(&mut self, world: &World) {
+    pub fn end(&mut self, shared: &Shared) {
         for (reservation, id) in self.reservations.drain(..) {
-            finish(&world.shared, reservation, id, true);
+            finish(shared, reservation, id, true);
         }
         for node in self.nodes.drain(..) {
             // SAFETY: leaked when it was made, and ours alone.

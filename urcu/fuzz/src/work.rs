@@ -8,9 +8,11 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use urcu::{Domain, Runner};
 
-use crate::check;
+use crate::check::check;
 use crate::ledger::Value;
-use crate::world::{Bomb, CellPlace, Expected, Place, World, panics};
+use crate::panics::{Bomb, Expected, panics};
+use crate::place::Place;
+use crate::world::{CellPlace, World};
 
 /// What a callback does.
 #[derive(Clone, Copy, Debug)]

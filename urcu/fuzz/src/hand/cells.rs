@@ -7,9 +7,10 @@ use urcu::Ref;
 
 use super::{Hand, Section};
 use crate::cells::{self, Exchanged, Kept};
-use crate::check;
+use crate::check::check;
 use crate::ledger::{Stamp, Value};
-use crate::world::{CellPlace, NOTHING, Place};
+use crate::place::Place;
+use crate::world::{CellPlace, NOTHING};
 
 impl<'w> Hand<'w> {
     /// What a cell is given: `None` now and then, where it may be.

@@ -2,34 +2,16 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::{Asked, Awaited, Hand};
 use crate::cells;
-use crate::check;
-use crate::world::{Expected, Place, block_elsewhere};
-
-/// Remembers, and does what wakers should not.
-pub(super) struct Woken(AtomicBool, u8, Place);
-
-impl Woken {
-    pub(super) fn was(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-        match self.1 % 4 {
-            0 => std::panic::resume_unwind(Box::new(Expected)),
-            1 => self.2.get().call(|| ()),
-            _ => {}
-        }
-    }
-}
+use crate::check::check;
+use crate::helpers::block_elsewhere;
+use crate::panics::panics;
+use crate::place::Place;
+use crate::woken::Woken;
 
 impl Hand<'_> {
     /// A grace period has passed that began at this time.
@@ -181,11 +163,19 @@ impl Hand<'_> {
             place,
             must,
         } = &mut self.futures[at];
-        let woken = Arc::new(Woken(AtomicBool::new(false), how, place.clone()));
+        let woken = Arc::new(Woken::new(how, place.clone()));
         what.waker = Some(Arc::clone(&woken));
         let waker = Waker::from(woken);
-        let polled = what.future.as_mut().poll(&mut Context::from_waker(&waker));
-        let over = polled == Poll::Ready(());
+        let mut over = false;
+        let panicked = panics(|| {
+            let polled = what.future.as_mut().poll(&mut Context::from_waker(&waker));
+            over = polled == Poll::Ready(());
+        });
+        // Where nobody drives a domain, whoever polls is woken at once, and has its waker's panic.
+        check!(
+            !panicked || (Woken::panics(how) && !place.driven),
+            "a poll panics"
+        );
         let (since, number, must) = (*since, place.number, *must);
         self.answered(over, since, number, must);
         if over || how & 8 != 0 {

@@ -1,0 +1,64 @@
+//! How long something may take, on a machine that others keep busy.
+
+use std::time::{Duration, Instant};
+
+/// A time limit that does not count what whoever keeps it could not see. Between two looks at most
+/// one step counts: on a machine that stood still, or let this process wait, nobody else got on
+/// either.
+#[derive(Debug)]
+pub struct Patience {
+    limit: Duration,
+    step: Duration,
+    spent: Duration,
+    last: Instant,
+}
+
+impl Patience {
+    /// Returns a limit for somebody who looks twice as often as every `step`, when the machine is idle.
+    pub fn new(limit: Duration, step: Duration) -> Self {
+        Patience {
+            limit,
+            step,
+            spent: Duration::ZERO,
+            last: Instant::now(),
+        }
+    }
+
+    /// Has all of it again.
+    pub fn renew(&mut self) {
+        self.spent = Duration::ZERO;
+        self.last = Instant::now();
+    }
+
+    /// Takes a look. Returns whether the time is over.
+    pub fn is_over(&mut self) -> bool {
+        let now = Instant::now();
+        self.pass(now - self.last);
+        self.last = now;
+        self.spent > self.limit
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.spent += time.min(self.step);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_stood_still_costs_one_step() {
+        let second = Duration::from_secs(1);
+        let mut patience = Patience::new(second * 3, second);
+        patience.pass(second * 3600);
+        assert_eq!(patience.spent, second);
+        patience.pass(second / 2);
+        patience.pass(second * 60);
+        assert_eq!(patience.spent, second * 5 / 2);
+        patience.pass(second);
+        assert!(patience.is_over());
+        patience.renew();
+        assert!(!patience.is_over());
+    }
+}

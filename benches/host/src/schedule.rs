@@ -1,0 +1,21 @@
+//! Scheduling policies.
+
+use std::io;
+
+/// Sets a thread's (0: the calling one's) scheduling policy.
+///
+/// # Errors
+/// Returns the kernel's.
+pub fn schedule(thread: libc::pid_t, policy: libc::c_int, priority: libc::c_int) -> io::Result<()> {
+    // SAFETY: the parameter is valid during the call; zeroed ones are.
+    let result = unsafe {
+        let mut parameter: libc::sched_param = std::mem::zeroed();
+        parameter.sched_priority = priority;
+        libc::sched_setscheduler(thread, policy, &raw const parameter)
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}

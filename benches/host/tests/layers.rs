@@ -1,0 +1,116 @@
+//! The sources are built in layers: a file imports from the floors below its own alone.
+//!
+//! A new file is to be put on a floor here: the lowest on which all that it imports is below it.
+
+#[macro_use]
+extern crate test_deadline;
+
+use std::path::Path;
+
+use urcu_host::imports::Imports;
+
+/// From the top. A room is a module with all below it.
+type Floors = &'static [&'static [&'static str]];
+
+const BENCHES: Floors = &[
+    &["lib"],
+    &["plot"],
+    &["report", "tasks"],
+    &["results"],
+    &["grace"],
+    &["sections", "target", "window"],
+    &[
+        "cells",
+        "child",
+        "curves",
+        "floor",
+        "measure",
+        "memb",
+        "membarrier",
+        "table",
+    ],
+];
+
+const HOST: Floors = &[
+    &["lib"],
+    &["signals"],
+    &[
+        "affinity", "imports", "machine", "patience", "poison", "schedule", "seccomp", "stamped",
+        "threads",
+    ],
+];
+
+const TORTURE: Floors = &[
+    &["lib"],
+    // The program.
+    &["session"],
+    &["rebuild"],
+    &["options", "supervisor"],
+    // The process of a scenario.
+    &["perform"],
+    &["scenarios"],
+    &["scenario"],
+    // Loads, and whoever watches them.
+    &["monitor", "readers", "report", "updaters"],
+    &["delays"],
+    &["run"],
+    // What is told.
+    &["follow"],
+    &["outcome", "progress", "settings"],
+    &[
+        "breaks",
+        "console",
+        "counts",
+        "environment",
+        "faults",
+        "random",
+        "versions",
+    ],
+];
+
+const FUZZ: Floors = &[
+    &["lib"],
+    &["hand"],
+    &["work"],
+    &["world", "woken"],
+    &["cells", "percpu", "place"],
+    &["helpers", "ledger", "panics"],
+    &["check", "input", "patience"],
+];
+
+/// `src` is a folder of this repository.
+fn keeps_to(src: &str, floors: Floors) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let imports = Imports::of(&root.join(src)).unwrap();
+    let faults = imports.faults(floors);
+    assert!(faults.is_empty(), "{src}:\n{}", faults.join("\n"));
+    // The floors say something: no import between rooms could go the other way.
+    for (from, to) in imports.arrows() {
+        let room = |file: &str| file.split("::").next().map(str::to_owned);
+        if room(from) != room(to) {
+            let turned = imports.turned(from, to);
+            assert!(!turned.faults(floors).is_empty(), "{src}: {from} -> {to}");
+        }
+    }
+    assert!(imports.arrows().count() > 0);
+}
+
+#[test]
+fn the_benchmarks_keep_to_their_floors() {
+    keeps_to("benches/src", BENCHES);
+}
+
+#[test]
+fn what_tests_share_keeps_to_its_floors() {
+    keeps_to("benches/host/src", HOST);
+}
+
+#[test]
+fn the_torture_keeps_to_its_floors() {
+    keeps_to("benches/torture/src", TORTURE);
+}
+
+#[test]
+fn the_fuzz_target_keeps_to_its_floors() {
+    keeps_to("urcu/fuzz/src", FUZZ);
+}

@@ -1,0 +1,10 @@
+//! The measurements: what each finds, its table, and what the library aims at.
+
+pub mod crowd;
+pub mod domains;
+pub mod grace;
+pub mod memory;
+pub mod reclaim;
+pub mod sections;
+pub mod sharing;
+pub mod updates;

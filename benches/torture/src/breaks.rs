@@ -1,0 +1,278 @@
+//! The controls: what is wrong on purpose, and must be noticed.
+//!
+//! A torture program that cannot fail is worthless. Each control breaks one promise, mostly on this
+//! program's side of the interface (it reclaims too early, it loses a callback), some inside the
+//! library by hooks that are built with the feature `delay-injection` alone. Nothing that readers reach
+//! is ever freed for good in a process that is broken on purpose, so that it fails by its checks and
+//! not by a crash. Where the library is the one that is wrong, callbacks are left alone: what they
+//! are queued in is its own memory.
+
+use serde::{Deserialize, Serialize};
+
+/// A control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Break {
+    /// Memory is reclaimed without a grace period.
+    EarlyReclaim,
+    /// A grace period is waited for that was asked for too early.
+    WrongCookie,
+    /// A future of a grace period is dropped, and taken for over.
+    EarlyAwait,
+    /// A callback runs without a grace period.
+    CallbackEarly,
+    /// A callback never runs.
+    CallbackLost,
+    /// A callback panics.
+    CallbackPanics,
+    /// A version is published before it is filled.
+    PublishedEmpty,
+    /// A reader goes on after its section.
+    ReadsOn,
+    /// A signal handler goes on after its sections.
+    HandlerReadsOn,
+    /// The process is killed.
+    ProcessDies,
+    /// A section never ends.
+    ForgottenGuard,
+    /// A domain has no budget.
+    UnboundedMemory,
+    /// A forked child waits for itself.
+    ChildHangs,
+    /// An update of a cell is not atomic.
+    LostUpdate,
+    /// An addition to a CPU's word is no sequence.
+    SplitAddition,
+    /// Sequences are not restarted.
+    PlainMembarrier,
+    /// The same, for snapshots.
+    PlainMembarrierSnapshots,
+    /// A CPU's readers are not counted.
+    SkippedCpu,
+    /// The end of a section is not counted.
+    DroppedCounter,
+}
+
+/// What there is to say of a control.
+#[derive(Debug)]
+pub struct Control {
+    /// The control.
+    pub is: Break,
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What is wrong.
+    pub about: &'static str,
+    /// The scenario that runs unless another one is asked for.
+    pub scenario: &'static str,
+    /// Whether it takes a build with delays, in which the hooks are.
+    pub delays: bool,
+}
+
+const fn control(
+    is: Break,
+    name: &'static str,
+    scenario: &'static str,
+    about: &'static str,
+) -> Control {
+    Control {
+        is,
+        name,
+        about,
+        scenario,
+        delays: false,
+    }
+}
+
+const fn hook(
+    is: Break,
+    name: &'static str,
+    scenario: &'static str,
+    about: &'static str,
+) -> Control {
+    Control {
+        delays: true,
+        ..control(is, name, scenario, about)
+    }
+}
+
+/// All of them.
+pub static ALL: &[Control] = &[
+    control(
+        Break::EarlyReclaim,
+        "early-reclaim",
+        "steady",
+        "one in 64 updates reclaims without a grace period",
+    ),
+    control(
+        Break::WrongCookie,
+        "wrong-cookie",
+        "update-flood",
+        "updates reclaim after a grace period that was asked for before they unpublished",
+    ),
+    control(
+        Break::EarlyAwait,
+        "early-await",
+        "async-tasks",
+        "one in 16 tasks drops its future of a grace period and reclaims",
+    ),
+    control(
+        Break::CallbackEarly,
+        "callback-early",
+        "callback-flood",
+        "one in 64 callbacks runs at once",
+    ),
+    control(
+        Break::CallbackLost,
+        "callback-lost",
+        "callback-flood",
+        "one in 4096 callbacks never runs",
+    ),
+    control(
+        Break::CallbackPanics,
+        "callback-panics",
+        "callback-flood",
+        "one in 4096 callbacks panics",
+    ),
+    control(
+        Break::PublishedEmpty,
+        "published-empty",
+        "steady",
+        "versions are filled after they are published",
+    ),
+    control(
+        Break::ReadsOn,
+        "reads-on",
+        "steady",
+        "one in 64 long sections ends while its reader reads on",
+    ),
+    control(
+        Break::HandlerReadsOn,
+        "handler-reads-on",
+        "signal-storm",
+        "one in 8 signal handlers reads on after its sections",
+    ),
+    control(
+        Break::ProcessDies,
+        "process-dies",
+        "steady",
+        "something kills the process after a while",
+    ),
+    control(
+        Break::ForgottenGuard,
+        "forgotten-guard",
+        "stalled-reader",
+        "the stalled reader never ends its section",
+    ),
+    control(
+        Break::UnboundedMemory,
+        "unbounded-memory",
+        "stalled-reader",
+        "the domain has no budget to speak of",
+    ),
+    control(
+        Break::ChildHangs,
+        "child-hangs",
+        "fork-generations",
+        "a child waits for a section of its own",
+    ),
+    control(
+        Break::LostUpdate,
+        "lost-update",
+        "snapshots",
+        "one in 256 updates is a load and a store",
+    ),
+    control(
+        Break::SplitAddition,
+        "split-addition",
+        "per-cpu",
+        "one in 1024 additions to a CPU's word is a load and a store",
+    ),
+    hook(
+        Break::PlainMembarrier,
+        "plain-membarrier",
+        "delay-injection",
+        "grace periods use the barrier that restarts no sequences",
+    ),
+    hook(
+        Break::PlainMembarrierSnapshots,
+        "plain-membarrier-snapshots",
+        "snapshots",
+        "the same, noticed by restartable snapshots",
+    ),
+    hook(
+        Break::SkippedCpu,
+        "skipped-cpu",
+        "update-flood",
+        "grace periods do not look at one CPU's counters",
+    ),
+    hook(
+        Break::DroppedCounter,
+        "dropped-counter",
+        "steady",
+        "the end of one section is not counted",
+    ),
+];
+
+/// The control of that name.
+pub fn named(name: &str) -> Option<&'static Control> {
+    ALL.iter().find(|control| control.name == name)
+}
+
+impl Break {
+    /// Whether it is the library that is wrong.
+    pub fn is_inside(self) -> bool {
+        self.control().delays
+    }
+
+    /// What there is to say of it.
+    ///
+    /// # Panics
+    /// Never: all are in [`ALL`].
+    pub fn control(self) -> &'static Control {
+        let found = ALL.iter().find(|control| control.is == self);
+        found.expect("all are listed")
+    }
+}
+
+/// Makes the library wrong where the control wants that, in a process that will end soon.
+///
+/// # Safety
+/// Nothing that readers reach may be freed from now on, and no callbacks may be queued.
+pub(crate) unsafe fn break_library(which: Break) {
+    #[cfg(feature = "delay-injection")]
+    // SAFETY: readers may miss a grace period from now on, and nothing that they reach is freed, as the
+    // caller promises.
+    unsafe {
+        use urcu::testing;
+        match which {
+            Break::PlainMembarrier | Break::PlainMembarrierSnapshots => {
+                testing::use_plain_membarrier(true);
+            }
+            Break::SkippedCpu => testing::skip_slot(0),
+            Break::DroppedCounter => testing::lose_an_end(100),
+            _ => {}
+        }
+    }
+    #[cfg(not(feature = "delay-injection"))]
+    let _ = which;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_have_names_of_their_own() {
+        for (number, control) in ALL.iter().enumerate() {
+            assert!(std::ptr::eq(named(control.name).unwrap(), control));
+            assert!(
+                ALL[..number]
+                    .iter()
+                    .all(|other| other.name != control.name && other.is != control.is)
+            );
+            assert_eq!(control.is.control().name, control.name);
+            // In reports as on the command line.
+            assert_eq!(serde_json::to_value(control.is).unwrap(), control.name);
+        }
+    }
+}

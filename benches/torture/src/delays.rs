@@ -1,0 +1,137 @@
+//! Delays inside the library's restartable sequences, where the program was built with them.
+//!
+//! A sequence is a handful of instructions; without a delay an interrupt hits it once in some ten
+//! million runs, and a stress test proves nothing.
+
+use std::time::Duration;
+
+use crate::environment::has_sequences;
+use crate::random::Random;
+use crate::run::Thread;
+
+pub use rseq_ops::delay::Point;
+use rseq_ops::delay::{passed, set};
+
+/// Whether this build can.
+pub const BUILT: bool = cfg!(feature = "delay-injection");
+
+/// The scenario in which a point has its turn: what sections, snapshots and callbacks pass, or what
+/// only the structures and operations of `rseq-ops` do.
+pub fn scenario(point: Point) -> &'static str {
+    // No wildcard: a new point has to go somewhere, and that scenario verifies that it passes it.
+    match point {
+        Point::AddThroughLoaded
+        | Point::AddThroughCommit
+        | Point::SubIfCurrentCommit
+        | Point::AddCommit
+        | Point::CopyThroughLoaded
+        | Point::AppendCommit
+        | Point::ReplaceCommit => "delay-injection",
+        Point::CompareStoreLoaded
+        | Point::CompareStoreCommit
+        | Point::PopLoaded
+        | Point::PopCommit
+        | Point::AddAtCommit
+        | Point::CompareTwoStoreLoaded
+        | Point::CompareTwoStoreCommit
+        | Point::CompareStoreStoreLoaded
+        | Point::CompareStoreStoreCommit
+        | Point::CompareCopyStoreLoaded
+        | Point::CompareCopyStoreCommit
+        | Point::AddThroughOffsetLoaded
+        | Point::AddThroughOffsetCommit
+        | Point::StackPushCommit
+        | Point::StackPopCommit
+        | Point::CacheTakeCommit
+        | Point::CachePutCommit => "per-cpu",
+    }
+}
+
+/// The points whose turn is in a scenario.
+fn points(of: &str) -> Vec<Point> {
+    let all = Point::ALL.into_iter();
+    all.filter(|point| scenario(*point) == of).collect()
+}
+
+/// Whether a point is passed by snapshots and callbacks alone, for which the library frees memory
+/// after grace periods.
+fn frees(point: Point) -> bool {
+    matches!(
+        point,
+        Point::CopyThroughLoaded | Point::AppendCommit | Point::ReplaceCommit
+    )
+}
+
+/// No delay anywhere.
+pub fn none() {
+    for point in Point::ALL {
+        set(point, 0);
+    }
+}
+
+/// Short delays at random points for one part in four of the time, for scenarios that are not about
+/// delays. `elapsed` is the time since the scenario began.
+pub fn now_and_then(elapsed: Duration, random: &mut Random) {
+    const PART: u128 = 50;
+    none();
+    if elapsed.as_millis() / PART % 4 == 3 {
+        let points = points("delay-injection");
+        for _ in 0..2 {
+            set(*random.pick(&points), random.skewed(14));
+        }
+    }
+}
+
+/// Long delays in snapshots, if that is possible.
+pub fn long_snapshots() {
+    set(Point::CopyThroughLoaded, 20_000);
+}
+
+/// Delays at the points of the thread's scenario, one after the other, until the run is over; after
+/// each turn what `then` does. It is a fault if nothing passes a point that has its turn, where
+/// there are sequences.
+pub fn in_turn(thread: &mut Thread, mut then: impl FnMut(Point)) {
+    let run = thread.run;
+    let mut points = points(run.name());
+    if run.library_is_broken() {
+        // A scenario leaves out what passes these then.
+        points.retain(|point| !frees(*point));
+    }
+    // At least twice round.
+    let turn = Duration::from_millis(60).min(run.length() / (2 * points.len() as u32));
+    // Looks, a millisecond apart: a busy machine may take that long to do anything.
+    let patience = (run.length() / 4).as_millis().max(250);
+    let sequences = has_sequences();
+    let mut turns = 0;
+    while !thread.over() {
+        let point = points[turns % points.len()];
+        // From some hundred nanoseconds to some hundred microseconds; as long as a grace period
+        // most of the time.
+        let length = if thread.random.one_in(2) {
+            20_000
+        } else {
+            1 << (8 + thread.random.below(10))
+        };
+        none();
+        let delayed = run.settings.delays && set(point, length) && sequences;
+        run.sleep(turn);
+        let mut looks = 0;
+        // Not what a control is to be noticed by. In this order: at the end the monitor clears all.
+        while delayed && !run.library_is_broken() && !passed(point) && !run.over() {
+            looks += 1;
+            if looks > patience {
+                run.fault(&thread.name, format!("nothing passes {point:?}"));
+            }
+            run.sleep(Duration::from_millis(1));
+        }
+        then(point);
+        turns += 1;
+    }
+    none();
+    if run.settings.delays {
+        run.tally("turns of delays at one point", turns as u64);
+        if turns < points.len() {
+            run.note("too short a run for delays at every point");
+        }
+    }
+}

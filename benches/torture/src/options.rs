@@ -1,0 +1,114 @@
+//! The options of the program, and what they come to.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use urcu_host::affinity;
+
+use crate::breaks::{self, Control};
+use crate::scenario::Scenario;
+use crate::settings::Settings;
+use crate::{delays, scenarios};
+
+/// Injects every fault that urcu-percpu claims to survive, and verifies what readers see.
+///
+/// Each scenario runs in a process of its own, one after the other, for the time that --seconds
+/// says. As root it also takes CPUs off line, makes a cpuset and uses real-time priorities; all of
+/// that is put back. (Other cpusets of cgroup v1 lose a CPU for good that was off line: that is
+/// the kernel's way.) Each error is reported on standard error, with the seed and all that its
+/// process printed, when its scenario ends. Exits with status 1 if there was an error, 2 if it
+/// could not run, was interrupted, or could not write its results.
+#[derive(Debug, Parser)]
+#[command(name = "rcu-torture")]
+pub struct Options {
+    /// How long each scenario runs
+    #[arg(long, default_value_t = 3.0, value_name = "N")]
+    pub(crate) seconds: f64,
+    /// Run this scenario only; may be given several times. Default: all, one after the other
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scenario: Vec<String>,
+    /// List the scenarios and the controls
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Of all random decisions; without it, another one each time, which is printed
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Also write the results to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// A control: something is wrong on purpose, and must be noticed. Stops at the first error
+    #[arg(long = "break", value_name = "NAME")]
+    pub(crate) broken: Option<String>,
+    /// With --break: everything as there, but nothing is wrong. Must find no error
+    #[arg(long, requires = "broken")]
+    pub(crate) placebo: bool,
+    /// Reader threads, where a scenario does not need so many [default: the CPUs]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// How long nothing may end before that is an error [default: 20, or 5 with --break]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) patience: Option<u64>,
+    /// Use no delays inside the sequences, and do not build what they need
+    #[arg(long)]
+    pub(crate) no_delays: bool,
+    /// A task for a process of its own
+    #[arg(long, hide = true, value_name = "JSON")]
+    pub(crate) child: Option<String>,
+}
+
+impl Options {
+    /// Returns the control that was asked for.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub(crate) fn control(&self) -> Result<Option<&'static Control>, String> {
+        let Some(name) = &self.broken else {
+            return Ok(None);
+        };
+        let control = breaks::named(name);
+        control
+            .map(Some)
+            .ok_or_else(|| format!("no control is called {name}: see rcu-torture --list"))
+    }
+
+    /// Returns the scenarios to run.
+    ///
+    /// # Errors
+    /// If one that was asked for does not exist.
+    pub(crate) fn scenarios(
+        &self,
+        control: Option<&Control>,
+    ) -> Result<Vec<&'static Scenario>, String> {
+        let named = |name: &str| {
+            scenarios::named(name)
+                .ok_or_else(|| format!("no scenario is called {name}: see rcu-torture --list"))
+        };
+        match control {
+            _ if !self.scenario.is_empty() => {
+                self.scenario.iter().map(|name| named(name)).collect()
+            }
+            Some(control) => Ok(vec![named(control.scenario)?]),
+            None => Ok(scenarios::ALL.iter().collect()),
+        }
+    }
+
+    /// Returns what the scenarios are told.
+    pub(crate) fn settings(&self, control: Option<&Control>) -> Settings {
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH);
+        Settings {
+            seconds: self.seconds,
+            seed: self
+                .seed
+                .unwrap_or(clock.map_or(1, |time| time.as_nanos() as u64 % 1_000_000_000)),
+            threads: self.threads.unwrap_or(affinity::cpus().len()).max(1),
+            broken: control.map(|control| control.is),
+            placebo: self.placebo,
+            delays: delays::BUILT && !self.no_delays,
+            patience: self.patience.unwrap_or(match control {
+                Some(_) => 5,
+                None => 20,
+            }),
+        }
+    }
+}

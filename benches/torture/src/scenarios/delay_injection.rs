@@ -1,0 +1,87 @@
+//! Delays inside the library's sequences, at one point after the other, as long as a grace period
+//! takes and longer: what an interrupt at the worst of moments does.
+
+use std::time::Duration;
+
+use urcu::{Domain, Rcu};
+use urcu_host::poison::LARGE;
+use urcu_host::stamped::Stamped;
+
+use crate::run::{Run, Thread};
+use crate::scenario::{Need, Scenario};
+use crate::updaters::{self, WAYS, Way};
+use crate::{delays, readers};
+
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "delay-injection",
+    "delays inside the sequences, at every point in turn",
+    run,
+)
+.needs(&[Need::Delays, Need::Sequences])
+.without_chaos();
+
+fn run(run: &'static Run) -> Result<(), String> {
+    let domain = run.domain(Domain::named("delays"));
+    let places = run.places(domain, 2);
+    let cell: &'static Rcu<Stamped<LARGE>, &'static Domain> =
+        Box::leak(Box::new(Rcu::new_in(Stamped::new(0), domain)));
+    for _ in 0..run.settings.threads {
+        let places = places.clone();
+        run.spawn("reader", move |thread| {
+            while !thread.over() {
+                let place = *thread.random.pick(&places);
+                readers::quick(thread, place, 16);
+                // A section that was counted in the wrong period is missed by the second grace
+                // period from there: it has to last that long.
+                for _ in 0..8 {
+                    readers::long(thread, place, 16);
+                }
+                // Where the library is wrong, guards are to notice; the scenario `snapshots` is
+                // for the rest.
+                if !run.library_is_broken() {
+                    snapshots(thread, cell);
+                }
+                // Seldom: what is wrong shows while an updater runs on another CPU, and on a busy
+                // machine who leaves this one is not back soon.
+                if thread.random.one_in(64) {
+                    std::thread::yield_now();
+                }
+            }
+        });
+    }
+    updaters::start(run, 1, &places, &[Way::Synchronize], None);
+    updaters::start(run, 1, &places, &WAYS, Some(6));
+    run.spawn("cell", move |thread| {
+        for stamp in 1.. {
+            if thread.over() {
+                break;
+            }
+            // What was replaced by `replace` is poisoned when this returns.
+            cell.replace(Stamped::new(stamp));
+            if !run.library_is_broken() {
+                cell.store(Stamped::new(stamp));
+            }
+            thread.counter.updated();
+            thread
+                .run
+                .sleep(Duration::from_micros(thread.random.skewed(8)));
+        }
+    });
+    run.spawn("delays", |thread| delays::in_turn(thread, |_| ()));
+    run.join();
+    if run.counts().aborts == 0 {
+        run.note("no sequence was aborted: is this an emulator?");
+    }
+    Ok(())
+}
+
+fn snapshots(thread: &Thread, cell: &Rcu<Stamped<LARGE>, &'static Domain>) {
+    for _ in 0..16 {
+        let value = cell.snapshot();
+        if value.check().is_none() {
+            let what = format!("a snapshot saw {:x?}", value.words());
+            return thread.run.fault(&thread.name, what);
+        }
+    }
+    thread.counter.read(16);
+}

@@ -1,0 +1,66 @@
+//! The scenarios. To add one: a file here, and its line in this list, in whose order they run.
+
+use crate::scenario::Scenario;
+
+macro_rules! scenarios {
+    ($($file:ident: $($name:ident),+;)*) => {
+        $(mod $file;)*
+        /// All of them.
+        pub static ALL: &[Scenario] = &[$($($file::$name),+),*];
+    };
+}
+
+scenarios! {
+    steady: SCENARIO;
+    update_flood: SCENARIO;
+    many_domains: SCENARIO;
+    guards: SCENARIO;
+    snapshots: SCENARIO;
+    async_tasks: SCENARIO;
+    signal_storm: SCENARIO;
+    migration_storm: SCENARIO;
+    delay_injection: SCENARIO;
+    per_cpu: SCENARIO;
+    oversubscribed: SCENARIO;
+    stalled_reader: SCENARIO;
+    callback_flood: SCENARIO;
+    fork_generations: SCENARIO;
+    thread_churn: SCENARIO;
+    mixed_readers: SCENARIO;
+    affinity: SCENARIO;
+    cpu_hotplug: SCENARIO;
+    rt_priorities: SCENARIO;
+    environments: LIBC_REGISTERED, SELF_REGISTERED, NO_RSEQ, NO_MEMBARRIER, NEITHER;
+}
+
+/// The scenario of that name.
+pub fn named(name: &str) -> Option<&'static Scenario> {
+    ALL.iter().find(|scenario| scenario.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{breaks, delays};
+
+    #[test]
+    fn scenarios_have_names_of_their_own() {
+        for scenario in ALL {
+            assert!(std::ptr::eq(named(scenario.name).unwrap(), scenario));
+        }
+    }
+
+    #[test]
+    fn every_point_has_its_turn_in_a_scenario() {
+        for point in delays::Point::ALL {
+            assert!(named(delays::scenario(point)).is_some(), "{point:?}");
+        }
+    }
+
+    #[test]
+    fn every_control_has_its_scenario() {
+        for control in breaks::ALL {
+            assert!(named(control.scenario).is_some(), "{}", control.name);
+        }
+    }
+}

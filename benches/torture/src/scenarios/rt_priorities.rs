@@ -1,0 +1,112 @@
+//! Priorities upside down: readers that run only when nothing else does, and are preempted inside
+//! their sections by real-time threads; an updater of the least priority beside real-time readers.
+//!
+//! On a machine that others keep busy such threads may not get to run for a long time, with a section
+//! open or the lead of a grace period. That is no fault of the library's: now and then, and in the end,
+//! they get an ordinary priority for a moment.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use urcu::Domain;
+use urcu_host::affinity;
+use urcu_host::schedule;
+use urcu_host::threads;
+
+use crate::readers;
+use crate::run::{Run, Thread};
+use crate::scenario::{Need, Scenario};
+use crate::updaters::{self, WAYS, Way};
+
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "rt-priorities",
+    "idle-priority readers that real-time threads preempt inside sections",
+    run,
+)
+.needs(&[Need::Root]);
+
+fn run(run: &'static Run) -> Result<(), String> {
+    let tried = std::thread::spawn(|| schedule::schedule(0, libc::SCHED_FIFO, 1)).join();
+    if let Ok(Err(error)) = tried {
+        return Err(format!("no real-time priority for a thread: {error}"));
+    }
+    let places = run.places(run.domain(Domain::named("priorities")), 2);
+    let starved = Arc::new(Mutex::new(Vec::new()));
+    for cpu in affinity::cpus() {
+        let (idle, list) = (places.clone(), Arc::clone(&starved));
+        run.spawn("idle-reader", move |thread| {
+            affinity::run_on(0, &[cpu]);
+            starve(thread, &list);
+            readers::forever(thread, &idle);
+        });
+        let places = places.clone();
+        run.spawn("real-time", move |thread| {
+            affinity::run_on(0, &[cpu]);
+            if let Err(error) = schedule::schedule(0, libc::SCHED_FIFO, 1) {
+                let what = format!("no real-time priority: {error}");
+                thread.run.fault(&thread.name, what);
+            }
+            while !thread.over() {
+                // Reads all the time, and then leaves the CPU to the others.
+                let end = Instant::now() + Duration::from_micros(200 + thread.random.skewed(14));
+                while Instant::now() < end {
+                    let place = *thread.random.pick(&places);
+                    readers::quick(thread, place, 256);
+                }
+                std::thread::sleep(Duration::from_micros(200 + thread.random.skewed(12)));
+            }
+        });
+    }
+    updaters::start(run, 1, &places, &WAYS, Some(6));
+    let list = Arc::clone(&starved);
+    run.spawn("idle-updater", move |thread| {
+        starve(thread, &list);
+        updaters::forever(thread, &places, &[Way::Synchronize], Some(6));
+    });
+    // This thread has an ordinary priority.
+    while !run.over() {
+        run.sleep(FAMINE);
+        feed(&starved, libc::SCHED_OTHER);
+        // Until it was enough for a grace period, on a busy machine.
+        let updates = run.counts().updates;
+        loop {
+            std::thread::sleep(MEAL);
+            if run.over() || run.counts().updates != updates {
+                break;
+            }
+        }
+        if !run.over() {
+            feed(&starved, libc::SCHED_IDLE);
+        }
+    }
+    // For good, whichever thread begins or ends last: each has its share of the list until it ends.
+    while Arc::strong_count(&starved) > 1 {
+        feed(&starved, libc::SCHED_OTHER);
+        std::thread::sleep(MEAL);
+    }
+    Ok(())
+}
+
+/// How long starved threads are left alone, and how long they are not.
+const FAMINE: Duration = Duration::from_secs(1);
+const MEAL: Duration = Duration::from_millis(20);
+
+/// The calling thread runs from now on when nobody else wants to.
+fn starve(thread: &Thread, list: &Mutex<Vec<libc::pid_t>>) {
+    // Before, or it might be starved while it has the lock, and whoever feeds it waits for that.
+    let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
+    list.push(threads::gettid());
+    drop(list);
+    if let Err(error) = schedule::schedule(0, libc::SCHED_IDLE, 0) {
+        let what = format!("no idle priority: {error}");
+        thread.run.fault(&thread.name, what);
+    }
+}
+
+fn feed(starved: &Mutex<Vec<libc::pid_t>>, policy: libc::c_int) {
+    let starved = starved.lock().unwrap_or_else(PoisonError::into_inner);
+    for thread in starved.iter() {
+        // It may have ended.
+        let _ = schedule::schedule(*thread, policy, 0);
+    }
+}

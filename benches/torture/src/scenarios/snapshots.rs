@@ -1,0 +1,176 @@
+//! Cells of the library's own: snapshots, which no grace period waits for but all restart, and the
+//! other ways to read, against every way to replace. No update may be lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use urcu::{Domain, Rcu};
+use urcu_host::poison::{self, LARGE, SMALL};
+use urcu_host::stamped::Stamped;
+
+use crate::breaks::Break;
+use crate::delays;
+use crate::run::{Run, Thread};
+use crate::scenario::Scenario;
+
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "snapshots",
+    "cells: snapshots and guarded reads against store, replace and update",
+    run,
+);
+
+struct Cells {
+    small: Rcu<Stamped<SMALL>, &'static Domain>,
+    large: Rcu<Stamped<LARGE>, &'static Domain>,
+    /// No reader that begins now may see an older stamp.
+    oldest: AtomicU64,
+    count: Rcu<u64, &'static Domain>,
+    updates: AtomicU64,
+}
+
+pub(super) fn run(run: &'static Run) -> Result<(), String> {
+    if !poison::in_force() {
+        return Err("the program has not the allocator that poisons what is freed".into());
+    }
+    let domain = run.domain(Domain::named("cells"));
+    let cells = Arc::new(Cells {
+        small: Rcu::new_in(Stamped::new(1), domain),
+        large: Rcu::new_in(Stamped::new(1), domain),
+        oldest: AtomicU64::new(1),
+        count: Rcu::new_in(0, domain),
+        updates: AtomicU64::new(0),
+    });
+    let poisoned = poison::poisoned();
+    for _ in 0..run.settings.threads.max(2) {
+        let cells = Arc::clone(&cells);
+        run.spawn("reader", move |thread| reader(thread, &cells));
+    }
+    let replaced = Arc::clone(&cells);
+    run.spawn("updater", move |thread| replace(thread, &replaced));
+    let counters = if run.library_is_broken() { 0 } else { 2 };
+    for _ in 0..counters {
+        let cells = Arc::clone(&cells);
+        run.spawn("counter", move |thread| count(thread, &cells));
+    }
+    run.join();
+    let (counted, updates) = (*cells.count.read(), cells.updates.load(Ordering::SeqCst));
+    // Of what the cells free, were it only the values that `replace` hands back: two for each stamp.
+    let poisoned = poison::poisoned() - poisoned;
+    if (poisoned as u64) < 2 * (cells.oldest.load(Ordering::SeqCst) - 1) {
+        run.fault("cells", format!("only {poisoned} values were poisoned"));
+    }
+    if counted != updates {
+        run.fault("counters", format!("{updates} updates have left {counted}"));
+    }
+    Ok(())
+}
+
+fn check<const WORDS: usize>(
+    thread: &Thread,
+    how: &str,
+    value: &Stamped<WORDS>,
+    oldest: u64,
+) -> bool {
+    match value.check() {
+        Some(stamp) if stamp >= oldest => true,
+        Some(stamp) => {
+            let what = format!("{how} saw version {stamp}, where {oldest} had been replaced for");
+            thread.run.fault(&thread.name, what);
+            false
+        }
+        None => {
+            let words = value.words();
+            thread
+                .run
+                .fault(&thread.name, format!("{how} saw {words:x?}"));
+            false
+        }
+    }
+}
+
+fn reader(thread: &mut Thread, cells: &Cells) {
+    while !thread.over() {
+        let oldest = cells.oldest.load(Ordering::Acquire);
+        for _ in 0..512 {
+            let small = cells.small.snapshot();
+            if !check(thread, "a small snapshot", &small, oldest) {
+                return;
+            }
+        }
+        thread.counter.read(512);
+        for _ in 0..64 {
+            let large = cells.large.snapshot();
+            let read = cells.small.read();
+            if !check(thread, "a large snapshot", &large, oldest)
+                || !check(thread, "a read", &*read, oldest)
+            {
+                return;
+            }
+        }
+        thread.counter.read(128);
+        let guard = cells.large.domain().read_lock();
+        let (large, small) = (cells.large.load(&guard), cells.small.load(&guard));
+        for _ in 0..=thread.random.skewed(10) {
+            if !check(thread, "a guard", large, oldest) || !check(thread, "a guard", small, oldest)
+            {
+                return;
+            }
+        }
+        drop(guard);
+        thread.counter.read(2);
+        std::thread::yield_now();
+    }
+}
+
+fn replace(thread: &mut Thread, cells: &Cells) {
+    // Where sequences are broken on purpose only a delay makes that likely.
+    let delayed = thread.run.broken(Break::PlainMembarrierSnapshots);
+    for stamp in 2.. {
+        if thread.over() {
+            return;
+        }
+        if delayed {
+            delays::long_snapshots();
+        }
+        // What `replace` hands back was moved out of memory that is poisoned now.
+        let small = cells.small.replace(Stamped::new(stamp));
+        let large = cells.large.replace(Stamped::new(stamp));
+        if !check(thread, "replace", &small, 1) || !check(thread, "replace", &large, 1) {
+            return;
+        }
+        cells.oldest.store(stamp, Ordering::Release);
+        let stores = if thread.run.library_is_broken() {
+            0
+        } else {
+            thread.random.below(16)
+        };
+        for _ in 0..stores {
+            cells.small.store(Stamped::new(stamp));
+            cells.large.store(Stamped::new(stamp));
+        }
+        thread.counter.updated();
+    }
+}
+
+fn count(thread: &mut Thread, cells: &Cells) {
+    while !thread.over() {
+        for _ in 0..64 {
+            if thread.breaks(Break::LostUpdate, 256) {
+                let value = *cells.count.read();
+                std::thread::yield_now();
+                cells.count.store(value + 1);
+            } else {
+                cells.count.update(|count| count + 1);
+            }
+            cells.updates.fetch_add(1, Ordering::SeqCst);
+        }
+        // Not the other way round: what was counted here was complete before.
+        let updates = cells.updates.load(Ordering::SeqCst);
+        let counted = *cells.count.read();
+        if counted < updates {
+            let what = format!("{updates} updates have left {counted}");
+            return thread.run.fault(&thread.name, what);
+        }
+        std::thread::sleep(std::time::Duration::from_micros(thread.random.skewed(7)));
+    }
+}
