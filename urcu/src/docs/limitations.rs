@@ -1,8 +1,8 @@
 //! Limitations: what this library does not do, and what happens then.
 //!
 //! # Waiting for oneself
-//! `synchronize`, `replace` and `barrier` inside a read-side section of the same domain wait for ever:
-//! they wait for a section that ends only after they return. No build can tell that from a guard that
+//! `synchronize`, `replace`, and `barrier` if callbacks are queued, wait for ever inside a read-side section
+//! of the same domain: they wait for a section that ends only after they return. No build can tell that from a guard that
 //! another thread is about to drop, so nothing panics; the [`stall`](crate::stall) report says which
 //! section it is, and with the feature `stall-trace` (or debug assertions) where it began.
 //!
@@ -21,6 +21,13 @@
 //! that were taken before the fork protect nothing there, and callbacks that the parent had queued run
 //! in the parent alone. A `vfork` child must do none of this. The details are
 //! [here](crate::docs::reliability#in-a-forked-child).
+//!
+//! Under LeakSanitizer end such a child with `_exit`: what other threads of the parent own is leaked there.
+//!
+//! # Stacks
+//! [`Threads`](crate::Threads) sets the stack of the library's own threads. Callbacks also run inside
+//! [`barrier`](crate::barrier) and where a domain is dropped, and destructors in threads that retire: there
+//! the stack is the caller's.
 //!
 //! # Other processes
 //! Memory that is shared between processes is not covered: `membarrier(2)` reaches no other process.

@@ -48,9 +48,15 @@
 //! | 32-bit x86 works, with atomics | `.ci/i686`: both suites; `record`: closures of every alignment at every place | a closure of alignment 8 in a record of 4; bytes in 32 bits |
 //! | builds for ThreadSanitizer and MemorySanitizer count readers where the tool can see it | `.ci/sanitizers`: a program that is built with each says which | the build script without its list |
 //! | where this library registers threads, from Linux 7.1 on, it is the optimised kind | `rseq-ops`: `kinds`; `.ci/guests` | a registration of 32 bytes |
+//! | who asks again and again keeps nobody from driving; without threads a hook for stalls does not keep whoever drives | suite `threads` | a stand-in that waits for quiet; a hook that runs with the role of driving |
+//! | hooks may panic when they are dropped, also while they run; destructors of thread-local data on the library's threads have the program's mask | suite `threads` | a drop outside the catch; everything blocked |
+//! | a forked child starts threads though another thread was changing the environment; what the environment says wrongly is told once | suites `threads`, `held_up` | the standard library's lock; silence |
+//! | misuse panics at the caller's line | suite `domains` | a missing `track_caller` |
+//! | an rseq area that the kernel does not give back is nobody else's | unit tests of `registration::own` | an area that is reused |
+//! | benchmarks, torture, test support and fuzz target are built in layers | `urcu-host`: `layers` | any import turned around |
 //! | every ordering of the two libraries has a mutant, or a reason and a litmus test | `every_ordering_has_a_mutant_or_a_reason`; `.ci/litmus`; `.ci/barriers` for the code of AArch64 and RISC-V 64 | any ordering weakened |
 //! | a fault that makes a wait endless fails a test, and does not only hang it | `deadlines` | a test program without deadlines |
-//! | `rcu-torture` counts no error that it does not tell, and says which process died or hung | unit tests of `faults`, `follow`, `console`, `report`; `benches/tests/torture.rs` | `--break callback-panics`, `handler-reads-on`, `process-dies`, `child-hangs` |
+//! | `rcu-torture` counts no error that it does not tell, and says which process died or hung | unit tests of `urcu-torture`; `benches/tests/torture.rs` | `--break callback-panics`, `handler-reads-on`, `process-dies`, `child-hangs` |
 //! | per-CPU counters, stacks, pools, rings and memory lose nothing and give nothing twice | `rseq-ops`: suites `percpu_*`; models of the stack; torture `per-cpu`; fuzzing | `--break split-addition`; an interrupted push or pop that goes on; a record that is skipped |
 //! | sequences are what the kernel expects, commit last, and abort safely at every instruction | `rseq-ops`: every range against the disassembly; single-stepping; delays at every point; guests | a sequence that ends one instruction early |
 //!
