@@ -91,8 +91,14 @@ fn who_sees_too_late_that_the_ring_moved_on_drops_nothing() {
     assert_eq!(totals(ring).2, 0, "there is room behind the other's record");
     drop(HELD.lock().unwrap().take());
     assert_eq!(consume(ring).last(), Some(&100));
-    // The other one's counts as consumed: it was not wanted.
-    assert_eq!(totals(ring), (RECORDS - 2, 4, 0));
+    // The other one's counts as consumed: it was not wanted. Without sequences it has found our ring
+    // locked and gone to another one, so that no part is overwritten on its account.
+    let overwritten = if crate::current_thread().is_some() {
+        4
+    } else {
+        2
+    };
+    assert_eq!(totals(ring), (RECORDS + 2 - overwritten, overwritten, 0));
 }
 
 #[test]
