@@ -114,11 +114,15 @@ fn kernel() -> (u32, u32) {
     };
     #[cfg(not(all(target_os = "linux", not(miri))))]
     let (size, alignment) = (0, 0);
-    let alignment = match alignment {
+    (size as u32, alignment_of(alignment as u32))
+}
+
+/// How an area is to be aligned, by the vector's word: 0 before Linux 6.3, which has none.
+fn alignment_of(word: u32) -> u32 {
+    match word {
         0 => abi::ORIGINAL_ALIGNMENT as u32,
-        bytes => bytes as u32,
-    };
-    (size as u32, alignment)
+        bytes => bytes,
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +138,27 @@ mod tests {
         assert!(!Commands(0x7f).restart());
         assert!(Commands(0x1ff).restart()); // Linux 5.10
         assert!(Commands(0x3ff).restart()); // Linux 6.12
+    }
+
+    #[test]
+    fn a_kernel_that_asks_for_no_alignment_wants_the_original_one() {
+        assert_eq!([0, 32, 64, 256].map(alignment_of), [32, 32, 64, 256]);
+    }
+
+    /// By the file, and by the numbers of `linux/auxvec.h`.
+    #[cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
+    #[test]
+    fn size_and_alignment_are_those_of_the_auxiliary_vector() {
+        let vector = std::fs::read("/proc/self/auxv").unwrap();
+        let (words, _) = vector.as_chunks::<8>();
+        let (pairs, _) = words.as_chunks::<2>();
+        let tagged = |tag: u64| {
+            let found = pairs.iter().find(|pair| u64::from_ne_bytes(pair[0]) == tag);
+            found.map_or(0, |pair| u64::from_ne_bytes(pair[1]) as u32)
+        };
+        let features = features();
+        assert_eq!(features.kernel_size, tagged(27));
+        assert_eq!(features.alignment, alignment_of(tagged(28)));
     }
 
     #[test]

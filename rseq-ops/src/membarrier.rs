@@ -234,3 +234,19 @@ fn registered(command: i32, register: i32) -> Result<(), Refused> {
 
 /// `EPERM` of Linux.
 const NOT_REGISTERED: i32 = 1;
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::Refused;
+
+    #[test]
+    fn what_passes_is_told_from_what_stays() {
+        for errno in [libc::EINTR, libc::EAGAIN, libc::ENOMEM] {
+            assert!(Refused(errno).is_passing(), "{errno}");
+        }
+        for errno in [libc::EPERM, libc::EINVAL, libc::EACCES, libc::ENOSYS] {
+            assert!(!Refused(errno).is_passing(), "{errno}");
+        }
+        assert_eq!(super::NOT_REGISTERED, libc::EPERM);
+    }
+}

@@ -131,7 +131,12 @@ fn the_word_follows_the_registration() {
     static LAST_CPU: AtomicUsize = AtomicUsize::new(usize::MAX);
 
     if !inside("the_word_follows_the_registration") {
-        return again("the_word_follows_the_registration", false, &[], 0);
+        again("the_word_follows_the_registration", false, &[], 0);
+        // Kernels before Linux 6.3 know the original length alone.
+        let off = [("GLIBC_TUNABLES", "glibc.pthread.rseq=0")];
+        return run_again_with(&off, "the_word_follows_the_registration", || {
+            refused::refuse_second(libc::SYS_rseq, 64, libc::EINVAL)
+        });
     }
     if rseq_ops::process().owner != Owner::Own {
         println!("no registration of our own here");

@@ -72,6 +72,23 @@ fn the_cache_is_bounded_and_goes_back_when_idle() {
 }
 
 #[test]
+fn a_pool_that_is_dropped_gives_back_what_it_keeps_in_either_bank() {
+    let _alone = alone();
+    let before = OUT.load(Relaxed);
+    for flips in 0..4 {
+        let pool = Pool::<Object>::new().unwrap();
+        for _ in 0..flips {
+            pool.release().unwrap();
+        }
+        // More than the single one.
+        drop([(); 5].map(|()| pool.alloc([0; 77])));
+        assert_ne!(OUT.load(Relaxed), before, "kept");
+        drop(pool);
+        assert_eq!(OUT.load(Relaxed), before, "after {flips}");
+    }
+}
+
+#[test]
 fn an_object_has_one_owner_and_none_is_lost() {
     let _alone = alone();
     let before = OUT.load(Relaxed);

@@ -165,21 +165,39 @@ fn what_is_dropped_is_unmapped_whole() {
             drop(PerCpu::<AtomicU64>::zeroed(&memory));
         }),
     ];
-    // A process of its own: nobody else maps anything meanwhile.
     for (kind, make) in kinds {
-        let status = in_child(|| {
-            make();
-            let before = mappings();
-            (0..1000).for_each(|_| make());
-            let after = mappings();
-            // The reading itself may take a little.
-            i32::from(after.0 > before.0 + 4) + 2 * i32::from(after.1 > before.1 + (1 << 20))
-        });
-        assert_eq!(
-            status, 0,
-            "{kind}: 1: more mappings, 2: more bytes, 3: both"
-        );
+        assert_unmaps(kind, || (), make);
     }
+}
+
+#[test]
+fn what_cannot_be_wiped_is_unmapped_whole() {
+    let make = || {
+        let memory = Allocator::new(Fork::Wipe);
+        let object = PerCpu::<AtomicU64>::zeroed(&memory).map(forget);
+        assert!(object.is_err());
+    };
+    for errno in [libc::EINVAL, libc::EAGAIN] {
+        let refuse = || refused::refuse(&[libc::SYS_madvise], errno).unwrap();
+        assert_unmaps("a chunk", refuse, make);
+    }
+}
+
+/// Runs `make` often, in a process of its own: nobody else maps anything meanwhile.
+fn assert_unmaps(kind: &str, prepare: impl Fn(), make: impl Fn()) {
+    let status = in_child(|| {
+        prepare();
+        make();
+        let before = mappings();
+        (0..1000).for_each(|_| make());
+        let after = mappings();
+        // The reading itself may take a little.
+        i32::from(after.0 > before.0 + 4) + 2 * i32::from(after.1 > before.1 + (1 << 20))
+    });
+    assert_eq!(
+        status, 0,
+        "{kind}: 1: more mappings, 2: more bytes, 3: both"
+    );
 }
 
 /// Says when it is dropped, and panics where it is told to.

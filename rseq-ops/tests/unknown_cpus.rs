@@ -75,6 +75,20 @@ fn every_cpu_that_this_process_may_use_has_memory_whatever_the_file_says() {
     }
 }
 
+/// Threads that come later may be on the others.
+#[test]
+fn a_thread_that_is_pinned_knows_the_cpus_of_its_process() {
+    const NAME: &str = "a_thread_that_is_pinned_knows_the_cpus_of_its_process";
+    if inside(NAME) {
+        let allowed = allowed();
+        assert!(pin(&allowed[..1]), "to one of its own");
+        let last = *allowed.last().unwrap();
+        return assert!(possible_cpus() > last, "{} for {last}", possible_cpus());
+    }
+    // The file names the first one alone.
+    run_again(NAME, lie("0\n"));
+}
+
 #[test]
 fn no_descriptor_is_needed_to_know_the_cpus() {
     const NAME: &str = "no_descriptor_is_needed_to_know_the_cpus";

@@ -414,6 +414,31 @@ mod tests {
         assert_eq!(memory.reserved(), CHUNK);
     }
 
+    /// Bytes of address space that this process uses.
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn mapped() -> usize {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: usize = pages.split(' ').next().unwrap().parse().unwrap();
+        pages * 4096 // At least.
+    }
+
+    #[cfg(all(target_os = "linux", not(miri)))]
+    #[test]
+    fn a_chunk_that_came_too_late_is_unmapped() {
+        const ROUNDS: usize = 20_000;
+        let memory = Allocator::new(Fork::Keep);
+        memory.grow(ptr::null_mut(), 512).unwrap();
+        let before = mapped();
+        for _ in 0..ROUNDS {
+            // As one that found no chunk yet, when another had put the first there.
+            memory.grow(ptr::null_mut(), 512).unwrap();
+        }
+        assert_eq!(memory.reserved(), CHUNK, "one chunk");
+        // What other tests map meanwhile is much less than all of these.
+        let grown = mapped().saturating_sub(before);
+        assert!(grown < ROUNDS * CHUNK, "{grown} bytes more");
+    }
+
     #[test]
     fn a_full_allocator_refuses_after_one_search() {
         let memory = Allocator::with_limit(Fork::Keep, CHUNK);

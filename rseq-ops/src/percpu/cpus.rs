@@ -193,6 +193,16 @@ mod system {
             assert_eq!(read(c"/no such file", &mut [0; 8], |_| true), None);
             assert_eq!(read(c"/sys", &mut [0; 8], |_| true), None);
             assert_eq!(read(c"/dev/null", &mut [0; 8], |_| true), Some(0));
+            // A pipe into which nobody writes.
+            let path = std::format!("/tmp/rseq-ops-pipe-{}\0", std::process::id());
+            let path = CStr::from_bytes_with_nul(path.as_bytes()).unwrap();
+            // SAFETY: C strings.
+            if unsafe { libc::mkfifo(path.as_ptr(), 0o600) } == 0 {
+                let found = read(path, &mut [0; 8], |_| true);
+                // SAFETY: as above.
+                unsafe { libc::unlink(path.as_ptr()) };
+                assert_eq!(found, Some(0));
+            }
             let mut pieces = 0;
             let more = |_: &[u8]| {
                 pieces += 1;

@@ -106,6 +106,54 @@ fn child_with_destructors() {
     assert_eq!(seen, [20, 20], "registered before ours ran, not so after");
 }
 
+#[cfg(target_env = "gnu")]
+#[test]
+fn a_key_whose_values_would_be_allocated_is_given_back_and_another_tried_later() {
+    assert_child_passes("own_registration::child_with_many_keys");
+}
+
+#[cfg(target_env = "gnu")]
+fn new_key() -> libc::pthread_key_t {
+    let mut key = 0;
+    // SAFETY: valid for the write.
+    assert_eq!(
+        unsafe { libc::pthread_key_create(&raw mut key, None) },
+        0,
+        "a key"
+    );
+    key
+}
+
+#[cfg(target_env = "gnu")]
+#[test]
+#[ignore = "a child process"]
+fn child_with_many_keys() {
+    /// glibc keeps the values of so many in the thread; for others it allocates.
+    const WITHOUT_ALLOCATION: libc::pthread_key_t = 32;
+    if process().owner != Owner::Own {
+        return println!("skipped: the owner is {:?}", process().owner);
+    }
+    // The lowest number that is free is the next key's.
+    let mut last = new_key();
+    while last + 1 < WITHOUT_ALLOCATION {
+        last = new_key();
+    }
+    assert_eq!(last + 1, WITHOUT_ALLOCATION, "nobody has more yet");
+    for _ in 0..3 {
+        assert_eq!(thread::spawn(current_thread).join().unwrap(), None);
+    }
+    let next = new_key();
+    assert_eq!(next, WITHOUT_ALLOCATION, "one was made and not given back");
+    // SAFETY: keys of ours, for which no thread has a value.
+    unsafe {
+        libc::pthread_key_delete(next);
+        libc::pthread_key_delete(last);
+    }
+    let registered = thread::spawn(|| current_thread().is_some()).join().unwrap();
+    assert!(registered, "by the key that is free now");
+    assert_eq!(new_key(), WITHOUT_ALLOCATION, "it took one key");
+}
+
 #[test]
 fn the_last_error_of_the_thread_is_kept() {
     // SAFETY: errno is the calling thread's.

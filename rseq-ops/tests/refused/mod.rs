@@ -19,6 +19,20 @@ pub(crate) fn refuse_commands(
     ])
 }
 
+/// Refuses a call with this second argument. Otherwise as [`refuse`].
+#[allow(dead_code)]
+pub(crate) fn refuse_second(call: libc::c_long, second: u32, errno: i32) -> std::io::Result<()> {
+    const SECOND: u32 = std::mem::offset_of!(libc::seccomp_data, args) as u32 + 8;
+    install(&mut [
+        step(LOAD, 0, 0, NUMBER),
+        step(EQUAL, 0, 2, call as u32),
+        step(LOAD, 0, 0, SECOND), // The lower half, on little-endian processors.
+        step(EQUAL, 1, 0, second),
+        step(ANSWER, 0, 0, libc::SECCOMP_RET_ALLOW),
+        step(ANSWER, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
+    ])
+}
+
 /// Refuses the calls, at most six, from now on: in this thread, the threads and processes that it
 /// starts, and what it executes. Makes system calls alone.
 pub(crate) fn refuse(calls: &[libc::c_long], errno: i32) -> std::io::Result<()> {
