@@ -42,7 +42,7 @@ fn without_the_system_call_the_fallbacks_answer() {
         assert!(rseq_ops::numa_node().is_some());
         return;
     }
-    for errno in [libc::ENOSYS, libc::EPERM] {
+    for errno in [libc::ENOSYS, libc::EPERM, libc::EACCES] {
         let calls = &[libc::SYS_rseq];
         again(
             "without_the_system_call_the_fallbacks_answer",

@@ -148,6 +148,9 @@ fn one_who_is_refused_leaves_all_to_the_next() {
     if rseq_ops::membarrier::register().is_err() || rseq_ops::current_thread().is_none() {
         return println!("skipped: nothing to refuse in this process");
     }
+    // What is pushed here is popped here.
+    let (allowed, here) = (percpu_support::cpus(), rseq_ops::current_cpu() as usize);
+    percpu_support::pin(0, &[here]);
     for n in 0..10 {
         stack.push(Box::leak(Box::new(Node::new(n))));
     }
@@ -160,7 +163,8 @@ fn one_who_is_refused_leaves_all_to_the_next() {
             }
         });
     });
-    let popped = stack.pop().iter().count();
-    assert_eq!(popped + stack.take_all().unwrap().count(), 10);
+    assert_eq!(stack.pop().map(|node| node.value), Some(9), "it is in use");
+    percpu_support::pin(0, &allowed);
+    assert_eq!(stack.take_all().unwrap().count(), 9);
     assert_eq!(stack.take_all().unwrap().count(), 0);
 }

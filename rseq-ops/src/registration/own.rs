@@ -69,9 +69,17 @@ const _: () = assert!(size_of::<Page>() == 4096 && size_of::<Slot>() == 256);
 /// The newest page. Pages stay: a stale value of the key must not lead to what is not there.
 static PAGES: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
 
+/// An area as [`Slot::renew`] leaves it.
+const UNREGISTERED: [u32; ROOM / 4] = {
+    let mut words = [0; ROOM / 4];
+    words[abi::CPU_ID as usize / 4] = abi::CPU_ID_UNINITIALIZED as u32;
+    words[abi::MM_CID as usize / 4] = u32::MAX;
+    words
+};
+
 /// What threads have whose slot was given back.
 static GONE: Slot = Slot {
-    area: UnsafeCell::new([0; ROOM / 4]),
+    area: UnsafeCell::new(UNREGISTERED),
     state: AtomicU32::new(OVER),
     passes: AtomicU32::new(0),
 };
@@ -417,6 +425,50 @@ mod tests {
             next = page.next;
         }
         slots
+    }
+
+    fn blocked() -> Vec<bool> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: the set is filled before it is read.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), set.as_mut_ptr());
+            let is_in = |signal| libc::sigismember(set.as_ptr(), signal) == 1;
+            (1..32).map(is_in).collect()
+        }
+    }
+
+    #[test]
+    fn signals_wait_during_a_registration_and_no_longer() {
+        let signals = || {
+            let mut one = MaybeUninit::<libc::sigset_t>::uninit();
+            // SAFETY: filled before it is read.
+            unsafe {
+                libc::sigemptyset(one.as_mut_ptr());
+                libc::sigaddset(one.as_mut_ptr(), libc::SIGUSR2);
+                libc::pthread_sigmask(libc::SIG_BLOCK, one.as_ptr(), ptr::null_mut());
+            }
+            let before = blocked();
+            assert_eq!(before.iter().filter(|blocked| **blocked).count(), 1);
+            with_signals_blocked(|| {
+                let waits = |signal: i32| blocked()[signal as usize - 1];
+                assert!([libc::SIGUSR1, libc::SIGALRM, libc::SIGTERM].map(waits) == [true; 3]);
+            });
+            assert_eq!(blocked(), before);
+            let _ = register();
+            assert_eq!(blocked(), before, "after a registration");
+        };
+        thread::spawn(signals).join().unwrap();
+    }
+
+    #[test]
+    fn who_gave_its_slot_back_is_not_registered() {
+        let word = |offset: isize| {
+            let area = GONE.area.get().cast::<i32>();
+            // SAFETY: nobody writes there.
+            unsafe { *area.wrapping_offset(offset / 4) }
+        };
+        assert_eq!(GONE.registered(), None);
+        assert_eq!((word(abi::CPU_ID), word(abi::MM_CID)), (-1, -1));
     }
 
     /// In one test, because both count the slots of the whole process.

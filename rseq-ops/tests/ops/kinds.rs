@@ -17,7 +17,7 @@ enum Kind {
     V2,
 }
 
-fn thread_pointer() -> usize {
+pub(crate) fn thread_pointer() -> usize {
     let pointer: usize;
     // SAFETY: reads a register, or the first word of the thread's block, which holds its address.
     unsafe {

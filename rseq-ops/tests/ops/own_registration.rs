@@ -106,6 +106,87 @@ fn child_with_destructors() {
     assert_eq!(seen, [20, 20], "registered before ours ran, not so after");
 }
 
+/// Where a thread's area lay, and how far the two threads are.
+static AREA: AtomicUsize = AtomicUsize::new(0);
+static STAGE: AtomicUsize = AtomicUsize::new(0);
+
+/// The area of the calling thread, which is registered.
+#[cfg(sequences)]
+fn area() -> usize {
+    let handle = current_thread().expect("a registration");
+    crate::kinds::thread_pointer().wrapping_add_signed(handle.cs)
+}
+
+/// After ours in each of libc's passes.
+#[cfg(sequences)]
+extern "C" fn late_destructor(pass: *mut c_void) {
+    let pass = pass.addr();
+    let unregistered =
+        current_thread().is_none() && cpu::cpu_id() == abi::CPU_ID_UNINITIALIZED && {
+            let (cpu, cpus) = (rseq_ops::current_cpu(), rseq_ops::percpu::possible_cpus());
+            (cpu as usize) < cpus
+        };
+    if unregistered {
+        SEEN[0].fetch_add(1, Ordering::SeqCst);
+    }
+    if pass == 3 {
+        // Another thread begins: see below.
+        STAGE.store(1, Ordering::SeqCst);
+        while STAGE.load(Ordering::SeqCst) == 1 {
+            thread::yield_now();
+        }
+    }
+    if pass < 4 {
+        let key = KEY.load(Ordering::SeqCst) as libc::pthread_key_t;
+        // SAFETY: the key exists.
+        unsafe { libc::pthread_setspecific(key, std::ptr::without_provenance(pass + 1)) };
+    }
+}
+
+#[cfg(sequences)]
+#[test]
+fn to_its_last_destructor_a_thread_keeps_its_area_and_is_not_registered() {
+    assert_child_passes("own_registration::child_with_late_destructors");
+}
+
+#[cfg(sequences)]
+#[test]
+#[ignore = "a child process"]
+fn child_with_late_destructors() {
+    if !ours() {
+        return;
+    }
+    assert!(current_thread().is_some());
+    let mut key = 0;
+    // SAFETY: the key is valid for the write, the destructor of the right type.
+    let refused = unsafe { libc::pthread_key_create(&raw mut key, Some(late_destructor)) };
+    assert_eq!(refused, 0);
+    KEY.store(key as usize, Ordering::SeqCst);
+    let ends = thread::spawn(move || {
+        AREA.store(area(), Ordering::SeqCst);
+        // SAFETY: the key exists.
+        unsafe { libc::pthread_setspecific(key, std::ptr::without_provenance(1)) };
+    });
+    while STAGE.load(Ordering::SeqCst) == 0 {
+        thread::yield_now();
+    }
+    // In its third pass of four the thread may still use the handle that it had.
+    let other = thread::spawn(area).join().unwrap();
+    STAGE.store(2, Ordering::SeqCst);
+    assert_ne!(other, AREA.load(Ordering::SeqCst), "two threads' area");
+    ends.join().unwrap();
+    assert_eq!(
+        SEEN[0].load(Ordering::SeqCst),
+        4,
+        "not registered, each time"
+    );
+    assert_eq!(
+        thread::spawn(area).join().unwrap(),
+        AREA.load(Ordering::SeqCst),
+        "given back"
+    );
+}
+
 #[cfg(target_env = "gnu")]
 #[test]
 fn a_key_whose_values_would_be_allocated_is_given_back_and_another_tried_later() {

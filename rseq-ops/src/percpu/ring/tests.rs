@@ -198,3 +198,26 @@ fn a_consumer_many_rings_behind_finds_the_newest_and_counts_the_others() {
         assert_eq!(totals(ring), (kept, written - kept, 0));
     }
 }
+
+#[test]
+fn who_finds_all_shared_rings_locked_drops_the_record_and_counts_it() {
+    let ring = ring(Mode::Discard);
+    let cpus = ring.area.cpus();
+    let mut locks: Vec<_> = (0..SHARED)
+        .map(|n| ring.control(cpus + n).lock.try_lock())
+        .collect();
+    assert!(locks.iter().all(Option::is_some));
+    for dropped in 1..4 {
+        assert_eq!(ring.claim_shared(HALF), None);
+        assert_eq!(totals(ring), (0, 0, dropped));
+    }
+    // One is enough, whichever it is.
+    for n in 0..SHARED {
+        locks[n] = None;
+        let record = ring.claim_shared(HALF).expect("a ring is free");
+        drop(Reservation::new(record, busy_header(HALF)));
+        assert!(consume(ring).is_empty(), "it was not wanted");
+        locks[n] = ring.control(cpus + n).lock.try_lock();
+    }
+    assert_eq!(totals(ring), (SHARED, 0, 3));
+}
