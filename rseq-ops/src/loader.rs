@@ -311,6 +311,30 @@ mod tests {
         }
     }
 
+    /// They may be unmapped, and their part of the list changes.
+    #[test]
+    fn objects_that_came_later_are_not_looked_into() {
+        for (object, name) in [
+            (c"libresolv.so.2", c"ns_name_pton"),
+            (c"libm.so.6", c"erfc"),
+        ] {
+            if !by_libc::<()>(name).is_null() {
+                continue; // It was there at the start.
+            }
+            // SAFETY: C strings; the object is libc's own, and stays.
+            let later = unsafe {
+                let object = libc::dlopen(object.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL);
+                if object.is_null() {
+                    continue;
+                }
+                libc::dlsym(object, name.as_ptr())
+            };
+            if !later.is_null() {
+                assert_eq!(Image::of_the_start(|image| image.find(name)), None);
+            }
+        }
+    }
+
     #[test]
     fn the_loader_is_where_the_kernel_has_put_it() {
         // SAFETY: reads the auxiliary vector.

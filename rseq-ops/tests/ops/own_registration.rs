@@ -126,7 +126,14 @@ extern "C" fn late_destructor(pass: *mut c_void) {
             let (cpu, cpus) = (rseq_ops::current_cpu(), rseq_ops::percpu::possible_cpus());
             (cpu as usize) < cpus
         };
-    if unregistered {
+    // What stale handles with the other index find, as long as the area is this thread's.
+    let id = || {
+        let distance = (abi::MM_CID - abi::RSEQ_CS) as usize;
+        let word = AREA.load(Ordering::SeqCst) + distance;
+        // SAFETY: a word of the area, which is never unmapped.
+        unsafe { std::ptr::with_exposed_provenance::<u32>(word).read_volatile() }
+    };
+    if unregistered && (pass == 4 || id() == u32::MAX) {
         SEEN[0].fetch_add(1, Ordering::SeqCst);
     }
     if pass == 3 {
