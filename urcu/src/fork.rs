@@ -157,3 +157,30 @@ pub(crate) fn incarnation() -> u64 {
         .compare_exchange(0, next, Ordering::AcqRel, Ordering::Acquire)
         .map_or_else(|first| first, |_| next)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn barriers_that_came_too_late_are_freed() {
+        const ROUNDS: usize = 2_000;
+        // The memory of so many, on each CPU, in which nobody else's objects are that far away.
+        let far = ROUNDS * size_of::<Rounds>();
+        let process = Box::leak(Box::new(Process::new()));
+        let first = process.barriers();
+        let lowest = || {
+            let free = machine::allocate::<Rounds>();
+            // SAFETY: allocated just now, and nobody else's.
+            unsafe { machine::free(free) };
+            free.addr()
+        };
+        let before = lowest();
+        for _ in 0..ROUNDS {
+            // As a thread that found none yet, when another one had put its own there.
+            assert!(core::ptr::eq(process.make_barriers(), first));
+        }
+        let after = lowest();
+        assert!(after.abs_diff(before) < far / 2, "{before:x} {after:x}");
+    }
+}

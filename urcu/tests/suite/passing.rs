@@ -36,6 +36,7 @@ fn child_without_memory_for_wiping() {
         "no memory for an RCU domain",
     ];
     first_use(libc::EAGAIN, || drop(urcu::read_lock()), of_all);
+    first_use(libc::EINTR, || drop(urcu::read_lock()), of_all);
     first_use(libc::ENOMEM, || drop(urcu::read_lock()), of_all);
     first_use(libc::EAGAIN, || drop(DOMAIN.read_lock()), of_one);
     first_use(libc::ENOMEM, || drop(DOMAIN.read_lock()), of_one);
@@ -61,6 +62,14 @@ fn child_that_cannot_wipe() {
     // As Linux before 4.14 answers.
     let first_use = || {
         refuse_in_this_thread(&[libc::SYS_madvise], libc::EINVAL).unwrap();
+        // It may be in a signal handler, and so leaves alone what the refusals would change.
+        // SAFETY: errno is the calling thread's.
+        let errno = unsafe { &mut *libc::__errno_location() };
+        *errno = 12_345;
+        drop(urcu::read_lock());
+        let after_all = *errno;
+        drop(DOMAIN.read_lock());
+        assert_eq!((after_all, *errno), (12_345, 12_345), "errno was changed");
         use_everything(&DOMAIN);
     };
     thread::spawn(first_use).join().unwrap();
