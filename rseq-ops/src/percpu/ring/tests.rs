@@ -212,12 +212,12 @@ fn who_finds_all_shared_rings_locked_drops_the_record_and_counts_it() {
         assert_eq!(totals(ring), (0, 0, dropped));
     }
     // One is enough, whichever it is.
-    for n in 0..SHARED {
-        locks[n] = None;
+    for (n, lock) in locks.iter_mut().enumerate() {
+        *lock = None;
         let record = ring.claim_shared(HALF).expect("a ring is free");
         drop(Reservation::new(record, busy_header(HALF)));
         assert!(consume(ring).is_empty(), "it was not wanted");
-        locks[n] = ring.control(cpus + n).lock.try_lock();
+        *lock = ring.control(cpus + n).lock.try_lock();
     }
     assert_eq!(totals(ring), (SHARED, 0, 3));
 }
