@@ -251,4 +251,18 @@ mod tests {
         assert!(forget(domain.state()), "a guard was forgotten");
         assert_eq!(open(domain.state()).len(), 0);
     }
+
+    #[test]
+    fn a_guard_that_was_forgotten_in_the_period_before_is_known() {
+        let domain = Domain::new();
+        std::mem::forget(domain.read_lock());
+        let readers = &domain.state().grace_periods.readers;
+        let period = readers.word();
+        let grace_period = domain.start_poll();
+        while readers.word() == period {
+            assert!(!domain.poll(&grace_period));
+        }
+        assert!(forget(domain.state()), "a guard was forgotten");
+        assert_eq!(open(domain.state()).len(), 0);
+    }
 }
