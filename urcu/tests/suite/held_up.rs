@@ -311,7 +311,10 @@ fn budgets_with(variable: Option<&str>) -> String {
     let mut command = child("held_up::child_that_shows_its_budgets");
     match variable {
         Some(text) => command.env("URCU_BUDGET", text),
-        None => command.env_remove("URCU_BUDGET"),
+        // Nor is another variable taken for it.
+        None => command
+            .env_remove("URCU_BUDGET")
+            .env("URCU_BUDGET_OF_ANOTHER", "64:1000"),
     };
     let (code, output) = run(&mut command, Duration::from_secs(60));
     assert_eq!(code, Some(0), "{output}");
@@ -331,6 +334,7 @@ fn the_environment_chooses_the_budget_of_domains_without_one() {
         "{output}"
     );
     assert!(output.contains("5000 taken"), "{output}");
+    assert!(!output.contains("URCU_BUDGET"), "{output}");
 }
 
 #[test]
