@@ -52,6 +52,9 @@
 //! | hooks may panic when they are dropped, also while they run; destructors of thread-local data on the library's threads have the program's mask | suite `threads` | a drop outside the catch; everything blocked |
 //! | a forked child starts threads though another thread was changing the environment; what the environment says wrongly is told once | suites `threads`, `held_up` | the standard library's lock; silence |
 //! | misuse panics at the caller's line | suite `domains` | a missing `track_caller` |
+//! | errno is what it was, whatever the kernel refuses | suites `last_error`, `passing` | any call without it put back |
+//! | a thread keeps its area to its last destructor, and is not registered in any that comes after ours; keys, areas and chunks that are not used are given back | suites `own_registration`, `ops_environments`, `percpu_refusals`; unit tests of `alloc` and `own` | an area given back a pass early; a leaked chunk |
+//! | libc's words are looked for in the objects of the program's start alone | unit tests of `loader` | an object that came later |
 //! | an rseq area that the kernel does not give back is nobody else's | unit tests of `registration::own` | an area that is reused |
 //! | benchmarks, torture, test support and fuzz target are built in layers | `urcu-host`: `layers` | any import turned around |
 //! | every ordering of the two libraries has a mutant, or a reason and a litmus test | `every_ordering_has_a_mutant_or_a_reason`; `.ci/litmus`; `.ci/barriers` for the code of AArch64 and RISC-V 64 | any ordering weakened |
