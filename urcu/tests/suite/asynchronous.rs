@@ -7,7 +7,7 @@ use std::task::{Context, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use urcu::Domain;
+use urcu::{Domain, Runner};
 
 use crate::forked::block_on;
 use crate::stamped::{SMALL, Stamped};
@@ -247,5 +247,36 @@ fn wakers_that_panic_harm_nobody_else() {
         domain.synchronize();
         domain.call(|| ());
         domain.barrier();
+    }
+}
+
+#[test]
+fn whoever_ends_a_grace_period_of_a_callers_domain_wakes_those_who_await_it() {
+    let (count, waker) = counting();
+    let woken = || count.0.load(Ordering::SeqCst);
+    let ends: [fn(Domain); 4] = [
+        |domain| {
+            let grace_period = domain.start_poll();
+            until(|| domain.poll(&grace_period));
+        },
+        |domain| domain.start_poll().wait(),
+        |domain| domain.synchronize(),
+        // With its domain.
+        drop,
+    ];
+    for end in ends {
+        let domain = Domain::new().run_by(Runner::Caller);
+        let guard = domain.read_lock();
+        let mut future = Box::pin(domain.synchronize_async());
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        drop(guard);
+        // Where nobody drives it is woken at once; again, as it was not polled since.
+        let mut again = Box::pin(domain.synchronize_async());
+        let polled = again.as_mut().poll(&mut Context::from_waker(&waker));
+        let before = woken();
+        end(domain);
+        let left = usize::from(polled.is_pending());
+        assert!(woken() >= before + left, "nobody was woken");
     }
 }

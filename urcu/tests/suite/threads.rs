@@ -922,3 +922,70 @@ fn a_name_with_a_nul_byte_is_refused_at_once() {
     assert!(message.contains("has a NUL byte"), "{message}");
     drop(Domain::named("no NUL byte: \u{1} \u{ff}"));
 }
+
+#[test]
+fn while_no_thread_can_relieve_the_worker_those_who_await_drive() {
+    assert_child_passes("threads::child_without_relief");
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn child_without_relief() {
+    static AWAITED: Domain = Domain::named("awaited");
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let (sender, done) = mpsc::channel();
+    let filtered = sender.clone();
+    urcu::call(move || {
+        refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
+        filtered.send(()).unwrap();
+    });
+    done.recv().unwrap();
+    // Again, after it was tried in vain.
+    for _ in 0..3 {
+        let sender = sender.clone();
+        urcu::call(move || {
+            block_on(AWAITED.synchronize_async());
+            sender.send(()).unwrap();
+        });
+        done.recv().unwrap();
+    }
+    // Whoever had left it to the worker is told.
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&count));
+    let guard = AWAITED.read_lock();
+    let mut future = pin!(AWAITED.synchronize_async());
+    let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    let woken = Arc::clone(&count);
+    urcu::call(move || {
+        while woken.0.load(Ordering::SeqCst) == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        sender.send(()).unwrap();
+    });
+    done.recv().unwrap();
+    drop(guard);
+    block_on(future);
+}
+
+#[test]
+fn while_a_callback_keeps_an_executor_busy_those_who_await_its_domain_drive() {
+    let domain: &Domain = Box::leak(Box::new(
+        Domain::new().run_by(Runner::Executor(&ONE_THREAD)),
+    ));
+    let (begun, inside) = mpsc::channel();
+    let (done, end) = mpsc::channel::<()>();
+    domain.call(move || {
+        begun.send(()).unwrap();
+        let _ = end.recv();
+    });
+    inside.recv().unwrap();
+    block_on(domain.synchronize_async());
+    drop(done);
+}
