@@ -11,13 +11,19 @@ pub(crate) use rseq_ops::Handle;
 pub(crate) use rseq_ops::ops::{Appended, COPY_MAX, Outcome, Record};
 pub(crate) use rseq_ops::percpu::Zeroed;
 pub(crate) use std::panic::catch_unwind;
+pub(crate) use std::thread_local;
 pub(crate) use std::time::Instant;
-pub(crate) use std::{thread, thread_local};
 
 pub(crate) use crate::lock::{Mutex, MutexGuard};
 pub(crate) use crate::stall::Watch;
 pub(crate) use crate::threads::{as_user, start as start_thread, without_signals};
 pub(crate) use crate::worker::poke as poke_worker;
+
+/// The library's own threads.
+pub(crate) mod thread {
+    pub(crate) use crate::threads::{Thread, park};
+    pub(crate) use std::thread::sleep;
+}
 
 /// A function that is `const` here; the models' atomics cannot be made in a constant.
 macro_rules! const_fn {

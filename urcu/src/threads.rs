@@ -8,17 +8,21 @@
 //!   it starts in turn, threads and processes;
 //! * signals that a thread's own instructions raise are never blocked by us: they are for fault
 //!   handlers, crash reporters, and the message about a stack that has overflowed;
-//! * CPUs, policy and nice value are the process's, not the creator's.
+//! * CPUs, policy and nice value are the process's, not the creator's;
+//! * a forked child's threads need no lock of the standard library's ([`forked`]).
 
 use core::cell::Cell;
 use core::fmt;
+use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::thread::{self, Thread};
 
 use crate::fork;
 use crate::hook::{self, Hook};
 use crate::machine;
+
+#[cfg(all(target_os = "linux", not(miri)))]
+mod forked;
 
 /// Settings of the threads that this library starts: the size of their stacks, and what each runs
 /// first. See [`set_threads`].
@@ -180,19 +184,17 @@ pub(crate) fn start(name: String, program: impl FnOnce() + Send + 'static) -> Op
 
 fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread> {
     let threads = THREADS.get();
-    let mut builder = thread::Builder::new().name(name);
     let chosen = threads.as_ref().and_then(|threads| threads.stack_size);
-    builder = builder.stack_size(chosen.unwrap_or_else(default_stack_size));
+    let stack = chosen.unwrap_or_else(default_stack_size);
     let mask = signals::of_user();
     // The new thread does nothing before it is where it belongs: beside a thread that its creator
     // shares a CPU and a real-time priority with it might not get to run at all, nor could it move.
-    let settled = Arc::new(AtomicU32::new(0));
-    let theirs = Arc::clone(&settled);
+    let thread = Thread(Arc::new(AtomicU32::new(0)));
+    let theirs = thread.clone();
     let body = move || {
         signals::begin(mask);
-        while theirs.load(Ordering::Acquire) == 0 {
-            machine::futex_wait(&theirs, 0, None);
-        }
+        PARKED.set(Arc::as_ptr(&theirs.0));
+        park();
         scheduling::take_nice_value();
         if chosen.is_none()
             && let Some(text) = bad_stack_size()
@@ -213,11 +215,67 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
         signals::enter_user();
     };
     // The new thread inherits the mask.
-    let handle = signals::blocked(|| builder.spawn(body)).ok()?;
-    scheduling::settle(&handle);
-    settled.store(1, Ordering::Release);
-    machine::futex_wake(&settled, 1);
-    Some(handle.thread().clone())
+    let native = signals::blocked(|| create(name, stack, body))?;
+    scheduling::settle(native);
+    thread.unpark();
+    Some(thread)
+}
+
+/// Creates a thread that nobody joins. What names it is good until it goes on from its first [`park`].
+#[cfg(all(target_os = "linux", not(miri)))]
+fn create(
+    name: String,
+    stack: usize,
+    body: impl FnOnce() + Send + 'static,
+) -> Option<scheduling::Native> {
+    use std::os::unix::thread::JoinHandleExt;
+    if forked::is_forked() {
+        return forked::start(&name, stack, body);
+    }
+    let handle = builder(name, stack).spawn(body).ok()?;
+    Some(handle.as_pthread_t() as _)
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn create(
+    name: String,
+    stack: usize,
+    body: impl FnOnce() + Send + 'static,
+) -> Option<scheduling::Native> {
+    builder(name, stack).spawn(body).ok().map(drop)
+}
+
+fn builder(name: String, stack: usize) -> std::thread::Builder {
+    std::thread::Builder::new().name(name).stack_size(stack)
+}
+
+/// A thread of our own, for those who wake it. Not the standard library's, of which a new thread would
+/// have to tell first.
+#[derive(Clone, Debug)]
+pub(crate) struct Thread(
+    /// 1: it is woken, or will not fall asleep.
+    Arc<AtomicU32>,
+);
+
+impl Thread {
+    /// Ends its [`park`], or the next one.
+    pub(crate) fn unpark(&self) {
+        // Release: pairs with the acquire in `park`.
+        self.0.store(1, Ordering::Release);
+        machine::futex_wake(&self.0, 1);
+    }
+}
+
+/// Sleeps until the calling thread, one of our own, is woken, if it was not since it slept last.
+pub(crate) fn park() {
+    // SAFETY: null, or what the thread's body keeps until its end.
+    let Some(word) = (unsafe { PARKED.get().as_ref() }) else {
+        return;
+    };
+    // Acquire: pairs with the release in `unpark`.
+    while word.swap(0, Ordering::Acquire) == 0 {
+        machine::futex_wait(word, 0, None);
+    }
 }
 
 /// A panic here would leave whoever counts on the thread without it.
@@ -248,6 +306,8 @@ pub(crate) fn as_user<R>(f: impl FnOnce() -> R) -> R {
 thread_local! {
     // Without destructors: they are there as long as the thread is.
     static OURS: Cell<Option<signals::Ours>> = const { Cell::new(None) };
+    /// Of a thread of our own: the word that it sleeps on in [`park`].
+    static PARKED: Cell<*const AtomicU32> = const { Cell::new(ptr::null()) };
     /// Inside [`without_signals`], what the mask was before.
     static SHIELDED: Cell<Option<signals::Mask>> = const { Cell::new(None) };
 }
@@ -403,8 +463,9 @@ pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
 #[cfg(all(target_os = "linux", not(miri)))]
 mod scheduling {
     use core::mem::{MaybeUninit, size_of};
-    use std::os::unix::thread::JoinHandleExt;
-    use std::thread::JoinHandle;
+
+    /// A thread, as the C library names it.
+    pub(super) type Native = libc::pthread_t;
 
     /// CPUs, as the kernel counts them: enough for 8192.
     type Set = [u64; 128];
@@ -442,16 +503,15 @@ mod scheduling {
 
     /// Gives a thread that was just created the process's CPUs and the normal policy. What the system
     /// does not allow stays as it was inherited.
-    pub(super) fn settle<T>(handle: &JoinHandle<T>) {
-        let thread = handle.as_pthread_t();
-        // SAFETY: the handle is neither joined nor dropped, so the thread can be named; the set and
-        // the parameters are valid. All-zero parameters are those of the normal policy.
+    pub(super) fn settle(thread: Native) {
+        // SAFETY: the thread sleeps until it is woken after this, so it can be named; the set and the
+        // parameters are valid. All-zero parameters are those of the normal policy.
         unsafe {
             let parameters = MaybeUninit::<libc::sched_param>::zeroed().assume_init();
-            libc::pthread_setschedparam(thread as _, libc::SCHED_OTHER, &raw const parameters);
+            libc::pthread_setschedparam(thread, libc::SCHED_OTHER, &raw const parameters);
             if let Some(set) = cpus_of_process() {
                 let size = size_of::<Set>();
-                libc::pthread_setaffinity_np(thread as _, size, set.as_ptr().cast());
+                libc::pthread_setaffinity_np(thread, size, set.as_ptr().cast());
             }
         }
     }
@@ -472,7 +532,9 @@ mod scheduling {
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
 mod scheduling {
-    pub(super) fn settle<T>(_: &std::thread::JoinHandle<T>) {}
+    pub(super) type Native = ();
+
+    pub(super) fn settle((): Native) {}
 
     pub(super) fn take_nice_value() {}
 }

@@ -5,6 +5,8 @@ extern crate test_deadline;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicIsize, Ordering};
 
 use urcu::{Domain, Rcu, Runner};
 
@@ -15,15 +17,28 @@ static ALLOCATOR: Counting = Counting;
 
 thread_local!(static ALLOCATIONS: Cell<usize> = const { Cell::new(0) });
 
+/// Chunks of callbacks that there are in the process: nothing else is aligned so.
+static CHUNKS: AtomicIsize = AtomicIsize::new(0);
+const CHUNK: usize = 4096;
+
+/// Held by tests that have callbacks.
+static ALONE: Mutex<()> = Mutex::new(());
+
 // SAFETY: every block is the system allocator's.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        if layout.align() == CHUNK {
+            CHUNKS.fetch_add(1, Ordering::Relaxed);
+        }
         // SAFETY: the caller's.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if layout.align() == CHUNK {
+            CHUNKS.fetch_sub(1, Ordering::Relaxed);
+        }
         // SAFETY: the caller's.
         unsafe { System.dealloc(block, layout) }
     }
@@ -43,6 +58,7 @@ const SHARED: usize = CALLBACKS / 126 * 3 + 20;
 
 #[test]
 fn callbacks_of_24_bytes_allocate_nothing_of_their_own() {
+    let _alone = ALONE.lock();
     // Nobody else's work on this thread.
     let domain = Domain::new().run_by(Runner::Caller);
     domain.barrier();
@@ -75,6 +91,7 @@ fn callbacks_of_24_bytes_allocate_nothing_of_their_own() {
 
 #[test]
 fn a_store_allocates_the_new_value_alone() {
+    let _alone = ALONE.lock();
     let domain = Domain::new().run_by(Runner::Caller);
     let cell = Rcu::new_in([0u64; 3], &domain);
     let store = || (0..CALLBACKS as u64).for_each(|n| cell.store([n; 3]));
@@ -84,4 +101,37 @@ fn a_store_allocates_the_new_value_alone() {
     // With what earlier callbacks left, nothing else at all, or nearly.
     let count = allocations(store);
     assert!((CALLBACKS..=CALLBACKS + 20).contains(&count), "{count}");
+}
+
+/// Has a domain hold many callbacks at a time, which then run.
+fn flood(domain: &Domain) {
+    let guard = domain.read_lock();
+    (0..126 * 1000).for_each(|_| domain.defer_drop(1u8));
+    drop(guard);
+    domain.barrier();
+}
+
+#[test]
+fn empty_chunks_are_kept_for_the_next_callbacks_but_not_all_and_not_for_long() {
+    let _alone = ALONE.lock();
+    let before = CHUNKS.load(Ordering::Relaxed);
+    let more = || CHUNKS.load(Ordering::Relaxed) - before;
+    let stripes = rseq_ops::percpu::possible_cpus().clamp(1, 16) as isize;
+    // 48 for each stripe; and one in each slot, or under each stripe's lock.
+    let most = 49 * stripes + rseq_ops::percpu::possible_cpus() as isize;
+    let caller = Domain::new().run_by(Runner::Caller);
+    flood(&caller);
+    assert!(
+        (1..=most).contains(&more()),
+        "{} of {most} are kept",
+        more()
+    );
+    drop(caller);
+    assert_eq!(more(), 0, "are left of a domain that has ended");
+    // The worker gives them back when nothing is left to do.
+    let shared = Domain::new();
+    flood(&shared);
+    while more() > stripes {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }

@@ -51,6 +51,8 @@ pub(super) struct Memory {
     domains: RefCell<Vec<Rc<Counters>>>,
     /// From `Box::into_raw`, as all memory that is given back with the machine.
     objects: RefCell<Vec<Object>>,
+    /// How many of them were given back.
+    freed: Cell<usize>,
     process: *mut Process,
     /// How many processes there were.
     incarnations: Cell<u64>,
@@ -62,6 +64,7 @@ impl Memory {
         Memory {
             domains: RefCell::default(),
             objects: RefCell::default(),
+            freed: Cell::new(0),
             process: Box::into_raw(Box::new(Process::new())),
             incarnations: Cell::new(0),
             values: RefCell::default(),
@@ -245,6 +248,16 @@ pub(crate) unsafe fn free<T>(address: *mut T) {
         .find(|object| object.address() == address.cast());
     // SAFETY: as above, and nobody uses it any more.
     unsafe { object.expect("an object").wipe() };
+    kernel.memory.freed.set(kernel.memory.freed.get() + 1);
+}
+
+/// How many domains' counters, and how many objects, were allocated and not given back.
+pub(crate) fn in_use() -> (usize, usize) {
+    let memory = &kernel().memory;
+    let counters = memory.domains.borrow();
+    let counters = counters.iter().filter(|counters| !counters.freed.get());
+    let objects = memory.objects.borrow().len() - memory.freed.get();
+    (counters.count(), objects)
 }
 
 /// From now on this is the child, with one thread. What the kernel wipes in a child is zero.

@@ -76,7 +76,7 @@ pub(crate) use loom::sync::atomic::{
 };
 pub(crate) use memory::{
     AtomicPtr, Number, PERIOD_BIT, Value, Zeroed, allocate, allocate_slots, buffer, fork, free,
-    free_slots, net, shared, waiter,
+    free_slots, in_use, net, shared, waiter,
 };
 pub(crate) use sequences::{
     Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_through,

@@ -1,4 +1,4 @@
-//! The standard library's threads, and its clock.
+//! The library's own threads, and the clock.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

@@ -92,6 +92,8 @@ pub(super) fn two_threads_find_one_state() {
     };
     let other = thread::spawn(find);
     assert_eq!(find(), other.join().expect("the other"));
+    // Its state and how far its grace periods have come.
+    assert_eq!(machine::in_use(), (1, 2), "states or counters leak");
 }
 
 /// The name of a domain is stored again in a child, by its first use there, while a message asks for

@@ -7,7 +7,7 @@ use std::task::{Context, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use urcu::Domain;
+use urcu::{Domain, Runner};
 
 use crate::forked::block_on;
 use crate::stamped::{SMALL, Stamped};
@@ -247,5 +247,35 @@ fn wakers_that_panic_harm_nobody_else() {
         domain.synchronize();
         domain.call(|| ());
         domain.barrier();
+    }
+}
+
+#[test]
+fn whoever_ends_a_grace_period_of_a_callers_domain_wakes_those_who_await_it() {
+    let (count, waker) = counting();
+    let woken = || count.0.load(Ordering::SeqCst);
+    let ends: [fn(&Domain); 3] = [
+        |domain| {
+            let grace_period = domain.start_poll();
+            until(|| domain.poll(&grace_period));
+        },
+        |domain| domain.start_poll().wait(),
+        |domain| domain.synchronize(),
+    ];
+    // Or its end with the domain.
+    for end in ends.map(Some).into_iter().chain([None]) {
+        let domain = Domain::new().run_by(Runner::Caller);
+        let guard = domain.read_lock();
+        let mut future = Box::pin(domain.synchronize_async());
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        // Where nobody drives it is woken at once; then again, as it was not polled since.
+        let before = woken();
+        drop(guard);
+        match end {
+            Some(end) => end(&domain),
+            None => drop(domain),
+        }
+        assert!(woken() > before, "nobody was woken");
     }
 }

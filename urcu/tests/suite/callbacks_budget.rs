@@ -313,3 +313,54 @@ fn a_budget_of_nothing_has_room_when_nothing_waits() {
     }
     assert_eq!(domain.stats().callbacks_excess, 0);
 }
+
+#[test]
+fn after_a_burst_the_last_callbacks_run_whatever_comes_after() {
+    /// More than make a load heavy, each sealed at once.
+    const COUNT: usize = 3 * 2000;
+    let domain = Domain::new().with_budget(Budget::new(1 << 20, 1 << 30));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let guard = domain.read_lock();
+    for _ in 0..COUNT {
+        let ran = Arc::clone(&ran);
+        let large = [0u8; 4097];
+        domain.call(move || {
+            std::hint::black_box(&large);
+            ran.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    drop(guard);
+    while ran.load(Ordering::SeqCst) != COUNT {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn who_waits_for_room_has_an_executor_asked_again_that_dropped_its_job() {
+    struct Dropping(AtomicUsize);
+    impl urcu::Executor for Dropping {
+        fn execute(&self, mut job: urcu::Job) {
+            // The first ones, of which one is for whoever waits.
+            if self.0.fetch_add(1, Ordering::SeqCst) >= 400 {
+                thread::spawn(move || {
+                    while let Some(pause) = job.run() {
+                        thread::sleep(pause);
+                    }
+                });
+            }
+        }
+    }
+    static DROPPING: Dropping = Dropping(AtomicUsize::new(0));
+    let domain: &Domain = Box::leak(Box::new(
+        Domain::new()
+            .with_budget(Budget::new(100, 1 << 30).patience(Duration::MAX))
+            .run_by(Runner::Executor(&DROPPING)),
+    ));
+    for _ in 0..300 {
+        let large = [0u8; 4097];
+        domain.call(move || _ = std::hint::black_box(large));
+    }
+    let stats = domain.stats();
+    assert!(stats.callbacks_held_up != 0, "nobody waited");
+    assert_eq!(stats.callbacks_excess, 0, "out of patience");
+}

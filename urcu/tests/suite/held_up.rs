@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use urcu::stall::{self, Report};
-use urcu::{Budget, Domain};
+use urcu::{Budget, Domain, Runner};
 
 use crate::forked::{assert_child, assert_ends_well, child_does, fork, use_everything};
 use crate::support::{assert_child_passes, child, run};
@@ -50,6 +50,10 @@ fn until_held_up(domain: &Domain) {
 #[test]
 #[ignore = "a child process"]
 fn child_with_a_report() {
+    /// Nobody else waits for its grace periods: that would be reported too, while every wait is.
+    static DOMAIN: Domain = Domain::named("tight")
+        .with_budget(TIGHT)
+        .run_by(Runner::Caller);
     assert_eq!(stall::timeout(), Duration::from_secs(10));
     let (sender, reports) = mpsc::channel::<(Report, u64, u64)>();
     stall::set_hook(move |report| {

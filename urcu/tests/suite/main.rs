@@ -33,6 +33,8 @@ mod fork;
 #[cfg(target_arch = "x86_64")]
 mod fork_at_every_instruction;
 mod fork_in_handlers;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod fork_in_std;
 mod fork_with_locks;
 mod forked;
 mod held_up;

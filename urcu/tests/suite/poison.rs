@@ -72,15 +72,57 @@ fn overwrite(block: *mut u8, size: usize) {
     }
 }
 
+/// What a thread stops in.
+#[derive(Clone, Copy)]
+pub(crate) enum Held {
+    /// The allocation of so many bytes, aligned to one.
+    Allocated(usize),
+    /// That they are freed.
+    Freed(usize),
+}
+
+static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+static FREED: AtomicUsize = AtomicUsize::new(0);
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Stops every thread that comes to this, until it is called again.
+pub(crate) fn hold(held: Option<Held>) {
+    STOPPED.store(false, Ordering::SeqCst);
+    let (allocated, freed) = match held {
+        None => (0, 0),
+        Some(Held::Allocated(size)) => (size, 0),
+        Some(Held::Freed(size)) => (0, size),
+    };
+    ALLOCATED.store(allocated, Ordering::SeqCst);
+    FREED.store(freed, Ordering::SeqCst);
+}
+
+impl Held {
+    /// Whether a thread has stopped.
+    pub(crate) fn is_anyone() -> bool {
+        STOPPED.load(Ordering::SeqCst)
+    }
+
+    fn stop(held: &AtomicUsize, layout: Layout) {
+        let is_held = || layout.align() == 1 && held.load(Ordering::Relaxed) == layout.size();
+        while is_held() && layout.size() != 0 {
+            STOPPED.store(true, Ordering::SeqCst);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+}
+
 // SAFETY: every block is the system allocator's, with the layout that it was asked for; a block is
 // given back once, or kept.
 unsafe impl GlobalAlloc for Poisoning {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Held::stop(&ALLOCATED, layout);
         // SAFETY: the caller's.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        Held::stop(&FREED, layout);
         overwrite(block, layout.size());
         let block = QUARANTINES
             .iter()

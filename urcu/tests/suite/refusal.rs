@@ -204,3 +204,61 @@ fn child_with_one_filtered_thread() {
     );
     drop(guard);
 }
+
+#[test]
+fn a_grace_period_whose_barrier_is_refused_for_a_while_is_not_over() {
+    if !sequences() {
+        return skip("nothing to refuse: no sequences in this process");
+    }
+    let domain = Domain::new().run_by(urcu::Runner::Caller);
+    domain.synchronize();
+    let guard = domain.read_lock();
+    thread::scope(|scope| {
+        let filtered = scope.spawn(|| {
+            refuse_in_this_thread(&[libc::SYS_membarrier], libc::ENOMEM).unwrap();
+            let grace_period = domain.start_poll();
+            (0..3).any(|_| domain.poll(&grace_period))
+        });
+        assert!(!filtered.join().unwrap(), "over in the middle of a section");
+    });
+    drop(guard);
+}
+
+#[test]
+fn the_worker_tells_once_of_each_time_that_its_barriers_are_refused() {
+    assert_child_passes("refusal::child_with_a_refused_worker");
+}
+
+#[test]
+#[ignore = "a child process of the test above, which sets the panic hook"]
+fn child_with_a_refused_worker() {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    {
+        use crate::seccomp::{refusals_left, refuse_membarrier_for_a_while};
+
+        if !sequences() {
+            return skip("nothing to refuse: no sequences in this process");
+        }
+        let (told, tells) = mpsc::channel();
+        let told = Mutex::new(told);
+        std::panic::set_hook(Box::new(move |info| {
+            told.lock().unwrap().send(info.to_string()).unwrap();
+        }));
+        for _ in 0..3 {
+            let (sender, done) = mpsc::channel();
+            let filtered = sender.clone();
+            urcu::call(move || {
+                refuse_membarrier_for_a_while(4, libc::EPERM).unwrap();
+                filtered.send(()).unwrap();
+            });
+            done.recv().unwrap();
+            urcu::call(move || sender.send(()).unwrap());
+            done.recv().unwrap();
+            assert_eq!(refusals_left(), 0);
+            let told: Vec<_> = tells.try_iter().collect();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].contains("refused"), "{told:?}");
+        }
+        let _ = std::panic::take_hook();
+    }
+}

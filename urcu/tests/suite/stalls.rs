@@ -39,6 +39,7 @@ in_a_process_of_its_own! {
     without_a_timeout_there_is_no_report: child_without_a_timeout,
     a_forgotten_guard_is_reported: child_with_a_forgotten_guard,
     a_thread_that_may_wait_for_itself_is_reported_once: child_that_waits_for_itself,
+    a_thread_that_may_wait_for_itself_is_reported_when_a_stall_would_be: child_that_is_suspected_soon,
     whoever_leads_after_a_report_goes_on: child_whose_leaders_report,
     a_guard_that_rests_elsewhere_is_waited_for: child_with_a_resting_guard,
     guards_that_move_are_no_deadlock: child_with_moving_guards,
@@ -559,6 +560,20 @@ fn child_with_a_resting_guard() {
     });
     assert_eq!(CELL.replace(Some("b".into())).unwrap(), "a");
     reader.join().unwrap();
+}
+
+#[test]
+#[ignore = "a child process"]
+fn child_that_is_suspected_soon() {
+    stall::set_timeout(Duration::from_millis(20));
+    let reports = reports();
+    thread::spawn(|| {
+        let _guard = DOMAIN.read_lock();
+        DOMAIN.synchronize();
+    });
+    // Of the stall at once, and again at twice its age.
+    let suspected = (0..2).any(|_| reports.recv().unwrap().deadlock.is_some());
+    assert_eq!(suspected, TRACED);
 }
 
 #[test]

@@ -922,3 +922,96 @@ fn a_name_with_a_nul_byte_is_refused_at_once() {
     assert!(message.contains("has a NUL byte"), "{message}");
     drop(Domain::named("no NUL byte: \u{1} \u{ff}"));
 }
+
+/// How often it was woken.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn while_no_thread_can_relieve_the_worker_those_who_await_drive() {
+    assert_child_passes("threads::child_without_relief");
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn child_without_relief() {
+    static AWAITED: Domain = Domain::named("awaited");
+    let (sender, done) = mpsc::channel();
+    // The worker starts none from the beginning.
+    urcu::set_threads(Threads::new().on_start(|| {
+        refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
+    }));
+    let first = sender.clone();
+    urcu::call(move || first.send(1).unwrap());
+    done.recv().unwrap();
+    // Until it drives again, this thread would start another.
+    let rest = || thread::sleep(Duration::from_millis(50));
+    let guard = AWAITED.read_lock();
+    // Again, after it was tried in vain.
+    for _ in 0..3 {
+        rest();
+        let sender = sender.clone();
+        urcu::call(move || {
+            let count = Arc::new(Count::default());
+            let waker = Waker::from(Arc::clone(&count));
+            let mut future = pin!(AWAITED.synchronize_async());
+            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            sender.send(count.0.load(Ordering::SeqCst)).unwrap();
+        });
+        assert_ne!(
+            done.recv().unwrap(),
+            0,
+            "left to a thread that there is not"
+        );
+    }
+    assert_eq!(blocked_by("urcu-callbacks").len(), 1, "another was started");
+    // Whoever had left it to the worker is told.
+    rest();
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&count));
+    let mut future = pin!(AWAITED.synchronize_async());
+    let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    assert_eq!(count.0.load(Ordering::SeqCst), 0, "the worker drives");
+    let woken = Arc::clone(&count);
+    urcu::call(move || {
+        while woken.0.load(Ordering::SeqCst) == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        sender.send(1).unwrap();
+    });
+    done.recv().unwrap();
+    drop(guard);
+    block_on(future);
+}
+
+#[test]
+fn while_a_callback_keeps_an_executor_busy_those_who_await_its_domain_drive() {
+    let domain: &Domain = Box::leak(Box::new(
+        Domain::new().run_by(Runner::Executor(&ONE_THREAD)),
+    ));
+    let (begun, inside) = mpsc::channel();
+    let (done, end) = mpsc::channel::<()>();
+    domain.call(move || {
+        begun.send(()).unwrap();
+        let _ = end.recv();
+    });
+    inside.recv().unwrap();
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&count));
+    let guard = domain.read_lock();
+    let mut future = pin!(domain.synchronize_async());
+    let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    assert_ne!(count.0.load(Ordering::SeqCst), 0, "left to the executor");
+    drop(guard);
+    block_on(future);
+    drop(done);
+}
