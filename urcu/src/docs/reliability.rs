@@ -55,6 +55,9 @@
 //! | errno is what it was, whatever the kernel refuses | suites `last_error`, `passing` | any call without it put back |
 //! | a thread keeps its area to its last destructor, and is not registered in any that comes after ours; keys, areas and chunks that are not used are given back | suites `own_registration`, `ops_environments`, `percpu_refusals`; unit tests of `alloc` and `own` | an area given back a pass early; a leaked chunk |
 //! | libc's words are looked for in the objects of the program's start alone | unit tests of `loader` | an object that came later |
+//! | a forked child's callbacks, futures and reports have threads, whatever thread of the parent was being started or ended | suite `fork_in_std` | the standard library's lock |
+//! | a grace period whose barrier is refused for a while is not over; whoever ends one of a caller's domain, or the domain, wakes those who await it; what nobody can relieve is driven by those who await | suites `refusal`, `asynchronous`, `threads` | a refused poll taken for the end; waking nobody |
+//! | after a burst the last callbacks run by themselves; empty chunks are bounded and given back | suites `callbacks_budget`, `allocations` | a heavy load that is never over; spare chunks without a bound |
 //! | an rseq area that the kernel does not give back is nobody else's | unit tests of `registration::own` | an area that is reused |
 //! | benchmarks, torture, test support and fuzz target are built in layers | `urcu-host`: `layers` | any import turned around |
 //! | every ordering of the two libraries has a mutant, or a reason and a litmus test | `every_ordering_has_a_mutant_or_a_reason`; `.ci/litmus`; `.ci/barriers` for the code of AArch64 and RISC-V 64 | any ordering weakened |
@@ -105,6 +108,9 @@
 //!   from each thread that retires, each time that this one has waited for its patience, and from
 //!   callbacks without a wait ([`Budget`](crate::Budget)). [`Domain::try_call`](crate::Domain::try_call)
 //!   refuses.
+//! * **A callback that forks and returns in the child.** The child's one thread then ends as a thread of the
+//!   standard library does, whose lock another thread of the parent may have held: it may hang there instead.
+//!   End such a child in the callback.
 //! * **Exit.** Callbacks that are queued when the process ends do not run; [`barrier`](crate::barrier)
 //!   before that waits for them.
 //! * **The memory of weakly ordered processors, seen by tests.** AArch64 and RISC-V 64 run in emulators
