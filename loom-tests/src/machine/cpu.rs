@@ -45,7 +45,7 @@ impl Cpus {
 
 loom::thread_local! {
     pub(super) static HERE: Cell<Option<usize>> = Cell::new(None);
-    static REFUSED: Cell<bool> = Cell::new(false);
+    static REFUSED: Cell<u32> = Cell::new(0);
 }
 
 /// The calling thread's time on a CPU.
@@ -151,9 +151,9 @@ pub(crate) fn step() {
     interrupted();
 }
 
-/// Makes the calling thread's next barrier one that the kernel refuses.
+/// Makes the calling thread's next barrier one that the kernel refuses; called twice, the next two.
 pub(crate) fn refuse_next_barrier() {
-    REFUSED.with(|refused| refused.set(true));
+    REFUSED.with(|refused| refused.set(refused.get() + 1));
 }
 
 thread_local! {
@@ -198,7 +198,7 @@ pub(crate) fn share_barriers() {
 pub(crate) struct Refused;
 
 impl Refused {
-    /// What models refuse is refused once, and not tried again by itself.
+    /// What models refuse is not tried again by who waits.
     pub(crate) fn is_passing(self) -> bool {
         false
     }
@@ -227,7 +227,9 @@ pub(crate) fn restart_sequences() -> Result<bool, Refused> {
 
 /// The system call.
 fn issue_barrier() -> Result<(), Refused> {
-    if REFUSED.with(Cell::take) {
+    let refused = REFUSED.with(Cell::get);
+    if refused > 0 {
+        REFUSED.with(|left| left.set(refused - 1));
         return Err(Refused);
     }
     fence(Ordering::SeqCst);

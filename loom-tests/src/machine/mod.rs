@@ -9,7 +9,7 @@
 //!   A thread that goes off its CPU fences, and acknowledges too.
 //! * **The barrier** (`restart_sequences`) fences, posts a request to each CPU that runs a thread,
 //!   blocks until all have acknowledged, and fences. It skips idle CPUs, as membarrier does.
-//!   `refuse_next_barrier` makes it refuse once, as a filter that is installed late would. After
+//!   `refuse_next_barrier` makes it refuse one, as a filter that is installed late would. After
 //!   `share_barriers` callers share them through the process's `Rounds::share`, as in what ships;
 //!   else each issues its own, which explores less.
 //! * **CPUs without slots** (`ONE_SLOT`), and **threads without a registration**

@@ -235,15 +235,10 @@ pub(super) fn the_worker_runs_callbacks() {
 
 /// Queues a callback, and sleeps until the worker has run it.
 fn call_and_wait(domain: &Domain) {
-    let done = Arc::new(AtomicU32::new(0));
+    let done = Word::new();
     let theirs = Arc::clone(&done);
-    domain.call(move || {
-        theirs.store(1, Ordering::Release);
-        futex_wake(&theirs, 1);
-    });
-    while done.load(Ordering::Acquire) == 0 {
-        futex_wait(&done, 0, None);
-    }
+    domain.call(move || theirs.set());
+    done.wait();
 }
 
 /// Two threads hand work of two domains to the worker at once.
@@ -263,14 +258,18 @@ struct Word(AtomicU32);
 
 impl std::task::Wake for Word {
     fn wake(self: Arc<Self>) {
-        self.0.store(1, Ordering::Release);
-        futex_wake(&self.0, 1);
+        self.set();
     }
 }
 
 impl Word {
     fn new() -> Arc<Word> {
         Arc::new(Word(AtomicU32::new(0)))
+    }
+
+    fn set(&self) {
+        self.0.store(1, Ordering::Release);
+        futex_wake(&self.0, 1);
     }
 
     fn wait(&self) {
@@ -280,8 +279,8 @@ impl Word {
     }
 }
 
-/// Awaits a grace period: polls when it is woken, and only then.
-fn block_on(domain: &Domain) {
+/// Awaits a grace period: polls when it is woken, and only then. Tells when it is to be woken.
+fn block_on(domain: &Domain, pending: impl Fn()) {
     let mut future = domain.synchronize_async();
     loop {
         // One for each poll: loom takes the store that runs last for the last, so a word that both
@@ -292,33 +291,33 @@ fn block_on(domain: &Domain) {
         if Pin::new(&mut future).poll(&mut context).is_ready() {
             return;
         }
+        pending();
         word.wait();
     }
 }
 
-/// A callback awaits a grace period of another domain, which waits for a section. Whoever drove is
-/// inside that callback: another thread drives.
+/// A callback awaits a grace period of another domain, which waits for a section that ends after that.
+/// Whoever drove is inside that callback, and nobody polls: another thread must drive.
 pub(super) fn a_callback_awaits_what_the_worker_drives() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     let another = owned.another();
     let domain = another.get();
     let guard = domain.read_lock();
-    let done = Arc::new(AtomicU32::new(0));
-    let theirs = Arc::clone(&done);
+    let (pending, done) = (Word::new(), Word::new());
+    let (theirs, end) = (Arc::clone(&pending), Arc::clone(&done));
     owned.get().call(move || {
-        block_on(domain);
-        theirs.store(1, Ordering::Release);
-        futex_wake(&theirs, 1);
+        block_on(domain, || theirs.set());
+        end.set();
     });
+    pending.wait();
     drop(guard);
-    while done.load(Ordering::Acquire) == 0 {
-        futex_wait(&done, 0, None);
-    }
+    done.wait();
     drop((owned, another));
     machine::exit();
 }
 
-/// What the worker was to drive before it went into a callback, which waits for that.
+/// What the worker was to drive before it went into a callback, which waits for that. The section that
+/// it waits for ends when the worker is inside.
 pub(super) fn a_callback_waits_for_what_the_worker_was_to_drive() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     let another = owned.another();
@@ -329,40 +328,36 @@ pub(super) fn a_callback_waits_for_what_the_worker_was_to_drive() {
     let mut future = domain.synchronize_async();
     let mut context = Context::from_waker(&waker);
     assert!(Pin::new(&mut future).poll(&mut context).is_pending());
-    let done = Arc::new(AtomicU32::new(0));
-    let theirs = Arc::clone(&done);
+    let (inside, done) = (Word::new(), Word::new());
+    let (begin, end) = (Arc::clone(&inside), Arc::clone(&done));
     owned.get().call(move || {
+        begin.set();
         word.wait();
-        theirs.store(1, Ordering::Release);
-        futex_wake(&theirs, 1);
+        end.set();
     });
+    inside.wait();
     drop(guard);
-    while done.load(Ordering::Acquire) == 0 {
-        futex_wait(&done, 0, None);
-    }
+    done.wait();
     drop((future, owned, another));
     machine::exit();
 }
 
-/// The kernel refuses the worker a barrier, and nobody pokes it: it tries again by itself.
+/// The kernel refuses the worker two barriers, and nobody pokes it. It tries again at once after it has
+/// told of the first one; after the second one it tries again by itself.
 pub(super) fn the_worker_tries_again_when_a_barrier_is_refused() {
     let owned = Owned::with(ALL_THREADS, Runner::Shared);
     let domain = owned.get();
-    for refused in [true, false] {
-        let done = Arc::new(AtomicU32::new(0));
+    for refused in [2, 0] {
+        let done = Word::new();
         let theirs = Arc::clone(&done);
         let running = run_on(0);
         domain.call(move || {
-            if refused {
-                machine::refuse_next_barrier();
-            }
-            theirs.store(1, Ordering::Release);
-            futex_wake(&theirs, 1);
+            // By the worker's thread, as the barriers are.
+            (0..refused).for_each(|_| machine::refuse_next_barrier());
+            theirs.set();
         });
         drop(running);
-        while done.load(Ordering::Acquire) == 0 {
-            futex_wait(&done, 0, None);
-        }
+        done.wait();
     }
     drop(owned);
     machine::exit();
