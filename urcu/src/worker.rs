@@ -190,7 +190,8 @@ impl Role {
 /// Has another thread drive before long, unless whoever has just given up the role comes back before
 /// that. Whether there is one that will.
 fn call_relief() -> bool {
-    process().relief.fetch_add(1, Ordering::Relaxed);
+    // Release: pairs with the acquire in `stand_by`, for what the caller knows of who drives.
+    process().relief.fetch_add(1, Ordering::Release);
     // Pairs with the fence in `stand_by`.
     fence(Ordering::SeqCst);
     if process().watching.load(Ordering::Relaxed) == 0 {
@@ -213,7 +214,9 @@ fn call_relief() -> bool {
 fn stand_by() -> Role {
     let mut known = None;
     loop {
-        let seen = process().relief.load(Ordering::Relaxed);
+        // Acquire: pairs with the release in `call_relief`. Whoever sees that change, and so is not woken
+        // by it, does not find the role taken by who had given it up before.
+        let seen = process().relief.load(Ordering::Acquire);
         // Not `relief`: that also changes with all who ask meanwhile, who would put us off for ever.
         let given_up = process().given_up.load(Ordering::Relaxed);
         let idle = known.replace(given_up) == Some(given_up);

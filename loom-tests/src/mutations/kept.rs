@@ -133,6 +133,12 @@ pub const KEPT: &[Kept] = &[
         "the locks of the queue, of futures and of a domain's end, which whoever wants something takes on \
          the way, order it in the models",
         HANDSHAKE),
+    kept(WORKER, "process().relief.fetch_add(1, «Ordering::Release»);",
+        "who stands by takes the role by a read-modify-write, which in loom sees the last value in any case",
+        RELEASES),
+    kept(WORKER, "let seen = process().relief.load(«Ordering::Acquire»);",
+        "as above",
+        ACQUIRES),
     kept(WORKER, "the fence in `stand_by`.\n    «fence(Ordering::SeqCst);»",
         "a sleep without a limit needs a third thread that has already stood by once, beyond the bounds",
         HANDSHAKE),
