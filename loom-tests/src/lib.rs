@@ -45,6 +45,7 @@ mod shipped {
     pub(crate) mod lock;
     pub(crate) mod once;
     pub(crate) mod polling;
+    pub(crate) mod raw;
     pub(crate) mod rcu;
     pub(crate) mod reader_mode;
     pub(crate) mod readers;
@@ -55,7 +56,7 @@ mod shipped {
     pub(crate) mod worker;
 }
 use shipped::{
-    callbacks, domain, fork, grace_period, hook, lock, once, polling, rcu, reader_mode, readers,
+    callbacks, domain, fork, grace_period, hook, lock, once, polling, raw, rcu, reader_mode, readers,
     rounds, rundown, stats, tasks, worker,
 };
 // The paths that the sources' documentation and signatures use.

@@ -375,6 +375,44 @@ impl Domain {
         self.state().read_lock()
     }
 
+    /// Checks that a guard is of this domain: for structures whose methods take a guard, and whose nodes
+    /// wait for grace periods of this domain alone.
+    ///
+    /// # Panics
+    /// If the guard is of another domain, with the names of both.
+    ///
+    /// # Cost
+    /// One comparison. Async-signal-safe, but for the panic.
+    ///
+    /// ```
+    /// static NODES: urcu::Domain = urcu::Domain::named("nodes");
+    ///
+    /// fn first(guard: &urcu::ReadGuard<'_>) {
+    ///     NODES.check(guard);
+    ///     // ... what this guard protects may be followed ...
+    /// }
+    ///
+    /// first(&NODES.read_lock());
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn check(&self, guard: &ReadGuard<'_>) {
+        if !guard.is_of(self) {
+            self.wrong_guard(guard);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn wrong_guard(&self, guard: &ReadGuard<'_>) -> ! {
+        panic!(
+            "what belongs to {self} was used with a guard of {}; take the guard from the same domain's \
+             `read_lock()`",
+            guard.domain()
+        );
+    }
+
     /// Waits for a grace period: until all read-side sections of this domain that are open now have
     /// ended. Sections that begin later see what the caller did before.
     ///
@@ -609,10 +647,27 @@ pub struct ReadGuard<'d> {
 }
 
 impl ReadGuard<'_> {
-    /// Whether the section is one of the domain with this state.
+    /// Returns whether this is a section of `domain`.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// let guard = domain.read_lock();
+    /// assert!(guard.is_of(&domain));
+    /// assert!(!guard.is_of(urcu::global()));
+    /// ```
     #[inline(always)]
+<<<<<<< HEAD
     #[track_caller]
     pub(crate) fn is_of(&self, state: &State) -> bool {
+=======
+    pub fn is_of(&self, domain: &Domain) -> bool {
+        self.is_of_state(domain.state())
+    }
+
+    /// Returns whether this is a section of the domain with this state.
+    #[inline(always)]
+    pub(crate) fn is_of_state(&self, state: &State) -> bool {
+>>>>>>> 69e8e08 (raw: Atomic, Owned and Shared; Domain::check, ReadGuard::is_of)
         self.trace.used();
         debug_assert!(
             self.state.grace_periods.readers.is_of_now(self.token),

@@ -108,6 +108,7 @@ mod lock;
 mod machine;
 mod once;
 mod polling;
+pub mod raw;
 mod rcu;
 mod reader_mode;
 mod readers;

@@ -244,7 +244,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     #[inline(always)]
     #[track_caller]
     fn check(&self, guard: &ReadGuard<'_>) {
-        if !guard.is_of(self.domain.state()) {
+        if !guard.is_of_state(self.domain.state()) {
             self.wrong_guard(guard);
         }
     }

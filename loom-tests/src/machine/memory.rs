@@ -306,6 +306,29 @@ impl<T> AtomicPtr<T> {
         self.address.store(to.expose_provenance(), order);
     }
 
+    /// Never fails for no reason: loom's does not either.
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        from: *mut T,
+        to: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        self.compare_exchange(from, to, success, failure)
+    }
+
+    pub(crate) fn fetch_or(&self, bits: usize, order: Ordering) -> *mut T {
+        pointer(self.address.fetch_or(bits, order))
+    }
+
+    pub(crate) fn fetch_and(&self, bits: usize, order: Ordering) -> *mut T {
+        pointer(self.address.fetch_and(bits, order))
+    }
+
+    pub(crate) fn fetch_xor(&self, bits: usize, order: Ordering) -> *mut T {
+        pointer(self.address.fetch_xor(bits, order))
+    }
+
     pub(crate) fn swap(&self, to: *mut T, order: Ordering) -> *mut T {
         pointer(self.address.swap(to.expose_provenance(), order))
     }

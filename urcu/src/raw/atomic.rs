@@ -1,0 +1,346 @@
+//! A link of a structure.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr;
+
+use super::pointee::{Pointee, tag_mask, untagged};
+use super::pointer::{Owned, Pointer, Shared};
+use crate::domain::ReadGuard;
+use crate::machine::{self, AtomicPtr, Ordering};
+
+/// A link of a structure: a pointer with a tag that many threads load and change. One word; it owns
+/// nothing, so whoever drops a structure frees its nodes ([`Atomic::into_owned`]).
+///
+/// Loads and exchanges take a guard, and what they answer lives as long as that. Any domain's guard will
+/// do: it is for the structure to see that it is the one its nodes wait for
+/// ([`Domain::check`](crate::Domain::check)).
+///
+/// ```
+/// use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+/// use urcu::raw::{Atomic, Owned, Shared};
+///
+/// let link: Atomic<u64> = Atomic::null();
+/// let guard = urcu::read_lock();
+/// let node = Owned::new(5);
+/// let published = link.compare_exchange(Shared::null(), node, Release, Relaxed, &guard).unwrap();
+/// // SAFETY: nothing is freed before the end.
+/// assert_eq!(unsafe { published.as_ref() }, Some(&5));
+/// // The node comes back if another one is there already.
+/// let error = link.compare_exchange(Shared::null(), Owned::new(6), Release, Acquire, &guard);
+/// assert_eq!(*error.unwrap_err().new, 6);
+/// drop(guard);
+/// // SAFETY: nobody else has seen it.
+/// assert_eq!(unsafe { link.into_owned() }.map(Owned::into_inner), Some(5));
+/// ```
+pub struct Atomic<T: ?Sized + Pointee> {
+    /// An address of `T::adopt` or null, with a tag.
+    word: AtomicPtr<()>,
+    points_to: PhantomData<*mut T>,
+}
+
+// SAFETY: it gives `&T` and, unsafely, owners of `T`s to other threads.
+unsafe impl<T: ?Sized + Pointee + Send + Sync> Send for Atomic<T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Pointee + Send + Sync> Sync for Atomic<T> {}
+
+/// Why [`Atomic::compare_exchange`] did nothing: another pointer is there.
+pub struct CompareExchangeError<'g, T: ?Sized + Pointee, P: Pointer<T>> {
+    /// The pointer that is there.
+    pub current: Shared<'g, T>,
+    /// The pointer that was to be put there, unchanged.
+    pub new: P,
+}
+
+impl<T: ?Sized + Pointee> Atomic<T> {
+    machine::const_fn! {
+        /// Returns a link to nothing, with the tag 0. Can be used in a `static`.
+        #[inline]
+        pub fn null() -> Self {
+            Atomic {
+                word: AtomicPtr::new(ptr::null_mut()),
+                points_to: PhantomData,
+            }
+        }
+    }
+
+    fn of(word: *mut ()) -> Self {
+        Atomic {
+            word: AtomicPtr::new(word),
+            points_to: PhantomData,
+        }
+    }
+
+    /// Returns the pointer, which is good as long as the guard lives.
+    ///
+    /// With `Acquire` whoever follows it sees the node as it was published with `Release`.
+    ///
+    /// # Panics
+    /// If the ordering is `Release` or `AcqRel`.
+    ///
+    /// # Cost
+    /// One load. Async-signal-safe, as all methods are.
+    #[inline(always)]
+    pub fn load<'g>(&self, order: Ordering, _guard: &'g ReadGuard<'_>) -> Shared<'g, T> {
+        Shared::of(self.word.load(order))
+    }
+
+    /// Returns the pointer without a guard: for a writer that keeps others from freeing the node, by
+    /// a lock, say.
+    ///
+    /// # Safety
+    /// The node is not freed as long as the answer is used.
+    ///
+    /// # Panics
+    /// As [`Atomic::load`].
+    #[inline(always)]
+    pub unsafe fn load_unguarded<'a>(&self, order: Ordering) -> Shared<'a, T> {
+        Shared::of(self.word.load(order))
+    }
+
+    /// Puts another pointer there. What was there is not freed.
+    ///
+    /// # Panics
+    /// If the ordering is `Acquire` or `AcqRel`.
+    #[inline(always)]
+    pub fn store(&self, new: impl Pointer<T>, order: Ordering) {
+        self.word.store(new.into_word(), order);
+    }
+
+    /// Puts another pointer there, and returns the one that was there.
+    #[inline(always)]
+    pub fn swap<'g>(
+        &self,
+        new: impl Pointer<T>,
+        order: Ordering,
+        _guard: &'g ReadGuard<'_>,
+    ) -> Shared<'g, T> {
+        Shared::of(self.word.swap(new.into_word(), order))
+    }
+
+    /// Puts `new` there if the pointer is still `current`, the tag included, and returns it as a
+    /// pointer that can be followed.
+    ///
+    /// # Errors
+    /// If another pointer is there: that one, and `new` again.
+    ///
+    /// # Panics
+    /// If `failure` is `Release` or `AcqRel`.
+    #[inline(always)]
+    pub fn compare_exchange<'g, P: Pointer<T>>(
+        &self,
+        current: Shared<'_, T>,
+        new: P,
+        success: Ordering,
+        failure: Ordering,
+        _guard: &'g ReadGuard<'_>,
+    ) -> Result<Shared<'g, T>, CompareExchangeError<'g, T, P>> {
+        let new = new.into_word();
+        let exchanged = self
+            .word
+            .compare_exchange(current.word(), new, success, failure);
+        Self::exchanged(exchanged, new)
+    }
+
+    /// As [`Atomic::compare_exchange`], but may fail although the pointer is `current`: cheaper in a loop
+    /// on some processors.
+    ///
+    /// # Errors
+    /// As `compare_exchange`.
+    ///
+    /// # Panics
+    /// As `compare_exchange`.
+    #[inline(always)]
+    pub fn compare_exchange_weak<'g, P: Pointer<T>>(
+        &self,
+        current: Shared<'_, T>,
+        new: P,
+        success: Ordering,
+        failure: Ordering,
+        _guard: &'g ReadGuard<'_>,
+    ) -> Result<Shared<'g, T>, CompareExchangeError<'g, T, P>> {
+        let new = new.into_word();
+        let exchanged = self
+            .word
+            .compare_exchange_weak(current.word(), new, success, failure);
+        Self::exchanged(exchanged, new)
+    }
+
+    #[inline(always)]
+    fn exchanged<'g, P: Pointer<T>>(
+        exchanged: Result<*mut (), *mut ()>,
+        new: *mut (),
+    ) -> Result<Shared<'g, T>, CompareExchangeError<'g, T, P>> {
+        match exchanged {
+            Ok(_) => Ok(Shared::of(new)),
+            Err(current) => Err(CompareExchangeError {
+                current: Shared::of(current),
+                // SAFETY: of the `P` that the caller gave, which was not published.
+                new: unsafe { P::from_word(new) },
+            }),
+        }
+    }
+
+    /// Replaces the pointer by what `f` makes of it, until no other thread comes between; returns the
+    /// one that was replaced.
+    ///
+    /// # Errors
+    /// The pointer that is there, if `f` answers `None`.
+    ///
+    /// # Panics
+    /// If `fetch` is `Release` or `AcqRel`.
+    pub fn fetch_update<'g>(
+        &self,
+        set: Ordering,
+        fetch: Ordering,
+        guard: &'g ReadGuard<'_>,
+        mut f: impl FnMut(Shared<'g, T>) -> Option<Shared<'g, T>>,
+    ) -> Result<Shared<'g, T>, Shared<'g, T>> {
+        let mut seen = self.load(fetch, guard);
+        while let Some(new) = f(seen) {
+            match self.compare_exchange_weak(seen, new, set, fetch, guard) {
+                Ok(_) => return Ok(seen),
+                Err(error) => seen = error.current,
+            }
+        }
+        Err(seen)
+    }
+
+    /// Sets the bits of `tag`, of which as many count as the alignment leaves free, and returns the
+    /// pointer as it was.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering::AcqRel;
+    /// use urcu::raw::Atomic;
+    ///
+    /// const DELETED: usize = 1;
+    /// let link: Atomic<u64> = Atomic::null();
+    /// let guard = urcu::read_lock();
+    /// assert_eq!(link.fetch_or_tag(DELETED, AcqRel, &guard).tag(), 0);
+    /// assert_eq!(link.fetch_or_tag(DELETED, AcqRel, &guard).tag(), DELETED);
+    /// ```
+    #[inline(always)]
+    pub fn fetch_or_tag<'g>(
+        &self,
+        tag: usize,
+        order: Ordering,
+        _guard: &'g ReadGuard<'_>,
+    ) -> Shared<'g, T> {
+        Shared::of(self.word.fetch_or(tag & tag_mask::<T>(), order))
+    }
+
+    /// Clears the bits that are not in `tag`, and returns the pointer as it was.
+    #[inline(always)]
+    pub fn fetch_and_tag<'g>(
+        &self,
+        tag: usize,
+        order: Ordering,
+        _guard: &'g ReadGuard<'_>,
+    ) -> Shared<'g, T> {
+        Shared::of(self.word.fetch_and(tag | !tag_mask::<T>(), order))
+    }
+
+    /// Inverts the bits of `tag`, and returns the pointer as it was.
+    #[inline(always)]
+    pub fn fetch_xor_tag<'g>(
+        &self,
+        tag: usize,
+        order: Ordering,
+        _guard: &'g ReadGuard<'_>,
+    ) -> Shared<'g, T> {
+        Shared::of(self.word.fetch_xor(tag & tag_mask::<T>(), order))
+    }
+
+    /// Returns the pointer, for whoever has the link alone.
+    #[inline]
+    pub fn load_mut(&mut self) -> Shared<'_, T> {
+        Shared::of(*self.word.get_mut())
+    }
+
+    /// Returns the node, for whoever has the link alone.
+    ///
+    /// # Safety
+    /// Nobody else has the node, nor can reach it.
+    #[inline]
+    pub unsafe fn get_mut(&mut self) -> Option<&mut T> {
+        let address = untagged::<T>(*self.word.get_mut());
+        if address.is_null() {
+            return None;
+        }
+        // SAFETY: not null, so alive; the caller's alone while the link is borrowed.
+        Some(unsafe { &mut *T::fat(address) })
+    }
+
+    /// Returns the node, with its tag, for whoever ends a structure. `None` if there is none.
+    ///
+    /// # Safety
+    /// Nobody else has the node, nor can reach it, and no other link owns it.
+    #[inline]
+    pub unsafe fn into_owned(mut self) -> Option<Owned<T>> {
+        let pointer = self.load_mut();
+        // SAFETY: not null, so alive; the caller's alone.
+        (!pointer.is_null()).then(|| unsafe { Owned::from_word(pointer.word()) })
+    }
+}
+
+impl<T> Atomic<T> {
+    /// Returns a link to a new node.
+    #[inline]
+    pub fn new(value: T) -> Self {
+        Atomic::from(Owned::new(value))
+    }
+}
+
+impl<T: ?Sized + Pointee> From<Owned<T>> for Atomic<T> {
+    fn from(node: Owned<T>) -> Self {
+        Atomic::of(node.into_word())
+    }
+}
+
+impl<T: ?Sized + Pointee> From<Shared<'_, T>> for Atomic<T> {
+    /// A second link to the same node.
+    fn from(pointer: Shared<'_, T>) -> Self {
+        Atomic::of(pointer.into_word())
+    }
+}
+
+impl<T: ?Sized + Pointee> Default for Atomic<T> {
+    /// Null.
+    fn default() -> Self {
+        Atomic::null()
+    }
+}
+
+impl<T: ?Sized + Pointee> fmt::Debug for Atomic<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pointer = Shared::<T>::of(self.word.load(Ordering::Relaxed));
+        f.debug_tuple("Atomic").field(&pointer).finish()
+    }
+}
+
+impl<T: ?Sized + Pointee> fmt::Pointer for Atomic<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pointer = Shared::<T>::of(self.word.load(Ordering::Relaxed));
+        fmt::Pointer::fmt(&pointer, f)
+    }
+}
+
+impl<T: ?Sized + Pointee, P: Pointer<T> + fmt::Debug> fmt::Debug for CompareExchangeError<'_, T, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompareExchangeError")
+            .field("current", &self.current)
+            .field("new", &self.new)
+            .finish()
+    }
+}
+
+impl<T: ?Sized + Pointee, P: Pointer<T>> fmt::Display for CompareExchangeError<'_, T, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the link holds another pointer")
+    }
+}
+
+impl<T: ?Sized + Pointee, P: Pointer<T> + fmt::Debug> core::error::Error
+    for CompareExchangeError<'_, T, P>
+{
+}

@@ -1,0 +1,78 @@
+//! Pointers for structures of one's own: unsafe where something can go wrong, checked where not.
+//!
+//! [`Atomic`] is a link that many threads read and change, [`Owned`] a node that nobody else knows, and
+//! [`Shared`] a pointer that was loaded from a link and is good for as long as a read-side section is
+//! open: it borrows the [`ReadGuard`](crate::ReadGuard) it was loaded with. All three are one word, and
+//! carry a tag in the bits that the alignment of `T` leaves free.
+//!
+//! The names are those of `crossbeam-epoch`, which this follows where it fits. What differs: an exchange
+//! that fails hands the new node back, and one that succeeds answers what it published, so that a loop
+//! allocates once; pointers to slices and strings take one word; nothing exposes an address, so that code
+//! made of this runs under Miri's strict rules; and a guard may be one of any [`Domain`](crate::Domain),
+//! which the structure has to check ([`Domain::check`](crate::Domain::check)).
+//!
+//! # A stack
+//! ```
+//! use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+//! use urcu::raw::{Atomic, Owned, Shared};
+//! use urcu::ReadGuard;
+//!
+//! /// A Treiber stack of the global domain.
+//! struct Stack<T> { head: Atomic<Node<T>> }
+//! struct Node<T> { value: T, next: Atomic<Node<T>> }
+//!
+//! impl<T: Copy> Stack<T> {
+//!     fn push(&self, value: T) {
+//!         let guard = urcu::read_lock();
+//!         let mut node = Owned::new(Node { value, next: Atomic::null() });
+//!         loop {
+//!             let head = self.head.load(Relaxed, &guard);
+//!             node.next.store(head, Relaxed);
+//!             match self.head.compare_exchange(head, node, Release, Relaxed, &guard) {
+//!                 Ok(_) => return,
+//!                 Err(error) => node = error.new,
+//!             }
+//!         }
+//!     }
+//!
+//!     fn peek(&self, guard: &ReadGuard<'_>) -> Option<T> {
+//!         urcu::global().check(guard);
+//!         // SAFETY: a node that was reachable in this section is not freed before its end.
+//!         unsafe { self.head.load(Acquire, guard).as_ref() }.map(|node| node.value)
+//!     }
+//! }
+//!
+//! impl<T> Drop for Stack<T> {
+//!     fn drop(&mut self) {
+//!         let mut head = std::mem::replace(&mut self.head, Atomic::null());
+//!         // SAFETY: `&mut self`: nobody else reaches the nodes, and each is owned by one link.
+//!         while let Some(node) = unsafe { head.into_owned() } {
+//!             head = node.into_inner().next;
+//!         }
+//!     }
+//! }
+//!
+//! let stack = Stack { head: Atomic::null() };
+//! stack.push(1);
+//! stack.push(2);
+//! assert_eq!(stack.peek(&urcu::read_lock()), Some(2));
+//! ```
+//!
+//! # Orderings that a structure may rely on
+//! | what comes before | what comes after | because |
+//! |---|---|---|
+//! | stores to a node, then a `Release` store, swap or exchange of a link | reads through a pointer that was loaded from that link with `Acquire` | release and acquire |
+//! | reads inside a section | the end of a grace period that began after the section | the section's end releases, the grace period's sum acquires |
+//! | stores before a call that begins a grace period (`synchronize`, `start_poll`, retiring) | reads inside sections that begin after that grace period has ended | the flip releases, a section's beginning acquires |
+//! | unlinking a node, on any thread, with any ordering, then retiring it on that thread | its reclamation | it waits for a grace period that begins after both |
+//!
+//! A section's beginning is **not** a `SeqCst` fence, unlike `crossbeam_epoch::pin`: code that relies on
+//! one (a Chase-Lev deque) needs a `fence(SeqCst)` of its own.
+
+mod atomic;
+mod pointee;
+mod pointer;
+
+pub use atomic::{Atomic, CompareExchangeError};
+pub use pointee::Pointee;
+pub use pointer::{Owned, Pointer, Shared};

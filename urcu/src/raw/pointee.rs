@@ -1,0 +1,206 @@
+//! What a one-word pointer can point to.
+
+use core::alloc::Layout;
+use core::marker::PhantomData;
+use core::mem::align_of;
+use core::ptr;
+use std::alloc::{alloc, dealloc, handle_alloc_error};
+
+/// Types that can be reached by a pointer of one word: all that have a size, slices, and `str`.
+///
+/// A sized value lies in an allocation like a `Box`'s. A slice or a string has its length in front of
+/// it, in the same allocation. A trait object has no such form: put a `Box<dyn Trait>` into the node.
+///
+/// # Safety
+/// The functions work together: an address that [`adopt`](Pointee::adopt) answers, or one made by this
+/// crate's constructors, is aligned to [`ALIGN`](Pointee::ALIGN), and the other functions can be used
+/// with it until [`free`](Pointee::free) is called.
+pub unsafe trait Pointee {
+    /// The alignment of every address. Bytes; so many low bits are free for tags as 2 has this for a
+    /// power.
+    const ALIGN: usize;
+
+    /// Moves a boxed value to where a one-word pointer can reach it.
+    #[doc(hidden)]
+    fn adopt(value: Box<Self>) -> *mut ();
+
+    /// The value.
+    ///
+    /// # Safety
+    /// `address` is from [`adopt`](Pointee::adopt) and not freed.
+    #[doc(hidden)]
+    unsafe fn fat(address: *mut ()) -> *mut Self;
+
+    /// Drops the value and gives its memory back.
+    ///
+    /// # Safety
+    /// `address` is from [`adopt`](Pointee::adopt), and this is called once, by whoever has the value
+    /// alone.
+    #[doc(hidden)]
+    unsafe fn free(address: *mut ());
+}
+
+// SAFETY: the address is that of a `Box`.
+unsafe impl<T> Pointee for T {
+    const ALIGN: usize = align_of::<T>();
+
+    #[inline]
+    fn adopt(value: Box<T>) -> *mut () {
+        Box::into_raw(value).cast()
+    }
+
+    #[inline(always)]
+    unsafe fn fat(address: *mut ()) -> *mut T {
+        address.cast()
+    }
+
+    #[inline]
+    unsafe fn free(address: *mut ()) {
+        // SAFETY: from `Box::into_raw` in `adopt`, and the caller has it alone and calls this once.
+        drop(unsafe { Box::from_raw(address.cast::<T>()) });
+    }
+}
+
+/// An allocation of `length: usize` and the elements.
+struct Sliced<T>(PhantomData<T>);
+
+impl<T> Sliced<T> {
+    const ALIGN: usize = if align_of::<T>() > align_of::<usize>() {
+        align_of::<T>()
+    } else {
+        align_of::<usize>()
+    };
+
+    /// The whole, and where the elements begin.
+    fn layout(length: usize) -> (Layout, usize) {
+        let elements = Layout::array::<T>(length);
+        let whole = elements.and_then(|elements| Layout::new::<usize>().extend(elements));
+        whole.expect("a slice that exists, and a word more")
+    }
+
+    fn adopt(value: Box<[T]>) -> *mut () {
+        let length = value.len();
+        let (layout, offset) = Self::layout(length);
+        // SAFETY: the layout has the size of a word at least.
+        let address = unsafe { alloc(layout) };
+        if address.is_null() {
+            handle_alloc_error(layout);
+        }
+        // The elements move; what is left is a box of elements that are not dropped.
+        let elements = Box::into_raw(value);
+        // SAFETY: the new allocation has room for the length and, at `offset`, for the elements, and
+        // is nobody else's; the old one came from a box, and its elements are not used again.
+        unsafe {
+            address.cast::<usize>().write(length);
+            ptr::copy_nonoverlapping(elements.cast::<T>(), address.add(offset).cast(), length);
+            drop(Box::from_raw(elements as *mut [core::mem::ManuallyDrop<T>]));
+        }
+        address.cast()
+    }
+
+    /// # Safety
+    /// `address` is from `adopt`, and not freed.
+    unsafe fn fat(address: *mut ()) -> *mut [T] {
+        // SAFETY: `adopt` wrote the length there, and the elements at the offset, which does not
+        // depend on the length.
+        unsafe {
+            let length = address.cast::<usize>().read();
+            let offset = Self::layout(0).1;
+            ptr::slice_from_raw_parts_mut(address.byte_add(offset).cast::<T>(), length)
+        }
+    }
+
+    /// # Safety
+    /// As [`Pointee::free`].
+    unsafe fn free(address: *mut ()) {
+        /// Gives the memory back, also if an element's drop panics.
+        struct Memory(*mut u8, Layout);
+        impl Drop for Memory {
+            fn drop(&mut self) {
+                // SAFETY: from `alloc` with this layout in `adopt`; the elements are dropped or, if
+                // one of them panicked, never used again.
+                unsafe { dealloc(self.0, self.1) };
+            }
+        }
+        // SAFETY: from `adopt`, by the caller; whoever frees has it alone.
+        unsafe {
+            let elements = Self::fat(address);
+            let _memory = Memory(address.cast(), Self::layout(elements.len()).0);
+            elements.drop_in_place();
+        }
+    }
+}
+
+// SAFETY: the address is that of a `Sliced`, whose length says how large it is.
+unsafe impl<T> Pointee for [T] {
+    const ALIGN: usize = Sliced::<T>::ALIGN;
+
+    fn adopt(value: Box<[T]>) -> *mut () {
+        Sliced::adopt(value)
+    }
+
+    unsafe fn fat(address: *mut ()) -> *mut [T] {
+        // SAFETY: from `adopt`, by the caller.
+        unsafe { Sliced::fat(address) }
+    }
+
+    unsafe fn free(address: *mut ()) {
+        // SAFETY: from `adopt`, and the caller has it alone and calls this once.
+        unsafe { Sliced::<T>::free(address) }
+    }
+}
+
+// SAFETY: as a slice of bytes, which stay those of a string.
+unsafe impl Pointee for str {
+    const ALIGN: usize = Sliced::<u8>::ALIGN;
+
+    fn adopt(value: Box<str>) -> *mut () {
+        Sliced::adopt(value.into_boxed_bytes())
+    }
+
+    unsafe fn fat(address: *mut ()) -> *mut str {
+        // SAFETY: from `adopt`, by the caller. A pointer to bytes is one to a `str` of the same length.
+        unsafe { Sliced::<u8>::fat(address) as *mut str }
+    }
+
+    unsafe fn free(address: *mut ()) {
+        // SAFETY: from `adopt`, and the caller has it alone and calls this once.
+        unsafe { Sliced::<u8>::free(address) }
+    }
+}
+
+/// The low bits of addresses of `T` that are always zero.
+pub(super) const fn tag_mask<T: ?Sized + Pointee>() -> usize {
+    T::ALIGN - 1
+}
+
+/// A reference to what a (tagged) address points to; `None` for null.
+///
+/// # Safety
+/// The address without its tag is null or from [`Pointee::adopt`], valid and, but for what is atomic,
+/// unchanged during `'a`.
+#[inline(always)]
+pub(super) unsafe fn view<'a, T: ?Sized + Pointee>(address: *mut ()) -> Option<&'a T> {
+    let address = untagged::<T>(address);
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: not null, so from `adopt` and valid during `'a`, by the caller.
+    Some(unsafe { &*T::fat(address) })
+}
+
+#[inline(always)]
+pub(super) fn untagged<T: ?Sized + Pointee>(address: *mut ()) -> *mut () {
+    address.map_addr(|bits| bits & !tag_mask::<T>())
+}
+
+#[inline(always)]
+pub(super) fn tag_of<T: ?Sized + Pointee>(address: *mut ()) -> usize {
+    address.addr() & tag_mask::<T>()
+}
+
+#[inline(always)]
+pub(super) fn tagged<T: ?Sized + Pointee>(address: *mut (), tag: usize) -> *mut () {
+    let mask = tag_mask::<T>();
+    address.map_addr(|bits| (bits & !mask) | (tag & mask))
+}
