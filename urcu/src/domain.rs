@@ -664,6 +664,52 @@ impl ReadGuard<'_> {
         self.is_of_state(domain.state())
     }
 
+    /// Ends the section and begins another, if a grace period has begun since; else does nothing.
+    ///
+    /// A loop that holds a guard for long refreshes it now and then, wherever it holds no reference that
+    /// it was loaded with: so it delays nobody's grace period by more than one turn, at next to no cost.
+    /// References that were loaded before cannot be used after it.
+    ///
+    /// # Cost
+    /// A load and a comparison, and a section where a grace period has begun. Async-signal-safe.
+    ///
+    /// # Panics
+    /// In a forked child, as [`Domain::read_lock`] may at its first use there.
+    ///
+    /// The idea is that of `repin` in `crossbeam-epoch`.
+    ///
+    /// ```
+    /// let config = urcu::Rcu::new(1);
+    /// let mut guard = urcu::read_lock();
+    /// for _ in 0..1000 {
+    ///     assert_eq!(*config.load(&guard), 1);
+    ///     guard.refresh();
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail,E0502
+    /// let config = urcu::Rcu::new(1);
+    /// let mut guard = urcu::read_lock();
+    /// let seen = config.load(&guard);
+    /// guard.refresh();
+    /// assert_eq!(*seen, 1);
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn refresh(&mut self) {
+        if !self.state.grace_periods.readers.is_current(self.token) {
+            self.begin_again();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn begin_again(&mut self) {
+        // The new section begins first: should that panic, the old one is still this guard's.
+        *self = self.state.read_lock();
+    }
+
     /// Returns whether this is a section of the domain with this state.
     #[inline(always)]
     pub(crate) fn is_of_state(&self, state: &State) -> bool {

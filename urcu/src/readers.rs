@@ -124,6 +124,16 @@ impl Readers {
         (self.period.load(Ordering::Relaxed) ^ token.word) & !machine::PERIOD_BIT == 0
     }
 
+    /// Returns whether no grace period has begun since the section did: at most one can have, because
+    /// it waits for the section, so the phase tells.
+    ///
+    /// Relaxed: whoever is told "yes" goes on with the section it has, for which nothing changes; a
+    /// flip that is not seen yet is seen by a later call.
+    #[inline(always)]
+    pub(crate) fn is_current(&self, token: Token) -> bool {
+        self.period.load(Ordering::Relaxed) == token.word
+    }
+
     /// Gives the counters their memory: `base` is the address of slot 0, zeroed. False if another
     /// thread (or a signal handler, or the code it interrupted) was first.
     pub(crate) fn set_up(&self, base: usize) -> bool {

@@ -1,6 +1,7 @@
 //! The cell: who reads what, and who reclaims it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Uncounted};
 
 use loom::thread;
 
@@ -53,6 +54,34 @@ pub(super) fn a_value_that_carries_its_guard() {
         witness(1, number == 1);
     });
     drop(cell.replace(Value::new(1)));
+    reader.join().expect("the reader");
+}
+
+/// A guard that is refreshed protects what is loaded after that, whenever the two grace periods begin; and
+/// holds up neither of them for longer.
+pub(super) fn a_refreshed_guard() {
+    let domain = Owned::new(ALL_THREADS);
+    let cell = cell(&domain, Value::new(0));
+    let theirs = Arc::clone(&cell);
+    // Not loom's: it orders nothing.
+    let replaced = Arc::new(Count::new(0));
+    let seen = Arc::clone(&replaced);
+    let reader = on_cpu(0, move || {
+        let mut guard = theirs.domain().read_lock();
+        let first = theirs.load(&guard).read();
+        guard.refresh();
+        let value = theirs.load(&guard);
+        step();
+        let second = value.read();
+        assert!(first <= second, "an older value after a newer one");
+        witness(0, first == second);
+        // Both grace periods have ended, or the first has, in spite of the guard.
+        witness(1, first == 0 && seen.load(Uncounted) > 0);
+    });
+    for number in 1..=2 {
+        drop(cell.replace(Value::new(number)));
+        replaced.fetch_add(1, Uncounted);
+    }
     reader.join().expect("the reader");
 }
 
