@@ -56,8 +56,8 @@ mod shipped {
     pub(crate) mod worker;
 }
 use shipped::{
-    callbacks, domain, fork, grace_period, hook, lock, once, polling, raw, rcu, reader_mode, readers,
-    rounds, rundown, stats, tasks, worker,
+    callbacks, domain, fork, grace_period, hook, lock, once, polling, raw, rcu, reader_mode,
+    readers, rounds, rundown, stats, tasks, worker,
 };
 // The paths that the sources' documentation and signatures use.
 use callbacks::{Budget, Runner};

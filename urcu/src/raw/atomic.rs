@@ -325,12 +325,12 @@ impl<T: ?Sized + Pointee> fmt::Pointer for Atomic<T> {
     }
 }
 
-impl<T: ?Sized + Pointee, P: Pointer<T> + fmt::Debug> fmt::Debug for CompareExchangeError<'_, T, P> {
+impl<T: ?Sized + Pointee, P: Pointer<T>> fmt::Debug for CompareExchangeError<'_, T, P> {
+    /// Whatever `T` is: an exchange of nodes that cannot be shown may be unwrapped, too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CompareExchangeError")
             .field("current", &self.current)
-            .field("new", &self.new)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -340,7 +340,4 @@ impl<T: ?Sized + Pointee, P: Pointer<T>> fmt::Display for CompareExchangeError<'
     }
 }
 
-impl<T: ?Sized + Pointee, P: Pointer<T> + fmt::Debug> core::error::Error
-    for CompareExchangeError<'_, T, P>
-{
-}
+impl<T: ?Sized + Pointee, P: Pointer<T>> core::error::Error for CompareExchangeError<'_, T, P> {}

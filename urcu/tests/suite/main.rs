@@ -48,6 +48,7 @@ mod plugins;
 mod poison;
 mod polling;
 #[cfg(all(target_os = "linux", not(miri)))]
+mod raw;
 mod reader_mode;
 mod refusal;
 #[cfg(feature = "delay-injection")]
