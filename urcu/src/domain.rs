@@ -656,10 +656,7 @@ impl ReadGuard<'_> {
     /// assert!(!guard.is_of(urcu::global()));
     /// ```
     #[inline(always)]
-<<<<<<< HEAD
     #[track_caller]
-    pub(crate) fn is_of(&self, state: &State) -> bool {
-=======
     pub fn is_of(&self, domain: &Domain) -> bool {
         self.is_of_state(domain.state())
     }
@@ -712,8 +709,8 @@ impl ReadGuard<'_> {
 
     /// Returns whether this is a section of the domain with this state.
     #[inline(always)]
+    #[track_caller]
     pub(crate) fn is_of_state(&self, state: &State) -> bool {
->>>>>>> 69e8e08 (raw: Atomic, Owned and Shared; Domain::check, ReadGuard::is_of)
         self.trace.used();
         debug_assert!(
             self.state.grace_periods.readers.is_of_now(self.token),
