@@ -59,7 +59,8 @@
 //! | a value that may be missing, or a `static` | [`RcuOption`] |
 //! | an `Arc` that readers keep | [`RcuArc`], [`RcuArcOption`] |
 //! | a part of a value, with the section that keeps it | [`Ref`] |
-//! | a structure of your own | [`read_lock`], and [`synchronize`], [`call`] or [`defer_drop`] |
+//! | a structure of your own | [`raw`]; [`read_lock`], and [`synchronize`], [`call`] or [`defer_drop`] |
+//! | a long loop under one guard | [`ReadGuard::refresh`] |
 //! | long sections that must not delay others | a [`Domain`] of its own |
 //! | grace periods to poll for, or to await | [`GracePeriod`], [`SynchronizeAsync`] |
 //! | a bound on what waits; a say in who does the work | [`Budget`]; [`Runner`], [`Threads`] |

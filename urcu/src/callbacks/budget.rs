@@ -57,8 +57,9 @@ use crate::tasks::Tasks;
 ///
 /// # Retiring inside a section
 /// What a thread retires inside a read-side section waits for that section. A loop that retires values
-/// under one guard fills the budget by itself, and from then on each turn takes the whole patience. End
-/// the section now and then, every thousand values for instance, and begin another.
+/// under one guard fills the budget by itself, and from then on each turn takes the whole patience.
+/// [`ReadGuard::refresh`](crate::ReadGuard::refresh) in each turn is the way out: it ends the section, and
+/// begins another, whenever a grace period waits for it.
 ///
 /// # The environment variable `URCU_BUDGET`
 /// `URCU_BUDGET` sets the budget of all domains for which the program has not chosen one, the global

@@ -100,6 +100,6 @@
 //! | `defer_drop(unsafe { Box::from_raw(p) })` while readers hold `&*p` | undefined behaviour: a `Box` says that nobody else has the value, from the moment it is made | keep the raw pointer, and make the `Box` in a callback of [`Domain::call`](crate::Domain::call) |
 //! | a lock held around `store` that a destructor of an old value takes | a deadlock, now and then: `store` may drop values that were retired before | `store` after the lock, or [`call`](crate::call), which runs nothing on the calling thread |
 //! | `mem::forget(guard)` | grace periods of that domain never end | drop it |
-//! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | end the section now and then |
+//! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | [`refresh`](crate::ReadGuard::refresh) the guard in each turn |
 //! | returning from `main` with callbacks queued | they do not run | `barrier()` before |
 //! | a plugin that is unloaded, where libc is not glibc | the kernel may look at a sequence that is gone | link it with `-z nodelete` |

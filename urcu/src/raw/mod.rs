@@ -8,8 +8,11 @@
 //! The names are those of `crossbeam-epoch`, which this follows where it fits. What differs: an exchange
 //! that fails hands the new node back, and one that succeeds answers what it published, so that a loop
 //! allocates once; pointers to slices and strings take one word; nothing exposes an address, so that code
-//! made of this runs under Miri's strict rules; and a guard may be one of any [`Domain`](crate::Domain),
-//! which the structure has to check ([`Domain::check`](crate::Domain::check)).
+//! made of this keeps to strict provenance; and a guard may be one of any [`Domain`](crate::Domain), which
+//! the structure has to check ([`Domain::check`](crate::Domain::check)).
+//!
+//! A node that was unlinked is handed to [`Domain::call`](crate::Domain::call), which frees it after a grace
+//! period, or freed after [`Domain::synchronize`](crate::Domain::synchronize).
 //!
 //! # A stack
 //! ```
@@ -64,7 +67,7 @@
 //! | stores to a node, then a `Release` store, swap or exchange of a link | reads through a pointer that was loaded from that link with `Acquire` | release and acquire |
 //! | reads inside a section | the end of a grace period that began after the section | the section's end releases, the grace period's sum acquires |
 //! | stores before a call that begins a grace period (`synchronize`, `start_poll`, retiring) | reads inside sections that begin after that grace period has ended | the flip releases, a section's beginning acquires |
-//! | unlinking a node, on any thread, with any ordering, then retiring it on that thread | its reclamation | it waits for a grace period that begins after both |
+//! | unlinking a node with any ordering, then retiring it on the same thread | its reclamation | it waits for a grace period that begins after both |
 //!
 //! A section's beginning is **not** a `SeqCst` fence, unlike `crossbeam_epoch::pin`: code that relies on
 //! one (a Chase-Lev deque) needs a `fence(SeqCst)` of its own.

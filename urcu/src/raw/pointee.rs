@@ -16,8 +16,8 @@ use std::alloc::{alloc, dealloc, handle_alloc_error};
 /// crate's constructors, is aligned to [`ALIGN`](Pointee::ALIGN), and the other functions can be used
 /// with it until [`free`](Pointee::free) is called.
 pub unsafe trait Pointee {
-    /// The alignment of every address. Bytes; so many low bits are free for tags as 2 has this for a
-    /// power.
+    /// The alignment of every address, a power of two. Bytes. `ALIGN.trailing_zeros()` low bits of an
+    /// address are free for tags.
     const ALIGN: usize;
 
     /// Moves a boxed value to where a one-word pointer can reach it.
