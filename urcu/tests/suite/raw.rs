@@ -123,10 +123,8 @@ fn an_exchange_answers_what_it_published_or_hands_the_node_back() {
     drop(unsafe { published.into_owned() });
     drop(guard);
     // SAFETY: nobody else knows the node.
-    assert_eq!(
-        unsafe { link.into_owned() }.map(|node| (node.1, node.tag())),
-        Some((2, 1))
-    );
+    let left = unsafe { link.into_owned() };
+    assert_eq!(left.map(|node| (node.1, node.tag())), Some((2, 1)));
     assert_eq!(alive.load(SeqCst), 0);
 }
 
