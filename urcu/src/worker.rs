@@ -82,9 +82,10 @@ pub(crate) fn is_there() -> bool {
             // again, and callers of `barrier` help themselves.
             process().driving.store(1, Ordering::Relaxed);
             let is_there = start(|| work(Some(Role::keep())));
-            process()
-                .driving
-                .store(u32::from(is_there), Ordering::Relaxed);
+            // Else it may have given the role up by now, for what was handed over before.
+            if !is_there {
+                process().driving.store(0, Ordering::Relaxed);
+            }
             started.store(u32::from(is_there), Ordering::Release);
             is_there
         })

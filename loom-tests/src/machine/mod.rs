@@ -298,6 +298,11 @@ pub(crate) fn without_more_threads() {
     kernel().no_more_threads.set(true);
 }
 
+/// From now on threads can be started again.
+pub(crate) fn with_more_threads() {
+    kernel().no_more_threads.set(false);
+}
+
 /// Ends the process: threads that sleep on a futex, or come to it, end.
 pub(crate) fn exit() {
     kernel().exited.set(true);

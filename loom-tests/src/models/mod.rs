@@ -303,6 +303,8 @@ models! {
     polling::a_callback_awaits_what_the_worker_drives, 1, "5, worker", "1 section, 1 callback of 2 by 3";
     polling::a_callback_waits_for_what_the_worker_was_to_drive, 1, "5, worker", "1 section, 1 callback of 2 by 3";
     polling::the_worker_tries_again_when_a_barrier_is_refused, 1, "5, worker", "1 callback by 2";
+    polling::the_worker_starts_late, 1, "5, worker", "1 section, 1 waker, 1 callback by 2";
+    polling::the_worker_meets_the_end_of_a_domain, 2, "end, worker", "0, 1";
     polling::two_threads_start_the_worker, 2, "set-up", "2 threads, 1";
     first_use::two_threads_use_a_domain_first, 2, "set-up", "1, 1 by 2";
     first_use::two_threads_use_a_domain_without_sequences, 2, "set-up", "1, 1 by 2";

@@ -1,5 +1,6 @@
 //! Grace periods that nobody blocks for: the worker's turns, and who meets it.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -363,13 +364,67 @@ pub(super) fn the_worker_tries_again_when_a_barrier_is_refused() {
     machine::exit();
 }
 
-/// Two threads need the worker first.
+/// Once `blocks` is set, whoever wakes waits for the word.
+struct Blocking {
+    blocks: Cell<bool>,
+    word: Arc<Word>,
+}
+
+// SAFETY: loom runs all threads on one of the system.
+unsafe impl Send for Blocking {}
+// SAFETY: as above.
+unsafe impl Sync for Blocking {}
+
+impl std::task::Wake for Blocking {
+    fn wake(self: Arc<Self>) {
+        if self.blocks.get() {
+            self.word.wait();
+        }
+    }
+}
+
+/// There is work already when the worker can be started, and it is inside a user's code, without the
+/// role, before whoever starts it goes on. It can have the role again.
+pub(super) fn the_worker_starts_late() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    let domain = owned.get();
+    let blocking = Arc::new(Blocking {
+        blocks: Cell::new(false),
+        word: Word::new(),
+    });
+    machine::without_more_threads();
+    let guard = domain.read_lock();
+    let mut future = domain.synchronize_async();
+    let waker = Waker::from(Arc::clone(&blocking));
+    let mut context = Context::from_waker(&waker);
+    assert!(Pin::new(&mut future).poll(&mut context).is_pending());
+    drop(guard);
+    blocking.blocks.set(true);
+    machine::with_more_threads();
+    assert!(worker::is_there(), "no worker");
+    Waker::from(Arc::clone(&blocking.word)).wake();
+    call_and_wait(domain);
+    drop((future, owned));
+    machine::exit();
+}
+
+/// A domain ends while the worker is to drive a grace period of it, which nobody waits for.
+pub(super) fn the_worker_meets_the_end_of_a_domain() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    without_time_limits();
+    drop(owned.get().start_poll());
+    drop(owned);
+    machine::exit();
+}
+
+/// Two threads need the worker first. Whoever finds it started finds that it drives, and needs no
+/// second thread.
 pub(super) fn two_threads_start_the_worker() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     without_time_limits();
     let domain = owned.get();
     domain.tasks();
-    let other = thread::spawn(worker::is_there);
+    let other = thread::spawn(worker::drives);
     let grace_period = domain.start_poll();
     assert!(other.join().expect("the other"), "no worker");
     assert_eq!(machine::thread::started(), 1, "workers");
