@@ -1,5 +1,6 @@
 //! What kernel and libc offer, decoded in one place.
 
+use crate::auxiliary::auxiliary;
 use crate::registration::{Owner, process};
 use crate::{abi, cpu, membarrier};
 
@@ -104,16 +105,10 @@ pub fn features() -> Features {
 
 /// What the auxiliary vector says: feature size (0: nothing), alignment.
 fn kernel() -> (u32, u32) {
-    #[cfg(all(target_os = "linux", not(miri)))]
-    // SAFETY: reads the auxiliary vector, which never changes.
-    let (size, alignment) = unsafe {
-        (
-            libc::getauxval(abi::AT_RSEQ_FEATURE_SIZE as _),
-            libc::getauxval(abi::AT_RSEQ_ALIGN as _),
-        )
-    };
-    #[cfg(not(all(target_os = "linux", not(miri))))]
-    let (size, alignment) = (0, 0);
+    let (size, alignment) = (
+        auxiliary(abi::AT_RSEQ_FEATURE_SIZE),
+        auxiliary(abi::AT_RSEQ_ALIGN),
+    );
     (size as u32, alignment_of(alignment as u32))
 }
 

@@ -49,6 +49,7 @@ struct Readme;
 
 pub mod abi;
 mod arch;
+mod auxiliary;
 pub mod cpu;
 pub mod delay;
 pub mod features;

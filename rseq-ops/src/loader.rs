@@ -38,6 +38,7 @@ pub(crate) fn offset_and_size() -> Option<(isize, u32)> {
 
 #[cfg(target_feature = "crt-static")]
 use crate::arch::linked_symbols;
+use crate::auxiliary::auxiliary;
 
 /// No symbols of libc in here.
 #[cfg(not(target_feature = "crt-static"))]
@@ -147,8 +148,7 @@ impl Image {
     /// The first answer of `look` about an object that was there at the program's start.
     fn of_the_start<T>(look: impl Fn(&Image) -> Option<T>) -> Option<T> {
         let Some(debug) = Debug::of_the_program() else {
-            // SAFETY: reads the auxiliary vector, which never changes.
-            let loader = unsafe { libc::getauxval(libc::AT_BASE) } as usize;
+            let loader = auxiliary(libc::AT_BASE);
             if loader == 0 {
                 return None; // Linked statically.
             }
@@ -245,14 +245,7 @@ impl Image {
 impl Debug {
     /// From the program's dynamic section.
     fn of_the_program() -> Option<&'static Debug> {
-        // SAFETY: reads the auxiliary vector, which never changes.
-        let (segments, count) = unsafe {
-            (
-                libc::getauxval(libc::AT_PHDR),
-                libc::getauxval(libc::AT_PHNUM),
-            )
-        };
-        let (segments, count) = (segments as usize, count as usize);
+        let (segments, count) = (auxiliary(libc::AT_PHDR), auxiliary(libc::AT_PHNUM));
         let first: *const Segment = ptr::with_exposed_provenance(segments);
         if first.is_null() {
             return None;
@@ -337,8 +330,7 @@ mod tests {
 
     #[test]
     fn the_loader_is_where_the_kernel_has_put_it() {
-        // SAFETY: reads the auxiliary vector.
-        let base = unsafe { libc::getauxval(libc::AT_BASE) } as usize;
+        let base = auxiliary(libc::AT_BASE);
         if let Some(debug) = Debug::of_the_program()
             && base != 0
         {

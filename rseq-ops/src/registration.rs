@@ -29,6 +29,8 @@ use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 use crate::abi;
 use crate::arch;
 #[cfg(sequences)]
+use crate::auxiliary::auxiliary;
+#[cfg(sequences)]
 use crate::loader;
 use crate::percpu;
 use crate::shared_object;
@@ -380,8 +382,7 @@ fn look() -> (Owner, u32, isize, usize) {
 
 #[cfg(sequences)]
 fn look() -> (Owner, u32, isize, usize) {
-    // SAFETY: reads the auxiliary vector, which never changes.
-    let kernel = unsafe { libc::getauxval(abi::AT_RSEQ_FEATURE_SIZE) } as usize;
+    let kernel = auxiliary(abi::AT_RSEQ_FEATURE_SIZE);
     if let Some((offset, size)) = loader::offset_and_size()
         && size != 0
     {

@@ -22,6 +22,7 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use crate::auxiliary::auxiliary;
 use crate::{abi, arch};
 
 /// What a [`Slot`]'s state begins as: the kernel was not asked.
@@ -204,14 +205,10 @@ fn give(slot: &'static Slot) {
 
 /// Lengths to register with: all that the kernel fills, else the original.
 fn lengths() -> [usize; 2] {
-    // SAFETY: reads the auxiliary vector, which never changes.
-    let (size, alignment) = unsafe {
-        (
-            libc::getauxval(abi::AT_RSEQ_FEATURE_SIZE),
-            libc::getauxval(abi::AT_RSEQ_ALIGN),
-        )
-    };
-    lengths_for(size as usize, alignment as usize)
+    lengths_for(
+        auxiliary(abi::AT_RSEQ_FEATURE_SIZE),
+        auxiliary(abi::AT_RSEQ_ALIGN),
+    )
 }
 
 /// From Linux 7.1 on a registration of the original length takes slower ways in the kernel than a
