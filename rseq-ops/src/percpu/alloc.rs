@@ -108,6 +108,8 @@ pub(super) struct Object {
     base: usize,
     size: usize,
     chunk: NonNull<Chunk>,
+    /// Values were written there whole, whose padding has no bytes that could be looked at.
+    pub(super) written: bool,
 }
 
 impl Allocator {
@@ -218,6 +220,7 @@ impl Allocator {
                 base: chunk.base + chunk.claim()? * size,
                 size,
                 chunk: at,
+                written: false,
             })
         })
     }
@@ -228,7 +231,12 @@ impl Allocator {
         let of_it = |chunk: &Chunk| (chunk.base..chunk.base + CHUNK).contains(&base);
         self.chunks()
             .find(|(_, chunk)| chunk.size == size && of_it(chunk))
-            .map(|(chunk, _)| Object { base, size, chunk })
+            .map(|(chunk, _)| Object {
+                base,
+                size,
+                chunk,
+                written: false,
+            })
     }
 
     /// One more chunk for objects of `size` bytes, before the one that was the newest when the caller
@@ -331,10 +339,17 @@ impl Object {
     /// Nobody uses it any more, and its allocator is alive.
     pub(super) unsafe fn free(self) {
         for index in 0..super::possible_cpus() {
+            if self.written {
+                let value = ptr::with_exposed_provenance_mut::<u8>(self.at(index));
+                // SAFETY: the object, which is the caller's alone.
+                unsafe { value.write_bytes(0, self.size) };
+                continue;
+            }
             for word in (0..self.size).step_by(size_of::<u64>()) {
                 let word = ptr::with_exposed_provenance_mut::<u64>(self.at(index) + word);
-                // SAFETY: within the object, which is the caller's alone. Only what is not zero is
-                // written, so that pages nobody wrote to stay unreal.
+                // SAFETY: within the object, which is the caller's alone, and zeroed memory of which
+                // only initialised fields were written. Only what is not zero is written, so that pages
+                // nobody wrote to stay unreal.
                 unsafe {
                     if *word != 0 {
                         *word = 0;

@@ -146,6 +146,7 @@ impl<'a, T> PerCpu<'a, T> {
             end: 0,
             values: PhantomData,
         };
+        made.object.written = true;
         for index in 0..possible_cpus() {
             let value = init(index);
             // SAFETY: the object is ours, as large and aligned as a `T`.
@@ -205,7 +206,8 @@ impl<'a, T> PerCpu<'a, T> {
     /// Takes over what [`PerCpu::into_base`] left behind.
     ///
     /// # Safety
-    /// `base` comes from an object of the same type and allocator, and is used once.
+    /// `base` comes from an object of the same type and allocator, and is used once. The object was made
+    /// by [`PerCpu::zeroed`], or a `T` has no padding.
     ///
     /// # Panics
     /// If the allocator has no such memory.

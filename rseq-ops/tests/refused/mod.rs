@@ -1,5 +1,11 @@
 //! System calls that fail, by a seccomp filter.
 
+/// Whether valgrind runs this: it ends programs whose system calls are trapped, and maps memory itself.
+#[allow(dead_code)]
+pub(crate) fn under_valgrind() -> bool {
+    std::env::var("LD_PRELOAD").is_ok_and(|objects| objects.contains("vgpreload"))
+}
+
 /// Refuses some commands of a call: its first argument. Otherwise as [`refuse`].
 #[allow(dead_code)]
 pub(crate) fn refuse_commands(
