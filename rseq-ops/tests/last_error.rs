@@ -86,9 +86,16 @@ fn to_ask_for_the_cpus_leaves_nothing_open() {
     assert_eq!(lowest(), before, "a descriptor was left open");
 }
 
+/// What maps memory.
+const MAPPINGS: &[libc::c_long] = &[
+    libc::SYS_mmap,
+    #[cfg(target_pointer_width = "32")]
+    libc::SYS_mmap2,
+];
+
 #[test]
 fn memory_that_is_refused_changes_no_errno() {
-    where_refused(&[libc::SYS_mmap], libc::ENOMEM, || {
+    where_refused(MAPPINGS, libc::ENOMEM, || {
         let area = keeps("an area", || Area::new(0, 4096).map(forget));
         assert!(matches!(area, Err(Error::Memory(_))));
     });
@@ -138,7 +145,7 @@ fn registrations_that_are_refused_change_no_errno() {
         return println!("no registration of our own here");
     }
     // No area yet, and none to be had.
-    where_refused(&[libc::SYS_mmap], libc::ENOMEM, || {
+    where_refused(MAPPINGS, libc::ENOMEM, || {
         assert_eq!(keeps("a thread without an area", current_thread), None);
     });
     where_refused(&[libc::SYS_rseq], libc::EBUSY, || {
