@@ -516,6 +516,10 @@ impl Readers {
     }
 
     /// Whether a section of either period has not ended. Exact for whoever has the domain alone.
+    #[cfg_attr(
+        not(any(debug_assertions, feature = "stall-trace")),
+        allow(dead_code, reason = "only builds that note sections ask")
+    )]
     pub(crate) fn any_left(&self) -> bool {
         self.word().is_some_and(|word| {
             self.any_open(word.get()) || self.any_open(word.get() ^ machine::PERIOD_BIT)
