@@ -234,7 +234,7 @@ fn the_worker_tells_once_of_each_time_that_its_barriers_are_refused() {
 fn child_with_a_refused_worker() {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     {
-        use crate::seccomp::{refusals_left, refuse_membarrier_for_a_while};
+        use crate::seccomp::{forgo_refusals, refuse_membarrier_for_a_while};
 
         if !sequences() {
             return skip("nothing to refuse: no sequences in this process");
@@ -244,7 +244,11 @@ fn child_with_a_refused_worker() {
         std::panic::set_hook(Box::new(move |info| {
             told.lock().unwrap().send(info.to_string()).unwrap();
         }));
-        for _ in 0..3 {
+        // A filter is one thread's. On a slow machine the thread that stands by may drive instead, which
+        // has none: then not everything was refused, and what comes next may be told with this.
+        let (mut rounds, mut whole) = (0, true);
+        let mut wrong = None;
+        for _ in 0..20 {
             let (sender, done) = mpsc::channel();
             let filtered = sender.clone();
             urcu::call(move || {
@@ -254,11 +258,21 @@ fn child_with_a_refused_worker() {
             done.recv().unwrap();
             urcu::call(move || sender.send(()).unwrap());
             done.recv().unwrap();
-            assert_eq!(refusals_left(), 0);
+            let before = std::mem::replace(&mut whole, forgo_refusals() == 0);
             let told: Vec<_> = tells.try_iter().collect();
-            assert_eq!(told.len(), 1, "{told:?}");
-            assert!(told[0].contains("refused"), "{told:?}");
+            let once = told.len() == 1 || (told.is_empty() && !(before && whole));
+            if !once || !told.iter().all(|text| text.contains("refused")) {
+                wrong = Some(told);
+                break;
+            }
+            rounds += usize::from(before && whole);
+            if rounds == 3 {
+                break;
+            }
         }
+        // Before anything panics here.
         let _ = std::panic::take_hook();
+        assert_eq!(wrong, None, "told");
+        assert!(rounds > 0, "nothing was refused to the end in 20 attempts");
     }
 }
