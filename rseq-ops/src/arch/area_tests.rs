@@ -233,7 +233,7 @@ fn the_operations_with_an_index_write_nothing_that_the_kernel_writes() {
                 word.wrapping_add(2).cast(),
                 8,
             );
-            let (mut count, mut table) = (0, [0; 2]);
+            let (mut count, mut table) = (0_u64, [0_usize; 2]);
             table[1] = (&raw mut count).expose_provenance();
             let source = table.as_ptr().expose_provenance();
             let node = (other.expose_provenance(), 0);

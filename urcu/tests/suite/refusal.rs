@@ -245,7 +245,8 @@ fn child_with_a_refused_worker() {
             told.lock().unwrap().send(info.to_string()).unwrap();
         }));
         // A filter is one thread's. On a slow machine the thread that stands by may drive instead, which
-        // has none: then not everything was refused, and what comes next may be told with this.
+        // has none, or one from an earlier round: then not everything was refused, and each of the two
+        // tells. Never is each refusal told.
         let (mut rounds, mut whole) = (0, true);
         let mut wrong = None;
         for _ in 0..20 {
@@ -260,8 +261,8 @@ fn child_with_a_refused_worker() {
             done.recv().unwrap();
             let before = std::mem::replace(&mut whole, forgo_refusals() == 0);
             let told: Vec<_> = tells.try_iter().collect();
-            let once = told.len() == 1 || (told.is_empty() && !(before && whole));
-            if !once || !told.iter().all(|text| text.contains("refused")) {
+            let seldom = told.len() <= 2 && !(told.is_empty() && before && whole);
+            if !seldom || !told.iter().all(|text| text.contains("refused")) {
                 wrong = Some(told);
                 break;
             }
