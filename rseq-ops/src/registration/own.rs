@@ -407,11 +407,15 @@ fn with_signals_blocked(f: impl FnOnce()) {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::{Mutex, PoisonError};
     use std::thread;
     use std::vec::Vec;
 
     use super::*;
     use crate::registration::{Owner, process};
+
+    /// Held by each test that takes slots, or counts those of the whole process.
+    static SLOTS_IN_USE: Mutex<()> = Mutex::new(());
 
     /// How many slots are in use. Pages that others have begun to use are counted too.
     fn in_use() -> u32 {
@@ -454,6 +458,7 @@ mod tests {
             let _ = register();
             assert_eq!(blocked(), before, "after a registration");
         };
+        let _alone = SLOTS_IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
         thread::spawn(signals).join().unwrap();
     }
 
@@ -468,7 +473,6 @@ mod tests {
         assert_eq!((word(abi::CPU_ID), word(abi::MM_CID)), (-1, -1));
     }
 
-    /// In one test, because both count the slots of the whole process.
     #[test]
     fn a_slot_has_one_owner_at_a_time_and_then_another() {
         /// All of three pages.
@@ -476,6 +480,7 @@ mod tests {
         if process().owner == Owner::Own {
             return; // The other tests' threads have slots.
         }
+        let _alone = SLOTS_IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(in_use(), 0);
         let slots: Vec<_> = (0..ALL).filter_map(|_| take()).collect();
         assert_eq!(in_use(), ALL as u32);
