@@ -53,14 +53,16 @@ mod auxiliary;
 pub mod cpu;
 pub mod delay;
 pub mod features;
-#[cfg(sequences)]
-mod loader;
+mod handle;
 pub mod membarrier;
 pub mod ops;
+mod outcome;
 pub mod percpu;
+mod possible_cpus;
+mod record;
 pub mod registration;
-mod shared_object;
 
 pub use cpu::{concurrency_id, current_cpu, numa_node};
 pub use features::{Features, features};
-pub use registration::{Handle, Owner, Process, current_thread, process};
+pub use handle::Handle;
+pub use registration::{Owner, Process, current_thread, process};

@@ -17,20 +17,22 @@ pub const AUDITED: &[&str] = &[
     RESERVATION,
     REGISTRATION,
     OWN,
+    SLOTS,
     MACHINE,
 ];
 const ALLOC: &str = "../../rseq-ops/src/percpu/alloc.rs";
 const AREA: &str = "../../rseq-ops/src/percpu/area.rs";
 const COUNTER: &str = "../../rseq-ops/src/percpu/counter.rs";
-const CPUS: &str = "../../rseq-ops/src/percpu/cpus.rs";
+const CPUS: &str = "../../rseq-ops/src/possible_cpus.rs";
 const OPS_MACHINE: &str = "../../rseq-ops/src/percpu/machine.rs";
 const PER_CPU: &str = "../../rseq-ops/src/percpu/per_cpu.rs";
 const POOL: &str = "../../rseq-ops/src/percpu/pool.rs";
 const RING: &str = "../../rseq-ops/src/percpu/ring.rs";
 const CONSUMER: &str = "../../rseq-ops/src/percpu/ring/consumer.rs";
 const RESERVATION: &str = "../../rseq-ops/src/percpu/ring/reservation.rs";
-const REGISTRATION: &str = "../../rseq-ops/src/registration.rs";
-const OWN: &str = "../../rseq-ops/src/registration/own.rs";
+const REGISTRATION: &str = "../../rseq-ops/src/registration/mod.rs";
+const OWN: &str = "../../rseq-ops/src/registration/own/mod.rs";
+const SLOTS: &str = "../../rseq-ops/src/registration/own/slots.rs";
 const MACHINE: &str = "machine.rs";
 
 const fn kept(file: &'static str, text: &'static str, why: &'static str, cover: Cover) -> Kept {
@@ -126,13 +128,13 @@ pub const KEPT_OPS: &[Kept] = &[
         "as above", RELEASES),
     kept(REGISTRATION, "OWNER.store(word, «Ordering::Release»);",
         "who knows the owner knows the area and the size", RELEASES),
-    kept(OWN, "let mut next = PAGES.load(«Ordering::Acquire»);\n    // SAFETY",
+    kept(SLOTS, "let mut next = PAGES.load(«Ordering::Acquire»);\n    // SAFETY",
         "what is behind the page, and what of it is in use, was stored before it was published", ACQUIRES),
-    kept(OWN, "PAGES.compare_exchange(page.next, page, «Ordering::Release», Ordering::Relaxed)",
+    kept(SLOTS, "PAGES.compare_exchange(page.next, page, «Ordering::Release», Ordering::Relaxed)",
         "as above", RELEASES),
-    kept(OWN, ".compare_exchange(used, taken, «Ordering::Acquire», Ordering::Relaxed)",
+    kept(SLOTS, ".compare_exchange(used, taken, «Ordering::Acquire», Ordering::Relaxed)",
         "the thread before is done with the slot", ACQUIRES),
-    kept(OWN, "fetch_and(!(1 << number), «Ordering::Release»);",
+    kept(SLOTS, "fetch_and(!(1 << number), «Ordering::Release»);",
         "as above", RELEASES),
     kept(OWN, "let known = KEY.load(«Ordering::Acquire»);",
         "the number stands for itself; what it names is libc's memory, behind libc's lock", ACQUIRES),

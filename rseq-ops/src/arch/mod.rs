@@ -1,64 +1,35 @@
-//! One file per processor, each the same short list of sequences; `portable` stands beside them.
+//! The sequences, in a folder for each processor, with the same files in each; `portable` stands
+//! beside them where there are none.
 //!
-//! `data_*` has sequences made for one structure of `percpu` each, `append_*` those of buffers that
-//! each CPU fills.
+//! | file | what is in it |
+//! |---|---|
+//! | `mod` | the shape of a sequence: its descriptor, its abort handler, its delay points |
+//! | `thread` | the thread pointer, and words relative to it |
+//! | `stride` | additions to the word that the CPU number leads to |
+//! | `copy` | the copy that is a read-side section |
+//! | `indexed` | sequences whose caller has prepared for an index |
+//! | `append` | buffers that each CPU fills |
+//! | `structures` | sequences made for one structure of `percpu` each |
 
 #[cfg(all(sequences, target_arch = "x86_64"))]
-#[macro_use]
 mod x86_64;
-#[cfg(all(sequences, target_arch = "x86_64"))]
-mod append_x86_64;
-#[cfg(all(sequences, target_arch = "x86_64"))]
-mod data_x86_64;
-#[cfg(all(sequences, target_arch = "x86_64"))]
-pub(crate) use append_x86_64::*;
-#[cfg(all(sequences, target_arch = "x86_64"))]
-pub(crate) use data_x86_64::*;
 #[cfg(all(sequences, target_arch = "x86_64"))]
 pub(crate) use x86_64::*;
 
 #[cfg(all(sequences, target_arch = "aarch64"))]
-#[macro_use]
 mod aarch64;
 #[cfg(all(sequences, target_arch = "aarch64"))]
-mod append_aarch64;
-#[cfg(all(sequences, target_arch = "aarch64"))]
-mod data_aarch64;
-#[cfg(all(sequences, target_arch = "aarch64"))]
 pub(crate) use aarch64::*;
-#[cfg(all(sequences, target_arch = "aarch64"))]
-pub(crate) use append_aarch64::*;
-#[cfg(all(sequences, target_arch = "aarch64"))]
-pub(crate) use data_aarch64::*;
 
 #[cfg(all(sequences, target_arch = "riscv64"))]
-#[macro_use]
 mod riscv64;
-#[cfg(all(sequences, target_arch = "riscv64"))]
-mod append_riscv64;
-#[cfg(all(sequences, target_arch = "riscv64"))]
-mod data_riscv64;
-#[cfg(all(sequences, target_arch = "riscv64"))]
-pub(crate) use append_riscv64::*;
-#[cfg(all(sequences, target_arch = "riscv64"))]
-pub(crate) use data_riscv64::*;
 #[cfg(all(sequences, target_arch = "riscv64"))]
 pub(crate) use riscv64::*;
 
 #[cfg(not(sequences))]
-mod append_portable;
-#[cfg(not(sequences))]
-mod data_portable;
-#[cfg(not(sequences))]
 mod portable;
-#[cfg(not(sequences))]
-pub(crate) use append_portable::*;
-#[cfg(not(sequences))]
-pub(crate) use data_portable::*;
 #[cfg(not(sequences))]
 pub(crate) use portable::*;
 
-#[cfg(all(test, sequences))]
-mod area_tests;
 #[cfg(all(test, sequences))]
 mod tests;

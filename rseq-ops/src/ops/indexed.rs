@@ -1,7 +1,8 @@
 //! The sequences that take the index they were prepared for.
 
-use super::{Commit, Outcome, Popped};
-use crate::{Handle, arch};
+use crate::arch;
+use crate::handle::Handle;
+use crate::outcome::{Commit, Outcome, Popped};
 
 /// If `*word` is `expected`, stores `new` there (a compare-and-exchange without the `lock`).
 ///

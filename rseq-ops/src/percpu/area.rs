@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-use super::cpus::possible_cpus;
+use crate::possible_cpus::possible_cpus;
 
 /// Why an [`Area`] could not be had.
 ///

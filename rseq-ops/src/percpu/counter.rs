@@ -7,8 +7,8 @@ use super::area::Error;
 use super::machine;
 use super::per_cpu::{PerCpu, Zeroed};
 use crate::arch;
-use crate::ops::Outcome;
-use crate::registration::Handle;
+use crate::handle::Handle;
+use crate::outcome::Outcome;
 
 /// One CPU's part.
 #[derive(Debug)]

@@ -5,13 +5,13 @@
 pub(super) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::alloc::SHIFT;
-use super::cpus::possible_cpus;
 pub(super) use crate::arch::ABORTED;
+pub(super) use crate::handle::Handle;
 use crate::membarrier;
 pub(super) use crate::membarrier::{Refused, restart};
 use crate::ops;
-pub(super) use crate::ops::Outcome;
-pub(super) use crate::registration::Handle;
+pub(super) use crate::outcome::Outcome;
+use crate::possible_cpus::possible_cpus;
 use crate::registration::{self, Owner, current_thread, process};
 
 /// A `const fn` here. Loom's atomics cannot be made in a constant.

@@ -15,7 +15,6 @@ mod alloc;
 mod area;
 mod banks;
 mod counter;
-mod cpus;
 mod lock;
 mod machine;
 mod per_cpu;
@@ -28,10 +27,11 @@ mod stack;
 pub use alloc::{Allocator, Fork};
 pub use area::{Area, Error};
 pub use counter::Counter;
-pub use cpus::possible_cpus;
 pub use per_cpu::{PerCpu, Zeroed};
 #[cfg(feature = "alloc")]
 pub use pool::{Pool, PoolBox};
 #[cfg(target_pointer_width = "64")]
 pub use ring::{Consumer, Mode, NotReserved, Record, Reservation, Ring, Totals};
 pub use stack::{Node, Stack, TakeAll};
+
+pub use crate::possible_cpus::possible_cpus;

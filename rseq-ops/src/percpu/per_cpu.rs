@@ -8,8 +8,8 @@ use core::sync::atomic;
 
 use super::alloc::{Allocator, Fork, Object, SHIFT};
 use super::area::Error;
-use super::cpus::possible_cpus;
 use super::machine;
+use crate::possible_cpus::possible_cpus;
 
 /// Types for which zeroed memory is a value.
 ///

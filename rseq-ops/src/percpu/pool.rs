@@ -16,7 +16,7 @@ use super::machine::stripe;
 use super::per_cpu::{PerCpu, Zeroed};
 use crate::arch;
 use crate::membarrier::Refused;
-use crate::ops::Outcome;
+use crate::outcome::Outcome;
 
 /// How many objects a CPU's array holds, beside the single one.
 const ARRAY: usize = 62;

@@ -32,8 +32,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use super::area::{Area, Error};
 use super::lock::Lock;
 use super::machine::stripe;
-use crate::ops::{self, ATTEMPTS, Outcome, Release};
-use crate::registration::Handle;
+use crate::handle::Handle;
+use crate::ops::{self, ATTEMPTS};
+use crate::outcome::{Outcome, Release};
 
 /// Rings for threads that cannot use sequences.
 const SHARED: usize = 4;

@@ -3,8 +3,8 @@
 
 use core::arch::asm;
 
-use crate::ops::{Commit, Outcome, Popped};
-use crate::registration::Handle;
+use crate::handle::Handle;
+use crate::outcome::{Commit, Outcome, Popped};
 
 /// Arms, and compares the index, which is passed as the sign-extended word that `lw` loads.
 macro_rules! begin {

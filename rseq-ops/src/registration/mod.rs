@@ -30,10 +30,14 @@ use crate::abi;
 use crate::arch;
 #[cfg(sequences)]
 use crate::auxiliary::auxiliary;
+use crate::possible_cpus::possible_cpus;
+
+mod handle;
 #[cfg(sequences)]
-use crate::loader;
-use crate::percpu;
-use crate::shared_object;
+mod loader;
+mod shared_object;
+
+pub use crate::handle::Handle;
 
 /// Who registers this process's threads.
 ///
@@ -56,36 +60,6 @@ pub enum Owner {
     Nobody,
 }
 
-/// Where a thread's rseq area lies, relative to the thread pointer, and which indexes have memory.
-/// The same for all threads, for the whole life of the process, where libc registers them
-/// ([`handle`]); else the calling thread's, until its registration is ended before the thread is.
-///
-/// The CPU number is negative on a thread that is not registered, whoever did not register it or
-/// ended its registration. So one unsigned comparison with `bound`, which every sequence makes that
-/// finds its word by the CPU number, gives such a thread up as well as one on a CPU that has no
-/// memory.
-///
-/// ```
-/// use rseq_ops::{Handle, percpu::possible_cpus};
-///
-/// if let Some(handle) = Handle::by_cpu() {
-///     assert_eq!((handle.bound as usize, handle.index), (possible_cpus(), Handle::CPU));
-/// }
-/// if let Some(handle) = Handle::by_concurrency_id() {
-///     assert_eq!(handle.index, Handle::CONCURRENCY_ID);
-/// }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handle {
-    /// Offset of `rseq_cs` from the thread pointer. Bytes.
-    pub cs: isize,
-    /// Sequences commit for indexes below this alone: [`crate::percpu::possible_cpus`], or 0.
-    pub bound: u32,
-    /// Which index the operations use that are given one: its offset from `rseq_cs`,
-    /// [`Handle::CPU`] or [`Handle::CONCURRENCY_ID`]. Bytes.
-    pub index: i32,
-}
-
 /// What holds for the whole process.
 ///
 /// ```
@@ -104,103 +78,6 @@ pub struct Process {
     /// Whether threads have a concurrency id: [`Handle::by_concurrency_id`].
     pub concurrency_ids: bool,
 }
-
-impl Handle {
-    /// The [`index`](Handle::index) of handles whose index is the CPU number.
-    pub const CPU: i32 = (abi::CPU_ID - abi::RSEQ_CS) as i32;
-    /// The [`index`](Handle::index) of handles whose index is the concurrency id.
-    pub const CONCURRENCY_ID: i32 = (abi::MM_CID - abi::RSEQ_CS) as i32;
-
-    /// Returns the calling thread's handle with the CPU number as the index; registers the thread
-    /// if that is ours to do. `None` as for [`current_thread`], which is the same. Async-signal-safe.
-    ///
-    /// ```
-    /// use rseq_ops::{Handle, percpu::possible_cpus};
-    ///
-    /// if let Some(handle) = Handle::by_cpu() {
-    ///     // SAFETY: this thread's handle.
-    ///     if let Some(cpu) = unsafe { handle.current_index() } {
-    ///         assert!((cpu as usize) < possible_cpus());
-    ///     }
-    /// }
-    /// ```
-    #[inline]
-    pub fn by_cpu() -> Option<Self> {
-        current_thread()
-    }
-
-    /// Returns the calling thread's handle with the concurrency id (`mm_cid`) as the index of the
-    /// operations that are given one. `None` without a registration, and where the kernel has no
-    /// such id (before Linux 6.3). Async-signal-safe.
-    ///
-    /// The ids are dense from 0 as long as the process has fewer threads than there are CPUs. Linux
-    /// 6.19 no longer makes them dense again after there were more; and who scans all indexes looks
-    /// at as many either way. So everything else in this crate goes by CPU number, which tells
-    /// something that the id does not:
-    ///
-    /// # Safety of what is done with it
-    /// At the end of a registration the kernel sets the id to **0**, not to a negative number: on a
-    /// thread whose registration somebody ends, the sequences cannot see that they are not
-    /// protected. [`Handle::current_index`] looks. From there to the sequence's end the caller
-    /// answers for it that nobody ends the registration, say in a signal handler; and so does who
-    /// keeps an index for later.
-    ///
-    /// ```
-    /// // Dense from 0 where there is such an index, else one number for each CPU.
-    /// let handle = rseq_ops::Handle::by_concurrency_id().or_else(rseq_ops::Handle::by_cpu);
-    /// assert_eq!(handle.is_some(), rseq_ops::current_thread().is_some());
-    /// ```
-    #[inline]
-    pub fn by_concurrency_id() -> Option<Self> {
-        let (area, _) = registered()?;
-        has_concurrency_id().then(|| at(area, Handle::CONCURRENCY_ID))
-    }
-
-    /// Returns the index as it is now: what the sequences of [`crate::ops`] that take an index
-    /// compare with. It may be another one by the time this returns. `None` on a thread that has
-    /// no registration (any more), and where the index is not below the [`bound`](Handle::bound):
-    /// there the caller takes its other way. Two loads, async-signal-safe.
-    ///
-    /// # Safety
-    /// The handle is the calling thread's (or the process's, where libc registers threads).
-    #[inline(always)]
-    pub unsafe fn current_index(self) -> Option<u32> {
-        // SAFETY: the caller's: both words are in this thread's area.
-        let (cpu, index) = unsafe {
-            (
-                arch::thread_word(self.cs + Handle::CPU as isize),
-                arch::thread_word(self.cs + self.index as isize),
-            )
-        };
-        ((cpu as i32) >= 0 && index < self.bound).then_some(index)
-    }
-
-    /// Returns a handle with which every sequence aborts that goes by CPU number: no index is below its
-    /// bound. It is of the same threads as this one.
-    ///
-    /// ```
-    /// use rseq_ops::ops::{self, Outcome};
-    ///
-    /// if let Some(handle) = rseq_ops::current_thread() {
-    ///     // SAFETY: aborts before it looks at an address.
-    ///     let outcome = unsafe { ops::add::<7>(handle.inert(), 0, 1) };
-    ///     assert_eq!(outcome, Outcome::Aborted);
-    /// }
-    /// ```
-    pub fn inert(self) -> Self {
-        Handle { bound: 0, ..self }
-    }
-
-    /// Offset of the index from the thread pointer. Bytes.
-    #[cfg(all(sequences, target_arch = "x86_64"))]
-    #[inline(always)]
-    pub(crate) fn index_offset(self) -> isize {
-        self.cs + self.index as isize
-    }
-}
-
-// The sequences have these distances in their text.
-const _: () = assert!(Handle::CPU == -4 && Handle::CONCURRENCY_ID == 16);
 
 /// Whether this build has restartable sequences: they are written for Linux on x86-64, AArch64 and
 /// RISC-V 64, and left out under Miri, ThreadSanitizer and MemorySanitizer, and with the feature
@@ -323,10 +200,6 @@ pub(crate) fn cpu_id_unregistered() -> i32 {
     }
 }
 
-fn has_concurrency_id() -> bool {
-    feature_size() >= abi::MM_CID_FEATURE_SIZE
-}
-
 /// Offset of every thread's area from its thread pointer, where libc registers threads and
 /// [`process`] has been called. The calling thread need not be registered, `cpu_id` there tells: it
 /// is negative then.
@@ -340,7 +213,7 @@ pub(crate) fn area() -> Option<isize> {
 fn at(area: isize, index: i32) -> Handle {
     Handle {
         cs: area + abi::RSEQ_CS,
-        bound: percpu::possible_cpus() as u32, // At most 65,536.
+        bound: possible_cpus() as u32, // At most 65,536.
         index,
     }
 }

@@ -1,13 +1,11 @@
-//! The sequences of buffers that each CPU appends records to, for AArch64. Their shape is explained
-//! in `aarch64`.
-//!
-//! The commits are plain stores: whoever takes a buffer from another CPU has restarted all
-//! sequences first, which orders more than a release would.
+//! The sequences of buffers that each CPU appends records to, for RISC-V 64. Their shape is
+//! explained in `riscv64`, their orderings in `append_aarch64`.
 
 use core::arch::asm;
 
-use crate::ops::{Outcome, Record};
-use crate::registration::Handle;
+use crate::handle::Handle;
+use crate::outcome::Outcome;
+use crate::record::Record;
 
 /// See [`crate::ops::append_through`]: the new end, 0 if there is no place, 1 for an abort; and
 /// the end that was found.
@@ -21,38 +19,39 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
     record: *const Record,
 ) -> (usize, usize) {
     let (next, end);
-    // SAFETY: the caller's; as in `aarch64`. What is stored behind the end means nothing.
+    // SAFETY: the caller's; as in `riscv64`. What is stored behind the end means nothing.
     unsafe {
         sequence!(
             handle,
-            arm!("word"),
+            arm!(),
             "2:",
             load_index!(),
             load_pointer!(),
-            "cbnz {pointer}, 6f",
-            "b 4f",
+            "bnez {pointer}, 6f",
+            "jump 4f, {scratch}",
             "6:",
-            "add {word}, {pointer}, {word}, lsl #{shift}",
-            "ldr {end}, [{word}, #{offset}]",
-            "mov {next}, xzr",
-            "tst {end}, #({size} - 1)",
-            "b.eq 3f",
-            "ldr {pointer}, [{record}]",
-            "str {pointer}, [{end}]",
-            "ldr {pointer}, [{record}, #8]",
-            "str {pointer}, [{end}, #8]",
-            "ldr {pointer}, [{record}, #16]",
-            "str {pointer}, [{end}, #16]",
-            "ldr {pointer}, [{record}, #24]",
-            "str {pointer}, [{end}, #24]",
-            "add {next}, {end}, #32",
+            find_word!("{pointer}"),
+            "ld {end}, {offset}({word})",
+            "li {next}, 0",
+            "li {pointer}, {size} - 1",
+            "and {pointer}, {pointer}, {end}",
+            "beqz {pointer}, 3f",
+            "ld {pointer}, 0({record})",
+            "sd {pointer}, 0({end})",
+            "ld {pointer}, 8({record})",
+            "sd {pointer}, 8({end})",
+            "ld {pointer}, 16({record})",
+            "sd {pointer}, 16({end})",
+            "ld {pointer}, 24({record})",
+            "sd {pointer}, 24({end})",
+            "addi {next}, {end}, 32",
             delay!(22),
-            "str {next}, [{word}, #{offset}]",
+            "sd {next}, {offset}({word})",
             "3:",
-            on_abort!("mov {next}, #1", "b 3b"),
+            on_abort!("li {next}, 1", "jump 3b, {scratch}"),
             source = in(reg) source,
             record = in(reg) record,
-            bound = in(reg) handle.bound,
+            bound = in(reg) handle.bound as usize,
             shift = const SHIFT,
             offset = const OFFSET,
             size = const SIZE,
@@ -76,33 +75,32 @@ pub(crate) unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
     expected: usize,
     new: usize,
 ) -> Outcome {
-    // SAFETY: the caller's; as in `aarch64`.
+    // SAFETY: the caller's; as in `riscv64`.
     unsafe {
         sequence!(
             handle,
-            arm!("word"),
+            arm!(),
             "2:",
             load_index!(),
             load_pointer!(),
-            "cbnz {pointer}, 6f",
-            "b 4f",
+            "bnez {pointer}, 6f",
+            "jump 4f, {scratch}",
             "6:",
-            "add {word}, {pointer}, {word}, lsl #{shift}",
-            "ldr {pointer}, [{word}, #{offset}]",
-            "cmp {pointer}, {expected}",
-            "b.eq 7f",
-            "b {mismatch}",
+            find_word!("{pointer}"),
+            "ld {pointer}, {offset}({word})",
+            "beq {pointer}, {expected}, 7f",
+            "j {mismatch}",
             "7:",
             delay!(23),
-            "str {new}, [{word}, #{offset}]",
+            "sd {new}, {offset}({word})",
             "3:",
-            on_abort!("b {aborted}"),
+            on_abort!("jump {aborted}, {scratch}"),
             mismatch = label { return Outcome::Mismatch },
             aborted = label { return Outcome::Aborted },
             source = in(reg) source,
             expected = in(reg) expected,
             new = in(reg) new,
-            bound = in(reg) handle.bound,
+            bound = in(reg) handle.bound as usize,
             shift = const SHIFT,
             offset = const OFFSET,
             pointer = out(reg) _,

@@ -9,9 +9,10 @@ use std::vec::Vec;
 use std::{println, sync::Mutex};
 
 use crate::delay::{self, Point};
-use crate::ops::Outcome;
+use crate::handle::Handle;
+use crate::outcome::Outcome;
 use crate::percpu::Area;
-use crate::registration::{Handle, current_thread};
+use crate::registration::current_thread;
 use crate::{arch, membarrier};
 
 const SHIFT: u32 = 10;

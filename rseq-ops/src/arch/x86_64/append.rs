@@ -3,8 +3,9 @@
 
 use core::arch::asm;
 
-use crate::ops::{Outcome, Record};
-use crate::registration::Handle;
+use crate::handle::Handle;
+use crate::outcome::Outcome;
+use crate::record::Record;
 
 /// See [`crate::ops::append_through`]: the new end, 0 if there is no place, 1 for an abort; and
 /// the end that was found.

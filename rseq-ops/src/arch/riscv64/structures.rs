@@ -1,5 +1,5 @@
-//! Sequences for AArch64 made for one structure of `percpu` each. Their shape is explained in
-//! `aarch64`, their algorithms in `data_x86_64`.
+//! Sequences for RISC-V 64 made for one structure of `percpu` each. Their shape is explained in
+//! `riscv64`, their algorithms in `x86_64::structures`.
 //!
 //! # Ordering
 //! The lists and caches belong to one index, and who has an index next sees what was done under it
@@ -13,8 +13,8 @@
 
 use core::arch::asm;
 
-use crate::ops::Outcome;
-use crate::registration::Handle;
+use crate::handle::Handle;
+use crate::outcome::Outcome;
 
 /// One word instead of two in turn: whether turns gain anything on such a processor has not been
 /// measured.
@@ -34,19 +34,6 @@ pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
 /// What [`pop_through`] and [`cache_take_through`] answer for an abort: no address of a node.
 pub(crate) const ABORTED: usize = 1;
 
-/// Leaves the address of this CPU's word, relative to the pointer in `{source}`, in `{word}`.
-/// Changes `{pointer}`.
-macro_rules! find_word {
-    () => {
-        concat!(
-            load_index!(),
-            "\n",
-            load_pointer!(),
-            "\nadd {word}, {pointer}, {word}, lsl #{shift}"
-        )
-    };
-}
-
 /// Pushes `node`, whose first word becomes the link, on this CPU's list: its head is relative to
 /// the pointer in `source`.
 ///
@@ -59,23 +46,25 @@ pub(crate) unsafe fn push_through<const SHIFT: u32>(
     source: *const usize,
     node: usize,
 ) -> Outcome {
-    // SAFETY: the caller's; as in `aarch64`. The link of a node that was not pushed means nothing.
+    // SAFETY: the caller's; as in `riscv64`. The link of a node that was not pushed means nothing.
     unsafe {
         sequence!(
             handle,
-            arm!("word"),
+            arm!(),
             "2:",
-            find_word!(),
-            "ldr {pointer}, [{word}]",
-            "str {pointer}, [{node}]",
+            load_index!(),
+            load_pointer!(),
+            find_word!("{pointer}"),
+            "ld {pointer}, 0({word})",
+            "sd {pointer}, 0({node})",
             delay!(18),
-            "str {node}, [{word}]",
+            "sd {node}, 0({word})",
             "3:",
-            on_abort!("b {aborted}"),
+            on_abort!("jump {aborted}, {scratch}"),
             aborted = label { return Outcome::Aborted },
             source = in(reg) source,
             node = in(reg) node,
-            bound = in(reg) handle.bound,
+            bound = in(reg) handle.bound as usize,
             shift = const SHIFT,
             word = out(reg) _,
             pointer = out(reg) _
@@ -92,23 +81,25 @@ pub(crate) unsafe fn push_through<const SHIFT: u32>(
 #[inline(always)]
 pub(crate) unsafe fn pop_through<const SHIFT: u32>(handle: Handle, source: *const usize) -> usize {
     let node;
-    // SAFETY: the caller's; as in `aarch64`. A node that was read cannot have been popped by
+    // SAFETY: the caller's; as in `riscv64`. A node that was read cannot have been popped by
     // another thread: only one that ran on this CPU meanwhile could, and then this is aborted.
     unsafe {
         sequence!(
             handle,
-            arm!("word"),
+            arm!(),
             "2:",
-            find_word!(),
-            "ldr {node}, [{word}]",
-            "cbz {node}, 3f",
-            "ldr {pointer}, [{node}]",
+            load_index!(),
+            load_pointer!(),
+            find_word!("{pointer}"),
+            "ld {node}, 0({word})",
+            "beqz {node}, 3f",
+            "ld {pointer}, 0({node})",
             delay!(19),
-            "str {pointer}, [{word}]",
+            "sd {pointer}, 0({word})",
             "3:",
-            on_abort!("mov {node}, #1", "b 3b"),
+            on_abort!("li {node}, 1", "jump 3b, {scratch}"),
             source = in(reg) source,
-            bound = in(reg) handle.bound,
+            bound = in(reg) handle.bound as usize,
             shift = const SHIFT,
             node = out(reg) node,
             word = out(reg) _,
@@ -132,29 +123,34 @@ pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
     source: *const usize,
 ) -> usize {
     let object;
-    // SAFETY: the caller's; as in `aarch64`.
+    // SAFETY: the caller's; as in `riscv64`.
     unsafe {
         sequence!(
             handle,
-            arm!("word"),
+            arm!(),
             "2:",
-            find_word!(),
-            "ldr {object}, [{word}]",
-            "mov {value}, xzr",
-            "cbnz {object}, 7f",
+            load_index!(),
+            load_pointer!(),
+            find_word!("{pointer}"),
+            "ld {object}, 0({word})",
+            "li {value}, 0",
+            "bnez {object}, 7f",
             // The count, and its address for the commit: the array's last object lies that many
             // words behind it.
-            "ldr {value}, [{word}, #8]!",
-            "cbz {value}, 3f",
-            "ldr {object}, [{word}, {value}, lsl #3]",
-            "sub {value}, {value}, #1",
+            "addi {word}, {word}, 8",
+            "ld {value}, 0({word})",
+            "beqz {value}, 3f",
+            "slli {scratch}, {value}, 3",
+            "add {scratch}, {scratch}, {word}",
+            "ld {object}, 0({scratch})",
+            "addi {value}, {value}, -1",
             "7:",
             delay!(20),
-            "str {value}, [{word}]",
+            "sd {value}, 0({word})",
             "3:",
-            on_abort!("mov {object}, #1", "b 3b"),
+            on_abort!("li {object}, 1", "jump 3b, {scratch}"),
             source = in(reg) source,
-            bound = in(reg) handle.bound,
+            bound = in(reg) handle.bound as usize,
             shift = const SHIFT,
             object = out(reg) object,
             word = out(reg) _,
@@ -178,32 +174,37 @@ pub(crate) unsafe fn cache_put_through<const SHIFT: u32>(
     object: usize,
     most: usize,
 ) -> Outcome {
-    // SAFETY: the caller's; as in `aarch64`. What is stored behind the counted ones means nothing.
+    // SAFETY: the caller's; as in `riscv64`. What is stored behind the counted ones means nothing.
     unsafe {
         sequence!(
             handle,
-            arm!("word"),
+            arm!(),
             "2:",
-            find_word!(),
-            "ldr {pointer}, [{word}]",
-            "mov {value}, {object}",
-            "cbz {pointer}, 7f",
-            "ldr {value}, [{word}, #8]!",
-            "cmp {value}, {most}",
-            "b.hs {full}",
-            "add {value}, {value}, #1",
-            "str {object}, [{word}, {value}, lsl #3]",
+            load_index!(),
+            load_pointer!(),
+            find_word!("{pointer}"),
+            "ld {pointer}, 0({word})",
+            "mv {value}, {object}",
+            "beqz {pointer}, 7f",
+            "addi {word}, {word}, 8",
+            "ld {value}, 0({word})",
+            "bltu {value}, {most}, 5f",
+            "j {full}",
+            "5: addi {value}, {value}, 1",
+            "slli {scratch}, {value}, 3",
+            "add {scratch}, {scratch}, {word}",
+            "sd {object}, 0({scratch})",
             "7:",
             delay!(21),
-            "str {value}, [{word}]",
+            "sd {value}, 0({word})",
             "3:",
-            on_abort!("b {aborted}"),
+            on_abort!("jump {aborted}, {scratch}"),
             full = label { return Outcome::Mismatch },
             aborted = label { return Outcome::Aborted },
             source = in(reg) source,
             object = in(reg) object,
             most = in(reg) most,
-            bound = in(reg) handle.bound,
+            bound = in(reg) handle.bound as usize,
             shift = const SHIFT,
             word = out(reg) _,
             pointer = out(reg) _,

@@ -1,8 +1,7 @@
-//! Where there are no such sequences: stands beside `data_x86_64`. The counter has [`super::add`],
-//! the others answer with an abort.
+//! Stands beside `x86_64::structures`, and answers with aborts; the counter has [`super::add`].
 
-use crate::ops::Outcome;
-use crate::registration::Handle;
+use crate::handle::Handle;
+use crate::outcome::Outcome;
 
 /// One word instead of two in turn.
 pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(

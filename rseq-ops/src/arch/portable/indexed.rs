@@ -1,33 +1,7 @@
-//! Where there are no sequences: no thread is ever registered, so none of these is ever called.
-//! They exist so that callers need no `cfg`.
+//! Stands beside `x86_64::indexed`.
 
-use crate::ops::{Commit, Outcome, Popped};
-use crate::registration::Handle;
-
-pub(crate) unsafe fn thread_word(_: isize) -> u32 {
-    u32::MAX
-}
-
-pub(crate) unsafe fn add_through<const SHIFT: u32>(_: Handle, _: *const usize) -> (usize, u64) {
-    (0, 0)
-}
-
-pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
-    _: Handle,
-    _: *const usize,
-    _: usize,
-    _: u64,
-) -> Outcome {
-    Outcome::Aborted
-}
-
-pub(crate) unsafe fn add<const SHIFT: u32>(_: Handle, _: usize, _: i64) -> Outcome {
-    Outcome::Aborted
-}
-
-pub(crate) unsafe fn copy_through(_: Handle, _: *const *const u8, _: *mut u8, _: usize) -> Outcome {
-    Outcome::Aborted
-}
+use crate::handle::Handle;
+use crate::outcome::{Commit, Outcome, Popped};
 
 pub(crate) unsafe fn compare_store(
     _: Handle,

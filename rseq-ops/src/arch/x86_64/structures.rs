@@ -3,8 +3,8 @@
 
 use core::arch::asm;
 
-use crate::ops::Outcome;
-use crate::registration::Handle;
+use crate::handle::Handle;
+use crate::outcome::Outcome;
 
 /// Adds `delta` to one of the two words of this CPU's slot relative to `base`, in turn. The third
 /// word, 0 or 8, says which one comes next.

@@ -8,8 +8,8 @@ use core::ptr;
 use std::boxed::Box;
 use std::vec::Vec;
 
+use crate::handle::Handle;
 use crate::ops::{self, Appended, Outcome, Popped, Record};
-use crate::registration::Handle;
 use crate::{abi, arch};
 
 const SHIFT: u32 = 7;

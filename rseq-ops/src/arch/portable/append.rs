@@ -1,7 +1,8 @@
-//! Where there are no such sequences: stands beside `append_x86_64`, and answers with aborts.
+//! Stands beside `x86_64::append`, and answers with aborts.
 
-use crate::ops::{Outcome, Record};
-use crate::registration::Handle;
+use crate::handle::Handle;
+use crate::outcome::Outcome;
+use crate::record::Record;
 
 pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: usize>(
     _: Handle,

@@ -1,0 +1,132 @@
+//! The copy that is a read-side section.
+
+use core::arch::asm;
+
+use crate::handle::Handle;
+use crate::outcome::Outcome;
+
+/// `copy_through` of a size that fits one register: the value never goes through memory.
+macro_rules! copy_one {
+    ($handle:ident, $source:ident, $target:ident, $type:ty, $load:literal) => {{
+        let (pointer, value): (usize, u64);
+        sequence!(
+            $handle,
+            arm!("pointer"),
+            "2:",
+            check_registration!(),
+            load_pointer!(),
+            delay!(4),
+            $load,
+            "3:",
+            on_abort!("mov {pointer}, xzr", "b 3b"),
+            source = in(reg) $source,
+            pointer = out(reg) pointer,
+            value = out(reg) value
+        );
+        if pointer == 0 {
+            return Outcome::Aborted;
+        }
+        $target.cast::<$type>().write_unaligned(value as $type);
+    }};
+}
+
+/// `copy_through` of some whole 8-byte words: `$word` lists their offsets.
+macro_rules! copy_words {
+    ($handle:ident, $source:ident, $target:ident, $($word:literal)+) => {
+        sequence!(
+            $handle,
+            arm!("pointer"),
+            "2:",
+            check_registration!(),
+            load_pointer!(),
+            delay!(4),
+            $(
+                concat!("ldr {value}, [{pointer}, #", $word, "]"),
+                concat!("str {value}, [{target}, #", $word, "]"),
+            )+
+            "3:",
+            on_abort!("b {aborted}"),
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) $source,
+            target = in(reg) $target,
+            pointer = out(reg) _,
+            value = out(reg) _
+        )
+    };
+}
+
+/// See [`crate::ops::copy_through`]. `size` is a constant at every call, so one arm remains.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn copy_through(
+    handle: Handle,
+    source: *const *const u8,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    // SAFETY: the caller's: as in `add_through`, and `target` has room for `size` bytes that
+    // nobody else sees, so that a copy cut short is invisible: it runs again or is given up.
+    unsafe {
+        match size {
+            1 => copy_one!(handle, source, target, u8, "ldrb {value:w}, [{pointer}]"),
+            2 => copy_one!(handle, source, target, u16, "ldrh {value:w}, [{pointer}]"),
+            4 => copy_one!(handle, source, target, u32, "ldr {value:w}, [{pointer}]"),
+            8 => copy_one!(handle, source, target, u64, "ldr {value}, [{pointer}]"),
+            16 => {
+                copy_words!(handle, source, target, "0" "8");
+            }
+            24 => {
+                copy_words!(handle, source, target, "0" "8" "16");
+            }
+            32 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24");
+            }
+            40 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32");
+            }
+            48 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40");
+            }
+            56 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40" "48");
+            }
+            64 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40" "48" "56");
+            }
+            _ => {
+                sequence!(
+                    handle,
+                    arm!("pointer"),
+                    "2:",
+                    check_registration!(),
+                    load_pointer!(),
+                    delay!(4),
+                    // Words while eight bytes are left, then bytes. The registers that count are
+                    // changed on the way, so an abort gives up and does not start over.
+                    "5: subs {left}, {left}, #8",
+                    "b.lo 6f",
+                    "ldr {value}, [{pointer}], #8",
+                    "str {value}, [{target}], #8",
+                    "b 5b",
+                    "6: adds {left}, {left}, #8",
+                    "b.eq 3f",
+                    "7: ldrb {value:w}, [{pointer}], #1",
+                    "strb {value:w}, [{target}], #1",
+                    "subs {left}, {left}, #1",
+                    "b.ne 7b",
+                    "3:",
+                    on_abort!("b {aborted}"),
+                    aborted = label { return Outcome::Aborted },
+                    source = in(reg) source,
+                    target = inout(reg) target => _,
+                    left = inout(reg) size => _,
+                    pointer = out(reg) _,
+                    value = out(reg) _
+                );
+            }
+        }
+    }
+    Outcome::Committed
+}

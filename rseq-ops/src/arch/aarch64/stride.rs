@@ -1,0 +1,119 @@
+//! The sequences that find their word by a stride.
+
+use core::arch::asm;
+
+use crate::handle::Handle;
+use crate::outcome::Outcome;
+
+/// See [`crate::ops::add_through`]: the pointer, 0 for an abort, and the value stored.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn add_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+) -> (usize, u64) {
+    let (pointer, value);
+    // SAFETY: the caller's: the handle is this thread's, the word and what it points to are
+    // valid for as long as the sequence runs. The block writes only `rseq_cs` and the counter.
+    // The commit is its last instruction and nothing before it writes anything else.
+    unsafe {
+        sequence!(
+            handle,
+            arm!("value"),
+            "2:",
+            load_pointer!(),
+            "cbz {pointer}, 3f",
+            delay!(0),
+            load_index!(),
+            "add {word}, {pointer}, {word}, lsl #{shift}",
+            "ldr {value}, [{word}]",
+            "add {value}, {value}, #1",
+            delay!(1),
+            "str {value}, [{word}]",
+            "3:",
+            on_abort!("mov {pointer}, xzr", "b 3b"),
+            source = in(reg) source,
+            bound = in(reg) handle.bound,
+            shift = const SHIFT,
+            pointer = out(reg) pointer,
+            word = out(reg) _,
+            value = out(reg) value
+        );
+    }
+    (pointer, value)
+}
+
+/// See [`crate::ops::sub_if_current`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+    expected: usize,
+    _guess: u64,
+) -> Outcome {
+    // SAFETY: as in `add_through`.
+    unsafe {
+        sequence!(
+            handle,
+            arm!("value"),
+            "2:",
+            load_index!(),
+            "ldr {value}, [{source}]",
+            "cmp {value}, {expected}",
+            "b.ne {mismatch}",
+            "add {word}, {expected}, {word}, lsl #{shift}",
+            "ldr {value}, [{word}]",
+            "sub {value}, {value}, #1",
+            delay!(2),
+            "stlr {value}, [{word}]",
+            "3:",
+            on_abort!("b {aborted}"),
+            mismatch = label { return Outcome::Mismatch },
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            expected = in(reg) expected,
+            bound = in(reg) handle.bound,
+            shift = const SHIFT,
+            word = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    Outcome::Committed
+}
+
+/// See [`crate::ops::add`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
+    // SAFETY: as in `add_through`.
+    unsafe {
+        sequence!(
+            handle,
+            arm!("value"),
+            "2:",
+            load_index!(),
+            "add {word}, {base}, {word}, lsl #{shift}",
+            "ldr {value}, [{word}]",
+            "add {value}, {value}, {delta}",
+            delay!(3),
+            "stlr {value}, [{word}]",
+            "3:",
+            on_abort!("b {aborted}"),
+            aborted = label { return Outcome::Aborted },
+            base = in(reg) base,
+            delta = in(reg) delta,
+            bound = in(reg) handle.bound,
+            shift = const SHIFT,
+            word = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    Outcome::Committed
+}

@@ -1,0 +1,16 @@
+//! Where there are no sequences: no thread is ever registered, so none of these is ever called.
+//! They exist so that callers need no `cfg`.
+
+mod append;
+mod copy;
+mod indexed;
+mod stride;
+mod structures;
+mod thread;
+
+pub(crate) use append::*;
+pub(crate) use copy::*;
+pub(crate) use indexed::*;
+pub(crate) use stride::*;
+pub(crate) use structures::*;
+pub(crate) use thread::*;

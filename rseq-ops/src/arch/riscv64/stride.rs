@@ -1,0 +1,122 @@
+//! The sequences that find their word by a stride.
+
+use core::arch::asm;
+
+use crate::handle::Handle;
+use crate::outcome::Outcome;
+
+/// See [`crate::ops::add_through`]: the pointer, 0 for an abort, and the value stored.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn add_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+) -> (usize, u64) {
+    let (pointer, value);
+    // SAFETY: the caller's: the handle is this thread's, the word and what it points to are
+    // valid for as long as the sequence runs. The block writes only `rseq_cs` and the counter.
+    // The commit is its last instruction and nothing before it writes anything else.
+    unsafe {
+        sequence!(
+            handle,
+            arm!(),
+            "2:",
+            load_pointer!(),
+            "beqz {pointer}, 3f",
+            delay!(0),
+            load_index!(),
+            find_word!("{pointer}"),
+            "ld {value}, 0({word})",
+            "addi {value}, {value}, 1",
+            delay!(1),
+            "sd {value}, 0({word})",
+            "3:",
+            on_abort!("li {pointer}, 0", "jump 3b, {scratch}"),
+            source = in(reg) source,
+            bound = in(reg) handle.bound as usize,
+            shift = const SHIFT,
+            pointer = out(reg) pointer,
+            word = out(reg) _,
+            value = out(reg) value
+        );
+    }
+    (pointer, value)
+}
+
+/// See [`crate::ops::sub_if_current`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+    expected: usize,
+    _guess: u64,
+) -> Outcome {
+    // SAFETY: as in `add_through`.
+    unsafe {
+        sequence!(
+            handle,
+            arm!(),
+            "2:",
+            load_index!(),
+            "ld {value}, 0({source})",
+            "beq {value}, {expected}, 5f",
+            "j {mismatch}",
+            "5:",
+            find_word!("{expected}"),
+            "ld {value}, 0({word})",
+            "addi {value}, {value}, -1",
+            delay!(2),
+            "fence rw, w",
+            "sd {value}, 0({word})",
+            "3:",
+            on_abort!("jump {aborted}, {scratch}"),
+            mismatch = label { return Outcome::Mismatch },
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            expected = in(reg) expected,
+            bound = in(reg) handle.bound as usize,
+            shift = const SHIFT,
+            word = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    Outcome::Committed
+}
+
+/// See [`crate::ops::add`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
+    // SAFETY: as in `add_through`.
+    unsafe {
+        sequence!(
+            handle,
+            arm!(),
+            "2:",
+            load_index!(),
+            find_word!("{base}"),
+            "ld {value}, 0({word})",
+            "add {value}, {value}, {delta}",
+            delay!(3),
+            "fence rw, w",
+            "sd {value}, 0({word})",
+            "3:",
+            on_abort!("jump {aborted}, {scratch}"),
+            aborted = label { return Outcome::Aborted },
+            base = in(reg) base,
+            delta = in(reg) delta,
+            bound = in(reg) handle.bound as usize,
+            shift = const SHIFT,
+            word = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    Outcome::Committed
+}

@@ -1,0 +1,4 @@
+//! Tests of what is below the public functions.
+
+mod area;
+mod structures;

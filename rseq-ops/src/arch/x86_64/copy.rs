@@ -1,0 +1,154 @@
+//! The copy that is a read-side section.
+
+use core::arch::asm;
+
+use crate::handle::Handle;
+use crate::outcome::Outcome;
+
+/// `copy_through` of a size that fits one register: the value never goes through memory.
+macro_rules! copy_one {
+    ($handle:ident, $source:ident, $target:ident, $register:ty, $type:ty, $load:literal) => {{
+        let (pointer, value): (usize, $register);
+        sequence!(
+            descriptor!(),
+            "lea {pointer}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {pointer}",
+            "2:",
+            check_registration!(),
+            "mov {pointer}, qword ptr [{source}]",
+            delay!(4),
+            $load,
+            "3:",
+            on_abort!("xor {pointer:e}, {pointer:e}", "jmp 3b"),
+            source = in(reg) $source,
+            cs = in(reg) $handle.cs,
+            pointer = out(reg) pointer,
+            value = out(reg) value
+        );
+        if pointer == 0 {
+            return Outcome::Aborted;
+        }
+        $target.cast::<$type>().write_unaligned(value as $type);
+    }};
+}
+
+/// `copy_through` of some whole 8-byte words: `$word` lists their offsets.
+macro_rules! copy_words {
+    ($handle:ident, $source:ident, $target:ident, $($word:literal)+) => {
+        sequence!(
+            descriptor!(),
+            "lea {pointer}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {pointer}",
+            "2:",
+            check_registration!(),
+            "mov {pointer}, qword ptr [{source}]",
+            delay!(4),
+            $(
+                concat!("mov {value}, qword ptr [{pointer} + ", $word, "]"),
+                concat!("mov qword ptr [{target} + ", $word, "], {value}"),
+            )+
+            "3:",
+            on_abort!("jmp {aborted}"),
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) $source,
+            target = in(reg) $target,
+            cs = in(reg) $handle.cs,
+            pointer = out(reg) _,
+            value = out(reg) _
+        )
+    };
+}
+
+/// See [`crate::ops::copy_through`]. `size` is a constant at every call, so one arm remains.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn copy_through(
+    handle: Handle,
+    source: *const *const u8,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    // SAFETY: the caller's: as in `add_through`, and `target` has room for `size` bytes that
+    // nobody else sees, so that a copy cut short is invisible: it runs again or is given up.
+    unsafe {
+        match size {
+            1 => copy_one!(
+                handle,
+                source,
+                target,
+                u32,
+                u8,
+                "movzx {value:e}, byte ptr [{pointer}]"
+            ),
+            2 => copy_one!(
+                handle,
+                source,
+                target,
+                u32,
+                u16,
+                "movzx {value:e}, word ptr [{pointer}]"
+            ),
+            4 => copy_one!(
+                handle,
+                source,
+                target,
+                u32,
+                u32,
+                "mov {value:e}, dword ptr [{pointer}]"
+            ),
+            8 => copy_one!(
+                handle,
+                source,
+                target,
+                *mut (),
+                *mut (),
+                "mov {value}, qword ptr [{pointer}]"
+            ),
+            16 => {
+                copy_words!(handle, source, target, "0" "8");
+            }
+            24 => {
+                copy_words!(handle, source, target, "0" "8" "16");
+            }
+            32 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24");
+            }
+            40 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32");
+            }
+            48 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40");
+            }
+            56 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40" "48");
+            }
+            64 => {
+                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40" "48" "56");
+            }
+            _ => {
+                sequence!(
+                    descriptor!(),
+                    "lea rsi, [rip + 9b]",
+                    "mov qword ptr fs:[{cs}], rsi",
+                    "2:",
+                    check_registration!(),
+                    "mov rsi, qword ptr [{source}]",
+                    delay!(4),
+                    // Interruptible between its iterations; the copy starts over then.
+                    "rep movsb",
+                    "3:",
+                    on_abort!("jmp {aborted}"),
+                    aborted = label { return Outcome::Aborted },
+                    source = in(reg) source,
+                    cs = in(reg) handle.cs,
+                    inout("rdi") target => _,
+                    inout("rcx") size => _,
+                    out("rsi") _
+                );
+            }
+        }
+    }
+    Outcome::Committed
+}

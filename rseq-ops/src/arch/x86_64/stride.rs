@@ -1,0 +1,133 @@
+//! The sequences that find their word by a stride.
+
+use core::arch::asm;
+
+use crate::handle::Handle;
+use crate::outcome::Outcome;
+
+/// See [`crate::ops::add_through`]: the pointer, 0 for an abort, and the value stored.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn add_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+) -> (usize, u64) {
+    let (pointer, value);
+    // SAFETY: the caller's: the handle is this thread's, the word and what it points to are
+    // valid for as long as the sequence runs. The block writes only `rseq_cs` and the counter.
+    // The commit is its last instruction and nothing before it writes anything else.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {value}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {value}",
+            "2:",
+            "mov {pointer}, qword ptr [{source}]",
+            "test {pointer}, {pointer}",
+            "jz 3f",
+            delay!(0),
+            load_index!(),
+            "shl {word}, {shift}",
+            "add {word}, {pointer}",
+            "mov {value}, qword ptr [{word}]",
+            "test {value}, {value}",
+            "jnz 7f",
+            "xor {value:e}, {value:e}",
+            "7:",
+            "inc {value}",
+            delay!(1),
+            "mov qword ptr [{word}], {value}",
+            "3:",
+            on_abort!("xor {pointer:e}, {pointer:e}", "jmp 3b"),
+            source = in(reg) source,
+            cs = in(reg) handle.cs,
+            bound = in(reg) handle.bound,
+            shift = const SHIFT,
+            pointer = out(reg) pointer,
+            word = out(reg) _,
+            value = out(reg) value
+        );
+    }
+    (pointer, value)
+}
+
+/// See [`crate::ops::sub_if_current`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+    expected: usize,
+    guess: u64,
+) -> Outcome {
+    // SAFETY: as in `add_through`.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {value}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {value}",
+            "2:",
+            load_index!(),
+            "shl {word}, {shift}",
+            "cmp qword ptr [{source}], {expected}",
+            "jne {mismatch}",
+            "add {word}, {expected}",
+            "mov {value}, qword ptr [{word}]",
+            "cmp {value}, {guess}",
+            "jne 7f",
+            "mov {value}, {guess}",
+            "7:",
+            "dec {value}",
+            delay!(2),
+            "mov qword ptr [{word}], {value}",
+            "3:",
+            on_abort!("jmp {aborted}"),
+            mismatch = label { return Outcome::Mismatch },
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            expected = in(reg) expected,
+            guess = in(reg) guess,
+            cs = in(reg) handle.cs,
+            bound = in(reg) handle.bound,
+            shift = const SHIFT,
+            word = out(reg) _,
+            value = out(reg) _
+        );
+    }
+    Outcome::Committed
+}
+
+/// See [`crate::ops::add`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
+    // SAFETY: as in `add_through`.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {word}, [rip + 9b]",
+            "mov qword ptr fs:[{cs}], {word}",
+            "2:",
+            load_index!(),
+            "shl {word}, {shift}",
+            delay!(3),
+            "add qword ptr [{base} + {word}], {delta}",
+            "3:",
+            on_abort!("jmp {aborted}"),
+            aborted = label { return Outcome::Aborted },
+            base = in(reg) base,
+            delta = in(reg) delta,
+            cs = in(reg) handle.cs,
+            bound = in(reg) handle.bound,
+            shift = const SHIFT,
+            word = out(reg) _
+        );
+    }
+    Outcome::Committed
+}

@@ -1,0 +1,66 @@
+//! Where a thread's area lies, for the sequences.
+
+use crate::abi;
+
+/// Where a thread's rseq area lies, relative to the thread pointer, and which indexes have memory.
+/// The same for all threads, for the whole life of the process, where libc registers them
+/// ([`handle`](crate::registration::handle)); else the calling thread's, until its registration is ended before the thread is.
+///
+/// The CPU number is negative on a thread that is not registered, whoever did not register it or
+/// ended its registration. So one unsigned comparison with `bound`, which every sequence makes that
+/// finds its word by the CPU number, gives such a thread up as well as one on a CPU that has no
+/// memory.
+///
+/// ```
+/// use rseq_ops::{Handle, percpu::possible_cpus};
+///
+/// if let Some(handle) = Handle::by_cpu() {
+///     assert_eq!((handle.bound as usize, handle.index), (possible_cpus(), Handle::CPU));
+/// }
+/// if let Some(handle) = Handle::by_concurrency_id() {
+///     assert_eq!(handle.index, Handle::CONCURRENCY_ID);
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle {
+    /// Offset of `rseq_cs` from the thread pointer. Bytes.
+    pub cs: isize,
+    /// Sequences commit for indexes below this alone: [`crate::percpu::possible_cpus`], or 0.
+    pub bound: u32,
+    /// Which index the operations use that are given one: its offset from `rseq_cs`,
+    /// [`Handle::CPU`] or [`Handle::CONCURRENCY_ID`]. Bytes.
+    pub index: i32,
+}
+
+impl Handle {
+    /// The [`index`](Handle::index) of handles whose index is the CPU number.
+    pub const CPU: i32 = (abi::CPU_ID - abi::RSEQ_CS) as i32;
+    /// The [`index`](Handle::index) of handles whose index is the concurrency id.
+    pub const CONCURRENCY_ID: i32 = (abi::MM_CID - abi::RSEQ_CS) as i32;
+
+    /// Returns a handle with which every sequence aborts that goes by CPU number: no index is below its
+    /// bound. It is of the same threads as this one.
+    ///
+    /// ```
+    /// use rseq_ops::ops::{self, Outcome};
+    ///
+    /// if let Some(handle) = rseq_ops::current_thread() {
+    ///     // SAFETY: aborts before it looks at an address.
+    ///     let outcome = unsafe { ops::add::<7>(handle.inert(), 0, 1) };
+    ///     assert_eq!(outcome, Outcome::Aborted);
+    /// }
+    /// ```
+    pub fn inert(self) -> Self {
+        Handle { bound: 0, ..self }
+    }
+
+    /// Offset of the index from the thread pointer. Bytes.
+    #[cfg(all(sequences, target_arch = "x86_64"))]
+    #[inline(always)]
+    pub(crate) fn index_offset(self) -> isize {
+        self.cs + self.index as isize
+    }
+}
+
+// The sequences have these distances in their text.
+const _: () = assert!(Handle::CPU == -4 && Handle::CONCURRENCY_ID == 16);

@@ -1,0 +1,138 @@
+//! The family by stride.
+
+use core::num::NonZeroUsize;
+
+use crate::arch;
+use crate::handle::Handle;
+use crate::outcome::Outcome;
+
+/// Loads a pointer from `source`, adds 1 to this CPU's word relative to it, and returns the
+/// pointer and the word's new value; `None` for an abort, and where the pointer is null.
+///
+/// The load and the addition are one sequence. So a thread that changes `source` and then calls
+/// [`crate::membarrier::restart`] knows that no addition through the old pointer happens any more.
+///
+/// Fastest where the word is 0 (the value is guessed; any other value is right too, and takes as
+/// long as a plain increment).
+///
+/// # Safety
+/// * `handle` is this process's, or inert. On a thread without a registration the attempt is
+///   aborted, unless a signal handler **registers** the thread in the middle of it: it would commit
+///   unprotected then. So where this crate registers threads ([`crate::Owner::Own`]),
+///   [`crate::current_thread`] has answered on this thread before; where libc does, no handler
+///   calls `rseq(2)` by itself.
+/// * `source` is valid for reads and holds null or a pointer `p` such that for every index below the
+///   handle's bound, `p + (index << SHIFT)` is an aligned 8-byte word that is written
+///   by such sequences alone, atomic loads aside.
+/// * What a replaced pointer pointed to stays valid until [`crate::membarrier::restart`].
+///
+/// Cost: three loads, a comparison, an addition and two stores, none of them atomic; no call.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use rseq_ops::{current_thread, membarrier, ops, percpu::Area};
+///
+/// // Two sets of words; `source` says which one is in use.
+/// let sets = [Area::new(0, 1 << 7).unwrap(), Area::new(0, 1 << 7).unwrap()];
+/// let [first, second] = sets.each_ref().map(|area| area.base().expose_provenance().get());
+/// let source = AtomicUsize::new(first);
+/// if let Some(handle) = current_thread() {
+///     // SAFETY: this thread's handle; the areas have this stride, and sequences alone write there.
+///     let added = ops::retry(|| unsafe { ops::add_through::<7>(handle, source.as_ptr()) });
+///     if let Some((set, value)) = added {
+///         assert_eq!((set.get(), value), (first, 1));
+///     }
+///     if membarrier::register().is_ok() {
+///         source.store(second, Ordering::Release);
+///         membarrier::restart().unwrap();
+///         // From here on nothing is added to the first set.
+///     }
+/// }
+/// ```
+#[inline(always)]
+pub unsafe fn add_through<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+) -> Option<(NonZeroUsize, u64)> {
+    // SAFETY: the same conditions.
+    let (pointer, value) = unsafe { arch::add_through::<SHIFT>(handle, source) };
+    Some((NonZeroUsize::new(pointer)?, value))
+}
+
+/// If `source` holds `expected`, subtracts 1 from this CPU's word relative to it.
+///
+/// Fastest where the word is `guess`, which may be anything: what [`add_through`] returned, say.
+///
+/// # Safety
+/// As for [`add_through`], with `expected` in the place of the pointer there.
+///
+/// Cost: as [`add_through`].
+///
+/// ```
+/// use std::sync::atomic::AtomicUsize;
+/// use rseq_ops::{current_thread, ops::{self, Outcome}, percpu::Area};
+///
+/// let area = Area::new(0, 1 << 7).unwrap();
+/// let source = AtomicUsize::new(area.base().expose_provenance().get());
+/// if let Some(handle) = current_thread() {
+///     // SAFETY: this thread's handle; the area has this stride, and sequences alone write there.
+///     unsafe {
+///         if let Some((area, value)) = ops::add_through::<7>(handle, source.as_ptr()) {
+///             // What was added on one CPU may be subtracted on another: the sum counts.
+///             let outcome = ops::retry(|| {
+///                 ops::sub_if_current::<7>(handle, source.as_ptr(), area.get(), value)
+///             });
+///             assert_ne!(outcome, Outcome::Mismatch); // `source` is still the same.
+///         }
+///     }
+/// }
+/// ```
+#[inline(always)]
+pub unsafe fn sub_if_current<const SHIFT: u32>(
+    handle: Handle,
+    source: *const usize,
+    expected: usize,
+    guess: u64,
+) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe { arch::sub_if_current::<SHIFT>(handle, source, expected, guess) }
+}
+
+/// Adds `delta` to this CPU's word relative to `base`.
+///
+/// # Safety
+/// As for [`add_through`], with `base` in the place of the pointer there.
+///
+/// Cost: two loads, a store, and an addition to memory without `lock`.
+///
+/// ```
+/// use std::sync::atomic::{AtomicI64, Ordering};
+/// use rseq_ops::{current_thread, ops::{self, Outcome}, percpu::Area};
+///
+/// let area = Area::new(0, 1 << 7).unwrap();
+/// let base = area.base().expose_provenance().get();
+/// // For what the sequences do not do. Never the same word.
+/// let shared = AtomicI64::new(0);
+/// let count = |delta| {
+///     let added = current_thread().is_some_and(|handle| {
+///         // SAFETY: this thread's handle; the area has this stride, and sequences alone write there.
+///         let outcome = ops::retry(|| unsafe { ops::add::<7>(handle, base, delta) });
+///         outcome == Outcome::Committed
+///     });
+///     if !added {
+///         shared.fetch_add(delta, Ordering::Relaxed);
+///     }
+/// };
+/// (0..100).for_each(count);
+/// let words = (0..area.cpus()).map(|cpu| {
+///     let word = std::ptr::with_exposed_provenance::<AtomicI64>(base + (cpu << 7));
+///     // SAFETY: a word of the area.
+///     unsafe { &*word }.load(Ordering::Relaxed)
+/// });
+/// assert_eq!(words.sum::<i64>() + shared.into_inner(), 4950);
+/// ```
+#[inline(always)]
+pub unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe { arch::add::<SHIFT>(handle, base, delta) }
+}

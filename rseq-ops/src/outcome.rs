@@ -1,0 +1,79 @@
+//! What sequences answer, and how they commit.
+
+/// What became of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// The commit happened, once, on the CPU whose word it changed.
+    Committed,
+    /// A compared word was not as expected; nothing was stored.
+    Mismatch,
+    /// The kernel interrupted, or the thread has another index than the one prepared for; the
+    /// commit did not happen.
+    Aborted,
+}
+
+/// What became of one attempt of [`pop`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Popped {
+    /// The commit happened, once; this was the head.
+    Committed(usize),
+    /// The word held the unwanted value; nothing was stored.
+    Mismatch,
+    /// The kernel interrupted, or the thread has another index; nothing was stored.
+    Aborted,
+}
+
+/// How a commit is ordered: [`Relaxed`] or [`Release`]. On x86-64 both are the same instruction.
+///
+/// ```
+/// use rseq_ops::{Handle, ops::{self, Commit, Outcome, Relaxed, Release}};
+///
+/// /// Adds 1 to a word that nobody else uses.
+/// fn add_one(word: &mut usize, commit: impl Commit) -> Option<Outcome> {
+///     let handle = Handle::by_cpu()?;
+///     // SAFETY: this thread's handle; the word is this thread's alone.
+///     Some(ops::retry(|| unsafe {
+///         match handle.current_index() {
+///             Some(index) => ops::add_at(handle, index, word, 1, commit),
+///             None => Outcome::Aborted,
+///         }
+///     }))
+/// }
+/// let mut word = 0;
+/// let outcomes = [add_one(&mut word, Relaxed), add_one(&mut word, Release)];
+/// let committed = outcomes.iter().filter(|o| **o == Some(Outcome::Committed)).count();
+/// assert_eq!(word, committed);
+/// ```
+pub trait Commit: sealed::Commit + Copy {}
+
+/// A commit that orders nothing: for words that only their own index reads, and for counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relaxed;
+
+/// A commit after everything that the thread did before: who loads the word with an acquire sees
+/// that too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Release;
+
+impl Commit for Relaxed {}
+impl Commit for Release {}
+
+mod sealed {
+    /// For the sequences of processors that tell the two apart.
+    #[allow(unreachable_pub)]
+    pub trait Commit {
+        /// Whether the commit is a release.
+        #[allow(dead_code)]
+        const RELEASE: bool;
+    }
+
+    impl Commit for super::Relaxed {
+        const RELEASE: bool = false;
+    }
+
+    impl Commit for super::Release {
+        const RELEASE: bool = true;
+    }
+}

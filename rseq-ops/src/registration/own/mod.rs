@@ -1,0 +1,202 @@
+//! Our own registrations, thread by thread, where libc makes none.
+//!
+//! # Where the areas are
+//! Not in thread-local data. The kernel needs an area that stays where it is, and sequences reach it
+//! from any code of ours, so such data would have to be of the model `initial-exec`; and one word of
+//! that model takes *all* thread-local data of a shared object from libc's small reserve, in every
+//! program that loads it, also where libc registers and nobody needs an area. The other models may
+//! allocate at the first access of a thread, which may be in a signal handler.
+//!
+//! So areas are in memory of our own, mapped when the first thread is registered, and a `pthread` key
+//! leads to them: reading its value is two loads, without a lock, in glibc and musl.
+//!
+//! # The end of a thread
+//! The key's destructor ends the registration, and keeps the area until libc calls it for the last
+//! time, so that other destructors of the thread, which may come later, find an area that says
+//! "not registered (any more)". Then another thread may have it. In a forked child those of
+//! its parent's other threads are in use for ever: some hundred bytes for each.
+
+use core::ffi::c_void;
+use core::mem::MaybeUninit;
+use core::ptr;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+mod call;
+mod slots;
+
+use crate::abi;
+use call::lengths;
+use slots::{GONE, KEPT, OVER, REGISTERED, Slot, give, take};
+
+pub(super) use call::available;
+#[cfg(test)]
+pub(super) use call::lengths_for;
+
+/// How often libc calls a key's destructor for a thread, as long as there is a value:
+/// `PTHREAD_DESTRUCTOR_ITERATIONS` of glibc and musl.
+const PASSES: u32 = 4;
+
+/// The key, plus 1; 0 is none yet.
+static KEY: AtomicU32 = AtomicU32::new(0);
+
+/// The process's key, made at the first call. `None` where there is none to be had now.
+fn key() -> Option<libc::pthread_key_t> {
+    /// glibc keeps the values of this many keys in the thread itself; beyond, setting one
+    /// allocates, which a signal handler may not do.
+    const WITHOUT_ALLOCATION: u32 = if cfg!(target_env = "gnu") {
+        32
+    } else {
+        u32::MAX
+    };
+    // Acquire: pairs with the release below; whoever uses the key finds it made.
+    let known = KEY.load(Ordering::Acquire);
+    if known != 0 {
+        return Some(known - 1);
+    }
+    let mut key: libc::pthread_key_t = 0;
+    // SAFETY: `key` is valid for the write, `at_exit` is of the right type.
+    if unsafe { libc::pthread_key_create(&raw mut key, Some(at_exit)) } != 0 {
+        return None;
+    }
+    let published = if key < WITHOUT_ALLOCATION {
+        KEY.compare_exchange(0, key + 1, Ordering::AcqRel, Ordering::Acquire)
+    } else {
+        Err(0)
+    };
+    match published {
+        Ok(_) => Some(key),
+        Err(other) => {
+            // SAFETY: the key is ours and no thread has a value for it.
+            unsafe { libc::pthread_key_delete(key) };
+            other.checked_sub(1)
+        }
+    }
+}
+
+/// The calling thread's slot.
+#[inline]
+fn mine() -> Option<&'static Slot> {
+    let key = KEY.load(Ordering::Acquire).checked_sub(1)?;
+    // SAFETY: the key is never deleted; its values are null or slots, which stay.
+    unsafe { libc::pthread_getspecific(key).cast::<Slot>().as_ref() }
+}
+
+fn set_mine(key: libc::pthread_key_t, slot: &'static Slot) -> bool {
+    // SAFETY: the key exists.
+    unsafe { libc::pthread_setspecific(key, ptr::from_ref(slot).cast()) == 0 }
+}
+
+/// The offset of the calling thread's area from its thread pointer, if it is registered; registers
+/// it at its first call.
+#[inline]
+pub(super) fn current_thread() -> Option<isize> {
+    match mine() {
+        Some(slot) => slot.registered(),
+        None => register(),
+    }
+}
+
+/// `cpu_id` of a thread that is not registered.
+pub(super) fn cpu_id() -> i32 {
+    mine().map_or(abi::CPU_ID_UNINITIALIZED, |slot| {
+        let word = slot.area.get().cast::<u8>().wrapping_offset(abi::CPU_ID);
+        // SAFETY: an aligned word of the area; the kernel may write it.
+        unsafe { word.cast::<i32>().read_volatile() }
+    })
+}
+
+#[cold]
+fn register() -> Option<isize> {
+    let mut registered = None;
+    // Signals wait: a handler must not find the thread registered and the state not yet so.
+    with_signals_blocked(|| registered = register_with_signals_blocked());
+    registered
+}
+
+fn register_with_signals_blocked() -> Option<isize> {
+    if let Some(slot) = mine() {
+        return slot.registered(); // A handler was here before the signals were blocked.
+    }
+    let key = key()?;
+    let slot = take()?;
+    // First, so that no thread ends registered without `at_exit`.
+    if !set_mine(key, slot) {
+        give(slot);
+        return None;
+    }
+    let registers = |length: &usize| slot.rseq(*length, 0).is_ok();
+    match lengths().iter().position(registers) {
+        Some(n) => {
+            slot.state.store(REGISTERED + n as u32, Ordering::Relaxed);
+            Some(slot.offset())
+        }
+        None => {
+            // The early adopters' convention: `cpu_id` says so.
+            slot.write(abi::CPU_ID, abi::CPU_ID_REGISTRATION_FAILED);
+            slot.state.store(OVER, Ordering::Relaxed);
+            None
+        }
+    }
+}
+
+fn end(slot: &Slot) {
+    let state = slot.state.swap(OVER, Ordering::Relaxed);
+    let length = state
+        .checked_sub(REGISTERED)
+        .and_then(|n| lengths().get(n as usize).copied());
+    let Some(length) = length else {
+        return;
+    };
+    if slot.rseq(length, abi::FLAG_UNREGISTER).is_ok() {
+        // The kernel leaves `cpu_id` at -1 and `mm_cid` at 0; now the area is ours, and both say that
+        // the thread is not registered.
+        slot.write(abi::MM_CID, -1);
+    } else {
+        // A filter forbids it, perhaps. The kernel goes on writing here for as long as this thread
+        // lives: it would take another's sequences for over.
+        slot.state.store(KEPT, Ordering::Relaxed);
+    }
+}
+
+/// The key's destructor. Destructors that run later find a thread that is not registered any more, and
+/// use their fallback.
+extern "C" fn at_exit(value: *mut c_void) {
+    // SAFETY: the key's values are slots, which stay.
+    let slot: &'static Slot = unsafe { &*value.cast::<Slot>() };
+    let Some(key) = KEY.load(Ordering::Acquire).checked_sub(1) else {
+        return;
+    };
+    if ptr::eq(slot, &GONE) {
+        set_mine(key, &GONE);
+        return;
+    }
+    let passes = slot.passes.fetch_add(1, Ordering::Relaxed) + 1;
+    if passes == 1 {
+        with_signals_blocked(|| end(slot));
+    }
+    // libc has taken the value away. As long as there is one, it calls again.
+    if passes < PASSES {
+        set_mine(key, slot);
+    } else if set_mine(key, &GONE) && slot.state.load(Ordering::Relaxed) != KEPT {
+        give(slot);
+    }
+}
+
+fn with_signals_blocked(f: impl FnOnce()) {
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: both sets are valid for writes, and `all` is filled before it is read. If the
+    // first call fails, `before` is not used.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        let blocked =
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) == 0;
+        f();
+        if blocked {
+            libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
