@@ -78,6 +78,24 @@ const FUZZ: Floors = &[
     &["check", "input", "patience"],
 ];
 
+const RSEQ_OPS: Floors = &[
+    &["lib"],
+    &["features"],
+    &["cpu", "percpu"],
+    &["ops", "registration"],
+    // The sequences, a folder for each processor.
+    &["arch"],
+    &["handle", "membarrier"],
+    &[
+        "abi",
+        "auxiliary",
+        "delay",
+        "outcome",
+        "possible_cpus",
+        "record",
+    ],
+];
+
 /// `src` is a folder of this repository.
 fn keeps_to(src: &str, floors: Floors) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -108,6 +126,11 @@ fn what_tests_share_keeps_to_its_floors() {
 #[test]
 fn the_torture_keeps_to_its_floors() {
     keeps_to("benches/torture/src", TORTURE);
+}
+
+#[test]
+fn rseq_ops_keeps_to_its_floors() {
+    keeps_to("rseq-ops/src", RSEQ_OPS);
 }
 
 #[test]

@@ -27,7 +27,7 @@ const CPUS: &str = "../../rseq-ops/src/possible_cpus.rs";
 const OPS_MACHINE: &str = "../../rseq-ops/src/percpu/machine.rs";
 const PER_CPU: &str = "../../rseq-ops/src/percpu/per_cpu.rs";
 const POOL: &str = "../../rseq-ops/src/percpu/pool.rs";
-const RING: &str = "../../rseq-ops/src/percpu/ring.rs";
+const RING: &str = "../../rseq-ops/src/percpu/ring/writer.rs";
 const CONSUMER: &str = "../../rseq-ops/src/percpu/ring/consumer.rs";
 const RESERVATION: &str = "../../rseq-ops/src/percpu/ring/reservation.rs";
 const REGISTRATION: &str = "../../rseq-ops/src/registration/mod.rs";
@@ -95,6 +95,10 @@ pub const KEPT_OPS: &[Kept] = &[
         Cover::Harmless),
     kept(POOL, "match self.count.load(«Ordering::Acquire») {",
         "as above", Cover::Harmless),
+    kept(RING, "ops::compare_store_store(handle, cpu, word, first, new, «Release»)",
+        "who sees the end sees the headers before it", RELEASES),
+    kept(RING, "ops::compare_copy_store(handle, cpu, word, copy, new, «Release»)",
+        "as above", RELEASES),
     kept(RING, "control.reserved.store(new, «Ordering::Release»);",
         "who sees the end sees the headers before it", RELEASES),
     kept(RING, "let end = control.reserved.load(«Ordering::Acquire»);",
@@ -102,7 +106,7 @@ pub const KEPT_OPS: &[Kept] = &[
         Cover::Litmus("ring-overtaken", "ring-overtaken-unfenced")),
     kept(RING, "control.reader.position.load(«Ordering::Acquire»)",
         "what is overwritten was read before", READ_BEFORE),
-    kept(RING, "word(self.at(control, start + offset)) }.load(«Ordering::Acquire»);",
+    kept(RING, "word(self.0.at(control, start + offset)) }.load(«Ordering::Acquire»);",
         "what is overwritten was written before", WRITTEN_BEFORE),
     kept(CONSUMER, "let until = control.reserved.load(«Ordering::Acquire»);",
         "the headers before the end", ACQUIRES),

@@ -31,5 +31,5 @@ mod portable;
 #[cfg(not(sequences))]
 pub(crate) use portable::*;
 
-#[cfg(all(test, sequences))]
+#[cfg(test)]
 mod tests;

@@ -32,6 +32,8 @@ use crate::arch;
 use crate::auxiliary::auxiliary;
 use crate::possible_cpus::possible_cpus;
 
+#[cfg(sequences)]
+mod call;
 mod handle;
 #[cfg(sequences)]
 mod loader;
@@ -261,7 +263,7 @@ fn look() -> (Owner, u32, isize, usize) {
     {
         return (Owner::Libc, LIBC, offset, decode(size as usize, kernel));
     }
-    if own::available() {
+    if call::available() {
         let size = decode(abi::ORIGINAL_SIZE, kernel);
         return (Owner::Own, OWN, AREA_UNKNOWN, size);
     }
@@ -299,7 +301,7 @@ mod tests {
     #[cfg(sequences)]
     #[test]
     fn our_own_registration_is_as_long_as_the_kernel_wants_it() {
-        use super::own::lengths_for;
+        use super::call::lengths_for;
         assert_eq!(lengths_for(0, 0), [64, 32]); // Linux 6.1, which refuses the first
         assert_eq!(lengths_for(28, 32), [64, 32]); // Linux 6.12
         assert_eq!(lengths_for(33, 64), [64, 32]); // Linux 7.0

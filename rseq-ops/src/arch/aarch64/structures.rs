@@ -28,7 +28,7 @@ pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
     delta: i64,
 ) -> Outcome {
     // SAFETY: the caller's.
-    unsafe { super::add::<SHIFT>(handle, base, delta) }
+    unsafe { super::stride::add::<SHIFT>(handle, base, delta) }
 }
 
 /// What [`pop_through`] and [`cache_take_through`] answer for an abort: no address of a node.

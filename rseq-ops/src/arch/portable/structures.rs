@@ -1,4 +1,4 @@
-//! Stands beside `x86_64::structures`, and answers with aborts; the counter has [`super::add`].
+//! Stands beside `x86_64::structures`, and answers with aborts; the counter has [`super::stride::add`].
 
 use crate::handle::Handle;
 use crate::outcome::Outcome;
@@ -10,7 +10,7 @@ pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
     delta: i64,
 ) -> Outcome {
     // SAFETY: the same conditions.
-    unsafe { super::add::<SHIFT>(handle, base, delta) }
+    unsafe { super::stride::add::<SHIFT>(handle, base, delta) }
 }
 
 pub(crate) const ABORTED: usize = 1;

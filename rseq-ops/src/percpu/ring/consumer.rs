@@ -3,10 +3,11 @@
 use core::fmt;
 use core::sync::atomic::{Ordering, fence};
 
-use super::{BUSY, Control, Mode, PADDING, PAYLOAD, Record, Ring, SHARED, START, UNWANTED, word};
+use super::layout::{BUSY, Control, Mode, PADDING, PAYLOAD, Rings, SHARED, START, UNWANTED, word};
+use super::outcome::Record;
 use crate::percpu::lock::Locked;
 
-/// The reading end of a [`Ring`]. There is one at a time.
+/// The reading end of a [`Ring`](super::Ring). There is one at a time.
 ///
 /// ```
 /// use rseq_ops::percpu::{Consumer, Mode, Ring};
@@ -20,8 +21,8 @@ use crate::percpu::lock::Locked;
 /// assert_eq!(lengths, 3);
 /// ```
 pub struct Consumer<'r> {
-    pub(super) ring: &'r Ring,
-    pub(super) _locked: Locked<'r>,
+    rings: &'r Rings,
+    _locked: Locked<'r>,
 }
 
 impl fmt::Debug for Consumer<'_> {
@@ -38,18 +39,25 @@ enum Found {
     Item(usize, usize),
 }
 
-impl Consumer<'_> {
+impl<'r> Consumer<'r> {
+    pub(super) fn new(rings: &'r Rings, locked: Locked<'r>) -> Self {
+        Consumer {
+            rings,
+            _locked: locked,
+        }
+    }
+
     /// Hands all whole records to `f`, ring by ring, in each ring in the order of their
     /// reservation: how many. A record counts as consumed when `f` returns: if it panics, it gets
     /// the same one next time.
     pub fn poll(&mut self, mut f: impl FnMut(Record<'_>)) -> usize {
-        (0..self.ring.rings())
+        (0..self.rings.count())
             .map(|ring| self.poll_ring(ring, &mut f))
             .sum()
     }
 
     fn poll_ring(&mut self, ring: usize, f: &mut impl FnMut(Record<'_>)) -> usize {
-        let control = self.ring.control(ring);
+        let control = self.rings.control(ring);
         let reader = &control.reader;
         let mut delivered = 0;
         // What is reserved from now on is for the next time, so that this ends.
@@ -65,7 +73,7 @@ impl Consumer<'_> {
                     // The oldest part that nobody can be entering yet.
                     let end = control.reserved.load(Ordering::Acquire);
                     let oldest =
-                        end / self.ring.part * self.ring.part + self.ring.part - self.ring.size;
+                        end / self.rings.part * self.rings.part + self.rings.part - self.rings.size;
                     reader.position.store(oldest, Ordering::Release);
                     continue;
                 }
@@ -98,8 +106,8 @@ impl Consumer<'_> {
 
     /// Looks at a position, and copies the payload if it is a record.
     fn look(&mut self, control: &Control, position: usize) -> Found {
-        let ring = self.ring;
-        let at = ring.at(control, position);
+        let rings = self.rings;
+        let at = rings.at(control, position);
         // SAFETY: within the ring. Acquire: pairs with the commit.
         let header = unsafe { word(at) }.load(Ordering::Acquire);
         if !self.still_there(control, position) {
@@ -132,20 +140,20 @@ impl Consumer<'_> {
 
     /// Whether what was read from the part of `position` so far was not overwritten meanwhile.
     fn still_there(&self, control: &Control, position: usize) -> bool {
-        if self.ring.mode == Mode::Discard {
+        if self.rings.mode == Mode::Discard {
             return true;
         }
         // Pairs with the release of the end: who reads what was stored in the part later on
         // sees the end at, or behind, the start of the part.
         fence(Ordering::Acquire);
-        let start = position / self.ring.part * self.ring.part;
-        control.reserved.load(Ordering::Relaxed) < start + self.ring.size
+        let start = position / self.rings.part * self.rings.part;
+        control.reserved.load(Ordering::Relaxed) < start + self.rings.size
     }
 
     fn scratch(&self) -> *mut usize {
-        let offset = SHARED * self.ring.area.stride();
+        let offset = SHARED * self.rings.area.stride();
         // SAFETY: within the area's header.
-        unsafe { self.ring.area.header().add(offset).cast().as_ptr() }
+        unsafe { self.rings.area.header().add(offset).cast().as_ptr() }
     }
 
     fn copy(&self, length: usize) -> &[u8] {

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
-use super::{BUSY, HEAD, PAYLOAD, Ring, UNWANTED, word};
+use super::layout::{BUSY, HEAD, PAYLOAD, Rings, UNWANTED, word};
 
 /// A record that is being written. Dropped without [`Reservation::commit`], it is discarded.
 /// It may be committed by another thread than the one that reserved it. All of this is plain
@@ -28,7 +28,7 @@ use super::{BUSY, HEAD, PAYLOAD, Ring, UNWANTED, word};
 #[derive(Debug)]
 #[must_use = "dropping a reservation discards the record"]
 pub struct Reservation<'r> {
-    ring: PhantomData<&'r Ring>,
+    ring: PhantomData<&'r Rings>,
     record: usize,
     header: usize,
     /// Bytes so far.

@@ -1,10 +1,12 @@
 //! What happens once in a million records, made to happen: another writer, or the consumer, right
 //! between two steps of a reservation, and a reservation that was interrupted right before its commit.
 
+use core::sync::atomic::Ordering;
 use std::boxed::Box;
 use std::sync::Mutex;
 use std::vec::Vec;
 
+use super::layout::{Control, HEAD, PARTS, SHARED, SMALLEST, START, busy_header, whole, word};
 use super::*;
 
 /// Two of these and the start of a part fill a part of the smallest ring.
@@ -40,7 +42,7 @@ fn ring(mode: Mode) -> &'static Ring {
         libc::sched_setaffinity(0, size, &raw const allowed);
     }
     let ring = Box::leak(Box::new(Ring::with_clock(mode, SMALLEST, clock).unwrap()));
-    assert_eq!(HEAD + 2 * whole(HALF), ring.part);
+    assert_eq!(HEAD + 2 * whole(HALF), ring.rings.part);
     ring
 }
 
@@ -61,10 +63,10 @@ fn consume(ring: &Ring) -> Vec<usize> {
 
 /// The ring that has the records.
 fn in_use(ring: &Ring) -> &Control {
-    let of_them = |n: &usize| ring.control(*n).reserved.load(Ordering::Relaxed) != 0;
-    let used: Vec<usize> = (0..ring.rings()).filter(of_them).collect();
+    let of_them = |n: &usize| ring.rings.control(*n).reserved.load(Ordering::Relaxed) != 0;
+    let used: Vec<usize> = (0..ring.rings.count()).filter(of_them).collect();
     assert_eq!(used.len(), 1, "the thread is on one CPU");
-    ring.control(used[0])
+    ring.rings.control(used[0])
 }
 
 fn totals(ring: &Ring) -> (usize, usize, usize) {
@@ -155,7 +157,7 @@ fn a_consumer_that_is_exactly_one_ring_behind_loses_one_part_and_no_more() {
     (0..RECORDS).for_each(|number| write(ring, number).unwrap());
     // Nobody has entered the first part again, but somebody may be about to.
     let control = in_use(ring);
-    assert_eq!(control.reserved.load(Ordering::Relaxed), ring.size);
+    assert_eq!(control.reserved.load(Ordering::Relaxed), ring.rings.size);
     assert_eq!(consume(ring), (2..RECORDS).collect::<Vec<_>>());
     assert_eq!(totals(ring), (RECORDS - 2, 2, 0));
     // One record less than a ring behind: nothing is lost.
@@ -173,7 +175,7 @@ fn a_part_that_somebody_is_entering_is_not_taken_for_the_old_one() {
     let control = in_use(ring);
     for (n, value) in [START | HEAD, RECORDS].into_iter().enumerate() {
         // SAFETY: the first two words of the ring.
-        unsafe { word(ring.at(control, 0).wrapping_add(n)) }.store(value, Ordering::Relaxed);
+        unsafe { word(ring.rings.at(control, 0).wrapping_add(n)) }.store(value, Ordering::Relaxed);
     }
     assert_eq!(consume(ring), (2..RECORDS).collect::<Vec<_>>());
     assert_eq!(totals(ring), (RECORDS - 2, 2, 0), "not one ring more");
@@ -202,22 +204,22 @@ fn a_consumer_many_rings_behind_finds_the_newest_and_counts_the_others() {
 #[test]
 fn who_finds_all_shared_rings_locked_drops_the_record_and_counts_it() {
     let ring = ring(Mode::Discard);
-    let cpus = ring.area.cpus();
+    let cpus = ring.rings.area.cpus();
     let mut locks: Vec<_> = (0..SHARED)
-        .map(|n| ring.control(cpus + n).lock.try_lock())
+        .map(|n| ring.rings.control(cpus + n).lock.try_lock())
         .collect();
     assert!(locks.iter().all(Option::is_some));
     for dropped in 1..4 {
-        assert_eq!(ring.claim_shared(HALF), None);
+        assert_eq!(ring.writer().claim_shared(HALF), None);
         assert_eq!(totals(ring), (0, 0, dropped));
     }
     // One is enough, whichever it is.
     for (n, lock) in locks.iter_mut().enumerate() {
         *lock = None;
-        let record = ring.claim_shared(HALF).expect("a ring is free");
+        let record = ring.writer().claim_shared(HALF).expect("a ring is free");
         drop(Reservation::new(record, busy_header(HALF)));
         assert!(consume(ring).is_empty(), "it was not wanted");
-        *lock = ring.control(cpus + n).lock.try_lock();
+        *lock = ring.rings.control(cpus + n).lock.try_lock();
     }
     assert_eq!(totals(ring), (SHARED, 0, 3));
 }

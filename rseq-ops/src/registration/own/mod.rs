@@ -21,16 +21,11 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-mod call;
 mod slots;
 
 use crate::abi;
-use call::lengths;
+use crate::registration::call::lengths;
 use slots::{GONE, KEPT, OVER, REGISTERED, Slot, give, take};
-
-pub(super) use call::available;
-#[cfg(test)]
-pub(super) use call::lengths_for;
 
 /// How often libc calls a key's destructor for a thread, as long as there is a value:
 /// `PTHREAD_DESTRUCTOR_ITERATIONS` of glibc and musl.

@@ -4,12 +4,12 @@ use core::cell::UnsafeCell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use super::call::{ALIGNMENT, ROOM, rseq};
+use crate::registration::call::{ALIGNMENT, ROOM, rseq};
 use crate::{abi, arch};
 
 /// What a [`Slot`]'s state begins as: the kernel was not asked.
 pub(super) const NEW: u32 = 0;
-/// Registered with the length that `REGISTERED + n` stands for: [`lengths`](super::call::lengths)`()[n]`.
+/// Registered with the length that `REGISTERED + n` stands for: [`lengths`](crate::registration::call::lengths)`()[n]`.
 pub(super) const REGISTERED: u32 = 1;
 /// Never again: refused, or ended before the thread is.
 pub(super) const OVER: u32 = u32::MAX;

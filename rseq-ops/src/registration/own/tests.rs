@@ -3,9 +3,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::vec::Vec;
 
-use super::call::ALIGNMENT;
 use super::slots::{PAGES, SLOTS};
 use super::*;
+use crate::registration::call::ALIGNMENT;
 use crate::registration::{Owner, process};
 
 /// Held by each test that takes slots, or counts those of the whole process.

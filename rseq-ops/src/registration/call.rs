@@ -18,7 +18,7 @@ pub(super) fn lengths() -> [usize; 2] {
 /// From Linux 7.1 on a registration of the original length takes slower ways in the kernel than a
 /// longer one, and one of fewer bytes than the kernel fills is refused. A kernel that wants more
 /// than an area has room for gets the original.
-pub(in crate::registration) fn lengths_for(size: usize, alignment: usize) -> [usize; 2] {
+pub(super) fn lengths_for(size: usize, alignment: usize) -> [usize; 2] {
     let wanted = size.max(64);
     if wanted <= ROOM && alignment <= ALIGNMENT {
         [wanted, abi::ORIGINAL_SIZE]
@@ -41,7 +41,7 @@ pub(super) fn rseq(area: usize, length: usize, flags: i32) -> Result<(), i32> {
 }
 
 /// Whether the kernel registers areas.
-pub(in crate::registration) fn available() -> bool {
+pub(super) fn available() -> bool {
     // A call that must fail tells "no such call" and "not allowed" from "wrong arguments".
     !matches!(
         rseq(0, 0, 0),

@@ -1,0 +1,175 @@
+//! Rings of records, as their users see them.
+
+use core::fmt;
+use core::sync::atomic::Ordering;
+
+use super::consumer::Consumer;
+use super::layout::{HEAD, Mode, Rings, busy_header};
+use super::outcome::{NotReserved, Totals};
+use super::reservation::Reservation;
+use super::writer::Writer;
+use crate::percpu::area::Error;
+use crate::percpu::lock::Lock;
+
+/// Rings of records of any length, one for each possible CPU.
+///
+/// [`Ring::write`] and [`Ring::reserve`] take no lock, allocate nothing, and are async-signal-safe
+/// (as far as the clock is: the default one is); a handler may write while the code it interrupted
+/// has a reservation. A record that was reserved is delivered, or counted as
+/// overwritten; one that was not is counted as dropped.
+///
+/// A reservation that is leaked, or whose thread never runs again, stops its ring: the consumer
+/// waits there for ever. In the child of a `fork` by a process with several threads, what other
+/// threads were doing is half done, as in all memory: do not use the parent's rings there.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, Ring};
+///
+/// let ring = Ring::new(Mode::Discard, 1 << 16).unwrap();
+/// ring.write(b"hello").unwrap();
+/// let mut consumer = ring.consumer().unwrap();
+/// let count = consumer.poll(|record| {
+///     println!("{} on {}: {:?}", record.time, record.ring, record.bytes);
+///     assert_eq!(record.bytes, b"hello");
+/// });
+/// assert_eq!(count, 1);
+/// ```
+pub struct Ring {
+    pub(super) rings: Rings,
+    consumer: Lock,
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring")
+            .field("mode", &self.rings.mode)
+            .field("size", &self.rings.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ring {
+    /// Creates rings of at least `size` bytes each (rounded up to a power of two), whose pages become real
+    /// as they are written to. Time stamps are nanoseconds of `CLOCK_MONOTONIC`.
+    ///
+    /// # Errors
+    /// [`Error::Object`] for more than 64 MiB, [`Error::Memory`] where the system has none.
+    pub fn new(mode: Mode, size: usize) -> Result<Self, Error> {
+        Ring::with_clock(mode, size, monotonic)
+    }
+
+    /// Creates rings as [`Ring::new`] does, with a clock of the caller's: it should never go back, and be
+    /// async-signal-safe if records are written in signal handlers.
+    ///
+    /// # Errors
+    /// As for [`Ring::new`].
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// use rseq_ops::percpu::{Mode, Ring};
+    ///
+    /// /// Counts instead of timing.
+    /// fn ticks() -> u64 {
+    ///     static TICKS: AtomicU64 = AtomicU64::new(0);
+    ///     TICKS.fetch_add(1, Relaxed)
+    /// }
+    /// let ring = Ring::with_clock(Mode::Discard, 4096, ticks).unwrap();
+    /// ring.write(b"first").unwrap();
+    /// let before = ticks();
+    /// ring.consumer().unwrap().poll(|record| assert!(record.time < before));
+    /// ```
+    pub fn with_clock(mode: Mode, size: usize, clock: fn() -> u64) -> Result<Self, Error> {
+        Ok(Ring {
+            rings: Rings::new(mode, size, clock)?,
+            consumer: Lock::new(),
+        })
+    }
+
+    /// Returns the largest number of bytes that a record can have: an eighth of the ring's size, less 32.
+    #[inline]
+    pub fn longest(&self) -> usize {
+        self.rings.part - 2 * HEAD
+    }
+
+    /// Writes a record.
+    ///
+    /// # Errors
+    /// [`NotReserved`], which is counted.
+    #[inline]
+    pub fn write(&self, bytes: &[u8]) -> Result<(), NotReserved> {
+        let mut reservation = self.reserve(bytes.len())?;
+        reservation.write(bytes);
+        reservation.commit();
+        Ok(())
+    }
+
+    /// Reserves a record of `length` bytes: zeroes, until they are written.
+    ///
+    /// # Errors
+    /// [`NotReserved`]; what is dropped is counted.
+    ///
+    /// ```
+    /// use rseq_ops::percpu::{Mode, Ring};
+    ///
+    /// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+    /// let mut record = ring.reserve(8).unwrap();
+    /// record.write(&7u32.to_ne_bytes());
+    /// record.write(&8u32.to_ne_bytes());
+    /// record.commit();
+    /// drop(ring.reserve(100).unwrap()); // Thought better of it: not delivered.
+    /// assert_eq!(ring.consumer().unwrap().poll(|record| assert_eq!(record.bytes.len(), 8)), 1);
+    /// ```
+    #[inline]
+    pub fn reserve(&self, length: usize) -> Result<Reservation<'_>, NotReserved> {
+        let most = self.longest();
+        if length > most {
+            let asked = length;
+            return Err(NotReserved::TooLong { asked, most });
+        }
+        match self.writer().claim(length) {
+            Some(record) => Ok(Reservation::new(record, busy_header(length))),
+            None => Err(NotReserved::Dropped),
+        }
+    }
+
+    /// Returns the one consumer, if nobody else has it. Does not wait; async-signal-safe, and so is
+    /// [`Consumer::poll`] if its closure is.
+    pub fn consumer(&self) -> Option<Consumer<'_>> {
+        let locked = self.consumer.try_lock()?;
+        Some(Consumer::new(&self.rings, locked))
+    }
+
+    /// Returns what has become of records so far. Some loads for each ring; async-signal-safe.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for ring in 0..self.rings.count() {
+            let control = self.rings.control(ring);
+            totals.consumed += control.reader.consumed.load(Ordering::Relaxed);
+            totals.overwritten += control.reader.overwritten.load(Ordering::Relaxed);
+            totals.dropped += control.dropped.load(Ordering::Relaxed);
+        }
+        totals
+    }
+
+    #[inline(always)]
+    pub(super) fn writer(&self) -> Writer<'_> {
+        Writer(&self.rings)
+    }
+}
+
+#[cfg(unix)]
+fn monotonic() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: valid for the write. This clock always exists.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+#[cfg(not(unix))]
+fn monotonic() -> u64 {
+    static TICKS: AtomicUsize = AtomicUsize::new(0);
+    TICKS.fetch_add(1, Ordering::Relaxed) as u64
+}

@@ -1,0 +1,87 @@
+//! What becomes of records.
+
+use core::fmt;
+
+/// Why there is no reservation.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, NotReserved, Ring};
+///
+/// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+/// let most = ring.longest();
+/// let asked = most + 1;
+/// assert_eq!(ring.reserve(asked).unwrap_err(), NotReserved::TooLong { asked, most });
+/// while ring.write(b"on and on").is_ok() {}
+/// assert!(ring.totals().dropped > 0); // NotReserved::Dropped
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReserved {
+    /// The record is larger than any can be.
+    TooLong {
+        /// Bytes asked for.
+        asked: usize,
+        /// Bytes that there can be.
+        most: usize,
+    },
+    /// Dropped, and counted: the ring is full ([`Mode::Discard`]), or the part to overwrite has a
+    /// record that is still being written ([`Mode::Overwrite`]).
+    Dropped,
+}
+
+impl fmt::Display for NotReserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotReserved::TooLong { asked, most } => {
+                write!(f, "a record of {asked} bytes: {most} is the most")
+            }
+            NotReserved::Dropped => write!(f, "the ring is full, the record was dropped"),
+        }
+    }
+}
+
+impl core::error::Error for NotReserved {}
+
+/// What has become of records, over all rings.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, Ring, Totals};
+///
+/// let ring = Ring::new(Mode::Overwrite, 4096).unwrap();
+/// (0..1000).for_each(|_| ring.write(b"on and on").unwrap());
+/// let got = ring.consumer().unwrap().poll(|_| ());
+/// let Totals { consumed, overwritten, dropped } = ring.totals();
+/// assert_eq!((consumed, consumed + overwritten, dropped), (got, 1000, 0));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Handed to the consumer, or reserved and then not wanted.
+    pub consumed: usize,
+    /// Overwritten before the consumer got there, as far as it has found out.
+    pub overwritten: usize,
+    /// Never reserved.
+    pub dropped: usize,
+}
+
+/// A record as the consumer gets it.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, Record, Ring, possible_cpus};
+///
+/// fn show(record: Record<'_>) {
+///     let place = if record.ring < possible_cpus() { "CPU" } else { "stripe" };
+///     println!("{:>12} ns {place} {}: {:x?}", record.time, record.ring, record.bytes);
+/// }
+/// let ring = Ring::new(Mode::Discard, 4096).unwrap();
+/// ring.write(&[1, 2, 3]).unwrap();
+/// assert_eq!(ring.consumer().unwrap().poll(show), 1);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'c> {
+    /// The ring: the CPU where the record was reserved, or a number from
+    /// [`possible_cpus`](super::possible_cpus) on for threads without restartable sequences.
+    pub ring: usize,
+    /// What the clock said. In one ring it never goes back.
+    pub time: u64,
+    /// The payload.
+    pub bytes: &'c [u8],
+}
