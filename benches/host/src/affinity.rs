@@ -20,10 +20,16 @@ pub fn cpus() -> Vec<usize> {
         .collect()
 }
 
-/// Moves a thread (0: the calling one) to these CPUs alone. Returns false if the kernel refuses,
-/// because there are none of them any more.
+/// Moves the calling thread to these CPUs alone. Returns false if the kernel refuses, because there
+/// are none of them any more. Makes one system call and allocates nothing.
+pub fn run_on(cpus: &[usize]) -> bool {
+    move_to(0, cpus)
+}
+
+/// Moves a thread of this process to these CPUs alone. Returns false if the kernel refuses, because
+/// the thread is gone, or the CPUs are.
 #[cfg(target_os = "linux")]
-pub fn run_on(thread: libc::pid_t, cpus: &[usize]) -> bool {
+pub fn move_to(thread: libc::pid_t, cpus: &[usize]) -> bool {
     let mut mask: Mask = [0; _];
     cpus.iter()
         .for_each(|cpu| mask[cpu / 64] |= 1 << (cpu % 64));
@@ -39,7 +45,7 @@ pub fn cpus() -> Vec<usize> {
 
 /// Returns false: this system cannot move threads.
 #[cfg(not(target_os = "linux"))]
-pub fn run_on(_thread: i32, _cpus: &[usize]) -> bool {
+pub fn move_to(_thread: i32, _cpus: &[usize]) -> bool {
     false
 }
 
@@ -52,9 +58,9 @@ mod tests {
         std::thread::spawn(|| {
             let all = cpus();
             let last = all[all.len() - 1];
-            assert!(run_on(0, &[last]));
+            assert!(run_on(&[last]));
             assert_eq!(cpus(), [last]);
-            assert!(run_on(0, &all));
+            assert!(run_on(&all));
             assert_eq!(cpus(), all);
         })
         .join()

@@ -8,6 +8,7 @@
 //! | [`threads`] | what threads are, and what they are at |
 //! | [`signals`] | handlers, and timers that send signals |
 //! | [`seccomp`] | system calls that fail |
+//! | [`transient`] | a `membarrier` that fails for a while |
 //! | [`poison`] | an allocator that overwrites what is freed |
 //! | [`stamped`] | values that show whether they are whole |
 //! | [`patience`] | hangs told from busy machines |
@@ -31,3 +32,8 @@ pub mod signals;
 pub mod stamped;
 #[cfg(target_os = "linux")]
 pub mod threads;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub mod transient;

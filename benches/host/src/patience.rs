@@ -38,6 +38,12 @@ impl Patience {
         self.spent > self.limit
     }
 
+    /// Lets others run, and takes a look. Returns whether to look again.
+    pub fn lasts(&mut self) -> bool {
+        std::thread::yield_now();
+        !self.is_over()
+    }
+
     fn pass(&mut self, time: Duration) {
         self.spent += time.min(self.step);
     }

@@ -1,8 +1,9 @@
-//! An allocator: what cells free is overwritten at once and stays out of circulation for a while, so
-//! that who copies it too late copies the poison. For values of `Rcu`, which the library frees itself.
+//! An allocator for tests: freed memory is overwritten at once, and blocks of the sizes that stress
+//! tests use stay out of circulation for a while, so that whoever reads too late sees the poison and
+//! not the next value. Threads can be stopped in it, too.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, AtomicUsize};
 
 /// Words of the values whose memory is watched: 24 bytes, which a snapshot copies with three moves,
@@ -26,12 +27,16 @@ pub fn pooled() -> i64 {
 }
 
 /// What freed memory holds.
-const POISON: u64 = 0xDEAD_DEAD_DEAD_DEAD;
+pub const POISON: u64 = 0xDEAD_DEAD_DEAD_DEAD;
+
+/// Bytes of a block that are overwritten, at most.
+const OVERWRITTEN: usize = 4096;
 
 /// Freed blocks of each kind that rest.
 const KEPT: usize = 4096;
 
-/// The system's allocator, but for blocks of the sizes of [`SMALL`] and [`LARGE`].
+/// The system's allocator, which overwrites what is freed, and keeps blocks of the sizes of [`SMALL`]
+/// and [`LARGE`] for the time of some thousand further ones.
 #[derive(Debug)]
 pub struct Poisoning;
 
@@ -79,11 +84,6 @@ impl Quarantine {
 
     /// The block in, the one that rested longest out; null if there is none, or none is to go.
     fn exchange(&self, block: *mut u8) -> *mut u8 {
-        for word in 0..self.words {
-            // SAFETY: aligned, within the block, which nobody owns any more. Atomic, because who is
-            // too late looks at it.
-            unsafe { AtomicU64::from_ptr(block.cast::<u64>().add(word)) }.store(POISON, Relaxed);
-        }
         let turn = self.next.fetch_add(1, Relaxed) % KEPT;
         // What fell out is freed by us alone. Where blocks stay for ever it is leaked.
         let oldest = self.kept[turn].swap(block, AcqRel);
@@ -95,11 +95,64 @@ impl Quarantine {
     }
 }
 
+fn overwrite(block: *mut u8, size: usize) {
+    if !block.addr().is_multiple_of(8) {
+        return;
+    }
+    for word in 0..size.min(OVERWRITTEN) / 8 {
+        // SAFETY: aligned, within the block, which nobody owns any more. Atomic, because who is too
+        // late looks at it.
+        unsafe { AtomicU64::from_ptr(block.cast::<u64>().add(word)) }.store(POISON, Relaxed);
+    }
+}
+
+/// What threads stop in: see [`hold`].
+#[derive(Clone, Copy, Debug)]
+pub enum Held {
+    /// The allocation of so many bytes, aligned to one.
+    Allocated(usize),
+    /// That they are freed.
+    Freed(usize),
+}
+
+static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+static FREED: AtomicUsize = AtomicUsize::new(0);
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Stops every thread that comes to this, until it is called again.
+pub fn hold(held: Option<Held>) {
+    STOPPED.store(false, SeqCst);
+    let (allocated, freed) = match held {
+        None => (0, 0),
+        Some(Held::Allocated(size)) => (size, 0),
+        Some(Held::Freed(size)) => (0, size),
+    };
+    ALLOCATED.store(allocated, SeqCst);
+    FREED.store(freed, SeqCst);
+}
+
+impl Held {
+    /// Returns whether a thread has stopped.
+    #[must_use]
+    pub fn is_anyone() -> bool {
+        STOPPED.load(SeqCst)
+    }
+
+    fn stop(held: &AtomicUsize, layout: Layout) {
+        let is_held = || layout.align() == 1 && held.load(Relaxed) == layout.size();
+        while is_held() && layout.size() != 0 {
+            STOPPED.store(true, SeqCst);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+}
+
 // SAFETY: every block is the system allocator's, with the layout that was asked for; one that is
 // given back is given back there once, later, with the same layout, or never. `realloc` is the
 // provided one, which uses these.
 unsafe impl GlobalAlloc for Poisoning {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Held::stop(&ALLOCATED, layout);
         if layout == POOLED {
             POOLED_BLOCKS.fetch_add(1, Relaxed);
         }
@@ -108,15 +161,21 @@ unsafe impl GlobalAlloc for Poisoning {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Held::stop(&ALLOCATED, layout);
+        if layout == POOLED {
+            POOLED_BLOCKS.fetch_add(1, Relaxed);
+        }
         // SAFETY: the layout is not empty, as the caller of `alloc_zeroed` promises; `System` asks the
         // same.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        Held::stop(&FREED, layout);
         if layout == POOLED {
             POOLED_BLOCKS.fetch_sub(1, Relaxed);
         }
+        overwrite(block, layout.size());
         let quarantine = QUARANTINES
             .iter()
             .find(|quarantine| quarantine.is_for(layout));
@@ -132,5 +191,64 @@ unsafe impl GlobalAlloc for Poisoning {
             // is the one handed in, or one of the same layout that has rested.
             unsafe { System.dealloc(freed, layout) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frees a block of so many words as the allocator does, and returns where it was.
+    fn freed(words: usize) -> *mut u64 {
+        let layout = Layout::array::<u64>(words).unwrap();
+        // SAFETY: the layout is not empty; the block is given back once, with its layout.
+        unsafe {
+            let block = Poisoning.alloc(layout);
+            block.write_bytes(1, layout.size());
+            Poisoning.dealloc(block, layout);
+            block.cast()
+        }
+    }
+
+    #[test]
+    fn all_of_a_freed_block_is_overwritten_and_stays_so() {
+        for words in [SMALL, LARGE] {
+            let before = poisoned();
+            let block = freed(words);
+            assert!(poisoned() > before);
+            for word in 0..words {
+                // SAFETY: in quarantine, so mapped still: these tests free fewer than `KEPT` blocks.
+                let word = unsafe { block.add(word).read_volatile() };
+                assert_eq!(word, POISON);
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_overwritten_as_far_as_it_is_aligned_and_owned() {
+        let mut memory = [1u64; 4];
+        overwrite(memory.as_mut_ptr().cast(), 31);
+        assert_eq!(memory, [POISON, POISON, POISON, 1]);
+        overwrite(memory.as_mut_ptr().wrapping_byte_add(25).cast(), 7);
+        assert_eq!(memory[3], 1);
+    }
+
+    #[test]
+    fn a_thread_is_held_in_what_it_frees() {
+        let layout = Layout::array::<u8>(12_345).unwrap();
+        // SAFETY: the layout is not empty; the block is given back once, by the thread, with its layout.
+        let block = unsafe { Poisoning.alloc(layout) }.expose_provenance();
+        hold(Some(Held::Freed(12_345)));
+        let frees = std::thread::spawn(move || {
+            let block = std::ptr::with_exposed_provenance_mut(block);
+            // SAFETY: as above.
+            unsafe { Poisoning.dealloc(block, layout) };
+        });
+        while !Held::is_anyone() {
+            std::thread::yield_now();
+        }
+        assert!(!frees.is_finished());
+        hold(None);
+        frees.join().unwrap();
     }
 }

@@ -33,7 +33,7 @@ const BENCHES: Floors = &[
 
 const HOST: Floors = &[
     &["lib"],
-    &["signals"],
+    &["signals", "transient"],
     &[
         "affinity", "imports", "machine", "patience", "poison", "schedule", "seccomp", "stamped",
         "threads",
@@ -75,7 +75,7 @@ const FUZZ: Floors = &[
     &["world", "woken"],
     &["cells", "percpu", "place"],
     &["helpers", "ledger", "panics"],
-    &["check", "input", "patience"],
+    &["check", "input"],
 ];
 
 const RSEQ_OPS: Floors = &[

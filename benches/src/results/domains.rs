@@ -177,7 +177,7 @@ fn read_on(cpus: &[usize], domains: &[Domain]) {
         for &cpu in cpus {
             let start = &start;
             scope.spawn(move || {
-                run_on(0, &[cpu]);
+                run_on(&[cpu]);
                 start.wait();
                 let begin = Instant::now();
                 while begin.elapsed() < Duration::from_millis(50) {

@@ -11,11 +11,10 @@ use std::task::{Context, Waker};
 use urcu::{Domain, GracePeriod, Rcu, ReadGuard, Ref, SynchronizeAsync};
 
 use crate::check::check;
-use crate::helpers::drop_elsewhere;
+use crate::helpers::{drop_elsewhere, patience};
 use crate::input::Step;
 use crate::ledger::{Ledger, Value};
 use crate::panics::panics;
-use crate::patience::Patience;
 use crate::percpu;
 use crate::place::{JOBS, Place};
 use crate::woken::Woken;
@@ -402,7 +401,7 @@ impl<'w> Hand<'w> {
             ..
         } in mem::take(&mut self.futures)
         {
-            let mut patience = Patience::new();
+            let mut patience = patience();
             // Without being asked, where somebody does the work.
             while place.driven && what.waker.as_ref().is_some_and(|waker| !waker.was()) {
                 check!(patience.lasts(), "a waker is forgotten");

@@ -6,9 +6,11 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
+
+use urcu_host::patience::Patience;
 
 use crate::check::{check, fail};
-use crate::patience::Patience;
 
 struct Helpers {
     drops: Sender<Box<dyn Send>>,
@@ -57,9 +59,14 @@ pub fn block_elsewhere(job: impl FnOnce() + Send + 'static) {
         .unwrap_or_else(|_| fail!("a helper is gone"));
 }
 
+/// How long one waits for what must happen soon.
+pub fn patience() -> Patience {
+    Patience::new(Duration::from_secs(60), Duration::from_millis(20))
+}
+
 /// Returns when they have nothing to do.
 pub fn wait_for_helpers() {
-    let mut patience = Patience::new();
+    let mut patience = patience();
     while BUSY.load(SeqCst) != 0 {
         check!(patience.lasts(), "a helper waits for ever");
     }

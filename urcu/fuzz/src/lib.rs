@@ -14,7 +14,6 @@ mod helpers;
 mod input;
 mod ledger;
 mod panics;
-mod patience;
 mod percpu;
 mod place;
 mod woken;

@@ -9,9 +9,9 @@ use urcu::{Domain, Global, RcuCell};
 
 use crate::cells::{self, Cell};
 use crate::check::check;
+use crate::helpers::patience;
 use crate::input::{Input, Mode};
 use crate::ledger::{DOMAINS, Ledger, Stamp};
-use crate::patience::Patience;
 use crate::percpu::Shared;
 use crate::place::{JOBS, Place};
 
@@ -100,7 +100,7 @@ impl World {
 
     /// Waits, and has the work done that nobody else does, until it holds.
     fn settle(&self, places: &[Place], what: &str, holds: impl Fn() -> bool) {
-        let mut patience = Patience::new();
+        let mut patience = patience();
         while !holds() {
             places.iter().for_each(|place| place.get().barrier());
             check!(holds() || patience.lasts(), "never settles: {what}");
@@ -137,7 +137,7 @@ impl World {
         }
         drop((stamps, own));
         // What the last callbacks captured may still be on its way.
-        let mut patience = Patience::new();
+        let mut patience = patience();
         while !ledger.is_settled() && patience.lasts() {
             places.iter().for_each(|place| place.get().barrier());
         }

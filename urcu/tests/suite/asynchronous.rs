@@ -8,9 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use urcu::{Domain, Runner};
+use urcu_host::poison::SMALL;
+use urcu_host::stamped::Stamped;
 
 use crate::forked::block_on;
-use crate::stamped::{SMALL, Stamped};
 use crate::support::{assert_waits, length};
 
 #[derive(Default)]

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use urcu::Domain;
+use urcu_host::seccomp::Filter;
 
-use crate::seccomp::refuse_in_this_thread;
 use crate::support::assert_child_passes;
 
 #[test]
@@ -169,7 +169,9 @@ fn without_a_thread_callbacks_run_in_barrier() {
 #[test]
 #[ignore = "a child process of without_a_thread_callbacks_run_in_barrier"]
 fn child_without_a_thread() {
-    refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
+    Filter::new(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN)
+        .install()
+        .unwrap();
     assert!(thread::Builder::new().spawn(|| ()).is_err());
     let ran = Arc::new(AtomicUsize::new(0));
     let count = || {

@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use urcu::{Domain, Executor, Job, Runner};
+use urcu_host::affinity::{cpus, run_on};
+use urcu_host::seccomp::Filter;
 
 use crate::forked::block_on;
-use crate::seccomp::refuse_in_this_thread;
-use crate::support::{cpus, run_on};
 
 #[path = "../../examples/tokio_executor.rs"]
 mod tokio_executor;
@@ -195,7 +195,9 @@ fn a_thread_that_could_not_start_is_started_later() {
     thread::scope(|scope| {
         scope.spawn(|| {
             // Thread creation fails in this thread alone.
-            refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
+            Filter::new(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN)
+                .install()
+                .unwrap();
             thread::Builder::new().spawn(|| ()).unwrap_err();
             DOMAIN.call(one(&ran));
         });

@@ -6,9 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use urcu::{Domain, Rcu};
+use urcu_host::affinity::{cpus, run_on};
+use urcu_host::poison::{LARGE, SMALL};
+use urcu_host::stamped::Stamped;
 
-use crate::stamped::{LARGE, SMALL, Stamped};
-use crate::support::{SetOnDrop, cpus, length, run_on};
+use crate::support::{SetOnDrop, length};
 
 struct World<'d> {
     domain: &'d Domain,

@@ -12,8 +12,9 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use urcu::{Budget, Domain, Rcu};
+use urcu_host::affinity::{cpus, run_on};
 
-use crate::support::{assert_child_passes, cpus, run_on};
+use crate::support::assert_child_passes;
 
 macro_rules! in_a_process_of_its_own {
     ($($test:ident: $child:ident,)*) => { $(

@@ -13,8 +13,9 @@ use std::time::Duration;
 use rseq_ops::Owner;
 use rseq_ops::percpu::possible_cpus;
 use urcu::{Domain, Rcu, ReaderMode};
+use urcu_host::affinity::{cpus, run_on};
 
-use crate::support::{assert_waits, child, cpus, run, run_on, skip};
+use crate::support::{assert_waits, child, run, skip};
 
 /// For one process: puts a file that names one CPU in the place of the kernel's list.
 fn lie(path: &CStr) -> io::Result<()> {

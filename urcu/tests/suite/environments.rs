@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rseq_ops::Owner;
 use rseq_ops::registration::SUPPORTED;
+use urcu_host::seccomp::Filter;
 
 use crate::in_force;
-use crate::seccomp::refuse_in_child;
 use crate::support::{run, skip};
 
 const WITHOUT_GLIBC: (&str, &str) = ("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
@@ -49,14 +49,14 @@ fn with_a_registration_of_our_own() {
 fn with_rseq_and_membarrier_unknown_to_the_kernel() {
     let mut command = suite(Owner::Nobody, false);
     let calls = [libc::SYS_rseq, libc::SYS_membarrier];
-    assert_passes(refuse_in_child(&mut command, &calls, libc::ENOSYS));
+    assert_passes(Filter::new(&calls, libc::ENOSYS).install_in(&mut command));
 }
 
 #[test(330)]
 fn with_rseq_and_membarrier_forbidden() {
     let mut command = suite(Owner::Nobody, false);
     let calls = [libc::SYS_rseq, libc::SYS_membarrier];
-    assert_passes(refuse_in_child(&mut command, &calls, libc::EPERM));
+    assert_passes(Filter::new(&calls, libc::EPERM).install_in(&mut command));
 }
 
 #[test(330)]
@@ -66,11 +66,7 @@ fn with_rseq_and_membarrier_forbidden() {
 )]
 fn with_membarrier_alone_forbidden() {
     let mut command = suite(Owner::Libc, false);
-    assert_passes(refuse_in_child(
-        &mut command,
-        &[libc::SYS_membarrier],
-        libc::EPERM,
-    ));
+    assert_passes(Filter::new(&[libc::SYS_membarrier], libc::EPERM).install_in(&mut command));
 }
 
 #[test(330)]
@@ -78,11 +74,7 @@ fn with_membarrier_alone_forbidden() {
 fn with_a_registration_of_our_own_and_membarrier_forbidden() {
     let mut command = suite(Owner::Own, false);
     command.env(WITHOUT_GLIBC.0, WITHOUT_GLIBC.1);
-    assert_passes(refuse_in_child(
-        &mut command,
-        &[libc::SYS_membarrier],
-        libc::EPERM,
-    ));
+    assert_passes(Filter::new(&[libc::SYS_membarrier], libc::EPERM).install_in(&mut command));
 }
 
 #[test(330)]
@@ -90,11 +82,7 @@ fn with_a_registration_of_our_own_and_membarrier_forbidden() {
 fn with_rseq_alone_unknown_to_the_kernel() {
     let mut command = suite(Owner::Nobody, true);
     command.env(WITHOUT_GLIBC.0, WITHOUT_GLIBC.1);
-    assert_passes(refuse_in_child(
-        &mut command,
-        &[libc::SYS_rseq],
-        libc::ENOSYS,
-    ));
+    assert_passes(Filter::new(&[libc::SYS_rseq], libc::ENOSYS).install_in(&mut command));
 }
 
 /// valgrind has no rseq, looks at every access and runs one thread at a time.

@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use urcu::{Domain, Runner};
+use urcu_host::poison::{Held, hold};
 
 use crate::fork_with_locks::asleep;
 use crate::forked::{Fork, WAYS, assert_child, block_on, fork, leave};
-use crate::poison::{Held, hold};
 use crate::support::assert_child_passes;
 
 /// The bytes of something that nobody else allocates or frees.

@@ -9,13 +9,14 @@ use std::thread;
 use std::time::Duration;
 
 use urcu::{Budget, Domain, Runner};
+use urcu_host::affinity::cpus;
 
 use crate::forked::{
     WAYS, assert_child, assert_ends_well, child_does, fork, limit_child, use_by_hand,
     use_everything,
 };
 use crate::signals::install;
-use crate::support::{SetOnDrop, assert_child_passes, cpus};
+use crate::support::{SetOnDrop, assert_child_passes};
 
 /// Which of [`WAYS`] the handler takes.
 static WAY: AtomicUsize = AtomicUsize::new(0);

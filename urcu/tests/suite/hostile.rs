@@ -7,10 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use urcu::{Domain, Rcu};
+use urcu_host::affinity::{cpus, run_on};
+use urcu_host::poison::SMALL;
+use urcu_host::stamped::Stamped;
 
 use crate::forked::{block_on, use_everything};
-use crate::stamped::{SMALL, Stamped};
-use crate::support::{SetOnDrop, assert_child_passes, child, cpus, length, run, run_on, skip};
+use crate::support::{SetOnDrop, assert_child_passes, child, length, run, skip};
 
 static DOMAIN: Domain = Domain::named("hostile");
 

@@ -2,12 +2,13 @@
 //! other environments.
 //!
 //! Stress tests take some tenths of a second each; `URCU_TEST_SECONDS` sets another length. All
-//! memory is poisoned when it is freed (`poison`). With the feature `delay-injection` the torture
+//! memory is poisoned when it is freed (`allocator`). With the feature `delay-injection` the torture
 //! test puts delays inside the sequences.
 
 #[macro_use]
 extern crate test_deadline;
 
+mod allocator;
 mod support;
 
 mod asynchronous;
@@ -45,7 +46,6 @@ mod migration;
 mod passing;
 #[cfg(target_env = "gnu")]
 mod plugins;
-mod poison;
 mod polling;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod raw;
@@ -53,12 +53,10 @@ mod reader_mode;
 mod refusal;
 #[cfg(feature = "delay-injection")]
 mod registration;
-mod seccomp;
 mod sections;
 mod sharing;
 mod signals;
 mod stalls;
-mod stamped;
 mod stats;
 mod threads;
 mod tls;

@@ -6,9 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use urcu::{Domain, Rcu};
+use urcu_host::affinity::{cpus, run_on};
+use urcu_host::poison::LARGE;
+use urcu_host::stamped::Stamped;
 
-use crate::stamped::{LARGE, Stamped};
-use crate::support::{SetOnDrop, assert_waits, cpus, length, run_on, skip};
+use crate::support::{SetOnDrop, assert_waits, length, skip};
 
 #[test]
 fn a_guard_may_begin_on_one_cpu_and_end_on_another() {

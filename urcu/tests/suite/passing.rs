@@ -4,9 +4,9 @@ use std::panic::catch_unwind;
 use std::thread;
 
 use urcu::Domain;
+use urcu_host::seccomp::Filter;
 
 use crate::forked::{assert_child, fork, use_everything};
-use crate::seccomp::refuse_in_this_thread;
 use crate::support::{assert_child_passes, skip};
 
 #[test]
@@ -21,7 +21,7 @@ fn child_without_memory_for_wiping() {
     // A filter is the thread's own; it goes with it.
     let first_use = |errno, begin: fn(), expected| {
         let first_use = move || {
-            refuse_in_this_thread(&[libc::SYS_madvise], errno).unwrap();
+            Filter::new(&[libc::SYS_madvise], errno).install().unwrap();
             let panicked = catch_unwind(begin);
             let message = panicked.expect_err("there was no memory");
             let message = message.downcast_ref::<String>();
@@ -61,7 +61,9 @@ fn child_that_cannot_wipe() {
     static DOMAIN: Domain = Domain::named("kept");
     // As Linux before 4.14 answers.
     let first_use = || {
-        refuse_in_this_thread(&[libc::SYS_madvise], libc::EINVAL).unwrap();
+        Filter::new(&[libc::SYS_madvise], libc::EINVAL)
+            .install()
+            .unwrap();
         // It may be in a signal handler, and so leaves alone what the refusals would change.
         // SAFETY: errno is the calling thread's.
         let errno = unsafe { &mut *libc::__errno_location() };

@@ -10,7 +10,9 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{child, cpus, run, run_on, skip};
+use urcu_host::affinity::{cpus, run_on};
+
+use crate::support::{child, run, skip};
 
 /// Where a child finds the plugin.
 const PLUGIN: &str = "URCU_TEST_PLUGIN";

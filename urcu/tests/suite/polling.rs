@@ -9,9 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use urcu::{Domain, GracePeriod};
+use urcu_host::seccomp::Filter;
 
 use crate::forked::block_on;
-use crate::seccomp::refuse_in_this_thread;
 use crate::support::{assert_child_passes, length};
 
 fn until(condition: impl Fn() -> bool) {
@@ -267,7 +267,9 @@ fn child_without_a_worker() {
             drop(guard);
         }
     });
-    refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
+    Filter::new(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN)
+        .install()
+        .unwrap();
     let open_a_section = || {
         GO.store(true, Ordering::SeqCst);
         until(|| !GO.load(Ordering::SeqCst));

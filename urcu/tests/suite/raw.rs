@@ -8,9 +8,10 @@ use std::thread;
 use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use urcu::raw::{Atomic, Owned, Shared};
 use urcu::{Domain, ReadGuard};
+use urcu_host::poison::SMALL;
+use urcu_host::stamped::Stamped;
 
 use crate::cells::Counted;
-use crate::stamped::{SMALL, Stamped};
 use crate::support::{length, storm};
 
 #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rseq_ops::{Owner, abi, membarrier};
 use urcu::{AtomicsReason, Domain, ReaderMode, reader_mode};
+use urcu_host::seccomp::Filter;
 
-use crate::seccomp::refuse_commands_in_child;
 use crate::support::{assert_waits, child, run, sequences};
 
 #[test]
@@ -62,10 +62,11 @@ fn the_mode_says_why() {
 fn a_refused_barrier_after_a_registration_means_atomics() {
     let mut command = child("reader_mode::child_with_registrations_alone");
     let commands = [
-        abi::MEMBARRIER_PRIVATE_EXPEDITED,
-        abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ,
+        abi::MEMBARRIER_PRIVATE_EXPEDITED as u32,
+        abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ as u32,
     ];
-    refuse_commands_in_child(&mut command, libc::SYS_membarrier, &commands, libc::EPERM);
+    let filter = Filter::of_argument(libc::SYS_membarrier, 0, &commands, libc::EPERM);
+    filter.install_in(&mut command);
     let (code, output) = run(&mut command, Duration::from_secs(60));
     assert_eq!(code, Some(0), "{output}");
 }

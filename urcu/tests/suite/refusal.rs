@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use urcu::Domain;
+use urcu_host::seccomp::Filter;
 
-use crate::seccomp::refuse_in_this_thread;
 use crate::support::{assert_child_passes, sequences, skip};
 
 #[test]
@@ -20,7 +20,9 @@ fn a_refused_grace_period_panics_and_says_what_to_do() {
     domain.synchronize(); // The process decides here that it has membarrier.
     let message = thread::scope(|scope| {
         let filtered = scope.spawn(|| {
-            refuse_in_this_thread(&[libc::SYS_membarrier], libc::EPERM).unwrap();
+            Filter::new(&[libc::SYS_membarrier], libc::EPERM)
+                .install()
+                .unwrap();
             catch_unwind(AssertUnwindSafe(|| domain.synchronize())).unwrap_err()
         });
         let payload = filtered.join().unwrap();
@@ -45,8 +47,8 @@ fn a_refusal_for_want_of_memory_passes() {
 fn child_without_memory_for_a_while() {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     {
-        use crate::seccomp::{refusals_left, refuse_membarrier_for_a_while};
         use urcu::Runner;
+        use urcu_host::transient::{refusals_left, refuse_membarrier, trap_membarrier};
 
         if !sequences() {
             return skip("nothing to refuse: no sequences in this process");
@@ -72,7 +74,8 @@ fn child_without_memory_for_a_while() {
         for errno in [libc::ENOMEM, libc::EAGAIN, libc::EINTR] {
             for wait in waits {
                 let filtered = thread::spawn(move || {
-                    refuse_membarrier_for_a_while(35, errno).unwrap();
+                    trap_membarrier().unwrap();
+                    refuse_membarrier(35, errno);
                     // Others may lead each time.
                     while refusals_left() != 0 {
                         wait();
@@ -97,7 +100,9 @@ fn a_refusal_that_lasts_names_its_cause() {
     domain.synchronize();
     let message = thread::scope(|scope| {
         let filtered = scope.spawn(|| {
-            refuse_in_this_thread(&[libc::SYS_membarrier], libc::ENOMEM).unwrap();
+            Filter::new(&[libc::SYS_membarrier], libc::ENOMEM)
+                .install()
+                .unwrap();
             // Unless others lead each time.
             loop {
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(|| domain.synchronize())) {
@@ -159,7 +164,9 @@ fn child_with_a_panic_hook() {
     ];
     for wait in waits {
         let filtered = thread::spawn(move || {
-            refuse_in_this_thread(&[libc::SYS_membarrier], libc::EPERM).unwrap();
+            Filter::new(&[libc::SYS_membarrier], libc::EPERM)
+                .install()
+                .unwrap();
             // Unless others lead each time.
             while catch_unwind(wait).is_ok() {}
         });
@@ -187,7 +194,9 @@ fn child_with_one_filtered_thread() {
     static RETURNED: AtomicBool = AtomicBool::new(false);
     let guard = DOMAIN.read_lock();
     let filtered = thread::spawn(|| {
-        refuse_in_this_thread(&[libc::SYS_membarrier], libc::EPERM).unwrap();
+        Filter::new(&[libc::SYS_membarrier], libc::EPERM)
+            .install()
+            .unwrap();
         assert!(catch_unwind(|| DOMAIN.synchronize()).is_err());
     });
     filtered.join().unwrap();
@@ -215,7 +224,9 @@ fn a_grace_period_whose_barrier_is_refused_for_a_while_is_not_over() {
     let guard = domain.read_lock();
     thread::scope(|scope| {
         let filtered = scope.spawn(|| {
-            refuse_in_this_thread(&[libc::SYS_membarrier], libc::ENOMEM).unwrap();
+            Filter::new(&[libc::SYS_membarrier], libc::ENOMEM)
+                .install()
+                .unwrap();
             let grace_period = domain.start_poll();
             (0..3).any(|_| domain.poll(&grace_period))
         });
@@ -234,7 +245,7 @@ fn the_worker_tells_once_of_each_time_that_its_barriers_are_refused() {
 fn child_with_a_refused_worker() {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     {
-        use crate::seccomp::{forgo_refusals, refuse_membarrier_for_a_while};
+        use urcu_host::transient::{forgo_refusals, refuse_membarrier, trap_membarrier};
 
         if !sequences() {
             return skip("nothing to refuse: no sequences in this process");
@@ -253,7 +264,8 @@ fn child_with_a_refused_worker() {
             let (sender, done) = mpsc::channel();
             let filtered = sender.clone();
             urcu::call(move || {
-                refuse_membarrier_for_a_while(4, libc::EPERM).unwrap();
+                trap_membarrier().unwrap();
+                refuse_membarrier(4, libc::EPERM);
                 filtered.send(()).unwrap();
             });
             done.recv().unwrap();

@@ -6,9 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use urcu::{Domain, GracePeriod};
+use urcu_host::poison::SMALL;
+use urcu_host::stamped::Stamped;
 
 use crate::forked::block_on;
-use crate::stamped::{SMALL, Stamped};
 use crate::support::{SetOnDrop, cpu_time, length, slowness};
 
 fn delays() {

@@ -6,8 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use urcu::{Domain, Rcu};
+use urcu_host::poison::{LARGE, SMALL};
+use urcu_host::stamped::Stamped;
 
-use crate::stamped::{LARGE, SMALL, Stamped};
 use crate::support::{SetOnDrop, length};
 
 type Cell<const WORDS: usize> = Rcu<Stamped<WORDS>, &'static Domain>;

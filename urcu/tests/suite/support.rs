@@ -77,28 +77,6 @@ pub(crate) fn assert_waits(domain: &urcu::Domain, release: impl FnOnce()) {
     });
 }
 
-/// The CPUs that this thread may use.
-pub(crate) fn cpus() -> Vec<usize> {
-    // SAFETY: an all-zero set is valid, and it has the size that the call is told.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
-        (0..libc::CPU_SETSIZE as usize)
-            .filter(|&cpu| libc::CPU_ISSET(cpu, &set))
-            .collect()
-    }
-}
-
-/// Moves the calling thread to these CPUs alone. The kernel may refuse, if they went away.
-pub(crate) fn run_on(cpus: &[usize]) -> bool {
-    // SAFETY: as in `cpus`.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        cpus.iter().for_each(|&cpu| libc::CPU_SET(cpu, &mut set));
-        libc::sched_setaffinity(0, size_of_val(&set), &raw const set) == 0
-    }
-}
-
 /// Thread CPU time.
 pub(crate) fn cpu_time() -> Duration {
     // SAFETY: the time is valid for the write.

@@ -12,10 +12,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use urcu::{Domain, Executor, Job, Runner, Threads};
+use urcu_host::affinity::{cpus, run_on};
+use urcu_host::seccomp::Filter;
 
 use crate::forked::{assert_child, block_on, fork};
-use crate::seccomp::refuse_in_this_thread;
-use crate::support::{SetOnDrop, assert_child_passes, child, cpus, run, run_on, skip};
+use crate::support::{SetOnDrop, assert_child_passes, child, run, skip};
 
 /// Runs each job on a thread of its own.
 struct Spawning;
@@ -378,7 +379,9 @@ fn nobody_is_woken_by_a_thread_of_the_programs() {
 fn call_in_vain(domain: &'static Domain, sender: &mpsc::Sender<i32>) {
     let sender = sender.clone();
     let filtered = thread::spawn(move || {
-        refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
+        Filter::new(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN)
+            .install()
+            .unwrap();
         for number in 0..10 {
             let sender = sender.clone();
             domain.call(move || sender.send(number).unwrap());
@@ -425,7 +428,9 @@ fn child_that_waits_later() {
     static DOMAIN: Domain = Domain::named("waited for later");
     let (sender, ran) = mpsc::channel();
     let filtered = thread::spawn(move || {
-        refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
+        Filter::new(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN)
+            .install()
+            .unwrap();
         DOMAIN.call(move || sender.send(()).unwrap());
     });
     filtered.join().unwrap();
@@ -445,7 +450,9 @@ fn without_a_thread_of_its_own_a_domain_is_driven_all_the_same() {
         let (sender, guards) = mpsc::channel();
         let guard: urcu::ReadGuard<'_> = domain.read_lock();
         sender.send(guard).unwrap();
-        refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
+        Filter::new(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN)
+            .install()
+            .unwrap();
         domain.call(|| ());
         let mut future = pin!(domain.synchronize_async());
         let mut context = Context::from_waker(Waker::noop());
@@ -616,7 +623,7 @@ fn child_with_a_stall_and_without_threads() {
     static STALLED: Domain = Domain::named("stalled");
     static AWAITED: Domain = Domain::named("awaited");
     let (says, refused) = mpsc::channel();
-    let refuse = || refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
+    let refuse = || Filter::new(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).install();
     STALLED.call(move || {
         refuse().unwrap();
         says.send(()).unwrap();
@@ -945,7 +952,9 @@ fn child_without_relief() {
     let (sender, done) = mpsc::channel();
     // The worker starts none from the beginning.
     urcu::set_threads(Threads::new().on_start(|| {
-        refuse_in_this_thread(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN).unwrap();
+        Filter::new(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN)
+            .install()
+            .unwrap();
     }));
     let first = sender.clone();
     urcu::call(move || first.send(1).unwrap());

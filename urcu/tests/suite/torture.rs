@@ -6,9 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use urcu::{Domain, Rcu};
+use urcu_host::poison::{LARGE, SMALL};
+use urcu_host::stamped::Stamped;
 
 use crate::signals::{install, with_timer};
-use crate::stamped::{LARGE, SMALL, Stamped};
 use crate::support::{SetOnDrop, length};
 
 /// How a reader reads.
@@ -224,8 +225,8 @@ pub(crate) mod with_delays {
     use urcu::testing::{Point, set_delay, use_plain_membarrier};
 
     use super::*;
-    use crate::poison;
     use crate::support::{child, run, sequences, skip};
+    use urcu_host::poison;
 
     /// Iterations of a loop of two instructions: some microseconds, as long as a grace
     /// period, so that some flips fall into them.

@@ -39,7 +39,7 @@ fn shrink(thread: &mut Thread, cpuset: Option<Cpuset>) {
         for task in threads() {
             let chosen: &[usize] = if thread.random.one_in(3) { &cpus } else { &one };
             // The kernel may refuse, while the cpuset has none of them.
-            affinities += u64::from(affinity::run_on(task, chosen));
+            affinities += u64::from(affinity::move_to(task, chosen));
         }
         std::thread::sleep(Duration::from_micros(500));
         if let Some(cpuset) = &cpuset {

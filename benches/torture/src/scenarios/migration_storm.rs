@@ -49,9 +49,9 @@ fn migrate(thread: &mut Thread, places: &[&'static Place]) {
 /// Counts the moves from one CPU to another.
 fn travel(place: &'static Place, way: [usize; 3], moves: &mut u64) -> Result<(), Fault> {
     let mut go = |from: usize, to: usize| {
-        *moves += u64::from(affinity::run_on(0, &[to]) && from != to);
+        *moves += u64::from(affinity::run_on(&[to]) && from != to);
     };
-    affinity::run_on(0, &way[..1]);
+    affinity::run_on(&way[..1]);
     let guard = place.domain().read_lock();
     let seen = place.look(&guard)?;
     go(way[0], way[1]);

@@ -224,7 +224,7 @@ fn take(thread: &mut Thread, stage: &Stage) {
     let cpus = affinity::cpus();
     while !thread.over() {
         // What it puts back is put there.
-        affinity::run_on(0, &[*thread.random.pick(&cpus)]);
+        affinity::run_on(&[*thread.random.pick(&cpus)]);
         for subject in &stage.subjects {
             if let Some(_inside) = stage.gate.enter() {
                 subject.take(&mut thread.random);
@@ -242,7 +242,7 @@ fn shift(thread: &mut Thread, stage: &Stage) {
         let workers = workers.unwrap_or_else(PoisonError::into_inner).clone();
         if !workers.is_empty() {
             let cpu = *thread.random.pick(&cpus);
-            affinity::run_on(*thread.random.pick(&workers), &[cpu]);
+            affinity::move_to(*thread.random.pick(&workers), &[cpu]);
         }
         std::thread::sleep(Duration::from_micros(thread.random.skewed(10)));
     }

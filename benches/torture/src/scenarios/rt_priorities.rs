@@ -35,13 +35,13 @@ fn run(run: &'static Run) -> Result<(), String> {
     for cpu in affinity::cpus() {
         let (idle, list) = (places.clone(), Arc::clone(&starved));
         run.spawn("idle-reader", move |thread| {
-            affinity::run_on(0, &[cpu]);
+            affinity::run_on(&[cpu]);
             starve(thread, &list);
             readers::forever(thread, &idle);
         });
         let places = places.clone();
         run.spawn("real-time", move |thread| {
-            affinity::run_on(0, &[cpu]);
+            affinity::run_on(&[cpu]);
             if let Err(error) = schedule::schedule(0, libc::SCHED_FIFO, 1) {
                 let what = format!("no real-time priority: {error}");
                 thread.run.fault(&thread.name, what);

@@ -117,8 +117,8 @@ fn stormed(thread: &mut Thread, places: &[&'static Place], reads: bool) {
             if thread.random.one_in(64) {
                 // Elsewhere for a while.
                 let cpus = affinity::cpus();
-                affinity::run_on(0, &[*thread.random.pick(&cpus)]);
-                affinity::run_on(0, &cpus);
+                affinity::run_on(&[*thread.random.pick(&cpus)]);
+                affinity::run_on(&cpus);
             }
         }
     }

@@ -1,0 +1,104 @@
+//! Refusals that pass: `membarrier` fails some times in a thread, and then does not any more.
+
+use std::io;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering::SeqCst};
+
+use crate::seccomp::Filter;
+
+/// In the place of a sixth argument, which `membarrier` does not have: this call is not trapped.
+const PASS: u32 = 0x7061_7373;
+
+/// How often the trapped call fails still, and how.
+static FAILS: AtomicUsize = AtomicUsize::new(0);
+static ERRNO: AtomicI32 = AtomicI32::new(0);
+
+/// Installs a filter for the calling thread, by which `membarrier` goes through a signal handler from
+/// now on. It fails no more often than [`refuse_membarrier`] says.
+///
+/// # Errors
+/// Returns the kernel's, which may allow no filter.
+pub fn trap_membarrier() -> io::Result<()> {
+    // SAFETY: a zeroed action is valid; the handler makes a system call and uses atomics.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = trapped as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_SIGINFO;
+        libc::sigaction(libc::SIGSYS, &raw const action, std::ptr::null_mut());
+    }
+    Filter::trapping(libc::SYS_membarrier, 5, PASS).install()
+}
+
+/// From now on `membarrier` fails so many times, of all threads that called [`trap_membarrier`].
+pub fn refuse_membarrier(times: usize, errno: i32) {
+    ERRNO.store(errno, SeqCst);
+    FAILS.store(times, SeqCst);
+}
+
+/// Returns how often it fails still.
+#[must_use]
+pub fn refusals_left() -> usize {
+    FAILS.load(SeqCst)
+}
+
+/// Has it fail no more. Returns how often it would have.
+pub fn forgo_refusals() -> usize {
+    FAILS.swap(0, SeqCst)
+}
+
+/// Makes the call that was trapped, or fails in its place.
+extern "C" fn trapped(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: what the kernel gives to a handler.
+    let context = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext };
+    #[cfg(target_arch = "x86_64")]
+    let command = context.gregs[libc::REG_RDI as usize];
+    #[cfg(target_arch = "aarch64")]
+    let command = context.regs[0];
+    let fails = FAILS.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+    let answer = if fails.is_ok() {
+        -i64::from(ERRNO.load(SeqCst))
+    } else {
+        let pass = libc::c_ulong::from(PASS);
+        // SAFETY: the call takes integers. errno is what it was: the caller reads its own.
+        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0, 0, 0, pass) }
+    };
+    #[cfg(target_arch = "x86_64")]
+    {
+        context.gregs[libc::REG_RAX as usize] = answer;
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        context.regs[0] = answer as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{forgo_refusals, refusals_left, refuse_membarrier, trap_membarrier};
+    use std::io::Error;
+
+    #[test]
+    fn membarrier_fails_so_often_and_then_answers() {
+        // `MEMBARRIER_CMD_QUERY`, which every kernel answers that has the call.
+        fn query() -> Result<i64, i32> {
+            // SAFETY: the call takes integers, and changes nothing.
+            match unsafe { libc::syscall(libc::SYS_membarrier, 0, 0, 0) } {
+                -1 => Err(Error::last_os_error().raw_os_error().unwrap()),
+                answer => Ok(answer),
+            }
+        }
+        let usual = query();
+        let filtered = move || {
+            if crate::seccomp::under_valgrind() || trap_membarrier().is_err() {
+                return println!("skipped: no calls can be trapped here");
+            }
+            assert_eq!(query(), usual);
+            refuse_membarrier(2, libc::EXDEV);
+            assert_eq!((query(), refusals_left()), (Err(libc::EXDEV), 1));
+            assert_eq!((query(), refusals_left()), (Err(libc::EXDEV), 0));
+            assert_eq!(query(), usual);
+            refuse_membarrier(2, libc::EXDEV);
+            assert_eq!((forgo_refusals(), query()), (2, usual));
+        };
+        std::thread::spawn(filtered).join().unwrap();
+    }
+}
