@@ -1,11 +1,11 @@
 //! Loom models of the sources that `urcu-percpu` ships.
 //!
 //! All of `urcu/src` but what is named below, and the stack of `rseq-ops`, are compiled unchanged,
-//! against an emulated kernel ([`machine`]) in the place of the real one. [`MODELS`] lists what runs
+//! against an emulated kernel ([`kernel`]) in the place of the real one. [`MODELS`] lists what runs
 //! on it; the program `mutants` shows that the models would notice if something were missing.
 //!
-//! Not compiled are `machine.rs`, which this replaces; `stall.rs` and `trace.rs`, which look at clocks
-//! and keep a table for messages; and `global.rs`, which is a static.
+//! Not compiled are what of `sync` and `sys` the kernel replaces; `stall`, which looks at clocks and keeps
+//! a table for messages; and `global.rs`, which is a static.
 
 // The shipped sources have functions that no model needs, and features.
 #![allow(
@@ -26,45 +26,50 @@
 )]
 
 mod global;
-pub mod machine;
+pub mod kernel;
 mod models;
 pub mod mutations;
 mod percpu;
 mod stall;
 pub mod table;
-mod trace;
 
 /// What `urcu-percpu` ships.
 #[path = "../../urcu/src"]
 mod shipped {
     pub(crate) mod callbacks;
+    pub(crate) mod cell;
     pub(crate) mod domain;
-    pub(crate) mod fork;
-    pub(crate) mod grace_period;
-    pub(crate) mod hook;
-    pub(crate) mod lock;
-    pub(crate) mod once;
+    pub(crate) mod driver;
+    pub(crate) mod gp;
     pub(crate) mod polling;
     pub(crate) mod raw;
-    pub(crate) mod rcu;
-    pub(crate) mod reader_mode;
-    pub(crate) mod readers;
-    pub(crate) mod rounds;
-    pub(crate) mod rundown;
     pub(crate) mod stats;
-    pub(crate) mod tasks;
-    pub(crate) mod worker;
+
+    /// The first seam: what is not the kernel's is as shipped.
+    pub(crate) mod sync {
+        pub(crate) mod fork;
+        pub(crate) mod hook;
+        pub(crate) mod mutex;
+        pub(crate) mod once;
+        pub(crate) mod rundown;
+
+        pub(crate) use crate::kernel::*;
+    }
+
+    /// The second.
+    pub(crate) mod sys {
+        pub(crate) mod reader_mode;
+
+        pub(crate) use crate::kernel::*;
+    }
 }
-use shipped::{
-    callbacks, domain, fork, grace_period, hook, lock, once, polling, raw, rcu, reader_mode,
-    readers, rounds, rundown, stats, tasks, worker,
-};
+use shipped::{callbacks, cell, domain, driver, gp, polling, raw, stats, sync, sys};
 // The paths that the sources' documentation and signatures use.
 use callbacks::{Budget, Runner};
+use cell::Rcu;
 use domain::Domain;
-use rcu::Rcu;
-use reader_mode::{AtomicsReason, ReaderMode};
 use stats::Stats;
+use sys::reader_mode::{AtomicsReason, ReaderMode};
 
 pub use models::{Checked, MODELS, Model, deeper};
 

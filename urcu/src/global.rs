@@ -1,7 +1,7 @@
 //! The global domain, and functions that use it.
 
 use crate::domain::{Domain, ReadGuard, State};
-use crate::machine::PROCESS;
+use crate::sync::PROCESS;
 
 // With addresses of 32 bits it is smaller, and aligned as much all the same.
 #[cfg(target_pointer_width = "64")]
@@ -100,10 +100,10 @@ mod tests {
     #[ignore = "a process of its own"]
     fn child_of_a_process_that_has_only_read() {
         let state = global_state();
-        let readers = &state.grace_periods.readers;
+        let readers = &state.gp.readers;
         assert!(!readers.is_set_up());
         // A section that stays open.
-        state.read_lock_slowly();
+        state.read_lock_slow();
         assert!(readers.is_set_up());
         // SAFETY: the child only looks at the word, and ends.
         let child = unsafe { libc::fork() };

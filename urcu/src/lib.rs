@@ -99,40 +99,30 @@ struct Readme;
 extern crate test_deadline;
 
 mod callbacks;
+mod cell;
 pub mod docs;
 mod domain;
-mod fork;
+mod driver;
 mod global;
-mod grace_period;
-mod hook;
-mod lock;
-mod machine;
-mod once;
+mod gp;
 mod polling;
 pub mod raw;
-mod rcu;
-mod reader_mode;
-mod readers;
-mod rounds;
-mod rundown;
 pub mod stall;
 mod stats;
-mod tasks;
+mod sync;
+mod sys;
 #[cfg(feature = "delay-injection")]
 #[doc(hidden)]
 pub mod testing;
-mod threads;
-mod trace;
-mod worker;
 
 pub use callbacks::{Budget, Executor, Job, Runner, set_callback_panic_hook};
-pub use domain::{Domain, ReadGuard};
-pub use global::{barrier, call, defer_drop, global, read_lock, synchronize};
-pub use polling::{GracePeriod, SynchronizeAsync};
-pub use rcu::{
+pub use cell::{
     CompareExchangeError, Global, InDomain, OwningPtr, Payload, Rcu, RcuArc, RcuArcOption, RcuCell,
     RcuOption, Ref, RefCounted, SNAPSHOT_MAX,
 };
-pub use reader_mode::{AtomicsReason, ReaderMode, reader_mode};
+pub use domain::{Domain, ReadGuard};
+pub use global::{barrier, call, defer_drop, global, read_lock, synchronize};
+pub use polling::{GracePeriod, SynchronizeAsync};
 pub use stats::{Histogram, Stats};
-pub use threads::{Threads, set_threads};
+pub use sync::threads::{Threads, set_threads};
+pub use sys::reader_mode::{AtomicsReason, ReaderMode, reader_mode};

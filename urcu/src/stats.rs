@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::reader_mode::ReaderMode;
+use crate::sys::reader_mode::ReaderMode;
 
 const BUCKETS: usize = 32;
 /// The first bucket is for times below 128 ns, the last for those from 137 s.

@@ -42,7 +42,7 @@ pub(crate) fn skips(slot: usize) -> bool {
 static ENDS_UNTIL_LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Makes the end of one section get lost, the given number of slow ends from now (those that find
-/// another period than they began in); the grace period that waits for it never ends. Safe, as
+/// another phase than they began in); the grace period that waits for it never ends. Safe, as
 /// forgetting a guard is.
 pub fn lose_an_end(after: u64) {
     ENDS_UNTIL_LOST.store(after, Ordering::SeqCst);

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, panic, thread};
 
 use urcu_loom_tests::MODELS;
-use urcu_loom_tests::machine::{break_promise, somebody_sleeps};
+use urcu_loom_tests::kernel::{break_promise, somebody_sleeps};
 use urcu_loom_tests::mutations::{Change, Edit, FILES, MUTANTS};
 use urcu_loom_tests::table;
 
@@ -29,10 +29,9 @@ const OURS: &[&str] = &[
     "lib.rs",
     "mutations.rs",
     "mutations",
-    "stall.rs",
+    "stall",
     "table.rs",
-    "trace.rs",
-    "machine",
+    "kernel",
     "models",
     "percpu",
     "bin/mutants.rs",

@@ -8,11 +8,11 @@ use loom::thread;
 use super::domains::{BENCH, Owned, on_cpu, run_to_the_end, take_job};
 use super::witness;
 use crate::callbacks::Runner;
+use crate::cell::{Rcu, RcuCell};
 use crate::domain::Domain;
-use crate::machine::{
+use crate::kernel::{
     ALL_THREADS, AtomicUsize, Mode, Ordering, Value, abort_next, run_on, step, without_time_limits,
 };
-use crate::rcu::{Rcu, RcuCell};
 
 /// Which callbacks have run. Cells, so that who does not see that one has run races with it.
 struct Runs(Vec<(AtomicUsize, UnsafeCell<u32>)>);
@@ -82,10 +82,10 @@ fn reader(cell: &Arc<Rcu<Value, &'static Domain>>) -> thread::JoinHandle<()> {
     })
 }
 
-/// Runs what is ripe, and begins nothing.
-fn run_ripe(domain: &Domain) {
-    let (_, tasks) = domain.tasks();
-    tasks.run_ripe(tasks.progress.rounds.done(), 4);
+/// Runs what is ready, and begins nothing.
+fn run_ready(domain: &Domain) {
+    let (_, driver) = domain.driver();
+    driver.run_ready(driver.progress.sequence.done(), 4);
 }
 
 /// A chunk that a grace period collects waits for the next one: for this one, a section may have
@@ -102,7 +102,7 @@ pub(super) fn what_a_flip_collects_waits_for_the_next() {
     cell.store(Value::new(1));
     drop(running);
     leader.join().expect("the leader");
-    run_ripe(domain);
+    run_ready(domain);
     reader.join().expect("the reader");
     drop(cell);
     drop(owned);
@@ -123,7 +123,7 @@ pub(super) fn a_full_chunk_waits_for_the_next_to_begin() {
     domain.call(|| ());
     drop(running);
     leader.join().expect("the leader");
-    run_ripe(domain);
+    run_ready(domain);
     reader.join().expect("the reader");
 }
 
@@ -217,7 +217,7 @@ pub(super) fn a_barrier_without_sequences() {
     runs.has_run(2);
 }
 
-/// The end of a domain runs what is left: in the slots of both CPUs and periods, under the stripes'
+/// The end of a domain runs what is left: in the slots of both CPUs and phases, under the stripes'
 /// locks, sealed.
 pub(super) fn the_end_of_a_domain_runs_what_is_left() {
     let owned = Owned::new(ALL_THREADS);
@@ -249,7 +249,7 @@ pub(super) fn the_end_of_a_domain_without_sequences() {
     (0..4).for_each(|n| runs.has_run(n));
 }
 
-/// The end of a domain in the middle of a grace period: callbacks are in the slots of its old period
+/// The end of a domain in the middle of a grace period: callbacks are in the slots of its old phase
 /// alone.
 pub(super) fn the_end_of_a_domain_in_a_grace_period() {
     let owned = Owned::new(ALL_THREADS);
@@ -296,8 +296,8 @@ pub(super) fn nothing_is_forgotten_between_two_jobs() {
     domain.start_poll();
     other.join().expect("the executor");
     let again = take_job().is_some();
-    let (_, tasks) = domain.tasks();
-    assert!(again || !tasks.wants_more(), "nobody does the work");
+    let (_, driver) = domain.driver();
+    assert!(again || !driver.wants_more(), "nobody does the work");
     witness(0, again);
     witness(1, !again);
 }

@@ -7,9 +7,9 @@ use loom::thread;
 
 use super::domains::{Owned, on_cpu};
 use super::witness;
+use crate::cell::{Rcu, RcuArc, RcuCell};
 use crate::domain::Domain;
-use crate::machine::{ALL_THREADS, Number, Value, leave_unregistered, run_on, step};
-use crate::rcu::{Rcu, RcuArc, RcuCell};
+use crate::kernel::{ALL_THREADS, Number, Value, leave_unregistered, run_on, step};
 
 /// A cell of a domain that is there as long as the model runs.
 type Cell<T> = Arc<Rcu<T, &'static Domain>>;

@@ -6,7 +6,7 @@ use loom::thread;
 
 use crate::callbacks::{Executor, Job, Runner};
 use crate::domain::Domain;
-use crate::machine::{self, ALL_THREADS, Mode, run_on};
+use crate::kernel::{self, ALL_THREADS, Mode, run_on};
 
 /// A domain that is there as long as the model runs. Its end is a part of every such model.
 pub(super) struct Owned(*mut Domain);
@@ -18,18 +18,18 @@ impl Owned {
     }
 
     pub(super) fn with(mode: Mode, runner: Runner) -> Self {
-        machine::boot(mode);
+        kernel::boot(mode);
         JOBS.with_borrow_mut(|jobs| jobs.drain(..).for_each(std::mem::forget));
         Owned(Box::into_raw(Box::new(Domain::new().run_by(runner))))
     }
 
     /// With a name, after its first use.
     pub(super) fn named(name: &'static str) -> Self {
-        machine::boot(ALL_THREADS);
+        kernel::boot(ALL_THREADS);
         let owned = Owned(Box::into_raw(Box::new(
             Domain::named(name).run_by(Runner::Caller),
         )));
-        owned.get().tasks();
+        owned.get().driver();
         owned
     }
 
@@ -41,7 +41,7 @@ impl Owned {
     /// The same after its first use.
     pub(super) fn new(mode: Mode) -> Self {
         let domain = Owned::unused(mode);
-        domain.get().tasks();
+        domain.get().driver();
         domain
     }
 
@@ -95,7 +95,7 @@ pub(super) fn take_job() -> Option<Job> {
 pub(super) fn run_to_the_end(mut job: Job) {
     while let Some(pause) = job.run() {
         if !pause.is_zero() {
-            machine::thread::sleep(pause);
+            kernel::thread::sleep(pause);
         }
     }
 }

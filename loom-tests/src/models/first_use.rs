@@ -9,18 +9,18 @@ use loom::thread;
 
 use super::domains::{Owned, on_cpu};
 use super::{World, on, witness};
+use crate::cell::{Rcu, RcuCell};
 use crate::domain::{Domain, ReadGuard};
-use crate::grace_period::GracePeriods;
-use crate::machine::{self, ALL_THREADS, Mode, Ordering, Source, Value, fork, run_on};
-use crate::rcu::{Rcu, RcuCell};
-use crate::readers::{Readers, Token};
+use crate::gp::grace_period::GpState;
+use crate::gp::readers::{Readers, Token};
+use crate::kernel::{self, ALL_THREADS, Mode, Ordering, Source, Value, fork, run_on};
 use crate::stall::set_hook;
 
 impl World {
     /// A domain before its first use: zeroes.
     fn zeroed() -> Arc<World> {
         Arc::new(World {
-            periods: GracePeriods::new(),
+            phases: GpState::new(),
             place: OnceCell::new(),
             first: 0,
             source: Source::new(3),
@@ -29,17 +29,17 @@ impl World {
 
     /// As `State::set_up`.
     fn set_up(&self) {
-        self.periods.readers.set_up(machine::allocate_slots());
+        self.phases.readers.set_up(kernel::allocate_slots());
     }
 
     /// As `State::read_lock`, at any time.
     fn enter_first(&self) -> Token {
-        let readers = &self.periods.readers;
+        let readers = &self.phases.readers;
         if let Some(token) = readers.enter() {
             return token;
         }
         loop {
-            if let Some(word) = readers.enter_slowly() {
+            if let Some(word) = readers.enter_slow() {
                 return Readers::slow_token(word);
             }
             self.set_up();
@@ -53,7 +53,7 @@ impl World {
     }
 
     fn first_update(&self) {
-        if !self.periods.readers.is_set_up() {
+        if !self.phases.readers.is_set_up() {
             self.set_up();
         }
         self.update();
@@ -62,7 +62,7 @@ impl World {
 
 /// A reader and an updater both find a domain that nobody has used.
 pub(super) fn two_threads_set_up() {
-    machine::boot(ALL_THREADS);
+    kernel::boot(ALL_THREADS);
     let world = World::zeroed();
     let reader = on(0, &world, |world, _| {
         world.first_section();
@@ -87,13 +87,13 @@ pub(super) fn two_threads_find_one_state() {
     let owned = Owned::unused(ALL_THREADS);
     let domain = owned.get();
     let find = move || {
-        let (state, tasks) = domain.tasks();
-        (ptr::from_ref(state).addr(), Arc::as_ptr(tasks).addr())
+        let (state, driver) = domain.driver();
+        (ptr::from_ref(state).addr(), Arc::as_ptr(driver).addr())
     };
     let other = thread::spawn(find);
     assert_eq!(find(), other.join().expect("the other"));
     // Its state and how far its grace periods have come.
-    assert_eq!(machine::in_use(), (1, 2), "states or counters leak");
+    assert_eq!(kernel::in_use(), (1, 2), "states or counters leak");
 }
 
 /// The name of a domain is stored again in a child, by its first use there, while a message asks for
@@ -103,7 +103,7 @@ pub(super) fn a_name_is_shown_whole_or_not_at_all() {
     let domain = owned.get();
     fork();
     let other = thread::spawn(move || {
-        domain.tasks();
+        domain.driver();
     });
     let shown = domain.state().shown().to_string();
     let named = shown == "RCU domain \"model\"";
@@ -231,7 +231,7 @@ pub(super) fn a_child_starts_anew() {
 /// A child finds zeroes and gets other counters, so neither the parent's open sections nor the end
 /// of a guard that the forking thread took counts in it.
 pub(super) fn a_child_counts_anew() {
-    machine::boot(ALL_THREADS);
+    kernel::boot(ALL_THREADS);
     let parent = World::zeroed();
     parent.set_up();
     // One of a thread that the child does not have, and one of the forking thread.
@@ -241,8 +241,14 @@ pub(super) fn a_child_counts_anew() {
     let reader = on(0, &child, move |child, _| {
         child.exit(token);
         let new = child.enter_first();
-        assert!(child.periods.readers.is_of_now(new), "a section of now");
-        assert!(!child.periods.readers.is_of_now(token), "the parent's");
+        assert!(
+            child.phases.readers.is_current_generation(new),
+            "a section of now"
+        );
+        assert!(
+            !child.phases.readers.is_current_generation(token),
+            "the parent's"
+        );
         child.read();
         child.exit(new);
     });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::{World, on, witness};
-use crate::machine::{ALL_THREADS, AtomicUsize, Ordering, step};
+use crate::kernel::{ALL_THREADS, AtomicUsize, Ordering, step};
 
 /// The words x, y and z.
 pub(super) type Words = Arc<[AtomicUsize; 3]>;
@@ -35,7 +35,7 @@ fn section<A: 'static, B: 'static>(
 ) -> thread::JoinHandle<(A, B)> {
     let (words, world) = (Arc::clone(words), Arc::clone(world));
     thread::spawn(move || {
-        let running = crate::machine::run_on(cpu);
+        let running = crate::kernel::run_on(cpu);
         let token = world.enter();
         step();
         let first = first(&words);

@@ -7,12 +7,12 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 
 use super::witness;
-use crate::lock::Mutex;
-use crate::machine::{self, Mode, fork, without_time_limits};
-use crate::rundown::Rundown;
+use crate::kernel::{self, Mode, fork, without_time_limits};
+use crate::sync::mutex::Mutex;
+use crate::sync::rundown::Rundown;
 
 fn boot() {
-    machine::boot(Mode::Atomics);
+    kernel::boot(Mode::Atomics);
     without_time_limits();
 }
 

@@ -26,9 +26,9 @@ use std::time::{Duration, Instant};
 
 use loom::thread;
 
-use crate::grace_period::{GracePeriods, Place, Progress};
-use crate::machine::{self, Mode, Ordering, Running, Source, Watch, run_on, step};
-use crate::readers::{Readers, Token};
+use crate::gp::grace_period::{GpState, Place, Progress};
+use crate::gp::readers::{Readers, Token};
+use crate::kernel::{self, Mode, Ordering, Running, Source, Watch, run_on, step};
 
 /// A model.
 #[derive(Clone, Copy, Debug)]
@@ -201,7 +201,7 @@ macro_rules! models {
 }
 
 models! {
-    readers::the_barrier_replaces_the_readers_fence, 3, "the machine: store buffering", "2 threads";
+    readers::the_barrier_replaces_the_readers_fence, 3, "the kernel: store buffering", "2 threads";
     readers::a_late_end_wakes_the_writer, 5, "5 (F, G)", "1 section, 1";
     readers::two_late_ends_wake_the_writer, 3, "3, 5 (F, G)", "2 x 1, 1";
     readers::an_aborted_begin_by_atomics_wakes_the_writer, 3, "5, 6 (G, H)", "1, 1";
@@ -288,8 +288,8 @@ models! {
     callbacks::the_end_of_a_domain_without_sequences, 2, "end", "4 callbacks";
     callbacks::the_end_of_a_domain_in_a_grace_period, 2, "end", "1, 1 callback";
     callbacks::the_end_of_a_domain_waits_for_batches_in_flight, 2, "end", "2 threads, 1 callback";
-    callbacks::nothing_is_forgotten_between_two_jobs, 2, "5, tasks", "2 threads, 0, 2", "there is another job", "there is none";
-    callbacks::a_first_callback_is_not_forgotten, 2, "5, tasks", "2 threads, 1 callback", "there is another job", "there is none";
+    callbacks::nothing_is_forgotten_between_two_jobs, 2, "5, driver", "2 threads, 0, 2", "there is another job", "there is none";
+    callbacks::a_first_callback_is_not_forgotten, 2, "5, driver", "2 threads, 1 callback", "there is another job", "there is none";
     locks::two_threads_lock, 3, "lock", "2 threads";
     locks::three_threads_lock, 2, "lock", "3 threads";
     locks::a_child_finds_a_lock_held, 2, "fork", "1 thread and the parent's";
@@ -319,10 +319,10 @@ models! {
 
 /// A domain and what it protects: values, the index of the current one in place of a pointer.
 struct World {
-    periods: GracePeriods,
+    phases: GpState,
     /// Made by the first who updates, before others do.
     place: OnceCell<Place>,
-    /// The word of the period that is the current one at first.
+    /// The word of the phase that is the current one at first.
     first: usize,
     source: Source,
 }
@@ -335,17 +335,17 @@ unsafe impl Send for World {}
 impl World {
     /// A domain of a machine that is switched on for it.
     fn new(mode: Mode) -> Arc<World> {
-        machine::boot(mode);
+        kernel::boot(mode);
         World::another()
     }
 
     /// A domain more.
     fn another() -> Arc<World> {
-        let base = machine::allocate_slots();
-        let periods = GracePeriods::new();
-        assert!(periods.readers.set_up(base));
+        let base = kernel::allocate_slots();
+        let phases = GpState::new();
+        assert!(phases.readers.set_up(base));
         let world = Arc::new(World {
-            periods,
+            phases,
             place: OnceCell::new(),
             first: base,
             source: Source::new(3),
@@ -355,15 +355,15 @@ impl World {
     }
 
     fn progress(&self) -> &Progress {
-        self.place.get_or_init(|| Place::new(&self.periods.readers))
+        self.place.get_or_init(|| Place::new(&self.phases.readers))
     }
 
     /// As `State::read_lock`.
     fn enter(&self) -> Token {
-        let readers = &self.periods.readers;
+        let readers = &self.phases.readers;
         readers
             .enter()
-            .unwrap_or_else(|| Readers::slow_token(readers.enter_slowly().expect("set up")))
+            .unwrap_or_else(|| Readers::slow_token(readers.enter_slow().expect("set up")))
     }
 
     /// A section that began on a CPU before the model's threads start.
@@ -373,7 +373,7 @@ impl World {
     }
 
     fn exit(&self, token: Token) {
-        self.periods.readers.exit(token);
+        self.phases.readers.exit(token);
     }
 
     /// Follows the pointer, inside a section.
@@ -397,12 +397,12 @@ impl World {
     }
 
     fn join(&self) -> u64 {
-        self.progress().rounds.join()
+        self.progress().sequence.snap()
     }
 
     /// Whether the kernel grants the barrier.
     fn try_to_wait(&self, round: u64) -> bool {
-        let waited = self.periods.wait(self.progress(), round, &Watch::none());
+        let waited = self.phases.wait(self.progress(), round, &Watch::none());
         assert_ne!(waited, Ok(false), "there is nothing to tell");
         waited.is_ok()
     }
@@ -413,7 +413,7 @@ impl World {
 
     /// A turn of the worker's.
     fn advance(&self, round: u64) -> bool {
-        let advanced = self.periods.advance(self.progress(), round, &Watch::none());
+        let advanced = self.phases.advance(self.progress(), round, &Watch::none());
         advanced.expect("a barrier")
     }
 

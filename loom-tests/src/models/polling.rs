@@ -15,18 +15,18 @@ use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
 use crate::callbacks::Runner;
 use crate::domain::Domain;
-use crate::machine::{
+use crate::driver::worker;
+use crate::kernel::{
     self, ALL_THREADS, AtomicU32, Mode, Ordering, Source, Watch, futex_wait, futex_wake, pokes,
     process, run_on, step, without_time_limits, worker_sleep,
 };
-use crate::worker;
 
-/// The worker's loop, until the round is done. It asks for what is done, as `Tasks::turn`.
+/// The worker's loop, until the round is done. It asks for what is done, as `Driver::turn`.
 fn drive(world: &World, round: u64) {
     loop {
         let seen = pokes();
         let is_over = world.advance(round);
-        if world.progress().rounds.done() >= round {
+        if world.progress().sequence.done() >= round {
             return;
         }
         assert!(!is_over, "not done, but over");
@@ -82,7 +82,7 @@ pub(super) fn a_leader_that_gives_up_tells_the_worker() {
     let round = world.join();
     let worker = off_cpu(&world, move |world| drive(world, round));
     let waited = world
-        .periods
+        .phases
         .wait(world.progress(), round, &Watch::reports());
     witness(0, waited == Ok(false));
     let running = run_on(0);
@@ -98,7 +98,7 @@ pub(super) fn the_worker_hears_of_every_leader() {
     let worker = board.spawn(|board| {
         loop {
             let seen = pokes();
-            if !board.rounds.watch() {
+            if !board.sequence.watch() {
                 return;
             }
             worker_sleep(seen);
@@ -208,7 +208,7 @@ pub(super) fn the_worker_drives_a_grace_period() {
     assert!(grace_period.wait_timeout(Duration::MAX), "not over");
     reader.join().expect("the reader");
     drop(owned);
-    machine::exit();
+    kernel::exit();
 }
 
 /// The worker as it ships, asleep or about to be, is handed one thing after the other.
@@ -221,7 +221,7 @@ pub(super) fn the_worker_is_handed_more() {
         assert!(grace_period.wait_timeout(Duration::MAX), "not over");
     }
     drop(owned);
-    machine::exit();
+    kernel::exit();
 }
 
 /// The worker as it ships runs callbacks, which nobody else does, asleep before or about to be.
@@ -231,7 +231,7 @@ pub(super) fn the_worker_runs_callbacks() {
         call_and_wait(owned.get());
     }
     drop(owned);
-    machine::exit();
+    kernel::exit();
 }
 
 /// Queues a callback, and sleeps until the worker has run it.
@@ -251,7 +251,7 @@ pub(super) fn the_worker_is_handed_two_domains() {
     call_and_wait(owned.get());
     other.join().expect("the other");
     drop((owned, another));
-    machine::exit();
+    kernel::exit();
 }
 
 /// Wakes who sleeps on the word.
@@ -314,7 +314,7 @@ pub(super) fn a_callback_awaits_what_the_worker_drives() {
     drop(guard);
     done.wait();
     drop((owned, another));
-    machine::exit();
+    kernel::exit();
 }
 
 /// What the worker was to drive before it went into a callback, which waits for that. The section that
@@ -340,7 +340,7 @@ pub(super) fn a_callback_waits_for_what_the_worker_was_to_drive() {
     drop(guard);
     done.wait();
     drop((future, owned, another));
-    machine::exit();
+    kernel::exit();
 }
 
 /// The kernel refuses the worker two barriers, and nobody pokes it. It tries again at once after it has
@@ -354,14 +354,14 @@ pub(super) fn the_worker_tries_again_when_a_barrier_is_refused() {
         let running = run_on(0);
         domain.call(move || {
             // By the worker's thread, as the barriers are.
-            (0..refused).for_each(|_| machine::refuse_next_barrier());
+            (0..refused).for_each(|_| kernel::refuse_next_barrier());
             theirs.set();
         });
         drop(running);
         done.wait();
     }
     drop(owned);
-    machine::exit();
+    kernel::exit();
 }
 
 /// Once `blocks` is set, whoever wakes waits for the word.
@@ -392,7 +392,7 @@ pub(super) fn the_worker_starts_late() {
         blocks: Cell::new(false),
         word: Word::new(),
     });
-    machine::without_more_threads();
+    kernel::without_more_threads();
     let guard = domain.read_lock();
     let mut future = domain.synchronize_async();
     let waker = Waker::from(Arc::clone(&blocking));
@@ -400,12 +400,12 @@ pub(super) fn the_worker_starts_late() {
     assert!(Pin::new(&mut future).poll(&mut context).is_pending());
     drop(guard);
     blocking.blocks.set(true);
-    machine::with_more_threads();
+    kernel::with_more_threads();
     assert!(worker::is_there(), "no worker");
     Waker::from(Arc::clone(&blocking.word)).wake();
     call_and_wait(domain);
     drop((future, owned));
-    machine::exit();
+    kernel::exit();
 }
 
 /// A domain ends while the worker is to drive a grace period of it, which nobody waits for.
@@ -414,7 +414,7 @@ pub(super) fn the_worker_meets_the_end_of_a_domain() {
     without_time_limits();
     drop(owned.get().start_poll());
     drop(owned);
-    machine::exit();
+    kernel::exit();
 }
 
 /// Two threads need the worker first. Whoever finds it started finds that it drives, and needs no
@@ -423,12 +423,12 @@ pub(super) fn two_threads_start_the_worker() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     without_time_limits();
     let domain = owned.get();
-    domain.tasks();
+    domain.driver();
     let other = thread::spawn(worker::drives);
     let grace_period = domain.start_poll();
     assert!(other.join().expect("the other"), "no worker");
-    assert_eq!(machine::thread::started(), 1, "workers");
+    assert_eq!(kernel::thread::started(), 1, "workers");
     drop(grace_period);
     drop(owned);
-    machine::exit();
+    kernel::exit();
 }

@@ -3,7 +3,7 @@
 use loom::thread;
 
 use super::{World, off_cpu, on, witness};
-use crate::machine::{
+use crate::kernel::{
     self, ALL_THREADS, AtomicUsize, Mode, ONE_SLOT, Ordering, abort_next, run_on, step,
 };
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) fn the_barrier_replaces_the_readers_fence() {
         theirs[1].load(Ordering::Relaxed)
     });
     words[1].store(1, Ordering::Relaxed);
-    machine::restart_sequences().expect("a barrier");
+    kernel::restart_sequences().expect("a barrier");
     let ours = words[0].load(Ordering::Relaxed);
     let theirs = reader.join().expect("the reader");
     assert!(ours == 1 || theirs == 1, "both loads came too early");
@@ -63,8 +63,8 @@ pub(super) fn an_aborted_begin_by_atomics_wakes_the_writer() {
     let first = world.first;
     let reader = on(0, &world, move |world, _| {
         let token = world.enter();
-        // The end would wake the writer too. A section of the new period may stay open.
-        if machine::shared(first, machine::stripe()).load(Ordering::Relaxed) != 0 {
+        // The end would wake the writer too. A section of the new phase may stay open.
+        if kernel::shared(first, kernel::stripe()).load(Ordering::Relaxed) != 0 {
             world.exit(token);
         }
     });
@@ -115,25 +115,25 @@ fn a_bystander(mode: Mode, is_over: fn(&World, u64) -> bool) {
 /// Obligation 3 (D, E, L, M).
 pub(super) fn a_bystander_sees_that_it_is_over() {
     a_bystander(ALL_THREADS, |world, round| {
-        world.progress().rounds.is_done(round)
+        world.progress().sequence.is_done(round)
     });
 }
 
 /// Obligations 3 and 6 (D, E, L, M), with atomics.
 pub(super) fn a_bystander_of_atomics_sees_that_it_is_over() {
     a_bystander(Mode::Atomics, |world, round| {
-        world.progress().rounds.done() >= round
+        world.progress().sequence.done() >= round
     });
 }
 
 /// Obligation 4: the kernel refuses a barrier. The next one must drain
-/// the period of that one too before it flips back to it.
+/// the phase of that one too before it flips back to it.
 pub(super) fn a_grace_period_cut_short() {
     let world = World::new(ALL_THREADS);
     let token = world.enter_on(0);
     let old = world.unpublish();
     let round = world.join();
-    machine::refuse_next_barrier();
+    kernel::refuse_next_barrier();
     assert!(!world.try_to_wait(round), "refused");
     let reader = on(0, &world, move |world, _| {
         world.read_at(0);
@@ -156,7 +156,7 @@ pub(super) fn a_barrier_refused_while_sections_begin() {
     });
     let old = world.unpublish();
     let round = world.join();
-    machine::refuse_next_barrier();
+    kernel::refuse_next_barrier();
     assert!(!world.try_to_wait(round), "refused");
     world.wait(round);
     world.source.reclaim(old);
@@ -164,7 +164,7 @@ pub(super) fn a_barrier_refused_while_sections_begin() {
     reader.join().expect("the reader");
 }
 
-/// Obligation 2 (A, B): a section that begins between the flip and the barrier is of the new period.
+/// Obligation 2 (A, B): a section that begins between the flip and the barrier is of the new phase.
 /// Nobody waits for it, so it must not see the old value.
 pub(super) fn new_sections_see_the_new_world() {
     let world = World::new(ALL_THREADS);
@@ -174,7 +174,7 @@ pub(super) fn new_sections_see_the_new_world() {
 }
 
 /// Obligations 1 to 4 (A to E). Two of each: with one section and one update, a late increment of
-/// the old period harms nobody.
+/// the old phase harms nobody.
 pub(super) fn two_sections_two_updates() {
     let world = World::new(ALL_THREADS);
     let reader = on(0, &world, |world, _| {
@@ -242,7 +242,7 @@ pub(super) fn begun_one_way_ended_another() {
     /// More than one section's end or beginning tries.
     const STORM: u32 = 40;
     let world = World::new(ALL_THREADS);
-    // Leaves +1 to be settled, and the first period the current one again.
+    // Leaves +1 to be settled, and the first phase the current one again.
     let running = run_on(1);
     let token = world.enter();
     abort_next(STORM);
@@ -285,7 +285,7 @@ pub(super) fn mixed_readers() {
     let world = World::new(Mode::EachThread);
     let reader = on(0, &world, |world, _| world.section());
     let unregistered = on(1, &world, |world, _| {
-        machine::leave_unregistered();
+        kernel::leave_unregistered();
         world.section();
     });
     world.update();
@@ -298,7 +298,7 @@ pub(super) fn mixed_readers() {
 pub(super) fn a_thread_without_a_registration() {
     let world = World::new(ALL_THREADS);
     let reader = on(0, &world, |world, _| {
-        machine::leave_unregistered();
+        kernel::leave_unregistered();
         world.section();
         world.section();
     });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::litmus::{Words, get, set, words};
 use super::{World, on, witness};
-use crate::machine::{ALL_THREADS, AtomicUsize, Ordering, Running, step};
+use crate::kernel::{ALL_THREADS, AtomicUsize, Ordering, Running, step};
 
 /// Starts a reader on CPU 0, whose answer is in the word when it has ended.
 fn reader(

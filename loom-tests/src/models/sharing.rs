@@ -6,15 +6,15 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 
 use super::{World, off_cpu, on, witness};
-use crate::machine::{self, ALL_THREADS, AtomicUsize, Ordering, Watch, run_on, share_barriers};
-use crate::rounds::{Lead, Next, Rounds};
+use crate::gp::sequence::{Leader, Next, Sequence};
+use crate::kernel::{self, ALL_THREADS, AtomicUsize, Ordering, Watch, run_on, share_barriers};
 
 /// How many rounds a model may need.
 const ROUNDS: usize = 5;
 
-/// Rounds whose work is to see who has asked for it.
+/// A sequence whose work is to see who has asked for it.
 pub(super) struct Board {
-    pub(super) rounds: Rounds,
+    pub(super) sequence: Sequence,
     requests: [AtomicUsize; 3],
     /// For each round, the requests that its work saw. A cell for each, so that who returns may
     /// read one while others work on the next.
@@ -30,9 +30,9 @@ unsafe impl Send for Board {}
 
 impl Board {
     pub(super) fn new() -> Arc<Board> {
-        machine::boot(ALL_THREADS);
+        kernel::boot(ALL_THREADS);
         Arc::new(Board {
-            rounds: Rounds::new(),
+            sequence: Sequence::new(),
             requests: [0, 1, 2].map(|_| AtomicUsize::new(0)),
             served: [0; ROUNDS].map(|_| UnsafeCell::new([0; 3])),
             ledger: UnsafeCell::new(0),
@@ -42,16 +42,16 @@ impl Board {
     /// Caller `n` asks for a round.
     pub(super) fn ask(&self, n: usize) -> u64 {
         self.requests[n].store(1, Ordering::Relaxed);
-        self.rounds.join()
+        self.sequence.snap()
     }
 
     /// Waits for the round that caller `n` has joined, and finds itself served by it. Or goes away, if
     /// it has something to tell.
     pub(super) fn wait(&self, n: usize, round: u64, watch: &Watch<'_>) {
         loop {
-            match self.rounds.next(round, watch) {
+            match self.sequence.next(round, watch) {
                 Next::Done => break,
-                Next::Lead(lead) => self.work(&lead),
+                Next::Leader(lead) => self.work(&lead),
                 Next::Look => return,
             }
         }
@@ -69,7 +69,7 @@ impl Board {
         round
     }
 
-    pub(super) fn work(&self, lead: &Lead<'_>) {
+    pub(super) fn work(&self, lead: &Leader<'_>) {
         lead.begin();
         self.serve();
         lead.finish();
@@ -80,7 +80,7 @@ impl Board {
         // SAFETY: loom checks that nobody else leads.
         self.ledger.with_mut(|ledger| unsafe { *ledger += 1 });
         let seen = [0, 1, 2].map(|n| self.requests[n].load(Ordering::Relaxed));
-        let round = self.rounds.done() as usize + 1;
+        let round = self.sequence.done() as usize + 1;
         // SAFETY: as above.
         self.served[round].with_mut(|served| unsafe { *served = seen });
     }
@@ -98,9 +98,9 @@ impl Board {
 pub(super) fn two_callers() {
     let board = Board::new();
     let other = board.spawn(|board| board.call(1));
-    let rounds = [board.call(0), other.join().expect("a caller")];
-    witness(0, rounds[0] == rounds[1]);
-    witness(1, rounds[0] != rounds[1]);
+    let sequence = [board.call(0), other.join().expect("a caller")];
+    witness(0, sequence[0] == sequence[1]);
+    witness(1, sequence[0] != sequence[1]);
 }
 
 /// Obligation 7 (J to O) for three callers.
@@ -140,7 +140,7 @@ pub(super) fn two_updaters() {
     world.update();
     updater.join().expect("the updater");
     reader.join().expect("the reader");
-    let grace_periods = world.progress().rounds.done();
+    let grace_periods = world.progress().sequence.done();
     witness(0, grace_periods == 1);
     witness(1, grace_periods == 2);
 }
@@ -159,7 +159,7 @@ pub(super) fn two_domains_share_a_barrier() {
     let update = |world: &World| {
         let old = world.unpublish();
         let watch = Watch::none();
-        let waited = world.periods.wait(world.progress(), world.join(), &watch);
+        let waited = world.phases.wait(world.progress(), world.join(), &watch);
         assert_eq!(waited, Ok(true));
         world.source.reclaim(old);
         watch.barriers()

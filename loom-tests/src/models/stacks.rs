@@ -7,8 +7,8 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 
 use super::witness;
-use crate::machine::lists::{ATTEMPTS, preempt, refuse_barriers, was_preempted};
-use crate::machine::{self, ALL_THREADS, Mode, abort_next, leave_unregistered, run_on};
+use crate::kernel::lists::{ATTEMPTS, preempt, refuse_barriers, was_preempted};
+use crate::kernel::{self, ALL_THREADS, Mode, abort_next, leave_unregistered, run_on};
 use crate::percpu;
 
 /// A node's number, in a cell in which loom notices if two have the node.
@@ -17,7 +17,7 @@ type Stack = percpu::Stack<'static, UnsafeCell<usize>>;
 
 /// A stack of a machine that is switched on for it.
 fn stack(mode: Mode) -> Rc<Stack> {
-    machine::boot(mode);
+    kernel::boot(mode);
     Rc::new(Stack::new().expect("memory"))
 }
 

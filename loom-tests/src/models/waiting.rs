@@ -3,13 +3,13 @@
 
 use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
-use crate::machine::{ALL_THREADS, Watch, refuse_next_barrier, run_on};
+use crate::kernel::{ALL_THREADS, Watch, refuse_next_barrier, run_on};
 
 /// Obligation 5 (N, O): of those who sleep when a round is done, one waits for that round, the
 /// other for the next, which nobody leads.
 pub(super) fn followers_wake_up() {
     let board = Board::new();
-    let lead = board.rounds.try_lead().expect("the lead");
+    let lead = board.sequence.try_lead().expect("the lead");
     let round = board.ask(1);
     let served = board.spawn(move |board| board.wait(1, round, &Watch::none()));
     lead.begin();
@@ -24,7 +24,7 @@ pub(super) fn followers_wake_up() {
 /// Two who wait for a round that this thread leads, and whether it needs another one itself.
 fn two_followers(and_another: bool) {
     let board = Board::new();
-    let lead = board.rounds.try_lead().expect("the lead");
+    let lead = board.sequence.try_lead().expect("the lead");
     let followers = [1, 2].map(|n| {
         let round = board.ask(n);
         board.spawn(move |board| board.wait(n, round, &Watch::none()))
@@ -48,7 +48,7 @@ pub(super) fn all_followers_wake_up() {
 /// before they have been woken; and its leader keeps the lead until they have returned.
 pub(super) fn all_followers_wake_up_while_another_leads() {
     let board = Board::new();
-    let lead = board.rounds.try_lead().expect("the lead");
+    let lead = board.sequence.try_lead().expect("the lead");
     let followers = [1, 2].map(|n| {
         let round = board.ask(n);
         board.spawn(move |board| board.wait(n, round, &Watch::none()))
@@ -60,7 +60,7 @@ pub(super) fn all_followers_wake_up_while_another_leads() {
     // access alone. It would not try what happens if that comes before the access of this thread.
     lead.begin();
     let other = board.spawn(move |board| {
-        let lead = board.rounds.try_lead();
+        let lead = board.sequence.try_lead();
         lead.as_ref().inspect(|lead| lead.finish());
         witness(0, lead.is_some());
         for follower in followers {
@@ -93,7 +93,7 @@ pub(super) fn followers_with_a_time_limit() {
 /// newcomer may lead before they do.
 pub(super) fn a_leader_gives_up() {
     let board = Board::new();
-    let lead = board.rounds.try_lead().expect("the lead");
+    let lead = board.sequence.try_lead().expect("the lead");
     let followers = [1, 2].map(|n| {
         let round = board.ask(n);
         board.spawn(move |board| board.wait(n, round, &Watch::none()))
@@ -109,7 +109,7 @@ pub(super) fn a_leader_gives_up() {
 /// Obligation 5: who is woken to lead has something to tell by then, from which it does not come back.
 pub(super) fn who_is_woken_to_lead_reports() {
     let board = Board::new();
-    let lead = board.rounds.try_lead().expect("the lead");
+    let lead = board.sequence.try_lead().expect("the lead");
     lead.begin();
     let reports = board.spawn(|board| {
         let round = board.ask(1);

@@ -1,6 +1,6 @@
 //! Orderings, and changes, that no model notices, why, and what notices in the models' place.
 
-use super::{CALLBACKS, FORK, POLLING, QUEUE, READERS, TASKS, WORKER};
+use super::{CALLBACKS, DRIVER, FORK, POLLING, QUEUE, READERS, WORKER};
 
 /// What shows what a model does not.
 #[derive(Clone, Copy, Debug)]
@@ -60,19 +60,19 @@ const ACQUIRES: Cover = Cover::Litmus("publication", "publication-relaxed");
 #[rustfmt::skip]
 pub const KEPT: &[Kept] = &[
     kept(CALLBACKS, "queue.installed.load(«SeqCst») || queue.has_waiting",
-        "the fences of `tasks` order it; once for each chunk, so it may cost something",
+        "the fences of `driver` order it; once for each chunk, so it may cost something",
         Cover::Litmus("installed", "installed-unfenced")),
-    kept(CALLBACKS, "queue.installed.load(«SeqCst») || queue.has_unripe",
-        "the fences of `tasks` order it; once for each chunk, so it may cost something",
+    kept(CALLBACKS, "queue.installed.load(«SeqCst») || queue.has_unready",
+        "the fences of `driver` order it; once for each chunk, so it may cost something",
         Cover::Litmus("installed", "installed-unfenced")),
     kept(CALLBACKS, "queue.installed.store(false, «SeqCst»);",
         "the grace period that it is before begins with a flip, which whoever installs a chunk later acquires",
         Cover::Litmus("collected", "collected-relaxed")),
-    kept(CALLBACKS, "tasks.queue().installed.store(true, «SeqCst»);",
+    kept(CALLBACKS, "driver.queue().installed.store(true, «SeqCst»);",
         "as where a chunk is given; in the middle of a `call` no model forks",
         Cover::Litmus("installed", "installed-unfenced")),
-    kept(CALLBACKS, "self.wanted.fetch_max(join(), «Release»);",
-        "as `Tasks::want`",
+    kept(CALLBACKS, "self.wanted.fetch_max(snap(), «Release»);",
+        "as `Driver::want`",
         Cover::Harmless),
     kept(QUEUE, "the word, or we find it done.\n        «fence(SeqCst);»",
         "a barrier's look takes the lock that whoever seals or finishes a chunk has just given back; the fence \
@@ -82,7 +82,7 @@ pub const KEPT: &[Kept] = &[
     kept(QUEUE, "Pairs with the fence in `wait`.\n        «fence(SeqCst);»",
         "as above",
         HANDSHAKE),
-    kept(FORK, "let known = process().incarnation.load(«Ordering::Acquire»);",
+    kept(FORK, "let known = process().generation.load(«Ordering::Acquire»);",
         "the number stands for itself; who knows it may rely on the kernel's having been told to wipe, \
          which no model sees",
         ACQUIRES),
@@ -95,19 +95,19 @@ pub const KEPT: &[Kept] = &[
     kept(POLLING, "self.0.store(1, «Ordering::Release»);",
         "who wakes up asks whether the grace period is over, which acquires (M)",
         Cover::Harmless),
-    kept(READERS, "NonZeroUsize::new(self.period.load(«Ordering::Acquire»))",
-        "whoever flips, or looks for chunks, has set the readers up or acquired them with the tasks",
+    kept(READERS, "NonZeroUsize::new(self.phase.load(«Ordering::Acquire»))",
+        "whoever flips, or looks for chunks, has set the readers up or acquired them with the driver",
         ACQUIRES),
     kept(READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return false;",
-        "copies use neither the bound nor the period; what is loaded is the same in the whole process",
+        "copies use neither the bound nor the phase; what is loaded is the same in the whole process",
         Cover::Harmless),
-    kept(TASKS, "self.wanted.fetch_max(round, «Ordering::Release»);",
+    kept(DRIVER, "self.wanted.fetch_max(round, «Ordering::Release»);",
         "who sees the number and not yet that the round before has begun takes one turn more",
         Cover::Harmless),
-    kept(TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        !self",
+    kept(DRIVER, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        !self",
         "as above",
         Cover::Harmless),
-    kept(TASKS, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",
+    kept(DRIVER, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",
         "as above",
         Cover::Harmless),
     kept(WORKER, "process().poked.fetch_add(1, «Ordering::Release»);",
@@ -145,7 +145,7 @@ pub const KEPT: &[Kept] = &[
     kept(WORKER, "or we see its change.\n        «fence(Ordering::SeqCst);»",
         "as above",
         HANDSHAKE),
-    kept(TASKS, "or it sees that nobody\n            // drives.\n            «fence(Ordering::SeqCst);»",
+    kept(DRIVER, "or it sees that nobody\n            // drives.\n            «fence(Ordering::SeqCst);»",
         "who awaits and drives polls again and again, which no model can do; besides, whoever waited has the \
          fence of a leader (O) behind it",
         HANDSHAKE),

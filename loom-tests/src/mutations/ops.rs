@@ -18,7 +18,15 @@ pub const AUDITED: &[&str] = &[
     REGISTRATION,
     OWN,
     SLOTS,
-    MACHINE,
+    MEMORY,
+    MODE,
+    BARRIER,
+    "sync/mod.rs",
+    "sync/futex.rs",
+    "sys/environment.rs",
+    "sys/mod.rs",
+    "sys/sequences.rs",
+    "sys/slots.rs",
 ];
 const ALLOC: &str = "../../rseq-ops/src/percpu/alloc.rs";
 const AREA: &str = "../../rseq-ops/src/percpu/area.rs";
@@ -33,7 +41,9 @@ const RESERVATION: &str = "../../rseq-ops/src/percpu/ring/reservation.rs";
 const REGISTRATION: &str = "../../rseq-ops/src/registration/mod.rs";
 const OWN: &str = "../../rseq-ops/src/registration/own/mod.rs";
 const SLOTS: &str = "../../rseq-ops/src/registration/own/slots.rs";
-const MACHINE: &str = "machine.rs";
+const MEMORY: &str = "sys/memory.rs";
+const MODE: &str = "sys/mode.rs";
+const BARRIER: &str = "sys/barrier.rs";
 
 const fn kept(file: &'static str, text: &'static str, why: &'static str, cover: Cover) -> Kept {
     Kept {
@@ -148,14 +158,14 @@ pub const KEPT_OPS: &[Kept] = &[
         "as above", ACQUIRES),
     kept(OWN, "let Some(key) = KEY.load(«Ordering::Acquire»).checked_sub(1) else {",
         "as above", ACQUIRES),
-    kept(MACHINE, "let decided = DECIDED.load(«Ordering::Acquire»);\n    // SAFETY: null or one",
+    kept(MEMORY, "let decided = DECIDED.load(«Ordering::Acquire»);\n    // SAFETY: null or one",
         "the allocator is a static; its chunks are published by themselves", ACQUIRES),
-    kept(MACHINE, "«Ordering::AcqRel,\n        Ordering::Acquire,»",
+    kept(MEMORY, "«Ordering::AcqRel,\n        Ordering::Acquire,»",
         "as above", RELEASES),
-    kept(MACHINE, "let decided = DECIDED.load(«Ordering::Acquire»);\n    if decided != 0",
+    kept(MODE, "let decided = DECIDED.load(«Ordering::Acquire»);\n    if decided != 0",
         "the number stands for itself; what it may rely on is the kernel's memory", ACQUIRES),
-    kept(MACHINE, ".compare_exchange(0, found, «Ordering::AcqRel, Ordering::Acquire»)",
+    kept(MODE, ".compare_exchange(0, found, «Ordering::AcqRel, Ordering::Acquire»)",
         "as above", RELEASES),
-    kept(MACHINE, "to pair with this one.\n        «fence(Ordering::SeqCst);»",
+    kept(BARRIER, "to pair with this one.\n        «fence(Ordering::SeqCst);»",
         "the models have it in their own place of this file", HANDSHAKE),
 ];

@@ -10,16 +10,16 @@ mod per_cpu;
 #[path = "../../../rseq-ops/src/percpu/stack.rs"]
 mod stack;
 
-use crate::machine::lists::possible_cpus;
+use crate::kernel::lists::possible_cpus;
 pub(crate) use stack::{Node, Stack};
 
 /// Stands for `rseq-ops/src/percpu/machine.rs`.
 mod machine {
-    pub(super) use crate::machine::lists::{
+    pub(super) use crate::kernel::lists::{
         ABORTED, AtomicPtr, AtomicU32, NO_HANDLE, Refused, can_restart, pop_through, push_through,
         restart, shared_handle, try_sequence, wait_for,
     };
-    pub(super) use crate::machine::{AtomicUsize, Handle, Ordering, Outcome};
+    pub(super) use crate::kernel::{AtomicUsize, Handle, Ordering, Outcome};
     pub(super) use loom::sync::atomic::AtomicBool;
 
     /// The shipped functions are `const`; loom's atomics cannot be made in a constant.
@@ -31,7 +31,7 @@ mod machine {
     pub(super) use const_fn;
 
     pub(super) fn stripe(count: usize) -> usize {
-        crate::machine::lists::index_hint() % count
+        crate::kernel::lists::index_hint() % count
     }
 }
 

@@ -6,7 +6,7 @@ use std::ptr;
 
 use super::alloc::Allocator;
 use super::area::Error;
-use crate::machine::lists::{SHIFT, Word, index_hint, possible_cpus};
+use crate::kernel::lists::{SHIFT, Word, index_hint, possible_cpus};
 
 /// Types that are words of the emulated machine, all of which may be 0.
 ///

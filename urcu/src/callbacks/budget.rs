@@ -6,11 +6,12 @@ use core::time::Duration;
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 
-use super::{PACE, Queue, inside_callback};
+use super::{COALESCE_WINDOW, Queue, inside_callback};
 use crate::domain::{Domain, State};
-use crate::machine::{self, Instant, Mutex};
+use crate::driver::Driver;
 use crate::stall;
-use crate::tasks::Tasks;
+use crate::sync::{Instant, Mutex};
+use crate::sys;
 
 /// How much may wait for grace periods in one domain, and for how long threads wait when that is
 /// exceeded.
@@ -224,7 +225,7 @@ impl SharedBudget {
     }
 
     fn in_force(&self) -> Budget {
-        self.get().unwrap_or_else(machine::default_budget)
+        self.get().unwrap_or_else(sys::default_budget)
     }
 }
 
@@ -285,8 +286,8 @@ impl Domain {
     pub fn set_budget(&self, budget: Budget) {
         // Where there are tasks, they are the only ones of this process: so, of two callers at a
         // time, the same one comes last in both places.
-        let (_, tasks) = self.tasks();
-        tasks.limits.set(self.chosen_budget(), budget);
+        let (_, driver) = self.driver();
+        driver.limits.set(self.chosen_budget(), budget);
     }
 
     /// Returns the budget in force: the one that the program set last, else that of the environment
@@ -299,16 +300,18 @@ impl Domain {
     }
 }
 
-impl Tasks {
+impl Driver {
     /// Returns whether a quarter of the budget is used.
     pub(super) fn is_a_quarter_used(&self) -> bool {
-        self.limits.budget().is_a_quarter_used(self.queue().held())
+        self.limits
+            .budget()
+            .is_a_quarter_used(self.queue().pending())
     }
 
     /// Returns whether a callback can be queued without exceeding the budget.
     pub(crate) fn has_room(&self) -> bool {
-        let held = self.queue.get().map_or((0, 0), Queue::held);
-        !self.limits.budget().is_exceeded(held)
+        let pending = self.queue.get().map_or((0, 0), Queue::pending);
+        !self.limits.budget().is_exceeded(pending)
     }
 
     /// Returns when there is room, or, if this `waits`, after the patience of the budget. Nobody's
@@ -328,11 +331,11 @@ impl Tasks {
             queue.held_up.fetch_add(1, Relaxed);
             // Inside the hook nothing is reported.
             if !stall::is_in_hook() && self.limits.is_to_be_reported() {
-                stall::report_held_up(state, self, self.limits.budget(), queue.held());
+                stall::report_held_up(state, self, self.limits.budget(), queue.pending());
             }
             let begun = Instant::now();
             // A child that was forked meanwhile does not wait for what its parent holds.
-            while self.is_ours() {
+            while self.is_current_process() {
                 if helps {
                     self.after_sealing(state);
                 }
@@ -341,14 +344,14 @@ impl Tasks {
                 if left.is_zero() {
                     break;
                 }
-                queue.wait(left.min(PACE), has_room);
+                queue.wait(left.min(COALESCE_WINDOW), has_room);
                 if has_room() {
                     return;
                 }
                 self.schedule();
             }
         }
-        queue.excess.fetch_add(1, Relaxed);
+        queue.over_budget.fetch_add(1, Relaxed);
     }
 }
 

@@ -6,8 +6,9 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 
 use super::record::Callback;
 // The end of a full chunk is a multiple of this.
-use crate::machine::CHUNK as SIZE;
-use crate::machine::{AtomicU32, Ordering, Record};
+use crate::sync::{AtomicU32, Ordering};
+use crate::sys::CHUNK as SIZE;
+use crate::sys::Record;
 
 #[repr(C, align(64))]
 struct Header {

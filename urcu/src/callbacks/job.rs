@@ -4,8 +4,8 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::machine;
-use crate::tasks::{Step, Tasks};
+use crate::driver::{Driver, Step};
+use crate::sys;
 
 /// Who runs a domain's callbacks, and drives the grace periods that nobody waits for: see
 /// [`Domain::run_by`](crate::Domain::run_by).
@@ -104,12 +104,12 @@ pub trait Executor: Sync {
 
 /// Work of a domain, for an [`Executor`].
 #[derive(Debug)]
-pub struct Job(Option<Arc<Tasks>>);
+pub struct Job(Option<Arc<Driver>>);
 
 impl Job {
-    pub(crate) fn new(tasks: Arc<Tasks>) -> Self {
-        tasks.drives();
-        Job(Some(tasks))
+    pub(crate) fn new(driver: Arc<Driver>) -> Self {
+        driver.drives();
+        Job(Some(driver))
     }
 
     /// Does the work that can be done without waiting, about a thousand callbacks at most.
@@ -127,7 +127,7 @@ impl Job {
         match self.0.as_ref()?.turn() {
             Step::More | Step::Ready => Some(Duration::ZERO),
             Step::Waiting { patience } => Some(patience.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)),
-            Step::Refused(refused) => machine::cannot_end(refused),
+            Step::Refused(refused) => sys::cannot_end(refused),
             Step::Over => {
                 self.0.take()?.drives_no_more();
                 None
@@ -138,9 +138,9 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        if let Some(tasks) = &self.0 {
-            tasks.unschedule();
-            tasks.drives_no_more();
+        if let Some(driver) = &self.0 {
+            driver.unschedule();
+            driver.drives_no_more();
         }
     }
 }

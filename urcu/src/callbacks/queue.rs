@@ -5,10 +5,10 @@
 //! of its callbacks have to wait for. There are three ways:
 //! * A thread that finds its CPU's chunk full puts an empty one there, by a restartable sequence,
 //!   and has the full one: the next grace period to begin will do.
-//! * The leader of a grace period finds what the slots of the old period hold, when that has ended.
+//! * The leader of a grace period finds what the slots of the old phase hold, when that has ended.
 //!   The flip and the restart have made it his: no sequence adds to it. But what was unpublished
 //!   just before may have become visible only with that restart, after readers had begun in the
-//!   new period, which this grace period did not wait for. So it takes the **next** one.
+//!   new phase, which this grace period did not wait for. So it takes the **next** one.
 //! * Chunks that are filled under the stripe's lock, where there are no sequences, are sealed under
 //!   it, for the next grace period to begin.
 //!
@@ -23,7 +23,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::chunk::{Chunk, Part, ROOM};
 use super::record::Callback;
-use crate::machine::{self, AtomicBool, AtomicU32, Mutex, MutexGuard, SOME, fence};
+use crate::sync::{self, AtomicBool, AtomicU32, Mutex, MutexGuard, fence};
+use crate::sys::{self, INVOKE_BATCH};
 
 /// The most stripes there are.
 const STRIPES: usize = 16;
@@ -38,7 +39,7 @@ pub(crate) struct Queue {
     pub(super) panicked: AtomicU64,
     /// How many had to wait for room in the budget, and how many were taken without.
     pub(super) held_up: AtomicU64,
-    pub(super) excess: AtomicU64,
+    pub(super) over_budget: AtomicU64,
     /// Whether a slot was given a chunk since the worker last looked.
     pub(super) installed: AtomicBool,
     /// Changes when a chunk was sealed or is done, if anybody waits for that; the word they sleep on.
@@ -71,7 +72,7 @@ struct Inner {
     /// In the order in which they were sealed, which is about that of their grace periods.
     waiting: VecDeque<Sealed>,
     /// The chunk that is filled under the lock, and how many callbacks are in it.
-    loose: Option<(Chunk, usize)>,
+    open: Option<(Chunk, usize)>,
     /// Empty ones.
     spare: Vec<Chunk>,
     /// The next ticket, and those that are out.
@@ -115,13 +116,13 @@ pub(super) enum Which {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let stripes = machine::slots().clamp(1, STRIPES);
+        let stripes = sys::slots().clamp(1, STRIPES);
         Queue {
             stripes: (0..stripes).map(|_| Stripe(Mutex::default())).collect(),
             counts: Counts::default(),
             panicked: AtomicU64::new(0),
             held_up: AtomicU64::new(0),
-            excess: AtomicU64::new(0),
+            over_budget: AtomicU64::new(0),
             installed: AtomicBool::new(false),
             progress: AtomicU32::new(0),
             waiters: AtomicU32::new(0),
@@ -207,35 +208,35 @@ impl Queue {
     }
 
     /// Adds a callback to the stripe's own chunk. Whether it was the first one there.
-    pub(super) fn push(&self, stripe: usize, callback: Callback, join: impl Fn() -> u64) -> bool {
+    pub(super) fn push(&self, stripe: usize, callback: Callback, snap: impl Fn() -> u64) -> bool {
         let mut inner = self.stripe(stripe);
         let seal = callback.is_large();
-        let (mut chunk, length) = match inner.loose.take() {
-            Some(loose) => loose,
+        let (mut chunk, length) = match inner.open.take() {
+            Some(open) => open,
             None => (inner.spare.pop().unwrap_or_else(Chunk::new), 0),
         };
         chunk.put(length, callback);
         if length + 1 == ROOM || seal {
             let ticket = inner.ticket();
-            self.seal_in(&mut inner, chunk, length + 1, join(), ticket);
+            self.seal_in(&mut inner, chunk, length + 1, snap(), ticket);
         } else {
-            inner.loose = Some((chunk, length + 1));
+            inner.open = Some((chunk, length + 1));
         }
         length == 0
     }
 
     /// Seals what was pushed.
-    pub(super) fn seal_loose(&self, join: impl Fn() -> u64) {
+    pub(super) fn seal_open(&self, snap: impl Fn() -> u64) {
         for stripe in 0..self.stripes() {
             let mut inner = self.stripe(stripe);
-            if let Some((chunk, length)) = inner.loose.take() {
+            if let Some((chunk, length)) = inner.open.take() {
                 let ticket = inner.ticket();
-                self.seal_in(&mut inner, chunk, length, join(), ticket);
+                self.seal_in(&mut inner, chunk, length, snap(), ticket);
             }
         }
     }
 
-    /// Takes callbacks of a stripe that are ripe after grace period `done`, at most [`SOME`]. The
+    /// Takes callbacks of a stripe that are ready after grace period `done`, at most [`INVOKE_BATCH`]. The
     /// second part of the answer: whether the stripe has a backlog.
     pub(super) fn take(&self, stripe: usize, done: u64, which: Which) -> Option<(Batch, bool)> {
         let mut inner = self.stripe(stripe);
@@ -245,7 +246,7 @@ impl Queue {
             return None;
         }
         let first = front.taken;
-        let mut count = SOME.min(front.length - first);
+        let mut count = INVOKE_BATCH.min(front.length - first);
         if which == Which::Drops {
             // SAFETY: sealed, so filled up to its length.
             let drops = |number: &usize| unsafe { front.chunk.peek(*number) }.drops();
@@ -294,15 +295,15 @@ impl Queue {
     pub(super) fn has_waiting(&self) -> bool {
         (0..self.stripes()).any(|stripe| {
             let inner = self.stripe(stripe);
-            !inner.waiting.is_empty() || inner.loose.is_some()
+            !inner.waiting.is_empty() || inner.open.is_some()
         })
     }
 
     /// Whether a stripe has anything that waits for another grace period than `done`.
-    pub(super) fn has_unripe(&self, done: u64) -> bool {
+    pub(super) fn has_unready(&self, done: u64) -> bool {
         (0..self.stripes()).any(|stripe| {
             let inner = self.stripe(stripe);
-            inner.loose.is_some() || inner.waiting.back().is_some_and(|back| back.round > done)
+            inner.open.is_some() || inner.waiting.back().is_some_and(|back| back.round > done)
         })
     }
 
@@ -338,7 +339,7 @@ impl Queue {
         // the word, or we find it done.
         fence(SeqCst);
         if !done() {
-            machine::futex_wait(&self.progress, seen, Some(most));
+            sync::futex_wait(&self.progress, seen, Some(most));
         }
         self.waiters.fetch_sub(1, Relaxed);
     }
@@ -348,12 +349,12 @@ impl Queue {
         fence(SeqCst);
         if self.waiters.load(Relaxed) != 0 {
             self.progress.fetch_add(1, Relaxed);
-            machine::futex_wake(&self.progress, i32::MAX);
+            sync::futex_wake(&self.progress, i32::MAX);
         }
     }
 
     /// What the sealed callbacks hold that have not run: how many they are, and bytes.
-    pub(super) fn held(&self) -> (u64, u64) {
+    pub(super) fn pending(&self) -> (u64, u64) {
         // Run first: it is never more than what was sealed before.
         let run = self.counts.run.load(Relaxed);
         (
@@ -388,11 +389,11 @@ impl Queue {
     }
 
     /// Those under the stripes' locks that are not sealed.
-    pub(super) fn loose(&self) -> u64 {
+    pub(super) fn open(&self) -> u64 {
         (0..self.stripes())
             .map(|stripe| {
                 let inner = self.stripe(stripe);
-                inner.loose.as_ref().map_or(0, |(_, length)| *length as u64)
+                inner.open.as_ref().map_or(0, |(_, length)| *length as u64)
             })
             .sum()
     }

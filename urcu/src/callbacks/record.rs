@@ -4,7 +4,7 @@
 use core::mem::{MaybeUninit, align_of, size_of};
 use core::ptr;
 
-use crate::machine::Record;
+use crate::sys::Record;
 
 /// Words of data.
 const WORDS: usize = 3;

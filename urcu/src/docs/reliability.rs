@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | what a section sees is not freed while it is open | models `two_sections_two_updates`, `nested_and_moved`, ...; torture `steady`, `guards`, `signal-storm`, `migration-storm` | every mutant of an ordering or barrier; `--break plain-membarrier` with delays inside the sequences; `--break early-reclaim` |
 //! | a snapshot is of one version, which was not freed | models `snapshots`, those of the cell; torture `snapshots` | the sequence that goes on after an interrupt; the plain membarrier |
-//! | a section that begins after a grace period sees what came before it | models `new_sections_see_the_new_world`, litmus shapes; the age of every version in the torture | relaxed period, relaxed flip |
+//! | a section that begins after a grace period sees what came before it | models `new_sections_see_the_new_world`, litmus shapes; the age of every version in the torture | relaxed phase, relaxed flip |
 //! | no waiter is forgotten | models of sharing, waiting, polling, the worker; the watchdog of the torture; fuzzing | a dropped fence, second look or wake-up: 30 mutants and more |
 //! | a callback runs once, after its grace period; `barrier` waits for it | models of callbacks; suites `callbacks_*`; torture `callback-flood`; fuzzing | tickets, seals and barriers left out |
 //! | what waits for grace periods stays within the [`Budget`](crate::Budget), but for what that lets through and counts | suites `callbacks_budget`, `held_up`; torture `stalled-reader` | a budget without a limit |

@@ -7,7 +7,7 @@ use core::ptr;
 use super::pointee::{Pointee, tag_mask, untagged};
 use super::pointer::{Owned, Pointer, Shared};
 use crate::domain::ReadGuard;
-use crate::machine::{self, AtomicPtr, Ordering};
+use crate::sync::{self, AtomicPtr, Ordering};
 
 /// A link of a structure: a pointer with a tag that many threads load and change. One word; it owns
 /// nothing, so whoever drops a structure frees its nodes ([`Atomic::into_owned`]).
@@ -53,7 +53,7 @@ pub struct CompareExchangeError<'g, T: ?Sized + Pointee, P: Pointer<T>> {
 }
 
 impl<T: ?Sized + Pointee> Atomic<T> {
-    machine::const_fn! {
+    sync::const_fn! {
         /// Returns a link to nothing, with the tag 0. Can be used in a `static`.
         #[inline]
         pub fn null() -> Self {

@@ -1,0 +1,452 @@
+//! Memory: domains' counters and states, what the process has once, and values that notice when they
+//! are read after their end.
+
+use std::any::TypeId;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::rc::Rc;
+
+use loom::cell::UnsafeCell;
+
+use super::{AtomicI64, AtomicU32, AtomicUsize, CPUS, Fault, Ordering, faulty, kernel, two};
+use crate::domain::State;
+use crate::gp::grace_period::Progress;
+use crate::gp::sequence::Sequence;
+use crate::sync::fork::Process;
+
+/// As shipped; the word is opaque to all but [`slot`].
+pub(crate) const PHASE_BIT: usize = 8;
+
+#[derive(Debug)]
+struct Slot {
+    net: [AtomicI64; 2],
+    shared: [AtomicI64; 2],
+    buffer: [AtomicUsize; 2],
+}
+
+/// A domain's counters. The alignment leaves the low bits of its address to the phase.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Counters {
+    slots: [Slot; CPUS],
+    waiter: AtomicU32,
+    freed: Cell<bool>,
+}
+
+impl Counters {
+    fn wipe(&self) {
+        for slot in &self.slots {
+            let counters = slot.net.iter().chain(&slot.shared);
+            counters.for_each(|counter| counter.store(0, Ordering::Relaxed));
+            let ends = slot.buffer.iter();
+            ends.for_each(|end| end.store(0, Ordering::Relaxed));
+        }
+        self.waiter.store(0, Ordering::Relaxed);
+    }
+}
+
+pub(super) struct Memory {
+    domains: RefCell<Vec<Rc<Counters>>>,
+    /// From `Box::into_raw`, as all memory that is given back with the machine.
+    objects: RefCell<Vec<Object>>,
+    /// How many of them were given back.
+    freed: Cell<usize>,
+    process: *mut Process,
+    /// How many processes there were.
+    generations: Cell<u64>,
+    values: RefCell<Vec<Rc<Body>>>,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        Memory {
+            domains: RefCell::default(),
+            objects: RefCell::default(),
+            freed: Cell::new(0),
+            process: Box::into_raw(Box::new(Process::new())),
+            generations: Cell::new(0),
+            values: RefCell::default(),
+        }
+    }
+
+    pub(super) fn process(&self) -> *mut Process {
+        self.process
+    }
+
+    pub(super) fn next_generation(&self) -> u64 {
+        self.generations.set(self.generations.get() + 1);
+        self.generations.get()
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let objects = self.objects.take();
+        // SAFETY: from `Box::into_raw`, and the execution is over.
+        unsafe {
+            objects.into_iter().for_each(|object| object.free());
+            drop(Box::from_raw(self.process.cast::<MaybeUninit<Process>>()));
+        }
+    }
+}
+
+/// A domain's counters, zeroed.
+pub(crate) fn allocate_slots() -> usize {
+    if faulty(Fault::SlotsAgain)
+        && let Some(first) = kernel().memory.domains.borrow().first()
+    {
+        return Rc::as_ptr(first).expose_provenance();
+    }
+    let counters = Rc::new(Counters {
+        slots: two(|| Slot {
+            net: two(|| AtomicI64::new(0)),
+            shared: two(|| AtomicI64::new(0)),
+            buffer: two(|| AtomicUsize::new(0)),
+        }),
+        waiter: AtomicU32::new(0),
+        freed: Cell::new(false),
+    });
+    let base = (&raw const *counters).expose_provenance();
+    kernel().memory.domains.borrow_mut().push(counters);
+    base
+}
+
+/// Whoever uses them afterwards fails.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn free_slots(word: usize) {
+    counters(word).freed.set(true);
+}
+
+fn counters(word: usize) -> &'static Counters {
+    let counters = core::ptr::with_exposed_provenance::<Counters>(word & !PHASE_BIT);
+    let known = |known: &Rc<Counters>| core::ptr::eq(Rc::as_ptr(known), counters);
+    assert!(
+        kernel().memory.domains.borrow().iter().any(known),
+        "a counter that is none"
+    );
+    // SAFETY: a phase word is the address of counters of this machine (`allocate_slots`), which live until
+    // the next machine is switched on; no model keeps the reference.
+    unsafe { &*counters }
+}
+
+fn slot(word: usize, index: usize) -> &'static Slot {
+    let counters = counters(word);
+    assert!(!counters.freed.get(), "a domain is used after its end");
+    &counters.slots[index]
+}
+
+/// The counter of slot `index` that sequences write, for the phase of `word`.
+pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
+    &slot(word, index).net[usize::from(word & PHASE_BIT != 0)]
+}
+
+/// The counter of slot `index` that anybody writes atomically, for the phase of `word`.
+pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
+    &slot(word, index).shared[usize::from(word & PHASE_BIT != 0)]
+}
+
+/// The end of the chunk of callbacks in slot `index`, for the phase of `word`.
+pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
+    &slot(word, index).buffer[usize::from(word & PHASE_BIT != 0)]
+}
+
+/// Who is to be told when a section of the old phase ends.
+pub(crate) fn waiter(word: usize) -> &'static AtomicU32 {
+    let counters = counters(word);
+    assert!(!counters.freed.get(), "a domain is used after its end");
+    &counters.waiter
+}
+
+/// As shipped. What is allocated: domains' states, how far their grace periods have come, barriers.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe trait Zeroed: 'static {}
+
+/// An object of one of these types, zeroed: loom's atomics have to be made.
+enum Object {
+    State(*mut State),
+    Progress(*mut Progress),
+    Sequence(*mut Sequence),
+}
+
+impl Object {
+    fn new(of: TypeId) -> Self {
+        if of == TypeId::of::<State>() {
+            Object::State(Box::into_raw(Box::new(State::new())))
+        } else if of == TypeId::of::<Progress>() {
+            Object::Progress(Box::into_raw(Box::new(Progress::new())))
+        } else {
+            assert_eq!(of, TypeId::of::<Sequence>());
+            Object::Sequence(Box::into_raw(Box::new(Sequence::new())))
+        }
+    }
+
+    fn address(&self) -> *mut () {
+        match self {
+            Object::State(object) => object.cast(),
+            Object::Progress(object) => object.cast(),
+            Object::Sequence(object) => object.cast(),
+        }
+    }
+
+    /// Puts other atomics there.
+    ///
+    /// # Safety
+    /// Nobody uses them meanwhile.
+    unsafe fn wipe(&self) {
+        // SAFETY: from `Box::into_raw`, and the caller's.
+        unsafe {
+            match self {
+                Object::State(object) => object.write(State::new()),
+                Object::Progress(object) => object.write(Progress::new()),
+                Object::Sequence(object) => object.write(Sequence::new()),
+            }
+        }
+    }
+
+    /// # Safety
+    /// Nobody uses it any more.
+    unsafe fn free(self) {
+        // SAFETY: from `Box::into_raw`, and the caller's.
+        unsafe {
+            // Without what is left in them, for loom's atomics are used up.
+            match self {
+                Object::State(object) => drop(Box::from_raw(object.cast::<MaybeUninit<State>>())),
+                Object::Progress(object) => {
+                    drop(Box::from_raw(object.cast::<MaybeUninit<Progress>>()));
+                }
+                Object::Sequence(object) => {
+                    drop(Box::from_raw(object.cast::<MaybeUninit<Sequence>>()))
+                }
+            }
+        }
+    }
+}
+
+/// An object, zeroed.
+pub(crate) fn allocate<T: Zeroed>() -> *mut T {
+    let object = Object::new(TypeId::of::<T>());
+    let address = object.address();
+    kernel().memory.objects.borrow_mut().push(object);
+    address.cast()
+}
+
+/// Puts other atomics in its place: for loom, whoever uses them and does not know of this, races.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn free<T>(address: *mut T) {
+    // SAFETY: from `allocate`; the memory is there until the next machine is switched on.
+    unsafe { address.drop_in_place() };
+    let kernel = kernel();
+    let objects = kernel.memory.objects.borrow();
+    let object = objects
+        .iter()
+        .find(|object| object.address() == address.cast());
+    // SAFETY: as above, and nobody uses it any more.
+    unsafe { object.expect("an object").wipe() };
+    kernel.memory.freed.set(kernel.memory.freed.get() + 1);
+}
+
+/// How many domains' counters, and how many objects, were allocated and not given back.
+pub(crate) fn in_use() -> (usize, usize) {
+    let memory = &kernel().memory;
+    let counters = memory.domains.borrow();
+    let counters = counters.iter().filter(|counters| !counters.freed.get());
+    let objects = memory.objects.borrow().len() - memory.freed.get();
+    (counters.count(), objects)
+}
+
+/// From now on this is the child, with one thread. What the kernel wipes in a child is zero.
+pub(crate) fn fork() {
+    let kernel = kernel();
+    for counters in &*kernel.memory.domains.borrow() {
+        counters.wipe();
+    }
+    let objects = kernel.memory.objects.borrow();
+    // SAFETY: from `Box::into_raw`; the calling thread is the only one.
+    unsafe {
+        objects.iter().for_each(|object| object.wipe());
+        kernel.memory.process.write(Process::new());
+    }
+}
+
+/// A pointer, as loom's atomic integer, so that all of them have one layout.
+#[repr(transparent)]
+pub(crate) struct AtomicPtr<T> {
+    address: AtomicUsize,
+    points_to: PhantomData<*mut T>,
+}
+
+// SAFETY: as the standard library's.
+unsafe impl<T> Send for AtomicPtr<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for AtomicPtr<T> {}
+
+fn pointer<T>(address: usize) -> *mut T {
+    core::ptr::with_exposed_provenance_mut(address)
+}
+
+impl<T> AtomicPtr<T> {
+    pub(crate) fn new(to: *mut T) -> Self {
+        AtomicPtr {
+            address: AtomicUsize::new(to.expose_provenance()),
+            points_to: PhantomData,
+        }
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> *mut T {
+        pointer(self.address.load(order))
+    }
+
+    pub(crate) fn store(&self, to: *mut T, order: Ordering) {
+        self.address.store(to.expose_provenance(), order);
+    }
+
+    /// Never fails for no reason: loom's does not either.
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        from: *mut T,
+        to: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        self.compare_exchange(from, to, success, failure)
+    }
+
+    pub(crate) fn fetch_or(&self, bits: usize, order: Ordering) -> *mut T {
+        pointer(self.address.fetch_or(bits, order))
+    }
+
+    pub(crate) fn fetch_and(&self, bits: usize, order: Ordering) -> *mut T {
+        pointer(self.address.fetch_and(bits, order))
+    }
+
+    pub(crate) fn fetch_xor(&self, bits: usize, order: Ordering) -> *mut T {
+        pointer(self.address.fetch_xor(bits, order))
+    }
+
+    pub(crate) fn swap(&self, to: *mut T, order: Ordering) -> *mut T {
+        pointer(self.address.swap(to.expose_provenance(), order))
+    }
+
+    pub(crate) fn compare_exchange(
+        &self,
+        from: *mut T,
+        to: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        let (from, to) = (from.expose_provenance(), to.expose_provenance());
+        let exchanged = self.address.compare_exchange(from, to, success, failure);
+        exchanged.map(pointer).map_err(pointer)
+    }
+
+    /// To be read through. Loom checks that nobody else uses it.
+    pub(crate) fn get_mut(&mut self) -> Box<*mut T> {
+        Box::new(pointer(self.address.with_mut(|address| *address)))
+    }
+
+    /// For [`copy_through`](super::copy_through), which knows what it gets.
+    pub(crate) fn as_ptr(&self) -> *mut *mut T {
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+}
+
+impl<T> fmt::Debug for AtomicPtr<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AtomicPtr")
+    }
+}
+
+/// What there is of a value after its end. Loom tries both orders of conflicting atomic accesses and
+/// not of a cell's, whose races it only recognises; so each has an atomic mark too.
+struct Body {
+    number: UnsafeCell<u32>,
+    ended: AtomicUsize,
+}
+
+/// A value that fails if it is read after its end. The body's place comes last: should a mutant read
+/// memory that was given back, allocators leave it alone.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Number {
+    _unused: [u64; 4],
+    number: u32,
+    body: usize,
+}
+
+impl Number {
+    pub(crate) fn new(number: u32) -> Self {
+        let kernel = kernel();
+        let mut values = kernel.memory.values.borrow_mut();
+        values.push(Rc::new(Body {
+            number: UnsafeCell::new(number),
+            ended: AtomicUsize::new(0),
+        }));
+        Number {
+            _unused: [0; 4],
+            number,
+            body: values.len() - 1,
+        }
+    }
+
+    fn body(&self) -> Rc<Body> {
+        let kernel = kernel();
+        let values = kernel.memory.values.borrow();
+        Rc::clone(
+            values
+                .get(self.body)
+                .expect("a read of memory that is no value"),
+        )
+    }
+
+    /// Without a look at whether it has ended.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn read(&self) -> u32 {
+        let body = self.body();
+        let ended = body.ended.load(Ordering::Relaxed);
+        assert_eq!(ended, 0, "a read of a value that was reclaimed");
+        // SAFETY: loom checks that nobody writes it meanwhile.
+        body.number.with(|number| unsafe { *number })
+    }
+
+    /// Its end.
+    pub(crate) fn end(&self) {
+        let body = self.body();
+        let before = body.ended.swap(1, Ordering::Relaxed);
+        assert_eq!(before, 0, "a value is reclaimed twice");
+        // SAFETY: loom checks that nobody reads it meanwhile.
+        body.number.with_mut(|number| unsafe { *number = u32::MAX });
+    }
+}
+
+/// The same, which ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Value(Number);
+
+impl Value {
+    pub(crate) fn new(number: u32) -> Self {
+        Value(Number::new(number))
+    }
+
+    pub(crate) fn read(&self) -> u32 {
+        self.0.read()
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        if !super::cpu::is_unwinding() {
+            self.0.end();
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The emulated kernel: what `urcu/src/sync` and `urcu/src/sys` have, under the same names.
+//!
+//! # What it promises
+//! * Some **virtual CPUs**. A thread that runs sequences holds one (`run_on`); a CPU has at most
+//!   one thread, and hands over to the next with a full fence, as a context switch does.
+//! * **Interrupts.** Each CPU has a mailbox. A running thread polls it before each step of a
+//!   sequence but the first, and wherever a model calls `step`: that is where an interrupt can
+//!   land. On a request it runs `fence(SeqCst)`, acknowledges, and the sequence it is in *aborts*.
+//!   A thread that goes off its CPU fences, and acknowledges too.
+//! * **The barrier** (`restart_sequences`) fences, posts a request to each CPU that runs a thread,
+//!   blocks until all have acknowledged, and fences. It skips idle CPUs, as membarrier does.
+//!   `refuse_next_barrier` makes it refuse one, as a filter that is installed late would. After
+//!   `share_barriers` callers share them through the process's `Sequence::share`, as in what ships;
+//!   else each issues its own, which explores less.
+//! * **CPUs without slots** (`ONE_SLOT`), and **threads without a registration**
+//!   (`leave_unregistered`): sequences abort there.
+//! * **Futexes**: comparing the word and going to sleep are one step to those who wake. Wakers say
+//!   how many, and the first who came are the first to wake up.
+//! * **Locks, threads and a clock** with the names of what ships (`sync`, `thread`). A thread
+//!   that has to wait leaves its CPU; interrupts land where a lock is asked for, too.
+//! * **Time limits** of zero are over at once: loom lets everything else happen before or after.
+//!   Others are over when no other thread can go on, and that is what makes the clock go; or never
+//!   (`without_time_limits`), so that a lost wake-up is a deadlock though a limit would make up for
+//!   it. A `Watch` says which sleeps have one, and who has something to tell then.
+//! * **Panics on purpose** (`survive`) unwind while other threads go on. The shipped code catches
+//!   those and no other, or a callback's failed assertion would be caught with them.
+//! * **Memory** for any number of domains, zeroed, at addresses of its own each; chunks with room for
+//!   two callbacks. Whoever uses a domain after its end fails, and whoever reads a `Value` then.
+//! * **A process**: what `urcu/src/sync/fork.rs` keeps. `fork` zeroes it, and the domains' states, as the
+//!   kernel does in a child; `exit` ends threads that sleep, as the process's end does.
+//! * **Lists** (`lists`, `crate::percpu`): the words, sequences and per-CPU memory of the stack of
+//!   `rseq-ops`. A thread that asks for a busy CPU (`preempt`) gets it between two steps of a
+//!   sequence, which aborts when its thread runs again.
+//!
+//! # Where it differs from Linux
+//! * *Weaker:* the loads of a sequence are relaxed except that of the phase (B) and of a
+//!   snapshot's pointer, the store that begins a section is relaxed, and only the one that ends
+//!   it is a release (D). The real sequences have acquire loads and release commits throughout.
+//! * *Weaker:* a CPU's interrupt arrives as late as the writer's wait allows, and other CPUs'
+//!   independently of it.
+//! * *Stronger:* nothing lands before the first load of a sequence. An interrupt there restarts
+//!   a sequence that has done nothing, which is the same as one that lands before it.
+//! * *Stronger:* sequences abort for the writer's sake, or when a model asks (`abort_next`).
+//!   Linux aborts them for signals and preemption too, which leads to the same slow ways. (What
+//!   another thread does on the CPU meanwhile matters to lists alone: they have preemption.)
+//! * *Stronger:* futexes do not wake for no reason. Every sleeper looks again
+//!   in any case, and a sleep with a time limit is such a waking.
+//! * *Stronger:* the records in a chunk, and what counts for statistics, budgets and pace
+//!   (`core::sync::atomic`), are plain memory. A callback's own data is loom's, and takes the same way.
+//! * *Stronger:* whoever is woken sees what its waker did. The kernel's locks have it so too; and
+//!   who does not sleep is not helped by it.
+//! * *Stronger:* a thread that waits for a barrier or sleeps runs on no CPU. On Linux it has left
+//!   the user's code, which is the same to sequences.
+//! * All waiting is by blocking: a loop around `yield_now` would hide interleavings, and a lost
+//!   wake-up is a deadlock, which loom reports. The locks are our own (`lock`), because loom's
+//!   cannot be used while a thread unwinds.
+//!
+//! # Faults
+//! [`Fault`] makes the kernel break one promise, to show that some model needs it.
+
+mod cpu;
+pub(crate) mod lists;
+mod lock;
+mod memory;
+mod sequences;
+mod sleep;
+mod sync;
+pub(crate) mod thread;
+
+pub(crate) use cpu::{
+    PATIENCE, Refused, Running, cannot_end, catch_unwind, panic_on_purpose, refuse_next_barrier,
+    restart_sequences, run_on, share_barriers, step, survive,
+};
+pub(crate) use loom::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
+pub(crate) use memory::{
+    AtomicPtr, Number, PHASE_BIT, Value, Zeroed, allocate, allocate_slots, buffer, fork, free,
+    free_slots, in_use, net, shared, waiter,
+};
+pub(crate) use sequences::{
+    Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_through,
+    leave_unregistered, replace_chunk, sub, sub_if_current,
+};
+pub(crate) use sleep::{futex_wait, futex_wake, pokes, worker_sleep};
+pub(crate) use sync::{Mutex, MutexGuard};
+pub(crate) use thread::Instant;
+
+pub(crate) use crate::driver::worker::poke as poke_worker;
+pub(crate) use crate::stall::Watch;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use cpu::{Cpus, HERE};
+use memory::Memory;
+use sequences::UNREGISTERED;
+use sleep::Futexes;
+
+use crate::sync::fork::Process;
+use crate::sys::reader_mode::{AtomicsReason, ReaderMode};
+
+/// The shipped functions are `const`; loom's atomics cannot be made in a constant.
+macro_rules! const_fn {
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        $(#[$attribute])* $visibility fn $($rest)*
+    };
+}
+pub(crate) use const_fn;
+
+/// Loom's takes no `const` blocks.
+macro_rules! local {
+    (static $name:ident: $type:ty = const $value:block;) => {
+        loom::thread_local! { static $name: $type = $value; }
+    };
+}
+pub(crate) use local as thread_local;
+
+/// How many CPUs, slots and stripes there are.
+const CPUS: usize = 2;
+
+/// Chunks have room for two callbacks.
+pub(crate) const CHUNK: usize = 128;
+
+/// How many callbacks are run at a time.
+pub(crate) const INVOKE_BATCH: usize = 1;
+
+/// Always sleep: spinning would multiply interleavings and show nothing new.
+pub(crate) const SPINS: u32 = 0;
+
+/// A promise that the kernel can be told to break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The barrier fences all CPUs and restarts nothing, as `PRIVATE_EXPEDITED` without `_RSEQ`.
+    PlainBarrier,
+    /// The barrier is only a fence of the caller's.
+    NoBarrier,
+    /// The sequence that begins a section goes on after an interrupt.
+    BeginGoesOn,
+    /// A snapshot goes on after an interrupt.
+    SnapshotGoesOn,
+    /// B is relaxed in sequences.
+    RelaxedPhase,
+    /// D is relaxed in sequences.
+    RelaxedExit,
+    /// `sub_if_current` subtracts from whatever phase is the token's.
+    ExitDoesNotCompare,
+    /// A sequence counts on a CPU that has no slot.
+    NoBound,
+    /// On a thread without a registration sequences go on, and nothing restarts them.
+    UnregisteredGoesOn,
+    /// The slots are summed but the last.
+    OneSlotTooFew,
+    /// A wake-up gets lost.
+    NoWake,
+    /// Every domain gets the same counters.
+    SlotsAgain,
+    /// The sequence that appends a callback goes on after an interrupt.
+    AppendGoesOn,
+    /// The sequence that replaces a chunk goes on after an interrupt.
+    ReplaceGoesOn,
+    /// The sequence that pushes a node goes on after an interrupt.
+    PushGoesOn,
+    /// The sequence that pushes a node commits before it writes the link.
+    PushCommitsFirst,
+    /// The sequence that pops a node goes on after an interrupt.
+    PopGoesOn,
+    /// The sequence that pops a node goes on after an interrupt if the head is the same, as a
+    /// compare-and-exchange would.
+    PopComparesHead,
+    /// Every CPU gets the same list.
+    SameList,
+    /// The sequences of lists load the bank relaxed.
+    RelaxedBank,
+}
+
+/// For a model that has failed: whether a thread of it sleeps on a futex.
+pub fn somebody_sleeps() -> bool {
+    sleep::somebody_sleeps()
+}
+
+std::thread_local! {
+    // Loom runs all threads of a model on one thread of the system, so these are the model's.
+    static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
+    static KERNEL: RefCell<Option<Rc<Kernel>>> = const { RefCell::new(None) };
+}
+
+/// Breaks a promise from now on, in all models that the calling thread runs.
+pub fn break_promise(fault: Fault) {
+    FAULT.set(Some(fault));
+}
+
+fn faulty(fault: Fault) -> bool {
+    FAULT.get() == Some(fault)
+}
+
+/// Where the shipped code finds its sequences' words; here it only tells one from none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Handle {
+    pub(crate) cs: isize,
+    pub(crate) bound: u32,
+    pub(crate) index: i32,
+}
+
+impl Handle {
+    pub(crate) const CPU: i32 = -4;
+
+    const fn new(cs: isize, bound: u32) -> Self {
+        Handle {
+            cs,
+            bound,
+            index: Handle::CPU,
+        }
+    }
+}
+
+const HANDLE: Handle = Handle::new(1, CPUS as u32);
+
+/// As `rseq_ops::ops::Outcome`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Committed,
+    Mismatch,
+    Aborted,
+}
+
+/// As shipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    AllThreads(Handle),
+    EachThread,
+    Atomics,
+}
+
+/// One execution's machine.
+struct Kernel {
+    mode: Mode,
+    cpus: Cpus,
+    futexes: Futexes,
+    memory: Memory,
+    clock: Cell<Duration>,
+    /// How many sleep without a time limit.
+    asleep: Cell<usize>,
+    no_time_limits: Cell<bool>,
+    no_more_threads: Cell<bool>,
+    /// How many were started by what ships.
+    threads: Cell<usize>,
+    exited: Cell<bool>,
+    lists: lists::Lists,
+}
+
+fn kernel() -> Rc<Kernel> {
+    KERNEL.with_borrow(|kernel| Rc::clone(kernel.as_ref().expect("a machine that is switched on")))
+}
+
+fn two<T>(make: impl Fn() -> T) -> [T; 2] {
+    [make(), make()]
+}
+
+/// Switches a new machine on, for one execution.
+pub(crate) fn boot(mode: Mode) {
+    KERNEL.set(Some(Rc::new(Kernel {
+        mode,
+        cpus: Cpus::new(),
+        futexes: Futexes::new(),
+        memory: Memory::new(),
+        clock: Cell::new(Duration::ZERO),
+        asleep: Cell::new(0),
+        no_time_limits: Cell::new(false),
+        no_more_threads: Cell::new(false),
+        threads: Cell::new(0),
+        exited: Cell::new(false),
+        lists: lists::Lists::new(),
+    })));
+}
+
+/// What this process has once.
+pub(crate) fn process() -> &'static Process {
+    // SAFETY: it lives until the next machine is switched on; no model keeps the reference.
+    unsafe { &*kernel().memory.process() }
+}
+
+pub(crate) fn next_generation() -> u64 {
+    kernel().memory.next_generation()
+}
+
+/// What [`fork`] does.
+pub(crate) fn wipe_on_fork() {}
+
+/// From now on a time limit is never over, so a wake-up that must come is not made up for by one.
+pub(crate) fn without_time_limits() {
+    kernel().no_time_limits.set(true);
+}
+
+/// From now on no thread can be started.
+pub(crate) fn without_more_threads() {
+    kernel().no_more_threads.set(true);
+}
+
+/// From now on threads can be started again.
+pub(crate) fn with_more_threads() {
+    kernel().no_more_threads.set(false);
+}
+
+/// Ends the process: threads that sleep on a futex, or come to it, end.
+pub(crate) fn exit() {
+    kernel().exited.set(true);
+    crate::driver::worker::poke();
+    for word in [&process().relief, &process().given_up] {
+        word.fetch_add(1, Ordering::Relaxed);
+        futex_wake(word, 1);
+    }
+}
+
+pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+/// As `urcu/src/sync/threads`, which is not compiled here: masks and scheduling order nothing.
+pub(crate) fn as_user<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+/// As above.
+pub(crate) fn start_thread(_: String, program: impl FnOnce() + 'static) -> Option<thread::Thread> {
+    thread::start(program)
+}
+
+/// The mode of a process whose threads are all registered.
+pub(crate) const ALL_THREADS: Mode = Mode::AllThreads(HANDLE);
+
+/// The mode of such a process on a machine that has one CPU more than it was said to have.
+pub(crate) const ONE_SLOT: Mode = Mode::AllThreads(Handle::new(1, 1));
+
+/// How many slots a domain has.
+pub(crate) fn slots() -> usize {
+    slots_in_memory() - usize::from(faulty(Fault::OneSlotTooFew))
+}
+
+fn slots_in_memory() -> usize {
+    match mode() {
+        Mode::AllThreads(handle) => handle.bound as usize,
+        _ => CPUS,
+    }
+}
+
+/// Which CPU this is.
+pub(crate) fn cpu() -> usize {
+    stripe()
+}
+
+/// A slot for this thread's atomic additions: that of its CPU, or the last.
+pub(crate) fn stripe() -> usize {
+    let last = slots_in_memory() - 1;
+    HERE.with(Cell::get).map_or(last, |cpu| cpu.min(last))
+}
+
+/// There is no environment.
+pub(crate) fn default_budget() -> crate::Budget {
+    crate::Budget::DEFAULT
+}
+
+/// How this process counts its readers.
+pub(crate) fn mode() -> Mode {
+    kernel().mode
+}
+
+/// The handle, where the calling thread may run sequences.
+pub(crate) fn current_thread() -> Option<Handle> {
+    let handle = match mode() {
+        Mode::AllThreads(handle) => handle,
+        Mode::EachThread => HANDLE,
+        Mode::Atomics => return None,
+    };
+    let has_slot = |cpu| (cpu as u32) < handle.bound;
+    let usable = HERE.with(Cell::get).is_none_or(has_slot) && !UNREGISTERED.with(Cell::get);
+    usable.then_some(handle)
+}
+
+/// As shipped, except that nobody asks.
+pub(crate) fn reader_mode() -> ReaderMode {
+    ReaderMode::Atomics(AtomicsReason::NotBuilt)
+}
+
+/// There is no log.
+pub(crate) fn tell_reader_mode() {}
+
+/// No handle. No sequence runs with it.
+pub(crate) const NO_HANDLE: Handle = Handle::new(0, 0);
+
+/// One turn of a short wait.
+pub(crate) fn spin() {
+    loom::thread::yield_now();
+}

@@ -1,0 +1,261 @@
+//! The restartable sequences, step by step.
+
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::num::NonZeroUsize;
+
+use loom::cell::UnsafeCell;
+
+use super::cpu::{HERE, interrupted};
+use super::{
+    AtomicPtr, AtomicUsize, CHUNK, Fault, Handle, Number, Ordering, Outcome, buffer, faulty, net,
+};
+
+loom::thread_local! {
+    pub(super) static UNREGISTERED: Cell<bool> = Cell::new(false);
+    static ABORTS: Cell<u32> = Cell::new(0);
+}
+
+/// Makes the calling thread's next attempts at a sequence abort, as signals may.
+pub(crate) fn abort_next(attempts: u32) {
+    ABORTS.with(|aborts| aborts.set(attempts));
+}
+
+/// Makes the calling thread one that could not be registered, or whose registration has ended.
+pub(crate) fn leave_unregistered() {
+    UNREGISTERED.with(|unregistered| unregistered.set(true));
+}
+
+/// The CPU of a sequence that begins and needs a slot; `None` if it aborts at once.
+pub(super) fn arm(handle: Handle) -> Option<usize> {
+    arm_without_slot(handle).filter(|cpu| (*cpu as u32) < handle.bound || faulty(Fault::NoBound))
+}
+
+/// The same for one that needs none.
+fn arm_without_slot(handle: Handle) -> Option<usize> {
+    assert_eq!(handle.cs, super::HANDLE.cs, "a handle that is none");
+    let aborts = ABORTS.with(|aborts| aborts.replace(aborts.get().saturating_sub(1)));
+    let unregistered = UNREGISTERED.with(Cell::get) && !faulty(Fault::UnregisteredGoesOn);
+    if unregistered || aborts > 0 {
+        return None;
+    }
+    Some(HERE.with(Cell::get).expect("a sequence runs on a CPU"))
+}
+
+/// Adds `delta` to the counter of this CPU; its new value, or `None` for an abort. The last step is
+/// the commit.
+fn add(cpu: usize, word: usize, delta: i64, commit: Ordering) -> Option<i64> {
+    let goes_on = delta > 0 && faulty(Fault::BeginGoesOn);
+    if interrupted() && !goes_on {
+        return None;
+    }
+    let counter = net(word, cpu);
+    let value = counter.load(Ordering::Relaxed) + delta;
+    if interrupted() && !goes_on {
+        return None;
+    }
+    counter.store(value, commit);
+    Some(value)
+}
+
+fn add_at_exit(cpu: usize, word: usize) -> Outcome {
+    let commit = if faulty(Fault::RelaxedExit) {
+        Ordering::Relaxed
+    } else {
+        Ordering::Release
+    };
+    match add(cpu, word, -1, commit) {
+        Some(_) => Outcome::Committed,
+        None => Outcome::Aborted,
+    }
+}
+
+/// Adds 1 to this CPU's counter of the phase in `phase`; that phase's word and the counter's
+/// new value, or `None` for an abort.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn add_through(
+    handle: Handle,
+    phase: &AtomicUsize,
+) -> Option<(NonZeroUsize, u64)> {
+    let cpu = arm(handle)?;
+    let word = phase.load(if faulty(Fault::RelaxedPhase) {
+        Ordering::Relaxed
+    } else {
+        Ordering::Acquire
+    });
+    let value = add(cpu, word, 1, Ordering::Relaxed)?;
+    Some((NonZeroUsize::new(word)?, value as u64))
+}
+
+/// Subtracts 1 from this CPU's counter of the phase of `word`, if that is the one in `phase`.
+/// The guess makes the real one faster and nothing else.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn sub_if_current(
+    handle: Handle,
+    phase: &AtomicUsize,
+    word: usize,
+    _guess: u64,
+) -> Outcome {
+    let Some(cpu) = arm(handle) else {
+        return Outcome::Aborted;
+    };
+    if !faulty(Fault::ExitDoesNotCompare) && phase.load(Ordering::Relaxed) != word {
+        return Outcome::Mismatch;
+    }
+    add_at_exit(cpu, word)
+}
+
+/// Subtracts 1 from this CPU's counter of the phase of `word`.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn sub(handle: Handle, word: usize) -> Outcome {
+    match arm(handle) {
+        Some(cpu) => add_at_exit(cpu, word),
+        None => Outcome::Aborted,
+    }
+}
+
+/// Stands for a pointer to one of some values, which is all that models of sections need.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) current: AtomicUsize,
+    values: Vec<UnsafeCell<u32>>,
+    /// Whether each value was reclaimed. Loom tries both orders of conflicting atomic accesses and
+    /// not of a cell's, whose races it only recognises; fences order nothing that it tries.
+    reclaimed: Vec<AtomicUsize>,
+}
+
+impl Source {
+    pub(crate) fn new(values: u32) -> Self {
+        Source {
+            current: AtomicUsize::new(0),
+            values: (0..values).map(UnsafeCell::new).collect(),
+            reclaimed: (0..values).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+
+    /// Reads what `pointer` points to.
+    pub(crate) fn read(&self, pointer: usize) -> u32 {
+        let reclaimed = self.reclaimed[pointer].load(Ordering::Relaxed);
+        assert_eq!(reclaimed, 0, "a read of a value that was reclaimed");
+        // SAFETY: loom checks that nobody writes the value meanwhile.
+        self.values[pointer].with(|value| unsafe { *value })
+    }
+
+    /// Reclaims what `pointer` points to.
+    pub(crate) fn reclaim(&self, pointer: usize) {
+        self.reclaimed[pointer].store(1, Ordering::Relaxed);
+        // SAFETY: loom checks that nobody reads the value meanwhile.
+        self.values[pointer].with_mut(|value| unsafe { *value = u32::MAX });
+    }
+}
+
+/// As shipped.
+pub(crate) const COPY_MAX: usize = 64;
+
+/// Copies what `source` points to, in one sequence.
+///
+/// # Safety
+/// As shipped, except that `source` is the address of an [`AtomicPtr`] to a [`Number`].
+pub(crate) unsafe fn copy_through(
+    handle: Handle,
+    source: *const *const u8,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    assert_eq!(size, size_of::<Number>());
+    if arm_without_slot(handle).is_none() {
+        return Outcome::Aborted;
+    }
+    let goes_on = faulty(Fault::SnapshotGoesOn);
+    // SAFETY: the caller's.
+    let source = unsafe { &*source.cast::<AtomicPtr<Number>>() };
+    let pointer = source.load(Ordering::Acquire);
+    if interrupted() && !goes_on {
+        return Outcome::Aborted;
+    }
+    // SAFETY: the caller's.
+    let value = unsafe { pointer.read() };
+    value.read();
+    // SAFETY: the caller's.
+    unsafe { target.cast::<Number>().write(value) };
+    if interrupted() && !goes_on {
+        return Outcome::Aborted;
+    }
+    Outcome::Committed
+}
+
+/// As `rseq_ops::ops::Record`.
+pub(crate) type Record = [MaybeUninit<u64>; 4];
+
+/// As `rseq_ops::ops::Appended`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    At(usize),
+    Full(usize),
+    Aborted,
+}
+
+/// Appends a callback to the chunk in this CPU's slot, for the phase in `phase`.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn append(
+    handle: Handle,
+    phase: &AtomicUsize,
+    record: *const Record,
+) -> Appended {
+    let Some(cpu) = arm(handle) else {
+        return Appended::Aborted;
+    };
+    let goes_on = faulty(Fault::AppendGoesOn);
+    let word = phase.load(Ordering::Acquire);
+    let buffer = buffer(word, cpu);
+    let end = buffer.load(Ordering::Relaxed);
+    if interrupted() && !goes_on {
+        return Appended::Aborted;
+    }
+    if end.is_multiple_of(CHUNK) {
+        return Appended::Full(end);
+    }
+    // SAFETY: the place behind the end is in the chunk and free; the record is the caller's.
+    unsafe { core::ptr::with_exposed_provenance_mut::<Record>(end).write(record.read()) };
+    if interrupted() && !goes_on {
+        return Appended::Aborted;
+    }
+    let end = end + size_of::<Record>();
+    buffer.store(end, Ordering::Relaxed);
+    Appended::At(end)
+}
+
+/// Puts the chunk that begins at `new` in the place of the one that ends at `end`, if that is this
+/// CPU's for the phase in `phase`.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn replace_chunk(
+    handle: Handle,
+    phase: &AtomicUsize,
+    end: usize,
+    new: usize,
+) -> Outcome {
+    let Some(cpu) = arm(handle) else {
+        return Outcome::Aborted;
+    };
+    let goes_on = faulty(Fault::ReplaceGoesOn);
+    let word = phase.load(Ordering::Acquire);
+    let buffer = buffer(word, cpu);
+    if buffer.load(Ordering::Relaxed) != end {
+        return Outcome::Mismatch;
+    }
+    if interrupted() && !goes_on {
+        return Outcome::Aborted;
+    }
+    buffer.store(new, Ordering::Relaxed);
+    Outcome::Committed
+}

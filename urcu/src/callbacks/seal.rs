@@ -1,0 +1,46 @@
+//! When a CPU's chunk of callbacks is sealed, and which grace period it waits for then.
+//!
+//! A chunk is sealed when nobody adds to it any more. Its callbacks must wait for a grace period
+//! that begins after everything was unpublished that they are to reclaim.
+
+use crate::gp::readers::Readers;
+use crate::gp::sequence::Sequence;
+use crate::sync::Ordering;
+use crate::sys::{self, Outcome};
+
+/// For the leader of a grace period that is about to end, whose phase was `old`: takes the chunks
+/// out of the slots of that phase. `seal` gets each one's slot, its end, and the grace period that
+/// it has to wait for.
+pub(crate) fn collect(sequence: &Sequence, old: usize, mut seal: impl FnMut(usize, usize, u64)) {
+    for slot in 0..sys::slots() {
+        let buffer = sys::buffer(old, slot);
+        // Relaxed, both: the restart after the flip (C) lies between the sequences and us, and the
+        // next flip (A) between us and them. No sequence writes here meanwhile.
+        let end = buffer.load(Ordering::Relaxed);
+        if end != 0 {
+            buffer.store(0, Ordering::Relaxed);
+            // Not this grace period but the next. What was unpublished right before a callback was
+            // appended may have become visible with the restart alone, after sections had begun in
+            // the new phase, for which this grace period did not wait.
+            seal(slot, end, sequence.done() + 2);
+        }
+    }
+}
+
+/// Puts the empty chunk that begins at `new` in the place of this CPU's, which ends at `end`. If
+/// that could be done the old one is the caller's, and has to wait for the answer.
+///
+/// # Safety
+/// As for `Readers::replace_chunk`.
+pub(crate) unsafe fn exchange(
+    readers: &Readers,
+    sequence: &Sequence,
+    end: usize,
+    new: usize,
+) -> Option<u64> {
+    // SAFETY: the caller's.
+    let replaced = unsafe { readers.replace_chunk(end, new) };
+    // What the callbacks' owners did before happened on this CPU before; so J orders it before the
+    // next flip, as for a caller of `synchronize`.
+    (replaced == Outcome::Committed).then(|| sequence.snap())
+}

@@ -1,0 +1,252 @@
+//! What a cell may own: a `Box` or an `Arc`, or an `Option` of one. A cell is one machine word,
+//! which is that pointer, so that readers reach the value with one load whatever the kind.
+//!
+//! Only thin pointers: a word has no room for the length of a `Box<[T]>` or the table of a
+//! `Box<dyn Trait>`. Box those once more (`Rcu<Box<[T]>>`).
+
+use core::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use crate::cell::Ref;
+use crate::domain::ReadGuard;
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T> Sealed for Box<T> {}
+    impl<T> Sealed for std::sync::Arc<T> {}
+    impl<P: super::OwningPtr> Sealed for Option<P> {}
+}
+
+/// A pointer that a cell can own: `Box<T>` or `Arc<T>`. Sealed.
+///
+/// # Safety
+/// The pointer of `into_raw` is to a valid `Target`, which stays where it is and can be read by
+/// whoever may read a `&Self`, until `from_raw` has made a `Self` of it that is dropped.
+pub unsafe trait OwningPtr: sealed::Sealed + Sized {
+    /// The type that it points to.
+    type Target;
+    /// See [`Payload::Value`].
+    type Value;
+    #[doc(hidden)]
+    fn own(value: Self::Value) -> Self;
+    #[doc(hidden)]
+    fn disown(this: Self) -> Self::Value;
+    #[doc(hidden)]
+    fn into_raw(this: Self) -> NonNull<Self::Target>;
+    /// # Safety
+    /// `raw` is from `into_raw`, and this is called once for it.
+    #[doc(hidden)]
+    unsafe fn from_raw(raw: NonNull<Self::Target>) -> Self;
+}
+
+// SAFETY: what `Box` promises.
+unsafe impl<T> OwningPtr for Box<T> {
+    type Target = T;
+    type Value = T;
+
+    fn own(value: T) -> Self {
+        Box::new(value)
+    }
+    fn disown(this: Self) -> T {
+        *this
+    }
+    fn into_raw(this: Self) -> NonNull<T> {
+        // SAFETY: a box is not null.
+        unsafe { NonNull::new_unchecked(Box::into_raw(this)) }
+    }
+    unsafe fn from_raw(raw: NonNull<T>) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Box::from_raw(raw.as_ptr()) }
+    }
+}
+
+// SAFETY: what `Arc` promises. The count that `into_raw` leaves behind keeps the value, and keeps
+// `Arc::get_mut` from giving it to anybody.
+unsafe impl<T> OwningPtr for Arc<T> {
+    type Target = T;
+    type Value = Arc<T>;
+
+    fn own(value: Arc<T>) -> Self {
+        value
+    }
+    fn disown(this: Self) -> Arc<T> {
+        this
+    }
+    fn into_raw(this: Self) -> NonNull<T> {
+        // SAFETY: an `Arc` is not null.
+        unsafe { NonNull::new_unchecked(Arc::into_raw(this).cast_mut()) }
+    }
+    unsafe fn from_raw(raw: NonNull<T>) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Arc::from_raw(raw.as_ptr()) }
+    }
+}
+
+/// What a cell can own: an [`OwningPtr`], or an `Option` of one. Sealed.
+///
+/// # Safety
+/// As for [`OwningPtr`]; a null pointer stands for nothing.
+pub unsafe trait Payload: sealed::Sealed + Sized {
+    /// The type that the pointer points to.
+    type Target;
+    /// What methods put into a cell and get out of it: the value in the `Box`, or the `Arc` itself.
+    type Value;
+    /// What [`RcuCell::load`](crate::RcuCell::load) returns: `&Target`, or `Option<&Target>`.
+    type View<'a>: Copy
+    where
+        Self: 'a;
+    /// What [`RcuCell::read`](crate::RcuCell::read) returns: [`Ref`], or `Option<Ref>`.
+    type Ref<'a>
+    where
+        Self: 'a;
+
+    #[doc(hidden)]
+    fn own(value: Self::Value) -> Self;
+    #[doc(hidden)]
+    fn disown(this: Self) -> Self::Value;
+    #[doc(hidden)]
+    fn into_raw(this: Self) -> *mut Self::Target;
+    /// # Safety
+    /// `raw` is from `into_raw`, and this is called once for it.
+    #[doc(hidden)]
+    unsafe fn from_raw(raw: *mut Self::Target) -> Self;
+    /// # Safety
+    /// `raw` is from `into_raw`, and what it points to stays valid and shared during `'a`.
+    #[doc(hidden)]
+    unsafe fn view<'a>(raw: *mut Self::Target) -> Self::View<'a>
+    where
+        Self: 'a;
+    #[doc(hidden)]
+    fn address(view: Self::View<'_>) -> *mut Self::Target;
+    /// # Safety
+    /// `raw` is from `into_raw`, and what it points to stays valid and shared until `guard` is
+    /// dropped, within `'a`.
+    #[doc(hidden)]
+    unsafe fn guarded<'a>(raw: *mut Self::Target, guard: ReadGuard<'a>) -> Self::Ref<'a>
+    where
+        Self: 'a;
+}
+
+// SAFETY: it is one; never null.
+unsafe impl<P: OwningPtr> Payload for P {
+    type Target = P::Target;
+    type Value = P::Value;
+    type View<'a>
+        = &'a P::Target
+    where
+        P: 'a;
+    type Ref<'a>
+        = Ref<'a, P::Target>
+    where
+        P: 'a;
+
+    fn own(value: P::Value) -> P {
+        P::own(value)
+    }
+    fn disown(this: P) -> P::Value {
+        P::disown(this)
+    }
+    fn into_raw(this: P) -> *mut P::Target {
+        P::into_raw(this).as_ptr()
+    }
+    unsafe fn from_raw(raw: *mut P::Target) -> P {
+        // SAFETY: from `into_raw`, so not null; the rest is the caller's.
+        unsafe { P::from_raw(NonNull::new_unchecked(raw)) }
+    }
+    #[inline(always)]
+    unsafe fn view<'a>(raw: *mut P::Target) -> &'a P::Target
+    where
+        P: 'a,
+    {
+        // SAFETY: the caller's.
+        unsafe { &*raw }
+    }
+    fn address(view: &P::Target) -> *mut P::Target {
+        ptr::from_ref(view).cast_mut()
+    }
+    #[inline(always)]
+    unsafe fn guarded<'a>(raw: *mut P::Target, guard: ReadGuard<'a>) -> Ref<'a, P::Target>
+    where
+        P: 'a,
+    {
+        // SAFETY: from `into_raw`, so not null; the rest is the caller's.
+        unsafe { Ref::new(NonNull::new_unchecked(raw), guard) }
+    }
+}
+
+// SAFETY: `Some` is an `OwningPtr`, which is not null; `None` is null.
+unsafe impl<P: OwningPtr> Payload for Option<P> {
+    type Target = P::Target;
+    type Value = Option<P::Value>;
+    type View<'a>
+        = Option<&'a P::Target>
+    where
+        P: 'a;
+    type Ref<'a>
+        = Option<Ref<'a, P::Target>>
+    where
+        P: 'a;
+
+    fn own(value: Option<P::Value>) -> Self {
+        value.map(P::own)
+    }
+    fn disown(this: Self) -> Option<P::Value> {
+        this.map(P::disown)
+    }
+    fn into_raw(this: Self) -> *mut P::Target {
+        this.map_or(ptr::null_mut(), |pointer| P::into_raw(pointer).as_ptr())
+    }
+    unsafe fn from_raw(raw: *mut P::Target) -> Self {
+        // SAFETY: the caller's.
+        NonNull::new(raw).map(|raw| unsafe { P::from_raw(raw) })
+    }
+    #[inline(always)]
+    unsafe fn view<'a>(raw: *mut P::Target) -> Option<&'a P::Target>
+    where
+        P: 'a,
+    {
+        // SAFETY: null or, by the caller, valid.
+        unsafe { raw.as_ref() }
+    }
+    fn address(view: Option<&P::Target>) -> *mut P::Target {
+        view.map_or(ptr::null_mut(), |value| ptr::from_ref(value).cast_mut())
+    }
+    #[inline(always)]
+    unsafe fn guarded<'a>(raw: *mut P::Target, guard: ReadGuard<'a>) -> Option<Ref<'a, P::Target>>
+    where
+        P: 'a,
+    {
+        // SAFETY: the caller's.
+        NonNull::new(raw).map(|raw| unsafe { Ref::new(raw, guard) })
+    }
+}
+
+/// A payload with a reference count: `Arc<T>` or `Option<Arc<T>>`. Sealed.
+///
+/// # Safety
+/// `share` gives an owner of its own, beside that of `raw`.
+pub unsafe trait RefCounted: Payload {
+    /// # Safety
+    /// `raw` is from `into_raw`, and its owner exists during the call.
+    #[doc(hidden)]
+    unsafe fn share(raw: *mut Self::Target) -> Self;
+}
+
+// SAFETY: it adds a count and makes an `Arc` of it.
+unsafe impl<T> RefCounted for Arc<T> {
+    unsafe fn share(raw: *mut T) -> Self {
+        // SAFETY: the caller's: from `Arc::into_raw`, and its count is not 0.
+        unsafe {
+            Arc::increment_strong_count(raw);
+            Arc::from_raw(raw)
+        }
+    }
+}
+
+// SAFETY: there may be any number of `None`; `Some` is as above.
+unsafe impl<T> RefCounted for Option<Arc<T>> {
+    unsafe fn share(raw: *mut T) -> Self {
+        // SAFETY: the caller's.
+        (!raw.is_null()).then(|| unsafe { <Arc<T> as RefCounted>::share(raw) })
+    }
+}

@@ -1,0 +1,747 @@
+//! Domains, and the guards of their read-side sections.
+
+use core::fmt;
+use core::num::NonZeroUsize;
+use core::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use crate::callbacks::{self, Budget, Callback, Runner, SharedBudget};
+use crate::driver::Driver;
+use crate::global;
+use crate::gp::grace_period::GpState;
+use crate::gp::readers::{Readers, Token};
+use crate::stall::Watch;
+use crate::stall::trace::{self, Trace};
+use crate::stats::Stats;
+use crate::sync::fork;
+use crate::sync::once::Once;
+use crate::sync::{self, AtomicPtr, Instant, Ordering};
+use crate::sys::{self, Zeroed};
+
+/// What a domain is made of, two cache lines. It never moves while the domain lives, unlike the
+/// [`Domain`], so that guards and the worker can refer to it. A forked child finds zeroes, which is
+/// the state before the first use: see `fork`.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct State {
+    pub(crate) gp: GpState,
+    /// Made when there is something to do.
+    driver: Once<Arc<Driver>>,
+}
+
+// SAFETY: integers, atomic and zero at rest, and a pointer that may be null.
+unsafe impl Zeroed for State {}
+
+impl State {
+    sync::const_fn! {
+        pub(crate) fn new() -> Self {
+            State {
+                gp: GpState::new(),
+                driver: Once::new(),
+            }
+        }
+    }
+
+    /// The memory is that of one CPU; the other CPUs' is never touched.
+    fn allocate(settings: &Settings) -> NonNull<State> {
+        let state = NonNull::new(sys::allocate::<State>()).expect("an address");
+        // SAFETY: zeroes are a state, and nobody else knows it.
+        unsafe { state.as_ref() }.set_name(settings);
+        state
+    }
+
+    /// For messages. Guards know the state alone, and the domain itself may move.
+    fn set_name(&self, settings: &Settings) {
+        if let Some(name) = settings.name {
+            let [address, length] = &self.gp.readers.name;
+            length.store(name.len(), Ordering::Relaxed);
+            // Release: the length is there before the address.
+            address.store(name.as_ptr().expose_provenance(), Ordering::Release);
+        }
+    }
+
+    /// The name, else the address of the state. In a child the name is known when there is more to
+    /// do than to read.
+    pub(crate) fn shown(&self) -> Shown<'_> {
+        Shown(self)
+    }
+
+    /// # Safety
+    /// `state` is from [`State::allocate`] and nobody uses it any more.
+    unsafe fn free(state: NonNull<State>) {
+        // SAFETY: the caller's.
+        unsafe {
+            if let Some(word) = state.as_ref().gp.readers.word() {
+                sys::free_slots(word.get());
+            }
+            sys::free(state.as_ptr());
+        }
+    }
+
+    /// Sets the readers up: in every process, and again in every child.
+    #[cold]
+    #[inline(never)]
+    fn set_up(&self) {
+        // Before anything is stored in memory that the next child must find wiped.
+        fork::generation();
+        // Asked now and remembered: it takes stack, of which a signal handler may have little,
+        // and what comes takes some itself.
+        sys::slots();
+        let base = sys::allocate_slots();
+        if !self.gp.readers.set_up(base) {
+            // SAFETY: nobody else knows it.
+            unsafe { sys::free_slots(base) };
+        }
+    }
+
+    /// Only what was made in this process. A signal handler may fork between the making and the
+    /// publishing, and what is published in the child then is its parent's.
+    fn existing_driver(&self) -> Option<&Arc<Driver>> {
+        self.driver
+            .get()
+            .filter(|driver| driver.is_current_process())
+    }
+
+    /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
+    fn driver(&self, domain: &Domain) -> &Arc<Driver> {
+        match self.existing_driver() {
+            Some(driver) => driver,
+            None => self.make_driver(domain),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_driver(&self, domain: &Domain) -> &Arc<Driver> {
+        let settings = domain.settings;
+        let make = || {
+            // First: should a handler fork meanwhile, what is made is not the child's, whatever of
+            // the following is.
+            let fork_generation = fork::generation();
+            if !self.gp.readers.is_set_up() {
+                self.set_up();
+            }
+            self.set_name(&settings);
+            // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
+            unsafe { Driver::new(self, settings, &domain.budget, fork_generation) }
+        };
+        let driver = self
+            .driver
+            .get_or_make(|driver| driver.is_current_process(), make);
+        domain
+            .root
+            .store(ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
+        driver
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn read_lock(&self) -> ReadGuard<'_> {
+        let token = match self.gp.readers.enter() {
+            Some(token) => token,
+            None => Readers::slow_token(self.read_lock_slow()),
+        };
+        ReadGuard {
+            state: self,
+            token,
+            trace: Trace::begin(self),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn read_lock_slow(&self) -> NonZeroUsize {
+        loop {
+            if let Some(word) = self.gp.readers.enter_slow() {
+                return word;
+            }
+            self.set_up();
+        }
+    }
+}
+
+/// A domain in messages.
+pub(crate) struct Shown<'a>(&'a State);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if global::is_global(self.0) {
+            return write!(f, "{}", global::global());
+        }
+        let [address, length] = &self.0.gp.readers.name;
+        let address = address.load(Ordering::Acquire);
+        if address == 0 {
+            return write!(f, "RCU domain at {:p}", self.0);
+        }
+        // SAFETY: the parts of a `&'static str` (`State::set_name`): the length was stored before
+        // the address, and another name is never stored.
+        let name = unsafe {
+            core::str::from_utf8_unchecked(core::slice::from_raw_parts(
+                ptr::with_exposed_provenance(address),
+                length.load(Ordering::Relaxed),
+            ))
+        };
+        write!(f, "RCU domain \"{name}\"")
+    }
+}
+
+/// A set of read-side sections, and the grace periods that wait for them.
+///
+/// A grace period waits only for sections of its own domain. Most programs need no other domain than
+/// [`global`](crate::global). Give sections that last long a domain of their own, so that they do not
+/// delay the grace periods of others.
+///
+/// ```
+/// static CONNECTIONS: urcu::Domain = urcu::Domain::named("connections");
+///
+/// let guard = CONNECTIONS.read_lock();
+/// // ... read what is protected ...
+/// drop(guard);
+/// CONNECTIONS.synchronize();
+/// ```
+///
+/// # Cost
+/// A few words until the first use; then 128 bytes, and 64 for each CPU that reads, in pages that
+/// domains share. The first grace period adds less than a kilobyte.
+///
+/// # Dropping
+/// Dropping a domain runs the callbacks that are still queued, on the calling thread or on one that has
+/// begun with them, which waits for a grace period. Guards cannot outlive the domain. If there are
+/// callbacks, a guard that was forgotten ([`core::mem::forget`]) makes this wait for ever.
+///
+/// A domain may be dropped by one of its own callbacks. It then does not wait for callbacks that
+/// another thread is running at that moment, if they were queued in the same chunk (up to 126, from one
+/// CPU).
+pub struct Domain {
+    /// Null until the first use.
+    state: AtomicPtr<State>,
+    /// The state's tasks again, for leak checkers alone: LeakSanitizer does not look for pointers
+    /// in mappings, and the state lies in one.
+    root: Root,
+    settings: Settings,
+    /// Here and not with the state: a forked child keeps it.
+    budget: SharedBudget,
+}
+
+/// Orders nothing, and nobody reads it: the models leave it out.
+type Root = core::sync::atomic::AtomicPtr<Arc<Driver>>;
+
+/// What is said about a domain when it is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: Option<&'static str>,
+    pub(crate) runner: Runner,
+}
+
+impl Settings {
+    const DEFAULT: Settings = Settings {
+        name: None,
+        runner: Runner::Shared,
+    };
+}
+
+const fn has_nul(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut number = 0;
+    while number < bytes.len() {
+        if bytes[number] == 0 {
+            return true;
+        }
+        number += 1;
+    }
+    false
+}
+
+impl Domain {
+    sync::const_fn! {
+        /// Creates a domain without a name. Can be used in a `static`.
+        pub fn new() -> Self {
+            Domain {
+                state: AtomicPtr::new(ptr::null_mut()),
+                root: Root::new(ptr::null_mut()),
+                settings: Settings::DEFAULT,
+                budget: SharedBudget::unset(),
+            }
+        }
+    }
+
+    sync::const_fn! {
+        /// Creates a domain with a name, which messages show and the thread of
+        /// [`Runner::OwnThread`] bears.
+        ///
+        /// # Panics
+        /// Panics if the name contains a NUL byte, which no thread's name can. In a `const` or a
+        /// `static` this is a compile-time error.
+        #[track_caller]
+        pub fn named(name: &'static str) -> Self {
+            assert!(!has_nul(name), "the name of an RCU domain has a NUL byte in it");
+            let mut domain = Domain::new();
+            domain.settings.name = Some(name);
+            domain
+        }
+    }
+
+    sync::const_fn! {
+        /// The one whose state is a part of the process.
+        pub(crate) fn of_process(state: *const State) -> Self {
+            let mut domain = Domain::named("global");
+            domain.state = AtomicPtr::new(state.cast_mut());
+            domain
+        }
+    }
+
+    /// Sets who runs the domain's callbacks and drives its grace periods: see [`Runner`].
+    ///
+    /// ```
+    /// use urcu::{Domain, Runner};
+    /// static LOOP: Domain = Domain::named("loop").run_by(Runner::Caller);
+    ///
+    /// LOOP.call(|| println!("a grace period has passed"));
+    /// // In the program's own loop. It may take several turns until a callback's time has come:
+    /// while LOOP.run_callbacks(100) == 0 {
+    ///     std::thread::yield_now();
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn run_by(mut self, runner: Runner) -> Self {
+        self.settings.runner = runner;
+        self
+    }
+
+    /// Sets how much may wait for grace periods: see [`Budget`]. The environment variable `URCU_BUDGET`
+    /// then does not apply to this domain. [`Domain::set_budget`] changes the budget at run time.
+    ///
+    /// ```
+    /// use urcu::{Budget, Domain};
+    /// static SMALL: Domain = Domain::named("small").with_budget(Budget::new(10_000, 1 << 20));
+    /// ```
+    #[must_use]
+    pub const fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = SharedBudget::new(budget);
+        self
+    }
+
+    /// What was chosen for this domain, if anything.
+    pub(crate) const fn chosen_budget(&self) -> &SharedBudget {
+        &self.budget
+    }
+
+    /// The state, made at the first use. No lock and no allocator: the first use may be in a
+    /// signal handler that interrupted the first use.
+    #[inline(always)]
+    pub(crate) fn state(&self) -> &State {
+        // Acquire: pairs with the release in `make_state`.
+        match NonNull::new(self.state.load(Ordering::Acquire)) {
+            // SAFETY: set once, freed when the domain is dropped, which `&self` outlives.
+            Some(state) => unsafe { state.as_ref() },
+            None => self.make_state(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_state(&self) -> &State {
+        let made = State::allocate(&self.settings);
+        let published = self.state.compare_exchange(
+            ptr::null_mut(),
+            made.as_ptr(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        match published {
+            // SAFETY: as in `state`.
+            Ok(_) => unsafe { made.as_ref() },
+            Err(first) => {
+                // SAFETY: ours was not published; the first one is as in `state`.
+                unsafe {
+                    State::free(made);
+                    &*first
+                }
+            }
+        }
+    }
+
+    /// Begins a read-side section, which ends when the guard is dropped.
+    ///
+    /// Sections may be nested. Guards may be moved to other threads and held across an `.await`; grace
+    /// periods wait for all of them.
+    ///
+    /// # Panics
+    /// Panics at the first use if the system has no memory for the counters.
+    ///
+    /// # Cost
+    /// A few plain instructions; no atomic one, and no call.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers, and in destructors of thread-local data.
+    #[inline(always)]
+    #[track_caller]
+    pub fn read_lock(&self) -> ReadGuard<'_> {
+        self.state().read_lock()
+    }
+
+    /// Checks that a guard is of this domain: for structures whose methods take a guard, and whose nodes
+    /// wait for grace periods of this domain alone.
+    ///
+    /// # Panics
+    /// If the guard is of another domain, with the names of both.
+    ///
+    /// # Cost
+    /// One comparison. Async-signal-safe, but for the panic.
+    ///
+    /// ```
+    /// static NODES: urcu::Domain = urcu::Domain::named("nodes");
+    ///
+    /// fn first(guard: &urcu::ReadGuard<'_>) {
+    ///     NODES.check(guard);
+    ///     // ... what this guard protects may be followed ...
+    /// }
+    ///
+    /// first(&NODES.read_lock());
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn check(&self, guard: &ReadGuard<'_>) {
+        if !guard.is_of(self) {
+            self.wrong_guard(guard);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn wrong_guard(&self, guard: &ReadGuard<'_>) -> ! {
+        panic!(
+            "what belongs to {self} was used with a guard of {}; take the guard from the same domain's \
+             `read_lock()`",
+            guard.domain()
+        );
+    }
+
+    /// Waits for a grace period: until all read-side sections of this domain that are open now have
+    /// ended. Sections that begin later see what the caller did before.
+    ///
+    /// Called inside a read-side section of the same domain, it waits for ever; that is
+    /// [reported](crate::stall).
+    ///
+    /// # Panics
+    /// Panics if the kernel begins to refuse `membarrier(2)` after the process's first use of RCU: at
+    /// once where a filter forbids it, after three seconds where the kernel lacks memory for it. Also
+    /// panics at the first use if the system has no memory for the counters.
+    ///
+    /// # Cost
+    /// One system call that interrupts the CPUs on which this process runs (some microseconds), and
+    /// the time until the longest section ends.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// domain.synchronize();
+    /// ```
+    #[track_caller]
+    pub fn synchronize(&self) {
+        sys::tell_reader_mode();
+        let (state, driver) = self.driver();
+        let start = Instant::now();
+        let round = driver.progress.sequence.snap();
+        if let Err(refused) = driver.wait_for(state, round, &Watch::blocking(driver)) {
+            sys::cannot_end(refused);
+        }
+        driver.counts.waited(start.elapsed());
+        driver.tell(round);
+    }
+
+    /// Runs `f` after a grace period, on a background thread (or as [`Domain::run_by`] says).
+    ///
+    /// Returns at once, unless the domain's [`Budget`] is exceeded, and may be called inside a
+    /// read-side section. Callbacks run in no particular order. A panic in `f` is counted, and goes to
+    /// the panic hook and to [`set_callback_panic_hook`](crate::set_callback_panic_hook); the other
+    /// callbacks run.
+    ///
+    /// # What runs where
+    /// `call` itself never runs a callback, a destructor or a waker on the calling thread, so the
+    /// caller may hold locks that those take. (It may hand a [`Job`](crate::Job) to an
+    /// [`Executor`](crate::Executor), and calls the [hook for reports](crate::stall::set_hook) if it has
+    /// to wait for room in the budget.)
+    ///
+    /// Callbacks also run on threads that call [`Domain::barrier`] or drop the domain: so `f` must not
+    /// rely on the background thread, nor on the size of its stack.
+    ///
+    /// The background thread starts with the first callback and does not keep the process alive.
+    /// Callbacks that are still queued when `main` returns do not run: call [`Domain::barrier`] first.
+    /// In a forked child, callbacks that were queued before the fork do not run; the parent runs them.
+    /// If no thread can be started, callbacks run in [`Domain::barrier`] or when the domain is dropped.
+    ///
+    /// # Cost
+    /// Some nanoseconds, without a lock or an atomic instruction, and an allocation if the closure is
+    /// larger than three words. Once in 126 times, and for the first callback after a pause, more.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// domain.call(|| println!("all sections that were open are over"));
+    /// domain.barrier();
+    /// ```
+    pub fn call(&self, f: impl FnOnce() + Send + 'static) {
+        self.enqueue(Callback::call(f), true);
+    }
+
+    /// Runs `f` after a grace period, as [`Domain::call`] does, unless the domain's [`Budget`] is
+    /// exceeded. Never waits for room.
+    ///
+    /// # Errors
+    /// Returns `f`, which was not queued, if the budget is exceeded.
+    pub fn try_call<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), F> {
+        if self.driver().1.has_room() {
+            self.enqueue(Callback::call(f), false);
+            Ok(())
+        } else {
+            Err(f)
+        }
+    }
+
+    /// Runs callbacks whose grace period is over, about `most` of them (in steps of six), and returns
+    /// how many ran.
+    ///
+    /// Never waits for readers. If callbacks wait for a grace period, takes the next step towards its
+    /// end, so it may return 0 several times before a callback runs. Meant for domains of
+    /// [`Runner::Caller`], allowed for all. Does nothing inside a callback.
+    pub fn run_callbacks(&self, most: usize) -> usize {
+        let (state, driver) = self.driver();
+        callbacks::run_now(state, driver, most)
+    }
+
+    /// Drops `value` after a grace period.
+    ///
+    /// Returns at once, unless the domain's [`Budget`] is exceeded, and may be called inside a
+    /// read-side section. The value is dropped in place, on the heap: a large one needs no large stack.
+    ///
+    /// # What runs where
+    /// **This may run destructors of other values**, retired earlier in the same domain: with
+    /// [`Runner::Shared`], a thread that retires a value drops some of those whose grace period is
+    /// over. It may also end a grace period and wake the tasks that await it. Therefore:
+    ///
+    /// * do not hold a lock that such a destructor or waker takes;
+    /// * such a destructor must not wait for a grace period, because the thread that runs it may be
+    ///   inside a read-side section.
+    ///
+    /// Where this is too much to ask, `call(move || drop(value))` runs nothing on the calling thread.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    pub fn defer_drop<T: Send + 'static>(&self, value: T) {
+        self.enqueue(Callback::value(value), true);
+    }
+
+    /// Waits until all callbacks queued on this domain before this call have run, and all values
+    /// retired before it are dropped.
+    ///
+    /// It takes part in the work: callbacks and destructors run **on the calling thread** too, whatever
+    /// the domain's [`Runner`]. So do not hold a lock that one of them takes.
+    ///
+    /// If callbacks are queued, a call inside a read-side section of the same domain waits for ever;
+    /// that is [reported](crate::stall).
+    ///
+    /// # Panics
+    /// Panics if it is called by a callback of any domain, which could wait for itself.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    #[track_caller]
+    pub fn barrier(&self) {
+        let (state, driver) = self.driver();
+        callbacks::barrier(state, driver);
+    }
+
+    /// Returns what this domain has counted since its first use in this process.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// domain.synchronize();
+    /// let stats = domain.stats();
+    /// assert_eq!((stats.grace_periods, stats.callers), (1, 1));
+    /// ```
+    pub fn stats(&self) -> Stats {
+        let state = self.state();
+        let readers = &state.gp.readers;
+        let mut stats = Stats {
+            aborts: readers.aborts(),
+            fallback_reads: readers.fallbacks(),
+            ..Stats::default()
+        };
+        if let Some(driver) = state.existing_driver() {
+            stats.grace_periods = driver.progress.sequence.done();
+            stats.waits = driver.counts.waits();
+            stats.callers = stats.waits.count();
+            stats.membarriers = driver.counts.membarriers.load(Ordering::Relaxed);
+            stats.stalls = driver.counts.stalls.load(Ordering::Relaxed);
+            callbacks::count(state, driver, &mut stats);
+        }
+        stats
+    }
+
+    /// The state, ready for grace periods, and what it has to do.
+    pub(crate) fn driver(&self) -> (&State, &Arc<Driver>) {
+        let state = self.state();
+        (state, state.driver(self))
+    }
+}
+
+impl Default for Domain {
+    fn default() -> Self {
+        Domain::new()
+    }
+}
+
+impl Drop for Domain {
+    fn drop(&mut self) {
+        if let Some(state) = NonNull::new(*self.state.get_mut()) {
+            // The global domain is a static and is not dropped.
+            // SAFETY: `&mut self`: no guard borrows the domain, nobody calls it. After `close`
+            // nobody else reaches the state any more.
+            unsafe {
+                if let Some(driver) = state.as_ref().existing_driver() {
+                    callbacks::finish(state.as_ref(), driver);
+                    driver.close();
+                }
+                trace::forget(state.as_ref());
+                State::free(state);
+            }
+        }
+    }
+}
+
+impl fmt::Display for Domain {
+    /// Writes the name, or an address if the domain has none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.settings.name {
+            Some(name) => write!(f, "RCU domain \"{name}\""),
+            None => write!(f, "RCU domain at {:p}", self.state.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Domain")
+            .field("name", &self.settings.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An open read-side section of a [`Domain`]. Dropping it ends the section.
+///
+/// It may be dropped on another thread than the one that made it. Forgetting it
+/// ([`core::mem::forget`]) is not undefined behaviour, but leaves the section open: no later grace
+/// period of that domain ever ends.
+///
+/// ```
+/// let guard = urcu::read_lock();
+/// std::thread::spawn(move || drop(guard)).join().unwrap();
+/// urcu::synchronize();
+/// ```
+#[must_use = "the read-side section ends when the guard is dropped"]
+pub struct ReadGuard<'d> {
+    state: &'d State,
+    token: Token,
+    trace: Trace,
+}
+
+impl ReadGuard<'_> {
+    /// Returns whether this is a section of `domain`.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// let guard = domain.read_lock();
+    /// assert!(guard.is_of(&domain));
+    /// assert!(!guard.is_of(urcu::global()));
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn is_of(&self, domain: &Domain) -> bool {
+        self.is_of_state(domain.state())
+    }
+
+    /// Ends the section and begins another, if a grace period has begun since; else does nothing.
+    ///
+    /// A loop that holds a guard for long refreshes it now and then, wherever it holds no reference that
+    /// it was loaded with: so it delays nobody's grace period by more than one turn, at next to no cost.
+    /// References that were loaded before cannot be used after it.
+    ///
+    /// # Cost
+    /// A load and a comparison, and a section where a grace period has begun. Async-signal-safe.
+    ///
+    /// # Panics
+    /// In a forked child, as [`Domain::read_lock`] may at its first use there.
+    ///
+    /// The idea is that of `repin` in `crossbeam-epoch`.
+    ///
+    /// ```
+    /// let config = urcu::Rcu::new(1);
+    /// let mut guard = urcu::read_lock();
+    /// for _ in 0..1000 {
+    ///     assert_eq!(*config.load(&guard), 1);
+    ///     guard.refresh();
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail,E0502
+    /// let config = urcu::Rcu::new(1);
+    /// let mut guard = urcu::read_lock();
+    /// let seen = config.load(&guard);
+    /// guard.refresh();
+    /// assert_eq!(*seen, 1);
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn refresh(&mut self) {
+        if !self.state.gp.readers.is_current(self.token) {
+            self.begin_again();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn begin_again(&mut self) {
+        // The new section begins first: should that panic, the old one is still this guard's.
+        *self = self.state.read_lock();
+    }
+
+    /// Returns whether this is a section of the domain with this state.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn is_of_state(&self, state: &State) -> bool {
+        self.trace.used();
+        debug_assert!(
+            self.state.gp.readers.is_current_generation(self.token),
+            "a guard that was taken before a fork protects nothing in the child; take a new one"
+        );
+        ptr::eq(self.state, state)
+    }
+
+    /// For messages.
+    pub(crate) fn domain(&self) -> Shown<'_> {
+        self.state.shown()
+    }
+}
+
+impl Drop for ReadGuard<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.trace.end();
+        self.state.gp.readers.exit(self.token);
+    }
+}
+
+impl fmt::Debug for ReadGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadGuard")
+            .field("domain", &format_args!("{}", self.domain()))
+            .finish_non_exhaustive()
+    }
+}

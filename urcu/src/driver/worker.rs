@@ -1,0 +1,346 @@
+//! The background threads: they drive the grace periods that nobody waits for, wake futures, and run
+//! callbacks.
+//!
+//! The worker starts when it is first needed, does not keep the process alive, and sleeps on one word,
+//! which everything that may concern it changes ([`poke`]): work handed over, the late end of a
+//! section, the end of a grace period that somebody else led. It never waits for a reader while
+//! another domain has work.
+//!
+//! # Roles
+//! A user's code (wakers, callbacks, destructors) may take long, and may itself wait for a grace period
+//! that the worker is to drive. So whoever drives is never inside of any: a thread gives up that
+//! [`Role`] before, and takes it again afterwards. If there is more to drive meanwhile, another thread
+//! [stands by](stand_by), and takes the role if it is still free after a [`MOMENT`]. So mostly one
+//! thread does everything, a second one sleeps, and there are more only while user code blocks. Callbacks
+//! are run by one of them at a time ([`Calling`]).
+
+use core::ptr;
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::driver::{Driver, Step};
+use crate::sync::fork;
+use crate::sync::{
+    Ordering, as_user, catch_unwind, fence, futex_wait, futex_wake, process, start_thread, thread,
+};
+use crate::sys::{Refused, cannot_end, tell_reader_mode};
+
+/// Something that the worker was given. All there is of it lies in memory that a fork wipes: a child
+/// finds nothing, and no worker.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    driver: Arc<Driver>,
+    /// What was given before.
+    next: *mut Handed,
+}
+
+/// Gives the worker something to do. It keeps that until there is nothing left.
+pub(crate) fn hand(driver: Arc<Driver>) {
+    let mut last = process().handed.load(Ordering::Relaxed);
+    let given = Box::into_raw(Box::new(Handed { driver, next: last }));
+    // Release: pairs with the acquire in `fetch`.
+    while let Err(other) =
+        process()
+            .handed
+            .compare_exchange(last, given, Ordering::Release, Ordering::Relaxed)
+    {
+        last = other;
+        // SAFETY: ours until it is published.
+        unsafe { (*given).next = last };
+    }
+    is_there();
+    poke();
+    // After the fence in `poke`.
+    drives();
+}
+
+/// Fetches what the worker was given.
+fn fetch(kept: &mut Vec<Arc<Driver>>) {
+    if process().handed.load(Ordering::Relaxed).is_null() {
+        return;
+    }
+    // Acquire: pairs with the release in `hand`.
+    let mut next = process().handed.swap(ptr::null_mut(), Ordering::Acquire);
+    while !next.is_null() {
+        // SAFETY: from `hand`, and whoever takes the list has all of it.
+        let given = unsafe { Box::from_raw(next) };
+        kept.push(given.driver);
+        next = given.next;
+    }
+}
+
+/// Whether there is a worker; tries to start it. If there is none, callers must help themselves.
+pub(crate) fn is_there() -> bool {
+    let started = &process().worker_started;
+    // Acquire: pairs with the release below: whoever finds it started sees that it drives.
+    started.load(Ordering::Acquire) != 0
+        || process().starting.with(|| {
+            if started.load(Ordering::Relaxed) != 0 {
+                return true;
+            }
+            // It has the role from the start. If it cannot be started now, whoever comes next tries
+            // again, and callers of `barrier` help themselves.
+            process().driving.store(1, Ordering::Relaxed);
+            let is_there = start(|| work(Some(Role::keep())));
+            // Else it may have given the role up by now, for what was handed over before.
+            if !is_there {
+                process().driving.store(0, Ordering::Relaxed);
+            }
+            started.store(u32::from(is_there), Ordering::Release);
+            is_there
+        })
+}
+
+/// Whether a thread of the worker's drives, or will before long; tries to have one that does.
+pub(crate) fn drives() -> bool {
+    is_there() && (process().driving.load(Ordering::Relaxed) != 0 || call_relief())
+}
+
+fn start(program: impl FnOnce() + Send + 'static) -> bool {
+    start_thread("urcu-callbacks".into(), program).is_some()
+}
+
+/// Starts a thread that runs the callbacks of one domain alone until that ends.
+pub(crate) fn start_own(driver: Arc<Driver>) -> Option<thread::Thread> {
+    let name = format!("urcu-{}", driver.settings.name.unwrap_or("callbacks"));
+    start_thread(name, move || {
+        as_user(tell_reader_mode);
+        while driver.is_current_process() && !driver.is_closed() {
+            if as_user(|| driver.run_some()) == 0 {
+                thread::park();
+            } else if driver.is_current_process() {
+                // Nothing may be left to do for the domain.
+                poke();
+            }
+        }
+    })
+}
+
+/// Makes the worker look around. Async-signal-safe.
+pub(crate) fn poke() {
+    process().poked.fetch_add(1, Ordering::Release);
+    // Pairs with the fence in `drive`.
+    fence(Ordering::SeqCst);
+    if process().worker_sleeps.load(Ordering::Relaxed) != 0 {
+        futex_wake(&process().poked, 1);
+    }
+}
+
+/// The first pause after the kernel refused a barrier, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(60));
+
+/// How long whoever drove may be inside a user's code before another thread drives; and how often the
+/// driver looks again at what others run.
+pub(crate) const MOMENT: Duration = Duration::from_millis(10);
+
+/// The right to drive, with what there is to drive. One thread has it.
+struct Role(&'static mut Vec<Arc<Driver>>);
+
+impl Role {
+    /// For whom `driving` was set.
+    fn keep() -> Role {
+        // Relaxed: of whoever drives.
+        let mut kept = process().kept.load(Ordering::Relaxed);
+        if kept.is_null() {
+            kept = Box::into_raw(Box::default());
+            process().kept.store(kept, Ordering::Relaxed);
+        }
+        // SAFETY: from a box that is there as long as the process is, a child being another. One
+        // thread at a time has the role, and it has lost its reference when another takes it.
+        Role(unsafe { &mut *kept })
+    }
+
+    fn take() -> Option<Role> {
+        // Acquire: pairs with the release in `give_up`: what whoever drove before has left.
+        process()
+            .driving
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+            .then(Role::keep)
+    }
+
+    /// Gives it up.
+    fn give_up(self) {
+        process().given_up.fetch_add(1, Ordering::Relaxed);
+        process().driving.store(0, Ordering::Release);
+        // Pairs with the fences in `poke`, for `hand`, and in `Driver::schedule`: either we see what is
+        // to be driven, or whoever wants it sees that nobody drives.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Gives it up before a user's code is run, for those that are `ready`.
+    fn leave(self, ready: &[Arc<Driver>]) {
+        let others = self.0.len() > ready.len();
+        self.give_up();
+        let more = || {
+            !process().handed.load(Ordering::Relaxed).is_null()
+                || ready.iter().any(|driver| driver.is_to_be_driven())
+        };
+        if (others || more())
+            && !call_relief()
+            && let Some(role) = Role::take()
+        {
+            // Nobody drives until we are back, except those who want it themselves.
+            let undriven = role.0.clone();
+            role.give_up();
+            as_user(|| undriven.iter().for_each(|driver| driver.wake_all()));
+        }
+    }
+}
+
+/// Has another thread drive before long, unless whoever has just given up the role comes back before
+/// that. Whether there is one that will.
+fn call_relief() -> bool {
+    // Release: pairs with the acquire in `stand_by`, for what the caller knows of who drives.
+    process().relief.fetch_add(1, Ordering::Release);
+    // Pairs with the fence in `stand_by`.
+    fence(Ordering::SeqCst);
+    if process().watching.load(Ordering::Relaxed) == 0 {
+        futex_wake(&process().relief, 1);
+    }
+    let standing = &process().standing;
+    standing.load(Ordering::Relaxed) != 0
+        || process().starting.with(|| {
+            // Set before: the thread may take the role, and set it back, at once.
+            if standing.swap(1, Ordering::Relaxed) != 0 || start(|| work(None)) {
+                return true;
+            }
+            standing.store(0, Ordering::Relaxed);
+            false
+        })
+}
+
+/// Returns when nobody has driven for a moment although there was something to drive. The place of who
+/// stands by is the caller's.
+fn stand_by() -> Role {
+    let mut known = None;
+    loop {
+        // Acquire: pairs with the release in `call_relief`. Whoever sees that change, and so is not woken
+        // by it, does not find the role taken by who had given it up before.
+        let seen = process().relief.load(Ordering::Acquire);
+        // Not `relief`: that also changes with all who ask meanwhile, who would put us off for ever.
+        let given_up = process().given_up.load(Ordering::Relaxed);
+        let idle = known.replace(given_up) == Some(given_up);
+        if idle {
+            // Nobody has given up the role since: it is free, or will be given up.
+            if let Some(role) = Role::take() {
+                process().watching.store(0, Ordering::Relaxed);
+                process().standing.store(0, Ordering::Relaxed);
+                return role;
+            }
+        }
+        process()
+            .watching
+            .store(u32::from(!idle), Ordering::Relaxed);
+        // Either `call_relief` sees that we sleep without a limit, or we see its change.
+        fence(Ordering::SeqCst);
+        if idle {
+            futex_wait(&process().relief, seen, None);
+        } else {
+            futex_wait(&process().given_up, given_up, Some(MOMENT));
+        }
+    }
+}
+
+/// The right to run callbacks, until it is dropped.
+pub(crate) struct Calling(u64);
+
+impl Calling {
+    pub(crate) fn is_free() -> bool {
+        process().calling.load(Ordering::Relaxed) == 0
+    }
+
+    pub(crate) fn take() -> Option<Calling> {
+        // Relaxed: callbacks are handed over by their queue's locks.
+        let was = process().calling.swap(1, Ordering::Relaxed);
+        (was == 0).then(|| Calling(fork::generation()))
+    }
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        // Not in a child that a callback forked.
+        if fork::generation() == self.0 {
+            process().calling.store(0, Ordering::Relaxed);
+            // Whoever drives may have left callbacks to us.
+            poke();
+        }
+    }
+}
+
+/// What each of the worker's threads does: with the role, or standing by.
+fn work(mut role: Option<Role>) {
+    let fork_generation = fork::generation();
+    let mut pause = PAUSES.0;
+    loop {
+        let (ready, refused) = drive(role.unwrap_or_else(stand_by), &mut pause);
+        as_user(|| {
+            tell_reader_mode();
+            if let Some(refused) = refused {
+                // For the panic hook, which says so.
+                let _ = catch_unwind(|| cannot_end(refused));
+            }
+            // Callbacks may take long, and wait for what is woken here.
+            ready.iter().for_each(|driver| driver.wake_ready());
+            ready.iter().for_each(|driver| driver.run_shared());
+            ready.iter().for_each(|driver| driver.report());
+            drop(ready);
+        });
+        if fork::generation() != fork_generation {
+            return; // A callback forked: this is the child, and not its worker.
+        }
+        role = Role::take();
+        if role.is_none() && process().standing.swap(1, Ordering::Relaxed) != 0 {
+            return; // There are enough.
+        }
+    }
+}
+
+/// Drives until there is a user's code to run: for which domains, and whether the kernel has begun to
+/// refuse barriers.
+fn drive(role: Role, pause: &mut Duration) -> (Vec<Arc<Driver>>, Option<Refused>) {
+    loop {
+        let poked = process().poked.load(Ordering::Acquire);
+        fetch(role.0);
+        let mut sleep = Some(None::<Duration>);
+        let mut refusal = None;
+        let mut ready = Vec::new();
+        role.0.retain(|driver| {
+            match driver.drive() {
+                Step::Over => return false,
+                Step::Ready => ready.push(Arc::clone(driver)),
+                Step::More => sleep = None,
+                Step::Waiting { patience } => {
+                    sleep = sleep.map(|least| [least, patience].into_iter().flatten().min());
+                }
+                // Barriers may be refused for a while (this thread may have inherited a filter):
+                // work waits then, and none is lost.
+                Step::Refused(refused) => {
+                    refusal = Some(refused);
+                    let least =
+                        |least: Option<Duration>| least.map_or(*pause, |least| least.min(*pause));
+                    sleep = sleep.map(|others| Some(least(others)));
+                }
+            }
+            true
+        });
+        let first = *pause == PAUSES.0;
+        *pause = match refusal {
+            Some(_) => (*pause * 2).min(PAUSES.1),
+            None => PAUSES.0,
+        };
+        // Said once.
+        let refused = refusal.filter(|_| first);
+        if !ready.is_empty() || refused.is_some() {
+            role.leave(&ready);
+            return (ready, refused);
+        }
+        if let Some(most) = sleep {
+            process().worker_sleeps.store(1, Ordering::Relaxed);
+            // Either `poke` sees that we sleep, or we see its change.
+            fence(Ordering::SeqCst);
+            futex_wait(&process().poked, poked, most);
+            process().worker_sleeps.store(0, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The grace period: flip, restart, drain.
+//!
+//! `begin`, `drain` and `end` are the whole algorithm, and the one place where a
+//! domain's counters change phase. The letters are those of `readers` and `sequence`.
+//!
+//! Every other per-CPU RCU (SRCU in the Linux kernel, the liburcu per-CPU prototype of 2016-17,
+//! libside) needs two flips, because a reader may load the phase, stall, and count itself late in
+//! the old one. Here loading and counting are one restartable sequence, and the barrier after the
+//! flip restarts every sequence in flight: one flip and one system call are enough.
+//!
+//! Grace periods are rounds: callers share them, and one of those who wait leads. A leader may
+//! leave one that has begun but waits for readers; the next leader goes on with it.
+//!
+//! How far they have come ([`Progress`]) is said in memory of this process alone, as the counters are:
+//! a leader that finds itself in a child goes on with what is its parent's, where nobody waits.
+
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+use crate::gp::readers::Readers;
+use crate::gp::sequence::{Leader, Next, Sequence};
+use crate::stall::Watch;
+use crate::sync::{self, AtomicUsize, Ordering};
+use crate::sys::{self, Refused, Zeroed};
+
+/// Set in [`Progress::old`] until the restart is done. Counters are aligned to 8 bytes.
+const RESTART_DUE: usize = 1;
+
+/// What a domain's guards and grace periods know of it in every process. Zero is the state at rest
+/// before `Readers::set_up`.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct GpState {
+    pub(crate) readers: Readers,
+}
+
+/// How far the grace periods of a domain have come in one process.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Progress {
+    pub(crate) sequence: Sequence,
+    /// The current phase; 0 in a child of the process that this is of. The leader's.
+    current: AtomicUsize,
+    /// The phase that was flipped away from and may have open sections still, of a grace period
+    /// that has begun; else 0. The leader's.
+    old: AtomicUsize,
+}
+
+// SAFETY: integers, and zero is what a child finds.
+unsafe impl Zeroed for Progress {}
+
+impl Progress {
+    sync::const_fn! {
+        #[expect(dead_code, reason = "zeroed memory is allocated; the models' is made of it")]
+        /// All zeroes.
+        pub(crate) fn new() -> Self {
+            Progress {
+                sequence: Sequence::new(),
+                current: AtomicUsize::new(0),
+                old: AtomicUsize::new(0),
+            }
+        }
+    }
+
+    /// The phase that a grace period has flipped away from and that is not drained, if any.
+    pub(crate) fn undrained(&self) -> Option<usize> {
+        match self.old.load(Ordering::Relaxed) & !RESTART_DUE {
+            0 => None,
+            old => Some(old),
+        }
+    }
+}
+
+/// Where a [`Progress`] lies: in memory that a fork wipes, for as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Place(NonNull<Progress>);
+
+// SAFETY: refers to atomics, which it owns.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
+
+impl Place {
+    /// For readers that are set up, of this process.
+    ///
+    /// # Panics
+    /// If the system has no memory.
+    pub(crate) fn new(readers: &Readers) -> Self {
+        let place = NonNull::new(sys::allocate::<Progress>()).expect("an address");
+        let place = Place(place);
+        let word = readers.word().map_or(0, |word| word.get());
+        // Whoever finds this place acquires it with what holds it.
+        place.current.store(word, Ordering::Relaxed);
+        place
+    }
+}
+
+impl Deref for Place {
+    type Target = Progress;
+    fn deref(&self) -> &Progress {
+        // SAFETY: zeroed when it was allocated, and given back when `self` goes.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // SAFETY: from `allocate`, and `self` is the last that knows it.
+        unsafe { sys::free(self.0.as_ptr()) };
+    }
+}
+
+impl GpState {
+    sync::const_fn! {
+        pub(crate) fn new() -> Self {
+            GpState {
+                readers: Readers::new(),
+            }
+        }
+    }
+
+    /// Waits for a grace period that [`Sequence::snap`] named: until every section that was open at
+    /// that time has ended. What the caller did before it joined is visible to every section that
+    /// begins after this. The readers are set up.
+    ///
+    /// False if it is not over, but there is something to be told first ([`Watch::tell`]), which is
+    /// a user's code: the caller is to leave whatever it holds, do that, and come again.
+    ///
+    /// # Errors
+    /// If the kernel refuses this thread the barrier. Others may have it.
+    pub(crate) fn wait(
+        &self,
+        progress: &Progress,
+        round: u64,
+        watch: &Watch<'_>,
+    ) -> Result<bool, Refused> {
+        let open = |old: Option<usize>, slot| old.map_or(0, |old| self.readers.open_in(old, slot));
+        loop {
+            match progress.sequence.next(round, watch) {
+                Next::Done => return Ok(true),
+                Next::Leader(lead) => {
+                    if let Some(old) = self.begin(&lead, progress, watch)? {
+                        if !self.drain(old, watch) {
+                            return Ok(false);
+                        }
+                        self.end(old, progress, watch);
+                    }
+                    lead.finish();
+                }
+                Next::Look => {
+                    if watch.look(|slot| open(progress.undrained(), slot)) {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on with the grace periods up to `round` as far as that needs no waiting. False if the
+    /// round is not done yet; then the worker is poked when there is reason to try again. In either
+    /// case there may be something to be told, as in [`GpState::wait`].
+    ///
+    /// # Errors
+    /// As in [`GpState::wait`].
+    pub(crate) fn advance(
+        &self,
+        progress: &Progress,
+        round: u64,
+        watch: &Watch<'_>,
+    ) -> Result<bool, Refused> {
+        let sequence = &progress.sequence;
+        while !sequence.is_done(round) && sequence.is_current_process(round) {
+            let Some(lead) = sequence.try_lead() else {
+                if sequence.watch() {
+                    return Ok(false);
+                }
+                continue;
+            };
+            if sequence.is_done(round) {
+                break;
+            }
+            match self.begin(&lead, progress, watch)? {
+                Some(old)
+                    if !self.is_drained_soon(old) && self.readers.poke_worker_while_open(old) =>
+                {
+                    watch.look(|slot| self.readers.open_in(old, slot));
+                    lead.leave();
+                    // After O. If an end has taken our mark while we led, whoever it poked may
+                    // have found us leading, and gone to sleep again.
+                    if self.readers.will_poke_worker(old) {
+                        return Ok(false);
+                    }
+                }
+                old => {
+                    old.inspect(|old| self.end(*old, progress, watch));
+                    lead.finish();
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The phase to be drained: of a grace period that was left in the middle, else of a new one.
+    /// `None` if there are no readers, in a child that was forked in the middle of this.
+    fn begin(
+        &self,
+        lead: &Leader<'_>,
+        progress: &Progress,
+        watch: &Watch<'_>,
+    ) -> Result<Option<usize>, Refused> {
+        let mut old = progress.old.load(Ordering::Relaxed);
+        if old == 0 {
+            // Who joined before this is served by this flip: see J, K.
+            lead.begin();
+            let current = progress.current.load(Ordering::Relaxed);
+            // The other phase is empty: the grace period before this one drained it.
+            if current == 0 || !self.readers.flip(current) {
+                return Ok(None);
+            }
+            let new = current ^ sys::PHASE_BIT;
+            progress.current.store(new, Ordering::Relaxed);
+            old = current | RESTART_DUE;
+            progress.old.store(old, Ordering::Relaxed);
+        }
+        if old & RESTART_DUE != 0 {
+            // C: a sequence that saw the old phase has committed, visibly to the sums below, or
+            // starts over and sees the new one. Ends compare the phase, so from here on the ends
+            // of old sections look at `waiter`. Snapshot reads that saw an old pointer start over
+            // too. If the kernel refuses, the next leader tries.
+            watch.restarted(sys::restart_sequences()?);
+            old &= !RESTART_DUE;
+            progress.old.store(old, Ordering::Relaxed);
+        }
+        Ok(Some(old))
+    }
+
+    fn is_drained_soon(&self, old: usize) -> bool {
+        (0..sys::SPINS.div_ceil(sys::slots() as u32)).any(|_| {
+            let drained = !self.readers.any_open(old);
+            if !drained {
+                sync::spin();
+            }
+            drained
+        })
+    }
+
+    /// False if there is something to be told before it is drained.
+    fn drain(&self, old: usize, watch: &Watch<'_>) -> bool {
+        if self.is_drained_soon(old) {
+            return true;
+        }
+        while self.readers.any_open(old) {
+            self.readers.sleep_while_open(old, watch.patience());
+            if watch.look(|slot| self.readers.open_in(old, slot)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The old phase is drained.
+    fn end(&self, old: usize, progress: &Progress, watch: &Watch<'_>) {
+        self.readers.settle(old);
+        // Before the next flip makes this phase the current one again, and before anybody who
+        // waits for this grace period goes on.
+        watch.ends(old);
+        progress.old.store(0, Ordering::Relaxed);
+    }
+}

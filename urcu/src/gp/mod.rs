@@ -1,0 +1,5 @@
+//! Grace periods: the per-CPU reader counters, and the algorithm that waits for them.
+
+pub(crate) mod grace_period;
+pub(crate) mod readers;
+pub(crate) mod sequence;

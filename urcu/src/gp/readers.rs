@@ -1,0 +1,547 @@
+//! The per-CPU reader counters: enter, exit, sum. Nothing else touches them.
+//!
+//! # State
+//! A domain has two *phases*. The `phase` word is the address of the current one's counter in
+//! slot 0; each CPU's slot has, for each phase, a `net` counter that restartable sequences write
+//! with plain stores, and a `shared` one that anybody writes with atomic additions.
+//!
+//! A section adds 1 to one counter of the current phase when it begins, and subtracts 1 from
+//! *any* counter of that same phase when it ends, wherever the guard is by then: on another CPU,
+//! on a thread without rseq, in a destructor. A single counter means nothing; the **sum** over all
+//! counters of a phase is the number of its open sections.
+//!
+//! # Why a sum of counters read one after the other may be trusted
+//! After a flip and a restart of all sequences nobody begins a section in the old phase (a reader
+//! that lost the race with atomics takes its addition back, on the same counter). From then on
+//! sections only end, so a counter only falls. Each counter is read at some moment, and is at that
+//! moment at least what it will be at the end of the scan; so the sum read is at least the number
+//! of sections still open, which is at least 0. If the sum is 0, all are over, and every counter
+//! was read at its last value: each section's end is visible to us (acquire).
+//!
+//! # Letters
+//! The orderings below are named by letters; `grace_period` and the models use the same.
+//!
+//! | | where | pairs with | obligation |
+//! |---|---|---|---|
+//! | A | `flip` stores the phase (release) | B | a new reader sees what the updater did before |
+//! | B | `enter` loads the phase (acquire) | A | |
+//! | C | the restart after the flip | the sequences, H | the old phase's beginnings are final |
+//! | D | `exit` subtracts (release) | E | a section's accesses are over |
+//! | E | the sum's loads (acquire) | D | |
+//! | F | fence between setting `waiter` and the last sum | G | no lost wake-up |
+//! | G | fence between a late end and the load of `waiter` | F | |
+//! | H | fence between an atomic begin and the second load of the phase | C | Dekker |
+
+use core::mem::offset_of;
+use core::num::NonZeroUsize;
+use core::time::Duration;
+
+use crate::sync::{self, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sys::{self, Handle, Outcome};
+
+/// How often a sequence is tried before atomics are used instead: a debugger that steps, or a
+/// storm of signals, can abort sequences for ever.
+const ATTEMPTS: u32 = 16;
+
+/// A section's phase, and what makes its end cheap: the handle, and the value of the counter
+/// after the section began, which is a good guess for its value before the section ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token {
+    word: usize,
+    handle: Handle,
+    guess: u64,
+}
+
+/// The reader side of a domain: read-mostly, one cache line.
+///
+/// What every section loads lies where no section stores in a counter's line ([`Readers::LOADS`]):
+/// a load that has the last twelve bits of its address in common with an earlier store waits for
+/// it on many processors, which made sections half as slow again.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Readers {
+    /// So that what is loaded lies where it should.
+    _unused: u64,
+    /// For the statistics: what is rare on the way of the readers.
+    aborts: AtomicU64,
+    bound: AtomicU32,
+    fallbacks: AtomicU64,
+    /// Address and length of the domain's name, which is kept here because there is room.
+    pub(crate) name: [AtomicUsize; 2],
+    /// Address of the current phase's `net` counter in slot 0; 0 until set up.
+    phase: AtomicUsize,
+    /// The process's handle where libc registers the threads, else 0. `cs` is stored last.
+    ///
+    /// A thread that this library is yet to register must not even try: a signal handler could
+    /// register it in the middle of the sequence, which would then commit without being protected.
+    /// One that libc did not register, or whose registration somebody has ended, may try: its CPU
+    /// number is negative, and so not below `bound`. Neither is that of a CPU without a slot.
+    cs: AtomicIsize,
+}
+
+/// The leader of the grace period sleeps on the `waiter` of the counters.
+const LEADER: u32 = 1;
+/// The worker wants to be poked.
+const WORKER: u32 = 2;
+
+impl Readers {
+    sync::const_fn! {
+        pub(crate) fn new() -> Self {
+            Readers {
+                _unused: 0,
+                aborts: AtomicU64::new(0),
+                bound: AtomicU32::new(0),
+                fallbacks: AtomicU64::new(0),
+                name: [AtomicUsize::new(0), AtomicUsize::new(0)],
+                phase: AtomicUsize::new(0),
+                cs: AtomicIsize::new(0),
+            }
+        }
+    }
+
+    /// Where the words lie that every section loads.
+    #[cfg_attr(not(target_pointer_width = "64"), allow(dead_code))]
+    pub(crate) const LOADS: [usize; 3] = [
+        offset_of!(Readers, phase),
+        offset_of!(Readers, cs),
+        offset_of!(Readers, bound),
+    ];
+
+    /// Whether [`Readers::set_up`] has been called.
+    pub(crate) fn is_set_up(&self) -> bool {
+        self.phase.load(Ordering::Acquire) != 0
+    }
+
+    /// The current phase's word, once set up.
+    pub(crate) fn word(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(self.phase.load(Ordering::Acquire))
+    }
+
+    /// Whether a section counts in the memory that these readers have now. It does not in a child
+    /// if it began before the fork.
+    pub(crate) fn is_current_generation(&self, token: Token) -> bool {
+        (self.phase.load(Ordering::Relaxed) ^ token.word) & !sys::PHASE_BIT == 0
+    }
+
+    /// Returns whether no grace period has begun since the section did: at most one can have, because
+    /// it waits for the section, so the phase tells.
+    ///
+    /// Relaxed: whoever is told "yes" goes on with the section it has, for which nothing changes; a
+    /// flip that is not seen yet is seen by a later call.
+    #[inline(always)]
+    pub(crate) fn is_current(&self, token: Token) -> bool {
+        self.phase.load(Ordering::Relaxed) == token.word
+    }
+
+    /// Gives the counters their memory: `base` is the address of slot 0, zeroed. False if another
+    /// thread (or a signal handler, or the code it interrupted) was first.
+    pub(crate) fn set_up(&self, base: usize) -> bool {
+        let first = self
+            .phase
+            // Who was not first uses the other's counters only after another load of the phase,
+            // which acquires: so nothing is acquired here.
+            .compare_exchange(0, base, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok();
+        if let sys::Mode::AllThreads(handle) = sys::mode() {
+            self.bound.store(handle.bound, Ordering::Relaxed);
+            // Release: who sees `cs` sees `bound` and the phase too.
+            self.cs.store(handle.cs, Ordering::Release);
+        }
+        first
+    }
+
+    /// The process's handle, of which `cs` has been loaded.
+    #[inline(always)]
+    fn handle(&self, cs: isize) -> Handle {
+        Handle {
+            cs,
+            bound: self.bound.load(Ordering::Relaxed),
+            index: Handle::CPU,
+        }
+    }
+
+    /// Begins a section, the usual way. `None` is rare, and means [`Readers::enter_slow`].
+    ///
+    /// The token carries the handle to the section's end, in registers mostly: loading it again
+    /// there would cost a tenth of the whole section.
+    #[inline(always)]
+    pub(crate) fn enter(&self) -> Option<Token> {
+        // Acquire: pairs with `set_up`.
+        let cs = self.cs.load(Ordering::Acquire);
+        if cs == 0 {
+            return None;
+        }
+        let handle = self.handle(cs);
+        // SAFETY: `cs` is set: libc registers the threads, and the phase is set up. (B)
+        let (word, guess) = unsafe { sys::add_through(handle, &self.phase) }?;
+        Some(Token {
+            word: word.get(),
+            handle,
+            guess,
+        })
+    }
+
+    /// Ends a section, on whatever thread and CPU. Async-signal-safe.
+    ///
+    /// A phase that is not the current one any more has a grace period that waits for it, and
+    /// may sleep: that end goes the slow way, which looks. It costs the usual end one comparison,
+    /// and spares the writer a barrier before it sleeps: after the restart (C) every end of the
+    /// old phase is a slow one, or has happened visibly.
+    ///
+    /// A section that began where libc does not register the threads has no handle: none would be
+    /// that of whatever thread the section ends on.
+    #[inline(always)]
+    pub(crate) fn exit(&self, token: Token) {
+        if token.handle.cs == 0 {
+            return self.exit_slow(token.word);
+        }
+        // SAFETY: the token is of these readers; its handle is this process's. (D)
+        let outcome =
+            unsafe { sys::sub_if_current(token.handle, &self.phase, token.word, token.guess) };
+        if outcome != Outcome::Committed {
+            self.exit_slow(token.word);
+        }
+    }
+
+    /// Whether threads can use sequences without further ado.
+    pub(crate) fn has_sequences(&self) -> bool {
+        self.cs.load(Ordering::Relaxed) != 0
+    }
+
+    /// Appends a callback to this CPU's chunk, in the slot of the current phase.
+    ///
+    /// # Safety
+    /// `record` is valid for reads.
+    #[inline(always)]
+    pub(crate) unsafe fn append(&self, record: *const sys::Record) -> sys::Appended {
+        // Acquire: pairs with `set_up`.
+        let cs = self.cs.load(Ordering::Acquire);
+        if cs == 0 {
+            return sys::Appended::Aborted;
+        }
+        // SAFETY: `cs` is set: libc registers the threads, and the phase is set up.
+        unsafe { sys::append(self.handle(cs), &self.phase, record) }
+    }
+
+    /// Puts another chunk in the place of this CPU's, which ends at `end`.
+    ///
+    /// # Safety
+    /// [`Readers::append`] has found the calling thread's chunk full (or none); `new` is the start of
+    /// an empty chunk that is left to the slot if the answer is [`Outcome::Committed`].
+    pub(crate) unsafe fn replace_chunk(&self, end: usize, new: usize) -> Outcome {
+        // Relaxed: `append` on this thread has acquired it.
+        let cs = self.cs.load(Ordering::Relaxed);
+        if cs == 0 {
+            return Outcome::Aborted; // In a child that was forked in the middle of what we do.
+        }
+        // SAFETY: as in `append`, and the caller's.
+        unsafe { sys::replace_chunk(self.handle(cs), &self.phase, end, new) }
+    }
+
+    /// The ends of the chunks that are in slots now.
+    fn chunks(&self) -> impl Iterator<Item = usize> {
+        let both = self.word().into_iter().flat_map(|word| {
+            [word.get(), word.get() ^ sys::PHASE_BIT]
+                .into_iter()
+                .flat_map(|word| (0..sys::slots()).map(move |slot| (word, slot)))
+        });
+        both.map(|(word, slot)| sys::buffer(word, slot).load(Ordering::Relaxed))
+            .filter(|end| *end != 0)
+    }
+
+    /// Whether any slot has a chunk. Exact for whoever has the domain alone.
+    pub(crate) fn any_chunk(&self) -> bool {
+        self.chunks().next().is_some()
+    }
+
+    /// How many callbacks are in the slots, about; `length` tells a chunk's from its end.
+    pub(crate) fn appended(&self, length: impl Fn(usize) -> usize) -> u64 {
+        self.chunks().map(|end| length(end) as u64).sum()
+    }
+
+    /// A whole section as one sequence, without a counter: copies `size` bytes from where `source`
+    /// points. The restart of the grace period (C) makes it start over, so a writer never waits
+    /// for it. False where libc does not register the thread, and after too many interruptions;
+    /// the caller then copies inside a counted section.
+    ///
+    /// # Safety
+    /// `source` points to `size` bytes that are freed only after it was replaced and a grace
+    /// period of this domain has passed. `target` has room for them; its contents count only if
+    /// the answer is true.
+    #[inline(always)]
+    pub(crate) unsafe fn snapshot(
+        &self,
+        source: *const *const u8,
+        target: *mut u8,
+        size: usize,
+    ) -> bool {
+        // Acquire: pairs with `set_up`.
+        let cs = self.cs.load(Ordering::Acquire);
+        if cs == 0 {
+            return false;
+        }
+        // Copies need no counter, and so no bound.
+        let handle = Handle {
+            cs,
+            bound: 0,
+            index: Handle::CPU,
+        };
+        // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the
+        // sequence aborts. The rest is the caller's.
+        unsafe {
+            sys::copy_through(handle, source, target, size) == Outcome::Committed
+                || Self::snapshot_again(handle, source, target, size)
+        }
+    }
+
+    /// # Safety
+    /// As for [`Readers::snapshot`], and libc registers the threads.
+    #[cold]
+    #[inline(never)]
+    unsafe fn snapshot_again(
+        handle: Handle,
+        source: *const *const u8,
+        target: *mut u8,
+        size: usize,
+    ) -> bool {
+        (1..ATTEMPTS).any(|_| {
+            // SAFETY: the caller's.
+            (unsafe { sys::copy_through(handle, source, target, size) }) == Outcome::Committed
+        })
+    }
+
+    /// Begins a section where [`Readers::enter`] could not: an aborted sequence, another mode, or
+    /// the first use. `None` if [`Readers::set_up`] must be called first. Only a word, not the
+    /// token, because a token would come through memory and push the usual one there too.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn enter_slow(&self) -> Option<NonZeroUsize> {
+        if !self.is_set_up() {
+            return None;
+        }
+        if self.cs.load(Ordering::Relaxed) != 0 {
+            self.count_abort();
+        }
+        self.begin_by_sequence().or_else(|| self.begin_by_atomics())
+    }
+
+    #[cold]
+    fn count_abort(&self) {
+        self.aborts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many sequences were aborted, as far as that was noticed.
+    pub(crate) fn aborts(&self) -> u64 {
+        self.aborts.load(Ordering::Relaxed)
+    }
+
+    /// How many sections began with atomics although the process has sequences.
+    pub(crate) fn fallbacks(&self) -> u64 {
+        self.fallbacks.load(Ordering::Relaxed)
+    }
+
+    /// The token of a section that [`Readers::enter_slow`] began.
+    #[inline(always)]
+    pub(crate) fn slow_token(word: NonZeroUsize) -> Token {
+        Token {
+            word: word.get(),
+            handle: Self::handle_to_exit(),
+            guess: 1,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn handle_to_exit() -> Handle {
+        match sys::mode() {
+            sys::Mode::AllThreads(handle) => handle,
+            _ => sys::NO_HANDLE,
+        }
+    }
+
+    fn begin_by_sequence(&self) -> Option<NonZeroUsize> {
+        let Some(handle) = sys::current_thread() else {
+            if sys::mode() != sys::Mode::Atomics {
+                self.fallbacks.fetch_add(1, Ordering::Relaxed);
+            }
+            return None;
+        };
+        let begun = (0..ATTEMPTS).find_map(|_| self.try_to_begin(handle));
+        if begun.is_none() {
+            self.fallbacks.fetch_add(1, Ordering::Relaxed);
+        }
+        begun
+    }
+
+    /// Not inlined, so that the loop around it is not unrolled into many sequences.
+    #[inline(never)]
+    fn try_to_begin(&self, handle: Handle) -> Option<NonZeroUsize> {
+        // SAFETY: the process's handle; the phase is set up. (B)
+        match unsafe { sys::add_through(handle, &self.phase) } {
+            Some((word, _)) => Some(word),
+            None => {
+                self.count_abort();
+                None
+            }
+        }
+    }
+
+    /// `None` if these are not set up any more: in a child that was forked in the middle of this.
+    fn begin_by_atomics(&self) -> Option<NonZeroUsize> {
+        loop {
+            let found = NonZeroUsize::new(self.phase.load(Ordering::Relaxed))?;
+            let word = found.get();
+            let counter = sys::shared(word, sys::stripe());
+            counter.fetch_add(1, Ordering::Relaxed);
+            // H: either the writer's sum, after C, sees our addition, or we see its flip. A
+            // SeqCst read-modify-write would not order the load after it on AArch64.
+            fence(Ordering::SeqCst);
+            // B
+            if self.phase.load(Ordering::Acquire) == word {
+                return Some(found);
+            }
+            // The writer may have counted this addition and gone to sleep over it. Relaxed, other
+            // than D: no access of a section lies before it. What earlier ends released to this
+            // counter a read-modify-write passes on.
+            counter.fetch_sub(1, Ordering::Relaxed);
+            Self::wake(word);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn exit_slow(&self, word: usize) {
+        if let Some(handle) = sys::current_thread() {
+            for _ in 0..ATTEMPTS {
+                match self.try_to_end(handle, word) {
+                    (Outcome::Committed, true) => return,
+                    (Outcome::Committed, false) => return Self::wake(word),
+                    _ => self.count_abort(),
+                }
+            }
+        }
+        // D
+        sys::shared(word, sys::stripe()).fetch_sub(1, Ordering::Release);
+        Self::wake(word);
+    }
+
+    /// What became of it, and whether the phase was the current one.
+    #[inline(never)]
+    fn try_to_end(&self, handle: Handle, word: usize) -> (Outcome, bool) {
+        // SAFETY: the process's handle; the word is a token's of these readers. (D)
+        match unsafe { sys::sub_if_current(handle, &self.phase, word, 1) } {
+            // SAFETY: as above. (D)
+            Outcome::Mismatch => (unsafe { sys::sub(handle, word) }, false),
+            outcome => (outcome, true),
+        }
+    }
+
+    /// Tells whoever waits for the phase of `word`.
+    fn wake(word: usize) {
+        let waiter = sys::waiter(word);
+        // G: our subtraction comes before the load of `waiter`. If that load misses the writer's
+        // store, then the writer's sum, after F, sees the subtraction.
+        fence(Ordering::SeqCst);
+        if waiter.load(Ordering::Relaxed) != 0 {
+            // Whose mark is taken away is told, though it may be another's by now.
+            match waiter.swap(0, Ordering::Relaxed) {
+                LEADER => sync::futex_wake(waiter, 1),
+                WORKER => crate::driver::worker::poke(),
+                _ => {}
+            }
+        }
+    }
+
+    // The writer's side. One thread at a time calls these: the leader of a grace period.
+
+    /// Makes the other phase the current one, in the place of `old`. False if that is not it, in a
+    /// child that was forked in the middle of this. The leader's.
+    pub(crate) fn flip(&self, old: usize) -> bool {
+        // A: what the updater unpublished before is not seen by sections of the new phase.
+        // Not a plain store: a child that a signal handler forks right before it would have its
+        // parent's counters.
+        let new = old ^ sys::PHASE_BIT;
+        self.phase
+            .compare_exchange(old, new, Ordering::Release, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Whether any section of the phase may be open. Exact only after a restart that follows the
+    /// flip.
+    pub(crate) fn any_open(&self, old: usize) -> bool {
+        (0..sys::slots())
+            .map(|slot| self.open_in(old, slot))
+            .sum::<i64>()
+            != 0
+    }
+
+    /// How many sections more began than ended with the counters of one slot. The sum over all
+    /// slots is the number of open sections; a slot's part of it may be negative.
+    pub(crate) fn open_in(&self, old: usize, slot: usize) -> i64 {
+        // E
+        sys::net(old, slot).load(Ordering::Acquire) + sys::shared(old, slot).load(Ordering::Acquire)
+    }
+
+    /// Sleeps until a section of the phase ends, if any is open, or the time is over.
+    pub(crate) fn sleep_while_open(&self, old: usize, most: Option<Duration>) {
+        if self.mark_while_open(old, LEADER) {
+            let waiter = sys::waiter(old);
+            sync::futex_wait(waiter, LEADER, most);
+            waiter.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the next end of a section of the phase poke the worker, if any is open.
+    pub(crate) fn poke_worker_while_open(&self, old: usize) -> bool {
+        self.mark_while_open(old, WORKER)
+    }
+
+    /// Whether that mark stands.
+    pub(crate) fn will_poke_worker(&self, old: usize) -> bool {
+        sys::waiter(old).load(Ordering::Relaxed) == WORKER
+    }
+
+    fn mark_while_open(&self, old: usize, who: u32) -> bool {
+        let waiter = sys::waiter(old);
+        waiter.store(who, Ordering::Relaxed);
+        // F: pairs with G.
+        fence(Ordering::SeqCst);
+        let open = self.any_open(old);
+        if !open {
+            waiter.store(0, Ordering::Relaxed);
+        }
+        open
+    }
+
+    /// Whether a section of either phase has not ended. Exact for whoever has the domain alone.
+    #[cfg_attr(
+        not(any(debug_assertions, feature = "stall-trace")),
+        allow(dead_code, reason = "only builds that note sections ask")
+    )]
+    pub(crate) fn any_left(&self) -> bool {
+        self.word().is_some_and(|word| {
+            self.any_open(word.get()) || self.any_open(word.get() ^ sys::PHASE_BIT)
+        })
+    }
+
+    /// Moves what sequences left in the counters of a phase without open sections to one shared
+    /// counter. Sections that began on one CPU and ended on another leave +1 here and -1 there;
+    /// the sum is right for ever, but sequences are fastest on counters that rest at 0.
+    ///
+    /// Nobody else writes these words now: no section of this phase is open, and none begins
+    /// until the next flip (A), which publishes the stores.
+    pub(crate) fn settle(&self, old: usize) {
+        let mut left = 0;
+        for slot in 0..sys::slots() {
+            let counter = sys::net(old, slot);
+            let value = counter.load(Ordering::Relaxed);
+            if value != 0 {
+                left += value;
+                counter.store(0, Ordering::Relaxed);
+            }
+        }
+        if left != 0 {
+            sys::shared(old, 0).fetch_add(left, Ordering::Relaxed);
+        }
+    }
+}

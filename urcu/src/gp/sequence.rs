@@ -1,0 +1,231 @@
+//! Work that one thread does for all who wait for it, in rounds.
+//!
+//! A grace period serves everybody who asked for one before it began; so does a process-wide
+//! barrier. A caller *joins* the next round that has not begun, and then *waits* for it: whoever
+//! finds no leader leads, the others sleep. Nobody waits for more than two rounds. A leader gives up
+//! the lead whenever it has a user's code to run; the next one goes on.
+//!
+//! Sequences lie in memory that a fork wipes, and a child makes others at another address. Whoever was in
+//! the middle of one when its process was forked ends it in the child on zeroes that nobody else
+//! knows: it waits for nobody, and whatever it does there is lost on the child's own rounds.
+//!
+//! # Letters
+//! | | where | pairs with | obligation |
+//! |---|---|---|---|
+//! | J | `snap` reads `begun` by a read-modify-write (release) | K | a round that begins later sees what its callers did |
+//! | K | `begin` adds to `begun` (acquire) | J | |
+//! | L | `finish` stores `done` (release) | M | whoever returns sees what the round did |
+//! | M | loads of `done` (acquire) | L | |
+//! | N | fence between counting a sleeper and its last look | O | no lost wake-up |
+//! | O | fence between the leader's last store and the look at the sleepers | N | |
+
+use crate::stall::Watch;
+use crate::sync::{self, AtomicU32, AtomicU64, Ordering, fence};
+use crate::sys::Zeroed;
+
+/// Zero is the state at rest before the first round.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Sequence {
+    begun: AtomicU64,
+    done: AtomicU64,
+    /// 1 while somebody leads.
+    led: AtomicU32,
+    /// 1 while the worker wants to know when a leader has finished.
+    watched: AtomicU32,
+    /// How many sleep for the rounds of each parity, and the words they sleep on. All who wait for
+    /// a round that is done wake up at once; of those who wait for the next, one, to lead it.
+    sleepers: [AtomicU32; 2],
+    turns: [AtomicU32; 2],
+}
+
+// SAFETY: integers that are zero at rest.
+unsafe impl Zeroed for Sequence {}
+
+/// The right to do the work, until it is dropped.
+pub(crate) struct Leader<'r>(&'r Sequence);
+
+/// What comes next for a caller that waits for a round.
+pub(crate) enum Next<'r> {
+    /// The round is done.
+    Done,
+    /// To do the work of one round. Those who wait for that one return then, not with the next.
+    Leader(Leader<'r>),
+    /// Others lead, and the watch wants to look.
+    Look,
+}
+
+impl Sequence {
+    sync::const_fn! {
+        pub(crate) fn new() -> Self {
+            Sequence {
+                begun: AtomicU64::new(0),
+                done: AtomicU64::new(0),
+                led: AtomicU32::new(0),
+                watched: AtomicU32::new(0),
+                sleepers: [AtomicU32::new(0), AtomicU32::new(0)],
+                turns: [AtomicU32::new(0), AtomicU32::new(0)],
+            }
+        }
+    }
+
+    /// The number of the next round to begin.
+    pub(crate) fn snap(&self) -> u64 {
+        // J: a read-modify-write reads the last value, and the leader's that comes after it in
+        // the order of changes acquires ours. A plain load could miss that a round has begun.
+        self.begun.fetch_add(0, Ordering::Release) + 1
+    }
+
+    pub(crate) fn is_done(&self, round: u64) -> bool {
+        // M
+        self.done.load(Ordering::Acquire) >= round
+    }
+
+    /// How many rounds are done.
+    pub(crate) fn done(&self) -> u64 {
+        // M
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// The lead, unless somebody has it.
+    pub(crate) fn try_lead(&self) -> Option<Leader<'_>> {
+        // Acquire: pairs with the release in `drop`: what the leader before us left behind.
+        let free = self
+            .led
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
+        free.is_ok().then(|| Leader(self))
+    }
+
+    /// Whether the round is one that can have been joined: at most the next. One that is not was
+    /// joined in the process that forked this one, perhaps in the middle of what its caller does
+    /// (in a signal handler, in a hook): nothing is left to wait for.
+    pub(crate) fn is_current_process(&self, round: u64) -> bool {
+        // Whoever joined, or was told the number, sees `begun` as it was then or later.
+        round <= self.begun.load(Ordering::Relaxed) + 1
+    }
+
+    /// Sleeps while others lead. What there is to do then.
+    pub(crate) fn next(&self, round: u64, watch: &Watch<'_>) -> Next<'_> {
+        while !self.is_done(round) && self.is_current_process(round) {
+            match self.try_lead() {
+                Some(lead) if !self.is_done(round) => return Next::Leader(lead),
+                Some(_) => {}
+                // Not after the sleep: a waking that was meant to find a new leader would be lost on
+                // somebody with other things to do. Now somebody leads, and will wake others.
+                None if watch.is_due() => return Next::Look,
+                None => self.sleep(round, watch),
+            }
+        }
+        Next::Done
+    }
+
+    /// Has something done that serves all who asked for it before: by the caller, or by another, but
+    /// all of it after this call. Whether by the caller.
+    ///
+    /// # Errors
+    /// Of the caller's own work: then others try.
+    pub(crate) fn share<E>(&self, work: impl Fn() -> Result<(), E>) -> Result<bool, E> {
+        let serve = |lead: &Leader<'_>| {
+            lead.begin();
+            work()?;
+            lead.finish();
+            Ok(true)
+        };
+        // Mostly nobody is at it: work of our own begins after this call in any case.
+        if let Some(lead) = self.try_lead() {
+            return serve(&lead);
+        }
+        let (round, watch) = (self.snap(), Watch::none());
+        let mut ours = false;
+        while let Next::Leader(lead) = self.next(round, &watch) {
+            ours = serve(&lead)?;
+        }
+        Ok(ours)
+    }
+
+    fn sleep(&self, round: u64, watch: &Watch<'_>) {
+        let parity = (round & 1) as usize;
+        let (sleepers, turns) = (&self.sleepers[parity], &self.turns[parity]);
+        sleepers.fetch_add(1, Ordering::Relaxed);
+        // Turns that are slept on are odd: a child that is forked meanwhile, by a signal handler,
+        // finds 0 and does not sleep on.
+        // Relaxed, and so in `wake`: who sees the new turn here sees after N why it came, because O
+        // lies before the change of the turn.
+        let turn = turns.fetch_or(1, Ordering::Relaxed) | 1;
+        // N: either the leader's look, after O, finds us, or we find what it did.
+        fence(Ordering::SeqCst);
+        if !self.is_done(round) && self.led.load(Ordering::Relaxed) != 0 {
+            sync::futex_wait(turns, turn, watch.patience_of_a_follower());
+        }
+        sleepers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// After O.
+    fn wake(&self, parity: usize, how_many: i32) {
+        if self.sleepers[parity].load(Ordering::Relaxed) != 0 {
+            self.turns[parity].fetch_add(2, Ordering::Relaxed);
+            sync::futex_wake(&self.turns[parity], how_many);
+        }
+    }
+
+    /// The lead is free.
+    fn hand_over(&self) {
+        let parity = (self.done() & 1) as usize;
+        self.led.store(0, Ordering::Release);
+        // O
+        fence(Ordering::SeqCst);
+        // One of those for whom there is work left, then all for whom it is done.
+        self.wake(parity ^ 1, 1);
+        self.wake(parity, i32::MAX);
+    }
+
+    /// Makes whoever leads now poke the worker when it gives up the lead. False if nobody leads any
+    /// more: then what it did is to be seen, and the lead to be had.
+    pub(crate) fn watch(&self) -> bool {
+        self.watched.store(1, Ordering::Relaxed);
+        // N, for the worker.
+        fence(Ordering::SeqCst);
+        self.led.load(Ordering::Relaxed) != 0
+    }
+}
+
+impl Leader<'_> {
+    /// Begins the next round, unless a leader that gave up has begun it already: rounds end one by
+    /// one, or their sleepers' parities would not tell them apart.
+    pub(crate) fn begin(&self) {
+        let sequence = self.0;
+        if sequence.begun.load(Ordering::Relaxed) == sequence.done.load(Ordering::Relaxed) {
+            // K
+            sequence.begun.fetch_add(1, Ordering::Acquire);
+        }
+    }
+
+    /// The round that was begun is done.
+    pub(crate) fn finish(&self) {
+        let round = self.0.begun.load(Ordering::Relaxed);
+        // L
+        self.0.done.store(round, Ordering::Release);
+    }
+
+    /// Gives up the lead in the middle of a round, for the worker, which hears by other means when
+    /// there is reason to go on. If somebody else goes on, it hears of that.
+    pub(crate) fn leave(self) {
+        // The next leader sees it: released with the lead.
+        self.0.watched.store(1, Ordering::Relaxed);
+        self.0.hand_over();
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Leader<'_> {
+    /// Also in the middle of a round: then others go on with it.
+    fn drop(&mut self) {
+        let sequence = self.0;
+        sequence.hand_over();
+        if sequence.watched.load(Ordering::Relaxed) != 0 {
+            // In this order: whatever mark is taken away here, its worker looks around afterwards.
+            sequence.watched.store(0, Ordering::Relaxed);
+            crate::driver::worker::poke();
+        }
+    }
+}

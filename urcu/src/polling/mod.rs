@@ -1,0 +1,430 @@
+//! Grace periods that nobody blocks for: cookies to poll, and futures.
+
+use core::cmp;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::Domain;
+use crate::driver::Driver;
+use crate::stall::Watch;
+use crate::sync::fork;
+use crate::sync::{
+    self, AtomicU32, AtomicU64, AtomicUsize, Instant, Mutex, Ordering, catch_unwind, fence,
+};
+use crate::sys;
+
+/// A grace period that [`Domain::start_poll`] asked for.
+///
+/// It may be kept for any time, and outlive its domain: when a domain is dropped, all its grace periods
+/// are over. Grace periods of one domain are ordered by time; those of different domains are not
+/// comparable.
+///
+/// ```
+/// let domain = urcu::Domain::new();
+/// let guard = domain.read_lock();
+/// let grace_period = domain.start_poll();
+/// assert!(!domain.poll(&grace_period));
+/// drop(guard);
+/// grace_period.wait();
+/// assert!(domain.poll(&grace_period));
+/// ```
+#[derive(Clone)]
+pub struct GracePeriod {
+    driver: Arc<Driver>,
+    round: u64,
+}
+
+impl GracePeriod {
+    /// Of the domain whose tasks these are.
+    pub(crate) fn start(driver: &Arc<Driver>) -> Self {
+        let round = driver.progress.sequence.snap();
+        driver.want(round);
+        GracePeriod {
+            driver: Arc::clone(driver),
+            round,
+        }
+    }
+
+    /// Returns whether the grace period is over. Does not wait, but may take a step of the work, as
+    /// [`Domain::poll`].
+    ///
+    /// In a forked child, a grace period that was asked for before the fork is over: the parent's
+    /// threads, and their sections, do not exist there.
+    ///
+    /// # Panics
+    /// Panics if the kernel's filters forbid `membarrier(2)`; see [`Domain::synchronize`].
+    #[track_caller]
+    pub fn is_over(&self) -> bool {
+        if !self.driver.is_current_process() {
+            return true;
+        }
+        let (driver, round) = (&self.driver, self.round);
+        let watch = Watch::passing(driver);
+        let over = driver.with_state(|state| {
+            // A bounded step, so that there is progress even where the worker cannot start.
+            if driver.progress.sequence.is_done(round) {
+                return Ok(true);
+            }
+            state.gp.advance(&driver.progress, round, &watch)
+        });
+        // Outside: the hook may drop the domain.
+        watch.tell();
+        let over = match over {
+            None => true,
+            Some(Ok(over)) => over,
+            Some(Err(refused)) if refused.is_passing() => false,
+            Some(Err(refused)) => sys::cannot_end(refused),
+        };
+        if over {
+            self.driver.tell(self.round);
+        }
+        over
+    }
+
+    /// Waits until the grace period is over, and takes part in the work.
+    ///
+    /// If the calling thread is inside a read-side section that began before this grace period, it waits
+    /// for ever; that is [reported](crate::stall).
+    ///
+    /// # Panics
+    /// Panics where [`Domain::synchronize`] does.
+    #[track_caller]
+    pub fn wait(&self) {
+        let (driver, round) = (&self.driver, self.round);
+        if driver.is_current_process() {
+            let watch = Watch::blocking(driver);
+            let waited = driver.wait_with(&watch, || {
+                // Each time anew: the hook may drop the domain, and then it is over.
+                let waited =
+                    driver.with_state(|state| state.gp.wait(&driver.progress, round, &watch));
+                waited.unwrap_or(Ok(true))
+            });
+            if let Err(refused) = waited {
+                sys::cannot_end(refused);
+            }
+            driver.tell(round);
+        }
+    }
+
+    /// Waits until the grace period is over, for `timeout` at most, and returns whether it is over.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let domain = urcu::Domain::new();
+    /// let guard = domain.read_lock();
+    /// let grace_period = domain.start_poll();
+    /// assert!(!grace_period.wait_timeout(Duration::from_millis(1)));
+    /// drop(guard);
+    /// assert!(grace_period.wait_timeout(Duration::from_secs(60)));
+    /// ```
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.driver
+            .driving(|| self.wait_until(Instant::now().checked_add(timeout)))
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> bool {
+        let sleeper = Arc::new(Sleeper(AtomicU32::new(0)));
+        let waker = Waker::from(Arc::clone(&sleeper));
+        let mut future = SynchronizeAsync(Wait::of(self.clone()));
+        loop {
+            if future.0.poll(&waker).is_ready() {
+                return true;
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return self.is_over();
+            }
+            // Without a worker whoever waits drives.
+            let worker = self.driver.is_the_workers() && self.driver.is_driven();
+            let most = if worker { fork::LOOK_AGAIN } else { STEP };
+            sleeper.sleep(left.map_or(most, |left| left.min(most)));
+        }
+    }
+
+    pub(crate) fn is_of(&self, driver: &Arc<Driver>) -> bool {
+        Arc::ptr_eq(&self.driver, driver)
+    }
+
+    pub(crate) fn is_current_process(&self) -> bool {
+        self.driver.is_current_process()
+    }
+
+    /// For messages.
+    pub(crate) fn domain(&self) -> Option<&'static str> {
+        self.driver.settings.name
+    }
+}
+
+/// How long a thread sleeps before it looks again, where no worker would wake it.
+const STEP: Duration = Duration::from_millis(1);
+
+/// What a thread sleeps on: 1 once it has been woken. Not `std::thread::park`, whose tokens are the
+/// user's, and which is not to be had where a thread ends.
+struct Sleeper(AtomicU32);
+
+impl Sleeper {
+    fn sleep(&self, most: Duration) {
+        sync::futex_wait(&self.0, 0, Some(most));
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+impl std::task::Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.0.store(1, Ordering::Release);
+        sync::futex_wake(&self.0, 1);
+    }
+}
+
+impl PartialEq for GracePeriod {
+    fn eq(&self, other: &Self) -> bool {
+        self.partial_cmp(other) == Some(cmp::Ordering::Equal)
+    }
+}
+
+impl Eq for GracePeriod {}
+
+impl PartialOrd for GracePeriod {
+    /// `None` for those of different domains.
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
+        self.is_of(&other.driver)
+            .then(|| self.round.cmp(&other.round))
+    }
+}
+
+impl fmt::Debug for GracePeriod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GracePeriod")
+            .field("domain", &self.domain())
+            .field("number", &self.round)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The future that [`Domain::synchronize_async`] returns. If it is dropped, its grace period goes on.
+///
+/// # Who drives it, and who wakes
+/// With [`Runner::Shared`](crate::Runner::Shared) and [`Runner::OwnThread`](crate::Runner::OwnThread)
+/// a background thread drives the grace period and wakes the future, even while a callback, a destructor
+/// or another waker blocks. So a waker never runs under a lock that a caller of this library holds. If no
+/// thread can be started, polling drives the grace period: the future then wakes itself each time it is
+/// polled, until it is ready.
+///
+/// With [`Runner::Caller`](crate::Runner::Caller) and [`Runner::Executor`](crate::Runner::Executor)
+/// no thread is started. The future is woken by the thread that ends the grace period: one inside
+/// [`Domain::synchronize`], [`Domain::barrier`], [`Domain::run_callbacks`], [`Domain::poll`] or
+/// [`GracePeriod::wait`], **under whatever lock that thread holds**, or the one that runs the executor's
+/// [`Job`](crate::Job). (Threads that queue callbacks or store in cells wake nobody.) If there is no such
+/// thread, or if the future is polled inside a callback, polling drives as above, which keeps the
+/// program's executor busy as long as a section is open.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct SynchronizeAsync(Wait);
+
+impl SynchronizeAsync {
+    pub(crate) fn new(grace_period: GracePeriod) -> Self {
+        SynchronizeAsync(Wait::of(grace_period))
+    }
+}
+
+impl Future for SynchronizeAsync {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(context.waker())
+    }
+}
+
+/// A grace period, and the place of this wait among the futures of the domain.
+#[derive(Debug)]
+struct Wait {
+    grace_period: GracePeriod,
+    place: Option<Place>,
+}
+
+/// Earlier grace periods first.
+type Place = (u64, usize);
+
+impl Wait {
+    fn of(grace_period: GracePeriod) -> Self {
+        Wait {
+            grace_period,
+            place: None,
+        }
+    }
+
+    fn poll(&mut self, waker: &Waker) -> Poll<()> {
+        let GracePeriod { driver, round } = &self.grace_period;
+        if !self.grace_period.is_over() {
+            let place = driver.futures.register(self.place, *round, waker);
+            self.place = Some(place);
+            // Pairs with O: whoever ends the grace period finds the waker, or we find it over.
+            fence(Ordering::SeqCst);
+            if !self.grace_period.is_over() {
+                if !driver.is_driven() {
+                    // Then whoever awaits it does.
+                    waker.wake_by_ref();
+                }
+                return Poll::Pending;
+            }
+        }
+        self.leave();
+        Poll::Ready(())
+    }
+
+    fn leave(&mut self) {
+        // In a forked child the waker stays where it is: the place is the parent's.
+        if let Some(place) = self.place.take()
+            && self.grace_period.driver.is_current_process()
+        {
+            self.grace_period.driver.futures.remove(place);
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// No grace period has this number.
+const NONE: u64 = u64::MAX;
+
+/// Who awaits a domain's grace periods.
+#[derive(Debug)]
+pub(crate) struct Futures {
+    wakers: Mutex<BTreeMap<Place, Waker>>,
+    /// The first grace period that is awaited, or [`NONE`].
+    first: AtomicU64,
+    next: AtomicUsize,
+}
+
+impl Futures {
+    pub(crate) fn new() -> Self {
+        Futures {
+            wakers: Mutex::default(),
+            first: AtomicU64::new(NONE),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    fn register(&self, place: Option<Place>, round: u64, waker: &Waker) -> Place {
+        let place = place.unwrap_or_else(|| (round, self.next.fetch_add(1, Ordering::Relaxed)));
+        // Cloned and dropped without the lock: both are a user's code.
+        let waker = waker.clone();
+        let mut wakers = self.wakers.lock();
+        let old = wakers.insert(place, waker);
+        self.note(&wakers);
+        drop(wakers);
+        drop(old);
+        place
+    }
+
+    fn remove(&self, place: Place) {
+        let mut wakers = self.wakers.lock();
+        let old = wakers.remove(&place);
+        self.note(&wakers);
+        drop(wakers);
+        drop(old);
+    }
+
+    fn note(&self, wakers: &BTreeMap<Place, Waker>) {
+        let first = wakers
+            .first_key_value()
+            .map_or(NONE, |((round, _), _)| *round);
+        self.first.store(first, Ordering::Relaxed);
+    }
+
+    /// Whether anybody awaits a grace period up to `done`.
+    pub(crate) fn is_due(&self, done: u64) -> bool {
+        let first = self.first.load(Ordering::Relaxed);
+        first != NONE && first <= done
+    }
+
+    /// Wakes all who await a grace period up to `done`. Whoever has led calls this, so the fence O
+    /// lies between the end of the grace period and this look.
+    pub(crate) fn wake(&self, done: u64) {
+        if !self.is_due(done) {
+            return;
+        }
+        let mut wakers = self.wakers.lock();
+        let later = wakers.split_off(&(done.saturating_add(1), 0));
+        let ready = std::mem::replace(&mut *wakers, later);
+        self.note(&wakers);
+        drop(wakers);
+        for (_, waker) in ready {
+            // A user's code; a panic in it must not keep the others asleep.
+            let wake = core::panic::AssertUnwindSafe(|| waker.wake());
+            if let Err(payload) = catch_unwind(wake) {
+                crate::callbacks::discard(payload);
+            }
+        }
+    }
+}
+
+impl Domain {
+    /// Asks for a grace period that begins after this call, without waiting for it.
+    ///
+    /// The domain's [`Runner`](crate::Runner) drives it; [`Domain::poll`] tells whether it is over, and
+    /// drives it too.
+    ///
+    /// # Cost
+    /// Two atomic read-modify-writes, and a wake-up of the background thread if that sleeps.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    pub fn start_poll(&self) -> GracePeriod {
+        let (_, driver) = self.driver();
+        GracePeriod::start(driver)
+    }
+
+    /// Returns whether a grace period of this domain is over. Does not wait, but may take a step of the
+    /// work: one system call at most.
+    ///
+    /// # Panics
+    /// Panics if the grace period is one of another domain, and where [`GracePeriod::is_over`] does.
+    #[track_caller]
+    pub fn poll(&self, grace_period: &GracePeriod) -> bool {
+        if grace_period.is_current_process() {
+            let (_, driver) = self.driver();
+            assert!(
+                grace_period.is_of(driver),
+                "{self} was asked for a grace period of another domain ({}); ask the domain whose \
+                 `start_poll` gave it",
+                grace_period.domain().unwrap_or("without a name"),
+            );
+        }
+        grace_period.is_over()
+    }
+
+    /// Returns a future that is ready when a grace period is over, which begins with this call.
+    ///
+    /// It needs no particular runtime, borrows nothing, and may be dropped at any time. Do not await it
+    /// while you hold a guard of this domain: it would wait for ever. [`SynchronizeAsync`] says who
+    /// drives it and on which thread its waker is called.
+    ///
+    /// ```
+    /// # struct Noop;
+    /// # impl std::task::Wake for Noop { fn wake(self: std::sync::Arc<Self>) {} }
+    /// # fn block_on(future: impl Future) {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let waker = std::sync::Arc::new(Noop).into();
+    /// #     let mut context = std::task::Context::from_waker(&waker);
+    /// #     while future.as_mut().poll(&mut context).is_pending() { std::thread::yield_now() }
+    /// # }
+    /// # block_on(async {
+    /// let domain = urcu::Domain::new();
+    /// domain.synchronize_async().await;
+    /// # });
+    /// ```
+    pub fn synchronize_async(&self) -> SynchronizeAsync {
+        SynchronizeAsync::new(self.start_poll())
+    }
+}

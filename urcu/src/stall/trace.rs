@@ -1,0 +1,269 @@
+//! Who holds which section open: in debug builds and with the feature `stall-trace`.
+//!
+//! Every section notes where and by which thread it was begun, in a table of fixed size, without a
+//! lock, because sections begin in signal handlers too. When the table is full, sections are not
+//! noted. In other builds a [`Trace`] is nothing.
+
+#[cfg(any(debug_assertions, feature = "stall-trace"))]
+pub(crate) use on::{Trace, begun_by_this_thread, forget, open};
+
+#[cfg(not(any(debug_assertions, feature = "stall-trace")))]
+pub(crate) use off::{Trace, begun_by_this_thread, forget, open};
+
+use core::panic::Location;
+use core::time::Duration;
+
+/// Where an open section began.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Site {
+    /// The call that began it.
+    pub place: &'static Location<'static>,
+    /// The thread that began it, as a number that this library gives. The guard may be on another thread now.
+    pub thread: u64,
+    /// How long ago it began.
+    pub age: Duration,
+}
+
+#[cfg(any(debug_assertions, feature = "stall-trace"))]
+mod on {
+    use core::panic::Location;
+    use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
+    use core::sync::atomic::{Ordering::Acquire, Ordering::Release};
+    use core::time::Duration;
+    use std::cell::Cell;
+
+    use super::Site;
+    use crate::domain::State;
+    use crate::sync::fork;
+
+    struct Entry {
+        /// The domain's state; 0 while the entry is free, 1 while it is being filled.
+        domain: AtomicUsize,
+        place: AtomicPtr<Location<'static>>,
+        thread: AtomicU64,
+        /// As [`now`] said.
+        since: AtomicU64,
+        /// A child inherits the entries of threads that it does not have.
+        fork_generation: AtomicU64,
+        /// Another thread has used or dropped the guard.
+        moved: AtomicBool,
+    }
+
+    const ENTRIES: usize = 8192;
+    /// How many entries are tried.
+    const TRIES: usize = 32;
+    const NONE: u32 = u32::MAX;
+
+    static TABLE: [Entry; ENTRIES] = [const {
+        Entry {
+            domain: AtomicUsize::new(0),
+            place: AtomicPtr::new(core::ptr::null_mut()),
+            thread: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            fork_generation: AtomicU64::new(0),
+            moved: AtomicBool::new(false),
+        }
+    }; ENTRIES];
+
+    thread_local! {
+        // Without a destructor, so it is there as long as the thread is.
+        static THREAD: Cell<u64> = const { Cell::new(0) };
+        static NEXT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    fn this_thread() -> u64 {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        THREAD.with(|thread| {
+            if thread.get() == 0 {
+                thread.set(LAST.fetch_add(1, Relaxed) + 1);
+            }
+            thread.get()
+        })
+    }
+
+    /// Nanoseconds of some clock that does not go back.
+    fn now() -> u64 {
+        #[cfg(unix)]
+        // SAFETY: fills the structure. Async-signal-safe.
+        unsafe {
+            let mut time: libc::timespec = core::mem::zeroed();
+            libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time);
+            time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+        }
+        #[cfg(not(unix))]
+        0
+    }
+
+    /// A section's entry.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Trace(u32);
+
+    impl Trace {
+        #[track_caller]
+        pub(crate) fn begin(state: &State) -> Trace {
+            let thread = this_thread();
+            let first = NEXT.with(|next| next.replace(next.get() + 1)) + thread as usize * 61;
+            for number in (first..first + TRIES).map(|number| number % ENTRIES) {
+                let entry = &TABLE[number];
+                if entry
+                    .domain
+                    .compare_exchange(0, 1, Acquire, Relaxed)
+                    .is_err()
+                {
+                    continue;
+                }
+                let place = core::ptr::from_ref(Location::caller()).cast_mut();
+                entry.place.store(place, Relaxed);
+                entry.thread.store(thread, Relaxed);
+                entry.since.store(now(), Relaxed);
+                entry.fork_generation.store(fork::generation(), Relaxed);
+                entry.moved.store(false, Relaxed);
+                entry
+                    .domain
+                    .store(core::ptr::from_ref(state).addr(), Release);
+                return Trace(number as u32);
+            }
+            Trace(NONE)
+        }
+
+        /// The section is used by this thread.
+        pub(crate) fn used(self) {
+            if let Some(entry) = TABLE.get(self.0 as usize)
+                && entry.thread.load(Relaxed) != this_thread()
+            {
+                entry.moved.store(true, Relaxed);
+            }
+        }
+
+        pub(crate) fn end(self) {
+            if let Some(entry) = TABLE.get(self.0 as usize) {
+                entry.domain.store(0, Release);
+            }
+        }
+    }
+
+    fn entries(domain: *const State) -> impl Iterator<Item = &'static Entry> {
+        let (domain, fork_generation) = (domain.addr(), fork::generation());
+        TABLE.iter().filter(move |entry| {
+            entry.domain.load(Acquire) == domain
+                && entry.fork_generation.load(Relaxed) == fork_generation
+        })
+    }
+
+    impl Entry {
+        /// As of `now`.
+        fn site(&self, now: u64) -> Option<Site> {
+            // SAFETY: null or a `&'static Location`.
+            let place = unsafe { self.place.load(Relaxed).as_ref() }?;
+            Some(Site {
+                place,
+                thread: self.thread.load(Relaxed),
+                age: Duration::from_nanos(now.saturating_sub(self.since.load(Relaxed))),
+            })
+        }
+    }
+
+    /// The domain ends, and nobody else has it. Entries of guards that were forgotten must not be
+    /// taken for those of the next domain at this address. Whether there may be any: mostly there
+    /// are none, as the counters tell, and then the table is not looked through.
+    pub(crate) fn forget(state: &State) -> bool {
+        if !state.gp.readers.any_left() {
+            return false;
+        }
+        let domain = core::ptr::from_ref(state).addr();
+        let left = |entry: &&Entry| entry.domain.load(Relaxed) == domain;
+        // Nobody else changes these: no guard of the domain is left that could be dropped.
+        TABLE
+            .iter()
+            .filter(left)
+            .for_each(|entry| entry.domain.store(0, Relaxed));
+        true
+    }
+
+    /// The sections of a domain that are open now.
+    pub(crate) fn open(domain: *const State) -> Vec<Site> {
+        let now = now();
+        let sites = entries(domain).filter_map(|entry| entry.site(now));
+        sites.collect()
+    }
+
+    /// The section that the calling thread began, that is open, and that no other thread is known to
+    /// have used.
+    pub(crate) fn begun_by_this_thread(domain: *const State) -> Option<Site> {
+        let thread = this_thread();
+        let theirs =
+            |entry: &&Entry| entry.thread.load(Relaxed) == thread && !entry.moved.load(Relaxed);
+        entries(domain).find(theirs)?.site(now())
+    }
+}
+
+#[cfg(not(any(debug_assertions, feature = "stall-trace")))]
+mod off {
+    use super::Site;
+    use crate::domain::State;
+
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Trace;
+
+    impl Trace {
+        #[inline(always)]
+        pub(crate) fn begin(_: &State) -> Trace {
+            Trace
+        }
+        #[inline(always)]
+        pub(crate) fn used(self) {}
+        #[inline(always)]
+        pub(crate) fn end(self) {}
+    }
+
+    pub(crate) fn forget(_: &State) -> bool {
+        false
+    }
+
+    pub(crate) fn open(_: *const State) -> Vec<Site> {
+        Vec::new()
+    }
+
+    pub(crate) fn begun_by_this_thread(_: *const State) -> Option<Site> {
+        None
+    }
+}
+
+#[cfg(all(test, any(debug_assertions, feature = "stall-trace")))]
+mod tests {
+    use super::*;
+    use crate::Domain;
+
+    #[test]
+    fn the_table_is_looked_through_only_for_a_guard_that_was_forgotten() {
+        let domain = Domain::new();
+        drop((domain.read_lock(), domain.read_lock()));
+        domain.synchronize();
+        let moved = domain.read_lock();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(moved));
+        });
+        domain.synchronize();
+        drop(domain.read_lock());
+        assert!(!forget(domain.state()), "no guard was forgotten");
+        std::mem::forget(domain.read_lock());
+        assert_eq!(open(domain.state()).len(), 1);
+        assert!(forget(domain.state()), "a guard was forgotten");
+        assert_eq!(open(domain.state()).len(), 0);
+    }
+
+    #[test]
+    fn a_guard_that_was_forgotten_in_the_period_before_is_known() {
+        let domain = Domain::new();
+        std::mem::forget(domain.read_lock());
+        let readers = &domain.state().gp.readers;
+        let phase = readers.word();
+        let grace_period = domain.start_poll();
+        while readers.word() == phase {
+            assert!(!domain.poll(&grace_period));
+        }
+        assert!(forget(domain.state()), "a guard was forgotten");
+        assert_eq!(open(domain.state()).len(), 0);
+    }
+}

@@ -1,0 +1,56 @@
+//! What a program sets to be told of something: of stalls, of callbacks that panic.
+
+use core::panic::AssertUnwindSafe;
+use core::ptr;
+use core::sync::atomic::AtomicPtr;
+use std::sync::Arc;
+
+use crate::sync::fork;
+use crate::sync::{Ordering, catch_unwind, process};
+
+/// A hook, or none. A child has its parent's.
+pub(crate) struct Hook<F: ?Sized>(
+    /// From `Box::into_raw`, or null. Changed and followed under the lock alone.
+    AtomicPtr<Arc<F>>,
+);
+
+impl<F: ?Sized> Hook<F> {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Hook(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// To be called without a lock: it is a user's code.
+    pub(crate) fn get(&self) -> Option<Arc<F>> {
+        // SAFETY: null or a box that goes only after it was replaced, under the same lock.
+        locked(|| unsafe { self.0.load(Ordering::Relaxed).as_ref() }.cloned())
+    }
+
+    pub(crate) fn set(&self, hook: Option<Arc<F>>) {
+        let new = hook.map_or(ptr::null_mut(), |hook| Box::into_raw(Box::new(hook)));
+        let old = locked(|| self.0.swap(new, Ordering::Relaxed));
+        if !old.is_null() {
+            // A user's code too.
+            // SAFETY: from `Box::into_raw`, and nobody else finds it any more.
+            drop(unsafe { Box::from_raw(old) });
+        }
+    }
+}
+
+/// Runs `f` with what is a user's, and drops that, which may be the end of a hook that was replaced
+/// meanwhile. No panic comes out of either.
+pub(crate) fn use_up<T>(user: T, f: impl FnOnce(&T)) {
+    // One after the other: a second panic while the first unwinds would end the process.
+    let used = catch_unwind(AssertUnwindSafe(|| f(&user)));
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(user)));
+    for payload in [used, dropped].into_iter().filter_map(Result::err) {
+        crate::callbacks::discard(payload);
+    }
+}
+
+/// With all hooks for itself.
+fn locked<R>(f: impl Fn() -> R) -> R {
+    // Before anything is stored in memory that the next child must find wiped.
+    fork::generation();
+    process().hooks.with(f)
+}

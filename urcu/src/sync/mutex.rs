@@ -1,0 +1,210 @@
+//! Two locks that never hang a forked child: for what is on the heap, and in memory that is wiped.
+//!
+//! A child that was forked by a signal handler which returns goes on in the middle of what its one
+//! thread was doing, with the parent's copies of heap objects. In those, locks may be held by
+//! threads that it does not have. So a [`Mutex`] says which process its holder is of, and a child
+//! does not wait for one of another process: it leaves what the lock protects as it is, half changed
+//! perhaps, and goes on with an empty one.
+//!
+//! It is not for statics, and not for what a child may reach otherwise: there, several of its threads
+//! could meet over what one of them took away.
+
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::time::Duration;
+
+use crate::sync::fork;
+use crate::sync::{self, AtomicU32, Ordering};
+
+/// A thread sleeps on the word, or is about to. Beside the [`holder`].
+const CONTENDED: u32 = 2;
+
+/// What the word of a lock is that a thread of this process holds: never 0, which is free.
+fn holder() -> u32 {
+    // 30 bits are enough: a child's number is its parent's and one.
+    (fork::generation() as u32) << 2 | 1
+}
+
+/// Like the standard library's, except that nothing is poisoned: no code of a user's runs under such
+/// a lock, so a panic cannot leave halves behind.
+pub(crate) struct Mutex<T> {
+    word: AtomicU32,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: one thread at a time has the data.
+unsafe impl<T: Send> Sync for Mutex<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Send for Mutex<T> {}
+
+/// The data, until this is dropped. To be shared and sent as `&mut T` is.
+pub(crate) struct MutexGuard<'l, T>(&'l Mutex<T>, PhantomData<&'l mut T>);
+
+impl<T: Default> Mutex<T> {
+    pub(crate) fn new(data: T) -> Self {
+        Mutex {
+            word: AtomicU32::new(0),
+            data: UnsafeCell::new(data),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        // Acquire: pairs with the release in `drop`: what was done under the lock before.
+        let free = self
+            .word
+            .compare_exchange(0, holder(), Ordering::Acquire, Ordering::Relaxed);
+        if free.is_err() {
+            self.lock_slow();
+        }
+        #[cfg(feature = "delay-injection")]
+        crate::testing::locked();
+        MutexGuard(self, PhantomData)
+    }
+
+    #[cold]
+    fn lock_slow(&self) {
+        loop {
+            // Each time anew: this may be a child by now.
+            let held = holder();
+            match self.word.load(Ordering::Relaxed) {
+                0 => {
+                    // Others may sleep still.
+                    let free = self.word.compare_exchange(
+                        0,
+                        held | CONTENDED,
+                        Ordering::Acquire,
+                        Ordering::Relaxed,
+                    );
+                    if free.is_ok() {
+                        return;
+                    }
+                }
+                seen if seen & !CONTENDED != held => {
+                    self.word.store(held, Ordering::Relaxed);
+                    // SAFETY: whoever holds the lock is a thread of a process that this one was
+                    // forked from, and not the calling thread, which never asks for a lock that
+                    // it has. So this is the parent's copy, of an object that was made there and
+                    // that a child finds through wiped memory no more. All that is kept elsewhere
+                    // (cookies, futures, jobs) asks `Driver::is_current_process` first, so the calling
+                    // thread, in the middle of what it did at the fork, is the only one that
+                    // knows the object. What the lock protected may be half changed: it is not
+                    // looked at, nor dropped.
+                    unsafe { self.data.get().write(T::default()) };
+                    return;
+                }
+                seen => {
+                    let mine = held | CONTENDED;
+                    // Whoever gives it back finds the mark; if that has happened, we do not sleep.
+                    let _ = self.word.compare_exchange(
+                        seen,
+                        mine,
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    );
+                    sync::futex_wait(&self.word, mine, Some(fork::LOOK_AGAIN));
+                }
+            }
+        }
+    }
+}
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Mutex::new(T::default())
+    }
+}
+
+impl<T> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mutex")
+    }
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held.
+        unsafe { &*self.0.data.get() }
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the lock is held.
+        unsafe { &mut *self.0.data.get() }
+    }
+}
+
+impl<T> Drop for MutexGuard<'_, T> {
+    fn drop(&mut self) {
+        if self.0.word.swap(0, Ordering::Release) & CONTENDED != 0 {
+            sync::futex_wake(&self.0.word, 1);
+        }
+    }
+}
+
+/// A lock in memory that a fork wipes, for what is rare and short. A child that is forked while another
+/// thread has it finds it free. And none is forked by a handler that interrupts the holder, which
+/// would go on without the lock there: signals are blocked.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Wiped(AtomicU32);
+
+/// The lock, until this is dropped: also by a panic, as where a thread cannot be started.
+struct Held<'l>(&'l AtomicU32);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
+
+impl Wiped {
+    sync::const_fn! {
+        pub(crate) fn new() -> Self {
+            Wiped(AtomicU32::new(0))
+        }
+    }
+
+    /// Runs `f`, which no other thread does meanwhile. If it panics the lock is free again.
+    pub(crate) fn with<R>(&self, f: impl Fn() -> R) -> R {
+        loop {
+            let result = sync::without_signals(|| {
+                // Acquire: pairs with the release in `drop`: what was done under the lock before.
+                self.0
+                    .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+                    .ok()?;
+                let _held = Held(&self.0);
+                #[cfg(feature = "delay-injection")]
+                crate::testing::locked();
+                Some(f())
+            });
+            match result {
+                Some(result) => return result,
+                None => sync::thread::sleep(Duration::from_micros(50)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wiped_lock_is_free_after_a_panic_and_signals_are_not_blocked() {
+        let lock = Wiped::new();
+        let mask = || {
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+            let line = status.lines().find(|line| line.starts_with("SigBlk:"));
+            line.map(String::from)
+        };
+        let before = mask();
+        let panics = || lock.with(|| std::panic::resume_unwind(Box::new("on purpose")));
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).unwrap_err();
+        assert_eq!(mask(), before);
+        assert_eq!(lock.with(|| 1), 1, "the lock is held still");
+    }
+}

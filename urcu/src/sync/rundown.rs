@@ -1,0 +1,93 @@
+//! A reference that many use until it is taken away.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::sync::fork;
+use crate::sync::{self, AtomicU32, Ordering};
+
+/// Set when nobody may use it any more.
+const CLOSED: u32 = 1 << 31;
+
+/// Refers to something that goes after [`Rundown::close`].
+pub(crate) struct Rundown<T> {
+    /// How many use it, and [`CLOSED`].
+    users: AtomicU32,
+    target: NonNull<T>,
+}
+
+// SAFETY: gives out nothing but `&T`.
+unsafe impl<T: Sync> Send for Rundown<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Rundown<T> {}
+
+/// Somebody who uses it, until this is dropped.
+struct User<'r>(&'r AtomicU32);
+
+impl<T> Rundown<T> {
+    /// # Safety
+    /// [`Rundown::close`] is called before the target goes.
+    pub(crate) unsafe fn new(target: &T) -> Self {
+        Rundown {
+            users: AtomicU32::new(0),
+            target: NonNull::from(target),
+        }
+    }
+
+    /// To be compared; it may have gone.
+    pub(crate) fn target(&self) -> *const T {
+        self.target.as_ptr()
+    }
+
+    /// Runs `f` while the target cannot go; `None` if it may have gone.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        // Acquire: pairs with the release in `close`: who is told that it is closed may rely on
+        // what came before that.
+        let mut seen = self.users.load(Ordering::Acquire);
+        while seen & CLOSED == 0 {
+            let one_more = self.users.compare_exchange_weak(
+                seen,
+                seen + 1,
+                Ordering::Relaxed,
+                Ordering::Acquire,
+            );
+            match one_more {
+                Ok(_) => {
+                    let _user = User(&self.users);
+                    #[cfg(feature = "delay-injection")]
+                    crate::testing::locked();
+                    // SAFETY: whoever lets it go waits in `close` until we have left.
+                    return Some(f(unsafe { self.target.as_ref() }));
+                }
+                Err(other) => seen = other,
+            }
+        }
+        None
+    }
+
+    /// Returns when nobody uses the target any more, nor will, or when `is_over`.
+    pub(crate) fn close(&self, is_over: impl Fn() -> bool) {
+        // AcqRel: see `with` and `User`.
+        let mut seen = self.users.fetch_or(CLOSED, Ordering::AcqRel) | CLOSED;
+        while seen != CLOSED && !is_over() {
+            sync::futex_wait(&self.users, seen, Some(fork::LOOK_AGAIN));
+            // Acquire: pairs with the release of the last user.
+            seen = self.users.load(Ordering::Acquire);
+        }
+    }
+}
+
+impl Drop for User<'_> {
+    fn drop(&mut self) {
+        // Release: pairs with the acquires in `close`: what was done with the target comes first.
+        if self.0.fetch_sub(1, Ordering::Release) == CLOSED + 1 {
+            sync::futex_wake(self.0, 1);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Rundown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rundown")
+    }
+}

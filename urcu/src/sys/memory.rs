@@ -1,0 +1,62 @@
+//! Memory that a fork wipes, for domains' state and counters.
+
+use rseq_ops::percpu::{self, Allocator, Fork, PerCpu};
+
+use super::Zeroed;
+use super::slots::Slot;
+use crate::sync::{AtomicPtr, Ordering};
+
+/// Where domains keep their state and counters: small objects that share pages. Decided once, by the
+/// kernel's word that it can, or cannot, wipe memory in children.
+///
+/// # Errors
+/// Any other refusal; nothing is decided then.
+fn memory() -> Result<&'static Allocator, percpu::Error> {
+    static WIPED: Allocator = Allocator::new(Fork::Wipe);
+    static KEPT: Allocator = Allocator::new(Fork::Keep);
+    static DECIDED: AtomicPtr<Allocator> = AtomicPtr::new(core::ptr::null_mut());
+    let decided = DECIDED.load(Ordering::Acquire);
+    // SAFETY: null or one of the two statics.
+    if let Some(decided) = unsafe { decided.as_ref() } {
+        return Ok(decided);
+    }
+    // What domains need anyway, so that no memory is reserved for the sake of the question.
+    let found = match PerCpu::<Slot>::zeroed(&WIPED) {
+        Ok(_) => &WIPED,
+        Err(percpu::Error::CannotWipe(_)) => &KEPT,
+        Err(passing) => return Err(passing),
+    };
+    // Should two first uses disagree, the first stays.
+    let first = DECIDED.compare_exchange(
+        core::ptr::null_mut(),
+        core::ptr::from_ref(found).cast_mut(),
+        Ordering::AcqRel,
+        Ordering::Acquire,
+    );
+    match first {
+        Ok(_) => Ok(found),
+        // SAFETY: one of the two statics.
+        Err(first) => Ok(unsafe { &*first }),
+    }
+}
+
+/// One zeroed `T` for each possible CPU, for good or until [`free`]. Async-signal-safe.
+///
+/// # Panics
+/// If there is no memory.
+pub(crate) fn allocate<T: Zeroed>() -> *mut T {
+    match memory().and_then(PerCpu::zeroed) {
+        Ok(object) => object.into_base(),
+        Err(error) => panic!("no memory for an RCU domain: {error}"),
+    }
+}
+
+/// Drops the `T`s and gives their memory back.
+///
+/// # Safety
+/// From [`allocate`], in this process or its parent's copy, and not used any more.
+pub(crate) unsafe fn free<T>(base: *mut T) {
+    let memory = memory().expect("it was decided when the object was allocated");
+    // SAFETY: the caller's: an object of this type, of the process's one allocator.
+    drop(unsafe { PerCpu::from_base(memory, base) });
+}

@@ -1,0 +1,37 @@
+//! What the library needs of the system it runs on: memory that a fork wipes, the CPUs' slots, the
+//! restartable sequences, and the barrier that restarts them. The loom models have another module of
+//! this name, which emulates a kernel.
+
+mod barrier;
+mod environment;
+mod memory;
+mod mode;
+pub(crate) mod reader_mode;
+mod sequences;
+mod slots;
+
+pub(crate) use rseq_ops::Handle;
+pub(crate) use rseq_ops::membarrier::Refused;
+pub(crate) use rseq_ops::ops::{Appended, COPY_MAX, Outcome, Record};
+pub(crate) use rseq_ops::percpu::Zeroed;
+
+pub(crate) use barrier::{PATIENCE, cannot_end, restart_sequences};
+#[cfg(not(any(feature = "log", feature = "tracing")))]
+pub(crate) use environment::write_line;
+pub(crate) use environment::{default_budget, environment_variable};
+pub(crate) use memory::{allocate, free};
+pub(crate) use mode::{Mode, NO_HANDLE, current_thread, mode, reader_mode, tell_reader_mode};
+pub(crate) use sequences::{add_through, append, copy_through, replace_chunk, sub, sub_if_current};
+pub(crate) use slots::{
+    PHASE_BIT, allocate_slots, buffer, cpu, free_slots, net, shared, slots, stripe, waiter,
+};
+
+/// Bytes of a chunk of callbacks, and its alignment.
+pub(crate) const CHUNK: usize = 4096;
+
+/// How many callbacks are run at a time: fewer than the objects of a size that allocators keep for a
+/// thread (7 in glibc), so that what is freed is what is allocated next.
+pub(crate) const INVOKE_BATCH: usize = 6;
+
+/// How many slots a writer looks at before it sleeps: a few microseconds, however many CPUs.
+pub(crate) const SPINS: u32 = 256;

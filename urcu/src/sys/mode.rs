@@ -1,0 +1,124 @@
+//! How this process counts its readers.
+
+use rseq_ops::{Owner, membarrier};
+
+use super::Handle;
+use super::reader_mode::{AtomicsReason, ReaderMode};
+use super::slots::slots;
+#[cfg(any(feature = "log", feature = "tracing"))]
+use crate::sync::{AtomicBool, catch_unwind};
+use crate::sync::{AtomicU32, Ordering};
+
+/// How this process counts its readers. Decided once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// With sequences, and libc registers the threads. On one that it did not register, or whose
+    /// registration somebody has ended, the sequences abort.
+    AllThreads(Handle),
+    /// With sequences, and each thread is registered by us before its first one.
+    EachThread,
+    /// With atomics: the kernel has no sequences, or nothing that restarts them.
+    Atomics,
+}
+
+/// Async-signal-safe, as everything here is. Readers that use sequences need a writer that can
+/// restart them, so this registers the process with membarrier too.
+pub(crate) fn mode() -> Mode {
+    match decided() {
+        LIBC => rseq_ops::registration::handle().map_or(Mode::Atomics, Mode::AllThreads),
+        OWN => Mode::EachThread,
+        _ => Mode::Atomics,
+    }
+}
+
+const LIBC: u32 = 1;
+const OWN: u32 = 2;
+/// Atomics, because no thread is registered.
+const NOBODY: u32 = 3;
+/// Atomics, because the barrier is refused: plus the error in the bits from [`ERROR`] on.
+const REFUSED: u32 = 4;
+const ERROR: u32 = 8;
+
+/// What was decided for this process, for good.
+fn decided() -> u32 {
+    static DECIDED: AtomicU32 = AtomicU32::new(0);
+    // Acquire: pairs with the release below; whoever knows of it may count on the registration with
+    // membarrier, which is the kernel's memory.
+    let decided = DECIDED.load(Ordering::Acquire);
+    if decided != 0 {
+        return decided;
+    }
+    let sequences = match rseq_ops::process().owner {
+        Owner::Nobody => NOBODY,
+        Owner::Libc => LIBC,
+        Owner::Own => OWN,
+    };
+    let found = match sequences {
+        NOBODY => NOBODY,
+        // Which also makes a barrier, because a filter may grant the registration alone.
+        _ => match membarrier::register() {
+            Ok(()) => sequences,
+            Err(refused) => REFUSED | (refused.0 as u32) << ERROR,
+        },
+    };
+    // Should two first uses disagree, because a filter came between them, the first stays.
+    DECIDED
+        .compare_exchange(0, found, Ordering::AcqRel, Ordering::Acquire)
+        .map_or_else(|first| first, |_| found)
+}
+
+/// Which kind of reader is in force, and why.
+pub(crate) fn reader_mode() -> ReaderMode {
+    let cpus = slots();
+    match decided() {
+        LIBC => ReaderMode::LibcRegistered { cpus },
+        OWN => ReaderMode::SelfRegistered { cpus },
+        NOBODY if !rseq_ops::registration::SUPPORTED => {
+            ReaderMode::Atomics(AtomicsReason::NotBuilt)
+        }
+        NOBODY => ReaderMode::Atomics(AtomicsReason::NotRegistered),
+        refused => {
+            let errno = (refused >> ERROR) as i32;
+            ReaderMode::Atomics(AtomicsReason::NoBarrier { errno })
+        }
+    }
+}
+
+/// Tells the log once which kind of reader is in force. Never in a signal handler, nor with anything
+/// held: a logger is the user's code.
+pub(crate) fn tell_reader_mode() {
+    #[cfg(any(feature = "log", feature = "tracing"))]
+    {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        // Before it is told: a logger may use this library itself. Relaxed: nothing comes with it.
+        if !TOLD.load(Ordering::Relaxed) && !TOLD.swap(true, Ordering::Relaxed) {
+            let told = catch_unwind(|| {
+                #[cfg(feature = "tracing")]
+                tracing::debug!(target: "urcu", "readers use {}", reader_mode());
+                #[cfg(not(feature = "tracing"))]
+                log::debug!(target: "urcu", "readers use {}", reader_mode());
+            });
+            if let Err(payload) = told {
+                crate::callbacks::discard(payload);
+            }
+        }
+    }
+}
+
+/// The handle, where the calling thread may run sequences; registers it if that is ours to do. `None`
+/// on a thread without a registration, and on a CPU without a slot.
+pub(crate) fn current_thread() -> Option<Handle> {
+    if mode() == Mode::Atomics {
+        None
+    } else {
+        rseq_ops::current_thread()
+    }
+}
+
+/// Stands for no handle. No sequence may run with it. (`cs` is 0, which it never is otherwise: there
+/// is the thread pointer.)
+pub(crate) const NO_HANDLE: Handle = Handle {
+    cs: 0,
+    bound: 0,
+    index: Handle::CPU,
+};

@@ -1,0 +1,100 @@
+//! Which kind of reader is in force, and why.
+
+use core::fmt;
+
+use crate::sys;
+
+/// How this process counts its read-side sections: see [`reader_mode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReaderMode {
+    /// Restartable sequences. libc registers every thread with `rseq(2)`.
+    LibcRegistered {
+        /// How many CPUs have counters: those numbered from 0 to `cpus - 1`.
+        cpus: usize,
+    },
+    /// Restartable sequences. libc registers no thread (musl, glibc before 2.35, the tunable
+    /// `glibc.pthread.rseq=0`), so this library registers each one at its first section.
+    SelfRegistered {
+        /// How many CPUs have counters: those numbered from 0 to `cpus - 1`.
+        cpus: usize,
+    },
+    /// Atomic operations, and why.
+    Atomics(AtomicsReason),
+}
+
+/// Why a process counts its read-side sections with atomic operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AtomicsReason {
+    /// This build has no restartable sequences: for its processor or system, under Miri,
+    /// ThreadSanitizer or MemorySanitizer, or with the feature `portable`.
+    NotBuilt,
+    /// No thread can be registered: the kernel is without `rseq(2)`, or a filter refuses it.
+    NotRegistered,
+    /// The kernel, or a filter, refuses the `membarrier(2)` command that restarts sequences.
+    NoBarrier {
+        /// The error number of `membarrier(2)`.
+        errno: i32,
+    },
+}
+
+/// Returns how this process counts its read-side sections, and why.
+///
+/// This is decided once, at the first use of any domain or of this function. With the feature `log` or
+/// `tracing` it is logged once, at level `debug`, by the first thread that waits for a grace period or
+/// runs callbacks.
+///
+/// Single sections may differ: a section uses atomics on a thread that has no registration, on a CPU
+/// without counters, and when its sequences are interrupted again and again.
+/// [`Stats::fallback_reads`](crate::Stats::fallback_reads) counts those.
+///
+/// # Async-signal safety
+/// Safe in signal handlers: takes no lock and does not allocate. (Printing the result may do both.)
+///
+/// ```
+/// use urcu::ReaderMode;
+///
+/// println!("readers use {}", urcu::reader_mode());
+/// if let ReaderMode::Atomics(_) = urcu::reader_mode() {
+///     eprintln!("expect some tens of nanoseconds for each section");
+/// }
+/// ```
+pub fn reader_mode() -> ReaderMode {
+    sys::reader_mode()
+}
+
+/// Returns the mode in force.
+impl Default for ReaderMode {
+    fn default() -> Self {
+        reader_mode()
+    }
+}
+
+impl fmt::Display for ReaderMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (who, cpus) = match self {
+            ReaderMode::LibcRegistered { cpus } => ("registered by libc", cpus),
+            ReaderMode::SelfRegistered { cpus } => ("registered at their first sections", cpus),
+            ReaderMode::Atomics(reason) => return write!(f, "atomics, because {reason}"),
+        };
+        write!(
+            f,
+            "restartable sequences on threads {who}, by CPU number from 0 to {}",
+            cpus - 1
+        )
+    }
+}
+
+impl fmt::Display for AtomicsReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AtomicsReason::NotBuilt => f.write_str("this build has no restartable sequences"),
+            AtomicsReason::NotRegistered => f.write_str("no thread can be registered with rseq(2)"),
+            AtomicsReason::NoBarrier { errno } => {
+                let error = std::io::Error::from_raw_os_error(*errno);
+                write!(f, "membarrier(2) is refused: {error}")
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Each CPU's slot of a domain: its counters, and the end of its chunk of callbacks.
+
+use rseq_ops::percpu::{self, PerCpu};
+
+use super::memory::{allocate, free};
+use super::{Mode, Zeroed, mode};
+use crate::sync::{AtomicI64, AtomicU32, AtomicUsize};
+#[cfg(target_pointer_width = "64")]
+use core::mem::offset_of;
+
+/// Bytes from one CPU's slot to the next, as a power of two. Slots of many domains share pages, and
+/// every CPU has pages of its own.
+pub(super) const SHIFT: u32 = PerCpu::<Slot>::SHIFT;
+
+/// One CPU's counters of one domain: a cache line. The two phases lie 8 bytes apart.
+#[repr(C, align(64))]
+pub(super) struct Slot {
+    /// Written by restartable sequences on this CPU with plain stores.
+    net: [AtomicI64; 2],
+    /// Written by anybody with atomic read-modify-writes. Never the same word as the above: an
+    /// atomic addition and a plain one on one word lose updates.
+    shared: [AtomicI64; 2],
+    /// The end of the chunk that callbacks are appended to, or 0. Written by restartable sequences
+    /// on this CPU while the phase is the current one.
+    pub(super) buffer: [AtomicUsize; 2],
+    /// In the first slot: who is to be told when a section of the old phase ends (`readers`).
+    waiter: AtomicU32,
+}
+
+// SAFETY: atomic integers may be 0.
+unsafe impl Zeroed for Slot {}
+
+// No section loads where one stores in its slot, for domains and slots at any cache line. (All
+// processors that have sequences here have 64 bits.)
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    let stores = [offset_of!(Slot, net), offset_of!(Slot, buffer)];
+    let (mut load, loads) = (0, crate::gp::readers::Readers::LOADS);
+    while load < loads.len() {
+        let line = loads[load] % 64;
+        assert!(line != stores[0] && line != stores[0] + 8);
+        assert!(line != stores[1] && line != stores[1] + 8);
+        load += 1;
+    }
+};
+
+/// Memory for a domain's slots: the address of its first counter, zeroed. Async-signal-safe.
+pub(crate) fn allocate_slots() -> usize {
+    allocate::<Slot>().expose_provenance()
+}
+
+/// Gives the memory back.
+///
+/// # Safety
+/// `word` is a phase word of such memory, which nobody uses any more.
+pub(crate) unsafe fn free_slots(word: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        free(core::ptr::with_exposed_provenance_mut::<Slot>(
+            word & !PHASE_BIT,
+        ))
+    };
+}
+
+/// Whether a token or phase word stands for the second phase.
+pub(crate) const PHASE_BIT: usize = size_of::<AtomicI64>();
+
+/// How many slots a domain has.
+pub(crate) fn slots() -> usize {
+    percpu::possible_cpus()
+}
+
+fn slot(word: usize, index: usize) -> &'static Slot {
+    let base = word & !PHASE_BIT;
+    // SAFETY: a phase word is the address of a counter in the first of `slots()` slots with this
+    // stride, which live as long as the `Readers` whose word it is; the callers borrow
+    // those, and do not keep the reference.
+    unsafe { &*core::ptr::with_exposed_provenance::<Slot>(base + (index << SHIFT)) }
+}
+
+/// The counter of slot `index` that sequences write, for the phase of `word`.
+pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
+    #[cfg(feature = "delay-injection")]
+    if crate::testing::skips(index) {
+        return &crate::testing::NOTHING;
+    }
+    &slot(word, index).net[usize::from(word & PHASE_BIT != 0)]
+}
+
+/// The counter of slot `index` that anybody writes atomically, for the phase of `word`.
+pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
+    &slot(word, index).shared[usize::from(word & PHASE_BIT != 0)]
+}
+
+/// The end of the chunk of callbacks in slot `index`, for the phase of `word`.
+pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
+    &slot(word, index).buffer[usize::from(word & PHASE_BIT != 0)]
+}
+
+/// Who is to be told when a section of the old phase ends. With the counters, of which a child has
+/// others: what a thread does there in the middle of a grace period of its parent's is lost on it.
+pub(crate) fn waiter(word: usize) -> &'static AtomicU32 {
+    &slot(word, 0).waiter
+}
+
+/// About which CPU this is, as the number of a slot; some number, where that is not known.
+pub(crate) fn cpu() -> usize {
+    match mode() {
+        Mode::AllThreads(handle) => {
+            // SAFETY: the process's handle, where libc registers threads.
+            let index = unsafe { handle.current_index() };
+            index.map_or_else(stripe, |index| index as usize)
+        }
+        _ => stripe(),
+    }
+}
+
+/// A slot for this thread's atomic additions: any will do, threads should differ. The stack's
+/// address is to be had everywhere, in signal handlers and destructors too.
+pub(crate) fn stripe() -> usize {
+    let here = 0u8;
+    let hash = ((&raw const here).addr() as u64 >> 17).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    ((hash * slots() as u64) >> 32) as usize
+}
