@@ -1,13 +1,18 @@
 //! A callback as a record of four words: what kind it is, and three words of data, so that most
 //! closures need no allocation. What a replaced value needs is one word, its address.
+//!
+//! Every callback stands for a number of bytes, which a budget counts. For most the type tells; for
+//! those that say more (what is behind a pointer, in a vector) the third word of data is the number.
 
+use core::alloc::Layout;
 use core::mem::{MaybeUninit, align_of, size_of};
 use core::ptr;
+use std::alloc::dealloc;
 
 use crate::sys::Record;
 
-/// Words of data.
-const WORDS: usize = 3;
+/// The word of a record in which a callback says what it stands for.
+const LAST: usize = 3;
 // Records hold addresses, and boxes of what they cannot hold.
 const _: () = assert!(align_of::<Record>() >= align_of::<usize>());
 
@@ -16,8 +21,9 @@ const _: () = assert!(align_of::<Record>() >= align_of::<usize>());
 struct Kind {
     /// Runs the callback whose data is there, and with that consumes it.
     run: unsafe fn(*mut MaybeUninit<u64>),
-    /// How much memory it holds until it has run, as far as its type tells. Bytes.
-    bytes: usize,
+    /// How much memory it holds until it has run, besides its record, as far as its type tells.
+    /// Bytes. `None`: that is said in the record's last word.
+    bytes: Option<usize>,
     /// Whether it only drops a value: such may run wherever one is retired.
     drops: bool,
 }
@@ -27,21 +33,50 @@ struct Kind {
 #[repr(transparent)]
 pub(crate) struct Callback(Record);
 
-/// The kinds of callbacks whose data is a `D`, and which hold a `T` besides what is in them.
+/// What callbacks of a kind hold besides their data.
+trait Weight {
+    /// How much, where the type tells it. Bytes.
+    const OF_TYPE: Option<usize>;
+}
+
+/// A `T`.
+struct Holds<T>(T);
+
+impl<T> Weight for Holds<T> {
+    const OF_TYPE: Option<usize> = Some(size_of::<T>());
+}
+
+/// What whoever queues it says.
+struct Said;
+
+impl Weight for Said {
+    const OF_TYPE: Option<usize> = None;
+}
+
+/// The kinds of callbacks whose data is a `D`, and which hold `W` besides.
 ///
 /// Data that is larger than the words of a record is boxed by whoever queues the callback, and is
 /// called or dropped there, in the box: whoever runs it may have a small stack, onto which it must
 /// not be moved.
-struct KindOf<D, T>(D, T);
+struct KindOf<D, W>(D, W);
 
-impl<D, T> KindOf<D, T> {
+impl<D, W: Weight> KindOf<D, W> {
+    /// Words of the record that data may take.
+    const WORDS: usize = match W::OF_TYPE {
+        Some(_) => LAST,
+        None => LAST - 1,
+    };
     /// What is aligned more than records are goes into a box: on 32-bit x86 records are aligned to
     /// 4, and there are closures of 8.
-    const INLINE: bool = size_of::<D>() <= WORDS * 8 && align_of::<D>() <= align_of::<Record>();
-    /// On 32 bits both could be nearly half of what there is.
-    const BYTES: usize = size_of::<Record>()
-        .saturating_add(size_of::<T>())
-        .saturating_add(if Self::INLINE { 0 } else { size_of::<D>() });
+    const INLINE: bool =
+        size_of::<D>() <= Self::WORDS * 8 && align_of::<D>() <= align_of::<Record>();
+    /// What lies outside the record.
+    const BOXED: usize = if Self::INLINE { 0 } else { size_of::<D>() };
+    const BYTES: Option<usize> = match W::OF_TYPE {
+        // On 32 bits both could be nearly half of what there is.
+        Some(bytes) => Some(bytes.saturating_add(Self::BOXED)),
+        None => None,
+    };
     const DROP: Kind = Kind {
         run: Self::drop,
         bytes: Self::BYTES,
@@ -64,16 +99,22 @@ impl<D, T> KindOf<D, T> {
         }
     }
 
+    /// The record of `data`, which stands for `bytes` if its type does not tell for how many.
     #[inline(always)]
-    fn record(kind: &'static Kind, data: D) -> Callback {
+    fn record(kind: &'static Kind, data: D, bytes: usize) -> Callback {
         let mut record: Record = [MaybeUninit::uninit(); 4];
-        // SAFETY: the first word has room for an address, the other three for a `D` if it is to
-        // be there, else for a box, which is an address too; both need no more alignment than a
-        // record has. The place is free, and written once. (At one place in the code, because each
-        // takes room for one more `D` on the stack of a debug build.)
+        // SAFETY: the first word has room for an address, the others for a `D` if it is to be
+        // there, else for a box, which is an address too, and the last one for a number if the
+        // kind says that it has one, in which case a `D` does not reach into it; all need no more
+        // alignment than a record has. The places are free, and written once. (At one place in the
+        // code, because each takes room for one more `D` on the stack of a debug build.)
         unsafe {
             let words = (&raw mut record).cast::<MaybeUninit<u64>>();
             words.cast::<&'static Kind>().write(kind);
+            if W::OF_TYPE.is_none() {
+                let bytes = bytes.saturating_add(Self::BOXED);
+                words.add(LAST).cast::<usize>().write(bytes);
+            }
             let place = if Self::INLINE {
                 words.add(1).cast::<D>()
             } else {
@@ -87,7 +128,7 @@ impl<D, T> KindOf<D, T> {
     }
 }
 
-impl<F: FnOnce() + 'static, T> KindOf<F, T> {
+impl<F: FnOnce(), W: Weight> KindOf<F, W> {
     const CALL: Kind = Kind {
         run: Self::call,
         bytes: Self::BYTES,
@@ -112,8 +153,34 @@ impl<F: FnOnce() + 'static, T> KindOf<F, T> {
             // As a trait object: a box of one is called through a pointer to what is in it, in
             // every build, while `f()` on a `Box<F>` would move the `F` to the stack.
             // SAFETY: `record` wrote a box; the rest as above.
-            let f: Box<dyn FnOnce()> = unsafe { data.cast::<Box<F>>().read() };
+            let f: Box<dyn FnOnce() + '_> = unsafe { data.cast::<Box<F>>().read() };
             f();
+        }
+    }
+}
+
+/// Memory of the global allocator, in the three words of a record.
+struct Block;
+
+impl Block {
+    const FREE: Kind = Kind {
+        run: Self::free,
+        bytes: None,
+        drops: true,
+    };
+
+    /// Gives the memory back.
+    ///
+    /// # Safety
+    /// `data` is the data of such a callback, as [`Callback::block`] wrote it, and is used once.
+    unsafe fn free(data: *mut MaybeUninit<u64>) {
+        // SAFETY: the three words that `block` wrote: those of memory of the allocator, and of a layout.
+        // By the contract of `block` nobody uses the memory any more.
+        unsafe {
+            let memory = data.cast::<*mut u8>().read();
+            let align = data.add(1).cast::<usize>().read();
+            let size = data.add(2).cast::<usize>().read();
+            dealloc(memory, Layout::from_size_align_unchecked(size, align));
         }
     }
 }
@@ -122,19 +189,63 @@ impl Callback {
     /// A callback that does anything.
     #[inline(always)]
     pub(crate) fn call<F: FnOnce() + Send + 'static>(f: F) -> Self {
-        KindOf::<F, ()>::record(&KindOf::<F, ()>::CALL, f)
+        KindOf::<F, Holds<()>>::record(&KindOf::<F, Holds<()>>::CALL, f, 0)
     }
 
     /// A callback that drops something, which holds a `T` on the heap if it is a pointer.
     #[inline(always)]
     pub(crate) fn drop<F: FnOnce() + Send + 'static, T>(f: F) -> Self {
-        KindOf::<F, T>::record(&KindOf::<F, T>::RECLAIM, f)
+        KindOf::<F, Holds<T>>::record(&KindOf::<F, Holds<T>>::RECLAIM, f, 0)
     }
 
     /// A callback that drops this value.
     #[inline(always)]
     pub(crate) fn value<V: Send + 'static>(value: V) -> Self {
-        KindOf::<V, ()>::record(&KindOf::<V, ()>::DROP, value)
+        KindOf::<V, Holds<()>>::record(&KindOf::<V, Holds<()>>::DROP, value, 0)
+    }
+
+    /// A callback that drops this value, which stands for so many bytes.
+    #[inline(always)]
+    pub(crate) fn value_of<V: Send + 'static>(value: V, bytes: usize) -> Self {
+        KindOf::<V, Said>::record(&KindOf::<V, Said>::DROP, value, bytes)
+    }
+
+    /// A callback that does anything, for something of so many bytes.
+    ///
+    /// # Safety
+    /// `f` may be called on another thread, and what it borrows is there until it has been called.
+    #[inline(always)]
+    pub(crate) unsafe fn call_of<F: FnOnce()>(f: F, bytes: usize) -> Self {
+        KindOf::<F, Said>::record(&KindOf::<F, Said>::CALL, f, bytes)
+    }
+
+    /// A callback that drops something of so many bytes.
+    ///
+    /// # Safety
+    /// As for [`Callback::call_of`].
+    #[inline(always)]
+    pub(crate) unsafe fn drop_of<F: FnOnce()>(f: F, bytes: usize) -> Self {
+        KindOf::<F, Said>::record(&KindOf::<F, Said>::RECLAIM, f, bytes)
+    }
+
+    /// A callback that gives memory back to the global allocator.
+    ///
+    /// # Safety
+    /// The memory was allocated there with this layout, and when the callback runs nobody uses it or
+    /// will use it.
+    #[inline(always)]
+    pub(crate) unsafe fn block(memory: *mut u8, layout: Layout) -> Self {
+        let mut record: Record = [MaybeUninit::uninit(); 4];
+        // SAFETY: each word has room for an address, and is aligned for one.
+        unsafe {
+            let words = (&raw mut record).cast::<MaybeUninit<u64>>();
+            words.cast::<&'static Kind>().write(&Block::FREE);
+            words.add(1).cast::<*mut u8>().write(memory);
+            words.add(2).cast::<usize>().write(layout.align());
+            // Which is also what it stands for.
+            words.add(LAST).cast::<usize>().write(layout.size());
+        }
+        Callback(record)
     }
 
     /// For the sequence that copies it; afterwards this is to be forgotten.
@@ -147,18 +258,26 @@ impl Callback {
     /// are full.
     #[inline(always)]
     pub(crate) fn is_large(&self) -> bool {
-        self.kind().bytes > 4096
+        self.bytes() > 4096
     }
 
     #[inline(always)]
     fn kind(&self) -> &'static Kind {
-        // SAFETY: `record` wrote it.
+        // SAFETY: `record` and `block` write it.
         unsafe { (&raw const self.0).cast::<&'static Kind>().read() }
     }
 
-    /// How much memory it holds, as far as its type tells. Bytes.
+    /// How much memory it holds, as far as its type tells or whoever queued it said. Bytes.
+    #[inline(always)]
     pub(crate) fn bytes(&self) -> usize {
-        self.kind().bytes
+        let beside = self.kind().bytes.unwrap_or_else(|| {
+            // SAFETY: such a kind has the number in the last word.
+            unsafe {
+                let words = (&raw const self.0).cast::<MaybeUninit<u64>>();
+                words.add(LAST).cast::<usize>().read()
+            }
+        });
+        size_of::<Record>().saturating_add(beside)
     }
 
     /// Whether it only drops a value.

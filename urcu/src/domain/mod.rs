@@ -531,10 +531,70 @@ impl Domain {
     ///
     /// Where this is too much to ask, `call(move || drop(value))` runs nothing on the calling thread.
     ///
+    /// # Not for what readers see
+    /// The value is moved in here, so nobody may have a reference to it. What readers reach by a pointer,
+    /// a node of a structure say, must not be made a `Box` again as long as they can: **`defer_drop(unsafe
+    /// { Box::from_raw(node) })` looks right and is undefined behaviour**, because a `Box` is the only
+    /// pointer to what it owns from the moment it exists. It is also longer than what is right:
+    /// `unsafe { domain.retire(node) }` ([`Domain::retire`]).
+    ///
+    /// # Budget
+    /// The value stands in the domain's [`Budget`] for its own size alone: a `Vec` for three words. See
+    /// [`Domain::defer_drop_sized`].
+    ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
     pub fn defer_drop<T: Send + 'static>(&self, value: T) {
         self.enqueue(Callback::value(value), true);
+    }
+
+    /// Drops `value` after a grace period, as [`Domain::defer_drop`] does, and counts `bytes` more in the
+    /// domain's [`Budget`] until then: what the value owns behind its pointers.
+    ///
+    /// Values of up to two words need no allocation.
+    ///
+    /// ```
+    /// let buffer = vec![0_u8; 1 << 20].into_boxed_slice();
+    /// let bytes = buffer.len();
+    /// urcu::global().defer_drop_sized(buffer, bytes);
+    /// ```
+    pub fn defer_drop_sized<T: Send + 'static>(&self, value: T, bytes: usize) {
+        self.enqueue(Callback::value_of(value, bytes), true);
+    }
+
+    /// Drops `value` after a grace period, as [`Domain::defer_drop`] does, unless the domain's [`Budget`]
+    /// is exceeded. Never waits for room.
+    ///
+    /// # Errors
+    /// Returns `value`, which was not queued, if the budget is exceeded.
+    ///
+    /// ```
+    /// if let Err(value) = urcu::global().try_defer_drop(vec![1, 2, 3]) {
+    ///     // Readers are stalled. The caller may free something else first, or wait.
+    ///     # drop(value);
+    /// }
+    /// ```
+    pub fn try_defer_drop<T: Send + 'static>(&self, value: T) -> Result<(), T> {
+        if self.driver().1.has_room() {
+            self.enqueue(Callback::value(value), false);
+            Ok(())
+        } else {
+            Err(value)
+        }
+    }
+
+    /// Drops `value` after a grace period, as [`Domain::defer_drop_sized`] does, unless the domain's
+    /// [`Budget`] is exceeded. Never waits for room.
+    ///
+    /// # Errors
+    /// Returns `value`, which was not queued, if the budget is exceeded.
+    pub fn try_defer_drop_sized<T: Send + 'static>(&self, value: T, bytes: usize) -> Result<(), T> {
+        if self.driver().1.has_room() {
+            self.enqueue(Callback::value_of(value, bytes), false);
+            Ok(())
+        } else {
+            Err(value)
+        }
     }
 
     /// Waits until all callbacks queued on this domain before this call have run, and all values

@@ -11,13 +11,10 @@
 //! made of this keeps to strict provenance; and a guard may be one of any [`Domain`](crate::Domain), which
 //! the structure has to check ([`Domain::check`](crate::Domain::check)).
 //!
-//! A node that was unlinked is handed to [`Domain::call`](crate::Domain::call), which frees it after a grace
-//! period, or freed after [`Domain::synchronize`](crate::Domain::synchronize).
-//!
 //! # A stack
 //! ```
-//! use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-//! use urcu::raw::{Atomic, Owned, Shared};
+//! use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+//! use urcu::raw::{Atomic, Owned};
 //! use urcu::ReadGuard;
 //!
 //! /// A Treiber stack of the global domain.
@@ -38,9 +35,24 @@
 //!         }
 //!     }
 //!
+//!     fn pop(&self) -> Option<T> {
+//!         let guard = urcu::read_lock();
+//!         loop {
+//!             let head = self.head.load(Acquire, &guard);
+//!             // SAFETY: a node that was reachable in this section is not freed before its end.
+//!             let node = unsafe { head.as_ref() }?;
+//!             let next = node.next.load(Relaxed, &guard);
+//!             if self.head.compare_exchange(head, next, Relaxed, Relaxed, &guard).is_ok() {
+//!                 // SAFETY: from an `Owned`, unlinked by us alone; readers are in the global domain.
+//!                 unsafe { urcu::global().retire_shared(head) };
+//!                 return Some(node.value);
+//!             }
+//!         }
+//!     }
+//!
 //!     fn peek(&self, guard: &ReadGuard<'_>) -> Option<T> {
 //!         urcu::global().check(guard);
-//!         // SAFETY: a node that was reachable in this section is not freed before its end.
+//!         // SAFETY: as in `pop`.
 //!         unsafe { self.head.load(Acquire, guard).as_ref() }.map(|node| node.value)
 //!     }
 //! }
@@ -59,7 +71,29 @@
 //! stack.push(1);
 //! stack.push(2);
 //! assert_eq!(stack.peek(&urcu::read_lock()), Some(2));
+//! assert_eq!((stack.pop(), stack.pop(), stack.pop()), (Some(2), Some(1), None));
 //! ```
+//!
+//! # Retiring
+//! A node that was unlinked is *retired*: freed after a grace period, without waiting. These methods of
+//! [`Domain`](crate::Domain) are `unsafe`, because only the structure knows that a node was unlinked. They
+//! ask neither for `Send` nor for `'static`; what they ask for is said at [`retire`](crate::Domain::retire).
+//!
+//! | you have | use |
+//! |---|---|
+//! | a [`Shared`], from an [`Owned`] | [`retire_shared`](crate::Domain::retire_shared) |
+//! | a pointer from a `Box` | [`retire`](crate::Domain::retire) |
+//! | a pointer, and a function that frees it; something that owns more memory than its own | [`retire_with`](crate::Domain::retire_with) |
+//! | memory without a destructor | [`retire_layout`](crate::Domain::retire_layout) |
+//! | anything else: a closure | [`retire_fn`](crate::Domain::retire_fn) |
+//! | a node with an [`RcuHead`] in it | [`retire_head`](crate::Domain::retire_head), and [`call_head`](crate::Domain::call_head) for what is more than a destructor |
+//!
+//! All cost the same and count in the domain's [`Budget`](crate::Budget) with the bytes that they stand for.
+//! A **`Box` of the node must not exist before the grace period is over**: `defer_drop(Box::from_raw(node))`
+//! is undefined behaviour while a reader has `&*node`, however late the `Box` is dropped.
+//!
+//! To wait instead, call [`Domain::synchronize`](crate::Domain::synchronize) outside of any section, and
+//! free the node then ([`Shared::into_owned`]).
 //!
 //! # Orderings that a structure may rely on
 //! | what comes before | what comes after | because |
@@ -73,9 +107,12 @@
 //! one (a Chase-Lev deque) needs a `fence(SeqCst)` of its own.
 
 mod atomic;
+mod head;
 mod pointee;
 mod pointer;
+mod retire;
 
 pub use atomic::{Atomic, CompareExchangeError};
+pub use head::RcuHead;
 pub use pointee::Pointee;
 pub use pointer::{Owned, Pointer, Shared};

@@ -12,12 +12,12 @@ use crate::support::{SetOnDrop, assert_child_passes, length, storm};
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// What the CPUs may hold besides: a chunk for each period.
-fn unsealed() -> u64 {
+pub(crate) fn unsealed() -> u64 {
     (rseq_ops::percpu::possible_cpus() * 2 * 126) as u64
 }
 
 /// Resident memory. Bytes.
-fn resident() -> usize {
+pub(crate) fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").expect("/proc");
     let pages: usize = pages
         .split_whitespace()
@@ -29,7 +29,7 @@ fn resident() -> usize {
 }
 
 /// The most memory that was resident while `body` ran.
-fn most_resident(body: impl FnOnce()) -> usize {
+pub(crate) fn most_resident(body: impl FnOnce()) -> usize {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let sampler = scope.spawn(|| {

@@ -53,6 +53,8 @@ mod reader_mode;
 mod refusal;
 #[cfg(feature = "delay-injection")]
 mod registration;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod retire;
 mod sections;
 mod sharing;
 mod signals;

@@ -1,0 +1,234 @@
+//! Retiring: handing over what was unlinked, to be freed after a grace period.
+//!
+//! All of it goes the way of [`RcuCell::store`](crate::RcuCell::store): a record in this CPU's chunk.
+
+use core::alloc::Layout;
+use core::mem::size_of_val;
+
+use super::{Pointee, RcuHead, Shared};
+use crate::callbacks::Callback;
+use crate::domain::Domain;
+
+/// Retiring what was unlinked from a structure of one's own: see [`raw`](crate::raw#retiring).
+impl Domain {
+    /// Drops the `Box` that `pointer` is from after a grace period.
+    ///
+    /// This is the way to free a node that readers may still see. (To make a `Box` of it at once, for
+    /// [`defer_drop`](Domain::defer_drop) say, is undefined behaviour: a `Box` is the only pointer to
+    /// what it owns from the moment it exists, whenever it is dropped.)
+    ///
+    /// The value stands in the domain's [`Budget`](crate::Budget) for its own size; for what it owns
+    /// besides, use [`retire_with`](Domain::retire_with).
+    ///
+    /// # Safety
+    /// * `pointer` is from [`Box::into_raw`] or, where `T` has a size, from
+    ///   [`Owned::into_raw`](super::Owned::into_raw) or [`Shared::as_raw`], and is retired once.
+    /// * Whoever can still reach the value does so inside read-side sections of **this** domain that
+    ///   began before the value was unlinked, and the unlinking happens before this call (as it does on
+    ///   the same thread).
+    /// * Until the value is dropped there are no other references to it than shared ones.
+    /// * It may be dropped on any thread, as late as [`Domain::barrier`] returns or the domain is dropped:
+    ///   what its destructor uses is there until then, and may be used there.
+    ///
+    /// # What runs where
+    /// What [`Domain::defer_drop`] says of it holds for this: the call may run destructors of other values
+    /// that were retired earlier, and the destructor of this one runs in such calls of others.
+    ///
+    /// # Cost
+    /// Some nanoseconds, without a lock, an atomic instruction or an allocation; once in 126 times more.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    ///
+    /// ```
+    /// let node = Box::into_raw(Box::new([1; 100]));
+    /// // ... published, seen by readers, and unlinked again ...
+    /// // SAFETY: from a box; sections that begin now do not find it; retired once.
+    /// unsafe { urcu::global().retire(node) };
+    /// # urcu::barrier();
+    /// ```
+    #[inline]
+    pub unsafe fn retire<T: ?Sized>(&self, pointer: *mut T) {
+        // SAFETY: alive, and not mutably borrowed, by the caller.
+        let bytes = size_of_val(unsafe { &*pointer });
+        // SAFETY: from a box, and by then the caller's promise makes it ours alone.
+        let free = move || drop(unsafe { Box::from_raw(pointer) });
+        // SAFETY: the caller lets it be dropped on any thread, until the domain ends.
+        self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);
+    }
+
+    /// Calls `free(pointer)` after a grace period, for something that stands for `bytes` bytes in the
+    /// domain's [`Budget`](crate::Budget).
+    ///
+    /// `free` counts as a destructor; for something else than freeing there is
+    /// [`call`](Domain::call).
+    ///
+    /// # Safety
+    /// As for [`Domain::retire`], but that `pointer` may be from anywhere: instead, `free` may be called
+    /// with it when nobody can reach what it points to any more.
+    ///
+    /// ```
+    /// /// # Safety
+    /// /// `list` is from a `Box`, and nobody else has it.
+    /// unsafe fn free(list: *mut Vec<u64>) {
+    ///     // SAFETY: by the contract of this function.
+    ///     drop(unsafe { Box::from_raw(list) });
+    /// }
+    ///
+    /// let list = vec![0; 100_000];
+    /// let bytes = size_of_val(&*list);
+    /// let list = Box::into_raw(Box::new(list));
+    /// // ... published, seen by readers, and unlinked again ...
+    /// // SAFETY: from a box; sections that begin now do not find it; retired once.
+    /// unsafe { urcu::global().retire_with(list, free, bytes) };
+    /// # urcu::barrier();
+    /// ```
+    #[inline]
+    pub unsafe fn retire_with<T>(&self, pointer: *mut T, free: unsafe fn(*mut T), bytes: usize) {
+        // SAFETY: by then nobody can reach it any more, which is when the caller lets this be called.
+        let free = move || unsafe { free(pointer) };
+        // SAFETY: on any thread, until the domain ends, by the caller.
+        self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);
+    }
+
+    /// Gives memory back to the global allocator after a grace period, without running a destructor.
+    ///
+    /// It stands for `layout.size()` bytes in the domain's [`Budget`](crate::Budget). With a size of 0
+    /// nothing is done.
+    ///
+    /// # Safety
+    /// As for [`Domain::retire`], but that `memory` was allocated by the global allocator
+    /// ([`std::alloc::alloc`]) with this layout, or its size is 0.
+    ///
+    /// ```
+    /// use std::alloc::{Layout, alloc};
+    ///
+    /// let layout = Layout::array::<u64>(1000).unwrap();
+    /// // SAFETY: not of size 0.
+    /// let table = unsafe { alloc(layout) };
+    /// // ... published, seen by readers, and unlinked again ...
+    /// // SAFETY: allocated above; sections that begin now do not find it; retired once.
+    /// unsafe { urcu::global().retire_layout(table, layout) };
+    /// # urcu::barrier();
+    /// ```
+    #[inline]
+    pub unsafe fn retire_layout(&self, memory: *mut u8, layout: Layout) {
+        if layout.size() != 0 {
+            // SAFETY: allocated with this layout, and by then nobody can reach it, by the caller.
+            self.enqueue(unsafe { Callback::block(memory, layout) }, true);
+        }
+    }
+
+    /// Calls `f` after a grace period, for something that stands for `bytes` bytes in the domain's
+    /// [`Budget`](crate::Budget). `f` need be neither `Send` nor `'static`.
+    ///
+    /// `f` counts as a destructor: it runs wherever one of a value retired in this domain does. For
+    /// something else than freeing there is [`call`](Domain::call).
+    ///
+    /// Closures of up to two words need no allocation.
+    ///
+    /// # Safety
+    /// * When `f` is called a grace period has passed since this call; that must make what it does right,
+    ///   as for [`Domain::retire`].
+    /// * `f` may be called, and dropped, on any thread, as late as [`Domain::barrier`] returns or the
+    ///   domain is dropped: what it borrows is there until then. **Write `move`**: without it a closure
+    ///   borrows even the pointers it uses, which lie on the stack of whoever calls this.
+    ///
+    /// ```
+    /// use urcu::raw::Owned;
+    ///
+    /// let domain = urcu::Domain::new();
+    /// let names: Owned<[String]> = Owned::from(vec![String::from("a")]);
+    /// let bytes = size_of_val(&*names);
+    /// let mut freed = 0;
+    /// let count = &raw mut freed;
+    /// // SAFETY: nobody else has the names, or uses the count before the domain is dropped.
+    /// unsafe { domain.retire_fn(move || { drop(names); *count += 1 }, bytes) };
+    /// drop(domain);
+    /// assert_eq!(freed, 1);
+    /// ```
+    #[inline]
+    pub unsafe fn retire_fn<F: FnOnce()>(&self, f: F, bytes: usize) {
+        // SAFETY: the caller lets it be called on any thread, until the domain ends.
+        self.enqueue(unsafe { Callback::drop_of(f, bytes) }, true);
+    }
+
+    /// Drops an unlinked node of a structure of [`Atomic`](super::Atomic) links after a grace period: a
+    /// sized one, a slice or a `str`. Does nothing for null. The tag does not matter.
+    ///
+    /// # Safety
+    /// As for [`Domain::retire`], but that the node is from an [`Owned`](super::Owned).
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering::AcqRel;
+    /// use urcu::raw::{Atomic, Owned, Shared};
+    ///
+    /// let name: Atomic<str> = Atomic::from(Owned::from("old"));
+    /// let guard = urcu::read_lock();
+    /// let old = name.swap(Owned::from("new"), AcqRel, &guard);
+    /// // SAFETY: unlinked; retired once.
+    /// unsafe { urcu::global().retire_shared(old) };
+    /// // SAFETY: the section began before it was unlinked, and is open.
+    /// assert_eq!(unsafe { old.as_ref() }, Some("old"));
+    /// # drop(guard);
+    /// # // SAFETY: nobody else has it.
+    /// # drop(unsafe { name.into_owned() });
+    /// # urcu::barrier();
+    /// ```
+    #[inline]
+    pub unsafe fn retire_shared<T: ?Sized + Pointee>(&self, node: Shared<'_, T>) {
+        let node = node.with_tag(0).word();
+        if node.is_null() {
+            return;
+        }
+        // SAFETY: from an `Owned`, so from `adopt`, and alive.
+        let bytes = size_of_val(unsafe { &*T::fat(node) });
+        // SAFETY: as above, and by then the caller's promise makes it ours alone.
+        let free = move || unsafe { T::free(node) };
+        // SAFETY: on any thread, until the domain ends, by the caller.
+        self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);
+    }
+
+    /// Calls `free(head)` after a grace period, where `head` is a part of the node to be freed, which
+    /// stands for `bytes` bytes in the domain's [`Budget`](crate::Budget). Nothing is allocated for it,
+    /// however large the node is.
+    ///
+    /// `free` counts as a destructor, as in [`retire_with`](Domain::retire_with).
+    ///
+    /// # Safety
+    /// As for [`Domain::retire_with`]. `head` is valid for writes (of the node's own pointer, by
+    /// `&raw mut`, if `free` is to have the whole node of it), and in use by nothing else until `free` is
+    /// called: so a node is retired once.
+    ///
+    /// See [`RcuHead`] for an example.
+    #[inline]
+    pub unsafe fn retire_head(
+        &self,
+        head: *mut RcuHead,
+        free: unsafe fn(*mut RcuHead),
+        bytes: usize,
+    ) {
+        // SAFETY: what is asked for there is asked for here.
+        unsafe { self.retire_with(head, free, bytes) };
+    }
+
+    /// Calls `f(head)` after a grace period as [`Domain::call`] does: on a background thread, not on one
+    /// that retires something later. This is liburcu's `call_rcu`.
+    ///
+    /// `bytes` are what it stands for in the domain's [`Budget`](crate::Budget). Nothing is allocated.
+    ///
+    /// # Safety
+    /// As for [`Domain::retire_head`].
+    #[inline]
+    pub unsafe fn call_head(
+        &self,
+        head: *mut RcuHead,
+        f: unsafe extern "C" fn(*mut RcuHead),
+        bytes: usize,
+    ) {
+        // SAFETY: by then nobody can reach the node any more, which is when the caller lets this be called.
+        let f = move || unsafe { f(head) };
+        // SAFETY: on any thread, until the domain ends, by the caller.
+        self.enqueue(unsafe { Callback::call_of(f, bytes) }, true);
+    }
+}
