@@ -43,6 +43,7 @@ mod shipped {
     pub(crate) mod gp;
     pub(crate) mod polling;
     pub(crate) mod raw;
+    pub(crate) mod settings;
     pub(crate) mod stats;
 
     /// The first seam: what is not the kernel's is as shipped.
@@ -51,6 +52,7 @@ mod shipped {
         pub(crate) mod hook;
         pub(crate) mod mutex;
         pub(crate) mod once;
+        pub(crate) mod panics;
         pub(crate) mod rundown;
 
         pub(crate) use crate::kernel::*;
@@ -63,7 +65,7 @@ mod shipped {
         pub(crate) use crate::kernel::*;
     }
 }
-use shipped::{callbacks, cell, domain, driver, gp, polling, raw, stats, sync, sys};
+use shipped::{callbacks, cell, domain, driver, gp, polling, raw, settings, stats, sync, sys};
 // The paths that the sources' documentation and signatures use.
 use callbacks::{Budget, Runner};
 use cell::Rcu;

@@ -46,64 +46,74 @@ pub struct Edit {
 
 /// The sources that are compiled here.
 pub const FILES: &[&str] = &[
-    CALLBACKS,
+    BARRIER,
     "callbacks/budget.rs",
     CHUNK,
-    BARRIER,
+    CALLBACKS_ENQUEUE,
+    "callbacks/invoke.rs",
     "callbacks/job.rs",
+    CALLBACKS,
+    CALLBACKS_PACE,
     QUEUE,
     "callbacks/record.rs",
     SEAL,
+    "cell/conversions.rs",
+    "cell/in_domain.rs",
+    CELL,
+    "cell/payload.rs",
+    "cell/reference.rs",
+    DOMAIN_GUARD,
     DOMAIN,
-    FORK,
+    DOMAIN_STATE,
+    DRIVER,
+    WORKER,
     GRACE_PERIOD,
-    HOOK,
-    HEAP_LOCK,
-    ONCE,
+    "gp/mod.rs",
+    READERS,
+    SEQUENCE,
     POLLING,
     "raw/atomic.rs",
     "raw/mod.rs",
     "raw/pointee.rs",
     "raw/pointer.rs",
-    CELL,
-    "cell/conversions.rs",
-    "cell/in_domain.rs",
-    "cell/payload.rs",
-    "cell/reference.rs",
-    "sys/reader_mode.rs",
-    "gp/mod.rs",
-    READERS,
-    SEQUENCE,
-    RUNDOWN,
+    "settings.rs",
     "stats.rs",
-    DRIVER,
-    WORKER,
+    FORK,
+    "sync/hook.rs",
+    HEAP_LOCK,
+    ONCE,
+    "sync/panics.rs",
+    RUNDOWN,
+    "sys/reader_mode.rs",
     // Names are paths from `urcu/src`.
     BANKS,
     LOCK,
     STACK,
 ];
-const CALLBACKS: &str = "callbacks/mod.rs";
-const CHUNK: &str = "callbacks/chunk.rs";
-const BARRIER: &str = "callbacks/barrier.rs";
-const QUEUE: &str = "callbacks/queue.rs";
-const SEAL: &str = "callbacks/seal.rs";
-const DOMAIN: &str = "domain/mod.rs";
-const FORK: &str = "sync/fork.rs";
-const GRACE_PERIOD: &str = "gp/grace_period.rs";
-const HOOK: &str = "sync/hook.rs";
-const HEAP_LOCK: &str = "sync/mutex.rs";
-const ONCE: &str = "sync/once.rs";
-const POLLING: &str = "polling/mod.rs";
-const CELL: &str = "cell/mod.rs";
-const READERS: &str = "gp/readers.rs";
-const SEQUENCE: &str = "gp/sequence.rs";
-const RUNDOWN: &str = "sync/rundown.rs";
-const DRIVER: &str = "driver/mod.rs";
-const WORKER: &str = "driver/worker.rs";
 const BANKS: &str = "../../rseq-ops/src/percpu/banks.rs";
 const LOCK: &str = "../../rseq-ops/src/percpu/lock.rs";
 const STACK: &str = "../../rseq-ops/src/percpu/stack.rs";
+const BARRIER: &str = "callbacks/barrier.rs";
+const CHUNK: &str = "callbacks/chunk.rs";
+const CALLBACKS_ENQUEUE: &str = "callbacks/enqueue.rs";
+const CALLBACKS: &str = "callbacks/mod.rs";
+const CALLBACKS_PACE: &str = "callbacks/pace.rs";
+const QUEUE: &str = "callbacks/queue.rs";
+const SEAL: &str = "callbacks/seal.rs";
+const CELL: &str = "cell/mod.rs";
+const DOMAIN_GUARD: &str = "domain/guard.rs";
+const DOMAIN: &str = "domain/mod.rs";
+const DOMAIN_STATE: &str = "domain/state.rs";
+const DRIVER: &str = "driver/mod.rs";
+const WORKER: &str = "driver/worker.rs";
+const GRACE_PERIOD: &str = "gp/grace_period.rs";
+const READERS: &str = "gp/readers.rs";
+const SEQUENCE: &str = "gp/sequence.rs";
+const POLLING: &str = "polling/mod.rs";
+const FORK: &str = "sync/fork.rs";
+const HEAP_LOCK: &str = "sync/mutex.rs";
+const ONCE: &str = "sync/once.rs";
+const RUNDOWN: &str = "sync/rundown.rs";
 
 const fn kernel(
     letter: &'static str,
@@ -383,12 +393,12 @@ pub const MUTANTS: &[Mutant] = &[
         SEAL: "for slot in «0..sys::slots()» {" => "0..1"),
 
     source!("8, J", "without sequences, the next to end, not to begin", "a_chunk_of_a_stripe_waits_for_the_next_to_begin",
-        CALLBACKS: "let snap = || «driver.progress.sequence.snap()»;\n        let first" => "driver.progress.sequence.done() + 1"),
+        CALLBACKS_ENQUEUE: "let snap = || «driver.progress.sequence.snap()»;\n        let first" => "driver.progress.sequence.done() + 1"),
     source!("barrier", "the ticket is taken after the chunk has left its slot", "a_barrier_waits_for_a_chunk_on_its_way",
-        CALLBACKS: "let ticket = «(end != 0).then(|| queue.ticket(cpu))»;" => "None",
-        CALLBACKS: "if let Some(ticket) = «ticket» {\n            // SAFETY" => "(end != 0).then(|| queue.ticket(cpu))"),
+        CALLBACKS_ENQUEUE: "let ticket = «(end != 0).then(|| queue.ticket(cpu))»;" => "None",
+        CALLBACKS_ENQUEUE: "if let Some(ticket) = «ticket» {\n            // SAFETY" => "(end != 0).then(|| queue.ticket(cpu))"),
     source!("barrier", "a ticket that was not used stays out", "a_barrier_waits_for_a_chunk_on_its_way",
-        CALLBACKS: "«queue.cancel(ticket);»" => ""),
+        CALLBACKS_ENQUEUE: "«queue.cancel(ticket);»" => ""),
     source!("barrier", "the ticket is given back when the last callback is taken", "a_barrier_waits_for_batches_in_flight",
         QUEUE: "«inner.waiting.pop_front().expect(\"a front\").chunk.leave();»" => "let front = inner.waiting.pop_front().expect(\"a front\"); inner.out.remove(&front.ticket); front.chunk.leave();"),
     source!("barrier", "the ticket is given back with the first part", "a_barrier_waits_for_batches_in_flight",
@@ -434,7 +444,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("cell", "read relaxed", "a_value_that_carries_its_guard",
         CELL: "P::guarded(self.current.load(«Ordering::Acquire»), guard)" => "Ordering::Relaxed"),
     source!("cell", "a guard is refreshed without a section", "a_refreshed_guard",
-        DOMAIN: "«*self = self.state.read_lock();»" => "self.state.gp.readers.exit(self.token);"),
+        DOMAIN_GUARD: "«*self = self.state.read_lock();»" => "self.state.gp.readers.exit(self.token);"),
     source!("cell", "a guard is never refreshed", "a_refreshed_guard",
         READERS: "«self.phase.load(Ordering::Relaxed) == token.word»" => "true"),
     source!("cell", "an `Arc` loaded relaxed", "a_kept_value_outlives_its_cell",
@@ -471,13 +481,13 @@ pub const MUTANTS: &[Mutant] = &[
     source!("set-up", "a state that came second leaks", "two_threads_find_one_state",
         DOMAIN: "«State::free(made);»\n                    &*first" => ""),
     source!("set-up", "counters that came second leak", "two_threads_find_one_state",
-        DOMAIN: "«unsafe { sys::free_slots(base) };»\n        }\n    }" => ""),
+        DOMAIN_STATE: "«unsafe { sys::free_slots(base) };»\n        }\n    }" => ""),
     source!("set-up", "the second one keeps a driver of its own", "two_threads_find_one_state",
         ONCE: "«drop(Box::from_raw(made));\n                        return &*first;»" => "return &*made;"),
     source!("set-up", "a name's address is stored relaxed", "a_name_is_shown_whole_or_not_at_all",
-        DOMAIN: "address.store(name.as_ptr().expose_provenance(), «Ordering::Release»);" => "Ordering::Relaxed"),
+        DOMAIN_STATE: "address.store(name.as_ptr().expose_provenance(), «Ordering::Release»);" => "Ordering::Relaxed"),
     source!("set-up", "a name's address is loaded relaxed", "a_name_is_shown_whole_or_not_at_all",
-        DOMAIN: "let address = address.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
+        DOMAIN_STATE: "let address = address.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
     source!("fork", "the parent's driver is the child's", "a_callback_forks",
         DRIVER: "«self.fork_generation == fork::generation()»" => "true"),
     source!("fork", "every process is the first", "a_callback_forks",
@@ -500,7 +510,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("5", "driver: no second look", "nothing_is_forgotten_between_two_jobs",
         DRIVER: "if «self.is_over() || self.scheduled.swap(true, Ordering::Relaxed)» {" => "true"),
     source!("5", "driver: a slot that was given a chunk is forgotten", "a_first_callback_is_not_forgotten",
-        CALLBACKS: "«queue.installed.store(true, SeqCst);»" => ""),
+        CALLBACKS_ENQUEUE: "«queue.installed.store(true, SeqCst);»" => ""),
     source!("5", "worker: poked without a fence", "the_worker_is_handed_more",
         WORKER: "the fence in `drive`.\n    «fence(Ordering::SeqCst);»" => ""),
     source!("5", "worker: it sleeps without a fence", "the_worker_is_handed_more",

@@ -107,6 +107,7 @@ mod global;
 mod gp;
 mod polling;
 pub mod raw;
+mod settings;
 pub mod stall;
 mod stats;
 mod sync;

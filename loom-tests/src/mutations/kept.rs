@@ -1,6 +1,6 @@
 //! Orderings, and changes, that no model notices, why, and what notices in the models' place.
 
-use super::{CALLBACKS, DRIVER, FORK, POLLING, QUEUE, READERS, WORKER};
+use super::{CALLBACKS_ENQUEUE, CALLBACKS_PACE, DRIVER, FORK, POLLING, QUEUE, READERS, WORKER};
 
 /// What shows what a model does not.
 #[derive(Clone, Copy, Debug)]
@@ -59,19 +59,19 @@ const ACQUIRES: Cover = Cover::Litmus("publication", "publication-relaxed");
 /// Orderings that no model needs, and why they are there.
 #[rustfmt::skip]
 pub const KEPT: &[Kept] = &[
-    kept(CALLBACKS, "queue.installed.load(«SeqCst») || queue.has_waiting",
+    kept(CALLBACKS_PACE, "queue.installed.load(«SeqCst») || queue.has_waiting",
         "the fences of `driver` order it; once for each chunk, so it may cost something",
         Cover::Litmus("installed", "installed-unfenced")),
-    kept(CALLBACKS, "queue.installed.load(«SeqCst») || queue.has_unready",
+    kept(CALLBACKS_PACE, "queue.installed.load(«SeqCst») || queue.has_unready",
         "the fences of `driver` order it; once for each chunk, so it may cost something",
         Cover::Litmus("installed", "installed-unfenced")),
-    kept(CALLBACKS, "queue.installed.store(false, «SeqCst»);",
+    kept(CALLBACKS_PACE, "queue.installed.store(false, «SeqCst»);",
         "the grace period that it is before begins with a flip, which whoever installs a chunk later acquires",
         Cover::Litmus("collected", "collected-relaxed")),
-    kept(CALLBACKS, "driver.queue().installed.store(true, «SeqCst»);",
+    kept(CALLBACKS_ENQUEUE, "driver.queue().installed.store(true, «SeqCst»);",
         "as where a chunk is given; in the middle of a `call` no model forks",
         Cover::Litmus("installed", "installed-unfenced")),
-    kept(CALLBACKS, "self.wanted.fetch_max(snap(), «Release»);",
+    kept(CALLBACKS_PACE, "self.wanted.fetch_max(snap(), «Release»);",
         "as `Driver::want`",
         Cover::Harmless),
     kept(QUEUE, "the word, or we find it done.\n        «fence(SeqCst);»",

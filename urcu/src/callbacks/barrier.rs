@@ -5,8 +5,9 @@ use core::ptr;
 use core::time::Duration;
 use std::sync::Arc;
 
+use super::invoke::{frames, inside_callback, run};
+use super::pace::COALESCE_WINDOW;
 use super::queue::Which;
-use super::{COALESCE_WINDOW, frames, inside_callback, run};
 use crate::domain::State;
 use crate::driver::Driver;
 use crate::stall::Watch;

@@ -6,7 +6,9 @@ use core::time::Duration;
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 
-use super::{COALESCE_WINDOW, Queue, inside_callback};
+use super::Queue;
+use super::invoke::inside_callback;
+use super::pace::COALESCE_WINDOW;
 use crate::domain::{Domain, State};
 use crate::driver::Driver;
 use crate::stall;

@@ -9,9 +9,10 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use crate::callbacks::{Job, Limits, Pace, Queue, Runner, SharedBudget, inside_callback};
-use crate::domain::{Settings, State};
+use crate::domain::State;
 use crate::gp::grace_period::Place;
 use crate::polling::Futures;
+use crate::settings::Settings;
 use crate::stall::{Clock, Watch};
 use crate::stats::Counts;
 use crate::sync::fork;
@@ -297,7 +298,7 @@ impl Driver {
                 // A panic in it drops the job. Whoever queues a callback has nothing to do with it.
                 let job = Job::new(Arc::clone(self));
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(|| executor.execute(job))) {
-                    crate::callbacks::discard(payload);
+                    crate::sync::panics::discard(payload);
                 }
             }
         }

@@ -363,7 +363,7 @@ impl Futures {
             // A user's code; a panic in it must not keep the others asleep.
             let wake = core::panic::AssertUnwindSafe(|| waker.wake());
             if let Err(payload) = catch_unwind(wake) {
-                crate::callbacks::discard(payload);
+                crate::sync::panics::discard(payload);
             }
         }
     }

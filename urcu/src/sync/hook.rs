@@ -44,7 +44,7 @@ pub(crate) fn use_up<T>(user: T, f: impl FnOnce(&T)) {
     let used = catch_unwind(AssertUnwindSafe(|| f(&user)));
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(user)));
     for payload in [used, dropped].into_iter().filter_map(Result::err) {
-        crate::callbacks::discard(payload);
+        crate::sync::panics::discard(payload);
     }
 }
 

@@ -6,6 +6,7 @@ mod futex;
 pub(crate) mod hook;
 pub(crate) mod mutex;
 pub(crate) mod once;
+pub(crate) mod panics;
 pub(crate) mod rundown;
 pub(crate) mod threads;
 

@@ -99,7 +99,7 @@ pub(crate) fn tell_reader_mode() {
                 log::debug!(target: "urcu", "readers use {}", reader_mode());
             });
             if let Err(payload) = told {
-                crate::callbacks::discard(payload);
+                crate::sync::panics::discard(payload);
             }
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn start(
         let _stack = SignalStack::install();
         let run = core::panic::AssertUnwindSafe(body);
         if let Err(payload) = std::panic::catch_unwind(run) {
-            super::as_user(|| crate::callbacks::discard(payload));
+            super::as_user(|| crate::sync::panics::discard(payload));
         }
     });
     let argument = Box::into_raw(Box::new(body));

@@ -279,7 +279,7 @@ pub(crate) fn park() {
 fn run_first(f: impl FnOnce()) {
     let run = core::panic::AssertUnwindSafe(|| as_user(f));
     if let Err(payload) = std::panic::catch_unwind(run) {
-        as_user(|| crate::callbacks::discard(payload));
+        as_user(|| crate::sync::panics::discard(payload));
     }
 }
 

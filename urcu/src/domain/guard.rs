@@ -1,0 +1,122 @@
+//! The guards of read-side sections.
+
+use core::fmt;
+use core::ptr;
+
+use super::state::Shown;
+use super::{Domain, State};
+use crate::gp::readers::Token;
+use crate::stall::trace::Trace;
+
+/// An open read-side section of a [`Domain`]. Dropping it ends the section.
+///
+/// It may be dropped on another thread than the one that made it. Forgetting it
+/// ([`core::mem::forget`]) is not undefined behaviour, but leaves the section open: no later grace
+/// period of that domain ever ends.
+///
+/// ```
+/// let guard = urcu::read_lock();
+/// std::thread::spawn(move || drop(guard)).join().unwrap();
+/// urcu::synchronize();
+/// ```
+#[must_use = "the read-side section ends when the guard is dropped"]
+pub struct ReadGuard<'d> {
+    pub(super) state: &'d State,
+    pub(super) token: Token,
+    pub(super) trace: Trace,
+}
+
+impl ReadGuard<'_> {
+    /// Returns whether this is a section of `domain`.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// let guard = domain.read_lock();
+    /// assert!(guard.is_of(&domain));
+    /// assert!(!guard.is_of(urcu::global()));
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn is_of(&self, domain: &Domain) -> bool {
+        self.is_of_state(domain.state())
+    }
+
+    /// Ends the section and begins another, if a grace period has begun since; else does nothing.
+    ///
+    /// A loop that holds a guard for long refreshes it now and then, wherever it holds no reference that
+    /// it was loaded with: so it delays nobody's grace period by more than one turn, at next to no cost.
+    /// References that were loaded before cannot be used after it.
+    ///
+    /// # Cost
+    /// A load and a comparison, and a section where a grace period has begun. Async-signal-safe.
+    ///
+    /// # Panics
+    /// In a forked child, as [`Domain::read_lock`] may at its first use there.
+    ///
+    /// The idea is that of `repin` in `crossbeam-epoch`.
+    ///
+    /// ```
+    /// let config = urcu::Rcu::new(1);
+    /// let mut guard = urcu::read_lock();
+    /// for _ in 0..1000 {
+    ///     assert_eq!(*config.load(&guard), 1);
+    ///     guard.refresh();
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail,E0502
+    /// let config = urcu::Rcu::new(1);
+    /// let mut guard = urcu::read_lock();
+    /// let seen = config.load(&guard);
+    /// guard.refresh();
+    /// assert_eq!(*seen, 1);
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn refresh(&mut self) {
+        if !self.state.gp.readers.is_current(self.token) {
+            self.begin_again();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn begin_again(&mut self) {
+        // The new section begins first: should that panic, the old one is still this guard's.
+        *self = self.state.read_lock();
+    }
+
+    /// Returns whether this is a section of the domain with this state.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn is_of_state(&self, state: &State) -> bool {
+        self.trace.used();
+        debug_assert!(
+            self.state.gp.readers.is_current_generation(self.token),
+            "a guard that was taken before a fork protects nothing in the child; take a new one"
+        );
+        ptr::eq(self.state, state)
+    }
+
+    /// For messages.
+    pub(crate) fn domain(&self) -> Shown<'_> {
+        self.state.shown()
+    }
+}
+
+impl Drop for ReadGuard<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.trace.end();
+        self.state.gp.readers.exit(self.token);
+    }
+}
+
+impl fmt::Debug for ReadGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadGuard")
+            .field("domain", &format_args!("{}", self.domain()))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,185 @@
+//! What a domain is made of, at an address of its own.
+
+use core::fmt;
+use core::num::NonZeroUsize;
+use core::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use super::{Domain, ReadGuard};
+use crate::driver::Driver;
+use crate::global;
+use crate::gp::grace_period::GpState;
+use crate::gp::readers::Readers;
+use crate::settings::Settings;
+use crate::stall::trace::Trace;
+use crate::sync::fork;
+use crate::sync::once::Once;
+use crate::sync::{self, Ordering};
+use crate::sys::{self, Zeroed};
+
+/// What a domain is made of, two cache lines. It never moves while the domain lives, unlike the
+/// [`Domain`], so that guards and the worker can refer to it. A forked child finds zeroes, which is
+/// the state before the first use: see `fork`.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct State {
+    pub(crate) gp: GpState,
+    /// Made when there is something to do.
+    driver: Once<Arc<Driver>>,
+}
+
+// SAFETY: integers, atomic and zero at rest, and a pointer that may be null.
+unsafe impl Zeroed for State {}
+
+impl State {
+    sync::const_fn! {
+        pub(crate) fn new() -> Self {
+            State {
+                gp: GpState::new(),
+                driver: Once::new(),
+            }
+        }
+    }
+
+    /// The memory is that of one CPU; the other CPUs' is never touched.
+    pub(super) fn allocate(settings: &Settings) -> NonNull<State> {
+        let state = NonNull::new(sys::allocate::<State>()).expect("an address");
+        // SAFETY: zeroes are a state, and nobody else knows it.
+        unsafe { state.as_ref() }.set_name(settings);
+        state
+    }
+
+    /// For messages. Guards know the state alone, and the domain itself may move.
+    fn set_name(&self, settings: &Settings) {
+        if let Some(name) = settings.name {
+            let [address, length] = &self.gp.readers.name;
+            length.store(name.len(), Ordering::Relaxed);
+            // Release: the length is there before the address.
+            address.store(name.as_ptr().expose_provenance(), Ordering::Release);
+        }
+    }
+
+    /// The name, else the address of the state. In a child the name is known when there is more to
+    /// do than to read.
+    pub(crate) fn shown(&self) -> Shown<'_> {
+        Shown(self)
+    }
+
+    /// # Safety
+    /// `state` is from [`State::allocate`] and nobody uses it any more.
+    pub(super) unsafe fn free(state: NonNull<State>) {
+        // SAFETY: the caller's.
+        unsafe {
+            if let Some(word) = state.as_ref().gp.readers.word() {
+                sys::free_slots(word.get());
+            }
+            sys::free(state.as_ptr());
+        }
+    }
+
+    /// Sets the readers up: in every process, and again in every child.
+    #[cold]
+    #[inline(never)]
+    fn set_up(&self) {
+        // Before anything is stored in memory that the next child must find wiped.
+        fork::generation();
+        // Asked now and remembered: it takes stack, of which a signal handler may have little,
+        // and what comes takes some itself.
+        sys::slots();
+        let base = sys::allocate_slots();
+        if !self.gp.readers.set_up(base) {
+            // SAFETY: nobody else knows it.
+            unsafe { sys::free_slots(base) };
+        }
+    }
+
+    /// Only what was made in this process. A signal handler may fork between the making and the
+    /// publishing, and what is published in the child then is its parent's.
+    pub(super) fn existing_driver(&self) -> Option<&Arc<Driver>> {
+        self.driver
+            .get()
+            .filter(|driver| driver.is_current_process())
+    }
+
+    /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
+    pub(super) fn driver(&self, domain: &Domain) -> &Arc<Driver> {
+        match self.existing_driver() {
+            Some(driver) => driver,
+            None => self.make_driver(domain),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_driver(&self, domain: &Domain) -> &Arc<Driver> {
+        let settings = domain.settings;
+        let make = || {
+            // First: should a handler fork meanwhile, what is made is not the child's, whatever of
+            // the following is.
+            let fork_generation = fork::generation();
+            if !self.gp.readers.is_set_up() {
+                self.set_up();
+            }
+            self.set_name(&settings);
+            // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
+            unsafe { Driver::new(self, settings, &domain.budget, fork_generation) }
+        };
+        let driver = self
+            .driver
+            .get_or_make(|driver| driver.is_current_process(), make);
+        domain
+            .root
+            .store(ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
+        driver
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn read_lock(&self) -> ReadGuard<'_> {
+        let token = match self.gp.readers.enter() {
+            Some(token) => token,
+            None => Readers::slow_token(self.read_lock_slow()),
+        };
+        ReadGuard {
+            state: self,
+            token,
+            trace: Trace::begin(self),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn read_lock_slow(&self) -> NonZeroUsize {
+        loop {
+            if let Some(word) = self.gp.readers.enter_slow() {
+                return word;
+            }
+            self.set_up();
+        }
+    }
+}
+
+/// A domain in messages.
+pub(crate) struct Shown<'a>(&'a State);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if global::is_global(self.0) {
+            return write!(f, "{}", global::global());
+        }
+        let [address, length] = &self.0.gp.readers.name;
+        let address = address.load(Ordering::Acquire);
+        if address == 0 {
+            return write!(f, "RCU domain at {:p}", self.0);
+        }
+        // SAFETY: the parts of a `&'static str` (`State::set_name`): the length was stored before
+        // the address, and another name is never stored.
+        let name = unsafe {
+            core::str::from_utf8_unchecked(core::slice::from_raw_parts(
+                ptr::with_exposed_provenance(address),
+                length.load(Ordering::Relaxed),
+            ))
+        };
+        write!(f, "RCU domain \"{name}\"")
+    }
+}
