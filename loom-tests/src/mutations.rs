@@ -1,10 +1,12 @@
 //! What is broken, one at a time, to show that the models would notice.
 
 mod audit;
+mod files;
 mod kept;
 mod ops;
 
 pub use audit::unheld;
+pub use files::{Source, audited, sources};
 pub use kept::{Cover, KEPT, Kept, UNSEEN, Unseen};
 pub use ops::{AUDITED, KEPT_OPS};
 
@@ -44,52 +46,7 @@ pub struct Edit {
     pub to: &'static str,
 }
 
-/// The sources that are compiled here.
-pub const FILES: &[&str] = &[
-    BARRIER,
-    "callbacks/budget.rs",
-    CHUNK,
-    CALLBACKS_ENQUEUE,
-    "callbacks/invoke.rs",
-    "callbacks/job.rs",
-    CALLBACKS,
-    CALLBACKS_PACE,
-    QUEUE,
-    "callbacks/record.rs",
-    SEAL,
-    "cell/conversions.rs",
-    "cell/in_domain.rs",
-    CELL,
-    "cell/payload.rs",
-    "cell/reference.rs",
-    DOMAIN_GUARD,
-    DOMAIN,
-    DOMAIN_STATE,
-    DRIVER,
-    WORKER,
-    GRACE_PERIOD,
-    "gp/mod.rs",
-    READERS,
-    SEQUENCE,
-    POLLING,
-    "raw/atomic.rs",
-    "raw/mod.rs",
-    "raw/pointee.rs",
-    "raw/pointer.rs",
-    "settings.rs",
-    "stats.rs",
-    FORK,
-    "sync/hook.rs",
-    HEAP_LOCK,
-    ONCE,
-    "sync/panics.rs",
-    RUNDOWN,
-    "sys/reader_mode.rs",
-    // Names are paths from `urcu/src`.
-    BANKS,
-    LOCK,
-    STACK,
-];
+// Names are paths from `urcu/src`.
 const BANKS: &str = "../../rseq-ops/src/percpu/banks.rs";
 const LOCK: &str = "../../rseq-ops/src/percpu/lock.rs";
 const STACK: &str = "../../rseq-ops/src/percpu/stack.rs";

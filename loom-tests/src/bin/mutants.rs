@@ -17,7 +17,7 @@ use std::{env, fs, panic, thread};
 
 use urcu_loom_tests::MODELS;
 use urcu_loom_tests::kernel::{break_promise, somebody_sleeps};
-use urcu_loom_tests::mutations::{Change, Edit, FILES, MUTANTS};
+use urcu_loom_tests::mutations::{Change, Edit, MUTANTS, Source, sources};
 use urcu_loom_tests::table;
 
 /// A model that runs longer than this has not noticed.
@@ -154,7 +154,7 @@ struct Patch {
 }
 
 /// Where the edit of mutant `number` goes.
-fn patch(number: usize, edit: &Edit, sources: &[(&'static str, String)]) -> Patch {
+fn patch(number: usize, edit: &Edit, sources: &[Source]) -> Patch {
     let (before, rest) = edit.text.split_once('«').expect("an angle quote");
     let (broken, after) = rest.split_once('»').expect("two angle quotes");
     let (_, source) = sources
@@ -192,7 +192,7 @@ fn patch(number: usize, edit: &Edit, sources: &[(&'static str, String)]) -> Patc
 
 /// Distributes the mutants over as few copies of the sources as they fit in without overlapping.
 /// For each copy its patches; for each mutant its copy.
-fn layers(sources: &[(&'static str, String)]) -> (Vec<Vec<Patch>>, Vec<usize>) {
+fn layers(sources: &[Source]) -> (Vec<Vec<Patch>>, Vec<usize>) {
     let mut layers: Vec<Vec<Patch>> = vec![Vec::new()];
     let mut homes = Vec::new();
     for (number, mutant) in MUTANTS.iter().enumerate() {
@@ -218,7 +218,7 @@ fn layers(sources: &[(&'static str, String)]) -> (Vec<Vec<Patch>>, Vec<usize>) {
 }
 
 /// Writes a package with one copy of the sources.
-fn write_package(root: &Path, name: &str, mut layer: Vec<Patch>, sources: &[(&str, String)]) {
+fn write_package(root: &Path, name: &str, mut layer: Vec<Patch>, sources: &[Source]) {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
     let package = root.join(name).join("loom-tests");
     for file in OURS {
@@ -249,13 +249,7 @@ fn write_package(root: &Path, name: &str, mut layer: Vec<Patch>, sources: &[(&st
 /// Compiles the mutated sources; for each mutant its program.
 fn build(root: &Path) -> Vec<PathBuf> {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources: Vec<(&'static str, String)> = FILES
-        .iter()
-        .map(|file| {
-            let source = fs::read_to_string(ours.join("../urcu/src").join(file));
-            (*file, source.expect("a source"))
-        })
-        .collect();
+    let sources = sources();
     let (layers, homes) = layers(&sources);
     let mut members = Vec::new();
     for (n, layer) in layers.into_iter().enumerate() {

@@ -1,13 +1,13 @@
 //! Finds orderings that nothing holds.
 
-use super::{Change, KEPT, KEPT_OPS, MUTANTS};
+use super::{Change, KEPT, KEPT_OPS, MUTANTS, Source};
 
 /// Every ordering stronger than relaxed, and every fence, that no mutant weakens or drops, and for
 /// which no reason is given: file, line, text.
 ///
 /// # Panics
 /// If a reason is given for what is not there once.
-pub fn unheld(sources: &[(&'static str, String)]) -> Vec<(&'static str, usize, String)> {
+pub fn unheld(sources: &[Source]) -> Vec<(&'static str, usize, String)> {
     let span = |file: &str, text: &str| {
         let (before, rest) = text.split_once('«').expect("an angle quote");
         let (quoted, after) = rest.split_once('»').expect("two angle quotes");

@@ -18,15 +18,6 @@ pub const AUDITED: &[&str] = &[
     REGISTRATION,
     OWN,
     SLOTS,
-    MEMORY,
-    MODE,
-    BARRIER,
-    "sync/mod.rs",
-    "sync/futex.rs",
-    "sys/environment.rs",
-    "sys/mod.rs",
-    "sys/sequences.rs",
-    "sys/slots.rs",
 ];
 const ALLOC: &str = "../../rseq-ops/src/percpu/alloc.rs";
 const AREA: &str = "../../rseq-ops/src/percpu/area.rs";
