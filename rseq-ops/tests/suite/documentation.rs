@@ -63,17 +63,20 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// A module is a file and what lies in the folder of the same name.
-fn modules(folder: &Path) -> Vec<Module> {
+/// A module is a file here or in a folder of `src`; or a folder below those, as a whole.
+fn modules(folder: &Path, depth: usize) -> Vec<Module> {
     let mut modules = Vec::new();
     for path in entries(folder) {
         if path.is_file() {
             let mut module = Module::default();
             module.read(&path);
-            module.read_below(&path.with_extension(""));
             modules.push(module);
-        } else if !path.with_extension("rs").exists() {
-            modules.extend(self::modules(&path));
+        } else if depth == 0 {
+            modules.extend(self::modules(&path, 1));
+        } else {
+            let mut module = Module::default();
+            module.read_below(&path);
+            modules.push(module);
         }
     }
     modules
@@ -85,7 +88,7 @@ fn every_public_item_is_in_an_example() {
     if !source.exists() {
         return println!("skipped: the sources are elsewhere");
     }
-    let modules = modules(&source);
+    let modules = modules(&source, 0);
     let count: usize = modules.iter().map(|module| module.items.len()).sum();
     assert!(count > 100, "{count} items");
     for module in modules {

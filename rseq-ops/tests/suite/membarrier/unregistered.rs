@@ -4,7 +4,7 @@
 //!
 //! One test, because it asks what a process finds that has never registered.
 
-use rseq_ops::membarrier::{self, Refused};
+use rseq_ops::membarrier::{self, MembarrierError};
 use rseq_ops::{abi, features};
 
 use crate::support::again::{inside, run_again};
@@ -53,7 +53,7 @@ fn a_barrier_registers_a_process_that_is_not() {
     let commands = [
         (
             abi::MEMBARRIER_PRIVATE_EXPEDITED,
-            membarrier::barrier as fn() -> Result<(), Refused>,
+            membarrier::barrier as fn() -> Result<(), MembarrierError>,
         ),
         (abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ, membarrier::restart),
     ];

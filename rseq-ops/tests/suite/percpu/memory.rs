@@ -8,7 +8,9 @@ use urcu_host::affinity::{cpus, run_on};
 
 use crate::support::disturbed::disturbed;
 use crate::support::in_child;
-use rseq_ops::percpu::{Allocator, Area, Counter, Error, Fork, Node, PerCpu, Stack, possible_cpus};
+use rseq_ops::percpu::{
+    AllocError, Allocator, Area, Counter, Fork, Node, PerCpu, Stack, possible_cpus,
+};
 
 #[test]
 fn tens_of_thousands_of_small_objects_share_pages_and_nothing_else() {
@@ -54,18 +56,18 @@ fn what_is_too_much_is_told_with_the_number() {
     let memory = Allocator::with_limit(Fork::Keep, 100_000);
     let first = PerCpu::<[AtomicU64; 8192]>::zeroed(&memory).unwrap();
     let error = PerCpu::<AtomicU8>::zeroed(&memory).unwrap_err();
-    assert_eq!(error, Error::Limit(65536));
+    assert_eq!(error, AllocError::Limit(65536));
     assert!(error.to_string().contains("65536"));
     drop(first);
     assert!(PerCpu::<[AtomicU64; 8192]>::zeroed(&memory).is_ok());
     let error = PerCpu::<[AtomicU64; 8193]>::zeroed(&memory).unwrap_err();
     let (asked, most) = (8193 * 8, 65536);
-    assert_eq!(error, Error::Object { asked, most });
+    assert_eq!(error, AllocError::Object { asked, most });
     #[repr(align(8192))]
     struct Aligned;
     let error = PerCpu::new(&memory, |_| Aligned).err().unwrap();
     let (asked, most) = (8192, 4096);
-    assert_eq!(error, Error::Object { asked, most });
+    assert_eq!(error, AllocError::Object { asked, most });
 }
 
 #[test]
@@ -142,7 +144,7 @@ fn a_child_finds_a_copy_or_zeroes_and_can_allocate() {
     assert_eq!(kept.get(0).unwrap().load(Relaxed), 1);
     assert_eq!(wiped.get(0).unwrap().load(Relaxed), 2);
     let refused = PerCpu::new(&wipe, |_| AtomicU64::new(1)).unwrap_err();
-    assert_eq!(refused, Error::Wiped);
+    assert_eq!(refused, AllocError::Wiped);
 }
 
 #[test]
@@ -170,7 +172,7 @@ fn an_area_is_wiped_behind_its_header_and_only_if_asked() {
         "a whole page, nothing else is in it"
     );
     let area = Area::new(64, 64).unwrap();
-    assert_eq!(area.wipe_on_fork(), Err(Error::CannotWipe(bytes)));
+    assert_eq!(area.wipe_on_fork(), Err(AllocError::CannotWipe(bytes)));
 }
 
 #[test]

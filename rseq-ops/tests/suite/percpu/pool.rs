@@ -44,8 +44,8 @@ fn the_cache_is_bounded_and_goes_back_when_idle() {
     let _alone = alone();
     let before = OUT.load(Relaxed);
     let out = || (OUT.load(Relaxed) - before) as usize;
-    let pool = Pool::<Object>::with_most(10).unwrap();
-    assert_eq!(pool.most(), 10);
+    let pool = Pool::<Object>::with_capacity_per_cpu(10).unwrap();
+    assert_eq!(pool.capacity_per_cpu(), 10);
     let held: Vec<_> = (0..100).map(|n| pool.alloc([n; 77])).collect();
     assert!(held.iter().enumerate().all(|(n, object)| object[76] == n));
     assert_eq!(out(), 100);

@@ -11,7 +11,7 @@ use std::thread;
 use urcu_host::seccomp::{Filter, under_valgrind};
 
 use crate::support::in_child;
-use rseq_ops::percpu::{Allocator, Area, Error, Fork, PerCpu, possible_cpus};
+use rseq_ops::percpu::{AllocError, Allocator, Area, Fork, PerCpu, possible_cpus};
 #[cfg(target_pointer_width = "64")]
 use rseq_ops::percpu::{Mode, Ring};
 
@@ -41,14 +41,14 @@ fn sizes_that_come_first_at_once_do_not_exceed_the_limit_together() {
         let begin = Barrier::new(3);
         let had = AtomicUsize::new(0);
         thread::scope(|scope| {
-            let take = |object: fn(&Allocator) -> Result<(), Error>| {
+            let take = |object: fn(&Allocator) -> Result<(), AllocError>| {
                 let (memory, begin, had) = (&memory, &begin, &had);
                 scope.spawn(move || {
                     begin.wait();
                     match object(memory) {
                         Ok(()) => had.fetch_add(1, Relaxed),
                         Err(error) => {
-                            assert_eq!(error, Error::Limit(128 << 10));
+                            assert_eq!(error, AllocError::Limit(128 << 10));
                             0
                         }
                     };
@@ -83,7 +83,7 @@ fn a_mapping_that_failed_takes_nothing_of_the_limit() {
             limit_address_space(4096);
             for _ in 0..10 {
                 let refused = PerCpu::<AtomicU64>::zeroed(&memory).map(forget);
-                if !matches!(refused, Err(Error::Memory(_))) || memory.reserved() != 0 {
+                if !matches!(refused, Err(AllocError::Memory(_))) || memory.reserved() != 0 {
                     return 1;
                 }
             }
@@ -114,13 +114,13 @@ fn only_the_error_that_says_so_means_that_nothing_can_be_wiped() {
     };
     for never in [libc::EINVAL, libc::ENOSYS, libc::EPERM] {
         let (area, object) = answer(never);
-        assert!(matches!(area, Error::CannotWipe(_)), "{area}");
-        assert!(matches!(object, Error::CannotWipe(_)), "{object}");
+        assert!(matches!(area, AllocError::CannotWipe(_)), "{area}");
+        assert!(matches!(object, AllocError::CannotWipe(_)), "{object}");
     }
     for not_now in [libc::EAGAIN, libc::ENOMEM] {
         let (area, object) = answer(not_now);
-        assert!(matches!(area, Error::Memory(_)), "{area}");
-        assert!(matches!(object, Error::Memory(_)), "{object}");
+        assert!(matches!(area, AllocError::Memory(_)), "{area}");
+        assert!(matches!(object, AllocError::Memory(_)), "{object}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::support::alone;
 use crate::support::disturbed::disturbed;
-use rseq_ops::percpu::{Mode, NotReserved, Record, Ring, Totals};
+use rseq_ops::percpu::{Mode, Record, ReserveError, Ring, Totals};
 
 fn all(ring: &Ring) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
@@ -67,7 +67,7 @@ fn a_full_ring_drops_the_new_ones_and_counts_them() {
     let ring = Ring::new(Mode::Discard, 4096).unwrap();
     assert_eq!(
         ring.reserve(481).unwrap_err(),
-        NotReserved::TooLong {
+        ReserveError::TooLong {
             asked: 481,
             most: 480
         }

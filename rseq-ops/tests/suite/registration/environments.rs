@@ -81,7 +81,7 @@ fn a_barrier_that_is_refused_after_its_registration_is_not_made() {
             )
         };
         assert_eq!(registered, 0, "the filter lets registrations pass");
-        let refused = Err(membarrier::Refused(libc::EPERM));
+        let refused = Err(membarrier::MembarrierError(libc::EPERM));
         assert_eq!(membarrier::restart(), refused);
         assert_eq!(membarrier::barrier(), refused);
         assert_eq!(membarrier::register(), refused);

@@ -10,7 +10,7 @@ use std::thread;
 use urcu_host::seccomp::Filter;
 
 use crate::support::again::{inside, run_again, run_again_with};
-use rseq_ops::percpu::{Allocator, Area, Error, Fork, PerCpu, possible_cpus};
+use rseq_ops::percpu::{AllocError, Allocator, Area, Fork, PerCpu, possible_cpus};
 use rseq_ops::{Owner, cpu, current_thread, membarrier, process};
 
 /// Not an error of any system.
@@ -94,7 +94,7 @@ const MAPPINGS: &[libc::c_long] = &[
 fn memory_that_is_refused_changes_no_errno() {
     where_refused(MAPPINGS, libc::ENOMEM, || {
         let area = keeps("an area", || Area::new(0, 4096).map(forget));
-        assert!(matches!(area, Err(Error::Memory(_))));
+        assert!(matches!(area, Err(AllocError::Memory(_))));
     });
     for errno in [libc::EINVAL, libc::EAGAIN] {
         where_refused(&[libc::SYS_madvise], errno, || {
@@ -120,7 +120,7 @@ fn barriers_that_are_refused_change_no_errno() {
     ];
     for errno in [libc::ENOSYS, libc::EPERM, libc::ENOMEM, libc::EINTR] {
         where_refused(CALLS, errno, || {
-            let refused = Err(membarrier::Refused(errno));
+            let refused = Err(membarrier::MembarrierError(errno));
             assert_eq!(keeps("query", membarrier::query).map(drop), refused);
             assert_eq!(keeps("register", membarrier::register), refused);
             assert_eq!(keeps("barrier", membarrier::barrier), refused);

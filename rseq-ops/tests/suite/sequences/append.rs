@@ -192,7 +192,7 @@ fn a_buffer_fills_up_and_is_replaced() {
 #[test]
 fn without_a_registration_nothing_is_written() {
     let world = World::new();
-    let Some(inert) = current_thread().map(rseq_ops::Handle::inert) else {
+    let Some(inert) = current_thread().map(rseq_ops::Handle::unregistered) else {
         return println!("skipped: no sequences in this process");
     };
     let new = buffer(1);

@@ -145,7 +145,7 @@ fn a_word_that_is_not_as_expected_changes_nothing() {
 #[cfg(sequences)]
 #[test]
 fn with_an_inert_handle_everything_aborts() {
-    let Some(inert) = current_thread().map(rseq_ops::Handle::inert) else {
+    let Some(inert) = current_thread().map(rseq_ops::Handle::unregistered) else {
         return println!("skipped: no sequences in this process");
     };
     let word = AtomicUsize::new(0x1000);
