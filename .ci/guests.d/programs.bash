@@ -111,22 +111,21 @@ build() {
 # With delays inside the sequences, without which tests show little; only `single-step` runs what
 # is shipped.
 programs() {
-    local arch=$1 out=$2 built=$target/$1/${triples[$1]}/debug program listing
-    local packages=(-p rseq-ops -p urcu-percpu) tests=(--lib --tests)
-    # What runs in the short form: see `run_tests`.
-    [ "$short" = 1 ] && tests=(--lib --test append --test cpu_hotplug --test descriptors
-        --test membarrier --test ops --test percpu_counter
-        --test percpu_memory --test percpu_stack --test suite)
-    if ! listing=$(cargo_for "$arch" test --no-run "${packages[@]}" "${tests[@]}" \
-        --features delay-injection 2>&1); then
-        echo "$listing" >&2
-        return 1
-    fi
-    while read -r program; do
-        # These compile.
-        [[ $program == */compile_fail-* || $program == */documentation-* ]] ||
-            cp "$program" "$out/tests/$(basename "${program%-*}")" || return 1
-    done < <(sed -n 's/^ *Executable .*(\(.*\))$/\1/p' <<<"$listing")
+    local arch=$1 out=$2 built=$target/$1/${triples[$1]}/debug package program name listing
+    for package in rseq-ops urcu-percpu; do
+        if ! listing=$(cargo_for "$arch" test --no-run -p "$package" --lib --tests \
+            --features delay-injection 2>&1); then
+            echo "$listing" >&2
+            return 1
+        fi
+        while read -r program; do
+            name=$(basename "${program%-*}")
+            # Both packages have a program of this name.
+            [ "$package-$name" = rseq-ops-suite ] && name=rseq-ops-suite
+            # These compile.
+            [ "$name" = compile_fail ] || cp "$program" "$out/tests/$name" || return 1
+        done < <(sed -n 's/^ *Executable .*(\(.*\))$/\1/p' <<<"$listing")
+    done
     cargo_for "$arch" build -q -p rseq-ops --example aborts --features delay-injection >&2 &&
         cp "$built/examples/aborts" "$out/bin/aborts-delays" &&
         cargo_for "$arch" build -q -p urcu-benches --bin rcu-torture --features delay-injection >&2 &&

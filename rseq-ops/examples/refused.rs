@@ -6,13 +6,11 @@
 //! ```
 
 #[cfg(target_os = "linux")]
-#[path = "../tests/refused/mod.rs"]
-mod refused;
-
-#[cfg(target_os = "linux")]
 fn main() {
     use std::os::unix::process::CommandExt;
     use std::process::{Command, exit};
+
+    use urcu_host::seccomp::Filter;
 
     let mut arguments = std::env::args_os().skip(1);
     let (Some(names), Some(program)) = (arguments.next(), arguments.next()) else {
@@ -32,7 +30,7 @@ fn main() {
             }
         })
         .collect();
-    let error = match refused::refuse(&calls, libc::ENOSYS) {
+    let error = match Filter::new(&calls, libc::ENOSYS).install() {
         Ok(()) => Command::new(&program).args(arguments).exec(),
         Err(error) => error,
     };

@@ -46,11 +46,11 @@ impl Handle {
     ///
     /// if let Some(handle) = rseq_ops::current_thread() {
     ///     // SAFETY: aborts before it looks at an address.
-    ///     let outcome = unsafe { ops::add::<7>(handle.inert(), 0, 1) };
+    ///     let outcome = unsafe { ops::add::<7>(handle.unregistered(), 0, 1) };
     ///     assert_eq!(outcome, Outcome::Aborted);
     /// }
     /// ```
-    pub fn inert(self) -> Self {
+    pub fn unregistered(self) -> Self {
         Handle { bound: 0, ..self }
     }
 

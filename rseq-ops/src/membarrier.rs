@@ -17,33 +17,33 @@ use crate::abi;
 /// Why a `membarrier(2)` call was refused: the errno value.
 ///
 /// ```
-/// use rseq_ops::membarrier::{self, Refused};
+/// use rseq_ops::membarrier::{self, MembarrierError};
 ///
-/// if let Err(Refused(errno)) = membarrier::query() {
+/// if let Err(MembarrierError(errno)) = membarrier::query() {
 ///     println!("no membarrier: {}", std::io::Error::from_raw_os_error(errno));
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused(pub i32);
+pub struct MembarrierError(pub i32);
 
-impl core::fmt::Display for Refused {
+impl core::fmt::Display for MembarrierError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "membarrier(2) refused with errno {}", self.0)
     }
 }
 
-impl Refused {
+impl MembarrierError {
     /// Returns whether the same call may be granted later: the kernel had no memory for it (`ENOMEM`), or was
     /// busy (`EAGAIN`, `EINTR`). Other refusals are those of a filter, or of a kernel that does not
     /// know the call, and stay.
     ///
     /// ```
-    /// use rseq_ops::membarrier::Refused;
+    /// use rseq_ops::membarrier::MembarrierError;
     ///
     /// const ENOMEM: i32 = 12;
     /// const EPERM: i32 = 1;
-    /// assert!(Refused(ENOMEM).is_passing());
-    /// assert!(!Refused(EPERM).is_passing());
+    /// assert!(MembarrierError(ENOMEM).is_passing());
+    /// assert!(!MembarrierError(EPERM).is_passing());
     /// ```
     pub const fn is_passing(self) -> bool {
         // As numbers of Linux: this is compiled elsewhere too.
@@ -51,10 +51,10 @@ impl Refused {
     }
 }
 
-impl core::error::Error for Refused {}
+impl core::error::Error for MembarrierError {}
 
 #[cfg(all(target_os = "linux", not(miri), not(feature = "portable")))]
-fn call(command: i32) -> Result<i32, Refused> {
+fn call(command: i32) -> Result<i32, MembarrierError> {
     // SAFETY: membarrier takes three integers and touches no memory of ours. errno is the calling
     // thread's; it is put back, because this also runs in signal handlers.
     unsafe {
@@ -62,7 +62,7 @@ fn call(command: i32) -> Result<i32, Refused> {
         let before = *errno;
         let answer = libc::syscall(libc::SYS_membarrier, command, 0, 0);
         let result = if answer < 0 {
-            Err(Refused(*errno))
+            Err(MembarrierError(*errno))
         } else {
             Ok(answer as i32)
         };
@@ -72,15 +72,15 @@ fn call(command: i32) -> Result<i32, Refused> {
 }
 
 #[cfg(not(all(target_os = "linux", not(miri), not(feature = "portable"))))]
-fn call(_command: i32) -> Result<i32, Refused> {
+fn call(_command: i32) -> Result<i32, MembarrierError> {
     /// `ENOSYS` of Linux: there is no such call.
     const NO_SUCH_CALL: i32 = 38;
-    Err(Refused(NO_SUCH_CALL))
+    Err(MembarrierError(NO_SUCH_CALL))
 }
 
 /// Makes a call again, after pauses, while it is refused for a reason that passes. A barrier takes
 /// microseconds: who calls this is better off with ten milliseconds more than with a refusal.
-fn patiently(command: i32) -> Result<i32, Refused> {
+fn patiently(command: i32) -> Result<i32, MembarrierError> {
     const FIRST_PAUSE: u32 = 10_000;
     const TRIES: u32 = 10;
     let mut answer = call(command);
@@ -118,7 +118,7 @@ fn pause(_nanoseconds: u32) {}
 /// Returns the commands that this kernel knows, as a bit set of [`abi`]'s `MEMBARRIER_*`.
 ///
 /// # Errors
-/// [`Refused`] where the call does not exist or a filter denies it.
+/// [`MembarrierError`] where the call does not exist or a filter denies it.
 ///
 /// ```
 /// use rseq_ops::{abi, membarrier};
@@ -128,7 +128,7 @@ fn pause(_nanoseconds: u32) {}
 ///     println!("nothing here restarts sequences");
 /// }
 /// ```
-pub fn query() -> Result<i32, Refused> {
+pub fn query() -> Result<i32, MembarrierError> {
     call(abi::MEMBARRIER_QUERY)
 }
 
@@ -137,8 +137,8 @@ pub fn query() -> Result<i32, Refused> {
 /// many threads the kernel may take some milliseconds for it.
 ///
 /// # Errors
-/// [`Refused`] before Linux 5.10, where a filter denies any of it, or while the kernel lacks memory for it
-/// ([`Refused::is_passing`]).
+/// [`MembarrierError`] before Linux 5.10, where a filter denies any of it, or while the kernel lacks memory for it
+/// ([`MembarrierError::is_passing`]).
 ///
 /// ```
 /// match rseq_ops::membarrier::register() {
@@ -146,7 +146,7 @@ pub fn query() -> Result<i32, Refused> {
 ///     Err(refused) => println!("no asymmetric barrier here: {refused}"),
 /// }
 /// ```
-pub fn register() -> Result<(), Refused> {
+pub fn register() -> Result<(), MembarrierError> {
     [
         abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED,
         abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ,
@@ -161,8 +161,8 @@ pub fn register() -> Result<(), Refused> {
 /// Cost: one system call and an interrupt per such CPU: some microseconds.
 ///
 /// # Errors
-/// [`Refused`] where the call is not to be had, or while the kernel lacks memory for it
-/// ([`Refused::is_passing`]).
+/// [`MembarrierError`] where the call is not to be had, or while the kernel lacks memory for it
+/// ([`MembarrierError::is_passing`]).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering::Relaxed, compiler_fence, fence};
@@ -186,7 +186,7 @@ pub fn register() -> Result<(), Refused> {
 ///     assert!(!enter());
 /// }
 /// ```
-pub fn barrier() -> Result<(), Refused> {
+pub fn barrier() -> Result<(), MembarrierError> {
     registered(
         abi::MEMBARRIER_PRIVATE_EXPEDITED,
         abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED,
@@ -196,8 +196,8 @@ pub fn barrier() -> Result<(), Refused> {
 /// Issues a [`barrier`], and restarts every restartable sequence of this process that is in flight.
 ///
 /// # Errors
-/// [`Refused`] where the call is not to be had, or while the kernel lacks memory for it
-/// ([`Refused::is_passing`]).
+/// [`MembarrierError`] where the call is not to be had, or while the kernel lacks memory for it
+/// ([`MembarrierError::is_passing`]).
 ///
 /// Cost: as [`barrier`].
 ///
@@ -210,7 +210,7 @@ pub fn barrier() -> Result<(), Refused> {
 ///     // Every sequence from here on sees it.
 /// }
 /// ```
-pub fn restart() -> Result<(), Refused> {
+pub fn restart() -> Result<(), MembarrierError> {
     registered(
         abi::MEMBARRIER_PRIVATE_EXPEDITED_RSEQ,
         abi::MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ,
@@ -222,9 +222,9 @@ pub fn restart() -> Result<(), Refused> {
 /// It may be missing although the process's memory says that it was made: `fork` copies the
 /// registration first, and the memory, which other threads go on to write, some time after. So a
 /// child that was forked while another thread registered makes it good here.
-fn registered(command: i32, register: i32) -> Result<(), Refused> {
+fn registered(command: i32, register: i32) -> Result<(), MembarrierError> {
     match patiently(command) {
-        Err(Refused(NOT_REGISTERED)) => {
+        Err(MembarrierError(NOT_REGISTERED)) => {
             patiently(register)?;
             patiently(command).map(drop)
         }
@@ -237,15 +237,15 @@ const NOT_REGISTERED: i32 = 1;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::Refused;
+    use super::MembarrierError;
 
     #[test]
     fn what_passes_is_told_from_what_stays() {
         for errno in [libc::EINTR, libc::EAGAIN, libc::ENOMEM] {
-            assert!(Refused(errno).is_passing(), "{errno}");
+            assert!(MembarrierError(errno).is_passing(), "{errno}");
         }
         for errno in [libc::EPERM, libc::EINVAL, libc::EACCES, libc::ENOSYS] {
-            assert!(!Refused(errno).is_passing(), "{errno}");
+            assert!(!MembarrierError(errno).is_passing(), "{errno}");
         }
         assert_eq!(super::NOT_REGISTERED, libc::EPERM);
     }

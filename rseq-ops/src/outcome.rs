@@ -1,6 +1,13 @@
 //! What sequences answer, and how they commit.
 
 /// What became of one attempt.
+///
+/// ```
+/// use rseq_ops::ops::{self, Outcome};
+///
+/// let mut attempts = [Outcome::Aborted, Outcome::Mismatch].into_iter();
+/// assert_eq!(ops::retry(|| attempts.next().unwrap()), Outcome::Mismatch);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Outcome {
@@ -13,7 +20,21 @@ pub enum Outcome {
     Aborted,
 }
 
-/// What became of one attempt of [`pop`].
+/// What became of one attempt of [`pop`](crate::ops::pop).
+///
+/// ```
+/// use rseq_ops::ops::Popped;
+///
+/// /// The node, unless another attempt is due.
+/// fn node(popped: Popped) -> Option<Option<usize>> {
+///     match popped {
+///         Popped::Committed(node) => Some(Some(node)),
+///         Popped::Mismatch => Some(None), // The list is empty.
+///         Popped::Aborted => None,
+///     }
+/// }
+/// assert_eq!(node(Popped::Committed(0x1000)), Some(Some(0x1000)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Popped {

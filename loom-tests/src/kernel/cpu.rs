@@ -195,9 +195,9 @@ pub(crate) fn share_barriers() {
 
 /// The kernel refuses a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused;
+pub(crate) struct MembarrierError;
 
-impl Refused {
+impl MembarrierError {
     /// What models refuse is not tried again by who waits.
     pub(crate) fn is_passing(self) -> bool {
         false
@@ -208,13 +208,13 @@ impl Refused {
 pub(crate) const PATIENCE: Duration = Duration::ZERO;
 
 /// As shipped.
-pub(crate) fn cannot_end(_: Refused) -> ! {
+pub(crate) fn cannot_end(_: MembarrierError) -> ! {
     panic_on_purpose();
 }
 
 /// A full barrier on all CPUs that run this process, which restarts all sequences in flight.
 /// Whether it was issued for this caller.
-pub(crate) fn restart_sequences() -> Result<bool, Refused> {
+pub(crate) fn restart_sequences() -> Result<bool, MembarrierError> {
     if mode() == Mode::Atomics {
         fence(Ordering::SeqCst);
         return Ok(false);
@@ -226,11 +226,11 @@ pub(crate) fn restart_sequences() -> Result<bool, Refused> {
 }
 
 /// The system call.
-fn issue_barrier() -> Result<(), Refused> {
+fn issue_barrier() -> Result<(), MembarrierError> {
     let refused = REFUSED.with(Cell::get);
     if refused > 0 {
         REFUSED.with(|left| left.set(refused - 1));
-        return Err(Refused);
+        return Err(MembarrierError);
     }
     fence(Ordering::SeqCst);
     if !faulty(Fault::NoBarrier) {

@@ -279,9 +279,9 @@ pub(crate) fn can_restart() -> bool {
     mode() != Mode::Atomics
 }
 
-/// As `rseq_ops::membarrier::Refused`.
+/// As `rseq_ops::membarrier::MembarrierError`.
 #[derive(Debug)]
-pub(crate) struct Refused;
+pub(crate) struct MembarrierError;
 
 /// Makes the kernel refuse some of the calling thread's next barriers: the first one if the lowest
 /// bit is set, and so on.
@@ -290,10 +290,10 @@ pub(crate) fn refuse_barriers(which: u32) {
 }
 
 /// As `rseq_ops::membarrier::restart`.
-pub(crate) fn restart() -> Result<(), Refused> {
+pub(crate) fn restart() -> Result<(), MembarrierError> {
     let refusals = REFUSALS.with(|refusals| refusals.replace(refusals.get() >> 1));
     if refusals & 1 != 0 {
-        return Err(Refused);
+        return Err(MembarrierError);
     }
     restart_sequences().expect("a barrier");
     Ok(())

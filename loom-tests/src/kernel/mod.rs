@@ -68,8 +68,8 @@ mod sync;
 pub(crate) mod thread;
 
 pub(crate) use cpu::{
-    PATIENCE, Refused, Running, cannot_end, catch_unwind, panic_on_purpose, refuse_next_barrier,
-    restart_sequences, run_on, share_barriers, step, survive,
+    MembarrierError, PATIENCE, Running, cannot_end, catch_unwind, panic_on_purpose,
+    refuse_next_barrier, restart_sequences, run_on, share_barriers, step, survive,
 };
 pub(crate) use loom::sync::atomic::{
     AtomicBool, AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,

@@ -16,8 +16,8 @@ pub(crate) use stack::{Node, Stack};
 /// Stands for `rseq-ops/src/percpu/machine.rs`.
 mod machine {
     pub(super) use crate::kernel::lists::{
-        ABORTED, AtomicPtr, AtomicU32, NO_HANDLE, Refused, can_restart, pop_through, push_through,
-        restart, shared_handle, try_sequence, wait_for,
+        ABORTED, AtomicPtr, AtomicU32, MembarrierError, NO_HANDLE, can_restart, pop_through,
+        push_through, restart, shared_handle, try_sequence, wait_for,
     };
     pub(super) use crate::kernel::{AtomicUsize, Handle, Ordering, Outcome};
     pub(super) use loom::sync::atomic::AtomicBool;
@@ -52,5 +52,5 @@ mod alloc {
 mod area {
     /// None, here.
     #[derive(Debug)]
-    pub(crate) enum Error {}
+    pub(crate) enum AllocError {}
 }

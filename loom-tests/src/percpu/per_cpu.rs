@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use super::alloc::Allocator;
-use super::area::Error;
+use super::area::AllocError;
 use crate::kernel::lists::{SHIFT, Word, index_hint, possible_cpus};
 
 /// Types that are words of the emulated machine, all of which may be 0.
@@ -25,7 +25,7 @@ pub(crate) struct PerCpu<'a, T> {
 }
 
 impl<'a, T: Zeroed> PerCpu<'a, T> {
-    pub(crate) fn zeroed(_: &'a Allocator) -> Result<Self, Error> {
+    pub(crate) fn zeroed(_: &'a Allocator) -> Result<Self, AllocError> {
         const {
             assert!(size_of::<Stretch>() == 1 << SHIFT);
             assert!(size_of::<T>() <= size_of::<Stretch>());

@@ -16,7 +16,7 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
-use super::area::{Area, Error};
+use super::area::{AllocError, Area};
 
 /// Bytes from one CPU's object to the next CPU's, as a power of two.
 pub(super) const SHIFT: u32 = 16;
@@ -33,14 +33,14 @@ const WORDS: usize = CHUNK >> SMALLEST >> 6;
 ///
 /// ```
 /// use core::sync::atomic::AtomicU64;
-/// use rseq_ops::percpu::{Allocator, Error, Fork, PerCpu};
+/// use rseq_ops::percpu::{Allocator, AllocError, Fork, PerCpu};
 ///
 /// let wiped = Allocator::new(Fork::Wipe);
 /// assert_eq!(wiped.fork(), Fork::Wipe);
 /// // What a fork wipes can only be what zeroes are a value of.
 /// let refused = PerCpu::new(&wiped, |_| AtomicU64::new(1)).unwrap_err();
-/// assert_eq!(refused, Error::Wiped);
-/// assert!(matches!(PerCpu::<AtomicU64>::zeroed(&wiped), Ok(_) | Err(Error::CannotWipe(_))));
+/// assert_eq!(refused, AllocError::Wiped);
+/// assert!(matches!(PerCpu::<AtomicU64>::zeroed(&wiped), Ok(_) | Err(AllocError::CannotWipe(_))));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fork {
@@ -127,14 +127,14 @@ impl Allocator {
     ///
     /// ```
     /// use core::sync::atomic::AtomicU64;
-    /// use rseq_ops::percpu::{Allocator, Error, Fork, PerCpu};
+    /// use rseq_ops::percpu::{Allocator, AllocError, Fork, PerCpu};
     ///
     /// let memory = Allocator::with_limit(Fork::Keep, 100_000);
     /// let words = PerCpu::<[AtomicU64; 100]>::zeroed(&memory).unwrap();
     /// assert_eq!(memory.reserved(), 64 << 10);
     /// // Other sizes need a chunk of their own.
     /// let refused = PerCpu::<AtomicU64>::zeroed(&memory).unwrap_err();
-    /// assert_eq!(refused, Error::Limit(64 << 10));
+    /// assert_eq!(refused, AllocError::Limit(64 << 10));
     /// # drop(words);
     /// ```
     pub const fn with_limit(fork: Fork, bytes: usize) -> Self {
@@ -166,16 +166,16 @@ impl Allocator {
         self.chunks().next().map_or(0, |(_, chunk)| chunk.number) << SHIFT
     }
 
-    pub(super) fn allocate(&self, layout: Layout) -> Result<Object, Error> {
+    pub(super) fn allocate(&self, layout: Layout) -> Result<Object, AllocError> {
         if layout.align() > ALIGNMENT {
-            return Err(Error::Object {
+            return Err(AllocError::Object {
                 asked: layout.align(),
                 most: ALIGNMENT,
             });
         }
         let size = size_class(layout);
         if size > CHUNK {
-            return Err(Error::Object {
+            return Err(AllocError::Object {
                 asked: layout.size(),
                 most: CHUNK,
             });
@@ -189,7 +189,7 @@ impl Allocator {
         &self,
         size: usize,
         mut search: impl FnMut() -> Option<Object>,
-    ) -> Result<Object, Error> {
+    ) -> Result<Object, AllocError> {
         loop {
             // Acquire: pairs with the release in `grow`.
             let newest = self.chunks.load(Ordering::Acquire);
@@ -242,11 +242,11 @@ impl Allocator {
     /// One more chunk for objects of `size` bytes, before the one that was the newest when the caller
     /// found no room. If another is the newest by now, the caller is to search that first.
     #[cold]
-    fn grow(&self, newest: *mut Chunk, size: usize) -> Result<(), Error> {
+    fn grow(&self, newest: *mut Chunk, size: usize) -> Result<(), AllocError> {
         // SAFETY: a published chunk lives as long as the allocator.
         let number = unsafe { newest.as_ref() }.map_or(0, |chunk| chunk.number);
         if number >= self.most {
-            return Err(Error::Limit(self.most << SHIFT));
+            return Err(AllocError::Limit(self.most << SHIFT));
         }
         let area = Area::new(size_of::<Chunk>(), CHUNK)?;
         if self.fork == Fork::Wipe {
@@ -463,7 +463,10 @@ mod tests {
             searches += 1;
             memory.claim(512)
         });
-        assert_eq!(refused.map(|object| object.size), Err(Error::Limit(CHUNK)));
+        assert_eq!(
+            refused.map(|object| object.size),
+            Err(AllocError::Limit(CHUNK))
+        );
         assert_eq!(searches, 1);
     }
 }

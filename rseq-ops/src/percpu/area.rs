@@ -8,15 +8,15 @@ use crate::possible_cpus::possible_cpus;
 /// Why an [`Area`] could not be had.
 ///
 /// ```
-/// use rseq_ops::percpu::{Area, Error};
+/// use rseq_ops::percpu::{Area, AllocError};
 ///
 /// let error = Area::new(0, 100).unwrap_err();
-/// assert_eq!(error, Error::Stride(100));
+/// assert_eq!(error, AllocError::Stride(100));
 /// assert_eq!(error.to_string(), "a stride of 100 bytes: it must be a power of two, at least 8");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Error {
+pub enum AllocError {
     /// The stride is not a power of two of at least 8 bytes. The stride that was asked for.
     Stride(usize),
     /// The system has no memory to map. How many bytes were asked for.
@@ -36,35 +36,35 @@ pub enum Error {
     CannotWipe(usize),
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for AllocError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Stride(stride) => {
+            AllocError::Stride(stride) => {
                 write!(
                     f,
                     "a stride of {stride} bytes: it must be a power of two, at least 8"
                 )
             }
-            Error::Memory(size) => write!(f, "the system refused to map {size} bytes"),
-            Error::Object { asked, most } => write!(
+            AllocError::Memory(size) => write!(f, "the system refused to map {size} bytes"),
+            AllocError::Object { asked, most } => write!(
                 f,
                 "an object with a size or alignment of {asked} bytes: {most} is the most"
             ),
-            Error::Limit(limit) => {
+            AllocError::Limit(limit) => {
                 write!(f, "the limit of {limit} bytes for each CPU is reached")
             }
-            Error::Wiped => write!(
+            AllocError::Wiped => write!(
                 f,
                 "memory that a fork wipes holds only objects for which zeroes are valid"
             ),
-            Error::CannotWipe(size) => {
+            AllocError::CannotWipe(size) => {
                 write!(f, "the kernel refused to wipe {size} bytes at a fork")
             }
         }
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for AllocError {}
 
 /// Zeroed memory in equal strides, one for each possible CPU, after a header.
 ///
@@ -105,18 +105,18 @@ impl Area {
     /// for each of the possible CPUs.
     ///
     /// # Errors
-    /// [`Error::Stride`] for a stride that is not a power of two of at least 8 bytes,
-    /// [`Error::Memory`] where the system has none.
-    pub fn new(header: usize, stride: usize) -> Result<Self, Error> {
+    /// [`AllocError::Stride`] for a stride that is not a power of two of at least 8 bytes,
+    /// [`AllocError::Memory`] where the system has none.
+    pub fn new(header: usize, stride: usize) -> Result<Self, AllocError> {
         if !stride.is_power_of_two() || stride < 8 {
-            return Err(Error::Stride(stride));
+            return Err(AllocError::Stride(stride));
         }
         let cpus = possible_cpus();
-        let too_much = Error::Memory(usize::MAX);
+        let too_much = AllocError::Memory(usize::MAX);
         let header = header.checked_next_multiple_of(stride).ok_or(too_much)?;
         let size = cpus.checked_mul(stride).ok_or(too_much)?;
         let size = size.checked_add(header).ok_or(too_much)?;
-        let base = memory::map(size).ok_or(Error::Memory(size))?;
+        let base = memory::map(size).ok_or(AllocError::Memory(size))?;
         Ok(Area {
             base,
             header,
@@ -149,24 +149,24 @@ impl Area {
     /// Makes the memory behind the header zero again in every forked child, whoever forks.
     ///
     /// # Errors
-    /// [`Error::CannotWipe`] before Linux 4.14, or where the header does not fill whole pages;
-    /// [`Error::Memory`] where the kernel has no memory for it now: it may have later.
+    /// [`AllocError::CannotWipe`] before Linux 4.14, or where the header does not fill whole pages;
+    /// [`AllocError::Memory`] where the kernel has no memory for it now: it may have later.
     ///
     /// ```
-    /// use rseq_ops::percpu::{Area, Error};
+    /// use rseq_ops::percpu::{Area, AllocError};
     ///
     /// match Area::new(4096, 4096).unwrap().wipe_on_fork() {
     ///     Ok(()) => println!("a child finds zeroes"),
-    ///     Err(Error::CannotWipe(bytes)) => println!("a child finds a copy of {bytes} bytes"),
+    ///     Err(AllocError::CannotWipe(bytes)) => println!("a child finds a copy of {bytes} bytes"),
     ///     Err(error) => unreachable!("{error}"),
     /// }
     /// ```
-    pub fn wipe_on_fork(&self) -> Result<(), Error> {
+    pub fn wipe_on_fork(&self) -> Result<(), AllocError> {
         let size = self.cpus * self.stride;
         match memory::wipe_on_fork(self.base(), size) {
             Advised::Done => Ok(()),
-            Advised::Never => Err(Error::CannotWipe(size)),
-            Advised::NotNow => Err(Error::Memory(size)),
+            Advised::Never => Err(AllocError::CannotWipe(size)),
+            Advised::NotNow => Err(AllocError::Memory(size)),
         }
     }
 
@@ -315,7 +315,10 @@ mod tests {
     #[test]
     fn wrong_strides_are_refused_with_the_number() {
         for stride in [0, 1, 4, 24, 100] {
-            assert_eq!(Area::new(0, stride).unwrap_err(), Error::Stride(stride));
+            assert_eq!(
+                Area::new(0, stride).unwrap_err(),
+                AllocError::Stride(stride)
+            );
         }
     }
 
@@ -328,7 +331,7 @@ mod tests {
         ] {
             assert_eq!(
                 Area::new(header, stride).unwrap_err(),
-                Error::Memory(usize::MAX)
+                AllocError::Memory(usize::MAX)
             );
         }
     }

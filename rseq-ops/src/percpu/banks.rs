@@ -1,7 +1,7 @@
 //! How a thread takes what sequences on other CPUs use.
 
 use super::lock::Lock;
-use super::machine::{self, AtomicBool, AtomicUsize, Handle, Ordering, Refused};
+use super::machine::{self, AtomicBool, AtomicUsize, Handle, MembarrierError, Ordering};
 
 /// Two banks of per-CPU words, of which sequences use the one that a word names, as in a
 /// grace period with one flip: after the flip and a restart of all sequences nobody uses the other
@@ -62,7 +62,7 @@ impl Banks {
 
     /// Flips, and hands the old bank's address to `take`, whose alone it is meanwhile. After a flip
     /// that was refused, hands it the other one first.
-    pub(super) fn flip(&self, mut take: impl FnMut(usize)) -> Result<(), Refused> {
+    pub(super) fn flip(&self, mut take: impl FnMut(usize)) -> Result<(), MembarrierError> {
         if !self.sequences {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicI64, Ordering};
 
 use super::alloc::{Allocator, SHIFT};
-use super::area::Error;
+use super::area::AllocError;
 use super::machine;
 use super::per_cpu::{PerCpu, Zeroed};
 use crate::arch;
@@ -61,8 +61,8 @@ impl Counter<'static> {
     /// Creates a counter at 0, in the memory of [`Allocator::global`]. Async-signal-safe.
     ///
     /// # Errors
-    /// [`Error`], which says what was too much.
-    pub fn new() -> Result<Self, Error> {
+    /// [`AllocError`], which says what was too much.
+    pub fn new() -> Result<Self, AllocError> {
         Counter::new_in(Allocator::global())
     }
 }
@@ -72,7 +72,7 @@ impl<'a> Counter<'a> {
     /// counts from 0 again.
     ///
     /// # Errors
-    /// [`Error`], which says what was too much.
+    /// [`AllocError`], which says what was too much.
     ///
     /// ```
     /// use rseq_ops::percpu::{Allocator, Counter, Fork};
@@ -83,7 +83,7 @@ impl<'a> Counter<'a> {
     /// misses.add(-1);
     /// assert_eq!((hits.sum(), misses.sum()), (2, -1));
     /// ```
-    pub fn new_in(allocator: &'a Allocator) -> Result<Self, Error> {
+    pub fn new_in(allocator: &'a Allocator) -> Result<Self, AllocError> {
         Ok(Counter {
             handle: machine::shared_handle(),
             slots: PerCpu::zeroed(allocator)?,
@@ -102,12 +102,12 @@ impl<'a> Counter<'a> {
                 return;
             }
         }
-        self.add_slowly(delta);
+        self.add_slow(delta);
     }
 
     #[cold]
     #[inline(never)]
-    fn add_slowly(&self, delta: i64) {
+    fn add_slow(&self, delta: i64) {
         let added = machine::try_sequence(|handle| {
             // SAFETY: as in `add`, with this thread's handle.
             let outcome =

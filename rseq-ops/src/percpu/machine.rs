@@ -8,7 +8,7 @@ use super::alloc::SHIFT;
 pub(super) use crate::arch::ABORTED;
 pub(super) use crate::handle::Handle;
 use crate::membarrier;
-pub(super) use crate::membarrier::{Refused, restart};
+pub(super) use crate::membarrier::{MembarrierError, restart};
 use crate::ops;
 pub(super) use crate::outcome::Outcome;
 use crate::possible_cpus::possible_cpus;

@@ -25,13 +25,13 @@ mod ring;
 mod stack;
 
 pub use alloc::{Allocator, Fork};
-pub use area::{Area, Error};
+pub use area::{AllocError, Area};
 pub use counter::Counter;
 pub use per_cpu::{PerCpu, Zeroed};
 #[cfg(feature = "alloc")]
 pub use pool::{Pool, PoolBox};
 #[cfg(target_pointer_width = "64")]
-pub use ring::{Consumer, Mode, NotReserved, Record, Reservation, Ring, Totals};
+pub use ring::{Consumer, Mode, Record, Reservation, ReserveError, Ring, Totals};
 pub use stack::{Node, Stack, TakeAll};
 
 pub use crate::possible_cpus::possible_cpus;

@@ -7,7 +7,7 @@ use core::ptr;
 use core::sync::atomic;
 
 use super::alloc::{Allocator, Fork, Object, SHIFT};
-use super::area::Error;
+use super::area::AllocError;
 use super::machine;
 use crate::possible_cpus::possible_cpus;
 
@@ -117,8 +117,8 @@ impl<'a, T> PerCpu<'a, T> {
     /// first writes to it, on that CPU's memory node. Async-signal-safe.
     ///
     /// # Errors
-    /// [`Error`], which says what was too much.
-    pub fn zeroed(allocator: &'a Allocator) -> Result<Self, Error>
+    /// [`AllocError`], which says what was too much.
+    pub fn zeroed(allocator: &'a Allocator) -> Result<Self, AllocError>
     where
         T: Zeroed,
     {
@@ -131,14 +131,17 @@ impl<'a, T> PerCpu<'a, T> {
     /// Creates the `T` of each index with `init`. All of the memory is touched, by the calling thread.
     ///
     /// # Errors
-    /// [`Error`], which says what was too much; [`Error::Wiped`] for an allocator of
+    /// [`AllocError`], which says what was too much; [`AllocError::Wiped`] for an allocator of
     /// [`Fork::Wipe`], in whose memory a child would find zeroes instead.
     ///
     /// # Panics
     /// If `init` does. What it made before is dropped then, and the memory is given back.
-    pub fn new(allocator: &'a Allocator, mut init: impl FnMut(usize) -> T) -> Result<Self, Error> {
+    pub fn new(
+        allocator: &'a Allocator,
+        mut init: impl FnMut(usize) -> T,
+    ) -> Result<Self, AllocError> {
         if allocator.fork() == Fork::Wipe {
-            return Err(Error::Wiped);
+            return Err(AllocError::Wiped);
         }
         let mut made = Values::<T> {
             object: ManuallyDrop::new(allocator.allocate(Layout::new::<T>())?),

@@ -9,13 +9,13 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::alloc::{Allocator, SHIFT};
-use super::area::Error;
+use super::area::AllocError;
 use super::banks::Banks;
 use super::lock::Lock;
 use super::machine::stripe;
 use super::per_cpu::{PerCpu, Zeroed};
 use crate::arch;
-use crate::membarrier::Refused;
+use crate::membarrier::MembarrierError;
 use crate::outcome::Outcome;
 
 /// How many objects a CPU's array holds, beside the single one.
@@ -46,7 +46,7 @@ unsafe impl Zeroed for Slot {}
 ///
 /// Allocating takes what was freed last on this CPU, with one short restartable sequence; freeing
 /// puts it there. Where a CPU has none left, or has as many as it may keep, the global allocator is
-/// asked. A CPU keeps at most [`Pool::most`] objects (and a thread without restartable sequences
+/// asked. A CPU keeps at most [`Pool::capacity_per_cpu`] objects (and a thread without restartable sequences
 /// as many in each stripe). What is kept goes back by [`Pool::release`], or by
 /// [`Pool::release_idle`] if the pool is not in use.
 ///
@@ -87,29 +87,29 @@ impl<T> Pool<T> {
     /// Creates a pool that keeps up to 63 objects on each CPU, though not more than 256 KiB of them.
     ///
     /// # Errors
-    /// [`Error`], which says what was too much.
-    pub fn new() -> Result<Self, Error> {
+    /// [`AllocError`], which says what was too much.
+    pub fn new() -> Result<Self, AllocError> {
         let fits = (256 << 10) / size_of::<T>().max(1);
-        Pool::with_most(fits)
+        Pool::with_capacity_per_cpu(fits)
     }
 
-    /// Creates a pool that keeps up to `most` objects on each CPU, clamped to between 1 and 63.
+    /// Creates a pool that keeps up to `capacity` objects on each CPU, clamped to between 1 and 63.
     ///
     /// # Errors
-    /// [`Error`], which says what was too much.
+    /// [`AllocError`], which says what was too much.
     ///
     /// ```
     /// use rseq_ops::percpu::Pool;
     ///
-    /// let pool = Pool::<[u8; 100]>::with_most(10).unwrap();
-    /// assert_eq!(pool.most(), 10);
+    /// let pool = Pool::<[u8; 100]>::with_capacity_per_cpu(10).unwrap();
+    /// assert_eq!(pool.capacity_per_cpu(), 10);
     /// ```
-    pub fn with_most(most: usize) -> Result<Self, Error> {
+    pub fn with_capacity_per_cpu(capacity: usize) -> Result<Self, AllocError> {
         let slots = PerCpu::<Slot>::zeroed(Allocator::global())?;
         let first = slots.base().expose_provenance();
         Ok(Pool {
             banks: Banks::new(first, first + size_of::<Cache>()),
-            most: most.clamp(1, ARRAY + 1) - 1,
+            most: capacity.clamp(1, ARRAY + 1) - 1,
             slots,
             picture: AtomicUsize::new(0),
             objects: PhantomData,
@@ -117,7 +117,7 @@ impl<T> Pool<T> {
     }
 
     /// Returns how many objects a CPU keeps at most.
-    pub fn most(&self) -> usize {
+    pub fn capacity_per_cpu(&self) -> usize {
         self.most + 1
     }
 
@@ -150,12 +150,12 @@ impl<T> Pool<T> {
                 return memory;
             }
         }
-        self.take_slowly()
+        self.take_slow()
     }
 
     #[cold]
     #[inline(never)]
-    fn take_slowly(&self) -> NonNull<T> {
+    fn take_slow(&self) -> NonNull<T> {
         let taken = self.banks.try_sequence(|handle| {
             // SAFETY: as in `take`, with this thread's handle.
             let object =
@@ -195,14 +195,14 @@ impl<T> Pool<T> {
             }
         }
         // SAFETY: the caller's.
-        unsafe { self.give_slowly(memory) };
+        unsafe { self.give_slow(memory) };
     }
 
     /// # Safety
     /// As for [`Pool::give`].
     #[cold]
     #[inline(never)]
-    unsafe fn give_slowly(&self, memory: NonNull<T>) {
+    unsafe fn give_slow(&self, memory: NonNull<T>) {
         let object = memory.expose_provenance().get();
         let outcome = self.banks.try_sequence(|handle| {
             let source = self.banks.source().as_ptr();
@@ -234,9 +234,9 @@ impl<T> Pool<T> {
     /// membarrier (microseconds); the CPUs are not stopped. Not for signal handlers.
     ///
     /// # Errors
-    /// [`Refused`] if the kernel refuses the membarrier that it granted before. What is kept stays
+    /// [`MembarrierError`] if the kernel refuses the membarrier that it granted before. What is kept stays
     /// then, but for what an earlier refusal may have left over.
-    pub fn release(&self) -> Result<usize, Refused> {
+    pub fn release(&self) -> Result<usize, MembarrierError> {
         let mut freed = 0;
         self.banks.flip(|old| {
             let bank = usize::from(old != self.slots.base().addr());
@@ -268,7 +268,7 @@ impl<T> Pool<T> {
     /// assert_eq!(pool.release_idle().unwrap(), 0); // It was in use since the last time.
     /// assert_eq!(pool.release_idle().unwrap(), 1); // It was not.
     /// ```
-    pub fn release_idle(&self) -> Result<usize, Refused> {
+    pub fn release_idle(&self) -> Result<usize, MembarrierError> {
         let mut picture = 0usize;
         for slot in self.slots.iter() {
             for cache in slot.banks.iter().chain([&slot.shared]) {

@@ -13,10 +13,12 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use super::alloc::Allocator;
-use super::area::Error;
+use super::area::AllocError;
 use super::banks::Banks;
 use super::lock::Lock;
-use super::machine::{self, ABORTED, AtomicPtr, AtomicUsize, Ordering, Outcome, Refused, stripe};
+use super::machine::{
+    self, ABORTED, AtomicPtr, AtomicUsize, MembarrierError, Ordering, Outcome, stripe,
+};
 use super::per_cpu::{PerCpu, Zeroed};
 
 /// A value with room for a link before it.
@@ -113,8 +115,8 @@ impl<'a, T> Stack<'a, T> {
     /// Creates a stack without nodes, in the memory of [`Allocator::global`]. Async-signal-safe.
     ///
     /// # Errors
-    /// [`Error`], which says what was too much.
-    pub fn new() -> Result<Self, Error> {
+    /// [`AllocError`], which says what was too much.
+    pub fn new() -> Result<Self, AllocError> {
         let slots = PerCpu::<Slot<T>>::zeroed(Allocator::global())?;
         let first = slots.base().expose_provenance();
         Ok(Stack {
@@ -139,12 +141,12 @@ impl<'a, T> Stack<'a, T> {
                 return;
             }
         }
-        self.push_slowly(node);
+        self.push_slow(node);
     }
 
     #[cold]
     #[inline(never)]
-    fn push_slowly(&self, node: *mut Node<T>) {
+    fn push_slow(&self, node: *mut Node<T>) {
         let address = node.expose_provenance();
         let pushed = self.banks.try_sequence(|handle| {
             let source = self.banks.source();
@@ -186,12 +188,12 @@ impl<'a, T> Stack<'a, T> {
                 return None;
             }
         }
-        self.pop_slowly()
+        self.pop_slow()
     }
 
     #[cold]
     #[inline(never)]
-    fn pop_slowly(&self) -> Option<&'a mut Node<T>> {
+    fn pop_slow(&self) -> Option<&'a mut Node<T>> {
         let popped = self.banks.try_sequence(|handle| {
             // SAFETY: as in `pop`, with this thread's handle.
             let node = unsafe { machine::pop_through(handle, self.banks.source()) };
@@ -242,9 +244,9 @@ impl<'a, T> Stack<'a, T> {
     /// are not stopped: they go on with an empty stack. Takes a lock: not for signal handlers.
     ///
     /// # Errors
-    /// [`Refused`] if the kernel refuses the membarrier that it granted before (a filter of system
+    /// [`MembarrierError`] if the kernel refuses the membarrier that it granted before (a filter of system
     /// calls installed since). The nodes stay, though perhaps on another CPU's stack.
-    pub fn take_all(&self) -> Result<TakeAll<'a, T>, Refused> {
+    pub fn take_all(&self) -> Result<TakeAll<'a, T>, MembarrierError> {
         let mut all = TakeAll {
             first: ptr::null_mut(),
             nodes: PhantomData,

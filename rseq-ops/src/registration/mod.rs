@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn an_inert_handle_aborts_every_sequence() {
         use crate::ops::{self, Outcome};
-        let Some(inert) = current_thread().map(Handle::inert) else {
+        let Some(inert) = current_thread().map(Handle::unregistered) else {
             return;
         };
         let period = 0usize;

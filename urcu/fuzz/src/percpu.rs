@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rseq_ops::percpu::{
-    Allocator, Counter, Fork, Mode, Node, NotReserved, PerCpu, Pool, PoolBox, Reservation, Ring,
+    Allocator, Counter, Fork, Mode, Node, PerCpu, Pool, PoolBox, Reservation, ReserveError, Ring,
     Stack, possible_cpus,
 };
 
@@ -88,7 +88,7 @@ impl Shared {
 
     fn pool(&self) -> &Pool<Value> {
         self.pool
-            .get_or_init(|| Pool::with_most(5).expect("memory"))
+            .get_or_init(|| Pool::with_capacity_per_cpu(5).expect("memory"))
     }
 
     fn ring(&self) -> &Ring {
@@ -151,11 +151,11 @@ impl Shared {
                     mem::transmute::<Reservation<'_>, Reservation<'static>>(reservation)
                 })
             }
-            Err(NotReserved::Dropped) => {
+            Err(ReserveError::Dropped) => {
                 self.dropped.fetch_add(1, SeqCst);
                 None
             }
-            Err(NotReserved::TooLong { asked, most }) => {
+            Err(ReserveError::TooLong { asked, most }) => {
                 check!(
                     asked == length && length > most,
                     "{length} is refused as {asked} > {most}"
@@ -183,7 +183,7 @@ impl Shared {
                     self.committed.fetch_add(1, SeqCst);
                     self.reserved.fetch_add(1, SeqCst)
                 }
-                Err(_) if length > self.ring().longest() => 0,
+                Err(_) if length > self.ring().max_record_len() => 0,
                 Err(_) => self.dropped.fetch_add(1, SeqCst),
             };
             return;

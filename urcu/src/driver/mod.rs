@@ -22,7 +22,7 @@ use crate::sync::thread::{self, Thread};
 use crate::sync::{
     AtomicBool, AtomicU32, AtomicU64, Instant, Mutex, Ordering, catch_unwind, fence,
 };
-use crate::sys::{self, Refused};
+use crate::sys::{self, MembarrierError};
 use worker::Calling;
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub(crate) enum Step {
     /// A user's code is to be run.
     Ready,
     /// The kernel refuses the barrier, which is to be said by a panic and tried again later.
-    Refused(Refused),
+    Refused(MembarrierError),
     /// A grace period waits for readers, or callbacks for whoever runs them.
     Waiting { patience: Option<Duration> },
     /// There is more to do.
@@ -143,7 +143,7 @@ impl Driver {
         state: &State,
         round: u64,
         watch: &Watch<'_>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), MembarrierError> {
         self.wait_with(watch, || state.gp.wait(&self.progress, round, watch))
     }
 
@@ -151,8 +151,8 @@ impl Driver {
     pub(crate) fn wait_with(
         &self,
         watch: &Watch<'_>,
-        wait: impl Fn() -> Result<bool, Refused>,
-    ) -> Result<(), Refused> {
+        wait: impl Fn() -> Result<bool, MembarrierError>,
+    ) -> Result<(), MembarrierError> {
         let mut refusals = Refusals::new();
         loop {
             // Not in the hook: it might wait for those who would be woken then.
@@ -342,7 +342,11 @@ impl Driver {
     ///
     /// # Errors
     /// If the kernel refuses the barrier.
-    pub(crate) fn advance(&self, state: &State, watch: &Watch<'_>) -> Result<bool, Refused> {
+    pub(crate) fn advance(
+        &self,
+        state: &State,
+        watch: &Watch<'_>,
+    ) -> Result<bool, MembarrierError> {
         // Acquire: see `Sequence::is_current_process`.
         let wanted = self.wanted.load(Ordering::Acquire);
         state.gp.advance(&self.progress, wanted, watch)
@@ -493,7 +497,7 @@ impl Refusals {
     ///
     /// # Errors
     /// If there is to be none.
-    fn pause(&mut self, refused: Refused) -> Result<(), Refused> {
+    fn pause(&mut self, refused: MembarrierError) -> Result<(), MembarrierError> {
         let since = self.since.get_or_insert_with(Instant::now);
         if !refused.is_passing() || since.elapsed() >= sys::PATIENCE {
             return Err(refused);

@@ -23,7 +23,7 @@ use crate::sync::fork;
 use crate::sync::{
     Ordering, as_user, catch_unwind, fence, futex_wait, futex_wake, process, start_thread, thread,
 };
-use crate::sys::{Refused, cannot_end, tell_reader_mode};
+use crate::sys::{MembarrierError, cannot_end, tell_reader_mode};
 
 /// Something that the worker was given. All there is of it lies in memory that a fork wipes: a child
 /// finds nothing, and no worker.
@@ -298,7 +298,7 @@ fn work(mut role: Option<Role>) {
 
 /// Drives until there is a user's code to run: for which domains, and whether the kernel has begun to
 /// refuse barriers.
-fn drive(role: Role, pause: &mut Duration) -> (Vec<Arc<Driver>>, Option<Refused>) {
+fn drive(role: Role, pause: &mut Duration) -> (Vec<Arc<Driver>>, Option<MembarrierError>) {
     loop {
         let poked = process().poked.load(Ordering::Acquire);
         fetch(role.0);

@@ -21,7 +21,7 @@ use crate::gp::readers::Readers;
 use crate::gp::sequence::{Leader, Next, Sequence};
 use crate::stall::Watch;
 use crate::sync::{self, AtomicUsize, Ordering};
-use crate::sys::{self, Refused, Zeroed};
+use crate::sys::{self, MembarrierError, Zeroed};
 
 /// Set in [`Progress::old`] until the restart is done. Counters are aligned to 8 bytes.
 const RESTART_DUE: usize = 1;
@@ -133,7 +133,7 @@ impl GpState {
         progress: &Progress,
         round: u64,
         watch: &Watch<'_>,
-    ) -> Result<bool, Refused> {
+    ) -> Result<bool, MembarrierError> {
         let open = |old: Option<usize>, slot| old.map_or(0, |old| self.readers.open_in(old, slot));
         loop {
             match progress.sequence.next(round, watch) {
@@ -167,7 +167,7 @@ impl GpState {
         progress: &Progress,
         round: u64,
         watch: &Watch<'_>,
-    ) -> Result<bool, Refused> {
+    ) -> Result<bool, MembarrierError> {
         let sequence = &progress.sequence;
         while !sequence.is_done(round) && sequence.is_current_process(round) {
             let Some(lead) = sequence.try_lead() else {
@@ -207,7 +207,7 @@ impl GpState {
         lead: &Leader<'_>,
         progress: &Progress,
         watch: &Watch<'_>,
-    ) -> Result<Option<usize>, Refused> {
+    ) -> Result<Option<usize>, MembarrierError> {
         let mut old = progress.old.load(Ordering::Relaxed);
         if old == 0 {
             // Who joined before this is served by this flip: see J, K.

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use rseq_ops::membarrier;
 
-use super::{Mode, Refused, mode};
+use super::{MembarrierError, Mode, mode};
 use crate::sync::{Ordering, fence, process};
 
 /// A full barrier on all CPUs that run this process, which restarts all sequences in flight. Callers
@@ -15,7 +15,7 @@ use crate::sync::{Ordering, fence, process};
 /// If the kernel refuses what it granted at registration: for want of memory, or because of a filter
 /// that was installed since. The caller tries again, or tells ([`cannot_end`]) when it holds nothing
 /// that others wait for.
-pub(crate) fn restart_sequences() -> Result<bool, Refused> {
+pub(crate) fn restart_sequences() -> Result<bool, MembarrierError> {
     if mode() == Mode::Atomics {
         // All readers use atomics, with a fence of their own to pair with this one.
         fence(Ordering::SeqCst);
@@ -24,7 +24,7 @@ pub(crate) fn restart_sequences() -> Result<bool, Refused> {
     process().barriers().share(issue_barrier)
 }
 
-fn issue_barrier() -> Result<(), Refused> {
+fn issue_barrier() -> Result<(), MembarrierError> {
     #[cfg(feature = "delay-injection")]
     if crate::testing::plain_membarrier() {
         return membarrier::barrier();
@@ -36,7 +36,7 @@ fn issue_barrier() -> Result<(), Refused> {
 /// without the lead: the program's panic hook runs here.
 #[cold]
 #[track_caller]
-pub(crate) fn cannot_end(refused: Refused) -> ! {
+pub(crate) fn cannot_end(refused: MembarrierError) -> ! {
     if refused.is_passing() {
         panic!(
             "a grace period cannot end: {refused}, again and again for {PATIENCE:?}; the kernel lacks \

@@ -11,7 +11,7 @@ use crate::sync::{AtomicPtr, Ordering};
 ///
 /// # Errors
 /// Any other refusal; nothing is decided then.
-fn memory() -> Result<&'static Allocator, percpu::Error> {
+fn memory() -> Result<&'static Allocator, percpu::AllocError> {
     static WIPED: Allocator = Allocator::new(Fork::Wipe);
     static KEPT: Allocator = Allocator::new(Fork::Keep);
     static DECIDED: AtomicPtr<Allocator> = AtomicPtr::new(core::ptr::null_mut());
@@ -23,7 +23,7 @@ fn memory() -> Result<&'static Allocator, percpu::Error> {
     // What domains need anyway, so that no memory is reserved for the sake of the question.
     let found = match PerCpu::<Slot>::zeroed(&WIPED) {
         Ok(_) => &WIPED,
-        Err(percpu::Error::CannotWipe(_)) => &KEPT,
+        Err(percpu::AllocError::CannotWipe(_)) => &KEPT,
         Err(passing) => return Err(passing),
     };
     // Should two first uses disagree, the first stays.

@@ -11,7 +11,7 @@ mod sequences;
 mod slots;
 
 pub(crate) use rseq_ops::Handle;
-pub(crate) use rseq_ops::membarrier::Refused;
+pub(crate) use rseq_ops::membarrier::MembarrierError;
 pub(crate) use rseq_ops::ops::{Appended, COPY_MAX, Outcome, Record};
 pub(crate) use rseq_ops::percpu::Zeroed;
 

@@ -217,7 +217,7 @@ fn every_answer_and_what_it_changes() {
 
     let before = [a, 1, 71, 72, 73, 74];
     banks.fill(before);
-    let handle = current_thread().expect("as for the driver").inert();
+    let handle = current_thread().expect("as for the driver").unregistered();
     let source = banks.source();
     // SAFETY: the inert handle, with which all are aborted.
     unsafe {

@@ -5,10 +5,10 @@ use core::sync::atomic::Ordering;
 
 use super::consumer::Consumer;
 use super::layout::{HEAD, Mode, Rings, busy_header};
-use super::outcome::{NotReserved, Totals};
+use super::outcome::{ReserveError, Totals};
 use super::reservation::Reservation;
 use super::writer::Writer;
-use crate::percpu::area::Error;
+use crate::percpu::area::AllocError;
 use crate::percpu::lock::Lock;
 
 /// Rings of records of any length, one for each possible CPU.
@@ -53,8 +53,8 @@ impl Ring {
     /// as they are written to. Time stamps are nanoseconds of `CLOCK_MONOTONIC`.
     ///
     /// # Errors
-    /// [`Error::Object`] for more than 64 MiB, [`Error::Memory`] where the system has none.
-    pub fn new(mode: Mode, size: usize) -> Result<Self, Error> {
+    /// [`AllocError::Object`] for more than 64 MiB, [`AllocError::Memory`] where the system has none.
+    pub fn new(mode: Mode, size: usize) -> Result<Self, AllocError> {
         Ring::with_clock(mode, size, monotonic)
     }
 
@@ -78,7 +78,7 @@ impl Ring {
     /// let before = ticks();
     /// ring.consumer().unwrap().poll(|record| assert!(record.time < before));
     /// ```
-    pub fn with_clock(mode: Mode, size: usize, clock: fn() -> u64) -> Result<Self, Error> {
+    pub fn with_clock(mode: Mode, size: usize, clock: fn() -> u64) -> Result<Self, AllocError> {
         Ok(Ring {
             rings: Rings::new(mode, size, clock)?,
             consumer: Lock::new(),
@@ -86,17 +86,23 @@ impl Ring {
     }
 
     /// Returns the largest number of bytes that a record can have: an eighth of the ring's size, less 32.
+    ///
+    /// ```
+    /// use rseq_ops::percpu::{Mode, Ring};
+    ///
+    /// assert_eq!(Ring::new(Mode::Discard, 4096).unwrap().max_record_len(), 480);
+    /// ```
     #[inline]
-    pub fn longest(&self) -> usize {
+    pub fn max_record_len(&self) -> usize {
         self.rings.part - 2 * HEAD
     }
 
     /// Writes a record.
     ///
     /// # Errors
-    /// [`NotReserved`], which is counted.
+    /// [`ReserveError`], which is counted.
     #[inline]
-    pub fn write(&self, bytes: &[u8]) -> Result<(), NotReserved> {
+    pub fn write(&self, bytes: &[u8]) -> Result<(), ReserveError> {
         let mut reservation = self.reserve(bytes.len())?;
         reservation.write(bytes);
         reservation.commit();
@@ -106,7 +112,7 @@ impl Ring {
     /// Reserves a record of `length` bytes: zeroes, until they are written.
     ///
     /// # Errors
-    /// [`NotReserved`]; what is dropped is counted.
+    /// [`ReserveError`]; what is dropped is counted.
     ///
     /// ```
     /// use rseq_ops::percpu::{Mode, Ring};
@@ -120,15 +126,15 @@ impl Ring {
     /// assert_eq!(ring.consumer().unwrap().poll(|record| assert_eq!(record.bytes.len(), 8)), 1);
     /// ```
     #[inline]
-    pub fn reserve(&self, length: usize) -> Result<Reservation<'_>, NotReserved> {
-        let most = self.longest();
+    pub fn reserve(&self, length: usize) -> Result<Reservation<'_>, ReserveError> {
+        let most = self.max_record_len();
         if length > most {
             let asked = length;
-            return Err(NotReserved::TooLong { asked, most });
+            return Err(ReserveError::TooLong { asked, most });
         }
         match self.writer().claim(length) {
             Some(record) => Ok(Reservation::new(record, busy_header(length))),
-            None => Err(NotReserved::Dropped),
+            None => Err(ReserveError::Dropped),
         }
     }
 

@@ -3,7 +3,7 @@
 use core::ptr;
 use core::sync::atomic::AtomicUsize;
 
-use crate::percpu::area::{Area, Error};
+use crate::percpu::area::{AllocError, Area};
 use crate::percpu::lock::Lock;
 
 /// Rings for threads that cannot use sequences.
@@ -29,6 +29,16 @@ pub(super) const UNWANTED: usize = 1 << 35;
 pub(super) const PAYLOAD: u32 = 36;
 
 /// What happens to records that find the ring full.
+///
+/// ```
+/// use rseq_ops::percpu::{Mode, Ring};
+///
+/// for mode in [Mode::Discard, Mode::Overwrite] {
+///     let ring = Ring::new(mode, 4096).unwrap();
+///     let kept = (0..1000).filter(|_| ring.write(b"a record").is_ok()).count();
+///     assert_eq!(kept == 1000, mode == Mode::Overwrite);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// The new one is dropped, and counted.
@@ -71,9 +81,9 @@ pub(super) struct Rings {
 }
 
 impl Rings {
-    pub(super) fn new(mode: Mode, size: usize, clock: fn() -> u64) -> Result<Self, Error> {
+    pub(super) fn new(mode: Mode, size: usize, clock: fn() -> u64) -> Result<Self, AllocError> {
         if size > LARGEST {
-            return Err(Error::Object {
+            return Err(AllocError::Object {
                 asked: size,
                 most: LARGEST,
             });

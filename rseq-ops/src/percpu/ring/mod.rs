@@ -29,5 +29,5 @@ mod writer;
 pub use buffer::Ring;
 pub use consumer::Consumer;
 pub use layout::Mode;
-pub use outcome::{NotReserved, Record, Totals};
+pub use outcome::{Record, ReserveError, Totals};
 pub use reservation::Reservation;

@@ -5,17 +5,17 @@ use core::fmt;
 /// Why there is no reservation.
 ///
 /// ```
-/// use rseq_ops::percpu::{Mode, NotReserved, Ring};
+/// use rseq_ops::percpu::{Mode, ReserveError, Ring};
 ///
 /// let ring = Ring::new(Mode::Discard, 4096).unwrap();
-/// let most = ring.longest();
+/// let most = ring.max_record_len();
 /// let asked = most + 1;
-/// assert_eq!(ring.reserve(asked).unwrap_err(), NotReserved::TooLong { asked, most });
+/// assert_eq!(ring.reserve(asked).unwrap_err(), ReserveError::TooLong { asked, most });
 /// while ring.write(b"on and on").is_ok() {}
-/// assert!(ring.totals().dropped > 0); // NotReserved::Dropped
+/// assert!(ring.totals().dropped > 0); // ReserveError::Dropped
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotReserved {
+pub enum ReserveError {
     /// The record is larger than any can be.
     TooLong {
         /// Bytes asked for.
@@ -28,18 +28,18 @@ pub enum NotReserved {
     Dropped,
 }
 
-impl fmt::Display for NotReserved {
+impl fmt::Display for ReserveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NotReserved::TooLong { asked, most } => {
+            ReserveError::TooLong { asked, most } => {
                 write!(f, "a record of {asked} bytes: {most} is the most")
             }
-            NotReserved::Dropped => write!(f, "the ring is full, the record was dropped"),
+            ReserveError::Dropped => write!(f, "the ring is full, the record was dropped"),
         }
     }
 }
 
-impl core::error::Error for NotReserved {}
+impl core::error::Error for ReserveError {}
 
 /// What has become of records, over all rings.
 ///

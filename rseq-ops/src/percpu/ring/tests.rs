@@ -46,7 +46,7 @@ fn ring(mode: Mode) -> &'static Ring {
     ring
 }
 
-fn write(ring: &Ring, number: usize) -> Result<(), NotReserved> {
+fn write(ring: &Ring, number: usize) -> Result<(), ReserveError> {
     let mut bytes = [0; HALF];
     bytes[..8].copy_from_slice(&number.to_ne_bytes());
     ring.write(&bytes)
@@ -109,7 +109,7 @@ fn a_part_that_somebody_writes_to_still_drops_the_record_and_counts_it() {
     let mut held = Some(ring.reserve(HALF).unwrap());
     (1..RECORDS).for_each(|number| write(ring, number).unwrap());
     for _ in 0..3 {
-        assert_eq!(write(ring, 100), Err(NotReserved::Dropped));
+        assert_eq!(write(ring, 100), Err(ReserveError::Dropped));
     }
     assert_eq!(totals(ring), (0, 0, 3));
     held.take().unwrap().commit();
@@ -134,7 +134,7 @@ fn a_consumer_that_comes_in_between_makes_room() {
 fn a_full_ring_gives_room_a_part_at_a_time_and_counts_exactly() {
     let ring = ring(Mode::Discard);
     (0..RECORDS).for_each(|number| write(ring, number).unwrap());
-    assert_eq!(write(ring, 100), Err(NotReserved::Dropped));
+    assert_eq!(write(ring, 100), Err(ReserveError::Dropped));
     // The consumer has left all but the last record: seven parts, and half of the eighth.
     let mut seen = 0;
     let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

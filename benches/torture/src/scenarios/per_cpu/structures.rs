@@ -130,7 +130,7 @@ pub(super) struct Pooling {
 impl Pooling {
     pub(super) fn new() -> Self {
         Pooling {
-            pool: Box::leak(Box::new(Pool::with_most(8).expect("memory"))),
+            pool: Box::leak(Box::new(Pool::with_capacity_per_cpu(8).expect("memory"))),
             stamps: AtomicU64::new(1),
             shelves: Default::default(),
             wrong: AtomicU64::new(0),

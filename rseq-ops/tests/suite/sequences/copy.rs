@@ -1,0 +1,115 @@
+//! `copy_through`: every size, and sources that are reclaimed after a restart.
+
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rseq_ops::ops::{self, COPY_MAX, Outcome};
+use rseq_ops::{current_thread, membarrier};
+
+use crate::support::{alone, until_committed};
+
+#[test]
+fn a_copy_has_exactly_the_bytes_of_its_size() {
+    let Some(handle) = current_thread() else {
+        return println!("skipped: no sequences in this process");
+    };
+    let source: Vec<u8> = (0..COPY_MAX + 8).map(|i| (i * 31 + 7) as u8).collect();
+    let pointer = AtomicPtr::new(ptr::null_mut::<u8>());
+    let sizes = (0..=80).chain([100, 127, 128, 255, 256, 500, 512, 1000, 1023, COPY_MAX]);
+    for size in sizes {
+        for misaligned in 0..8 {
+            pointer.store(source[misaligned..].as_ptr().cast_mut(), Ordering::Release);
+            let mut target = vec![0xEE; size + 16];
+            until_committed(|| {
+                let through = pointer.as_ptr().cast::<*const u8>().cast_const();
+                // SAFETY: this thread's handle; source and target have room for `size` bytes.
+                unsafe { ops::copy_through(handle, through, target.as_mut_ptr().add(8), size) }
+            });
+            assert_eq!(target[8..8 + size], source[misaligned..misaligned + size]);
+            let around = target[..8].iter().chain(&target[8 + size..]);
+            assert!(
+                around.copied().all(|byte| byte == 0xEE),
+                "{size} bytes: too many"
+            );
+        }
+    }
+}
+
+/// A writer replaces a buffer, restarts the sequences, and poisons the old one at once.
+fn assert_restartable<const SIZE: usize>() {
+    if current_thread().is_none() || membarrier::register().is_err() {
+        return println!("skipped: no sequences, or nothing that restarts them");
+    }
+    let mut buffers = [vec![1u8; SIZE], vec![2u8; SIZE]];
+    let [first, second] = &mut buffers;
+    let buffers = [first.as_mut_ptr(), second.as_mut_ptr()].map(AtomicPtr::new);
+    let current = AtomicPtr::new(buffers[0].load(Ordering::Relaxed));
+    let (over, has_read) = (AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let (current, over, has_read) = (&current, &over, &has_read);
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(move || {
+                    let handle = current_thread().unwrap();
+                    let (mut reads, mut wrong) = (0, 0);
+                    while !over.load(Ordering::Relaxed) {
+                        let mut target = [0u8; SIZE];
+                        let through = current.as_ptr().cast::<*const u8>().cast_const();
+                        // SAFETY: this thread's handle; the buffers have this size, and change
+                        // only after a restart that follows their replacement.
+                        let outcome = unsafe {
+                            ops::copy_through(handle, through, target.as_mut_ptr(), SIZE)
+                        };
+                        if outcome == Outcome::Committed {
+                            let value = target[0];
+                            let whole = target.iter().all(|&byte| byte == value);
+                            wrong += u64::from(!(whole && (value == 1 || value == 2)));
+                            reads += 1;
+                            has_read.store(true, Ordering::Relaxed);
+                        }
+                    }
+                    (reads, wrong)
+                })
+            })
+            .collect();
+        let end = Instant::now() + Duration::from_millis(150);
+        let mut turn = 0;
+        // On a busy machine a reader may get to run late.
+        while Instant::now() < end || !has_read.load(Ordering::Relaxed) {
+            let (old, new) = (turn % 2, (turn + 1) % 2);
+            let fill = |buffer: usize, byte: u8| {
+                let buffer = buffers[buffer].load(Ordering::Relaxed);
+                for place in 0..SIZE {
+                    // SAFETY: this buffer is not current, and no copy from it is in flight.
+                    unsafe { buffer.add(place).write_volatile(byte) };
+                }
+            };
+            fill(new, 1 + new as u8);
+            current.store(buffers[new].load(Ordering::Relaxed), Ordering::Release);
+            membarrier::restart().unwrap();
+            fill(old, 0xDD);
+            turn += 1;
+        }
+        over.store(true, Ordering::Relaxed);
+        let mut reads = 0;
+        for reader in readers {
+            let (read, wrong) = reader.join().unwrap();
+            assert_eq!(wrong, 0, "of {read} copies of {SIZE} bytes");
+            reads += read;
+        }
+        assert!(reads > 0 && turn > 0);
+    });
+}
+
+#[test]
+fn no_copy_sees_what_was_reclaimed_after_a_restart() {
+    let _alone = alone();
+    rseq_ops::delay::set(rseq_ops::delay::Point::CopyThroughLoaded, 20_000);
+    assert_restartable::<1>();
+    assert_restartable::<24>();
+    assert_restartable::<200>();
+    assert_restartable::<COPY_MAX>();
+    rseq_ops::delay::set(rseq_ops::delay::Point::CopyThroughLoaded, 0);
+}
