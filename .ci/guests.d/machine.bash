@@ -70,7 +70,7 @@ tests ops
 tests percpu_counter
 tests percpu_memory
 tests percpu_stack
-tests suite torture:: sections:: registration:: signals:: migration:: tls:: fork:: refusal::
+tests suite torture:: sections:: registration:: signals:: migration:: tls:: fork::other_threads:: fork::leftovers:: fork::user_code:: refusal::
 END
         own_registration sections:: registration:: signals:: migration:: tls::
     else
