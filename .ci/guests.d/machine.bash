@@ -65,7 +65,7 @@ run 60 delays aborts-delays 2
 tests rseq_ops
 tests rseq-ops-suite append:: copy:: counts:: descriptors:: membarrier:: registration::own:: \
     registration::kinds:: percpu::counter:: percpu::memory:: percpu::stack::
-tests suite torture:: sections:: registration:: signals:: migration:: tls:: fork:: refusal::
+tests suite torture:: sections:: registration:: signals:: migration:: tls:: fork::other_threads:: fork::leftovers:: fork::user_code:: refusal::
 END
         own_registration sections:: registration:: signals:: migration:: tls::
     else

@@ -11,7 +11,7 @@ use urcu::{Domain, Runner};
 use urcu_host::poison::SMALL;
 use urcu_host::stamped::Stamped;
 
-use crate::forked::block_on;
+use crate::support::fork::block_on;
 use crate::support::{assert_waits, length};
 
 #[derive(Default)]

@@ -95,7 +95,7 @@ fn under_valgrind() {
     command
         .args(["--quiet", "--error-exitcode=9"])
         .arg(env::current_exe().expect("the path of this binary"))
-        .args(["cells::", "--test-threads=1"])
+        .args(["cells::values::", "--test-threads=1"])
         .env("URCU_TEST_SECONDS", "0.05")
         .env("URCU_TEST_DEADLINE", "200");
     assert_passes(&mut command);

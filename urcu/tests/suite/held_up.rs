@@ -10,8 +10,8 @@ use std::time::Duration;
 use urcu::stall::{self, Report};
 use urcu::{Budget, Domain, Runner};
 
-use crate::forked::{assert_child, assert_ends_well, child_does, fork, use_everything};
-use crate::support::{assert_child_passes, child, run};
+use crate::support::fork::{assert_child, assert_ends_well, child_does, fork, use_everything};
+use crate::support::{child, in_a_process_of_its_own, run};
 
 const TIGHT: Budget = Budget::new(100, 1 << 20).patience(Duration::from_micros(200));
 
@@ -19,15 +19,6 @@ static DOMAIN: Domain = Domain::named("tight").with_budget(TIGHT);
 
 /// Whether sections are traced in this build.
 const TRACED: bool = cfg!(any(debug_assertions, feature = "stall-trace"));
-
-macro_rules! in_a_process_of_its_own {
-    ($($test:ident: $child:ident,)*) => { $(
-        #[test]
-        fn $test() {
-            assert_child_passes(concat!("held_up::", stringify!($child)));
-        }
-    )* };
-}
 
 in_a_process_of_its_own! {
     the_first_wait_is_reported_at_once: child_with_a_report,
@@ -180,7 +171,7 @@ fn child_whose_hook_forks() {
         }
         let process = fork();
         if process == 0 {
-            crate::forked::limit_child();
+            crate::support::fork::limit_child();
             CHILD.store(true, Ordering::SeqCst);
             use_everything(&DOMAIN);
         } else {

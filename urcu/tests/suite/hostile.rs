@@ -11,7 +11,7 @@ use urcu_host::affinity::{cpus, run_on};
 use urcu_host::poison::SMALL;
 use urcu_host::stamped::Stamped;
 
-use crate::forked::{block_on, use_everything};
+use crate::support::fork::{block_on, use_everything};
 use crate::support::{SetOnDrop, assert_child_passes, child, length, run, skip};
 
 static DOMAIN: Domain = Domain::named("hostile");

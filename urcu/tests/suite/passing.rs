@@ -6,7 +6,7 @@ use std::thread;
 use urcu::Domain;
 use urcu_host::seccomp::Filter;
 
-use crate::forked::{assert_child, fork, use_everything};
+use crate::support::fork::{assert_child, fork, use_everything};
 use crate::support::{assert_child_passes, skip};
 
 #[test]

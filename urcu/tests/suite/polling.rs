@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use urcu::{Domain, GracePeriod};
 use urcu_host::seccomp::Filter;
 
-use crate::forked::block_on;
+use crate::support::fork::block_on;
 use crate::support::{assert_child_passes, length};
 
 fn until(condition: impl Fn() -> bool) {

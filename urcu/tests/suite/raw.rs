@@ -11,7 +11,7 @@ use urcu::{Domain, ReadGuard};
 use urcu_host::poison::SMALL;
 use urcu_host::stamped::Stamped;
 
-use crate::cells::Counted;
+use crate::cells::values::Counted;
 use crate::support::{length, storm};
 
 #[test]

@@ -15,9 +15,9 @@ use Ordering::{AcqRel, SeqCst};
 use urcu::raw::{Atomic, Owned, RcuHead, Shared};
 use urcu::{Budget, Domain, Rcu, Runner};
 
-use crate::callbacks_budget::{most_resident, resident, unsealed};
-use crate::cells::Counted;
-use crate::forked::{assert_child, fork};
+use crate::callbacks::budget::{most_resident, resident, unsealed};
+use crate::cells::values::Counted;
+use crate::support::fork::{assert_child, fork};
 use crate::support::{assert_child_passes, length, storm};
 
 /// What is behind a pointer in the tests of budgets. Bytes.

@@ -9,7 +9,7 @@ use urcu::{Domain, GracePeriod};
 use urcu_host::poison::SMALL;
 use urcu_host::stamped::Stamped;
 
-use crate::forked::block_on;
+use crate::support::fork::block_on;
 use crate::support::{SetOnDrop, cpu_time, length, slowness};
 
 fn delays() {

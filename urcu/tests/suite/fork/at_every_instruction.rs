@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use urcu::{Domain, Runner};
 
-use crate::forked::{
+use crate::support::fork::{
     assert_ends_well, child_does, limit_child, raw_fork, use_by_hand, use_everything,
 };
 use crate::support::{assert_child_passes, length};
@@ -118,7 +118,7 @@ fn new() -> &'static Domain {
 
 #[test]
 fn of_a_section() {
-    assert_child_passes("fork_at_every_instruction::child_of_a_section");
+    assert_child_passes("fork::at_every_instruction::child_of_a_section");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn child_of_a_section() {
 
 #[test]
 fn of_a_domains_first_section() {
-    assert_child_passes("fork_at_every_instruction::child_of_a_first_section");
+    assert_child_passes("fork::at_every_instruction::child_of_a_first_section");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn child_of_a_first_section() {
 
 #[test]
 fn of_a_grace_period() {
-    assert_child_passes("fork_at_every_instruction::child_of_a_grace_period");
+    assert_child_passes("fork::at_every_instruction::child_of_a_grace_period");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn used_by_hand() -> &'static Domain {
 
 #[test]
 fn of_a_domains_first_grace_period() {
-    assert_child_passes("fork_at_every_instruction::child_of_a_first_grace_period");
+    assert_child_passes("fork::at_every_instruction::child_of_a_first_grace_period");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn child_of_a_first_grace_period() {
 
 #[test]
 fn of_a_flip_inside_a_section() {
-    assert_child_passes("fork_at_every_instruction::child_of_a_flip");
+    assert_child_passes("fork::at_every_instruction::child_of_a_flip");
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn child_of_a_flip() {
 
 #[test]
 fn of_a_callback() {
-    assert_child_passes("fork_at_every_instruction::child_of_a_callback");
+    assert_child_passes("fork::at_every_instruction::child_of_a_callback");
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn child_of_a_callback() {
 
 #[test]
 fn of_a_domains_first_cookie() {
-    assert_child_passes("fork_at_every_instruction::child_of_a_first_cookie");
+    assert_child_passes("fork::at_every_instruction::child_of_a_first_cookie");
 }
 
 #[test]

@@ -324,7 +324,7 @@ fn a_barrier_at_the_end_leaves_nothing_behind() {
     if !valgrind.is_ok_and(|output| output.status.success()) {
         return skip("valgrind is not installed");
     }
-    let honest = child("callbacks_ways::child_that_is_honest");
+    let honest = child("callbacks::ways::child_that_is_honest");
     let mut command = Command::new("valgrind");
     command
         .args(["--leak-check=full", "--errors-for-leak-kinds=definite"])

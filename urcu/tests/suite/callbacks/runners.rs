@@ -10,9 +10,9 @@ use urcu::{Domain, Executor, Job, Runner};
 use urcu_host::affinity::{cpus, run_on};
 use urcu_host::seccomp::Filter;
 
-use crate::forked::block_on;
+use crate::support::fork::block_on;
 
-#[path = "../../examples/tokio_executor.rs"]
+#[path = "../../../examples/tokio_executor.rs"]
 mod tokio_executor;
 
 /// A callback that counts.

@@ -163,7 +163,7 @@ fn a_guard_may_be_dropped_by_a_callback_of_another_domain() {
 
 #[test]
 fn without_a_thread_callbacks_run_in_barrier() {
-    assert_child_passes("callbacks::child_without_a_thread");
+    assert_child_passes("callbacks::calls::child_without_a_thread");
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(crate) fn most_resident(body: impl FnOnce()) -> usize {
 
 #[test]
 fn two_threads_that_replace_values_stay_below_64_mib() {
-    assert_child_passes("callbacks_budget::child_that_replaces_values");
+    assert_child_passes("callbacks::budget::child_that_replaces_values");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn child_that_replaces_values() {
 
 #[test]
 fn with_a_stalled_reader_memory_stays_within_the_budget() {
-    assert_child_passes("callbacks_budget::child_with_a_stalled_reader");
+    assert_child_passes("callbacks::budget::child_with_a_stalled_reader");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What the tests share: lengths, processors, child processes.
 
+mod allocator;
+pub(crate) mod fork;
+
 use std::env;
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -89,6 +92,7 @@ pub(crate) fn cpu_time() -> Duration {
 
 /// This binary again, for one test that is ignored otherwise.
 pub(crate) fn child(test: &str) -> Command {
+    let test = test.strip_prefix("suite::").unwrap_or(test);
     let mut command = Command::new(env::current_exe().expect("the path of this binary"));
     command.args(["--exact", test, "--include-ignored", "--nocapture"]);
     command
@@ -143,6 +147,19 @@ pub(crate) fn assert_child_passes(test: &str) {
     assert_eq!(code, Some(0), "{test} in a child process:\n{output}");
     assert!(output.contains("1 passed"), "{test} did not run:\n{output}");
 }
+
+/// Makes tests, each of which runs another one of its module as a process of its own: one that is
+/// ignored otherwise.
+macro_rules! in_a_process_of_its_own {
+    ($($test:ident: $child:ident,)*) => { $(
+        #[test]
+        fn $test() {
+            let child = concat!(module_path!(), "::", stringify!($child));
+            $crate::support::assert_child_passes(child);
+        }
+    )* };
+}
+pub(crate) use in_a_process_of_its_own;
 
 /// The same with an environment variable.
 #[cfg(feature = "delay-injection")]

@@ -9,7 +9,7 @@ use std::thread;
 
 use urcu::{Domain, Rcu, RcuOption, Runner};
 
-use crate::cells::Counted;
+use crate::cells::values::Counted;
 use crate::support::{length, storm};
 
 #[test]

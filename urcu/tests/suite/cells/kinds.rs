@@ -7,7 +7,7 @@ use std::thread;
 
 use urcu::{Domain, Rcu, RcuArc, RcuArcOption, RcuOption};
 
-use crate::cells::Counted;
+use crate::cells::values::Counted;
 use crate::support::{SetOnDrop, length, storm};
 
 #[test]

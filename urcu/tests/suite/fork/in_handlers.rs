@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use urcu::{Domain, Rcu, ReadGuard};
 
-use crate::fork_with_locks::asleep;
-use crate::forked::{Fork, WAYS, assert_ends_well, child_does, leave, limit_child, use_everything};
+use super::with_locks::asleep;
 use crate::signals::install;
+use crate::support::fork::{
+    Fork, WAYS, assert_ends_well, child_does, leave, limit_child, use_everything,
+};
 use crate::support::{SetOnDrop, assert_child_passes, length};
 
 static DOMAIN: Domain = Domain::named("forked in a handler");
@@ -66,7 +68,7 @@ fn signal_and_wait(thread: libc::pthread_t) {
 
 #[test]
 fn a_handler_may_fork_while_its_thread_reads() {
-    assert_child_passes("fork_in_handlers::child_of_readers");
+    assert_child_passes("fork::in_handlers::child_of_readers");
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn child_of_readers() {
 
 #[test]
 fn a_handler_may_fork_while_its_thread_waits() {
-    assert_child_passes("fork_in_handlers::child_of_waiters");
+    assert_child_passes("fork::in_handlers::child_of_waiters");
 }
 
 #[test]
@@ -201,7 +203,7 @@ extern "C" fn forks_and_waits(signal: libc::c_int) {
 
 #[test]
 fn what_a_handler_begins_in_the_child_is_not_ended_by_what_it_interrupted() {
-    assert_child_passes("fork_in_handlers::child_of_waiters_with_sections");
+    assert_child_passes("fork::in_handlers::child_of_waiters_with_sections");
 }
 
 #[test]

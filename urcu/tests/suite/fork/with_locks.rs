@@ -11,11 +11,11 @@ use std::time::Duration;
 use urcu::{Budget, Domain, Runner};
 use urcu_host::affinity::cpus;
 
-use crate::forked::{
+use crate::signals::install;
+use crate::support::fork::{
     WAYS, assert_child, assert_ends_well, child_does, fork, limit_child, use_by_hand,
     use_everything,
 };
-use crate::signals::install;
 use crate::support::{SetOnDrop, assert_child_passes};
 
 /// Which of [`WAYS`] the handler takes.
@@ -105,7 +105,7 @@ fn new(domain: Domain) -> &'static Domain {
 
 #[test]
 fn waits_without_a_limit_end_in_the_child() {
-    assert_child_passes("fork_with_locks::child_of_waits");
+    assert_child_passes("fork::with_locks::child_of_waits");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn child_of_waits() {
 
 #[test]
 fn a_child_may_set_hooks_whoever_was_about_to() {
-    assert_child_passes("fork_with_locks::child_with_hooks");
+    assert_child_passes("fork::with_locks::child_with_hooks");
 }
 
 /// Calls every hook, and sets it.
@@ -200,7 +200,7 @@ fn child_with_hooks() {
 
 #[test]
 fn a_child_reports_a_stall_whoever_was_printing() {
-    assert_child_passes("fork_with_locks::child_that_reports");
+    assert_child_passes("fork::with_locks::child_that_reports");
 }
 
 #[test]
@@ -312,7 +312,7 @@ mod held {
 
     #[test]
     fn a_child_takes_locks_that_its_parents_threads_hold() {
-        assert_child_passes("fork_with_locks::held::child_with_locks");
+        assert_child_passes("fork::with_locks::held::child_with_locks");
     }
 
     #[test]
@@ -350,7 +350,7 @@ mod held {
 
     #[test]
     fn a_child_drops_a_domain_that_its_parents_threads_use() {
-        assert_child_passes("fork_with_locks::held::child_of_drops");
+        assert_child_passes("fork::with_locks::held::child_of_drops");
     }
 
     static JOBS: Mutex<Vec<Job>> = Mutex::new(Vec::new());
@@ -402,7 +402,7 @@ mod held {
 
     #[test]
     fn a_child_sets_hooks_that_its_parents_threads_were_setting() {
-        assert_child_passes("fork_with_locks::held::child_of_hooks");
+        assert_child_passes("fork::with_locks::held::child_of_hooks");
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::time::Duration;
 use urcu::{Domain, Runner};
 use urcu_host::poison::{Held, hold};
 
-use crate::fork_with_locks::asleep;
-use crate::forked::{Fork, WAYS, assert_child, block_on, fork, leave};
+use super::with_locks::asleep;
 use crate::support::assert_child_passes;
+use crate::support::fork::{Fork, WAYS, assert_child, block_on, fork, leave};
 
 /// The bytes of something that nobody else allocates or frees.
 const SIZE: usize = 1237;
@@ -60,7 +60,7 @@ fn check(fork: Fork) {
 
 #[test]
 fn a_childs_threads_start_whichever_thread_of_the_parents_was_starting_or_ending() {
-    assert_child_passes("fork_in_std::child_with_threads");
+    assert_child_passes("fork::in_std::child_with_threads");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn child_with_threads() {
 
 #[test]
 fn a_child_needs_no_environment_that_another_thread_was_changing() {
-    assert_child_passes("fork_in_std::child_with_environment");
+    assert_child_passes("fork::in_std::child_with_environment");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn child_with_environment() {
 
 #[test]
 fn a_childs_callback_that_overflows_its_stack_gets_to_the_programs_handler() {
-    assert_child_passes("fork_in_std::child_that_overflows");
+    assert_child_passes("fork::in_std::child_that_overflows");
 }
 
 extern "C" fn handler(_: libc::c_int) {

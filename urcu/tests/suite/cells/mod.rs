@@ -1,0 +1,7 @@
+//! Cells: `Rcu` and its kin.
+
+mod exchange;
+mod kinds;
+mod parts;
+mod traits;
+pub(crate) mod values;
