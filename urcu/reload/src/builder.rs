@@ -1,0 +1,438 @@
+//! From a path to a watched configuration.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::Watched;
+use crate::error::{Error, ErrorKind, Invalid};
+use crate::shared::{Build, Shared, run};
+use crate::sources::{SourceFile, Sources};
+#[cfg(feature = "serde")]
+use crate::tree::{self, Lists, Mismatch, Node, Overlay};
+use crate::version::Version;
+use crate::watch::{Bell, Timing, Watcher};
+
+/// Marks a [`Builder`] that parses by the formats that are built in.
+#[derive(Clone, Copy, Debug)]
+pub struct Formats;
+
+/// Marks a [`Builder`] with a [parser](Builder::parser) or a [conversion](Builder::convert) of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Custom;
+
+type Validate<T> = Box<dyn Fn(&T, Option<&T>) -> Result<(), Invalid> + Send + Sync>;
+type Parse<T> = Box<dyn Fn(&[SourceFile]) -> Result<T, Invalid> + Send + Sync>;
+#[cfg(feature = "serde")]
+type Convert<T> = Box<dyn Fn(&Node) -> Result<T, Refusal> + Send + Sync>;
+
+#[cfg(feature = "serde")]
+enum Refusal {
+    Mismatch(Mismatch),
+    Invalid(Invalid),
+}
+
+/// How files become a value.
+enum Parser<T> {
+    None,
+    Own(Parse<T>),
+    #[cfg(feature = "serde")]
+    Tree(Convert<T>),
+}
+
+/// Starts to describe what is to be watched: a file, or a directory whose files make up one version.
+///
+/// See the [first page](crate) for examples. A directory's files are read in the order of their names,
+/// hidden ones left out; a later one overrides an earlier one key by key.
+pub fn watch<T>(path: impl AsRef<Path>) -> Builder<T> {
+    let mut sources = Sources::default();
+    sources.add(path.as_ref(), false);
+    Builder {
+        sources,
+        timing: Timing {
+            debounce: Duration::from_millis(50),
+            poll: Duration::from_millis(250),
+            poll_only: false,
+        },
+        parser: Parser::None,
+        validations: Vec::new(),
+        on_sighup: false,
+        #[cfg(feature = "serde")]
+        lists: Lists::Replace,
+        #[cfg(feature = "serde")]
+        overlay: Overlay::default(),
+        marker: PhantomData,
+    }
+}
+
+/// What is to be watched, and how. Made by [`watch`]; ends with [`start`](Builder::start).
+#[must_use = "nothing is watched before `start`"]
+pub struct Builder<T, P = Formats> {
+    sources: Sources,
+    timing: Timing,
+    parser: Parser<T>,
+    validations: Vec<Validate<T>>,
+    on_sighup: bool,
+    #[cfg(feature = "serde")]
+    lists: Lists,
+    #[cfg(feature = "serde")]
+    overlay: Overlay,
+    marker: PhantomData<fn() -> P>,
+}
+
+impl<T, P> Builder<T, P> {
+    /// Adds a file, or a directory of files, that overrides what was named before.
+    pub fn and(mut self, path: impl AsRef<Path>) -> Self {
+        self.sources.add(path.as_ref(), false);
+        self
+    }
+
+    /// Adds a file or directory that need not be there.
+    pub fn and_optional(mut self, path: impl AsRef<Path>) -> Self {
+        self.sources.add(path.as_ref(), true);
+        self
+    }
+
+    /// Sets which files are read in directories, by their extensions without a dot. Default: those of the
+    /// formats that are built in.
+    pub fn extensions(mut self, extensions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let extensions = extensions.into_iter().map(Into::into).collect();
+        self.sources.set_extensions(extensions);
+        self
+    }
+
+    /// Refuses files that do not end with `marker`, white space aside.
+    ///
+    /// A writer that is killed in the middle, or a disk that is full, leaves a file that is cut short. JSON
+    /// cannot be cut unnoticed; TOML and YAML can, between any two lines. With a last line such as
+    /// `# end` they cannot either.
+    pub fn end_marker(mut self, marker: impl Into<String>) -> Self {
+        self.sources.set_end_marker(marker.into());
+        self
+    }
+
+    /// Refuses values for which `check` returns why.
+    ///
+    /// ```
+    /// # use urcu_reload::{Invalid, watch};
+    /// # struct Config { workers: u32 }
+    /// # let _ =
+    /// watch::<Config>("service.toml").validate(|config| match config.workers {
+    ///     0 => Err(Invalid::new("there must be a worker").at_key("workers")),
+    ///     _ => Ok(()),
+    /// })
+    /// # ;
+    /// ```
+    pub fn validate(
+        mut self,
+        check: impl Fn(&T) -> Result<(), Invalid> + Send + Sync + 'static,
+    ) -> Self {
+        self.validations.push(Box::new(move |new, _| check(new)));
+        self
+    }
+
+    /// Refuses values for which `check` returns why, given the one in force and the new one: what must not
+    /// change while the program runs, or must not go back.
+    pub fn validate_change(
+        mut self,
+        check: impl Fn(&T, &T) -> Result<(), Invalid> + Send + Sync + 'static,
+    ) -> Self {
+        self.validations.push(Box::new(move |new, old| match old {
+            Some(old) => check(old, new),
+            None => Ok(()),
+        }));
+        self
+    }
+
+    /// Sets for how long nothing may change before the files are read. Default: 50 ms, so that several
+    /// files that change together are one version.
+    ///
+    /// Files that are being written are given 100 ms at least. With [`Duration::ZERO`], files that are
+    /// renamed into place are read at once; for files that only ever change so.
+    pub fn debounce(mut self, quiet: Duration) -> Self {
+        self.timing.debounce = quiet;
+        self
+    }
+
+    /// Sets how often it is looked where changes are not notified: on network file systems, where the limit
+    /// of inotify watches is reached, on other systems than Linux. Default: 250 ms.
+    ///
+    /// Where changes are notified it is looked every two seconds all the same: mounts are not notified.
+    pub fn poll_every(mut self, interval: Duration) -> Self {
+        self.timing.poll = interval.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Looks only, without notifications: for file systems that notify nothing and are not known to.
+    pub fn poll_only(mut self) -> Self {
+        self.timing.poll_only = true;
+        self
+    }
+
+    /// Reloads when the process gets a SIGHUP, too.
+    ///
+    /// Other handlers that were set with `signal-hook` go on being called; the default, to end the process,
+    /// is off from then on.
+    #[cfg(all(feature = "signal", unix))]
+    pub fn reload_on_sighup(mut self) -> Self {
+        self.on_sighup = true;
+        self
+    }
+
+    /// Parses by a function instead of the formats that are built in. It gets all files, in their order.
+    ///
+    /// ```
+    /// # use urcu_reload::{Invalid, watch};
+    /// # let _ =
+    /// watch::<Vec<String>>("names.txt").parser(|files| {
+    ///     let names = files.iter().flat_map(|file| file.text().lines());
+    ///     Ok(names.map(str::to_owned).collect())
+    /// })
+    /// # ;
+    /// ```
+    pub fn parser(
+        self,
+        parse: impl Fn(&[SourceFile]) -> Result<T, Invalid> + Send + Sync + 'static,
+    ) -> Builder<T, Custom> {
+        self.with(Parser::Own(Box::new(parse)))
+    }
+
+    fn with(self, parser: Parser<T>) -> Builder<T, Custom> {
+        Builder {
+            sources: self.sources,
+            timing: self.timing,
+            parser,
+            validations: self.validations,
+            on_sighup: self.on_sighup,
+            #[cfg(feature = "serde")]
+            lists: self.lists,
+            #[cfg(feature = "serde")]
+            overlay: self.overlay,
+            marker: PhantomData,
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<T> Builder<T, Formats> {
+    /// Deserializes a `C` and makes the value of it, for what is not as it is written: an index, compiled
+    /// patterns, resolved names.
+    ///
+    /// ```
+    /// # use std::collections::HashMap;
+    /// # use urcu_reload::{Invalid, watch};
+    /// #[derive(serde::Deserialize)]
+    /// struct File { weights: Vec<(String, u32)> }
+    ///
+    /// type Weights = HashMap<String, u32>;
+    /// # let _ =
+    /// watch::<Weights>("weights.toml").convert(|file: File| Ok(file.weights.into_iter().collect()))
+    /// # ;
+    /// ```
+    pub fn convert<C: serde::de::DeserializeOwned>(
+        self,
+        convert: impl Fn(C) -> Result<T, Invalid> + Send + Sync + 'static,
+    ) -> Builder<T, Custom> {
+        self.with(Parser::Tree(Box::new(move |tree| {
+            let value = tree::deserialize(tree).map_err(Refusal::Mismatch)?;
+            convert(value).map_err(Refusal::Invalid)
+        })))
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<T, P> Builder<T, P> {
+    /// Takes environment variables that begin with `prefix` for values, before those of the files. They are
+    /// read once, here.
+    ///
+    /// Two underscores separate the parts of a key: with the prefix `SERVICE_`, `SERVICE_DATABASE__MAX_OPEN`
+    /// is `database.max-open`, `database.maxOpen` or `database.max_open`, whichever there is. Lists are
+    /// separated by commas.
+    pub fn env(self, prefix: &str) -> Self {
+        // Those that are not Unicode are none of ours.
+        let variables = std::env::vars_os();
+        let variables = variables
+            .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+        self.overlay(prefix, variables)
+    }
+
+    /// The same with other variables than those of the process.
+    pub fn overlay(
+        mut self,
+        prefix: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        self.overlay = Overlay::new(prefix, variables);
+        self
+    }
+
+    /// Makes the lists of several files one, instead of the last file's: `[[route]]` in each of the files
+    /// of a `conf.d`.
+    pub fn append_lists(mut self) -> Self {
+        self.lists = Lists::Append;
+        self
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<T: serde::de::DeserializeOwned + Send + Sync + 'static> Builder<T, Formats> {
+    /// Reads the files, and watches them from now on.
+    ///
+    /// # Errors
+    /// Returns why the first version is refused, or the thread cannot be started.
+    pub fn start(self) -> Result<Watched<T>, Error> {
+        self.by_formats().launch(None)
+    }
+
+    /// The same, but starts with `first` if the files are refused.
+    ///
+    /// # Errors
+    /// Fails if the thread cannot be started.
+    pub fn start_or(self, first: T) -> Result<Watched<T>, Error> {
+        self.by_formats().launch(Some(first))
+    }
+
+    fn by_formats(self) -> Builder<T, Custom> {
+        self.convert(|value: T| Ok(value))
+    }
+}
+
+impl<T: Send + Sync + 'static> Builder<T, Custom> {
+    /// Reads the files, and watches them from now on.
+    ///
+    /// # Errors
+    /// Returns why the first version is refused, or the thread cannot be started.
+    pub fn start(self) -> Result<Watched<T>, Error> {
+        self.launch(None)
+    }
+
+    /// The same, but starts with `first` if the files are refused.
+    ///
+    /// # Errors
+    /// Fails if the thread cannot be started.
+    pub fn start_or(self, first: T) -> Result<Watched<T>, Error> {
+        self.launch(Some(first))
+    }
+
+    fn launch(mut self, fallback: Option<T>) -> Result<Watched<T>, Error> {
+        let system = |error: std::io::Error| Error::new(ErrorKind::System, error.to_string());
+        self.sources.settle()?;
+        let sources = self.sources.clone();
+        let (timing, on_sighup) = (self.timing, self.on_sighup);
+        let build = self.into_build();
+        let (bell, ringer) = Bell::new().map_err(system)?;
+        // Before the files are read: what changes after that is noticed.
+        let watcher = Watcher::new(sources.clone(), timing, bell);
+        let begun = Instant::now();
+        let (read, _) = sources.read();
+        let built = match &read {
+            Ok(files) => run(|| build(files, None)),
+            Err(error) => Err(error.clone()),
+        };
+        let (value, files, refused) = match (built, fallback) {
+            (Ok(value), _) => (value, read.ok(), None),
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(first)) => (first, None, Some((read, error))),
+        };
+        let first = Version::new(value, 1, begun, begun);
+        let shared = Shared::new(first, files, sources, build, ringer);
+        shared.set_status(|status| status.polling = watcher.polling());
+        if on_sighup {
+            catch_sighup(&shared).map_err(system)?;
+        }
+        if let Some((read, error)) = refused {
+            shared.refuse_first(read, &error);
+        }
+        Watched::start(shared, watcher).map_err(system)
+    }
+
+    fn into_build(self) -> Build<T> {
+        let validations = self.validations;
+        match self.parser {
+            Parser::None => unreachable!("a custom builder has a parser"),
+            Parser::Own(parse) => Box::new(move |files, old| {
+                let value = parse(files).map_err(|invalid| locate(invalid, files))?;
+                validate(&validations, &value, old).map_err(|invalid| locate(invalid, files))?;
+                Ok(value)
+            }),
+            #[cfg(feature = "serde")]
+            Parser::Tree(convert) => {
+                let (overlay, lists) = (self.overlay, self.lists);
+                Box::new(move |files, old| {
+                    let mut tree = tree::parse(files, lists)?;
+                    overlay.apply(&mut tree);
+                    let locate = |invalid| tree::locate_invalid(invalid, &tree, files, &overlay);
+                    let value = convert(&tree).map_err(|refusal| match refusal {
+                        Refusal::Invalid(invalid) => locate(invalid),
+                        Refusal::Mismatch(mismatch) => {
+                            let error = Error::new(ErrorKind::Type, &*mismatch.reason);
+                            let error = error.about(mismatch.key());
+                            tree::locate(error, mismatch.place, files, &overlay)
+                        }
+                    })?;
+                    validate(&validations, &value, old).map_err(locate)?;
+                    Ok(value)
+                })
+            }
+        }
+    }
+}
+
+fn validate<T>(validations: &[Validate<T>], new: &T, old: Option<&T>) -> Result<(), Invalid> {
+    validations.iter().try_for_each(|check| check(new, old))
+}
+
+/// An error of a parser that knows its places itself.
+fn locate(invalid: Invalid, files: &[SourceFile]) -> Error {
+    let Invalid {
+        reason,
+        key,
+        place,
+        file,
+    } = invalid;
+    let error = Error::new(ErrorKind::Invalid, reason).about(key);
+    let named = files
+        .iter()
+        .find(|known| Some(known.path()) == file.as_deref());
+    match (
+        named.or_else(|| files.first().filter(|_| file.is_none())),
+        file,
+    ) {
+        (Some(known), _) => {
+            let error = error.in_file(known.path());
+            match place {
+                Some((line, column)) => error.at(known.text(), line, column),
+                None => error,
+            }
+        }
+        (None, Some(file)) => error.in_file(file),
+        (None, None) => error,
+    }
+}
+
+#[cfg(all(feature = "signal", unix))]
+fn catch_sighup<T>(shared: &Shared<T>) -> std::io::Result<()> {
+    use std::sync::Arc;
+    let hangup = signal_hook::consts::SIGHUP;
+    // In this order: whoever is woken finds the flag.
+    signal_hook::flag::register(hangup, Arc::clone(&shared.signalled))?;
+    #[cfg(target_os = "linux")]
+    signal_hook::low_level::pipe::register(hangup, shared.ringer.for_handler()?)?;
+    Ok(())
+}
+
+#[cfg(not(all(feature = "signal", unix)))]
+fn catch_sighup<T>(_shared: &Shared<T>) -> std::io::Result<()> {
+    Ok(())
+}
+
+impl<T, P> fmt::Debug for Builder<T, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Builder");
+        debug
+            .field("sources", &self.sources)
+            .field("timing", &self.timing);
+        debug.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,224 @@
+//! Why a version was refused.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What kind of mistake an [`Error`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no such file or directory.
+    Missing,
+    /// It is there, but cannot be read: permissions, not a regular file, not UTF-8.
+    Unreadable,
+    /// It is not complete: the [end marker](crate::Builder::end_marker) is not there.
+    Incomplete,
+    /// The files change faster than they can be read as one version.
+    Unsettled,
+    /// The text is not of its format, or no format is known for the file.
+    Syntax,
+    /// The text is well-formed but does not fit the type: a missing field, a wrong type.
+    Type,
+    /// The value fits the type and was refused by a validation, or by a parser of one's own.
+    Invalid,
+    /// The parser or the validation panicked.
+    Panicked,
+    /// [`reload_now`](crate::Watched::reload_now) was called by a parser or a validation.
+    Nested,
+    /// The watching thread could not be started, or the path cannot be made absolute.
+    System,
+}
+
+/// Why a version was refused: in which file, at which line and column, for which reason.
+///
+/// `{}` shows it in one line, `service.toml:12:10: route[3].weight: 2000 is over 1000`; `{:#}` adds the
+/// line at fault with a mark under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    reason: String,
+    file: Option<PathBuf>,
+    place: Option<(u32, u32)>,
+    key: Option<String>,
+    excerpt: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, reason: impl Into<String>) -> Self {
+        Self {
+            kind,
+            reason: reason.into(),
+            file: None,
+            place: None,
+            key: None,
+            excerpt: None,
+        }
+    }
+
+    pub(crate) fn in_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    pub(crate) fn about(mut self, key: Option<String>) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// At a place in the text of its file.
+    #[cfg_attr(not(feature = "serde"), allow(dead_code))]
+    pub(crate) fn at_offset(self, text: &str, offset: usize) -> Self {
+        let offset = text.floor_char_boundary(offset.min(text.len()));
+        let before = &text[..offset];
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let line = 1 + before.bytes().filter(|&byte| byte == b'\n').count();
+        let column = 1 + text[start..offset].chars().count();
+        self.at(text, line as u32, column as u32)
+    }
+
+    /// At a line and a column, both counted from 1, of the text of its file.
+    pub(crate) fn at(mut self, text: &str, line: u32, column: u32) -> Self {
+        self.place = Some((line, column));
+        let line = text.lines().nth((line as usize).saturating_sub(1));
+        // Nobody wants to see a line of minified JSON.
+        self.excerpt = line.filter(|line| line.len() < 200).map(str::to_owned);
+        self
+    }
+
+    /// Returns what kind of mistake this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns the reason alone, without the place.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Returns the file at fault, if it is one file's fault.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Returns the line at fault, counted from 1.
+    pub fn line(&self) -> Option<u32> {
+        self.place.map(|(line, _)| line)
+    }
+
+    /// Returns the column, in characters, counted from 1.
+    pub fn column(&self) -> Option<u32> {
+        self.place.map(|(_, column)| column)
+    }
+
+    /// Returns the key at fault, as `route[3].weight`.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}:", file.display())?;
+            if let Some((line, column)) = self.place {
+                write!(f, "{line}:{column}:")?;
+            }
+            f.write_str(" ")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        f.write_str(&self.reason)?;
+        match (&self.excerpt, self.place) {
+            (Some(excerpt), Some((line, column))) if f.alternate() => {
+                let number = line.to_string();
+                let (gap, column) = (" ".repeat(number.len()), column.saturating_sub(1) as usize);
+                // Tabs stay tabs, so that the mark stands where it should.
+                let indent: String = (excerpt.chars().take(column))
+                    .map(|c| if c == '\t' { '\t' } else { ' ' })
+                    .collect();
+                write!(f, "\n{gap} |\n{number} | {excerpt}\n{gap} | {indent}^")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What a validation or a parser of one's own finds wrong, and where.
+///
+/// A `&str` or a `String` turns into one with `?` or `.into()`:
+///
+/// ```
+/// use urcu_reload::Invalid;
+///
+/// fn check(weight: u32) -> Result<(), Invalid> {
+///     if weight > 1000 {
+///         // The error will name the line and column of that key.
+///         return Err(Invalid::new(format!("{weight} is over 1000")).at_key("route[3].weight"));
+///     }
+///     Ok(())
+/// }
+/// # assert!(check(1).is_ok() && check(2000).is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    pub(crate) reason: String,
+    pub(crate) key: Option<String>,
+    pub(crate) place: Option<(u32, u32)>,
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Invalid {
+    /// Creates one from its reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            key: None,
+            place: None,
+            file: None,
+        }
+    }
+
+    /// Names the key at fault, as `route[3].weight`. The error gets its file, line and column from it.
+    pub fn at_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Names the place at fault, counted from 1: for parsers of one's own.
+    pub fn at_line(mut self, line: u32, column: u32) -> Self {
+        self.place = Some((line, column));
+        self
+    }
+
+    /// Names the file at fault; without it, it is the first.
+    pub fn in_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+}
+
+impl From<&str> for Invalid {
+    fn from(reason: &str) -> Self {
+        Self::new(reason)
+    }
+}
+
+impl From<String> for Invalid {
+    fn from(reason: String) -> Self {
+        Self::new(reason)
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Invalid {}

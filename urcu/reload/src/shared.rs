@@ -1,0 +1,382 @@
+//! What all handles of a watched configuration and its thread share, and the reload itself.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant, SystemTime};
+
+use urcu::RcuArc;
+
+use crate::changes::Waiters;
+use crate::error::{Error, ErrorKind};
+use crate::sources::{SourceFile, Sources};
+use crate::status::{Counts, Status};
+use crate::version::{Change, Reload, Version};
+use crate::watch::Ringer;
+
+/// Makes a value of what the files say; the other value is the one in force.
+pub(crate) type Build<T> = Box<dyn Fn(&[SourceFile], Option<&T>) -> Result<T, Error> + Send + Sync>;
+
+type ChangeHook<T> = Arc<dyn Fn(&Change<T>) + Send + Sync>;
+type ErrorHook = Arc<dyn Fn(&Error) + Send + Sync>;
+
+/// Names a hook, to [remove](crate::Watched::remove_hook) it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HookId(u64);
+
+pub(crate) struct Shared<T> {
+    pub(crate) cell: RcuArc<Version<T>>,
+    pub(crate) sources: Sources,
+    pub(crate) build: Build<T>,
+    pub(crate) ringer: Ringer,
+    pub(crate) stop: AtomicBool,
+    /// Set by the signal handler.
+    pub(crate) signalled: Arc<AtomicBool>,
+    pub(crate) waiters: Waiters,
+    turn: Turn,
+    /// Belongs to whoever has the turn; the lock is for the type's sake.
+    read: Mutex<LastRead>,
+    status: Mutex<Status>,
+    hooks: Mutex<Hooks<T>>,
+    events: Mutex<Events<T>>,
+}
+
+/// What was read last, and what of it is in force.
+struct LastRead {
+    /// `None`: the value to start with, which is of no file.
+    in_force: Option<Vec<SourceFile>>,
+    /// The refused one, if the last was.
+    refused: Option<(Result<Vec<SourceFile>, Error>, Error)>,
+}
+
+struct Hooks<T> {
+    next: u64,
+    change: Vec<(HookId, ChangeHook<T>)>,
+    error: Vec<(HookId, ErrorHook)>,
+}
+
+enum Event<T> {
+    Changed(Change<T>),
+    Refused(Error),
+}
+
+struct Events<T> {
+    queue: VecDeque<Event<T>>,
+    is_delivering: bool,
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that panics runs under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T: Send + Sync + 'static> Shared<T> {
+    /// With its first version, of these files.
+    pub(crate) fn new(
+        first: Version<T>,
+        files: Option<Vec<SourceFile>>,
+        sources: Sources,
+        build: Build<T>,
+        ringer: Ringer,
+    ) -> Self {
+        let status = Status {
+            version: first.number(),
+            published: first.published(),
+            error: None,
+            polling: None,
+            counts: Counts::default(),
+            last_reload: Duration::ZERO,
+        };
+        Self {
+            cell: RcuArc::new(Arc::new(first)),
+            sources,
+            build,
+            ringer,
+            stop: AtomicBool::new(false),
+            signalled: Arc::default(),
+            waiters: Waiters::default(),
+            turn: Turn::default(),
+            read: Mutex::new(LastRead {
+                in_force: files,
+                refused: None,
+            }),
+            status: Mutex::new(status),
+            hooks: Mutex::new(Hooks {
+                next: 0,
+                change: Vec::new(),
+                error: Vec::new(),
+            }),
+            events: Mutex::new(Events {
+                queue: VecDeque::new(),
+                is_delivering: false,
+            }),
+        }
+    }
+
+    /// Reads the files and publishes what is new and valid. `is_forced`: also says again why what was
+    /// refused before is refused.
+    pub(crate) fn reload(
+        &self,
+        noticed: Option<Instant>,
+        is_forced: bool,
+    ) -> Result<Reload, Error> {
+        let result = {
+            let _turn = self.turn.take()?;
+            self.reload_in_turn(noticed, is_forced)
+        };
+        self.deliver();
+        result
+    }
+
+    fn reload_in_turn(&self, noticed: Option<Instant>, is_forced: bool) -> Result<Reload, Error> {
+        let begun = Instant::now();
+        let (read, reread) = self.sources.read();
+        self.count(|counts| counts.reread += reread);
+        if let Some(known) = self.known(&read, is_forced) {
+            return known;
+        }
+        let current = self.cell.load_full();
+        let built = match &read {
+            Ok(files) => run(|| (self.build)(files, Some(&current))),
+            Err(error) => Err(error.clone()),
+        };
+        match (built, read) {
+            (Ok(value), Ok(files)) => Ok(self.publish(&current, value, files, noticed, begun)),
+            (Err(error), read) => {
+                self.refuse(read, &error);
+                Err(error)
+            }
+            (Ok(_), Err(error)) => Err(error),
+        }
+    }
+
+    /// The answer, if the same was read before.
+    fn known(
+        &self,
+        read: &Result<Vec<SourceFile>, Error>,
+        is_forced: bool,
+    ) -> Option<Result<Reload, Error>> {
+        let mut last = lock(&self.read);
+        let is_in_force = read
+            .as_ref()
+            .is_ok_and(|files| last.in_force.as_ref() == Some(files));
+        let known = if is_in_force {
+            // The mistake, if there was one, has been taken back.
+            last.refused = None;
+            Ok(Reload::Unchanged)
+        } else {
+            match &last.refused {
+                Some((files, error)) if !is_forced && files == read => Err(error.clone()),
+                _ => return None,
+            }
+        };
+        drop(last);
+        let mut status = lock(&self.status);
+        status.counts.unchanged += 1;
+        if is_in_force {
+            status.error = None;
+        }
+        Some(known)
+    }
+
+    fn publish(
+        &self,
+        current: &Arc<Version<T>>,
+        value: T,
+        files: Vec<SourceFile>,
+        noticed: Option<Instant>,
+        begun: Instant,
+    ) -> Reload {
+        let number = current.number() + 1;
+        let new = Arc::new(Version::new(value, number, noticed.unwrap_or(begun), begun));
+        let old = self.cell.swap(Arc::clone(&new));
+        *lock(&self.read) = LastRead {
+            in_force: Some(files),
+            refused: None,
+        };
+        {
+            let mut status = lock(&self.status);
+            status.version = number;
+            status.published = SystemTime::now();
+            status.error = None;
+            status.counts.reloads += 1;
+            status.last_reload = begun.elapsed();
+        }
+        self.waiters.wake(number);
+        lock(&self.events)
+            .queue
+            .push_back(Event::Changed(Change { old, new }));
+        Reload::Published(number)
+    }
+
+    fn refuse(&self, read: Result<Vec<SourceFile>, Error>, error: &Error) {
+        lock(&self.read).refused = Some((read, error.clone()));
+        {
+            let mut status = lock(&self.status);
+            status.error = Some(error.clone());
+            status.counts.refused += 1;
+        }
+        lock(&self.events)
+            .queue
+            .push_back(Event::Refused(error.clone()));
+    }
+
+    /// What is wrong with the files at the start, where a value to start with was given.
+    pub(crate) fn refuse_first(&self, read: Result<Vec<SourceFile>, Error>, error: &Error) {
+        self.refuse(read, error);
+        self.deliver();
+    }
+
+    /// Calls the hooks, one event after the other, under no lock: if somebody is at it, further out on
+    /// this thread or on another, the rest is left to them.
+    fn deliver(&self) {
+        loop {
+            let event = {
+                let mut events = lock(&self.events);
+                if events.is_delivering {
+                    return;
+                }
+                let Some(event) = events.queue.pop_front() else {
+                    return;
+                };
+                events.is_delivering = true;
+                event
+            };
+            match event {
+                Event::Changed(change) => self.call_change_hooks(&change),
+                Event::Refused(error) => self.call_error_hooks(&error),
+            }
+            lock(&self.events).is_delivering = false;
+        }
+    }
+
+    fn call_change_hooks(&self, change: &Change<T>) {
+        let hooks = lock(&self.hooks).change.clone();
+        for (_, hook) in hooks {
+            self.call(|| hook(change));
+        }
+    }
+
+    fn call_error_hooks(&self, error: &Error) {
+        let hooks = lock(&self.hooks).error.clone();
+        if hooks.is_empty() {
+            let version = lock(&self.status).version;
+            eprintln!("{error}; version {version} stays in force");
+        }
+        for (_, hook) in hooks {
+            self.call(|| hook(error));
+        }
+    }
+
+    fn call(&self, hook: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(hook)).is_err() {
+            self.count(|counts| counts.hook_panics += 1);
+        }
+    }
+
+    pub(crate) fn add_change_hook(&self, hook: ChangeHook<T>) -> HookId {
+        let mut hooks = lock(&self.hooks);
+        let id = hooks.next_id();
+        hooks.change.push((id, hook));
+        id
+    }
+
+    pub(crate) fn add_error_hook(&self, hook: ErrorHook) -> HookId {
+        let mut hooks = lock(&self.hooks);
+        let id = hooks.next_id();
+        hooks.error.push((id, hook));
+        id
+    }
+
+    pub(crate) fn remove_hook(&self, id: HookId) -> bool {
+        let mut hooks = lock(&self.hooks);
+        let change = hooks
+            .change
+            .extract_if(.., |(hook, _)| *hook == id)
+            .collect::<Vec<_>>();
+        let error = hooks
+            .error
+            .extract_if(.., |(hook, _)| *hook == id)
+            .collect::<Vec<_>>();
+        // What they have captured is dropped under no lock.
+        drop(hooks);
+        !change.is_empty() || !error.is_empty()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        lock(&self.status).clone()
+    }
+
+    pub(crate) fn set_status(&self, set: impl FnOnce(&mut Status)) {
+        set(&mut lock(&self.status));
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Counts)) {
+        count(&mut lock(&self.status).counts);
+    }
+
+    pub(crate) fn is_called(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.signalled.load(Ordering::Relaxed)
+    }
+}
+
+impl<T> Hooks<T> {
+    fn next_id(&mut self) -> HookId {
+        self.next += 1;
+        HookId(self.next)
+    }
+}
+
+/// Runs the user's parser or validation. A panic is a refusal.
+pub(crate) fn run<T>(build: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(build)).unwrap_or_else(|panic| {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(|message| message.to_string());
+        let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+        let message = message.unwrap_or_else(|| "it does not say why".into());
+        let reason = format!("the parser or the validation panicked: {message}");
+        Err(Error::new(ErrorKind::Panicked, reason))
+    })
+}
+
+/// One thread reloads at a time. No lock is held meanwhile: parsers and validations are the user's.
+#[derive(Debug, Default)]
+struct Turn {
+    /// Whose it is. After a fork it may be a thread's that is not there any more.
+    holder: Mutex<Option<(ThreadId, u32)>>,
+    free: Condvar,
+}
+
+struct TurnGuard<'a>(&'a Turn);
+
+impl Turn {
+    fn take(&self) -> Result<TurnGuard<'_>, Error> {
+        let me = (thread::current().id(), std::process::id());
+        let mut holder = lock(&self.holder);
+        while let Some(other) = *holder {
+            if other == me {
+                let reason = "a parser or a validation asked for a reload";
+                return Err(Error::new(ErrorKind::Nested, reason));
+            }
+            if other.1 != me.1 {
+                break;
+            }
+            holder = self
+                .free
+                .wait(holder)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        *holder = Some(me);
+        Ok(TurnGuard(self))
+    }
+}
+
+impl Drop for TurnGuard<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.holder) = None;
+        self.0.free.notify_one();
+    }
+}

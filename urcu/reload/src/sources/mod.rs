@@ -1,0 +1,311 @@
+//! The files that make up a version: which they are, where they are, and what is in them.
+
+mod resolution;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+pub(crate) use resolution::Resolution;
+
+use crate::error::{Error, ErrorKind};
+
+/// Files that go on changing while they are read are read again, for so long.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A file of a version: its path and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    path: PathBuf,
+    text: String,
+}
+
+impl SourceFile {
+    /// Returns the path, as it was given, or within the directory that was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the text, without a byte-order mark.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// What was asked for: a file, or a directory of files.
+#[derive(Clone, Debug)]
+struct Source {
+    path: PathBuf,
+    /// The path from the root.
+    absolute: PathBuf,
+    is_optional: bool,
+}
+
+/// All that was asked for, in its order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    sources: Vec<Source>,
+    /// Of the files that are read in directories. `None`: those of the formats that are built in.
+    extensions: Option<Vec<String>>,
+    end_marker: Option<String>,
+}
+
+/// Where everything is at one moment: equal if nothing has changed in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Walk {
+    /// By source.
+    pub(crate) sources: Vec<Walked>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Walked {
+    pub(crate) resolution: Resolution,
+    /// Of a directory: the files in it, by name.
+    pub(crate) files: Vec<(PathBuf, Resolution)>,
+}
+
+impl Walk {
+    /// Whether it leads to the same places, whatever is in the files there.
+    pub(crate) fn leads_as(&self, other: &Walk) -> bool {
+        let same_files = |one: &Walked, other: &Walked| {
+            let mut both = one.files.iter().zip(&other.files);
+            one.files.len() == other.files.len()
+                && both.all(|(one, other)| one.0 == other.0 && one.1.leads_as(&other.1))
+        };
+        let mut both = self.sources.iter().zip(&other.sources);
+        both.all(|(one, other)| {
+            one.resolution.leads_as(&other.resolution) && same_files(one, other)
+        })
+    }
+
+    /// All resolutions: those of the sources, and those of the files in directories.
+    pub(crate) fn resolutions(&self) -> impl Iterator<Item = &Resolution> {
+        self.sources.iter().flat_map(|source| {
+            let files = source.files.iter().map(|(_, resolution)| resolution);
+            std::iter::once(&source.resolution).chain(files)
+        })
+    }
+
+    /// The directories whose files are read.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        let directories = self.sources.iter().map(|source| &source.resolution);
+        directories
+            .filter(|resolution| resolution.is_directory())
+            .filter_map(Resolution::end)
+    }
+}
+
+impl Sources {
+    pub(crate) fn add(&mut self, path: &Path, is_optional: bool) {
+        let source = Source {
+            path: path.into(),
+            absolute: PathBuf::new(),
+            is_optional,
+        };
+        self.sources.push(source);
+    }
+
+    pub(crate) fn set_extensions(&mut self, extensions: Vec<String>) {
+        self.extensions = Some(extensions);
+    }
+
+    pub(crate) fn set_end_marker(&mut self, marker: String) {
+        self.end_marker = Some(marker);
+    }
+
+    /// Makes all paths absolute: from here on it does not matter what the current directory is.
+    pub(crate) fn settle(&mut self) -> Result<(), Error> {
+        for source in &mut self.sources {
+            source.absolute = std::path::absolute(&source.path).map_err(|error| {
+                Error::new(ErrorKind::System, error.to_string()).in_file(&source.path)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Looks where everything is now.
+    pub(crate) fn walk(&self) -> Walk {
+        let sources = self.sources.iter().map(|source| {
+            let resolution = Resolution::of(&source.absolute);
+            let files = match resolution.is_directory() {
+                true => self.files_in(&source.absolute),
+                false => Vec::new(),
+            };
+            Walked { resolution, files }
+        });
+        Walk {
+            sources: sources.collect(),
+        }
+    }
+
+    fn files_in(&self, directory: &Path) -> Vec<(PathBuf, Resolution)> {
+        let names: BTreeSet<_> = match fs::read_dir(directory) {
+            Ok(entries) => entries
+                .filter_map(|entry| Some(entry.ok()?.file_name()))
+                .collect(),
+            Err(_) => BTreeSet::new(),
+        };
+        let names = names.into_iter().filter(|name| self.is_wanted(name));
+        let files = names.map(|name| {
+            let resolution = Resolution::of(&directory.join(&name));
+            (PathBuf::from(name), resolution)
+        });
+        files
+            .filter(|(_, resolution)| !resolution.is_directory())
+            .collect()
+    }
+
+    /// Whether a file of this name is read in a directory. Hidden files are not, nor what editors
+    /// leave behind, which has other extensions.
+    pub(crate) fn is_wanted(&self, name: &OsStr) -> bool {
+        let Some(name) = name.to_str().filter(|name| !name.starts_with(['.', '#'])) else {
+            return false;
+        };
+        let Some((_, extension)) = name.rsplit_once('.') else {
+            return false;
+        };
+        match &self.extensions {
+            Some(extensions) => extensions.iter().any(|wanted| wanted == extension),
+            None => is_built_in(&extension.to_ascii_lowercase()),
+        }
+    }
+
+    /// Reads everything, as it was at one moment: where anything changes in the meantime, all is read
+    /// again. Returns how often it had to be.
+    pub(crate) fn read(&self) -> (Result<Vec<SourceFile>, Error>, u64) {
+        let begun = Instant::now();
+        let mut again = 0;
+        loop {
+            let before = self.walk();
+            let read = self.read_all(&before);
+            if self.walk() == before {
+                return (read.and_then(|files| self.complete(files)), again);
+            }
+            if begun.elapsed() > PATIENCE {
+                let reason = "it changes faster than it can be read";
+                let error = Error::new(ErrorKind::Unsettled, reason).in_file(&self.sources[0].path);
+                return (Err(error), again);
+            }
+            again += 1;
+            // Whoever writes gets on with it.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn read_all(&self, walk: &Walk) -> Result<Vec<SourceFile>, Error> {
+        let mut files = Vec::new();
+        for (source, walked) in self.sources.iter().zip(&walk.sources) {
+            if !walked.resolution.is_directory() {
+                match read_file(&source.absolute, source.path.clone()) {
+                    Err(error) if error.kind() == ErrorKind::Missing && source.is_optional => {}
+                    other => files.push(other?),
+                }
+                continue;
+            }
+            if let Err(error) = fs::read_dir(&source.absolute) {
+                return Err(unreadable(&error).in_file(&source.path));
+            }
+            for (name, _) in &walked.files {
+                files.push(read_file(
+                    &source.absolute.join(name),
+                    source.path.join(name),
+                )?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Fails if the end of a file has not been written.
+    fn complete(&self, files: Vec<SourceFile>) -> Result<Vec<SourceFile>, Error> {
+        let Some(marker) = &self.end_marker else {
+            return Ok(files);
+        };
+        match files
+            .iter()
+            .find(|file| !file.text.trim_end().ends_with(marker.as_str()))
+        {
+            None => Ok(files),
+            Some(file) => {
+                let reason = format!("it does not end with `{marker}`: was it cut short?");
+                let error = Error::new(ErrorKind::Incomplete, reason).in_file(&file.path);
+                let lines = file.text.lines().count().max(1) as u32;
+                let column = file
+                    .text
+                    .lines()
+                    .last()
+                    .map_or(0, |line| line.chars().count()) as u32;
+                Err(error.at(&file.text, lines, column + 1))
+            }
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+fn is_built_in(extension: &str) -> bool {
+    crate::tree::is_known(extension)
+}
+
+/// Without formats, a parser decides: all files.
+#[cfg(not(feature = "serde"))]
+fn is_built_in(_extension: &str) -> bool {
+    true
+}
+
+fn read_file(from: &Path, path: PathBuf) -> Result<SourceFile, Error> {
+    let bytes = read_bytes(from).map_err(|error| unreadable(&error).in_file(&path))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+        let (line, column) = end_of(&text);
+        let error = Error::new(ErrorKind::Unreadable, "this is not UTF-8").in_file(&path);
+        error.at(&text, line, column)
+    })?;
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    };
+    Ok(SourceFile { path, text })
+}
+
+fn end_of(text: &str) -> (u32, u32) {
+    let start = text.rfind('\n').map_or(0, |end| end + 1);
+    let line = 1 + text.bytes().filter(|&byte| byte == b'\n').count();
+    (line as u32, 1 + text[start..].chars().count() as u32)
+}
+
+/// Reads a regular file: a pipe or a terminal would be waited for, a device might never end.
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    }
+    let mut file = options.open(path)?;
+    let data = file.metadata()?;
+    if !data.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this is not a regular file",
+        ));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(data.len()).unwrap_or(0).min(1 << 30));
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn unreadable(error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => Error::new(ErrorKind::Missing, "there is no such file"),
+        io::ErrorKind::NotADirectory => Error::new(
+            ErrorKind::Missing,
+            "there is no such file: a part of the path is no directory",
+        ),
+        _ => Error::new(ErrorKind::Unreadable, format!("it cannot be read: {error}")),
+    }
+}

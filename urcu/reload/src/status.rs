@@ -1,0 +1,98 @@
+//! What a watched configuration has come to.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::error::Error;
+
+/// Why changes are looked for instead of being notified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Polling {
+    /// It was [asked for](crate::Builder::poll_only).
+    Asked,
+    /// A file is on a network file system, where changes by other hosts are not notified.
+    Network,
+    /// The user's limit of inotify instances or watches is reached: `fs.inotify.max_user_instances`,
+    /// `fs.inotify.max_user_watches`.
+    LimitReached,
+    /// Something on the way cannot be watched: a directory that may be passed but not read, say.
+    Unwatchable,
+    /// The system has no notifications that this library uses, or refuses them.
+    Unavailable,
+}
+
+impl fmt::Display for Polling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Asked => "as asked for",
+            Self::Network => "a network file system notifies nothing",
+            Self::LimitReached => "the limit of inotify instances or watches is reached",
+            Self::Unwatchable => "a directory on the way cannot be watched",
+            Self::Unavailable => "there are no notifications here",
+        })
+    }
+}
+
+/// What a watched configuration has come to: which version is in force, what was wrong last, how often
+/// what happened.
+///
+/// `{}` shows the most important of it in one line.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// The number of the version in force. The first is 1.
+    pub version: u64,
+    /// When that version was published.
+    pub published: SystemTime,
+    /// Why the files as they are now were refused, if they were: the version in force is older.
+    pub error: Option<Error>,
+    /// Why changes are looked for, if they are not notified.
+    pub polling: Option<Polling>,
+    /// How often what happened, since the start.
+    pub counts: Counts,
+    /// How long the last reload took that was published: from the beginning of reading to publication.
+    pub last_reload: Duration,
+}
+
+/// How often what happened since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Versions that were published, the first one not counted.
+    pub reloads: u64,
+    /// Versions that were refused.
+    pub refused: u64,
+    /// Reloads that found what they had read before.
+    pub unchanged: u64,
+    /// Times that everything was read again because it changed while it was read.
+    pub reread: u64,
+    /// Notifications of the system about the files.
+    pub notifications: u64,
+    /// Looks at the files without a notification.
+    pub looks: u64,
+    /// Signals that asked for a reload; several at once are one.
+    pub signals: u64,
+    /// Hooks that panicked.
+    pub hook_panics: u64,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts {
+            reloads, refused, ..
+        } = self.counts;
+        write!(
+            f,
+            "version {} in force, {reloads} reloads, {refused} refused",
+            self.version
+        )?;
+        if let Some(error) = &self.error {
+            write!(f, "; the files as they are now: {error}")?;
+        }
+        if let Some(polling) = &self.polling {
+            write!(f, "; changes are looked for: {polling}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,251 @@
+//! What all formats are parsed into: a tree in which every key and value knows its place, so that an
+//! error can name it whatever the format, and after several files have become one version.
+
+mod access;
+mod de;
+mod env;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "toml")]
+mod toml;
+#[cfg(feature = "yaml")]
+mod yaml;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+pub(crate) use de::{Mismatch, deserialize};
+pub(crate) use env::Overlay;
+
+use crate::error::{Error, ErrorKind, Invalid};
+use crate::sources::SourceFile;
+
+/// Deeper than this is no configuration, and would overflow the stack.
+const MAX_DEPTH: usize = 100;
+
+/// A place in one of the sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) source: Source,
+    /// Bytes from the start of the text. `None`: the source as a whole.
+    pub(crate) offset: Option<u32>,
+}
+
+/// Where something was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The number of the file.
+    File(u32),
+    /// The number of the environment variable in the overlay.
+    Variable(u32),
+}
+
+/// A value and its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) place: Option<Place>,
+    pub(crate) value: Value,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    Integer(i128),
+    Float(f64),
+    String(String),
+    /// TOML's, as it was written.
+    DateTime(String),
+    /// Of an environment variable: what it is is decided by the type that is wanted.
+    Text(String),
+    List(Vec<Node>),
+    Table(Vec<Entry>),
+}
+
+/// A key, its place, and the value.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) place: Option<Place>,
+    pub(crate) node: Node,
+}
+
+/// How the lists of several files become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lists {
+    Replace,
+    Append,
+}
+
+/// What is wrong with a text, and at which byte.
+pub(crate) struct SyntaxError {
+    pub(crate) offset: Option<usize>,
+    pub(crate) reason: String,
+}
+
+impl Node {
+    fn empty() -> Self {
+        Node {
+            place: None,
+            value: Value::Table(Vec::new()),
+        }
+    }
+
+    /// Merges a later file into this: tables key by key, all else replaces.
+    fn merge(&mut self, later: Node, lists: Lists) {
+        match (&mut self.value, later.value) {
+            (Value::Table(entries), Value::Table(more)) => merge_tables(entries, more, lists),
+            (Value::List(items), Value::List(more)) if lists == Lists::Append => items.extend(more),
+            (value, other) => {
+                *value = other;
+                self.place = later.place;
+            }
+        }
+    }
+
+    /// Returns the value of a key such as `route[3].weight`, or what of that path is there.
+    fn find(&self, key: &str) -> &Node {
+        let mut node = self;
+        for part in key.split(['.', '[']) {
+            let next = match (&node.value, part.strip_suffix(']')) {
+                (Value::List(items), Some(index)) => {
+                    index.parse().ok().and_then(|n: usize| items.get(n))
+                }
+                (Value::Table(entries), None) => {
+                    let entry = entries.iter().find(|entry| entry.key == part);
+                    entry.map(|entry| &entry.node)
+                }
+                _ => None,
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node
+    }
+}
+
+fn merge_tables(entries: &mut Vec<Entry>, more: Vec<Entry>, lists: Lists) {
+    let known: HashMap<String, usize> = (entries.iter().enumerate())
+        .map(|(index, entry)| (entry.key.clone(), index))
+        .collect();
+    for entry in more {
+        match known.get(&entry.key) {
+            Some(&index) => {
+                entries[index].place = entry.place;
+                entries[index].node.merge(entry.node, lists);
+            }
+            None => entries.push(entry),
+        }
+    }
+}
+
+/// Whether files of this name are read from directories.
+pub(crate) fn is_known(extension: &str) -> bool {
+    matches!(
+        (
+            extension,
+            cfg!(feature = "toml"),
+            cfg!(feature = "json"),
+            cfg!(feature = "yaml")
+        ),
+        ("toml", true, _, _) | ("json", _, true, _) | ("yaml" | "yml", _, _, true)
+    )
+}
+
+/// Parses all files into one tree.
+pub(crate) fn parse(files: &[SourceFile], lists: Lists) -> Result<Node, Error> {
+    let mut tree: Option<Node> = None;
+    for (number, file) in (0..).zip(files) {
+        let parsed = parse_file(file, number)?;
+        match &mut tree {
+            None => tree = Some(parsed),
+            Some(tree) => tree.merge(parsed, lists),
+        }
+    }
+    Ok(tree.unwrap_or_else(Node::empty))
+}
+
+fn parse_file(file: &SourceFile, number: u32) -> Result<Node, Error> {
+    let source = Source::File(number);
+    // Offsets are kept in 32 bits.
+    if u32::try_from(file.text().len()).is_err() {
+        return Err(
+            Error::new(ErrorKind::Unreadable, "it is larger than 4 GiB").in_file(file.path())
+        );
+    }
+    let parsed = match extension(file.path()).as_deref() {
+        #[cfg(feature = "toml")]
+        Some("toml") => toml::parse(file.text(), source),
+        #[cfg(feature = "json")]
+        Some("json") => json::parse(file.text(), source),
+        #[cfg(feature = "yaml")]
+        Some("yaml" | "yml") => yaml::parse(file.text(), source),
+        other => {
+            let _ = source;
+            let reason = match other {
+                Some(other) => format!(
+                    "no format for the extension `{other}`: is a feature of urcu-reload missing, or a parser?"
+                ),
+                None => "no format for a file without an extension: a parser is needed".into(),
+            };
+            return Err(Error::new(ErrorKind::Syntax, reason).in_file(file.path()));
+        }
+    };
+    parsed.map_err(|error: SyntaxError| {
+        let reason = error.reason.trim().replace('\n', ", ");
+        let told = Error::new(ErrorKind::Syntax, reason).in_file(file.path());
+        match error.offset {
+            Some(offset) => told.at_offset(file.text(), offset),
+            None => told,
+        }
+    })
+}
+
+fn extension(path: &Path) -> Option<String> {
+    Some(path.extension()?.to_str()?.to_ascii_lowercase())
+}
+
+/// Names the place of something in an error.
+pub(crate) fn locate(
+    error: Error,
+    place: Option<Place>,
+    files: &[SourceFile],
+    overlay: &Overlay,
+) -> Error {
+    match place {
+        Some(Place {
+            source: Source::File(number),
+            offset,
+        }) => {
+            let file = &files[number as usize];
+            let error = error.in_file(file.path());
+            match offset {
+                Some(offset) => error.at_offset(file.text(), offset as usize),
+                None => error,
+            }
+        }
+        Some(Place {
+            source: Source::Variable(number),
+            ..
+        }) => error.in_file(format!("environment variable {}", overlay.name(number))),
+        // One file's fault, if there is only one.
+        None => match files {
+            [file] => error.in_file(file.path()),
+            _ => error,
+        },
+    }
+}
+
+/// An error about what a validation found, at the place of the key that it names.
+pub(crate) fn locate_invalid(
+    invalid: Invalid,
+    tree: &Node,
+    files: &[SourceFile],
+    overlay: &Overlay,
+) -> Error {
+    let place = invalid.key.as_deref().and_then(|key| tree.find(key).place);
+    let error = Error::new(ErrorKind::Invalid, invalid.reason).about(invalid.key);
+    locate(error, place, files, overlay)
+}

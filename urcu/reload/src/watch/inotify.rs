@@ -1,0 +1,229 @@
+//! Linux's notifications about directories and files.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::Noticed;
+use crate::sources::{Sources, Walk};
+use crate::status::Polling;
+
+/// What the kernel tells of a directory in which a name is looked up. Neither openings nor writes: a
+/// busy neighbour of the file wakes nobody.
+const DIRECTORY: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR)
+    .union(WatchFlags::MASK_ADD);
+
+/// And of the file itself, also if it is written by another name.
+const FILE: WatchFlags = WatchFlags::MODIFY
+    .union(WatchFlags::CLOSE_WRITE)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::DONT_FOLLOW)
+    .union(WatchFlags::MASK_ADD);
+
+/// A watch descriptor.
+type Descriptor = i32;
+
+/// What something is watched for. A file may be a directory: then somebody has made one of that name.
+#[derive(Debug, Default)]
+struct Watched {
+    /// In a directory: the names that are looked up there, and whether a file is to be of that name.
+    names: Vec<(OsString, bool)>,
+    /// In a directory: whether all files are read that are wanted.
+    is_source: bool,
+    is_file: bool,
+}
+
+/// One queue of notifications.
+#[derive(Debug)]
+pub(super) struct Inotify {
+    queue: OwnedFd,
+    watched: HashMap<Descriptor, Watched>,
+    /// Files that somebody seems to have open for writing.
+    writing: HashSet<(Descriptor, OsString)>,
+    /// Why something is not watched.
+    gap: Option<Polling>,
+}
+
+impl Inotify {
+    /// Makes a queue, which lives as long as this.
+    pub(super) fn new() -> Result<Self, Polling> {
+        match inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK) {
+            Ok(queue) => Ok(Self {
+                queue,
+                watched: HashMap::new(),
+                writing: HashSet::new(),
+                gap: None,
+            }),
+            Err(Errno::MFILE | Errno::NFILE) => Err(Polling::LimitReached),
+            Err(_) => Err(Polling::Unavailable),
+        }
+    }
+
+    /// Returns why not everything is watched, if so.
+    pub(super) fn gap(&self) -> Option<Polling> {
+        self.gap
+    }
+
+    /// Not everything, after all.
+    pub(super) fn set_gap(&mut self) {
+        self.gap.get_or_insert(Polling::Unwatchable);
+    }
+
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.queue.as_fd()
+    }
+
+    /// Watches what this walk came across, and nothing else any more.
+    pub(super) fn arm(&mut self, walk: &Walk) {
+        let before = std::mem::take(&mut self.watched);
+        self.gap = None;
+        for resolution in walk.resolutions() {
+            let lookups = resolution.lookups();
+            for (number, lookup) in lookups.iter().enumerate() {
+                let is_last = number + 1 == lookups.len();
+                // A file that was just made is not watched itself when it is closed.
+                let flags = if is_last {
+                    DIRECTORY | WatchFlags::CLOSE_WRITE
+                } else {
+                    DIRECTORY
+                };
+                if let Some(watched) = self.add(&lookup.directory, flags) {
+                    let name = (lookup.name.clone(), is_last);
+                    if !watched.names.contains(&name) {
+                        watched.names.push(name);
+                    }
+                }
+            }
+            if let Some(file) = resolution.end().filter(|_| !resolution.is_directory())
+                && let Some(watched) = self.add(&file, FILE)
+            {
+                watched.is_file = true;
+            }
+        }
+        for directory in walk.directories() {
+            if let Some(watched) = self.add(&directory, DIRECTORY | WatchFlags::CLOSE_WRITE) {
+                watched.is_source = true;
+            }
+        }
+        for descriptor in before.into_keys() {
+            if !self.watched.contains_key(&descriptor) {
+                // It may be gone already.
+                let _ = inotify::remove_watch(&self.queue, descriptor);
+            }
+        }
+        self.writing
+            .retain(|(descriptor, _)| self.watched.contains_key(descriptor));
+    }
+
+    /// The same descriptor for what is watched already.
+    fn add(&mut self, path: &Path, flags: WatchFlags) -> Option<&mut Watched> {
+        match inotify::add_watch(&self.queue, path, flags) {
+            Ok(descriptor) => Some(self.watched.entry(descriptor).or_default()),
+            Err(error) => {
+                // Or it went away meanwhile, which whoever walks will see.
+                let why = if error == Errno::NOSPC {
+                    Polling::LimitReached
+                } else {
+                    Polling::Unwatchable
+                };
+                self.gap.get_or_insert(why);
+                None
+            }
+        }
+    }
+
+    /// Takes all notifications from the queue. Returns what they mean for `sources`, and how many of
+    /// them were about what is watched.
+    pub(super) fn drain(&mut self, sources: &Sources) -> (Noticed, u64) {
+        let mut noticed = Noticed::Nothing;
+        let mut count = 0;
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let Self {
+            queue,
+            watched,
+            writing,
+            ..
+        } = self;
+        let mut reader = inotify::Reader::new(queue.as_fd(), &mut buffer);
+        // Until the queue is empty; what else can go wrong is found by looking.
+        while let Ok(event) = reader.next() {
+            let judged = judge(&event, watched, writing, sources);
+            count += u64::from(judged != Noticed::Nothing);
+            noticed = noticed.max(judged);
+        }
+        match noticed {
+            Noticed::Nothing => (noticed, count),
+            _ if !writing.is_empty() => (Noticed::Writing, count),
+            // It was written, and closed since.
+            Noticed::Writing => (Noticed::Complete, count),
+            _ => (noticed, count),
+        }
+    }
+
+    /// Nobody has written for a while: whoever had files open has died, or waits.
+    pub(super) fn forget_writers(&mut self) {
+        self.writing.clear();
+    }
+}
+
+fn judge(
+    event: &Event<'_>,
+    watched: &HashMap<Descriptor, Watched>,
+    writing: &mut HashSet<(Descriptor, OsString)>,
+    sources: &Sources,
+) -> Noticed {
+    let happened = event.events();
+    if happened.contains(ReadFlags::QUEUE_OVERFLOW) {
+        return Noticed::Something;
+    }
+    let Some(watched) = watched.get(&event.wd()) else {
+        return Noticed::Nothing; // Of what was watched before.
+    };
+    let name = OsStr::from_bytes(event.file_name().map_or(&[], |name| name.to_bytes()));
+    let is_end = if name.is_empty() {
+        // About what is watched itself.
+        watched.is_file
+    } else {
+        // More than once, in a path that comes back to a directory.
+        let mut named = watched
+            .names
+            .iter()
+            .filter(|(watched, _)| watched == name)
+            .peekable();
+        let is_name = named.peek().is_some();
+        let is_wanted = watched.is_source && sources.is_wanted(name);
+        if !is_name && !is_wanted {
+            return Noticed::Nothing;
+        }
+        named.all(|(_, is_end)| *is_end)
+    };
+    if !is_end {
+        return Noticed::Something;
+    }
+    let writer = (event.wd(), name.to_owned());
+    // Whoever makes a file writes to it next.
+    if happened.intersects(ReadFlags::MODIFY | ReadFlags::CREATE) {
+        writing.insert(writer);
+        return Noticed::Writing;
+    }
+    if happened.contains(ReadFlags::ATTRIB) {
+        return Noticed::Something; // Permissions, or one name less.
+    }
+    writing.remove(&writer);
+    Noticed::Complete
+}

@@ -1,0 +1,329 @@
+//! Notices when the sources may lead to another content, however that comes about: a file is written,
+//! replaced by a rename, removed and made again; a symbolic link on the way leads elsewhere (as the
+//! `..data` of a Kubernetes volume does); a directory on the way is renamed, removed or made again.
+//!
+//! What is watched is not a directory but the *resolution* of each path: all that the kernel looks up
+//! when it opens it. Each directory there is watched for the one name that is looked up in it, and the
+//! file itself for writes. After a change everything is resolved, and armed, again. What no
+//! notification tells (mounts, other hosts that write to a shared file system, directories that must
+//! not be read, a system without notifications) is found by looking now and then, in any case.
+
+mod bell;
+#[cfg(target_os = "linux")]
+mod inotify;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use bell::{Bell, Ringer};
+
+use crate::sources::{Sources, Walk};
+use crate::status::Polling;
+#[cfg(target_os = "linux")]
+use inotify::Inotify;
+
+/// A file that somebody writes to is left alone until it is closed, or nobody has written for so long.
+const WRITE_QUIET: Duration = Duration::from_millis(100);
+/// What goes on changing is read after so long in any case.
+const MAX_WAIT: Duration = Duration::from_secs(3);
+/// How often everything is looked at where all changes are notified: mounts are not.
+const LOOK_WATCHED: Duration = Duration::from_secs(2);
+
+/// What notifications mean, in the order of what they tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "nothing is notified")
+)]
+enum Noticed {
+    Nothing,
+    /// Something has changed on the way; the files at the end may be complete or not.
+    Something,
+    /// A file is complete: closed, renamed, or gone.
+    Complete,
+    /// A file is being written; it will be closed, or quiet.
+    Writing,
+}
+
+/// How long things take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// After the last change of several.
+    pub(crate) debounce: Duration,
+    /// Between two looks where changes are not notified.
+    pub(crate) poll: Duration,
+    /// Whether to look only.
+    pub(crate) poll_only: bool,
+}
+
+/// A change that has not settled yet.
+#[derive(Debug)]
+struct Pending {
+    first: Instant,
+    last: Instant,
+    noticed: Noticed,
+    /// What was there after the last change, where no notification told that it is complete.
+    walk: Option<Walk>,
+}
+
+/// A watch on the sources.
+///
+/// Whoever reads them after making this, and again whenever [`Watcher::wait`] says so, misses no content
+/// that stays.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    sources: Sources,
+    /// As everything was when it was armed.
+    walk: Walk,
+    #[cfg(target_os = "linux")]
+    inotify: Result<Inotify, Polling>,
+    is_network: bool,
+    timing: Timing,
+    looked: Instant,
+    pending: Option<Pending>,
+    bell: Bell,
+    pub(crate) counts: Counts,
+}
+
+/// What the watching itself has come to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) notifications: u64,
+    pub(crate) looks: u64,
+}
+
+impl Watcher {
+    /// Watches from now on.
+    pub(crate) fn new(sources: Sources, timing: Timing, bell: Bell) -> Self {
+        let mut watcher = Self {
+            walk: sources.walk(),
+            sources,
+            // Where there is none (there is a limit on them), looks have to do.
+            #[cfg(target_os = "linux")]
+            inotify: if timing.poll_only {
+                Err(Polling::Asked)
+            } else {
+                Inotify::new()
+            },
+            is_network: false,
+            timing,
+            looked: Instant::now(),
+            pending: None,
+            bell,
+            counts: Counts::default(),
+        };
+        watcher.arm();
+        watcher
+    }
+
+    /// Waits until the sources may have another content that has settled, and returns when the first
+    /// change was noticed. Several changes are one. Returns `None` as soon as `is_called`, which is
+    /// asked whenever the bell rings.
+    pub(crate) fn wait(&mut self, is_called: impl Fn() -> bool) -> Option<Instant> {
+        loop {
+            if is_called() {
+                return None;
+            }
+            let now = Instant::now();
+            let due = match self.pending.take() {
+                Some(pending) if self.is_settled(&pending, now) => {
+                    self.arm();
+                    return Some(pending.first);
+                }
+                Some(pending) => {
+                    let due = self.due(&pending);
+                    self.pending = Some(pending);
+                    Some(due)
+                }
+                None => None,
+            };
+            let every = self.look_every();
+            if self.looked.elapsed() >= every && due.is_none() {
+                self.look();
+                continue;
+            }
+            let next = due.map_or(every.saturating_sub(self.looked.elapsed()), |due| {
+                due.saturating_duration_since(now)
+            });
+            self.wait_for_notifications(next);
+        }
+    }
+
+    /// Arms everything again, before what is there is read for another reason.
+    pub(crate) fn arm(&mut self) {
+        // Until it is the same before and after: what was watched then is what was there. What never
+        // rests is looked at again soon.
+        let mut rests = false;
+        for _ in 0..16 {
+            let walk = self.sources.walk();
+            self.arm_notifications(&walk);
+            self.walk = self.sources.walk();
+            rests = self.walk.leads_as(&walk);
+            if rests {
+                break;
+            }
+        }
+        self.is_network = is_network(&self.walk);
+        self.looked = Instant::now();
+        self.finish_arming(rests);
+    }
+
+    /// When it is to be read, if nothing more happens.
+    fn due(&self, pending: &Pending) -> Instant {
+        let debounce = self.timing.debounce;
+        let quiet = match pending.noticed {
+            Noticed::Writing => debounce.max(WRITE_QUIET),
+            // Nothing tells whether it is complete. Who asks for no delay says that it is.
+            Noticed::Something if !debounce.is_zero() => debounce.max(WRITE_QUIET),
+            _ => debounce,
+        };
+        (pending.last + quiet).min(pending.first + MAX_WAIT.max(debounce))
+    }
+
+    /// Whether it is to be read now. Where nothing told that it is complete, it has to be as it was.
+    fn is_settled(&mut self, pending: &Pending, now: Instant) -> bool {
+        if now < self.due(pending) {
+            return false;
+        }
+        let Some(before) = &pending.walk else {
+            return true;
+        };
+        if self.timing.debounce.is_zero() || now >= pending.first + MAX_WAIT {
+            return true;
+        }
+        let walk = self.sources.walk();
+        if walk == *before {
+            return true;
+        }
+        let (first, noticed) = (pending.first, pending.noticed);
+        self.note(noticed, walk, first);
+        false
+    }
+
+    fn note(&mut self, noticed: Noticed, walk: Walk, first: Instant) {
+        let walk = (noticed != Noticed::Complete).then_some(walk);
+        self.pending = Some(Pending {
+            first,
+            last: Instant::now(),
+            noticed,
+            walk,
+        });
+    }
+
+    /// Looks whether anything is otherwise than it was.
+    fn look(&mut self) {
+        self.looked = Instant::now();
+        self.counts.looks += 1;
+        let walk = self.sources.walk();
+        if walk != self.walk {
+            self.note(Noticed::Something, walk, Instant::now());
+        }
+    }
+
+    /// Returns why it has to be looked often, if so.
+    pub(crate) fn polling(&self) -> Option<Polling> {
+        self.gap().or(self.is_network.then_some(Polling::Network))
+    }
+
+    fn look_every(&self) -> Duration {
+        match self.polling() {
+            Some(_) => self.timing.poll,
+            None => self.timing.poll.max(LOOK_WATCHED),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Watcher {
+    fn gap(&self) -> Option<Polling> {
+        match &self.inotify {
+            Ok(inotify) => inotify.gap(),
+            Err(reason) => Some(*reason),
+        }
+    }
+
+    fn arm_notifications(&mut self, walk: &Walk) {
+        if let Ok(inotify) = &mut self.inotify {
+            inotify.arm(walk);
+        }
+    }
+
+    fn finish_arming(&mut self, rests: bool) {
+        if let Ok(inotify) = &mut self.inotify {
+            inotify.forget_writers();
+            if !rests {
+                inotify.set_gap();
+            }
+        }
+    }
+
+    fn wait_for_notifications(&mut self, timeout: Duration) {
+        let Ok(inotify) = &mut self.inotify else {
+            return self.bell.wait(None, timeout);
+        };
+        self.bell.wait(Some(inotify.as_fd()), timeout);
+        let (noticed, count) = inotify.drain(&self.sources);
+        self.counts.notifications += count;
+        if noticed == Noticed::Nothing {
+            return;
+        }
+        let pending = self.pending.take();
+        let first = pending
+            .as_ref()
+            .map_or_else(Instant::now, |pending| pending.first);
+        // What was complete is so still, if nobody has begun to write.
+        let noticed = match pending {
+            Some(pending) if pending.noticed == Noticed::Complete => noticed.max(Noticed::Complete),
+            _ => noticed,
+        };
+        let walk = self.sources.walk();
+        self.note(noticed, walk, first);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Watcher {
+    fn gap(&self) -> Option<Polling> {
+        Some(if self.timing.poll_only {
+            Polling::Asked
+        } else {
+            Polling::Unavailable
+        })
+    }
+
+    fn arm_notifications(&mut self, _walk: &Walk) {}
+
+    fn finish_arming(&mut self, _rests: bool) {}
+
+    fn wait_for_notifications(&mut self, timeout: Duration) {
+        self.bell.wait(timeout);
+    }
+}
+
+/// Whether any of it is on a file system that others write to without this system being told.
+#[cfg(target_os = "linux")]
+fn is_network(walk: &Walk) -> bool {
+    /// NFS, SMB 1, SMB 2 and 3, CIFS, FUSE, 9p, Ceph, AFS, Coda, NCP, VirtualBox's, OCFS2, GFS2.
+    const MAGIC: [u32; 13] = [
+        0x6969,
+        0x517b,
+        0xfe53_4d42,
+        0xff53_4d42,
+        0x6573_5546,
+        0x0102_1997,
+        0x00c3_6400,
+        0x5346_414f,
+        0x7375_7245,
+        0x564c,
+        0x786f_4256,
+        0x7461_636f,
+        0x0116_1970,
+    ];
+    let ends = walk.resolutions().filter_map(|resolution| resolution.end());
+    let mut kinds = ends.filter_map(|end| rustix::fs::statfs(&end).ok());
+    kinds.any(|statfs| MAGIC.contains(&(statfs.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_network(_walk: &Walk) -> bool {
+    false
+}

@@ -1,0 +1,274 @@
+//! What is refused, and how that is told.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use serde::Deserialize;
+use urcu_reload::{ErrorKind, Invalid, Reload, watch};
+
+use crate::scratch::{Scratch, quiet, refuses, replace, sees, text, until};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    workers: u8,
+    #[serde(default)]
+    route: Vec<Route>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Route {
+    path: String,
+    weight: u32,
+}
+
+/// Why a text is refused, with the path of its directory left out.
+fn refusal(name: &str, text: &str) -> String {
+    let scratch = Scratch::new();
+    let config = watch::<Config>(scratch.write(name, text)).validate(|config| {
+        let heavy = config.route.iter().position(|route| route.weight > 1000);
+        match heavy {
+            Some(number) => {
+                let key = format!("route[{number}].weight");
+                let path = &config.route[number].path;
+                Err(Invalid::new(format!("`{path}` is over 1000")).at_key(key))
+            }
+            None => Ok(()),
+        }
+    });
+    let error = config.start().expect_err(text);
+    let whole = format!("{error:#}");
+    assert!(whole.starts_with(&error.to_string()), "{whole}");
+    whole.replace(&format!("{}/", scratch.0.display()), "")
+}
+
+#[test]
+fn errors_name_file_line_column_key_and_reason_in_toml() {
+    let of = |text: &str| refusal("c.toml", text);
+    assert_eq!(
+        of("workers = 1\n[[route]]\npath = '/'\nweight = 'heavy'\n"),
+        "c.toml:4:10: route[0].weight: invalid type: string \"heavy\", expected u32\n  \
+         |\n4 | weight = 'heavy'\n  |          ^"
+    );
+    assert_eq!(
+        of("workers = 1\n[[route]]\npath = '/'\nweight = 2000\n"),
+        "c.toml:4:10: route[0].weight: `/` is over 1000\n  |\n4 | weight = 2000\n  |          ^"
+    );
+    assert_eq!(
+        of("workers = 1\nworker = 2\n"),
+        "c.toml:2:1: unknown field `worker`, expected `workers` or `route`\n  |\n2 | worker = 2\n  | ^"
+    );
+    let error = of("workers = 1\nworkers\n");
+    assert!(
+        error.starts_with("c.toml:2:8: key with no value"),
+        "{error}"
+    );
+    assert!(
+        of("workers = 1\n[[route]]\nweight = 1\n")
+            .starts_with("c.toml:2:1: route[0]: missing field `path`")
+    );
+    // Of the file as a whole: no line says what is not there.
+    assert_eq!(of(""), "c.toml: missing field `workers`");
+    assert!(
+        of("workers = 256")
+            .starts_with("c.toml:1:11: workers: invalid value: integer `256`, expected u8")
+    );
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn errors_name_file_line_column_key_and_reason_in_json() {
+    let of = |text: &str| refusal("c.json", text);
+    assert_eq!(
+        of("{\"workers\": 1,\n \"route\": [{\"path\": \"/\",\n  \"weight\": \"heavy\"}]}"),
+        "c.json:3:13: route[0].weight: invalid type: string \"heavy\", expected u32\n  \
+         |\n3 |   \"weight\": \"heavy\"}]}\n  |             ^"
+    );
+    assert!(
+        of("{\"workers\": 1,\n \"worker\": 2}").starts_with("c.json:2:2: unknown field `worker`")
+    );
+    assert!(
+        of("{\"workers\": 1,\n \"workers\": 2}").starts_with("c.json:2:2: a second key `workers`")
+    );
+    let error = of("{\"workers\": 1,\n \"route\": [}");
+    assert!(error.starts_with("c.json:2:12: expected value"), "{error}");
+    let error = of("{\"workers\": 1");
+    assert!(
+        error.starts_with("c.json:1:13: EOF while parsing"),
+        "{error}"
+    );
+    let deep = format!(
+        "{{\"workers\": {}1{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    let error = of(&deep);
+    assert!(
+        error.contains("nested too deeply") || error.contains("recursion limit"),
+        "{error}"
+    );
+    assert!(of("{\"workers\": 1,\n\"route\": \"\\ud800\"}").starts_with("c.json:2:"));
+}
+
+#[cfg(feature = "yaml")]
+#[test]
+fn errors_name_file_line_column_key_and_reason_in_yaml() {
+    let of = |text: &str| refusal("c.yml", text);
+    assert_eq!(
+        of("workers: 1\nroute:\n  - path: /\n    weight: heavy\n"),
+        "c.yml:4:13: route[0].weight: invalid type: string \"heavy\", expected u32\n  \
+         |\n4 |     weight: heavy\n  |             ^"
+    );
+    assert!(of("workers: 1\nworker: 2\n").starts_with("c.yml:2:1: unknown field `worker`"));
+    let error = of("workers: [1\n");
+    assert!(error.starts_with("c.yml:2:1: "), "{error}");
+    let error = of("workers: 1\nworkers: 2\n");
+    assert!(error.starts_with("c.yml:2:1: "), "{error}");
+    assert!(of("--- {workers: 1}\n--- {workers: 2}\n").contains("a second document"));
+    let error = of(&format!(
+        "workers: {}1{}",
+        "[".repeat(2000),
+        "]".repeat(2000)
+    ));
+    assert!(
+        error.contains("nested") || error.contains("recursion"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    let scratch = Scratch::new();
+    let error_of = |name: &str| {
+        let error = watch::<Config>(scratch.path(name)).start().unwrap_err();
+        (
+            error.kind(),
+            error
+                .to_string()
+                .replace(&format!("{}/", scratch.0.display()), ""),
+        )
+    };
+    assert_eq!(
+        error_of("no.toml"),
+        (ErrorKind::Missing, "no.toml: there is no such file".into())
+    );
+    fs::write(scratch.path("bytes.toml"), b"workers = 1\n# \xff\n").unwrap();
+    let told = "bytes.toml:2:3: this is not UTF-8".to_owned();
+    assert_eq!(error_of("bytes.toml"), (ErrorKind::Unreadable, told));
+    scratch.write("c.ini", "");
+    let (kind, error) = error_of("c.ini");
+    assert!(
+        kind == ErrorKind::Syntax && error.contains("no format for the extension `ini`"),
+        "{error}"
+    );
+    scratch.write("file", "");
+    assert_eq!(error_of("file/c.toml").0, ErrorKind::Missing);
+    // A pipe is not waited for.
+    let pipe = scratch.path("pipe.toml");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let (kind, error) = error_of("pipe.toml");
+    assert!(
+        kind == ErrorKind::Unreadable && error.contains("not a regular file"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_bad_file_leaves_the_old_version_and_is_told_once() {
+    let scratch = Scratch::new();
+    let file = scratch.write("file.txt", "one");
+    let config = text(&file).start().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hook = Arc::clone(&told);
+    config.on_error(move |error| hook.lock().unwrap().push(error.to_string()));
+    replace(&file, "bad");
+    refuses(&config, "file.txt: it says that it is bad");
+    // The same again, by another file: nothing new.
+    replace(&file, "bad");
+    until("a look", || config.status().counts.unchanged > 0);
+    assert_eq!(*config.read(), "one");
+    assert_eq!(config.status().version, 1);
+    assert_eq!(told.lock().unwrap().len(), 1, "{told:?}");
+    // Who asks is told.
+    let error = config.reload_now().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.reason()),
+        (ErrorKind::Invalid, "it says that it is bad")
+    );
+    until("told", || told.lock().unwrap().len() == 2);
+    // Taken back: no new version, no error.
+    replace(&file, "one");
+    until("it is taken back", || config.status().error.is_none());
+    assert_eq!(config.version(), 1);
+    replace(&file, "two");
+    sees(&config, "two");
+    let status = config.status();
+    assert_eq!(
+        (status.version, status.counts.reloads, status.counts.refused),
+        (2, 1, 2)
+    );
+    assert_eq!(
+        status.to_string(),
+        "version 2 in force, 1 reloads, 2 refused"
+    );
+}
+
+#[test]
+fn a_panic_of_a_parser_is_a_refusal() {
+    let scratch = Scratch::new();
+    let file = scratch.write("file.txt", "one");
+    let config = urcu_reload::watch::<String>(&file).parser(|files| match files[0].text() {
+        "panic" => panic!("at the parser's"),
+        text => Ok(text.to_owned()),
+    });
+    let config = quiet(config.start().unwrap());
+    replace(&file, "panic");
+    refuses(&config, "panicked: at the parser's");
+    replace(&file, "two");
+    sees(&config, "two");
+}
+
+#[test]
+fn what_must_not_change_is_refused() {
+    let scratch = Scratch::new();
+    let file = scratch.write("c.toml", "workers = 3\n");
+    let config =
+        watch::<Config>(&file).validate_change(|old, new| match new.workers < old.workers {
+            true => Err(Invalid::new("never less").at_key("workers")),
+            false => Ok(()),
+        });
+    let config = quiet(config.start().unwrap());
+    fs::write(&file, "\nworkers = 2\n").unwrap();
+    refuses(&config, "c.toml:2:11: workers: never less");
+    fs::write(&file, "workers = 4\n").unwrap();
+    until("a reload", || config.read().workers == 4);
+}
+
+#[test]
+fn what_is_cut_short_is_refused_where_an_end_is_marked() {
+    let scratch = Scratch::new();
+    let file = scratch.write("c.toml", "workers = 1\n");
+    let start = || watch::<Config>(&file).end_marker("# end").start();
+    let error = start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Incomplete);
+    assert_eq!((error.line(), error.column()), (Some(1), Some(12)));
+    fs::write(&file, "workers = 1\n# end\n\n").unwrap();
+    let config = quiet(start().unwrap());
+    fs::write(&file, "workers = 2\n").unwrap();
+    refuses(&config, "does not end with `# end`");
+    assert_eq!(config.read().workers, 1);
+}
+
+#[test]
+fn a_service_can_start_without_its_file() {
+    let scratch = Scratch::new();
+    let file = scratch.path("file.txt");
+    let config = quiet(text(&file).start_or("none".into()).unwrap());
+    assert_eq!(*config.read(), "none");
+    assert_eq!(config.status().error.unwrap().kind(), ErrorKind::Missing);
+    assert_eq!(config.reload_now().unwrap_err().kind(), ErrorKind::Missing);
+    fs::write(&file, "one").unwrap();
+    sees(&config, "one");
+    assert_eq!(config.reload_now(), Ok(Reload::Unchanged));
+}
