@@ -192,6 +192,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let number = current.number() + 1;
         let new = Arc::new(Version::new(value, number, noticed.unwrap_or(begun), begun));
         let old = self.cell.swap(Arc::clone(&new));
+        let publication = new.built().elapsed();
         *lock(&self.read) = LastRead {
             in_force: Some(files),
             refused: None,
@@ -205,9 +206,11 @@ impl<T: Send + Sync + 'static> Shared<T> {
             status.last_reload = begun.elapsed();
         }
         self.waiters.wake(number);
-        lock(&self.events)
-            .queue
-            .push_back(Event::Changed(Change { old, new }));
+        lock(&self.events).queue.push_back(Event::Changed(Change {
+            old,
+            new,
+            publication,
+        }));
         Reload::Published(number)
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A version of the configuration: the value, to which it dereferences, and how it came about.
 #[derive(Clone, Debug)]
@@ -11,18 +11,19 @@ pub struct Version<T> {
     number: u64,
     noticed: Instant,
     begun: Instant,
+    built: Instant,
     published: SystemTime,
 }
 
 impl<T> Version<T> {
     pub(crate) fn new(value: T, number: u64, noticed: Instant, begun: Instant) -> Self {
-        let published = SystemTime::now();
         Self {
             value,
             number,
             noticed,
             begun,
-            published,
+            built: Instant::now(),
+            published: SystemTime::now(),
         }
     }
 
@@ -44,6 +45,11 @@ impl<T> Version<T> {
     /// Returns when reading the files began.
     pub fn begun(&self) -> Instant {
         self.begun
+    }
+
+    /// Returns when it had been read, parsed and validated.
+    pub fn built(&self) -> Instant {
+        self.built
     }
 
     /// Returns when it was published.
@@ -68,6 +74,8 @@ pub struct Change<T> {
     pub old: Arc<Version<T>>,
     /// The version in force. Every read that begins now sees it, or a later one.
     pub new: Arc<Version<T>>,
+    /// How long publishing took. It waits for no reader.
+    pub publication: Duration,
 }
 
 /// What came of a reload that was asked for.

@@ -49,6 +49,7 @@ pub(crate) struct Node {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
+    #[cfg_attr(not(any(feature = "json", feature = "yaml")), allow(dead_code))]
     Null,
     Bool(bool),
     Integer(i128),

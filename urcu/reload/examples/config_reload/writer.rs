@@ -3,17 +3,41 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 use std::{fs, io};
 
-use crate::config::{Config, line_of};
+use serde::Deserialize;
+use toml::Spanned;
+
 use crate::ledger::{Fault, Ledger, Written};
+use crate::service::lock;
 
 /// One write in so many is broken on purpose.
 const FAULT_EVERY: usize = 10;
 /// How many weights a new version changes.
 const CHANGES: usize = 20;
+
+/// Where in the text the values are that the writer changes.
+#[derive(Debug, Deserialize)]
+struct Places {
+    version: Spanned<u64>,
+    #[serde(default)]
+    backend: Vec<BackendPlaces>,
+    #[serde(default)]
+    route: Vec<RoutePlaces>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BackendPlaces {
+    name: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RoutePlaces {
+    backend: Spanned<String>,
+    weight: Spanned<u32>,
+}
 
 /// Writes new versions of a valid file, whatever its layout: it knows the places in the text of the
 /// values that it changes.
@@ -30,30 +54,24 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer of a file that has this text now, with this content.
-    pub(crate) fn new(file: &Path, text: String, config: &Config) -> Self {
-        Self {
+    /// A writer of a file that has this text now.
+    pub(crate) fn new(file: &Path, text: String) -> Result<Self, toml::de::Error> {
+        let places: Places = toml::from_str(&text)?;
+        let routes = places.route.iter();
+        Ok(Self {
             file: file.into(),
-            text,
-            version: config.version.span(),
-            weights: config
-                .route
-                .iter()
-                .map(|route| route.weight.span())
-                .collect(),
-            targets: config
-                .route
-                .iter()
-                .map(|route| route.backend.span())
-                .collect(),
-            backends: config
+            version: places.version.span(),
+            weights: routes.clone().map(|route| route.weight.span()).collect(),
+            targets: routes.map(|route| route.backend.span()).collect(),
+            backends: places
                 .backend
                 .iter()
                 .map(|backend| backend.name.span())
                 .collect(),
+            text,
             random: 1,
             writes: 0,
-        }
+        })
     }
 
     /// The next write of the run: mostly valid, now and then broken.
@@ -77,20 +95,13 @@ impl Writer {
                 at: Instant::now(),
                 fault: fault.map(|fault| (fault, line)),
             };
-            ledger
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .enter(written);
+            lock(ledger).enter(written);
         };
         if fault == Some(Fault::NoFile) {
             enter(0);
             return fs::remove_file(&self.file);
         }
-        let version = ledger
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .newest()
-            + 1;
+        let version = lock(ledger).newest() + 1;
         let (text, fault_at) = self.compose(version, fault);
         let aside = self.file.with_extension("new");
         fs::write(&aside, text)?;
@@ -151,6 +162,12 @@ impl Writer {
         text.push_str(&self.text[done..]);
         (text, fault_at)
     }
+}
+
+/// The line, counted from 1, that a place in the text is on.
+fn line_of(text: &str, at: usize) -> usize {
+    let before = &text.as_bytes()[..at.min(text.len())];
+    1 + before.iter().filter(|&&byte| byte == b'\n').count()
 }
 
 /// A random number below `below`, good enough for a test (xorshift).

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// The program, as this test is built: for debugging or not.
 fn program() -> Command {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
@@ -20,7 +22,8 @@ fn program() -> Command {
         cargo.args([
             "build",
             "--quiet",
-            "--offline",
+            "--package",
+            "urcu-reload",
             "--example",
             "config_reload",
         ]);
@@ -51,7 +54,7 @@ fn closing(text: &str, name: &str) -> u64 {
 fn an_interrupt_ends_it_in_order() {
     let scratch = std::env::temp_dir().join(format!("example-{}", std::process::id()));
     fs::create_dir(&scratch).unwrap();
-    for signal in [libc::SIGINT, libc::SIGTERM] {
+    for signal in [Signal::INT, Signal::TERM] {
         let mut command = program();
         command
             .args(["--seconds", "600", "--readers", "1"])
@@ -62,8 +65,9 @@ fn an_interrupt_ends_it_in_order() {
         let mut text = String::new();
         // From here on it handles interrupts.
         output.read_line(&mut text).unwrap();
-        // SAFETY: sends a signal to a process that is not waited for yet.
-        unsafe { libc::kill(program.id() as libc::pid_t, signal) };
+        // It is not waited for yet: its number is nobody else's.
+        let id = Pid::from_child(&program);
+        kill_process(id, signal).unwrap();
         output.read_to_string(&mut text).unwrap();
         let end = program.wait_with_output().unwrap();
         assert_eq!(end.status.code(), Some(2), "{text}");
@@ -76,6 +80,42 @@ fn an_interrupt_ends_it_in_order() {
         "it leaves nothing"
     );
     fs::remove_dir(scratch).unwrap();
+}
+
+#[test(300)]
+fn every_way_has_its_turn_and_what_is_broken_is_said_to_be_so_on_purpose() {
+    let mut command = program();
+    command.args(["--seconds", "3", "--readers", "1"]);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{told}");
+    for name in [
+        "Rcu, store",
+        "Rcu, replace",
+        "arc_swap::ArcSwap",
+        "RwLock<Arc<_>>",
+    ] {
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with(name)).count(),
+            2,
+            "{text}"
+        );
+    }
+    assert!(
+        closing(&text, "reads") > 0 && closing(&text, "reloads") > 0,
+        "{text}"
+    );
+    assert_eq!(
+        (closing(&text, "stale"), closing(&text, "errors")),
+        (0, 0),
+        "{text}"
+    );
+    // Those that were read before the next was written.
+    assert!(text.contains("broken on purpose"), "{text}");
+    for line in told.lines() {
+        assert!(line.starts_with("on purpose ("), "{told}");
+    }
 }
 
 #[test(300)]

@@ -4,8 +4,20 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::ledger::{Fault, Ledger};
-use crate::reload::Timings;
 use crate::worker::{Tally, Work};
+
+/// How long the parts of the reloads took: one entry each for every version published.
+#[derive(Debug, Default)]
+pub(crate) struct Timings {
+    /// From the rename until the library begins to read.
+    pub(crate) notice: Vec<Duration>,
+    /// Read, parse, validate, build.
+    pub(crate) build: Vec<Duration>,
+    /// Publishing: with `replace`, the grace period too.
+    pub(crate) publish: Vec<Duration>,
+    /// From the rename until every read that begins sees the version.
+    pub(crate) total: Vec<Duration>,
+}
 
 /// What came of all the turns of a store.
 #[derive(Debug, Default)]
@@ -37,6 +49,14 @@ impl Reads {
     fn nanoseconds(&self) -> f64 {
         1e9 / self.per_second_of_a_reader()
     }
+
+    /// Or a dash, if it was not measured.
+    fn shown_nanoseconds(&self) -> String {
+        match self.reads {
+            0 => "-".into(),
+            _ => format!("{:.1}", self.nanoseconds()),
+        }
+    }
 }
 
 impl Results {
@@ -67,31 +87,36 @@ impl Results {
     }
 }
 
+const READS: &str = "\
+Reads. A lookup finds a route and a feature, and checks that both are whole and of one version that is not
+too old. `version only` is next to nothing but the way to the table and back.
+
+                     lookups/s   of a reader   ns each   to the first   version only: ns each";
+
+const RELOADS: &str = "\
+Reloads, in ms: median / 99th percentile. From the rename of the file until the library begins to read
+(noticed), until the new table is there (built); publishing it (`store` waits for nobody; when `replace`
+returns, no reader is left in the old table); in all, until every read that begins sees it.
+
+                   count         noticed           built       published          in all";
+
 /// The results as text; those that the others are compared with come first.
 pub(crate) fn text(stores: &[&Results], ledger: &Ledger) -> Result<String, fmt::Error> {
     let mut text = String::new();
-    writeln!(text)?;
-    writeln!(
-        text,
-        "                       lookups/s  of a reader    ns each  to Rcu   version only: ns each"
-    )?;
+    writeln!(text, "\n{READS}")?;
     for store in stores {
         writeln!(
             text,
-            "{:<18} {:>11.2} M {:>10.2} M {:>10.1} {:>6.2} x {:>23.1}",
+            "{:<18} {:>9.2} M {:>11.2} M {:>9.1} {:>12.2} x {:>23}",
             store.name,
             store.lookups.per_second() / 1e6,
             store.lookups.per_second_of_a_reader() / 1e6,
             store.lookups.nanoseconds(),
             store.lookups.per_second() / stores[0].lookups.per_second(),
-            store.version_only.nanoseconds(),
+            store.version_only.shown_nanoseconds(),
         )?;
     }
-    writeln!(text)?;
-    writeln!(
-        text,
-        "reloads, ms: p50 / p99      noticed     read, built       published   file to reader"
-    )?;
+    writeln!(text, "\n{RELOADS}")?;
     for store in stores {
         let Timings {
             notice,
@@ -101,7 +126,7 @@ pub(crate) fn text(stores: &[&Results], ledger: &Ledger) -> Result<String, fmt::
         } = &store.timings;
         writeln!(
             text,
-            "{:<18} {:>4}  {}  {}  {}  {}",
+            "{:<18} {:>5}  {}  {}  {}  {}",
             store.name,
             total.len(),
             quantiles(notice),
@@ -110,19 +135,17 @@ pub(crate) fn text(stores: &[&Results], ledger: &Ledger) -> Result<String, fmt::
             quantiles(total),
         )?;
     }
-    writeln!(
-        text,
-        "(published: with urcu::Rcu, no reader is left in the old version by then)"
-    )?;
-    writeln!(text)?;
     let refused = Fault::ALL.map(|f| format!("{} {}", f.name(), ledger.refused[f as usize]));
-    writeln!(text, "refused as they should be: {}", refused.join(", "))?;
     writeln!(
         text,
-        "replaced before they were read: {} versions",
+        "\nFiles broken on purpose and refused as they should be, each at its line: {}.",
+        refused.join(", ")
+    )?;
+    writeln!(
+        text,
+        "Written again before they were read: {} versions.",
         ledger.superseded
     )?;
-    writeln!(text)?;
     Ok(text)
 }
 

@@ -34,13 +34,13 @@ pub(crate) fn requests(config: &Config, seed: u64) -> Vec<Request> {
         let route = &config.route[pick(&mut random, below)];
         let feature = config.feature.get(pick(&mut random, config.feature.len()));
         let user = pick(&mut random, 1_000_000) as u32;
-        let prefix = route.path.get_ref().trim_end_matches('/');
+        let prefix = route.path.trim_end_matches('/');
         Request {
             host: route.host.as_str().into(),
             path: format!("{prefix}/{user}").into(),
             method: route.method,
             user,
-            feature: feature.map(|feature| feature.name.get_ref().as_str().into()),
+            feature: feature.map(|feature| feature.name.as_str().into()),
         }
     };
     (0..REQUESTS).map(|_| request()).collect()

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::config::Refusal;
+use urcu_reload::{Error, ErrorKind};
 
 /// What can be wrong with a file on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +37,14 @@ impl Fault {
     }
 
     /// Whether a file with this fault, put on that line, is to be refused for that reason.
-    fn explains(self, fault_line: usize, refusal: &Refusal) -> bool {
-        let here = refusal.line() == Some(fault_line);
-        match (self, refusal) {
-            (Self::BadSyntax | Self::WrongType, Refusal::Malformed { .. }) => here,
-            (Self::UnknownBackend | Self::NameTaken, Refusal::Invalid { .. }) => here,
+    fn explains(self, fault_line: usize, error: &Error) -> bool {
+        let here = error.line() == Some(fault_line as u32);
+        match (self, error.kind()) {
+            (Self::BadSyntax, ErrorKind::Syntax) | (Self::WrongType, ErrorKind::Type) => here,
+            (Self::UnknownBackend | Self::NameTaken, ErrorKind::Invalid) => here,
             // What is wrong with the rest, and on which line, depends on where the cut is.
-            (Self::CutShort, Refusal::Malformed { .. } | Refusal::Invalid { .. }) => true,
-            (Self::NoFile, Refusal::Missing) => true,
+            (Self::CutShort, ErrorKind::Syntax | ErrorKind::Type | ErrorKind::Invalid) => true,
+            (Self::NoFile, ErrorKind::Missing) => true,
             _ => false,
         }
     }
@@ -63,8 +63,6 @@ pub(crate) struct Ledger {
     /// The version of the first of the writes; they are counted up from there.
     first: u64,
     writes: Vec<Written>,
-    /// Where in the text the version stands. Nothing before it ever changes.
-    stamp_start: usize,
     /// The last version that the reloader came across, good or bad.
     seen: u64,
     /// How many versions were replaced before the reloader came to read them.
@@ -75,14 +73,13 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// A ledger that starts with a valid version, which has been read already.
-    pub(crate) fn new(version: u64, stamp_start: usize) -> Self {
+    pub(crate) fn new(version: u64) -> Self {
         Self {
             first: version,
             writes: vec![Written {
                 at: Instant::now(),
                 fault: None,
             }],
-            stamp_start,
             seen: version,
             superseded: 0,
             refused: [0; Fault::ALL.len()],
@@ -106,61 +103,45 @@ impl Ledger {
             .copied()
     }
 
-    /// Judges what became of a file that was read, `None` being the lack of one.
-    ///
-    /// Gives the fault that it was rightly refused for, if any, or what is wrong about the outcome:
-    /// a valid file refused, a broken one accepted, a reason or a line that is not the real one.
-    pub(crate) fn judge(
-        &mut self,
-        text: Option<&str>,
-        refusal: Option<&Refusal>,
-    ) -> Result<Option<Fault>, String> {
-        let version = match text {
-            Some(text) => self
-                .stamp_of(text)
-                .ok_or("a file without a version was read")?,
-            None => self
-                .last_removal()
-                .ok_or("no file was found, though none was taken away")?,
-        };
+    /// Judges a version that was published. Returns what is wrong about that, if anything is: that it was
+    /// written with a fault, or that a newer one was in force.
+    pub(crate) fn judge_published(&mut self, version: u64) -> Result<(), String> {
         if version <= self.seen {
+            let seen = self.seen;
             return Err(format!(
-                "version {version} was read after version {}",
-                self.seen
+                "version {version} was published after version {seen} was read"
             ));
         }
         let written = self
             .get(version)
-            .ok_or("a version was read that was never written")?;
-        self.superseded += version - self.seen - 1;
-        self.seen = version;
-        match (written.fault, refusal) {
-            (None, None) => Ok(None),
-            (Some((fault, line)), Some(refusal)) if fault.explains(line, refusal) => {
-                self.refused[fault as usize] += 1;
-                Ok(Some(fault))
-            }
-            (fault, refusal) => Err(format!(
-                "version {version}, written with {fault:?}, ended in {refusal:?}"
+            .ok_or("a version was published that was never written")?;
+        self.see(version);
+        match written.fault {
+            None => Ok(()),
+            Some((fault, line)) => Err(format!(
+                "version {version} was published with {fault:?} on line {line}"
             )),
         }
     }
 
-    /// The version that a text carries, broken or not.
-    fn stamp_of(&self, text: &str) -> Option<u64> {
-        let digits = text.get(self.stamp_start..)?;
-        let end = digits
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(digits.len());
-        digits[..end].parse().ok()
+    /// Judges a refusal. Returns the fault of the write that explains it: the last one that does, since the
+    /// last read. Without one, a valid file was refused, or the reason or line is not the real one.
+    pub(crate) fn judge_refused(&mut self, error: &Error) -> Result<Fault, String> {
+        let unread = (self.seen + 1..=self.newest()).rev();
+        let explained = unread.filter_map(|version| Some((version, self.get(version)?.fault?)));
+        let found = explained
+            .into_iter()
+            .find(|(_, (fault, line))| fault.explains(*line, error));
+        let (version, (fault, _)) = found.ok_or_else(|| {
+            format!("refused without a reason that was put there on purpose: {error}")
+        })?;
+        self.see(version);
+        self.refused[fault as usize] += 1;
+        Ok(fault)
     }
 
-    /// The last time since the last read that the file was taken away.
-    fn last_removal(&self) -> Option<u64> {
-        let taken_away = |&version: &u64| {
-            let fault = self.get(version).and_then(|written| written.fault);
-            matches!(fault, Some((Fault::NoFile, _)))
-        };
-        (self.seen + 1..=self.newest()).rev().find(taken_away)
+    fn see(&mut self, version: u64) {
+        self.superseded += version - self.seen - 1;
+        self.seen = version;
     }
 }
