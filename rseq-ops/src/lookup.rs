@@ -2,7 +2,15 @@
 
 /// Where [`lookup`](crate::ops::lookup) looks, and for which hash.
 ///
-/// See [`lookup`](crate::ops::lookup) for an example.
+/// ```
+/// use rseq_ops::ops::Place;
+///
+/// /// The root of a table, elsewhere; a value behind a hash and a key of 8 bytes each.
+/// fn place(root: *const *const u8, hash: u64) -> Place {
+///     Place { root, hash, offset: 16 }
+/// }
+/// assert_eq!(place(std::ptr::null(), 7).hash, 7);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     /// A word that holds the address of a table.
@@ -13,6 +21,7 @@ pub struct Place {
     pub offset: usize,
 }
 
+#[cfg(sequences)]
 impl Place {
     /// Returns the offset of the bucket in an endless table.
     #[inline(always)]

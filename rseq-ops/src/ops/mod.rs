@@ -65,6 +65,11 @@
 //!   index alone. Anybody may load it with an atomic load. Anybody may store to it atomically as
 //!   long as no sequence commits to it meanwhile: say, a lock's holder, while all others compare
 //!   with "free".
+//!
+//! [`Handle`]: crate::Handle
+//! [`Handle::by_concurrency_id`]: crate::Handle::by_concurrency_id
+//! [`Handle::by_cpu`]: crate::Handle::by_cpu
+//! [`Handle::current_index`]: crate::Handle::current_index
 
 mod append;
 mod copy;

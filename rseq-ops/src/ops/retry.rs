@@ -1,8 +1,9 @@
 //! Attempts, a bounded number of times.
 
-use super::{Lookup, Outcome, Popped};
+use crate::lookup::Lookup;
+use crate::outcome::{Outcome, Popped};
 
-/// The answer of an attempt: [`Outcome`], [`Popped`], [`Lookup`], or the `Option` of [`add_through`].
+/// The answer of an attempt: [`Outcome`], [`Popped`], [`Lookup`], or the `Option` of [`add_through`](super::add_through).
 ///
 /// ```
 /// use rseq_ops::ops::{self, Attempt, Outcome, Popped};
@@ -70,9 +71,9 @@ mod sealed {
         }
     }
 
-    impl Attempt for super::Lookup {
+    impl Attempt for crate::lookup::Lookup {
         fn aborted(&self) -> bool {
-            *self == super::Lookup::Aborted
+            *self == crate::lookup::Lookup::Aborted
         }
     }
 
