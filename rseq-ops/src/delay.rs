@@ -68,10 +68,14 @@ pub enum Point {
     AppendCommit = 22,
     /// `replace_through`: the word matched, the commit is next.
     ReplaceCommit = 23,
+    /// `lookup`: the bucket is found, nothing of it is loaded.
+    LookupBucket = 24,
+    /// `lookup`: the key is found, the value is not copied.
+    LookupEntry = 25,
 }
 
 /// How many points there are.
-pub const POINTS: usize = 24;
+pub const POINTS: usize = 26;
 
 impl Point {
     /// All of them, in order.
@@ -100,6 +104,8 @@ impl Point {
         Point::CachePutCommit,
         Point::AppendCommit,
         Point::ReplaceCommit,
+        Point::LookupBucket,
+        Point::LookupEntry,
     ];
 }
 

@@ -54,6 +54,7 @@ pub mod cpu;
 pub mod delay;
 pub mod features;
 mod handle;
+mod lookup;
 pub mod membarrier;
 pub mod ops;
 mod outcome;

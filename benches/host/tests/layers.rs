@@ -90,6 +90,7 @@ const RSEQ_OPS: Floors = &[
         "abi",
         "auxiliary",
         "delay",
+        "lookup",
         "outcome",
         "possible_cpus",
         "record",

@@ -43,7 +43,9 @@ pub fn scenario(point: Point) -> &'static str {
         | Point::StackPushCommit
         | Point::StackPopCommit
         | Point::CacheTakeCommit
-        | Point::CachePutCommit => "per-cpu",
+        | Point::CachePutCommit
+        | Point::LookupBucket
+        | Point::LookupEntry => "per-cpu",
     }
 }
 

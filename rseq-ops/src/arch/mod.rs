@@ -8,6 +8,7 @@
 //! | `stride` | additions to the word that the CPU number leads to |
 //! | `copy` | the copy that is a read-side section |
 //! | `indexed` | sequences whose caller has prepared for an index |
+//! | `lookup` | a lookup in a hash table |
 //! | `append` | buffers that each CPU fills |
 //! | `structures` | sequences made for one structure of `percpu` each |
 

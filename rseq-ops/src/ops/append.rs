@@ -21,11 +21,11 @@ pub enum Appended {
 /// buffer's end, where the record is copied to, and moves on by the record's size.
 ///
 /// A buffer is aligned to its `SIZE`, so it is full when its end is a multiple of that; a word of 0
-/// is no buffer. [`replace_through`] puts another one there. As with [`add_through`], whoever
+/// is no buffer. [`replace_through`] puts another one there. As with [`add_through`](super::add_through), whoever
 /// changes `source` and restarts all sequences has the buffers of the old pointer alone.
 ///
 /// # Safety
-/// As for [`add_through`], with words that are 0 or ends of buffers as described, valid for writes
+/// As for [`add_through`](super::add_through), with words that are 0 or ends of buffers as described, valid for writes
 /// by such sequences alone. `record` is valid for reads.
 ///
 /// ```

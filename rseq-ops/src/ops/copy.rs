@@ -22,7 +22,7 @@ pub const COPY_MAX: usize = 1024;
 /// contents of `target` are unspecified.
 ///
 /// # Safety
-/// * `handle`: as for [`add_through`], but not inert: no index is compared with the bound.
+/// * `handle`: as for [`add_through`](super::add_through), but not inert: no index is compared with the bound.
 /// * `source` is valid for reads and points to `size` bytes that stay valid and unchanged until
 ///   the pointer was replaced and [`crate::membarrier::restart`] has returned.
 /// * `target` is valid for writes of `size` bytes, and nobody else reads or writes there.

@@ -14,6 +14,7 @@
 //! | [`add`] | `*word(base) += delta` |
 //! | [`add_through`] | `p = *source; *word(p) += 1` |
 //! | [`sub_if_current`] | `if *source == p { *word(p) -= 1 }` |
+//! | [`lookup`] | `bucket = table[hash]; if some entry's key == key { value = entry.value }` (no word; likewise) |
 //! | [`copy_through`] | `p = *source; *target = *p` (no word; aborts without a registration) |
 //!
 //! **With an index**: the caller asks for its index ([`Handle::current_index`]), prepares pointers
@@ -64,16 +65,23 @@
 //!   index alone. Anybody may load it with an atomic load. Anybody may store to it atomically as
 //!   long as no sequence commits to it meanwhile: say, a lock's holder, while all others compare
 //!   with "free".
+//!
+//! [`Handle`]: crate::Handle
+//! [`Handle::by_concurrency_id`]: crate::Handle::by_concurrency_id
+//! [`Handle::by_cpu`]: crate::Handle::by_cpu
+//! [`Handle::current_index`]: crate::Handle::current_index
 
 mod append;
 mod copy;
 mod indexed;
+mod lookup;
 mod retry;
 mod stride;
 
 pub use append::*;
 pub use copy::*;
 pub use indexed::*;
+pub use lookup::*;
 pub use retry::*;
 pub use stride::*;
 

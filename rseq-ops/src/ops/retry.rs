@@ -1,8 +1,9 @@
 //! Attempts, a bounded number of times.
 
-use super::{Outcome, Popped};
+use crate::lookup::Lookup;
+use crate::outcome::{Outcome, Popped};
 
-/// The answer of an attempt: [`Outcome`], [`Popped`], or the `Option` of [`add_through`].
+/// The answer of an attempt: [`Outcome`], [`Popped`], [`Lookup`], or the `Option` of [`add_through`](super::add_through).
 ///
 /// ```
 /// use rseq_ops::ops::{self, Attempt, Outcome, Popped};
@@ -20,6 +21,7 @@ pub trait Attempt: sealed::Attempt {}
 
 impl Attempt for Outcome {}
 impl Attempt for Popped {}
+impl Attempt for Lookup {}
 impl<T> Attempt for Option<T> {}
 
 /// How often [`retry`] tries.
@@ -66,6 +68,12 @@ mod sealed {
     impl Attempt for crate::outcome::Popped {
         fn aborted(&self) -> bool {
             *self == crate::outcome::Popped::Aborted
+        }
+    }
+
+    impl Attempt for crate::lookup::Lookup {
+        fn aborted(&self) -> bool {
+            *self == crate::lookup::Lookup::Aborted
         }
     }
 

@@ -138,7 +138,7 @@ fn owner() -> Owner {
 /// destructor of thread-local data that runs after ours; by whoever calls `rseq(2)` with
 /// `RSEQ_FLAG_UNREGISTER`, after which glibc registers none of the threads either that the thread
 /// creates). `None` also while the thread runs on a CPU that has no memory, because
-/// [`possible_cpus`](crate::percpu::possible_cpus) was told of fewer. Async-signal-safe.
+/// [`possible_cpus`] was told of fewer. Async-signal-safe.
 ///
 /// Cost: four loads where libc registers; at a thread's first call some microseconds where this crate
 /// does.

@@ -5,6 +5,7 @@
 mod additions;
 mod containers;
 mod items;
+mod lookups;
 mod slots;
 mod structures;
 mod subject;
@@ -31,6 +32,7 @@ use crate::{delays, readers};
 use additions::{Additions, Locks};
 use containers::{Arrays, Lists, Records};
 use items::Holding;
+use lookups::Lookups;
 use slots::Slots;
 use structures::{Counting, Pooling, Stacking, Tracing};
 use subject::Subject;
@@ -145,6 +147,11 @@ impl Stage {
             match Handle::by_concurrency_id() {
                 Some(_) => self.operations(run, Handle::by_concurrency_id, Release),
                 None => self.operations(run, Handle::by_cpu, Release),
+            }
+            if rseq_ops::membarrier::register().is_ok() {
+                self.subjects.push(Lookups::new());
+            } else {
+                run.note("nothing that restarts sequences: no lookups");
             }
         } else {
             run.note("no restartable sequences: the structures alone, with atomics");

@@ -4,6 +4,7 @@
 mod append;
 mod copy;
 mod indexed;
+mod lookup;
 mod stride;
 mod structures;
 mod thread;
@@ -11,6 +12,7 @@ mod thread;
 pub(crate) use append::*;
 pub(crate) use copy::*;
 pub(crate) use indexed::*;
+pub(crate) use lookup::*;
 pub(crate) use stride::*;
 pub(crate) use structures::*;
 pub(crate) use thread::*;

@@ -9,7 +9,7 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use crate::handle::Handle;
-use crate::ops::{self, Appended, Outcome, Popped, Record};
+use crate::ops::{self, Appended, Lookup, Outcome, Popped, Record};
 use crate::{abi, arch};
 
 const SHIFT: u32 = 7;
@@ -197,6 +197,38 @@ fn nothing_is_copied_on_a_thread_without_a_registration() {
             assert!(target[copied..].iter().all(|byte| *byte == 0));
             assert_eq!(area.words(), words, "{size} bytes");
         }
+    }
+}
+
+#[test]
+fn a_lookup_needs_a_registration_and_no_more_and_writes_nothing_that_the_kernel_writes() {
+    let entry: [u64; 3] = [0, 1234, 5678];
+    // A table of one bucket, whose first slot has the entry.
+    #[repr(align(64))]
+    struct Table([usize; 16]);
+    let mut table = Table([0; 16]);
+    table.0[8] = 0x77 << 16;
+    table.0[9] = (&raw const entry).expose_provenance();
+    let root = (&raw const table).cast::<u8>();
+    let place = ops::Place {
+        root: &raw const root,
+        hash: 0x77 << 56,
+        offset: 16,
+    };
+    for cpu in [0, BOUND as i32, 1 << 20, -1, -2, i32::MIN] {
+        // `mm_cid` is 0 on such a thread.
+        let area = Area::new(cpu, 0);
+        let (words, mut value) = (area.words(), 0u64);
+        let handle = area.handle(BOUND, Handle::CPU);
+        // SAFETY: an area of ours; a table that does not change.
+        let answer = unsafe { ops::lookup(handle, &place, &1234u64, &raw mut value) };
+        let expected = if cpu < 0 {
+            (Lookup::Aborted, 0)
+        } else {
+            (Lookup::Found, 5678)
+        };
+        assert_eq!((answer, value), expected, "CPU {cpu}");
+        assert_eq!(area.words(), words);
     }
 }
 

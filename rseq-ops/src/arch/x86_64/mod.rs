@@ -103,6 +103,7 @@ macro_rules! check_registration {
 mod append;
 mod copy;
 mod indexed;
+mod lookup;
 mod stride;
 mod structures;
 mod thread;
@@ -110,6 +111,7 @@ mod thread;
 pub(crate) use append::*;
 pub(crate) use copy::*;
 pub(crate) use indexed::*;
+pub(crate) use lookup::*;
 pub(crate) use stride::*;
 pub(crate) use structures::*;
 pub(crate) use thread::*;

@@ -23,8 +23,8 @@ pub enum ReserveError {
         /// Bytes that there can be.
         most: usize,
     },
-    /// Dropped, and counted: the ring is full ([`Mode::Discard`]), or the part to overwrite has a
-    /// record that is still being written ([`Mode::Overwrite`]).
+    /// Dropped, and counted: the ring is full ([`Mode::Discard`](super::Mode::Discard)), or the part to overwrite has a
+    /// record that is still being written ([`Mode::Overwrite`](super::Mode::Overwrite)).
     Dropped,
 }
 
@@ -78,7 +78,7 @@ pub struct Totals {
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'c> {
     /// The ring: the CPU where the record was reserved, or a number from
-    /// [`possible_cpus`](super::possible_cpus) on for threads without restartable sequences.
+    /// [`possible_cpus`](crate::percpu::possible_cpus) on for threads without restartable sequences.
     pub ring: usize,
     /// What the clock said. In one ring it never goes back.
     pub time: u64,

@@ -2,11 +2,13 @@
 //! register: everything takes its other way there, and is right. Each test runs this program again,
 //! changed.
 
+use std::ffi::CString;
+use std::io;
 use std::thread;
 
 use urcu_host::affinity::{cpus, run_on};
 
-use crate::support::again::{inside, lie, run_again};
+use crate::support::again::{inside, run_again};
 use rseq_ops::percpu::{Counter, Node, PerCpu, Stack, possible_cpus};
 use rseq_ops::{Handle, cpu, current_thread, ops};
 
@@ -180,7 +182,7 @@ fn a_thread_that_libc_did_not_register_takes_the_other_way() {
     }
     let counter = Counter::new().unwrap();
     check_structures(&counter);
-    if !crate::support::again::unregister() {
+    if !unregister() {
         return println!("cannot be unregistered here");
     }
     let check = || {
@@ -218,4 +220,94 @@ fn a_thread_that_libc_did_not_register_takes_the_other_way() {
     });
     assert_eq!(counter.sum(), before + 400_000);
     check_structures(&counter);
+}
+
+/// Puts a file with this text in the place of the kernel's list of CPUs, for one process and its
+/// children.
+fn lie(text: &str) -> impl Fn() -> io::Result<()> + Send + Sync + use<> {
+    let path = std::env::temp_dir().join(format!(
+        "rseq-ops-possible-{}-{}",
+        std::process::id(),
+        text.len()
+    ));
+    std::fs::write(&path, text).unwrap();
+    let lie = Lie(CString::new(path.into_os_string().into_encoded_bytes()).unwrap());
+    move || lie.tell()
+}
+
+/// The file, removed at the end.
+struct Lie(CString);
+
+impl Lie {
+    fn tell(&self) -> io::Result<()> {
+        let none = std::ptr::null::<libc::c_char>();
+        // SAFETY: C strings, or none where none is wanted.
+        let done = unsafe {
+            let root = c"/".as_ptr();
+            let list = c"/sys/devices/system/cpu/possible".as_ptr();
+            libc::unshare(libc::CLONE_NEWNS) == 0
+                && libc::mount(
+                    none,
+                    root,
+                    none,
+                    libc::MS_REC | libc::MS_PRIVATE,
+                    none.cast(),
+                ) == 0
+                && libc::mount(self.0.as_ptr(), list, none, libc::MS_BIND, none.cast()) == 0
+        };
+        if done {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+}
+
+impl Drop for Lie {
+    fn drop(&mut self) {
+        use std::os::unix::ffi::OsStrExt;
+        let path = std::ffi::OsStr::from_bytes(self.0.as_bytes());
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Ends the registration that libc made for the calling thread.
+fn unregister() -> bool {
+    let symbol = |name: &std::ffi::CStr| {
+        // SAFETY: a C string.
+        unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
+    };
+    let offset: *const isize = symbol(c"__rseq_offset").cast();
+    let size: *const u32 = symbol(c"__rseq_size").cast();
+    if offset.is_null() || size.is_null() {
+        return false;
+    }
+    let thread_pointer: usize;
+    // SAFETY: reads the thread pointer.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        core::arch::asm!("mov {}, fs:0", out(reg) thread_pointer);
+        #[cfg(target_arch = "aarch64")]
+        core::arch::asm!("mrs {}, tpidr_el0", out(reg) thread_pointer);
+        #[cfg(target_arch = "riscv64")]
+        core::arch::asm!("mv {}, tp", out(reg) thread_pointer);
+        #[cfg(not(any(
+            target_arch = "x86_64",
+            target_arch = "aarch64",
+            target_arch = "riscv64"
+        )))]
+        return false;
+    }
+    let end = |length: u32| {
+        // SAFETY: libc's words; the area is this thread's. No sequence runs, and those to come find
+        // that there is no registration.
+        unsafe {
+            let area = thread_pointer.wrapping_add_signed(*offset);
+            let flags = rseq_ops::abi::FLAG_UNREGISTER;
+            let signature = rseq_ops::abi::SIGNATURE;
+            libc::syscall(libc::SYS_rseq, area, length, flags, signature) == 0
+        }
+    };
+    // SAFETY: libc's word.
+    end(32) || end(unsafe { *size })
 }

@@ -6,6 +6,8 @@ mod copy;
 mod counts;
 #[cfg(sequences)]
 mod descriptors;
+#[cfg(all(sequences, not(miri)))]
+mod lookup;
 mod outcomes;
 #[cfg(sequences)]
 mod single_step;

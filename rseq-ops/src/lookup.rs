@@ -1,0 +1,91 @@
+//! What a lookup is told, and what it answers.
+
+/// Where [`lookup`](crate::ops::lookup) looks, and for which hash.
+///
+/// ```
+/// use rseq_ops::ops::Place;
+///
+/// /// The root of a table, elsewhere; a value behind a hash and a key of 8 bytes each.
+/// fn place(root: *const *const u8, hash: u64) -> Place {
+///     Place { root, hash, offset: 16 }
+/// }
+/// assert_eq!(place(std::ptr::null(), 7).hash, 7);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// A word that holds the address of a table.
+    pub root: *const *const u8,
+    /// The hash of the key. Its low bits choose the bucket, its highest byte is the tag.
+    pub hash: u64,
+    /// Where the value is in an entry. Bytes.
+    pub offset: usize,
+}
+
+#[cfg(sequences)]
+impl Place {
+    /// Returns the offset of the bucket in an endless table.
+    #[inline(always)]
+    pub(crate) fn bucket(&self) -> u64 {
+        self.hash << 6
+    }
+
+    /// Returns the tag, in each byte of a word.
+    #[inline(always)]
+    pub(crate) fn tags(&self) -> u64 {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        (self.hash >> 56).max(1) * ONES
+    }
+}
+
+/// What became of one attempt of [`lookup`](crate::ops::lookup).
+///
+/// ```
+/// use rseq_ops::ops::Lookup;
+///
+/// /// Whether the caller must take a guard and look again.
+/// fn is_open(lookup: Lookup) -> bool {
+///     matches!(lookup, Lookup::Inconclusive | Lookup::Aborted)
+/// }
+/// assert!(!is_open(Lookup::Found) && !is_open(Lookup::Missing));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Lookup {
+    /// The key is there, and its value was copied.
+    Found,
+    /// The key is not there.
+    Missing,
+    /// The key may be elsewhere: its bucket has moved to another table, or has overflowed.
+    Inconclusive,
+    /// The kernel interrupted the attempt, or this thread has no registration.
+    Aborted,
+}
+
+/// What the sequences answer in place of an entry's address.
+#[allow(dead_code)] // On some targets there are none.
+pub(crate) const MISSING: usize = 0;
+/// See [`MISSING`].
+pub(crate) const ABORTED: usize = 1;
+/// See [`MISSING`].
+#[allow(dead_code)]
+pub(crate) const INCONCLUSIVE: usize = 2;
+
+/// The entry that a sequence found, or why it found none, and the value's words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) entry: usize,
+    /// As pointers, which they may be.
+    pub(crate) value: [*mut (); 2],
+}
+
+impl Answer {
+    #[inline(always)]
+    pub(crate) fn lookup(self) -> Lookup {
+        match self.entry {
+            MISSING => Lookup::Missing,
+            ABORTED => Lookup::Aborted,
+            INCONCLUSIVE => Lookup::Inconclusive,
+            _ => Lookup::Found,
+        }
+    }
+}
