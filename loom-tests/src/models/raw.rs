@@ -173,7 +173,12 @@ pub(super) fn a_node_is_whole_however_it_is_published() {
     let there = domain.get();
     let link: Link = Arc::new(Atomic::null());
     let theirs = Arc::clone(&link);
-    let writer = on_cpu(0, move || theirs.store(node(5), Release));
+    let writer = on_cpu(0, move || {
+        theirs.store(node(5), Release);
+        // Loom tries to put the exchange before this, and so before the fence of leaving the CPU.
+        // SAFETY: is not followed.
+        let _ = unsafe { theirs.load_unguarded(Relaxed) };
+    });
     let running = run_on(1);
     let guard = there.read_lock();
     let found = link.compare_exchange(Shared::null(), node(6), AcqRel, Acquire, &guard);
