@@ -181,7 +181,7 @@ pub static ALL: &[Control] = &[
         Break::NodeFreedEarly,
         "node-freed-early",
         "raw-list",
-        "one in 64 nodes is freed without a grace period",
+        "one in 16 nodes is freed without a grace period",
     ),
     control(
         Break::LostUpdate,

@@ -190,12 +190,16 @@ fn read(thread: &mut Thread, list: &'static List) {
 }
 
 /// How many nodes there were; `None` if one was not whole.
-fn follow(thread: &Thread, list: &List, guard: &ReadGuard<'_>) -> Option<u64> {
+fn follow(thread: &mut Thread, list: &List, guard: &ReadGuard<'_>) -> Option<u64> {
     let (mut seen, mut next) = (Vec::new(), list.head.load(Acquire, guard));
     // SAFETY: a node that was reachable in this section is not freed before its end.
     while let Some(node) = unsafe { next.as_ref() } {
         seen.push((node, look(thread, node)?));
         next = node.next.load(Acquire, guard);
+    }
+    // A few sections last longer.
+    if thread.random.one_in(256) {
+        std::thread::yield_now();
     }
     // Some were popped meanwhile.
     for (node, number) in &seen {
@@ -227,7 +231,7 @@ fn update(thread: &mut Thread, list: &'static List) {
             if !long || thread.random.one_in(2) {
                 push(list, &guard);
             }
-            let early = thread.breaks(Break::NodeFreedEarly, 64);
+            let early = thread.breaks(Break::NodeFreedEarly, 16);
             let way = if early { u64::MAX } else { thread.random.below(8) };
             if long && pop(list, &guard, way).is_some() {
                 thread.counter.updated();
