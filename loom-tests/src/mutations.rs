@@ -67,6 +67,8 @@ const GRACE_PERIOD: &str = "gp/grace_period.rs";
 const READERS: &str = "gp/readers.rs";
 const SEQUENCE: &str = "gp/sequence.rs";
 const POLLING: &str = "polling/mod.rs";
+const ATOMIC: &str = "raw/atomic.rs";
+const RETIRE: &str = "raw/retire.rs";
 const FORK: &str = "sync/fork.rs";
 const HEAP_LOCK: &str = "sync/mutex.rs";
 const ONCE: &str = "sync/once.rs";
@@ -420,6 +422,27 @@ pub const MUTANTS: &[Mutant] = &[
         CELL: "«self.domain().synchronize();»" => ""),
     source!("cell", "dropped at once", "a_stored_value_is_dropped_after_its_sections",
         CELL: "«self.domain()\n            .enqueue(Callback::drop::<_, P::Target>(free), true);»" => "free();"),
+
+    source!("raw", "a node freed at once", "a_retired_node_outlives_its_sections",
+        RETIRE: "unsafe { T::free(node) };\n        // SAFETY: on any thread, until the domain ends, by the caller.\n        «self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);»" => "free();"),
+    source!("raw", "a popped node freed at once", "a_stack_of_retired_nodes",
+        RETIRE: "unsafe { T::free(node) };\n        // SAFETY: on any thread, until the domain ends, by the caller.\n        «self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);»" => "free();"),
+    source!("raw", "a box freed at once", "a_retired_box_outlives_its_sections",
+        RETIRE: "// SAFETY: the caller lets it be dropped on any thread, until the domain ends.\n        «self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);»" => "free();"),
+    source!("raw", "an intrusive node freed at once", "an_intrusive_node_outlives_its_sections",
+        RETIRE: "unsafe { free(pointer) };\n        // SAFETY: on any thread, until the domain ends, by the caller.\n        «self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);»" => "free();"),
+    source!("raw", "a closure called at once", "a_node_retired_by_a_closure_outlives_its_sections",
+        RETIRE: "«self.enqueue(unsafe { Callback::drop_of(f, bytes) }, true);»" => "f();"),
+    source!("raw", "a link loaded relaxed", "a_retired_node_outlives_its_sections",
+        ATOMIC: "pub fn load<'g>(&self, order: Ordering, _guard: &'g ReadGuard<'_>) -> Shared<'g, T> {\n        Shared::of(self.word.load(«order»))" => "{ _ = order; Ordering::Relaxed }"),
+    source!("raw", "a node swapped in relaxed", "a_retired_node_outlives_its_sections",
+        ATOMIC: "Shared::of(self.word.swap(new.into_word(), «order»))" => "{ _ = order; Ordering::Relaxed }"),
+    source!("raw", "a node stored relaxed", "a_node_is_whole_however_it_is_published",
+        ATOMIC: "self.word.store(new.into_word(), «order»);" => "{ _ = order; Ordering::Relaxed }"),
+    source!("raw", "a node exchanged relaxed", "a_stack_of_retired_nodes",
+        ATOMIC: "            .compare_exchange(current.word(), new, «success», failure);" => "{ _ = success; Ordering::Relaxed }"),
+    source!("raw", "what an exchange finds, relaxed", "a_node_is_whole_however_it_is_published",
+        ATOMIC: "            .compare_exchange(current.word(), new, success, «failure»);" => "{ _ = failure; Ordering::Relaxed }"),
 
     source!("set-up", "the state is loaded relaxed", "two_threads_use_a_domain_first",
         DOMAIN: "NonNull::new(self.state.load(«Ordering::Acquire»))" => "Ordering::Relaxed"),

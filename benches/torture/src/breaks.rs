@@ -39,6 +39,8 @@ pub enum Break {
     UnboundedMemory,
     /// A forked child waits for itself.
     ChildHangs,
+    /// A node of a list is freed without a grace period.
+    NodeFreedEarly,
     /// An update of a cell is not atomic.
     LostUpdate,
     /// An addition to a CPU's word is no sequence.
@@ -174,6 +176,12 @@ pub static ALL: &[Control] = &[
         "child-hangs",
         "fork-generations",
         "a child waits for a section of its own",
+    ),
+    control(
+        Break::NodeFreedEarly,
+        "node-freed-early",
+        "raw-list",
+        "one in 16 nodes is freed without a grace period",
     ),
     control(
         Break::LostUpdate,

@@ -16,6 +16,7 @@ scenarios! {
     many_domains: SCENARIO;
     guards: SCENARIO;
     snapshots: SCENARIO;
+    raw_list: SCENARIO;
     async_tasks: SCENARIO;
     signal_storm: SCENARIO;
     migration_storm: SCENARIO;
