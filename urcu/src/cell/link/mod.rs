@@ -115,7 +115,6 @@ mod node;
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem;
 use core::ptr;
 
 pub use chain::{Chain, Iter};
@@ -152,10 +151,28 @@ fn unmarked<T>(word: *mut T) -> *mut T {
     word.map_addr(|address| address & !MARK)
 }
 
+impl<T: Send + Sync + 'static> Link<T> {
+    sync::const_fn! {
+        /// Returns a link of the [`global`](crate::global) domain that owns nothing. Can be used in a
+        /// `static`.
+        pub fn empty() -> Self {
+            Link::empty_in(Global)
+        }
+    }
+}
+
 impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     sync::const_fn! {
-        /// Returns a link that owns nothing. Can be used in a `static`.
-        pub fn empty() -> Self {
+        /// Returns a link of the given domain that owns nothing. Can be used in a `static`.
+        ///
+        /// ```
+        /// use urcu::link::Link;
+        ///
+        /// urcu::domain!(Jobs = "jobs");
+        /// static NEXT: Link<String, Jobs> = Link::empty_in(Jobs);
+        /// # assert!(NEXT.is_empty());
+        /// ```
+        pub fn empty_in(_domain: D) -> Self {
             Link {
                 word: AtomicPtr::new(ptr::null_mut()),
                 owns: PhantomData,
@@ -323,8 +340,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     pub fn remove(&self, node: &Node<T, D>, guard: &D::Guard<'_>) -> Option<Removed<T, D>> {
         check::<D>(guard);
         node.mark();
-        // The node's address as this link has it. Acquire: as in `load`.
-        let seen = self.word.load(Ordering::Acquire);
+        // The node's address as this link has it. Relaxed: whoever has a reference sees the node whole.
+        let seen = self.word.load(Ordering::Relaxed);
         if !ptr::eq(seen, node) {
             return None;
         }
@@ -389,6 +406,13 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
             .map_err(|first| unsafe { Chain::of(first) })
     }
 
+    /// Empties the link, for whoever has it alone, and returns what was here.
+    fn give_up(&mut self) -> *mut Node<T, D> {
+        let first = unmarked(*self.word.get_mut());
+        self.word.store(ptr::null_mut(), Ordering::Relaxed);
+        first
+    }
+
     /// Puts the first node of a chain here, or null; its owner is this link if that succeeds. Returns what
     /// was here, or `first` if this link is marked.
     fn replace(&self, first: *mut Node<T, D>) -> Result<Option<Chain<T, D>>, *mut Node<T, D>> {
@@ -432,16 +456,15 @@ fn wrong_guard<D: StaticDomain>(guard: &D::Guard<'_>) -> ! {
 impl<T: Send + Sync + 'static, D: StaticDomain> Default for Link<T, D> {
     /// Owns nothing.
     fn default() -> Self {
-        Link::empty()
+        Link::empty_in(D::THIS)
     }
 }
 
 impl<T: Send + Sync + 'static, D: StaticDomain> Drop for Link<T, D> {
     /// Drops all that this link owns: at once, but for nodes that readers who found them elsewhere may see.
     fn drop(&mut self) {
-        let first = mem::replace(self.word.get_mut(), ptr::null_mut());
         // SAFETY: owned by this link, which is exclusively borrowed.
-        unsafe { node::release(unmarked(first)) };
+        unsafe { node::release(self.give_up()) };
     }
 }
 

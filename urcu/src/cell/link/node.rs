@@ -28,7 +28,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
     fn new(value: T) -> Box<Self> {
         const { assert!(align_of::<Self>() > MARK) };
         Box::new(Node {
-            next: Link::empty(),
+            next: Link::empty_in(D::THIS),
             elsewhere: AtomicU64::new(0),
             value,
         })
@@ -185,9 +185,10 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Drop for NodeBox<T, D> {
     }
 }
 
-impl<T: Send + Sync + fmt::Debug + 'static, D: StaticDomain> fmt::Debug for NodeBox<T, D> {
+impl<T: Send + Sync + 'static, D: StaticDomain> fmt::Debug for NodeBox<T, D> {
+    /// Whatever `T` is: who pushes what cannot be shown may unwrap, too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("NodeBox").field(&**self).finish()
+        f.debug_struct("NodeBox").finish_non_exhaustive()
     }
 }
 
@@ -218,7 +219,7 @@ unsafe impl<T: Send + Sync + 'static, D: StaticDomain> OwningPtr for NodeBox<T, 
                 .as_ptr()
                 .byte_sub(Node::<T, D>::VALUE)
                 .cast::<Node<T, D>>();
-            *(*node).next.word.get_mut() = ptr::null_mut();
+            (*node).next.give_up();
             NodeBox::of(node)
         }
     }
@@ -233,8 +234,8 @@ pub(super) unsafe fn take_apart<T: Send + Sync + 'static, D: StaticDomain>(
 ) -> (T, *mut Node<T, D>) {
     // SAFETY: the caller's alone.
     unsafe {
-        let next = core::mem::replace((*node).next.word.get_mut(), ptr::null_mut());
-        (NodeBox::of(node).into_inner(), unmarked(next))
+        let next = (*node).next.give_up();
+        (NodeBox::of(node).into_inner(), next)
     }
 }
 
@@ -260,8 +261,7 @@ pub(super) unsafe fn release<T: Send + Sync + 'static, D: StaticDomain>(first: *
                 let node = self.0;
                 // SAFETY: as above, and nobody sees it any more.
                 unsafe {
-                    let next = core::mem::replace((*node).next.word.get_mut(), ptr::null_mut());
-                    self.0 = unmarked(next);
+                    self.0 = (*node).next.give_up();
                     drop(Box::from_raw(node));
                 }
             }
