@@ -57,7 +57,10 @@ const CALLBACKS: &str = "callbacks/mod.rs";
 const CALLBACKS_PACE: &str = "callbacks/pace.rs";
 const QUEUE: &str = "callbacks/queue.rs";
 const SEAL: &str = "callbacks/seal.rs";
+const LINK: &str = "cell/link/mod.rs";
+const NODE: &str = "cell/link/node.rs";
 const CELL: &str = "cell/mod.rs";
+const UNLINKED: &str = "cell/unlinked.rs";
 const DOMAIN_GUARD: &str = "domain/guard.rs";
 const DOMAIN: &str = "domain/mod.rs";
 const DOMAIN_STATE: &str = "domain/state.rs";
@@ -395,9 +398,9 @@ pub const MUTANTS: &[Mutant] = &[
         DOMAIN: "«driver.close();»" => ""),
 
     source!("cell", "published without a release", "a_replaced_value_is_its_owners",
-        CELL: ".swap(P::into_raw(P::own(value)), «Ordering::AcqRel»)" => "Ordering::Acquire"),
+        CELL: ".swap(P::into_raw(value), «Ordering::AcqRel»)" => "Ordering::Acquire"),
     source!("cell", "replaced without an acquire", "two_owners_of_replaced_values",
-        CELL: ".swap(P::into_raw(P::own(value)), «Ordering::AcqRel»)" => "Ordering::Release"),
+        CELL: ".swap(P::into_raw(value), «Ordering::AcqRel»)" => "Ordering::Release"),
     source!("cell", "loaded relaxed", "a_replaced_value_is_its_owners",
         CELL: "unsafe { P::view(self.current.load(«Ordering::Acquire»)) }" => "Ordering::Relaxed"),
     source!("cell", "read relaxed", "a_value_that_carries_its_guard",
@@ -443,6 +446,40 @@ pub const MUTANTS: &[Mutant] = &[
         ATOMIC: "            .compare_exchange(current.word(), new, «success», failure);" => "{ _ = success; Ordering::Relaxed }"),
     source!("raw", "what an exchange finds, relaxed", "a_node_is_whole_however_it_is_published",
         ATOMIC: "            .compare_exchange(current.word(), new, success, «failure»);" => "{ _ = failure; Ordering::Relaxed }"),
+
+    source!("cell", "unlinked and handed back at once", "an_unlinked_value",
+        UNLINKED: "«self.domain().synchronize();»" => ""),
+    source!("cell", "unlinked and dropped at once", "an_unlinked_value",
+        UNLINKED: "«self.domain\n            .domain()\n            .enqueue(Callback::drop::<_, P::Target>(free), true);»" => "free();"),
+
+    source!("list", "list: followed relaxed", "a_reader_meets_a_push",
+        LINK: "unmarked(self.word.load(«Ordering::Acquire»));" => "Ordering::Relaxed"),
+    source!("list", "list: put there without a release", "a_reader_meets_a_push",
+        LINK: ".compare_exchange(seen, new, «Ordering::Release», Ordering::Relaxed)" => "Ordering::Relaxed"),
+    source!("list", "list: taken out from a relaxed load", "who_takes_a_node_out_sees_it_whole",
+        LINK: "let seen = self.word.load(«Ordering::Acquire»);\n            if is_marked" => "Ordering::Relaxed"),
+    source!("list", "list: moves up without a release", "a_reader_meets_what_moves_up",
+        LINK: ".compare_exchange(seen, next, «Ordering::Release», Ordering::Relaxed)" => "Ordering::Relaxed"),
+    source!("list", "list: what moves up is not acquired", "an_insertion_meets_a_removal",
+        NODE: "unmarked(self.next.word.fetch_or(MARK, «Ordering::Acquire»))" => "Ordering::Relaxed"),
+    source!("list", "list: taken out without a mark", "an_insertion_meets_a_removal",
+        NODE: "unmarked(«self.next.word.fetch_or(MARK, Ordering::Acquire)»)" => "self.next.word.load(Ordering::Acquire)"),
+    source!("list", "list: a marked link is changed", "an_insertion_meets_a_removal",
+        LINK: "while «!is_marked(seen)» {\n            match self.exchange_for" => "true"),
+    source!("list", "list: taken out without a comparison", "two_take_nodes_out",
+        LINK: "«self.word\n                .compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed);»" => "Ok::<_, *mut Node<T, D>>(self.word.swap(next, Ordering::AcqRel));"),
+    source!("list", "list: a chain is put there without a release", "a_chain_goes_from_hand_to_hand",
+        LINK: ".compare_exchange(seen, first, «Ordering::AcqRel», Ordering::Relaxed)" => "Ordering::Acquire"),
+    source!("list", "list: a chain is taken without an acquire", "a_chain_goes_from_hand_to_hand",
+        LINK: ".compare_exchange(seen, first, «Ordering::AcqRel», Ordering::Relaxed)" => "Ordering::Release"),
+    source!("list", "list: a node keeps what has moved up", "a_reader_goes_on_from_what_was_taken_out",
+        NODE: "«(*node).next.give_up();»\n            NodeBox::of(node)" => ""),
+    source!("list", "list: readers elsewhere are forgotten", "what_is_put_elsewhere_waits_for_its_first_readers",
+        LINK: "«unsafe { &*first }.note_readers_elsewhere();»" => ""),
+    source!("list", "list: readers elsewhere are not inherited", "what_is_put_elsewhere_waits_for_its_first_readers",
+        LINK: "«next.inherit(node);»" => ""),
+    source!("list", "list: freed though readers elsewhere may be there", "what_is_put_elsewhere_waits_for_its_first_readers",
+        NODE: "number == 0 || «D::get().is_over(number)»" => "true"),
 
     source!("set-up", "the state is loaded relaxed", "two_threads_use_a_domain_first",
         DOMAIN: "NonNull::new(self.state.load(«Ordering::Acquire»))" => "Ordering::Relaxed"),

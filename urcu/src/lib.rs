@@ -117,11 +117,12 @@ mod sys;
 pub mod testing;
 
 pub use callbacks::{Budget, Executor, Job, Runner, set_callback_panic_hook};
+pub use cell::link;
 pub use cell::{
     CompareExchangeError, Global, InDomain, OwningPtr, Payload, Rcu, RcuArc, RcuArcOption, RcuCell,
-    RcuOption, Ref, RefCounted, SNAPSHOT_MAX,
+    RcuOption, Ref, RefCounted, SNAPSHOT_MAX, StaticDomain, Unlinked, WaitAsync,
 };
-pub use domain::{Domain, ReadGuard};
+pub use domain::{Domain, DomainType, GuardOf, ReadGuard};
 pub use global::{barrier, call, defer_drop, global, read_lock, synchronize};
 pub use polling::{GracePeriod, SynchronizeAsync};
 pub use stats::{Histogram, Stats};

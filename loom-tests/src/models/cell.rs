@@ -183,7 +183,10 @@ pub(super) fn one_of_two_exchanges_succeeds() {
             let number = seen.read();
             step();
             match cell.compare_exchange(seen, Value::new(number + 1), &guard) {
-                Ok(()) => true,
+                Ok(published) => {
+                    assert_eq!(published.read(), number + 1);
+                    true
+                }
                 Err(error) => {
                     assert_eq!((number, error.current.read()), (0, 1));
                     assert_eq!(error.new.read(), 1);

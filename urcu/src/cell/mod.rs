@@ -2,8 +2,10 @@
 
 mod conversions;
 mod in_domain;
+pub mod link;
 mod payload;
 mod reference;
+mod unlinked;
 
 use core::convert::Infallible;
 use core::fmt;
@@ -12,12 +14,13 @@ use core::mem::{ManuallyDrop, MaybeUninit, size_of};
 use core::ptr;
 use std::sync::Arc;
 
-pub use in_domain::{Global, InDomain};
+pub use in_domain::{Global, InDomain, StaticDomain};
 pub use payload::{OwningPtr, Payload, RefCounted};
 pub use reference::Ref;
+pub use unlinked::{Unlinked, WaitAsync};
 
 use crate::callbacks::Callback;
-use crate::domain::{Domain, ReadGuard};
+use crate::domain::Domain;
 use crate::sync::{self, AtomicPtr, Ordering};
 use crate::sys;
 
@@ -211,6 +214,14 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         self.domain.domain()
     }
 
+    /// Begins a read-side section of this cell's domain, with which its value can be
+    /// [loaded](Self::load).
+    #[inline(always)]
+    #[track_caller]
+    pub fn read_lock(&self) -> D::Guard<'_> {
+        self.domain.begin()
+    }
+
     /// Returns the current value, valid as long as the guard lives.
     ///
     /// Several loads under one guard may return different values.
@@ -234,7 +245,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// ```
     #[inline(always)]
     #[track_caller]
-    pub fn load<'g>(&'g self, guard: &'g ReadGuard<'_>) -> P::View<'g> {
+    pub fn load<'g>(&'g self, guard: &'g D::Guard<'_>) -> P::View<'g> {
         self.check(guard);
         // SAFETY: the value is freed only a grace period of this domain after it was replaced, or
         // when the cell is dropped. The guard's section is open and `&self` is borrowed as long as
@@ -244,8 +255,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
 
     #[inline(always)]
     #[track_caller]
-    fn check(&self, guard: &ReadGuard<'_>) {
-        if !guard.is_of_state(self.domain.state()) {
+    fn check(&self, guard: &D::Guard<'_>) {
+        if !self.domain.owns(guard) {
             self.wrong_guard(guard);
         }
     }
@@ -253,12 +264,12 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     #[cold]
     #[inline(never)]
     #[track_caller]
-    fn wrong_guard(&self, guard: &ReadGuard<'_>) -> ! {
+    fn wrong_guard(&self, guard: &D::Guard<'_>) -> ! {
         panic!(
             "a cell of {} was used with a guard of {}; take the guard from \
-             `cell.domain().read_lock()`",
+             `cell.read_lock()`",
             self.domain(),
-            guard.domain()
+            guard.as_ref().domain()
         );
     }
 
@@ -298,6 +309,23 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     where
         P: Send + 'static,
     {
+        self.store_boxed(P::own(value));
+    }
+
+    /// Publishes what is already in a `Box` (or an `Arc`, or an `Option` of one), without another
+    /// allocation; else as [`store`](Self::store).
+    ///
+    /// ```
+    /// let cell = urcu::Rcu::new([0; 1000]);
+    /// let mut next = Box::new([1; 1000]);
+    /// next[0] = 2;
+    /// cell.store_boxed(next);
+    /// assert_eq!(cell.read()[0], 2);
+    /// ```
+    pub fn store_boxed(&self, value: P)
+    where
+        P: Send + 'static,
+    {
         let old = self.publish(value);
         self.retire(old);
     }
@@ -321,13 +349,69 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// ```
     #[track_caller]
     pub fn replace(&self, value: P::Value) -> P::Value {
-        let old = self.publish(value);
+        let old = self.publish(P::own(value));
         if !old.is_null() {
             self.domain().synchronize();
         }
         // SAFETY: from `P::into_raw`; unpublished by us, and no section that could have seen it is
         // open any more.
         P::disown(unsafe { P::from_raw(old) })
+    }
+
+    /// Publishes `value`, waits for a grace period without blocking the thread, and returns the old value.
+    ///
+    /// If the future is dropped before it is ready, the new value is published (unless it was never polled)
+    /// and the old one is retired. Do not await it while you hold a guard of the same domain: it would wait
+    /// for ever.
+    ///
+    /// ```
+    /// # struct Noop;
+    /// # impl std::task::Wake for Noop { fn wake(self: std::sync::Arc<Self>) {} }
+    /// # fn block_on(future: impl Future) {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let waker = std::sync::Arc::new(Noop).into();
+    /// #     let mut context = std::task::Context::from_waker(&waker);
+    /// #     while future.as_mut().poll(&mut context).is_pending() { std::thread::yield_now() }
+    /// # }
+    /// # block_on(async {
+    /// let names = urcu::Rcu::new(vec!["a"]);
+    /// assert_eq!(names.replace_async(vec!["b"]).await, ["a"]);
+    /// # });
+    /// ```
+    pub async fn replace_async(&self, value: P::Value) -> P::Value
+    where
+        P: Send + 'static,
+        D: Clone,
+    {
+        self.unlink(value).wait_async().await
+    }
+
+    /// Publishes `value` and returns the old value, which readers may still see: to be looked at, waited
+    /// for, retired, or kept. See [`Unlinked`].
+    ///
+    /// ```
+    /// let cell = urcu::Rcu::new(1);
+    /// let old = cell.unlink(2);
+    /// assert_eq!((*old, cell.snapshot()), (1, 2));
+    /// old.retire();
+    /// ```
+    pub fn unlink(&self, value: P::Value) -> Unlinked<P, D>
+    where
+        P: Send + 'static,
+        D: Clone,
+    {
+        self.unlinked(self.publish(P::own(value)))
+    }
+
+    /// What this cell has just given up.
+    fn unlinked(&self, old: *mut P::Target) -> Unlinked<P, D>
+    where
+        P: Send + 'static,
+        D: Clone,
+    {
+        // SAFETY: from `P::into_raw`, and replaced by us: no section that begins later finds it, and
+        // sections of this cell's domain alone have.
+        unsafe { Unlinked::new(old, self.domain.clone()) }
     }
 
     /// Publishes the default value, waits for a grace period, and returns the old value: with an
@@ -349,7 +433,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         self.replace(P::Value::default())
     }
 
-    /// Publishes `new` if the cell still holds `current`. The old value is dropped after a grace period.
+    /// Publishes `new` if the cell still holds `current`, and returns a reference to it as it is published.
+    /// The old value is dropped after a grace period.
     ///
     /// Compares addresses, not values: a value that is merely equal does not count. While you hold a
     /// reference, its value is not freed, so no other one can be at that address. (Zero-sized values
@@ -373,7 +458,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// let cell = urcu::Rcu::new(1);
     /// let guard = urcu::read_lock();
     /// let seen = cell.load(&guard);
-    /// cell.compare_exchange(seen, seen + 1, &guard).unwrap();
+    /// let published = cell.compare_exchange(seen, seen + 1, &guard).unwrap();
+    /// assert_eq!(*published, 2);
     /// // `seen` is not the current value any more.
     /// let error = cell.compare_exchange(seen, 5, &guard).unwrap_err();
     /// assert_eq!((*error.current, error.new), (2, 5));
@@ -383,23 +469,65 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         &'g self,
         current: P::View<'_>,
         new: P::Value,
-        guard: &'g ReadGuard<'_>,
-    ) -> Result<(), CompareExchangeError<'g, P>>
+        guard: &'g D::Guard<'_>,
+    ) -> Result<P::View<'g>, CompareExchangeError<'g, P>>
+    where
+        P: Send + 'static,
+    {
+        let exchanged = self.compare_exchange_boxed(current, P::own(new), guard);
+        exchanged.map_err(|error| CompareExchangeError {
+            current: error.current,
+            new: P::disown(error.new),
+        })
+    }
+
+    /// As [`compare_exchange`](Self::compare_exchange), of what is already in a `Box` (or an `Arc`, or an
+    /// `Option` of one), which comes back as it is: a loop allocates once.
+    ///
+    /// # Errors
+    /// As `compare_exchange`.
+    ///
+    /// # Panics
+    /// As `compare_exchange`.
+    ///
+    /// ```
+    /// let total = urcu::Rcu::new(1_u64);
+    /// let guard = urcu::read_lock();
+    /// let mut new = Box::new(0);
+    /// let mut seen = total.load(&guard);
+    /// let published = loop {
+    ///     *new = seen + 1;
+    ///     match total.compare_exchange_boxed(seen, new, &guard) {
+    ///         Ok(published) => break published,
+    ///         Err(error) => (seen, new) = (error.current, error.new),
+    ///     }
+    /// };
+    /// assert_eq!(*published, 2);
+    /// ```
+    #[track_caller]
+    pub fn compare_exchange_boxed<'g>(
+        &'g self,
+        current: P::View<'_>,
+        new: P,
+        guard: &'g D::Guard<'_>,
+    ) -> Result<P::View<'g>, CompareExchangeError<'g, P, P>>
     where
         P: Send + 'static,
     {
         self.check(guard);
-        let new = P::into_raw(P::own(new));
+        let new = P::into_raw(new);
         match self.exchange(P::address(current), new) {
             Ok(old) => {
                 self.retire(old);
-                Ok(())
+                // SAFETY: as in `load`: published inside the guard's section, so that whatever grace
+                // period it is freed after waits for that.
+                Ok(unsafe { P::view(new) })
             }
             Err(found) => Err(CompareExchangeError {
                 // SAFETY: as in `load`.
                 current: unsafe { P::view(found) },
                 // SAFETY: from `P::into_raw`, and never published.
-                new: P::disown(unsafe { P::from_raw(new) }),
+                new: unsafe { P::from_raw(new) },
             }),
         }
     }
@@ -445,7 +573,48 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     where
         P: Send + 'static,
     {
-        let old = loop {
+        self.retire(self.exchange_by(&mut f)?);
+        Ok(())
+    }
+
+    /// Publishes `f(current)`, as [`update`](Self::update) does, and returns the value that it replaced,
+    /// which readers may still see: see [`Unlinked`].
+    ///
+    /// ```
+    /// let list = urcu::Rcu::new(vec![1]);
+    /// let old = list.fetch_update(|old| [old.as_slice(), &[2]].concat());
+    /// assert_eq!((old.len(), list.read().len()), (1, 2));
+    /// ```
+    pub fn fetch_update(&self, mut f: impl FnMut(P::View<'_>) -> P::Value) -> Unlinked<P, D>
+    where
+        P: Send + 'static,
+        D: Clone,
+    {
+        let Ok(old) = self.try_fetch_update(|current| Ok::<_, Infallible>(f(current)));
+        old
+    }
+
+    /// Publishes `f(current)`, as [`fetch_update`](Self::fetch_update) does, unless `f` returns an error.
+    ///
+    /// # Errors
+    /// Returns the error of `f`; the cell is unchanged.
+    pub fn try_fetch_update<E>(
+        &self,
+        mut f: impl FnMut(P::View<'_>) -> Result<P::Value, E>,
+    ) -> Result<Unlinked<P, D>, E>
+    where
+        P: Send + 'static,
+        D: Clone,
+    {
+        Ok(self.unlinked(self.exchange_by(&mut f)?))
+    }
+
+    /// Publishes what `f` makes of the value that is there, and returns what that replaced.
+    fn exchange_by<E>(
+        &self,
+        f: &mut impl FnMut(P::View<'_>) -> Result<P::Value, E>,
+    ) -> Result<*mut P::Target, E> {
+        loop {
             // The guard also keeps the old value from being freed and its address from being used
             // again, so that the exchange cannot mistake another value for it.
             let guard = self.domain.state().read_lock();
@@ -455,13 +624,11 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
             let exchanged = self.exchange(seen, new);
             drop(guard);
             match exchanged {
-                Ok(old) => break old,
+                Ok(old) => return Ok(old),
                 // SAFETY: from `P::into_raw`, and never published.
                 Err(_) => drop(unsafe { P::from_raw(new) }),
             }
-        };
-        self.retire(old);
-        Ok(())
+        }
     }
 
     /// Consumes the cell and returns its value. Does not wait, because nobody can be reading.
@@ -471,15 +638,18 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// ```
     pub fn into_inner(self) -> P::Value {
         let this = ManuallyDrop::new(self);
-        // SAFETY: as in `drop`, which does not run. `D` is `Copy` in every implementation.
-        P::disown(unsafe { P::from_raw(this.current.load(Ordering::Relaxed)) })
+        // SAFETY: as in `drop`, which does not run; the domain is not used again, and is dropped after the
+        // value is out.
+        unsafe {
+            let _domain = ptr::read(&raw const this.domain);
+            P::disown(P::from_raw(this.current.load(Ordering::Relaxed)))
+        }
     }
 
     /// Publishes a value and returns the old pointer. AcqRel: readers that see the new value see
     /// it whole, and whoever gets the old value sees all that was done to it.
-    fn publish(&self, value: P::Value) -> *mut P::Target {
-        self.current
-            .swap(P::into_raw(P::own(value)), Ordering::AcqRel)
+    fn publish(&self, value: P) -> *mut P::Target {
+        self.current.swap(P::into_raw(value), Ordering::AcqRel)
     }
 
     /// Publishes `new` in place of `seen`, and returns that; else what is there. Orderings as in
@@ -604,7 +774,7 @@ impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
     where
         P: Send + 'static,
     {
-        let old = self.publish(value);
+        let old = self.publish(P::own(value));
         // SAFETY: the cell's count of the old value is ours now, and is retired after this.
         let shared = unsafe { P::share(old) };
         self.retire(old);
@@ -642,24 +812,24 @@ impl<P: Payload, D: InDomain> Drop for RcuCell<P, D> {
 }
 
 /// The error of [`RcuCell::compare_exchange`]: the cell held another value than expected.
-pub struct CompareExchangeError<'g, P: Payload + 'g> {
+pub struct CompareExchangeError<'g, P: Payload + 'g, N = <P as Payload>::Value> {
     /// The value that the cell held.
     pub current: P::View<'g>,
     /// The value that was not published.
-    pub new: P::Value,
+    pub new: N,
 }
 
-impl<P: Payload> fmt::Debug for CompareExchangeError<'_, P> {
+impl<P: Payload, N> fmt::Debug for CompareExchangeError<'_, P, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CompareExchangeError")
             .finish_non_exhaustive()
     }
 }
 
-impl<P: Payload> fmt::Display for CompareExchangeError<'_, P> {
+impl<P: Payload, N> fmt::Display for CompareExchangeError<'_, P, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the cell holds another value than expected")
     }
 }
 
-impl<P: Payload> core::error::Error for CompareExchangeError<'_, P> {}
+impl<P: Payload, N> core::error::Error for CompareExchangeError<'_, P, N> {}

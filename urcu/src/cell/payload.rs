@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::cell::Ref;
 use crate::domain::ReadGuard;
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Sealed {}
     impl<T> Sealed for Box<T> {}
     impl<T> Sealed for std::sync::Arc<T> {}

@@ -91,17 +91,30 @@ impl ReadGuard<'_> {
     #[inline(always)]
     #[track_caller]
     pub(crate) fn is_of_state(&self, state: &State) -> bool {
+        self.used();
+        ptr::eq(self.state, state)
+    }
+
+    /// Notes that the guard is used, in builds that do.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn used(&self) {
         self.trace.used();
         debug_assert!(
             self.state.gp.readers.is_current_generation(self.token),
             "a guard that was taken before a fork protects nothing in the child; take a new one"
         );
-        ptr::eq(self.state, state)
     }
 
     /// For messages.
     pub(crate) fn domain(&self) -> Shown<'_> {
         self.state.shown()
+    }
+}
+
+impl<'d> AsRef<ReadGuard<'d>> for ReadGuard<'d> {
+    fn as_ref(&self) -> &ReadGuard<'d> {
+        self
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod guard;
 mod state;
+mod typed;
 
 use core::fmt;
 use core::ptr::{self, NonNull};
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 pub use guard::ReadGuard;
 pub(crate) use state::State;
+pub use typed::{DomainType, GuardOf};
 
 use crate::callbacks::{self, Budget, Callback, Runner, SharedBudget};
 use crate::driver::Driver;

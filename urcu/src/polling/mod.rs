@@ -385,6 +385,19 @@ impl Domain {
         GracePeriod::start(driver)
     }
 
+    /// The number of the next grace period to begin.
+    pub(crate) fn next_grace_period(&self) -> u64 {
+        let (_, driver) = self.driver();
+        driver.progress.sequence.snap()
+    }
+
+    /// Whether the grace period of a number that [`Self::next_grace_period`] returned is over. Takes no step
+    /// of the work. In a child it is about another grace period, later than what its parent knew.
+    pub(crate) fn is_over(&self, number: u64) -> bool {
+        let (_, driver) = self.driver();
+        driver.progress.sequence.is_done(number)
+    }
+
     /// Returns whether a grace period of this domain is over. Does not wait, but may take a step of the
     /// work: one system call at most.
     ///

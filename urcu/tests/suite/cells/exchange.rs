@@ -106,7 +106,7 @@ fn an_empty_cell_is_filled_by_one_thread() {
                 scope.spawn(move || {
                     let guard = urcu::read_lock();
                     match cell.compare_exchange(None, Some(number), &guard) {
-                        Ok(()) => assert_eq!(winners.fetch_add(1, Ordering::SeqCst), 0),
+                        Ok(_) => assert_eq!(winners.fetch_add(1, Ordering::SeqCst), 0),
                         Err(error) => {
                             assert_eq!(error.new, Some(number));
                             assert!(error.current.is_some_and(|&winner| winner != number));

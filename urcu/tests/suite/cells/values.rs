@@ -13,6 +13,7 @@ use urcu::{Domain, Rcu};
 use crate::support::{SetOnDrop, length};
 
 /// Counts the values alive.
+#[derive(Debug)]
 pub(crate) struct Counted(Arc<AtomicUsize>, pub(crate) u64);
 
 impl Counted {

@@ -1,0 +1,475 @@
+//! Lists of one's own, without `unsafe`: a [`Link`] owns a [`Node`], which owns the next one.
+//!
+//! Readers follow links inside a section. Writers put new nodes in front of others and take nodes out, any
+//! number of them at once, without locks. What is taken out comes as an [`Unlinked`] value that readers may
+//! still see, and what is cut off as a [`Chain`]: to be retired, waited for, or put elsewhere.
+//!
+//! | | what it does |
+//! |---|---|
+//! | [`Link::load`] | the node that a link owns, to look at it or to go on from there |
+//! | [`Link::push`] | a new node takes the place of what is there, and takes that over |
+//! | [`Link::insert`] | the same if a certain node is there |
+//! | [`Link::pop`] | what follows the first node takes its place |
+//! | [`Link::remove`] | the same for a certain node |
+//! | [`Link::take`], [`Link::put`] | all that a link owns, out of it or into it |
+//! | [`Node::mark`] | nothing is inserted after the node any more: it is about to be removed |
+//!
+//! A link is one word, and a node two words more than its value. All links of a structure belong to one
+//! domain that is a type: [`Global`](crate::Global), or one of [`domain!`](crate::domain!). Values may have
+//! links in them, so that trees can be built, too.
+//!
+//! # A stack
+//! ```
+//! use urcu::link::{Link, Removed};
+//!
+//! let stack = Link::empty();
+//! stack.push("a").unwrap();
+//! stack.push("b").unwrap();
+//! let guard = urcu::read_lock();
+//! let top: Removed<&str> = stack.pop(&guard).unwrap();
+//! assert_eq!(*top, "b"); // Retired when it is dropped.
+//! ```
+//!
+//! # A sorted list
+//! [`Node::mark`] decides who removes a node: of all who mark it, the one who is told `true`. To take it out of the
+//! list, [`Link::remove`], is a matter of tidiness, and may be left to whoever comes by next. It fails where
+//! the link has changed or its own node is being removed; one then begins anew.
+//!
+//! ```
+//! use urcu::ReadGuard;
+//! use urcu::link::{NodeBox, Link, Node};
+//!
+//! struct Set { first: Link<u32> }
+//!
+//! impl Set {
+//!     /// The first link behind which all keys are `key` or greater, and its node.
+//!     fn find<'g>(&'g self, key: u32, guard: &'g ReadGuard<'_>) -> (&'g Link<u32>, Option<&'g Node<u32>>) {
+//!         'anew: loop {
+//!             let mut link = &self.first;
+//!             while let Some(node) = link.load(guard) {
+//!                 if node.is_marked() {
+//!                     if link.remove(node, guard).is_none() {
+//!                         continue 'anew;
+//!                     }
+//!                 } else if **node >= key {
+//!                     return (link, Some(node));
+//!                 } else {
+//!                     link = node.next();
+//!                 }
+//!             }
+//!             return (link, None);
+//!         }
+//!     }
+//!
+//!     fn insert(&self, key: u32) -> bool {
+//!         let guard = urcu::read_lock();
+//!         let mut new = NodeBox::new(key);
+//!         loop {
+//!             let (link, node) = self.find(key, &guard);
+//!             if node.is_some_and(|node| **node == key) {
+//!                 return false;
+//!             }
+//!             match link.insert(node, new) {
+//!                 Ok(()) => return true,
+//!                 Err(back) => new = back,
+//!             }
+//!         }
+//!     }
+//!
+//!     fn remove(&self, key: u32) -> bool {
+//!         let guard = urcu::read_lock();
+//!         while let (link, Some(node)) = self.find(key, &guard)
+//!             && **node == key
+//!         {
+//!             if node.mark() {
+//!                 drop(link.remove(node, &guard));
+//!                 return true;
+//!             }
+//!         }
+//!         false
+//!     }
+//! }
+//!
+//! let set = Set { first: Link::empty() };
+//! assert!([3, 1, 2].into_iter().all(|key| set.insert(key)));
+//! assert!(!set.insert(2) && set.remove(2) && !set.remove(2));
+//! let guard = urcu::read_lock();
+//! assert_eq!(set.first.iter(&guard).copied().collect::<Vec<_>>(), [1, 3]);
+//! ```
+//!
+//! # Why it is sound
+//! * A node has one owner: a link, a [`NodeBox`], an [`Unlinked`], a [`Chain`], or a callback that frees it.
+//! * A node's `next` link is *marked* before the node is taken out, and a marked link never changes again.
+//!   So whoever takes the node out (one exchange of the link in front of it) knows what follows it, and
+//!   leaves that to the link in front. Readers who stand on the node still follow its own link: what is
+//!   there is freed only after a grace period that begins later, and so waits for them.
+//! * Before a node that was taken out is freed or given back its link is cleared: the link does not own what
+//!   follows any more.
+//! * A link that is dropped frees what it owns at once, because whoever found it by that link borrowed the
+//!   link, or was waited for together with the node that the link is in. Who found it elsewhere, before it
+//!   was [put](Link::put) there, is another matter: a node remembers the grace period that such readers
+//!   need, and hands that on to the node that takes its place.
+
+mod chain;
+mod node;
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr;
+
+pub use chain::{Chain, Iter};
+pub use node::{Node, NodeBox};
+
+use super::{Global, StaticDomain, Unlinked};
+use crate::sync::{self, AtomicPtr, Ordering};
+
+/// A value that was taken out of a list: [`Link::pop`], [`Link::remove`].
+pub type Removed<T, D = Global> = Unlinked<NodeBox<T, D>, D>;
+
+/// In a node's link: it never changes again.
+const MARK: usize = 1;
+
+/// An owner of a [`Node`] and, with it, of all that follows; or of nothing. One word. See
+/// [the module](self).
+pub struct Link<T: Send + Sync + 'static, D: StaticDomain = Global> {
+    /// From `NodeBox::leak`, or null; perhaps with [`MARK`].
+    word: AtomicPtr<Node<T, D>>,
+    owns: PhantomData<Box<T>>,
+}
+
+// SAFETY: it owns nodes with values that other threads look at (`Sync`) and that any thread may drop or get
+// (`Send`); both are bounds of the type.
+unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Send for Link<T, D> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Sync for Link<T, D> {}
+
+fn is_marked<T>(word: *mut T) -> bool {
+    word.addr() & MARK != 0
+}
+
+fn unmarked<T>(word: *mut T) -> *mut T {
+    word.map_addr(|address| address & !MARK)
+}
+
+impl<T: Send + Sync + 'static> Link<T> {
+    sync::const_fn! {
+        /// Returns a link of the [`global`](crate::global) domain that owns nothing. Can be used in a
+        /// `static`.
+        pub fn empty() -> Self {
+            Link::empty_in(Global)
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
+    sync::const_fn! {
+        /// Returns a link of the given domain that owns nothing. Can be used in a `static`.
+        ///
+        /// ```
+        /// use urcu::link::Link;
+        ///
+        /// urcu::domain!(Jobs = "jobs");
+        /// static NEXT: Link<String, Jobs> = Link::empty_in(Jobs);
+        /// # assert!(NEXT.is_empty());
+        /// ```
+        pub fn empty_in(_domain: D) -> Self {
+            Link {
+                word: AtomicPtr::new(ptr::null_mut()),
+                owns: PhantomData,
+            }
+        }
+    }
+
+    /// Returns the first node that this link owns. It stays what it is as long as the guard lives and this
+    /// link is borrowed.
+    ///
+    /// # Panics
+    /// Panics if the guard is one of another domain.
+    ///
+    /// # Cost
+    /// One load.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers.
+    #[inline(always)]
+    #[track_caller]
+    pub fn load<'g>(&'g self, guard: &'g D::Guard<'_>) -> Option<&'g Node<T, D>> {
+        check::<D>(guard);
+        // SAFETY: the guard's section is open as long as the answer lives.
+        unsafe { self.follow() }
+    }
+
+    /// # Safety
+    /// A section of the domain is open as long as the answer lives: the one in which this link was found, if
+    /// it is a node's.
+    #[inline(always)]
+    unsafe fn follow<'g>(&'g self) -> Option<&'g Node<T, D>> {
+        // Acquire: pairs with the release of whoever put the node there.
+        let node = unmarked(self.word.load(Ordering::Acquire));
+        // SAFETY: null; or a node that this link owns, or did own until its own node was taken out. In
+        // either case it is freed only after a grace period that begins after it was taken out in turn, and
+        // so waits for the section: that began before, because it found this link where it belonged, or
+        // the link is borrowed from its owner.
+        unsafe { node.as_ref() }
+    }
+
+    /// Returns whether this link owns nothing, or, if its own node was taken out, nothing follows there.
+    pub fn is_empty(&self) -> bool {
+        // Relaxed: nothing is followed.
+        unmarked(self.word.load(Ordering::Relaxed)).is_null()
+    }
+
+    /// Returns an iterator over the values that this link owns.
+    ///
+    /// Nodes that are put there or taken out meanwhile may be among them or not.
+    ///
+    /// # Panics
+    /// Panics if the guard is one of another domain.
+    #[track_caller]
+    pub fn iter<'g>(&'g self, guard: &'g D::Guard<'_>) -> Iter<'g, T, D> {
+        Iter::new(self.load(guard))
+    }
+
+    /// Puts a new node here, which takes over what was here: it becomes what follows the node.
+    ///
+    /// # Errors
+    /// Returns the node if this is the link of one that is being removed.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    pub fn push(&self, new: impl Into<NodeBox<T, D>>) -> Result<(), NodeBox<T, D>> {
+        let mut new = new.into();
+        // Relaxed: what is there is not looked at here. Whoever does gets it from the new node's link, and
+        // our exchange passes on what its own release said.
+        let mut seen = self.word.load(Ordering::Relaxed);
+        while !is_marked(seen) {
+            match self.exchange_for(seen, new) {
+                Ok(()) => return Ok(()),
+                Err((found, back)) => (seen, new) = (found, back),
+            }
+        }
+        Err(new)
+    }
+
+    /// Puts a new node here in front of `before`, or at the end if that is `None`.
+    ///
+    /// # Errors
+    /// Returns the node if something else is here by now, or if this is the link of one that is being
+    /// removed.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    pub fn insert(
+        &self,
+        before: Option<&Node<T, D>>,
+        new: impl Into<NodeBox<T, D>>,
+    ) -> Result<(), NodeBox<T, D>> {
+        let new = new.into();
+        let before = before.map_or(ptr::null(), ptr::from_ref);
+        let seen = self.word.load(Ordering::Relaxed);
+        // Compared with a word without a mark: so a marked link is another one.
+        if !ptr::addr_eq(seen, before) {
+            return Err(new);
+        }
+        self.exchange_for(seen, new).map_err(|(_, back)| back)
+    }
+
+    /// Puts `new` here in the place of `seen`, which it takes over; else gives it back, with what is here.
+    fn exchange_for(
+        &self,
+        seen: *mut Node<T, D>,
+        new: NodeBox<T, D>,
+    ) -> Result<(), (*mut Node<T, D>, NodeBox<T, D>)> {
+        let new = new.leak();
+        // SAFETY: just leaked, and nobody else's until the exchange.
+        let next = unsafe { &(*new).next };
+        // Relaxed: the exchange publishes it.
+        next.word.store(seen, Ordering::Relaxed);
+        // Release: whoever finds the node sees it whole. A read-modify-write goes on with the release of
+        // whoever put `seen` here.
+        match self
+            .word
+            .compare_exchange(seen, new, Ordering::Release, Ordering::Relaxed)
+        {
+            Ok(_) => Ok(()),
+            Err(found) => {
+                next.word.store(ptr::null_mut(), Ordering::Relaxed);
+                // SAFETY: leaked above, never published, and it owns nothing.
+                Err((found, unsafe { NodeBox::of(new) }))
+            }
+        }
+    }
+
+    /// Takes the first node out, whose place what follows it takes, and returns its value. `None` if there
+    /// is none, or if this is the link of a node that is being removed.
+    ///
+    /// Another one that takes the same node out at the same time may be the one who gets it. A node that is
+    /// [marked](Node::mark) by this, and stays because another one was put in front of it meanwhile, stays
+    /// marked.
+    ///
+    /// # Panics
+    /// Panics if the guard is one of another domain.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    #[track_caller]
+    pub fn pop(&self, guard: &D::Guard<'_>) -> Option<Removed<T, D>> {
+        check::<D>(guard);
+        loop {
+            // Acquire: as in `load`.
+            let seen = self.word.load(Ordering::Acquire);
+            if is_marked(seen) || seen.is_null() {
+                return None;
+            }
+            // SAFETY: as in `load`: the guard's section keeps the node.
+            if let Some(unlinked) = unsafe { self.unlink(seen) } {
+                return Some(unlinked);
+            }
+        }
+    }
+
+    /// Takes `node` out if it is the first one here, as [`pop`](Self::pop) does. It is
+    /// [marked](Node::mark) in any case.
+    ///
+    /// # Panics
+    /// Panics if the guard is one of another domain.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    #[track_caller]
+    pub fn remove(&self, node: &Node<T, D>, guard: &D::Guard<'_>) -> Option<Removed<T, D>> {
+        check::<D>(guard);
+        node.mark();
+        // The node's address as this link has it. Relaxed: whoever has a reference sees the node whole.
+        let seen = self.word.load(Ordering::Relaxed);
+        if !ptr::eq(seen, node) {
+            return None;
+        }
+        // SAFETY: as in `load`: the guard's section keeps the node.
+        unsafe { self.unlink(seen) }
+    }
+
+    /// Takes the node of this address out, if it is here.
+    ///
+    /// # Safety
+    /// `seen` was loaded from this link inside a section of the domain that is still open; not null, not
+    /// marked.
+    unsafe fn unlink(&self, seen: *mut Node<T, D>) -> Option<Removed<T, D>> {
+        // SAFETY: alive, by the caller.
+        let node = unsafe { &*seen };
+        // Final, because it is marked from now on.
+        let next = node.freeze();
+        // SAFETY: null, or owned by the node as long as that is in the structure, so kept by the section.
+        if let Some(next) = unsafe { next.as_ref() } {
+            // Before the exchange, which publishes it. Should that fail it is too careful.
+            next.inherit(node);
+        }
+        // Release: whoever finds `next` here sees it whole, because `freeze` has acquired it, and what it
+        // inherits. Acquire is not needed: the caller has loaded `seen` with it.
+        let exchanged =
+            self.word
+                .compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed);
+        // SAFETY: ours now, taken out of the only link that owned it; its own link owns nothing any more
+        // (`NodeBox::from_raw` clears it).
+        exchanged
+            .is_ok()
+            .then(|| unsafe { Unlinked::new(Node::value_of(seen), D::THIS) })
+    }
+
+    /// Takes out all that this link owns. `None` if that is nothing, or if this is the link of a node that
+    /// is being removed.
+    pub fn take(&self) -> Option<Chain<T, D>> {
+        self.replace(ptr::null_mut()).ok().flatten()
+    }
+
+    /// Puts a chain here in the place of all that this link owned, and returns that.
+    ///
+    /// # Errors
+    /// Returns the chain if this is the link of a node that is being removed.
+    ///
+    /// ```
+    /// use urcu::link::Link;
+    ///
+    /// let [new, old] = [Link::empty(), Link::empty()];
+    /// ["b", "a"].map(|value| new.push(value).unwrap());
+    /// // Who reads `new` just now may still see both, and goes on to the end.
+    /// old.put(new.take().unwrap()).unwrap();
+    /// let guard = urcu::read_lock();
+    /// assert_eq!(old.iter(&guard).copied().collect::<String>(), "ab");
+    /// ```
+    pub fn put(&self, chain: Chain<T, D>) -> Result<Option<Chain<T, D>>, Chain<T, D>> {
+        let first = chain.leak();
+        // SAFETY: the chain's, which is ours.
+        unsafe { &*first }.note_readers_elsewhere();
+        // SAFETY: leaked above, and not published.
+        self.replace(first)
+            .map_err(|first| unsafe { Chain::of(first) })
+    }
+
+    /// Empties the link, for whoever has it alone, and returns what was here.
+    fn give_up(&mut self) -> *mut Node<T, D> {
+        let first = unmarked(*self.word.get_mut());
+        self.word.store(ptr::null_mut(), Ordering::Relaxed);
+        first
+    }
+
+    /// Puts the first node of a chain here, or null; its owner is this link if that succeeds. Returns what
+    /// was here, or `first` if this link is marked.
+    fn replace(&self, first: *mut Node<T, D>) -> Result<Option<Chain<T, D>>, *mut Node<T, D>> {
+        let mut seen = self.word.load(Ordering::Relaxed);
+        while !is_marked(seen) {
+            // Release: as in `exchange_for`. Acquire: whoever gets what was here may look at it, and drop
+            // it.
+            match self
+                .word
+                .compare_exchange(seen, first, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                // SAFETY: null, or taken out of the only link that owned it.
+                Ok(old) => return Ok((!old.is_null()).then(|| unsafe { Chain::of(old) })),
+                Err(found) => seen = found,
+            }
+        }
+        Err(first)
+    }
+}
+
+/// Whether the guard is one of the domain.
+#[inline(always)]
+#[track_caller]
+fn check<D: StaticDomain>(guard: &D::Guard<'_>) {
+    if !D::THIS.owns(guard) {
+        wrong_guard::<D>(guard);
+    }
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn wrong_guard<D: StaticDomain>(guard: &D::Guard<'_>) -> ! {
+    panic!(
+        "a link of {} was used with a guard of {}",
+        D::get(),
+        guard.as_ref().domain()
+    );
+}
+
+impl<T: Send + Sync + 'static, D: StaticDomain> Default for Link<T, D> {
+    /// Owns nothing.
+    fn default() -> Self {
+        Link::empty_in(D::THIS)
+    }
+}
+
+impl<T: Send + Sync + 'static, D: StaticDomain> Drop for Link<T, D> {
+    /// Drops all that this link owns: at once, but for nodes that readers who found them elsewhere may see.
+    fn drop(&mut self) {
+        // SAFETY: owned by this link, which is exclusively borrowed.
+        unsafe { node::release(self.give_up()) };
+    }
+}
+
+impl<T: Send + Sync + 'static, D: StaticDomain> fmt::Debug for Link<T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
+}

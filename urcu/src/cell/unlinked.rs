@@ -1,0 +1,205 @@
+//! A value that has been replaced and that readers may still see.
+
+use core::fmt;
+use core::future::Future;
+use core::mem::ManuallyDrop;
+use core::ops::Deref;
+use core::pin::Pin;
+use core::ptr;
+use core::task::{Context, Poll};
+
+use super::{InDomain, OwningPtr, Payload, Retired};
+use crate::callbacks::Callback;
+use crate::domain::Domain;
+use crate::polling::SynchronizeAsync;
+
+/// A value that was taken out of a cell or a [list](crate::link), and that readers who found it there before
+/// may still see.
+///
+/// Nobody finds it there any more, and it is its owner's to decide what becomes of it:
+///
+/// | | the value | the caller |
+/// |---|---|---|
+/// | [`retire`](Self::retire), or just dropping this | is dropped after a grace period | goes on |
+/// | [`wait`](Self::wait) | comes back | waits for a grace period |
+/// | [`wait_async`](Self::wait_async) | comes back | awaits a grace period |
+/// | keeping this, in whatever place | can be looked at | goes on; no section is open |
+///
+/// ```
+/// use urcu::{Rcu, Unlinked};
+///
+/// let names = Rcu::new(vec!["a"]);
+/// let old: Unlinked<Box<Vec<&str>>> = names.unlink(vec!["b"]);
+/// assert_eq!(*old, ["a"]); // Readers may look at it, too.
+/// let mut old: Vec<&str> = old.wait();
+/// old.push("nobody else has it");
+/// ```
+///
+/// An `Unlinked` may be kept anywhere, in another cell too, and sent to another thread. Where it is
+/// forgotten ([`core::mem::forget`]) the value leaks.
+///
+/// # What runs where
+/// Retiring may run destructors of values that were replaced earlier on the calling thread, as
+/// [`RcuCell::store`](crate::RcuCell::store) may.
+pub struct Unlinked<P: Payload + Send + 'static, D: InDomain = super::Global> {
+    /// From `P::into_raw`, ours, and unreachable for sections that begin from now on.
+    raw: *mut P::Target,
+    domain: D,
+}
+
+// SAFETY: it owns a `P` (`Send`), of which readers on other threads may have references (`Sync`).
+unsafe impl<P: Payload + Send + Sync + 'static, D: InDomain + Send> Send for Unlinked<P, D> {}
+// SAFETY: a shared one gives out shared references alone.
+unsafe impl<P: Payload + Send + Sync + 'static, D: InDomain + Sync> Sync for Unlinked<P, D> {}
+
+impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
+    /// # Safety
+    /// `raw` is from `P::into_raw` and owned by nobody else. Only sections of `domain` see it, and none
+    /// that begins after a grace period of `domain` has begun from now on.
+    #[inline(always)]
+    pub(super) unsafe fn new(raw: *mut P::Target, domain: D) -> Self {
+        Unlinked { raw, domain }
+    }
+
+    /// Returns the value: `&T`, or `Option<&T>` of an [`RcuOption`](crate::RcuOption)'s.
+    pub fn get(&self) -> P::View<'_> {
+        // SAFETY: ours, and not freed as long as `self` lives.
+        unsafe { P::view(self.raw) }
+    }
+
+    /// Returns the domain whose sections may see the value.
+    pub fn domain(&self) -> &Domain {
+        self.domain.domain()
+    }
+
+    /// Drops the value after a grace period, as dropping this does.
+    ///
+    /// Returns at once, unless the domain's [`Budget`](crate::Budget) is exceeded.
+    pub fn retire(self) {
+        drop(self);
+    }
+
+    /// Waits for a grace period and returns the value, which nobody else sees any more.
+    ///
+    /// Called inside a read-side section of the same domain, it waits for ever; that is
+    /// [reported](crate::stall). If there is no value (`None`), it does not wait.
+    ///
+    /// # Panics
+    /// Panics where [`Domain::synchronize`] does; the value is then retired.
+    #[track_caller]
+    pub fn wait(self) -> P::Value {
+        if !self.raw.is_null() {
+            self.domain().synchronize();
+        }
+        // SAFETY: a grace period has passed since the value was unlinked.
+        unsafe { self.into_value() }
+    }
+
+    /// Waits for a grace period, without blocking the thread, and returns the value.
+    ///
+    /// If the future is dropped before it is ready, the value is retired. Do not await it while you hold a
+    /// guard of the same domain: it would wait for ever.
+    ///
+    /// ```
+    /// # struct Noop;
+    /// # impl std::task::Wake for Noop { fn wake(self: std::sync::Arc<Self>) {} }
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let waker = std::sync::Arc::new(Noop).into();
+    /// #     let mut context = std::task::Context::from_waker(&waker);
+    /// #     loop {
+    /// #         if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut context) { return output }
+    /// #         std::thread::yield_now()
+    /// #     }
+    /// # }
+    /// # block_on(async {
+    /// let routes = urcu::Rcu::new(vec!["/"]);
+    /// let old: Vec<&str> = routes.unlink(vec![]).wait_async().await;
+    /// assert_eq!(old, ["/"]);
+    /// # });
+    /// ```
+    pub fn wait_async(self) -> WaitAsync<P, D> {
+        let over = (!self.raw.is_null()).then(|| self.domain().synchronize_async());
+        WaitAsync {
+            over,
+            unlinked: Some(self),
+        }
+    }
+
+    /// # Safety
+    /// A grace period has begun since the value was unlinked, and is over; or nobody has seen the value.
+    pub(super) unsafe fn into_value(self) -> P::Value {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped. By the caller nobody else sees the value, and it is taken once.
+        // The domain, which may be dropped here, outlives the value's last use.
+        unsafe {
+            let _domain = ptr::read(&raw const this.domain);
+            P::disown(P::from_raw(this.raw))
+        }
+    }
+}
+
+impl<P: OwningPtr + Send + 'static, D: InDomain> Deref for Unlinked<P, D> {
+    type Target = <P as OwningPtr>::Target;
+
+    fn deref(&self) -> &Self::Target {
+        self.get()
+    }
+}
+
+impl<P: Payload + Send + 'static, D: InDomain> Drop for Unlinked<P, D> {
+    fn drop(&mut self) {
+        if self.raw.is_null() {
+            return;
+        }
+        let retired = Retired::<P>(self.raw);
+        // SAFETY: the callback runs once, after a grace period that begins from now on; the value was
+        // unlinked before, by the contract of `new`.
+        let free = move || unsafe { retired.free() };
+        self.domain
+            .domain()
+            .enqueue(Callback::drop::<_, P::Target>(free), true);
+    }
+}
+
+impl<P: OwningPtr + Send + 'static, D: InDomain> fmt::Debug for Unlinked<P, D>
+where
+    <P as OwningPtr>::Target: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Unlinked").field(&**self).finish()
+    }
+}
+
+/// The future of [`Unlinked::wait_async`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct WaitAsync<P: Payload + Send + 'static, D: InDomain = super::Global> {
+    /// `None`: there is no value to wait for.
+    over: Option<SynchronizeAsync>,
+    /// Until it is ready.
+    unlinked: Option<Unlinked<P, D>>,
+}
+
+// Nothing in it is pinned.
+impl<P: Payload + Send + 'static, D: InDomain> Unpin for WaitAsync<P, D> {}
+
+impl<P: Payload + Send + 'static, D: InDomain> Future for WaitAsync<P, D> {
+    type Output = P::Value;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<P::Value> {
+        if let Some(over) = &mut self.over
+            && Pin::new(over).poll(context).is_pending()
+        {
+            return Poll::Pending;
+        }
+        let unlinked = self.unlinked.take().expect("polled after it was ready");
+        // SAFETY: the grace period was asked for after the value had been unlinked, and is over.
+        Poll::Ready(unsafe { unlinked.into_value() })
+    }
+}
+
+impl<P: Payload + Send + 'static, D: InDomain> fmt::Debug for WaitAsync<P, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitAsync").finish_non_exhaustive()
+    }
+}
