@@ -17,7 +17,7 @@ fn main() {
         && target("TARGET_POINTER_WIDTH") == "64"
         && target("TARGET_ENDIAN") == "little"
         && var("CARGO_CFG_MIRI").is_err()
-        && var("CARGO_FEATURE_PORTABLE").is_err()
+        && var("CARGO_CFG_RSEQ_OPS_PORTABLE").is_err()
         && !sanitizers().any(|sanitizer| BLIND.contains(&sanitizer.as_str()))
     {
         println!("cargo::rustc-cfg=sequences");

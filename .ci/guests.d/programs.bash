@@ -112,9 +112,9 @@ build() {
 # is shipped.
 programs() {
     local arch=$1 out=$2 built=$target/$1/${triples[$1]}/debug package program name listing
+    local delays="--cfg rseq_ops_delay_injection"
     for package in rseq-ops urcu-percpu; do
-        if ! listing=$(cargo_for "$arch" test --no-run -p "$package" --lib --tests \
-            --features delay-injection 2>&1); then
+        if ! listing=$(RUSTFLAGS=$delays cargo_for "$arch" test --no-run -p "$package" --lib --tests 2>&1); then
             echo "$listing" >&2
             return 1
         fi
@@ -126,9 +126,9 @@ programs() {
             [ "$name" = compile_fail ] || cp "$program" "$out/tests/$name" || return 1
         done < <(sed -n 's/^ *Executable .*(\(.*\))$/\1/p' <<<"$listing")
     done
-    cargo_for "$arch" build -q -p rseq-ops --example aborts --features delay-injection >&2 &&
+    RUSTFLAGS=$delays cargo_for "$arch" build -q -p rseq-ops --example aborts >&2 &&
         cp "$built/examples/aborts" "$out/bin/aborts-delays" &&
-        cargo_for "$arch" build -q -p urcu-benches --bin rcu-torture --features delay-injection >&2 &&
+        RUSTFLAGS=$delays cargo_for "$arch" build -q -p urcu-benches --bin rcu-torture >&2 &&
         cp "$built/rcu-torture" "$out/bin" &&
         cargo_for "$arch" build -q -p rseq-ops --example aborts >&2 &&
         cp "$built/examples/aborts" "$out/bin/aborts"

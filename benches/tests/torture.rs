@@ -235,9 +235,9 @@ fn results_are_written_as_json_with_what_was_skipped() {
     assert_eq!(report["total"]["reads"], closing(&text, "reads"));
     let scenarios = report["scenarios"].as_array().expect("a list");
     assert_eq!(scenarios[0]["skipped"], serde_json::Value::Null);
-    if !cfg!(feature = "delay-injection") {
+    if !cfg!(rseq_ops_delay_injection) {
         let reason = scenarios[1]["skipped"].as_str().expect("a reason");
-        assert!(reason.contains("delay-injection") && text.contains(reason));
+        assert!(reason.contains("rseq_ops_delay_injection") && text.contains(reason));
     }
 }
 

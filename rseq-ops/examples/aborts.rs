@@ -3,15 +3,15 @@
 //! `aborts [SECONDS [DELAY [plain]]]`: threads (two per CPU) run the operations for so many
 //! seconds (2), while another replaces what they go through every millisecond, calls
 //! [`rseq_ops::membarrier::restart`], and then looks whether anything still happens in the old
-//! place. DELAY (20000) is the length of the loops inside the sequences, where the feature
-//! `delay-injection` put some. With `plain`, the barrier is the one that restarts nothing: then
+//! place. DELAY (20000) is the length of the loops inside the sequences, where
+//! `--cfg rseq_ops_delay_injection` put some. With `plain`, the barrier is the one that restarts nothing: then
 //! violations are to be expected (and nothing else tells that this program can find any).
 //!
 //! Prints `aborts: operation=N ...`. Exit status 1 for a violation or a wrong sum, 2 where there
 //! are no restartable sequences.
 //!
 //! ```text
-//! cargo run --release -p rseq-ops --example aborts --features delay-injection
+//! RUSTFLAGS="--cfg rseq_ops_delay_injection" cargo run --release -p rseq-ops --example aborts
 //! ```
 
 use std::process::ExitCode;

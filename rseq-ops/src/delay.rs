@@ -1,7 +1,7 @@
-//! Delays *inside* the sequences, for tests (feature `delay-injection`).
+//! Delays *inside* the sequences, for tests: builds with `--cfg rseq_ops_delay_injection`.
 //!
 //! A sequence is a handful of instructions: an interrupt hits one of them once in some ten
-//! million runs, so a stress test without delays proves nothing. With the feature, every sequence
+//! million runs, so a stress test without delays proves nothing. With that cfg, every sequence
 //! counts down a number at each of its [`Point`]s. Without it this module does nothing and the
 //! sequences are as they ship.
 
@@ -111,7 +111,7 @@ impl Point {
 
 /// For each point: the length of its delay, and a mark, not 0, that a sequence leaves there before
 /// it delays.
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 pub(crate) static LOOPS: [[core::sync::atomic::AtomicU64; 2]; POINTS] =
     [const { [const { core::sync::atomic::AtomicU64::new(0) }; 2] }; POINTS];
 
@@ -119,14 +119,14 @@ pub(crate) static LOOPS: [[core::sync::atomic::AtomicU64; 2]; POINTS] =
 /// For all threads, from their next pass on. Async-signal-safe. Returns whether delays are compiled
 /// in.
 pub fn set(point: Point, iterations: u64) -> bool {
-    #[cfg(feature = "delay-injection")]
+    #[cfg(rseq_ops_delay_injection)]
     {
         let [length, mark] = &LOOPS[point as usize];
         mark.store(0, core::sync::atomic::Ordering::Relaxed);
         length.store(iterations, core::sync::atomic::Ordering::Relaxed);
         true
     }
-    #[cfg(not(feature = "delay-injection"))]
+    #[cfg(not(rseq_ops_delay_injection))]
     {
         let _ = (point, iterations);
         false
@@ -149,11 +149,11 @@ pub fn set(point: Point, iterations: u64) -> bool {
 /// delay::set(Point::AddCommit, 0);
 /// ```
 pub fn passed(point: Point) -> bool {
-    #[cfg(feature = "delay-injection")]
+    #[cfg(rseq_ops_delay_injection)]
     {
         LOOPS[point as usize][1].load(core::sync::atomic::Ordering::Relaxed) != 0
     }
-    #[cfg(not(feature = "delay-injection"))]
+    #[cfg(not(rseq_ops_delay_injection))]
     {
         let _ = point;
         false

@@ -15,10 +15,10 @@
 //! | [`ops`] | the sequences, one attempt each |
 //! | [`percpu`] | memory indexed by CPU; a counter, a stack, a pool and a ring made of it |
 //! | [`membarrier`] | the heavy side of an asymmetric barrier, and the restart of all sequences |
-//! | [`delay`] | (feature `delay-injection`, for tests) delays *inside* the sequences |
+//! | [`delay`] | (`--cfg rseq_ops_delay_injection`, for tests) delays *inside* the sequences |
 //!
 //! Sequences exist for Linux on x86-64, AArch64 and RISC-V 64. Everywhere else, under Miri,
-//! ThreadSanitizer and MemorySanitizer, and with the feature `portable`, the crate builds,
+//! ThreadSanitizer and MemorySanitizer, and with `--cfg rseq_ops_portable`, the crate builds,
 //! [`registration::current_thread`] answers `None`, and callers take their fallback: atomics.
 //! [`registration::SUPPORTED`] says which it is.
 //!

@@ -53,7 +53,7 @@ impl MembarrierError {
 
 impl core::error::Error for MembarrierError {}
 
-#[cfg(all(target_os = "linux", not(miri), not(feature = "portable")))]
+#[cfg(all(target_os = "linux", not(miri), not(rseq_ops_portable)))]
 fn call(command: i32) -> Result<i32, MembarrierError> {
     // SAFETY: membarrier takes three integers and touches no memory of ours. errno is the calling
     // thread's; it is put back, because this also runs in signal handlers.
@@ -71,7 +71,7 @@ fn call(command: i32) -> Result<i32, MembarrierError> {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(miri), not(feature = "portable"))))]
+#[cfg(not(all(target_os = "linux", not(miri), not(rseq_ops_portable))))]
 fn call(_command: i32) -> Result<i32, MembarrierError> {
     /// `ENOSYS` of Linux: there is no such call.
     const NO_SUCH_CALL: i32 = 38;
@@ -95,7 +95,7 @@ fn patiently(command: i32) -> Result<i32, MembarrierError> {
 }
 
 /// Sleeps so many nanoseconds, less than a second; shorter if a signal comes.
-#[cfg(all(target_os = "linux", not(miri), not(feature = "portable")))]
+#[cfg(all(target_os = "linux", not(miri), not(rseq_ops_portable)))]
 fn pause(nanoseconds: u32) {
     let time = libc::timespec {
         tv_sec: 0,
@@ -112,7 +112,7 @@ fn pause(nanoseconds: u32) {
 }
 
 /// Nothing is refused for a reason that passes where there is no such call.
-#[cfg(not(all(target_os = "linux", not(miri), not(feature = "portable"))))]
+#[cfg(not(all(target_os = "linux", not(miri), not(rseq_ops_portable))))]
 fn pause(_nanoseconds: u32) {}
 
 /// Returns the commands that this kernel knows, as a bit set of [`abi`]'s `MEMBARRIER_*`.

@@ -78,8 +78,9 @@
 //! | `serde` | `Serialize` and `Deserialize` for cells |
 //! | `log`, `tracing` | reports of stalls go there instead of to standard error |
 //! | `stall-trace` | reports say where sections began, at some tens of nanoseconds for each section |
-//! | `portable` | atomics instead of restartable sequences, as on other processors |
-//! | `delay-injection` | for this library's own tests |
+//!
+//! `RUSTFLAGS="--cfg rseq_ops_portable"` builds with atomics instead of restartable sequences, as on other
+//! processors. That is no feature, so that no package can choose it for all others.
 //!
 //! # How readers are counted
 //! Per CPU, not per thread: a section bumps a counter of the CPU it runs on inside a *restartable
@@ -112,7 +113,7 @@ pub mod stall;
 mod stats;
 mod sync;
 mod sys;
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 #[doc(hidden)]
 pub mod testing;
 

@@ -2,9 +2,9 @@
 //!
 //! A torture program that cannot fail is worthless. Each control breaks one promise, mostly on this
 //! program's side of the interface (it reclaims too early, it loses a callback), some inside the
-//! library by hooks that are built with the feature `delay-injection` alone. Nothing that readers reach
-//! is ever freed for good in a process that is broken on purpose, so that it fails by its checks and
-//! not by a crash. Where the library is the one that is wrong, callbacks are left alone: what they
+//! library by hooks that are built with `--cfg rseq_ops_delay_injection` alone. Nothing that readers
+//! reach is ever freed for good in a process that is broken on purpose, so that it fails by its checks
+//! and not by a crash. Where the library is the one that is wrong, callbacks are left alone: what they
 //! are queued in is its own memory.
 
 use serde::{Deserialize, Serialize};
@@ -247,7 +247,7 @@ impl Break {
 /// # Safety
 /// Nothing that readers reach may be freed from now on, and no callbacks may be queued.
 pub(crate) unsafe fn break_library(which: Break) {
-    #[cfg(feature = "delay-injection")]
+    #[cfg(rseq_ops_delay_injection)]
     // SAFETY: readers may miss a grace period from now on, and nothing that they reach is freed, as the
     // caller promises.
     unsafe {
@@ -261,7 +261,7 @@ pub(crate) unsafe fn break_library(which: Break) {
             _ => {}
         }
     }
-    #[cfg(not(feature = "delay-injection"))]
+    #[cfg(not(rseq_ops_delay_injection))]
     let _ = which;
 }
 

@@ -13,7 +13,7 @@ pub use rseq_ops::delay::Point;
 use rseq_ops::delay::{passed, set};
 
 /// Whether this build can.
-pub const BUILT: bool = cfg!(feature = "delay-injection");
+pub const BUILT: bool = cfg!(rseq_ops_delay_injection);
 
 /// The scenario in which a point has its turn: what sections, snapshots and callbacks pass, or what
 /// only the structures and operations of `rseq-ops` do.

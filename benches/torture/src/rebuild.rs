@@ -1,12 +1,16 @@
 //! Builds the program again, with delays.
 
 use std::env;
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::console::{Console, tell};
 use crate::supervisor;
+
+/// What is handed to every compiler.
+const DELAYS: [&str; 2] = ["--cfg", "rseq_ops_delay_injection"];
 
 /// If cargo has started this, has it build and start the same with delays, and does not return
 /// unless that is impossible, or not wanted any more.
@@ -15,7 +19,10 @@ pub(crate) fn build_with_delays(console: &mut Console) {
         console.line("built without delays inside the sequences: what needs them is skipped");
         return;
     };
-    console.line("building again with --features delay-injection (--no-delays: do not)");
+    let flags = DELAYS.join(" ");
+    console.line(format_args!(
+        "building again with RUSTFLAGS=\"{flags}\" (--no-delays: do not)"
+    ));
     let cargo_with = |what: &str| {
         let mut command = Command::new(&cargo);
         command.args([
@@ -26,7 +33,8 @@ pub(crate) fn build_with_delays(console: &mut Console) {
             "--bin",
             "rcu-torture",
         ]);
-        command.args(["--features", "delay-injection"]);
+        let (variable, flags) = compiler_options(|name| env::var_os(name));
+        command.env(variable, flags);
         if let Some(folder) = env::var_os("CARGO_MANIFEST_DIR") {
             command
                 .arg("--manifest-path")
@@ -49,4 +57,48 @@ pub(crate) fn build_with_delays(console: &mut Console) {
         tell(format_args!("rcu-torture: {error}"));
     }
     console.line("that was not possible: what needs delays is skipped");
+}
+
+/// The variable by which cargo is told of compiler options, and the options of the environment with
+/// delays. Cargo reads the first of the two that is set.
+fn compiler_options(environment: impl Fn(&str) -> Option<OsString>) -> (&'static str, OsString) {
+    let variables = [("CARGO_ENCODED_RUSTFLAGS", "\u{1f}"), ("RUSTFLAGS", " ")];
+    let set = variables.map(|(name, separator)| (name, separator, environment(name)));
+    let (name, separator, options) = match set {
+        [encoded @ (_, _, Some(_)), _] => encoded,
+        [_, plain] => plain,
+    };
+    let mut options = options.unwrap_or_default();
+    for option in DELAYS {
+        if !options.is_empty() {
+            options.push(separator);
+        }
+        options.push(option);
+    }
+    (name, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compiler_options;
+
+    #[test]
+    fn options_that_there_are_are_kept() {
+        let with = |variables: &[(&str, &str)]| {
+            let (name, options) = compiler_options(|asked| {
+                let found = variables.iter().find(|(name, _)| *name == asked);
+                found.map(|(_, options)| options.into())
+            });
+            (name, options.into_string().unwrap())
+        };
+        let cfg = "--cfg rseq_ops_delay_injection";
+        assert_eq!(with(&[]), ("RUSTFLAGS", cfg.into()));
+        assert_eq!(
+            with(&[("RUSTFLAGS", "-g")]),
+            ("RUSTFLAGS", format!("-g {cfg}"))
+        );
+        let both = [("RUSTFLAGS", "-g"), ("CARGO_ENCODED_RUSTFLAGS", "-O")];
+        let encoded = "-O\u{1f}--cfg\u{1f}rseq_ops_delay_injection";
+        assert_eq!(with(&both), ("CARGO_ENCODED_RUSTFLAGS", encoded.into()));
+    }
 }

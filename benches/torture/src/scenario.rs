@@ -52,7 +52,7 @@ impl Need {
             Need::TwoCpus => (affinity::cpus().len() > 1, "needs two CPUs"),
             Need::Delays => (
                 delays::BUILT,
-                "needs delays, which this build has not (feature delay-injection)",
+                "needs delays, which this build does not have (--cfg rseq_ops_delay_injection)",
             ),
             Need::Sequences => (
                 has_sequences(),

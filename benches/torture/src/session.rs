@@ -60,7 +60,7 @@ fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
         && !delays::BUILT
     {
         return Err(format!(
-            "the control {} is built with the feature delay-injection alone",
+            "the control {} needs a build with --cfg rseq_ops_delay_injection",
             control.name
         )
         .into());

@@ -82,8 +82,8 @@ pub struct Process {
 }
 
 /// Whether this build has restartable sequences: they are written for Linux on x86-64, AArch64 and
-/// RISC-V 64, and left out under Miri, ThreadSanitizer and MemorySanitizer, and with the feature
-/// `portable`.
+/// RISC-V 64, and left out under Miri, ThreadSanitizer and MemorySanitizer, and with
+/// `--cfg rseq_ops_portable`.
 ///
 /// ```
 /// use rseq_ops::{Owner, process, registration};

@@ -63,7 +63,7 @@ fn make_copy(directory: &Path, name: &str, version: &str) {
     }
     let manifest = format!(
         "[package]\nname = \"rseq-ops\"\nversion = \"{version}\"\nedition = \"2024\"\n\
-         [features]\ndefault = [\"alloc\"]\nalloc = []\nportable = []\ndelay-injection = []\n\
+         [features]\ndefault = [\"alloc\"]\nalloc = []\n\
          [dependencies]\nlibc = {{ version = \"0.2.170\", default-features = false }}\n"
     );
     fs::write(there.join("Cargo.toml"), manifest).unwrap();

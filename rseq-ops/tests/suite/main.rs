@@ -10,7 +10,7 @@ extern crate test_deadline;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod copies;
 mod documentation;
-#[cfg(all(target_os = "linux", not(feature = "portable")))]
+#[cfg(all(target_os = "linux", not(rseq_ops_portable)))]
 mod membarrier;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod percpu;

@@ -52,8 +52,8 @@
 //! It has to see every lock and atomic, those of the standard library too: hence `-Zbuild-std`
 //! (component `rust-src`). Without it, false reports come from channels, `Arc` and `Mutex`. The build
 //! finds out by itself that it is one for this tool. If only C or C++ code is built with
-//! `-fsanitize=thread`, and Rust code is not, the library cannot know: set the feature `portable`. Do not
-//! fork from several threads under it.
+//! `-fsanitize=thread`, and Rust code is not, the library cannot know: build it with
+//! `RUSTFLAGS="--cfg rseq_ops_portable"`. Do not fork from several threads under it.
 //!
 //! # MemorySanitizer
 //! ```sh
@@ -128,4 +128,4 @@
 //! * `GLIBC_TUNABLES=glibc.pthread.rseq=0` makes this library register threads by itself.
 //! * `cargo run -p rseq-ops --example refused -- rseq,membarrier PROGRAM` runs a program as a strict
 //!   container would have it.
-//! * The feature `portable` builds without sequences anywhere.
+//! * `RUSTFLAGS="--cfg rseq_ops_portable"` builds without sequences anywhere.

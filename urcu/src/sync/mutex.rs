@@ -58,7 +58,7 @@ impl<T: Default> Mutex<T> {
         if free.is_err() {
             self.lock_slow();
         }
-        #[cfg(feature = "delay-injection")]
+        #[cfg(rseq_ops_delay_injection)]
         crate::testing::locked();
         MutexGuard(self, PhantomData)
     }
@@ -177,7 +177,7 @@ impl Wiped {
                     .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
                     .ok()?;
                 let _held = Held(&self.0);
-                #[cfg(feature = "delay-injection")]
+                #[cfg(rseq_ops_delay_injection)]
                 crate::testing::locked();
                 Some(f())
             });

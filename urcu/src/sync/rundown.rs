@@ -54,7 +54,7 @@ impl<T> Rundown<T> {
             match one_more {
                 Ok(_) => {
                     let _user = User(&self.users);
-                    #[cfg(feature = "delay-injection")]
+                    #[cfg(rseq_ops_delay_injection)]
                     crate::testing::locked();
                     // SAFETY: whoever lets it go waits in `close` until we have left.
                     return Some(f(unsafe { self.target.as_ref() }));

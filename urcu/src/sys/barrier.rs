@@ -25,7 +25,7 @@ pub(crate) fn restart_sequences() -> Result<bool, MembarrierError> {
 }
 
 fn issue_barrier() -> Result<(), MembarrierError> {
-    #[cfg(feature = "delay-injection")]
+    #[cfg(rseq_ops_delay_injection)]
     if crate::testing::plain_membarrier() {
         return membarrier::barrier();
     }

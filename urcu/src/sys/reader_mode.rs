@@ -28,7 +28,7 @@ pub enum ReaderMode {
 #[non_exhaustive]
 pub enum AtomicsReason {
     /// This build has no restartable sequences: for its processor or system, under Miri,
-    /// ThreadSanitizer or MemorySanitizer, or with the feature `portable`.
+    /// ThreadSanitizer or MemorySanitizer, or with `--cfg rseq_ops_portable`.
     NotBuilt,
     /// No thread can be registered: the kernel is without `rseq(2)`, or a filter refuses it.
     NotRegistered,

@@ -45,7 +45,7 @@ pub(crate) unsafe fn sub_if_current(
 /// # Safety
 /// As for [`sub_if_current`].
 pub(crate) unsafe fn sub(handle: Handle, word: usize) -> Outcome {
-    #[cfg(feature = "delay-injection")]
+    #[cfg(rseq_ops_delay_injection)]
     if crate::testing::loses_this_end() {
         return Outcome::Committed;
     }

@@ -80,7 +80,7 @@ fn slot(word: usize, index: usize) -> &'static Slot {
 
 /// The counter of slot `index` that sequences write, for the phase of `word`.
 pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
-    #[cfg(feature = "delay-injection")]
+    #[cfg(rseq_ops_delay_injection)]
     if crate::testing::skips(index) {
         return &crate::testing::NOTHING;
     }

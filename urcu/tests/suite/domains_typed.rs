@@ -6,7 +6,7 @@ use std::thread;
 
 use urcu::{Budget, Domain, GuardOf, Rcu, RcuArc, RcuOption, Runner};
 
-use crate::cells::Counted;
+use crate::cells::values::Counted;
 
 urcu::domain!(Requests = "requests");
 urcu::domain! {

@@ -61,7 +61,7 @@ fn with_rseq_and_membarrier_forbidden() {
 
 #[test(330)]
 #[cfg_attr(
-    feature = "delay-injection",
+    rseq_ops_delay_injection,
     ignore = "no sequence runs there to be delayed"
 )]
 fn with_membarrier_alone_forbidden() {

@@ -10,6 +10,11 @@ pub(crate) const OWNER: &str = "URCU_TEST_EXPECT";
 pub(crate) const MEMBARRIER: &str = "URCU_TEST_EXPECT_MEMBARRIER";
 
 #[test]
+fn a_portable_build_has_no_sequences() {
+    assert!(!(SUPPORTED && cfg!(rseq_ops_portable)));
+}
+
+#[test]
 fn the_owner_of_rseq_is_the_expected_one() {
     let owner = format!("{:?}", rseq_ops::process().owner);
     println!("owner {owner}, {:?}", rseq_ops::process());
@@ -25,7 +30,7 @@ fn membarrier_is_there_if_expected() {
     let there = rseq_ops::membarrier::register().is_ok();
     match env::var(MEMBARRIER) {
         Ok(expected) => assert_eq!(there, expected == "yes"),
-        Err(_) => assert!(!(there && cfg!(feature = "portable"))),
+        Err(_) => assert!(!(there && cfg!(rseq_ops_portable))),
     }
 }
 

@@ -12,8 +12,8 @@ use urcu::link::{Link, Node, NodeBox};
 use urcu::{Global, GuardOf, ReadGuard};
 use urcu_host::stamped::Stamped;
 
-use crate::cells::Counted;
-use crate::forked::block_on;
+use crate::cells::values::Counted;
+use crate::support::fork::block_on;
 use crate::support::{length, storm};
 
 urcu::domain!(Lists = "lists");

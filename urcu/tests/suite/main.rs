@@ -2,8 +2,8 @@
 //! other environments.
 //!
 //! Stress tests take some tenths of a second each; `URCU_TEST_SECONDS` sets another length. All
-//! memory is poisoned when it is freed (`support::allocator`). With the feature `delay-injection` the
-//! torture test puts delays inside the sequences.
+//! memory is poisoned when it is freed (`support::allocator`). With `--cfg
+//! rseq_ops_delay_injection` the torture test puts delays inside the sequences.
 
 #[macro_use]
 extern crate test_deadline;
@@ -36,7 +36,7 @@ mod polling;
 mod raw;
 mod reader_mode;
 mod refusal;
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 mod registration;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod retire;

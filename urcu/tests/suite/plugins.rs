@@ -44,14 +44,8 @@ fn build() -> Option<PathBuf> {
     if target.split('-').count() > 2 {
         cargo.args(["--target", target]);
     }
-    for (feature, on) in [
-        ("portable", cfg!(feature = "portable")),
-        ("delay-injection", cfg!(feature = "delay-injection")),
-        ("stall-trace", cfg!(feature = "stall-trace")),
-    ] {
-        if on {
-            cargo.args(["--features", feature]);
-        }
+    if cfg!(feature = "stall-trace") {
+        cargo.args(["--features", "stall-trace"]);
     }
     match cargo.output() {
         Ok(output) => {

@@ -13,7 +13,7 @@ use crate::support::fork::block_on;
 use crate::support::{SetOnDrop, cpu_time, length, slowness};
 
 fn delays() {
-    #[cfg(feature = "delay-injection")]
+    #[cfg(rseq_ops_delay_injection)]
     if std::env::var_os("URCU_TEST_NO_DELAYS").is_none() {
         use urcu::testing::{Point, set_delay};
         set_delay(Point::AddThroughLoaded, 200);

@@ -66,13 +66,13 @@ fn statistics_count_what_happened() {
     assert_eq!(after.grace_periods, before.grace_periods);
 }
 
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 #[test]
 fn aborts_are_counted() {
     assert_child_passes("stats::child_with_aborts");
 }
 
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 #[test]
 #[ignore = "a child process of aborts_are_counted"]
 fn child_with_aborts() {

@@ -1,5 +1,5 @@
 //! Readers check values whose memory is poisoned when it is reclaimed; writers replace them as
-//! fast as they can. With the feature `delay-injection`, with delays inside the sequences.
+//! fast as they can. With `--cfg rseq_ops_delay_injection`, with delays inside the sequences.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -216,7 +216,7 @@ fn no_grace_period_ends_inside_a_section_that_was_held_up_anywhere() {
     println!("held up {held_up} times, {ENDED:?} grace periods");
 }
 
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 pub(crate) mod with_delays {
     use std::sync::{Mutex, MutexGuard};
 

@@ -9,9 +9,9 @@ use std::thread;
 
 use urcu::{Domain, Rcu, RcuArc, RcuArcOption, RcuOption};
 
-use crate::cells::Counted;
-use crate::forked::block_on;
+use crate::cells::values::Counted;
 use crate::support::assert_waits;
+use crate::support::fork::block_on;
 
 #[test]
 fn a_value_that_is_unlinked_is_seen_until_it_is_dropped_once() {

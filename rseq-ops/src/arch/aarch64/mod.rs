@@ -91,7 +91,7 @@ macro_rules! load_pointer {
 }
 
 /// A delay loop at a numbered point (`crate::delay::Point`) and its mark, or nothing.
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 macro_rules! delay {
     ($point:literal) => {
         concat!(
@@ -108,7 +108,7 @@ macro_rules! delay {
         )
     };
 }
-#[cfg(not(feature = "delay-injection"))]
+#[cfg(not(rseq_ops_delay_injection))]
 macro_rules! delay {
     ($point:literal) => {
         ""
@@ -142,7 +142,7 @@ macro_rules! check_registration {
 /// the linker's registers, and those of the delay loops where there are any.
 macro_rules! sequence {
     ($handle:ident, $($body:tt)+) => {
-        #[cfg(feature = "delay-injection")]
+        #[cfg(rseq_ops_delay_injection)]
         asm!(
             $($body)+,
             cs = in(reg) $handle.cs,
@@ -153,7 +153,7 @@ macro_rules! sequence {
             out("x16") _,
             out("x17") _
         );
-        #[cfg(not(feature = "delay-injection"))]
+        #[cfg(not(rseq_ops_delay_injection))]
         asm!(
             $($body)+,
             cs = in(reg) $handle.cs,

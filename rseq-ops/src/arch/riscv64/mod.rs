@@ -76,7 +76,7 @@ macro_rules! find_word {
 }
 
 /// A delay loop at a numbered point (`crate::delay::Point`) and its mark, or nothing.
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 macro_rules! delay {
     ($point:literal) => {
         concat!(
@@ -93,7 +93,7 @@ macro_rules! delay {
         )
     };
 }
-#[cfg(not(feature = "delay-injection"))]
+#[cfg(not(rseq_ops_delay_injection))]
 macro_rules! delay {
     ($point:literal) => {
         ""
@@ -104,7 +104,7 @@ macro_rules! delay {
 /// are free once it is armed, and those of the delay loops where there are any.
 macro_rules! sequence {
     ($handle:ident, $($body:tt)+) => {
-        #[cfg(feature = "delay-injection")]
+        #[cfg(rseq_ops_delay_injection)]
         asm!(
             $($body)+,
             cs = in(reg) $handle.cs,
@@ -114,7 +114,7 @@ macro_rules! sequence {
             delay = out(reg) _,
             delays = in(reg) &raw const crate::delay::LOOPS
         );
-        #[cfg(not(feature = "delay-injection"))]
+        #[cfg(not(rseq_ops_delay_injection))]
         asm!(
             $($body)+,
             cs = in(reg) $handle.cs,

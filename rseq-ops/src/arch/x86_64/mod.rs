@@ -48,7 +48,7 @@ macro_rules! on_abort {
 }
 
 /// A delay loop at a numbered point (`crate::delay::Point`) and its mark, or nothing.
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 macro_rules! delay {
     ($point:literal) => {
         concat!(
@@ -66,7 +66,7 @@ macro_rules! delay {
         )
     };
 }
-#[cfg(not(feature = "delay-injection"))]
+#[cfg(not(rseq_ops_delay_injection))]
 macro_rules! delay {
     ($point:literal) => {
         ""
@@ -76,9 +76,9 @@ macro_rules! delay {
 /// `asm!`, with the registers that the delay loops need where there are any.
 macro_rules! sequence {
     ($($body:tt)+) => {
-        #[cfg(feature = "delay-injection")]
+        #[cfg(rseq_ops_delay_injection)]
         asm!($($body)+, delay = out(reg) _, delays = in(reg) &raw const crate::delay::LOOPS);
-        #[cfg(not(feature = "delay-injection"))]
+        #[cfg(not(rseq_ops_delay_injection))]
         asm!($($body)+);
     };
 }

@@ -3,10 +3,10 @@
 mod environments;
 #[cfg(sequences)]
 mod kinds;
-#[cfg(not(feature = "portable"))]
+#[cfg(not(rseq_ops_portable))]
 mod last_error;
 mod own;
 #[cfg(sequences)]
 mod owners;
-#[cfg(not(feature = "portable"))]
+#[cfg(not(rseq_ops_portable))]
 mod unknown_cpus;

@@ -1,5 +1,5 @@
 //! Readers check values whose memory is poisoned when it is reclaimed, while writers retire them by
-//! callbacks alone. With the feature `delay-injection`, with delays inside the sequences.
+//! callbacks alone. With `--cfg rseq_ops_delay_injection`, with delays inside the sequences.
 
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -119,7 +119,7 @@ fn readers_never_see_what_callbacks_have_freed() {
     stress(length(500), 3, 3);
 }
 
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 #[test]
 fn readers_never_see_what_callbacks_have_freed_with_delays() {
     use crate::torture::with_delays::delay;

@@ -78,7 +78,7 @@ fn keep_busy(number: usize, over: &AtomicBool, ran: &'static AtomicUsize) -> usi
 /// Forks again and again while other threads are busy; the children do `body`.
 fn fork_under_load(way: Fork, time: Duration, body: fn()) {
     static RAN: AtomicUsize = AtomicUsize::new(0);
-    #[cfg(feature = "delay-injection")]
+    #[cfg(rseq_ops_delay_injection)]
     {
         use urcu::testing::{Point, set_delay};
         set_delay(Point::AddThroughLoaded, 300);

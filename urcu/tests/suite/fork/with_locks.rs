@@ -235,7 +235,7 @@ fn child_that_reports() {
 }
 
 /// Locks that are held where the test wants.
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 mod held {
     use std::future::Future;
     use std::pin::pin;

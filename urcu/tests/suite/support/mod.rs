@@ -162,7 +162,7 @@ macro_rules! in_a_process_of_its_own {
 pub(crate) use in_a_process_of_its_own;
 
 /// The same with an environment variable.
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 #[track_caller]
 pub(crate) fn assert_passes_with(test: &str, variable: &str, value: &str) {
     let mut command = child(test);

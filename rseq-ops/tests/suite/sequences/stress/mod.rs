@@ -1,6 +1,6 @@
 //! Every operation under pressure, by every kind of index and with both commits: up to six threads
-//! for each CPU, delays inside the sequences (feature `delay-injection`, without which this proves
-//! little), signals whose handlers work on the same words, forced migrations, yields, and threads
+//! for each CPU, delays inside the sequences (`--cfg rseq_ops_delay_injection`, without which
+//! this proves little), signals whose handlers work on the same words, forced migrations, yields, and threads
 //! that end and are replaced in the middle. All totals are exact. Each test also runs in a process
 //! of its own that is killed in the middle.
 //!
