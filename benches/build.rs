@@ -10,6 +10,12 @@ use std::process::Stdio;
 
 const SOURCE: &str = "c/memb.c";
 
+/// One value under any flavour.
+const FLAVOUR_SOURCE: &str = "c/flavour.c";
+
+/// The flavours beside memb.
+const FLAVOURS: [&str; 3] = ["bp", "mb", "qsbr"];
+
 /// Uses each symbol that the benchmarks link, so that linking it proves they are all there.
 const PROBE: &str = "\
 #include <stdint.h>
@@ -35,7 +41,9 @@ int main(void)
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(have_liburcu_memb)");
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(have_liburcu_flavours)");
     println!("cargo::rerun-if-changed={SOURCE}");
+    println!("cargo::rerun-if-changed={FLAVOUR_SOURCE}");
     println!("cargo::rerun-if-env-changed=CC");
     // Changes when Debian's liburcu-dev comes or goes.
     let packages = Path::new("/var/lib/dpkg/status");
@@ -57,15 +65,22 @@ fn main() {
     let built = (direct && build("-fPIE")) || build("-fPIC");
     if built {
         println!("cargo::rustc-cfg=have_liburcu_memb");
+        let code_model = if direct { "-fPIE" } else { "-fPIC" };
+        if FLAVOURS.iter().all(|flavour| build_flavour(flavour, code_model)) {
+            for flavour in FLAVOURS {
+                println!("cargo::rustc-link-lib=static=urcu_benches_flavour_{flavour}");
+                println!("cargo::rustc-link-lib=dylib=urcu-{flavour}");
+            }
+            println!("cargo::rustc-cfg=have_liburcu_flavours");
+        }
     }
 }
 
-/// Builds the loops and their static library; true if an executable with it can be linked.
-fn build(code_model: &str) -> bool {
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+/// Starts the build of one of the sources, for code of this model.
+fn source(file: &str, code_model: &str) -> cc::Build {
     let mut build = cc::Build::new();
     build
-        .file(SOURCE)
+        .file(file)
         .opt_level(2)
         .debug(false)
         .pic(false)
@@ -78,11 +93,35 @@ fn build(code_model: &str) -> bool {
         // What gcc does of itself.
         build.flag_if_supported("-fdirect-access-external-data");
     }
+    build
+}
+
+/// Builds the value of one flavour; true if it compiles.
+fn build_flavour(flavour: &str, code_model: &str) -> bool {
+    let mut build = source(FLAVOUR_SOURCE, code_model);
+    let header = format!("<urcu/urcu-{flavour}.h>");
+    build.define("FLAVOUR", flavour).define("HEADER", &*header);
+    match flavour {
+        "memb" => build.define("REGISTERED", None),
+        "qsbr" => build.define("QUIESCENT", None),
+        _ => &mut build,
+    };
+    build.try_compile(&format!("urcu_benches_flavour_{flavour}")).is_ok()
+}
+
+/// Builds the loops and their static library; true if an executable with it can be linked.
+fn build(code_model: &str) -> bool {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let build = source(SOURCE, code_model);
     if build.try_compile("urcu_benches_memb").is_err() || !links(&build, &out) {
+        return false;
+    }
+    if !build_flavour("memb", code_model) {
         return false;
     }
     println!("cargo::rustc-link-search=native={}", out.display());
     println!("cargo::rustc-link-lib=static=urcu_benches_memb");
+    println!("cargo::rustc-link-lib=static=urcu_benches_flavour_memb");
     println!("cargo::rustc-link-lib=dylib=urcu-memb");
     true
 }

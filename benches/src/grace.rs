@@ -3,13 +3,42 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicPtr;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use urcu::Rcu;
+
 use crate::measure::{Effort, median};
-use crate::sections::{self, Data};
+use crate::subjects::{MEMB, guard_sections};
 use crate::window::{Background, Gate};
 use crate::{memb, membarrier};
+
+/// One value as each library that can be waited for keeps it. Nobody replaces it.
+#[derive(Debug)]
+pub struct Data {
+    rcu: Rcu<u64>,
+    plain: AtomicPtr<u64>,
+}
+
+impl Data {
+    /// Makes the value.
+    #[must_use]
+    pub fn new(value: u64) -> Self {
+        Self {
+            rcu: Rcu::new(value),
+            plain: AtomicPtr::new(Box::into_raw(Box::new(value))),
+        }
+    }
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from `Box::into_raw` in `new` and was never replaced; whoever
+        // reads it borrows `self`.
+        drop(unsafe { Box::from_raw(*self.plain.get_mut()) });
+    }
+}
 
 /// A library whose grace periods are measured.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +57,7 @@ pub struct Library {
 pub const URCU: Library = Library {
     name: "urcu",
     synchronize: urcu::synchronize,
-    read: sections::guard,
+    read: |data, count| guard_sections(&data.rcu, count),
     section,
 };
 
@@ -48,9 +77,13 @@ pub const MEMBARRIER: Library = Library {
 #[must_use]
 pub fn peer() -> Option<Library> {
     memb::AVAILABLE.then_some(Library {
-        name: sections::MEMB,
+        name: MEMB,
         synchronize: memb::synchronize,
-        read: sections::liburcu_memb,
+        read: |data, count| {
+            let _registration = memb::register();
+            // SAFETY: the one pointer that `plain` ever holds is freed when `data` is dropped.
+            unsafe { memb::sections(&data.plain, count) }
+        },
         section: memb::section,
     })
 }
@@ -280,7 +313,6 @@ mod tests {
 
     use super::{IdleThreads, Scenario, measure, measured};
     use crate::measure::Effort;
-    use crate::sections::Data;
 
     #[test]
     fn every_scenario_has_every_round() {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::grace::{Library, URCU};
+use crate::grace::{Data, Library, URCU};
 use crate::measure::{Effort, Ratio, median, quantile};
-use crate::sections::{Data, MEMB};
+use crate::subjects::MEMB;
 use crate::table::{Table, cell};
 use crate::target::Target;
 use crate::window::together;
@@ -187,7 +187,7 @@ mod tests {
     use super::{measure, table, targets};
     use crate::grace::libraries;
     use crate::measure::Effort;
-    use crate::sections::Data;
+    use crate::grace::Data;
 
     #[test]
     fn every_situation_reads_and_waits() {

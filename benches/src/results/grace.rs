@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::grace::{MEMBARRIER, Measured, Scenario, Series, URCU};
 use crate::measure::{Ratio, median, minimum};
-use crate::sections::MEMB;
+use crate::subjects::MEMB;
 use crate::table::{Table, cell};
 use crate::target::Target;
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::grace::{Library, URCU};
 use crate::measure::{Effort, Ratio, median};
-use crate::sections::MEMB;
+use crate::subjects::MEMB;
 use crate::table::{Table, cell};
 use crate::target::Target;
 use crate::window::{Background, doze, together};

@@ -1,0 +1,116 @@
+//! liburcu's flavours, where they were found when this crate was built: their read sides are inlined
+//! from their own headers (`c/flavour.c`).
+
+#[cfg(have_liburcu_memb)]
+use std::ffi::c_void;
+
+use super::Kind;
+#[cfg(have_liburcu_memb)]
+use super::{MEMB, Subject};
+
+/// Returns the flavours that are there.
+pub(super) fn kinds() -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    #[cfg(have_liburcu_memb)]
+    kinds.push(Kind::of::<memb::Cell>(MEMB, "liburcu", REGISTERED));
+    #[cfg(have_liburcu_flavours)]
+    {
+        kinds.push(Kind::of::<bp::Cell>(
+            "liburcu-bp",
+            "liburcu",
+            "inlined C, registers threads by itself; `rcu_xchg_pointer`, `call_rcu`",
+        ));
+        kinds.push(Kind::of::<mb::Cell>("liburcu-mb", "liburcu", REGISTERED));
+        kinds.push(Kind::of::<qsbr::Cell>(
+            "liburcu-qsbr",
+            "liburcu",
+            "inlined C, a quiescent state every 64 reads; `rcu_xchg_pointer`, `call_rcu`",
+        ));
+    }
+    kinds
+}
+
+#[cfg(have_liburcu_memb)]
+const REGISTERED: &str =
+    "inlined C, the thread registered around the loop; `rcu_xchg_pointer`, `call_rcu`";
+
+/// The functions of one flavour, and its subject.
+#[cfg(have_liburcu_memb)]
+macro_rules! flavour {
+    ($module:ident, $sum:ident, $store:ident, $registration:expr) => {
+        mod $module {
+            use std::ptr;
+            use std::sync::atomic::{AtomicPtr, Ordering};
+
+            use super::{Subject, c_void};
+
+            unsafe extern "C" {
+                fn $sum(slot: *mut *mut c_void, count: u64) -> u64;
+                fn $store(slot: *mut *mut c_void, value: u64) -> i32;
+            }
+
+            /// The address of the current node.
+            pub(super) struct Cell(AtomicPtr<c_void>);
+
+            impl Subject for Cell {
+                fn new(value: u64) -> Self {
+                    let cell = Self(AtomicPtr::new(ptr::null_mut()));
+                    cell.store(value);
+                    cell
+                }
+
+                fn store(&self, value: u64) {
+                    let _registration = $registration;
+                    // SAFETY: the slot has the layout of a plain pointer, and holds null or a node
+                    // of an earlier call; the thread is in no section.
+                    let stored = unsafe { $store(self.0.as_ptr(), value) };
+                    assert_eq!(stored, 1, "no memory");
+                }
+
+                #[inline(never)]
+                fn sum(&self, count: u64) -> u64 {
+                    let _registration = $registration;
+                    // SAFETY: the slot is never null once the cell is made, and what it holds is
+                    // freed after a grace period, or with the cell.
+                    unsafe { $sum(self.0.as_ptr(), count) }
+                }
+            }
+
+            impl Drop for Cell {
+                fn drop(&mut self) {
+                    // SAFETY: the node came from `malloc`; `&mut self`: nobody reads it.
+                    unsafe { libc::free(self.0.load(Ordering::Relaxed)) }
+                }
+            }
+        }
+    };
+}
+
+#[cfg(have_liburcu_memb)]
+flavour!(
+    memb,
+    urcu_benches_flavour_memb_sum,
+    urcu_benches_flavour_memb_store,
+    crate::memb::register()
+);
+#[cfg(have_liburcu_flavours)]
+flavour!(
+    bp,
+    urcu_benches_flavour_bp_sum,
+    urcu_benches_flavour_bp_store,
+    ()
+);
+#[cfg(have_liburcu_flavours)]
+flavour!(
+    mb,
+    urcu_benches_flavour_mb_sum,
+    urcu_benches_flavour_mb_store,
+    ()
+);
+#[cfg(have_liburcu_flavours)]
+flavour!(
+    qsbr,
+    urcu_benches_flavour_qsbr_sum,
+    urcu_benches_flavour_qsbr_store,
+    ()
+);
