@@ -66,7 +66,10 @@ fn main() {
     if built {
         println!("cargo::rustc-cfg=have_liburcu_memb");
         let code_model = if direct { "-fPIE" } else { "-fPIC" };
-        if FLAVOURS.iter().all(|flavour| build_flavour(flavour, code_model)) {
+        if FLAVOURS
+            .iter()
+            .all(|flavour| build_flavour(flavour, code_model))
+        {
             for flavour in FLAVOURS {
                 println!("cargo::rustc-link-lib=static=urcu_benches_flavour_{flavour}");
                 println!("cargo::rustc-link-lib=dylib=urcu-{flavour}");
@@ -106,7 +109,9 @@ fn build_flavour(flavour: &str, code_model: &str) -> bool {
         "qsbr" => build.define("QUIESCENT", None),
         _ => &mut build,
     };
-    build.try_compile(&format!("urcu_benches_flavour_{flavour}")).is_ok()
+    build
+        .try_compile(&format!("urcu_benches_flavour_{flavour}"))
+        .is_ok()
 }
 
 /// Builds the loops and their static library; true if an executable with it can be linked.

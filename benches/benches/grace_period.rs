@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use urcu_benches::grace::Data;
 use urcu_benches::grace::{self, IdleThreads};
-use urcu_benches::sections::Data;
 
 fn grace_period(criterion: &mut Criterion) {
     let data = Arc::new(Data::new(42));

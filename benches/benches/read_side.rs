@@ -3,17 +3,16 @@
 #![allow(missing_docs)] // of the functions that criterion's macros write
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use urcu_benches::memb;
-use urcu_benches::sections::{self, Data};
+use urcu_benches::{memb, subjects};
 
 fn read_side(criterion: &mut Criterion) {
-    let data = Data::new(42);
     let _registration = memb::register();
     let mut group = criterion.benchmark_group("read_side");
     group.throughput(Throughput::Elements(1));
-    for section in sections::all() {
-        group.bench_function(section.name, |bencher| {
-            bencher.iter_custom(|count| section.time(&data, count).0);
+    for kind in subjects::all() {
+        let subject = kind.make(42);
+        group.bench_function(kind.name, |bencher| {
+            bencher.iter_custom(|count| subjects::time(&*subject, count).0);
         });
     }
     group.finish();

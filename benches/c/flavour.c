@@ -67,3 +67,13 @@ int OURS(store)(struct node **slot, uint64_t value)
 	UNREGISTER();
 	return 1;
 }
+
+/* One section, in which `body` runs with the value. */
+void OURS(held)(struct node **slot, void (*body)(void *, uint64_t), void *data)
+{
+	REGISTER();
+	RCU(read_lock)();
+	body(data, rcu_dereference(*slot)->value);
+	RCU(read_unlock)();
+	UNREGISTER();
+}

@@ -1,8 +1,9 @@
 //! Pointers whose value is replaced while others may read it, as the library and its peers have
 //! them: each frees the old value when no reader can have it any more.
 
-use std::sync::LazyLock;
+use std::mem;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{LazyLock, RwLock};
 
 use arc_swap::ArcSwap;
 use crossbeam_epoch::{self as epoch, Atomic, Owned};
@@ -19,6 +20,9 @@ pub trait Cell<T>: Send + Sync {
 
     /// Replaces the value, and retires the old one.
     fn replace(&self, value: T);
+
+    /// Reads the value in a section.
+    fn read<R>(&self, body: impl FnOnce(&T) -> R) -> R;
 
     /// Runs something in a read-side section that delays the reclamation of what is retired.
     fn hold(body: impl FnOnce());
@@ -41,6 +45,11 @@ impl<T: Send + Sync + 'static> Cell<T> for Urcu<T> {
     #[inline]
     fn replace(&self, value: T) {
         self.0.store(value);
+    }
+
+    #[inline]
+    fn read<R>(&self, body: impl FnOnce(&T) -> R) -> R {
+        body(&self.0.read())
     }
 
     fn hold(body: impl FnOnce()) {
@@ -73,6 +82,13 @@ impl<T: Send + Sync + 'static> Cell<T> for Epoch<T> {
         unsafe { guard.defer_destroy(old) };
     }
 
+    #[inline]
+    fn read<R>(&self, body: impl FnOnce(&T) -> R) -> R {
+        let guard = epoch::pin();
+        // SAFETY: never null, and not freed before the guard is dropped.
+        body(unsafe { self.0.load(Ordering::Acquire, &guard).deref() })
+    }
+
     fn hold(body: impl FnOnce()) {
         let _guard = epoch::pin();
         body();
@@ -89,7 +105,7 @@ impl<T: Send + Sync + 'static> Cell<T> for Epoch<T> {
 
 impl<T> Drop for Epoch<T> {
     fn drop(&mut self) {
-        let value = std::mem::replace(&mut self.0, Atomic::null());
+        let value = mem::replace(&mut self.0, Atomic::null());
         // SAFETY: `&mut self`: nobody reads the value, which no other pointer owns.
         drop(unsafe { value.try_into_owned() });
     }
@@ -116,6 +132,13 @@ impl<T: Send + Sync + 'static> Cell<T> for Seize<T> {
         // SAFETY: the swap took the only pointer to the value, which came from a box and which
         // nobody else retires; its type may be dropped by any thread.
         unsafe { guard.defer_retire(old, reclaim::boxed) };
+    }
+
+    #[inline]
+    fn read<R>(&self, body: impl FnOnce(&T) -> R) -> R {
+        let guard = COLLECTOR.enter();
+        // SAFETY: never null, and not freed before the guard is dropped.
+        body(unsafe { &*guard.protect(&self.0, Ordering::Acquire) })
     }
 
     fn hold(body: impl FnOnce()) {
@@ -152,7 +175,43 @@ impl<T: Send + Sync + 'static> Cell<T> for Swap<T> {
         self.0.store(value.into());
     }
 
+    #[inline]
+    fn read<R>(&self, body: impl FnOnce(&T) -> R) -> R {
+        body(&self.0.load())
+    }
+
     /// Others' values are not delayed.
+    fn hold(body: impl FnOnce()) {
+        body();
+    }
+
+    fn drain() {}
+}
+
+/// The standard lock's: readers keep the writer out, and the other way round.
+#[derive(Debug)]
+pub struct Lock<T>(RwLock<T>);
+
+impl<T: Send + Sync + 'static> Cell<T> for Lock<T> {
+    const LIBRARY: &'static str = "std RwLock";
+
+    fn new(value: T) -> Self {
+        Self(RwLock::new(value))
+    }
+
+    #[inline]
+    fn replace(&self, value: T) {
+        let old = mem::replace(&mut *self.0.write().expect("no reader panics"), value);
+        // Outside the lock.
+        drop(old);
+    }
+
+    #[inline]
+    fn read<R>(&self, body: impl FnOnce(&T) -> R) -> R {
+        body(&self.0.read().expect("no writer panics"))
+    }
+
+    /// Nothing is reclaimed later.
     fn hold(body: impl FnOnce()) {
         body();
     }

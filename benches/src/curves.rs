@@ -1,4 +1,4 @@
-//! Curves over time on a logarithmic scale, as SVG.
+//! Curves on a logarithmic scale, as SVG.
 
 use plotters::prelude::*;
 
@@ -7,7 +7,7 @@ use plotters::prelude::*;
 pub(crate) struct Curve<'c> {
     /// Its name.
     pub(crate) label: &'c str,
-    /// Seconds, and what was measured then.
+    /// Where, and what was measured there.
     pub(crate) points: &'c [(f64, f64)],
 }
 
@@ -19,11 +19,11 @@ const COLORS: [RGBColor; 4] = [
     RGBColor(44, 140, 60),
 ];
 
-/// The curves in one chart, as SVG.
+/// Returns the curves in one chart, as SVG; `axes` name what runs to the right and upwards.
 #[must_use]
-pub(crate) fn chart(title: &str, curves: &[Curve<'_>]) -> String {
+pub(crate) fn chart(title: &str, axes: (&str, &str), curves: &[Curve<'_>]) -> String {
     let mut svg = String::new();
-    draw(&mut svg, title, curves).expect("drawing into a string cannot fail");
+    draw(&mut svg, title, axes, curves).expect("drawing into a string cannot fail");
     svg
 }
 
@@ -32,7 +32,12 @@ type Drawn<'a> = Result<
     DrawingAreaErrorKind<<SVGBackend<'a> as plotters::backend::DrawingBackend>::ErrorType>,
 >;
 
-fn draw<'a>(svg: &'a mut String, title: &str, curves: &[Curve<'_>]) -> Drawn<'a> {
+fn draw<'a>(
+    svg: &'a mut String,
+    title: &str,
+    axes: (&str, &str),
+    curves: &[Curve<'_>],
+) -> Drawn<'a> {
     let root = SVGBackend::with_string(svg, (860, 420)).into_drawing_area();
     root.fill(&WHITE)?;
     let points = || curves.iter().flat_map(|curve| curve.points);
@@ -49,8 +54,8 @@ fn draw<'a>(svg: &'a mut String, title: &str, curves: &[Curve<'_>]) -> Drawn<'a>
         .build_cartesian_2d(0.0..end, (least * 0.8..most * 1.5).log_scale())?;
     chart
         .configure_mesh()
-        .x_desc("seconds")
-        .y_desc("MiB")
+        .x_desc(axes.0)
+        .y_desc(axes.1)
         .y_label_formatter(&|value| format!("{value:.0}"))
         .light_line_style(WHITE)
         .label_style(("sans-serif", 13))
@@ -83,6 +88,7 @@ mod tests {
         let curve = |label, points| Curve { label, points };
         let svg = chart(
             "title",
+            ("seconds", "MiB"),
             &[
                 curve("first", &[(0.0, 1.0), (1.0, 100.0)]),
                 curve("second", &[(0.0, 0.0), (1.0, 2.0)]),
@@ -91,6 +97,6 @@ mod tests {
         for text in ["<svg", "title", "first", "second", "MiB", "polyline"] {
             assert!(svg.contains(text), "{text}");
         }
-        assert!(chart("none", &[]).contains("none"));
+        assert!(chart("none", ("", ""), &[]).contains("none"));
     }
 }

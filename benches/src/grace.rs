@@ -311,7 +311,7 @@ impl Drop for IdleThreads {
 mod tests {
     use std::sync::Arc;
 
-    use super::{IdleThreads, Scenario, measure, measured};
+    use super::{Data, IdleThreads, Scenario, measure, measured};
     use crate::measure::Effort;
 
     #[test]

@@ -1,5 +1,5 @@
-//! What the benchmarks of `urcu-percpu` share: the read-side sections, the grace periods and the
-//! updates of the library and of its peers, and the means to measure and report them.
+//! What the benchmarks of `urcu-percpu` share: the library and its peers as subjects, their reads, grace
+//! periods and updates, and the means to measure and report them.
 //!
 //! `rcu-compare` measures everything side by side in one process, memory in processes of their
 //! own; the criterion benches `read_side`, `grace_period` and `updates` follow single figures over
@@ -7,7 +7,9 @@
 //!
 //! | | measures |
 //! |---|---|
-//! | [`results::sections`] | a read-side section of each peer ([`sections`]) |
+//! | [`results::read_side`] | a read-side section of each of the [`subjects`] |
+//! | [`results::scaling`] | the same by many threads |
+//! | [`results::mixed`] | reads and updates by two threads, in sections of some length |
 //! | [`results::grace`] | `synchronize` by one caller ([`grace`]), beside the plain [`membarrier`] call |
 //! | [`results::sharing`] | `synchronize` by many callers |
 //! | [`results::crowd`] | readers and grace periods where there are many more threads than CPUs |
@@ -15,6 +17,7 @@
 //! | [`results::updates`] | replacing a value and retiring the old one |
 //! | [`results::reclaim`] | the time from retiring to the drop |
 //! | [`results::memory`] | memory over time while values are replaced |
+//! | [`results::reload`] | reads of a large value that is replaced over and over: latencies, staleness |
 //!
 //! `rcu-torture` injects faults while readers verify what they see: package `urcu-torture`.
 
@@ -22,6 +25,7 @@
 #[macro_use]
 extern crate test_deadline;
 
+mod bars;
 pub mod cells;
 pub mod child;
 mod curves;
@@ -30,10 +34,11 @@ pub mod grace;
 pub mod measure;
 pub mod memb;
 pub mod membarrier;
-pub mod plot;
+pub mod page;
+pub mod record;
 pub mod report;
 pub mod results;
-pub mod sections;
+pub mod subjects;
 pub mod table;
 pub mod target;
 pub mod tasks;

@@ -82,6 +82,16 @@ pub struct Effort {
     pub section_rounds: usize,
     /// About how long each section runs in a round, in microseconds.
     pub section_us: u64,
+    /// Rounds over the reads of many threads.
+    pub scaling_rounds: usize,
+    /// How long each of them lasts, in milliseconds.
+    pub scaling_ms: u64,
+    /// Rounds over the mixes of reads and updates.
+    pub mixed_rounds: usize,
+    /// How long each mix lasts, in milliseconds.
+    pub mixed_ms: u64,
+    /// How long a large value is replaced at each rate, in milliseconds.
+    pub reload_ms: u64,
     /// Rounds over all grace-period scenarios.
     pub grace_rounds: usize,
     /// Grace periods of one library and scenario in a round, at most.
@@ -115,6 +125,11 @@ impl Effort {
     pub const FULL: Self = Self {
         section_rounds: 41,
         section_us: 2000,
+        scaling_rounds: 5,
+        scaling_ms: 100,
+        mixed_rounds: 5,
+        mixed_ms: 40,
+        reload_ms: 4000,
         grace_rounds: 9,
         grace_samples: 1000,
         grace_ms: 120,
@@ -135,6 +150,11 @@ impl Effort {
     pub(crate) const TEST: Self = Self {
         section_rounds: 2,
         section_us: 10,
+        scaling_rounds: 1,
+        scaling_ms: 5,
+        mixed_rounds: 1,
+        mixed_ms: 2,
+        reload_ms: 30,
         grace_rounds: 1,
         grace_samples: 2,
         grace_ms: 10,
@@ -154,6 +174,11 @@ impl Effort {
     pub const QUICK: Self = Self {
         section_rounds: 11,
         section_us: 500,
+        scaling_rounds: 1,
+        scaling_ms: 20,
+        mixed_rounds: 1,
+        mixed_ms: 6,
+        reload_ms: 250,
         grace_rounds: 3,
         grace_samples: 200,
         grace_ms: 40,

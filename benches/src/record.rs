@@ -86,7 +86,14 @@ pub fn spread(rounds: &[f64]) -> f64 {
 /// Returns the table of `new` figures beside the `old` ones that have the same name.
 #[must_use]
 pub fn comparison(new: &[Record], old: &[Record]) -> Table {
-    let mut table = Table::new(&["compared with before", "bench", "unit", "before", "now", "x"]);
+    let mut table = Table::new(&[
+        "compared with before",
+        "bench",
+        "unit",
+        "before",
+        "now",
+        "x",
+    ]);
     for record in new {
         let before = old.iter().find(|before| before.is_of(record));
         let Some(before) = before.and_then(|before| before.value) else {
@@ -98,7 +105,12 @@ pub fn comparison(new: &[Record], old: &[Record]) -> Table {
             record.unit.clone(),
             cell(Some(before)),
             cell(record.value),
-            cell(record.value.map(|now| now / before).filter(|x| x.is_finite())),
+            cell(
+                record
+                    .value
+                    .map(|now| now / before)
+                    .filter(|x| x.is_finite()),
+            ),
         ]);
     }
     table

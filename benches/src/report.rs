@@ -1,21 +1,26 @@
 //! The outcome of a comparison, as tables for people and as JSON for programs.
 
 use std::fmt::Write;
+use std::hint::black_box;
+use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use urcu_host::machine::Machine;
 
 use crate::grace::Measured;
-use crate::measure::Effort;
+use crate::measure::{Effort, median};
+use crate::record::{self, Record};
 use crate::results::crowd::{self, CrowdResult};
 use crate::results::domains::{self, BarrierResult};
 use crate::results::grace::{self, GraceResult};
 use crate::results::memory::{self, MemoryResult};
+use crate::results::mixed::{self, MixedResult};
+use crate::results::read_side::{self, SectionResult};
 use crate::results::reclaim::{self, ReclaimResult};
-use crate::results::sections::{self, SectionResult};
+use crate::results::reload::{self, ReloadResult};
+use crate::results::scaling::{self, ScalingResult};
 use crate::results::sharing::{self, SharingResult};
 use crate::results::updates::{self, UpdateResult};
-use crate::sections::Section;
 use crate::table::{Table, align};
 use crate::target::{self, Target};
 
@@ -23,19 +28,27 @@ use crate::target::{self, Target};
 pub const SKIPPED: &str = "liburcu-memb (install liburcu-dev to compare with it)";
 
 /// Everything that was measured; what was not is empty.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Report {
     /// What it was measured on.
     pub machine: Machine,
     /// The load average when the measurement began, for one minute.
     pub load: Option<f64>,
+    /// What a look at the clock takes, in nanoseconds.
+    pub clock_ns: f64,
     /// How long it was measured.
     pub effort: Effort,
     /// What could not be measured, and why.
     pub skipped: Vec<String>,
-    /// The read-side sections.
-    pub sections: Vec<SectionResult>,
-    /// The grace periods.
+    /// What makes figures doubtful.
+    pub warnings: Vec<String>,
+    /// Read-side sections.
+    pub read_side: Vec<SectionResult>,
+    /// Reads by many threads.
+    pub scaling: Vec<ScalingResult>,
+    /// Reads and updates.
+    pub mixed: Vec<MixedResult>,
+    /// Grace periods.
     pub synchronize: Vec<GraceResult>,
     /// Grace periods that callers share.
     pub sharing: Vec<SharingResult>,
@@ -51,8 +64,31 @@ pub struct Report {
     pub reclaim: Vec<ReclaimResult>,
     /// Memory over time.
     pub memory: Vec<MemoryResult>,
-    /// The figures that the library aims at.
+    /// A large value that is replaced while it is read.
+    pub reload: Vec<ReloadResult>,
+    /// What the library aims at.
     pub targets: Vec<Target>,
+    /// Figures of an earlier run, to compare with.
+    pub before: Vec<Record>,
+}
+
+/// The report as JSON.
+#[derive(Serialize)]
+struct Json<'r> {
+    machine: &'r Machine,
+    load: Option<f64>,
+    clock_ns: f64,
+    effort: &'r Effort,
+    skipped: &'r [String],
+    warnings: &'r [String],
+    results: Vec<Record>,
+    targets: &'r [Target],
+}
+
+/// What [`Report::read`] needs of it.
+#[derive(Deserialize)]
+struct Earlier {
+    results: Vec<Record>,
 }
 
 /// A part of the report.
@@ -60,8 +96,6 @@ pub struct Report {
 pub struct Part {
     /// Its title.
     pub title: &'static str,
-    /// The files of its plots.
-    pub plots: &'static [&'static str],
     /// Its figures.
     pub table: Table,
 }
@@ -70,12 +104,16 @@ impl Report {
     /// Returns a report of nothing yet.
     #[must_use]
     pub fn new(machine: Machine, effort: Effort) -> Self {
-        Self {
+        let mut report = Self {
             load: machine.load(),
+            clock_ns: clock_ns(),
             machine,
             effort,
             skipped: Vec::new(),
-            sections: Vec::new(),
+            warnings: Vec::new(),
+            read_side: Vec::new(),
+            scaling: Vec::new(),
+            mixed: Vec::new(),
             synchronize: Vec::new(),
             sharing: Vec::new(),
             crowd: Vec::new(),
@@ -84,14 +122,24 @@ impl Report {
             updates: Vec::new(),
             reclaim: Vec::new(),
             memory: Vec::new(),
+            reload: Vec::new(),
             targets: Vec::new(),
+            before: Vec::new(),
+        };
+        if report.load.is_some_and(|load| load > BUSY) {
+            report.warnings.push(format!(
+                "the machine is busy (load average {:.1}): figures and ratios are doubtful",
+                report.load.unwrap_or_default()
+            ));
         }
+        report
     }
 
-    /// Adds the sections; `series` goes by their indices.
-    pub fn add_sections(&mut self, sections: &[Section], series: &[Vec<f64>]) {
-        self.sections = sections::results(sections, series);
-        self.targets.extend(sections::targets(&self.sections));
+    /// Adds the sections.
+    pub fn add_read_side(&mut self, results: Vec<SectionResult>) {
+        self.warnings.extend(read_side::warning(&results));
+        self.targets.extend(read_side::targets(&results));
+        self.read_side = results;
     }
 
     /// Adds the grace periods.
@@ -107,48 +155,82 @@ impl Report {
         self.targets.extend(grace::targets(grace));
     }
 
+    /// Returns every figure.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        let memory = self.domain_memory.as_ref();
+        [
+            read_side::records(&self.read_side),
+            scaling::records(&self.scaling),
+            mixed::records(&self.mixed),
+            grace::records(&self.synchronize),
+            sharing::records(&self.sharing),
+            crowd::records(&self.crowd),
+            domains::records(&self.barriers, memory),
+            updates::records(&self.updates),
+            reclaim::records(&self.reclaim),
+            memory::records(&self.memory),
+            reload::records(&self.reload),
+        ]
+        .concat()
+    }
+
+    /// Returns the report as JSON: the machine, and every figure in `results`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a value cannot be written as JSON, which none here is.
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(&Json {
+            machine: &self.machine,
+            load: self.load,
+            clock_ns: self.clock_ns,
+            effort: &self.effort,
+            skipped: &self.skipped,
+            warnings: &self.warnings,
+            results: self.records(),
+            targets: &self.targets,
+        })
+    }
+
+    /// Returns the figures of a report that was written as JSON.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the text is none.
+    pub fn read(json: &str) -> serde_json::Result<Vec<Record>> {
+        serde_json::from_str::<Earlier>(json).map(|earlier| earlier.results)
+    }
+
     /// Returns the parts that were measured.
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
-        let part = |title, plots, table| Part {
-            title,
-            plots,
-            table,
-        };
+        let memory = self.domain_memory.as_ref();
         let parts = [
-            part(
-                "Read side",
-                &["sections.svg"] as &[_],
-                sections::table(&self.sections),
+            ("Read side", read_side::table(&self.read_side)),
+            ("Reads by many threads", scaling::table(&self.scaling)),
+            ("Reads and updates", mixed::table(&self.mixed)),
+            ("Grace periods", grace::table(&self.synchronize)),
+            ("Shared grace periods", sharing::table(&self.sharing)),
+            ("More readers than CPUs", crowd::table(&self.crowd)),
+            ("Domains at once", domains::barrier_table(&self.barriers)),
+            ("Memory of domains", domains::memory_table(memory)),
+            ("Updates", updates::table(&self.updates)),
+            ("Reclamation", reclaim::table(&self.reclaim)),
+            ("Memory", memory::table(&self.memory)),
+            ("A large value, reloaded", reload::table(&self.reload)),
+            ("Targets", target::table(&self.targets)),
+            (
+                "How each subject is used",
+                read_side::usage(&self.read_side),
             ),
-            part(
-                "Grace periods",
-                &["synchronize.svg"],
-                grace::table(&self.synchronize),
+            (
+                "Before and now",
+                record::comparison(&self.records(), &self.before),
             ),
-            part("Shared grace periods", &[], sharing::table(&self.sharing)),
-            part("More readers than CPUs", &[], crowd::table(&self.crowd)),
-            part(
-                "Domains at once",
-                &[],
-                domains::barrier_table(&self.barriers),
-            ),
-            part(
-                "Memory of domains",
-                &[],
-                domains::memory_table(self.domain_memory.as_ref()),
-            ),
-            part("Updates", &["updates.svg"], updates::table(&self.updates)),
-            part("Reclamation", &[], reclaim::table(&self.reclaim)),
-            part(
-                "Memory",
-                &["memory.svg", "memory-stalled.svg"],
-                memory::table(&self.memory),
-            ),
-            part("Targets", &[], target::table(&self.targets)),
         ];
-        let measured = parts.into_iter().filter(|part| !part.table.is_empty());
-        measured.collect()
+        let parts = parts.into_iter().filter(|(_, table)| !table.is_empty());
+        parts.map(|(title, table)| Part { title, table }).collect()
     }
 
     /// Returns what it was measured on, in a line.
@@ -157,17 +239,29 @@ impl Report {
         let load = self
             .load
             .map_or("unknown".to_owned(), |load| format!("{load:.1}"));
-        format!("{}; load average {load}", self.machine.line())
+        format!(
+            "{}; load average {load}; a look at the clock takes {:.0} ns",
+            self.machine.line(),
+            self.clock_ns
+        )
+    }
+
+    /// Returns what was left out and what is doubtful, a line each.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let skipped = self.skipped.iter().map(|text| format!("skipped: {text}"));
+        let warnings = self.warnings.iter().map(|text| format!("warning: {text}"));
+        skipped.chain(warnings).collect()
     }
 
     /// Returns the report as text: the machine, the tables and the targets.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!("{}\n\n", self.machine_line());
-        for skipped in &self.skipped {
-            let _ = writeln!(text, "skipped: {skipped}");
+        for remark in self.remarks() {
+            let _ = writeln!(text, "{remark}");
         }
-        if !self.skipped.is_empty() {
+        if !self.remarks().is_empty() {
             text.push('\n');
         }
         for part in self.parts() {
@@ -177,6 +271,24 @@ impl Report {
         text.push_str(NOTE);
         text
     }
+}
+
+/// With a load average above this, the machine does something else too.
+const BUSY: f64 = 1.0;
+
+/// Returns what a look at the clock takes, in nanoseconds.
+fn clock_ns() -> f64 {
+    const LOOKS: u32 = 1000;
+    let rounds: Vec<f64> = (0..9)
+        .map(|_| {
+            let start = Instant::now();
+            for _ in 0..LOOKS {
+                black_box(Instant::now());
+            }
+            start.elapsed().as_nanos() as f64 / f64::from(LOOKS)
+        })
+        .collect();
+    median(&rounds)
 }
 
 /// How the figures came about, for the end of the tables.
@@ -193,17 +305,16 @@ mod tests {
     use urcu_host::machine::Machine;
 
     use super::Report;
+    use crate::grace::{self, Data};
     use crate::measure::Effort;
-    use crate::sections::{self, Data};
-    use crate::{grace, results};
+    use crate::results::read_side;
+    use crate::subjects;
 
     fn small() -> Report {
         let effort = Effort::TEST;
-        let data = Arc::new(Data::new(42));
-        let sections = sections::all();
         let mut report = Report::new(Machine::probe(), effort);
-        let series = results::sections::measure(&sections, &data, 42, &effort);
-        report.add_sections(&sections, &series);
+        report.add_read_side(read_side::measure(&subjects::all(), &effort));
+        let data = Arc::new(Data::new(42));
         report.add_grace(&grace::measure(&grace::measured(), &data, &effort));
         report
     }
@@ -212,25 +323,38 @@ mod tests {
     fn the_report_names_everything() {
         let report = small();
         let text = report.text();
-        for section in sections::all() {
-            assert!(text.contains(section.name), "{}", section.name);
+        for kind in subjects::all() {
+            assert!(text.contains(kind.name), "{}", kind.name);
+            assert!(text.contains(kind.how), "{}", kind.name);
         }
         for scenario in ["idle", "busy reader", "5 idle threads"] {
             assert!(text.contains(scenario), "{scenario}");
         }
         assert_eq!(report.targets.len(), 7);
-        let json = serde_json::to_value(&report).unwrap();
-        assert_eq!(
-            json["sections"].as_array().unwrap().len(),
-            sections::all().len()
-        );
+        let json = report.json().unwrap();
+        let records = Report::read(&json).unwrap();
+        assert_eq!(records, report.records());
+        for kind in subjects::all() {
+            let mut own = records.iter().filter(|record| record.subject == kind.name);
+            assert!(
+                own.any(|record| record.bench == "read_side"),
+                "{}",
+                kind.name
+            );
+        }
     }
 
     #[test]
     fn what_was_not_measured_is_left_out() {
         let report = small();
         let titles: Vec<_> = report.parts().iter().map(|part| part.title).collect();
-        assert_eq!(titles, ["Read side", "Grace periods", "Targets"]);
-        assert!(!report.text().contains("retire"));
+        let expected = [
+            "Read side",
+            "Grace periods",
+            "Targets",
+            "How each subject is used",
+        ];
+        assert_eq!(titles, expected);
+        assert!(!report.text().contains("long-running"));
     }
 }

@@ -10,23 +10,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use urcu_benches::grace::{self, Data};
 use urcu_benches::measure::Effort;
+use urcu_benches::record::Record;
 use urcu_benches::report::{self, Report};
-use urcu_benches::results::{crowd, domains, memory, reclaim, sharing, updates};
-use urcu_benches::sections::{self, Data};
-use urcu_benches::{grace, memb, membarrier, plot, results, tasks};
+use urcu_benches::results::{
+    crowd, domains, memory, mixed, read_side, reclaim, reload, scaling, sharing, updates,
+};
+use urcu_benches::{memb, membarrier, page, subjects, tasks};
 use urcu_host::machine::Machine;
 
 /// Compares read-side sections, grace periods and updates of urcu-percpu with its peers.
 #[derive(Debug, Parser)]
 #[command(name = "rcu-compare")]
 struct Options {
-    /// Measure for half a minute only; the figures are rougher
+    /// Measure for some two minutes only; the figures are rougher
     #[arg(long)]
     quick: bool,
-    /// Measure this part only; may be given several times
-    #[arg(long, value_enum, value_name = "PART")]
-    only: Vec<Part>,
+    /// Measure this only; may be given several times
+    #[arg(long, value_enum, value_name = "BENCH")]
+    only: Vec<Bench>,
     /// How long values are replaced while memory is measured: 6 times so long in all
     #[arg(long, value_name = "SECONDS")]
     memory_seconds: Option<f64>,
@@ -36,6 +40,9 @@ struct Options {
     /// Also write a page with plots into DIR, which is created if need be
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Also compare with the figures that an earlier run wrote to FILE
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
     /// A task for a process of its own
     #[arg(long, hide = true, value_name = "JSON")]
     child: Option<String>,
@@ -43,27 +50,23 @@ struct Options {
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Part {
-    /// Read-side sections
-    Sections,
-    /// `synchronize` by one caller
-    Synchronize,
-    /// `synchronize` by many callers
-    Sharing,
-    /// Many more readers than CPUs
-    Crowd,
-    /// Barriers that domains share, and their memory
+#[value(rename_all = "snake_case")]
+enum Bench {
+    /// A read-side section, by one thread
+    ReadSide,
+    /// The same by 1 to 256 threads
+    ReadScaling,
+    /// Reads and updates, in sections of some length
+    Mixed,
+    /// `synchronize`: one caller, many, among many readers
+    GracePeriod,
+    /// Replacing a value and retiring the old one: time, latency, memory
+    Retire,
+    /// A large value, replaced over and over while it is read
+    Reload,
+    /// Barriers that domains share, and the memory they take
     Domains,
-    /// Replacing a value and retiring the old one
-    Updates,
-    /// The time from retiring to the drop
-    Reclaim,
-    /// Memory over time while values are replaced
-    Memory,
 }
-
-/// The value that every section reads.
-const VALUE: u64 = 42;
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
@@ -88,15 +91,20 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(task) = &options.child {
         return Ok(print(&tasks::perform(task)?)?);
     }
-    let report = measure(options)?;
+    let before = match &options.compare {
+        Some(file) => earlier(file)?,
+        None => Vec::new(),
+    };
+    let mut report = measure(options)?;
+    report.before = before;
     print(&report.text())?;
     if let Some(file) = &options.json {
-        let mut json = serde_json::to_string_pretty(&report)?;
+        let mut json = report.json()?;
         json.push('\n');
         fs::write(file, json).map_err(|error| cannot("write", file, &error))?;
     }
     if let Some(directory) = &options.report {
-        plot::write(&report, directory)?;
+        page::write(&report, directory)?;
         print(&format!(
             "\nreport: {}\n",
             directory.join("index.html").display()
@@ -114,7 +122,11 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
     if let Some(seconds) = options.memory_seconds {
         effort.memory_seconds = seconds;
     }
-    let wanted = |part| options.only.is_empty() || options.only.contains(&part);
+    let benches: Vec<Bench> = match &*options.only {
+        [] => Bench::value_variants().to_vec(),
+        only => only.to_vec(),
+    };
+    let wanted = |bench| benches.contains(&bench);
     let program = env::current_exe()?;
     let mut report = Report::new(Machine::probe(), effort);
     if !memb::AVAILABLE {
@@ -125,51 +137,94 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
             .skipped
             .push("membarrier (the system has none)".to_owned());
     }
+    let mut progress = Progress::new(benches.len() + 1);
 
     // First, while this process has not made the machine's memory its own.
-    if wanted(Part::Memory) {
+    progress.next("memory");
+    if wanted(Bench::Retire) {
         report.memory = memory::measure(&program, &effort)?;
+        report.targets.extend(memory::targets(&report.memory));
     }
-    if wanted(Part::Domains) {
+    if wanted(Bench::Domains) {
         report.domain_memory = Some(domains::memory(&program, &effort)?);
     }
 
     // Among many more threads than CPUs, grace periods take long enough to be reported.
     urcu::stall::set_timeout(Duration::MAX);
-    let data = Arc::new(Data::new(VALUE));
+    let kinds = subjects::all();
+    for bench in benches {
+        let name = bench.to_possible_value();
+        progress.next(name.as_ref().map_or("", |name| name.get_name()));
+        match bench {
+            Bench::ReadSide => {
+                // As a thread of a C program that reads.
+                let _registration = memb::register();
+                report.add_read_side(read_side::measure(&kinds, &effort));
+            }
+            Bench::ReadScaling => report.scaling = scaling::measure(&kinds, &effort),
+            Bench::Mixed => report.mixed = mixed::measure(&kinds, &effort),
+            Bench::GracePeriod => grace_periods(&mut report, &effort),
+            Bench::Retire => {
+                report.updates = updates::measure(&updates::all(), &effort);
+                report.targets.extend(updates::targets(&report.updates));
+                report.reclaim = reclaim::measure(&effort);
+            }
+            Bench::Reload => report.reload = reload::measure(&effort),
+            Bench::Domains => {
+                report.barriers = domains::barriers(&effort);
+                let memory = report.domain_memory.as_ref();
+                let targets = domains::targets(&report.barriers, memory);
+                report.targets.extend(targets);
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn grace_periods(report: &mut Report, effort: &Effort) {
+    let data = Arc::new(Data::new(42));
     let _registration = memb::register();
     let libraries = grace::libraries();
-    if wanted(Part::Sections) {
-        let sections = sections::all();
-        let series = results::sections::measure(&sections, &data, VALUE, &effort);
-        report.add_sections(&sections, &series);
+    report.add_grace(&grace::measure(&grace::measured(), &data, effort));
+    report.sharing = sharing::measure(&libraries, effort);
+    report.targets.extend(sharing::targets(&report.sharing));
+    report.crowd = crowd::measure(&libraries, &data, effort);
+    report.targets.extend(crowd::targets(&report.crowd));
+}
+
+/// Reads the figures of an earlier run.
+fn earlier(file: &Path) -> Result<Vec<Record>, String> {
+    let text = fs::read_to_string(file).map_err(|error| cannot("read", file, &error))?;
+    Report::read(&text)
+        .map_err(|error| format!("{} is no report of rcu-compare: {error}", file.display()))
+}
+
+/// A line on a terminal: what is measured, and about how long it will take.
+#[derive(Debug)]
+struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    fn new(steps: usize) -> Self {
+        let bar = ProgressBar::new(steps as u64);
+        let style = "[{elapsed_precise}] {bar:30} {pos}/{len} {msg}, about {eta} left";
+        bar.set_style(ProgressStyle::with_template(style).expect("a template that is known"));
+        Self { bar }
     }
-    if wanted(Part::Synchronize) {
-        report.add_grace(&grace::measure(&grace::measured(), &data, &effort));
+
+    /// Says what comes next. Nothing is drawn until the next call, so nothing disturbs it.
+    fn next(&mut self, what: &str) {
+        self.bar.set_message(what.to_owned());
+        self.bar.inc(1);
+        self.bar.tick();
     }
-    if wanted(Part::Sharing) {
-        report.sharing = sharing::measure(&libraries, &effort);
-        report.targets.extend(sharing::targets(&report.sharing));
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
-    if wanted(Part::Crowd) {
-        report.crowd = crowd::measure(&libraries, &data, &effort);
-        report.targets.extend(crowd::targets(&report.crowd));
-    }
-    if wanted(Part::Domains) {
-        report.barriers = domains::barriers(&effort);
-        let memory = report.domain_memory.as_ref();
-        let targets = domains::targets(&report.barriers, memory);
-        report.targets.extend(targets);
-    }
-    if wanted(Part::Updates) {
-        report.updates = updates::measure(&updates::all(), &effort);
-        report.targets.extend(updates::targets(&report.updates));
-    }
-    if wanted(Part::Reclaim) {
-        report.reclaim = reclaim::measure(&effort);
-    }
-    report.targets.extend(memory::targets(&report.memory));
-    Ok(report)
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> String {

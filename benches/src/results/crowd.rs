@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::grace::{Data, Library, URCU};
 use crate::measure::{Effort, Ratio, median, quantile};
+use crate::record::Record;
 use crate::subjects::MEMB;
 use crate::table::{Table, cell};
 use crate::target::Target;
@@ -44,7 +43,7 @@ struct Series {
 }
 
 /// What one library's readers and grace periods came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct CrowdResult {
     /// The library.
     pub library: &'static str,
@@ -163,6 +162,24 @@ pub fn table(results: &[CrowdResult]) -> Table {
     table
 }
 
+/// Returns every figure.
+#[must_use]
+pub fn records(results: &[CrowdResult]) -> Vec<Record> {
+    let of = |result: &CrowdResult| {
+        let new = |metric, value, unit| {
+            Record::new("grace_period", result.library, metric, value, unit)
+                .with("scenario", result.habit)
+                .with("readers", result.readers)
+        };
+        [
+            new("reads", result.reads_per_second, "1/s"),
+            new("p50", result.p50_us, "us"),
+            new("p99", result.p99_us, "us"),
+        ]
+    };
+    results.iter().flat_map(of).collect()
+}
+
 /// What the library aims at.
 #[must_use]
 pub fn targets(results: &[CrowdResult]) -> Vec<Target> {
@@ -185,9 +202,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::{measure, table, targets};
+    use crate::grace::Data;
     use crate::grace::libraries;
     use crate::measure::Effort;
-    use crate::grace::Data;
 
     #[test]
     fn every_situation_reads_and_waits() {

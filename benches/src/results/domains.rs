@@ -13,13 +13,14 @@ use urcu_host::machine::resident;
 
 use crate::child;
 use crate::measure::{Effort, median};
+use crate::record::Record;
 use crate::results::sharing::Company;
 use crate::table::{Table, cell};
 use crate::target::Target;
 use crate::window::together;
 
 /// The barriers of domains whose grace periods overlap.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct BarrierResult {
     /// How many domains have grace periods at once, each for one caller in a loop.
     pub domains: usize,
@@ -216,6 +217,37 @@ pub fn memory_table(result: Option<&MemoryResult>) -> Table {
         }
     }
     table
+}
+
+/// Returns every figure.
+#[must_use]
+pub fn records(barriers: &[BarrierResult], memory: Option<&MemoryResult>) -> Vec<Record> {
+    let barriers = barriers.iter().flat_map(|result| {
+        let new = |metric, value, unit| {
+            Record::new("domains", "urcu", metric, value, unit)
+                .with("domains", result.domains)
+                .with("scenario", result.company)
+        };
+        [
+            new("grace periods", result.grace_periods_per_second, "1/s"),
+            new("barriers for each", result.barriers_each, "1"),
+        ]
+    });
+    let memory = memory.into_iter().flat_map(|result| {
+        let new = |metric, value| {
+            Record::new("domains", "urcu", metric, value, "B")
+                .with("domains", result.domains)
+                .with("cpus", result.cpus)
+        };
+        [
+            new("memory after a read on each CPU", result.bytes_after_reads),
+            new(
+                "memory after a grace period",
+                result.bytes_after_synchronize,
+            ),
+        ]
+    });
+    barriers.chain(memory).collect()
 }
 
 /// What the library aims at.

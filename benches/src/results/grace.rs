@@ -1,15 +1,14 @@
 //! Grace periods: how long `synchronize` takes, beside the system call alone.
 
-use serde::Serialize;
-
 use crate::grace::{MEMBARRIER, Measured, Scenario, Series, URCU};
-use crate::measure::{Ratio, median, minimum};
+use crate::measure::{Ratio, median, minimum, quantile};
+use crate::record::Record;
 use crate::subjects::MEMB;
 use crate::table::{Table, cell};
 use crate::target::Target;
 
 /// One library's grace periods in one scenario.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct GraceResult {
     /// The library.
     pub library: &'static str,
@@ -19,6 +18,10 @@ pub struct GraceResult {
     pub idle_threads: usize,
     /// How many grace periods were measured.
     pub samples: usize,
+    /// The median of each round, in microseconds.
+    pub rounds: Vec<f64>,
+    /// What 99 in 100 did not exceed, in microseconds.
+    pub p99_us: f64,
     /// Their median, in microseconds.
     pub median_us: f64,
     /// The shortest.
@@ -68,6 +71,8 @@ fn grace_result(grace: &Measured, series: &Series) -> GraceResult {
             Scenario::Idle | Scenario::BusyReader => 0,
         },
         samples: series.samples.len(),
+        rounds: series.rounds.clone(),
+        p99_us: quantile(&series.samples, 0.99),
         median_us: median(&series.samples),
         min_us: minimum(&series.samples),
         to_memb: memb.map(|memb| Ratio::of(&series.rounds, memb)),
@@ -79,9 +84,16 @@ fn grace_result(grace: &Measured, series: &Series) -> GraceResult {
 /// Returns the table of the grace periods.
 #[must_use]
 pub fn table(results: &[GraceResult]) -> Table {
-    let mut header: Vec<String> = ["synchronize", "library", "median us", "min us", "x idle"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut header: Vec<String> = [
+        "synchronize",
+        "library",
+        "median us",
+        "min us",
+        "p99 us",
+        "x idle",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let peer = results.iter().any(|result| result.to_memb.is_some());
     if peer {
         header.push(format!("x {}", MEMB));
@@ -94,6 +106,7 @@ pub fn table(results: &[GraceResult]) -> Table {
             result.library.to_owned(),
             format!("{:.2}", result.median_us),
             format!("{:.2}", result.min_us),
+            format!("{:.2}", result.p99_us),
             cell(Some(result.to_idle.rounds)),
         ];
         if peer {
@@ -103,6 +116,43 @@ pub fn table(results: &[GraceResult]) -> Table {
         table.row(row);
     }
     table
+}
+
+/// Returns every figure.
+#[must_use]
+pub fn records(results: &[GraceResult]) -> Vec<Record> {
+    let of = |result: &GraceResult| {
+        let of = |record: Record| {
+            record
+                .with("scenario", result.scenario)
+                .with("idle_threads", result.idle_threads)
+        };
+        let name = result.library;
+        [
+            of(Record::of(
+                "grace_period",
+                name,
+                "time",
+                &result.rounds,
+                "us",
+            )),
+            of(Record::new(
+                "grace_period",
+                name,
+                "least time",
+                result.min_us,
+                "us",
+            )),
+            of(Record::new(
+                "grace_period",
+                name,
+                "p99",
+                result.p99_us,
+                "us",
+            )),
+        ]
+    };
+    results.iter().flat_map(of).collect()
 }
 
 /// Returns what the library aims at.

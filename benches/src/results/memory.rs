@@ -12,6 +12,7 @@ use urcu_host::machine::{about_resident, peak_resident};
 use crate::cells::{Cell, Epoch, Seize, Urcu};
 use crate::child;
 use crate::measure::Effort;
+use crate::record::Record;
 use crate::table::{Table, cell};
 use crate::target::Target;
 
@@ -207,6 +208,27 @@ pub fn table(results: &[MemoryResult]) -> Table {
         ]);
     }
     table
+}
+
+/// Returns every figure.
+#[must_use]
+pub fn records(results: &[MemoryResult]) -> Vec<Record> {
+    let of = |result: &MemoryResult| {
+        let new = |metric, value, unit| {
+            Record::new("retire", &result.library, metric, value, unit)
+                .with("long-running reader", result.stalled)
+                .with("seconds", result.seconds)
+        };
+        let mean =
+            result.samples.iter().map(|(_, mib)| mib).sum::<f64>() / result.samples.len() as f64;
+        [
+            new("peak memory", result.peak_mib, "MiB"),
+            new("mean memory", mean, "MiB"),
+            new("memory at the end", result.end_mib, "MiB"),
+            new("replaced", result.replacements_per_second, "1/s"),
+        ]
+    };
+    results.iter().flat_map(of).collect()
 }
 
 /// What the library aims at.

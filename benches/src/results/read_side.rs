@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::measure::{Effort, Ratio, median, minimum};
 use crate::record::{Record, spread};
-use crate::subjects::{self, ARC_SWAP, CROSSBEAM, FLOOR, GUARD, Kind, MEMB, READ, SNAPSHOT, Subject};
+use crate::subjects::{
+    self, ARC_SWAP, CROSSBEAM, FLOOR, GUARD, Kind, MEMB, READ, SNAPSHOT, Subject,
+};
 use crate::table::{Table, cell};
 use crate::target::Target;
 
@@ -60,7 +62,11 @@ pub fn measure(kinds: &[Kind], effort: &Effort) -> Vec<SectionResult> {
 
 /// Forwards in even rounds, backwards in odd ones.
 fn stride(kinds: usize, round: usize) -> usize {
-    if round.is_multiple_of(2) { 1 } else { kinds - 1 }
+    if round.is_multiple_of(2) {
+        1
+    } else {
+        kinds - 1
+    }
 }
 
 /// How many sections take about that long, after a warm-up of as much.
@@ -92,7 +98,10 @@ pub fn table(results: &[SectionResult]) -> Table {
         .map(str::to_owned)
         .to_vec();
     for (index, reference) in references.iter().enumerate() {
-        header.push(format!("x {}", reference.split(':').next().unwrap_or(reference)));
+        header.push(format!(
+            "x {}",
+            reference.split(':').next().unwrap_or(reference)
+        ));
         if index == 0 {
             header.push("quiet x".to_owned());
         }
@@ -132,7 +141,9 @@ pub fn usage(results: &[SectionResult]) -> Table {
 /// Returns a warning if some rounds lie too far apart for ratios to mean much.
 #[must_use]
 pub fn warning(results: &[SectionResult]) -> Option<String> {
-    let wide = results.iter().filter(|result| spread(&result.rounds) > WIDE);
+    let wide = results
+        .iter()
+        .filter(|result| spread(&result.rounds) > WIDE);
     let names: Vec<&str> = wide.map(|result| result.kind.name).collect();
     (!names.is_empty()).then(|| {
         format!(
@@ -151,7 +162,13 @@ pub fn records(results: &[SectionResult]) -> Vec<Record> {
         let name = result.kind.name;
         [
             Record::of("read_side", name, "time", &result.rounds, "ns"),
-            Record::new("read_side", name, "least time", minimum(&result.rounds), "ns"),
+            Record::new(
+                "read_side",
+                name,
+                "least time",
+                minimum(&result.rounds),
+                "ns",
+            ),
         ]
     };
     results.iter().flat_map(of).collect()

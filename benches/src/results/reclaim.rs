@@ -4,10 +4,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::cells::{Cell, Epoch, Seize, Urcu};
 use crate::measure::{Effort, quantile};
+use crate::record::Record;
 use crate::table::{Table, cell};
 use crate::window::together;
 
@@ -92,7 +91,7 @@ impl Load {
 }
 
 /// How long values of one library waited to be dropped.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct ReclaimResult {
     /// The library.
     pub library: &'static str,
@@ -222,6 +221,27 @@ pub fn table(results: &[ReclaimResult]) -> Table {
         ]);
     }
     table
+}
+
+/// Returns every figure.
+#[must_use]
+pub fn records(results: &[ReclaimResult]) -> Vec<Record> {
+    let of = |result: &ReclaimResult| {
+        let new = |metric, value: Option<f64>, unit| {
+            let value = value.unwrap_or(f64::INFINITY);
+            Record::new("retire", result.library, metric, value, unit).with("load", result.load)
+        };
+        [
+            new("p50 to the drop", result.p50_us, "us"),
+            new("p99 to the drop", result.p99_us, "us"),
+            new(
+                "not dropped",
+                Some(result.left as f64 / result.samples as f64),
+                "1",
+            ),
+        ]
+    };
+    results.iter().flat_map(of).collect()
 }
 
 #[cfg(test)]

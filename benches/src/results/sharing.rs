@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::grace::{Library, URCU};
 use crate::measure::{Effort, Ratio, median};
+use crate::record::Record;
 use crate::subjects::MEMB;
 use crate::table::{Table, cell};
 use crate::target::Target;
@@ -98,7 +97,7 @@ struct Series {
 }
 
 /// The calls that were completed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct SharingResult {
     /// The library.
     pub library: &'static str,
@@ -200,6 +199,24 @@ pub fn table(results: &[SharingResult]) -> Table {
         ]);
     }
     table
+}
+
+/// Returns every figure.
+#[must_use]
+pub fn records(results: &[SharingResult]) -> Vec<Record> {
+    let of = |result: &SharingResult| {
+        let new = |metric, value, unit| {
+            Record::new("grace_period", result.library, metric, value, unit)
+                .with("scenario", result.company)
+                .with("callers", result.callers)
+        };
+        [
+            new("throughput", result.calls_per_second, "1/s"),
+            new("least of the callers", result.least, "1"),
+            new("most of the callers", result.most, "1"),
+        ]
+    };
+    results.iter().flat_map(of).collect()
 }
 
 /// What the library aims at.

@@ -5,12 +5,13 @@ use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
 use urcu_host::machine::cpu_time;
 
 use crate::cells::{Cell, Epoch, Seize, Swap, Urcu};
 use crate::measure::{Effort, Ratio, median, minimum};
 use crate::memb;
+use crate::record::Record;
+use crate::subjects::{ARC_SWAP, CROSSBEAM, MEMB};
 use crate::table::{Table, cell};
 use crate::target::Target;
 use crate::window::{Stretch, together};
@@ -21,16 +22,10 @@ pub type Value = [u64; 3];
 /// How many updates come between two looks at the clock.
 const BATCH: u64 = 64;
 
-/// The name of the library's update.
-pub const STORE: &str = "urcu Rcu::store";
-/// The name of crossbeam-epoch's update.
-pub const CROSSBEAM: &str = "crossbeam-epoch swap + defer_destroy";
-/// The name of seize's update.
-pub const SEIZE: &str = "seize swap + defer_retire";
-/// The name of arc-swap's update.
-pub const ARC_SWAP: &str = "ArcSwap::store";
-/// The name of liburcu-memb's update.
-pub const MEMB: &str = "liburcu-memb xchg + call_rcu";
+/// The library's update: `Rcu::store`.
+pub const STORE: &str = "urcu";
+/// seize's update: `swap` and `defer_retire`.
+pub const SEIZE: &str = "seize";
 /// The name of an allocation that is freed at once.
 pub const FLOOR: &str = "floor: malloc + free";
 
@@ -113,11 +108,13 @@ struct Series {
 }
 
 /// One peer's updates.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct UpdateResult {
     /// What was measured.
     pub name: &'static str,
-    /// The median of the rounds with one thread, in nanoseconds an update.
+    /// The rounds with one thread, in nanoseconds an update.
+    pub rounds: Vec<f64>,
+    /// Their median.
     pub median_ns: f64,
     /// The least of them.
     pub min_ns: f64,
@@ -164,6 +161,7 @@ pub fn measure(peers: &[Peer], effort: &Effort) -> Vec<UpdateResult> {
         };
         UpdateResult {
             name: peer.name,
+            rounds: ours.one.clone(),
             median_ns: median(&ours.one),
             min_ns: minimum(&ours.one),
             cpu_ns: median(&ours.cpu),
@@ -211,19 +209,37 @@ pub fn table(results: &[UpdateResult]) -> Table {
     table
 }
 
+/// Returns every figure.
+#[must_use]
+pub fn records(results: &[UpdateResult]) -> Vec<Record> {
+    let of = |result: &UpdateResult| {
+        let name = result.name;
+        [
+            Record::of("retire", name, "time", &result.rounds, "ns").with("threads", 1),
+            Record::new("retire", name, "cpu time", result.cpu_ns, "ns").with("threads", 1),
+            Record::new("retire", name, "time", result.two_threads_ns, "ns").with("threads", 2),
+        ]
+    };
+    results.iter().flat_map(of).collect()
+}
+
 /// What the library aims at.
 #[must_use]
 pub fn targets(results: &[UpdateResult]) -> Vec<Target> {
     let ours = results.iter().find(|result| result.name == STORE);
     let at_most = |name, limit, ratio: fn(&UpdateResult) -> Option<Ratio>| {
-        Target::at_most(format!("{STORE} / {name}"), limit, ours.and_then(ratio))
+        Target::at_most(
+            format!("{STORE} store / {name}"),
+            limit,
+            ours.and_then(ratio),
+        )
     };
     vec![
         at_most(CROSSBEAM, 0.5, |ours| ours.to_crossbeam),
         at_most(ARC_SWAP, 0.25, |ours| ours.to_arc_swap),
         at_most(MEMB, 0.25, |ours| ours.to_memb),
         Target::at_least(
-            format!("{STORE}, throughput of 2 threads / 1"),
+            format!("{STORE} store, throughput of 2 threads / 1"),
             1.7,
             ours.map(|ours| ours.gain),
         ),

@@ -18,7 +18,11 @@ pub(super) const KINDS: [Kind; 7] = [
         "crossbeam-epoch",
         "`pin`, `Atomic::load`; `swap`, `defer_destroy`",
     ),
-    Kind::of::<Seize>("seize", "seize", "`enter`, `protect`; `swap`, `defer_retire`"),
+    Kind::of::<Seize>(
+        "seize",
+        "seize",
+        "`enter`, `protect`; `swap`, `defer_retire`",
+    ),
     Kind::of::<Hazard>(
         "haphazard",
         "haphazard",
@@ -46,6 +50,13 @@ impl Subject for Epoch {
         let old = self.0.swap(epoch::Owned::new(value), AcqRel, &guard);
         // SAFETY: the swap took the only pointer to the value, which nobody else retires.
         unsafe { guard.defer_destroy(old) };
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let guard = epoch::pin();
+        let shared = self.0.load(Acquire, &guard);
+        // SAFETY: never null, and not freed before the guard is dropped.
+        body(unsafe { *shared.deref() });
     }
 
     #[inline(never)]
@@ -85,6 +96,12 @@ impl Subject for Seize {
         // SAFETY: the swap took the only pointer to the value, which came from a box and which
         // nobody else retires.
         unsafe { guard.defer_retire(old, reclaim::boxed) };
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let guard = COLLECTOR.enter();
+        // SAFETY: never null, and not freed before the guard is dropped.
+        body(unsafe { *guard.protect(&self.0, Acquire) });
     }
 
     #[inline(never)]
@@ -139,6 +156,11 @@ impl Subject for Hazard {
         self.0.store(value);
     }
 
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let mut hazard = HazardPointer::new();
+        body(*self.0.0.safe_load(&mut hazard).expect("never null"));
+    }
+
     #[inline(never)]
     fn sum(&self, count: u64) -> u64 {
         let mut hazard = HazardPointer::new();
@@ -160,6 +182,11 @@ impl Subject for HazardEach {
 
     fn store(&self, value: u64) {
         self.0.store(value);
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let mut hazard = HazardPointer::new();
+        body(*self.0.0.safe_load(&mut hazard).expect("never null"));
     }
 
     #[inline(never)]
@@ -184,6 +211,11 @@ impl Subject for Kovan {
         self.0.store(value);
     }
 
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let value = self.0.load();
+        body(*value);
+    }
+
     #[inline(never)]
     fn sum(&self, count: u64) -> u64 {
         let mut sum = 0u64;
@@ -204,6 +236,12 @@ impl Subject for Sdd {
     fn store(&self, value: u64) {
         let new = (Some(sdd::Owned::new(value)), sdd::Tag::None);
         drop(self.0.swap(new, Ordering::AcqRel));
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let guard = sdd::Guard::new();
+        let value = self.0.load(Acquire, &guard).as_ref();
+        body(*value.expect("never null"));
     }
 
     #[inline(never)]
@@ -236,6 +274,12 @@ impl Subject for Circ {
     fn store(&self, value: u64) {
         let guard = circ::cs();
         self.0.store(circ::Rc::new(Leaf(value)), AcqRel, &guard);
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let guard = circ::cs();
+        let value = self.0.load(Acquire, &guard);
+        body(value.as_ref().expect("never null").0);
     }
 
     #[inline(never)]

@@ -41,6 +41,11 @@ impl Subject for Swap {
         self.0.store(Arc::new(value));
     }
 
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let value = self.0.load();
+        body(**value);
+    }
+
     #[inline(never)]
     fn sum(&self, count: u64) -> u64 {
         let mut sum = 0u64;
@@ -60,6 +65,11 @@ impl Subject for Cached {
 
     fn store(&self, value: u64) {
         self.0.store(Arc::new(value));
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let mut cache = Cache::new(&self.0);
+        body(**cache.load());
     }
 
     #[inline(never)]
@@ -82,12 +92,28 @@ impl Subject for Shift {
     }
 
     fn store(&self, value: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).update(value);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .update(value);
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let mut own = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        body(*own.get());
     }
 
     #[inline(never)]
     fn sum(&self, count: u64) -> u64 {
-        let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut own = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let mut sum = 0u64;
         for _ in 0..count {
             sum = sum.wrapping_add(*own.get());
@@ -105,6 +131,11 @@ impl Subject for Cell {
 
     fn store(&self, value: u64) {
         drop(self.0.write(value));
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let value = self.0.read().expect("never empty");
+        body(*value);
     }
 
     #[inline(never)]
@@ -152,6 +183,12 @@ impl Subject for LeftRight {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.append(Set(value));
         writer.publish();
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let own = self.readers.handle();
+        let value = own.enter().expect("the writer lives");
+        body(value.0);
     }
 
     #[inline(never)]

@@ -45,6 +45,12 @@ impl Subject for Floor {
         }
     }
 
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let node = self.last.load(Ordering::Acquire);
+        // SAFETY: never null, and not freed before `self` is dropped.
+        body(unsafe { (*node).value });
+    }
+
     #[inline(never)]
     fn sum(&self, count: u64) -> u64 {
         let mut sum = 0u64;

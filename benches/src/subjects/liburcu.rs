@@ -34,19 +34,32 @@ pub(super) fn kinds() -> Vec<Kind> {
 const REGISTERED: &str =
     "inlined C, the thread registered around the loop; `rcu_xchg_pointer`, `call_rcu`";
 
+/// Runs the `&mut dyn FnMut(u64)` that `body` is the address of.
+#[cfg(have_liburcu_memb)]
+unsafe extern "C" fn run(body: *mut c_void, value: u64) {
+    // SAFETY: the address that `held` passed on, whose owner waits for this call.
+    let body = unsafe { &mut *body.cast::<&mut dyn FnMut(u64)>() };
+    body(value);
+}
+
 /// The functions of one flavour, and its subject.
 #[cfg(have_liburcu_memb)]
 macro_rules! flavour {
-    ($module:ident, $sum:ident, $store:ident, $registration:expr) => {
+    ($module:ident, $sum:ident, $store:ident, $held:ident, $registration:expr) => {
         mod $module {
             use std::ptr;
             use std::sync::atomic::{AtomicPtr, Ordering};
 
-            use super::{Subject, c_void};
+            use super::{Subject, c_void, run};
 
             unsafe extern "C" {
                 fn $sum(slot: *mut *mut c_void, count: u64) -> u64;
                 fn $store(slot: *mut *mut c_void, value: u64) -> i32;
+                fn $held(
+                    slot: *mut *mut c_void,
+                    body: unsafe extern "C" fn(*mut c_void, u64),
+                    data: *mut c_void,
+                );
             }
 
             /// The address of the current node.
@@ -65,6 +78,12 @@ macro_rules! flavour {
                     // of an earlier call; the thread is in no section.
                     let stored = unsafe { $store(self.0.as_ptr(), value) };
                     assert_eq!(stored, 1, "no memory");
+                }
+
+                fn held(&self, mut body: &mut dyn FnMut(u64)) {
+                    let _registration = $registration;
+                    // SAFETY: as in `sum`; `run` gets the address of `body`, which lives on.
+                    unsafe { $held(self.0.as_ptr(), run, (&raw mut body).cast()) }
                 }
 
                 #[inline(never)]
@@ -91,6 +110,7 @@ flavour!(
     memb,
     urcu_benches_flavour_memb_sum,
     urcu_benches_flavour_memb_store,
+    urcu_benches_flavour_memb_held,
     crate::memb::register()
 );
 #[cfg(have_liburcu_flavours)]
@@ -98,6 +118,7 @@ flavour!(
     bp,
     urcu_benches_flavour_bp_sum,
     urcu_benches_flavour_bp_store,
+    urcu_benches_flavour_bp_held,
     ()
 );
 #[cfg(have_liburcu_flavours)]
@@ -105,6 +126,7 @@ flavour!(
     mb,
     urcu_benches_flavour_mb_sum,
     urcu_benches_flavour_mb_store,
+    urcu_benches_flavour_mb_held,
     ()
 );
 #[cfg(have_liburcu_flavours)]
@@ -112,5 +134,6 @@ flavour!(
     qsbr,
     urcu_benches_flavour_qsbr_sum,
     urcu_benches_flavour_qsbr_store,
+    urcu_benches_flavour_qsbr_held,
     ()
 );

@@ -23,6 +23,11 @@ impl Subject for Standard {
         *self.0.write().expect("no reader panics") = new;
     }
 
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let value = self.0.read().expect("no writer panics");
+        body(**value);
+    }
+
     #[inline(never)]
     fn sum(&self, count: u64) -> u64 {
         let mut sum = 0u64;
@@ -43,6 +48,11 @@ impl Subject for ParkingLot {
     fn store(&self, value: u64) {
         let new = Box::new(value);
         *self.0.write() = new;
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let value = self.0.read();
+        body(**value);
     }
 
     #[inline(never)]
@@ -71,6 +81,11 @@ impl Subject for MutexArc {
     fn store(&self, value: u64) {
         let new = Arc::new(value);
         *self.0.lock().expect("nobody panics") = new;
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let value = self.get();
+        body(*value);
     }
 
     #[inline(never)]

@@ -23,6 +23,9 @@ pub trait Subject: Send + Sync {
     /// Replaces the value. The old one is freed when nobody reads it any more.
     fn store(&self, value: u64);
 
+    /// Reads once, and runs `body` with the value before the read ends.
+    fn held(&self, body: &mut dyn FnMut(u64));
+
     /// Returns the sum of what `count` reads find: each begins, loads the pointer, reads the value
     /// behind it, and ends.
     fn sum(&self, count: u64) -> u64;
@@ -86,7 +89,10 @@ fn version(package: &str) -> Option<&'static str> {
     let mut lines = LOCK.lines();
     let name = format!("name = \"{package}\"");
     lines.find(|line| **line == *name)?;
-    lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
+    lines
+        .next()?
+        .strip_prefix("version = \"")?
+        .strip_suffix('"')
 }
 
 /// This library's guard.
@@ -129,6 +135,9 @@ mod tests {
             let subject = kind.make(42);
             assert_eq!(subject.sum(1000), 42_000, "{}", kind.name);
             assert_eq!(subject.sum(0), 0, "{}", kind.name);
+            let mut held = 0;
+            subject.held(&mut |value| held = value);
+            assert_eq!(held, 42, "{}", kind.name);
             for value in 1..100 {
                 subject.store(value);
                 assert_eq!(subject.sum(3), 3 * value, "{}", kind.name);
@@ -158,7 +167,10 @@ mod tests {
         assert_eq!(names.len(), all().len());
         for kind in all() {
             let known = kind.version().is_some();
-            assert!(known || ["liburcu", "std", "none"].contains(&kind.package), "{kind:?}");
+            assert!(
+                known || ["liburcu", "std", "none"].contains(&kind.package),
+                "{kind:?}"
+            );
         }
         assert_eq!(version("no-such-package"), None);
     }

@@ -9,8 +9,16 @@ use super::{GUARD, Kind, READ, SNAPSHOT, Subject};
 const PACKAGE: &str = "urcu-percpu";
 
 pub(super) const KINDS: [Kind; 5] = [
-    Kind::of::<Guard>(GUARD, PACKAGE, "`read_lock`, `Rcu::load`, drop; `Rcu::store`"),
-    Kind::of::<Nested>("urcu guard, nested", PACKAGE, "the same within another section"),
+    Kind::of::<Guard>(
+        GUARD,
+        PACKAGE,
+        "`read_lock`, `Rcu::load`, drop; `Rcu::store`",
+    ),
+    Kind::of::<Nested>(
+        "urcu guard, nested",
+        PACKAGE,
+        "the same within another section",
+    ),
     Kind::of::<Refresh>(
         "urcu refresh",
         PACKAGE,
@@ -32,7 +40,7 @@ pub fn guard_sections(cell: &Rcu<u64>, count: u64) -> u64 {
 }
 
 macro_rules! subject {
-    ($name:ident, |$cell:ident, $count:ident| $sum:expr) => {
+    ($name:ident, |$cell:ident, $count:ident| $sum:expr, |$held:ident| $value:expr) => {
         struct $name(Rcu<u64>);
 
         impl Subject for $name {
@@ -44,6 +52,12 @@ macro_rules! subject {
                 self.0.store(value);
             }
 
+            fn held(&self, body: &mut dyn FnMut(u64)) {
+                let $held = &self.0;
+                let value = $value;
+                body(*value);
+            }
+
             #[inline(never)]
             fn sum(&self, $count: u64) -> u64 {
                 let $cell = &self.0;
@@ -53,31 +67,49 @@ macro_rules! subject {
     };
 }
 
-subject!(Guard, |cell, count| guard_sections(cell, count));
-subject!(Nested, |cell, count| {
-    let _outer = urcu::read_lock();
-    guard_sections(cell, count)
+subject!(Guard, |cell, count| guard_sections(cell, count), |cell| {
+    cell.read()
 });
-subject!(Refresh, |cell, count| {
-    let mut guard = urcu::read_lock();
-    let mut sum = 0u64;
-    for _ in 0..count {
-        guard.refresh();
-        sum = sum.wrapping_add(*black_box(cell).load(&guard));
-    }
-    black_box(sum)
-});
-subject!(Read, |cell, count| {
-    let mut sum = 0u64;
-    for _ in 0..count {
-        sum = sum.wrapping_add(*cell.read());
-    }
-    black_box(sum)
-});
-subject!(Snapshot, |cell, count| {
-    let mut sum = 0u64;
-    for _ in 0..count {
-        sum = sum.wrapping_add(cell.snapshot());
-    }
-    black_box(sum)
-});
+subject!(
+    Nested,
+    |cell, count| {
+        let _outer = urcu::read_lock();
+        guard_sections(cell, count)
+    },
+    |cell| cell.read()
+);
+subject!(
+    Refresh,
+    |cell, count| {
+        let mut guard = urcu::read_lock();
+        let mut sum = 0u64;
+        for _ in 0..count {
+            guard.refresh();
+            sum = sum.wrapping_add(*black_box(cell).load(&guard));
+        }
+        black_box(sum)
+    },
+    |cell| cell.read()
+);
+subject!(
+    Read,
+    |cell, count| {
+        let mut sum = 0u64;
+        for _ in 0..count {
+            sum = sum.wrapping_add(*cell.read());
+        }
+        black_box(sum)
+    },
+    |cell| cell.read()
+);
+subject!(
+    Snapshot,
+    |cell, count| {
+        let mut sum = 0u64;
+        for _ in 0..count {
+            sum = sum.wrapping_add(cell.snapshot());
+        }
+        black_box(sum)
+    },
+    |cell| &cell.snapshot()
+);
