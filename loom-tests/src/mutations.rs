@@ -467,7 +467,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("list", "list: a marked link is changed", "an_insertion_meets_a_removal",
         LINK: "while «!is_marked(seen)» {\n            match self.exchange_for" => "true"),
     source!("list", "list: taken out without a comparison", "two_take_nodes_out",
-        LINK: "«self.word\n                .compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed);»" => "Ok::<_, *mut Node<T, D>>(self.word.swap(next, Ordering::AcqRel));"),
+        LINK: "«self.word\n                .compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed)»" => "Ok(self.word.swap(next, Ordering::AcqRel))"),
     source!("list", "list: a chain is put there without a release", "a_chain_goes_from_hand_to_hand",
         LINK: ".compare_exchange(seen, first, «Ordering::AcqRel», Ordering::Relaxed)" => "Ordering::Acquire"),
     source!("list", "list: a chain is taken without an acquire", "a_chain_goes_from_hand_to_hand",

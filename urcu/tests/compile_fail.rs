@@ -46,6 +46,7 @@ right! {
     exchange
     guard_past_its_domain
     kinds
+    lists
     parts
     ref_past_its_cell
     send_and_sync

@@ -237,8 +237,8 @@ pub(super) fn a_chain_goes_from_hand_to_hand() {
         theirs.put(new).expect("a root").is_some()
     });
     let running = run_on(0);
-    let cut = list.take();
     let guard = Lists.begin();
+    let cut = list.take();
     let number = cut.as_ref().map(|cut| cut.first(&guard).read());
     drop(guard);
     drop((cut, running));

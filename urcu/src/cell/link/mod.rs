@@ -126,6 +126,9 @@ use crate::sync::{self, AtomicPtr, Ordering};
 /// A value that was taken out of a list: [`Link::pop`], [`Link::remove`].
 pub type Removed<T, D = Global> = Unlinked<NodeBox<T, D>, D>;
 
+/// What is in a link instead, and the node that was to be put there.
+type Refused<T, D> = (*mut Node<T, D>, NodeBox<T, D>);
+
 /// In a node's link: it never changes again.
 const MARK: usize = 1;
 
@@ -203,7 +206,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// A section of the domain is open as long as the answer lives: the one in which this link was found, if
     /// it is a node's.
     #[inline(always)]
-    unsafe fn follow<'g>(&'g self) -> Option<&'g Node<T, D>> {
+    unsafe fn follow(&self) -> Option<&Node<T, D>> {
         // Acquire: pairs with the release of whoever put the node there.
         let node = unmarked(self.word.load(Ordering::Acquire));
         // SAFETY: null; or a node that this link owns, or did own until its own node was taken out. In
@@ -275,11 +278,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     }
 
     /// Puts `new` here in the place of `seen`, which it takes over; else gives it back, with what is here.
-    fn exchange_for(
-        &self,
-        seen: *mut Node<T, D>,
-        new: NodeBox<T, D>,
-    ) -> Result<(), (*mut Node<T, D>, NodeBox<T, D>)> {
+    fn exchange_for(&self, seen: *mut Node<T, D>, new: NodeBox<T, D>) -> Result<(), Refused<T, D>> {
         let new = new.leak();
         // SAFETY: just leaked, and nobody else's until the exchange.
         let next = unsafe { &(*new).next };

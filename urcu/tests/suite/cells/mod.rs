@@ -1,7 +1,10 @@
 //! Cells: `Rcu` and its kin.
 
+mod domains;
 mod exchange;
 mod kinds;
+mod links;
 mod parts;
 mod traits;
+mod unlinked;
 pub(crate) mod values;
