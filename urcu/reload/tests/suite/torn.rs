@@ -218,6 +218,7 @@ fn writer_that_is_killed() {
                 write_in_place(&target, &text, &mut random);
             }
         }
+        thread::sleep(Duration::from_millis(random.below(20)));
     }
 }
 
@@ -236,15 +237,16 @@ fn of_a_file_whose_writer_is_killed_anywhere() {
     let file = scratch.write("file.txt", &(compose(1) + "# end\n"));
     let torn = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&torn);
-    let config = watch::<Whole>(&file)
+    let builder = watch::<Whole>(&file)
         .end_marker("# end")
-        .parser(move |files| {
-            let text = files[0].text().trim_end_matches("# end\n");
-            number_of(text).map(Whole).ok_or_else(|| {
-                seen.lock().unwrap().push(text.to_owned());
-                "torn".into()
-            })
-        });
+        .debounce(Duration::ZERO);
+    let config = builder.parser(move |files| {
+        let text = files[0].text().trim_end_matches("# end\n");
+        number_of(text).map(Whole).ok_or_else(|| {
+            seen.lock().unwrap().push(text.to_owned());
+            "torn".into()
+        })
+    });
     let config = quiet(config.start().unwrap());
     let mut random = Random(0xdead);
     let mut cut_short = 0;
