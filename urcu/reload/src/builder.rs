@@ -148,8 +148,9 @@ impl<T, P> Builder<T, P> {
     /// Sets for how long nothing may change before the files are read. Default: 50 ms, so that several
     /// files that change together are one version.
     ///
-    /// Files that are being written are given 100 ms at least. With [`Duration::ZERO`], files that are
-    /// renamed into place are read at once; for files that only ever change so.
+    /// A file that somebody is writing to is left alone until it is closed, or nothing has been written for
+    /// a second. With [`Duration::ZERO`], files that are renamed into place are read at once: for files that
+    /// only ever change so.
     pub fn debounce(mut self, quiet: Duration) -> Self {
         self.timing.debounce = quiet;
         self

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use urcu::RcuArc;
 
@@ -35,6 +36,7 @@ pub(crate) struct Shared<T> {
     /// Set by the signal handler.
     pub(crate) signalled: Arc<AtomicBool>,
     pub(crate) waiters: Waiters,
+    pub(crate) requests: Requests,
     turn: Turn,
     /// Belongs to whoever has the turn; the lock is for the type's sake.
     read: Mutex<LastRead>,
@@ -97,6 +99,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             stop: AtomicBool::new(false),
             signalled: Arc::default(),
             waiters: Waiters::default(),
+            requests: Requests::new(),
             turn: Turn::default(),
             read: Mutex::new(LastRead {
                 in_force: files,
@@ -116,40 +119,51 @@ impl<T: Send + Sync + 'static> Shared<T> {
     }
 
     /// Reads the files and publishes what is new and valid. `is_forced`: also says again why what was
-    /// refused before is refused.
+    /// refused before is refused. `is_undisturbed` is asked when all has been read; if it was not, nothing
+    /// comes of it.
     pub(crate) fn reload(
         &self,
         noticed: Option<Instant>,
         is_forced: bool,
-    ) -> Result<Reload, Error> {
-        let result = {
-            let _turn = self.turn.take()?;
-            self.reload_in_turn(noticed, is_forced)
+        is_undisturbed: impl FnOnce() -> bool,
+    ) -> Option<Result<Reload, Error>> {
+        let result = match self.turn.take() {
+            Ok(_turn) => self.reload_in_turn(noticed, is_forced, is_undisturbed),
+            Err(error) => Some(Err(error)),
         };
         self.deliver();
         result
     }
 
-    fn reload_in_turn(&self, noticed: Option<Instant>, is_forced: bool) -> Result<Reload, Error> {
+    fn reload_in_turn(
+        &self,
+        noticed: Option<Instant>,
+        is_forced: bool,
+        is_undisturbed: impl FnOnce() -> bool,
+    ) -> Option<Result<Reload, Error>> {
         let begun = Instant::now();
         let (read, reread) = self.sources.read();
-        self.count(|counts| counts.reread += reread);
+        let is_undisturbed = is_undisturbed();
+        self.count(|counts| counts.reread += reread + u64::from(!is_undisturbed));
+        if !is_undisturbed {
+            return None;
+        }
         if let Some(known) = self.known(&read, is_forced) {
-            return known;
+            return Some(known);
         }
         let current = self.cell.load_full();
         let built = match &read {
             Ok(files) => run(|| (self.build)(files, Some(&current))),
             Err(error) => Err(error.clone()),
         };
-        match (built, read) {
+        Some(match (built, read) {
             (Ok(value), Ok(files)) => Ok(self.publish(&current, value, files, noticed, begun)),
             (Err(error), read) => {
                 self.refuse(read, &error);
                 Err(error)
             }
             (Ok(_), Err(error)) => Err(error),
-        }
+        })
     }
 
     /// The answer, if the same was read before.
@@ -191,20 +205,22 @@ impl<T: Send + Sync + 'static> Shared<T> {
     ) -> Reload {
         let number = current.number() + 1;
         let new = Arc::new(Version::new(value, number, noticed.unwrap_or(begun), begun));
-        let old = self.cell.swap(Arc::clone(&new));
-        let publication = new.built().elapsed();
         *lock(&self.read) = LastRead {
             in_force: Some(files),
             refused: None,
         };
         {
+            // Before: whoever sees the version finds it here.
             let mut status = lock(&self.status);
             status.version = number;
-            status.published = SystemTime::now();
+            status.published = new.published();
             status.error = None;
             status.counts.reloads += 1;
             status.last_reload = begun.elapsed();
         }
+        let swapping = Instant::now();
+        let old = self.cell.swap(Arc::clone(&new));
+        let publication = swapping.elapsed();
         self.waiters.wake(number);
         lock(&self.events).queue.push_back(Event::Changed(Change {
             old,
@@ -321,7 +337,9 @@ impl<T: Send + Sync + 'static> Shared<T> {
     }
 
     pub(crate) fn is_called(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.signalled.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed)
+            || self.signalled.load(Ordering::Relaxed)
+            || self.requests.is_any.load(Ordering::Relaxed)
     }
 }
 
@@ -343,6 +361,59 @@ pub(crate) fn run<T>(build: impl FnOnce() -> Result<T, Error>) -> Result<T, Erro
         let reason = format!("the parser or the validation panicked: {message}");
         Err(Error::new(ErrorKind::Panicked, reason))
     })
+}
+
+type Answer = SyncSender<Result<Reload, Error>>;
+
+/// Who waits for the watching thread to reload.
+pub(crate) struct Requests {
+    /// Where the thread is: its process, while it runs.
+    process: AtomicU32,
+    is_any: AtomicBool,
+    waiting: Mutex<Vec<Answer>>,
+}
+
+impl Requests {
+    fn new() -> Self {
+        Self {
+            process: AtomicU32::new(0),
+            is_any: AtomicBool::new(false),
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// The thread runs, or will.
+    pub(crate) fn open(&self) {
+        self.process.store(std::process::id(), Ordering::Relaxed);
+    }
+
+    /// The thread ends: nobody is answered any more.
+    pub(crate) fn close(&self) {
+        let mut waiting = lock(&self.waiting);
+        self.process.store(0, Ordering::Relaxed);
+        waiting.clear();
+    }
+
+    /// Adds one, if there is a thread to answer it.
+    pub(crate) fn add(&self) -> Option<Receiver<Result<Reload, Error>>> {
+        // In a child process there is no thread, and the lock may have been held.
+        if self.process.load(Ordering::Relaxed) != std::process::id() {
+            return None;
+        }
+        let mut waiting = lock(&self.waiting);
+        if self.process.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let (sender, receiver) = sync_channel(1);
+        waiting.push(sender);
+        self.is_any.store(true, Ordering::Relaxed);
+        Some(receiver)
+    }
+
+    pub(crate) fn take(&self) -> Vec<Answer> {
+        self.is_any.store(false, Ordering::Relaxed);
+        std::mem::take(&mut lock(&self.waiting))
+    }
 }
 
 /// One thread reloads at a time. No lock is held meanwhile: parsers and validations are the user's.

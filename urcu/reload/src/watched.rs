@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 
 use urcu::{ReadGuard, Ref};
 
 use crate::Changes;
 use crate::error::Error;
 use crate::part::Part;
-use crate::shared::{HookId, Shared};
+use crate::shared::{HookId, Requests, Shared};
 use crate::status::Status;
 use crate::version::{Change, Reload, Version};
 use crate::watch::Watcher;
@@ -31,18 +31,21 @@ pub struct Watched<T: Send + Sync + 'static> {
 struct Watching<T: Send + Sync + 'static> {
     shared: Arc<Shared<T>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    id: ThreadId,
 }
 
 impl<T: Send + Sync + 'static> Watched<T> {
     /// Starts the thread.
     pub(crate) fn start(shared: Shared<T>, watcher: Watcher) -> std::io::Result<Self> {
         let shared = Arc::new(shared);
+        shared.requests.open();
         let (name, its) = ("urcu-reload".to_owned(), Arc::clone(&shared));
         let thread = thread::Builder::new()
             .name(name)
             .spawn(move || run(&its, watcher))?;
         let watching = Watching {
             shared: Arc::clone(&shared),
+            id: thread.thread().id(),
             thread: Mutex::new(Some(thread)),
         };
         Ok(Self {
@@ -88,15 +91,32 @@ impl<T: Send + Sync + 'static> Watched<T> {
         self.shared.cell.load(&urcu::read_lock()).number()
     }
 
-    /// Reads the files now, on this thread, and returns what came of it.
+    /// Has the watching thread read the files now, and returns what came of it. Hooks have been called then.
     ///
-    /// Hooks have been called when this returns, unless another thread is calling them at the time.
+    /// Waits for whoever is writing to a file at the moment. A hook that calls this reloads on the spot; so
+    /// does anybody when the watch has ended, and a child process.
     ///
     /// # Errors
     /// Returns why the files were refused; the version in force stays so. It is also told to the hooks,
     /// and in [`status`](Self::status).
+    ///
+    /// # Deadlocks
+    /// Not to be called inside a read-side section, if a hook waits for readers.
     pub fn reload_now(&self) -> Result<Reload, Error> {
-        self.shared.reload(None, true)
+        let is_watching = self.watching.id == thread::current().id();
+        let request = if is_watching {
+            None
+        } else {
+            self.shared.requests.add()
+        };
+        if let Some(answer) = request {
+            self.shared.ringer.ring();
+            if let Ok(answer) = answer.recv() {
+                return answer;
+            }
+        }
+        let result = self.shared.reload(None, true, || true);
+        result.unwrap_or(Ok(Reload::Unchanged))
     }
 
     /// Calls `hook` after every change of version, on the thread that reloaded, under no lock.
@@ -179,6 +199,8 @@ impl<T: Send + Sync + 'static> Drop for Watching<T> {
 
 /// The thread.
 fn run<T: Send + Sync + 'static>(shared: &Shared<T>, mut watcher: Watcher) {
+    let _closes = CloseOnDrop(&shared.requests);
+    let is_stopped = || shared.stop.load(Ordering::Relaxed);
     loop {
         shared.set_status(|status| {
             status.polling = watcher.polling();
@@ -186,16 +208,36 @@ fn run<T: Send + Sync + 'static>(shared: &Shared<T>, mut watcher: Watcher) {
             status.counts.looks = watcher.counts.looks;
         });
         let noticed = watcher.wait(|| shared.is_called());
-        if shared.stop.load(Ordering::Relaxed) {
+        if is_stopped() {
             return;
         }
-        let is_forced = noticed.is_none() && shared.signalled.swap(false, Ordering::Relaxed);
-        if is_forced {
-            shared.set_status(|status| status.counts.signals += 1);
-            watcher.arm();
+        if noticed.is_some() {
+            // If somebody has begun to write, they will be waited for. What is wrong is told to the hooks.
+            let _ = shared.reload(noticed, false, || watcher.is_undisturbed());
+            continue;
         }
-        // What is wrong is told to the hooks.
-        let _ = shared.reload(noticed, is_forced);
+        let signals = u64::from(shared.signalled.swap(false, Ordering::Relaxed));
+        shared.set_status(|status| status.counts.signals += signals);
+        let requests = shared.requests.take();
+        let result = loop {
+            watcher.wait_for_writers(is_stopped);
+            match shared.reload(None, true, || watcher.is_undisturbed() || is_stopped()) {
+                Some(result) => break result,
+                None => continue,
+            }
+        };
+        for request in requests {
+            let _ = request.send(result.clone());
+        }
+    }
+}
+
+/// Nobody waits for a thread that is not there.
+struct CloseOnDrop<'a>(&'a Requests);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

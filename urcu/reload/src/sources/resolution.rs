@@ -40,6 +40,8 @@ pub(crate) struct Content {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resolution {
     lookups: Vec<Lookup>,
+    /// Whether the last look-up was of the last name.
+    is_whole: bool,
     /// `None` if nothing is at the end.
     content: Option<Content>,
 }
@@ -48,6 +50,11 @@ impl Resolution {
     /// The look-ups.
     pub(crate) fn lookups(&self) -> &[Lookup] {
         &self.lookups
+    }
+
+    /// Whether the last look-up was of the last name, found or not.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// The path of what is at the end, without symbolic links, if anything is.
@@ -74,6 +81,7 @@ impl Resolution {
     pub(crate) fn of(path: &Path) -> Self {
         let mut resolution = Resolution {
             lookups: Vec::new(),
+            is_whole: false,
             content: None,
         };
         let mut here = PathBuf::from("/");
@@ -86,6 +94,7 @@ impl Resolution {
             }
             let there = here.join(&name);
             let (found, data) = look_up(&there);
+            resolution.is_whole = rest.is_empty() && !matches!(found, Found::Link(_));
             resolution.lookups.push(Lookup {
                 directory: here.clone(),
                 name,
@@ -152,6 +161,7 @@ impl Resolution {
         };
         Resolution {
             lookups: vec![lookup],
+            is_whole: true,
             content: data.as_ref().map(Content::of),
         }
     }

@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, Invalid};
 use crate::sources::SourceFile;
 
 /// Deeper than this is no configuration, and would overflow the stack.
+#[cfg(any(feature = "toml", feature = "json", feature = "yaml"))]
 const MAX_DEPTH: usize = 100;
 
 /// A place in one of the sources.
@@ -47,9 +48,10 @@ pub(crate) struct Node {
     pub(crate) value: Value,
 }
 
+// Not every format has all of them.
+#[cfg_attr(not(all(feature = "toml", feature = "json")), allow(dead_code))]
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
-    #[cfg_attr(not(any(feature = "json", feature = "yaml")), allow(dead_code))]
     Null,
     Bool(bool),
     Integer(i128),
@@ -176,25 +178,17 @@ fn parse_file(file: &SourceFile, number: u32) -> Result<Node, Error> {
             Error::new(ErrorKind::Unreadable, "it is larger than 4 GiB").in_file(file.path())
         );
     }
-    let parsed = match extension(file.path()).as_deref() {
-        #[cfg(feature = "toml")]
-        Some("toml") => toml::parse(file.text(), source),
-        #[cfg(feature = "json")]
-        Some("json") => json::parse(file.text(), source),
-        #[cfg(feature = "yaml")]
-        Some("yaml" | "yml") => yaml::parse(file.text(), source),
-        other => {
-            let _ = source;
-            let reason = match other {
-                Some(other) => format!(
-                    "no format for the extension `{other}`: is a feature of urcu-reload missing, or a parser?"
-                ),
-                None => "no format for a file without an extension: a parser is needed".into(),
-            };
-            return Err(Error::new(ErrorKind::Syntax, reason).in_file(file.path()));
-        }
+    let extension = extension(file.path());
+    let Some(parsed) = parse_as(extension.as_deref().unwrap_or(""), file.text(), source) else {
+        let reason = match extension {
+            Some(other) => format!(
+                "no format for the extension `{other}`: is a feature of urcu-reload missing, or a parser?"
+            ),
+            None => "no format for a file without an extension: a parser is needed".into(),
+        };
+        return Err(Error::new(ErrorKind::Syntax, reason).in_file(file.path()));
     };
-    parsed.map_err(|error: SyntaxError| {
+    parsed.map_err(|error| {
         let reason = error.reason.trim().replace('\n', ", ");
         let told = Error::new(ErrorKind::Syntax, reason).in_file(file.path());
         match error.offset {
@@ -202,6 +196,23 @@ fn parse_file(file: &SourceFile, number: u32) -> Result<Node, Error> {
             None => told,
         }
     })
+}
+
+/// `None`: there is no such format.
+#[cfg_attr(
+    not(any(feature = "toml", feature = "json", feature = "yaml")),
+    expect(unused_variables, reason = "there is none at all")
+)]
+fn parse_as(extension: &str, text: &str, source: Source) -> Option<Result<Node, SyntaxError>> {
+    match extension {
+        #[cfg(feature = "toml")]
+        "toml" => Some(toml::parse(text, source)),
+        #[cfg(feature = "json")]
+        "json" => Some(json::parse(text, source)),
+        #[cfg(feature = "yaml")]
+        "yaml" | "yml" => Some(yaml::parse(text, source)),
+        _ => None,
+    }
 }
 
 fn extension(path: &Path) -> Option<String> {

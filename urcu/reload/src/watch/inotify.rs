@@ -95,7 +95,7 @@ impl Inotify {
         for resolution in walk.resolutions() {
             let lookups = resolution.lookups();
             for (number, lookup) in lookups.iter().enumerate() {
-                let is_last = number + 1 == lookups.len();
+                let is_last = resolution.is_whole() && number + 1 == lookups.len();
                 // A file that was just made is not watched itself when it is closed.
                 let flags = if is_last {
                     DIRECTORY | WatchFlags::CLOSE_WRITE
@@ -147,11 +147,9 @@ impl Inotify {
         }
     }
 
-    /// Takes all notifications from the queue. Returns what they mean for `sources`, and how many of
-    /// them were about what is watched.
-    pub(super) fn drain(&mut self, sources: &Sources) -> (Noticed, u64) {
-        let mut noticed = Noticed::Nothing;
-        let mut count = 0;
+    /// Takes all notifications from the queue. Returns what they mean for `sources`.
+    pub(super) fn drain(&mut self, sources: &Sources) -> Noticed {
+        let mut noticed = Noticed::default();
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let Self {
             queue,
@@ -162,17 +160,10 @@ impl Inotify {
         let mut reader = inotify::Reader::new(queue.as_fd(), &mut buffer);
         // Until the queue is empty; what else can go wrong is found by looking.
         while let Ok(event) = reader.next() {
-            let judged = judge(&event, watched, writing, sources);
-            count += u64::from(judged != Noticed::Nothing);
-            noticed = noticed.max(judged);
+            judge(&event, watched, writing, sources, &mut noticed);
         }
-        match noticed {
-            Noticed::Nothing => (noticed, count),
-            _ if !writing.is_empty() => (Noticed::Writing, count),
-            // It was written, and closed since.
-            Noticed::Writing => (Noticed::Complete, count),
-            _ => (noticed, count),
-        }
+        noticed.is_writing = !writing.is_empty();
+        noticed
     }
 
     /// Nobody has written for a while: whoever had files open has died, or waits.
@@ -186,13 +177,16 @@ fn judge(
     watched: &HashMap<Descriptor, Watched>,
     writing: &mut HashSet<(Descriptor, OsString)>,
     sources: &Sources,
-) -> Noticed {
+    noticed: &mut Noticed,
+) {
     let happened = event.events();
     if happened.contains(ReadFlags::QUEUE_OVERFLOW) {
-        return Noticed::Something;
+        noticed.count += 1;
+        noticed.is_uncertain = true;
+        return;
     }
     let Some(watched) = watched.get(&event.wd()) else {
-        return Noticed::Nothing; // Of what was watched before.
+        return; // Of what was watched before.
     };
     let name = OsStr::from_bytes(event.file_name().map_or(&[], |name| name.to_bytes()));
     let is_end = if name.is_empty() {
@@ -208,22 +202,22 @@ fn judge(
         let is_name = named.peek().is_some();
         let is_wanted = watched.is_source && sources.is_wanted(name);
         if !is_name && !is_wanted {
-            return Noticed::Nothing;
+            return;
         }
         named.all(|(_, is_end)| *is_end)
     };
-    if !is_end {
-        return Noticed::Something;
+    noticed.count += 1;
+    if !is_end || happened.contains(ReadFlags::ISDIR) {
+        noticed.is_uncertain = true;
+        return;
     }
     let writer = (event.wd(), name.to_owned());
     // Whoever makes a file writes to it next.
     if happened.intersects(ReadFlags::MODIFY | ReadFlags::CREATE) {
         writing.insert(writer);
-        return Noticed::Writing;
+    } else if !happened.contains(ReadFlags::ATTRIB) {
+        // Closed, renamed or gone; not permissions, or one name less.
+        writing.remove(&writer);
+        noticed.is_complete = true;
     }
-    if happened.contains(ReadFlags::ATTRIB) {
-        return Noticed::Something; // Permissions, or one name less.
-    }
-    writing.remove(&writer);
-    Noticed::Complete
 }

@@ -21,27 +21,27 @@ use crate::status::Polling;
 #[cfg(target_os = "linux")]
 use inotify::Inotify;
 
-/// A file that somebody writes to is left alone until it is closed, or nobody has written for so long.
-const WRITE_QUIET: Duration = Duration::from_millis(100);
-/// What goes on changing is read after so long in any case.
+/// A file that somebody writes to is left alone until it is closed, or nobody has written for so long: it
+/// was truncated or mapped, or its writer waits.
+const WRITE_QUIET: Duration = Duration::from_secs(1);
+/// Where nothing tells whether files are complete, nothing may have changed for so long.
+const LOOK_QUIET: Duration = Duration::from_millis(100);
+/// What goes on changing is read after so long, unless somebody is writing to it.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 /// How often everything is looked at where all changes are notified: mounts are not.
 const LOOK_WATCHED: Duration = Duration::from_secs(2);
 
-/// What notifications mean, in the order of what they tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(
-    not(target_os = "linux"),
-    expect(dead_code, reason = "nothing is notified")
-)]
-enum Noticed {
-    Nothing,
-    /// Something has changed on the way; the files at the end may be complete or not.
-    Something,
+/// What notifications mean.
+#[derive(Clone, Copy, Debug, Default)]
+struct Noticed {
+    /// How many there were.
+    count: u64,
+    /// Something has changed on the way: files at the end may be others, complete or not.
+    is_uncertain: bool,
     /// A file is complete: closed, renamed, or gone.
-    Complete,
+    is_complete: bool,
     /// A file is being written; it will be closed, or quiet.
-    Writing,
+    is_writing: bool,
 }
 
 /// How long things take.
@@ -61,8 +61,15 @@ struct Pending {
     first: Instant,
     last: Instant,
     noticed: Noticed,
-    /// What was there after the last change, where no notification told that it is complete.
-    walk: Option<Walk>,
+    /// What was there after the last change.
+    walk: Walk,
+}
+
+impl Pending {
+    /// Whether a notification has told that everything is complete.
+    fn is_complete(&self) -> bool {
+        self.noticed.is_complete && !self.noticed.is_uncertain && !self.noticed.is_writing
+    }
 }
 
 /// A watch on the sources.
@@ -123,6 +130,7 @@ impl Watcher {
             if is_called() {
                 return None;
             }
+            self.take_notifications();
             let now = Instant::now();
             let due = match self.pending.take() {
                 Some(pending) if self.is_settled(&pending, now) => {
@@ -131,7 +139,8 @@ impl Watcher {
                 }
                 Some(pending) => {
                     let due = self.due(&pending);
-                    self.pending = Some(pending);
+                    // Unless more has been noticed just now.
+                    self.pending.get_or_insert(pending);
                     Some(due)
                 }
                 None => None,
@@ -144,8 +153,33 @@ impl Watcher {
             let next = due.map_or(every.saturating_sub(self.looked.elapsed()), |due| {
                 due.saturating_duration_since(now)
             });
-            self.wait_for_notifications(next);
+            self.wait_for_the_bell(next);
         }
+    }
+
+    /// Waits until nobody is known to write to any of the files, or `is_stopped`, and arms everything: for
+    /// who wants to read now.
+    pub(crate) fn wait_for_writers(&mut self, is_stopped: impl Fn() -> bool) {
+        loop {
+            self.take_notifications();
+            let now = Instant::now();
+            let until = match &self.pending {
+                Some(pending) if pending.noticed.is_writing => self.due(pending),
+                _ => now,
+            };
+            if now >= until || is_stopped() {
+                break;
+            }
+            self.wait_for_the_bell(until - now);
+        }
+        self.arm();
+    }
+
+    /// Whether nobody has begun to write to a file: what was read before this was complete.
+    pub(crate) fn is_undisturbed(&mut self) -> bool {
+        self.take_notifications();
+        let pending = self.pending.as_ref();
+        pending.is_none_or(|pending| !pending.noticed.is_writing)
     }
 
     /// Arms everything again, before what is there is read for another reason.
@@ -164,17 +198,23 @@ impl Watcher {
         }
         self.is_network = is_network(&self.walk);
         self.looked = Instant::now();
-        self.finish_arming(rests);
+        if !rests {
+            self.set_gap();
+        }
     }
 
     /// When it is to be read, if nothing more happens.
     fn due(&self, pending: &Pending) -> Instant {
         let debounce = self.timing.debounce;
-        let quiet = match pending.noticed {
-            Noticed::Writing => debounce.max(WRITE_QUIET),
-            // Nothing tells whether it is complete. Who asks for no delay says that it is.
-            Noticed::Something if !debounce.is_zero() => debounce.max(WRITE_QUIET),
-            _ => debounce,
+        if pending.noticed.is_writing {
+            return pending.last + debounce.max(WRITE_QUIET);
+        }
+        // Where nothing tells that it is complete. Who asks for no delay says that it is.
+        let is_open = !pending.is_complete() && !debounce.is_zero();
+        let quiet = if is_open {
+            debounce.max(LOOK_QUIET)
+        } else {
+            debounce
         };
         (pending.last + quiet).min(pending.first + MAX_WAIT.max(debounce))
     }
@@ -184,23 +224,21 @@ impl Watcher {
         if now < self.due(pending) {
             return false;
         }
-        let Some(before) = &pending.walk else {
-            return true;
-        };
-        if self.timing.debounce.is_zero() || now >= pending.first + MAX_WAIT {
+        let is_writing = pending.noticed.is_writing;
+        let is_late = now >= pending.first + MAX_WAIT;
+        if !is_writing && (pending.is_complete() || self.timing.debounce.is_zero() || is_late) {
             return true;
         }
         let walk = self.sources.walk();
-        if walk == *before {
+        if walk == pending.walk {
+            self.forget_writers();
             return true;
         }
-        let (first, noticed) = (pending.first, pending.noticed);
-        self.note(noticed, walk, first);
+        self.note(pending.noticed, walk, pending.first);
         false
     }
 
     fn note(&mut self, noticed: Noticed, walk: Walk, first: Instant) {
-        let walk = (noticed != Noticed::Complete).then_some(walk);
         self.pending = Some(Pending {
             first,
             last: Instant::now(),
@@ -215,7 +253,7 @@ impl Watcher {
         self.counts.looks += 1;
         let walk = self.sources.walk();
         if walk != self.walk {
-            self.note(Noticed::Something, walk, Instant::now());
+            self.note(Noticed::default(), walk, Instant::now());
         }
     }
 
@@ -247,35 +285,41 @@ impl Watcher {
         }
     }
 
-    fn finish_arming(&mut self, rests: bool) {
+    fn set_gap(&mut self) {
         if let Ok(inotify) = &mut self.inotify {
-            inotify.forget_writers();
-            if !rests {
-                inotify.set_gap();
-            }
+            inotify.set_gap();
         }
     }
 
-    fn wait_for_notifications(&mut self, timeout: Duration) {
+    fn forget_writers(&mut self) {
+        if let Ok(inotify) = &mut self.inotify {
+            inotify.forget_writers();
+        }
+    }
+
+    fn wait_for_the_bell(&mut self, timeout: Duration) {
+        let queue = self.inotify.as_ref().ok().map(Inotify::as_fd);
+        self.bell.wait(queue, timeout);
+    }
+
+    fn take_notifications(&mut self) {
         let Ok(inotify) = &mut self.inotify else {
-            return self.bell.wait(None, timeout);
+            return;
         };
-        self.bell.wait(Some(inotify.as_fd()), timeout);
-        let (noticed, count) = inotify.drain(&self.sources);
-        self.counts.notifications += count;
-        if noticed == Noticed::Nothing {
+        let mut noticed = inotify.drain(&self.sources);
+        self.counts.notifications += noticed.count;
+        if noticed.count == 0 {
             return;
         }
-        let pending = self.pending.take();
-        let first = pending
-            .as_ref()
-            .map_or_else(Instant::now, |pending| pending.first);
-        // What was complete is so still, if nobody has begun to write.
-        let noticed = match pending {
-            Some(pending) if pending.noticed == Noticed::Complete => noticed.max(Noticed::Complete),
-            _ => noticed,
-        };
+        let mut first = Instant::now();
+        if let Some(pending) = self.pending.take() {
+            first = pending.first;
+            noticed.is_complete |= pending.noticed.is_complete;
+            noticed.is_uncertain |= pending.noticed.is_uncertain;
+        }
         let walk = self.sources.walk();
+        // What is new on the way is watched from now on, so that writes to it are noticed.
+        inotify.arm(&walk);
         self.note(noticed, walk, first);
     }
 }
@@ -292,9 +336,13 @@ impl Watcher {
 
     fn arm_notifications(&mut self, _walk: &Walk) {}
 
-    fn finish_arming(&mut self, _rests: bool) {}
+    fn set_gap(&mut self) {}
 
-    fn wait_for_notifications(&mut self, timeout: Duration) {
+    fn forget_writers(&mut self) {}
+
+    fn take_notifications(&mut self) {}
+
+    fn wait_for_the_bell(&mut self, timeout: Duration) {
         self.bell.wait(timeout);
     }
 }

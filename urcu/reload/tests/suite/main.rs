@@ -6,5 +6,8 @@ extern crate test_deadline;
 mod errors;
 mod files;
 mod hooks;
+#[cfg(target_os = "linux")]
+mod limits;
 mod scratch;
+mod torn;
 mod ways;
