@@ -1,5 +1,5 @@
 //! What runs on a thread that queues a callback or retires a value, and what never does. Each test is
-//! a process of its own, in which the background thread is kept busy: what is ripe stays, for whoever
+//! a process of its own, in which the background thread is kept busy: what is ready stays, for whoever
 //! would take it.
 
 use std::cell::Cell;
@@ -129,7 +129,7 @@ fn child_that_calls() {
         // That there was something to run: others may.
         DOMAIN.set_budget(Budget::DEFAULT);
         (0..100).for_each(|_| DOMAIN.defer_drop(0));
-        assert!(drops.here() > before, "nothing was ripe");
+        assert!(drops.here() > before, "nothing was ready");
         drop(busy);
         until(|| drops.all() == 3000 && ran.load(Ordering::SeqCst) == queued);
     }
@@ -250,7 +250,7 @@ fn child_with_a_chain_of_drops() {
     drop(guard);
     (0..3).for_each(|_| DOMAIN.synchronize());
     (0..100).for_each(|_| DOMAIN.defer_drop(Node(0)));
-    assert!(DROPPED.load(Ordering::SeqCst) > 0, "nothing was ripe");
+    assert!(DROPPED.load(Ordering::SeqCst) > 0, "nothing was ready");
     assert_eq!(DEEPEST.load(Ordering::SeqCst), 1, "drops inside drops");
     drop(busy);
     until(|| DROPPED.load(Ordering::SeqCst) == 6000 * 7 + 100);

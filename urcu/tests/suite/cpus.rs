@@ -94,7 +94,7 @@ fn child_with_one_cpu_more_than_it_knows_of() {
         opened.recv().unwrap();
         assert_waits(&DOMAIN, || drop(go));
         assert_eq!(reader.join().unwrap(), 7);
-        // Whatever was counted is settled: neither period holds any.
+        // Whatever was counted is settled: neither phase holds any.
         (0..2).for_each(|_| DOMAIN.synchronize());
     }
     // Snapshots and callbacks too.

@@ -46,7 +46,7 @@ fn guards_pile_up_on_one_cpu_and_end_on_another() {
         assert!(run_on(&[cpus[1]]));
         drop(guards);
         domain.synchronize();
-        // Sections of the other period, begun and ended where the counters are not at rest.
+        // Sections of the other phase, begun and ended where the counters are not at rest.
         drop(domain.read_lock());
         assert!(run_on(&[cpus[0]]));
         drop(domain.read_lock());

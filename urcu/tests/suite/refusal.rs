@@ -183,7 +183,7 @@ fn after_a_refused_grace_period_none_ends_before_the_sections_of_its_time() {
 }
 
 /// A filter may be on one thread only, and `membarrier` may lack memory for once: the next grace
-/// period, elsewhere, must not believe that the refused one has drained its period.
+/// period, elsewhere, must not believe that the refused one has drained its phase.
 #[test]
 #[ignore = "a child process of the test above, because a domain may stay unusable"]
 fn child_with_one_filtered_thread() {

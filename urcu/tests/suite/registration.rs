@@ -20,7 +20,7 @@ extern "C" fn read(_: libc::c_int) {
 }
 
 /// Were the handler the one to register the thread, then the sequence that it interrupted would go
-/// on unprotected, and count the section in a period that is over.
+/// on unprotected, and count the section in a phase that is over.
 #[test]
 fn a_first_section_that_a_reading_handler_interrupts_is_counted_in_its_time() {
     assert_passes_with(
@@ -63,7 +63,7 @@ fn child_with_a_fresh_thread() {
         while HANDLED.load(Ordering::SeqCst) == 0 {
             thread::yield_now();
         }
-        // It returns before the section if the section begins in the period after, else later.
+        // It returns before the section if the section begins in the phase after, else later.
         scope.spawn(|| DOMAIN.synchronize());
         open.recv().expect("the thread's section");
         assert_waits(&DOMAIN, || release.send(()).expect("the thread waits"));

@@ -109,7 +109,7 @@ fn key_destructors_may_read_after_our_own_one() {
         });
         thread.join().unwrap();
         drop(ORPHANS.lock().unwrap().pop());
-        // Both periods drain, again and again, whatever kinds of counters were used.
+        // Both phases drain, again and again, whatever kinds of counters were used.
         (0..4).for_each(|_| DOMAIN.synchronize());
     }
     assert_eq!(done.load(Ordering::SeqCst), 20);

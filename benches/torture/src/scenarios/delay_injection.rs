@@ -31,7 +31,7 @@ fn run(run: &'static Run) -> Result<(), String> {
             while !thread.over() {
                 let place = *thread.random.pick(&places);
                 readers::quick(thread, place, 16);
-                // A section that was counted in the wrong period is missed by the second grace
+                // A section that was counted in the wrong phase is missed by the second grace
                 // period from there: it has to last that long.
                 for _ in 0..8 {
                     readers::long(thread, place, 16);

@@ -20,7 +20,7 @@ fn count(domain: &Domain, ran: &Arc<AtomicUsize>) {
 /// What a flip takes away from the CPUs may have been unpublished so late that sections of the new
 /// period saw it: it waits for them too, so for the next grace period.
 #[test]
-fn what_a_flip_collects_waits_for_sections_of_the_new_period() {
+fn what_a_flip_collects_waits_for_sections_of_the_new_phase() {
     if !sequences() || rseq_ops::process().owner != Owner::Libc {
         return skip("callbacks are queued under locks in this process");
     }
@@ -79,7 +79,7 @@ fn thousands_of_callbacks_share_a_grace_period() {
         domain.run_callbacks(CALLBACKS);
     }
     let stats = domain.stats();
-    // One for each 4096, and two for what is left: collected by one, ripe after another.
+    // One for each 4096, and two for what is left: collected by one, ready after another.
     let most = CALLBACKS / 4096 + 3;
     assert!(stats.grace_periods as usize <= most, "{stats:?}");
     assert!(stats.membarriers as usize <= most, "{stats:?}");

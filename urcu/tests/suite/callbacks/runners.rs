@@ -53,15 +53,18 @@ fn a_caller_drives_its_domain_alone() {
     let mut sum = 0;
     while sum < 300 {
         let now = domain.run_callbacks(10);
-        // In sixes, of which the last may begin one short of ten.
-        assert!(now < 10 + 6, "{now}: more than asked for, in sixes");
+        // In batches of six, of which the last may begin one short of ten.
+        assert!(
+            now < 10 + 6,
+            "{now}: more than asked for, in batches of six"
+        );
         sum += now;
         assert_eq!(ran.load(Ordering::SeqCst), sum);
     }
     assert_eq!(domain.run_callbacks(10), 0);
 }
 
-/// What was ripe before and what became ripe in the call count together.
+/// What was ready before and what became ready in the call count together.
 #[test]
 fn a_caller_gets_about_as_many_as_it_asked_for() {
     // Where a chunk of each CPU is full.

@@ -27,7 +27,7 @@ fn child_in_a_callback() {
             println!("{name}, returns: {returns}");
             let ran = shared();
             let (sender, receiver) = mpsc::channel();
-            // All ripe at once, behind a section.
+            // All ready at once, behind a section.
             let guards = domains().map(Domain::read_lock);
             DOMAIN.call(move || {
                 let process = way();

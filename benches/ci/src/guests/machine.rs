@@ -1,0 +1,232 @@
+//! The emulated machine.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Plan;
+use super::init::script;
+use super::kinds::{Arch, Guest, Runs};
+use super::packages::Files;
+use super::programs;
+use super::report::Row;
+use crate::run::{say, succeeds};
+
+/// How long it may take until something of ours runs.
+const BOOT_LIMIT: Duration = Duration::from_secs(150);
+
+/// What a guest's kernel has booted with.
+const UP: &str = "GUEST kernel=";
+
+/// Returns how long a guest may run, from power on to power off.
+pub(crate) fn limit(short: bool) -> Duration {
+    Duration::from_secs(if short { 450 } else { 2700 })
+}
+
+/// Boots a guest and waits for its end.
+///
+/// # Errors
+/// If this machine cannot.
+pub(crate) fn run(plan: &Plan, guest: &Guest, files: &Files) -> Result<Row, Box<dyn Error>> {
+    let name = format!("{}-{}-{}", guest.arch, guest.kernel, guest.runs);
+    let log = plan.logs.join(format!("{name}.log"));
+    let archive = initramfs(plan, guest, &name, &files.busybox)?;
+    let mut begin = Instant::now();
+    // Under qemu 7.2 a CPU may run instructions that another one has just replaced. The kernel replaces
+    // its own while it boots, and dies of it now and then: before anything of ours runs.
+    for boot in 1..=5 {
+        say(format_args!("{guest} starts"));
+        begin = Instant::now();
+        let mut machine = Machine::start(guest, &files.kernel, &archive)?;
+        if machine.watch(&log, limit(plan.short))? {
+            break;
+        }
+        say(format_args!("{guest}: the kernel did not boot ({boot})"));
+    }
+    let output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    let row = Row::of(guest, &output, begin.elapsed(), limit(plan.short));
+    if row.outcome != "ok" {
+        say(format_args!("the end of {}:", log.display()));
+        let lines: Vec<&str> = output.lines().filter(|line| !is_dull(line)).collect();
+        let end = &lines[lines.len().saturating_sub(60)..];
+        eprintln!("{}", end.join("\n"));
+    }
+    Ok(row)
+}
+
+fn is_dull(line: &str) -> bool {
+    line.contains("| test ") && line.ends_with(" ok")
+}
+
+/// Packs the programs and an init that runs them.
+fn initramfs(
+    plan: &Plan,
+    guest: &Guest,
+    name: &str,
+    busybox: &Path,
+) -> Result<PathBuf, Box<dyn Error>> {
+    let archive = plan.target.join(format!("{name}.cpio.gz"));
+    let root = plan.target.join(format!("root-{name}"));
+    let _ = fs::remove_dir_all(&root);
+    for folder in ["dev", "proc", "sys", "tmp", "tests", "bin"] {
+        fs::create_dir_all(root.join(folder))?;
+    }
+    let programs = programs::folder(plan, guest.arch);
+    let mut parts = vec!["bin"];
+    if guest.runs == Runs::Tests {
+        parts.push("tests");
+    }
+    for part in parts {
+        for program in fs::read_dir(programs.join(part))? {
+            let program = program?;
+            fs::copy(program.path(), root.join(part).join(program.file_name()))?;
+        }
+    }
+    fs::copy(busybox, root.join("bin/busybox"))?;
+    let init = root.join("init");
+    fs::write(&init, script(guest, plan.short))?;
+    fs::set_permissions(&init, fs::Permissions::from_mode(0o755))?;
+    let mut pack = Command::new("sh");
+    pack.args(["-c", "find . | cpio -o -H newc --quiet | gzip -1"]);
+    let packed = succeeds(pack.current_dir(&root).stdout(File::create(&archive)?));
+    fs::remove_dir_all(&root)?;
+    if packed {
+        Ok(archive)
+    } else {
+        Err("cpio or gzip failed".into())
+    }
+}
+
+/// Options for a processor: the emulator's, the console, the kernel's.
+fn options(arch: Arch) -> (&'static [&'static str], &'static str, &'static str) {
+    match arch {
+        // qemu 7.2 computes wrong flags for CMPXCHG16B, of which newer kernels die sooner or later. The
+        // kernel counts on timer interrupts within milliseconds, whatever else the host does.
+        Arch::Amd64 => (
+            &["-cpu", "max,-cx16", "-M", "q35"],
+            "ttyS0",
+            " no_timer_check",
+        ),
+        // The real pointer authentication algorithm takes most of the time when it is emulated.
+        Arch::Arm64 => (
+            &["-cpu", "max,pauth-impdef=on", "-M", "virt,gic-version=3"],
+            "ttyAMA0",
+            "",
+        ),
+        Arch::Riscv64 => (&["-cpu", "rv64", "-M", "virt"], "ttyS0", ""),
+    }
+}
+
+/// A running emulator, which ends with this.
+struct Machine {
+    emulator: Child,
+    /// Where it takes commands, if it is to be told any.
+    monitor: Option<PathBuf>,
+}
+
+impl Machine {
+    fn start(guest: &Guest, kernel: &Path, archive: &Path) -> Result<Self, Box<dyn Error>> {
+        let (processor, console, parameters) = options(guest.arch);
+        let mut emulator = Command::new(guest.arch.emulator());
+        emulator
+            .args(processor)
+            .args(["-accel", "tcg,thread=multi"]);
+        let monitor = (guest.runs == Runs::SingleStep).then(|| {
+            let name = format!("urcu-guest-{}-{}", std::process::id(), guest.arch);
+            std::env::temp_dir().join(name)
+        });
+        if let Some(path) = &monitor {
+            let _ = fs::remove_file(path);
+            let path = path.display();
+            let socket = format!("socket,id=monitor,path={path},server=on,wait=off");
+            emulator.args(["-chardev", &socket, "-mon", "chardev=monitor"]);
+        }
+        emulator
+            .args(["-m", "1024"])
+            .args(guest.options.split_whitespace());
+        emulator.args([
+            "-nographic",
+            "-no-reboot",
+            "-nodefaults",
+            "-serial",
+            "stdio",
+        ]);
+        emulator
+            .arg("-kernel")
+            .arg(kernel)
+            .arg("-initrd")
+            .arg(archive);
+        let append = format!("console={console} quiet panic=-1{parameters}");
+        emulator.args(["-append", &append]).stdin(Stdio::null());
+        let emulator = emulator
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        Ok(Machine { emulator, monitor })
+    }
+
+    /// Writes the guest's output to `log`, and waits for its end. Returns whether it has booted.
+    fn watch(&mut self, log: &Path, limit: Duration) -> Result<bool, Box<dyn Error>> {
+        let output = self.emulator.stdout.take().ok_or("no output")?;
+        let mut log = File::create(log)?;
+        let is_up = &AtomicBool::new(false);
+        let begin = Instant::now();
+        thread::scope(|scope| {
+            let copies = scope.spawn(move || -> std::io::Result<()> {
+                let mut output = BufReader::new(output);
+                let mut line = Vec::new();
+                while output.read_until(b'\n', &mut line)? != 0 {
+                    line.retain(|byte| *byte != b'\r');
+                    log.write_all(&line)?;
+                    if String::from_utf8_lossy(&line).contains(UP) {
+                        is_up.store(true, SeqCst);
+                    }
+                    line.clear();
+                }
+                Ok(())
+            });
+            let mut told = None;
+            while self.emulator.try_wait()?.is_none() {
+                let up = is_up.load(SeqCst);
+                if begin.elapsed() > limit || (!up && begin.elapsed() > BOOT_LIMIT) {
+                    self.emulator.kill()?;
+                    self.emulator.wait()?;
+                    break;
+                }
+                if up && told.is_none() {
+                    told = self.step();
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
+            copies.join().map_err(|_| "the copier panicked")??;
+            Ok(is_up.load(SeqCst))
+        })
+    }
+
+    /// One instruction per translation block, when the guest has booted: that alone would take minutes.
+    fn step(&self) -> Option<UnixStream> {
+        let mut monitor = UnixStream::connect(self.monitor.as_ref()?).ok()?;
+        // The command's name until qemu 8.1, and its name since.
+        monitor
+            .write_all(b"singlestep on\none-insn-per-tb on\n")
+            .ok()?;
+        Some(monitor)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.emulator.kill();
+        let _ = self.emulator.wait();
+        if let Some(path) = &self.monitor {
+            let _ = fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! What a guest's output says.
+
+use std::time::Duration;
+
+use super::kinds::{Arch, Guest, Runs};
+
+const HEAD: [&str; 15] = [
+    "arch", "kernel", "what", "owner", "bytes", "auxv", "own", "tests", "aborts", "plain", "reads",
+    "periods", "errors", "time", "outcome",
+];
+
+const LEGEND: &str = "
+bytes: of the rseq area that the kernel fills (28 and more have mm_cid). auxv: what it would fill, and
+how it wants it aligned (AT_RSEQ_FEATURE_SIZE/ALIGN). own: the kind of a registration of ours (Original
+or V2, of Linux 7.1), with which the tests ran again. aborts: of sequences, while restarts kept their
+promise. plain: how often a membarrier that restarts nothing broke it.
+reads, periods (grace periods), errors: of rcu-torture. time: the guest's seconds.";
+
+/// What a guest has shown.
+#[derive(Debug)]
+pub(crate) struct Row {
+    kernel: Option<String>,
+    /// From `owner` to `time`.
+    figures: [String; 11],
+    /// `ok`, or why not.
+    pub(crate) outcome: String,
+}
+
+impl Row {
+    /// Returns the row of a guest that did not run.
+    pub(crate) fn without_figures(outcome: String) -> Self {
+        Row {
+            kernel: None,
+            figures: std::array::from_fn(|_| "-".into()),
+            outcome,
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.outcome.contains("FAILED")
+    }
+
+    /// Returns what a guest's output says of it.
+    pub(crate) fn of(guest: &Guest, output: &str, time: Duration, limit: Duration) -> Self {
+        let run = match guest.runs {
+            Runs::SingleStep => "single-step",
+            Runs::Tests => "delays",
+        };
+        let kernel = output
+            .lines()
+            .find_map(|line| line.split("GUEST kernel=").nth(1));
+        let aborts = lines(output, run).find_map(|line| {
+            let rest = line.strip_prefix("aborts:")?;
+            rest.rsplit_once("total=")
+                .map(|(_, total)| total.to_owned())
+        });
+        let shown = |value: Option<String>| value.unwrap_or_else(|| "-".into());
+        let size = shown(value(output, run, "kernel_size"));
+        let alignment = shown(value(output, run, "alignment"));
+        let figures = [
+            shown(value(output, run, "owner")),
+            shown(value(output, run, "feature_size")),
+            format!("{size}/{alignment}"),
+            shown(value(output, "own", "registration")),
+            shown(total(output, "| test result: ", "", " passed")),
+            shown(aborts.clone()),
+            shown(value(output, "plain", "violations")),
+            shown(total(output, "| rcu-torture: ", "reads=", "")),
+            shown(total(output, "| rcu-torture: ", "grace_periods=", "")),
+            shown(total(output, "| rcu-torture: ", "errors=", "")),
+            time.as_secs().to_string(),
+        ];
+        let fault = fault(guest, output, limit, kernel, aborts.as_deref());
+        Row {
+            kernel: kernel.map(str::to_owned),
+            figures,
+            outcome: fault.map_or("ok".into(), |fault| format!("FAILED: {fault}")),
+        }
+    }
+}
+
+fn fault(
+    guest: &Guest,
+    output: &str,
+    limit: Duration,
+    kernel: Option<&str>,
+    aborts: Option<&str>,
+) -> Option<String> {
+    let done = output
+        .lines()
+        .find_map(|line| line.strip_prefix("GUEST done runs="));
+    let Some(runs) = done.and_then(|runs| runs.trim().parse::<usize>().ok()) else {
+        let limit = limit.as_secs();
+        return Some(format!("the guest died or took more than {limit} s"));
+    };
+    let results: Vec<(&str, &str)> = output.lines().filter_map(result).collect();
+    // That `plain` fails is what it is for.
+    let is_fault = |result: &&(&str, &str)| result.0 != "0" && result.1 != "plain";
+    let failures: Vec<&str> = results
+        .iter()
+        .filter(is_fault)
+        .map(|result| result.1)
+        .collect();
+    let went_off_line = || {
+        let mut lines = lines(output, "torture-cpu-hotplug");
+        lines.any(|line| line.contains("times off line"))
+    };
+    if !failures.is_empty() {
+        Some(failures.join(" "))
+    } else if results.len() != runs {
+        // The kernel may write into the middle of such a line.
+        Some(format!("of {runs} results {} can be read", results.len()))
+    } else if guest.runs == Runs::Tests && guest.arch != Arch::Riscv64 && !went_off_line() {
+        Some("no CPU went off line in the torture".into())
+    } else if guest.kernel == "newest" && !is_new(kernel.unwrap_or("")) {
+        Some("this is not the kernel that is wanted here, 7.1 or newer".into())
+    } else if matches!(aborts, None | Some("0")) {
+        Some("nothing was ever aborted, so nothing was shown".into())
+    } else {
+        None
+    }
+}
+
+/// The exit status and the name in `GUEST rc=0 NAME (from 1 to 2 s)`.
+fn result(line: &str) -> Option<(&str, &str)> {
+    let line = line.strip_prefix("GUEST rc=")?.strip_suffix(" s)")?;
+    let (status, rest) = line.split_once(' ')?;
+    let (name, _) = rest.split_once(" (")?;
+    status.parse::<u32>().is_ok().then_some((status, name))
+}
+
+/// Whether this is Linux 7.1 or newer.
+fn is_new(kernel: &str) -> bool {
+    let mut numbers = kernel.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|number| number.parse::<u32>().ok());
+    (next().unwrap_or(0), next().unwrap_or(0)) >= (7, 1)
+}
+
+/// What a run has printed.
+fn lines<'a>(output: &'a str, run: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = output.lines();
+    lines.filter_map(move |line| line.strip_prefix(run)?.strip_prefix("| "))
+}
+
+/// The first word after `name=` in what a run has printed.
+fn value(output: &str, run: &str, name: &str) -> Option<String> {
+    let name = format!("{name}=");
+    lines(output, run).find_map(|line| {
+        let rest = line.rsplit_once(&name)?.1;
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric());
+        let word = &rest[..end.unwrap_or(rest.len())];
+        (!word.is_empty()).then(|| word.to_owned())
+    })
+}
+
+/// The sum of the numbers between `before` and `after`, or of the last before `after`, of all lines with
+/// `what`.
+fn total(output: &str, what: &str, before: &str, after: &str) -> Option<String> {
+    let numbers = output.lines().filter_map(|line| {
+        let rest = line.split_once(what)?.1;
+        if before.is_empty() {
+            let (rest, _) = rest.split_once(after)?;
+            rest.split_whitespace().last()?.parse::<u64>().ok()
+        } else {
+            let rest = rest.split_once(before)?.1;
+            let end = rest.find(|c: char| !c.is_ascii_digit());
+            rest[..end.unwrap_or(rest.len())].parse().ok()
+        }
+    });
+    let numbers: Vec<u64> = numbers.collect();
+    (!numbers.is_empty()).then(|| numbers.iter().sum::<u64>().to_string())
+}
+
+/// Returns the rows of all guests, those of which there is none as faults, below a head.
+pub(crate) fn table(chosen: &[&'static Guest], rows: &[(&'static Guest, Row)]) -> String {
+    let mut table = line(&HEAD.map(str::to_owned));
+    for guest in chosen {
+        let row = rows.iter().find(|(of, _)| std::ptr::eq(*of, *guest));
+        let unknown = Row::without_figures("FAILED: this program".into());
+        let row = row.map_or(&unknown, |(_, row)| row);
+        let kernel = row
+            .kernel
+            .clone()
+            .unwrap_or_else(|| guest.kernel.to_owned());
+        let mut columns = vec![guest.arch.to_string(), kernel, guest.runs.to_string()];
+        columns.extend(row.figures.iter().cloned());
+        columns.push(row.outcome.clone());
+        let columns: [String; 15] = columns.try_into().expect("as many as in the head");
+        table += &line(&columns);
+    }
+    table + LEGEND
+}
+
+fn line(c: &[String; 15]) -> String {
+    format!(
+        "{:<7} {:<26} {:<11} {:<5} {:<5} {:<6} {:<8} {:>5} {:>8} {:>5} {:>9} {:>7} {:>6} {:>5}  {}\n",
+        c[0],
+        c[1],
+        c[2],
+        c[3],
+        c[4],
+        c[5],
+        c[6],
+        c[7],
+        c[8],
+        c[9],
+        c[10],
+        c[11],
+        c[12],
+        c[13],
+        c[14]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Row, is_new, table};
+    use crate::guests::kinds::GUESTS;
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    const GOOD: &str = "\
+GUEST kernel=5.10.0-39-cloud-amd64
+delays| owner=Own feature_size=20 kernel_size=0 alignment=0
+delays| aborts: add=3 total=45
+GUEST rc=0 delays (from 1.0 to 2.0 s)
+suite| test result: ok. 7 passed; 0 failed
+suite| test result: ok. 5 passed; 0 failed
+GUEST rc=0 suite (from 2.0 to 3.0 s)
+own| registration=Original
+torture-cpu-hotplug| 12 times off line
+torture-cpu-hotplug| rcu-torture: scenario=x reads=10 grace_periods=3 errors=0
+torture-steady| rcu-torture: scenario=y reads=20 grace_periods=4 errors=0
+GUEST done runs=2
+";
+
+    fn outcome(output: &str) -> String {
+        Row::of(&GUESTS[0], output, SECOND, SECOND).outcome
+    }
+
+    #[test]
+    fn a_good_guest_has_its_figures_in_the_table() {
+        let row = Row::of(&GUESTS[0], GOOD, SECOND * 9, SECOND);
+        assert_eq!(row.outcome, "ok");
+        let figures = [
+            "Own", "20", "0/0", "Original", "12", "45", "-", "30", "7", "0", "9",
+        ];
+        assert_eq!(row.figures, figures);
+        let table = table(&[&GUESTS[0], &GUESTS[1]], &[(&GUESTS[0], row)]);
+        let mut lines = table.lines();
+        assert!(lines.next().unwrap().starts_with("arch    kernel"));
+        assert!(
+            lines
+                .next()
+                .unwrap()
+                .starts_with("amd64   5.10.0-39-cloud-amd64")
+        );
+        assert!(lines.next().unwrap().ends_with("FAILED: this program"));
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        let changed = |from: &str, to: &str| outcome(&GOOD.replace(from, to));
+        assert_eq!(changed("rc=0 suite", "rc=101 suite"), "FAILED: suite");
+        assert_eq!(changed("rc=1 suite", "rc=1 plain"), "ok");
+        assert_eq!(
+            changed("runs=2", "runs=3"),
+            "FAILED: of 3 results 2 can be read"
+        );
+        assert_eq!(
+            changed("off line", "up"),
+            "FAILED: no CPU went off line in the torture"
+        );
+        let died = "FAILED: the guest died or took more than 1 s";
+        assert_eq!(changed("GUEST done", "done"), died);
+        let nothing = "FAILED: nothing was ever aborted, so nothing was shown";
+        assert_eq!(changed("total=45", "total=0"), nothing);
+        let old = Row::of(&GUESTS[1], GOOD, SECOND, SECOND).outcome;
+        assert!(old.contains("7.1 or newer"), "{old}");
+        assert!(is_new("7.1.3-amd64") && is_new("10.0") && !is_new("6.12.1") && !is_new(""));
+    }
+}

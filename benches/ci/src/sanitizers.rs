@@ -1,0 +1,262 @@
+//! The tests of rseq-ops and urcu under AddressSanitizer (with LeakSanitizer), ThreadSanitizer and
+//! MemorySanitizer.
+//!
+//! Needs a toolchain with the sanitizers' runtimes, as rustup's are. A stable one is told to obey the
+//! options (`RUSTC_BOOTSTRAP`). ThreadSanitizer and MemorySanitizer also need a standard library that
+//! was built with them, or they see no lock that was waited for, and nothing that it initialises: the
+//! source is what `.ci/std-source` finds. What is not to be had is skipped, and this says so.
+//!
+//! # What they see
+//! AddressSanitizer does not see the loads and stores of restartable sequences, which are inline
+//! assembly. What a sequence copied is seen when somebody uses it: a callback when it runs.
+//!
+//! LeakSanitizer does not look for pointers in mappings. Of the tests only `leaks` is for it: others
+//! leak on purpose (values whose `replace` panics, what a forked child has of its parent, forgotten
+//! guards and jobs).
+//!
+//! ThreadSanitizer and MemorySanitizer know nothing of sequences at all. The build finds out that it
+//! is one for them, and does without (`rseq-ops/build.rs`).
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::run::{Status, find, host, name, repository, rustc, std_source, succeeds, target};
+
+/// Those that measure memory, or the stack of a signal handler, or run valgrind, or run all again.
+const NOT_HERE: [&str; 7] = [
+    "environments::",
+    "callbacks::budget::two_threads_that_replace",
+    "callbacks::budget::with_a_stalled_reader",
+    "stats::domains_share_pages",
+    "first_use::the_first_section_of_a_process_needs",
+    "a_barrier_at_the_end_leaves_nothing_behind",
+    "under_valgrind",
+];
+
+const URCU_SUITE: [&str; 5] = ["-p", "urcu-percpu", "--lib", "--test", "suite"];
+const PORTABLE: &str = " --cfg rseq_ops_portable";
+
+#[derive(Debug)]
+struct Sanitizers {
+    host: String,
+    /// Where the toolchain has its runtimes.
+    libraries: PathBuf,
+    target: PathBuf,
+    failed: Vec<String>,
+}
+
+impl Sanitizers {
+    fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        let host = host().ok_or("rustc does not say for which machine it compiles")?;
+        let sysroot = rustc(&["--print", "sysroot"]).ok_or("rustc does not say where it is")?;
+        Ok(Sanitizers {
+            libraries: PathBuf::from(sysroot).join(format!("lib/rustlib/{host}/lib")),
+            target: target("sanitizers")?,
+            host,
+            failed: Vec::new(),
+        })
+    }
+
+    /// Returns whether the toolchain comes with the runtime: `asan`, `tsan`, `msan`.
+    fn has(&self, runtime: &str) -> bool {
+        let end = format!("_rt.{runtime}.a");
+        let is_runtime = |path: &std::path::Path| {
+            name(path).starts_with("librustc-") && name(path).ends_with(&end)
+        };
+        find(&self.libraries, &is_runtime).is_some()
+    }
+
+    fn step(&mut self, name: &str, works: impl FnOnce(&Self) -> bool) {
+        println!("\n== {name}");
+        if !works(self) {
+            self.failed.push(name.to_owned());
+        }
+    }
+
+    /// A command of cargo's, with these options for the compiler.
+    fn cargo(&self, command: &str, options: &str) -> Command {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(repository()).env("RUSTFLAGS", options);
+        cargo.args([command, "--quiet", "--target", &self.host]);
+        cargo.env("CARGO_TARGET_DIR", &self.target);
+        cargo.env("RUSTC_BOOTSTRAP", "1");
+        // The sanitizers make everything slower: stress tests need not last.
+        cargo.env("URCU_TEST_SECONDS", "0.1");
+        cargo.env("URCU_TEST_DEADLINE", "300");
+        // Tests panic on purpose: to read an instrumented library's symbols takes minutes.
+        cargo.env("RUST_BACKTRACE", "0");
+        cargo
+    }
+
+    /// `cargo test` with a sanitizer, and what else is handed to the compiler.
+    fn test(&self, sanitizer: &str, options: &str) -> Command {
+        let all = format!("-Zsanitizer={sanitizer} -Cforce-frame-pointers=yes{options}");
+        self.cargo("test", &all)
+    }
+
+    fn address(&self, options: &str, tests: &[&str], filter: &[&str]) -> bool {
+        let mut cargo = self.test("address", options);
+        cargo.env("ASAN_OPTIONS", "detect_leaks=0");
+        succeeds(with_filter(cargo.args(tests), filter))
+    }
+
+    /// A process with a leak ends with exit code 1.
+    fn leaks(&self, options: &str) -> bool {
+        let mut cargo = self.test("address", options);
+        cargo.env("URCU_TEST_LEAK_SANITIZER", "1");
+        succeeds(cargo.args(["-p", "urcu-percpu", "--test", "leaks"]))
+    }
+
+    /// With the standard library from this folder. Not `-Zbuild-std`, because tests run cargo themselves.
+    fn with_library(
+        &self,
+        library: &str,
+        sanitizer: &str,
+        tests: &[&str],
+        filter: &[&str],
+    ) -> bool {
+        let mut cargo = self.test(sanitizer, "");
+        cargo.env("__CARGO_TESTS_ONLY_SRC_ROOT", library);
+        let parts = "std,panic_abort,panic_unwind,test,proc_macro";
+        cargo.env("CARGO_UNSTABLE_BUILD_STD", parts);
+        cargo.env("TSAN_OPTIONS", "exitcode=66");
+        cargo.env("MSAN_OPTIONS", "exitcode=66");
+        succeeds(with_filter(cargo.args(tests), filter))
+    }
+
+    /// A program that is built with a sanitizer says whether it has sequences. The standard library as
+    /// it is will do for that: its reports are not looked at.
+    fn says(&self, sanitizer: &str, sequences: bool) -> bool {
+        let options = format!(
+            "-Zsanitizer={sanitizer} -Zsanitizer-recover=memory -Cunsafe-allow-abi-mismatch=sanitizer"
+        );
+        let mut cargo = self.cargo("run", &options);
+        cargo.args(["-p", "rseq-ops", "--example", "where_am_i"]);
+        let Ok(output) = cargo.stderr(Stdio::null()).output() else {
+            return false;
+        };
+        let said = String::from_utf8_lossy(&output.stdout);
+        let lines = said.lines();
+        for line in lines.filter(|line| line.contains("sequences in this build")) {
+            println!("{line}");
+        }
+        said.contains(&format!("sequences in this build: {sequences}"))
+            && (sequences || said.contains("owner: Nobody"))
+    }
+
+    /// Everything under AddressSanitizer, or less.
+    fn addresses(&mut self, short: bool) {
+        self.step("leaks", |all| all.leaks(""));
+        let suite = ["-p", "urcu-percpu", "--test", "suite"];
+        if short {
+            return self.step("callbacks and cells, addresses", |all| {
+                all.address("", &suite, &filtered(&["callbacks", "cells"], &[]))
+            });
+        }
+        for (what, options) in [("", ""), (", portable", PORTABLE)] {
+            if !options.is_empty() {
+                self.step("leaks, portable", |all| all.leaks(options));
+            }
+            self.step(&format!("rseq-ops{what}, addresses"), |all| {
+                all.address(options, &["-p", "rseq-ops", "--lib", "--tests"], &[])
+            });
+            self.step(&format!("urcu{what}, addresses"), |all| {
+                all.address(options, &URCU_SUITE, &filtered(&[], &[]))
+            });
+        }
+    }
+
+    /// The suites under ThreadSanitizer and MemorySanitizer.
+    fn with_libraries(&mut self, library: &str) {
+        for (runtime, sanitizer) in [("tsan", "thread"), ("msan", "memory")] {
+            if !self.has(runtime) {
+                println!(
+                    "== skipped: the runtime of -Zsanitizer={sanitizer} does not come with this toolchain"
+                );
+                continue;
+            }
+            self.step(&format!("rseq-ops, {sanitizer}"), |all| {
+                all.with_library(library, sanitizer, &["-p", "rseq-ops", "--lib"], &[])
+            });
+            // Filters and limits are more than they can follow.
+            self.step(
+                &format!("rseq-ops, per-CPU structures, {sanitizer}"),
+                |all| {
+                    let tests = ["-p", "rseq-ops", "--test", "suite"];
+                    let filter = ["percpu::", "--skip", "percpu::refusals"];
+                    all.with_library(library, sanitizer, &tests, &filter)
+                },
+            );
+            // A child that is forked from many threads is more than ThreadSanitizer can follow.
+            self.step(&format!("urcu, {sanitizer}"), |all| {
+                let filter = filtered(&[], &["fork"]);
+                all.with_library(library, sanitizer, &URCU_SUITE, &filter)
+            });
+        }
+    }
+}
+
+fn with_filter<'c>(cargo: &'c mut Command, filter: &[&str]) -> &'c mut Command {
+    if filter.is_empty() {
+        return cargo;
+    }
+    cargo.arg("--").args(filter)
+}
+
+/// Arguments of the suite of urcu: what runs, without those that do not run here, and others.
+fn filtered<'a>(wanted: &[&'a str], unwanted: &[&'a str]) -> Vec<&'a str> {
+    let skipped = NOT_HERE.iter().chain(unwanted);
+    let skipped = skipped.flat_map(|test| ["--skip", test]);
+    wanted.iter().copied().chain(skipped).collect()
+}
+
+/// Runs all of them, or the short form.
+pub(crate) fn main(short: bool) -> Status {
+    let mut all = Sanitizers::new()?;
+    if cfg!(target_arch = "x86_64") {
+        for (runtime, sanitizer, sequences) in [
+            ("asan", "address", true),
+            ("tsan", "thread", false),
+            ("msan", "memory", false),
+        ] {
+            if all.has(runtime) {
+                all.step(&format!("{sanitizer}: sequences {sequences}"), |all| {
+                    all.says(sanitizer, sequences)
+                });
+            }
+        }
+    }
+    if all.has("asan") {
+        all.addresses(short);
+    } else {
+        println!("== skipped: no AddressSanitizer comes with this toolchain");
+    }
+    if short {
+        println!(
+            "== skipped in the short form: the suites under ThreadSanitizer and MemorySanitizer"
+        );
+    } else if let Some(library) = std_source() {
+        all.with_libraries(&library);
+    } else {
+        println!(
+            "== skipped: ThreadSanitizer and MemorySanitizer: the source of this standard library could not be fetched"
+        );
+    }
+    if !all.failed.is_empty() {
+        println!("\nfailed: {}", all.failed.join(", "));
+    }
+    Ok((!all.failed.is_empty()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NOT_HERE, filtered};
+
+    #[test]
+    fn what_runs_comes_first_and_everything_else_is_skipped() {
+        let arguments = filtered(&["callbacks"], &["fork"]);
+        assert_eq!(&arguments[..3], ["callbacks", "--skip", NOT_HERE[0]]);
+        assert_eq!(arguments[arguments.len() - 2..], ["--skip", "fork"]);
+        assert_eq!(arguments.len(), 1 + 2 * (NOT_HERE.len() + 1));
+    }
+}
