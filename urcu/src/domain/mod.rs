@@ -329,8 +329,9 @@ impl Domain {
     /// how many ran.
     ///
     /// Never waits for readers. If callbacks wait for a grace period, takes the next step towards its
-    /// end, so it may return 0 several times before a callback runs. Meant for domains of
-    /// [`Runner::Caller`], allowed for all. Does nothing inside a callback.
+    /// end, so it may return 0 several times before a callback runs. With a `most` of 0 it runs nothing and
+    /// only takes that step. Meant for domains of [`Runner::Caller`], allowed for all. Does nothing inside a
+    /// callback.
     pub fn run_callbacks(&self, most: usize) -> usize {
         let (state, driver) = self.driver();
         callbacks::run_now(state, driver, most)
