@@ -8,7 +8,7 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
-pub use guard::ReadGuard;
+pub use guard::{RawGuard, ReadGuard};
 pub(crate) use state::State;
 pub use typed::{DomainType, GuardOf};
 
@@ -323,6 +323,19 @@ impl Domain {
         } else {
             Err(f)
         }
+    }
+
+    /// Returns whether a value can be retired, or a callback queued, without waiting: the domain's
+    /// [`Budget`] is not exceeded, or this is called inside a callback, where nobody waits.
+    ///
+    /// For whoever would rather do something about it than wait: end a section of its own, say.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// assert!(domain.has_room());
+    /// ```
+    pub fn has_room(&self) -> bool {
+        callbacks::inside_callback() || self.driver().1.has_room()
     }
 
     /// Runs callbacks whose grace period is over, about `most` of them (in steps of six), and returns
