@@ -467,7 +467,10 @@ impl<T: ?Sized + Pointable> fmt::Debug for Atomic<T> {
 impl<T: ?Sized + Pointable> fmt::Pointer for Atomic<T> {
     /// Writes the address without the tag.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Pointer::fmt(&ptr::without_provenance::<()>(untagged::<T>(self.peek())), f)
+        fmt::Pointer::fmt(
+            &ptr::without_provenance::<()>(untagged::<T>(self.peek())),
+            f,
+        )
     }
 }
 

@@ -3,15 +3,19 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr;
+use core::time::Duration;
 use std::sync::Arc;
 
-use urcu::Domain;
+use urcu::{Budget, Domain};
 
 use crate::guard::Guard;
 use crate::local::Local;
 
 /// The domain of [`pin`](crate::pin).
-static DEFAULT_DOMAIN: Domain = Domain::named("crossbeam-epoch");
+static DEFAULT_DOMAIN: Domain = Domain::named("crossbeam-epoch").with_budget(BUDGET);
+
+/// Who is to wait is decided here: see `Local::wait_for_room`.
+const BUDGET: Budget = Budget::DEFAULT.patience(Duration::ZERO);
 
 /// A set of guards, and the garbage that waits for them: a [`Domain`] of urcu-percpu.
 ///
@@ -56,7 +60,7 @@ impl Collector {
     /// assert_ne!(Collector::new(), Collector::new());
     /// ```
     pub fn new() -> Self {
-        let domain = Domain::named("crossbeam-epoch collector");
+        let domain = Domain::named("crossbeam-epoch collector").with_budget(BUDGET);
         Collector {
             domain: Some(Arc::new(domain)),
         }

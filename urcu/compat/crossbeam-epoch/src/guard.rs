@@ -4,7 +4,6 @@ use core::fmt;
 use core::ptr;
 
 use crate::collector::Collector;
-use crate::deferred::Deferred;
 use crate::local::Local;
 use crate::owned::Pointer;
 use crate::pointable::{Pointable, untagged};
@@ -107,11 +106,8 @@ impl Guard {
     where
         F: FnOnce() -> R,
     {
-        match self.local() {
-            None => drop(f()),
-            // SAFETY: by the contract of this function.
-            Some(local) => local.defer(unsafe { Deferred::new(move || drop(f())) }),
-        }
+        // SAFETY: by the contract of this function.
+        unsafe { self.run_later(move || drop(f()), size_of::<F>()) };
     }
 
     /// Drops what a pointer points to when all guards of the collector are gone that are there now; see
@@ -136,9 +132,23 @@ impl Guard {
     pub unsafe fn defer_destroy<T: ?Sized + Pointable>(&self, ptr: Shared<'_, T>) {
         let address = untagged::<T>(ptr.into_usize());
         debug_assert_ne!(address, 0, "a null pointer points to nothing");
-        // SAFETY: a live value that nobody else destroys, and that nobody can reach when this runs: by the
-        // contract of this function.
-        unsafe { self.defer_unchecked(move || T::drop(address)) };
+        // SAFETY: a live value, that others have shared if at all, that nobody else destroys, and that nobody
+        // can reach when this runs: by the contract of this function.
+        unsafe {
+            let bytes = size_of_val(T::deref(address));
+            self.run_later(move || T::drop(address), bytes);
+        }
+    }
+
+    /// # Safety
+    /// As for [`Guard::defer_unchecked`].
+    #[inline]
+    unsafe fn run_later<F: FnOnce()>(&self, f: F, bytes: usize) {
+        match self.local() {
+            None => f(),
+            // SAFETY: by the contract of this function.
+            Some(local) => unsafe { local.defer(f, bytes) },
+        }
     }
 
     /// Runs what was deferred and whose time has come, about 512 functions at most, and has the rest run as
@@ -299,8 +309,6 @@ pub unsafe fn unprotected() -> &'static Guard {
     struct Nobodys(Guard);
     // SAFETY: all that a guard of nobody's does is to run functions on the calling thread.
     unsafe impl Sync for Nobodys {}
-    static UNPROTECTED: Nobodys = Nobodys(Guard {
-        local: ptr::null(),
-    });
+    static UNPROTECTED: Nobodys = Nobodys(Guard { local: ptr::null() });
     &UNPROTECTED.0
 }

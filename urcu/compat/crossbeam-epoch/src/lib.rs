@@ -1,12 +1,11 @@
 //! The interface of `crossbeam-epoch` 0.9 on the per-CPU readers of urcu-percpu.
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "std", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "std"), allow(dead_code))]
 
 #[cfg(feature = "alloc")]
 mod atomic;
 #[cfg(feature = "alloc")]
 mod collector;
-#[cfg(feature = "alloc")]
-mod deferred;
 #[cfg(feature = "alloc")]
 mod fence;
 #[cfg(feature = "alloc")]

@@ -6,11 +6,13 @@
 use core::cell::{Cell, UnsafeCell};
 use core::mem::{self, ManuallyDrop, MaybeUninit};
 use core::ptr;
+use core::time::Duration;
+use std::thread;
+use std::time::Instant;
 
-use urcu::{Domain, ReadGuard};
+use urcu::{Domain, RawGuard, ReadGuard};
 
 use crate::collector::Collector;
-use crate::deferred::Deferred;
 use crate::fence;
 use crate::guard::Guard;
 
@@ -18,8 +20,14 @@ use crate::guard::Guard;
 const HANDLE: usize = 1;
 /// A guard was flushed.
 const FLUSH: usize = 2;
+/// A guard has waited for room in vain.
+const WAITED: usize = 4;
 /// One guard.
-const GUARD: usize = 4;
+const GUARD: usize = 8;
+
+/// How often one is deferred before it is asked whether there is room; and how long one waits for it.
+const ASK: u32 = 64;
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// How much one `flush` runs at most, about.
 const FLUSH_MAX: usize = 512;
@@ -31,9 +39,11 @@ pub(crate) struct Local {
     /// wait for the one before it.
     state: Cell<usize>,
     /// The section, while there are guards.
-    section: UnsafeCell<MaybeUninit<ReadGuard<'static>>>,
+    section: UnsafeCell<MaybeUninit<RawGuard>>,
     /// How many uses there are beside those that `state` counts.
     holds: Cell<usize>,
+    /// How often something was deferred, modulo what there is.
+    deferred: Cell<u32>,
     collector: Collector,
 }
 
@@ -64,6 +74,7 @@ impl Local {
             state: Cell::new(HANDLE),
             section: UnsafeCell::new(MaybeUninit::uninit()),
             holds: Cell::new(0),
+            deferred: Cell::new(0),
             collector,
         }
     }
@@ -112,16 +123,19 @@ impl Local {
     #[inline(always)]
     #[track_caller]
     fn begin(&self, domain: &Domain, state: usize) {
-        let section = domain.read_lock();
-        fence::full();
-        // From here on a signal handler that pins finds a guard, whose section is open.
-        self.state.set(state);
-        // SAFETY: the thread's alone; nobody refers to it. The section ends before this goes, whose
-        // collector has a share in the domain.
-        unsafe {
-            let section = mem::transmute::<ReadGuard<'_>, ReadGuard<'static>>(section);
-            (*self.section.get()).write(section);
+        /// Takes the guard back if the section cannot begin.
+        struct Undo<'a>(&'a Cell<usize>);
+        impl Drop for Undo<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() - GUARD);
+            }
         }
+        fence::set_and_fence(&self.state, state);
+        let undo = Undo(&self.state);
+        let section = domain.read_lock().into_raw();
+        mem::forget(undo);
+        // SAFETY: the thread's alone, and nobody refers to it.
+        unsafe { (*self.section.get()).write(section) };
     }
 
     #[cold]
@@ -131,14 +145,18 @@ impl Local {
         self.begin(domain, self.state.get() + GUARD);
     }
 
-    /// Takes the section, to end it. There are no guards any more, which is stored after this.
+    /// Takes the section.
     ///
     /// # Safety
-    /// There is one, and nobody else takes it.
+    /// There is one, and nobody takes it again.
     #[inline(always)]
-    unsafe fn section(&self) -> ReadGuard<'static> {
-        // SAFETY: written when the first guard was made, and used once: by the contract of this function.
-        unsafe { (*self.section.get()).assume_init_read() }
+    unsafe fn section(&self) -> ReadGuard<'_> {
+        // SAFETY: written when the first guard was made, of this collector's domain; used once, by the
+        // contract of this function.
+        unsafe {
+            let section = (*self.section.get()).assume_init_read();
+            ReadGuard::from_raw(self.collector.domain(), section)
+        }
     }
 
     /// For a guard that goes.
@@ -234,11 +252,21 @@ impl Local {
     #[track_caller]
     pub(crate) unsafe fn repin(&self) -> bool {
         let state = self.state.get();
-        if state < 2 * GUARD && state & FLUSH == 0 {
-            // SAFETY: there are guards, so there is a section; nobody else refers to it.
-            unsafe { (*self.section.get()).assume_init_mut() }.refresh();
+        if state >= 2 * GUARD {
+            return false;
         }
-        state < 2 * GUARD && state & FLUSH != 0
+        if state & (FLUSH | WAITED) != 0 {
+            return true;
+        }
+        // SAFETY: there are guards, so there is a section, and it is put back; or stays there, if this
+        // panics.
+        unsafe {
+            let mut section = ManuallyDrop::new(self.section());
+            section.refresh();
+            let section = ManuallyDrop::into_inner(section);
+            (*self.section.get()).write(section.into_raw());
+        }
+        false
     }
 
     /// Does what can be done without waiting.
@@ -247,9 +275,36 @@ impl Local {
         self.collector.domain().run_callbacks(FLUSH_MAX);
     }
 
-    /// Has this dropped after a grace period.
+    /// Has `f` run after a grace period, which stands for this many bytes.
+    ///
+    /// # Safety
+    /// As for [`Domain::retire_fn`].
     #[inline]
-    pub(crate) fn defer(&self, deferred: Deferred) {
-        self.collector.domain().defer_drop(deferred);
+    pub(crate) unsafe fn defer<F: FnOnce()>(&self, f: F, bytes: usize) {
+        let deferred = self.deferred.get().wrapping_add(1);
+        self.deferred.set(deferred);
+        if deferred.is_multiple_of(ASK) {
+            self.wait_for_room();
+        }
+        // SAFETY: by the contract of this function.
+        unsafe { self.collector.domain().retire_fn(f, bytes) };
+    }
+
+    /// Waits while the domain is over its budget, but not for long, and once for each section: it may be
+    /// this section that the garbage waits for. (The domain itself does not wait: see `Collector::new`.)
+    #[cold]
+    fn wait_for_room(&self) {
+        let domain = self.collector.domain();
+        if self.state.get() & WAITED != 0 || domain.has_room() {
+            return;
+        }
+        let begun = Instant::now();
+        while !domain.has_room() {
+            if begun.elapsed() >= PATIENCE {
+                self.state.set(self.state.get() | WAITED);
+                break;
+            }
+            thread::sleep(PATIENCE / 20);
+        }
     }
 }

@@ -5,7 +5,7 @@ extern crate test_deadline;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use crossbeam_epoch::{self as epoch, Atomic, Collector, Guard, Owned, Shared};
@@ -87,7 +87,9 @@ fn flushes_need_no_background_thread() {
         let collector = Collector::new();
         let handle = collector.register();
         let (sender, receiver) = mpsc::channel();
-        handle.pin().defer(move || sender.send(thread::current().id()));
+        handle
+            .pin()
+            .defer(move || sender.send(thread::current().id()));
         handle.pin().flush();
         handle.pin().flush();
         let by = receiver.recv().unwrap();
@@ -115,7 +117,14 @@ fn flush_does_not_wait_for_other_guards() {
 fn guards_count_in_whatever_order_they_go() {
     let collector = Collector::new();
     let handle = collector.register();
-    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
         let mut guards: [_; 3] = std::array::from_fn(|_| Some(handle.pin()));
         let dropped = defer_one(guards[0].as_ref().unwrap());
         for (gone, place) in order.into_iter().enumerate() {
@@ -173,7 +182,11 @@ fn a_guard_outlives_its_handle_and_its_collector_and_runs_what_is_left() {
     assert_eq!(nested.collector(), nested.collector());
     assert_eq!(dropped.load(SeqCst), 0);
     drop(nested);
-    assert_eq!(dropped.load(SeqCst), 1, "the last one that goes runs what is left");
+    assert_eq!(
+        dropped.load(SeqCst),
+        1,
+        "the last one that goes runs what is left"
+    );
 }
 
 #[test]
@@ -354,6 +367,7 @@ fn what_is_deferred_may_pin_defer_and_flush() {
 #[cfg(not(feature = "relaxed-pin"))]
 #[test]
 fn pin_is_a_fence() {
+    use std::sync::Barrier;
     use std::sync::atomic::Ordering::Relaxed;
     for turn in 0..200_000 / if cfg!(debug_assertions) { 10 } else { 1 } {
         static STORED: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
@@ -412,7 +426,10 @@ fn a_stack_of_many_threads_is_read_before_it_is_freed() {
             // SAFETY: null, or reachable when the thread was pinned.
             let node = unsafe { top.as_ref() }?;
             let next = node.next.load(SeqCst, &guard);
-            if head.compare_exchange(top, next, SeqCst, SeqCst, &guard).is_ok() {
+            if head
+                .compare_exchange(top, next, SeqCst, SeqCst, &guard)
+                .is_ok()
+            {
                 // SAFETY: this thread unlinked it.
                 unsafe { guard.defer_destroy(top) };
                 return Some(*node.value);
@@ -434,4 +451,49 @@ fn a_stack_of_many_threads_is_read_before_it_is_freed() {
     assert_eq!(sum.load(SeqCst), 4 * (0..turns).sum::<usize>());
     assert!(head.load(SeqCst, &epoch::pin()).is_null());
     assert_eq!(Shared::<Node>::null(), head.load(SeqCst, &epoch::pin()));
+}
+
+mod memory {
+    use super::*;
+    use std::time::{Duration, Instant};
+    use urcu::Budget;
+
+    /// A collector that is over its budget from a thousand on.
+    fn small() -> Collector {
+        let collector = Collector::new();
+        let budget = Budget::new(1000, 1 << 20).patience(Duration::ZERO);
+        collector.domain().set_budget(budget);
+        collector
+    }
+
+    #[test]
+    fn is_bounded_in_the_long_run_while_another_thread_is_pinned() {
+        const MANY: u64 = 60_000;
+        let collector = small();
+        let (pinned, handle) = (collector.register(), collector.register());
+        let guard = pinned.pin();
+        let begun = Instant::now();
+        let mut held = 0;
+        while begun.elapsed() < Duration::from_millis(500) && held < MANY {
+            held += 64;
+            (0..64).for_each(|_| drop(defer_one(&handle.pin())));
+        }
+        // Without waiting it is many more in that time.
+        assert!(held < MANY, "{held} were deferred");
+        assert!(collector.domain().stats().callbacks_excess > 0);
+        drop(guard);
+    }
+
+    /// Waiting for oneself: if each of them waited this would take a quarter of an hour.
+    #[test]
+    fn of_a_thread_that_is_itself_pinned_is_not_and_it_is_not_held_up() {
+        let collector = small();
+        let handle = collector.register();
+        let mut guard = handle.pin();
+        (0..100_000).for_each(|_| drop(defer_one(&guard)));
+        guard.repin();
+        (0..100_000).for_each(|_| drop(defer_one(&guard)));
+        drop(guard);
+        until(|| collector.domain().stats().callbacks_pending == 0);
+    }
 }

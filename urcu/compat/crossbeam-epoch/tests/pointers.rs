@@ -108,12 +108,20 @@ fn exchanges_compare_the_tag_and_hand_the_new_pointer_back() {
     let link = Atomic::new(1_u64);
     let one = link.load(Acquire, &guard);
     let error = link
-        .compare_exchange(one.with_tag(1), Owned::new(2).with_tag(3), AcqRel, Acquire, &guard)
+        .compare_exchange(
+            one.with_tag(1),
+            Owned::new(2).with_tag(3),
+            AcqRel,
+            Acquire,
+            &guard,
+        )
         .unwrap_err();
     let CompareExchangeError { current, new } = error;
     assert_eq!(current, one);
     assert_eq!((*new, new.tag()), (2, 3));
-    let two = link.compare_exchange(one, new, AcqRel, Acquire, &guard).unwrap();
+    let two = link
+        .compare_exchange(one, new, AcqRel, Acquire, &guard)
+        .unwrap();
     assert_eq!(two.tag(), 3);
     assert_eq!(link.swap(one, SeqCst, &guard), two);
     // SAFETY: nobody else has them.

@@ -75,7 +75,10 @@ fn guards(measured: &mut Vec<(&str, f64)>) {
     let guard = epoch::pin();
     measured.push(("pin, nested", time(pin)));
     drop(guard);
-    measured.push(("is_pinned", time(|| assert!(!black_box(epoch::is_pinned())))));
+    measured.push((
+        "is_pinned",
+        time(|| assert!(!black_box(epoch::is_pinned()))),
+    ));
     let mut guard = epoch::pin();
     measured.push(("repin", time(|| black_box(&mut guard).repin())));
     drop(guard);
@@ -129,7 +132,10 @@ fn deque(measured: &mut Vec<(&str, f64)>) {
             black_box(value);
         }
     };
-    measured.push(("deque: push and pop beside a thief", time_beside(push_pop, steal)));
+    measured.push((
+        "deque: push and pop beside a thief",
+        time_beside(push_pop, steal),
+    ));
     let fork_join = || {
         black_box(rayon::join(|| black_box(1), || black_box(2)));
     };
@@ -147,7 +153,10 @@ fn threads(measured: &mut Vec<(&str, f64)>) {
             }
         });
     }
-    measured.push(("one of 1,000 threads that come and go", begun.elapsed().as_nanos() as f64 / 1e3));
+    measured.push((
+        "one of 1,000 threads that come and go",
+        begun.elapsed().as_nanos() as f64 / 1e3,
+    ));
 }
 
 fn measure() {
@@ -163,7 +172,9 @@ fn measure() {
 
 /// What one build measures.
 fn run(program: &str) -> Vec<(String, f64)> {
-    let output = Command::new(program).output().expect("a build of this program");
+    let output = Command::new(program)
+        .output()
+        .expect("a build of this program");
     let text = String::from_utf8(output.stdout).expect("text");
     text.lines()
         .filter_map(|line| line.split_once('='))
@@ -198,7 +209,10 @@ fn compare(face: &str, original: &str, rounds: usize) {
         .map(|((_, name), [mut face, mut original])| {
             let (face, original) = (median(&mut face), median(&mut original));
             let ratio = face / original;
-            (ratio, format!("| {name} | {face:.2} | {original:.2} | {ratio:.2} |"))
+            (
+                ratio,
+                format!("| {name} | {face:.2} | {original:.2} | {ratio:.2} |"),
+            )
         })
         .collect();
     rows.sort_by(|one, other| other.0.total_cmp(&one.0));
