@@ -123,7 +123,7 @@ pub use cell::{
     CompareExchangeError, Global, InDomain, OwningPtr, Payload, Rcu, RcuArc, RcuArcOption, RcuCell,
     RcuOption, Ref, RefCounted, SNAPSHOT_MAX, StaticDomain, Unlinked, WaitAsync,
 };
-pub use domain::{Domain, DomainType, GuardOf, ReadGuard};
+pub use domain::{Domain, DomainType, GuardOf, RawGuard, ReadGuard};
 pub use global::{barrier, call, defer_drop, global, read_lock, synchronize};
 pub use polling::{GracePeriod, SynchronizeAsync};
 pub use stats::{Histogram, Stats};

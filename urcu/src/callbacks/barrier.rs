@@ -113,7 +113,8 @@ pub(crate) fn run_now(state: &State, driver: &Arc<Driver>, most: usize) -> usize
     }
     let sequence = &driver.progress.sequence;
     let ran = driver.run_up_to(sequence.done(), most);
-    if ran >= most || !driver.is_current_process() {
+    // Who wants none run wants the step.
+    if (ran >= most && most != 0) || !driver.is_current_process() {
         return ran;
     }
     if let Some(queue) = driver.queue.get()

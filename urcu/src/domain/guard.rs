@@ -1,6 +1,7 @@
 //! The guards of read-side sections.
 
 use core::fmt;
+use core::mem;
 use core::ptr;
 
 use super::state::Shown;
@@ -24,6 +25,58 @@ pub struct ReadGuard<'d> {
     pub(super) state: &'d State,
     pub(super) token: Token,
     pub(super) trace: Trace,
+}
+
+impl<'d> ReadGuard<'d> {
+    /// Leaves the section open, and returns what its end needs: for
+    /// [`from_raw`](ReadGuard::from_raw).
+    ///
+    /// For an interface that is given no place for a guard, such as that of C's `rcu_read_lock`: what this
+    /// answers is one word (two, in builds with debug assertions or `stall-trace`).
+    ///
+    /// ```
+    /// let section = urcu::read_lock().into_raw();
+    /// // ... the section is open, and `section` kept somewhere ...
+    /// // SAFETY: of a guard of the global domain, once.
+    /// drop(unsafe { urcu::ReadGuard::from_raw(urcu::global(), section) });
+    /// urcu::synchronize();
+    /// ```
+    #[inline(always)]
+    pub fn into_raw(self) -> RawGuard {
+        let raw = RawGuard {
+            word: self.token.word,
+            trace: self.trace,
+        };
+        mem::forget(self);
+        raw
+    }
+
+    /// Returns the guard of a section again.
+    ///
+    /// # Safety
+    /// `raw` is from [`into_raw`](ReadGuard::into_raw) of a guard of `domain`, which was not dropped
+    /// since, and is used once.
+    ///
+    /// # Cost
+    /// Two loads. Async-signal-safe.
+    #[inline(always)]
+    pub unsafe fn from_raw(domain: &'d Domain, raw: RawGuard) -> Self {
+        let state = domain.state();
+        ReadGuard {
+            state,
+            token: state.gp.readers.kept_token(raw.word),
+            trace: raw.trace,
+        }
+    }
+}
+
+/// An open read-side section without its guard: see [`ReadGuard::into_raw`]. It stays open until the guard
+/// is made again and dropped.
+#[derive(Debug)]
+#[must_use = "the read-side section stays open until its guard is made again and dropped"]
+pub struct RawGuard {
+    word: usize,
+    trace: Trace,
 }
 
 impl ReadGuard<'_> {

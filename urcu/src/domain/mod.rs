@@ -8,7 +8,7 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
-pub use guard::ReadGuard;
+pub use guard::{RawGuard, ReadGuard};
 pub(crate) use state::State;
 pub use typed::{DomainType, GuardOf};
 
@@ -325,12 +325,26 @@ impl Domain {
         }
     }
 
+    /// Returns whether a value can be retired, or a callback queued, without waiting: the domain's
+    /// [`Budget`] is not exceeded, or this is called inside a callback, where nobody waits.
+    ///
+    /// For whoever would rather do something about it than wait: end a section of its own, say.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// assert!(domain.has_room());
+    /// ```
+    pub fn has_room(&self) -> bool {
+        callbacks::inside_callback() || self.driver().1.has_room()
+    }
+
     /// Runs callbacks whose grace period is over, about `most` of them (in steps of six), and returns
     /// how many ran.
     ///
     /// Never waits for readers. If callbacks wait for a grace period, takes the next step towards its
-    /// end, so it may return 0 several times before a callback runs. Meant for domains of
-    /// [`Runner::Caller`], allowed for all. Does nothing inside a callback.
+    /// end, so it may return 0 several times before a callback runs. With a `most` of 0 it runs nothing and
+    /// only takes that step. Meant for domains of [`Runner::Caller`], allowed for all. Does nothing inside a
+    /// callback.
     pub fn run_callbacks(&self, most: usize) -> usize {
         let (state, driver) = self.driver();
         callbacks::run_now(state, driver, most)

@@ -47,7 +47,7 @@ const ATTEMPTS: u32 = 16;
 /// after the section began, which is a good guess for its value before the section ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
-    word: usize,
+    pub(crate) word: usize,
     handle: Handle,
     guess: u64,
 }
@@ -200,6 +200,19 @@ impl Readers {
             unsafe { sys::sub_if_current(token.handle, &self.phase, token.word, token.guess) };
         if outcome != Outcome::Committed {
             self.exit_slow(token.word);
+        }
+    }
+
+    /// The token of a section of which the word alone was kept.
+    ///
+    /// Relaxed: the section began when these readers were set up.
+    #[inline(always)]
+    pub(crate) fn kept_token(&self, word: usize) -> Token {
+        Token {
+            word,
+            handle: self.handle(self.cs.load(Ordering::Relaxed)),
+            // Of a CPU where this is the only section, and none has ended that began elsewhere.
+            guess: 1,
         }
     }
 

@@ -309,8 +309,10 @@ fn what_stands_for_much_is_counted_at_once() {
     assert_eq!(refused, Err(String::from("a")));
     let refused = domain.try_defer_drop(String::from("b"));
     assert_eq!(refused, Err(String::from("b")));
+    assert!(!domain.has_room());
     drop(guard);
     domain.barrier();
+    assert!(domain.has_room());
     assert_eq!(domain.try_defer_drop(refused.unwrap_err()), Ok(()));
     assert_eq!(domain.try_defer_drop_sized([1; 100], usize::MAX), Ok(()));
     domain.barrier();

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use urcu::Domain;
+use urcu::{Domain, ReadGuard};
 
 use crate::support::{assert_waits, length, storm};
 
@@ -19,6 +19,28 @@ fn a_grace_period_waits_for_an_open_section() {
         let guard = domain.read_lock();
         assert_waits(&domain, || drop(guard));
     }
+}
+
+#[test]
+fn a_section_without_its_guard_is_open_until_the_guard_is_made_again_and_dropped() {
+    let domain = Domain::new();
+    for nested in [0, 3] {
+        let _others: Vec<_> = (0..nested).map(|_| Domain::read_lock(&domain)).collect();
+        let section = domain.read_lock().into_raw();
+        let late = domain.start_poll();
+        drop(_others);
+        assert!(!domain.poll(&late));
+        let end = || {
+            // SAFETY: of a guard of this domain, once.
+            drop(unsafe { ReadGuard::from_raw(&domain, section) });
+        };
+        thread::scope(|scope| scope.spawn(end).join().unwrap());
+        late.wait();
+    }
+    // SAFETY: as above.
+    let guard = unsafe { ReadGuard::from_raw(&domain, domain.read_lock().into_raw()) };
+    assert!(guard.is_of(&domain));
+    assert_waits(&domain, || drop(guard));
 }
 
 #[test]

@@ -64,6 +64,20 @@ fn a_caller_drives_its_domain_alone() {
     assert_eq!(domain.run_callbacks(10), 0);
 }
 
+/// A chunk is collected by one grace period and waits for the next one.
+#[test]
+fn a_caller_may_take_the_steps_and_leave_the_callbacks() {
+    let domain = Domain::new().run_by(Runner::Caller);
+    let ran = Arc::new(AtomicUsize::new(0));
+    domain.call(one(&ran));
+    for _ in 0..3 {
+        assert_eq!(domain.run_callbacks(0), 0);
+    }
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+    assert!(domain.stats().grace_periods >= 2);
+    assert_eq!(domain.run_callbacks(1), 1);
+}
+
 /// What was ready before and what became ready in the call count together.
 #[test]
 fn a_caller_gets_about_as_many_as_it_asked_for() {

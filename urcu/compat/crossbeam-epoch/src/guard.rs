@@ -1,0 +1,314 @@
+//! Guards, and what waits for them.
+
+use core::fmt;
+use core::ptr;
+
+use crate::collector::Collector;
+use crate::local::Local;
+use crate::owned::Pointer;
+use crate::pointable::{Pointable, untagged};
+use crate::shared::Shared;
+
+/// What keeps the thread pinned: as long as it lives, nothing is freed that could be reached when it was
+/// made.
+///
+/// A thread, or a handle, may have several; they are as one that lives as long as any of them. None can be
+/// moved to another thread.
+///
+/// ```
+/// use std::sync::atomic::Ordering::{Acquire, Relaxed};
+/// use crossbeam_epoch::{self as epoch, Atomic, Shared};
+///
+/// let link = Atomic::new("old");
+/// let guard = epoch::pin();
+/// let seen = link.load(Acquire, &guard);
+///
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| {
+///         let guard = epoch::pin();
+///         let old = link.swap(Shared::null(), Relaxed, &guard);
+///         // SAFETY: whoever pins from now on cannot reach it.
+///         unsafe { guard.defer_destroy(old) };
+///     });
+/// });
+/// // SAFETY: it was reachable when the thread was pinned.
+/// assert_eq!(unsafe { seen.as_ref() }, Some(&"old"));
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is_send<T: Send>() {}
+/// is_send::<crossbeam_epoch::Guard>();
+/// ```
+pub struct Guard {
+    /// What it counts in. Null: of [`unprotected`].
+    local: *const Local,
+}
+
+impl Guard {
+    /// # Safety
+    /// The guard counts in `local`.
+    #[inline(always)]
+    pub(crate) unsafe fn new(local: *const Local) -> Guard {
+        Guard { local }
+    }
+
+    #[inline(always)]
+    fn local(&self) -> Option<&Local> {
+        // SAFETY: null, or there as long as a guard counts in it.
+        unsafe { self.local.as_ref() }
+    }
+
+    /// Runs `f` when all guards of the collector are gone that are there now.
+    ///
+    /// Returns at once, unless the collector is over its [budget](urcu::Budget). `f` runs on whatever
+    /// thread: soon after the guards are gone, on the background thread `urcu-callbacks`, or before that on
+    /// a thread that defers or flushes, perhaps inside that call: so it takes no lock that such a thread
+    /// may hold. A panic in `f` goes to the panic hook and no further.
+    ///
+    /// With an [`unprotected`] guard, `f` runs at once.
+    ///
+    /// ```
+    /// use crossbeam_epoch as epoch;
+    ///
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// epoch::pin().defer(move || sender.send("no guard is left"));
+    /// // No other call is needed.
+    /// assert_eq!(receiver.recv(), Ok("no guard is left"));
+    /// ```
+    #[inline]
+    pub fn defer<F, R>(&self, f: F)
+    where
+        F: FnOnce() -> R,
+        F: Send + 'static,
+    {
+        // SAFETY: the bounds say what is demanded.
+        unsafe { self.defer_unchecked(f) }
+    }
+
+    /// As [`Guard::defer`], for a function that the compiler cannot know to be `Send` and `'static`.
+    ///
+    /// # Safety
+    /// `f` may run on another thread, and what it refers to is there until it has run.
+    ///
+    /// # Cost
+    /// Some tens of nanoseconds, and an allocation if `f` is larger than two words.
+    ///
+    /// ```
+    /// use crossbeam_epoch::{self as epoch, Owned};
+    ///
+    /// let guard = epoch::pin();
+    /// let node = Owned::new(5).into_shared(&guard);
+    /// // SAFETY: nobody else has the node, and an `i32` may be dropped by any thread.
+    /// unsafe { guard.defer_unchecked(move || node.into_owned()) };
+    /// ```
+    #[inline]
+    pub unsafe fn defer_unchecked<F, R>(&self, f: F)
+    where
+        F: FnOnce() -> R,
+    {
+        // SAFETY: by the contract of this function.
+        unsafe { self.run_later(move || drop(f()), size_of::<F>()) };
+    }
+
+    /// Drops what a pointer points to when all guards of the collector are gone that are there now; see
+    /// [`Guard::defer`]. With an [`unprotected`] guard, at once.
+    ///
+    /// # Safety
+    /// The pointer is not null. Whoever pins from now on cannot reach the value, nobody else does this,
+    /// and it may be dropped by another thread.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering::SeqCst;
+    /// use crossbeam_epoch::{self as epoch, Atomic, Shared};
+    ///
+    /// let link = Atomic::new(String::from("old"));
+    /// let guard = epoch::pin();
+    /// let old = link.swap(Shared::null(), SeqCst, &guard);
+    /// // SAFETY: it is not linked any more, and was swapped out once.
+    /// unsafe { guard.defer_destroy(old) };
+    /// assert_eq!(unsafe { old.deref() }, "old");
+    /// ```
+    #[inline]
+    pub unsafe fn defer_destroy<T: ?Sized + Pointable>(&self, ptr: Shared<'_, T>) {
+        let address = untagged::<T>(ptr.into_usize());
+        debug_assert_ne!(address, 0, "a null pointer points to nothing");
+        // SAFETY: a live value, that others have shared if at all, that nobody else destroys, and that nobody
+        // can reach when this runs: by the contract of this function.
+        unsafe {
+            let bytes = size_of_val(T::deref(address));
+            self.run_later(move || T::drop(address), bytes);
+        }
+    }
+
+    /// # Safety
+    /// As for [`Guard::defer_unchecked`].
+    #[inline]
+    unsafe fn run_later<F: FnOnce()>(&self, f: F, bytes: usize) {
+        match self.local() {
+            None => f(),
+            // SAFETY: by the contract of this function.
+            Some(local) => unsafe { local.defer(f, bytes) },
+        }
+    }
+
+    /// Runs what was deferred and whose time has come, about 512 functions at most, and has the rest run as
+    /// soon as possible. Never waits for a guard.
+    ///
+    /// What this thread deferred before has run after two calls of this, `pin().flush()` each, if no other
+    /// guard of the collector is there meanwhile, and if the background thread is not running it. Does
+    /// nothing with an [`unprotected`] guard.
+    ///
+    /// There is seldom a reason to call this: what is deferred runs within milliseconds without it.
+    ///
+    /// ```
+    /// use crossbeam_epoch as epoch;
+    ///
+    /// epoch::pin().defer(|| println!("soon"));
+    /// epoch::pin().flush();
+    /// ```
+    pub fn flush(&self) {
+        if let Some(local) = self.local() {
+            local.flush();
+        }
+    }
+
+    /// Makes the guard a new one if it is the only one, so that what was deferred before can run. Does
+    /// nothing with an [`unprotected`] guard.
+    ///
+    /// It is no fence, other than [`pin`](crate::pin).
+    ///
+    /// # Cost
+    /// One comparison, unless a grace period waits for the guard.
+    ///
+    /// ```
+    /// use crossbeam_epoch as epoch;
+    ///
+    /// let mut guard = epoch::pin();
+    /// for number in 0..1000 {
+    ///     guard.defer(move || drop(number));
+    ///     guard.repin();
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail,E0502
+    /// use std::sync::atomic::Ordering::SeqCst;
+    ///
+    /// let link = crossbeam_epoch::Atomic::new(5);
+    /// let mut guard = crossbeam_epoch::pin();
+    /// let seen = link.load(SeqCst, &guard);
+    /// guard.repin();
+    /// assert!(!seen.is_null());
+    /// ```
+    #[track_caller]
+    pub fn repin(&mut self) {
+        // SAFETY: the guard counts, and `&mut self` shows that nothing is borrowed from it.
+        let left = self.local().is_some_and(|local| unsafe { local.repin() });
+        if left {
+            self.repin_after(|| ());
+        }
+    }
+
+    /// Runs `f` as if there were no guard, if this is the only one; then the thread is pinned again, also
+    /// if `f` panics. Only runs `f` with an [`unprotected`] guard.
+    ///
+    /// ```
+    /// use crossbeam_epoch as epoch;
+    ///
+    /// let mut guard = epoch::pin();
+    /// guard.repin_after(|| assert!(!epoch::is_pinned()));
+    /// assert!(epoch::is_pinned());
+    /// ```
+    #[track_caller]
+    pub fn repin_after<F, R>(&mut self, f: F) -> R
+    where
+        F: FnOnce() -> R,
+    {
+        let Some(local) = self.local() else {
+            return f();
+        };
+        local.hold();
+        // SAFETY: the guard counts, until this.
+        unsafe { Local::unpin(self.local) };
+        let _again = PinAgain(self);
+        f()
+    }
+
+    /// Returns the collector, or `None` for an [`unprotected`] guard.
+    ///
+    /// ```
+    /// use crossbeam_epoch as epoch;
+    ///
+    /// assert_eq!(epoch::pin().collector(), Some(epoch::default_collector()));
+    /// // SAFETY: nothing is loaded with it.
+    /// assert_eq!(unsafe { epoch::unprotected() }.collector(), None);
+    /// ```
+    pub fn collector(&self) -> Option<&Collector> {
+        self.local().map(Local::collector)
+    }
+}
+
+impl Drop for Guard {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if !self.local.is_null() {
+            // SAFETY: one that is not of `unprotected` counts.
+            unsafe { Local::unpin(self.local) };
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad("Guard { .. }")
+    }
+}
+
+/// Pins a guard again that has been unpinned, and ends its hold.
+struct PinAgain<'a>(&'a mut Guard);
+
+impl Drop for PinAgain<'_> {
+    fn drop(&mut self) {
+        // SAFETY: held, by whoever made this, which is ended here.
+        unsafe {
+            let local = &*self.0.local;
+            local.count(local.collector().domain());
+            Local::release(local);
+        }
+    }
+}
+
+/// Returns a guard that protects nothing: for whoever has a structure alone, in a constructor or a
+/// destructor. What is deferred with it runs at once.
+///
+/// # Safety
+/// What is loaded with it is followed only if nobody else changes or frees it meanwhile.
+///
+/// ```
+/// use std::sync::atomic::Ordering::Relaxed;
+/// use crossbeam_epoch::{self as epoch, Atomic};
+///
+/// struct Node { next: Atomic<Node> }
+/// struct List { head: Atomic<Node> }
+///
+/// impl Drop for List {
+///     fn drop(&mut self) {
+///         // SAFETY: `&mut self`: nobody else has the list.
+///         unsafe {
+///             let guard = epoch::unprotected();
+///             let mut node = self.head.load(Relaxed, guard);
+///             while let Some(owned) = node.try_into_owned() {
+///                 node = owned.next.load(Relaxed, guard);
+///             }
+///         }
+///     }
+/// }
+/// # drop(List { head: Atomic::new(Node { next: Atomic::new(Node { next: Atomic::null() }) }) });
+/// ```
+#[inline]
+pub unsafe fn unprotected() -> &'static Guard {
+    struct Nobodys(Guard);
+    // SAFETY: all that a guard of nobody's does is to run functions on the calling thread.
+    unsafe impl Sync for Nobodys {}
+    static UNPROTECTED: Nobodys = Nobodys(Guard { local: ptr::null() });
+    &UNPROTECTED.0
+}
