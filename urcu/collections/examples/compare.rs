@@ -318,11 +318,9 @@ fn main() {
     }
     println!();
     for entries in [16u64, 1000, 65_536, 1 << 20, 4 << 20] {
-        if !wanted(&entries.to_string())
-            && std::env::args()
-                .nth(1)
-                .is_some_and(|row| row.parse::<u64>().is_ok())
-        {
+        let asked = std::env::args().nth(1).unwrap_or_default();
+        let asks_for = asked.split(':').next().and_then(|entries| entries.parse::<u64>().ok());
+        if asked == "growing" || asks_for.is_some_and(|asked| asked != entries) {
             continue;
         }
         let mut bytes = Vec::new();
