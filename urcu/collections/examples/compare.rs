@@ -197,7 +197,20 @@ impl Peer for RwLock<hashbrown::HashMap<u64, u64, FixedState>> {
     }
 }
 
+/// The maps, or those whose names begin with the second argument.
 fn peers() -> Vec<Box<dyn Fn() -> Box<dyn Peer>>> {
+    let wanted = std::env::args().nth(2).unwrap_or_default();
+    let wanted: Vec<_> = wanted.split(',').collect();
+    let mut all = all_peers();
+    all.retain(|make| {
+        wanted
+            .iter()
+            .any(|wanted| make().name().starts_with(wanted))
+    });
+    all
+}
+
+fn all_peers() -> Vec<Box<dyn Fn() -> Box<dyn Peer>>> {
     let hasher = || FixedState::with_seed(7);
     vec![
         Box::new(move || Box::new(Copied(urcu_collections::HashMap::with_hasher(hasher())))),
@@ -319,7 +332,10 @@ fn main() {
     println!();
     for entries in [16u64, 1000, 65_536, 1 << 20, 4 << 20] {
         let asked = std::env::args().nth(1).unwrap_or_default();
-        let asks_for = asked.split(':').next().and_then(|entries| entries.parse::<u64>().ok());
+        let asks_for = asked
+            .split(':')
+            .next()
+            .and_then(|entries| entries.parse::<u64>().ok());
         if asked == "growing" || asks_for.is_some_and(|asked| asked != entries) {
             continue;
         }

@@ -20,7 +20,7 @@ pub enum ResizeMode {
 impl Default for ResizeMode {
     /// Incremental, some thirty entries at a time: some microseconds.
     fn default() -> Self {
-        ResizeMode::Incremental(32)
+        ResizeMode::Incremental(4 * SHARE)
     }
 }
 
@@ -28,7 +28,6 @@ impl ResizeMode {
     /// In groups of buckets.
     fn share(self) -> usize {
         match self {
-            ResizeMode::Incremental(entries) if entries == 32 => SHARE,
             ResizeMode::Incremental(entries) => entries.div_ceil(4).max(1),
             ResizeMode::Blocking => usize::MAX,
         }

@@ -189,9 +189,7 @@ impl<K, V> Drop for IntoIter<K, V> {
             }
         }
         let rest = Rest(self);
-        while let Some(pair) = rest.0.next() {
-            drop(pair);
-        }
+        rest.0.for_each(drop);
     }
 }
 

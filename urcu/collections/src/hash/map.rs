@@ -508,7 +508,7 @@ impl<K, V, S, D> Drop for HashMap<K, V, S, D> {
         let tables = Tables(&mut self.raw);
         let mut nodes = Exclusive::new(tables.0).nodes();
         let rest = Rest::<K, V, _>(&mut nodes, PhantomData);
-        while let Some(node) = rest.0.next() {
+        for node in rest.0.by_ref() {
             // SAFETY: as above.
             unsafe { Pair::<K, V>::free(node.cast()) };
         }

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use urcu_collections::{Compute, HashMap, Operation, ResizeMode};
 
-use crate::support::{AllSame, AsIs, Random};
+use crate::support::{AllSame, AsIs, Random, ignore};
 
 /// One random step, in both maps; what both answer must be the same.
 fn step<S: BuildHasher>(
@@ -98,8 +98,8 @@ fn compute<S: BuildHasher>(
         (old, _) => assert_eq!(computed, Compute::Aborted(old)),
     }
     match (old, value % 3) {
-        (_, 0) => drop(model.insert(key, value)),
-        (Some(_), 1) => drop(model.remove(&key)),
+        (_, 0) => ignore(model.insert(key, value)),
+        (Some(_), 1) => ignore(model.remove(&key)),
         _ => {}
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 
 use urcu_collections::HashMap;
 
-use crate::support::{Census, Random, for_a_while};
+use crate::support::{Census, Random, for_a_while, ignore};
 
 /// Each thread changes keys of its own and knows what they must be; all resize the table together.
 #[test]
@@ -155,7 +155,7 @@ fn values_live_as_long_as_a_section_in_which_they_were_found() {
                     for _ in 0..16 {
                         let key = random.below(32);
                         match random.below(3) {
-                            0 => drop(pinned.remove(&key).map(crate::support::Citizen::get)),
+                            0 => ignore(pinned.remove(&key).map(crate::support::Citizen::get)),
                             _ => {
                                 let old = pinned.insert(key, census.citizen(key));
                                 assert!(old.is_none_or(|old| old.get() == key));

@@ -130,3 +130,6 @@ pub(crate) fn for_a_while(mut work: impl FnMut()) {
         work();
     }
 }
+
+/// For what is not to be looked at, whatever it is: `drop` warns of what is `Copy`.
+pub(crate) fn ignore<T>(_: T) {}

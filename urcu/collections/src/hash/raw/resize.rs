@@ -30,6 +30,9 @@ const MOST_ASKED: usize = 16;
 /// The most by which a table shrinks at a time: so many locks are held.
 const STEP: usize = 4;
 
+/// Overflow buckets that were made before they are needed, each a box that a link is to own.
+type Spares = Vec<Box<Bucket>>;
+
 /// Two tables, the contents of one of which are on their way to the other.
 #[derive(Clone, Copy)]
 struct Resize<'a> {
@@ -51,8 +54,10 @@ impl<'a> Resize<'a> {
     /// Asks for the memory of some groups, so that it is waited for once: of each entry the hash is needed.
     fn ask_for(self, groups: core::ops::Range<usize>) {
         for group in groups.clone().take(MOST_ASKED) {
-            self.members(self.old, group).for_each(|bucket| prefetch(bucket));
-            self.members(self.new, group).for_each(|bucket| prefetch(bucket));
+            self.members(self.old, group)
+                .for_each(|bucket| prefetch(bucket));
+            self.members(self.new, group)
+                .for_each(|bucket| prefetch(bucket));
         }
         for bucket in groups
             .take(MOST_ASKED)
@@ -67,7 +72,7 @@ impl<'a> Resize<'a> {
 
     /// Moves a group, if that was not done. False: without waiting for another thread that cannot be done.
     fn move_group(self, group: usize, wait: bool) -> bool {
-        let mut spares = Vec::new();
+        let mut spares = Spares::new();
         loop {
             let locked = match self.lock(group, wait) {
                 Ok(locked) => locked,
@@ -110,7 +115,7 @@ impl<'a> Resize<'a> {
     }
 
     /// Fills the new table's buckets, which nobody else sees yet.
-    fn fill(self, group: usize, locked: &LockedGroup<'_>, spares: &mut Vec<Box<Bucket>>) {
+    fn fill(self, group: usize, locked: &LockedGroup<'_>, spares: &mut Spares) {
         for bucket in self.members(self.new, group) {
             // There may be something of a thread that was lost in a fork.
             bucket.clear_unseen();
