@@ -15,6 +15,7 @@ use super::pair::Pair;
 use super::pinned::HashMapRef;
 use super::raw::{Exclusive, RawMap, SHARE};
 use super::raw_iter::{RawIter, prefetch};
+use super::restartable::sequence_key;
 use super::{DefaultHashBuilder, Entry};
 
 /// A concurrent hash map for data that is read far more often than it is written.
@@ -379,12 +380,31 @@ where
 
     /// Returns a copy of a key's value, without a guard.
     ///
+    /// If the key is an integer, an address, or an array of integers of 4, 8 or 16 bytes, and the value has 1,
+    /// 2, 4, 8 or 16 bytes, this is one restartable sequence, the fastest way to look something up. Else,
+    /// and where a bucket has overflowed or was just moved, it takes a guard inside.
+    ///
     /// ```
     /// let map = urcu_collections::HashMap::from([(1, 10)]);
     /// assert_eq!(map.get_copied(&1), Some(10));
     /// ```
     #[inline]
     pub fn get_copied<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+        V: Copy,
+    {
+        if let Some(key) = sequence_key::<K, V, Q>(key)
+            && let Some(answer) = self.look_up(key)
+        {
+            return answer;
+        }
+        self.copy_by_guard(key)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn copy_by_guard<Q>(&self, key: &Q) -> Option<V>
     where
         Q: Equivalent<K> + Hash + ?Sized,
         V: Copy,

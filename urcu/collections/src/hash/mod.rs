@@ -11,6 +11,7 @@ mod raw;
 mod raw_iter;
 #[cfg(feature = "rayon")]
 mod rayon;
+mod restartable;
 mod seen;
 #[cfg(feature = "serde")]
 mod serde;

@@ -116,6 +116,12 @@ impl RawMap {
         }
     }
 
+    /// Returns the word that holds the root's address.
+    #[inline(always)]
+    pub(crate) fn root_word(&self) -> *const *mut Table {
+        self.root.as_ptr()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.count.sum()
     }

@@ -12,4 +12,5 @@ mod map_hostile;
 mod map_iteration;
 mod map_properties;
 mod map_resizing;
+mod map_restartable;
 mod map_threads;
