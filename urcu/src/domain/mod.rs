@@ -226,6 +226,38 @@ impl Domain {
         }
     }
 
+    /// Returns the handle with which one restartable sequence is a whole read-side section of this
+    /// domain, or `None` where that cannot be: then take a guard.
+    ///
+    /// This is for structures of your own that read as [`RcuCell::snapshot`](crate::RcuCell::snapshot)
+    /// does, with [`rseq_ops::ops::lookup`] or [`rseq_ops::ops::copy_through`]. What such a sequence
+    /// reaches must stay valid until it was unlinked and a grace period of this domain has passed
+    /// since: the grace period restarts every sequence in flight, and waits for none.
+    ///
+    /// The answer is `None` before the first use of the domain, and where this process cannot restart
+    /// sequences or libc does not register its threads (see [`reader_mode`](crate::reader_mode)). Ask
+    /// anew for each read: a forked child may get another answer.
+    ///
+    /// # Cost
+    /// One load.
+    ///
+    /// # Async-signal safety
+    /// Async-signal-safe.
+    ///
+    /// ```
+    /// use urcu::{Domain, ReaderMode, reader_mode};
+    ///
+    /// static DOMAIN: Domain = Domain::new();
+    /// assert!(DOMAIN.sequences().is_none());
+    /// drop(DOMAIN.read_lock());
+    /// println!("restartable reads: {}", DOMAIN.sequences().is_some());
+    /// # let _: ReaderMode = reader_mode();
+    /// ```
+    #[inline(always)]
+    pub fn sequences(&self) -> Option<sys::Handle> {
+        self.state().gp.readers.sequences()
+    }
+
     #[cold]
     #[inline(never)]
     #[track_caller]

@@ -259,6 +259,23 @@ impl Readers {
         self.chunks().map(|end| length(end) as u64).sum()
     }
 
+    /// The handle of sequences that are whole sections, without a counter: the restart of the grace
+    /// period (C) makes them start over. `None` where libc does not register the threads.
+    #[inline(always)]
+    pub(crate) fn sequences(&self) -> Option<Handle> {
+        // Acquire: pairs with `set_up`.
+        let cs = self.cs.load(Ordering::Acquire);
+        if cs == 0 {
+            return None;
+        }
+        // Such sequences need no counter, and so no bound.
+        Some(Handle {
+            cs,
+            bound: 0,
+            index: Handle::CPU,
+        })
+    }
+
     /// A whole section as one sequence, without a counter: copies `size` bytes from where `source`
     /// points. The restart of the grace period (C) makes it start over, so a writer never waits
     /// for it. False where libc does not register the thread, and after too many interruptions;
@@ -275,19 +292,11 @@ impl Readers {
         target: *mut u8,
         size: usize,
     ) -> bool {
-        // Acquire: pairs with `set_up`.
-        let cs = self.cs.load(Ordering::Acquire);
-        if cs == 0 {
+        let Some(handle) = self.sequences() else {
             return false;
-        }
-        // Copies need no counter, and so no bound.
-        let handle = Handle {
-            cs,
-            bound: 0,
-            index: Handle::CPU,
         };
-        // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the
-        // sequence aborts. The rest is the caller's.
+        // SAFETY: libc registers the threads, and on one without a registration the sequence aborts.
+        // The rest is the caller's.
         unsafe {
             sys::copy_through(handle, source, target, size) == Outcome::Committed
                 || Self::snapshot_again(handle, source, target, size)
