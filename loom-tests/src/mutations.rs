@@ -173,7 +173,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("set-up", "the handle published relaxed", "two_threads_set_up",
         READERS: "self.cs.store(handle.cs, «Ordering::Release»)" => "Ordering::Relaxed"),
     source!("set-up", "the handle loaded relaxed", "two_threads_set_up",
-        READERS: "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return None;" => "Ordering::Relaxed"),
+        READERS: "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return None;\n        }\n        let handle" => "Ordering::Relaxed"),
     source!("set-up", "the last one wins", "two_threads_set_up",
         READERS: ".compare_exchange(«0», base," => "self.phase.load(Ordering::Relaxed)"),
     source!("set-up", "found set up, relaxed", "two_threads_use_a_domain_without_sequences",

@@ -304,8 +304,8 @@ impl Readers {
         let Some(handle) = self.sequences() else {
             return false;
         };
-        // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the
-        // sequence aborts. The rest is the caller's.
+        // SAFETY: libc registers the threads, and on one without a registration the sequence aborts.
+        // The rest is the caller's.
         unsafe {
             sys::copy_through(handle, source, target, size) == Outcome::Committed
                 || Self::snapshot_again(handle, source, target, size)
