@@ -79,8 +79,8 @@ pub(crate) use memory::{
     free_slots, in_use, net, shared, waiter,
 };
 pub(crate) use sequences::{
-    Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_through, enter, exit,
-    leave_unregistered, replace_chunk, sub, sub_if_current, way,
+    Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_through,
+    enter_section, exit_section, leave_unregistered, replace_chunk, sub, sub_if_current, way,
 };
 pub(crate) use sleep::{futex_wait, futex_wake, pokes, worker_sleep};
 pub(crate) use sync::{Mutex, MutexGuard};

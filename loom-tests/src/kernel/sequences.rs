@@ -80,7 +80,7 @@ pub(crate) fn way(handle: Handle) -> isize {
 ///
 /// # Safety
 /// As shipped.
-pub(crate) unsafe fn enter<const BOUND: i32>(
+pub(crate) unsafe fn enter_section<const BOUND: i32>(
     way: isize,
     phase: &AtomicUsize,
     bound: &AtomicU32,
@@ -98,7 +98,7 @@ pub(crate) unsafe fn enter<const BOUND: i32>(
 ///
 /// # Safety
 /// As shipped.
-pub(crate) unsafe fn exit(
+pub(crate) unsafe fn exit_section(
     way: isize,
     bound: u32,
     phase: &AtomicUsize,

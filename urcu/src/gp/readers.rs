@@ -178,7 +178,7 @@ impl Readers {
         // SAFETY: 0, or libc registers the threads and the phase is set up; a fork takes it away together
         // with the bound. (B)
         let (word, bound, guess) =
-            unsafe { sys::enter::<{ Self::BOUND }>(way, &self.phase, &self.bound) }?;
+            unsafe { sys::enter_section::<{ Self::BOUND }>(way, &self.phase, &self.bound) }?;
         Some(Token {
             word: word.get(),
             way,
@@ -205,7 +205,7 @@ impl Readers {
             guess,
         } = token;
         // SAFETY: the token is of these readers; its way is this process's, or 0. (D)
-        let outcome = unsafe { sys::exit(way, bound, &self.phase, word, guess) };
+        let outcome = unsafe { sys::exit_section(way, bound, &self.phase, word, guess) };
         if outcome != Outcome::Committed {
             self.exit_slow(word);
         }

@@ -22,7 +22,8 @@ pub(crate) use environment::{default_budget, environment_variable};
 pub(crate) use memory::{allocate, free};
 pub(crate) use mode::{Mode, current_thread, mode, reader_mode, tell_reader_mode};
 pub(crate) use sequences::{
-    add_through, append, copy_through, enter, exit, replace_chunk, sub, sub_if_current, way,
+    add_through, append, copy_through, enter_section, exit_section, replace_chunk, sub,
+    sub_if_current, way,
 };
 pub(crate) use slots::{
     PHASE_BIT, allocate_slots, buffer, cpu, free_slots, net, shared, slots, stripe, waiter,

@@ -54,7 +54,7 @@ fn handle_of(way: isize, bound: u32) -> Handle {
 /// The [`way`] is the process's, or 0. `bound` lies `BOUND` bytes from `phase`. Both are those of a domain's readers that are set
 /// up, if it is not 0; a child that is forked meanwhile finds 0 in both.
 #[inline(always)]
-pub(crate) unsafe fn enter<const BOUND: i32>(
+pub(crate) unsafe fn enter_section<const BOUND: i32>(
     way: isize,
     phase: &AtomicUsize,
     bound: &AtomicU32,
@@ -88,17 +88,17 @@ pub(crate) unsafe fn enter<const BOUND: i32>(
 /// there is no way.
 ///
 /// # Safety
-/// `way` and `bound` are what [`enter`] had and returned, or of the process's handle, or the way is 0;
+/// `way` and `bound` are what [`enter_section`] had and returned, or of the process's handle, or the way is 0;
 /// `word` is one that `phase` has had in this process or in one that it was forked from.
 #[inline(always)]
-pub(crate) unsafe fn exit(
+pub(crate) unsafe fn exit_section(
     way: isize,
     bound: u32,
     phase: &AtomicUsize,
     word: usize,
     guess: u32,
 ) -> Outcome {
-    // SAFETY: as in `enter`.
+    // SAFETY: as in `enter_section`.
     unsafe {
         if way > 0 {
             let source = phase.as_ptr();
