@@ -218,7 +218,8 @@ impl Readers {
     pub(crate) fn kept_token(&self, word: usize) -> Token {
         Token {
             word,
-            handle: self.handle(self.cs.load(Ordering::Relaxed)),
+            way: self.way.load(Ordering::Relaxed),
+            bound: self.bound.load(Ordering::Relaxed),
             // Of a CPU where this is the only section, and none has ended that began elsewhere.
             guess: 1,
         }
@@ -286,11 +287,7 @@ impl Readers {
     pub(crate) fn sequences(&self) -> Option<Handle> {
         // Acquire: pairs with `set_up`.
         let cs = self.cs.load(Ordering::Acquire);
-        (cs != 0).then_some(Handle {
-            cs,
-            bound: 0,
-            index: Handle::CPU,
-        })
+        (cs != 0).then_some(Self::handle_to_copy(cs))
     }
 
     /// A whole section as one sequence, without a counter: copies `size` bytes from where `source`
@@ -313,25 +310,38 @@ impl Readers {
             return false;
         };
         // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the
-        // sequence aborts. The rest is the caller's.
+        // sequence aborts. Source and target are as the caller promises.
         unsafe {
             sys::copy_through(handle, source, target, size) == Outcome::Committed
-                || Self::snapshot_again(handle, source, target, size)
+                || Self::snapshot_again(handle.cs, source, target, size)
         }
     }
 
+    /// Copies need no counter, and so no bound.
+    #[inline(always)]
+    fn handle_to_copy(cs: isize) -> Handle {
+        Handle {
+            cs,
+            bound: 0,
+            index: Handle::CPU,
+        }
+    }
+
+    /// Not the handle, which would be put into memory for this on the usual way too.
+    ///
     /// # Safety
-    /// As for [`Readers::snapshot`], and libc registers the threads.
+    /// As for [`Readers::snapshot`], and libc registers the threads: `cs` is their handle's.
     #[cold]
     #[inline(never)]
     unsafe fn snapshot_again(
-        handle: Handle,
+        cs: isize,
         source: *const *const u8,
         target: *mut u8,
         size: usize,
     ) -> bool {
+        let handle = Self::handle_to_copy(cs);
         (1..ATTEMPTS).any(|_| {
-            // SAFETY: the caller's.
+            // SAFETY: the handle is the threads'; source and target are as the caller promises.
             (unsafe { sys::copy_through(handle, source, target, size) }) == Outcome::Committed
         })
     }
