@@ -43,6 +43,64 @@ pub fn concurrency_id() -> Option<u32> {
     field(abi::MM_CID, abi::MM_CID_FEATURE_SIZE)
 }
 
+/// Returns whether this processor is known to rename memory: to hand what was just stored in a word to the
+/// next instruction that adds to that word, at no cost.
+///
+/// On such a processor [`crate::ops::increment_through`] is the faster way to count; on others
+/// [`crate::ops::add_through`] is, which guesses what is in the word. True for AMD's families from 19h on
+/// (Zen 3); on Intel's an Ice Lake was measured, which does not. True where there is but one way.
+///
+/// Cost: a load; once in a process the `cpuid` instruction. Async-signal-safe.
+///
+/// ```
+/// let way = if rseq_ops::cpu::renames_memory() { "increments" } else { "guesses" };
+/// println!("counted by {way}");
+/// ```
+#[inline]
+pub fn renames_memory() -> bool {
+    #[cfg(all(sequences, target_arch = "x86_64"))]
+    {
+        vendor::renames_memory()
+    }
+    #[cfg(not(all(sequences, target_arch = "x86_64")))]
+    {
+        true
+    }
+}
+
+#[cfg(all(sequences, target_arch = "x86_64"))]
+mod vendor {
+    use core::arch::x86_64::__cpuid;
+    use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+    pub(super) fn renames_memory() -> bool {
+        /// 0 until somebody has asked, else 1 for no and 2 for yes. It stands for itself.
+        static KNOWN: AtomicU8 = AtomicU8::new(0);
+        match KNOWN.load(Relaxed) {
+            0 => {
+                let renames = is_amd() && family() >= 0x19;
+                KNOWN.store(1 + u8::from(renames), Relaxed);
+                renames
+            }
+            known => known == 2,
+        }
+    }
+
+    fn is_amd() -> bool {
+        let leaf = __cpuid(0);
+        let name = [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes);
+        name.as_flattened() == b"AuthenticAMD"
+    }
+
+    fn family() -> u32 {
+        let version = __cpuid(1).eax;
+        match version >> 8 & 0xF {
+            0xF => 0xF + (version >> 20 & 0xFF),
+            family => family,
+        }
+    }
+}
+
 /// Returns the NUMA node of the CPU that the calling thread runs on.
 ///
 /// Before Linux 6.3 and without a registration: the `getcpu` system call. `None` where there is

@@ -21,6 +21,18 @@ pub(crate) fn plain_membarrier() -> bool {
     PLAIN_MEMBARRIER.load(Ordering::SeqCst)
 }
 
+static GUESSES: AtomicBool = AtomicBool::new(false);
+
+/// Makes the sections of domains that are first used from now on count by guesses, as on processors that
+/// do not rename memory.
+pub fn count_by_guesses(guess: bool) {
+    GUESSES.store(guess, Ordering::SeqCst);
+}
+
+pub(crate) fn guesses() -> bool {
+    GUESSES.load(Ordering::SeqCst)
+}
+
 static SKIPPED: AtomicUsize = AtomicUsize::new(usize::MAX);
 
 /// In the place of a skipped slot's counter.

@@ -80,7 +80,7 @@ pub(crate) use memory::{
 };
 pub(crate) use sequences::{
     Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_through,
-    leave_unregistered, replace_chunk, sub, sub_if_current,
+    enter_section, exit_section, leave_unregistered, replace_chunk, sub, sub_if_current, way,
 };
 pub(crate) use sleep::{futex_wait, futex_wake, pokes, worker_sleep};
 pub(crate) use sync::{Mutex, MutexGuard};

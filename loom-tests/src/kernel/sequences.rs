@@ -8,7 +8,8 @@ use loom::cell::UnsafeCell;
 
 use super::cpu::{HERE, interrupted};
 use super::{
-    AtomicPtr, AtomicUsize, CHUNK, Fault, Handle, Number, Ordering, Outcome, buffer, faulty, net,
+    AtomicPtr, AtomicU32, AtomicUsize, CHUNK, Fault, Handle, Number, Ordering, Outcome, buffer,
+    faulty, net,
 };
 
 loom::thread_local! {
@@ -68,6 +69,47 @@ fn add_at_exit(cpu: usize, word: usize) -> Outcome {
         Some(_) => Outcome::Committed,
         None => Outcome::Aborted,
     }
+}
+
+/// As shipped, where all processors are of one kind.
+pub(crate) fn way(handle: Handle) -> isize {
+    handle.cs
+}
+
+/// Adds 1 to this CPU's counter of the phase in `phase`, if the process has a way.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn enter_section<const BOUND: i32>(
+    way: isize,
+    phase: &AtomicUsize,
+    bound: &AtomicU32,
+) -> Option<(NonZeroUsize, u32, u32)> {
+    if way == 0 {
+        return None;
+    }
+    let bound = bound.load(Ordering::Relaxed);
+    // SAFETY: as shipped.
+    let (word, value) = unsafe { add_through(Handle::new(way, bound), phase) }?;
+    Some((word, bound, value as u32))
+}
+
+/// Subtracts 1 from this CPU's counter of the phase of `word`, if that is the one in `phase`.
+///
+/// # Safety
+/// As shipped.
+pub(crate) unsafe fn exit_section(
+    way: isize,
+    bound: u32,
+    phase: &AtomicUsize,
+    word: usize,
+    guess: u32,
+) -> Outcome {
+    if way == 0 {
+        return Outcome::Aborted;
+    }
+    // SAFETY: as shipped.
+    unsafe { sub_if_current(Handle::new(way, bound), phase, word, u64::from(guess)) }
 }
 
 /// Adds 1 to this CPU's counter of the phase in `phase`; that phase's word and the counter's

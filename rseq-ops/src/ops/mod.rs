@@ -14,6 +14,7 @@
 //! | [`add`] | `*word(base) += delta` |
 //! | [`add_through`] | `p = *source; *word(p) += 1` |
 //! | [`sub_if_current`] | `if *source == p { *word(p) -= 1 }` |
+//! | [`increment_through`], [`decrement_if_current`] | the same, fastest where the processor renames memory |
 //! | [`lookup`] | `bucket = table[hash]; if some entry's key == key { value = entry.value }` (no word; likewise) |
 //! | [`copy_through`] | `p = *source; *target = *p` (no word; aborts without a registration) |
 //!

@@ -27,6 +27,14 @@ pub struct ReadGuard<'d> {
     pub(super) trace: Trace,
 }
 
+// Four words, as the documentation says. (Builds that note where sections begin add to it.)
+#[cfg(all(
+    target_pointer_width = "64",
+    not(debug_assertions),
+    not(feature = "stall-trace")
+))]
+const _: () = assert!(size_of::<ReadGuard<'_>>() == 32);
+
 impl<'d> ReadGuard<'d> {
     /// Leaves the section open, and returns what its end needs: for
     /// [`from_raw`](ReadGuard::from_raw).

@@ -43,13 +43,15 @@ use crate::sys::{self, Handle, Outcome};
 /// storm of signals, can abort sequences for ever.
 const ATTEMPTS: u32 = 16;
 
-/// A section's phase, and what makes its end cheap: the handle, and the value of the counter
-/// after the section began, which is a good guess for its value before the section ends.
+/// A section's phase, and what makes its end cheap: the way to the counter ([`sys::way`]), and the value
+/// of the counter after the section began, which is a good guess for its value before the section ends
+/// where the processor needs one. What a wrong guess costs is time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
     pub(crate) word: usize,
-    handle: Handle,
-    guess: u64,
+    way: isize,
+    bound: u32,
+    guess: u32,
 }
 
 /// The reader side of a domain: read-mostly, one cache line.
@@ -60,17 +62,17 @@ pub(crate) struct Token {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Readers {
-    /// So that what is loaded lies where it should.
-    _unused: u64,
     /// For the statistics: what is rare on the way of the readers.
+    fallbacks: AtomicU64,
     aborts: AtomicU64,
     bound: AtomicU32,
-    fallbacks: AtomicU64,
+    /// The process's way to the counters where libc registers the threads, else 0. Stored last.
+    way: AtomicIsize,
     /// Address and length of the domain's name, which is kept here because there is room.
     pub(crate) name: [AtomicUsize; 2],
     /// Address of the current phase's `net` counter in slot 0; 0 until set up.
     phase: AtomicUsize,
-    /// The process's handle where libc registers the threads, else 0. `cs` is stored last.
+    /// The process's handle where libc registers the threads, else 0.
     ///
     /// A thread that this library is yet to register must not even try: a signal handler could
     /// register it in the middle of the sequence, which would then commit without being protected.
@@ -88,10 +90,10 @@ impl Readers {
     sync::const_fn! {
         pub(crate) fn new() -> Self {
             Readers {
-                _unused: 0,
+                fallbacks: AtomicU64::new(0),
                 aborts: AtomicU64::new(0),
                 bound: AtomicU32::new(0),
-                fallbacks: AtomicU64::new(0),
+                way: AtomicIsize::new(0),
                 name: [AtomicUsize::new(0), AtomicUsize::new(0)],
                 phase: AtomicUsize::new(0),
                 cs: AtomicIsize::new(0),
@@ -101,11 +103,15 @@ impl Readers {
 
     /// Where the words lie that every section loads.
     #[cfg_attr(not(target_pointer_width = "64"), allow(dead_code))]
-    pub(crate) const LOADS: [usize; 3] = [
+    pub(crate) const LOADS: [usize; 4] = [
         offset_of!(Readers, phase),
         offset_of!(Readers, cs),
+        offset_of!(Readers, way),
         offset_of!(Readers, bound),
     ];
+
+    /// Where the bound lies, as an offset from the phase. Bytes.
+    const BOUND: i32 = offset_of!(Readers, bound) as i32 - offset_of!(Readers, phase) as i32;
 
     /// Whether [`Readers::set_up`] has been called.
     pub(crate) fn is_set_up(&self) -> bool {
@@ -144,8 +150,9 @@ impl Readers {
             .is_ok();
         if let sys::Mode::AllThreads(handle) = sys::mode() {
             self.bound.store(handle.bound, Ordering::Relaxed);
-            // Release: who sees `cs` sees `bound` and the phase too.
+            // Release, both: who sees `cs`, or the way, sees `bound` and the phase too.
             self.cs.store(handle.cs, Ordering::Release);
+            self.way.store(sys::way(handle), Ordering::Release);
         }
         first
     }
@@ -167,16 +174,15 @@ impl Readers {
     #[inline(always)]
     pub(crate) fn enter(&self) -> Option<Token> {
         // Acquire: pairs with `set_up`.
-        let cs = self.cs.load(Ordering::Acquire);
-        if cs == 0 {
-            return None;
-        }
-        let handle = self.handle(cs);
-        // SAFETY: `cs` is set: libc registers the threads, and the phase is set up. (B)
-        let (word, guess) = unsafe { sys::add_through(handle, &self.phase) }?;
+        let way = self.way.load(Ordering::Acquire);
+        // SAFETY: 0, or libc registers the threads and the phase is set up; a fork takes it away together
+        // with the bound. (B)
+        let (word, bound, guess) =
+            unsafe { sys::enter_section::<{ Self::BOUND }>(way, &self.phase, &self.bound) }?;
         Some(Token {
             word: word.get(),
-            handle,
+            way,
+            bound,
             guess,
         })
     }
@@ -188,18 +194,20 @@ impl Readers {
     /// and spares the writer a barrier before it sleeps: after the restart (C) every end of the
     /// old phase is a slow one, or has happened visibly.
     ///
-    /// A section that began where libc does not register the threads has no handle: none would be
-    /// that of whatever thread the section ends on.
+    /// A section that began where libc does not register the threads has no way, which aborts: none
+    /// would be that of whatever thread the section ends on.
     #[inline(always)]
     pub(crate) fn exit(&self, token: Token) {
-        if token.handle.cs == 0 {
-            return self.exit_slow(token.word);
-        }
-        // SAFETY: the token is of these readers; its handle is this process's. (D)
-        let outcome =
-            unsafe { sys::sub_if_current(token.handle, &self.phase, token.word, token.guess) };
+        let Token {
+            word,
+            way,
+            bound,
+            guess,
+        } = token;
+        // SAFETY: the token is of these readers; its way is this process's, or 0. (D)
+        let outcome = unsafe { sys::exit_section(way, bound, &self.phase, word, guess) };
         if outcome != Outcome::Committed {
-            self.exit_slow(token.word);
+            self.exit_slow(word);
         }
     }
 
@@ -210,7 +218,8 @@ impl Readers {
     pub(crate) fn kept_token(&self, word: usize) -> Token {
         Token {
             word,
-            handle: self.handle(self.cs.load(Ordering::Relaxed)),
+            way: self.way.load(Ordering::Relaxed),
+            bound: self.bound.load(Ordering::Relaxed),
             // Of a CPU where this is the only section, and none has ended that began elsewhere.
             guess: 1,
         }
@@ -278,11 +287,7 @@ impl Readers {
     pub(crate) fn sequences(&self) -> Option<Handle> {
         // Acquire: pairs with `set_up`.
         let cs = self.cs.load(Ordering::Acquire);
-        (cs != 0).then_some(Handle {
-            cs,
-            bound: 0,
-            index: Handle::CPU,
-        })
+        (cs != 0).then_some(Self::handle_to_copy(cs))
     }
 
     /// A whole section as one sequence, without a counter: copies `size` bytes from where `source`
@@ -304,26 +309,39 @@ impl Readers {
         let Some(handle) = self.sequences() else {
             return false;
         };
-        // SAFETY: libc registers the threads, and on one without a registration the sequence aborts.
-        // The rest is the caller's.
+        // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the
+        // sequence aborts. Source and target are as the caller promises.
         unsafe {
             sys::copy_through(handle, source, target, size) == Outcome::Committed
-                || Self::snapshot_again(handle, source, target, size)
+                || Self::snapshot_again(handle.cs, source, target, size)
         }
     }
 
+    /// Copies need no counter, and so no bound.
+    #[inline(always)]
+    fn handle_to_copy(cs: isize) -> Handle {
+        Handle {
+            cs,
+            bound: 0,
+            index: Handle::CPU,
+        }
+    }
+
+    /// Not the handle, which would be put into memory for this on the usual way too.
+    ///
     /// # Safety
-    /// As for [`Readers::snapshot`], and libc registers the threads.
+    /// As for [`Readers::snapshot`], and libc registers the threads: `cs` is their handle's.
     #[cold]
     #[inline(never)]
     unsafe fn snapshot_again(
-        handle: Handle,
+        cs: isize,
         source: *const *const u8,
         target: *mut u8,
         size: usize,
     ) -> bool {
+        let handle = Self::handle_to_copy(cs);
         (1..ATTEMPTS).any(|_| {
-            // SAFETY: the caller's.
+            // SAFETY: the handle is the threads'; source and target are as the caller promises.
             (unsafe { sys::copy_through(handle, source, target, size) }) == Outcome::Committed
         })
     }
@@ -361,19 +379,21 @@ impl Readers {
     /// The token of a section that [`Readers::enter_slow`] began.
     #[inline(always)]
     pub(crate) fn slow_token(word: NonZeroUsize) -> Token {
+        let (way, bound) = Self::way_to_exit();
         Token {
             word: word.get(),
-            handle: Self::handle_to_exit(),
+            way,
+            bound,
             guess: 1,
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn handle_to_exit() -> Handle {
+    fn way_to_exit() -> (isize, u32) {
         match sys::mode() {
-            sys::Mode::AllThreads(handle) => handle,
-            _ => sys::NO_HANDLE,
+            sys::Mode::AllThreads(handle) => (sys::way(handle), handle.bound),
+            _ => (0, 0),
         }
     }
 

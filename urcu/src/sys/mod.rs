@@ -20,8 +20,11 @@ pub(crate) use barrier::{PATIENCE, cannot_end, restart_sequences};
 pub(crate) use environment::write_line;
 pub(crate) use environment::{default_budget, environment_variable};
 pub(crate) use memory::{allocate, free};
-pub(crate) use mode::{Mode, NO_HANDLE, current_thread, mode, reader_mode, tell_reader_mode};
-pub(crate) use sequences::{add_through, append, copy_through, replace_chunk, sub, sub_if_current};
+pub(crate) use mode::{Mode, current_thread, mode, reader_mode, tell_reader_mode};
+pub(crate) use sequences::{
+    add_through, append, copy_through, enter_section, exit_section, replace_chunk, sub,
+    sub_if_current, way,
+};
 pub(crate) use slots::{
     PHASE_BIT, allocate_slots, buffer, cpu, free_slots, net, shared, slots, stripe, waiter,
 };

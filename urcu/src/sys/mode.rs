@@ -114,11 +114,3 @@ pub(crate) fn current_thread() -> Option<Handle> {
         rseq_ops::current_thread()
     }
 }
-
-/// Stands for no handle. No sequence may run with it. (`cs` is 0, which it never is otherwise: there
-/// is the thread pointer.)
-pub(crate) const NO_HANDLE: Handle = Handle {
-    cs: 0,
-    bound: 0,
-    index: Handle::CPU,
-};

@@ -6,7 +6,111 @@ use core::num::NonZeroUsize;
 use super::CHUNK;
 use super::slots::{SHIFT, Slot};
 use super::{Appended, Handle, Outcome, Record};
-use crate::sync::AtomicUsize;
+use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+
+/// The *way* of a section to its counter, in one word that says how to count too: positive where the
+/// processor renames memory, which makes increments the fastest; negative where it does not, and the
+/// sequences guess what is in the counter; 0 where there is no handle. One comparison tells the three.
+///
+/// What it holds besides is the offset of `rseq_cs`, which may itself be negative.
+pub(crate) fn way(handle: Handle) -> isize {
+    let biased = handle.cs + BIAS as isize;
+    // An offset that far away is none of libc's.
+    if biased <= 0 || handle.bound == 0 {
+        return 0;
+    }
+    if counts_by_increments() {
+        biased
+    } else {
+        -biased
+    }
+}
+
+/// More than any offset in thread-local data, and such that it fits an instruction.
+const BIAS: i32 = 1 << 30;
+
+fn counts_by_increments() -> bool {
+    #[cfg(rseq_ops_delay_injection)]
+    if crate::testing::guesses() {
+        return false;
+    }
+    rseq_ops::cpu::renames_memory()
+}
+
+/// The handle of a way that is not positive, and not 0.
+#[inline(always)]
+fn handle_of(way: isize, bound: u32) -> Handle {
+    Handle {
+        cs: -way - BIAS as isize,
+        bound,
+        index: Handle::CPU,
+    }
+}
+
+/// Adds 1 to this CPU's counter of the phase in `phase`: that phase's word, the bound, and the counter's new
+/// value if it is to be guessed later; `None` for an abort, and where there is no way.
+///
+/// # Safety
+/// The [`way`] is the process's, or 0. `bound` lies `BOUND` bytes from `phase`. Both are those of a domain's readers that are set
+/// up, if it is not 0; a child that is forked meanwhile finds 0 in both.
+#[inline(always)]
+pub(crate) unsafe fn enter_section<const BOUND: i32>(
+    way: isize,
+    phase: &AtomicUsize,
+    bound: &AtomicU32,
+) -> Option<(NonZeroUsize, u32, u32)> {
+    debug_assert_eq!(
+        bound.as_ptr().addr() as isize - phase.as_ptr().addr() as isize,
+        BOUND as isize
+    );
+    // SAFETY: only these sequences write the `net` words, except the writer when no sequence can
+    // (`Readers::settle`); a domain's area lives as long as its phase word. The bound lies where
+    // `BOUND` says, and was stored after the phase; what takes the phase away is a fork in a signal
+    // handler on this thread, which takes the bound too and restarts the sequence.
+    unsafe {
+        if way > 0 {
+            let source = phase.as_ptr();
+            let (word, bound) =
+                rseq_ops::ops::increment_through::<SHIFT, BIAS, BOUND>(way, source)?;
+            return Some((word, bound, 1));
+        }
+        core::hint::cold_path();
+        if way == 0 {
+            return None;
+        }
+        let bound = bound.load(Ordering::Relaxed);
+        let (word, value) = add_through(handle_of(way, bound), phase)?;
+        Some((word, bound, value as u32))
+    }
+}
+
+/// Subtracts 1 from this CPU's counter of the phase of `word`, if that is the one in `phase`. Aborts where
+/// there is no way.
+///
+/// # Safety
+/// `way` and `bound` are what [`enter_section`] had and returned, or of the process's handle, or the way is 0;
+/// `word` is one that `phase` has had in this process or in one that it was forked from.
+#[inline(always)]
+pub(crate) unsafe fn exit_section(
+    way: isize,
+    bound: u32,
+    phase: &AtomicUsize,
+    word: usize,
+    guess: u32,
+) -> Outcome {
+    // SAFETY: as in `enter_section`.
+    unsafe {
+        if way > 0 {
+            let source = phase.as_ptr();
+            return rseq_ops::ops::decrement_if_current::<SHIFT, BIAS>(way, bound, source, word);
+        }
+        core::hint::cold_path();
+        if way == 0 {
+            return Outcome::Aborted;
+        }
+        sub_if_current(handle_of(way, bound), phase, word, u64::from(guess))
+    }
+}
 
 /// Adds 1 to this CPU's counter of the phase in `phase`; that phase's word and the counter's
 /// new value, or `None` for an abort.

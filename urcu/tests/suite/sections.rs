@@ -283,3 +283,33 @@ fn the_global_domain_has_sections_and_grace_periods_too() {
     assert_waits(urcu::global(), || drop(guard));
     urcu::synchronize();
 }
+
+/// As on processors that do not rename memory: all the tests above, in a process that counts so.
+#[cfg(rseq_ops_delay_injection)]
+#[test]
+fn sections_may_be_counted_by_guesses() {
+    crate::support::assert_child_passes("sections::child_that_guesses");
+}
+
+#[cfg(rseq_ops_delay_injection)]
+#[test]
+#[ignore = "a child process of sections_may_be_counted_by_guesses"]
+fn child_that_guesses() {
+    urcu::testing::count_by_guesses(true);
+    a_grace_period_waits_for_an_open_section();
+    a_grace_period_waits_for_the_outermost_of_nested_sections();
+    guards_may_be_dropped_in_any_order();
+    a_section_nested_across_a_flip_belongs_to_the_next_grace_period();
+    a_guard_may_be_dropped_in_another_thread();
+    ten_thousand_open_sections_are_all_waited_for();
+    the_counters_balance_after_any_mixture();
+    let domain = Domain::new();
+    (0..1000).for_each(|_| drop(domain.read_lock()));
+    // The other way is not the slow one, which this would be if the sequences aborted.
+    let most = if crate::support::sequences() { 500 } else { 0 };
+    let stats = domain.stats();
+    assert!(
+        stats.aborts <= most && stats.fallback_reads <= most,
+        "{stats:?}"
+    );
+}

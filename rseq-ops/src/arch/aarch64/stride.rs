@@ -1,6 +1,7 @@
 //! The sequences that find their word by a stride.
 
 use core::arch::asm;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::handle::Handle;
 use crate::outcome::Outcome;
@@ -116,4 +117,48 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
         );
     }
     Outcome::Committed
+}
+
+/// See [`crate::ops::increment_through`]: the pointer, 0 for an abort, and the bound.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn increment_through<const SHIFT: u32, const BIAS: i32, const BOUND: i32>(
+    biased: isize,
+    source: *const usize,
+) -> (usize, u32) {
+    // SAFETY: the caller's: a bound lies there; the handle is this thread's.
+    unsafe {
+        let bound = AtomicU32::from_ptr(source.byte_offset(BOUND as isize).cast_mut().cast());
+        let bound = bound.load(Ordering::Relaxed);
+        (
+            add_through::<SHIFT>(unbiased(biased, BIAS, bound), source).0,
+            bound,
+        )
+    }
+}
+
+/// See [`crate::ops::decrement_if_current`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
+    biased: isize,
+    bound: u32,
+    source: *const usize,
+    expected: usize,
+) -> Outcome {
+    // SAFETY: the same conditions.
+    unsafe { sub_if_current::<SHIFT>(unbiased(biased, BIAS, bound), source, expected, 1) }
+}
+
+#[inline(always)]
+fn unbiased(biased: isize, bias: i32, bound: u32) -> Handle {
+    Handle {
+        cs: biased - bias as isize,
+        bound,
+        index: Handle::CPU,
+    }
 }

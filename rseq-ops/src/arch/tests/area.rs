@@ -54,12 +54,17 @@ impl Area {
     }
 }
 
+/// Where the bound lies from the source.
+const AFTER: i32 =
+    core::mem::offset_of!(Memory, bound) as i32 - core::mem::offset_of!(Memory, source) as i32;
+
 /// Words for each index, each word what makes every operation commit that is tried on it.
 struct Memory {
     slots: Vec<[usize; 16]>,
     /// What a list's head, a cache's object and a link point to.
     item: Box<[usize; 2]>,
     source: usize,
+    bound: u32,
     buffer: Vec<u8>,
 }
 
@@ -69,6 +74,7 @@ impl Memory {
             slots: Vec::from([[0; 16]; SLOTS + 1]),
             item: Box::new([0; 2]),
             source: 0,
+            bound: 0,
             buffer: std::vec![0; 2 * SIZE],
         };
         let item = memory.item.as_mut_ptr().expose_provenance();
@@ -105,6 +111,18 @@ const BY_STRIDE: &[(&str, ByStride)] = &[
     ("sub_if_current", |handle, memory| unsafe {
         let (source, base) = (&raw const memory.source, memory.source);
         ops::sub_if_current::<SHIFT>(handle, source, base, 0) != Outcome::Aborted
+    }),
+    // SAFETY: see above; the bound is that of the handle.
+    ("increment_through", |handle, memory| unsafe {
+        memory.bound = handle.bound;
+        let cs = handle.cs + 64;
+        ops::increment_through::<SHIFT, 64, AFTER>(cs, &raw const memory.source).is_some()
+    }),
+    // SAFETY: see above.
+    ("decrement_if_current", |handle, memory| unsafe {
+        let (source, base) = (&raw const memory.source, memory.source);
+        let (cs, bound) = (handle.cs + 64, handle.bound);
+        ops::decrement_if_current::<SHIFT, 64>(cs, bound, source, base) != Outcome::Aborted
     }),
     // SAFETY: see above.
     ("add", |handle, memory| unsafe {

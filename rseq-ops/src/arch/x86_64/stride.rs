@@ -101,6 +101,90 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
     Outcome::Committed
 }
 
+/// See [`crate::ops::increment_through`]: the pointer, 0 for an abort, and the bound.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn increment_through<const SHIFT: u32, const BIAS: i32, const BOUND: i32>(
+    biased: isize,
+    source: *const usize,
+) -> (usize, u32) {
+    let (pointer, bound);
+    // SAFETY: as in `add_through`: the commit is one instruction that loads, adds and stores. The
+    // pointer is not 0 where the bound is not, by the caller.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {pointer}, [rip + 9b]",
+            "mov qword ptr fs:[{cs} - {bias}], {pointer}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{cs} - {bias} - 4]",
+            "mov {bound:e}, dword ptr [{source} + {offset}]",
+            "cmp {word:e}, {bound:e}",
+            "jae 4f",
+            "mov {pointer}, qword ptr [{source}]",
+            delay!(0),
+            "shl {word}, {shift}",
+            delay!(1),
+            "inc qword ptr [{pointer} + {word}]",
+            "3:",
+            on_abort!("xor {pointer:e}, {pointer:e}", "jmp 3b"),
+            source = in(reg) source,
+            cs = in(reg) biased,
+            bias = const BIAS,
+            offset = const BOUND,
+            shift = const SHIFT,
+            bound = out(reg) bound,
+            pointer = out(reg) pointer,
+            word = out(reg) _
+        );
+    }
+    (pointer, bound)
+}
+
+/// See [`crate::ops::decrement_if_current`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
+    biased: isize,
+    bound: u32,
+    source: *const usize,
+    expected: usize,
+) -> Outcome {
+    // SAFETY: as in `increment_through`.
+    unsafe {
+        sequence!(
+            descriptor!(),
+            "lea {word}, [rip + 9b]",
+            "mov qword ptr fs:[{cs} - {bias}], {word}",
+            "2:",
+            "mov {word:e}, dword ptr fs:[{cs} - {bias} - 4]",
+            "cmp {word:e}, {bound:e}",
+            "jae 4f",
+            "shl {word}, {shift}",
+            "cmp qword ptr [{source}], {expected}",
+            "jne {mismatch}",
+            delay!(2),
+            "dec qword ptr [{expected} + {word}]",
+            "3:",
+            on_abort!("jmp {aborted}"),
+            mismatch = label { return Outcome::Mismatch },
+            aborted = label { return Outcome::Aborted },
+            source = in(reg) source,
+            expected = in(reg) expected,
+            cs = in(reg) biased,
+            bias = const BIAS,
+            bound = in(reg) bound,
+            shift = const SHIFT,
+            word = out(reg) _
+        );
+    }
+    Outcome::Committed
+}
+
 /// See [`crate::ops::add`].
 ///
 /// # Safety

@@ -1,13 +1,14 @@
 //! Additions by many threads that migrate: none is lost, none happens twice.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rseq_ops::delay::{self, Point};
 use rseq_ops::ops::{self, Outcome};
 use rseq_ops::percpu::Area;
-use rseq_ops::{current_thread, membarrier};
+use rseq_ops::{Handle, current_thread, membarrier};
 
 use crate::support::{alone, migrate, until_committed};
 
@@ -15,17 +16,45 @@ const SHIFT: u32 = 7;
 const THREADS: usize = 4;
 const TURNS: usize = 20_000;
 
-/// Two words for each CPU, and a word that points to one of them.
+/// Two words for each CPU, a word that points to one of them, and a bound.
 struct Words {
     area: Area,
     source: AtomicUsize,
+    bound: AtomicU32,
+}
+
+const BOUND: i32 = offset_of!(Words, bound) as i32 - offset_of!(Words, source) as i32;
+/// Offsets of areas can be negative.
+const BIAS: i32 = 1 << 30;
+
+/// Adds 1 by an increment: the pointer.
+fn increment(handle: Handle, words: &Words) -> Option<usize> {
+    words.bound.store(handle.bound, Ordering::Relaxed);
+    let biased = handle.cs + BIAS as isize;
+    // SAFETY: this thread's handle; the word points to the area, which sequences alone write; the bound
+    // is the handle's.
+    let added =
+        unsafe { ops::increment_through::<SHIFT, BIAS, BOUND>(biased, words.source.as_ptr()) }?;
+    assert_eq!(added.1, handle.bound);
+    Some(added.0.get())
+}
+
+/// Subtracts 1 by a decrement, if the word is as expected.
+fn decrement(handle: Handle, words: &Words, expected: usize) -> Outcome {
+    let (biased, source) = (handle.cs + BIAS as isize, words.source.as_ptr());
+    // SAFETY: as above.
+    unsafe { ops::decrement_if_current::<SHIFT, BIAS>(biased, handle.bound, source, expected) }
 }
 
 impl Words {
     fn new() -> Self {
         let area = Area::new(0, 1 << SHIFT).unwrap();
         let source = AtomicUsize::new(area.base().as_ptr().expose_provenance());
-        Words { area, source }
+        Words {
+            area,
+            source,
+            bound: AtomicU32::new(0),
+        }
     }
 
     fn word(&self, number: usize) -> usize {
@@ -69,9 +98,11 @@ fn the_sum_of_all_words_is_the_number_of_commits() {
         for turn in 0..TURNS {
             // SAFETY: this thread's handle; the word points to the area, which sequences alone
             // write.
-            let pointer = unsafe { ops::add_through::<SHIFT>(handle, words.source.as_ptr()) };
-            if let Some((pointer, _)) = pointer {
-                assert_eq!(pointer.get(), words.word(0));
+            let added = unsafe { ops::add_through::<SHIFT>(handle, words.source.as_ptr()) };
+            let incremented = increment(handle, &words);
+            let added = added.map(|(pointer, _)| pointer.get());
+            for pointer in [added, incremented].into_iter().flatten() {
+                assert_eq!(pointer, words.word(0));
                 committed.fetch_add(1, Ordering::Relaxed);
             }
             if turn % 64 == 0 {
@@ -116,6 +147,11 @@ fn additions_and_subtractions_of_all_kinds_balance() {
                 });
                 until_committed(|| ops::add::<SHIFT>(handle, base, -42));
             }
+            until_committed(|| match increment(handle, &words) {
+                Some(_) => Outcome::Committed,
+                None => Outcome::Aborted,
+            });
+            until_committed(|| decrement(handle, &words, base));
         }
     });
     assert_eq!(words.sum(0), -((THREADS * (TURNS / 4)) as i64));
@@ -132,6 +168,8 @@ fn a_word_that_is_not_as_expected_changes_nothing() {
         // SAFETY: this thread's handle; both words are of the area.
         let outcome =
             unsafe { ops::sub_if_current::<SHIFT>(handle, words.source.as_ptr(), other, 1) };
+        assert!(matches!(outcome, Outcome::Mismatch | Outcome::Aborted));
+        let outcome = decrement(handle, &words, other);
         assert!(matches!(outcome, Outcome::Mismatch | Outcome::Aborted));
     }
     assert!(
@@ -156,6 +194,13 @@ fn with_an_inert_handle_everything_aborts() {
             let outcome = ops::sub_if_current::<SHIFT>(inert, word.as_ptr(), 0x1000, 1);
             assert_eq!(outcome, Outcome::Aborted);
         }
+    }
+    // Nor where the bound is that of nothing, as after a fork, which is looked at before the word.
+    let words = Words::new();
+    words.source.store(0, Ordering::Relaxed);
+    for _ in 0..100 {
+        assert_eq!(increment(inert, &words), None);
+        assert_eq!(decrement(inert, &words, 0), Outcome::Aborted);
     }
 }
 
