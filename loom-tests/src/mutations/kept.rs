@@ -98,7 +98,7 @@ pub const KEPT: &[Kept] = &[
     kept(READERS, "NonZeroUsize::new(self.phase.load(«Ordering::Acquire»))",
         "whoever flips, or looks for chunks, has set the readers up or acquired them with the driver",
         ACQUIRES),
-    kept(READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        if cs == 0 {\n            return false;",
+    kept(READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        (cs != 0).then_some",
         "copies use neither the bound nor the phase; what is loaded is the same in the whole process",
         Cover::Harmless),
     kept(DRIVER, "self.wanted.fetch_max(round, «Ordering::Release»);",

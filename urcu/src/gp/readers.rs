@@ -259,6 +259,19 @@ impl Readers {
         self.chunks().map(|end| length(end) as u64).sum()
     }
 
+    /// Returns the handle of sequences that only read, if libc registers the threads: they need no
+    /// counter, and so no bound. On a thread without a registration they abort.
+    #[inline(always)]
+    pub(crate) fn sequences(&self) -> Option<Handle> {
+        // Acquire: pairs with `set_up`.
+        let cs = self.cs.load(Ordering::Acquire);
+        (cs != 0).then_some(Handle {
+            cs,
+            bound: 0,
+            index: Handle::CPU,
+        })
+    }
+
     /// A whole section as one sequence, without a counter: copies `size` bytes from where `source`
     /// points. The restart of the grace period (C) makes it start over, so a writer never waits
     /// for it. False where libc does not register the thread, and after too many interruptions;
@@ -275,16 +288,8 @@ impl Readers {
         target: *mut u8,
         size: usize,
     ) -> bool {
-        // Acquire: pairs with `set_up`.
-        let cs = self.cs.load(Ordering::Acquire);
-        if cs == 0 {
+        let Some(handle) = self.sequences() else {
             return false;
-        }
-        // Copies need no counter, and so no bound.
-        let handle = Handle {
-            cs,
-            bound: 0,
-            index: Handle::CPU,
         };
         // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the
         // sequence aborts. The rest is the caller's.

@@ -111,6 +111,7 @@ mod head;
 mod pointee;
 mod pointer;
 mod retire;
+mod sequences;
 
 pub use atomic::{Atomic, CompareExchangeError};
 pub use head::RcuHead;

@@ -1,0 +1,282 @@
+//! Buckets: one cache line of tags and pointers, and the lock of those who change it.
+//!
+//! # The header
+//! | bits | |
+//! |---|---|
+//! | 0 | [`LOCK`]: somebody changes the bucket or its overflow buckets; readers do not care |
+//! | 1 | [`MOVED`]: what was here is in the next table; nothing changes here any more |
+//! | 2..16 | the fork generation of who holds the lock |
+//! | 16..64 | six tags: one byte of the hash of what is in the slot, never 0; 0: nothing |
+//!
+//! # What a reader may rely on
+//! A slot's word decides: it is the address of the entry, or null. The tags are hints, and there are
+//! always enough of them: a tag is stored before its slot is filled, and cleared after the slot was
+//! emptied. So whoever sees a header without a key's tag may conclude that the key was not in that
+//! bucket at some moment since it began to look, and each change of a key is **one** store, to its slot.
+
+use core::hint;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use crate::fork;
+
+/// The beginning of every entry: all that is known of it here.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Node {
+    pub(crate) hash: u64,
+}
+
+pub(crate) const SLOTS: usize = 6;
+
+pub(crate) const LOCK: u64 = 1;
+pub(crate) const MOVED: u64 = 2;
+const GENERATION: u32 = 2;
+const TAGS: u64 = !0xffff;
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_0000;
+
+/// Returns the tag of a hash: its high bits, because the low ones choose the bucket.
+#[inline(always)]
+pub(crate) fn tag(hash: u64) -> u8 {
+    let tag = (hash >> 56) as u8;
+    if tag == 0 { 1 } else { tag }
+}
+
+/// Returns a mask with a bit in each byte of `header` that may be the tag, and in each that is.
+#[inline(always)]
+pub(crate) fn matches(header: u64, tag: u8) -> u64 {
+    let difference = header ^ (u64::from(tag) * ONES);
+    difference.wrapping_sub(ONES) & !difference & HIGH
+}
+
+/// Returns which slot the lowest bit of a mask from [`matches`] means.
+#[inline(always)]
+pub(crate) fn slot_of(mask: u64) -> usize {
+    (mask.trailing_zeros() / 8) as usize - 2
+}
+
+/// Returns the header with another tag, 0 for none.
+#[inline(always)]
+pub(crate) fn with_tag(header: u64, slot: usize, tag: u8) -> u64 {
+    let shift = 16 + 8 * slot;
+    header & !(0xff << shift) | u64::from(tag) << shift
+}
+
+/// One cache line.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Bucket {
+    pub(crate) header: AtomicU64,
+    pub(crate) slots: [AtomicPtr<Node>; SLOTS],
+    /// An overflow bucket. Never taken away again while its table lives.
+    pub(crate) next: AtomicPtr<Bucket>,
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+/// Why a bucket was not locked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Moved,
+    /// Another thread has the lock. Only where the caller did not want to wait.
+    Busy,
+}
+
+impl Bucket {
+    pub(crate) const fn new() -> Self {
+        Bucket {
+            header: AtomicU64::new(0),
+            slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
+            next: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Returns the overflow bucket, if there is one.
+    #[inline(always)]
+    pub(crate) fn overflow(&self) -> Option<&Bucket> {
+        // Acquire: pairs with the release in `Locked::append`.
+        // SAFETY: overflow buckets are freed with their table, after a grace period: `self` is part of
+        // that table, and valid.
+        unsafe { self.next.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Returns this bucket and its overflow buckets.
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &Bucket> {
+        core::iter::successors(Some(self), |bucket| bucket.overflow())
+    }
+
+    /// Returns the entries of this bucket and its overflow buckets.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NonNull<Node>> {
+        self.chain().flat_map(|bucket| {
+            bucket
+                .slots
+                .iter()
+                .filter_map(|slot| NonNull::new(slot.load(Ordering::Acquire)))
+        })
+    }
+
+    /// Whether the bucket's contents are in the next table.
+    #[inline(always)]
+    pub(crate) fn is_moved(&self) -> bool {
+        // Acquire: pairs with `Locked::move_away`, after which the next table's buckets are filled.
+        self.header.load(Ordering::Acquire) & MOVED != 0
+    }
+
+    /// Locks the bucket and its overflow buckets against other writers. Waits only if asked to.
+    ///
+    /// A lock that a thread of the parent process held at a fork is nobody's: what it guards is
+    /// consistent after every single store, so it is simply taken over.
+    #[inline]
+    pub(crate) fn lock(&self, wait: bool) -> Result<Locked<'_>, Refused> {
+        let generation = u64::from(fork::generation()) << GENERATION;
+        let mut turns = 0u32;
+        loop {
+            let seen = self.header.load(Ordering::Relaxed);
+            if seen & MOVED != 0 {
+                // Pairs as in `is_moved`: what the caller reads next is in the next table.
+                core::sync::atomic::fence(Ordering::Acquire);
+                return Err(Refused::Moved);
+            }
+            let held = seen & LOCK != 0 && (seen & !TAGS & !(LOCK | MOVED)) == generation;
+            if held {
+                if !wait {
+                    return Err(Refused::Busy);
+                }
+                pause(&mut turns);
+                continue;
+            }
+            let tags = seen & TAGS;
+            // Acquire: pairs with the release in `Locked::drop`, so that we see what the last holder did.
+            if self
+                .header
+                .compare_exchange_weak(
+                    seen,
+                    tags | LOCK | generation,
+                    Ordering::Acquire,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+            {
+                return Ok(Locked {
+                    bucket: self,
+                    flags: LOCK | generation,
+                    tags,
+                });
+            }
+        }
+    }
+
+    /// Fills in an entry, in a bucket that nobody else sees yet. False: there is no room.
+    pub(crate) fn put_unseen(&self, node: NonNull<Node>, tag: u8) -> bool {
+        for (number, slot) in self.slots.iter().enumerate() {
+            if slot.load(Ordering::Relaxed).is_null() {
+                let header = self.header.load(Ordering::Relaxed);
+                self.header
+                    .store(with_tag(header, number, tag), Ordering::Relaxed);
+                slot.store(node.as_ptr(), Ordering::Relaxed);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Empties a bucket that nobody else sees yet.
+    pub(crate) fn clear_unseen(&self) {
+        self.header.store(0, Ordering::Relaxed);
+        for slot in &self.slots {
+            slot.store(ptr::null_mut(), Ordering::Relaxed);
+        }
+        self.next.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+}
+
+fn pause(turns: &mut u32) {
+    *turns += 1;
+    if *turns < 64 {
+        hint::spin_loop();
+    } else {
+        std::thread::yield_now();
+    }
+}
+
+/// A bucket that is locked. Nothing of the user's runs while there is one.
+#[derive(Debug)]
+pub(crate) struct Locked<'a> {
+    pub(crate) bucket: &'a Bucket,
+    flags: u64,
+    /// The tags of the bucket itself, as they will be.
+    tags: u64,
+}
+
+impl<'a> Locked<'a> {
+    /// Returns the tags of a bucket of the chain.
+    #[inline]
+    pub(crate) fn tags(&self, bucket: &Bucket) -> u64 {
+        if ptr::eq(bucket, self.bucket) {
+            self.tags
+        } else {
+            bucket.header.load(Ordering::Relaxed)
+        }
+    }
+
+    #[inline]
+    fn set_tag(&mut self, bucket: &Bucket, slot: usize, tag: u8) {
+        let tags = with_tag(self.tags(bucket), slot, tag);
+        let flags = if ptr::eq(bucket, self.bucket) {
+            self.tags = tags;
+            self.flags
+        } else {
+            0
+        };
+        // Release: pairs with the readers' acquire of the header. A tag that is gone tells of a slot
+        // that was emptied before.
+        bucket.header.store(tags | flags, Ordering::Release);
+    }
+
+    /// Fills a slot that is empty.
+    #[inline]
+    pub(crate) fn fill(&mut self, bucket: &'a Bucket, slot: usize, node: NonNull<Node>, tag: u8) {
+        self.set_tag(bucket, slot, tag);
+        // Release: who finds the entry sees what is in it, and the tag.
+        bucket.slots[slot].store(node.as_ptr(), Ordering::Release);
+    }
+
+    /// Empties a slot.
+    #[inline]
+    pub(crate) fn empty(&mut self, bucket: &'a Bucket, slot: usize) {
+        // Relaxed: the tag's release, next, comes after it.
+        bucket.slots[slot].store(ptr::null_mut(), Ordering::Relaxed);
+        self.set_tag(bucket, slot, 0);
+    }
+
+    /// Puts another entry into a slot, with the same hash.
+    #[inline]
+    pub(crate) fn replace(&mut self, bucket: &'a Bucket, slot: usize, node: NonNull<Node>) {
+        // Release: who finds the entry sees what is in it.
+        bucket.slots[slot].store(node.as_ptr(), Ordering::Release);
+    }
+
+    /// Links an overflow bucket behind the last one.
+    pub(crate) fn append(&mut self, last: &'a Bucket, bucket: Box<Bucket>) {
+        // Release: who finds the bucket sees what is in it.
+        last.next.store(Box::into_raw(bucket), Ordering::Release);
+    }
+
+    /// Says that the contents are in the next table. For ever: the lock is gone too.
+    pub(crate) fn move_away(self) {
+        // Release: pairs with `is_moved`.
+        self.bucket
+            .header
+            .store(self.tags | MOVED, Ordering::Release);
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // Release: pairs with `lock`.
+        self.bucket.header.store(self.tags, Ordering::Release);
+    }
+}

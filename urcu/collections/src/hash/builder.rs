@@ -1,0 +1,112 @@
+//! What is chosen when a map is made.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use urcu::{Global, InDomain};
+
+use super::raw::{RawMap, SHARE};
+use super::{DefaultHashBuilder, HashMap};
+
+/// Who moves entries to a larger or smaller table, and how many at a time. Readers never wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResizeMode {
+    /// Each writer moves about so many entries for each thing it does.
+    Incremental(usize),
+    /// The first writer that comes moves everything that nobody else is moving.
+    Blocking,
+}
+
+impl Default for ResizeMode {
+    /// Incremental, some thirty entries at a time: some microseconds.
+    fn default() -> Self {
+        ResizeMode::Incremental(4 * SHARE)
+    }
+}
+
+impl ResizeMode {
+    /// In groups of buckets.
+    fn share(self) -> usize {
+        match self {
+            ResizeMode::Incremental(entries) => entries.div_ceil(4).max(1),
+            ResizeMode::Blocking => usize::MAX,
+        }
+    }
+}
+
+/// A builder of [`HashMap`]s: see [`HashMap::builder`].
+pub struct HashMapBuilder<K, V, S = DefaultHashBuilder, D = Global> {
+    hasher: S,
+    domain: D,
+    capacity: usize,
+    resize_mode: ResizeMode,
+    pairs: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> HashMapBuilder<K, V> {
+    pub(super) fn new() -> Self {
+        HashMapBuilder {
+            hasher: DefaultHashBuilder::default(),
+            domain: Global,
+            capacity: 0,
+            resize_mode: ResizeMode::default(),
+            pairs: PhantomData,
+        }
+    }
+}
+
+impl<K, V, S, D> HashMapBuilder<K, V, S, D> {
+    /// Sets the hasher.
+    pub fn hasher<T>(self, hasher: T) -> HashMapBuilder<K, V, T, D> {
+        HashMapBuilder {
+            hasher,
+            domain: self.domain,
+            capacity: self.capacity,
+            resize_mode: self.resize_mode,
+            pairs: PhantomData,
+        }
+    }
+
+    /// Sets the domain whose grace periods entries wait for.
+    pub fn domain<T: InDomain>(self, domain: T) -> HashMapBuilder<K, V, S, T> {
+        HashMapBuilder {
+            hasher: self.hasher,
+            domain,
+            capacity: self.capacity,
+            resize_mode: self.resize_mode,
+            pairs: PhantomData,
+        }
+    }
+
+    /// Sets for how many entries there is to be room.
+    #[must_use]
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Sets how the map is resized.
+    #[must_use]
+    pub fn resize_mode(mut self, resize_mode: ResizeMode) -> Self {
+        self.resize_mode = resize_mode;
+        self
+    }
+
+    /// Makes the map.
+    pub fn build(self) -> HashMap<K, V, S, D>
+    where
+        D: InDomain,
+    {
+        let raw = RawMap::new(self.capacity, self.resize_mode.share());
+        HashMap::build(raw, self.hasher, self.domain)
+    }
+}
+
+impl<K, V, S, D> fmt::Debug for HashMapBuilder<K, V, S, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HashMapBuilder")
+            .field("capacity", &self.capacity)
+            .field("resize_mode", &self.resize_mode)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,249 @@
+//! Iterators.
+
+use core::fmt;
+use core::iter::FusedIterator;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use super::bucket::Node;
+use super::map::{HashMap, Section};
+use super::pair::Pair;
+use super::raw_iter::RawIter;
+
+/// An iterator over the entries of a [`HashMap`](crate::HashMap), in no order.
+///
+/// Others may change and resize the map meanwhile. An entry that nobody touches is met exactly once. One
+/// that is inserted, replaced or removed meanwhile is met in one of its states, or not at all; and a key
+/// that is removed and inserted again may be met twice.
+///
+/// Can be sent to other threads if keys and values can be shared.
+pub struct Iter<'g, K, V> {
+    raw: RawIter<'g>,
+    pairs: PhantomData<&'g Pair<K, V>>,
+}
+
+impl<'g, K, V> Iter<'g, K, V> {
+    /// # Safety
+    /// The entries are pairs of these types, and those that are found are not freed within `'g`.
+    #[inline]
+    pub(super) unsafe fn new(raw: RawIter<'g>, _: Section<'g>) -> Self {
+        Iter {
+            raw,
+            pairs: PhantomData,
+        }
+    }
+
+    /// Takes away the second half of what is left, if there is something to take.
+    #[cfg(feature = "rayon")]
+    pub(super) fn split(&mut self) -> Option<Self> {
+        Some(Iter {
+            raw: self.raw.split()?,
+            pairs: PhantomData,
+        })
+    }
+}
+
+impl<K, V> Clone for Iter<'_, K, V> {
+    fn clone(&self) -> Self {
+        Iter {
+            raw: self.raw.clone(),
+            pairs: PhantomData,
+        }
+    }
+}
+
+impl<'g, K, V> Iterator for Iter<'g, K, V> {
+    type Item = (&'g K, &'g V);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let node = self.raw.next()?;
+        // SAFETY: by `new`.
+        let pair = unsafe { node.cast::<Pair<K, V>>().as_ref() };
+        Some((&pair.key, &pair.value))
+    }
+}
+
+impl<K, V> FusedIterator for Iter<'_, K, V> {}
+
+impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Iter<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+/// An iterator over the keys of a [`HashMap`](crate::HashMap): see [`Iter`].
+#[derive(Clone)]
+pub struct Keys<'g, K, V>(pub(super) Iter<'g, K, V>);
+
+impl<'g, K, V> Iterator for Keys<'g, K, V> {
+    type Item = &'g K;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'g K> {
+        self.0.next().map(|(key, _)| key)
+    }
+}
+
+impl<K, V> FusedIterator for Keys<'_, K, V> {}
+
+impl<K: fmt::Debug, V> fmt::Debug for Keys<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = Keys(self.0.clone());
+        f.debug_list().entries(keys).finish()
+    }
+}
+
+/// An iterator over the values of a [`HashMap`](crate::HashMap): see [`Iter`].
+#[derive(Clone)]
+pub struct Values<'g, K, V>(pub(super) Iter<'g, K, V>);
+
+impl<'g, K, V> Iterator for Values<'g, K, V> {
+    type Item = &'g V;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'g V> {
+        self.0.next().map(|(_, value)| value)
+    }
+}
+
+impl<K, V> FusedIterator for Values<'_, K, V> {}
+
+impl<K, V: fmt::Debug> fmt::Debug for Values<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = Values(self.0.clone());
+        f.debug_list().entries(values).finish()
+    }
+}
+
+/// What is left of a map's entries, each of which is met once.
+type Nodes<'m> = Box<dyn Iterator<Item = NonNull<Node>> + 'm>;
+
+/// An iterator over the entries of a [`HashMap`](crate::HashMap) that nobody else uses, whose values may be
+/// changed.
+pub struct IterMut<'m, K, V> {
+    nodes: Nodes<'m>,
+    pairs: PhantomData<&'m mut Pair<K, V>>,
+}
+
+// SAFETY: it has the entries for itself, and the map's buckets may be read by any thread.
+unsafe impl<K: Send, V: Send> Send for IterMut<'_, K, V> {}
+// SAFETY: a shared one gives nothing.
+unsafe impl<K: Sync, V: Sync> Sync for IterMut<'_, K, V> {}
+
+impl<'m, K, V> Iterator for IterMut<'m, K, V> {
+    type Item = (&'m K, &'m mut V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let node = self.nodes.next()?;
+        // SAFETY: a pair of these types, which is met once; the map is borrowed for itself.
+        let pair = unsafe { node.cast::<Pair<K, V>>().as_mut() };
+        Some((&pair.key, &mut pair.value))
+    }
+}
+
+impl<K, V> fmt::Debug for IterMut<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IterMut").finish_non_exhaustive()
+    }
+}
+
+/// An iterator that takes a [`HashMap`](crate::HashMap) apart.
+///
+/// Entries that are not taken are dropped with it.
+pub struct IntoIter<K, V> {
+    left: std::vec::IntoIter<NonNull<Pair<K, V>>>,
+    owns: PhantomData<Box<Pair<K, V>>>,
+}
+
+// SAFETY: it owns its pairs.
+unsafe impl<K: Send, V: Send> Send for IntoIter<K, V> {}
+// SAFETY: a shared one gives nothing.
+unsafe impl<K: Sync, V: Sync> Sync for IntoIter<K, V> {}
+
+impl<K, V> Iterator for IntoIter<K, V> {
+    type Item = (K, V);
+
+    fn next(&mut self) -> Option<(K, V)> {
+        let pair = self.left.next()?;
+        // SAFETY: the address of a box, which is ours since the map was taken apart, and met once.
+        let Pair { key, value, .. } = *unsafe { Box::from_raw(pair.as_ptr()) };
+        Some((key, value))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.left.size_hint()
+    }
+}
+
+impl<K, V> ExactSizeIterator for IntoIter<K, V> {}
+impl<K, V> FusedIterator for IntoIter<K, V> {}
+
+impl<K, V> Drop for IntoIter<K, V> {
+    fn drop(&mut self) {
+        /// Goes on when a destructor panics.
+        struct Rest<'a, K, V>(&'a mut IntoIter<K, V>);
+        impl<K, V> Drop for Rest<'_, K, V> {
+            fn drop(&mut self) {
+                self.0.for_each(drop);
+            }
+        }
+        let rest = Rest(self);
+        rest.0.for_each(drop);
+    }
+}
+
+impl<K, V> fmt::Debug for IntoIter<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntoIter")
+            .field("left", &self.left.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K, V, S, D> HashMap<K, V, S, D> {
+    /// Returns an iterator over the entries of a map that nobody else uses, whose values may be changed.
+    ///
+    /// ```
+    /// let mut map = urcu_collections::HashMap::from([("a", 1), ("b", 2)]);
+    /// for (_, value) in map.iter_mut() {
+    ///     *value *= 10;
+    /// }
+    /// assert_eq!(map.get_copied("b"), Some(20));
+    /// ```
+    pub fn iter_mut(&mut self) -> IterMut<'_, K, V> {
+        IterMut {
+            nodes: Box::new(self.raw.exclusive().nodes()),
+            pairs: PhantomData,
+        }
+    }
+}
+
+impl<'m, K, V, S, D> IntoIterator for &'m mut HashMap<K, V, S, D> {
+    type Item = (&'m K, &'m mut V);
+    type IntoIter = IterMut<'m, K, V>;
+
+    fn into_iter(self) -> IterMut<'m, K, V> {
+        self.iter_mut()
+    }
+}
+
+impl<K, V, S, D> IntoIterator for HashMap<K, V, S, D> {
+    type Item = (K, V);
+    type IntoIter = IntoIter<K, V>;
+
+    /// Takes the map apart.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::from([("a", 1)]);
+    /// assert_eq!(map.into_iter().collect::<Vec<_>>(), [("a", 1)]);
+    /// ```
+    fn into_iter(mut self) -> IntoIter<K, V> {
+        let pairs: Vec<_> = self.raw.exclusive().nodes().map(NonNull::cast).collect();
+        self.raw.forget_entries();
+        IntoIter {
+            left: pairs.into_iter(),
+            owns: PhantomData,
+        }
+    }
+}

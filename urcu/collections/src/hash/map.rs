@@ -1,0 +1,536 @@
+//! `HashMap`: construction and reading.
+
+use core::fmt;
+use core::hash::{BuildHasher, Hash};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use equivalent::Equivalent;
+use urcu::{Global, InDomain, ReadGuard};
+
+use super::bucket::{MOVED, Node, matches, slot_of, tag};
+use super::builder::HashMapBuilder;
+use super::iter::{Iter, Keys, Values};
+use super::pair::Pair;
+use super::pinned::HashMapRef;
+use super::raw::{Exclusive, RawMap, SHARE};
+use super::raw_iter::{RawIter, prefetch};
+use super::restartable::sequence_key;
+use super::{DefaultHashBuilder, Entry};
+
+/// A concurrent hash map for data that is read far more often than it is written.
+///
+/// Lookups are wait-free: they take no lock, write nothing that other threads read, and never wait for a
+/// resize. Changes of one key lock one bucket for the time of a few stores; nothing of the program's own
+/// (`Hash`, `Eq`, closures, destructors) ever runs under a lock, so all of it may panic, or use the same
+/// map. The table is resized by those who write, a few buckets each.
+///
+/// What is found is borrowed from a read-side section of the map's [`Domain`](urcu::Domain), and from the
+/// map. Either take a handle ([`HashMap::pin`]), whose methods are those of the map without the guard; or
+/// a guard ([`HashMap::guard`], [`urcu::read_lock`]), which may serve many maps; or copies
+/// ([`HashMap::get_copied`]), for which no guard is needed. Handles and guards may be sent to other threads
+/// and live across an `.await`.
+///
+/// ```
+/// use urcu_collections::HashMap;
+///
+/// let map = HashMap::new();
+/// map.pin().insert("one", 1);
+///
+/// let pinned = map.pin();
+/// assert_eq!(pinned.get("one"), Some(&1));
+/// pinned.update("one", |value| value + 10);
+/// assert_eq!(map.get_copied("one"), Some(11));
+/// assert_eq!(pinned.remove("one"), Some(&11));
+/// assert!(map.is_empty());
+/// ```
+///
+/// # Values are replaced, not changed
+/// An entry never changes: an update publishes a new one, and the old one is dropped after a grace period,
+/// on a thread of the domain's. Values that are to be changed in place have to be atomics or locks.
+/// Because entries outlive their removal for a while, changing a map needs `K: Send + 'static` and
+/// `V: Send + 'static`.
+///
+/// # Cost
+/// A hit touches two cache lines, a bucket and the entry. An entry takes an allocation for the hash, the
+/// key and the value, and 64 bytes of table for two to four entries. The guard of a section costs about
+/// a nanosecond.
+///
+/// # Async-signal safety
+/// Reading is safe in signal handlers, as far as the key's `Hash` and `Eq` are. Changing is not.
+///
+/// # Forks
+/// A forked child may use the map, with guards of its own. Entries that the parent had removed, and whose
+/// grace period was not over at the fork, are not dropped in the child.
+pub struct HashMap<K, V, S = DefaultHashBuilder, D = Global> {
+    pub(super) raw: RawMap,
+    pub(super) hasher: S,
+    pub(super) domain: D,
+    /// Owns pairs, is invariant, and neither `Send` nor `Sync` but as said below.
+    pairs: PhantomData<*mut Pair<K, V>>,
+}
+
+// SAFETY: it owns its keys and values, and those that were retired are `Send` and `'static` by the bounds
+// of what retires them.
+unsafe impl<K: Send, V: Send, S: Send, D: Send> Send for HashMap<K, V, S, D> {}
+// SAFETY: shared, it hands out shared references to keys and values, and takes and drops some on any
+// thread.
+unsafe impl<K: Send + Sync, V: Send + Sync, S: Sync, D: Sync> Sync for HashMap<K, V, S, D> {}
+
+/// A section of the map's own domain that is open as long as `'g`.
+#[derive(Clone, Copy)]
+pub(super) struct Section<'g>(PhantomData<&'g ()>);
+
+impl<'g> Section<'g> {
+    /// # Safety
+    /// The guard is of the domain of the map with which this is used.
+    #[inline(always)]
+    pub(super) unsafe fn new(_: &'g ReadGuard<'_>) -> Self {
+        Section(PhantomData)
+    }
+}
+
+impl<K, V> HashMap<K, V> {
+    /// Creates an empty map. Allocates nothing until something is inserted.
+    ///
+    /// ```
+    /// let map: urcu_collections::HashMap<&str, i32> = urcu_collections::HashMap::new();
+    /// assert!(map.is_empty());
+    /// ```
+    pub fn new() -> Self {
+        HashMap::with_capacity(0)
+    }
+
+    /// Creates an empty map with room for so many entries. It does not shrink below that by itself.
+    pub fn with_capacity(capacity: usize) -> Self {
+        HashMap::with_capacity_and_hasher(capacity, DefaultHashBuilder::default())
+    }
+
+    /// Returns a builder, for what is seldom chosen.
+    ///
+    /// ```
+    /// use urcu_collections::{HashMap, ResizeMode};
+    /// let map: HashMap<u32, u32> = HashMap::builder()
+    ///     .capacity(2048)
+    ///     .resize_mode(ResizeMode::Blocking)
+    ///     .build();
+    /// # assert!(map.is_empty());
+    /// ```
+    pub fn builder() -> HashMapBuilder<K, V> {
+        HashMapBuilder::new()
+    }
+}
+
+impl<K, V, S> HashMap<K, V, S> {
+    /// Creates an empty map with a hasher.
+    pub fn with_hasher(hash_builder: S) -> Self {
+        HashMap::with_capacity_and_hasher(0, hash_builder)
+    }
+
+    /// Creates an empty map with a hasher and with room for so many entries.
+    pub fn with_capacity_and_hasher(capacity: usize, hash_builder: S) -> Self {
+        HashMap::with_capacity_and_hasher_in(capacity, hash_builder, Global)
+    }
+}
+
+impl<K, V, D: InDomain> HashMap<K, V, DefaultHashBuilder, D> {
+    /// Creates an empty map in a domain of the program's own: sections that last long then do not delay the
+    /// grace periods of others.
+    ///
+    /// ```
+    /// static SESSIONS: urcu::Domain = urcu::Domain::named("sessions");
+    /// let map = urcu_collections::HashMap::new_in(&SESSIONS);
+    /// map.pin().insert(1, "first");
+    /// assert_eq!(map.get(&1, &SESSIONS.read_lock()), Some(&"first"));
+    /// ```
+    pub fn new_in(domain: D) -> Self {
+        HashMap::with_capacity_and_hasher_in(0, DefaultHashBuilder::default(), domain)
+    }
+}
+
+impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
+    /// Creates an empty map with all that can be chosen.
+    pub fn with_capacity_and_hasher_in(capacity: usize, hash_builder: S, domain: D) -> Self {
+        HashMap::build(RawMap::new(capacity, SHARE), hash_builder, domain)
+    }
+
+    pub(super) fn build(raw: RawMap, hasher: S, domain: D) -> Self {
+        HashMap {
+            raw,
+            hasher,
+            domain,
+            pairs: PhantomData,
+        }
+    }
+
+    /// Returns a handle, with a guard in it: the map's methods without the guard.
+    #[inline(always)]
+    #[track_caller]
+    pub fn pin(&self) -> HashMapRef<'_, K, V, S, D> {
+        HashMapRef::new(self)
+    }
+
+    /// Returns the same as [`HashMap::pin`], whose handles can be sent already.
+    #[inline(always)]
+    #[track_caller]
+    pub fn pin_owned(&self) -> HashMapRef<'_, K, V, S, D> {
+        self.pin()
+    }
+
+    /// Returns a guard of the map's domain: it serves all maps of that domain.
+    #[inline(always)]
+    #[track_caller]
+    pub fn guard(&self) -> ReadGuard<'_> {
+        self.domain.domain().read_lock()
+    }
+
+    /// Returns the same as [`HashMap::guard`], whose guards can be sent already.
+    #[inline(always)]
+    #[track_caller]
+    pub fn owned_guard(&self) -> ReadGuard<'_> {
+        self.guard()
+    }
+
+    /// Returns the domain whose grace periods entries wait for.
+    pub fn domain(&self) -> &urcu::Domain {
+        self.domain.domain()
+    }
+
+    /// Returns the hasher.
+    pub fn hasher(&self) -> &S {
+        &self.hasher
+    }
+
+    /// Returns how many entries there are. Exact if nobody changes the map meanwhile.
+    ///
+    /// # Cost
+    /// Takes a cache line from each CPU that has counted since.
+    pub fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Returns whether there are no entries; see [`HashMap::len`].
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns about how many entries there is room for without a resize.
+    pub fn capacity(&self) -> usize {
+        let _section = self.guard();
+        self.raw.capacity()
+    }
+
+    /// Returns how many bytes the map takes on the heap: tables, and entries, without what keys and values
+    /// own themselves and without what the allocator adds.
+    ///
+    /// # Cost
+    /// Looks at every bucket.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::<u64, u64>::new();
+    /// assert_eq!(map.memory_usage(), 0);
+    /// map.pin().insert(1, 2);
+    /// assert!(map.memory_usage() >= 3 * 8 + 64);
+    /// ```
+    pub fn memory_usage(&self) -> usize {
+        let _section = self.guard();
+        self.raw.table_bytes() + self.len() * size_of::<Pair<K, V>>()
+    }
+
+    /// # Panics
+    /// If the guard is of another domain.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn section<'g>(&self, guard: &'g ReadGuard<'_>) -> Section<'g> {
+        self.domain.domain().check(guard);
+        // SAFETY: checked.
+        unsafe { Section::new(guard) }
+    }
+
+    /// # Safety
+    /// The node was found in this map, in the section.
+    #[inline(always)]
+    pub(super) unsafe fn pair<'g>(&'g self, node: NonNull<Node>, _: Section<'g>) -> &'g Pair<K, V> {
+        // SAFETY: all nodes of this map are pairs of these types, which do not change. What was found in
+        // a section is freed after it, or by who has the map for itself, and `'g` is within both.
+        unsafe { node.cast().as_ref() }
+    }
+
+    /// Returns an iterator over the entries. See [`Iter`] for what it meets while others change the map.
+    ///
+    /// # Panics
+    /// Panics if the guard is of another domain; so do all methods that take one.
+    #[track_caller]
+    pub fn iter<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Iter<'g, K, V> {
+        self.iter_in(self.section(guard))
+    }
+
+    #[inline]
+    pub(super) fn iter_in<'g>(&'g self, section: Section<'g>) -> Iter<'g, K, V> {
+        // SAFETY: the pairs are of these types, and are found in the section.
+        unsafe { Iter::new(RawIter::new(self.raw.root()), section) }
+    }
+
+    /// Returns an iterator over the keys.
+    #[track_caller]
+    pub fn keys<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Keys<'g, K, V> {
+        Keys(self.iter(guard))
+    }
+
+    /// Returns an iterator over the values.
+    #[track_caller]
+    pub fn values<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Values<'g, K, V> {
+        Values(self.iter(guard))
+    }
+}
+
+impl<K, V, S, D> HashMap<K, V, S, D>
+where
+    K: Hash + Eq,
+    S: BuildHasher,
+    D: InDomain,
+{
+    #[inline(always)]
+    pub(super) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// Returns whether a node is that of a key.
+    #[inline(always)]
+    pub(super) fn is<'a, Q>(
+        &'a self,
+        key: &'a Q,
+        section: Section<'a>,
+    ) -> impl Fn(NonNull<Node>) -> bool + 'a
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        move |node| {
+            // SAFETY: called by `RawMap::find`, in the section.
+            key.equivalent(&unsafe { self.pair(node, section) }.key)
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn find<'g, Q>(&'g self, key: &Q, section: Section<'g>) -> Option<&'g Pair<K, V>>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        let node = self.raw.find(self.hash(key), |node| {
+            // SAFETY: found in the section.
+            key.equivalent(&unsafe { self.pair(node, section) }.key)
+        });
+        // SAFETY: found in the section.
+        node.map(|node| unsafe { self.pair(node, section) })
+    }
+
+    /// Returns the value of a key.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::from([("a", 1)]);
+    /// let guard = map.guard();
+    /// assert_eq!(map.get("a", &guard), Some(&1));
+    /// assert_eq!(map.get("b", &guard), None);
+    /// ```
+    ///
+    /// The value is borrowed from the guard, and from the map:
+    /// ```compile_fail,E0505
+    /// let map = urcu_collections::HashMap::from([("a", 1)]);
+    /// let guard = urcu::read_lock();
+    /// let found = map.get("a", &guard);
+    /// drop(map);
+    /// assert_eq!(found, Some(&1));
+    /// ```
+    ///
+    /// # Panics
+    /// Panics if the guard is of another domain; so do all methods that take one.
+    #[inline]
+    #[track_caller]
+    pub fn get<'g, Q>(&'g self, key: &Q, guard: &'g ReadGuard<'_>) -> Option<&'g V>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        self.find(key, self.section(guard)).map(|pair| &pair.value)
+    }
+
+    /// Returns the key that the map has, and its value.
+    #[inline]
+    #[track_caller]
+    pub fn get_key_value<'g, Q>(
+        &'g self,
+        key: &Q,
+        guard: &'g ReadGuard<'_>,
+    ) -> Option<(&'g K, &'g V)>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        let found = self.find(key, self.section(guard));
+        found.map(|pair| (&pair.key, &pair.value))
+    }
+
+    /// Returns whether the map has a key.
+    #[inline]
+    #[track_caller]
+    pub fn contains_key<Q>(&self, key: &Q, guard: &ReadGuard<'_>) -> bool
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        self.get(key, guard).is_some()
+    }
+
+    /// Returns a copy of a key's value, without a guard.
+    ///
+    /// If the key is an integer, an address, or an array of integers of 4, 8 or 16 bytes, and the value has 1,
+    /// 2, 4, 8 or 16 bytes, this is one restartable sequence, the fastest way to look something up. Else,
+    /// and where a bucket has overflowed or was just moved, it takes a guard inside.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::from([(1, 10)]);
+    /// assert_eq!(map.get_copied(&1), Some(10));
+    /// ```
+    #[inline]
+    pub fn get_copied<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+        V: Copy,
+    {
+        if let Some(key) = sequence_key::<K, V, Q>(key)
+            && let Some(answer) = self.look_up(key)
+        {
+            return answer;
+        }
+        self.copy_by_guard(key)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn copy_by_guard<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+        V: Copy,
+    {
+        self.read(key, |value| *value)
+    }
+
+    /// Returns what a function makes of a key's value, without a guard: the function runs inside a section.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::from([(1, String::from("one"))]);
+    /// assert_eq!(map.read(&1, |value| value.len()), Some(3));
+    /// ```
+    #[inline]
+    pub fn read<Q, R>(&self, key: &Q, read: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        let guard = self.guard();
+        // SAFETY: the guard is of the map's domain.
+        let section = unsafe { Section::new(&guard) };
+        self.find(key, section).map(|pair| read(&pair.value))
+    }
+
+    /// Returns the values of some keys. The memory of all of them is asked for before it is waited for,
+    /// which makes lookups in large maps a few times faster.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::from([(1, 10), (2, 20)]);
+    /// assert_eq!(map.get_many([&2, &3, &1], &map.guard()), [Some(&20), None, Some(&10)]);
+    /// ```
+    #[track_caller]
+    pub fn get_many<'g, Q, const N: usize>(
+        &'g self,
+        keys: [&Q; N],
+        guard: &'g ReadGuard<'_>,
+    ) -> [Option<&'g V>; N]
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        self.get_many_in(keys, self.section(guard))
+    }
+
+    pub(super) fn get_many_in<'g, Q, const N: usize>(
+        &'g self,
+        keys: [&Q; N],
+        section: Section<'g>,
+    ) -> [Option<&'g V>; N]
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        let hashes = keys.map(|key| self.hash(key));
+        let table = self.raw.root();
+        for hash in hashes {
+            prefetch(table.bucket(hash));
+        }
+        for hash in hashes {
+            let bucket = table.bucket(hash);
+            // Relaxed: for a hint.
+            let header = bucket.header.load(core::sync::atomic::Ordering::Relaxed);
+            let mask = matches(header, tag(hash));
+            if mask != 0 && header & MOVED == 0 {
+                let slot = &bucket.slots[slot_of(mask)];
+                prefetch(slot.load(core::sync::atomic::Ordering::Relaxed));
+            }
+        }
+        let mut numbers = 0..N;
+        keys.map(|key| {
+            let hash = hashes[numbers.next().expect("as many as keys")];
+            let node = self.raw.find(hash, self.is(key, section));
+            // SAFETY: found in the section.
+            node.map(|node| &unsafe { self.pair(node, section) }.value)
+        })
+    }
+
+    /// Returns an entry of a key, there or not, to look at and to change.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::new();
+    /// let guard = map.guard();
+    /// assert_eq!(map.entry("a", &guard).or_insert(1), &1);
+    /// assert_eq!(map.entry("a", &guard).and_modify(|value| value + 1).or_insert(1), &2);
+    /// ```
+    #[track_caller]
+    pub fn entry<'g>(&'g self, key: K, guard: &'g ReadGuard<'_>) -> Entry<'g, K, V, S, D> {
+        Entry::new(self, key, self.section(guard))
+    }
+}
+
+impl<K, V, S, D: InDomain> fmt::Debug for HashMap<K, V, S, D>
+where
+    K: fmt::Debug,
+    V: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let guard = self.guard();
+        f.debug_map().entries(self.iter(&guard)).finish()
+    }
+}
+
+impl<K, V, S, D> Drop for HashMap<K, V, S, D> {
+    fn drop(&mut self) {
+        /// Goes on when a destructor panics; a second panic aborts, as everywhere.
+        struct Rest<'a, K, V, I: Iterator<Item = NonNull<Node>>>(&'a mut I, PhantomData<(K, V)>);
+        impl<K, V, I: Iterator<Item = NonNull<Node>>> Drop for Rest<'_, K, V, I> {
+            fn drop(&mut self) {
+                for node in self.0.by_ref() {
+                    // SAFETY: an entry of these types, which is met once; nobody else uses the map.
+                    unsafe { Pair::<K, V>::free(node.cast()) };
+                }
+            }
+        }
+        /// Frees the tables, also if a destructor panics.
+        struct Tables<'a>(&'a mut RawMap);
+        impl Drop for Tables<'_> {
+            fn drop(&mut self) {
+                // SAFETY: it is being dropped.
+                unsafe { Exclusive::new(self.0).free_tables() };
+            }
+        }
+        let tables = Tables(&mut self.raw);
+        let mut nodes = Exclusive::new(tables.0).nodes();
+        let rest = Rest::<K, V, _>(&mut nodes, PhantomData);
+        for node in rest.0.by_ref() {
+            // SAFETY: as above.
+            unsafe { Pair::<K, V>::free(node.cast()) };
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The hash map and the hash set.
+
+mod bucket;
+mod builder;
+mod entry;
+mod iter;
+mod map;
+mod pair;
+mod pinned;
+mod raw;
+mod raw_iter;
+#[cfg(feature = "rayon")]
+mod rayon;
+mod restartable;
+mod seen;
+#[cfg(feature = "serde")]
+mod serde;
+mod set;
+mod table;
+mod traits;
+mod write;
+
+pub use builder::{HashMapBuilder, ResizeMode};
+pub use entry::Entry;
+pub use iter::{IntoIter, Iter, IterMut, Keys, Values};
+pub use map::HashMap;
+pub use pinned::HashMapRef;
+#[cfg(feature = "rayon")]
+pub use rayon::ParIter;
+pub use set::{HashSet, HashSetRef, SetIter};
+pub use write::{Compute, OccupiedError, Operation};
+
+/// The hasher of maps and sets for which no other was chosen: [foldhash](https://docs.rs/foldhash), fast,
+/// and seeded at random for each map, so that nobody who only chooses keys can make them collide.
+pub type DefaultHashBuilder = foldhash::fast::RandomState;

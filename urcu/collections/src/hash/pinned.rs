@@ -1,0 +1,308 @@
+//! Handles: a map and a guard.
+
+use core::fmt;
+use core::hash::{BuildHasher, Hash};
+
+use equivalent::Equivalent;
+use urcu::{Global, InDomain, ReadGuard};
+
+use super::iter::{Iter, Keys, Values};
+use super::map::{HashMap, Section};
+use super::{Compute, DefaultHashBuilder, Entry, OccupiedError, Operation};
+
+/// A [`HashMap`] and an open section of its domain, as [`HashMap::pin`] returns it: the map's methods, which
+/// are described there, without the guard.
+///
+/// May be sent to other threads, and live across an `.await`, if the map can be shared. What is found is
+/// borrowed from the handle. While it lives, no memory that the map's domain has to free is freed: one that
+/// lives long is to be [refreshed](HashMapRef::refresh).
+pub struct HashMapRef<'map, K, V, S = DefaultHashBuilder, D = Global> {
+    map: &'map HashMap<K, V, S, D>,
+    /// Of the map's domain.
+    guard: ReadGuard<'map>,
+}
+
+impl<'map, K, V, S, D: InDomain> HashMapRef<'map, K, V, S, D> {
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn new(map: &'map HashMap<K, V, S, D>) -> Self {
+        HashMapRef {
+            map,
+            guard: map.guard(),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn section(&self) -> Section<'_> {
+        // SAFETY: `new` took it from the map's domain, and `refresh` keeps that.
+        unsafe { Section::new(&self.guard) }
+    }
+
+    /// Returns the map.
+    #[inline]
+    pub fn map(&self) -> &'map HashMap<K, V, S, D> {
+        self.map
+    }
+
+    /// Ends the section and begins another, if a grace period waits for it: see [`ReadGuard::refresh`].
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::new();
+    /// let mut pinned = map.pin();
+    /// for number in 0..100 {
+    ///     pinned.insert(number, number);
+    ///     pinned.refresh();
+    /// }
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn refresh(&mut self) {
+        self.guard.refresh();
+    }
+
+    /// See [`HashMap::len`].
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// See [`HashMap::is_empty`].
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// See [`HashMap::iter`].
+    #[inline]
+    pub fn iter(&self) -> Iter<'_, K, V> {
+        self.map.iter_in(self.section())
+    }
+
+    /// See [`HashMap::keys`].
+    pub fn keys(&self) -> Keys<'_, K, V> {
+        Keys(self.iter())
+    }
+
+    /// See [`HashMap::values`].
+    pub fn values(&self) -> Values<'_, K, V> {
+        Values(self.iter())
+    }
+}
+
+impl<K, V, S, D> HashMapRef<'_, K, V, S, D>
+where
+    K: Hash + Eq,
+    S: BuildHasher,
+    D: InDomain,
+{
+    /// See [`HashMap::get`].
+    #[inline]
+    pub fn get<Q>(&self, key: &Q) -> Option<&V>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        let found = self.map.find(key, self.section());
+        found.map(|pair| &pair.value)
+    }
+
+    /// See [`HashMap::get_key_value`].
+    #[inline]
+    pub fn get_key_value<Q>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        let found = self.map.find(key, self.section());
+        found.map(|pair| (&pair.key, &pair.value))
+    }
+
+    /// See [`HashMap::contains_key`].
+    #[inline]
+    pub fn contains_key<Q>(&self, key: &Q) -> bool
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        self.get(key).is_some()
+    }
+
+    /// See [`HashMap::get_copied`].
+    #[inline]
+    pub fn get_copied<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+        V: Copy,
+    {
+        self.get(key).copied()
+    }
+
+    /// See [`HashMap::get_many`].
+    pub fn get_many<Q, const N: usize>(&self, keys: [&Q; N]) -> [Option<&V>; N]
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        self.map.get_many_in(keys, self.section())
+    }
+
+    /// See [`HashMap::entry`].
+    pub fn entry(&self, key: K) -> Entry<'_, K, V, S, D> {
+        Entry::new(self.map, key, self.section())
+    }
+}
+
+impl<K, V, S, D> HashMapRef<'_, K, V, S, D>
+where
+    K: Hash + Eq + Send + 'static,
+    V: Send + 'static,
+    S: BuildHasher,
+    D: InDomain,
+{
+    /// See [`HashMap::insert`].
+    #[inline]
+    pub fn insert(&self, key: K, value: V) -> Option<&V> {
+        self.map.insert_in(key, value, self.section()).1
+    }
+
+    /// See [`HashMap::try_insert`].
+    ///
+    /// # Errors
+    /// The key is there.
+    #[inline]
+    pub fn try_insert(&self, key: K, value: V) -> Result<&V, OccupiedError<'_, V>> {
+        self.map.try_insert_in(key, value, self.section())
+    }
+
+    /// See [`HashMap::try_insert_with`].
+    ///
+    /// # Errors
+    /// The key is there: its value.
+    #[inline]
+    pub fn try_insert_with<F>(&self, key: K, f: F) -> Result<&V, &V>
+    where
+        F: FnOnce() -> V,
+    {
+        self.map.try_insert_with_in(key, f, self.section())
+    }
+
+    /// See [`HashMap::get_or_insert`].
+    #[inline]
+    pub fn get_or_insert(&self, key: K, value: V) -> &V {
+        self.get_or_insert_with(key, || value)
+    }
+
+    /// See [`HashMap::get_or_insert_with`].
+    #[inline]
+    pub fn get_or_insert_with<F>(&self, key: K, f: F) -> &V
+    where
+        F: FnOnce() -> V,
+    {
+        match self.try_insert_with(key, f) {
+            Ok(value) | Err(value) => value,
+        }
+    }
+
+    /// See [`HashMap::update`].
+    pub fn update<F>(&self, key: K, update: F) -> Option<&V>
+    where
+        F: Fn(&V) -> V,
+    {
+        self.map.update_in(key, update, self.section())
+    }
+
+    /// See [`HashMap::update_or_insert`].
+    pub fn update_or_insert<F>(&self, key: K, update: F, value: V) -> &V
+    where
+        F: Fn(&V) -> V,
+    {
+        self.update_or_insert_with(key, update, || value)
+    }
+
+    /// See [`HashMap::update_or_insert_with`].
+    pub fn update_or_insert_with<U, F>(&self, key: K, update: U, f: F) -> &V
+    where
+        F: FnOnce() -> V,
+        U: Fn(&V) -> V,
+    {
+        self.map.update_or_insert_in(key, update, f, self.section())
+    }
+
+    /// See [`HashMap::compute`].
+    ///
+    /// # Panics
+    /// Panics if the function wants to remove an entry that is not there.
+    #[track_caller]
+    pub fn compute<'g, F, T>(&'g self, key: K, compute: F) -> Compute<'g, K, V, T>
+    where
+        F: FnMut(Option<(&'g K, &'g V)>) -> Operation<V, T>,
+    {
+        self.map.compute_in(key, compute, self.section())
+    }
+
+    /// See [`HashMap::remove`].
+    #[inline]
+    pub fn remove<Q>(&self, key: &Q) -> Option<&V>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        self.remove_entry(key).map(|(_, value)| value)
+    }
+
+    /// See [`HashMap::remove_entry`].
+    #[inline]
+    pub fn remove_entry<Q>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        self.map.remove_entry_in(key, self.section())
+    }
+
+    /// See [`HashMap::remove_if`].
+    ///
+    /// # Errors
+    /// The entry, if the function says no.
+    pub fn remove_if<Q, F>(&self, key: &Q, should_remove: F) -> Result<Option<(&K, &V)>, (&K, &V)>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+        F: FnMut(&K, &V) -> bool,
+    {
+        self.map.remove_if_in(key, should_remove, self.section())
+    }
+
+    /// See [`HashMap::retain`].
+    pub fn retain<F>(&self, f: F)
+    where
+        F: FnMut(&K, &V) -> bool,
+    {
+        self.map.retain_in(f, self.section());
+    }
+
+    /// See [`HashMap::clear`].
+    pub fn clear(&self) {
+        self.map.clear_in(self.section());
+    }
+
+    /// See [`HashMap::reserve`].
+    pub fn reserve(&self, additional: usize) {
+        self.map.reserve_in(additional, self.section());
+    }
+
+    /// See [`HashMap::shrink_to_fit`].
+    pub fn shrink_to_fit(&self) {
+        self.map.shrink_to(0, &self.guard);
+    }
+}
+
+impl<K, V, S, D: InDomain> fmt::Debug for HashMapRef<'_, K, V, S, D>
+where
+    K: fmt::Debug,
+    V: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl<'g, K, V, S, D: InDomain> IntoIterator for &'g HashMapRef<'_, K, V, S, D> {
+    type Item = (&'g K, &'g V);
+    type IntoIter = Iter<'g, K, V>;
+
+    fn into_iter(self) -> Iter<'g, K, V> {
+        self.iter()
+    }
+}

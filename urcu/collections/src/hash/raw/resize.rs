@@ -1,0 +1,360 @@
+//! Moving to a larger or smaller table, a few buckets at a time, by whoever writes.
+//!
+//! A hash's bucket is chosen by its low bits. So with half as many buckets two become one, with twice as
+//! many one becomes two: buckets whose numbers agree in the low bits that both tables use form a *group*,
+//! which is moved as a whole, under the locks of its buckets in the old table. Nobody else looks at its
+//! buckets in the new table before the old ones say `MOVED`.
+//!
+//! A group's first bucket is marked last: if it is `MOVED`, all are. Marks that are on other buckets of a
+//! group whose first one is not marked are those of a thread that was lost in a fork; then the new
+//! table's buckets are complete, and in use.
+//!
+//! Groups are claimed with a counter; when all are claimed, those who come look from the first group on
+//! whether they were moved, and move what was not. So nobody waits for a thread that has claimed groups
+//! and is not running, and none that was lost in a fork is missed.
+
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering;
+
+use urcu::Domain;
+
+use super::{FULL, RawMap, SPARSE, buckets_for};
+use crate::hash::bucket::{Bucket, Locked, Node, Refused, SLOTS, tag};
+use crate::hash::raw_iter::prefetch;
+use crate::hash::table::{Table, TableRef};
+
+/// How many it looks at when all are claimed.
+const LOOK: usize = 128;
+/// Of how many groups the memory is asked for before it is needed.
+const MOST_ASKED: usize = 16;
+/// The most by which a table shrinks at a time: so many locks are held.
+const STEP: usize = 4;
+
+/// Overflow buckets that were made before they are needed, each a box that a link is to own.
+type Spares = Vec<Box<Bucket>>;
+
+/// Two tables, the contents of one of which are on their way to the other.
+#[derive(Clone, Copy)]
+struct Resize<'a> {
+    old: TableRef<'a>,
+    new: TableRef<'a>,
+}
+
+impl<'a> Resize<'a> {
+    fn groups(self) -> usize {
+        self.old.buckets().min(self.new.buckets())
+    }
+
+    /// Returns the buckets of a group in a table.
+    fn members(self, table: TableRef<'a>, group: usize) -> impl Iterator<Item = &'a Bucket> {
+        let groups = self.groups();
+        (0..table.buckets() / groups).map(move |number| table.bucket_at(group + number * groups))
+    }
+
+    /// Asks for the memory of some groups, so that it is waited for once: of each entry the hash is needed.
+    fn ask_for(self, groups: core::ops::Range<usize>) {
+        for group in groups.clone().take(MOST_ASKED) {
+            self.members(self.old, group)
+                .for_each(|bucket| prefetch(bucket));
+            self.members(self.new, group)
+                .for_each(|bucket| prefetch(bucket));
+        }
+        for bucket in groups
+            .take(MOST_ASKED)
+            .flat_map(|group| self.members(self.old, group))
+        {
+            for slot in &bucket.slots {
+                // Relaxed: for a hint.
+                prefetch(slot.load(Ordering::Relaxed));
+            }
+        }
+    }
+
+    /// Moves a group, if that was not done. False: without waiting for another thread that cannot be done.
+    fn move_group(self, group: usize, wait: bool) -> bool {
+        let mut spares = Spares::new();
+        loop {
+            let locked = match self.lock(group, wait) {
+                Ok(locked) => locked,
+                Err(Refused::Moved) => return true,
+                Err(Refused::Busy) => return false,
+            };
+            if locked.is_complete {
+                locked.mark();
+                return true;
+            }
+            let needed = locked.nodes().count() / SLOTS;
+            if spares.len() < needed {
+                // Not under the locks: an allocator is somebody else's code.
+                drop(locked);
+                spares.resize_with(needed, || Box::new(Bucket::new()));
+                continue;
+            }
+            self.fill(group, &locked, &mut spares);
+            locked.mark();
+            return true;
+        }
+    }
+
+    fn lock(self, group: usize, wait: bool) -> Result<LockedGroup<'a>, Refused> {
+        let mut members = self.members(self.old, group);
+        let first = members.next().expect("a group has a bucket").lock(wait)?;
+        let mut locked = LockedGroup {
+            buckets: [Some(first), None, None, None],
+            is_complete: false,
+        };
+        for (number, bucket) in (1..).zip(members) {
+            // In ascending order, and whoever holds one lock alone waits for no other: no deadlock.
+            match bucket.lock(wait) {
+                Ok(bucket) => locked.buckets[number] = Some(bucket),
+                Err(Refused::Moved) => locked.is_complete = true,
+                Err(Refused::Busy) => return Err(Refused::Busy),
+            }
+        }
+        Ok(locked)
+    }
+
+    /// Fills the new table's buckets, which nobody else sees yet.
+    fn fill(self, group: usize, locked: &LockedGroup<'_>, spares: &mut Spares) {
+        for bucket in self.members(self.new, group) {
+            // There may be something of a thread that was lost in a fork.
+            bucket.clear_unseen();
+        }
+        for node in locked.nodes() {
+            // SAFETY: what is in a slot under the lock is not retired.
+            let hash = unsafe { node.as_ref() }.hash;
+            let mut bucket = self.new.bucket(hash);
+            while !bucket.put_unseen(node, tag(hash)) {
+                bucket = match bucket.overflow() {
+                    Some(next) => next,
+                    None => {
+                        let made = Box::into_raw(spares.pop().expect("as many as can be needed"));
+                        bucket.next.store(made, Ordering::Relaxed);
+                        // SAFETY: just made, and freed with its table.
+                        unsafe { &*made }
+                    }
+                };
+            }
+        }
+    }
+}
+
+/// The locks of a group, in the order of its buckets.
+struct LockedGroup<'a> {
+    buckets: [Option<Locked<'a>>; STEP],
+    /// The new table has everything already.
+    is_complete: bool,
+}
+
+impl LockedGroup<'_> {
+    /// Marks the buckets as moved, the first one last.
+    fn mark(mut self) {
+        for locked in self.buckets.iter_mut().rev().filter_map(Option::take) {
+            locked.move_away();
+        }
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = NonNull<Node>> {
+        self.buckets
+            .iter()
+            .flatten()
+            .flat_map(|locked| locked.bucket.nodes())
+    }
+}
+
+impl RawMap {
+    fn resize(&self) -> Option<Resize<'_>> {
+        let old = self.root();
+        old.successor().map(|new| Resize { old, new })
+    }
+
+    /// Does the caller's share of a resize that is under way.
+    #[inline]
+    pub(super) fn take_part(&self, domain: &Domain) {
+        if let Some(resize) = self.resize() {
+            self.do_share(resize, domain);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn do_share(&self, resize: Resize<'_>, domain: &Domain) {
+        let groups = resize.groups();
+        let claimed = &resize.old.claimed;
+        // Relaxed: who moves which group is settled by the groups' locks.
+        let from = if claimed.load(Ordering::Relaxed) < groups {
+            claimed.fetch_add(self.share, Ordering::Relaxed)
+        } else {
+            groups
+        };
+        let share = from..(from.saturating_add(self.share)).min(groups);
+        resize.ask_for(share.clone());
+        for group in share {
+            resize.move_group(group, false);
+        }
+        if from.saturating_add(self.share) >= groups {
+            self.look_on(resize, self.share.max(LOOK), false, domain);
+        }
+    }
+
+    /// Goes on to see whether all groups are moved, and moves those that are not.
+    fn look_on(&self, resize: Resize<'_>, most: usize, wait: bool, domain: &Domain) {
+        let groups = resize.groups();
+        // Acquire and release: whoever finishes has seen, through others, that all were moved.
+        let verified = &resize.old.verified;
+        let from = verified.load(Ordering::Acquire);
+        let moved = (from..from.saturating_add(most).min(groups))
+            .take_while(|&group| resize.move_group(group, wait))
+            .count();
+        let before = verified.fetch_max(from + moved, Ordering::AcqRel);
+        if before.max(from + moved) >= groups {
+            let new = NonNull::new(resize.new.as_ptr()).expect("a table");
+            self.exchange_root(resize.old, new, domain);
+        }
+    }
+
+    /// Waits until no resize is under way, doing what is left of it.
+    pub(crate) fn finish_resize(&self, domain: &Domain) {
+        while let Some(resize) = self.resize() {
+            self.look_on(resize, usize::MAX, true, domain);
+        }
+    }
+
+    /// Begins to move to a table of so many buckets, unless that is under way or was done.
+    fn begin_resize(&self, old: TableRef<'_>, buckets: usize, domain: &Domain) {
+        let is_root = self.root.load(Ordering::Relaxed) == old.as_ptr();
+        if old.is_static() || !is_root || !old.next.load(Ordering::Relaxed).is_null() {
+            return;
+        }
+        let new = Table::allocate(buckets);
+        // A table that was the root and has no successor is still the root.
+        // AcqRel: who loads the successor sees its head.
+        let begun = old.next.compare_exchange(
+            ptr::null_mut(),
+            new.as_ptr(),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if begun.is_err() {
+            // SAFETY: never published.
+            unsafe { Table::free(new) };
+        }
+        self.take_part(domain);
+    }
+
+    /// Called when a bucket has overflowed.
+    #[cold]
+    pub(super) fn grow_if_full(&self, table: TableRef<'_>, domain: &Domain) {
+        let buckets = table.buckets();
+        if self.count.sum() >= buckets * FULL - buckets / 2 {
+            self.begin_resize(table, buckets * 2, domain);
+        }
+    }
+
+    /// Called now and then, when a bucket has become empty.
+    #[cold]
+    pub(super) fn shrink_if_sparse(&self, table: TableRef<'_>, domain: &Domain) {
+        let buckets = table.buckets();
+        let least = self.least.load(Ordering::Relaxed);
+        if buckets > least && self.count.sum() < buckets / SPARSE {
+            self.begin_resize(table, (buckets / STEP).max(least), domain);
+        }
+    }
+
+    /// Makes room for so many entries in all, and waits for it.
+    pub(crate) fn reserve(&self, entries: usize, domain: &Domain) {
+        let buckets = buckets_for(entries);
+        self.least.fetch_max(buckets, Ordering::Relaxed);
+        if self.root().is_static() {
+            self.first_table(domain);
+        }
+        loop {
+            self.finish_resize(domain);
+            let table = self.root();
+            if table.buckets() >= buckets {
+                return;
+            }
+            self.begin_resize(table, buckets, domain);
+        }
+    }
+
+    /// Gives memory back that is not needed for what is there now, overflow buckets too.
+    pub(crate) fn shrink_to(&self, entries: usize, domain: &Domain) {
+        let least = buckets_for(entries);
+        self.least.store(least, Ordering::Relaxed);
+        loop {
+            self.finish_resize(domain);
+            let table = self.root();
+            let buckets = buckets_for(self.len().max(entries)).min(table.buckets());
+            let chained =
+                || (0..table.buckets()).any(|index| table.bucket_at(index).overflow().is_some());
+            if table.is_static() || buckets == table.buckets() && !chained() {
+                return;
+            }
+            let step = buckets.max(table.buckets() / STEP);
+            self.begin_resize(table, step, domain);
+            self.finish_resize(domain);
+            if step == buckets {
+                return;
+            }
+        }
+    }
+
+    /// Returns how many bytes the tables and their overflow buckets take.
+    pub(crate) fn table_bytes(&self) -> usize {
+        let root = self.root();
+        core::iter::successors(Some(root), |table| table.successor())
+            .map(|table| {
+                let buckets = (0..table.buckets()).map(|index| table.bucket_at(index));
+                let chained = buckets
+                    .map(|bucket| bucket.chain().count() - 1)
+                    .sum::<usize>();
+                table.bytes() + chained * size_of::<Bucket>()
+            })
+            .sum()
+    }
+}
+
+/// A map that nobody else uses.
+#[derive(Debug)]
+pub(crate) struct Exclusive<'a> {
+    map: &'a RawMap,
+}
+
+impl<'a> Exclusive<'a> {
+    pub(crate) fn new(map: &'a mut RawMap) -> Self {
+        Exclusive { map }
+    }
+
+    /// Returns all entries, each once.
+    pub(crate) fn nodes(self) -> impl Iterator<Item = NonNull<Node>> + use<'a> {
+        self.buckets().flat_map(Bucket::nodes)
+    }
+
+    /// Returns the buckets that count: of a group that was moved the new table's, else the old one's.
+    fn buckets(self) -> impl Iterator<Item = &'a Bucket> {
+        let old = self.map.root();
+        // Nothing is moved on from a table that is not the root.
+        let resize = Resize {
+            old,
+            new: old.successor().unwrap_or(old),
+        };
+        (0..resize.groups()).flat_map(move |group| {
+            let is_moved = resize.members(old, group).any(Bucket::is_moved);
+            resize.members(if is_moved { resize.new } else { old }, group)
+        })
+    }
+
+    /// Frees the tables, but no entries.
+    ///
+    /// # Safety
+    /// The map is not used any more.
+    pub(crate) unsafe fn free_tables(self) {
+        let old = self.map.root();
+        let (new, old) = (old.next.load(Ordering::Relaxed), old.as_ptr());
+        for table in [old, new].into_iter().filter_map(NonNull::new) {
+            // SAFETY: nobody uses them; those that were the root before are retired.
+            unsafe { Table::free(table) };
+        }
+    }
+}

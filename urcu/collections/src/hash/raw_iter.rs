@@ -1,0 +1,196 @@
+//! Going through a map that others change.
+//!
+//! The buckets of the table that was the root in the beginning are visited in order. One whose contents
+//! were moved stands for a set of hashes: those that end in its number. They are looked for where they
+//! are now, in the order of their bits *reversed*, in which the hashes of a bucket of any table are a
+//! range. So each hash is looked at once, in one bucket, however often the map was resized meanwhile, and
+//! an entry that nobody touches is met exactly once.
+
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering;
+
+use super::bucket::{Bucket, Node, SLOTS};
+use super::table::TableRef;
+
+/// A range of reversed hashes, both ends included.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    first: u64,
+    last: u64,
+}
+
+impl Range {
+    const ALL: Range = Range {
+        first: 0,
+        last: u64::MAX,
+    };
+
+    /// Returns the range that the bucket of the first hash of `self` has in a table.
+    fn of_bucket(self, table: TableRef<'_>) -> Range {
+        let bits = table.buckets().trailing_zeros();
+        let below = u64::MAX.checked_shr(bits).unwrap_or(0);
+        Range {
+            first: self.first & !below,
+            last: self.first | below,
+        }
+    }
+
+    fn has(self, hash: u64) -> bool {
+        (self.first..=self.last).contains(&hash.reverse_bits())
+    }
+}
+
+/// The entries of some of the buckets of a table, in a section that lasts as long as `'g`.
+#[derive(Clone, Debug)]
+pub(crate) struct RawIter<'g> {
+    table: TableRef<'g>,
+    next: usize,
+    end: usize,
+    /// What is left of a bucket whose contents were moved.
+    moved: Option<Range>,
+    /// What counts of the bucket that is being gone through.
+    range: Range,
+    chain: Option<&'g Bucket>,
+    found: [*mut Node; SLOTS],
+    left: usize,
+}
+
+// SAFETY: of the entries it gives the addresses alone.
+unsafe impl Send for RawIter<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for RawIter<'_> {}
+
+impl<'g> RawIter<'g> {
+    pub(crate) fn new(table: TableRef<'g>) -> Self {
+        RawIter::part(table, 0, table.buckets())
+    }
+
+    fn part(table: TableRef<'g>, next: usize, end: usize) -> Self {
+        RawIter {
+            table,
+            next,
+            end,
+            moved: None,
+            range: Range::ALL,
+            chain: None,
+            found: [ptr::null_mut(); SLOTS],
+            left: 0,
+        }
+    }
+
+    /// Takes away the second half, if there are two.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn split(&mut self) -> Option<Self> {
+        let middle = self.next + (self.end - self.next) / 2;
+        if middle == self.next {
+            return None;
+        }
+        let second = RawIter::part(self.table, middle, self.end);
+        self.end = middle;
+        Some(second)
+    }
+
+    #[inline]
+    fn take(&mut self, bucket: &'g Bucket) {
+        for slot in &bucket.slots {
+            // Acquire: pairs with the release that filled the slot.
+            let node = slot.load(Ordering::Acquire);
+            if !node.is_null() {
+                prefetch(node);
+                self.found[self.left] = node;
+                self.left += 1;
+            }
+        }
+        self.chain = bucket.overflow();
+    }
+
+    #[inline]
+    fn next_bucket(&mut self) -> Option<&'g Bucket> {
+        if let Some(rest) = self.moved.take() {
+            return Some(self.next_moved(rest));
+        }
+        if self.next == self.end {
+            return None;
+        }
+        let bucket = self.table.bucket_at(self.next);
+        let number = self.next as u64;
+        self.next += 1;
+        if bucket.is_moved() {
+            let first = number.reverse_bits();
+            let rest = Range { first, last: first }.of_bucket(self.table);
+            return Some(self.next_moved(rest));
+        }
+        self.range = Range::ALL;
+        Some(bucket)
+    }
+
+    #[cold]
+    fn next_moved(&mut self, rest: Range) -> &'g Bucket {
+        let mut table = self.table;
+        loop {
+            let bucket = table.bucket(rest.first.reverse_bits());
+            if bucket.is_moved() {
+                table = table
+                    .successor()
+                    .expect("a table with moved buckets has a successor");
+                continue;
+            }
+            let last = rest.of_bucket(table).last.min(rest.last);
+            self.range = Range { last, ..rest };
+            self.moved = (last < rest.last).then(|| Range {
+                first: last + 1,
+                ..rest
+            });
+            return bucket;
+        }
+    }
+}
+
+impl Iterator for RawIter<'_> {
+    type Item = NonNull<Node>;
+
+    #[inline]
+    fn next(&mut self) -> Option<NonNull<Node>> {
+        loop {
+            while self.left > 0 {
+                self.left -= 1;
+                let Some(node) = NonNull::new(self.found[self.left]) else {
+                    continue;
+                };
+                // SAFETY: an entry that was found in the section that lasts as long as `'g`.
+                if self.range.is_all() || self.range.has(unsafe { node.as_ref() }.hash) {
+                    return Some(node);
+                }
+            }
+            let bucket = match self.chain.take() {
+                Some(bucket) => bucket,
+                None => self.next_bucket()?,
+            };
+            self.take(bucket);
+        }
+    }
+}
+
+impl Range {
+    #[inline]
+    fn is_all(self) -> bool {
+        self.first == 0 && self.last == u64::MAX
+    }
+}
+
+/// Asks for the line of an entry, which need not be there any more.
+#[inline(always)]
+pub(crate) fn prefetch<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint that may be given for any address.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above; it changes nothing that the compiler knows of.
+    unsafe {
+        core::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = address;
+}

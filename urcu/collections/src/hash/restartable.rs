@@ -1,0 +1,102 @@
+//! Lookups that are one restartable sequence: no guard, no counter.
+//!
+//! The sequence ([`rseq_ops::ops::lookup`]) walks from the root to the entry and copies the value. It is
+//! given up, and a guard taken, where it meets a bucket that was moved or has overflowed, and where it is
+//! interrupted again and again. Keys are compared byte by byte in it: so it is only for keys of types of
+//! which it is known that `Eq` does nothing else.
+
+use core::hash::{BuildHasher, Hash};
+use core::mem::{MaybeUninit, offset_of};
+use core::net::{Ipv4Addr, Ipv6Addr};
+use core::num::{NonZeroI32, NonZeroI64, NonZeroU32, NonZeroU64, NonZeroUsize};
+use core::ptr;
+
+use rseq_ops::ops::{Lookup, Place, can_look_up, lookup};
+use urcu::InDomain;
+
+use super::map::HashMap;
+use super::pair::Pair;
+
+/// How often it is tried.
+const ATTEMPTS: u32 = 4;
+
+/// Whether `Q` is `K`, and such keys are equal if and only if their bytes are.
+#[inline(always)]
+fn is_bytewise<K, Q: ?Sized>() -> bool {
+    macro_rules! any_of {
+        ($($type:ty),+ $(,)?) => {
+            $(typeid::of::<K>() == typeid::of::<$type>())||+
+        };
+    }
+    typeid::of::<K>() == typeid::of::<Q>()
+        && any_of!(
+            u32,
+            i32,
+            char,
+            NonZeroU32,
+            NonZeroI32,
+            [u8; 4],
+            [u16; 2],
+            Ipv4Addr, //
+            u64,
+            i64,
+            usize,
+            isize,
+            NonZeroU64,
+            NonZeroI64,
+            NonZeroUsize,
+            [u8; 8],
+            [u16; 4],
+            [u32; 2],
+            [u8; 16],
+            [u16; 8],
+            [u32; 4],
+            [u64; 2],
+            Ipv6Addr,
+        )
+}
+
+/// Returns the key, if it and such values can be looked up by a sequence. All but the cast is decided when
+/// the program is compiled.
+#[inline(always)]
+pub(super) fn sequence_key<K, V, Q: ?Sized>(key: &Q) -> Option<&K> {
+    let fits = can_look_up::<K, V>() && offset_of!(Pair<K, V>, key) == 8;
+    // SAFETY: the types are the same.
+    (fits && is_bytewise::<K, Q>()).then(|| unsafe { &*ptr::from_ref(key).cast::<K>() })
+}
+
+impl<K, V, S, D> HashMap<K, V, S, D>
+where
+    K: Hash + Eq,
+    V: Copy,
+    S: BuildHasher,
+    D: InDomain,
+{
+    /// Looks a key up by a sequence. `None`: that cannot be done, take a guard.
+    ///
+    /// The key is from [`sequence_key`].
+    #[inline(always)]
+    pub(super) fn look_up(&self, key: &K) -> Option<Option<V>> {
+        let handle = self.domain.domain().read_sequences()?;
+        let place = Place {
+            root: self.raw.root_word().cast(),
+            hash: self.hash(key),
+            offset: offset_of!(Pair<K, V>, value),
+        };
+        let mut value = MaybeUninit::<V>::uninit();
+        for _ in 0..ATTEMPTS {
+            // SAFETY: the handle is the process's. The root is that of tables as described, and the key has
+            // no padding (`sequence_key`). What is unlinked is freed after a grace period of the domain
+            // whose handle this is, or by who has the map for itself, which `&self` excludes. The value is
+            // `Copy`, so its bytes do not change.
+            match unsafe { lookup(handle, &place, key, value.as_mut_ptr()) } {
+                // SAFETY: all of it was copied from a value.
+                Lookup::Found => return Some(Some(unsafe { value.assume_init() })),
+                Lookup::Missing => return Some(None),
+                Lookup::Inconclusive => return None,
+                Lookup::Aborted => {}
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,75 @@
+//! What a search has looked at.
+
+use core::ptr::NonNull;
+
+use super::bucket::Node;
+
+const INLINE: usize = 2;
+
+/// The entries that a search found to have the hash, but not to be the key: seldom any.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    number: usize,
+    first: [Option<NonNull<Node>>; INLINE],
+    /// Only where keys have the same hash, all 64 bits of it.
+    more: Vec<NonNull<Node>>,
+}
+
+impl Seen {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Seen {
+            number: 0,
+            first: [None; INLINE],
+            more: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, node: NonNull<Node>) {
+        if let Some(place) = self.first.get_mut(self.number) {
+            *place = Some(node);
+        } else {
+            self.more.push(node);
+        }
+        self.number += 1;
+    }
+
+    fn get(&self, number: usize) -> Option<NonNull<Node>> {
+        if number < INLINE {
+            self.first[number]
+        } else {
+            self.more.get(number - INLINE).copied()
+        }
+    }
+
+    /// Returns what tells whether entries were seen, if it is asked in the order in which they were.
+    #[inline]
+    pub(crate) fn checker(&self) -> Checker<'_> {
+        Checker {
+            seen: self,
+            next: 0,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Checker<'a> {
+    seen: &'a Seen,
+    next: usize,
+}
+
+impl Checker<'_> {
+    /// Whether the entry was seen, after those that were asked for before. Entries that were removed since
+    /// are passed over. In all, as many steps as there are entries.
+    #[inline]
+    pub(crate) fn has(&mut self, node: NonNull<Node>) -> bool {
+        while let Some(seen) = self.seen.get(self.next) {
+            self.next += 1;
+            if seen == node {
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,726 @@
+//! `HashMap`: changing it.
+
+use core::hash::{BuildHasher, Hash};
+use core::ptr::NonNull;
+
+use equivalent::Equivalent;
+use urcu::{InDomain, ReadGuard};
+
+use super::bucket::Node;
+use super::map::{HashMap, Section};
+use super::pair::{Fresh, Pair};
+use super::raw::Place;
+use super::raw_iter::RawIter;
+use super::seen::Seen;
+use crate::reclaim;
+
+/// What [`HashMap::compute`] is to do with an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation<V, T> {
+    /// Insert this value, in the place of the one that is there.
+    Insert(V),
+    /// Remove the entry.
+    Remove,
+    /// Leave everything as it is, and return this.
+    Abort(T),
+}
+
+/// What [`HashMap::compute`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compute<'g, K, V, T> {
+    /// The key was not there, and is now.
+    Inserted(&'g K, &'g V),
+    /// The entry was replaced.
+    Updated {
+        /// What was there.
+        old: (&'g K, &'g V),
+        /// What is there now.
+        new: (&'g K, &'g V),
+    },
+    /// The entry was removed.
+    Removed(&'g K, &'g V),
+    /// Nothing was done.
+    Aborted(T),
+}
+
+/// The key is there already: the error of [`HashMap::try_insert`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OccupiedError<'g, V> {
+    /// The value that is there.
+    pub current: &'g V,
+    /// The value that was not inserted.
+    pub not_inserted: V,
+}
+
+impl<V: core::fmt::Debug> core::fmt::Display for OccupiedError<'_, V> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "the value {:?} was not inserted, because the key is there with the value {:?}",
+            self.not_inserted, self.current
+        )
+    }
+}
+
+impl<V: core::fmt::Debug> core::error::Error for OccupiedError<'_, V> {}
+
+/// A pair, as it is handed out.
+type Both<'g, K, V> = (&'g K, &'g V);
+
+impl<K, V, S, D> HashMap<K, V, S, D>
+where
+    K: Hash + Eq + Send + 'static,
+    V: Send + 'static,
+    S: BuildHasher,
+    D: InDomain,
+{
+    /// # Safety
+    /// The caller has unlinked the entry, in the section.
+    #[inline]
+    unsafe fn retire<'g>(&'g self, node: NonNull<Node>, section: Section<'g>) -> &'g Pair<K, V> {
+        // SAFETY: it was found in the section, by which it is unlinked. Keys and values may be dropped by
+        // any thread, at any time, by their bounds.
+        unsafe {
+            reclaim::retire(self.domain.domain(), node.cast::<Pair<K, V>>());
+            self.pair(node, section)
+        }
+    }
+
+    #[inline]
+    fn locate<'g, Q>(&'g self, hash: u64, key: &Q, section: Section<'g>) -> Place
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        self.raw.locate(hash, |node| {
+            // SAFETY: found in the section.
+            key.equivalent(&unsafe { self.pair(node, section) }.key)
+        })
+    }
+
+    /// Adds an entry, or gives it back if something was added since the key was looked for.
+    #[inline]
+    fn add<'g>(
+        &'g self,
+        fresh: Fresh<K, V>,
+        seen: &Seen,
+        section: Section<'g>,
+    ) -> Result<&'g Pair<K, V>, Fresh<K, V>> {
+        let node = Pair::node(fresh.pair());
+        if !self.raw.insert(node, seen, self.domain.domain()) {
+            return Err(fresh);
+        }
+        fresh.publish();
+        // SAFETY: it was in the map in this section.
+        Ok(unsafe { self.pair(node, section) })
+    }
+
+    /// Replaces an entry that was found, or gives the new one back if it is not there any more.
+    #[inline]
+    fn exchange<'g>(
+        &'g self,
+        old: NonNull<Node>,
+        fresh: Fresh<K, V>,
+        section: Section<'g>,
+    ) -> Result<Exchanged<'g, K, V>, Fresh<K, V>> {
+        let node = Pair::node(fresh.pair());
+        if !self.raw.replace(old, node, self.domain.domain()) {
+            return Err(fresh);
+        }
+        fresh.publish();
+        // SAFETY: the old one was just unlinked, by us; the new one was in the map in this section.
+        unsafe {
+            Ok(Exchanged {
+                old: self.retire(old, section),
+                new: self.pair(node, section),
+            })
+        }
+    }
+
+    /// Inserts a value, and returns the one that was there.
+    ///
+    /// If the key was there, the new key takes the place of the old one, which matters where keys can be
+    /// told apart though they are equal.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::new();
+    /// let guard = map.guard();
+    /// assert_eq!(map.insert("a", 1, &guard), None);
+    /// assert_eq!(map.insert("a", 2, &guard), Some(&1));
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn insert<'g>(&'g self, key: K, value: V, guard: &'g ReadGuard<'_>) -> Option<&'g V> {
+        self.insert_in(key, value, self.section(guard)).1
+    }
+
+    /// Returns the value that is there now, and the one that was.
+    pub(super) fn insert_in<'g>(
+        &'g self,
+        key: K,
+        value: V,
+        section: Section<'g>,
+    ) -> (&'g V, Option<&'g V>) {
+        let hash = self.hash(&key);
+        let mut fresh = Fresh::new(hash, key, value);
+        loop {
+            match self.locate(hash, &fresh.key, section) {
+                Place::At(old) => match self.exchange(old, fresh, section) {
+                    Ok(Exchanged { old, new }) => return (&new.value, Some(&old.value)),
+                    Err(again) => fresh = again,
+                },
+                Place::Nowhere(seen) => match self.add(fresh, &seen, section) {
+                    Ok(new) => return (&new.value, None),
+                    Err(again) => fresh = again,
+                },
+            }
+        }
+    }
+
+    /// Inserts a value, if the key is not there. Returns it.
+    ///
+    /// # Errors
+    /// The key is there: its value, and the one that was not inserted.
+    #[inline]
+    #[track_caller]
+    pub fn try_insert<'g>(
+        &'g self,
+        key: K,
+        value: V,
+        guard: &'g ReadGuard<'_>,
+    ) -> Result<&'g V, OccupiedError<'g, V>> {
+        self.try_insert_in(key, value, self.section(guard))
+    }
+
+    pub(super) fn try_insert_in<'g>(
+        &'g self,
+        key: K,
+        value: V,
+        section: Section<'g>,
+    ) -> Result<&'g V, OccupiedError<'g, V>> {
+        let mut value = Some(value);
+        self.try_add(key, || value.take().expect("called once"), section)
+            .map_err(|(current, not_made)| OccupiedError {
+                current,
+                not_inserted: not_made.or(value).expect("made or not"),
+            })
+    }
+
+    /// Inserts what `make` makes, if the key is not there. On failure the value, if it was made.
+    fn try_add<'g>(
+        &'g self,
+        key: K,
+        make: impl FnOnce() -> V,
+        section: Section<'g>,
+    ) -> Result<&'g V, (&'g V, Option<V>)> {
+        let hash = self.hash(&key);
+        let mut seen = match self.locate(hash, &key, section) {
+            // SAFETY: found in the section.
+            Place::At(node) => return Err((&unsafe { self.pair(node, section) }.value, None)),
+            Place::Nowhere(seen) => seen,
+        };
+        let mut fresh = Fresh::new(hash, key, make());
+        loop {
+            match self.add(fresh, &seen, section) {
+                Ok(pair) => return Ok(&pair.value),
+                Err(again) => fresh = again,
+            }
+            match self.locate(hash, &fresh.key, section) {
+                Place::At(node) => {
+                    // SAFETY: found in the section.
+                    let current = &unsafe { self.pair(node, section) }.value;
+                    return Err((current, Some(fresh.into_parts().1)));
+                }
+                Place::Nowhere(now) => seen = now,
+            }
+        }
+    }
+
+    /// Inserts what a function makes, if the key is not there. Returns it.
+    ///
+    /// The function may be called although in the end another thread was first.
+    ///
+    /// # Errors
+    /// The key is there: its value.
+    #[inline]
+    #[track_caller]
+    pub fn try_insert_with<'g, F>(
+        &'g self,
+        key: K,
+        f: F,
+        guard: &'g ReadGuard<'_>,
+    ) -> Result<&'g V, &'g V>
+    where
+        F: FnOnce() -> V,
+    {
+        self.try_insert_with_in(key, f, self.section(guard))
+    }
+
+    pub(super) fn try_insert_with_in<'g>(
+        &'g self,
+        key: K,
+        f: impl FnOnce() -> V,
+        section: Section<'g>,
+    ) -> Result<&'g V, &'g V> {
+        self.try_add(key, f, section)
+            .map_err(|(current, _)| current)
+    }
+
+    /// Returns the value of a key, which is inserted if it is not there.
+    #[inline]
+    #[track_caller]
+    pub fn get_or_insert<'g>(&'g self, key: K, value: V, guard: &'g ReadGuard<'_>) -> &'g V {
+        self.get_or_insert_with(key, || value, guard)
+    }
+
+    /// Returns the value of a key; if it is not there, what a function makes is inserted.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::new();
+    /// let guard = map.guard();
+    /// assert_eq!(map.get_or_insert_with("a", || 1, &guard), &1);
+    /// assert_eq!(map.get_or_insert_with("a", || 2, &guard), &1);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn get_or_insert_with<'g, F>(&'g self, key: K, f: F, guard: &'g ReadGuard<'_>) -> &'g V
+    where
+        F: FnOnce() -> V,
+    {
+        match self.try_insert_with(key, f, guard) {
+            Ok(value) | Err(value) => value,
+        }
+    }
+
+    /// Replaces the value of a key by what a function makes of it, and returns that. `None`: the key is not
+    /// there.
+    ///
+    /// The function is called again if another thread has changed the entry meanwhile: no update is lost.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::from([("a", 1)]);
+    /// let guard = map.guard();
+    /// assert_eq!(map.update("a", |value| value + 1, &guard), Some(&2));
+    /// assert_eq!(map.update("b", |value| value + 1, &guard), None);
+    /// ```
+    #[track_caller]
+    pub fn update<'g, F>(&'g self, key: K, update: F, guard: &'g ReadGuard<'_>) -> Option<&'g V>
+    where
+        F: Fn(&V) -> V,
+    {
+        self.update_in(key, update, self.section(guard))
+    }
+
+    pub(super) fn update_in<'g>(
+        &'g self,
+        key: K,
+        update: impl Fn(&V) -> V,
+        section: Section<'g>,
+    ) -> Option<&'g V> {
+        let computed = self.compute_in(
+            key,
+            |entry| match entry {
+                Some((_, value)) => Operation::Insert(update(value)),
+                None => Operation::Abort(()),
+            },
+            section,
+        );
+        match computed {
+            Compute::Updated { new, .. } => Some(new.1),
+            _ => None,
+        }
+    }
+
+    /// Replaces the value of a key by what a function makes of it, or inserts a value. Returns what is there
+    /// now.
+    #[track_caller]
+    pub fn update_or_insert<'g, F>(
+        &'g self,
+        key: K,
+        update: F,
+        value: V,
+        guard: &'g ReadGuard<'_>,
+    ) -> &'g V
+    where
+        F: Fn(&V) -> V,
+    {
+        self.update_or_insert_with(key, update, || value, guard)
+    }
+
+    /// Replaces the value of a key by what a function makes of it, or inserts what another function makes.
+    /// Returns what is there now.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::new();
+    /// let guard = map.guard();
+    /// for expected in 1..4 {
+    ///     assert_eq!(map.update_or_insert_with("a", |n| n + 1, || 1, &guard), &expected);
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn update_or_insert_with<'g, U, F>(
+        &'g self,
+        key: K,
+        update: U,
+        f: F,
+        guard: &'g ReadGuard<'_>,
+    ) -> &'g V
+    where
+        F: FnOnce() -> V,
+        U: Fn(&V) -> V,
+    {
+        self.update_or_insert_in(key, update, f, self.section(guard))
+    }
+
+    pub(super) fn update_or_insert_in<'g>(
+        &'g self,
+        key: K,
+        update: impl Fn(&V) -> V,
+        f: impl FnOnce() -> V,
+        section: Section<'g>,
+    ) -> &'g V {
+        let hash = self.hash(&key);
+        let mut parts = Parts::Apart(key, None);
+        let mut make = Some(f);
+        loop {
+            match self.locate(hash, parts.key(), section) {
+                Place::At(old) => {
+                    // SAFETY: found in the section.
+                    let value = update(&unsafe { self.pair(old, section) }.value);
+                    // What was made to be inserted is kept, should the key be gone the next time.
+                    let (key, kept) = parts.take();
+                    match self.exchange(old, Fresh::new(hash, key, value), section) {
+                        Ok(exchanged) => return &exchanged.new.value,
+                        Err(again) => parts = Parts::Apart(again.into_parts().0, kept),
+                    }
+                }
+                Place::Nowhere(seen) => {
+                    let fresh = parts.join(hash, || make.take().expect("what it makes is kept")());
+                    match self.add(fresh, &seen, section) {
+                        Ok(pair) => return &pair.value,
+                        Err(again) => parts = Parts::Joined(again),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks a function what to do with an entry, and does that in one step.
+    ///
+    /// The function gets the entry, or `None`. It is called again if another thread has changed the entry
+    /// meanwhile, and may itself use the map.
+    ///
+    /// ```
+    /// use urcu_collections::{Compute, HashMap, Operation};
+    ///
+    /// let map = HashMap::from([("a", 5)]);
+    /// let guard = map.guard();
+    /// let spend = |entry: Option<(&&'static str, &i32)>| match entry {
+    ///     Some((_, &left)) if left > 1 => Operation::Insert(left - 1),
+    ///     Some(_) => Operation::Remove,
+    ///     None => Operation::Abort("nothing left"),
+    /// };
+    /// assert!(matches!(map.compute("a", spend, &guard), Compute::Updated { new: (_, 4), .. }));
+    /// assert_eq!(map.compute("b", spend, &guard), Compute::Aborted("nothing left"));
+    /// ```
+    ///
+    /// # Panics
+    /// Panics if the function wants to remove an entry that is not there.
+    #[track_caller]
+    pub fn compute<'g, F, T>(
+        &'g self,
+        key: K,
+        compute: F,
+        guard: &'g ReadGuard<'_>,
+    ) -> Compute<'g, K, V, T>
+    where
+        F: FnMut(Option<(&'g K, &'g V)>) -> Operation<V, T>,
+    {
+        self.compute_in(key, compute, self.section(guard))
+    }
+
+    #[track_caller]
+    pub(super) fn compute_in<'g, F, T>(
+        &'g self,
+        mut key: K,
+        mut compute: F,
+        section: Section<'g>,
+    ) -> Compute<'g, K, V, T>
+    where
+        F: FnMut(Option<(&'g K, &'g V)>) -> Operation<V, T>,
+    {
+        let hash = self.hash(&key);
+        loop {
+            let again = match self.locate(hash, &key, section) {
+                Place::At(old) => {
+                    // SAFETY: found in the section.
+                    let pair = unsafe { self.pair(old, section) };
+                    match compute(Some((&pair.key, &pair.value))) {
+                        Operation::Insert(value) => {
+                            match self.exchange(old, Fresh::new(hash, key, value), section) {
+                                Ok(exchanged) => return exchanged.into(),
+                                Err(again) => again,
+                            }
+                        }
+                        Operation::Remove => match self.remove_found(old, section) {
+                            Some((key, value)) => return Compute::Removed(key, value),
+                            None => continue,
+                        },
+                        Operation::Abort(answer) => return Compute::Aborted(answer),
+                    }
+                }
+                Place::Nowhere(seen) => match compute(None) {
+                    Operation::Insert(value) => {
+                        match self.add(Fresh::new(hash, key, value), &seen, section) {
+                            Ok(pair) => return Compute::Inserted(&pair.key, &pair.value),
+                            Err(again) => again,
+                        }
+                    }
+                    Operation::Remove => panic!("cannot remove an entry that is not there"),
+                    Operation::Abort(answer) => return Compute::Aborted(answer),
+                },
+            };
+            key = again.into_parts().0;
+        }
+    }
+
+    #[inline]
+    fn remove_found<'g>(
+        &'g self,
+        node: NonNull<Node>,
+        section: Section<'g>,
+    ) -> Option<Both<'g, K, V>> {
+        self.raw.remove(node, self.domain.domain()).then(|| {
+            // SAFETY: just unlinked, by us.
+            let pair = unsafe { self.retire(node, section) };
+            (&pair.key, &pair.value)
+        })
+    }
+
+    /// Removes a key, and returns its value.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::from([("a", 1)]);
+    /// let guard = map.guard();
+    /// assert_eq!(map.remove("a", &guard), Some(&1));
+    /// assert_eq!(map.remove("a", &guard), None);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn remove<'g, Q>(&'g self, key: &Q, guard: &'g ReadGuard<'_>) -> Option<&'g V>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        self.remove_entry(key, guard).map(|(_, value)| value)
+    }
+
+    /// Removes a key, and returns it with its value.
+    #[inline]
+    #[track_caller]
+    pub fn remove_entry<'g, Q>(
+        &'g self,
+        key: &Q,
+        guard: &'g ReadGuard<'_>,
+    ) -> Option<(&'g K, &'g V)>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        self.remove_entry_in(key, self.section(guard))
+    }
+
+    pub(super) fn remove_entry_in<'g, Q>(
+        &'g self,
+        key: &Q,
+        section: Section<'g>,
+    ) -> Option<(&'g K, &'g V)>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        let hash = self.hash(key);
+        loop {
+            let found = self.raw.find(hash, self.is(key, section))?;
+            if let Some(removed) = self.remove_found(found, section) {
+                return Some(removed);
+            }
+        }
+    }
+
+    /// Removes a key if a function says so of its entry, as it is then. `None`: the key is not there.
+    ///
+    /// # Errors
+    /// The entry, if the function says no.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::from([("a", 1)]);
+    /// let guard = map.guard();
+    /// assert_eq!(map.remove_if("a", |_, &value| value > 1, &guard), Err((&"a", &1)));
+    /// assert_eq!(map.remove_if("a", |_, &value| value == 1, &guard), Ok(Some((&"a", &1))));
+    /// assert_eq!(map.remove_if("a", |_, _| true, &guard), Ok(None));
+    /// ```
+    #[track_caller]
+    pub fn remove_if<'g, Q, F>(
+        &'g self,
+        key: &Q,
+        should_remove: F,
+        guard: &'g ReadGuard<'_>,
+    ) -> Result<Option<(&'g K, &'g V)>, (&'g K, &'g V)>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+        F: FnMut(&K, &V) -> bool,
+    {
+        self.remove_if_in(key, should_remove, self.section(guard))
+    }
+
+    pub(super) fn remove_if_in<'g, Q>(
+        &'g self,
+        key: &Q,
+        mut should_remove: impl FnMut(&K, &V) -> bool,
+        section: Section<'g>,
+    ) -> Result<Option<Both<'g, K, V>>, Both<'g, K, V>>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        let hash = self.hash(key);
+        loop {
+            let Some(found) = self.raw.find(hash, self.is(key, section)) else {
+                return Ok(None);
+            };
+            // SAFETY: found in the section.
+            let pair = unsafe { self.pair(found, section) };
+            if !should_remove(&pair.key, &pair.value) {
+                return Err((&pair.key, &pair.value));
+            }
+            if let Some(removed) = self.remove_found(found, section) {
+                return Ok(Some(removed));
+            }
+        }
+    }
+
+    /// Keeps the entries of which a function says so, and removes the others. Of an entry that another
+    /// thread changes meanwhile it is asked again.
+    ///
+    /// ```
+    /// let map: urcu_collections::HashMap<_, _> = (0..8).map(|number| (number, number)).collect();
+    /// map.retain(|_, number| number % 2 == 0, &map.guard());
+    /// assert_eq!(map.len(), 4);
+    /// ```
+    #[track_caller]
+    pub fn retain<F>(&self, f: F, guard: &ReadGuard<'_>)
+    where
+        F: FnMut(&K, &V) -> bool,
+    {
+        self.retain_in(f, self.section(guard));
+    }
+
+    pub(super) fn retain_in(&self, mut f: impl FnMut(&K, &V) -> bool, section: Section<'_>) {
+        for node in RawIter::new(self.raw.root()) {
+            // SAFETY: found in the section.
+            let pair = unsafe { self.pair(node, section) };
+            if f(&pair.key, &pair.value) {
+                continue;
+            }
+            if self.remove_found(node, section).is_none() {
+                // Replaced, or removed. A key without a faithful `Eq` may not be found; then it stays.
+                let _ = self.remove_if_in(&pair.key, |key, value| !f(key, value), section);
+            }
+        }
+    }
+
+    /// Removes all entries, one after the other. What others insert meanwhile may stay.
+    #[track_caller]
+    pub fn clear(&self, guard: &ReadGuard<'_>) {
+        self.clear_in(self.section(guard));
+    }
+
+    pub(super) fn clear_in(&self, section: Section<'_>) {
+        self.retain_in(|_, _| false, section);
+    }
+
+    /// Makes room for so many more entries, and waits until that is done. The map does not shrink below
+    /// that by itself any more.
+    ///
+    /// # Panics
+    /// Panics if the map would be larger than an address space.
+    #[track_caller]
+    pub fn reserve(&self, additional: usize, guard: &ReadGuard<'_>) {
+        self.reserve_in(additional, self.section(guard));
+    }
+
+    pub(super) fn reserve_in(&self, additional: usize, _: Section<'_>) {
+        let entries = self.len().saturating_add(additional);
+        if entries > 0 {
+            self.raw.reserve(entries, self.domain.domain());
+        }
+    }
+
+    /// Gives back the memory that is not needed for the entries that there are now.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::with_capacity(1000);
+    /// map.pin().insert(1, 1);
+    /// let before = map.memory_usage();
+    /// map.shrink_to_fit(&map.guard());
+    /// assert!(map.memory_usage() < before / 10);
+    /// ```
+    #[track_caller]
+    pub fn shrink_to_fit(&self, guard: &ReadGuard<'_>) {
+        self.shrink_to(0, guard);
+    }
+
+    /// Gives back the memory that is not needed for so many entries, or for those that there are now.
+    #[track_caller]
+    pub fn shrink_to(&self, capacity: usize, guard: &ReadGuard<'_>) {
+        self.section(guard);
+        self.raw.shrink_to(capacity, self.domain.domain());
+    }
+}
+
+/// What took the place of what.
+struct Exchanged<'g, K, V> {
+    old: &'g Pair<K, V>,
+    new: &'g Pair<K, V>,
+}
+
+impl<'g, K, V, T> From<Exchanged<'g, K, V>> for Compute<'g, K, V, T> {
+    fn from(Exchanged { old, new }: Exchanged<'g, K, V>) -> Self {
+        Compute::Updated {
+            old: (&old.key, &old.value),
+            new: (&new.key, &new.value),
+        }
+    }
+}
+
+/// A key, and perhaps a value for it.
+enum Parts<K, V> {
+    Apart(K, Option<V>),
+    Joined(Fresh<K, V>),
+}
+
+impl<K, V> Parts<K, V> {
+    fn key(&self) -> &K {
+        match self {
+            Parts::Apart(key, _) => key,
+            Parts::Joined(fresh) => &fresh.key,
+        }
+    }
+
+    fn take(self) -> (K, Option<V>) {
+        match self {
+            Parts::Apart(key, value) => (key, value),
+            Parts::Joined(fresh) => {
+                let (key, value) = fresh.into_parts();
+                (key, Some(value))
+            }
+        }
+    }
+
+    fn join(self, hash: u64, make: impl FnOnce() -> V) -> Fresh<K, V> {
+        match self {
+            Parts::Joined(fresh) => fresh,
+            Parts::Apart(key, Some(value)) => Fresh::new(hash, key, value),
+            Parts::Apart(key, None) => {
+                let value = make();
+                Fresh::new(hash, key, value)
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Concurrent collections on userspace RCU (`urcu`), for data that is read far more often than it is written.
+//!
+//! Readers take no lock, write nothing that others read, and never wait. What is removed is freed after a
+//! grace period.
+//!
+//! ```
+//! let routes = urcu_collections::HashMap::new();
+//! routes.pin().insert("/", "index");
+//! assert_eq!(routes.pin().get("/"), Some(&"index"));
+//! ```
+//!
+//! # Features
+//! | feature | what it adds (all are off by default) |
+//! |---|---|
+//! | `serde` | `Serialize` and `Deserialize` |
+//! | `rayon` | parallel iterators |
+
+// So that its examples are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod fork;
+mod hash;
+pub mod queue;
+mod reclaim;
+pub mod stack;
+
+pub use equivalent::Equivalent;
+pub use hash::*;
+pub use queue::Queue;
+pub use stack::Stack;
