@@ -14,7 +14,6 @@
 //! |---|---|
 //! | `serde` | `Serialize` and `Deserialize` |
 //! | `rayon` | parallel iterators |
-//! | `portable` | atomics instead of restartable sequences, as on other processors |
 
 // So that its examples are compiled and run.
 #[cfg(doctest)]
@@ -23,7 +22,11 @@ struct Readme;
 
 mod fork;
 mod hash;
+pub mod queue;
 mod reclaim;
+pub mod stack;
 
 pub use equivalent::Equivalent;
 pub use hash::*;
+pub use queue::Queue;
+pub use stack::Stack;

@@ -59,7 +59,7 @@ fn is_bytewise<K, Q: ?Sized>() -> bool {
 /// Returns the key, if it and such values can be looked up by a sequence. All but the cast is decided when
 /// the program is compiled.
 #[inline(always)]
-pub(super) fn sequence_key<'k, K, V, Q: ?Sized>(key: &'k Q) -> Option<&'k K> {
+pub(super) fn sequence_key<K, V, Q: ?Sized>(key: &Q) -> Option<&K> {
     let fits = can_look_up::<K, V>() && offset_of!(Pair<K, V>, key) == 8;
     // SAFETY: the types are the same.
     (fits && is_bytewise::<K, Q>()).then(|| unsafe { &*ptr::from_ref(key).cast::<K>() })

@@ -14,3 +14,4 @@ mod map_properties;
 mod map_resizing;
 mod map_restartable;
 mod map_threads;
+mod queues;

@@ -1,0 +1,441 @@
+//! A lock-free queue of many producers and many consumers.
+//!
+//! Segments of slots, each of which is used once. A producer takes the next slot with one addition, writes
+//! its value and says so; a consumer takes the next slot with one addition, and takes what is there. Who of
+//! the two comes first to a slot is settled by its state: a consumer that finds nothing leaves the slot
+//! useless, and the producer takes its value to another one. So nobody waits for anybody.
+//!
+//! A segment all of whose slots were given to consumers is unlinked, and freed after a grace period: those
+//! who are still about to take their values from it are in sections. The idea of a queue of arrays with
+//! fetch-and-add is that of Ramalhete and Correia's `FAAArrayQueue`.
+
+use core::alloc::Layout;
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::hint;
+use core::mem::MaybeUninit;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use std::alloc::{alloc, dealloc, handle_alloc_error};
+
+use urcu::{Global, InDomain};
+
+const SLOTS: usize = 64;
+/// How often a consumer looks whether a producer that has taken the slot has filled it, before it leaves
+/// the slot useless.
+const PATIENCE: u32 = 64;
+
+const EMPTY: u8 = 0;
+const FULL: u8 = 1;
+/// A consumer was here.
+const TAKEN: u8 = 2;
+
+struct Slot<T> {
+    state: AtomicU8,
+    value: UnsafeCell<MaybeUninit<T>>,
+}
+
+/// A line of its own: two, because processors fetch them in pairs.
+#[repr(align(128))]
+struct Line<T>(T);
+
+#[repr(C)]
+struct Segment<T> {
+    /// Which slot of the whole queue the first one is.
+    first: usize,
+    next: AtomicPtr<Segment<T>>,
+    /// How many slots producers have taken, and tried to.
+    filled: Line<AtomicUsize>,
+    /// How many slots consumers have taken, and tried to.
+    emptied: Line<AtomicUsize>,
+    slots: [Slot<T>; SLOTS],
+}
+
+impl<T> Segment<T> {
+    fn allocate(first: usize) -> NonNull<Segment<T>> {
+        let layout = Layout::new::<Segment<T>>();
+        // SAFETY: the size is not zero.
+        let memory = unsafe { alloc(layout) }.cast::<Segment<T>>();
+        let Some(segment) = NonNull::new(memory) else {
+            handle_alloc_error(layout)
+        };
+        // SAFETY: new memory of this layout; values may stay uninitialised.
+        unsafe {
+            (&raw mut (*memory).first).write(first);
+            (&raw mut (*memory).next).write(AtomicPtr::new(ptr::null_mut()));
+            (&raw mut (*memory).filled).write(Line(AtomicUsize::new(0)));
+            (&raw mut (*memory).emptied).write(Line(AtomicUsize::new(0)));
+            let slots = (&raw mut (*memory).slots).cast::<Slot<T>>();
+            for number in 0..SLOTS {
+                (&raw mut (*slots.add(number)).state).write(AtomicU8::new(EMPTY));
+            }
+        }
+        segment
+    }
+
+    /// # Safety
+    /// From `allocate`; nobody uses it any more. Values in it are not dropped.
+    unsafe fn free(segment: NonNull<Segment<T>>) {
+        // SAFETY: allocated with this layout.
+        unsafe { dealloc(segment.as_ptr().cast(), Layout::new::<Segment<T>>()) };
+    }
+
+    /// Puts a value into the next slot. Gives it back if there is none.
+    fn push(&self, mut value: T) -> Result<(), T> {
+        loop {
+            // Relaxed: a number that is given to one producer alone.
+            let number = self.filled.0.fetch_add(1, Ordering::Relaxed);
+            let Some(slot) = self.slots.get(number) else {
+                return Err(value);
+            };
+            // SAFETY: only the producer with this number writes, and no consumer reads before it says
+            // FULL.
+            unsafe { (*slot.value.get()).write(value) };
+            // Release: the consumer sees the value.
+            match slot
+                .state
+                .compare_exchange(EMPTY, FULL, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return Ok(()),
+                // SAFETY: written above; a consumer that found EMPTY does not read it.
+                Err(_) => value = unsafe { (*slot.value.get()).assume_init_read() },
+            }
+        }
+    }
+
+    /// Takes the value from the next slot that has one.
+    fn pop(&self) -> Popped<T> {
+        loop {
+            if self.is_drained() {
+                return Popped::Nothing;
+            }
+            // Relaxed: a number that is given to one consumer alone.
+            let number = self.emptied.0.fetch_add(1, Ordering::Relaxed);
+            let Some(slot) = self.slots.get(number) else {
+                return Popped::NoSlot;
+            };
+            let mut turns = 0;
+            while slot.state.load(Ordering::Relaxed) == EMPTY && turns < PATIENCE {
+                turns += 1;
+                hint::spin_loop();
+            }
+            // Acquire: pairs with the producer's release.
+            if slot.state.swap(TAKEN, Ordering::Acquire) == FULL {
+                // SAFETY: a producer has written it, and only the consumer with this number reads it.
+                return Popped::Value(unsafe { (*slot.value.get()).assume_init_read() });
+            }
+        }
+    }
+
+    /// Whether consumers have taken as many slots as producers, and there are slots left.
+    fn is_drained(&self) -> bool {
+        // Consumers first: acquire, so that what is read next is not older.
+        let emptied = self.emptied.0.load(Ordering::Acquire);
+        emptied < SLOTS && emptied >= self.filled.0.load(Ordering::Relaxed)
+    }
+}
+
+enum Popped<T> {
+    Value(T),
+    /// There is nothing in the queue.
+    Nothing,
+    /// All slots of the segment have been taken.
+    NoSlot,
+}
+
+/// A lock-free queue of many producers and many consumers, without a bound.
+///
+/// The methods are those of `crossbeam_queue::SegQueue`. What is pushed first is popped first. No operation
+/// waits for another one: a producer that is interrupted in the middle holds up no consumer.
+///
+/// Values are moved in and out, and only the memory they were in waits for a grace period: so nothing is
+/// asked of `T`.
+///
+/// ```
+/// let queue = urcu_collections::Queue::new();
+/// queue.push('a');
+/// queue.push('b');
+/// assert_eq!((queue.len(), queue.pop(), queue.pop(), queue.pop()), (2, Some('a'), Some('b'), None));
+/// ```
+///
+/// # Cost
+/// Two atomic instructions and a section for each operation; an allocation for each 64 values.
+pub struct Queue<T, D = Global> {
+    head: Line<AtomicPtr<Segment<T>>>,
+    tail: Line<AtomicPtr<Segment<T>>>,
+    domain: D,
+}
+
+// SAFETY: it owns its values, and gives and takes them by value alone.
+unsafe impl<T: Send, D: Send> Send for Queue<T, D> {}
+// SAFETY: as above: what is shared is never a value.
+unsafe impl<T: Send, D: Sync> Sync for Queue<T, D> {}
+
+impl<T> Queue<T> {
+    /// Creates an empty queue. Can be used in a `static`.
+    pub const fn new() -> Self {
+        Queue::new_in(Global)
+    }
+}
+
+impl<T, D> Queue<T, D> {
+    /// Creates an empty queue in a domain of the program's own.
+    pub const fn new_in(domain: D) -> Self {
+        Queue {
+            head: Line(AtomicPtr::new(ptr::null_mut())),
+            tail: Line(AtomicPtr::new(ptr::null_mut())),
+            domain,
+        }
+    }
+}
+
+impl<T, D: InDomain> Queue<T, D> {
+    /// Puts a value at the end.
+    pub fn push(&self, value: T) {
+        let _section = self.domain.domain().read_lock();
+        let mut value = value;
+        loop {
+            // SAFETY: loaded in this section.
+            let tail = unsafe { self.tail().as_ref() };
+            match tail.push(value) {
+                Ok(()) => return,
+                Err(back) => value = back,
+            }
+            self.advance_tail(tail);
+        }
+    }
+
+    /// Takes the value from the front.
+    pub fn pop(&self) -> Option<T> {
+        let _section = self.domain.domain().read_lock();
+        loop {
+            // Acquire: pairs with the releases in `first_segment` and below.
+            let head = NonNull::new(self.head.0.load(Ordering::Acquire))?;
+            // SAFETY: loaded in this section, and retired only after the head has moved on.
+            match unsafe { head.as_ref() }.pop() {
+                Popped::Value(value) => return Some(value),
+                Popped::Nothing => return None,
+                Popped::NoSlot => self.advance_head(head)?,
+            }
+        }
+    }
+
+    /// Returns how many values there are. Exact if nobody pushes or pops meanwhile.
+    pub fn len(&self) -> usize {
+        let _section = self.domain.domain().read_lock();
+        let (head, tail) = (
+            self.head.0.load(Ordering::Acquire),
+            self.tail.0.load(Ordering::Acquire),
+        );
+        if head.is_null() || tail.is_null() {
+            return 0;
+        }
+        // SAFETY: loaded in this section.
+        let (head, tail) = unsafe { (&*head, &*tail) };
+        let emptied = head.first + head.emptied.0.load(Ordering::Relaxed).min(SLOTS);
+        let filled = tail.first + tail.filled.0.load(Ordering::Relaxed).min(SLOTS);
+        filled.saturating_sub(emptied)
+    }
+
+    /// Returns whether there is nothing in the queue.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the last segment that is known, in a section.
+    fn tail(&self) -> NonNull<Segment<T>> {
+        // Acquire: pairs with the releases in `first_segment` and `advance_tail`.
+        match NonNull::new(self.tail.0.load(Ordering::Acquire)) {
+            Some(tail) => tail,
+            None => self.first_segment(),
+        }
+    }
+
+    #[cold]
+    fn first_segment(&self) -> NonNull<Segment<T>> {
+        let made = Segment::allocate(0);
+        // The head first: who finds a tail can rely on consumers finding the head.
+        let first = exchange_null(&self.head.0, made);
+        // The head moves on only after the tail did, and the tail only after it was set: then this does
+        // nothing. Release: who finds the segment sees it initialised. Acquire: another's.
+        let set = self.tail.0.compare_exchange(
+            ptr::null_mut(),
+            first.as_ptr(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        let tail = set.map_or_else(NonNull::new, |_| Some(first));
+        tail.expect("the tail is set")
+    }
+
+    /// Links another segment behind `tail`, if there is none, and moves the tail on.
+    #[cold]
+    fn advance_tail(&self, tail: &Segment<T>) {
+        let next = match NonNull::new(tail.next.load(Ordering::Acquire)) {
+            Some(next) => next,
+            None => {
+                let made = Segment::allocate(tail.first.wrapping_add(SLOTS));
+                exchange_null(&tail.next, made)
+            }
+        };
+        self.move_tail(ptr::from_ref(tail).cast_mut(), next);
+    }
+
+    fn move_tail(&self, from: *mut Segment<T>, next: NonNull<Segment<T>>) {
+        // Release: who finds the segment sees it initialised, also one that another thread has linked and
+        // that was acquired before. Failure: somebody else has moved it.
+        let _ =
+            self.tail
+                .0
+                .compare_exchange(from, next.as_ptr(), Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// Moves the head on from a segment that was emptied. `None`: there is no other.
+    #[cold]
+    fn advance_head(&self, head: NonNull<Segment<T>>) -> Option<()> {
+        // SAFETY: loaded in this section.
+        let next = unsafe { head.as_ref() }.next.load(Ordering::Acquire);
+        let next = NonNull::new(next)?;
+        // The tail must not lag behind: whoever begins a section later would find a freed segment.
+        self.move_tail(head.as_ptr(), next);
+        let moved = self.head.0.compare_exchange(
+            head.as_ptr(),
+            next.as_ptr(),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if moved.is_ok() {
+            // SAFETY: neither the head nor the tail leads to it any more, nor does an older segment, which
+            // was retired before. Its values belong to those who have taken their slots.
+            unsafe {
+                let memory = head.as_ptr().cast();
+                let layout = Layout::new::<Segment<T>>();
+                self.domain.domain().retire_layout(memory, layout);
+            }
+        }
+        Some(())
+    }
+}
+
+/// Stores a new segment where there is none; or frees it, and returns the one that is there.
+fn exchange_null<T>(
+    place: &AtomicPtr<Segment<T>>,
+    made: NonNull<Segment<T>>,
+) -> NonNull<Segment<T>> {
+    // Release: who finds it sees it initialised. Acquire: pairs with another's.
+    match place.compare_exchange(
+        ptr::null_mut(),
+        made.as_ptr(),
+        Ordering::AcqRel,
+        Ordering::Acquire,
+    ) {
+        Ok(_) => made,
+        Err(first) => {
+            // SAFETY: not published.
+            unsafe { Segment::free(made) };
+            // SAFETY: not null, or the exchange had succeeded.
+            unsafe { NonNull::new_unchecked(first) }
+        }
+    }
+}
+
+impl<T, D> Queue<T, D> {
+    /// Takes the value from the front of a queue that nobody else uses.
+    fn pop_mut(&mut self) -> Option<T> {
+        loop {
+            let head = NonNull::new(*self.head.0.get_mut())?;
+            // SAFETY: nobody else uses it.
+            let segment = unsafe { &mut *head.as_ptr() };
+            let next = NonNull::new(*segment.next.get_mut());
+            let emptied = segment.emptied.0.get_mut();
+            while let Some(slot) = segment.slots.get_mut(*emptied) {
+                *emptied += 1;
+                if core::mem::replace(slot.state.get_mut(), TAKEN) == FULL {
+                    // SAFETY: there was a value, and is not any more.
+                    return Some(unsafe { slot.value.get_mut().assume_init_read() });
+                }
+                if next.is_none() && *emptied >= *segment.filled.0.get_mut() {
+                    // So that a slot is not lost to who pushes next.
+                    *emptied -= 1;
+                    *slot.state.get_mut() = EMPTY;
+                    return None;
+                }
+            }
+            *self.head.0.get_mut() = next?.as_ptr();
+            // SAFETY: nobody else uses it, the tail is further on, and no value is left in it.
+            unsafe { Segment::free(head) };
+        }
+    }
+}
+
+impl<T, D> Drop for Queue<T, D> {
+    fn drop(&mut self) {
+        /// Goes on when a destructor panics.
+        struct Rest<'a, T, D>(&'a mut Queue<T, D>);
+        impl<T, D> Drop for Rest<'_, T, D> {
+            fn drop(&mut self) {
+                while self.0.pop_mut().is_some() {}
+                if let Some(last) = NonNull::new(*self.0.head.0.get_mut()) {
+                    // SAFETY: nobody uses it any more, and no value is left in it.
+                    unsafe { Segment::free(last) };
+                }
+            }
+        }
+        let rest = Rest(self);
+        while rest.0.pop_mut().is_some() {}
+    }
+}
+
+impl<T, D: Default> Default for Queue<T, D> {
+    fn default() -> Self {
+        Queue::new_in(D::default())
+    }
+}
+
+impl<T, D: InDomain> fmt::Debug for Queue<T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T, D: InDomain> Extend<T> for &Queue<T, D> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
+        values.into_iter().for_each(|value| self.push(value));
+    }
+}
+
+impl<T> FromIterator<T> for Queue<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        let queue = Queue::new();
+        (&queue).extend(values);
+        queue
+    }
+}
+
+impl<T, D> IntoIterator for Queue<T, D> {
+    type Item = T;
+    type IntoIter = IntoIter<T, D>;
+
+    fn into_iter(self) -> IntoIter<T, D> {
+        IntoIter(self)
+    }
+}
+
+/// What takes a [`Queue`] apart, from the front to the end.
+pub struct IntoIter<T, D = Global>(Queue<T, D>);
+
+impl<T, D> Iterator for IntoIter<T, D> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.0.pop_mut()
+    }
+}
+
+impl<T, D> fmt::Debug for IntoIter<T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntoIter").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,246 @@
+//! A lock-free stack.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::iter::FusedIterator;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use urcu::{Domain, Global, InDomain};
+
+/// Nothing of it changes while others can see it, but that the value is taken, by one.
+struct Node<T> {
+    value: ManuallyDrop<T>,
+    next: *mut Node<T>,
+}
+
+/// A lock-free stack: what was pushed last is popped first.
+///
+/// Pushing takes no section and never waits; popping takes a section inside. The memory of what was popped
+/// is freed after a grace period, the values themselves are moved out at once: so nothing is asked of `T`.
+///
+/// ```
+/// let stack = urcu_collections::Stack::new();
+/// stack.push(1);
+/// stack.push(2);
+/// assert_eq!(stack.pop(), Some(2));
+/// stack.push(3);
+/// assert_eq!(stack.take_all().collect::<Vec<_>>(), [3, 1]);
+/// assert!(stack.is_empty());
+/// ```
+///
+/// # Cost
+/// An allocation for each value, and one atomic exchange for each operation.
+pub struct Stack<T, D = Global> {
+    head: AtomicPtr<Node<T>>,
+    domain: D,
+    owns: PhantomData<*mut T>,
+}
+
+// SAFETY: it owns its values, and gives and takes them by value alone.
+unsafe impl<T: Send, D: Send> Send for Stack<T, D> {}
+// SAFETY: as above: what is shared is never a value.
+unsafe impl<T: Send, D: Sync> Sync for Stack<T, D> {}
+
+impl<T> Stack<T> {
+    /// Creates an empty stack. Can be used in a `static`.
+    pub const fn new() -> Self {
+        Stack::new_in(Global)
+    }
+}
+
+impl<T, D> Stack<T, D> {
+    /// Creates an empty stack in a domain of the program's own.
+    pub const fn new_in(domain: D) -> Self {
+        Stack {
+            head: AtomicPtr::new(ptr::null_mut()),
+            domain,
+            owns: PhantomData,
+        }
+    }
+
+    /// Puts a value on top.
+    pub fn push(&self, value: T) {
+        let node = Box::leak(Box::new(Node {
+            value: ManuallyDrop::new(value),
+            next: self.head.load(Ordering::Relaxed),
+        }));
+        let node = NonNull::from(node);
+        self.push_chain(node, node);
+    }
+
+    /// Puts nodes on top that nobody else sees, from `first` to `last`.
+    fn push_chain(&self, first: NonNull<Node<T>>, last: NonNull<Node<T>>) {
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: from a box, and nobody else's yet. That the head was popped and pushed again
+            // meanwhile does no harm: it is the head.
+            unsafe { (*last.as_ptr()).next = head };
+            // Release: who finds the nodes sees what is in them, and below.
+            match self.head.compare_exchange_weak(
+                head,
+                first.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Returns whether there is nothing on the stack.
+    pub fn is_empty(&self) -> bool {
+        self.head.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Takes the node from the top of a stack that nobody else uses.
+    fn pop_mut(&mut self) -> Option<T> {
+        let head = NonNull::new(*self.head.get_mut())?;
+        // SAFETY: from a box, in this stack alone; popped ones are not reached any more.
+        let node = *unsafe { Box::from_raw(head.as_ptr()) };
+        *self.head.get_mut() = node.next;
+        Some(ManuallyDrop::into_inner(node.value))
+    }
+}
+
+impl<T, D: InDomain> Stack<T, D> {
+    /// Takes the value from the top.
+    pub fn pop(&self) -> Option<T> {
+        let domain = self.domain.domain();
+        let _section = domain.read_lock();
+        // Acquire: pairs with the release of `push_chain`.
+        let mut head = self.head.load(Ordering::Acquire);
+        loop {
+            let node = NonNull::new(head)?;
+            // SAFETY: it was on the stack in this section, so it is not freed before its end; for the
+            // same reason it cannot be another node at the same address. `next` does not change.
+            let next = unsafe { (*node.as_ptr()).next };
+            // Relaxed where it succeeds: `next` was published before `node`, and whoever loads it from
+            // the head acquires it from the push that stored it, of whose release this exchange is a part.
+            match self
+                .head
+                .compare_exchange_weak(head, next, Ordering::Relaxed, Ordering::Acquire)
+            {
+                // SAFETY: just unlinked, by us.
+                Ok(_) => return Some(unsafe { take(node, domain) }),
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Takes all values at once, from the top to the bottom.
+    pub fn take_all(&self) -> TakeAll<'_, T, D> {
+        // Acquire: pairs with the release of `push_chain`.
+        TakeAll {
+            next: self.head.swap(ptr::null_mut(), Ordering::Acquire),
+            stack: self,
+        }
+    }
+}
+
+/// Moves a value out, and lets the node be freed when nobody looks at it any more.
+///
+/// # Safety
+/// The caller has unlinked the node, and nobody else takes its value.
+unsafe fn take<T>(node: NonNull<Node<T>>, domain: &Domain) -> T {
+    // SAFETY: the value is there, and ours. What is retired is the memory of a box, in which nothing is
+    // left to be dropped; others who look at it in their sections read `next` alone.
+    unsafe {
+        let value = ptr::read(&raw const (*node.as_ptr()).value);
+        domain.retire_layout(node.as_ptr().cast(), Layout::new::<Node<T>>());
+        ManuallyDrop::into_inner(value)
+    }
+}
+
+impl<T, D> Drop for Stack<T, D> {
+    fn drop(&mut self) {
+        /// Goes on when a destructor panics.
+        struct Rest<'a, T, D>(&'a mut Stack<T, D>);
+        impl<T, D> Drop for Rest<'_, T, D> {
+            fn drop(&mut self) {
+                while self.0.pop_mut().is_some() {}
+            }
+        }
+        let rest = Rest(self);
+        while rest.0.pop_mut().is_some() {}
+    }
+}
+
+impl<T, D: Default> Default for Stack<T, D> {
+    fn default() -> Self {
+        Stack::new_in(D::default())
+    }
+}
+
+impl<T, D> fmt::Debug for Stack<T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stack")
+            .field("is_empty", &self.is_empty())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T, D> Extend<T> for &Stack<T, D> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
+        values.into_iter().for_each(|value| self.push(value));
+    }
+}
+
+impl<T> FromIterator<T> for Stack<T> {
+    /// Pushes one after the other: the last one is on top.
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        let stack = Stack::new();
+        (&stack).extend(values);
+        stack
+    }
+}
+
+/// All values of a [`Stack`], as [`Stack::take_all`] takes them. Those that are not asked for are dropped
+/// with it.
+pub struct TakeAll<'s, T, D: InDomain = Global> {
+    next: *mut Node<T>,
+    stack: &'s Stack<T, D>,
+}
+
+// SAFETY: it owns its values; of the stack it uses the domain.
+unsafe impl<T: Send, D: InDomain + Sync> Send for TakeAll<'_, T, D> {}
+// SAFETY: a shared one gives nothing.
+unsafe impl<T: Sync, D: InDomain + Sync> Sync for TakeAll<'_, T, D> {}
+
+impl<T, D: InDomain> Iterator for TakeAll<'_, T, D> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        let node = NonNull::new(self.next)?;
+        // SAFETY: of the nodes that were unlinked together, and are ours.
+        unsafe {
+            self.next = (*node.as_ptr()).next;
+            Some(take(node, self.stack.domain.domain()))
+        }
+    }
+}
+
+impl<T, D: InDomain> FusedIterator for TakeAll<'_, T, D> {}
+
+impl<T, D: InDomain> Drop for TakeAll<'_, T, D> {
+    fn drop(&mut self) {
+        /// Goes on when a destructor panics.
+        struct Rest<'a, 's, T, D: InDomain>(&'a mut TakeAll<'s, T, D>);
+        impl<T, D: InDomain> Drop for Rest<'_, '_, T, D> {
+            fn drop(&mut self) {
+                self.0.for_each(drop);
+            }
+        }
+        let rest = Rest(self);
+        rest.0.for_each(drop);
+    }
+}
+
+impl<T, D: InDomain> fmt::Debug for TakeAll<'_, T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TakeAll").finish_non_exhaustive()
+    }
+}
