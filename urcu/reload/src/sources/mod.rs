@@ -81,6 +81,12 @@ impl Walk {
         })
     }
 
+    /// Whether any file was written less than so long ago.
+    pub(crate) fn is_younger_than(&self, age: Duration) -> bool {
+        self.resolutions()
+            .any(|resolution| resolution.is_younger_than(age))
+    }
+
     /// All resolutions: those of the sources, and those of the files in directories.
     pub(crate) fn resolutions(&self) -> impl Iterator<Item = &Resolution> {
         self.sources.iter().flat_map(|source| {

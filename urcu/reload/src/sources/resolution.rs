@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// As many symbolic links as Linux follows.
 #[cfg(unix)]
@@ -67,6 +68,21 @@ impl Resolution {
     /// Whether a directory is at the end.
     pub(crate) fn is_directory(&self) -> bool {
         self.content.is_some_and(|content| content.is_directory)
+    }
+
+    /// Whether there is a file at the end that was written less than so long ago, or in the future: clocks
+    /// differ.
+    pub(crate) fn is_younger_than(&self, age: Duration) -> bool {
+        let Some(content) = self.content.filter(|content| !content.is_directory) else {
+            return false;
+        };
+        let (seconds, nanoseconds) = content.modified;
+        let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let modified = UNIX_EPOCH + seconds + Duration::from_nanos(nanoseconds as u64);
+        SystemTime::now()
+            .duration_since(modified)
+            .is_ok_and(|old| old < age)
+            || modified > SystemTime::now()
     }
 
     /// Whether it leads to the same place, whatever is in there.
@@ -178,7 +194,7 @@ fn identity(data: &Metadata) -> Identity {
     let made = data
         .created()
         .ok()
-        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let made = made.unwrap_or_default();
     (made.as_secs(), made.subsec_nanos().into())
 }
@@ -218,7 +234,7 @@ fn times(data: &Metadata) -> ((i64, i64), (i64, i64)) {
     let modified = data
         .modified()
         .ok()
-        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified = modified.unwrap_or_default();
     (
         (modified.as_secs() as i64, modified.subsec_nanos().into()),

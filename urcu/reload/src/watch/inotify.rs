@@ -10,8 +10,8 @@ use std::path::Path;
 use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
-use super::Noticed;
-use crate::sources::{Sources, Walk};
+use super::{Noticed, WRITE_QUIET};
+use crate::sources::{Resolution, Sources, Walk};
 use crate::status::Polling;
 
 /// What the kernel tells of a directory in which a name is looked up. Neither openings nor writes: a
@@ -55,6 +55,8 @@ pub(super) struct Inotify {
     watched: HashMap<Descriptor, Watched>,
     /// Files that somebody seems to have open for writing.
     writing: HashSet<(Descriptor, OsString)>,
+    /// Names under which a complete file was notified, since the last time that this was armed.
+    complete: HashSet<(Descriptor, OsString)>,
     /// Why something is not watched.
     gap: Option<Polling>,
 }
@@ -67,6 +69,7 @@ impl Inotify {
                 queue,
                 watched: HashMap::new(),
                 writing: HashSet::new(),
+                complete: HashSet::new(),
                 gap: None,
             }),
             Err(Errno::MFILE | Errno::NFILE) => Err(Polling::LimitReached),
@@ -89,35 +92,29 @@ impl Inotify {
     }
 
     /// Watches what this walk came across, and nothing else any more.
-    pub(super) fn arm(&mut self, walk: &Walk) {
+    ///
+    /// A file that is new there, and so young that somebody may still be writing to it unnoticed, is taken
+    /// for one that is written to, unless it `trusts` files to be complete.
+    pub(super) fn arm(&mut self, walk: &Walk, trusts: bool) {
         let before = std::mem::take(&mut self.watched);
         self.gap = None;
         for resolution in walk.resolutions() {
-            let lookups = resolution.lookups();
-            for (number, lookup) in lookups.iter().enumerate() {
-                let is_last = resolution.is_whole() && number + 1 == lookups.len();
-                // A file that was just made is not watched itself when it is closed.
-                let flags = if is_last {
-                    DIRECTORY | WatchFlags::CLOSE_WRITE
-                } else {
-                    DIRECTORY
-                };
-                if let Some(watched) = self.add(&lookup.directory, flags) {
-                    let name = (lookup.name.clone(), is_last);
-                    if !watched.names.contains(&name) {
-                        watched.names.push(name);
-                    }
-                }
-            }
+            let end = self.arm_way(resolution);
             if let Some(file) = resolution.end().filter(|_| !resolution.is_directory())
-                && let Some(watched) = self.add(&file, FILE)
+                && let Some(descriptor) = self.add(&file, FILE)
             {
-                watched.is_file = true;
+                self.watched.entry(descriptor).or_default().is_file = true;
+                let is_known = before.contains_key(&descriptor) || trusts;
+                if let Some(end) = end.filter(|end| !is_known && !self.complete.contains(end))
+                    && resolution.is_younger_than(WRITE_QUIET)
+                {
+                    self.writing.insert(end);
+                }
             }
         }
         for directory in walk.directories() {
-            if let Some(watched) = self.add(&directory, DIRECTORY | WatchFlags::CLOSE_WRITE) {
-                watched.is_source = true;
+            if let Some(descriptor) = self.add(&directory, DIRECTORY | WatchFlags::CLOSE_WRITE) {
+                self.watched.entry(descriptor).or_default().is_source = true;
             }
         }
         for descriptor in before.into_keys() {
@@ -126,17 +123,47 @@ impl Inotify {
                 let _ = inotify::remove_watch(&self.queue, descriptor);
             }
         }
+        let watched = &self.watched;
         self.writing
-            .retain(|(descriptor, _)| self.watched.contains_key(descriptor));
+            .retain(|(descriptor, _)| watched.contains_key(descriptor));
+        self.complete.clear();
+    }
+
+    /// Watches the directories on the way for the names that are looked up there. Returns the last, if the
+    /// way leads so far.
+    fn arm_way(&mut self, resolution: &Resolution) -> Option<(Descriptor, OsString)> {
+        let mut end = None;
+        let lookups = resolution.lookups();
+        for (number, lookup) in lookups.iter().enumerate() {
+            let is_last = resolution.is_whole() && number + 1 == lookups.len();
+            // A file that was just made is not watched itself when it is closed.
+            let flags = if is_last {
+                DIRECTORY | WatchFlags::CLOSE_WRITE
+            } else {
+                DIRECTORY
+            };
+            let descriptor = self.add(&lookup.directory, flags)?;
+            let watched = self.watched.entry(descriptor).or_default();
+            let name = (lookup.name.clone(), is_last);
+            if !watched.names.contains(&name) {
+                watched.names.push(name);
+            }
+            end = is_last.then(|| (descriptor, lookup.name.clone()));
+        }
+        end
     }
 
     /// The same descriptor for what is watched already.
-    fn add(&mut self, path: &Path, flags: WatchFlags) -> Option<&mut Watched> {
+    fn add(&mut self, path: &Path, flags: WatchFlags) -> Option<Descriptor> {
         match inotify::add_watch(&self.queue, path, flags) {
-            Ok(descriptor) => Some(self.watched.entry(descriptor).or_default()),
+            Ok(descriptor) => {
+                self.watched.entry(descriptor).or_default();
+                Some(descriptor)
+            }
             Err(error) => {
                 // Or it went away meanwhile, which whoever walks will see.
-                let why = if error == Errno::NOSPC {
+                let is_limit = error == Errno::NOSPC;
+                let why = if is_limit {
                     Polling::LimitReached
                 } else {
                     Polling::Unwatchable
@@ -155,15 +182,20 @@ impl Inotify {
             queue,
             watched,
             writing,
+            complete,
             ..
         } = self;
         let mut reader = inotify::Reader::new(queue.as_fd(), &mut buffer);
         // Until the queue is empty; what else can go wrong is found by looking.
         while let Ok(event) = reader.next() {
-            judge(&event, watched, writing, sources, &mut noticed);
+            judge(&event, watched, writing, complete, sources, &mut noticed);
         }
-        noticed.is_writing = !writing.is_empty();
         noticed
+    }
+
+    /// Whether somebody seems to be writing to a file.
+    pub(super) fn is_writing(&self) -> bool {
+        !self.writing.is_empty()
     }
 
     /// Nobody has written for a while: whoever had files open has died, or waits.
@@ -176,6 +208,7 @@ fn judge(
     event: &Event<'_>,
     watched: &HashMap<Descriptor, Watched>,
     writing: &mut HashSet<(Descriptor, OsString)>,
+    complete: &mut HashSet<(Descriptor, OsString)>,
     sources: &Sources,
     noticed: &mut Noticed,
 ) {
@@ -214,10 +247,11 @@ fn judge(
     let writer = (event.wd(), name.to_owned());
     // Whoever makes a file writes to it next.
     if happened.intersects(ReadFlags::MODIFY | ReadFlags::CREATE) {
+        complete.remove(&writer);
         writing.insert(writer);
     } else if !happened.contains(ReadFlags::ATTRIB) {
         // Closed, renamed or gone; not permissions, or one name less.
         writing.remove(&writer);
-        noticed.is_complete = true;
+        complete.insert(writer);
     }
 }

@@ -22,11 +22,11 @@ use crate::status::Polling;
 use inotify::Inotify;
 
 /// A file that somebody writes to is left alone until it is closed, or nobody has written for so long: it
-/// was truncated or mapped, or its writer waits.
+/// was truncated or mapped, or its writer waits. So is one that has just been found, and is younger.
 const WRITE_QUIET: Duration = Duration::from_secs(1);
 /// Where nothing tells whether files are complete, nothing may have changed for so long.
 const LOOK_QUIET: Duration = Duration::from_millis(100);
-/// What goes on changing is read after so long, unless somebody is writing to it.
+/// What goes on changing, one complete content after the other, is read after so long.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 /// How often everything is looked at where all changes are notified: mounts are not.
 const LOOK_WATCHED: Duration = Duration::from_secs(2);
@@ -38,8 +38,6 @@ struct Noticed {
     count: u64,
     /// Something has changed on the way: files at the end may be others, complete or not.
     is_uncertain: bool,
-    /// A file is complete: closed, renamed, or gone.
-    is_complete: bool,
     /// A file is being written; it will be closed, or quiet.
     is_writing: bool,
 }
@@ -63,13 +61,6 @@ struct Pending {
     noticed: Noticed,
     /// What was there after the last change.
     walk: Walk,
-}
-
-impl Pending {
-    /// Whether a notification has told that everything is complete.
-    fn is_complete(&self) -> bool {
-        self.noticed.is_complete && !self.noticed.is_uncertain && !self.noticed.is_writing
-    }
 }
 
 /// A watch on the sources.
@@ -118,7 +109,8 @@ impl Watcher {
             bell,
             counts: Counts::default(),
         };
-        watcher.arm();
+        // What is there is taken as it is: whoever starts does not want to wait.
+        watcher.arm(true);
         watcher
     }
 
@@ -133,9 +125,11 @@ impl Watcher {
             self.take_notifications();
             let now = Instant::now();
             let due = match self.pending.take() {
-                Some(pending) if self.is_settled(&pending, now) => {
-                    self.arm();
-                    return Some(pending.first);
+                Some(pending) if self.has_settled(&pending, self.due(&pending)) => {
+                    if self.arm_settled(&pending) {
+                        return Some(pending.first);
+                    }
+                    continue;
                 }
                 Some(pending) => {
                     let due = self.due(&pending);
@@ -157,39 +151,101 @@ impl Watcher {
         }
     }
 
-    /// Waits until nobody is known to write to any of the files, or `is_stopped`, and arms everything: for
-    /// who wants to read now.
+    /// Waits until no file may be incomplete, or `is_stopped`, and arms everything: for who wants to read
+    /// now.
     pub(crate) fn wait_for_writers(&mut self, is_stopped: impl Fn() -> bool) {
         loop {
             self.take_notifications();
-            let now = Instant::now();
-            let until = match &self.pending {
-                Some(pending) if pending.noticed.is_writing => self.due(pending),
-                _ => now,
-            };
-            if now >= until || is_stopped() {
-                break;
+            if self.pending.is_none() {
+                self.look();
             }
-            self.wait_for_the_bell(until - now);
+            let pending = self.pending.take().unwrap_or_else(|| Pending {
+                first: Instant::now(),
+                last: Instant::now(),
+                noticed: Noticed::default(),
+                walk: self.walk.clone(),
+            });
+            let quiet = self.quiet(&pending);
+            let until = quiet.map_or(pending.last, |quiet| pending.last + quiet);
+            let has_settled = self.has_settled(&pending, until);
+            if is_stopped() || (has_settled && self.arm_settled(&pending)) {
+                return;
+            }
+            if !has_settled {
+                self.pending.get_or_insert(pending);
+                self.wait_for_the_bell(until.saturating_duration_since(Instant::now()));
+            }
         }
-        self.arm();
     }
 
-    /// Whether nobody has begun to write to a file: what was read before this was complete.
+    /// Whether no file may be incomplete since this was armed: what was read in between was whole.
     pub(crate) fn is_undisturbed(&mut self) -> bool {
         self.take_notifications();
-        let pending = self.pending.as_ref();
-        pending.is_none_or(|pending| !pending.noticed.is_writing)
+        if let Some(pending) = &self.pending {
+            return self.quiet(pending).is_none();
+        }
+        self.trusts() || self.is_as_armed()
+    }
+
+    /// Arms everything, and returns whether it is what has settled.
+    fn arm_settled(&mut self, pending: &Pending) -> bool {
+        self.arm(self.trusts());
+        if self.trusts() || self.walk == pending.walk {
+            return true;
+        }
+        self.note_uncertain(self.walk.clone(), pending.first);
+        false
+    }
+
+    /// Whether everything is as it was armed. If not, it has changed without a notification: a file that is
+    /// truncated is seen to be empty before the kernel tells.
+    fn is_as_armed(&mut self) -> bool {
+        let walk = self.sources.walk();
+        if walk == self.walk {
+            return true;
+        }
+        self.note_uncertain(walk, Instant::now());
+        false
+    }
+
+    fn note_uncertain(&mut self, walk: Walk, first: Instant) {
+        let noticed = Noticed {
+            is_uncertain: true,
+            ..Noticed::default()
+        };
+        self.note(noticed, walk, first);
+    }
+
+    /// For how long nothing may change, if a file may be incomplete.
+    fn quiet(&self, pending: &Pending) -> Option<Duration> {
+        if pending.noticed.is_writing {
+            return Some(WRITE_QUIET);
+        }
+        if !pending.noticed.is_uncertain || self.trusts() {
+            return None;
+        }
+        // Where everything is watched, writers are known.
+        let may_be_written = self.polling().is_some() && pending.walk.is_younger_than(WRITE_QUIET);
+        Some(if may_be_written {
+            WRITE_QUIET
+        } else {
+            LOOK_QUIET
+        })
+    }
+
+    /// Who asks for no delay says that files are complete when they are there.
+    fn trusts(&self) -> bool {
+        self.timing.debounce.is_zero()
     }
 
     /// Arms everything again, before what is there is read for another reason.
-    pub(crate) fn arm(&mut self) {
+    fn arm(&mut self, trusts: bool) {
         // Until it is the same before and after: what was watched then is what was there. What never
         // rests is looked at again soon.
         let mut rests = false;
         for _ in 0..16 {
             let walk = self.sources.walk();
-            self.arm_notifications(&walk);
+            self.arm_notifications(&walk, trusts);
             self.walk = self.sources.walk();
             rests = self.walk.leads_as(&walk);
             if rests {
@@ -206,27 +262,18 @@ impl Watcher {
     /// When it is to be read, if nothing more happens.
     fn due(&self, pending: &Pending) -> Instant {
         let debounce = self.timing.debounce;
-        if pending.noticed.is_writing {
-            return pending.last + debounce.max(WRITE_QUIET);
+        match self.quiet(pending) {
+            Some(quiet) => pending.last + debounce.max(quiet),
+            None => (pending.last + debounce).min(pending.first + MAX_WAIT.max(debounce)),
         }
-        // Where nothing tells that it is complete. Who asks for no delay says that it is.
-        let is_open = !pending.is_complete() && !debounce.is_zero();
-        let quiet = if is_open {
-            debounce.max(LOOK_QUIET)
-        } else {
-            debounce
-        };
-        (pending.last + quiet).min(pending.first + MAX_WAIT.max(debounce))
     }
 
-    /// Whether it is to be read now. Where nothing told that it is complete, it has to be as it was.
-    fn is_settled(&mut self, pending: &Pending, now: Instant) -> bool {
-        if now < self.due(pending) {
+    /// Whether `until` has come, and, if a file may be incomplete, everything is as it was.
+    fn has_settled(&mut self, pending: &Pending, until: Instant) -> bool {
+        if Instant::now() < until {
             return false;
         }
-        let is_writing = pending.noticed.is_writing;
-        let is_late = now >= pending.first + MAX_WAIT;
-        if !is_writing && (pending.is_complete() || self.timing.debounce.is_zero() || is_late) {
+        if self.quiet(pending).is_none() {
             return true;
         }
         let walk = self.sources.walk();
@@ -251,10 +298,7 @@ impl Watcher {
     fn look(&mut self) {
         self.looked = Instant::now();
         self.counts.looks += 1;
-        let walk = self.sources.walk();
-        if walk != self.walk {
-            self.note(Noticed::default(), walk, Instant::now());
-        }
+        self.is_as_armed();
     }
 
     /// Returns why it has to be looked often, if so.
@@ -279,9 +323,9 @@ impl Watcher {
         }
     }
 
-    fn arm_notifications(&mut self, walk: &Walk) {
+    fn arm_notifications(&mut self, walk: &Walk, trusts: bool) {
         if let Ok(inotify) = &mut self.inotify {
-            inotify.arm(walk);
+            inotify.arm(walk, trusts);
         }
     }
 
@@ -308,18 +352,21 @@ impl Watcher {
         };
         let mut noticed = inotify.drain(&self.sources);
         self.counts.notifications += noticed.count;
-        if noticed.count == 0 {
+        let pending = self.pending.as_ref();
+        let is_noted = pending.is_some_and(|pending| pending.noticed.is_writing);
+        // Somebody may be writing to a file that was new when it was armed, without a notification.
+        if noticed.count == 0 && (is_noted || !inotify.is_writing()) {
             return;
         }
         let mut first = Instant::now();
         if let Some(pending) = self.pending.take() {
             first = pending.first;
-            noticed.is_complete |= pending.noticed.is_complete;
             noticed.is_uncertain |= pending.noticed.is_uncertain;
         }
         let walk = self.sources.walk();
         // What is new on the way is watched from now on, so that writes to it are noticed.
-        inotify.arm(&walk);
+        inotify.arm(&walk, self.timing.debounce.is_zero());
+        noticed.is_writing = inotify.is_writing();
         self.note(noticed, walk, first);
     }
 }
@@ -334,7 +381,7 @@ impl Watcher {
         })
     }
 
-    fn arm_notifications(&mut self, _walk: &Walk) {}
+    fn arm_notifications(&mut self, _walk: &Walk, _trusts: bool) {}
 
     fn set_gap(&mut self) {}
 

@@ -305,10 +305,10 @@ fn a_path_that_changes_while_it_is_armed_is_watched_to_its_end() {
     let file = scratch.path("outer/link/file.txt");
     let config = text(&file).debounce(Duration::ZERO).poll_every(NEVER);
     let config = quiet(config.start().unwrap());
-    for round in 0..200 {
+    for round in 0..400 {
         exchange("outer", "other");
         // The watch is on its way through the first by now, perhaps.
-        for _ in 0..4 {
+        for _ in 0..2 * (round % 40) {
             exchange("outer/link", "outer/next");
         }
         let text = format!("round {round}");
