@@ -13,7 +13,7 @@ const KEY: usize = 1;
 
 /// As a map does it: one sequence, or else a section.
 fn look(domain: &Domain, tables: &Tables, key: usize) -> Option<u32> {
-    let looked = match domain.sequences() {
+    let looked = match domain.read_sequences() {
         // SAFETY: what is unlinked is reclaimed after a grace period of this domain.
         Some(handle) => unsafe { lookup(handle, tables, key) },
         None => Lookup::Aborted,
