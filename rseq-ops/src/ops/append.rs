@@ -66,7 +66,8 @@ pub unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: 
         assert!(SIZE.is_power_of_two() && SIZE >= size_of::<Record>() && SIZE <= 1 << 30);
         assert!(OFFSET < 1 << 30);
     }
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, words that are ends of buffers of `SIZE` bytes, and a
+    // readable record.
     match unsafe { arch::append_through::<SHIFT, OFFSET, SIZE>(handle, source, record) } {
         (0, end) => Appended::Full(end),
         (1, _) => Appended::Aborted,
@@ -87,6 +88,7 @@ pub unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
     expected: usize,
     new: usize,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, and words that are ends of buffers, of which
+    // sequences alone write.
     unsafe { arch::replace_through::<SHIFT, OFFSET>(handle, source, expected, new) }
 }

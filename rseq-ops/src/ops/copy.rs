@@ -27,7 +27,8 @@ pub const COPY_MAX: usize = 1024;
 ///   the pointer was replaced and [`crate::membarrier::restart`] has returned.
 /// * `target` is valid for writes of `size` bytes, and nobody else reads or writes there.
 ///
-/// Cost: four loads, one of them for a test of the sign of the CPU number, and two stores for a
+/// # Cost
+/// Four loads, one of them for a test of the sign of the CPU number, and two stores for a
 /// `size` of 8.
 ///
 /// ```
@@ -67,6 +68,7 @@ pub unsafe fn copy_through(
     if size == 0 {
         return Outcome::Committed;
     }
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, `size` bytes behind the pointer in `source` that stay
+    // until a restart, and room for them in `target`.
     unsafe { arch::copy_through(handle, source, target, size) }
 }

@@ -113,7 +113,8 @@ pub unsafe fn lookup<K, V>(handle: Handle, place: &Place, key: &K, value: *mut V
             _ => key.cast::<[u64; 2]>().read_unaligned(),
         }
     };
-    // SAFETY: the same conditions, for a key and a value of these sizes.
+    // SAFETY: the caller promises the handle and a table as described, in which keys and values have
+    // these sizes.
     let answer = unsafe { arch::lookup(handle, place, key, size_of::<K>(), size_of::<V>()) };
     let lookup = answer.lookup();
     if lookup == Lookup::Found {

@@ -26,7 +26,8 @@ use crate::outcome::Outcome;
 ///   by such sequences alone, atomic loads aside.
 /// * What a replaced pointer pointed to stays valid until [`crate::membarrier::restart`].
 ///
-/// Cost: three loads, a comparison, an addition and two stores, none of them atomic; no call.
+/// # Cost
+/// Three loads, a comparison, an addition and two stores, none of them atomic; no call.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,19 +55,21 @@ pub unsafe fn add_through<const SHIFT: u32>(
     handle: Handle,
     source: *const usize,
 ) -> Option<(NonZeroUsize, u64)> {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises all that the sequence needs: the handle, readable `source`, a
+    // word for each index below the bound behind the pointer.
     let (pointer, value) = unsafe { arch::add_through::<SHIFT>(handle, source) };
     Some((NonZeroUsize::new(pointer)?, value))
 }
 
-/// If `source` holds `expected`, subtracts 1 from this CPU's word relative to it.
+/// Subtracts 1 from this CPU's word relative to `expected`, if `source` holds that.
 ///
 /// Fastest where the word is `guess`, which may be anything: what [`add_through`] returned, say.
 ///
 /// # Safety
 /// As for [`add_through`], with `expected` in the place of the pointer there.
 ///
-/// Cost: as [`add_through`].
+/// # Cost
+/// As [`add_through`].
 ///
 /// ```
 /// use std::sync::atomic::AtomicUsize;
@@ -94,7 +97,8 @@ pub unsafe fn sub_if_current<const SHIFT: u32>(
     expected: usize,
     guess: u64,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, a readable `source`, and a word for each index behind
+    // `expected` while that is in it.
     unsafe { arch::sub_if_current::<SHIFT>(handle, source, expected, guess) }
 }
 
@@ -112,24 +116,27 @@ pub unsafe fn sub_if_current<const SHIFT: u32>(
 /// holds a pointer: so the pointer is stored before the bound, and what takes the pointer away takes the
 /// bound too and interrupts this thread (as a fork does where the memory is wiped).
 ///
-/// Cost: four loads, a comparison, two stores, none of them atomic; no call.
+/// # Cost
+/// Four loads, a comparison, two stores, none of them atomic; no call.
 #[inline(always)]
 pub unsafe fn increment_through<const SHIFT: u32, const BIAS: i32, const BOUND: i32>(
     biased: isize,
     source: *const usize,
 ) -> Option<(NonZeroUsize, u32)> {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises what `add_through` asks for, and a bound that is 0 where `source` holds
+    // no pointer.
     let (pointer, bound) = unsafe { arch::increment_through::<SHIFT, BIAS, BOUND>(biased, source) };
     Some((NonZeroUsize::new(pointer)?, bound))
 }
 
-/// If `source` holds `expected`, subtracts 1 as [`sub_if_current`] does, on x86-64 in one instruction.
+/// Subtracts 1 if `source` holds `expected`, as [`sub_if_current`] does, on x86-64 in one instruction.
 /// `biased` is as for [`increment_through`], and `bound` what that returned.
 ///
 /// # Safety
 /// As for [`sub_if_current`].
 ///
-/// Cost: as [`increment_through`].
+/// # Cost
+/// As [`increment_through`].
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, AtomicUsize};
@@ -165,7 +172,7 @@ pub unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
     source: *const usize,
     expected: usize,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises what `sub_if_current` asks for, of a handle with these parts.
     unsafe { arch::decrement_if_current::<SHIFT, BIAS>(biased, bound, source, expected) }
 }
 
@@ -174,7 +181,8 @@ pub unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
 /// # Safety
 /// As for [`add_through`], with `base` in the place of the pointer there.
 ///
-/// Cost: two loads, a store, and an addition to memory without `lock`.
+/// # Cost
+/// Two loads, a store, and an addition to memory without `lock`.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicI64, Ordering};
@@ -204,6 +212,7 @@ pub unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
 /// ```
 #[inline(always)]
 pub unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, and a word for each index below the bound behind
+    // `base`.
     unsafe { arch::add::<SHIFT>(handle, base, delta) }
 }

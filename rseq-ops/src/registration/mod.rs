@@ -140,7 +140,8 @@ fn owner() -> Owner {
 /// creates). `None` also while the thread runs on a CPU that has no memory, because
 /// [`possible_cpus`] was told of fewer. Async-signal-safe.
 ///
-/// Cost: four loads where libc registers; at a thread's first call some microseconds where this crate
+/// # Cost
+/// Four loads where libc registers; at a thread's first call some microseconds where this crate
 /// does.
 ///
 /// ```
