@@ -47,8 +47,8 @@ pub const fn can_look_up<K, V>() -> bool {
 /// addresses that were loaded: whoever stored them with release has filled them before.
 ///
 /// # Safety
-/// * `handle` is as for [`copy_through`](super::copy_through): this thread's or the process's, and
-///   not [`Handle::unregistered`].
+/// * `handle` is as for [`copy_through`](super::copy_through): this thread's or this process's. Its
+///   bound does not matter.
 /// * [`can_look_up`] says yes, or the answer is [`Lookup::Inconclusive`]. Two keys are equal if their bytes are, so they have no padding.
 /// * `place.root` is valid for reads and points to a table as above. Buckets are aligned to 64 bytes,
 ///   entries to 8. `place.offset` is where a `V` is in each entry, aligned or not. Entries do not

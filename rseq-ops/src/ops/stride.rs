@@ -12,15 +12,14 @@ use crate::outcome::Outcome;
 /// The load and the addition are one sequence. So a thread that changes `source` and then calls
 /// [`crate::membarrier::restart`] knows that no addition through the old pointer happens any more.
 ///
-/// Fastest where the word is 0 (the value is guessed; any other value is right too, and takes as
-/// long as a plain increment).
+/// Fastest where the word is 0, which is guessed. Any other value takes as long as a plain increment.
 ///
 /// # Safety
-/// * `handle` is this process's, or inert. On a thread without a registration the attempt is
-///   aborted, unless a signal handler **registers** the thread in the middle of it: it would commit
-///   unprotected then. So where this crate registers threads ([`crate::Owner::Own`]),
-///   [`crate::current_thread`] has answered on this thread before; where libc does, no handler
-///   calls `rseq(2)` by itself.
+/// * `handle` is this thread's or this process's, or [`Handle::unregistered`].
+/// * No signal handler **registers** this thread in the middle of the sequence, which would then commit
+///   unprotected. Where this crate registers threads ([`crate::Owner::Own`]), it is enough that
+///   [`crate::current_thread`] was called on this thread before. Where libc does, no handler may call
+///   `rseq(2)` itself.
 /// * `source` is valid for reads and holds null or a pointer `p` such that for every index below the
 ///   handle's bound, `p + (index << SHIFT)` is an aligned 8-byte word that is written
 ///   by such sequences alone, atomic loads aside.
@@ -63,7 +62,7 @@ pub unsafe fn add_through<const SHIFT: u32>(
 
 /// Subtracts 1 from this CPU's word relative to `expected`, if `source` holds that.
 ///
-/// Fastest where the word is `guess`, which may be anything: what [`add_through`] returned, say.
+/// Fastest where the word is `guess`, such as what [`add_through`] returned. Any guess is right.
 ///
 /// # Safety
 /// As for [`add_through`], with `expected` in the place of the pointer there.
