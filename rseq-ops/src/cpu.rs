@@ -50,7 +50,8 @@ pub fn concurrency_id() -> Option<u32> {
 /// [`crate::ops::add_through`] is, which guesses what is in the word. True for AMD's families from 19h on
 /// (Zen 3); on Intel's an Ice Lake was measured, which does not. True where there is but one way.
 ///
-/// Cost: a load; once in a process the `cpuid` instruction. Async-signal-safe.
+/// # Cost
+/// A load; once in a process the `cpuid` instruction. Async-signal-safe.
 ///
 /// ```
 /// let way = if rseq_ops::cpu::renames_memory() { "increments" } else { "guesses" };

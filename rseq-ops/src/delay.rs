@@ -133,8 +133,8 @@ pub fn set(point: Point, iterations: u64) -> bool {
     }
 }
 
-/// Whether a sequence has come to a point that has a delay, since that was [`set`]; aborted there or
-/// not. So a test knows that it tested anything. Never without delays. Async-signal-safe.
+/// Returns whether a sequence has reached a delay since that was [`set`], even if it was aborted there.
+/// By this a test knows that it tested anything. Always false without delays. Async-signal-safe.
 ///
 /// ```
 /// use rseq_ops::delay::{self, Point};

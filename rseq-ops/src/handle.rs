@@ -3,13 +3,13 @@
 use crate::abi;
 
 /// Where a thread's rseq area lies, relative to the thread pointer, and which indexes have memory.
-/// The same for all threads, for the whole life of the process, where libc registers them
-/// ([`handle`](crate::registration::handle)); else the calling thread's, until its registration is ended before the thread is.
 ///
-/// The CPU number is negative on a thread that is not registered, whoever did not register it or
-/// ended its registration. So one unsigned comparison with `bound`, which every sequence makes that
-/// finds its word by the CPU number, gives such a thread up as well as one on a CPU that has no
-/// memory.
+/// Where libc registers threads, all threads have the same handle, for the whole life of the process
+/// ([`registration::handle`](crate::registration::handle)). Otherwise a handle is the calling thread's
+/// own, until its registration ends.
+///
+/// A thread that is not registered has a negative CPU number. As an unsigned number that is beyond
+/// every `bound`; so one comparison aborts a sequence both there and on a CPU that has no memory.
 ///
 /// ```
 /// use rseq_ops::{Handle, percpu::possible_cpus};
@@ -25,10 +25,10 @@ use crate::abi;
 pub struct Handle {
     /// Offset of `rseq_cs` from the thread pointer. Bytes.
     pub cs: isize,
-    /// Sequences commit for indexes below this alone: [`crate::percpu::possible_cpus`], or 0.
+    /// Sequences by CPU number commit on CPUs below this alone: [`crate::percpu::possible_cpus`], or 0.
     pub bound: u32,
-    /// Which index the operations use that are given one: its offset from `rseq_cs`,
-    /// [`Handle::CPU`] or [`Handle::CONCURRENCY_ID`]. Bytes.
+    /// Which index sequences with an index compare: its offset from `rseq_cs` in bytes,
+    /// [`Handle::CPU`] or [`Handle::CONCURRENCY_ID`].
     pub index: i32,
 }
 
@@ -38,8 +38,8 @@ impl Handle {
     /// The [`index`](Handle::index) of handles whose index is the concurrency id.
     pub const CONCURRENCY_ID: i32 = (abi::MM_CID - abi::RSEQ_CS) as i32;
 
-    /// Returns a handle with which every sequence aborts that goes by CPU number: no index is below its
-    /// bound. It is of the same threads as this one.
+    /// Returns a handle of the same threads whose bound is 0: with it, every sequence by CPU number is
+    /// aborted, as on a thread that is not registered.
     ///
     /// ```
     /// use rseq_ops::ops::{self, Outcome};

@@ -158,7 +158,9 @@ pub fn register() -> Result<(), MembarrierError> {
 }
 
 /// Issues a full memory barrier on every CPU that runs a thread of this process, the caller's included.
-/// Cost: one system call and an interrupt per such CPU: some microseconds.
+///
+/// # Cost
+/// One system call and an interrupt per such CPU: some microseconds.
 ///
 /// # Errors
 /// [`MembarrierError`] where the call is not to be had, or while the kernel lacks memory for it
@@ -199,7 +201,8 @@ pub fn barrier() -> Result<(), MembarrierError> {
 /// [`MembarrierError`] where the call is not to be had, or while the kernel lacks memory for it
 /// ([`MembarrierError::is_passing`]).
 ///
-/// Cost: as [`barrier`].
+/// # Cost
+/// As [`barrier`].
 ///
 /// ```
 /// use rseq_ops::membarrier;

@@ -34,7 +34,7 @@
 //!
 //! # Where it differs from Linux
 //! * *Weaker:* the loads of a sequence are relaxed except that of the phase (B) and of a
-//!   snapshot's pointer, the store that begins a section is relaxed, and only the one that ends
+//!   snapshot's pointer or a lookup's root, the store that begins a section is relaxed, and only the one that ends
 //!   it is a release (D). The real sequences have acquire loads and release commits throughout.
 //! * *Weaker:* a CPU's interrupt arrives as late as the writer's wait allows, and other CPUs'
 //!   independently of it.
@@ -45,6 +45,8 @@
 //!   another thread does on the CPU meanwhile matters to lists alone: they have preemption.)
 //! * *Stronger:* futexes do not wake for no reason. Every sleeper looks again
 //!   in any case, and a sleep with a time limit is such a waking.
+//! * *Stronger:* what a lookup reads in an entry comes after the load of its address, by an acquire.
+//!   Processors have that by the dependency, which loom does not know.
 //! * *Stronger:* the records in a chunk, and what counts for statistics, budgets and pace
 //!   (`core::sync::atomic`), are plain memory. A callback's own data is loom's, and takes the same way.
 //! * *Stronger:* whoever is woken sees what its waker did. The kernel's locks have it so too; and
@@ -61,6 +63,7 @@
 mod cpu;
 pub(crate) mod lists;
 mod lock;
+pub(crate) mod lookups;
 mod memory;
 mod sequences;
 mod sleep;
@@ -140,6 +143,12 @@ pub enum Fault {
     BeginGoesOn,
     /// A snapshot goes on after an interrupt.
     SnapshotGoesOn,
+    /// A lookup goes on after an interrupt.
+    LookupGoesOn,
+    /// A lookup loads the root relaxed.
+    RelaxedRoot,
+    /// A lookup does not see that its bucket has moved.
+    LookupStays,
     /// B is relaxed in sequences.
     RelaxedPhase,
     /// D is relaxed in sequences.

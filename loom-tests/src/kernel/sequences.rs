@@ -33,7 +33,7 @@ pub(super) fn arm(handle: Handle) -> Option<usize> {
 }
 
 /// The same for one that needs none.
-fn arm_without_slot(handle: Handle) -> Option<usize> {
+pub(super) fn arm_without_slot(handle: Handle) -> Option<usize> {
     assert_eq!(handle.cs, super::HANDLE.cs, "a handle that is none");
     let aborts = ABORTS.with(|aborts| aborts.replace(aborts.get().saturating_sub(1)));
     let unregistered = UNREGISTERED.with(Cell::get) && !faulty(Fault::UnregisteredGoesOn);

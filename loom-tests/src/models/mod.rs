@@ -10,6 +10,7 @@ mod first_use;
 mod links;
 mod litmus;
 mod locks;
+mod lookups;
 mod polling;
 mod raw;
 mod readers;
@@ -215,6 +216,10 @@ models! {
     readers::new_sections_see_the_new_world, 5, "2 (A, B)", "1, 1";
     cell::snapshots, 5, "1 for snapshots (C)", "1 x 2, 2";
     cell::snapshots_without_a_registration, 3, "1 for snapshots (C)", "1 x 2, 2";
+    lookups::lookups, 4, "1 for lookups (C)", "1 x 2, 2", "the first version is seen", "two versions are";
+    lookups::lookups_without_a_registration, 3, "1 for lookups (C)", "1, 1";
+    lookups::a_lookup_beside_a_move, 3, "1, 2 for lookups (B, C)", "1 x 2, 1", "the old version is seen", "the change is known", "both versions are seen";
+    lookups::a_slot_that_changes_its_key, 3, "1 for lookups (C)", "1 x 2, 1", "the new key is found", "the old one is";
     readers::two_sections_two_updates, 4, "1 to 4 (A to E)", "1 x 2, 2";
     readers::migration_and_settling, 4, "3, 4 (D, E)", "1 x 2, 2";
     readers::nested_and_moved, 3, "3 (D, E)", "2 and 1, 1";

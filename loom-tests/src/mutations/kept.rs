@@ -187,5 +187,5 @@ pub const UNSEEN: &[Unseen] = &[
         Cover::Harmless),
     unseen("an update without a section, so that an address is used again (ABA)",
         "addresses are the allocator's",
-        Cover::Test("urcu/tests/suite/cells_exchange.rs", "an_update_mistakes_no_other_value_for_the_one_it_saw")),
+        Cover::Test("urcu/tests/suite/cells/exchange.rs", "an_update_mistakes_no_other_value_for_the_one_it_saw")),
 ];

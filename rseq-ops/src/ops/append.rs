@@ -16,17 +16,20 @@ pub enum Appended {
     Aborted,
 }
 
-/// Appends `record` to this CPU's buffer, in one sequence: loads a pointer from `source`, finds
-/// this CPU's word `OFFSET` bytes behind where that points, relative to it; the word is the
-/// buffer's end, where the record is copied to, and moves on by the record's size.
+/// Appends `record` to this CPU's buffer, in one sequence.
 ///
-/// A buffer is aligned to its `SIZE`, so it is full when its end is a multiple of that; a word of 0
-/// is no buffer. [`replace_through`] puts another one there. As with [`add_through`](super::add_through), whoever
-/// changes `source` and restarts all sequences has the buffers of the old pointer alone.
+/// The sequence loads the pointer in `source`. This CPU's word, `OFFSET` bytes behind its stretch of
+/// memory there, is the end of its buffer. The record is copied to that end, which moves on by 32 bytes.
+///
+/// A buffer has `SIZE` bytes and is aligned to them, so it is full when its end is a multiple of `SIZE`.
+/// A word of 0 means that there is no buffer. Give the CPU another one by [`replace_through`].
+///
+/// A thread that replaces the pointer in `source` and then calls [`crate::membarrier::restart`] has the
+/// buffers of the old pointer to itself.
 ///
 /// # Safety
-/// As for [`add_through`](super::add_through), with words that are 0 or ends of buffers as described, valid for writes
-/// by such sequences alone. `record` is valid for reads.
+/// As for [`add_through`](super::add_through). The words are 0 or ends of buffers as described, which
+/// such sequences alone write. `record` is valid for reads.
 ///
 /// ```
 /// use rseq_ops::ops::{self, Appended, Outcome, Record};
@@ -66,7 +69,8 @@ pub unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: 
         assert!(SIZE.is_power_of_two() && SIZE >= size_of::<Record>() && SIZE <= 1 << 30);
         assert!(OFFSET < 1 << 30);
     }
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, words that are ends of buffers of `SIZE` bytes, and a
+    // readable record.
     match unsafe { arch::append_through::<SHIFT, OFFSET, SIZE>(handle, source, record) } {
         (0, end) => Appended::Full(end),
         (1, _) => Appended::Aborted,
@@ -87,6 +91,7 @@ pub unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
     expected: usize,
     new: usize,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, and words that are ends of buffers, of which
+    // sequences alone write.
     unsafe { arch::replace_through::<SHIFT, OFFSET>(handle, source, expected, new) }
 }

@@ -13,21 +13,24 @@ use crate::outcome::Outcome;
 /// ```
 pub const COPY_MAX: usize = 1024;
 
-/// Loads a pointer from `source` and copies `size` bytes from there to `target`, in one sequence:
-/// a read-side section without a counter. A thread that replaced the pointer may free what it
-/// pointed to as soon as [`crate::membarrier::restart`] has returned.
+/// Copies `size` bytes to `target` from where the pointer in `source` points, in one sequence.
 ///
-/// `size` should be a constant. Sizes of 1, 2, 4 and multiples of 8 up to 64 bytes are straight
-/// moves, others a string instruction (some ten nanoseconds more). After [`Outcome::Aborted`] the
-/// contents of `target` are unspecified.
+/// This is a read-side section without a counter: a thread that has replaced the pointer may free what
+/// it pointed to as soon as [`crate::membarrier::restart`] has returned.
+///
+/// `size` should be a constant. Sizes of 1, 2 and 4 bytes, and multiples of 8 up to 64, are straight
+/// moves. Others take some ten nanoseconds more. After [`Outcome::Aborted`] the contents of `target` are
+/// unspecified.
 ///
 /// # Safety
-/// * `handle`: as for [`add_through`](super::add_through), but not inert: no index is compared with the bound.
+/// * `handle` is as for [`add_through`](super::add_through). Its bound does not matter, as there is no
+///   index to compare: [`Handle::unregistered`] stops nothing here.
 /// * `source` is valid for reads and points to `size` bytes that stay valid and unchanged until
 ///   the pointer was replaced and [`crate::membarrier::restart`] has returned.
 /// * `target` is valid for writes of `size` bytes, and nobody else reads or writes there.
 ///
-/// Cost: four loads, one of them for a test of the sign of the CPU number, and two stores for a
+/// # Cost
+/// Four loads, one of them for a test of the sign of the CPU number, and two stores for a
 /// `size` of 8.
 ///
 /// ```
@@ -67,6 +70,7 @@ pub unsafe fn copy_through(
     if size == 0 {
         return Outcome::Committed;
     }
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, `size` bytes behind the pointer in `source` that stay
+    // until a restart, and room for them in `target`.
     unsafe { arch::copy_through(handle, source, target, size) }
 }

@@ -4,9 +4,10 @@ use crate::arch;
 use crate::handle::Handle;
 use crate::outcome::{Commit, Outcome, Popped};
 
-/// If `*word` is `expected`, stores `new` there (a compare-and-exchange without the `lock`).
+/// Stores `new` to `*word` if that is `expected` (a compare-and-exchange without the `lock`).
 ///
-/// Cost: two comparisons and a store. A lock for each index, a push onto a list (`new` is a node
+/// # Cost
+/// Two comparisons and a store. A lock for each index, a push onto a list (`new` is a node
 /// whose link was set to `expected` before; then the commit must be [`Release`](super::Release)
 /// if others walk the list).
 ///
@@ -40,11 +41,12 @@ pub unsafe fn compare_store(
     new: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
+    // where that is its index: the sequence compares it first.
     unsafe { arch::compare_store(handle, index, word, expected, new, commit) }
 }
 
-/// If `*word` is not `unwanted`, loads the word `offset` bytes behind the address in it, stores
+/// Pops the first node of a list: if `*word` is not `unwanted`, loads the word `offset` bytes behind the address in it, stores
 /// that to `*word`, and answers with the address: pops the head of a linked list, whose links lie
 /// `offset` bytes into the nodes and whose end is `unwanted`.
 ///
@@ -52,7 +54,8 @@ pub unsafe fn compare_store(
 /// the head stays the head from the load to the commit, so the ABA problem does not exist: no
 /// counter, no double-width compare-and-exchange.
 ///
-/// Cost: two comparisons, two loads, a store.
+/// # Cost
+/// Two comparisons, two loads, a store.
 ///
 /// # Safety
 /// * [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`.
@@ -89,7 +92,8 @@ pub unsafe fn pop(
     offset: usize,
     commit: impl Commit,
 ) -> Popped {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
+    // where that is its index: the sequence compares it first.
     unsafe { arch::pop(handle, index, word, unwanted, offset, commit) }
 }
 
@@ -136,13 +140,15 @@ pub unsafe fn add_at(
     delta: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
+    // where that is its index: the sequence compares it first.
     unsafe { arch::add_at(handle, index, word, delta, commit) }
 }
 
-/// If `*word` is `expected` and then `*other` is `other_expected`, stores `new` to `word`.
+/// Stores `new` to `*word` if that is `expected`, and `*other` is `other_expected`.
 ///
-/// Cost: three comparisons and a store. Pops from an array, whose length is `word` and whose last
+/// # Cost
+/// Three comparisons and a store. Pops from an array, whose length is `word` and whose last
 /// element was seen to be `other_expected`.
 ///
 /// # Safety
@@ -174,7 +180,8 @@ pub unsafe fn compare_two_store(
     new: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
+    // where that is its index: the sequence compares it first.
     unsafe {
         arch::compare_two_store(
             handle,
@@ -187,13 +194,14 @@ pub unsafe fn compare_two_store(
     }
 }
 
-/// If `*word` is `expected`, stores `first_new` to `first`, and then `new` to `word`.
+/// Stores `first_new` to `*first` and then `new` to `*word`, if that is `expected`.
 ///
 /// An attempt that is given up may have done the first store: what lies there does not count until
 /// `word` says so. Others who load `word` (acquire) and then `first` need the commit to be
 /// [`Release`](super::Release).
 ///
-/// Cost: two comparisons and two stores. Pushes onto an array, whose length is `word`.
+/// # Cost
+/// Two comparisons and two stores. Pushes onto an array, whose length is `word`.
 ///
 /// # Safety
 /// * [What all of them need](super#safety-of-the-sequences-with-an-index), for `word` and `first`.
@@ -226,7 +234,8 @@ pub unsafe fn compare_store_store(
     new: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
+    // where that is its index: the sequence compares it first.
     unsafe {
         arch::compare_store_store(
             handle,
@@ -239,14 +248,15 @@ pub unsafe fn compare_store_store(
     }
 }
 
-/// If `*word` is `expected`, copies `size` bytes from `source` to `target`, and then stores `new`
+/// Copies `size` bytes from `source` to `target` if `*word` is `expected`, and then stores `new`
 /// to `word`.
 ///
 /// An attempt that is given up may have copied any part: what lies in `target` does not count
 /// until `word` says so. Others who load `word` (acquire) and then `target` need the commit to be
 /// [`Release`](super::Release). The order of the copied bytes is not specified.
 ///
-/// Cost: two comparisons, a move for each 8 bytes and for each byte that is left, a store. Pushes
+/// # Cost
+/// Two comparisons, a move for each 8 bytes and for each byte that is left, a store. Pushes
 /// onto a ring of records, and pops from it (then `target` is the caller's own).
 ///
 /// # Safety
@@ -282,7 +292,8 @@ pub unsafe fn compare_copy_store(
     new: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
+    // where that is its index: the sequence compares it first.
     unsafe {
         arch::compare_copy_store(
             handle,
@@ -336,6 +347,7 @@ pub unsafe fn add_through_offset(
     delta: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
+    // where that is its index: the sequence compares it first.
     unsafe { arch::add_through_offset(handle, index, source, offset, delta, commit) }
 }

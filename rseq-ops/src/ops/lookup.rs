@@ -47,8 +47,8 @@ pub const fn can_look_up<K, V>() -> bool {
 /// addresses that were loaded: whoever stored them with release has filled them before.
 ///
 /// # Safety
-/// * `handle` is as for [`copy_through`](super::copy_through): this thread's or the process's, and
-///   not [`Handle::unregistered`].
+/// * `handle` is as for [`copy_through`](super::copy_through): this thread's or this process's. Its
+///   bound does not matter.
 /// * [`can_look_up`] says yes, or the answer is [`Lookup::Inconclusive`]. Two keys are equal if their bytes are, so they have no padding.
 /// * `place.root` is valid for reads and points to a table as above. Buckets are aligned to 64 bytes,
 ///   entries to 8. `place.offset` is where a `V` is in each entry, aligned or not. Entries do not
@@ -113,7 +113,8 @@ pub unsafe fn lookup<K, V>(handle: Handle, place: &Place, key: &K, value: *mut V
             _ => key.cast::<[u64; 2]>().read_unaligned(),
         }
     };
-    // SAFETY: the same conditions, for a key and a value of these sizes.
+    // SAFETY: the caller promises the handle and a table as described, in which keys and values have
+    // these sizes.
     let answer = unsafe { arch::lookup(handle, place, key, size_of::<K>(), size_of::<V>()) };
     let lookup = answer.lookup();
     if lookup == Lookup::Found {

@@ -1,13 +1,14 @@
-//! The sequences, one attempt each.
+//! The restartable sequences. Each function here makes one attempt at one.
 //!
 //! There are two families.
 //!
-//! **By stride**: the calling CPU's word is `base + (cpu << SHIFT)`, found inside the sequence, and
-//! `1 << SHIFT` bytes is the stride of the memory ([`crate::percpu::Area`]). These are the shortest.
+//! # By stride
+//! Memory has a stretch of `1 << SHIFT` bytes for each CPU ([`crate::percpu::Area`]). The sequence itself
+//! finds the calling CPU's word, at `base + (cpu << SHIFT)`. These sequences are the shortest.
 //!
-//! One unsigned comparison with the bound of the [`Handle`] aborts the attempt on a thread that is
-//! not registered (any more), whose CPU number is negative, and on a CPU beyond the bound, which has
-//! no word.
+//! Each compares the CPU number with the bound of the [`Handle`]. The attempt is aborted on a CPU that
+//! has no memory, and on a thread that is not registered, whose CPU number is negative (as an unsigned
+//! number it is beyond every bound).
 //!
 //! | | in one sequence |
 //! |---|---|
@@ -15,14 +16,21 @@
 //! | [`add_through`] | `p = *source; *word(p) += 1` |
 //! | [`sub_if_current`] | `if *source == p { *word(p) -= 1 }` |
 //! | [`increment_through`], [`decrement_if_current`] | the same, fastest where the processor renames memory |
-//! | [`lookup`] | `bucket = table[hash]; if some entry's key == key { value = entry.value }` (no word; likewise) |
-//! | [`copy_through`] | `p = *source; *target = *p` (no word; aborts without a registration) |
 //!
-//! **With an index**: the caller asks for its index ([`Handle::current_index`]), prepares pointers
-//! for it, and passes both. The sequence first compares the index with the thread's, and is given
-//! up where the thread has moved: the retry is with the new index.
+//! Two sequences read and write no word of the CPU's. They are aborted only on a thread that is not
+//! registered:
 //!
-//! | | in one sequence, all for `index` only |
+//! | | in one sequence |
+//! |---|---|
+//! | [`copy_through`] | `p = *source; *target = *p` |
+//! | [`lookup`] | finds a key in a hash table, and copies its value |
+//!
+//! # With an index
+//! The caller asks for its index ([`Handle::current_index`]), prepares pointers for that index, and
+//! passes both. The sequence compares the index with the thread's first. If the thread has moved, the
+//! attempt is aborted, and the caller prepares again for the new index.
+//!
+//! | | in one sequence, with words of this index |
 //! |---|---|
 //! | [`compare_store`] | `if *word == expected { *word = new }` |
 //! | [`compare_two_store`] | `if *word == expected && *other == other_expected { *word = new }` |
@@ -32,40 +40,43 @@
 //! | [`add_at`] | `*word += delta` |
 //! | [`add_through_offset`] | `**(*source + offset) += delta` |
 //!
-//! The index is the CPU number ([`Handle::by_cpu`], the same as [`crate::current_thread`]) or the
-//! concurrency id ([`Handle::by_concurrency_id`], which see for what it cannot tell). One structure
-//! is used with one kind of index only. The first family goes by CPU number whatever the handle.
+//! The index is the CPU number ([`Handle::by_cpu`], which is [`crate::current_thread`]) or the
+//! concurrency id ([`Handle::by_concurrency_id`]). All sequences on one structure use the same kind.
+//! The sequences by stride use the CPU number, whatever the handle's index.
 //!
 //! # Attempts
-//! An attempt is given up ([`Outcome::Aborted`]) when the kernel interrupts it. Callers try again
-//! *a bounded number of times* ([`retry`]), because a debugger or a signal storm can interrupt for
-//! ever, and then take a way that always ends: an atomic operation on *another* word. On one word,
-//! a plain addition would lose an atomic one that came between its load and its store.
+//! An attempt is aborted ([`Outcome::Aborted`]) when the kernel interrupts it: nothing was committed.
+//! Try again *a bounded number of times* ([`retry`]), because a debugger or a storm of signals can
+//! interrupt every attempt. Then take a way that always ends, such as an atomic operation on *another*
+//! word. It must be another: a plain addition loses an atomic one on the same word that comes between
+//! its load and its store.
 //!
-//! Where there are no sequences at all, [`Handle::by_cpu`] and its like answer `None`, and that
-//! other way is the only one.
+//! Where there are no sequences at all, [`Handle::by_cpu`] and its like return `None`, and that other
+//! way is the only one.
 //!
-//! None takes a lock, allocates or makes a system call: all are async-signal-safe. A handler may
-//! run them on the very words that the sequence it interrupted works on; that one starts over.
+//! # Async-signal safety
+//! No sequence takes a lock, allocates, or makes a system call: all are async-signal-safe. A signal
+//! handler may use the very words that the interrupted sequence works on, because that one is aborted.
 //!
-//! # Orderings
-//! Loads of the pointers above, and of the words that the second family compares, are acquires;
-//! that of a word that is added to is relaxed. In the first family the commits of
-//! [`sub_if_current`] and [`add`] are releases, and that of [`add_through`] is ordered by
-//! [`crate::membarrier`] alone; in the second the caller chooses [`Relaxed`] or [`Release`].
-//! Threads that have the same index one after the other need neither: what one did, the next one
-//! sees. They are for those who look, or store, from elsewhere.
+//! # Ordering
+//! * Loads of pointers are acquires, and so are loads of words that sequences with an index compare.
+//! * Loads of words that are added to are relaxed.
+//! * The commits of [`sub_if_current`] and [`add`] are releases. That of [`add_through`] is relaxed:
+//!   only [`crate::membarrier`] orders it.
+//! * The commit of a sequence with an index is [`Relaxed`] or [`Release`], as the caller chooses.
 //!
-//! # Safety of the sequences with an index
-//! * `handle` is the calling thread's (or the process's, where libc registers threads), and
-//!   `index` comes from [`Handle::current_index`]. If the handle's index is the concurrency id, the
-//!   thread is registered still.
-//! * Words are aligned and valid for the reads and writes that the sequence makes if `index` is
-//!   the thread's index when it runs. If it is not, nothing but the thread's own area is touched.
-//! * A word that is stored to is stored to by sequences with the same kind of handle and the same
-//!   index alone. Anybody may load it with an atomic load. Anybody may store to it atomically as
-//!   long as no sequence commits to it meanwhile: say, a lock's holder, while all others compare
-//!   with "free".
+//! Orderings matter to threads that look from elsewhere. Threads that have the same index one after the
+//! other need none: each sees what the one before did.
+//!
+//! # Safety of sequences with an index
+//! * `handle` is the calling thread's, or the process's where libc registers threads. `index` comes
+//!   from [`Handle::current_index`]. If the handle's index is the concurrency id, nobody has ended the
+//!   thread's registration since.
+//! * If `index` is the thread's index when the sequence runs, its words are aligned, and valid for what
+//!   it reads and writes. If it is not, the sequence touches nothing but the thread's own area.
+//! * A word that sequences store to is stored to by sequences of one kind of handle and one index alone.
+//!   Anybody may load it atomically. Anybody may also store to it atomically while no sequence can commit
+//!   to it: the holder of a lock may, say, while all others compare the word with "free".
 //!
 //! [`Handle`]: crate::Handle
 //! [`Handle::by_concurrency_id`]: crate::Handle::by_concurrency_id

@@ -12,21 +12,21 @@ use crate::outcome::Outcome;
 /// The load and the addition are one sequence. So a thread that changes `source` and then calls
 /// [`crate::membarrier::restart`] knows that no addition through the old pointer happens any more.
 ///
-/// Fastest where the word is 0 (the value is guessed; any other value is right too, and takes as
-/// long as a plain increment).
+/// Fastest where the word is 0, which is guessed. Any other value takes as long as a plain increment.
 ///
 /// # Safety
-/// * `handle` is this process's, or inert. On a thread without a registration the attempt is
-///   aborted, unless a signal handler **registers** the thread in the middle of it: it would commit
-///   unprotected then. So where this crate registers threads ([`crate::Owner::Own`]),
-///   [`crate::current_thread`] has answered on this thread before; where libc does, no handler
-///   calls `rseq(2)` by itself.
+/// * `handle` is this thread's or this process's, or [`Handle::unregistered`].
+/// * No signal handler **registers** this thread in the middle of the sequence, which would then commit
+///   unprotected. Where this crate registers threads ([`crate::Owner::Own`]), it is enough that
+///   [`crate::current_thread`] was called on this thread before. Where libc does, no handler may call
+///   `rseq(2)` itself.
 /// * `source` is valid for reads and holds null or a pointer `p` such that for every index below the
 ///   handle's bound, `p + (index << SHIFT)` is an aligned 8-byte word that is written
 ///   by such sequences alone, atomic loads aside.
 /// * What a replaced pointer pointed to stays valid until [`crate::membarrier::restart`].
 ///
-/// Cost: three loads, a comparison, an addition and two stores, none of them atomic; no call.
+/// # Cost
+/// Three loads, a comparison, an addition and two stores, none of them atomic; no call.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,19 +54,21 @@ pub unsafe fn add_through<const SHIFT: u32>(
     handle: Handle,
     source: *const usize,
 ) -> Option<(NonZeroUsize, u64)> {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises all that the sequence needs: the handle, readable `source`, a
+    // word for each index below the bound behind the pointer.
     let (pointer, value) = unsafe { arch::add_through::<SHIFT>(handle, source) };
     Some((NonZeroUsize::new(pointer)?, value))
 }
 
-/// If `source` holds `expected`, subtracts 1 from this CPU's word relative to it.
+/// Subtracts 1 from this CPU's word relative to `expected`, if `source` holds that.
 ///
-/// Fastest where the word is `guess`, which may be anything: what [`add_through`] returned, say.
+/// Fastest where the word is `guess`, such as what [`add_through`] returned. Any guess is right.
 ///
 /// # Safety
 /// As for [`add_through`], with `expected` in the place of the pointer there.
 ///
-/// Cost: as [`add_through`].
+/// # Cost
+/// As [`add_through`].
 ///
 /// ```
 /// use std::sync::atomic::AtomicUsize;
@@ -94,7 +96,8 @@ pub unsafe fn sub_if_current<const SHIFT: u32>(
     expected: usize,
     guess: u64,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, a readable `source`, and a word for each index behind
+    // `expected` while that is in it.
     unsafe { arch::sub_if_current::<SHIFT>(handle, source, expected, guess) }
 }
 
@@ -112,24 +115,27 @@ pub unsafe fn sub_if_current<const SHIFT: u32>(
 /// holds a pointer: so the pointer is stored before the bound, and what takes the pointer away takes the
 /// bound too and interrupts this thread (as a fork does where the memory is wiped).
 ///
-/// Cost: four loads, a comparison, two stores, none of them atomic; no call.
+/// # Cost
+/// Four loads, a comparison, two stores, none of them atomic; no call.
 #[inline(always)]
 pub unsafe fn increment_through<const SHIFT: u32, const BIAS: i32, const BOUND: i32>(
     biased: isize,
     source: *const usize,
 ) -> Option<(NonZeroUsize, u32)> {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises what `add_through` asks for, and a bound that is 0 where `source` holds
+    // no pointer.
     let (pointer, bound) = unsafe { arch::increment_through::<SHIFT, BIAS, BOUND>(biased, source) };
     Some((NonZeroUsize::new(pointer)?, bound))
 }
 
-/// If `source` holds `expected`, subtracts 1 as [`sub_if_current`] does, on x86-64 in one instruction.
+/// Subtracts 1 if `source` holds `expected`, as [`sub_if_current`] does, on x86-64 in one instruction.
 /// `biased` is as for [`increment_through`], and `bound` what that returned.
 ///
 /// # Safety
 /// As for [`sub_if_current`].
 ///
-/// Cost: as [`increment_through`].
+/// # Cost
+/// As [`increment_through`].
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, AtomicUsize};
@@ -165,7 +171,7 @@ pub unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
     source: *const usize,
     expected: usize,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises what `sub_if_current` asks for, of a handle with these parts.
     unsafe { arch::decrement_if_current::<SHIFT, BIAS>(biased, bound, source, expected) }
 }
 
@@ -174,7 +180,8 @@ pub unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
 /// # Safety
 /// As for [`add_through`], with `base` in the place of the pointer there.
 ///
-/// Cost: two loads, a store, and an addition to memory without `lock`.
+/// # Cost
+/// Two loads, a store, and an addition to memory without `lock`.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicI64, Ordering};
@@ -204,6 +211,7 @@ pub unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
 /// ```
 #[inline(always)]
 pub unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, and a word for each index below the bound behind
+    // `base`.
     unsafe { arch::add::<SHIFT>(handle, base, delta) }
 }

@@ -271,7 +271,7 @@ mod memory {
     /// # Safety
     /// A mapping of [`map`], which nobody uses any more.
     pub(super) unsafe fn unmap(base: NonNull<u8>, size: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller promises a whole mapping of `map` that nobody uses any more.
         unsafe { libc::munmap(base.as_ptr().cast(), size) };
     }
 }
@@ -302,7 +302,7 @@ mod memory {
     /// Memory of [`map`], of this size, which nobody uses any more.
     pub(super) unsafe fn unmap(base: NonNull<u8>, size: usize) {
         if let Some(layout) = layout(size) {
-            // SAFETY: the caller's.
+            // SAFETY: the caller promises memory of `map`, which had this layout, and that nobody uses it.
             unsafe { dealloc(base.as_ptr(), layout) };
         }
     }

@@ -109,7 +109,7 @@ impl<'a> Counter<'a> {
     #[inline(never)]
     fn add_slow(&self, delta: i64) {
         let added = machine::try_sequence(|handle| {
-            // SAFETY: as in `add`, with this thread's handle.
+            // SAFETY: this thread's handle; sequences alone write the slots' first three words.
             let outcome =
                 unsafe { arch::add_in_turns::<SHIFT>(handle, self.slots.base().addr(), delta) };
             (outcome == Outcome::Committed).then_some(())

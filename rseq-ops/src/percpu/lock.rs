@@ -1,12 +1,15 @@
-//! The lock of this module's structures.
+//! The lock of this module's structures: for what is rare.
+//!
+//! A signal handler may ask for it and go elsewhere if it is held ([`Lock::try_lock`]), but must not wait
+//! ([`Lock::lock`]): the code that it interrupted may be the holder.
 
 use super::machine::{self, AtomicU32, Ordering};
 
-/// A lock for what is rare and never done in signal handlers.
+/// A lock, which the kernel knows nothing of.
 #[derive(Debug, Default)]
 pub(super) struct Lock(AtomicU32);
 
-/// Unlocks at its end.
+/// A lock that is held; unlocks it when dropped.
 pub(super) struct Locked<'l>(&'l Lock);
 
 impl Lock {
@@ -16,8 +19,7 @@ impl Lock {
         }
     }
 
-    /// The lock, unless somebody has it: then whoever asks goes elsewhere, which is what makes
-    /// this usable in signal handlers.
+    /// Locks, unless the lock is held. Never waits: async-signal-safe.
     pub(super) fn try_lock(&self) -> Option<Locked<'_>> {
         self.0
             .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
@@ -25,7 +27,7 @@ impl Lock {
             .then(|| Locked(self))
     }
 
-    /// The lock, after waiting for it: not for signal handlers.
+    /// Locks, after waiting until the lock is free. Not async-signal-safe.
     pub(super) fn lock(&self) -> Locked<'_> {
         loop {
             if let Some(locked) = self.try_lock() {

@@ -83,7 +83,8 @@ pub(super) fn can_restart() -> bool {
 /// As there.
 #[inline(always)]
 pub(super) unsafe fn push_through(handle: Handle, source: &AtomicUsize, node: usize) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, a bank of lists in an allocator's memory, whose
+    // stride is `1 << SHIFT`, and a node of its own.
     unsafe { crate::arch::push_through::<SHIFT>(handle, source.as_ptr(), node) }
 }
 
@@ -93,7 +94,8 @@ pub(super) unsafe fn push_through(handle: Handle, source: &AtomicUsize, node: us
 /// As there.
 #[inline(always)]
 pub(super) unsafe fn pop_through(handle: Handle, source: &AtomicUsize) -> usize {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the handle, and a bank of lists in an allocator's memory, whose
+    // stride is `1 << SHIFT`, with nodes that stay until a restart.
     unsafe { crate::arch::pop_through::<SHIFT>(handle, source.as_ptr()) }
 }
 

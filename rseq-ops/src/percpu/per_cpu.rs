@@ -172,7 +172,7 @@ impl<'a, T> PerCpu<'a, T> {
 
     /// Returns an iterator over all of them, by index.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        // SAFETY: as in `get`.
+        // SAFETY: every index below `possible_cpus` has a `T`, which lives as long as `self`.
         (0..possible_cpus()).map(|index| unsafe { &*pointer::<T>(&self.object, index) })
     }
 
@@ -181,7 +181,7 @@ impl<'a, T> PerCpu<'a, T> {
     #[inline]
     pub fn current(&self) -> &T {
         let index = machine::index_hint();
-        // SAFETY: as in `get`; the hint is below `possible_cpus`.
+        // SAFETY: the hint is below `possible_cpus`, so there is a `T`, which lives as long as `self`.
         unsafe { &*pointer::<T>(&self.object, index) }
     }
 

@@ -157,7 +157,7 @@ impl<T> Pool<T> {
     #[inline(never)]
     fn take_slow(&self) -> NonNull<T> {
         let taken = self.banks.try_sequence(|handle| {
-            // SAFETY: as in `take`, with this thread's handle.
+            // SAFETY: this thread's handle; the banks hold caches of objects, which sequences alone write.
             let object =
                 unsafe { arch::cache_take_through::<SHIFT>(handle, self.banks.source().as_ptr()) };
             (object != arch::ABORTED).then_some(object)
@@ -187,14 +187,14 @@ impl<T> Pool<T> {
                 self.banks.source().as_ptr(),
                 memory.expose_provenance().get(),
             );
-            // SAFETY: as in `take`; `most` is at most the array's length.
+            // SAFETY: the handle is every thread's; the banks hold caches with room for `most` objects.
             let outcome =
                 unsafe { arch::cache_put_through::<SHIFT>(handle, source, object, self.most) };
             if outcome == Outcome::Committed {
                 return;
             }
         }
-        // SAFETY: the caller's.
+        // SAFETY: the caller gives the memory up, to this function, which kept nothing of it.
         unsafe { self.give_slow(memory) };
     }
 
@@ -206,7 +206,7 @@ impl<T> Pool<T> {
         let object = memory.expose_provenance().get();
         let outcome = self.banks.try_sequence(|handle| {
             let source = self.banks.source().as_ptr();
-            // SAFETY: as in `give`, with this thread's handle.
+            // SAFETY: this thread's handle; the banks hold caches with room for `most` objects.
             let outcome =
                 unsafe { arch::cache_put_through::<SHIFT>(handle, source, object, self.most) };
             (outcome != Outcome::Aborted).then_some(outcome)
@@ -218,7 +218,7 @@ impl<T> Pool<T> {
                 .unwrap_or(false),
         };
         if !kept {
-            // SAFETY: the caller's: memory of the global allocator, of this layout.
+            // SAFETY: the caller promises memory of the global allocator for a `T`, and nobody kept it.
             unsafe { dealloc(memory.as_ptr().cast(), Layout::new::<T>()) };
         }
     }
@@ -252,9 +252,11 @@ impl<T> Pool<T> {
         Ok(freed)
     }
 
-    /// [`Pool::release`], if every CPU's cache looks as it did at the last call of this: for a
-    /// timer. How many objects were given back. (Allocating and freeing in turn looks idle too,
-    /// and costs an allocation more.)
+    /// Releases the caches as [`Pool::release`] does, if no cache has changed since the last call of this
+    /// function. Call it from a timer. Returns how many objects were given back.
+    ///
+    /// A pool from which objects are only taken and put back in turn looks unused; it then costs one
+    /// more allocation.
     ///
     /// # Errors
     /// As for [`Pool::release`].

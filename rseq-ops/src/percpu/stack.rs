@@ -150,7 +150,7 @@ impl<'a, T> Stack<'a, T> {
         let address = node.expose_provenance();
         let pushed = self.banks.try_sequence(|handle| {
             let source = self.banks.source();
-            // SAFETY: as in `push`, with this thread's handle.
+            // SAFETY: this thread's handle; the banks hold lists, and the node is the caller's, for `'a`.
             let outcome = unsafe { machine::push_through(handle, source, address) };
             (outcome == Outcome::Committed).then_some(())
         });
@@ -195,7 +195,7 @@ impl<'a, T> Stack<'a, T> {
     #[inline(never)]
     fn pop_slow(&self) -> Option<&'a mut Node<T>> {
         let popped = self.banks.try_sequence(|handle| {
-            // SAFETY: as in `pop`, with this thread's handle.
+            // SAFETY: this thread's handle; the banks hold lists of nodes that live for `'a`.
             let node = unsafe { machine::pop_through(handle, self.banks.source()) };
             (node != ABORTED).then_some(node)
         });

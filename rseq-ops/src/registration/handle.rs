@@ -59,7 +59,7 @@ impl Handle {
     /// The handle is the calling thread's (or the process's, where libc registers threads).
     #[inline(always)]
     pub unsafe fn current_index(self) -> Option<u32> {
-        // SAFETY: the caller's: both words are in this thread's area.
+        // SAFETY: the caller promises that the handle is this thread's: both words are in its area.
         let (cpu, index) = unsafe {
             (
                 arch::thread_word(self.cs + Handle::CPU as isize),

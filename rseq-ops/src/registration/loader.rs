@@ -98,7 +98,8 @@ const DT_GNU_HASH: usize = 0x6fff_fef5;
 /// # Safety
 /// `dynamic` is the dynamic section of an object in memory.
 unsafe fn tagged(dynamic: *const [usize; 2], tag: usize) -> Option<usize> {
-    // SAFETY: the caller's; the section ends with the tag 0.
+    // SAFETY: the caller promises a dynamic section, which ends with the tag 0: no entry behind that is
+    // read.
     unsafe {
         (0..)
             .map(|n| *dynamic.add(n))
@@ -118,7 +119,7 @@ unsafe fn dynamic(
     count: usize,
     bias: usize,
 ) -> Option<*const [usize; 2]> {
-    // SAFETY: the caller's.
+    // SAFETY: the caller promises so many segments of an object in memory, which stays.
     let segments = unsafe { core::slice::from_raw_parts(segments, count) };
     let found = segments.iter().find(|segment| segment.kind == PT_DYNAMIC)?;
     Some(ptr::with_exposed_provenance(
@@ -177,7 +178,7 @@ impl Image {
     /// A shared object is mapped there, and stays.
     unsafe fn at(base: usize) -> Option<Self> {
         const ELF_64: [u8; 5] = [0x7f, b'E', b'L', b'F', 2];
-        // SAFETY: the caller's: objects begin with this header.
+        // SAFETY: the caller promises an object there; all begin with this header.
         let header = unsafe { &*ptr::with_exposed_provenance::<Header>(base) };
         if header.magic[..5] != ELF_64 || usize::from(header.segment_size) != size_of::<Segment>() {
             return None;
@@ -194,7 +195,7 @@ impl Image {
     /// Such an object is mapped, and stays.
     unsafe fn with(bias: usize, dynamic: *const [usize; 2]) -> Option<Self> {
         let table = |tag| {
-            // SAFETY: the caller's.
+            // SAFETY: the caller promises the dynamic section of an object that stays.
             let at = unsafe { tagged(dynamic, tag) }?;
             // Some loaders write where it is in memory, some leave what is in the file.
             Some(if at < bias { bias + at } else { at })

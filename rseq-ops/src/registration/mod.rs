@@ -133,15 +133,24 @@ fn owner() -> Owner {
     }
 }
 
-/// Returns the calling thread's handle; registers the thread if that is ours to do. `None` where the
-/// thread has no registration: not in this process, refused, somebody else's, or ended (in a
-/// destructor of thread-local data that runs after ours; by whoever calls `rseq(2)` with
-/// `RSEQ_FLAG_UNREGISTER`, after which glibc registers none of the threads either that the thread
-/// creates). `None` also while the thread runs on a CPU that has no memory, because
-/// [`possible_cpus`] was told of fewer. Async-signal-safe.
+/// Returns the calling thread's handle. Where this crate registers threads ([`Owner::Own`]), the first
+/// call on a thread registers it.
 ///
-/// Cost: four loads where libc registers; at a thread's first call some microseconds where this crate
-/// does.
+/// Returns `None` if the thread has no registration that this crate can use:
+/// * nobody registers threads in this process ([`Owner::Nobody`]);
+/// * the kernel refused the registration, or somebody else made one first;
+/// * the registration has ended. Ours ends in a destructor of thread-local data. Anybody can end one by
+///   `rseq(2)`; glibc then registers none of the threads that this thread creates.
+///
+/// Also returns `None` while the thread runs on a CPU that has no memory, because [`possible_cpus`]
+/// found fewer.
+///
+/// # Cost
+/// Four loads where libc registers threads. Where this crate does, some microseconds at a thread's first
+/// call.
+///
+/// # Async-signal safety
+/// Async-signal-safe.
 ///
 /// ```
 /// match rseq_ops::current_thread() {
@@ -322,18 +331,18 @@ mod tests {
     #[test]
     fn an_inert_handle_aborts_every_sequence() {
         use crate::ops::{self, Outcome};
-        let Some(inert) = current_thread().map(Handle::unregistered) else {
+        let Some(unregistered) = current_thread().map(Handle::unregistered) else {
             return;
         };
         let period = 0usize;
         // SAFETY: the sequence aborts before it looks at anything.
         unsafe {
-            assert_eq!(ops::add_through::<7>(inert, &raw const period), None);
+            assert_eq!(ops::add_through::<7>(unregistered, &raw const period), None);
             assert_eq!(
-                ops::sub_if_current::<7>(inert, &raw const period, 0, 1),
+                ops::sub_if_current::<7>(unregistered, &raw const period, 0, 1),
                 Outcome::Aborted
             );
-            assert_eq!(ops::add::<7>(inert, 0, 1), Outcome::Aborted);
+            assert_eq!(ops::add::<7>(unregistered, 0, 1), Outcome::Aborted);
         }
     }
 }

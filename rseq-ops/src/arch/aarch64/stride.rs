@@ -16,9 +16,10 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(
     source: *const usize,
 ) -> (usize, u64) {
     let (pointer, value);
-    // SAFETY: the caller's: the handle is this thread's, the word and what it points to are
-    // valid for as long as the sequence runs. The block writes only `rseq_cs` and the counter.
-    // The commit is its last instruction and nothing before it writes anything else.
+    // SAFETY: `handle` is this thread's, and the pointer in `source` leads to a word of each index
+    // below the bound, as the caller promises; a pointer that was replaced stays valid until a
+    // restart, which aborts this. The block writes `rseq_cs` and the word alone, the word by its
+    // last instruction.
     unsafe {
         sequence!(
             handle,
@@ -57,7 +58,9 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
     expected: usize,
     _guess: u64,
 ) -> Outcome {
-    // SAFETY: as in `add_through`.
+    // SAFETY: `handle` is this thread's, and `expected` leads to a word of each index below the
+    // bound while it is in `source`, as the caller promises. The block writes `rseq_cs` and the
+    // word alone.
     unsafe {
         sequence!(
             handle,
@@ -93,7 +96,8 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
 /// As there.
 #[inline(always)]
 pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
-    // SAFETY: as in `add_through`.
+    // SAFETY: `handle` is this thread's, and `base` leads to a word of each index below the bound,
+    // as the caller promises. The block writes `rseq_cs` and the word alone.
     unsafe {
         sequence!(
             handle,
@@ -128,7 +132,7 @@ pub(crate) unsafe fn increment_through<const SHIFT: u32, const BIAS: i32, const 
     biased: isize,
     source: *const usize,
 ) -> (usize, u32) {
-    // SAFETY: the caller's: a bound lies there; the handle is this thread's.
+    // SAFETY: the caller promises a bound there, and that the handle is this thread's.
     unsafe {
         let bound = AtomicU32::from_ptr(source.byte_offset(BOUND as isize).cast_mut().cast());
         let bound = bound.load(Ordering::Relaxed);
@@ -150,7 +154,7 @@ pub(crate) unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
     source: *const usize,
     expected: usize,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises what `sub_if_current` asks for, of a handle with these parts.
     unsafe { sub_if_current::<SHIFT>(unbiased(biased, BIAS, bound), source, expected, 1) }
 }
 

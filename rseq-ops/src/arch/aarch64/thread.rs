@@ -24,7 +24,8 @@ pub(crate) fn thread_pointer() -> usize {
 #[inline(always)]
 pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
     let word;
-    // SAFETY: the caller's. Not `pure`: the kernel changes the word at any time.
+    // SAFETY: the caller promises that this thread has a word there; it is read alone. Not `pure`:
+    // the kernel changes the word at any time.
     unsafe {
         asm!(
             "mrs {tp}, tpidr_el0",

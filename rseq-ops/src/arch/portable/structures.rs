@@ -9,7 +9,7 @@ pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
     base: usize,
     delta: i64,
 ) -> Outcome {
-    // SAFETY: the same conditions.
+    // SAFETY: `base` has words for each index, as the caller promises; and this aborts anyway.
     unsafe { super::stride::add::<SHIFT>(handle, base, delta) }
 }
 

@@ -66,8 +66,9 @@ pub(crate) unsafe fn copy_through(
     target: *mut u8,
     size: usize,
 ) -> Outcome {
-    // SAFETY: the caller's: as in `add_through`, and `target` has room for `size` bytes that
-    // nobody else sees, so that a copy cut short is invisible: it runs again or is given up.
+    // SAFETY: `handle` is this thread's, `source` points to `size` bytes that stay until a restart,
+    // which aborts this, and `target` has room for them, as the caller promises. Nobody else sees
+    // `target`, so a copy that is cut short is invisible.
     unsafe {
         match size {
             1 => copy_one!(handle, source, target, u8, "lbu {value}, 0({pointer})"),

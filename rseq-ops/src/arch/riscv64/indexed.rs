@@ -74,9 +74,9 @@ pub(crate) unsafe fn compare_store<C: Commit>(
     new: usize,
     _: C,
 ) -> Outcome {
-    // SAFETY: the caller's: the handle is this thread's, the pointers are valid. Here and below:
-    // the block writes only `rseq_cs` and what its description says, and the commit is the last
-    // instruction of the sequence.
+    // SAFETY: `handle` is this thread's, and the pointers are valid if `index` is its index, as the
+    // caller promises; the first instruction of the sequence compares that. Here and below the
+    // block writes `rseq_cs` and what its description says, and its last instruction commits.
     unsafe {
         sequence!(
             handle,
@@ -115,7 +115,7 @@ pub(crate) unsafe fn pop<C: Commit>(
 ) -> Popped {
     let head: usize;
     let aborted: usize;
-    // SAFETY: as in `compare_store`. The head is dereferenced only where it is not `unwanted`.
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The head is dereferenced only where it is not `unwanted`.
     unsafe {
         sequence!(
             handle,
@@ -160,7 +160,7 @@ pub(crate) unsafe fn add_at<C: Commit>(
     delta: usize,
     _: C,
 ) -> Outcome {
-    // SAFETY: as in `compare_store`.
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words.
     unsafe {
         sequence!(
             handle,
@@ -195,7 +195,7 @@ pub(crate) unsafe fn compare_two_store<C: Commit>(
     new: usize,
     _: C,
 ) -> Outcome {
-    // SAFETY: as in `compare_store`.
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words.
     unsafe {
         sequence!(
             handle,
@@ -235,7 +235,7 @@ pub(crate) unsafe fn compare_store_store<C: Commit>(
     new: usize,
     _: C,
 ) -> Outcome {
-    // SAFETY: as in `compare_store`. The first store is no commit: an attempt that is given up
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The first store is no commit: an attempt that is given up
     // after it has changed a word whose contents do not count until `word` says so.
     unsafe {
         sequence!(
@@ -276,7 +276,7 @@ pub(crate) unsafe fn compare_copy_store<C: Commit>(
     new: usize,
     _: C,
 ) -> Outcome {
-    // SAFETY: as in `compare_store`. The copied bytes do not count until `word` says so. Words
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The copied bytes do not count until `word` says so. Words
     // first, then what is left byte by byte.
     unsafe {
         sequence!(
@@ -333,7 +333,7 @@ pub(crate) unsafe fn add_through_offset<C: Commit>(
     delta: usize,
     _: C,
 ) -> Outcome {
-    // SAFETY: as in `compare_store`.
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words.
     unsafe {
         sequence!(
             handle,

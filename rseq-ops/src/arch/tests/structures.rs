@@ -219,7 +219,7 @@ fn every_answer_and_what_it_changes() {
     banks.fill(before);
     let handle = current_thread().expect("as for the driver").unregistered();
     let source = banks.source();
-    // SAFETY: the inert handle, with which all are aborted.
+    // SAFETY: a handle whose bound is 0, with which all are aborted.
     unsafe {
         let aborted = Outcome::Aborted;
         assert_eq!(arch::push_through::<SHIFT>(handle, source, b), aborted);

@@ -19,7 +19,9 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
     record: *const Record,
 ) -> (usize, usize) {
     let (next, end);
-    // SAFETY: the caller's; as in `x86_64`. What is stored behind the end means nothing.
+    // SAFETY: `handle` is this thread's, `source` leads to the end of a buffer of each index, and
+    // `record` is readable, as the caller promises. An end that is no multiple of the size has room
+    // for a record behind it. What is stored behind the end means nothing until the commit.
     unsafe {
         sequence!(
             descriptor!(),
@@ -75,7 +77,8 @@ pub(crate) unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
     expected: usize,
     new: usize,
 ) -> Outcome {
-    // SAFETY: the caller's; as in `x86_64`.
+    // SAFETY: `handle` is this thread's and `source` leads to a word of each index, as the caller
+    // promises. The sequence writes that word and `rseq_cs` alone.
     unsafe {
         sequence!(
             descriptor!(),

@@ -15,9 +15,10 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(
     source: *const usize,
 ) -> (usize, u64) {
     let (pointer, value);
-    // SAFETY: the caller's: the handle is this thread's, the word and what it points to are
-    // valid for as long as the sequence runs. The block writes only `rseq_cs` and the counter.
-    // The commit is its last instruction and nothing before it writes anything else.
+    // SAFETY: `handle` is this thread's, and the pointer in `source` leads to a word of each index
+    // below the bound, as the caller promises; a pointer that was replaced stays valid until a
+    // restart, which aborts this. The block writes `rseq_cs` and the word alone, the word by its
+    // last instruction.
     unsafe {
         sequence!(
             descriptor!(),
@@ -64,7 +65,9 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
     expected: usize,
     guess: u64,
 ) -> Outcome {
-    // SAFETY: as in `add_through`.
+    // SAFETY: `handle` is this thread's, and `expected` leads to a word of each index below the
+    // bound while it is in `source`, as the caller promises. The block writes `rseq_cs` and the
+    // word alone.
     unsafe {
         sequence!(
             descriptor!(),
@@ -111,7 +114,8 @@ pub(crate) unsafe fn increment_through<const SHIFT: u32, const BIAS: i32, const 
     source: *const usize,
 ) -> (usize, u32) {
     let (pointer, bound);
-    // SAFETY: as in `add_through`: the commit is one instruction that loads, adds and stores. The
+    // SAFETY: the caller promises the parts of this thread's handle, and a word for each index below
+    // the bound behind the pointer in `source`. The commit is one instruction that loads, adds and stores. The
     // pointer is not 0 where the bound is not, by the caller.
     unsafe {
         sequence!(
@@ -154,7 +158,8 @@ pub(crate) unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
     source: *const usize,
     expected: usize,
 ) -> Outcome {
-    // SAFETY: as in `increment_through`.
+    // SAFETY: the caller promises the parts of this thread's handle, and a word for each index below
+    // the bound behind `expected`. The commit is one instruction.
     unsafe {
         sequence!(
             descriptor!(),
@@ -191,7 +196,8 @@ pub(crate) unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
 /// As there.
 #[inline(always)]
 pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
-    // SAFETY: as in `add_through`.
+    // SAFETY: `handle` is this thread's, and `base` leads to a word of each index below the bound,
+    // as the caller promises. The block writes `rseq_cs` and the word alone.
     unsafe {
         sequence!(
             descriptor!(),

@@ -22,7 +22,9 @@ pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
     base: usize,
     delta: i64,
 ) -> Outcome {
-    // SAFETY: the caller's; as in `x86_64`.
+    // SAFETY: `handle` is this thread's and three words of each index lie at `base`, as the caller
+    // promises. The sequence aborts where the index is not below the bound, so it finds a word of
+    // this CPU, which no other thread writes meanwhile without aborting it.
     unsafe {
         sequence!(
             descriptor!(),
@@ -70,7 +72,8 @@ pub(crate) unsafe fn push_through<const SHIFT: u32>(
     source: *const usize,
     node: usize,
 ) -> Outcome {
-    // SAFETY: the caller's; as in `x86_64`. The link of a node that was not pushed means nothing.
+    // SAFETY: `handle` is this thread's, `source` leads to a list of each index, and `node` is the
+    // caller's alone, as the caller promises. The link of a node that was not pushed means nothing.
     unsafe {
         sequence!(
             descriptor!(),
@@ -107,8 +110,9 @@ pub(crate) unsafe fn push_through<const SHIFT: u32>(
 #[inline(always)]
 pub(crate) unsafe fn pop_through<const SHIFT: u32>(handle: Handle, source: *const usize) -> usize {
     let node;
-    // SAFETY: the caller's; as in `x86_64`. A node that was read cannot have been popped by
-    // another thread: only one that ran on this CPU meanwhile could, and then this is aborted.
+    // SAFETY: `handle` is this thread's and `source` leads to a list of each index, as the caller
+    // promises. The node that is read is valid: only a thread that ran on this CPU meanwhile could
+    // have popped it, and then this is aborted; a taker frees it after a restart.
     unsafe {
         sequence!(
             descriptor!(),
@@ -154,7 +158,8 @@ pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
     source: *const usize,
 ) -> usize {
     let object;
-    // SAFETY: the caller's; as in `x86_64`.
+    // SAFETY: `handle` is this thread's and `source` leads to a cache of each index, as the caller
+    // promises; its count is never more than its array has.
     unsafe {
         sequence!(
             descriptor!(),
@@ -204,7 +209,9 @@ pub(crate) unsafe fn cache_put_through<const SHIFT: u32>(
     object: usize,
     most: usize,
 ) -> Outcome {
-    // SAFETY: the caller's; as in `x86_64`. What is stored behind the counted ones means nothing.
+    // SAFETY: `handle` is this thread's, `source` leads to a cache of each index, and its array has
+    // room for `most`, as the caller promises. What is stored behind the counted ones means
+    // nothing.
     unsafe {
         sequence!(
             descriptor!(),

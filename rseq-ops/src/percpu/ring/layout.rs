@@ -140,6 +140,7 @@ pub(super) fn busy_header(length: usize) -> usize {
 /// `at` is an aligned word of a ring that is alive during 'a.
 #[inline(always)]
 pub(super) unsafe fn word<'a>(at: *mut usize) -> &'a AtomicUsize {
-    // SAFETY: the caller's; all accesses are atomic, or by sequences while nobody reads.
+    // SAFETY: the caller promises an aligned word that lives. All accesses to it are atomic, or by
+    // sequences while nobody reads.
     unsafe { AtomicUsize::from_ptr(at) }
 }

@@ -1,21 +1,22 @@
 //! A ring of records on each CPU, for tracers: any thread writes, one consumer reads.
 //!
-//! # Implementation
-//! A ring is cut into eight *parts*. Positions count bytes and only grow. A record is a header
-//! word, a time stamp and the payload; it never crosses into the next part: padding fills the rest.
+//! # Implementation details
+//! A ring has eight *parts*. Positions are counts of bytes, which only grow. A record is a header word,
+//! a time stamp, and its payload. It never crosses the end of a part: padding fills what is left there.
 //!
-//! *Reserving* is one restartable sequence: it stores the header, marked busy, and commits the new
-//! end of what is reserved. So whoever sees the end (acquire) sees the headers before it.
-//! *Writing* goes to memory that is the writer's alone, wherever it runs by now. *Committing* is a
-//! release store of the header without the mark: no sequence, no CPU to return to. A signal handler
-//! that comes between these reserves behind, and commits first; the consumer waits at the
-//! first busy record, so it delivers in order and only what is whole.
+//! * A writer *reserves* by one restartable sequence, which stores the header, marked busy, and commits
+//!   the new end of what is reserved. Whoever loads the end (acquire) sees all headers before it.
+//! * It then *writes* to memory that is its own, on whatever CPU it runs by now.
+//! * It *commits* by a release store of the header without the mark. This is no sequence.
 //!
-//! *Entering* a part stores, in one sequence too, the number of the record that comes next. With
-//! [`Mode::Discard`] it needs the consumer to have left what the part held before; with
-//! [`Mode::Overwrite`] it needs nobody to be still writing there. The consumer then finds out by
-//! the position whether a copy it made is good (nothing is stored in a part before the position
-//! has reached it), and by the number how many records it has missed.
+//! A signal handler that interrupts a writer reserves behind it, and commits first. The consumer waits
+//! at the first busy record, so it gets the records in order, and whole.
+//!
+//! A writer *enters* a part by another sequence, which stores the number of the part's first record.
+//! With [`Mode::Discard`] the consumer must have left what the part held before. With
+//! [`Mode::Overwrite`] nobody may be writing there any more. The consumer copies each record, and then
+//! looks at the end again: the copy is good if the end has not reached the part a second time, because
+//! nothing is stored in a part before. By the number it knows how many records it has missed.
 
 mod buffer;
 mod consumer;

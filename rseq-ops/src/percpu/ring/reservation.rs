@@ -126,11 +126,11 @@ impl<'r> Reservation<'r> {
         }
         while written < self.length() {
             let at = self.record + HEAD + written;
-            // SAFETY: as in `store`.
+            // SAFETY: within the record, which is ours, of a ring that is borrowed.
             unsafe { word(ptr::with_exposed_provenance_mut(at)) }.store(0, Ordering::Relaxed);
             written += 8;
         }
-        // SAFETY: as in `store`. Release: pairs with the consumer's load of the header.
+        // SAFETY: the first word of the record, which is ours, of a ring that is borrowed. Release: pairs with the consumer's load of the header.
         unsafe { word(ptr::with_exposed_provenance_mut(self.record)) }
             .store(self.header & !BUSY | flags, Ordering::Release);
     }

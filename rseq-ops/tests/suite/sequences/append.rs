@@ -192,15 +192,15 @@ fn a_buffer_fills_up_and_is_replaced() {
 #[test]
 fn without_a_registration_nothing_is_written() {
     let world = World::new();
-    let Some(inert) = current_thread().map(rseq_ops::Handle::unregistered) else {
+    let Some(unregistered) = current_thread().map(rseq_ops::Handle::unregistered) else {
         return println!("skipped: no sequences in this process");
     };
     let new = buffer(1);
     world
         .ends(0)
         .for_each(|end| end.store(new, Ordering::Relaxed));
-    assert_eq!(world.append(inert, 1), Appended::Aborted);
-    assert_eq!(world.replace(inert, new, 0), Outcome::Aborted);
+    assert_eq!(world.append(unregistered, 1), Appended::Aborted);
+    assert_eq!(world.replace(unregistered, new, 0), Outcome::Aborted);
     assert!(
         world
             .ends(0)

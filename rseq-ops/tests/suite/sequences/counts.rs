@@ -183,15 +183,15 @@ fn a_word_that_is_not_as_expected_changes_nothing() {
 #[cfg(sequences)]
 #[test]
 fn with_an_inert_handle_everything_aborts() {
-    let Some(inert) = current_thread().map(rseq_ops::Handle::unregistered) else {
+    let Some(unregistered) = current_thread().map(rseq_ops::Handle::unregistered) else {
         return println!("skipped: no sequences in this process");
     };
     let word = AtomicUsize::new(0x1000);
     for _ in 0..100 {
         // SAFETY: these abort before they follow the word.
         unsafe {
-            assert_eq!(ops::add_through::<SHIFT>(inert, word.as_ptr()), None);
-            let outcome = ops::sub_if_current::<SHIFT>(inert, word.as_ptr(), 0x1000, 1);
+            assert_eq!(ops::add_through::<SHIFT>(unregistered, word.as_ptr()), None);
+            let outcome = ops::sub_if_current::<SHIFT>(unregistered, word.as_ptr(), 0x1000, 1);
             assert_eq!(outcome, Outcome::Aborted);
         }
     }
@@ -199,8 +199,8 @@ fn with_an_inert_handle_everything_aborts() {
     let words = Words::new();
     words.source.store(0, Ordering::Relaxed);
     for _ in 0..100 {
-        assert_eq!(increment(inert, &words), None);
-        assert_eq!(decrement(inert, &words, 0), Outcome::Aborted);
+        assert_eq!(increment(unregistered, &words), None);
+        assert_eq!(decrement(unregistered, &words, 0), Outcome::Aborted);
     }
 }
 
