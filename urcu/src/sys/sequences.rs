@@ -30,7 +30,7 @@ pub(crate) fn way(handle: Handle) -> isize {
 const BIAS: i32 = 1 << 30;
 
 fn counts_by_increments() -> bool {
-    #[cfg(feature = "delay-injection")]
+    #[cfg(rseq_ops_delay_injection)]
     if crate::testing::guesses() {
         return false;
     }

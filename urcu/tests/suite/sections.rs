@@ -285,13 +285,13 @@ fn the_global_domain_has_sections_and_grace_periods_too() {
 }
 
 /// As on processors that do not rename memory: all the tests above, in a process that counts so.
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 #[test]
 fn sections_may_be_counted_by_guesses() {
     crate::support::assert_child_passes("sections::child_that_guesses");
 }
 
-#[cfg(feature = "delay-injection")]
+#[cfg(rseq_ops_delay_injection)]
 #[test]
 #[ignore = "a child process of sections_may_be_counted_by_guesses"]
 fn child_that_guesses() {
