@@ -49,6 +49,7 @@ right! {
     lists
     parts
     ref_past_its_cell
+    retire
     send_and_sync
     store
     value_past_its_cell

@@ -44,8 +44,8 @@
 //!
 //! # A structure of your own
 //! Readers follow pointers inside a section. Writers unlink a node, wait until every section that could
-//! still see it is over, and free it: with [`synchronize`](crate::synchronize), or in a callback of
-//! [`call`](crate::call) where they must not wait.
+//! still see it is over, and free it: with [`synchronize`](crate::synchronize), or, where they must not wait,
+//! by [retiring](crate::raw#retiring) it. ([`raw`](crate::raw) has links with tags, and a stack.)
 //!
 //! ```
 //! use std::ptr;
@@ -97,9 +97,11 @@
 //! | mistake | what happens | instead |
 //! |---|---|---|
 //! | [`synchronize`](crate::synchronize), `replace`, or [`barrier`](crate::barrier) with callbacks queued, while a guard of the same domain is held | it waits for ever; a [stall](crate::stall) report names the section | drop the guard first, or `store`, which does not wait |
-//! | `defer_drop(unsafe { Box::from_raw(p) })` while readers hold `&*p` | undefined behaviour: a `Box` says that nobody else has the value, from the moment it is made | keep the raw pointer, and make the `Box` in a callback of [`Domain::call`](crate::Domain::call) |
+//! | `defer_drop(unsafe { Box::from_raw(p) })` while readers hold `&*p` | undefined behaviour: a `Box` says that nobody else has the value, from the moment it is made | `domain.retire(p)`: [`Domain::retire`](crate::Domain::retire) |
+//! | `retire_fn(|| free(p), ..)` without `move` | undefined behaviour: the closure borrows `p`, which lies on the stack | `move || free(p)`, or [`retire_with`](crate::Domain::retire_with) |
+//! | `defer_drop(vec)`, by the million | the [`Budget`](crate::Budget) counts three words for each `Vec` | [`defer_drop_sized`](crate::Domain::defer_drop_sized), which is told the bytes |
 //! | a lock held around `store` that a destructor of an old value takes | a deadlock, now and then: `store` may drop values that were retired before | `store` after the lock, or [`call`](crate::call), which runs nothing on the calling thread |
 //! | `mem::forget(guard)` | grace periods of that domain never end | drop it |
-//! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | [`refresh`](crate::ReadGuard::refresh) the guard in each turn |
+//! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | [`refresh`](crate::ReadGuard::refresh) the guard in each turn, or retire after the guard: while the budget is exceeded, whoever retires inside a section waits for its own end in vain, 10 ms each time |
 //! | returning from `main` with callbacks queued | they do not run | `barrier()` before |
 //! | a plugin that is unloaded, where libc is not glibc | the kernel may look at a sequence that is gone | link it with `-z nodelete` |

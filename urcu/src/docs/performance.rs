@@ -17,26 +17,52 @@
 //! | two plain increments of two words, the floor | 0.32 | 0.45 | 0.54 | 0.47 | 1.47 |
 //! | [`snapshot`](crate::RcuCell::snapshot) | 0.43 | 0.61 | 0.58 * | 0.50 * | 0.37 * |
 //! | liburcu-memb | 0.71 | 1.00 | 1.16 | 1.00 | 1.00 |
-//! | [`read_lock`](crate::read_lock) guard | 1.18 | 1.67 | 1.97 | 1.70 | 1.26 |
-//! | [`read`](crate::RcuCell::read) | 1.17 | 1.65 | | | 1.27 |
-//! | a guard inside another | 1.40 | 1.97 | | | 1.44 |
+//! | [`read_lock`](crate::read_lock) guard | 0.88 | 1.25 | 1.97 * | 1.70 * | 1.26 * |
+//! | [`read`](crate::RcuCell::read) | | | | | 1.27 * |
+//! | a guard inside another | | | | | 1.44 * |
 //! | `crossbeam_epoch::pin` | 6.1 | 8.6 | 2.2 | 1.9 | 6.45 |
 //! | `std::sync::RwLock::read` | 9.3 | 13.1 | | | 10.6 |
 //! | `ArcSwap::load` | 10.5 | 14.8 | 4.3 | 3.7 | 9.5 |
 //! | arc-swap's `Cache::load` | | | 0.54 | 0.47 | |
 //!
-//! Zen 5: this version, a `--quick` run on a quiet machine. The others are older runs; (*) a snapshot was
-//! some 0.1 ns cheaper then, because it did not look whether its thread is registered.
+//! Zen 5: this version; the least of 61 interleaved rounds, three builds, which agree within 4 %. (*) Older
+//! versions: their sections took one way on all processors (the guess, below) and looked at one word more,
+//! which on the Zen 5 cost 1.18 ns, 1.67 x liburcu-memb; their snapshots did not look whether the thread is
+//! registered, which takes some 0.1 ns.
 //!
-//! Where this loses: on AMD's processors a guard costs 1.7 x liburcu-memb's section, because there a section
-//! is bound by the number of its instructions, not by the chain of additions that the sequences avoid. On a
-//! Zen 4 it is hardly cheaper than crossbeam's pin. arc-swap's `Cache`, which looks at one word and keeps an
-//! `Arc` for each thread, is four times as fast as `read`.
+//! ## What a section is bound by
+//! On AMD's processors not by the chain of additions to one counter, which they rename away, but by the number of
+//! its instructions, and above all of its **branches**, of which two a cycle get through:
+//!
+//! | variants in one loop, Zen 5 | ns | x liburcu-memb | branches |
+//! |---|---|---|---|
+//! | liburcu-memb | 0.70 | 1.00 | |
+//! | the version before: two words of a handle, each sequence guesses the counter's value | 1.13 to 1.18 | 1.61 to 1.67 | 8 |
+//! | the guess, the bound compared in memory, one null test | 1.09 to 1.15 | 1.57 to 1.65 | 7 |
+//! | `cmp [counter], 0; mov [counter], 1` and back | 1.06 to 1.11 | 1.53 to 1.6 | 9 |
+//! | `inc` and `dec`, the bound in memory | 0.93 to 0.96 | 1.35 | 6 |
+//! | `inc` and `dec`, the bound in a register, one null test or two | 0.86 to 0.93 | 1.25 to 1.32 | 6, 7 |
+//! | the same, the kind of processor told by the bound's sign | 1.05 to 1.16 | 1.48 to 1.65 | 9 |
+//! | the same in a guard of 24 bytes, which loads the bound again at its end | 1.01 | 1.40 | 8 |
+//! | **as it is**: one word tells whether there is a handle, and the kind of processor; one null test | 0.87 to 0.88 | 1.25 to 1.26 | 7 |
+//! | the handle in a register already, no test of it (nothing that a library can offer) | 0.74 to 0.93 | 1.08 to 1.31 | 6 |
+//!
+//! So it stands at the limit of what this way of counting has. What is left between 1.0 and 1.25 is two stores
+//! that arm the sequences, two loads of the CPU's number and their comparisons with the bound, which keep
+//! a thread whose registration somebody ended, and a CPU that was said not to exist, off memory that is not
+//! theirs. Code alignment moves any of these by up to a fifth: compare several builds.
+//!
+//! On an Ice Lake an increment of memory waits for the one before, and guessing what is in the counter was worth 18
+//! %. Which way is taken is decided when the process first reads: AMD's families 19h (Zen 3) and later
+//! increment, all others guess, as measured on the Ice Lake; Intel's processors since Golden Cove are said to
+//! rename memory too, and were not measured.
+//!
+//! Where this loses: arc-swap's `Cache`, which looks at one word and keeps an `Arc` for each thread, takes half of
+//! the time of [`read`](crate::RcuCell::read).
 //!
 //! Tried for the read side and not better: both sequences out of line under one descriptor that stays
 //! armed (the jumps cost more than the stores); the index loaded pre-shifted; `add` for `inc`; the counters
-//! for beginnings and ends on separate lines; slots at other offsets in a page. Code alignment alone
-//! moves any variant by up to half, so compare medians over several builds.
+//! for beginnings and ends on separate lines; slots at other offsets in a page.
 //!
 //! # A grace period
 //! | `synchronize`, Ice Lake | x liburcu-memb's |
@@ -60,8 +86,25 @@
 //! | liburcu-memb `call_rcu` | 91 | 1.38 |
 //! | `ArcSwap::store` | 249 | 3.74 |
 //!
-//! On a Zen 5 `store` takes 26 ns, 0.55 x crossbeam-epoch and 0.19 x `call_rcu`; on a Zen 4 it is at 0.65 x
-//! crossbeam-epoch. It was to be at 0.5, and at 0.25 x `call_rcu` (0.40 to 0.45 on the Ice Lake).
+//! | the same, Zen 5, ns | least | median | x crossbeam-epoch |
+//! |---|---|---|---|
+//! | malloc and free alone | 6.0 | 6.5 | 0.15 |
+//! | the same with an atomic swap of a pointer | 9.5 | 9.7 | 0.23 |
+//! | [`Rcu::store`](crate::RcuCell::store) | 19.8 | 22.4 | 0.49 to 0.54 |
+//! | [`retire`](crate::Domain::retire), [`retire_with`](crate::Domain::retire_with), [`retire_fn`](crate::Domain::retire_fn), [`retire_layout`](crate::Domain::retire_layout) | 20.0 to 20.4 | 22 to 23 | 0.50 to 0.54 |
+//! | [`retire_head`](crate::Domain::retire_head), of a node two words larger | 21.1 | 23.0 | 0.52 to 0.55 |
+//! | [`retire_shared`](crate::Domain::retire_shared) inside a section | 24.0 | 30 | 0.59 to 0.7 |
+//! | [`call`](crate::Domain::call) of a closure that frees | 30 | 40 | 0.75 to 0.95 |
+//! | crossbeam-epoch `defer_destroy` | 40.3 | 41.7 | 1.00 |
+//!
+//! Of the 10 ns of `store` beside the allocator and the swap (which is a full barrier) about one goes to
+//! the record and the sequence that appends it; the rest goes to where memory is freed later: six values
+//! at a time, whose lines have left the nearest cache by then, by a function that each record names. `call`
+//! runs nothing on the calling thread, so another one frees what this one allocates, which is what costs twice
+//! as much: what only frees should be retired.
+//!
+//! On a Zen 4 an older version was at 0.65 x crossbeam-epoch. It was to be at 0.5, and at 0.25 x `call_rcu` (0.19
+//! on the Zen 5, 0.40 to 0.45 on the Ice Lake).
 //!
 //! | two threads replace 1 KiB values for 60 s; Ice Lake | peak, MiB | with a reader stalled for 30 s | replaced/s |
 //! |---|---|---|---|
@@ -85,6 +128,6 @@
 //! |---|---|
 //! | [`Rcu<T>`](crate::Rcu) of the global domain, [`RcuOption`](crate::RcuOption), [`RcuArc`](crate::RcuArc) | 8 |
 //! | `Rcu<T, &Domain>` | 16 |
-//! | [`ReadGuard`](crate::ReadGuard) | 40 |
+//! | [`ReadGuard`](crate::ReadGuard) | 32 |
 //! | [`Domain`](crate::Domain), once used | 128, and 64 for each CPU that reads |
 //! | a callback | 32, in pages of 126, one for each CPU |

@@ -96,15 +96,34 @@
 //! free the node then ([`Shared::into_owned`]).
 //!
 //! # Orderings that a structure may rely on
-//! | what comes before | what comes after | because |
-//! |---|---|---|
-//! | stores to a node, then a `Release` store, swap or exchange of a link | reads through a pointer that was loaded from that link with `Acquire` | release and acquire |
-//! | reads inside a section | the end of a grace period that began after the section | the section's end releases, the grace period's sum acquires |
-//! | stores before a call that begins a grace period (`synchronize`, `start_poll`, retiring) | reads inside sections that begin after that grace period has ended | the flip releases, a section's beginning acquires |
-//! | unlinking a node with any ordering, then retiring it on the same thread | its reclamation | it waits for a grace period that begins after both |
+//! | | what comes before | what comes after | because | held by |
+//! |---|---|---|---|---|
+//! | 1 | stores to a node, then a `Release` store, swap or exchange of a link | reads through a pointer that was loaded from that link with `Acquire` | release and acquire; later read-modify-writes of the link, of any ordering, do not break it | `a_node_is_whole_however_it_is_published`, `a_stack_of_retired_nodes` |
+//! | 2 | reads and writes inside a section | the end of a grace period that begins after the section did | the section's end releases, the grace period's sum acquires | `a_retired_node_outlives_its_sections` |
+//! | 3 | what a thread does before a call that asks for a grace period (`synchronize`, `start_poll`, retiring) | reads inside sections that begin after that grace period has ended | the flip releases, a section's beginning acquires | `new_sections_see_the_new_world` |
+//! | 4 | unlinking a node with any ordering, `Relaxed` too, then retiring it on the same thread | its reclamation, and all reads of it | every section that could still find it began before the grace period that its reclamation waits for | `what_a_flip_collects_waits_for_the_next` |
+//! | 5 | retiring | the destructor, or function, that reclaims: it sees all that was done to the node before, by whoever retired it and in the sections that are over | the queue's locks, and 2 | `a_retired_box_outlives_its_sections` |
+//! | 6 | what reclaims | what comes after `barrier`, or after the domain is dropped | the queue's locks | `a_barrier_waits_for_batches_in_flight` |
 //!
-//! A section's beginning is **not** a `SeqCst` fence, unlike `crossbeam_epoch::pin`: code that relies on
-//! one (a Chase-Lev deque) needs a `fence(SeqCst)` of its own.
+//! The last column names models of the sources as they are (package `urcu-loom-tests`).
+//!
+//! What a structure may **not** rely on:
+//! * A section's beginning is not a `SeqCst` fence, unlike `crossbeam_epoch::pin`, nor any other: code that
+//!   relies on one (a Chase-Lev deque) needs a `fence(SeqCst)` of its own.
+//! * Unlinking on one thread and retiring on another needs a happens-before between the two.
+//! * Two loads in one section may see two versions, in the order in which the link changed.
+//! * Nodes that are retired one after the other are reclaimed in any order.
+//!
+//! # Provenance
+//! Links keep pointers as pointers, tags are set by `map_addr`, and nothing here exposes an address or makes a
+//! pointer of an integer: the tests' build denies the compiler's lints for that in this module. (The counters and
+//! callbacks underneath are reached by addresses, which the assembly needs; no pointer of yours is.)
+
+// Unstable lints, so only where a build asks for them: `.ci` does.
+#![cfg_attr(
+    urcu_strict_provenance,
+    deny(fuzzy_provenance_casts, lossy_provenance_casts)
+)]
 
 mod atomic;
 mod head;
