@@ -59,15 +59,19 @@
 //! | a value that may be missing, or a `static` | [`RcuOption`] |
 //! | an `Arc` that readers keep | [`RcuArc`], [`RcuArcOption`] |
 //! | a part of a value, with the section that keeps it | [`Ref`] |
-//! | a structure of your own | [`raw`]; [`read_lock`], and [`synchronize`], [`call`] or [`defer_drop`] |
+//! | a stack, a list or a tree of your own | [`link`], without `unsafe` |
+//! | any other [structure of your own](docs::own_structure) | [`raw`]; [`read_lock`], and [`synchronize`], [`call`] or [`defer_drop`] |
 //! | a long loop under one guard | [`ReadGuard::refresh`] |
-//! | long sections that must not delay others | a [`Domain`] of its own |
+//! | long sections that must not delay others | a [`Domain`] of its own; as a type, by [`domain!`]; as an `Arc`, owned by its cells |
+//! | an old value that is to be waited for later, or kept | [`Unlinked`]: [`unlink`](RcuCell::unlink), [`fetch_update`](RcuCell::fetch_update) |
 //! | grace periods to poll for, or to await | [`GracePeriod`], [`SynchronizeAsync`] |
 //! | a bound on what waits; a say in who does the work | [`Budget`]; [`Runner`], [`Threads`] |
 //! | to know what is going on | [`stall`], [`Stats`], [`reader_mode`] |
 //!
 //! # Pages
-//! [Patterns](docs::patterns), and mistakes that look right; [coming from arc-swap](docs::arc_swap);
+//! [Patterns](docs::patterns), and mistakes that look right; [coming from arc-swap](docs::arc_swap), [from
+//! crossbeam-epoch](docs::crossbeam_epoch), [from seize or haphazard](docs::hazard_pointers); [a structure of
+//! your own](docs::own_structure);
 //! [performance](docs::performance); [limitations](docs::limitations); [what is promised, and what tests
 //! it](docs::reliability); [your own tests under sanitizers](docs::sanitizers); [how it
 //! works](docs::internals).

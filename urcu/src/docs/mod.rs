@@ -4,6 +4,9 @@
 //! |---|---|
 //! | [`patterns`] | what to write for what you have, and mistakes that look right |
 //! | [`arc_swap`] | coming from `arc-swap`: their methods and ours |
+//! | [`crossbeam_epoch`] | coming from `crossbeam-epoch`: their items and ours, four structures in both |
+//! | [`hazard_pointers`] | coming from `seize` or `haphazard`, in short |
+//! | [`own_structure`] | a structure of your own: safe links first, then raw ones |
 //! | [`performance`] | what things cost, on which processors, and where others are faster |
 //! | [`limitations`] | what this library does not do, and what happens then |
 //! | [`reliability`] | what is promised, and what tests it |
@@ -11,8 +14,11 @@
 //! | [`internals`] | how it works |
 
 pub mod arc_swap;
+pub mod crossbeam_epoch;
+pub mod hazard_pointers;
 pub mod internals;
 pub mod limitations;
+pub mod own_structure;
 pub mod patterns;
 pub mod performance;
 pub mod reliability;

@@ -43,6 +43,7 @@ mod sharing;
 mod signals;
 mod stalls;
 mod stats;
+mod structures;
 mod threads;
 mod tls;
 mod torture;

@@ -1,0 +1,100 @@
+//! Coming from `crossbeam-epoch`: their items and ours, and four structures in both.
+//!
+//! Structures are built in the same way: links with tags, nodes that nobody knows yet, pointers that borrow a
+//! guard, and nodes that are retired when they were unlinked. [`raw`](crate::raw) has the pieces. Lists and
+//! stacks can be had [without `unsafe`](crate::docs::own_structure).
+//!
+//! # Their items and ours
+//! | crossbeam-epoch | here | what differs |
+//! |---|---|---|
+//! | `pin()` | [`read_lock()`](crate::read_lock) | not a fence: see [below](#what-a-guard-is) |
+//! | `Guard` | [`ReadGuard`](crate::ReadGuard) | `Send`; may live across an `.await` |
+//! | `Guard::repin` | [`ReadGuard::refresh`](crate::ReadGuard::refresh) | one comparison while nobody waits |
+//! | `Guard::defer_destroy` | [`Domain::retire_shared`](crate::Domain::retire_shared) | of a domain, not of a guard |
+//! | `Guard::defer_unchecked` | [`Domain::retire_fn`](crate::Domain::retire_fn) | with the bytes that it stands for |
+//! | `Guard::defer` | [`Domain::call`](crate::Domain::call) | |
+//! | `Guard::flush` | not needed | [`barrier`](crate::barrier) waits until all has run |
+//! | `Collector`, `LocalHandle` | [`Domain`](crate::Domain) | no handles: threads need no registration |
+//! | `unprotected()` | [`Atomic::load_mut`](crate::raw::Atomic::load_mut), [`Atomic::load_unguarded`](crate::raw::Atomic::load_unguarded) | |
+//! | `Atomic`, `Owned`, `Shared` | [the same](crate::raw) | |
+//! | `Atomic::compare_exchange` | [the same](crate::raw::Atomic::compare_exchange) | |
+//! | `Atomic::fetch_or`, `fetch_and`, `fetch_xor` | [`fetch_or_tag`](crate::raw::Atomic::fetch_or_tag) and so on | |
+//! | `Atomic::try_into_owned` | [`Atomic::into_owned`](crate::raw::Atomic::into_owned) | returns an `Option` |
+//! | `Owned::into_box`, then `*` | [`Owned::into_inner`](crate::raw::Owned::into_inner) | |
+//! | `Shared::as_ref`, `deref`, `into_owned` | the same | |
+//! | `Atomic<[MaybeUninit<T>]>` | `Atomic<[T]>`, `Atomic<str>` | one word as well |
+//!
+//! # What a guard is
+//! * **Which domain's it is must be checked** by a structure whose methods take one
+//!   ([`Domain::check`](crate::Domain::check)): its nodes wait for the sections of one domain alone. With
+//!   [`domain!`](crate::domain!) the compiler checks it.
+//! * **Beginning a section is not a `SeqCst` fence.** Code that relies on that of `pin` (a Chase-Lev deque does)
+//!   needs a [`fence`](core::sync::atomic::fence) of its own.
+//! * There is no `is_pinned`, and sections may begin and end in any order and on any thread.
+//!
+//! # What is retired
+//! * Destructors run soon: a background thread sees to it, without another call. Theirs may run late, or never.
+//! * They run after a grace period on *any* thread that retires something in the same domain later, or on the
+//!   background thread: with crossbeam too, on any thread that pins.
+//! * What waits is bounded by a [`Budget`](crate::Budget): a thread that retires beyond it waits some
+//!   milliseconds at a time, while a reader stalls. Theirs grows without bound.
+//! * A structure that owns its [`Domain`](crate::Domain) may hold borrowed values: what it has retired is freed
+//!   at the latest when the domain is dropped. Values that are retired to the global domain must be
+//!   `'static`.
+//!
+//! # A stack
+//! Treiber's.
+//!
+//! ```
+#![doc = include_str!("../../tests/suite/structures/stack.rs")]
+//!
+//! let stack = Stack::new();
+//! stack.push("a");
+//! stack.push("b");
+//! assert_eq!([stack.pop(), stack.pop(), stack.pop()], [Some("b"), Some("a"), None]);
+//! ```
+//!
+//! With crossbeam-epoch (compiled and tested in this library's repository, as all of the following):
+//!
+//! ```ignore
+#![doc = include_str!("../../tests/suite/structures/crossbeam/stack.rs")]
+//! ```
+//!
+//! # A queue
+//! Michael and Scott's.
+//!
+//! ```
+#![doc = include_str!("../../tests/suite/structures/queue.rs")]
+//!
+//! let queue = Queue::new();
+//! queue.push("a");
+//! queue.push("b");
+//! assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some("a"), Some("b"), None]);
+//! ```
+//!
+//! With crossbeam-epoch:
+//!
+//! ```ignore
+#![doc = include_str!("../../tests/suite/structures/crossbeam/queue.rs")]
+//! ```
+//!
+//! # A sorted list, and a hash map of such lists
+//! Harris's and Michael's. A real map grows, and has its entries inline.
+//!
+//! ```
+#![doc = include_str!("../../tests/suite/structures/list.rs")]
+//!
+//! let map = Map::new(16);
+//! assert!(map.insert("a", 1) && !map.insert("a", 2));
+//! let guard = urcu::read_lock();
+//! let value = map.get(&"a", &guard);
+//! assert!(map.remove(&"a"));
+//! // Still there for this section.
+//! assert_eq!((value, map.get(&"a", &guard)), (Some(&1), None));
+//! ```
+//!
+//! With crossbeam-epoch:
+//!
+//! ```ignore
+#![doc = include_str!("../../tests/suite/structures/crossbeam/list.rs")]
+//! ```
