@@ -68,6 +68,7 @@
 //!
 //! # Pages
 //! [Patterns](docs::patterns), and mistakes that look right; [coming from arc-swap](docs::arc_swap);
+//! [bring your own structure](docs::own_structures);
 //! [performance](docs::performance); [limitations](docs::limitations); [what is promised, and what tests
 //! it](docs::reliability); [your own tests under sanitizers](docs::sanitizers); [how it
 //! works](docs::internals).
