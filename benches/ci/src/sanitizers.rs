@@ -158,7 +158,10 @@ impl Sanitizers {
     /// Everything under AddressSanitizer, or less.
     fn addresses(&mut self, short: bool) {
         self.step("leaks", |all| all.leaks(""));
-        self.step("crossbeam-skiplist on the face, addresses and leaks", Self::skiplist);
+        self.step(
+            "crossbeam-skiplist on the face, addresses and leaks",
+            Self::skiplist,
+        );
         let suite = ["-p", "urcu-percpu", "--test", "suite"];
         if short {
             return self.step("callbacks and cells, addresses", |all| {
