@@ -71,7 +71,7 @@
 //! # Pages
 //! [Patterns](docs::patterns), and mistakes that look right; [coming from arc-swap](docs::arc_swap), [from
 //! crossbeam-epoch](docs::crossbeam_epoch), [from seize or haphazard](docs::hazard_pointers); [a structure of
-//! your own](docs::own_structure);
+//! your own](docs::own_structure), or [one you bring](docs::bring_your_own);
 //! [performance](docs::performance); [limitations](docs::limitations); [what is promised, and what tests
 //! it](docs::reliability); [your own tests under sanitizers](docs::sanitizers); [how it
 //! works](docs::internals).

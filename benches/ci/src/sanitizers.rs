@@ -107,6 +107,17 @@ impl Sanitizers {
         succeeds(cargo.args(["-p", "urcu-percpu", "--test", "leaks"]))
     }
 
+    /// The published tests of crossbeam-skiplist on the face of crossbeam-epoch. Leaks too: all that waits
+    /// for a grace period is known to the checker.
+    fn skiplist(&self) -> bool {
+        let mut suites = Command::new(repository().join(".ci/crossbeam.d/suites"));
+        suites.arg(self.target.join("crossbeam"));
+        suites.args(["crossbeam-skiplist", "--", "--target", &self.host]);
+        let options = "-Zsanitizer=address -Cforce-frame-pointers=yes";
+        suites.env("RUSTFLAGS", options).env("RUSTC_BOOTSTRAP", "1");
+        succeeds(&mut suites)
+    }
+
     /// With the standard library from this folder. Not `-Zbuild-std`, because tests run cargo themselves.
     fn with_library(
         &self,
@@ -147,6 +158,10 @@ impl Sanitizers {
     /// Everything under AddressSanitizer, or less.
     fn addresses(&mut self, short: bool) {
         self.step("leaks", |all| all.leaks(""));
+        self.step(
+            "crossbeam-skiplist on the face, addresses and leaks",
+            Self::skiplist,
+        );
         let suite = ["-p", "urcu-percpu", "--test", "suite"];
         if short {
             return self.step("callbacks and cells, addresses", |all| {

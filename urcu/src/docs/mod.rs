@@ -7,6 +7,7 @@
 //! | [`crossbeam_epoch`] | coming from `crossbeam-epoch`: their items and ours, four structures in both |
 //! | [`hazard_pointers`] | coming from `seize` or `haphazard`, in short |
 //! | [`own_structure`] | a structure of your own: safe links first, then raw ones |
+//! | [`bring_your_own`] | authors of lock-free structures: the face of `crossbeam-epoch`, or `urcu::raw` |
 //! | [`performance`] | what things cost, on which processors, and where others are faster |
 //! | [`limitations`] | what this library does not do, and what happens then |
 //! | [`reliability`] | what is promised, and what tests it |
@@ -14,6 +15,7 @@
 //! | [`internals`] | how it works |
 
 pub mod arc_swap;
+pub mod bring_your_own;
 pub mod crossbeam_epoch;
 pub mod hazard_pointers;
 pub mod internals;

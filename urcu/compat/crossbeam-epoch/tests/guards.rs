@@ -367,33 +367,52 @@ fn what_is_deferred_may_pin_defer_and_flush() {
 #[cfg(not(feature = "relaxed-pin"))]
 #[test]
 fn pin_is_a_fence() {
-    use std::sync::Barrier;
     use std::sync::atomic::Ordering::Relaxed;
-    for turn in 0..200_000 / if cfg!(debug_assertions) { 10 } else { 1 } {
-        static STORED: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
-        static SEEN: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
-        static START: std::sync::LazyLock<Barrier> = std::sync::LazyLock::new(|| Barrier::new(2));
-        fn one(me: usize, turn: usize) {
-            STORED[me].store(turn, Relaxed);
-            let _guard = epoch::pin();
-            SEEN[me].store(STORED[1 - me].load(Relaxed), Relaxed);
+    const TURNS: usize = if cfg!(debug_assertions) {
+        20_000
+    } else {
+        200_000
+    };
+    /// Of a cache line of its own: so the other's is at hand while one's own has to be fetched.
+    #[repr(align(128))]
+    struct Line(AtomicUsize);
+    static STORED: [Line; 2] = [const { Line(AtomicUsize::new(0)) }; 2];
+    static ARRIVED: AtomicUsize = AtomicUsize::new(0);
+
+    /// Returns when both are here, at nearly the same moment.
+    fn meet(number: usize) {
+        ARRIVED.fetch_add(1, SeqCst);
+        let mut looks = 0;
+        while ARRIVED.load(SeqCst) < 2 * number {
+            looks += 1;
+            if looks > 1000 {
+                thread::yield_now();
+            }
         }
-        if turn == 0 {
-            thread::spawn(|| {
-                for turn in 1.. {
-                    START.wait();
-                    one(1, turn);
-                    START.wait();
-                }
-            });
-            continue;
-        }
-        START.wait();
-        one(0, turn);
-        START.wait();
-        let seen = [SEEN[0].load(SeqCst), SEEN[1].load(SeqCst)];
-        assert!(seen.contains(&turn), "{seen:?} of {turn}");
     }
+    /// In which turns this thread saw the other's store.
+    fn one(me: usize) -> Vec<bool> {
+        let turn = |turn| {
+            meet(turn);
+            // Now this one is a little late, now that one.
+            (0..(turn >> (5 * me)) % 32).for_each(|_| std::hint::black_box(()));
+            STORED[me].0.store(turn, Relaxed);
+            let _guard = epoch::pin();
+            STORED[1 - me].0.load(Relaxed) >= turn
+        };
+        (1..=TURNS).map(turn).collect()
+    }
+    let other = thread::spawn(|| one(1));
+    let (this, other) = (one(0), other.join().unwrap());
+    let both_first = this
+        .iter()
+        .zip(&other)
+        .filter(|saw| *saw == (&false, &false))
+        .count();
+    assert_eq!(
+        both_first, 0,
+        "turns in which both looked before they stored"
+    );
 }
 
 /// A stack that is used up by many threads, under ASan too: nobody sees what is freed.

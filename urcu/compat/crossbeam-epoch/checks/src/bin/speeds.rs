@@ -85,6 +85,16 @@ fn guards(measured: &mut Vec<(&str, f64)>) {
     measured.push(("replace, defer_destroy", time(|| replace(&link))));
     let beside = time_beside(|| replace(&link), || replace(&link));
     measured.push(("replace, defer_destroy, two threads", beside));
+    // One of 64 under a guard.
+    let many = || {
+        let guard = epoch::pin();
+        for _ in 0..64 {
+            let node = Owned::new([black_box(1_u64); 3]).into_shared(&guard);
+            // SAFETY: nobody else has it.
+            unsafe { guard.defer_destroy(node) };
+        }
+    };
+    measured.push(("allocate, defer_destroy", time(many) / 64.0));
     let defer = || epoch::pin().defer(|| black_box(1));
     measured.push(("pin, defer a small closure", time(defer)));
 }
