@@ -20,12 +20,15 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod btree;
+mod count;
 mod fork;
 mod hash;
 pub mod queue;
 mod reclaim;
 pub mod stack;
 
+pub use btree::{BTreeMap, BTreeMapRef, Range};
 pub use equivalent::Equivalent;
 pub use hash::*;
 pub use queue::Queue;

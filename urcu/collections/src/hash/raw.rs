@@ -8,51 +8,18 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use rseq_ops::percpu::Counter;
 use urcu::Domain;
 
 use super::bucket::{Bucket, Locked, MOVED, Node, matches, slot_of, tag};
 use super::seen::Seen;
 use super::table::{Table, TableRef};
+use crate::count::Count;
 use crate::reclaim;
 
 /// How many entries a bucket has on average when the table grows.
 const FULL: usize = 4;
 /// The table shrinks when it has so few: a quarter of an entry for each bucket.
 const SPARSE: usize = 4;
-
-/// How many entries there are, counted where they are made.
-#[derive(Debug)]
-enum Count {
-    PerCpu(Counter<'static>),
-    /// Where there is no memory for each CPU.
-    Shared(AtomicUsize),
-}
-
-impl Count {
-    fn new() -> Self {
-        Counter::new().map_or_else(|_| Count::Shared(AtomicUsize::new(0)), Count::PerCpu)
-    }
-
-    #[inline]
-    fn add(&self, delta: isize) {
-        match self {
-            Count::PerCpu(counter) => counter.add(delta as i64),
-            Count::Shared(count) => {
-                count.fetch_add(delta as usize, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn sum(&self) -> usize {
-        let sum = match self {
-            Count::PerCpu(counter) => counter.sum(),
-            Count::Shared(count) => count.load(Ordering::Relaxed) as isize as i64,
-        };
-        // A sum that is taken while others count may miss an insertion whose removal it sees.
-        usize::try_from(sum).unwrap_or(0)
-    }
-}
 
 /// Where a key is, or what was looked at in vain.
 pub(crate) enum Place {

@@ -14,4 +14,5 @@ mod map_properties;
 mod map_resizing;
 mod map_restartable;
 mod map_threads;
+mod ordered;
 mod queues;

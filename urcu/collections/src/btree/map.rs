@@ -1,0 +1,579 @@
+//! `BTreeMap`.
+
+use core::borrow::Borrow;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::RangeBounds;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use urcu::{Global, InDomain, ReadGuard};
+
+use super::iter::Range;
+use super::node::{Node, Pair};
+use super::pinned::BTreeMapRef;
+use super::search::{First, Last, Locate, Wanted};
+use super::tree::{Draft, Edit, bulk, for_all};
+use crate::count::Count;
+use crate::reclaim;
+
+/// A concurrent ordered map, for data that is read and scanned far more often than it is written.
+///
+/// Readers take no lock and never wait. A [range](BTreeMap::range) sees the whole map as it was when the range
+/// was made. Lookups with integers, strings and bytes look at eight bytes of the keys that lie side by side
+/// in the nodes; other keys are compared one by one.
+///
+/// What is found is borrowed from a read-side section, and from the map, as with a
+/// [`HashMap`](crate::HashMap): by a handle ([`BTreeMap::pin`]) or a guard.
+///
+/// ```
+/// use urcu_collections::BTreeMap;
+///
+/// let map = BTreeMap::from([(3, "c"), (1, "a"), (2, "b")]);
+/// let pinned = map.pin();
+/// assert_eq!(pinned.first_key_value(), Some((&1, &"a")));
+/// let range = pinned.range(2..);
+/// pinned.remove(&3);
+/// // As it was.
+/// assert_eq!(range.map(|(key, _)| *key).collect::<Vec<_>>(), [2, 3]);
+/// ```
+///
+/// # Cost
+/// A change copies the nodes on the way from the root to the entry, some kilobytes, and takes one atomic
+/// exchange; if another thread was first, it is made again. So writers do not hold up one another, but
+/// neither do they work in parallel.
+///
+/// # Forks
+/// A forked child may use the map, with guards of its own.
+pub struct BTreeMap<K, V, D = Global> {
+    root: AtomicPtr<Node<K, V>>,
+    count: Count,
+    domain: D,
+    pairs: PhantomData<*mut Pair<K, V>>,
+}
+
+// SAFETY: it owns its keys and values, and those that were retired are `Send` and `'static`.
+unsafe impl<K: Send, V: Send, D: Send> Send for BTreeMap<K, V, D> {}
+// SAFETY: shared, it hands out shared references to keys and values, and takes and drops some on any
+// thread.
+unsafe impl<K: Send + Sync, V: Send + Sync, D: Sync> Sync for BTreeMap<K, V, D> {}
+
+impl<K, V> BTreeMap<K, V> {
+    /// Creates an empty map.
+    pub fn new() -> Self {
+        BTreeMap::new_in(Global)
+    }
+}
+
+/// An entry that nobody else sees yet.
+struct Fresh<K, V>(NonNull<Pair<K, V>>, PhantomData<Box<Pair<K, V>>>);
+
+impl<K, V> Fresh<K, V> {
+    fn new(key: K, value: V) -> Self {
+        let pair = NonNull::from(Box::leak(Box::new(Pair { key, value })));
+        Fresh(pair, PhantomData)
+    }
+
+    fn key(&self) -> &K {
+        // SAFETY: from a box, and ours until it is published.
+        &unsafe { self.0.as_ref() }.key
+    }
+
+    /// It is the map's now; or it is taken apart by the caller.
+    fn release(self) -> NonNull<Pair<K, V>> {
+        let pair = self.0;
+        core::mem::forget(self);
+        pair
+    }
+
+    fn into_key(self) -> K {
+        // SAFETY: the address of a box, which nobody else knows.
+        unsafe { Box::from_raw(self.release().as_ptr()) }.key
+    }
+}
+
+impl<K, V> Drop for Fresh<K, V> {
+    fn drop(&mut self) {
+        // SAFETY: the address of a box, which was not published.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+impl<K, V, D> BTreeMap<K, V, D> {
+    fn with_root(root: *mut Node<K, V>, entries: usize, domain: D) -> Self {
+        let count = Count::new();
+        count.add(entries.cast_signed());
+        BTreeMap {
+            root: AtomicPtr::new(root),
+            count,
+            domain,
+            pairs: PhantomData,
+        }
+    }
+
+    /// Creates an empty map in a domain of the program's own.
+    pub fn new_in(domain: D) -> Self {
+        BTreeMap::with_root(ptr::null_mut(), 0, domain)
+    }
+
+    /// Returns how many entries there are. Exact if nobody changes the map meanwhile.
+    pub fn len(&self) -> usize {
+        self.count.sum()
+    }
+
+    /// Returns whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.root.load(Ordering::Relaxed).is_null()
+    }
+}
+
+impl<K, V, D: InDomain> BTreeMap<K, V, D> {
+    /// Returns a handle, with a guard in it: the map's methods without the guard.
+    #[inline(always)]
+    #[track_caller]
+    pub fn pin(&self) -> BTreeMapRef<'_, K, V, D> {
+        BTreeMapRef::new(self)
+    }
+
+    /// Returns a guard of the map's domain.
+    #[inline(always)]
+    #[track_caller]
+    pub fn guard(&self) -> ReadGuard<'_> {
+        self.domain.domain().read_lock()
+    }
+
+    /// Returns the domain whose grace periods entries wait for.
+    pub fn domain(&self) -> &urcu::Domain {
+        self.domain.domain()
+    }
+
+    /// Returns the tree as it is now, in a section of the map's domain.
+    #[inline(always)]
+    fn root<'g>(&'g self, guard: &'g ReadGuard<'_>) -> *mut Node<K, V> {
+        self.domain.domain().check(guard);
+        // Acquire: pairs with the release in `Draft::publish`.
+        self.root.load(Ordering::Acquire)
+    }
+
+    /// Returns all entries, in order.
+    ///
+    /// # Panics
+    /// Panics if the guard is of another domain; so do all methods that take one.
+    #[track_caller]
+    pub fn iter<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Range<'g, K, V>
+    where
+        K: Ord,
+    {
+        self.range::<K, _>(.., guard)
+    }
+
+    /// Returns the entries between two bounds, in order.
+    ///
+    /// # Panics
+    /// Panics if the range ends before it begins, or begins and ends at the same excluded bound.
+    ///
+    /// ```
+    /// let map = urcu_collections::BTreeMap::from([("a", 1), ("b", 2), ("c", 3)]);
+    /// let guard = map.guard();
+    /// assert!(map.range("b"..="c", &guard).rev().map(|(_, value)| *value).eq([3, 2]));
+    /// ```
+    #[track_caller]
+    pub fn range<'g, Q, R>(&'g self, range: R, guard: &'g ReadGuard<'_>) -> Range<'g, K, V>
+    where
+        K: Borrow<Q> + Ord,
+        Q: Ord + ?Sized,
+        R: RangeBounds<Q>,
+    {
+        let root = self.root(guard);
+        // SAFETY: loaded in the section, which lasts as long as the result; entries too.
+        unsafe { Range::new(root, range.start_bound(), range.end_bound()) }
+    }
+
+    fn find<'g>(
+        &'g self,
+        place: &impl Locate<K>,
+        guard: &'g ReadGuard<'_>,
+    ) -> Option<(&'g K, &'g V)> {
+        let root = self.root(guard);
+        // SAFETY: loaded in the section, which lasts as long as the result.
+        let pair = unsafe { place.find(root)?.as_ref() };
+        Some((&pair.key, &pair.value))
+    }
+
+    /// Returns the entry with the least key.
+    #[track_caller]
+    pub fn first_key_value<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Option<(&'g K, &'g V)> {
+        self.find(&First, guard)
+    }
+
+    /// Returns the entry with the greatest key.
+    #[track_caller]
+    pub fn last_key_value<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Option<(&'g K, &'g V)> {
+        self.find(&Last, guard)
+    }
+
+    /// Returns the key that the map has, and its value.
+    #[inline]
+    #[track_caller]
+    pub fn get_key_value<'g, Q>(
+        &'g self,
+        key: &Q,
+        guard: &'g ReadGuard<'_>,
+    ) -> Option<(&'g K, &'g V)>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.find(&Wanted::new(key), guard)
+    }
+
+    /// Returns the value of a key.
+    ///
+    /// ```
+    /// let map = urcu_collections::BTreeMap::from([("a", 1)]);
+    /// assert_eq!(map.get("a", &map.guard()), Some(&1));
+    /// ```
+    ///
+    /// ```compile_fail,E0505
+    /// let map = urcu_collections::BTreeMap::from([("a", 1)]);
+    /// let guard = urcu::read_lock();
+    /// let found = map.get("a", &guard);
+    /// drop(map);
+    /// assert_eq!(found, Some(&1));
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn get<'g, Q>(&'g self, key: &Q, guard: &'g ReadGuard<'_>) -> Option<&'g V>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.get_key_value(key, guard).map(|(_, value)| value)
+    }
+
+    /// Returns whether the map has a key.
+    #[inline]
+    #[track_caller]
+    pub fn contains_key<Q>(&self, key: &Q, guard: &ReadGuard<'_>) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.get(key, guard).is_some()
+    }
+}
+
+impl<K, V, D> BTreeMap<K, V, D>
+where
+    K: Ord + Send + 'static,
+    V: Send + 'static,
+    D: InDomain,
+{
+    /// # Safety
+    /// The caller has unlinked the entry, in the section.
+    unsafe fn retire<'g>(
+        &'g self,
+        pair: NonNull<Pair<K, V>>,
+        _: &'g ReadGuard<'_>,
+    ) -> &'g Pair<K, V> {
+        // SAFETY: unlinked in the section, which lasts as long as the result. Keys and values may be dropped
+        // by any thread at any time, by their bounds.
+        unsafe {
+            reclaim::retire(self.domain.domain(), pair);
+            pair.as_ref()
+        }
+    }
+
+    /// Makes a change to the tree that was loaded. `Err`: it is not the tree any more.
+    ///
+    /// # Safety
+    /// The tree was loaded in the section, and what is put is the caller's.
+    unsafe fn change<'g>(
+        &'g self,
+        root: *mut Node<K, V>,
+        place: &impl Locate<K>,
+        edit: &Edit<K, V>,
+        guard: &'g ReadGuard<'_>,
+    ) -> Result<Option<&'g Pair<K, V>>, ()> {
+        // SAFETY: alive, because it was loaded in the section.
+        let Some(draft) = (unsafe { Draft::new(root, place, edit) }) else {
+            return Ok(None);
+        };
+        let old = draft.old;
+        if !draft.publish(&self.root, self.domain.domain()) {
+            return Err(());
+        }
+        match (edit, old) {
+            (Edit::Put(_), None) => self.count.add(1),
+            (Edit::Remove, Some(_)) => self.count.add(-1),
+            _ => {}
+        }
+        // SAFETY: just unlinked, by us.
+        Ok(old.map(|old| unsafe { self.retire(old, guard) }))
+    }
+
+    /// Inserts a value, and returns the one that was there. The key takes the place of the old one, too.
+    ///
+    /// ```
+    /// let map = urcu_collections::BTreeMap::new();
+    /// let guard = map.guard();
+    /// assert_eq!(map.insert("a", 1, &guard), None);
+    /// assert_eq!(map.insert("a", 2, &guard), Some(&1));
+    /// ```
+    #[track_caller]
+    pub fn insert<'g>(&'g self, key: K, value: V, guard: &'g ReadGuard<'_>) -> Option<&'g V> {
+        let fresh = Fresh::new(key, value);
+        loop {
+            let root = self.root(guard);
+            let (place, edit) = (Wanted::<K, K>::new(fresh.key()), Edit::Put(fresh.0));
+            // SAFETY: loaded in the section; the entry is ours.
+            if let Ok(old) = unsafe { self.change(root, &place, &edit, guard) } {
+                fresh.release();
+                return old.map(|old| &old.value);
+            }
+        }
+    }
+
+    /// Returns the value of a key; if it is not there, what a function makes is inserted.
+    ///
+    /// The function may be called although in the end another thread was first.
+    #[track_caller]
+    pub fn get_or_insert_with<'g>(
+        &'g self,
+        key: K,
+        make: impl FnOnce() -> V,
+        guard: &'g ReadGuard<'_>,
+    ) -> &'g V {
+        if let Some(value) = self.get(&key, guard) {
+            return value;
+        }
+        let fresh = Fresh::new(key, make());
+        loop {
+            let root = self.root(guard);
+            let (place, edit) = (Wanted::<K, K>::new(fresh.key()), Edit::Put(fresh.0));
+            // SAFETY: loaded in the section.
+            if let Some(there) = unsafe { place.find(root) } {
+                // SAFETY: found in the section.
+                return &unsafe { there.as_ref() }.value;
+            }
+            // SAFETY: loaded in the section; the entry is ours.
+            if unsafe { self.change(root, &place, &edit, guard) }.is_ok() {
+                // SAFETY: it was in the map in this section.
+                return &unsafe { fresh.release().as_ref() }.value;
+            }
+        }
+    }
+
+    /// Replaces the value of a key by what a function makes of it, and returns that. `None`: the key is not
+    /// there.
+    ///
+    /// The function is called again if another thread has changed the map meanwhile: no update is lost.
+    #[track_caller]
+    pub fn update<'g>(
+        &'g self,
+        mut key: K,
+        update: impl Fn(&V) -> V,
+        guard: &'g ReadGuard<'_>,
+    ) -> Option<&'g V> {
+        loop {
+            let root = self.root(guard);
+            // SAFETY: loaded in the section.
+            let old = unsafe { Wanted::<K, K>::new(&key).find(root)?.as_ref() };
+            let fresh = Fresh::new(key, update(&old.value));
+            let (place, edit) = (Wanted::<K, K>::new(fresh.key()), Edit::Put(fresh.0));
+            // SAFETY: loaded in the section; the entry is ours.
+            if unsafe { self.change(root, &place, &edit, guard) }.is_ok() {
+                // SAFETY: it was in the map in this section.
+                return Some(&unsafe { fresh.release().as_ref() }.value);
+            }
+            key = fresh.into_key();
+        }
+    }
+
+    fn remove_at<'g>(
+        &'g self,
+        place: &impl Locate<K>,
+        guard: &'g ReadGuard<'_>,
+    ) -> Option<(&'g K, &'g V)> {
+        loop {
+            let root = self.root(guard);
+            // SAFETY: loaded in the section.
+            if let Ok(old) = unsafe { self.change(root, place, &Edit::Remove, guard) } {
+                return old.map(|old| (&old.key, &old.value));
+            }
+        }
+    }
+
+    /// Removes a key, and returns it with its value.
+    #[track_caller]
+    pub fn remove_entry<'g, Q>(
+        &'g self,
+        key: &Q,
+        guard: &'g ReadGuard<'_>,
+    ) -> Option<(&'g K, &'g V)>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.remove_at(&Wanted::new(key), guard)
+    }
+
+    /// Removes a key, and returns its value.
+    #[track_caller]
+    pub fn remove<'g, Q>(&'g self, key: &Q, guard: &'g ReadGuard<'_>) -> Option<&'g V>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.remove_entry(key, guard).map(|(_, value)| value)
+    }
+
+    /// Removes the entry with the least key, and returns it.
+    #[track_caller]
+    pub fn pop_first<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Option<(&'g K, &'g V)> {
+        self.remove_at(&First, guard)
+    }
+
+    /// Removes the entry with the greatest key, and returns it.
+    #[track_caller]
+    pub fn pop_last<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Option<(&'g K, &'g V)> {
+        self.remove_at(&Last, guard)
+    }
+
+    /// Removes all entries, in one step.
+    #[track_caller]
+    pub fn clear(&self, guard: &ReadGuard<'_>) {
+        self.root(guard);
+        // Acquire: what others have published is retired here.
+        let root = self.root.swap(ptr::null_mut(), Ordering::AcqRel);
+        let domain = self.domain.domain();
+        let mut entries = 0;
+        // SAFETY: unlinked as a whole, by us; those who have loaded it are in their sections, as we are. Nodes
+        // have no destructors.
+        unsafe {
+            for_all(
+                root,
+                &mut |pair| {
+                    entries += 1;
+                    reclaim::retire(domain, pair);
+                },
+                &mut |node| domain.retire_layout(node.as_ptr().cast(), node.as_ref().layout()),
+            );
+        }
+        self.count.add(-entries);
+    }
+}
+
+impl<K, V, D> Drop for BTreeMap<K, V, D> {
+    fn drop(&mut self) {
+        /// Goes on when a destructor panics.
+        struct Rest<K, V>(Vec<NonNull<Pair<K, V>>>);
+        impl<K, V> Drop for Rest<K, V> {
+            fn drop(&mut self) {
+                while let Some(pair) = self.0.pop() {
+                    // SAFETY: from a box, met once; nobody uses the map any more.
+                    drop(unsafe { Box::from_raw(pair.as_ptr()) });
+                }
+            }
+        }
+        let mut rest = Rest(Vec::new());
+        // SAFETY: nobody uses the map any more.
+        unsafe {
+            let root = *self.root.get_mut();
+            for_all(root, &mut |pair| rest.0.push(pair), &mut |node| {
+                Node::free(node)
+            });
+        }
+        while let Some(pair) = rest.0.pop() {
+            // SAFETY: as above.
+            drop(unsafe { Box::from_raw(pair.as_ptr()) });
+        }
+    }
+}
+
+impl<K, V, D: Default> Default for BTreeMap<K, V, D> {
+    fn default() -> Self {
+        BTreeMap::new_in(D::default())
+    }
+}
+
+impl<K: fmt::Debug + Ord, V: fmt::Debug, D: InDomain> fmt::Debug for BTreeMap<K, V, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let guard = self.guard();
+        f.debug_map().entries(self.iter(&guard)).finish()
+    }
+}
+
+impl<K, V> FromIterator<(K, V)> for BTreeMap<K, V>
+where
+    K: Ord + Send + 'static,
+    V: Send + 'static,
+{
+    /// Sorts the entries and makes the tree at once. Of equal keys the last one counts.
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        // By the standard library's map, which does it well, and whatever `Ord` does.
+        let sorted = std::collections::BTreeMap::from_iter(pairs);
+        let fresh = sorted
+            .into_iter()
+            .map(|(key, value)| Fresh::new(key, value));
+        let pairs: Vec<_> = fresh.map(Fresh::release).collect();
+        // SAFETY: just made.
+        let root = unsafe { bulk(&pairs) };
+        BTreeMap::with_root(root, pairs.len(), Global)
+    }
+}
+
+impl<K, V, const N: usize> From<[(K, V); N]> for BTreeMap<K, V>
+where
+    K: Ord + Send + 'static,
+    V: Send + 'static,
+{
+    fn from(pairs: [(K, V); N]) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+impl<K, V, D> Extend<(K, V)> for &BTreeMap<K, V, D>
+where
+    K: Ord + Send + 'static,
+    V: Send + 'static,
+    D: InDomain,
+{
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
+        let mut guard = self.guard();
+        for (key, value) in pairs {
+            self.insert(key, value, &guard);
+            guard.refresh();
+        }
+    }
+}
+
+impl<K, V, D> Clone for BTreeMap<K, V, D>
+where
+    K: Clone + Ord,
+    V: Clone,
+    D: InDomain + Clone,
+{
+    /// Copies the map as it is at one moment.
+    fn clone(&self) -> Self {
+        let guard = self.guard();
+        let copies = self
+            .iter(&guard)
+            .map(|(key, value)| Fresh::new(key.clone(), value.clone()));
+        // First all, should one of the copies panic.
+        let copies: Vec<_> = copies.collect();
+        let pairs: Vec<_> = copies.into_iter().map(Fresh::release).collect();
+        // SAFETY: just made.
+        let root = unsafe { bulk(&pairs) };
+        BTreeMap::with_root(root, pairs.len(), self.domain.clone())
+    }
+}
+
+impl<K: Ord, V: PartialEq, D: InDomain> PartialEq for BTreeMap<K, V, D> {
+    fn eq(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.pin(), other.pin());
+        mine.iter().eq(theirs.iter())
+    }
+}
+
+impl<K: Ord, V: Eq, D: InDomain> Eq for BTreeMap<K, V, D> {}

@@ -1,0 +1,38 @@
+//! How many there are of something.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use rseq_ops::percpu::Counter;
+
+/// How many entries there are, counted where they are made.
+#[derive(Debug)]
+pub(crate) enum Count {
+    PerCpu(Counter<'static>),
+    /// Where there is no memory for each CPU.
+    Shared(AtomicUsize),
+}
+
+impl Count {
+    pub(crate) fn new() -> Self {
+        Counter::new().map_or_else(|_| Count::Shared(AtomicUsize::new(0)), Count::PerCpu)
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, delta: isize) {
+        match self {
+            Count::PerCpu(counter) => counter.add(delta as i64),
+            Count::Shared(count) => {
+                count.fetch_add(delta as usize, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(crate) fn sum(&self) -> usize {
+        let sum = match self {
+            Count::PerCpu(counter) => counter.sum(),
+            Count::Shared(count) => count.load(Ordering::Relaxed) as isize as i64,
+        };
+        // A sum that is taken while others count may miss an insertion whose removal it sees.
+        usize::try_from(sum).unwrap_or(0)
+    }
+}
