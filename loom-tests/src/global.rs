@@ -6,10 +6,6 @@ pub(crate) fn global() -> &'static Domain {
     unreachable!("the global domain is a static, which loom's atomics cannot be in")
 }
 
-pub(crate) fn is_global(_: &State) -> bool {
-    false
-}
-
 pub(crate) fn global_state() -> &'static State {
     unreachable!("as above")
 }

@@ -53,6 +53,7 @@ mod shipped {
         pub(crate) mod mutex;
         pub(crate) mod once;
         pub(crate) mod panics;
+        pub(crate) mod parker;
         pub(crate) mod rundown;
 
         pub(crate) use crate::kernel::*;
@@ -67,9 +68,10 @@ mod shipped {
 }
 use shipped::{callbacks, cell, domain, driver, gp, polling, raw, settings, stats, sync, sys};
 // The paths that the sources' documentation and signatures use.
-use callbacks::{Budget, Runner};
 use cell::Rcu;
 use domain::Domain;
+use driver::job::Runner;
+use settings::Budget;
 use stats::Stats;
 use sys::reader_mode::{AtomicsReason, ReaderMode};
 

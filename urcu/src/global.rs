@@ -1,7 +1,6 @@
 //! The global domain, and functions that use it.
 
-use crate::domain::{Domain, ReadGuard, State};
-use crate::sync::PROCESS;
+use crate::domain::{Domain, GLOBAL as STATE, ReadGuard, State};
 
 // With addresses of 32 bits it is smaller, and aligned as much all the same.
 #[cfg(target_pointer_width = "64")]
@@ -10,15 +9,10 @@ const _: () = assert!(size_of::<State>() == 128);
 /// The state of [`global`].
 #[inline(always)]
 pub(crate) fn global_state() -> &'static State {
-    &PROCESS.global
+    STATE.get()
 }
 
-/// Whether this is the state of [`global`].
-pub(crate) fn is_global(state: &State) -> bool {
-    core::ptr::eq(state, global_state())
-}
-
-static GLOBAL: Domain = Domain::of_process(&raw const PROCESS.global);
+static GLOBAL: Domain = Domain::of_process(&raw const *STATE.get());
 
 /// Returns the global domain, which the free functions and [`Rcu::new`](crate::Rcu::new) use.
 ///
@@ -38,7 +32,7 @@ pub fn global() -> &'static Domain {
 #[inline(always)]
 #[track_caller]
 pub fn read_lock() -> ReadGuard<'static> {
-    global_state().read_lock()
+    ReadGuard::begin(global_state())
 }
 
 /// Waits for a grace period of the [`global`] domain; see [`Domain::synchronize`].

@@ -121,15 +121,18 @@ mod sys;
 #[doc(hidden)]
 pub mod testing;
 
-pub use callbacks::{Budget, Executor, Job, Runner, set_callback_panic_hook};
+pub use callbacks::set_callback_panic_hook;
 pub use cell::link;
 pub use cell::{
     CompareExchangeError, Global, InDomain, OwningPtr, Payload, Rcu, RcuArc, RcuArcOption, RcuCell,
     RcuOption, Ref, RefCounted, SNAPSHOT_MAX, StaticDomain, Unlinked, WaitAsync,
 };
 pub use domain::{Domain, DomainType, GuardOf, RawGuard, ReadGuard};
+pub use driver::job::{Executor, Job, Runner};
 pub use global::{barrier, call, defer_drop, global, read_lock, synchronize};
 pub use polling::{GracePeriod, SynchronizeAsync};
 pub use stats::{Histogram, Stats};
-pub use sync::threads::{Threads, set_threads};
+
+pub use settings::Budget;
 pub use sys::reader_mode::{AtomicsReason, ReaderMode, reader_mode};
+pub use sys::threads::{Threads, set_threads};

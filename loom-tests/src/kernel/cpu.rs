@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lock::{Lock, Tally};
 use super::sequences::UNREGISTERED;
-use super::{AtomicUsize, CPUS, Fault, Mode, Ordering, faulty, fence, kernel, mode, process, two};
+use super::{AtomicUsize, CPUS, Fault, Mode, Ordering, faulty, fence, kernel, mode, two};
 
 /// The states of a mailbox.
 const IDLE: usize = 0;
@@ -214,13 +214,15 @@ pub(crate) fn cannot_end(_: MembarrierError) -> ! {
 
 /// A full barrier on all CPUs that run this process, which restarts all sequences in flight.
 /// Whether it was issued for this caller.
-pub(crate) fn restart_sequences() -> Result<bool, MembarrierError> {
+pub(crate) fn restart_sequences(
+    share: impl FnOnce(fn() -> Result<(), MembarrierError>) -> Result<bool, MembarrierError>,
+) -> Result<bool, MembarrierError> {
     if mode() == Mode::Atomics {
         fence(Ordering::SeqCst);
         return Ok(false);
     }
     if kernel().cpus.shared.get() {
-        return process().barriers().share(issue_barrier);
+        return share(issue_barrier);
     }
     issue_barrier().map(|()| true)
 }

@@ -7,9 +7,12 @@ use std::ptr;
 use loom::thread::{self, Thread};
 
 pub(crate) use super::NO_HANDLE;
-use super::cpu::{HERE, Running, give_way, interrupted, restart_sequences, run_on};
+use super::cpu::{HERE, Running, give_way, interrupted, run_on};
 use super::sequences::arm;
-use super::{AtomicUsize, CPUS, Fault, Handle, Mode, Ordering, Outcome, faulty, kernel, mode, two};
+use super::{
+    AtomicUsize, CPUS, Fault, Handle, Mode, Ordering, Outcome, faulty, kernel, mode,
+    restart_sequences, two,
+};
 
 /// What pops answer for an abort.
 pub(crate) const ABORTED: usize = 1;
@@ -295,7 +298,7 @@ pub(crate) fn restart() -> Result<(), MembarrierError> {
     if refusals & 1 != 0 {
         return Err(MembarrierError);
     }
-    restart_sequences().expect("a barrier");
+    restart_sequences(|issue| issue().map(|()| true)).expect("a barrier");
     Ok(())
 }
 

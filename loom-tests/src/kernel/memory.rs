@@ -12,9 +12,12 @@ use loom::cell::UnsafeCell;
 
 use super::{AtomicI64, AtomicU32, AtomicUsize, CPUS, Fault, Ordering, faulty, kernel, two};
 use crate::domain::State;
+use crate::driver::worker;
+use crate::gp::barrier::Barriers;
 use crate::gp::grace_period::Progress;
 use crate::gp::sequence::Sequence;
-use crate::sync::fork::Process;
+use crate::sync::fork::Generation;
+use crate::sync::hook::Hooks;
 
 /// As shipped; the word is opaque to all but [`slot`].
 pub(crate) const PHASE_BIT: usize = 8;
@@ -47,6 +50,27 @@ impl Counters {
     }
 }
 
+/// What a process has once: the shipped statics that a fork wipes.
+struct Process {
+    global: State,
+    barriers: Barriers,
+    worker: worker::Shared,
+    hooks: Hooks,
+    generation: Generation,
+}
+
+impl Process {
+    fn new() -> Self {
+        Process {
+            global: State::new(),
+            barriers: Barriers::new(),
+            worker: worker::Shared::new(),
+            hooks: Hooks::new(),
+            generation: Generation::new(),
+        }
+    }
+}
+
 pub(super) struct Memory {
     domains: RefCell<Vec<Rc<Counters>>>,
     /// From `Box::into_raw`, as all memory that is given back with the machine.
@@ -71,8 +95,33 @@ impl Memory {
         }
     }
 
-    pub(super) fn process(&self) -> *mut Process {
-        self.process
+    /// The part of the process of this type.
+    pub(super) fn part(&self, of: TypeId) -> *mut () {
+        let process = self.process;
+        // SAFETY: the places of parts alone.
+        unsafe {
+            let parts = [
+                (TypeId::of::<State>(), (&raw mut (*process).global).cast()),
+                (
+                    TypeId::of::<Barriers>(),
+                    (&raw mut (*process).barriers).cast(),
+                ),
+                (
+                    TypeId::of::<worker::Shared>(),
+                    (&raw mut (*process).worker).cast(),
+                ),
+                (TypeId::of::<Hooks>(), (&raw mut (*process).hooks).cast()),
+                (
+                    TypeId::of::<Generation>(),
+                    (&raw mut (*process).generation).cast(),
+                ),
+            ];
+            let mut parts = parts.into_iter();
+            parts
+                .find(|part| part.0 == of)
+                .expect("a part of a process")
+                .1
+        }
     }
 
     pub(super) fn next_generation(&self) -> u64 {

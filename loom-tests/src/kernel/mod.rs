@@ -21,7 +21,7 @@
 //! * **Time limits** of zero are over at once: loom lets everything else happen before or after.
 //!   Others are over when no other thread can go on, and that is what makes the clock go; or never
 //!   (`without_time_limits`), so that a lost wake-up is a deadlock though a limit would make up for
-//!   it. A `Watch` says which sleeps have one, and who has something to tell then.
+//!   it. A `Patience` says which sleeps have one, and who has something to tell then.
 //! * **Panics on purpose** (`survive`) unwind while other threads go on. The shipped code catches
 //!   those and no other, or a callback's failed assertion would be caught with them.
 //! * **Memory** for any number of domains, zeroed, at addresses of its own each; chunks with room for
@@ -85,14 +85,13 @@ pub(crate) use sequences::{
     Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_through,
     enter_section, exit_section, leave_unregistered, replace_chunk, sub, sub_if_current, way,
 };
-pub(crate) use sleep::{futex_wait, futex_wake, pokes, worker_sleep};
+pub(crate) use sleep::{futex_wait, futex_wake};
 pub(crate) use sync::{Mutex, MutexGuard};
 pub(crate) use thread::Instant;
 
-pub(crate) use crate::driver::worker::poke as poke_worker;
-pub(crate) use crate::stall::Watch;
-
+use std::any::TypeId;
 use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -101,7 +100,7 @@ use memory::Memory;
 use sequences::UNREGISTERED;
 use sleep::Futexes;
 
-use crate::sync::fork::Process;
+use crate::driver::worker;
 use crate::sys::reader_mode::{AtomicsReason, ReaderMode};
 
 /// The shipped functions are `const`; loom's atomics cannot be made in a constant.
@@ -284,18 +283,42 @@ pub(crate) fn boot(mode: Mode) {
     })));
 }
 
-/// What this process has once.
-pub(crate) fn process() -> &'static Process {
-    // SAFETY: it lives until the next machine is switched on; no model keeps the reference.
-    unsafe { &*kernel().memory.process() }
+/// A static that a fork wipes: a part of the machine's [`Process`].
+pub(crate) struct Wiped<T>(PhantomData<fn() -> T>);
+
+/// The shipped macro makes the value; here the machine has made it.
+macro_rules! wiped {
+    ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::sync::Wiped<$type> = $crate::sync::Wiped::new();
+    };
+}
+pub(crate) use wiped;
+
+impl<T: 'static> Wiped<T> {
+    pub(crate) const fn new() -> Self {
+        Wiped(PhantomData)
+    }
+
+    pub(crate) fn get(&self) -> &'static T {
+        let part = kernel().memory.part(TypeId::of::<T>());
+        // SAFETY: of this type, and there until the next machine is switched on; no model keeps the
+        // reference.
+        unsafe { &*part.cast::<T>() }
+    }
+
+    pub(crate) fn prepared(&self) -> &'static T {
+        self.get()
+    }
+
+    /// What [`fork`] does.
+    pub(crate) fn prepare(&self) {}
 }
 
+/// One more with each process.
 pub(crate) fn next_generation() -> u64 {
     kernel().memory.next_generation()
 }
-
-/// What [`fork`] does.
-pub(crate) fn wipe_on_fork() {}
 
 /// From now on a time limit is never over, so a wake-up that must come is not made up for by one.
 pub(crate) fn without_time_limits() {
@@ -315,8 +338,8 @@ pub(crate) fn with_more_threads() {
 /// Ends the process: threads that sleep on a futex, or come to it, end.
 pub(crate) fn exit() {
     kernel().exited.set(true);
-    crate::driver::worker::poke();
-    for word in [&process().relief, &process().given_up] {
+    worker::poke();
+    for word in [&worker::shared().relief, &worker::shared().given_up] {
         word.fetch_add(1, Ordering::Relaxed);
         futex_wake(word, 1);
     }
@@ -366,9 +389,15 @@ pub(crate) fn stripe() -> usize {
 }
 
 /// There is no environment.
-pub(crate) fn default_budget() -> crate::Budget {
-    crate::Budget::DEFAULT
+pub(crate) fn budget_variable() -> Option<&'static str> {
+    None
 }
+
+/// Nobody reads it.
+pub(crate) fn say(_: std::fmt::Arguments<'_>) {}
+
+/// Loom's atomics have another size: nowhere in particular.
+pub(crate) const STORES: [usize; 2] = [64; 2];
 
 /// How this process counts its readers.
 pub(crate) fn mode() -> Mode {

@@ -9,7 +9,7 @@ use loom::thread;
 
 use super::cpu::{blocked, panic_on_purpose, step};
 use super::lock::Lock;
-use super::{AtomicU32, Fault, Ordering, faulty, fence, kernel, process};
+use super::{AtomicU32, Fault, Ordering, faulty, fence, kernel};
 
 /// A thread that sleeps, or is about to.
 #[derive(Clone)]
@@ -144,17 +144,4 @@ pub(crate) fn futex_wake(word: &AtomicU32, how_many: i32) {
 /// Whether anybody sleeps. Takes no step.
 pub(crate) fn somebody_sleeps() -> bool {
     kernel().asleep.get() > 0
-}
-
-/// How often the worker was poked. It looks at this before it looks at its work.
-pub(crate) fn pokes() -> u32 {
-    process().poked.load(Ordering::Acquire)
-}
-
-/// Sleeps until the worker is poked once more than so often, as `urcu/src/driver/worker.rs`.
-pub(crate) fn worker_sleep(pokes: u32) {
-    process().worker_sleeps.store(1, Ordering::Relaxed);
-    fence(Ordering::SeqCst);
-    futex_wait(&process().poked, pokes, None);
-    process().worker_sleeps.store(0, Ordering::Relaxed);
 }

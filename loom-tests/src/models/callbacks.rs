@@ -7,9 +7,9 @@ use loom::thread;
 
 use super::domains::{BENCH, Owned, on_cpu, run_to_the_end, take_job};
 use super::witness;
-use crate::callbacks::Runner;
 use crate::cell::{Rcu, RcuCell};
 use crate::domain::Domain;
+use crate::driver::job::Runner;
 use crate::kernel::{
     ALL_THREADS, AtomicUsize, Mode, Ordering, Value, abort_next, run_on, step, without_time_limits,
 };
@@ -85,7 +85,9 @@ fn reader(cell: &Arc<Rcu<Value, &'static Domain>>) -> thread::JoinHandle<()> {
 /// Runs what is ready, and begins nothing.
 fn run_ready(domain: &Domain) {
     let (_, driver) = domain.driver();
-    driver.run_ready(driver.progress.sequence.done(), 4);
+    driver
+        .callbacks
+        .run_ready(driver.progress.sequence.done(), 4);
 }
 
 /// A chunk that a grace period collects waits for the next one: for this one, a section may have

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use loom::thread;
 
-use crate::callbacks::{Executor, Job, Runner};
 use crate::domain::Domain;
+use crate::driver::job::{Executor, Job, Runner};
 use crate::kernel::{self, ALL_THREADS, Mode, run_on};
 
 /// A domain that is there as long as the model runs. Its end is a part of every such model.

@@ -11,6 +11,7 @@ use super::domains::{Owned, on_cpu};
 use super::{World, on, witness};
 use crate::cell::{Rcu, RcuCell};
 use crate::domain::{Domain, ReadGuard};
+use crate::driver::worker;
 use crate::gp::grace_period::GpState;
 use crate::gp::readers::{Readers, Token};
 use crate::kernel::{self, ALL_THREADS, Mode, Ordering, Source, Value, fork, run_on};
@@ -29,7 +30,9 @@ impl World {
 
     /// As `State::set_up`.
     fn set_up(&self) {
-        self.phases.readers.set_up(kernel::allocate_slots());
+        self.phases
+            .readers
+            .set_up(kernel::allocate_slots(), worker::parker());
     }
 
     /// As `State::read_lock`, at any time.

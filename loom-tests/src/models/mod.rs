@@ -29,9 +29,11 @@ use std::time::{Duration, Instant};
 
 use loom::thread;
 
+use crate::driver::worker;
 use crate::gp::grace_period::{GpState, Place, Progress};
 use crate::gp::readers::{Readers, Token};
-use crate::kernel::{self, Mode, Ordering, Running, Source, Watch, run_on, step};
+use crate::kernel::{self, Mode, Ordering, Running, Source, run_on, step};
+use crate::stall::Patience;
 
 /// A model.
 #[derive(Clone, Copy, Debug)]
@@ -365,7 +367,7 @@ impl World {
     fn another() -> Arc<World> {
         let base = kernel::allocate_slots();
         let phases = GpState::new();
-        assert!(phases.readers.set_up(base));
+        assert!(phases.readers.set_up(base, worker::parker()));
         let world = Arc::new(World {
             phases,
             place: OnceCell::new(),
@@ -424,7 +426,7 @@ impl World {
 
     /// Whether the kernel grants the barrier.
     fn try_to_wait(&self, round: u64) -> bool {
-        let waited = self.phases.wait(self.progress(), round, &Watch::none());
+        let waited = self.phases.wait(self.progress(), round, &Patience::none());
         assert_ne!(waited, Ok(false), "there is nothing to tell");
         waited.is_ok()
     }
@@ -435,7 +437,9 @@ impl World {
 
     /// A turn of the worker's.
     fn advance(&self, round: u64) -> bool {
-        let advanced = self.phases.advance(self.progress(), round, &Watch::none());
+        let advanced =
+            self.phases
+                .advance(self.progress(), round, &Patience::none(), worker::parker());
         advanced.expect("a barrier")
     }
 

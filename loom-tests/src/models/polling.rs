@@ -13,24 +13,25 @@ use loom::thread;
 use super::domains::{Owned, on_cpu};
 use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
-use crate::callbacks::Runner;
 use crate::domain::Domain;
+use crate::driver::job::Runner;
 use crate::driver::worker;
 use crate::kernel::{
-    self, ALL_THREADS, AtomicU32, Mode, Ordering, Source, Watch, futex_wait, futex_wake, pokes,
-    process, run_on, step, without_time_limits, worker_sleep,
+    self, ALL_THREADS, AtomicU32, Mode, Ordering, Source, futex_wait, futex_wake, run_on, step,
+    without_time_limits,
 };
+use crate::stall::Patience;
 
 /// The worker's loop, until the round is done. It asks for what is done, as `Driver::turn`.
 fn drive(world: &World, round: u64) {
     loop {
-        let seen = pokes();
+        let seen = worker::parker().seen();
         let is_over = world.advance(round);
         if world.progress().sequence.done() >= round {
             return;
         }
         assert!(!is_over, "not done, but over");
-        worker_sleep(seen);
+        worker::parker().park(seen, None);
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) fn a_leader_that_gives_up_tells_the_worker() {
     let worker = off_cpu(&world, move |world| drive(world, round));
     let waited = world
         .phases
-        .wait(world.progress(), round, &Watch::reports());
+        .wait(world.progress(), round, &Patience::reports());
     witness(0, waited == Ok(false));
     let running = run_on(0);
     world.exit(token);
@@ -97,11 +98,11 @@ pub(super) fn the_worker_hears_of_every_leader() {
     let other = board.spawn(|board| board.call(1));
     let worker = board.spawn(|board| {
         loop {
-            let seen = pokes();
-            if !board.sequence.watch() {
+            let seen = worker::parker().seen();
+            if !board.sequence.unpark_after_lead(worker::parker()) {
                 return;
             }
-            worker_sleep(seen);
+            worker::parker().park(seen, None);
         }
     });
     board.call(0);
@@ -134,14 +135,14 @@ pub(super) fn a_turn_in_vain_is_quiet() {
     let token = world.enter_on(0);
     let round = world.join();
     assert!(!world.advance(round), "a section is open");
-    let seen = pokes();
+    let seen = worker::parker().seen();
     assert!(!world.advance(round), "a section is open");
     assert!(!world.advance(round), "a section is open");
-    assert_eq!(pokes(), seen, "the worker pokes itself");
+    assert_eq!(worker::parker().seen(), seen, "the worker pokes itself");
     let running = run_on(0);
     world.exit(token);
     drop(running);
-    assert_ne!(pokes(), seen, "nobody poked the worker");
+    assert_ne!(worker::parker().seen(), seen, "nobody poked the worker");
     assert!(world.advance(round), "no section is open");
 }
 
@@ -150,7 +151,7 @@ pub(super) fn a_future_hears_of_another_callers_grace_period() {
     let owned = Owned::new(ALL_THREADS);
     without_time_limits();
     // There is a worker, but it does nothing.
-    process().worker_started.store(1, Ordering::Relaxed);
+    worker::shared().started.store(1, Ordering::Relaxed);
     let domain = owned.get();
     let running = run_on(0);
     let guard = domain.read_lock();
@@ -401,7 +402,7 @@ pub(super) fn the_worker_starts_late() {
     drop(guard);
     blocking.blocks.set(true);
     kernel::with_more_threads();
-    assert!(worker::is_there(), "no worker");
+    assert!(worker::ensure_started(), "no worker");
     Waker::from(Arc::clone(&blocking.word)).wake();
     call_and_wait(domain);
     drop((future, owned));
@@ -424,7 +425,7 @@ pub(super) fn two_threads_start_the_worker() {
     without_time_limits();
     let domain = owned.get();
     domain.driver();
-    let other = thread::spawn(worker::drives);
+    let other = thread::spawn(worker::ensure_driven);
     let grace_period = domain.start_poll();
     assert!(other.join().expect("the other"), "no worker");
     assert_eq!(kernel::thread::started(), 1, "workers");

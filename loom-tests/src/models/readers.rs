@@ -21,7 +21,7 @@ pub(super) fn the_barrier_replaces_the_readers_fence() {
         theirs[1].load(Ordering::Relaxed)
     });
     words[1].store(1, Ordering::Relaxed);
-    kernel::restart_sequences().expect("a barrier");
+    crate::gp::barrier::restart_sequences().expect("a barrier");
     let ours = words[0].load(Ordering::Relaxed);
     let theirs = reader.join().expect("the reader");
     assert!(ours == 1 || theirs == 1, "both loads came too early");

@@ -7,7 +7,8 @@ use loom::thread;
 
 use super::{World, off_cpu, on, witness};
 use crate::gp::sequence::{Leader, Next, Sequence};
-use crate::kernel::{self, ALL_THREADS, AtomicUsize, Ordering, Watch, run_on, share_barriers};
+use crate::kernel::{self, ALL_THREADS, AtomicUsize, Ordering, run_on, share_barriers};
+use crate::stall::Patience;
 
 /// How many rounds a model may need.
 const ROUNDS: usize = 5;
@@ -47,7 +48,7 @@ impl Board {
 
     /// Waits for the round that caller `n` has joined, and finds itself served by it. Or goes away, if
     /// it has something to tell.
-    pub(super) fn wait(&self, n: usize, round: u64, watch: &Watch<'_>) {
+    pub(super) fn wait(&self, n: usize, round: u64, watch: &Patience) {
         loop {
             match self.sequence.next(round, watch) {
                 Next::Done => break,
@@ -65,7 +66,7 @@ impl Board {
 
     pub(super) fn call(&self, n: usize) -> u64 {
         let round = self.ask(n);
-        self.wait(n, round, &Watch::none());
+        self.wait(n, round, &Patience::none());
         round
     }
 
@@ -158,11 +159,11 @@ pub(super) fn two_domains_share_a_barrier() {
     });
     let update = |world: &World| {
         let old = world.unpublish();
-        let watch = Watch::none();
-        let waited = world.phases.wait(world.progress(), world.join(), &watch);
+        let patience = Patience::none();
+        let waited = world.phases.wait(world.progress(), world.join(), &patience);
         assert_eq!(waited, Ok(true));
         world.source.reclaim(old);
-        watch.barriers()
+        patience.barriers()
     };
     let also_theirs = Arc::clone(&theirs);
     let updater = thread::spawn(move || update(&also_theirs));

@@ -3,7 +3,8 @@
 
 use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
-use crate::kernel::{ALL_THREADS, Watch, refuse_next_barrier, run_on};
+use crate::kernel::{ALL_THREADS, refuse_next_barrier, run_on};
+use crate::stall::Patience;
 
 /// Obligation 5 (N, O): of those who sleep when a round is done, one waits for that round, the
 /// other for the next, which nobody leads.
@@ -11,7 +12,7 @@ pub(super) fn followers_wake_up() {
     let board = Board::new();
     let lead = board.sequence.try_lead().expect("the lead");
     let round = board.ask(1);
-    let served = board.spawn(move |board| board.wait(1, round, &Watch::none()));
+    let served = board.spawn(move |board| board.wait(1, round, &Patience::none()));
     lead.begin();
     let next = board.spawn(|board| board.call(2));
     board.serve();
@@ -27,7 +28,7 @@ fn two_followers(and_another: bool) {
     let lead = board.sequence.try_lead().expect("the lead");
     let followers = [1, 2].map(|n| {
         let round = board.ask(n);
-        board.spawn(move |board| board.wait(n, round, &Watch::none()))
+        board.spawn(move |board| board.wait(n, round, &Patience::none()))
     });
     board.work(&lead);
     drop(lead);
@@ -51,7 +52,7 @@ pub(super) fn all_followers_wake_up_while_another_leads() {
     let lead = board.sequence.try_lead().expect("the lead");
     let followers = [1, 2].map(|n| {
         let round = board.ask(n);
-        board.spawn(move |board| board.wait(n, round, &Watch::none()))
+        board.spawn(move |board| board.wait(n, round, &Patience::none()))
     });
     // They are asleep by then, mostly.
     loom::thread::yield_now();
@@ -82,10 +83,10 @@ pub(super) fn followers_with_a_time_limit() {
     let board = Board::new();
     let other = board.spawn(|board| {
         let round = board.ask(1);
-        board.wait(1, round, &Watch::with_limits(1));
+        board.wait(1, round, &Patience::with_limits(1));
     });
     let round = board.ask(0);
-    board.wait(0, round, &Watch::with_limits(1));
+    board.wait(0, round, &Patience::with_limits(1));
     other.join().expect("a caller");
 }
 
@@ -96,7 +97,7 @@ pub(super) fn a_leader_gives_up() {
     let lead = board.sequence.try_lead().expect("the lead");
     let followers = [1, 2].map(|n| {
         let round = board.ask(n);
-        board.spawn(move |board| board.wait(n, round, &Watch::none()))
+        board.spawn(move |board| board.wait(n, round, &Patience::none()))
     });
     lead.begin();
     drop(lead);
@@ -114,7 +115,7 @@ pub(super) fn who_is_woken_to_lead_reports() {
     let reports = board.spawn(|board| {
         let round = board.ask(1);
         // It may lead and return, too.
-        board.wait(1, round, &Watch::reports_when_woken());
+        board.wait(1, round, &Patience::reports_when_woken());
     });
     let other = board.spawn(|board| board.call(2));
     board.serve();

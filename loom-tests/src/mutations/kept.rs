@@ -1,6 +1,9 @@
 //! Orderings, and changes, that no model notices, why, and what notices in the models' place.
 
-use super::{CALLBACKS_ENQUEUE, CALLBACKS_PACE, DRIVER, FORK, POLLING, QUEUE, READERS, WORKER};
+use super::{
+    CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, DRIVER, FORK, PARKER, POLLING, QUEUE, READERS, WIPED,
+    WORKER,
+};
 
 /// What shows what a model does not.
 #[derive(Clone, Copy, Debug)]
@@ -59,21 +62,18 @@ const ACQUIRES: Cover = Cover::Litmus("publication", "publication-relaxed");
 /// Orderings that no model needs, and why they are there.
 #[rustfmt::skip]
 pub const KEPT: &[Kept] = &[
-    kept(CALLBACKS_PACE, "queue.installed.load(«SeqCst») || queue.has_waiting",
+    kept(CALLBACKS_OF_DOMAIN, "queue.installed.load(«SeqCst») || queue.has_waiting",
         "the fences of `driver` order it; once for each chunk, so it may cost something",
         Cover::Litmus("installed", "installed-unfenced")),
-    kept(CALLBACKS_PACE, "queue.installed.load(«SeqCst») || queue.has_unready",
+    kept(CALLBACKS_OF_DOMAIN, "queue.installed.load(«SeqCst») || queue.has_unready",
         "the fences of `driver` order it; once for each chunk, so it may cost something",
         Cover::Litmus("installed", "installed-unfenced")),
-    kept(CALLBACKS_PACE, "queue.installed.store(false, «SeqCst»);",
+    kept(QUEUE, "self.installed.store(false, «SeqCst»);",
         "the grace period that it is before begins with a flip, which whoever installs a chunk later acquires",
         Cover::Litmus("collected", "collected-relaxed")),
-    kept(CALLBACKS_ENQUEUE, "driver.queue().installed.store(true, «SeqCst»);",
+    kept(CALLBACKS_ENQUEUE, "host.callbacks().queue().installed.store(true, «SeqCst»);\n                host.schedule",
         "as where a chunk is given; in the middle of a `call` no model forks",
         Cover::Litmus("installed", "installed-unfenced")),
-    kept(CALLBACKS_PACE, "self.wanted.fetch_max(snap(), «Release»);",
-        "as `Driver::want`",
-        Cover::Harmless),
     kept(QUEUE, "the word, or we find it done.\n        «fence(SeqCst);»",
         "a barrier's look takes the lock that whoever seals or finishes a chunk has just given back; the fence \
          is for the counters of the budget, which are not modelled, and where a sleep ends after a \
@@ -82,7 +82,12 @@ pub const KEPT: &[Kept] = &[
     kept(QUEUE, "Pairs with the fence in `wait`.\n        «fence(SeqCst);»",
         "as above",
         HANDSHAKE),
-    kept(FORK, "let known = process().generation.load(«Ordering::Acquire»);",
+    kept(WIPED, "self.advised.load(«Ordering::Acquire»)",
+        "the number stands for itself; who knows it may rely on the kernel's having been told to wipe, \
+         which no model sees", ACQUIRES),
+    kept(WIPED, "self.advised.store(1, «Ordering::Release»);",
+        "as above", RELEASES),
+    kept(FORK, "let known = GENERATION.get().0.load(«Ordering::Acquire»);",
         "the number stands for itself; who knows it may rely on the kernel's having been told to wipe, \
          which no model sees",
         ACQUIRES),
@@ -101,42 +106,42 @@ pub const KEPT: &[Kept] = &[
     kept(READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        (cs != 0).then_some",
         "copies use neither the bound nor the phase; what is loaded is the same in the whole process",
         Cover::Harmless),
-    kept(DRIVER, "self.wanted.fetch_max(round, «Ordering::Release»);",
+    kept(DRIVER, "self.wanted.fetch_max(number, «Ordering::Release»);",
         "who sees the number and not yet that the round before has begun takes one turn more",
         Cover::Harmless),
     kept(DRIVER, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        !self",
         "as above",
         Cover::Harmless),
-    kept(DRIVER, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        state",
+    kept(DRIVER, "let wanted = self.wanted.load(«Ordering::Acquire»);\n        self.advance_to",
         "as above",
         Cover::Harmless),
-    kept(WORKER, "process().poked.fetch_add(1, «Ordering::Release»);",
+    kept(PARKER, "self.unparked.fetch_add(1, «Ordering::Release»);",
         "what it is poked for has orderings of its own, or is ordered by the fences in `poke` and `work`, \
          F and G, N and O",
         RELEASES),
-    kept(WORKER, "let poked = process().poked.load(«Ordering::Acquire»);",
+    kept(PARKER, "self.unparked.load(«Ordering::Acquire»)",
         "as above",
         ACQUIRES),
     kept(WORKER, "(last, given, «Ordering::Release», Ordering::Relaxed)",
         "what is given is plain memory, which loom does not see",
         RELEASES),
-    kept(WORKER, "process().handed.swap(ptr::null_mut(), «Ordering::Acquire»);",
+    kept(WORKER, "shared().handed.swap(ptr::null_mut(), «Ordering::Acquire»);",
         "as above",
         ACQUIRES),
     kept(WORKER, ".compare_exchange(0, 1, «Ordering::Acquire», Ordering::Relaxed)",
         "what whoever drives keeps is plain memory too",
         ACQUIRES),
-    kept(WORKER, "process().driving.store(0, «Ordering::Release»);",
+    kept(WORKER, "shared().driving.store(0, «Ordering::Release»);",
         "as above",
         RELEASES),
     kept(WORKER, "whoever wants it sees that nobody drives.\n        «fence(Ordering::SeqCst);»",
         "the locks of the queue, of futures and of a domain's end, which whoever wants something takes on \
          the way, order it in the models",
         HANDSHAKE),
-    kept(WORKER, "process().relief.fetch_add(1, «Ordering::Release»);",
+    kept(WORKER, "shared().relief.fetch_add(1, «Ordering::Release»);",
         "who stands by takes the role by a read-modify-write, which in loom sees the last value in any case",
         RELEASES),
-    kept(WORKER, "let seen = process().relief.load(«Ordering::Acquire»);",
+    kept(WORKER, "let seen = shared().relief.load(«Ordering::Acquire»);",
         "as above",
         ACQUIRES),
     kept(WORKER, "the fence in `stand_by`.\n    «fence(Ordering::SeqCst);»",

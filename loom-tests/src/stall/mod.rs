@@ -1,13 +1,16 @@
-//! In the place of `urcu/src/stall/mod.rs`: without clocks and reports.
+//! In the place of `urcu/src/stall`: without clocks and reports.
 
 pub(crate) mod trace;
 
 use core::cell::{Cell, RefCell};
+use core::sync::atomic::AtomicU64;
 use core::time::Duration;
 
-use crate::callbacks::Budget;
-use crate::domain::State;
-use crate::driver::Driver;
+use crate::gp::observer::Observer;
+use crate::gp::readers::Readers;
+use crate::gp::sequence::Sequence;
+use crate::settings::Budget;
+use trace::DomainId;
 
 /// Nothing is reported.
 #[derive(Debug, Default)]
@@ -18,10 +21,8 @@ impl Clock {
     pub(crate) fn tell(&self) {}
 }
 
-/// What a caller that waits for a grace period does besides. The time is over whenever a model says
-/// so.
-pub(crate) struct Watch<'a> {
-    driver: Option<&'a Driver>,
+/// How patient a caller is that waits for a grace period. Time is over whenever a model says so.
+pub(crate) struct Patience {
     /// How many sleeps have a time limit, which is over at once.
     limits: Cell<u32>,
     /// Whether there is something to be told as soon as the caller has slept, once.
@@ -42,10 +43,10 @@ pub(crate) fn set_hook(hook: impl FnOnce() + 'static) {
     HOOK.set(Some(Box::new(hook)));
 }
 
-impl<'a> Watch<'a> {
+impl Patience {
+    /// Without a limit.
     pub(crate) fn none() -> Self {
-        Watch {
-            driver: None,
+        Patience {
             limits: Cell::new(0),
             has_news: Cell::new(false),
             slept: Cell::new(false),
@@ -53,93 +54,122 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// As shipped.
-    pub(crate) fn blocking(driver: &'a Driver) -> Self {
-        let hooked = HOOK.with_borrow(Option::is_some);
-        Watch {
-            limits: Cell::new(u32::from(hooked)),
-            has_news: Cell::new(hooked),
-            ..Watch::passing(driver)
-        }
-    }
-
-    /// As shipped.
-    pub(crate) fn passing(driver: &'a Driver) -> Self {
-        Watch {
-            driver: Some(driver),
-            ..Watch::none()
-        }
-    }
-
-    /// As shipped.
-    pub(crate) fn quiet(driver: &'a Driver) -> Self {
-        Watch::passing(driver)
-    }
-
     /// For a caller whose first sleeps have a time limit.
     pub(crate) fn with_limits(limits: u32) -> Self {
-        Watch {
+        Patience {
             limits: Cell::new(limits),
-            ..Watch::none()
+            ..Patience::none()
         }
     }
 
     /// For a caller whose sleeps have a time limit, and which has something to tell then.
     pub(crate) fn reports() -> Self {
-        Watch {
+        Patience {
             has_news: Cell::new(true),
-            ..Watch::with_limits(u32::MAX)
+            ..Patience::with_limits(u32::MAX)
         }
     }
 
     /// For a caller that has something to tell when it has slept.
     pub(crate) fn reports_when_woken() -> Self {
-        Watch {
+        Patience {
             has_news: Cell::new(true),
-            ..Watch::none()
+            ..Patience::none()
         }
-    }
-
-    /// As shipped.
-    pub(crate) fn ends(&self, old: usize) {
-        if let Some(driver) = self.driver.filter(|driver| driver.is_current_process()) {
-            driver.collect(old);
-        }
-    }
-
-    pub(crate) fn restarted(&self, issued: bool) {
-        self.barriers.set(self.barriers.get() + u32::from(issued));
     }
 
     /// How many barriers were issued for this caller.
     pub(crate) fn barriers(&self) -> u32 {
         self.barriers.get()
     }
+}
 
-    pub(crate) fn patience(&self) -> Option<Duration> {
+impl Observer for Patience {
+    fn restarted(&self, issued: bool) {
+        self.barriers.set(self.barriers.get() + u32::from(issued));
+    }
+
+    fn before_end(&self, _: usize) {}
+
+    fn leader_patience(&self) -> Option<Duration> {
         self.slept.set(true);
         let limits = self.limits.get();
         self.limits.set(limits.saturating_sub(1));
         (limits > 0).then_some(Duration::ZERO)
     }
 
-    pub(crate) fn patience_of_a_follower(&self) -> Option<Duration> {
-        self.patience()
+    fn follower_patience(&self) -> Option<Duration> {
+        self.leader_patience()
     }
 
-    pub(crate) fn is_due(&self) -> bool {
+    fn is_deadlock_due(&self) -> bool {
         self.has_news.get() && self.slept.get()
     }
 
-    pub(crate) fn look(&self, open: impl Fn(usize) -> i64) -> bool {
+    fn check_stall(&self, open: &dyn Fn(usize) -> i64) -> bool {
         for slot in 0..crate::kernel::slots() {
             open(slot);
         }
-        let news = self.is_due();
+        let news = self.is_deadlock_due();
         if news {
             self.has_news.set(false);
         }
         news
+    }
+}
+
+/// As shipped.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) name: Option<&'static str>,
+    pub(crate) domain: DomainId,
+    pub(crate) clock: &'a Clock,
+    pub(crate) sequence: &'a Sequence,
+    pub(crate) stalls: &'a AtomicU64,
+    pub(crate) fork_generation: u64,
+}
+
+/// As shipped, but for what it finds.
+pub(crate) struct Detector<'a>(Patience, std::marker::PhantomData<&'a ()>);
+
+impl<'a> Detector<'a> {
+    /// As shipped. It finds something if there is a hook.
+    pub(crate) fn blocking(_: Subject<'a>) -> Self {
+        let hooked = HOOK.with_borrow(Option::is_some);
+        Detector(
+            Patience {
+                limits: Cell::new(u32::from(hooked)),
+                has_news: Cell::new(hooked),
+                ..Patience::none()
+            },
+            std::marker::PhantomData,
+        )
+    }
+
+    /// As shipped.
+    pub(crate) fn passing(_: Subject<'a>) -> Self {
+        Detector(Patience::none(), std::marker::PhantomData)
+    }
+
+    /// As shipped.
+    pub(crate) fn quiet(subject: Subject<'a>) -> Self {
+        Detector::passing(subject)
+    }
+
+    pub(crate) fn leader_patience(&self) -> Option<Duration> {
+        self.0.leader_patience()
+    }
+
+    pub(crate) fn follower_patience(&self) -> Option<Duration> {
+        self.0.follower_patience()
+    }
+
+    pub(crate) fn is_deadlock_due(&self) -> bool {
+        self.0.is_deadlock_due()
+    }
+
+    pub(crate) fn check_stall(&self, open: &dyn Fn(usize) -> i64) -> bool {
+        self.0.check_stall(open)
     }
 
     pub(crate) fn tell(&self) {
@@ -155,7 +185,7 @@ impl<'a> Watch<'a> {
 }
 
 /// Nobody is told.
-pub(crate) fn report_held_up(_: &State, _: &Driver, _: Budget, _: (u64, u64)) {}
+pub(crate) fn report_held_up(_: &Subject<'_>, _: &Readers, _: Budget, _: (u64, u64)) {}
 
 /// There is no hook to be in.
 pub(crate) fn is_in_hook() -> bool {

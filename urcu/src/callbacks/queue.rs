@@ -23,6 +23,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::chunk::{Chunk, Part, ROOM};
 use super::record::Callback;
+use crate::gp::sequence::Sequence;
 use crate::sync::{self, AtomicBool, AtomicU32, Mutex, MutexGuard, fence};
 use crate::sys::{self, INVOKE_BATCH};
 
@@ -190,7 +191,7 @@ impl Queue {
         // SAFETY: the first `length` places were filled, and nobody has taken from them.
         let bytes = (0..length)
             .map(|number| unsafe { chunk.peek(number) }.bytes() as u64)
-            .sum();
+            .fold(0, u64::saturating_add);
         chunk.seal(length);
         inner.waiting.push_back(Sealed {
             chunk,
@@ -204,7 +205,7 @@ impl Queue {
         self.counts.bytes.fetch_add(bytes, Relaxed);
         self.counts.fresh.fetch_add(length, Relaxed);
         self.counts.fresh_bytes.fetch_add(bytes, Relaxed);
-        self.peak(sealed.saturating_sub(self.counts.run.load(Relaxed)));
+        self.raise_peak(sealed.saturating_sub(self.counts.run.load(Relaxed)));
     }
 
     /// Adds a callback to the stripe's own chunk. Whether it was the first one there.
@@ -363,15 +364,24 @@ impl Queue {
         )
     }
 
-    /// What was sealed since the last call that answered true: whether it is worth a grace period.
-    pub(super) fn is_worth_a_grace_period(&self, count: usize, bytes: u64) -> bool {
-        let worth = self.counts.fresh.load(Relaxed) >= count
+    /// Takes note of a grace period that is begun for what was sealed since the last one, if that is so
+    /// much: callbacks, or bytes. Returns whether it is.
+    pub(super) fn take_fresh(&self, count: usize, bytes: u64) -> bool {
+        let enough = self.counts.fresh.load(Relaxed) >= count
             || self.counts.fresh_bytes.load(Relaxed) >= bytes;
-        if worth {
+        if enough {
             self.counts.fresh.store(0, Relaxed);
             self.counts.fresh_bytes.store(0, Relaxed);
         }
-        worth
+        enough
+    }
+
+    /// Seals what was pushed, and returns the grace period that collects what is in the slots now.
+    pub(crate) fn request(&self, sequence: &Sequence) -> u64 {
+        self.seal_open(|| sequence.snap());
+        // Before that grace period begins: what is installed later may be too late for it.
+        self.installed.store(false, SeqCst);
+        sequence.snap()
     }
 
     /// Sealed and run, ever.
@@ -380,11 +390,15 @@ impl Queue {
         (self.counts.sealed.load(Relaxed), run)
     }
 
-    /// The most that were pending, of which there are so many now.
-    pub(super) fn peak(&self, pending: u64) -> u64 {
+    /// So many are pending now.
+    pub(super) fn raise_peak(&self, pending: u64) {
         if pending > self.counts.peak.load(Relaxed) {
             self.counts.peak.fetch_max(pending, Relaxed);
         }
+    }
+
+    /// The most that were pending.
+    pub(super) fn peak(&self) -> u64 {
         self.counts.peak.load(Relaxed)
     }
 

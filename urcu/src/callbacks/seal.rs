@@ -3,6 +3,7 @@
 //! A chunk is sealed when nobody adds to it any more. Its callbacks must wait for a grace period
 //! that begins after everything was unpublished that they are to reclaim.
 
+use super::slots;
 use crate::gp::readers::Readers;
 use crate::gp::sequence::Sequence;
 use crate::sync::Ordering;
@@ -31,7 +32,7 @@ pub(crate) fn collect(sequence: &Sequence, old: usize, mut seal: impl FnMut(usiz
 /// that could be done the old one is the caller's, and has to wait for the answer.
 ///
 /// # Safety
-/// As for `Readers::replace_chunk`.
+/// As for [`slots::replace_chunk`].
 pub(crate) unsafe fn exchange(
     readers: &Readers,
     sequence: &Sequence,
@@ -39,7 +40,7 @@ pub(crate) unsafe fn exchange(
     new: usize,
 ) -> Option<u64> {
     // SAFETY: the caller's.
-    let replaced = unsafe { readers.replace_chunk(end, new) };
+    let replaced = unsafe { slots::replace_chunk(readers, end, new) };
     // What the callbacks' owners did before happened on this CPU before; so J orders it before the
     // next flip, as for a caller of `synchronize`.
     (replaced == Outcome::Committed).then(|| sequence.snap())

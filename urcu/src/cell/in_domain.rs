@@ -90,7 +90,7 @@ macro_rules! told_by_guards {
             #[inline(always)]
             #[track_caller]
             fn begin(&self) -> ReadGuard<'_> {
-                self.state().read_lock()
+                ReadGuard::begin(self.state())
             }
             #[inline(always)]
             fn state(&self) -> &State {

@@ -20,7 +20,7 @@ pub use reference::Ref;
 pub use unlinked::{Unlinked, WaitAsync};
 
 use crate::callbacks::Callback;
-use crate::domain::Domain;
+use crate::domain::{Domain, ReadGuard};
 use crate::sync::{self, AtomicPtr, Ordering};
 use crate::sys;
 
@@ -290,7 +290,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     #[inline(always)]
     #[track_caller]
     pub fn read(&self) -> P::Ref<'_> {
-        let guard = self.domain.state().read_lock();
+        let guard = ReadGuard::begin(self.domain.state());
         // SAFETY: as in `load`; the section stays open as long as the guard does.
         unsafe { P::guarded(self.current.load(Ordering::Acquire), guard) }
     }
@@ -617,7 +617,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         loop {
             // The guard also keeps the old value from being freed and its address from being used
             // again, so that the exchange cannot mistake another value for it.
-            let guard = self.domain.state().read_lock();
+            let guard = ReadGuard::begin(self.domain.state());
             let seen = self.current.load(Ordering::Acquire);
             // SAFETY: as in `load`.
             let new = P::into_raw(P::own(f(unsafe { P::view(seen) })?));
@@ -744,7 +744,7 @@ impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
     /// # Async-signal safety
     /// Safe in signal handlers. (Dropping the `Arc` there is not, if it may be the last one.)
     pub fn load_full(&self) -> P {
-        let _guard = self.domain.state().read_lock();
+        let _guard = ReadGuard::begin(self.domain.state());
         // SAFETY: the cell's count is given up only a grace period after the pointer was replaced,
         // and the section is open. Acquire: as in `load`.
         unsafe { P::share(self.current.load(Ordering::Acquire)) }

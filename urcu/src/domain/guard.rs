@@ -4,12 +4,11 @@ use core::fmt;
 use core::mem;
 use core::ptr;
 
-use super::state::Shown;
-use super::{Domain, State};
-use crate::gp::readers::Token;
-use crate::stall::trace::Trace;
+use super::state::{Shown, State};
+use crate::gp::readers::{Readers, Token};
+use crate::stall::trace::{DomainId, Trace};
 
-/// An open read-side section of a [`Domain`]. Dropping it ends the section.
+/// An open read-side section of a [`Domain`](crate::Domain). Dropping it ends the section.
 ///
 /// It may be dropped on another thread than the one that made it. Forgetting it
 /// ([`core::mem::forget`]) is not undefined behaviour, but leaves the section open: no later grace
@@ -22,9 +21,9 @@ use crate::stall::trace::Trace;
 /// ```
 #[must_use = "the read-side section ends when the guard is dropped"]
 pub struct ReadGuard<'d> {
-    pub(super) state: &'d State,
-    pub(super) token: Token,
-    pub(super) trace: Trace,
+    state: &'d State,
+    token: Token,
+    trace: Trace,
 }
 
 // Four words, as the documentation says. (Builds that note where sections begin add to it.)
@@ -62,14 +61,10 @@ impl<'d> ReadGuard<'d> {
     /// Returns the guard of a section again.
     ///
     /// # Safety
-    /// `raw` is from [`into_raw`](ReadGuard::into_raw) of a guard of `domain`, which was not dropped
-    /// since, and is used once.
-    ///
-    /// # Cost
-    /// Two loads. Async-signal-safe.
+    /// `raw` is from [`into_raw`](ReadGuard::into_raw) of a guard of the domain with this state, which was
+    /// not dropped since, and is used once.
     #[inline(always)]
-    pub unsafe fn from_raw(domain: &'d Domain, raw: RawGuard) -> Self {
-        let state = domain.state();
+    pub(super) unsafe fn of_raw(state: &'d State, raw: RawGuard) -> Self {
         ReadGuard {
             state,
             token: state.gp.readers.kept_token(raw.word),
@@ -87,19 +82,20 @@ pub struct RawGuard {
     trace: Trace,
 }
 
-impl ReadGuard<'_> {
-    /// Returns whether this is a section of `domain`.
-    ///
-    /// ```
-    /// let domain = urcu::Domain::new();
-    /// let guard = domain.read_lock();
-    /// assert!(guard.is_of(&domain));
-    /// assert!(!guard.is_of(urcu::global()));
-    /// ```
+impl<'d> ReadGuard<'d> {
+    /// Begins a section of the domain with this state.
     #[inline(always)]
     #[track_caller]
-    pub fn is_of(&self, domain: &Domain) -> bool {
-        self.is_of_state(domain.state())
+    pub(crate) fn begin(state: &'d State) -> Self {
+        let token = match state.gp.readers.enter() {
+            Some(token) => token,
+            None => Readers::slow_token(state.read_lock_slow()),
+        };
+        ReadGuard {
+            state,
+            token,
+            trace: Trace::begin(DomainId::of(state)),
+        }
     }
 
     /// Ends the section and begins another, if a grace period has begun since; else does nothing.
@@ -112,7 +108,7 @@ impl ReadGuard<'_> {
     /// A load and a comparison, and a section where a grace period has begun. Async-signal-safe.
     ///
     /// # Panics
-    /// In a forked child, as [`Domain::read_lock`] may at its first use there.
+    /// In a forked child, as [`Domain::read_lock`](crate::Domain::read_lock) may at its first use there.
     ///
     /// The idea is that of `repin` in `crossbeam-epoch`.
     ///
@@ -145,7 +141,7 @@ impl ReadGuard<'_> {
     #[track_caller]
     fn begin_again(&mut self) {
         // The new section begins first: should that panic, the old one is still this guard's.
-        *self = self.state.read_lock();
+        *self = ReadGuard::begin(self.state);
     }
 
     /// Returns whether this is a section of the domain with this state.

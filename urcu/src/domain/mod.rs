@@ -1,5 +1,7 @@
 //! Domains, and the guards of their read-side sections.
 
+mod budget;
+mod enqueue;
 mod guard;
 mod state;
 mod typed;
@@ -9,13 +11,16 @@ use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
 pub use guard::{RawGuard, ReadGuard};
-pub(crate) use state::State;
+use state::Root;
+pub(crate) use state::{GLOBAL, State};
 pub use typed::{DomainType, GuardOf};
 
-use crate::callbacks::{self, Budget, Callback, Runner, SharedBudget};
+use crate::callbacks::{self, Callback};
 use crate::driver::Driver;
-use crate::settings::Settings;
-use crate::stall::{Watch, trace};
+use crate::driver::job::{Runner, Settings};
+#[cfg(doc)]
+use crate::settings::Budget;
+use crate::settings::SharedBudget;
 use crate::stats::Stats;
 use crate::sync::{self, AtomicPtr, Instant, Ordering};
 use crate::sys;
@@ -57,9 +62,6 @@ pub struct Domain {
     /// Here and not with the state: a forked child keeps it.
     budget: SharedBudget,
 }
-
-/// Orders nothing, and nobody reads it: the models leave it out.
-type Root = core::sync::atomic::AtomicPtr<Arc<Driver>>;
 
 const fn has_nul(name: &str) -> bool {
     let bytes = name.as_bytes();
@@ -129,24 +131,6 @@ impl Domain {
         self
     }
 
-    /// Sets how much may wait for grace periods: see [`Budget`]. The environment variable `URCU_BUDGET`
-    /// then does not apply to this domain. [`Domain::set_budget`] changes the budget at run time.
-    ///
-    /// ```
-    /// use urcu::{Budget, Domain};
-    /// static SMALL: Domain = Domain::named("small").with_budget(Budget::new(10_000, 1 << 20));
-    /// ```
-    #[must_use]
-    pub const fn with_budget(mut self, budget: Budget) -> Self {
-        self.budget = SharedBudget::new(budget);
-        self
-    }
-
-    /// What was chosen for this domain, if anything.
-    pub(crate) const fn chosen_budget(&self) -> &SharedBudget {
-        &self.budget
-    }
-
     /// The state, made at the first use. No lock and no allocator: the first use may be in a
     /// signal handler that interrupted the first use.
     #[inline(always)]
@@ -162,7 +146,7 @@ impl Domain {
     #[cold]
     #[inline(never)]
     fn make_state(&self) -> &State {
-        let made = State::allocate(&self.settings);
+        let made = State::allocate(self.settings.name);
         let published = self.state.compare_exchange(
             ptr::null_mut(),
             made.as_ptr(),
@@ -198,7 +182,7 @@ impl Domain {
     #[inline(always)]
     #[track_caller]
     pub fn read_lock(&self) -> ReadGuard<'_> {
-        self.state().read_lock()
+        ReadGuard::begin(self.state())
     }
 
     /// Checks that a guard is of this domain: for structures whose methods take a guard, and whose nodes
@@ -267,7 +251,7 @@ impl Domain {
         let (state, driver) = self.driver();
         let start = Instant::now();
         let round = driver.progress.sequence.snap();
-        if let Err(refused) = driver.wait_for(state, round, &Watch::blocking(driver)) {
+        if let Err(refused) = driver.wait_for(&state.gp, round, &driver.blocking()) {
             sys::cannot_end(refused);
         }
         driver.counts.waited(start.elapsed());
@@ -317,7 +301,7 @@ impl Domain {
     /// # Errors
     /// Returns `f`, which was not queued, if the budget is exceeded.
     pub fn try_call<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), F> {
-        if self.driver().1.has_room() {
+        if self.driver().1.callbacks.has_room() {
             self.enqueue(Callback::call(f), false);
             Ok(())
         } else {
@@ -335,19 +319,19 @@ impl Domain {
     /// assert!(domain.has_room());
     /// ```
     pub fn has_room(&self) -> bool {
-        callbacks::inside_callback() || self.driver().1.has_room()
+        callbacks::inside_callback() || self.driver().1.callbacks.has_room()
     }
 
-    /// Runs callbacks whose grace period is over, about `most` of them (in steps of six), and returns
+    /// Runs callbacks whose grace period is over, about `limit` of them (in steps of six), and returns
     /// how many ran.
     ///
     /// Never waits for readers. If callbacks wait for a grace period, takes the next step towards its
-    /// end, so it may return 0 several times before a callback runs. With a `most` of 0 it runs nothing and
+    /// end, so it may return 0 several times before a callback runs. With a `limit` of 0 it runs nothing and
     /// only takes that step. Meant for domains of [`Runner::Caller`], allowed for all. Does nothing inside a
     /// callback.
-    pub fn run_callbacks(&self, most: usize) -> usize {
+    pub fn run_callbacks(&self, limit: usize) -> usize {
         let (state, driver) = self.driver();
-        callbacks::run_now(state, driver, most)
+        driver.run_callbacks(&state.gp, limit)
     }
 
     /// Drops `value` after a grace period.
@@ -410,7 +394,7 @@ impl Domain {
     /// }
     /// ```
     pub fn try_defer_drop<T: Send + 'static>(&self, value: T) -> Result<(), T> {
-        if self.driver().1.has_room() {
+        if self.driver().1.callbacks.has_room() {
             self.enqueue(Callback::value(value), false);
             Ok(())
         } else {
@@ -424,7 +408,7 @@ impl Domain {
     /// # Errors
     /// Returns `value`, which was not queued, if the budget is exceeded.
     pub fn try_defer_drop_sized<T: Send + 'static>(&self, value: T, bytes: usize) -> Result<(), T> {
-        if self.driver().1.has_room() {
+        if self.driver().1.callbacks.has_room() {
             self.enqueue(Callback::value_of(value, bytes), false);
             Ok(())
         } else {
@@ -449,7 +433,7 @@ impl Domain {
     #[track_caller]
     pub fn barrier(&self) {
         let (state, driver) = self.driver();
-        callbacks::barrier(state, driver);
+        driver.barrier(&state.gp);
     }
 
     /// Returns what this domain has counted since its first use in this process.
@@ -474,7 +458,7 @@ impl Domain {
             stats.callers = stats.waits.count();
             stats.membarriers = driver.counts.membarriers.load(Ordering::Relaxed);
             stats.stalls = driver.counts.stalls.load(Ordering::Relaxed);
-            callbacks::count(state, driver, &mut stats);
+            driver.callbacks.count(readers, &mut stats);
         }
         stats
     }
@@ -482,7 +466,37 @@ impl Domain {
     /// The state, ready for grace periods, and what it has to do.
     pub(crate) fn driver(&self) -> (&State, &Arc<Driver>) {
         let state = self.state();
-        (state, state.driver(self))
+        (state, state.driver(self.settings, &self.budget, &self.root))
+    }
+}
+
+impl<'d> ReadGuard<'d> {
+    /// Returns the guard of a section again.
+    ///
+    /// # Safety
+    /// `raw` is from [`into_raw`](ReadGuard::into_raw) of a guard of `domain`, which was not dropped
+    /// since, and is used once.
+    ///
+    /// # Cost
+    /// Two loads. Async-signal-safe.
+    #[inline(always)]
+    pub unsafe fn from_raw(domain: &'d Domain, raw: RawGuard) -> Self {
+        // SAFETY: the caller's promise is that of `of_raw`, for this domain.
+        unsafe { ReadGuard::of_raw(domain.state(), raw) }
+    }
+
+    /// Returns whether this is a section of `domain`.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// let guard = domain.read_lock();
+    /// assert!(guard.is_of(&domain));
+    /// assert!(!guard.is_of(urcu::global()));
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn is_of(&self, domain: &Domain) -> bool {
+        self.is_of_state(domain.state())
     }
 }
 
@@ -500,10 +514,10 @@ impl Drop for Domain {
             // nobody else reaches the state any more.
             unsafe {
                 if let Some(driver) = state.as_ref().existing_driver() {
-                    callbacks::finish(state.as_ref(), driver);
+                    driver.finish(&state.as_ref().gp);
                     driver.close();
                 }
-                trace::forget(state.as_ref());
+                state.as_ref().forget_trace();
                 State::free(state);
             }
         }

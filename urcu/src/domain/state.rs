@@ -5,20 +5,19 @@ use core::num::NonZeroUsize;
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use super::{Domain, ReadGuard};
 use crate::driver::Driver;
-use crate::global;
+use crate::driver::job::Settings;
+use crate::driver::worker;
 use crate::gp::grace_period::GpState;
-use crate::gp::readers::Readers;
-use crate::settings::Settings;
-use crate::stall::trace::Trace;
+use crate::settings::SharedBudget;
+use crate::stall::trace::{self, DomainId};
 use crate::sync::fork;
 use crate::sync::once::Once;
 use crate::sync::{self, Ordering};
 use crate::sys::{self, Zeroed};
 
 /// What a domain is made of, two cache lines. It never moves while the domain lives, unlike the
-/// [`Domain`], so that guards and the worker can refer to it. A forked child finds zeroes, which is
+/// `Domain`, so that guards and the worker can refer to it. A forked child finds zeroes, which is
 /// the state before the first use: see `fork`.
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -31,6 +30,14 @@ pub(crate) struct State {
 // SAFETY: integers, atomic and zero at rest, and a pointer that may be null.
 unsafe impl Zeroed for State {}
 
+/// Orders nothing, and nobody reads it: the models leave it out.
+pub(super) type Root = core::sync::atomic::AtomicPtr<Arc<Driver>>;
+
+sync::wiped! {
+    /// The global domain's. At an address that the linker knows.
+    pub(crate) static GLOBAL: State
+}
+
 impl State {
     sync::const_fn! {
         pub(crate) fn new() -> Self {
@@ -41,17 +48,35 @@ impl State {
         }
     }
 
+    /// Whether this is the global domain's.
+    fn is_global(&self) -> bool {
+        ptr::eq(self, GLOBAL.get())
+    }
+
+    /// Makes the kernel wipe this in children. What is allocated is wiped from the start.
+    fn prepare(&self) {
+        fork::generation();
+        if self.is_global() {
+            GLOBAL.prepare();
+        }
+    }
+
+    /// Forgets the sections whose guards were forgotten, for a domain that ends.
+    pub(super) fn forget_trace(&self) -> bool {
+        trace::forget(DomainId::of(self), || self.gp.readers.any_left())
+    }
+
     /// The memory is that of one CPU; the other CPUs' is never touched.
-    pub(super) fn allocate(settings: &Settings) -> NonNull<State> {
+    pub(super) fn allocate(name: Option<&'static str>) -> NonNull<State> {
         let state = NonNull::new(sys::allocate::<State>()).expect("an address");
         // SAFETY: zeroes are a state, and nobody else knows it.
-        unsafe { state.as_ref() }.set_name(settings);
+        unsafe { state.as_ref() }.set_name(name);
         state
     }
 
     /// For messages. Guards know the state alone, and the domain itself may move.
-    fn set_name(&self, settings: &Settings) {
-        if let Some(name) = settings.name {
+    fn set_name(&self, name: Option<&'static str>) {
+        if let Some(name) = name {
             let [address, length] = &self.gp.readers.name;
             length.store(name.len(), Ordering::Relaxed);
             // Release: the length is there before the address.
@@ -82,12 +107,12 @@ impl State {
     #[inline(never)]
     fn set_up(&self) {
         // Before anything is stored in memory that the next child must find wiped.
-        fork::generation();
+        self.prepare();
         // Asked now and remembered: it takes stack, of which a signal handler may have little,
         // and what comes takes some itself.
         sys::slots();
         let base = sys::allocate_slots();
-        if !self.gp.readers.set_up(base) {
+        if !self.gp.readers.set_up(base, worker::parker()) {
             // SAFETY: nobody else knows it.
             unsafe { sys::free_slots(base) };
         }
@@ -102,49 +127,38 @@ impl State {
     }
 
     /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
-    pub(super) fn driver(&self, domain: &Domain) -> &Arc<Driver> {
+    pub(super) fn driver(
+        &self,
+        settings: Settings,
+        budget: &SharedBudget,
+        root: &Root,
+    ) -> &Arc<Driver> {
         match self.existing_driver() {
             Some(driver) => driver,
-            None => self.make_driver(domain),
+            None => self.make_driver(settings, budget, root),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn make_driver(&self, domain: &Domain) -> &Arc<Driver> {
-        let settings = domain.settings;
+    fn make_driver(&self, settings: Settings, budget: &SharedBudget, root: &Root) -> &Arc<Driver> {
         let make = || {
             // First: should a handler fork meanwhile, what is made is not the child's, whatever of
             // the following is.
+            self.prepare();
             let fork_generation = fork::generation();
             if !self.gp.readers.is_set_up() {
                 self.set_up();
             }
-            self.set_name(&settings);
+            self.set_name(settings.name);
             // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
-            unsafe { Driver::new(self, settings, &domain.budget, fork_generation) }
+            unsafe { Driver::new(&self.gp, settings, budget, fork_generation) }
         };
         let driver = self
             .driver
             .get_or_make(|driver| driver.is_current_process(), make);
-        domain
-            .root
-            .store(ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
+        root.store(ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
         driver
-    }
-
-    #[inline(always)]
-    #[track_caller]
-    pub(crate) fn read_lock(&self) -> ReadGuard<'_> {
-        let token = match self.gp.readers.enter() {
-            Some(token) => token,
-            None => Readers::slow_token(self.read_lock_slow()),
-        };
-        ReadGuard {
-            state: self,
-            token,
-            trace: Trace::begin(self),
-        }
     }
 
     #[cold]
@@ -164,8 +178,8 @@ pub(crate) struct Shown<'a>(&'a State);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if global::is_global(self.0) {
-            return write!(f, "{}", global::global());
+        if self.0.is_global() {
+            return write!(f, "RCU domain \"global\"");
         }
         let [address, length] = &self.0.gp.readers.name;
         let address = address.load(Ordering::Acquire);
@@ -181,5 +195,47 @@ impl fmt::Display for Shown<'_> {
             ))
         };
         write!(f, "RCU domain \"{name}\"")
+    }
+}
+
+#[cfg(all(test, any(debug_assertions, feature = "stall-trace")))]
+mod tests {
+    use super::*;
+    use crate::Domain;
+
+    fn open(domain: &Domain) -> usize {
+        trace::open(DomainId::of(domain.state())).len()
+    }
+
+    #[test]
+    fn the_table_is_looked_through_only_for_a_guard_that_was_forgotten() {
+        let domain = Domain::new();
+        drop((domain.read_lock(), domain.read_lock()));
+        domain.synchronize();
+        let moved = domain.read_lock();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(moved));
+        });
+        domain.synchronize();
+        drop(domain.read_lock());
+        assert!(!domain.state().forget_trace(), "no guard was forgotten");
+        std::mem::forget(domain.read_lock());
+        assert_eq!(open(&domain), 1);
+        assert!(domain.state().forget_trace(), "a guard was forgotten");
+        assert_eq!(open(&domain), 0);
+    }
+
+    #[test]
+    fn a_guard_that_was_forgotten_in_the_phase_before_is_known() {
+        let domain = Domain::new();
+        std::mem::forget(domain.read_lock());
+        let readers = &domain.state().gp.readers;
+        let phase = readers.word();
+        let grace_period = domain.start_poll();
+        while readers.word() == phase {
+            assert!(!domain.poll(&grace_period));
+        }
+        assert!(domain.state().forget_trace(), "a guard was forgotten");
+        assert_eq!(open(&domain), 0);
     }
 }

@@ -1,28 +1,38 @@
-//! What a domain has to do behind its callers' backs: grace periods that somebody polls for or
-//! awaits, and callbacks. On the heap, made when first needed, and known to the worker while there
-//! is something to do.
+//! What goes on with a domain's grace periods that somebody polls for or awaits, and with its callbacks.
+//! On the heap, made when first needed, and known to the worker while there is something to do.
 
+mod callers;
+pub(crate) mod futures;
+pub(crate) mod job;
+pub(crate) mod observer;
+mod refusals;
+mod roles;
+pub(crate) mod work;
 pub(crate) mod worker;
 
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::callbacks::{Job, Limits, Pace, Queue, Runner, SharedBudget, inside_callback};
-use crate::domain::State;
-use crate::gp::grace_period::Place;
-use crate::polling::Futures;
-use crate::settings::Settings;
-use crate::stall::{Clock, Watch};
+use crate::callbacks::{Callbacks, inside_callback};
+use crate::gp::grace_period::{GpState, Place};
+use crate::gp::observer::Observer;
+use crate::settings::SharedBudget;
+use crate::stall::trace::DomainId;
+use crate::stall::{Clock, Detector, Subject};
 use crate::stats::Counts;
-use crate::sync::fork;
-use crate::sync::once::Once;
+use crate::sync::panics::discard;
 use crate::sync::rundown::Rundown;
-use crate::sync::thread::{self, Thread};
 use crate::sync::{
-    AtomicBool, AtomicU32, AtomicU64, Instant, Mutex, Ordering, catch_unwind, fence,
+    AtomicBool, AtomicU32, AtomicU64, Instant, Mutex, Ordering, catch_unwind, fence, fork,
 };
-use crate::sys::{self, MembarrierError};
+use crate::sys::MembarrierError;
+use crate::sys::thread::Thread;
+use futures::Futures;
+use job::{Job, Runner, Settings};
+use observer::GpObserver;
+use refusals::Refusals;
+use work::{Step, Work};
 use worker::Calling;
 
 #[derive(Debug)]
@@ -31,7 +41,7 @@ pub(crate) struct Driver {
     /// The process in which all this was made.
     fork_generation: u64,
     /// The domain's, until the domain is dropped, which waits for those who use it.
-    state: Rundown<State>,
+    gp: Rundown<GpState>,
     /// How far the domain's grace periods have come in that process.
     pub(crate) progress: Place,
     /// The latest grace period that somebody wants without waiting for it.
@@ -43,27 +53,10 @@ pub(crate) struct Driver {
     /// How many threads of the program's see to grace periods, where the worker does not: by waiting
     /// for one, or with a job.
     drivers: AtomicU32,
-    /// Made with the first callback.
-    pub(crate) queue: Once<Queue>,
-    pub(crate) pace: Mutex<Pace>,
-    pub(crate) limits: Limits,
+    pub(crate) callbacks: Callbacks,
     pub(crate) futures: Futures,
     pub(crate) counts: Counts,
     pub(crate) clock: Clock,
-}
-
-/// What there is to do for whoever drives.
-pub(crate) enum Step {
-    /// Nothing is left.
-    Over,
-    /// A user's code is to be run.
-    Ready,
-    /// The kernel refuses the barrier, which is to be said by a panic and tried again later.
-    Refused(MembarrierError),
-    /// A grace period waits for readers, or callbacks for whoever runs them.
-    Waiting { patience: Option<Duration> },
-    /// There is more to do.
-    More,
 }
 
 /// A thread that sees to grace periods, until this is dropped.
@@ -71,7 +64,7 @@ struct Driving<'t>(&'t Driver);
 
 impl Drop for Driving<'_> {
     fn drop(&mut self) {
-        self.0.drives_no_more();
+        self.0.end_driving();
     }
 }
 
@@ -81,7 +74,7 @@ impl Driver {
     /// # Safety
     /// [`Driver::close`] is called before the state goes.
     pub(crate) unsafe fn new(
-        state: &State,
+        gp: &GpState,
         settings: Settings,
         budget: &SharedBudget,
         fork_generation: u64,
@@ -89,16 +82,15 @@ impl Driver {
         Arc::new(Driver {
             settings,
             fork_generation,
-            progress: Place::new(&state.gp.readers),
-            // SAFETY: the caller's.
-            state: unsafe { Rundown::new(state) },
+            progress: Place::new(&gp.readers),
+            // SAFETY: whoever lets the state go calls `close` first, which is the caller's promise, and which
+            // closes this.
+            gp: unsafe { Rundown::new(gp) },
             wanted: AtomicU64::new(0),
             scheduled: AtomicBool::new(false),
             thread: Mutex::default(),
             drivers: AtomicU32::new(0),
-            queue: Once::new(),
-            pace: Mutex::default(),
-            limits: Limits::new(budget),
+            callbacks: Callbacks::new(budget, fork_generation),
             futures: Futures::new(),
             counts: Counts::default(),
             clock: Clock::default(),
@@ -110,27 +102,48 @@ impl Driver {
         self.fork_generation == fork::generation()
     }
 
-    pub(crate) fn queue(&self) -> &Queue {
-        self.queue.get_or_make(|_| true, Queue::new)
-    }
-
     /// Runs `f` while the domain cannot end; `None` if it has ended. Nothing of a user's may run
     /// inside: it might drop the domain.
-    pub(crate) fn with_state<R>(&self, f: impl FnOnce(&State) -> R) -> Option<R> {
-        self.state.with(f)
+    pub(crate) fn with_gp<R>(&self, f: impl FnOnce(&GpState) -> R) -> Option<R> {
+        self.gp.with(f)
     }
 
-    /// The domain, to be compared with others while it is there.
-    pub(crate) fn domain(&self) -> *const State {
-        self.state.target()
-    }
-
-    /// The domain in messages.
-    pub(crate) fn shown(&self) -> String {
-        match self.settings.name {
-            Some(name) => format!("RCU domain \"{name}\""),
-            None => format!("RCU domain at {:p}", self.domain()),
+    /// The domain, for the stall detector.
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            name: self.settings.name,
+            // The state of grace periods is the first part of the domain's.
+            domain: DomainId::of(self.gp.target()),
+            clock: &self.clock,
+            sequence: &self.progress.sequence,
+            stalls: &self.counts.stalls,
+            fork_generation: self.fork_generation,
         }
+    }
+
+    fn observer<'a>(&'a self, detector: Detector<'a>) -> GpObserver<'a> {
+        GpObserver {
+            callbacks: &self.callbacks,
+            sequence: &self.progress.sequence,
+            counts: &self.counts,
+            detector,
+        }
+    }
+
+    /// The observer of a thread that waits itself.
+    #[track_caller]
+    pub(crate) fn blocking(&self) -> GpObserver<'_> {
+        self.observer(Detector::blocking(self.subject()))
+    }
+
+    /// The observer of the worker and of others who come again.
+    pub(crate) fn passing(&self) -> GpObserver<'_> {
+        self.observer(Detector::passing(self.subject()))
+    }
+
+    /// The observer of those who come again and run nobody's code.
+    fn quiet(&self) -> GpObserver<'_> {
+        self.observer(Detector::quiet(self.subject()))
     }
 
     /// Waits for a grace period. A user's code runs meanwhile, so the caller holds nothing that others
@@ -140,17 +153,17 @@ impl Driver {
     /// If the kernel refuses the barrier, for good or for [`sys::PATIENCE`].
     pub(crate) fn wait_for(
         &self,
-        state: &State,
-        round: u64,
-        watch: &Watch<'_>,
+        gp: &GpState,
+        number: u64,
+        observer: &GpObserver<'_>,
     ) -> Result<(), MembarrierError> {
-        self.wait_with(watch, || state.gp.wait(&self.progress, round, watch))
+        self.wait_with(observer, || gp.wait(&self.progress, number, observer))
     }
 
     /// The same where `wait` is how to wait.
     pub(crate) fn wait_with(
         &self,
-        watch: &Watch<'_>,
+        observer: &GpObserver<'_>,
         wait: impl Fn() -> Result<bool, MembarrierError>,
     ) -> Result<(), MembarrierError> {
         let mut refusals = Refusals::new();
@@ -158,7 +171,7 @@ impl Driver {
             // Not in the hook: it might wait for those who would be woken then.
             match self.driving(&wait) {
                 Ok(true) => return Ok(()),
-                Ok(false) => watch.tell(),
+                Ok(false) => observer.tell(),
                 Err(refused) => refusals.pause(refused)?,
             }
         }
@@ -169,7 +182,7 @@ impl Driver {
         if !self.is_current_process() {
             return; // A callback of a domain that is dropped forked: this is the child.
         }
-        self.state.close(|| !self.is_current_process());
+        self.gp.close(|| !self.is_current_process());
         self.tell(u64::MAX);
         if let Some(thread) = &*self.thread.lock() {
             thread.unpark();
@@ -177,7 +190,7 @@ impl Driver {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.with_state(|_| ()).is_none()
+        self.with_gp(|_| ()).is_none()
     }
 
     /// Whoever has led up to grace period `done` calls this: those who await it are to be woken. By
@@ -202,14 +215,14 @@ impl Driver {
                 worker::poke();
             } else if self.scheduled.load(Ordering::Relaxed) {
                 // It may have been impossible to start it.
-                worker::is_there();
+                worker::ensure_started();
             }
         }
     }
 
-    /// Wakes those whose grace period is over. For the worker.
+    /// Wakes those whose grace period is over.
     pub(crate) fn wake_ready(&self) {
-        let done = self.with_state(|_| self.progress.sequence.done());
+        let done = self.with_gp(|_| self.progress.sequence.done());
         if self.is_current_process() {
             self.futures.wake(done.unwrap_or(u64::MAX));
         }
@@ -236,7 +249,7 @@ impl Driver {
     /// Whether somebody sees to it that grace periods go on, apart from those who await them.
     pub(crate) fn is_driven(self: &Arc<Self>) -> bool {
         if self.is_the_workers() {
-            return worker::drives();
+            return worker::ensure_driven();
         }
         // For an executor whose job was dropped.
         self.schedule();
@@ -246,16 +259,16 @@ impl Driver {
 
     /// Runs `f`, during which the calling thread drives grace periods.
     pub(crate) fn driving<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.drives();
+        self.begin_driving();
         let _driving = Driving(self);
         f()
     }
 
-    pub(crate) fn drives(&self) {
+    pub(crate) fn begin_driving(&self) {
         self.drivers.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn drives_no_more(&self) {
+    pub(crate) fn end_driving(&self) {
         let was = self.drivers.fetch_sub(1, Ordering::Relaxed);
         if was == 1 && !self.is_the_workers() {
             // Pairs with the fence in `Wait::poll`: either we see a future, or it sees that nobody
@@ -266,9 +279,8 @@ impl Driver {
     }
 
     /// Has the worker see to it that grace period `round` ends.
-    pub(crate) fn want(self: &Arc<Self>, round: u64) {
-        // Release: see `Sequence::is_current_process`.
-        self.wanted.fetch_max(round, Ordering::Release);
+    pub(crate) fn want(self: &Arc<Self>, number: u64) {
+        self.want_quietly(number);
         self.schedule();
     }
 
@@ -284,40 +296,42 @@ impl Driver {
             self.scheduled.load(Ordering::Relaxed) || self.scheduled.swap(true, Ordering::Relaxed);
         match self.settings.runner {
             Runner::Shared | Runner::OwnThread => {
-                self.has_own_thread();
+                self.start_own_thread();
                 if scheduled {
                     // It may have been impossible to start it then, or it may be inside a user's code.
-                    worker::drives();
+                    worker::ensure_driven();
                 } else {
-                    worker::hand(Arc::clone(self));
+                    worker::hand(Arc::clone(self) as Arc<dyn Work>);
                 }
             }
             _ if scheduled => {}
             Runner::Caller => self.unschedule(),
             Runner::Executor(executor) => {
                 // A panic in it drops the job. Whoever queues a callback has nothing to do with it.
-                let job = Job::new(Arc::clone(self));
+                let job = Job::new(Arc::clone(self) as Arc<dyn Work>);
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(|| executor.execute(job))) {
-                    crate::sync::panics::discard(payload);
+                    discard(payload);
                 }
             }
         }
     }
 
-    /// Whether there is a thread that runs callbacks, or whoever does needs none of ours; tries to
-    /// start it.
-    pub(crate) fn is_attended(self: &Arc<Self>) -> bool {
-        !self.is_the_workers() || (worker::is_there() && self.has_own_thread())
+    /// Starts the threads that run callbacks, where they are ours. Returns whether there is one, or whoever
+    /// runs them needs none of ours.
+    pub(crate) fn attend(self: &Arc<Self>) -> bool {
+        !self.is_the_workers() || (worker::ensure_started() && self.start_own_thread())
     }
 
     /// The same for the domain's own thread, where it is to have one for its callbacks.
-    fn has_own_thread(self: &Arc<Self>) -> bool {
-        if !matches!(self.settings.runner, Runner::OwnThread) || self.queue.get().is_none() {
+    fn start_own_thread(self: &Arc<Self>) -> bool {
+        if !matches!(self.settings.runner, Runner::OwnThread)
+            || self.callbacks.existing_queue().is_none()
+        {
             return true;
         }
         let mut thread = self.thread.lock();
         if thread.is_none() {
-            *thread = worker::start_own(Arc::clone(self));
+            *thread = worker::start_own(Arc::clone(self) as Arc<dyn Work>);
         }
         thread.is_some()
     }
@@ -328,7 +342,7 @@ impl Driver {
     }
 
     fn is_over(&self) -> bool {
-        !self.wants_more() && !self.has_callbacks()
+        !self.wants_more() && !self.callbacks.has_any()
     }
 
     pub(crate) fn wants_more(&self) -> bool {
@@ -338,25 +352,55 @@ impl Driver {
     }
 
     /// Goes on with the grace periods that are wanted, as far as that needs no waiting. Whether they
-    /// are done. There may be something to be told ([`Watch::tell`]).
+    /// are done. There may be something to be told ([`GpObserver::tell`]).
     ///
     /// # Errors
     /// If the kernel refuses the barrier.
     pub(crate) fn advance(
         &self,
-        state: &State,
-        watch: &Watch<'_>,
+        gp: &GpState,
+        observer: &GpObserver<'_>,
     ) -> Result<bool, MembarrierError> {
         // Acquire: see `Sequence::is_current_process`.
         let wanted = self.wanted.load(Ordering::Acquire);
-        state.gp.advance(&self.progress, wanted, watch)
+        self.advance_to(gp, wanted, observer)
+    }
+
+    /// The same with those up to this one.
+    ///
+    /// # Errors
+    /// As for [`Driver::advance`].
+    pub(crate) fn advance_to(
+        &self,
+        gp: &GpState,
+        number: u64,
+        observer: &GpObserver<'_>,
+    ) -> Result<bool, MembarrierError> {
+        gp.advance(&self.progress, number, observer, worker::parker())
+    }
+
+    /// Asks for a grace period for callbacks, if it is time. Returns when it will be.
+    fn pace(&self) -> Option<Instant> {
+        let paced = self
+            .callbacks
+            .pace(&self.progress.sequence, || self.wants_more());
+        if let Some(wanted) = paced.wanted {
+            self.want_quietly(wanted);
+        }
+        paced.due
+    }
+
+    /// Wants a grace period that whoever goes on with the work finds out about.
+    fn want_quietly(&self, number: u64) {
+        // Release: see `Sequence::is_current_process`.
+        self.wanted.fetch_max(number, Ordering::Release);
     }
 
     /// Whether callbacks have been queued, or grace periods wanted, that are not over.
     pub(crate) fn is_to_be_driven(&self) -> bool {
         self.is_current_process()
             && !self.is_closed()
-            && (self.wants_more() || self.has_unready(self.progress.sequence.done()))
+            && (self.wants_more() || self.callbacks.has_unready(self.progress.sequence.done()))
     }
 
     /// Goes on with grace periods as far as that needs no waiting. No user's code runs here, but for
@@ -368,10 +412,10 @@ impl Driver {
         if !self.is_current_process() {
             return Step::Over; // Another callback forked, and this is the child.
         }
-        let watch = Watch::passing(self);
-        let before = self.with_state(|state| {
+        let observer = self.passing();
+        let before = self.with_gp(|gp| {
             let due = self.pace();
-            let over = self.advance(state, &watch);
+            let over = self.advance(gp, &observer);
             (self.progress.sequence.done(), over, due)
         });
         let Some((done, over, due)) = before else {
@@ -382,14 +426,14 @@ impl Driver {
             };
         };
         if !self.is_the_workers() {
-            watch.tell();
-        } else if !watch.tell_elsewhere() {
+            observer.tell();
+        } else if !observer.tell_elsewhere() {
             return Step::Ready;
         }
         if !self.is_current_process() {
             return Step::Over; // The hook forked.
         }
-        let ready = self.has_ready(done);
+        let ready = self.callbacks.has_ready(done);
         if self.futures.is_due(done) || (ready && self.may_run()) {
             return Step::Ready;
         }
@@ -398,9 +442,9 @@ impl Driver {
             Err(refused) if refused.is_passing() => (true, Some(AGAIN)),
             Err(refused) => return Step::Refused(refused),
         };
-        let left = self.with_state(|_| {
+        let left = self.with_gp(|_| {
             if self.is_over() {
-                self.queue.get().inspect(|queue| queue.trim());
+                self.callbacks.trim();
                 self.unschedule();
                 fence(Ordering::SeqCst);
                 // Whoever came meanwhile may have seen us scheduled.
@@ -416,7 +460,11 @@ impl Driver {
                 return Step::More;
             }
             let due = due.map(|due| due.saturating_duration_since(Instant::now()));
-            let stall = if waits { watch.patience() } else { None };
+            let stall = if waits {
+                observer.leader_patience()
+            } else {
+                None
+            };
             // Those who run callbacks do not tell of every one, nor do those who queue more.
             let others = ready.then_some(worker::MOMENT);
             Step::Waiting {
@@ -432,7 +480,7 @@ impl Driver {
         match self.settings.runner {
             Runner::Shared => Calling::is_free(),
             Runner::OwnThread => {
-                self.has_own_thread();
+                self.start_own_thread();
                 if let Some(thread) = &*self.thread.lock() {
                     thread.unpark();
                 }
@@ -446,64 +494,8 @@ impl Driver {
     /// Runs callbacks that are ready, some at a time, so that other domains get their turn. How many.
     pub(crate) fn run_some(&self) -> usize {
         const CALLBACKS_PER_TURN: usize = 1024;
-        let done = self.with_state(|_| self.progress.sequence.done());
+        let done = self.with_gp(|_| self.progress.sequence.done());
         // Outside: it runs a user's code.
-        done.map_or(0, |done| self.run_ready(done, CALLBACKS_PER_TURN))
-    }
-
-    /// The same by the worker, of which one thread runs callbacks.
-    pub(crate) fn run_shared(&self) {
-        if matches!(self.settings.runner, Runner::Shared)
-            && self.is_current_process()
-            && let Some(_calling) = Calling::take()
-        {
-            self.run_some();
-        }
-    }
-
-    /// A turn of an executor's: [`Driver::drive`], and what is ready.
-    pub(crate) fn turn(self: &Arc<Self>) -> Step {
-        let step = self.drive();
-        if let Step::Ready = step {
-            // Meanwhile those who await a grace period drive it: a callback might wait for them.
-            self.drives_no_more();
-            self.wake_ready();
-            self.run_some();
-            self.drives();
-            if !self.is_current_process() {
-                return Step::Over;
-            }
-        }
-        step
-    }
-}
-
-/// A barrier that the kernel refuses, again and again perhaps.
-struct Refusals {
-    /// The first time.
-    since: Option<Instant>,
-    pause: Duration,
-}
-
-impl Refusals {
-    fn new() -> Self {
-        Refusals {
-            since: None,
-            pause: Duration::from_millis(1),
-        }
-    }
-
-    /// Sleeps before the next try.
-    ///
-    /// # Errors
-    /// If there is to be none.
-    fn pause(&mut self, refused: MembarrierError) -> Result<(), MembarrierError> {
-        let since = self.since.get_or_insert_with(Instant::now);
-        if !refused.is_passing() || since.elapsed() >= sys::PATIENCE {
-            return Err(refused);
-        }
-        thread::sleep(self.pause);
-        self.pause = (self.pause * 2).min(Duration::from_millis(100));
-        Ok(())
+        done.map_or(0, |done| self.callbacks.run_ready(done, CALLBACKS_PER_TURN))
     }
 }

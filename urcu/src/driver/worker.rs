@@ -18,29 +18,93 @@ use core::ptr;
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::driver::{Driver, Step};
+use super::work::{Step, Work};
 use crate::sync::fork;
+use crate::sync::mutex::WipedLock;
+use crate::sync::parker::Parker;
 use crate::sync::{
-    Ordering, as_user, catch_unwind, fence, futex_wait, futex_wake, process, start_thread, thread,
+    self, AtomicPtr, AtomicU32, Ordering, as_user, catch_unwind, fence, futex_wait, futex_wake,
 };
-use crate::sys::{MembarrierError, cannot_end, tell_reader_mode};
+use crate::sys::{MembarrierError, cannot_end, start_thread, tell_reader_mode, thread};
+
+/// What the worker's threads, and those who have something for them, share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What the worker was given and has not fetched yet, the last first.
+    handed: AtomicPtr<Handed>,
+    /// What it keeps, for whoever drives; made by the first one.
+    kept: AtomicPtr<Vec<Arc<dyn Work>>>,
+    /// Where whoever drives sleeps.
+    parker: Parker,
+    /// 1 once it was started, under the lock.
+    pub(crate) started: AtomicU32,
+    /// 1 while one of the worker's threads drives grace periods. The others are inside a user's code,
+    /// but for one that stands by.
+    driving: AtomicU32,
+    /// Changes whenever one of them gives that up.
+    pub(crate) given_up: AtomicU32,
+    /// 1 while one runs callbacks.
+    calling: AtomicU32,
+    /// 1 while one stands by, or is being started for that.
+    standing: AtomicU32,
+    /// Changes when there is something to drive while nobody does; the word that whoever stands by
+    /// sleeps on.
+    pub(crate) relief: AtomicU32,
+    /// 1 while that sleep has a time limit: it need not be woken.
+    watching: AtomicU32,
+    starting: WipedLock,
+}
+
+impl Shared {
+    sync::const_fn! {
+        /// All zeroes.
+        pub(crate) fn new() -> Self {
+            Shared {
+                handed: AtomicPtr::new(ptr::null_mut()),
+                kept: AtomicPtr::new(ptr::null_mut()),
+                parker: Parker::new(),
+                started: AtomicU32::new(0),
+                driving: AtomicU32::new(0),
+                given_up: AtomicU32::new(0),
+                calling: AtomicU32::new(0),
+                standing: AtomicU32::new(0),
+                relief: AtomicU32::new(0),
+                watching: AtomicU32::new(0),
+                starting: WipedLock::new(),
+            }
+        }
+    }
+}
+
+sync::wiped! {
+    static SHARED: Shared
+}
+
+pub(crate) fn shared() -> &'static Shared {
+    SHARED.prepared()
+}
+
+/// Returns where the worker sleeps, for those who are to wake it.
+pub(crate) fn parker() -> &'static Parker {
+    &shared().parker
+}
 
 /// Something that the worker was given. All there is of it lies in memory that a fork wipes: a child
 /// finds nothing, and no worker.
 #[derive(Debug)]
 pub(crate) struct Handed {
-    driver: Arc<Driver>,
+    work: Arc<dyn Work>,
     /// What was given before.
     next: *mut Handed,
 }
 
 /// Gives the worker something to do. It keeps that until there is nothing left.
-pub(crate) fn hand(driver: Arc<Driver>) {
-    let mut last = process().handed.load(Ordering::Relaxed);
-    let given = Box::into_raw(Box::new(Handed { driver, next: last }));
+pub(crate) fn hand(work: Arc<dyn Work>) {
+    let mut last = shared().handed.load(Ordering::Relaxed);
+    let given = Box::into_raw(Box::new(Handed { work, next: last }));
     // Release: pairs with the acquire in `fetch`.
     while let Err(other) =
-        process()
+        shared()
             .handed
             .compare_exchange(last, given, Ordering::Release, Ordering::Relaxed)
     {
@@ -48,52 +112,52 @@ pub(crate) fn hand(driver: Arc<Driver>) {
         // SAFETY: ours until it is published.
         unsafe { (*given).next = last };
     }
-    is_there();
+    ensure_started();
     poke();
     // After the fence in `poke`.
-    drives();
+    ensure_driven();
 }
 
 /// Fetches what the worker was given.
-fn fetch(kept: &mut Vec<Arc<Driver>>) {
-    if process().handed.load(Ordering::Relaxed).is_null() {
+fn fetch(kept: &mut Vec<Arc<dyn Work>>) {
+    if shared().handed.load(Ordering::Relaxed).is_null() {
         return;
     }
     // Acquire: pairs with the release in `hand`.
-    let mut next = process().handed.swap(ptr::null_mut(), Ordering::Acquire);
+    let mut next = shared().handed.swap(ptr::null_mut(), Ordering::Acquire);
     while !next.is_null() {
         // SAFETY: from `hand`, and whoever takes the list has all of it.
         let given = unsafe { Box::from_raw(next) };
-        kept.push(given.driver);
+        kept.push(given.work);
         next = given.next;
     }
 }
 
-/// Whether there is a worker; tries to start it. If there is none, callers must help themselves.
-pub(crate) fn is_there() -> bool {
-    let started = &process().worker_started;
+/// Starts the worker if it was not started. Returns whether there is one: else callers must help themselves.
+pub(crate) fn ensure_started() -> bool {
+    let started = &shared().started;
     // Acquire: pairs with the release below: whoever finds it started sees that it drives.
     started.load(Ordering::Acquire) != 0
-        || process().starting.with(|| {
+        || shared().starting.with(|| {
             if started.load(Ordering::Relaxed) != 0 {
                 return true;
             }
             // It has the role from the start. If it cannot be started now, whoever comes next tries
             // again, and callers of `barrier` help themselves.
-            process().driving.store(1, Ordering::Relaxed);
+            shared().driving.store(1, Ordering::Relaxed);
             let is_there = start(|| work(Some(Role::keep())));
             // Else it may have given the role up by now, for what was handed over before.
             if !is_there {
-                process().driving.store(0, Ordering::Relaxed);
+                shared().driving.store(0, Ordering::Relaxed);
             }
             started.store(u32::from(is_there), Ordering::Release);
             is_there
         })
 }
 
-/// Whether a thread of the worker's drives, or will before long; tries to have one that does.
-pub(crate) fn drives() -> bool {
-    is_there() && (process().driving.load(Ordering::Relaxed) != 0 || call_relief())
+/// Sees to it that a thread of the worker's drives, or will before long. Returns whether one will.
+pub(crate) fn ensure_driven() -> bool {
+    ensure_started() && (shared().driving.load(Ordering::Relaxed) != 0 || call_relief())
 }
 
 fn start(program: impl FnOnce() + Send + 'static) -> bool {
@@ -101,14 +165,14 @@ fn start(program: impl FnOnce() + Send + 'static) -> bool {
 }
 
 /// Starts a thread that runs the callbacks of one domain alone until that ends.
-pub(crate) fn start_own(driver: Arc<Driver>) -> Option<thread::Thread> {
-    let name = format!("urcu-{}", driver.settings.name.unwrap_or("callbacks"));
+pub(crate) fn start_own(work: Arc<dyn Work>) -> Option<thread::Thread> {
+    let name = format!("urcu-{}", work.name().unwrap_or("callbacks"));
     start_thread(name, move || {
         as_user(tell_reader_mode);
-        while driver.is_current_process() && !driver.is_closed() {
-            if as_user(|| driver.run_some()) == 0 {
+        while work.is_current_process() && !work.is_closed() {
+            if as_user(|| work.run_some()) == 0 {
                 thread::park();
-            } else if driver.is_current_process() {
+            } else if work.is_current_process() {
                 // Nothing may be left to do for the domain.
                 poke();
             }
@@ -118,12 +182,7 @@ pub(crate) fn start_own(driver: Arc<Driver>) -> Option<thread::Thread> {
 
 /// Makes the worker look around. Async-signal-safe.
 pub(crate) fn poke() {
-    process().poked.fetch_add(1, Ordering::Release);
-    // Pairs with the fence in `drive`.
-    fence(Ordering::SeqCst);
-    if process().worker_sleeps.load(Ordering::Relaxed) != 0 {
-        futex_wake(&process().poked, 1);
-    }
+    parker().unpark();
 }
 
 /// The first pause after the kernel refused a barrier, and the longest.
@@ -134,16 +193,16 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_s
 pub(crate) const MOMENT: Duration = Duration::from_millis(10);
 
 /// The right to drive, with what there is to drive. One thread has it.
-struct Role(&'static mut Vec<Arc<Driver>>);
+struct Role(&'static mut Vec<Arc<dyn Work>>);
 
 impl Role {
     /// For whom `driving` was set.
     fn keep() -> Role {
         // Relaxed: of whoever drives.
-        let mut kept = process().kept.load(Ordering::Relaxed);
+        let mut kept = shared().kept.load(Ordering::Relaxed);
         if kept.is_null() {
             kept = Box::into_raw(Box::default());
-            process().kept.store(kept, Ordering::Relaxed);
+            shared().kept.store(kept, Ordering::Relaxed);
         }
         // SAFETY: from a box that is there as long as the process is, a child being another. One
         // thread at a time has the role, and it has lost its reference when another takes it.
@@ -152,7 +211,7 @@ impl Role {
 
     fn take() -> Option<Role> {
         // Acquire: pairs with the release in `give_up`: what whoever drove before has left.
-        process()
+        shared()
             .driving
             .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
@@ -161,20 +220,20 @@ impl Role {
 
     /// Gives it up.
     fn give_up(self) {
-        process().given_up.fetch_add(1, Ordering::Relaxed);
-        process().driving.store(0, Ordering::Release);
+        shared().given_up.fetch_add(1, Ordering::Relaxed);
+        shared().driving.store(0, Ordering::Release);
         // Pairs with the fences in `poke`, for `hand`, and in `Driver::schedule`: either we see what is
         // to be driven, or whoever wants it sees that nobody drives.
         fence(Ordering::SeqCst);
     }
 
     /// Gives it up before a user's code is run, for those that are `ready`.
-    fn leave(self, ready: &[Arc<Driver>]) {
+    fn leave(self, ready: &[Arc<dyn Work>]) {
         let others = self.0.len() > ready.len();
         self.give_up();
         let more = || {
-            !process().handed.load(Ordering::Relaxed).is_null()
-                || ready.iter().any(|driver| driver.is_to_be_driven())
+            !shared().handed.load(Ordering::Relaxed).is_null()
+                || ready.iter().any(|work| work.is_to_be_driven())
         };
         if (others || more())
             && !call_relief()
@@ -183,7 +242,7 @@ impl Role {
             // Nobody drives until we are back, except those who want it themselves.
             let undriven = role.0.clone();
             role.give_up();
-            as_user(|| undriven.iter().for_each(|driver| driver.wake_all()));
+            as_user(|| undriven.iter().for_each(|work| work.wake_all()));
         }
     }
 }
@@ -192,15 +251,15 @@ impl Role {
 /// that. Whether there is one that will.
 fn call_relief() -> bool {
     // Release: pairs with the acquire in `stand_by`, for what the caller knows of who drives.
-    process().relief.fetch_add(1, Ordering::Release);
+    shared().relief.fetch_add(1, Ordering::Release);
     // Pairs with the fence in `stand_by`.
     fence(Ordering::SeqCst);
-    if process().watching.load(Ordering::Relaxed) == 0 {
-        futex_wake(&process().relief, 1);
+    if shared().watching.load(Ordering::Relaxed) == 0 {
+        futex_wake(&shared().relief, 1);
     }
-    let standing = &process().standing;
+    let standing = &shared().standing;
     standing.load(Ordering::Relaxed) != 0
-        || process().starting.with(|| {
+        || shared().starting.with(|| {
             // Set before: the thread may take the role, and set it back, at once.
             if standing.swap(1, Ordering::Relaxed) != 0 || start(|| work(None)) {
                 return true;
@@ -217,27 +276,25 @@ fn stand_by() -> Role {
     loop {
         // Acquire: pairs with the release in `call_relief`. Whoever sees that change, and so is not woken
         // by it, does not find the role taken by who had given it up before.
-        let seen = process().relief.load(Ordering::Acquire);
+        let seen = shared().relief.load(Ordering::Acquire);
         // Not `relief`: that also changes with all who ask meanwhile, who would put us off for ever.
-        let given_up = process().given_up.load(Ordering::Relaxed);
+        let given_up = shared().given_up.load(Ordering::Relaxed);
         let idle = known.replace(given_up) == Some(given_up);
         if idle {
             // Nobody has given up the role since: it is free, or will be given up.
             if let Some(role) = Role::take() {
-                process().watching.store(0, Ordering::Relaxed);
-                process().standing.store(0, Ordering::Relaxed);
+                shared().watching.store(0, Ordering::Relaxed);
+                shared().standing.store(0, Ordering::Relaxed);
                 return role;
             }
         }
-        process()
-            .watching
-            .store(u32::from(!idle), Ordering::Relaxed);
+        shared().watching.store(u32::from(!idle), Ordering::Relaxed);
         // Either `call_relief` sees that we sleep without a limit, or we see its change.
         fence(Ordering::SeqCst);
         if idle {
-            futex_wait(&process().relief, seen, None);
+            futex_wait(&shared().relief, seen, None);
         } else {
-            futex_wait(&process().given_up, given_up, Some(MOMENT));
+            futex_wait(&shared().given_up, given_up, Some(MOMENT));
         }
     }
 }
@@ -247,12 +304,12 @@ pub(crate) struct Calling(u64);
 
 impl Calling {
     pub(crate) fn is_free() -> bool {
-        process().calling.load(Ordering::Relaxed) == 0
+        shared().calling.load(Ordering::Relaxed) == 0
     }
 
     pub(crate) fn take() -> Option<Calling> {
         // Relaxed: callbacks are handed over by their queue's locks.
-        let was = process().calling.swap(1, Ordering::Relaxed);
+        let was = shared().calling.swap(1, Ordering::Relaxed);
         (was == 0).then(|| Calling(fork::generation()))
     }
 }
@@ -261,10 +318,20 @@ impl Drop for Calling {
     fn drop(&mut self) {
         // Not in a child that a callback forked.
         if fork::generation() == self.0 {
-            process().calling.store(0, Ordering::Relaxed);
+            shared().calling.store(0, Ordering::Relaxed);
             // Whoever drives may have left callbacks to us.
             poke();
         }
+    }
+}
+
+/// Runs callbacks that are ready, if no other thread of the worker's runs any.
+fn run_shared(work: &Arc<dyn Work>) {
+    if work.is_shared()
+        && work.is_current_process()
+        && let Some(_calling) = Calling::take()
+    {
+        work.run_some();
     }
 }
 
@@ -281,16 +348,16 @@ fn work(mut role: Option<Role>) {
                 let _ = catch_unwind(|| cannot_end(refused));
             }
             // Callbacks may take long, and wait for what is woken here.
-            ready.iter().for_each(|driver| driver.wake_ready());
-            ready.iter().for_each(|driver| driver.run_shared());
-            ready.iter().for_each(|driver| driver.report());
+            ready.iter().for_each(|work| work.wake_ready());
+            ready.iter().for_each(run_shared);
+            ready.iter().for_each(|work| work.report());
             drop(ready);
         });
         if fork::generation() != fork_generation {
             return; // A callback forked: this is the child, and not its worker.
         }
         role = Role::take();
-        if role.is_none() && process().standing.swap(1, Ordering::Relaxed) != 0 {
+        if role.is_none() && shared().standing.swap(1, Ordering::Relaxed) != 0 {
             return; // There are enough.
         }
     }
@@ -298,17 +365,17 @@ fn work(mut role: Option<Role>) {
 
 /// Drives until there is a user's code to run: for which domains, and whether the kernel has begun to
 /// refuse barriers.
-fn drive(role: Role, pause: &mut Duration) -> (Vec<Arc<Driver>>, Option<MembarrierError>) {
+fn drive(role: Role, pause: &mut Duration) -> (Vec<Arc<dyn Work>>, Option<MembarrierError>) {
     loop {
-        let poked = process().poked.load(Ordering::Acquire);
+        let seen = parker().seen();
         fetch(role.0);
         let mut sleep = Some(None::<Duration>);
         let mut refusal = None;
         let mut ready = Vec::new();
-        role.0.retain(|driver| {
-            match driver.drive() {
+        role.0.retain(|work| {
+            match Arc::clone(work).drive() {
                 Step::Over => return false,
-                Step::Ready => ready.push(Arc::clone(driver)),
+                Step::Ready => ready.push(Arc::clone(work)),
                 Step::More => sleep = None,
                 Step::Waiting { patience } => {
                     sleep = sleep.map(|least| [least, patience].into_iter().flatten().min());
@@ -336,11 +403,7 @@ fn drive(role: Role, pause: &mut Duration) -> (Vec<Arc<Driver>>, Option<Membarri
             return (ready, refused);
         }
         if let Some(most) = sleep {
-            process().worker_sleeps.store(1, Ordering::Relaxed);
-            // Either `poke` sees that we sleep, or we see its change.
-            fence(Ordering::SeqCst);
-            futex_wait(&process().poked, poked, most);
-            process().worker_sleeps.store(0, Ordering::Relaxed);
+            parker().park(seen, most);
         }
     }
 }

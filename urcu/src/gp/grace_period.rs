@@ -17,9 +17,11 @@
 use core::ops::Deref;
 use core::ptr::NonNull;
 
+use crate::gp::barrier;
+use crate::gp::observer::Observer;
 use crate::gp::readers::Readers;
 use crate::gp::sequence::{Leader, Next, Sequence};
-use crate::stall::Watch;
+use crate::sync::parker::Parker;
 use crate::sync::{self, AtomicUsize, Ordering};
 use crate::sys::{self, MembarrierError, Zeroed};
 
@@ -123,7 +125,7 @@ impl GpState {
     /// that time has ended. What the caller did before it joined is visible to every section that
     /// begins after this. The readers are set up.
     ///
-    /// False if it is not over, but there is something to be told first ([`Watch::tell`]), which is
+    /// False if it is not over, but there is something to be told first ([`Observer::check_stall`]), which is
     /// a user's code: the caller is to leave whatever it holds, do that, and come again.
     ///
     /// # Errors
@@ -132,23 +134,23 @@ impl GpState {
         &self,
         progress: &Progress,
         round: u64,
-        watch: &Watch<'_>,
+        observer: &dyn Observer,
     ) -> Result<bool, MembarrierError> {
         let open = |old: Option<usize>, slot| old.map_or(0, |old| self.readers.open_in(old, slot));
         loop {
-            match progress.sequence.next(round, watch) {
+            match progress.sequence.next(round, observer) {
                 Next::Done => return Ok(true),
                 Next::Leader(lead) => {
-                    if let Some(old) = self.begin(&lead, progress, watch)? {
-                        if !self.drain(old, watch) {
+                    if let Some(old) = self.begin(&lead, progress, observer)? {
+                        if !self.drain(old, observer) {
                             return Ok(false);
                         }
-                        self.end(old, progress, watch);
+                        self.end(old, progress, observer);
                     }
                     lead.finish();
                 }
                 Next::Look => {
-                    if watch.look(|slot| open(progress.undrained(), slot)) {
+                    if observer.check_stall(&|slot| open(progress.undrained(), slot)) {
                         return Ok(false);
                     }
                 }
@@ -157,7 +159,7 @@ impl GpState {
     }
 
     /// Goes on with the grace periods up to `round` as far as that needs no waiting. False if the
-    /// round is not done yet; then the worker is poked when there is reason to try again. In either
+    /// round is not done yet; then `parker` is unparked when there is reason to try again. In either
     /// case there may be something to be told, as in [`GpState::wait`].
     ///
     /// # Errors
@@ -166,12 +168,13 @@ impl GpState {
         &self,
         progress: &Progress,
         round: u64,
-        watch: &Watch<'_>,
+        observer: &dyn Observer,
+        parker: &'static Parker,
     ) -> Result<bool, MembarrierError> {
         let sequence = &progress.sequence;
         while !sequence.is_done(round) && sequence.is_current_process(round) {
             let Some(lead) = sequence.try_lead() else {
-                if sequence.watch() {
+                if sequence.unpark_after_lead(parker) {
                     return Ok(false);
                 }
                 continue;
@@ -179,20 +182,18 @@ impl GpState {
             if sequence.is_done(round) {
                 break;
             }
-            match self.begin(&lead, progress, watch)? {
-                Some(old)
-                    if !self.is_drained_soon(old) && self.readers.poke_worker_while_open(old) =>
-                {
-                    watch.look(|slot| self.readers.open_in(old, slot));
-                    lead.leave();
-                    // After O. If an end has taken our mark while we led, whoever it poked may
+            match self.begin(&lead, progress, observer)? {
+                Some(old) if !self.is_drained_soon(old) && self.readers.unpark_while_open(old) => {
+                    observer.check_stall(&|slot| self.readers.open_in(old, slot));
+                    lead.leave(parker);
+                    // After O. If an end has taken our mark while we led, whoever it unparked may
                     // have found us leading, and gone to sleep again.
-                    if self.readers.will_poke_worker(old) {
+                    if self.readers.will_unpark(old) {
                         return Ok(false);
                     }
                 }
                 old => {
-                    old.inspect(|old| self.end(*old, progress, watch));
+                    old.inspect(|old| self.end(*old, progress, observer));
                     lead.finish();
                 }
             }
@@ -206,7 +207,7 @@ impl GpState {
         &self,
         lead: &Leader<'_>,
         progress: &Progress,
-        watch: &Watch<'_>,
+        observer: &dyn Observer,
     ) -> Result<Option<usize>, MembarrierError> {
         let mut old = progress.old.load(Ordering::Relaxed);
         if old == 0 {
@@ -227,7 +228,7 @@ impl GpState {
             // starts over and sees the new one. Ends compare the phase, so from here on the ends
             // of old sections look at `waiter`. Snapshot reads that saw an old pointer start over
             // too. If the kernel refuses, the next leader tries.
-            watch.restarted(sys::restart_sequences()?);
+            observer.restarted(barrier::restart_sequences()?);
             old &= !RESTART_DUE;
             progress.old.store(old, Ordering::Relaxed);
         }
@@ -245,13 +246,14 @@ impl GpState {
     }
 
     /// False if there is something to be told before it is drained.
-    fn drain(&self, old: usize, watch: &Watch<'_>) -> bool {
+    fn drain(&self, old: usize, observer: &dyn Observer) -> bool {
         if self.is_drained_soon(old) {
             return true;
         }
         while self.readers.any_open(old) {
-            self.readers.sleep_while_open(old, watch.patience());
-            if watch.look(|slot| self.readers.open_in(old, slot)) {
+            self.readers
+                .sleep_while_open(old, observer.leader_patience());
+            if observer.check_stall(&|slot| self.readers.open_in(old, slot)) {
                 return false;
             }
         }
@@ -259,11 +261,11 @@ impl GpState {
     }
 
     /// The old phase is drained.
-    fn end(&self, old: usize, progress: &Progress, watch: &Watch<'_>) {
+    fn end(&self, old: usize, progress: &Progress, observer: &dyn Observer) {
         self.readers.settle(old);
         // Before the next flip makes this phase the current one again, and before anybody who
         // waits for this grace period goes on.
-        watch.ends(old);
+        observer.before_end(old);
         progress.old.store(0, Ordering::Relaxed);
     }
 }

@@ -36,6 +36,7 @@ use core::mem::offset_of;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
+use crate::sync::parker::Parker;
 use crate::sync::{self, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::{self, Handle, Outcome};
 
@@ -79,12 +80,29 @@ pub(crate) struct Readers {
     /// One that libc did not register, or whose registration somebody has ended, may try: its CPU
     /// number is negative, and so not below `bound`. Neither is that of a CPU without a slot.
     cs: AtomicIsize,
+    /// Who is to be unparked by the end of a section in an old phase, beside the leader: the same from when
+    /// these are set up. Orders nothing: whoever has a section has acquired it with the phase. (No
+    /// section loads it, so it lies in another line.)
+    parker: core::sync::atomic::AtomicPtr<Parker>,
 }
+
+// No section loads where one stores in its slot, for domains and slots at any cache line. (All
+// processors that have sequences here have 64 bits.)
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    let (mut load, loads, stores) = (0, Readers::LOADS, sys::STORES);
+    while load < loads.len() {
+        let line = loads[load] % 64;
+        assert!(line != stores[0] && line != stores[0] + 8);
+        assert!(line != stores[1] && line != stores[1] + 8);
+        load += 1;
+    }
+};
 
 /// The leader of the grace period sleeps on the `waiter` of the counters.
 const LEADER: u32 = 1;
-/// The worker wants to be poked.
-const WORKER: u32 = 2;
+/// The parker that the readers know of is to be unparked.
+const PARKER: u32 = 2;
 
 impl Readers {
     sync::const_fn! {
@@ -97,13 +115,14 @@ impl Readers {
                 name: [AtomicUsize::new(0), AtomicUsize::new(0)],
                 phase: AtomicUsize::new(0),
                 cs: AtomicIsize::new(0),
+                parker: core::sync::atomic::AtomicPtr::new(core::ptr::null_mut()),
             }
         }
     }
 
     /// Where the words lie that every section loads.
     #[cfg_attr(not(target_pointer_width = "64"), allow(dead_code))]
-    pub(crate) const LOADS: [usize; 4] = [
+    const LOADS: [usize; 4] = [
         offset_of!(Readers, phase),
         offset_of!(Readers, cs),
         offset_of!(Readers, way),
@@ -141,7 +160,9 @@ impl Readers {
 
     /// Gives the counters their memory: `base` is the address of slot 0, zeroed. False if another
     /// thread (or a signal handler, or the code it interrupted) was first.
-    pub(crate) fn set_up(&self, base: usize) -> bool {
+    pub(crate) fn set_up(&self, base: usize, parker: &'static Parker) -> bool {
+        let parker = core::ptr::from_ref(parker).cast_mut();
+        self.parker.store(parker, Ordering::Relaxed);
         let first = self
             .phase
             // Who was not first uses the other's counters only after another load of the phase,
@@ -230,55 +251,19 @@ impl Readers {
         self.cs.load(Ordering::Relaxed) != 0
     }
 
-    /// Appends a callback to this CPU's chunk, in the slot of the current phase.
-    ///
-    /// # Safety
-    /// `record` is valid for reads.
+    /// Returns what a sequence needs that goes through the phase word, where libc registers the threads.
     #[inline(always)]
-    pub(crate) unsafe fn append(&self, record: *const sys::Record) -> sys::Appended {
-        // Acquire: pairs with `set_up`.
+    pub(crate) fn through_phase(&self) -> Option<(Handle, &AtomicUsize)> {
+        // Acquire: pairs with `set_up`: who sees `cs` sees the phase.
         let cs = self.cs.load(Ordering::Acquire);
-        if cs == 0 {
-            return sys::Appended::Aborted;
-        }
-        // SAFETY: `cs` is set: libc registers the threads, and the phase is set up.
-        unsafe { sys::append(self.handle(cs), &self.phase, record) }
+        (cs != 0).then(|| (self.handle(cs), &self.phase))
     }
 
-    /// Puts another chunk in the place of this CPU's, which ends at `end`.
-    ///
-    /// # Safety
-    /// [`Readers::append`] has found the calling thread's chunk full (or none); `new` is the start of
-    /// an empty chunk that is left to the slot if the answer is [`Outcome::Committed`].
-    pub(crate) unsafe fn replace_chunk(&self, end: usize, new: usize) -> Outcome {
-        // Relaxed: `append` on this thread has acquired it.
+    /// The same on a thread that has asked before.
+    pub(crate) fn through_phase_again(&self) -> Option<(Handle, &AtomicUsize)> {
+        // Relaxed: `through_phase` on this thread has acquired it.
         let cs = self.cs.load(Ordering::Relaxed);
-        if cs == 0 {
-            return Outcome::Aborted; // In a child that was forked in the middle of what we do.
-        }
-        // SAFETY: as in `append`, and the caller's.
-        unsafe { sys::replace_chunk(self.handle(cs), &self.phase, end, new) }
-    }
-
-    /// The ends of the chunks that are in slots now.
-    fn chunks(&self) -> impl Iterator<Item = usize> {
-        let both = self.word().into_iter().flat_map(|word| {
-            [word.get(), word.get() ^ sys::PHASE_BIT]
-                .into_iter()
-                .flat_map(|word| (0..sys::slots()).map(move |slot| (word, slot)))
-        });
-        both.map(|(word, slot)| sys::buffer(word, slot).load(Ordering::Relaxed))
-            .filter(|end| *end != 0)
-    }
-
-    /// Whether any slot has a chunk. Exact for whoever has the domain alone.
-    pub(crate) fn any_chunk(&self) -> bool {
-        self.chunks().next().is_some()
-    }
-
-    /// How many callbacks are in the slots, about; `length` tells a chunk's from its end.
-    pub(crate) fn appended(&self, length: impl Fn(usize) -> usize) -> u64 {
-        self.chunks().map(|end| length(end) as u64).sum()
+        (cs != 0).then(|| (self.handle(cs), &self.phase))
     }
 
     /// Returns the handle of sequences that only read, if libc registers the threads: they need no
@@ -442,7 +427,7 @@ impl Readers {
             // than D: no access of a section lies before it. What earlier ends released to this
             // counter a read-modify-write passes on.
             counter.fetch_sub(1, Ordering::Relaxed);
-            Self::wake(word);
+            self.wake(word);
         }
     }
 
@@ -453,14 +438,14 @@ impl Readers {
             for _ in 0..ATTEMPTS {
                 match self.try_to_end(handle, word) {
                     (Outcome::Committed, true) => return,
-                    (Outcome::Committed, false) => return Self::wake(word),
+                    (Outcome::Committed, false) => return self.wake(word),
                     _ => self.count_abort(),
                 }
             }
         }
         // D
         sys::shared(word, sys::stripe()).fetch_sub(1, Ordering::Release);
-        Self::wake(word);
+        self.wake(word);
     }
 
     /// What became of it, and whether the phase was the current one.
@@ -475,7 +460,7 @@ impl Readers {
     }
 
     /// Tells whoever waits for the phase of `word`.
-    fn wake(word: usize) {
+    fn wake(&self, word: usize) {
         let waiter = sys::waiter(word);
         // G: our subtraction comes before the load of `waiter`. If that load misses the writer's
         // store, then the writer's sum, after F, sees the subtraction.
@@ -484,9 +469,17 @@ impl Readers {
             // Whose mark is taken away is told, though it may be another's by now.
             match waiter.swap(0, Ordering::Relaxed) {
                 LEADER => sync::futex_wake(waiter, 1),
-                WORKER => crate::driver::worker::poke(),
+                PARKER => self.unpark(),
                 _ => {}
             }
+        }
+    }
+
+    #[cold]
+    fn unpark(&self) {
+        // SAFETY: null, in a child that was forked in the middle of this, or from `set_up`.
+        if let Some(parker) = unsafe { self.parker.load(Ordering::Relaxed).as_ref() } {
+            parker.unpark();
         }
     }
 
@@ -520,6 +513,14 @@ impl Readers {
         sys::net(old, slot).load(Ordering::Acquire) + sys::shared(old, slot).load(Ordering::Acquire)
     }
 
+    /// About how many sections of both phases more began than ended with the counters of one slot.
+    pub(crate) fn about_open_in(&self, slot: usize) -> i64 {
+        self.word().map_or(0, |word| {
+            let words = [word.get(), word.get() ^ sys::PHASE_BIT];
+            words.map(|word| self.open_in(word, slot)).iter().sum()
+        })
+    }
+
     /// Sleeps until a section of the phase ends, if any is open, or the time is over.
     pub(crate) fn sleep_while_open(&self, old: usize, most: Option<Duration>) {
         if self.mark_while_open(old, LEADER) {
@@ -529,14 +530,14 @@ impl Readers {
         }
     }
 
-    /// Makes the next end of a section of the phase poke the worker, if any is open.
-    pub(crate) fn poke_worker_while_open(&self, old: usize) -> bool {
-        self.mark_while_open(old, WORKER)
+    /// Makes the next end of a section of the phase unpark the parker, if any is open.
+    pub(crate) fn unpark_while_open(&self, old: usize) -> bool {
+        self.mark_while_open(old, PARKER)
     }
 
     /// Whether that mark stands.
-    pub(crate) fn will_poke_worker(&self, old: usize) -> bool {
-        sys::waiter(old).load(Ordering::Relaxed) == WORKER
+    pub(crate) fn will_unpark(&self, old: usize) -> bool {
+        sys::waiter(old).load(Ordering::Relaxed) == PARKER
     }
 
     fn mark_while_open(&self, old: usize, who: u32) -> bool {

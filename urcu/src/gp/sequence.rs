@@ -19,8 +19,11 @@
 //! | N | fence between counting a sleeper and its last look | O | no lost wake-up |
 //! | O | fence between the leader's last store and the look at the sleepers | N | |
 
-use crate::stall::Watch;
-use crate::sync::{self, AtomicU32, AtomicU64, Ordering, fence};
+use core::ptr;
+
+use crate::gp::observer::{Observer, Unobserved};
+use crate::sync::parker::Parker;
+use crate::sync::{self, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 use crate::sys::Zeroed;
 
 /// Zero is the state at rest before the first round.
@@ -31,15 +34,15 @@ pub(crate) struct Sequence {
     done: AtomicU64,
     /// 1 while somebody leads.
     led: AtomicU32,
-    /// 1 while the worker wants to know when a leader has finished.
-    watched: AtomicU32,
+    /// Who is to be unparked when a leader has finished; null: nobody.
+    watched: AtomicPtr<Parker>,
     /// How many sleep for the rounds of each parity, and the words they sleep on. All who wait for
     /// a round that is done wake up at once; of those who wait for the next, one, to lead it.
     sleepers: [AtomicU32; 2],
     turns: [AtomicU32; 2],
 }
 
-// SAFETY: integers that are zero at rest.
+// SAFETY: integers that are zero, and a pointer that is null, at rest.
 unsafe impl Zeroed for Sequence {}
 
 /// The right to do the work, until it is dropped.
@@ -62,7 +65,7 @@ impl Sequence {
                 begun: AtomicU64::new(0),
                 done: AtomicU64::new(0),
                 led: AtomicU32::new(0),
-                watched: AtomicU32::new(0),
+                watched: AtomicPtr::new(ptr::null_mut()),
                 sleepers: [AtomicU32::new(0), AtomicU32::new(0)],
                 turns: [AtomicU32::new(0), AtomicU32::new(0)],
             }
@@ -105,15 +108,15 @@ impl Sequence {
     }
 
     /// Sleeps while others lead. What there is to do then.
-    pub(crate) fn next(&self, round: u64, watch: &Watch<'_>) -> Next<'_> {
+    pub(crate) fn next(&self, round: u64, observer: &dyn Observer) -> Next<'_> {
         while !self.is_done(round) && self.is_current_process(round) {
             match self.try_lead() {
                 Some(lead) if !self.is_done(round) => return Next::Leader(lead),
                 Some(_) => {}
                 // Not after the sleep: a waking that was meant to find a new leader would be lost on
                 // somebody with other things to do. Now somebody leads, and will wake others.
-                None if watch.is_due() => return Next::Look,
-                None => self.sleep(round, watch),
+                None if observer.is_deadlock_due() => return Next::Look,
+                None => self.sleep(round, observer),
             }
         }
         Next::Done
@@ -135,15 +138,15 @@ impl Sequence {
         if let Some(lead) = self.try_lead() {
             return serve(&lead);
         }
-        let (round, watch) = (self.snap(), Watch::none());
+        let round = self.snap();
         let mut ours = false;
-        while let Next::Leader(lead) = self.next(round, &watch) {
+        while let Next::Leader(lead) = self.next(round, &Unobserved) {
             ours = serve(&lead)?;
         }
         Ok(ours)
     }
 
-    fn sleep(&self, round: u64, watch: &Watch<'_>) {
+    fn sleep(&self, round: u64, observer: &dyn Observer) {
         let parity = (round & 1) as usize;
         let (sleepers, turns) = (&self.sleepers[parity], &self.turns[parity]);
         sleepers.fetch_add(1, Ordering::Relaxed);
@@ -155,7 +158,7 @@ impl Sequence {
         // N: either the leader's look, after O, finds us, or we find what it did.
         fence(Ordering::SeqCst);
         if !self.is_done(round) && self.led.load(Ordering::Relaxed) != 0 {
-            sync::futex_wait(turns, turn, watch.patience_of_a_follower());
+            sync::futex_wait(turns, turn, observer.follower_patience());
         }
         sleepers.fetch_sub(1, Ordering::Relaxed);
     }
@@ -179,11 +182,12 @@ impl Sequence {
         self.wake(parity, i32::MAX);
     }
 
-    /// Makes whoever leads now poke the worker when it gives up the lead. False if nobody leads any
-    /// more: then what it did is to be seen, and the lead to be had.
-    pub(crate) fn watch(&self) -> bool {
-        self.watched.store(1, Ordering::Relaxed);
-        // N, for the worker.
+    /// Has whoever leads now unpark `parker` when it gives up the lead. False if nobody leads any more:
+    /// then what it did is to be seen, and the lead to be had.
+    pub(crate) fn unpark_after_lead(&self, parker: &'static Parker) -> bool {
+        self.watched
+            .store(ptr::from_ref(parker).cast_mut(), Ordering::Relaxed);
+        // N, for whoever parks there.
         fence(Ordering::SeqCst);
         self.led.load(Ordering::Relaxed) != 0
     }
@@ -207,11 +211,13 @@ impl Leader<'_> {
         self.0.done.store(round, Ordering::Release);
     }
 
-    /// Gives up the lead in the middle of a round, for the worker, which hears by other means when
-    /// there is reason to go on. If somebody else goes on, it hears of that.
-    pub(crate) fn leave(self) {
+    /// Gives up the lead in the middle of a round, for a thread that parks there, and hears by other means
+    /// when there is reason to go on. If somebody else goes on, it hears of that.
+    pub(crate) fn leave(self, parker: &'static Parker) {
         // The next leader sees it: released with the lead.
-        self.0.watched.store(1, Ordering::Relaxed);
+        self.0
+            .watched
+            .store(ptr::from_ref(parker).cast_mut(), Ordering::Relaxed);
         self.0.hand_over();
         core::mem::forget(self);
     }
@@ -222,10 +228,12 @@ impl Drop for Leader<'_> {
     fn drop(&mut self) {
         let sequence = self.0;
         sequence.hand_over();
-        if sequence.watched.load(Ordering::Relaxed) != 0 {
-            // In this order: whatever mark is taken away here, its worker looks around afterwards.
-            sequence.watched.store(0, Ordering::Relaxed);
-            crate::driver::worker::poke();
+        let parker = sequence.watched.load(Ordering::Relaxed);
+        // SAFETY: null, or from a `&'static Parker`: nothing else is stored there.
+        if let Some(parker) = unsafe { parker.as_ref() } {
+            // In this order: whatever mark is taken away here, its thread looks around afterwards.
+            sequence.watched.store(ptr::null_mut(), Ordering::Relaxed);
+            parker.unpark();
         }
     }
 }

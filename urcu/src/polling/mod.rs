@@ -6,16 +6,13 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::Domain;
 use crate::driver::Driver;
-use crate::stall::Watch;
+use crate::driver::futures::Place;
 use crate::sync::fork;
-use crate::sync::{
-    self, AtomicU32, AtomicU64, AtomicUsize, Instant, Mutex, Ordering, catch_unwind, fence,
-};
+use crate::sync::{self, AtomicU32, Instant, Ordering, fence};
 use crate::sys;
 
 /// A grace period that [`Domain::start_poll`] asked for.
@@ -64,16 +61,16 @@ impl GracePeriod {
             return true;
         }
         let (driver, round) = (&self.driver, self.round);
-        let watch = Watch::passing(driver);
-        let over = driver.with_state(|state| {
+        let observer = driver.passing();
+        let over = driver.with_gp(|gp| {
             // A bounded step, so that there is progress even where the worker cannot start.
             if driver.progress.sequence.is_done(round) {
                 return Ok(true);
             }
-            state.gp.advance(&driver.progress, round, &watch)
+            driver.advance_to(gp, round, &observer)
         });
         // Outside: the hook may drop the domain.
-        watch.tell();
+        observer.tell();
         let over = match over {
             None => true,
             Some(Ok(over)) => over,
@@ -97,11 +94,10 @@ impl GracePeriod {
     pub fn wait(&self) {
         let (driver, round) = (&self.driver, self.round);
         if driver.is_current_process() {
-            let watch = Watch::blocking(driver);
-            let waited = driver.wait_with(&watch, || {
+            let observer = driver.blocking();
+            let waited = driver.wait_with(&observer, || {
                 // Each time anew: the hook may drop the domain, and then it is over.
-                let waited =
-                    driver.with_state(|state| state.gp.wait(&driver.progress, round, &watch));
+                let waited = driver.with_gp(|gp| gp.wait(&driver.progress, round, &observer));
                 waited.unwrap_or(Ok(true))
             });
             if let Err(refused) = waited {
@@ -248,9 +244,6 @@ struct Wait {
     place: Option<Place>,
 }
 
-/// Earlier grace periods first.
-type Place = (u64, usize);
-
 impl Wait {
     fn of(grace_period: GracePeriod) -> Self {
         Wait {
@@ -291,81 +284,6 @@ impl Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-/// No grace period has this number.
-const NONE: u64 = u64::MAX;
-
-/// Who awaits a domain's grace periods.
-#[derive(Debug)]
-pub(crate) struct Futures {
-    wakers: Mutex<BTreeMap<Place, Waker>>,
-    /// The first grace period that is awaited, or [`NONE`].
-    first: AtomicU64,
-    next: AtomicUsize,
-}
-
-impl Futures {
-    pub(crate) fn new() -> Self {
-        Futures {
-            wakers: Mutex::default(),
-            first: AtomicU64::new(NONE),
-            next: AtomicUsize::new(0),
-        }
-    }
-
-    fn register(&self, place: Option<Place>, round: u64, waker: &Waker) -> Place {
-        let place = place.unwrap_or_else(|| (round, self.next.fetch_add(1, Ordering::Relaxed)));
-        // Cloned and dropped without the lock: both are a user's code.
-        let waker = waker.clone();
-        let mut wakers = self.wakers.lock();
-        let old = wakers.insert(place, waker);
-        self.note(&wakers);
-        drop(wakers);
-        drop(old);
-        place
-    }
-
-    fn remove(&self, place: Place) {
-        let mut wakers = self.wakers.lock();
-        let old = wakers.remove(&place);
-        self.note(&wakers);
-        drop(wakers);
-        drop(old);
-    }
-
-    fn note(&self, wakers: &BTreeMap<Place, Waker>) {
-        let first = wakers
-            .first_key_value()
-            .map_or(NONE, |((round, _), _)| *round);
-        self.first.store(first, Ordering::Relaxed);
-    }
-
-    /// Whether anybody awaits a grace period up to `done`.
-    pub(crate) fn is_due(&self, done: u64) -> bool {
-        let first = self.first.load(Ordering::Relaxed);
-        first != NONE && first <= done
-    }
-
-    /// Wakes all who await a grace period up to `done`. Whoever has led calls this, so the fence O
-    /// lies between the end of the grace period and this look.
-    pub(crate) fn wake(&self, done: u64) {
-        if !self.is_due(done) {
-            return;
-        }
-        let mut wakers = self.wakers.lock();
-        let later = wakers.split_off(&(done.saturating_add(1), 0));
-        let ready = std::mem::replace(&mut *wakers, later);
-        self.note(&wakers);
-        drop(wakers);
-        for (_, waker) in ready {
-            // A user's code; a panic in it must not keep the others asleep.
-            let wake = core::panic::AssertUnwindSafe(|| waker.wake());
-            if let Err(payload) = catch_unwind(wake) {
-                crate::sync::panics::discard(payload);
-            }
-        }
     }
 }
 

@@ -10,8 +10,27 @@ pub(crate) use on::{Trace, begun_by_this_thread, forget, open};
 #[cfg(not(any(debug_assertions, feature = "stall-trace")))]
 pub(crate) use off::{Trace, begun_by_this_thread, forget, open};
 
+use core::fmt;
 use core::panic::Location;
 use core::time::Duration;
+
+/// A domain, by an address that no other domain has as long as it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DomainId(usize);
+
+impl DomainId {
+    /// The domain whose state lies there.
+    #[inline(always)]
+    pub(crate) fn of<T>(state: *const T) -> Self {
+        DomainId(state.addr())
+    }
+}
+
+impl fmt::Display for DomainId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
 
 /// Where an open section began.
 #[derive(Clone, Debug)]
@@ -33,8 +52,7 @@ mod on {
     use core::time::Duration;
     use std::cell::Cell;
 
-    use super::Site;
-    use crate::domain::State;
+    use super::{DomainId, Site};
     use crate::sync::fork;
 
     struct Entry {
@@ -101,7 +119,7 @@ mod on {
 
     impl Trace {
         #[track_caller]
-        pub(crate) fn begin(state: &State) -> Trace {
+        pub(crate) fn begin(domain: DomainId) -> Trace {
             let thread = this_thread();
             let first = NEXT.with(|next| next.replace(next.get() + 1)) + thread as usize * 61;
             for number in (first..first + TRIES).map(|number| number % ENTRIES) {
@@ -119,9 +137,7 @@ mod on {
                 entry.since.store(now(), Relaxed);
                 entry.fork_generation.store(fork::generation(), Relaxed);
                 entry.moved.store(false, Relaxed);
-                entry
-                    .domain
-                    .store(core::ptr::from_ref(state).addr(), Release);
+                entry.domain.store(domain.0, Release);
                 return Trace(number as u32);
             }
             Trace(NONE)
@@ -143,8 +159,8 @@ mod on {
         }
     }
 
-    fn entries(domain: *const State) -> impl Iterator<Item = &'static Entry> {
-        let (domain, fork_generation) = (domain.addr(), fork::generation());
+    fn entries(domain: DomainId) -> impl Iterator<Item = &'static Entry> {
+        let (DomainId(domain), fork_generation) = (domain, fork::generation());
         TABLE.iter().filter(move |entry| {
             entry.domain.load(Acquire) == domain
                 && entry.fork_generation.load(Relaxed) == fork_generation
@@ -165,13 +181,13 @@ mod on {
     }
 
     /// The domain ends, and nobody else has it. Entries of guards that were forgotten must not be
-    /// taken for those of the next domain at this address. Whether there may be any: mostly there
-    /// are none, as the counters tell, and then the table is not looked through.
-    pub(crate) fn forget(state: &State) -> bool {
-        if !state.gp.readers.any_left() {
+    /// taken for those of the next domain at this address. Returns whether there may be any: mostly there
+    /// are none, as `any_left` tells, and then the table is not looked through.
+    pub(crate) fn forget(domain: DomainId, any_left: impl FnOnce() -> bool) -> bool {
+        if !any_left() {
             return false;
         }
-        let domain = core::ptr::from_ref(state).addr();
+        let DomainId(domain) = domain;
         let left = |entry: &&Entry| entry.domain.load(Relaxed) == domain;
         // Nobody else changes these: no guard of the domain is left that could be dropped.
         TABLE
@@ -182,7 +198,7 @@ mod on {
     }
 
     /// The sections of a domain that are open now.
-    pub(crate) fn open(domain: *const State) -> Vec<Site> {
+    pub(crate) fn open(domain: DomainId) -> Vec<Site> {
         let now = now();
         let sites = entries(domain).filter_map(|entry| entry.site(now));
         sites.collect()
@@ -190,7 +206,7 @@ mod on {
 
     /// The section that the calling thread began, that is open, and that no other thread is known to
     /// have used.
-    pub(crate) fn begun_by_this_thread(domain: *const State) -> Option<Site> {
+    pub(crate) fn begun_by_this_thread(domain: DomainId) -> Option<Site> {
         let thread = this_thread();
         let theirs =
             |entry: &&Entry| entry.thread.load(Relaxed) == thread && !entry.moved.load(Relaxed);
@@ -200,15 +216,14 @@ mod on {
 
 #[cfg(not(any(debug_assertions, feature = "stall-trace")))]
 mod off {
-    use super::Site;
-    use crate::domain::State;
+    use super::{DomainId, Site};
 
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Trace;
 
     impl Trace {
         #[inline(always)]
-        pub(crate) fn begin(_: &State) -> Trace {
+        pub(crate) fn begin(_: DomainId) -> Trace {
             Trace
         }
         #[inline(always)]
@@ -217,53 +232,15 @@ mod off {
         pub(crate) fn end(self) {}
     }
 
-    pub(crate) fn forget(_: &State) -> bool {
+    pub(crate) fn forget(_: DomainId, _: impl FnOnce() -> bool) -> bool {
         false
     }
 
-    pub(crate) fn open(_: *const State) -> Vec<Site> {
+    pub(crate) fn open(_: DomainId) -> Vec<Site> {
         Vec::new()
     }
 
-    pub(crate) fn begun_by_this_thread(_: *const State) -> Option<Site> {
+    pub(crate) fn begun_by_this_thread(_: DomainId) -> Option<Site> {
         None
-    }
-}
-
-#[cfg(all(test, any(debug_assertions, feature = "stall-trace")))]
-mod tests {
-    use super::*;
-    use crate::Domain;
-
-    #[test]
-    fn the_table_is_looked_through_only_for_a_guard_that_was_forgotten() {
-        let domain = Domain::new();
-        drop((domain.read_lock(), domain.read_lock()));
-        domain.synchronize();
-        let moved = domain.read_lock();
-        std::thread::scope(|scope| {
-            scope.spawn(|| drop(moved));
-        });
-        domain.synchronize();
-        drop(domain.read_lock());
-        assert!(!forget(domain.state()), "no guard was forgotten");
-        std::mem::forget(domain.read_lock());
-        assert_eq!(open(domain.state()).len(), 1);
-        assert!(forget(domain.state()), "a guard was forgotten");
-        assert_eq!(open(domain.state()).len(), 0);
-    }
-
-    #[test]
-    fn a_guard_that_was_forgotten_in_the_period_before_is_known() {
-        let domain = Domain::new();
-        std::mem::forget(domain.read_lock());
-        let readers = &domain.state().gp.readers;
-        let phase = readers.word();
-        let grace_period = domain.start_poll();
-        while readers.word() == phase {
-            assert!(!domain.poll(&grace_period));
-        }
-        assert!(forget(domain.state()), "a guard was forgotten");
-        assert_eq!(open(domain.state()).len(), 0);
     }
 }

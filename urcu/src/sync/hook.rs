@@ -5,8 +5,9 @@ use core::ptr;
 use core::sync::atomic::AtomicPtr;
 use std::sync::Arc;
 
-use crate::sync::fork;
-use crate::sync::{Ordering, catch_unwind, process};
+use super::mutex::WipedLock;
+use super::panics::discard;
+use crate::sync::{self, Ordering, catch_unwind};
 
 /// A hook, or none. A child has its parent's.
 pub(crate) struct Hook<F: ?Sized>(
@@ -44,13 +45,27 @@ pub(crate) fn use_up<T>(user: T, f: impl FnOnce(&T)) {
     let used = catch_unwind(AssertUnwindSafe(|| f(&user)));
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(user)));
     for payload in [used, dropped].into_iter().filter_map(Result::err) {
-        crate::sync::panics::discard(payload);
+        discard(payload);
     }
 }
 
-/// With all hooks for itself.
+/// Held while a hook is fetched or replaced.
+pub(crate) struct Hooks(WipedLock);
+
+impl Hooks {
+    sync::const_fn! {
+        /// Free.
+        pub(crate) fn new() -> Self {
+            Hooks(WipedLock::new())
+        }
+    }
+}
+
+sync::wiped! {
+    static HOOKS: Hooks
+}
+
+/// Runs `f` with all hooks for itself.
 fn locked<R>(f: impl Fn() -> R) -> R {
-    // Before anything is stored in memory that the next child must find wiped.
-    fork::generation();
-    process().hooks.with(f)
+    HOOKS.prepared().0.with(f)
 }

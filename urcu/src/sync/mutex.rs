@@ -150,7 +150,7 @@ impl<T> Drop for MutexGuard<'_, T> {
 /// would go on without the lock there: signals are blocked.
 #[derive(Debug)]
 #[repr(transparent)]
-pub(crate) struct Wiped(AtomicU32);
+pub(crate) struct WipedLock(AtomicU32);
 
 /// The lock, until this is dropped: also by a panic, as where a thread cannot be started.
 struct Held<'l>(&'l AtomicU32);
@@ -161,10 +161,10 @@ impl Drop for Held<'_> {
     }
 }
 
-impl Wiped {
+impl WipedLock {
     sync::const_fn! {
         pub(crate) fn new() -> Self {
-            Wiped(AtomicU32::new(0))
+            WipedLock(AtomicU32::new(0))
         }
     }
 
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_wiped_lock_is_free_after_a_panic_and_signals_are_not_blocked() {
-        let lock = Wiped::new();
+        let lock = WipedLock::new();
         let mask = || {
             let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
             let line = status.lines().find(|line| line.starts_with("SigBlk:"));

@@ -5,7 +5,7 @@ use core::time::Duration;
 use rseq_ops::membarrier;
 
 use super::{MembarrierError, Mode, mode};
-use crate::sync::{Ordering, fence, process};
+use crate::sync::{Ordering, fence};
 
 /// A full barrier on all CPUs that run this process, which restarts all sequences in flight. Callers
 /// that come while one is on its way share the next one. Whether a system call was made for this
@@ -15,13 +15,15 @@ use crate::sync::{Ordering, fence, process};
 /// If the kernel refuses what it granted at registration: for want of memory, or because of a filter
 /// that was installed since. The caller tries again, or tells ([`cannot_end`]) when it holds nothing
 /// that others wait for.
-pub(crate) fn restart_sequences() -> Result<bool, MembarrierError> {
+pub(crate) fn restart_sequences(
+    share: impl FnOnce(fn() -> Result<(), MembarrierError>) -> Result<bool, MembarrierError>,
+) -> Result<bool, MembarrierError> {
     if mode() == Mode::Atomics {
         // All readers use atomics, with a fence of their own to pair with this one.
         fence(Ordering::SeqCst);
         return Ok(false);
     }
-    process().barriers().share(issue_barrier)
+    share(issue_barrier)
 }
 
 fn issue_barrier() -> Result<(), MembarrierError> {

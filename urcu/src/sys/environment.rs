@@ -1,47 +1,12 @@
-//! Standard error, and the variables of the environment.
+//! The variables of the environment.
 
-use crate::callbacks::Budget;
 use crate::sync::once::Once;
-use crate::sync::{AtomicBool, Ordering};
 
-/// Writes to standard error. Without the standard library's lock: in a forked child, a thread that it
-/// does not have may hold that.
-#[cfg(not(any(feature = "log", feature = "tracing")))]
-pub(crate) fn write_line(line: &str) {
-    use std::io::Write;
-    #[cfg(all(unix, not(miri)))]
-    // SAFETY: the descriptor is not closed, whatever it is.
-    let mut standard_error = unsafe {
-        use std::os::fd::FromRawFd;
-        core::mem::ManuallyDrop::new(std::fs::File::from_raw_fd(libc::STDERR_FILENO))
-    };
-    #[cfg(not(all(unix, not(miri))))]
-    let mut standard_error = std::io::stderr();
-    let _ = standard_error.write_all(line.as_bytes());
-}
-
-/// The budget of domains for which the program has not chosen one.
-pub(crate) fn default_budget() -> Budget {
-    // Not wiped: a child has its parent's, and says nothing again.
-    static FOUND: Once<Budget> = Once::new();
-    static TOLD: AtomicBool = AtomicBool::new(false);
-    *FOUND.get_or_make(
-        |_| true,
-        || {
-            let text = environment_variable("URCU_BUDGET");
-            let (budget, bad) = Budget::from_text(text.as_deref());
-            if bad && !TOLD.swap(true, Ordering::Relaxed) {
-                crate::stall::say(format_args!(
-                    "URCU_BUDGET is not COUNT:BYTES or COUNT:BYTES:PATIENCE (milliseconds), in \
-                     decimal digits: {:?}; {} callbacks and {} bytes are in force",
-                    text.unwrap_or_default(),
-                    budget.count,
-                    budget.bytes,
-                ));
-            }
-            budget
-        },
-    )
+/// Returns what `URCU_BUDGET` says, as it was at the first call; also in a forked child.
+pub(crate) fn budget_variable() -> Option<&'static str> {
+    static FOUND: Once<Option<String>> = Once::new();
+    let found = FOUND.get_or_make(|_| true, || environment_variable("URCU_BUDGET"));
+    found.as_deref()
 }
 
 /// A variable of the environment that this process was started with; `None` if that is not to be had.

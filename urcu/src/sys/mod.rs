@@ -4,11 +4,13 @@
 
 mod barrier;
 mod environment;
+mod log;
 mod memory;
 mod mode;
 pub(crate) mod reader_mode;
 mod sequences;
 mod slots;
+pub(crate) mod threads;
 
 pub(crate) use rseq_ops::Handle;
 pub(crate) use rseq_ops::membarrier::MembarrierError;
@@ -16,15 +18,21 @@ pub(crate) use rseq_ops::ops::{Appended, COPY_MAX, Outcome, Record};
 pub(crate) use rseq_ops::percpu::Zeroed;
 
 pub(crate) use barrier::{PATIENCE, cannot_end, restart_sequences};
-#[cfg(not(any(feature = "log", feature = "tracing")))]
-pub(crate) use environment::write_line;
-pub(crate) use environment::{default_budget, environment_variable};
+pub(crate) use environment::{budget_variable, environment_variable};
+pub(crate) use log::say;
 pub(crate) use memory::{allocate, free};
 pub(crate) use mode::{Mode, current_thread, mode, reader_mode, tell_reader_mode};
 pub(crate) use sequences::{
     add_through, append, copy_through, enter_section, exit_section, replace_chunk, sub,
     sub_if_current, way,
 };
+pub(crate) use threads::start as start_thread;
+/// The library's own threads.
+pub(crate) mod thread {
+    pub(crate) use super::threads::{Thread, park};
+}
+#[cfg(target_pointer_width = "64")]
+pub(crate) use slots::STORES;
 pub(crate) use slots::{
     PHASE_BIT, allocate_slots, buffer, cpu, free_slots, net, shared, slots, stripe, waiter,
 };

@@ -1,10 +1,10 @@
-//! Who does a domain's work behind its callers' backs.
+//! Who does a domain's work in the background.
 
 use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::driver::{Driver, Step};
+use super::work::{Step, Work};
 use crate::sys;
 
 /// Who runs a domain's callbacks, and drives the grace periods that nobody waits for: see
@@ -104,12 +104,12 @@ pub trait Executor: Sync {
 
 /// Work of a domain, for an [`Executor`].
 #[derive(Debug)]
-pub struct Job(Option<Arc<Driver>>);
+pub struct Job(Option<Arc<dyn Work>>);
 
 impl Job {
-    pub(crate) fn new(driver: Arc<Driver>) -> Self {
-        driver.drives();
-        Job(Some(driver))
+    pub(crate) fn new(work: Arc<dyn Work>) -> Self {
+        work.begin_driving();
+        Job(Some(work))
     }
 
     /// Does the work that can be done without waiting, about a thousand callbacks at most.
@@ -124,12 +124,12 @@ impl Job {
     pub fn run(&mut self) -> Option<Duration> {
         /// Nobody is told when a reader ends its section.
         const LOOK_AGAIN: Duration = Duration::from_millis(1);
-        match self.0.as_ref()?.turn() {
+        match Arc::clone(self.0.as_ref()?).drive_and_run() {
             Step::More | Step::Ready => Some(Duration::ZERO),
             Step::Waiting { patience } => Some(patience.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)),
             Step::Refused(refused) => sys::cannot_end(refused),
             Step::Over => {
-                self.0.take()?.drives_no_more();
+                self.0.take()?.end_driving();
                 None
             }
         }
@@ -138,9 +138,23 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        if let Some(driver) = &self.0 {
-            driver.unschedule();
-            driver.drives_no_more();
+        if let Some(work) = &self.0 {
+            work.unschedule();
+            work.end_driving();
         }
     }
+}
+
+/// What is said about a domain when it is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: Option<&'static str>,
+    pub(crate) runner: Runner,
+}
+
+impl Settings {
+    pub(crate) const DEFAULT: Settings = Settings {
+        name: None,
+        runner: Runner::Shared,
+    };
 }

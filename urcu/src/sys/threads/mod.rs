@@ -18,8 +18,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering
 use std::sync::Arc;
 
 use crate::sync;
-use crate::sync::fork;
 use crate::sync::hook::{self, Hook};
+use crate::sync::panics::discard;
+use crate::sync::{as_user, signals};
 use crate::sys;
 
 #[cfg(all(target_os = "linux", not(miri)))]
@@ -138,7 +139,7 @@ fn bad_stack_size() -> Option<String> {
 
 /// To be called by a new thread of our own, because its creator may hold locks.
 fn tell_bad_stack_size(text: &str) {
-    crate::stall::say(format_args!(
+    super::say(format_args!(
         "URCU_MIN_STACK is not a number of bytes, in decimal digits: {text:?}; threads of this library \
          have the standard library's stack size"
     ));
@@ -279,182 +280,14 @@ pub(crate) fn park() {
 fn run_first(f: impl FnOnce()) {
     let run = core::panic::AssertUnwindSafe(|| as_user(f));
     if let Err(payload) = std::panic::catch_unwind(run) {
-        as_user(|| crate::sync::panics::discard(payload));
+        as_user(|| discard(payload));
     }
-}
-
-/// Runs a user's code. On a thread of our own that is outside of any, with the signal mask that a thread
-/// of the program's has.
-pub(crate) fn as_user<R>(f: impl FnOnce() -> R) -> R {
-    /// Ends the user's code, also if that panics.
-    struct Outside(u64);
-    impl Drop for Outside {
-        fn drop(&mut self) {
-            // A child that was forked inside is the user's.
-            if fork::generation() == self.0 {
-                signals::leave_user();
-            }
-        }
-    }
-    let _outside = signals::enter_user().then(|| Outside(fork::generation()));
-    f()
 }
 
 thread_local! {
-    // Without destructors: they are there as long as the thread is.
-    static OURS: Cell<Option<signals::Ours>> = const { Cell::new(None) };
-    /// Of a thread of our own: the word that it sleeps on in [`park`].
+    /// Of a thread of our own: the word that it sleeps on in [`park`]. Without a destructor: it is there
+    /// as long as the thread is.
     static PARKED: Cell<*const AtomicU32> = const { Cell::new(ptr::null()) };
-    /// Inside [`without_signals`], what the mask was before.
-    static SHIELDED: Cell<Option<signals::Mask>> = const { Cell::new(None) };
-}
-
-#[cfg(all(unix, not(miri)))]
-mod signals {
-    use core::mem::MaybeUninit;
-    use core::ptr;
-
-    use super::{OURS, SHIELDED};
-
-    pub(super) type Mask = libc::sigset_t;
-
-    /// What a thread of our own remembers.
-    #[derive(Clone, Copy)]
-    pub(super) struct Ours {
-        /// What a user's code gets.
-        user: Mask,
-        inside: bool,
-    }
-
-    /// What a thread's own instructions raise.
-    const SYNCHRONOUS: [libc::c_int; 7] = [
-        libc::SIGSEGV,
-        libc::SIGBUS,
-        libc::SIGILL,
-        libc::SIGFPE,
-        libc::SIGTRAP,
-        libc::SIGSYS,
-        libc::SIGABRT,
-    ];
-
-    /// All asynchronous signals, and what the program blocks itself: that is for another thread of
-    /// its choice.
-    fn shielded(user: &Mask) -> Mask {
-        let mut all = MaybeUninit::<Mask>::uninit();
-        // SAFETY: the set is filled before it is used; the numbers are those of signals.
-        unsafe {
-            libc::sigfillset(all.as_mut_ptr());
-            for signal in SYNCHRONOUS {
-                if libc::sigismember(user, signal) == 0 {
-                    libc::sigdelset(all.as_mut_ptr(), signal);
-                }
-            }
-            all.assume_init()
-        }
-    }
-
-    /// Sets the calling thread's mask. The one it had.
-    fn set(mask: Option<&Mask>) -> Mask {
-        let mut before = MaybeUninit::<Mask>::uninit();
-        let mask = mask.map_or(ptr::null(), ptr::from_ref);
-        // SAFETY: the mask is valid or null. The set is empty unless the call fills it, which it does
-        // for these arguments.
-        unsafe {
-            libc::sigemptyset(before.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_SETMASK, mask, before.as_mut_ptr());
-            before.assume_init()
-        }
-    }
-
-    /// Puts a mask back, and what was shielded before.
-    struct Restore(Mask, Option<Mask>);
-
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            SHIELDED.set(self.1);
-            set(Some(&self.0));
-        }
-    }
-
-    /// The mask with which a user's code runs on threads that the calling one starts.
-    pub(super) fn of_user() -> Mask {
-        match (SHIELDED.get(), OURS.get()) {
-            (Some(before), _) => before,
-            (None, Some(ours)) if !ours.inside => ours.user,
-            _ => set(None),
-        }
-    }
-
-    /// Runs `f` with asynchronous signals blocked.
-    pub(super) fn blocked<R>(f: impl FnOnce() -> R) -> R {
-        let user = of_user();
-        let _restore = Restore(set(Some(&shielded(&user))), SHIELDED.replace(Some(user)));
-        f()
-    }
-
-    /// The calling thread is one of our own.
-    pub(super) fn begin(user: Mask) {
-        OURS.set(Some(Ours {
-            user,
-            inside: false,
-        }));
-    }
-
-    /// Whether the calling thread is our own, and was outside of a user's code.
-    pub(super) fn enter_user() -> bool {
-        match OURS.get() {
-            Some(ours) if !ours.inside => {
-                OURS.set(Some(Ours {
-                    inside: true,
-                    ..ours
-                }));
-                set(Some(&ours.user));
-                true
-            }
-            _ => false,
-        }
-    }
-
-    pub(super) fn leave_user() {
-        if let Some(ours) = OURS.get() {
-            set(Some(&shielded(&ours.user)));
-            OURS.set(Some(Ours {
-                inside: false,
-                ..ours
-            }));
-        }
-    }
-}
-
-#[cfg(not(all(unix, not(miri))))]
-mod signals {
-    #[derive(Clone, Copy)]
-    pub(super) struct Mask;
-
-    #[derive(Clone, Copy)]
-    pub(super) struct Ours;
-
-    pub(super) fn of_user() -> Mask {
-        Mask
-    }
-
-    pub(super) fn blocked<R>(f: impl FnOnce() -> R) -> R {
-        f()
-    }
-
-    pub(super) fn begin(_: Mask) {}
-
-    pub(super) fn enter_user() -> bool {
-        false
-    }
-
-    pub(super) fn leave_user() {}
-}
-
-/// Runs `f` with asynchronous signals blocked on this thread: those that a program sends, not those that
-/// `f` raises itself. They are as before when it returns or panics.
-pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
-    signals::blocked(f)
 }
 
 #[cfg(all(target_os = "linux", not(miri)))]

@@ -1,0 +1,45 @@
+//! Queueing callbacks: the usual way, which takes some nanoseconds.
+
+use super::Domain;
+use crate::callbacks::{self, Callback, Host};
+use crate::sys::{Appended, INVOKE_BATCH};
+
+impl Domain {
+    /// Queues a callback. Where that needs room in the budget: whether to wait for it.
+    #[inline(always)]
+    pub(crate) fn enqueue(&self, callback: Callback, waits: bool) {
+        if callback.is_large() {
+            return self.enqueue_slow(Appended::Aborted, callback, waits);
+        }
+        // Who calls `call` helps nobody: what is dropped may take a lock that it holds. (Asked here, where
+        // the compiler knows the answer.)
+        let helps = callback.drops();
+        // SAFETY: the record of a callback, which is there until this returns.
+        match unsafe { callbacks::append(&self.state().gp.readers, callback.record()) } {
+            Appended::At(end) => {
+                if helps && end.is_multiple_of(INVOKE_BATCH * size_of::<Callback>()) {
+                    self.help_out();
+                }
+            }
+            other => self.enqueue_slow(other, callback, waits),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn help_out(&self) {
+        let (_, driver) = self.driver();
+        callbacks::help(driver);
+    }
+
+    /// What [`Domain::enqueue`] could not do at once, which found this.
+    #[cold]
+    #[inline(never)]
+    fn enqueue_slow(&self, found: Appended, callback: Callback, waits: bool) {
+        let home = || {
+            let (state, driver) = self.driver();
+            (&state.gp, driver as &dyn Host)
+        };
+        callbacks::enqueue_slow(&home, found, callback, waits);
+    }
+}

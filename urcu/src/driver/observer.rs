@@ -1,0 +1,62 @@
+//! What stands behind the core's observer: statistics, reports, and the callbacks' chunks.
+
+use core::sync::atomic::Ordering::Relaxed;
+use core::time::Duration;
+
+use crate::callbacks::Callbacks;
+use crate::gp::observer::Observer;
+use crate::gp::sequence::Sequence;
+use crate::stall::Detector;
+use crate::stats::Counts;
+
+/// Follows one caller's wait for a grace period of a domain, or its step towards the end of one.
+pub(crate) struct GpObserver<'a> {
+    pub(super) callbacks: &'a Callbacks,
+    pub(super) sequence: &'a Sequence,
+    pub(super) counts: &'a Counts,
+    pub(super) detector: Detector<'a>,
+}
+
+impl GpObserver<'_> {
+    /// Tells what there is to tell: see [`Detector::tell`].
+    pub(crate) fn tell(&self) {
+        self.detector.tell();
+    }
+
+    /// The same elsewhere: see [`Detector::tell_elsewhere`].
+    pub(crate) fn tell_elsewhere(&self) -> bool {
+        self.detector.tell_elsewhere()
+    }
+}
+
+impl Observer for GpObserver<'_> {
+    fn restarted(&self, issued: bool) {
+        if issued {
+            self.counts.membarriers.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn before_end(&self, old: usize) {
+        // Not in a child that was forked in the middle of what the caller does: what waits there is its
+        // parent's.
+        if self.callbacks.is_current_process() {
+            self.callbacks.seal_slots(self.sequence, old);
+        }
+    }
+
+    fn leader_patience(&self) -> Option<Duration> {
+        self.detector.leader_patience()
+    }
+
+    fn follower_patience(&self) -> Option<Duration> {
+        self.detector.follower_patience()
+    }
+
+    fn is_deadlock_due(&self) -> bool {
+        self.detector.is_deadlock_due()
+    }
+
+    fn check_stall(&self, open: &dyn Fn(usize) -> i64) -> bool {
+        self.detector.check_stall(open)
+    }
+}

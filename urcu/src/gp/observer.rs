@@ -1,0 +1,55 @@
+//! What the core tells whoever is interested in grace periods, and asks them.
+//!
+//! Statistics, reports of stalls and the callbacks' chunks stand behind this: the core knows none of them.
+
+use core::time::Duration;
+
+/// Follows one caller's wait for a grace period, or its step towards the end of one.
+pub(crate) trait Observer {
+    /// The sequences were restarted for a grace period. `issued`: by a barrier of this caller's.
+    fn restarted(&self, issued: bool);
+
+    /// A grace period is about to end, whose phase was that of the word `old`. No section of that phase is
+    /// open, and none begins before this has returned; nobody who waits has been released.
+    fn before_end(&self, old: usize);
+
+    /// How long a leader may sleep before it calls [`Observer::check_stall`]; `None`: as long as it likes.
+    fn leader_patience(&self) -> Option<Duration>;
+
+    /// How long a follower may sleep before it asks [`Observer::is_deadlock_due`].
+    fn follower_patience(&self) -> Option<Duration>;
+
+    /// Whether it is time to report that the calling thread may be waiting for itself.
+    fn is_deadlock_due(&self) -> bool;
+
+    /// Looks at the time, for a caller that waits, and takes note of what there is to report. `open` counts
+    /// the open sections by slot. Returns whether there is a report: the caller is to leave whatever it
+    /// holds, and to have it told.
+    fn check_stall(&self, open: &dyn Fn(usize) -> i64) -> bool;
+}
+
+/// Nobody is interested.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unobserved;
+
+impl Observer for Unobserved {
+    fn restarted(&self, _: bool) {}
+
+    fn before_end(&self, _: usize) {}
+
+    fn leader_patience(&self) -> Option<Duration> {
+        None
+    }
+
+    fn follower_patience(&self) -> Option<Duration> {
+        None
+    }
+
+    fn is_deadlock_due(&self) -> bool {
+        false
+    }
+
+    fn check_stall(&self, _: &dyn Fn(usize) -> i64) -> bool {
+        false
+    }
+}

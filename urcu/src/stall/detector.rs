@@ -1,0 +1,265 @@
+//! Finds grace periods that take too long, and threads that may wait for themselves.
+
+use core::cell::{Cell, RefCell};
+use core::panic::Location;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::clock::Clock;
+use super::hook::{self, is_in_hook, timeout};
+use super::report::{Deadlock, OverBudget, Report};
+use super::trace::{self, DomainId, Site};
+use crate::gp::readers::Readers;
+use crate::gp::sequence::Sequence;
+use crate::settings::Budget;
+use crate::sync::{Instant, fork};
+use crate::sys;
+
+/// How long a thread waits for a section of its own, in builds that would know, before that is
+/// reported. Its guard may have been moved, so it is given some time.
+const DEADLOCK: Duration = Duration::from_secs(3);
+
+/// The domain that is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    /// Its name, if it has one.
+    pub(crate) name: Option<&'static str>,
+    pub(crate) domain: DomainId,
+    pub(crate) clock: &'a Clock,
+    /// Of its grace periods.
+    pub(crate) sequence: &'a Sequence,
+    /// How many of them were reported.
+    pub(crate) stalls: &'a AtomicU64,
+    /// The process in which all this was made.
+    pub(crate) fork_generation: u64,
+}
+
+impl Subject<'_> {
+    /// The domain in messages.
+    fn shown(&self) -> String {
+        match self.name {
+            Some(name) => format!("RCU domain \"{name}\""),
+            None => format!("RCU domain at {}", self.domain),
+        }
+    }
+
+    /// The number of the first grace period that is not over.
+    fn next(&self) -> u64 {
+        self.sequence.done() + 1
+    }
+
+    fn report(&self, age: Duration, by_slot: &dyn Fn(usize) -> i64) -> Report {
+        let by_slot = (0..sys::slots()).map(|slot| (slot, by_slot(slot)));
+        let by_cpu: Vec<_> = by_slot.filter(|(_, open)| *open != 0).collect();
+        Report {
+            domain: self.shown(),
+            grace_period: self.next(),
+            age,
+            open: by_cpu.iter().map(|(_, open)| open).sum(),
+            by_cpu,
+            sites: oldest_first(self.domain),
+            deadlock: None,
+            over_budget: None,
+        }
+    }
+}
+
+fn oldest_first(domain: DomainId) -> Vec<Site> {
+    let mut sites = trace::open(domain);
+    sites.sort_by_key(|site| core::cmp::Reverse(site.age));
+    sites
+}
+
+/// A thread that waits itself.
+struct Waiter {
+    place: &'static Location<'static>,
+    /// Since when it has waited for a section that it began.
+    since: Cell<Option<Instant>>,
+    /// It was reported as one that may wait for itself.
+    reported: Cell<bool>,
+}
+
+/// Looks at the time for one caller that waits for a grace period, or takes a step towards its end.
+pub(crate) struct Detector<'a> {
+    subject: Subject<'a>,
+    /// Whether this leaves reports to others.
+    quiet: bool,
+    waiter: Option<Waiter>,
+    /// What [`Detector::tell`] has to tell.
+    news: RefCell<Option<Box<Report>>>,
+}
+
+impl<'a> Detector<'a> {
+    /// For a thread that waits itself.
+    #[track_caller]
+    pub(crate) fn blocking(subject: Subject<'a>) -> Self {
+        Detector {
+            waiter: Some(Waiter {
+                place: Location::caller(),
+                since: Cell::new(None),
+                reported: Cell::new(false),
+            }),
+            ..Detector::passing(subject)
+        }
+    }
+
+    /// For the worker and others who come again.
+    pub(crate) const fn passing(subject: Subject<'a>) -> Self {
+        Detector {
+            subject,
+            quiet: false,
+            waiter: None,
+            news: RefCell::new(None),
+        }
+    }
+
+    /// For those who come again and run nobody's code.
+    pub(crate) const fn quiet(subject: Subject<'a>) -> Self {
+        let mut detector = Detector::passing(subject);
+        detector.quiet = true;
+        detector
+    }
+
+    /// The subject, if there may be reports of it: not in a child that was forked in the middle of what
+    /// the caller does, where what waits is its parent's.
+    fn reported(&self) -> Option<&Subject<'a>> {
+        let current = self.subject.fork_generation == fork::generation();
+        (current && !self.quiet && !is_in_hook()).then_some(&self.subject)
+    }
+
+    /// How long whoever leads may sleep before it calls [`Detector::check_stall`].
+    pub(crate) fn leader_patience(&self) -> Option<Duration> {
+        let subject = self.reported()?;
+        let next = subject.clock.with(subject.next(), |waiting| waiting.next);
+        let left = next.map(|next| next.saturating_duration_since(Instant::now()));
+        [left, self.follower_patience()].into_iter().flatten().min()
+    }
+
+    /// How long a thread may sleep while others lead before it asks [`Detector::is_deadlock_due`].
+    pub(crate) fn follower_patience(&self) -> Option<Duration> {
+        let subject = self.reported()?;
+        let waiter = self.waiter.as_ref()?;
+        if waiter.reported.get() || timeout() == Duration::MAX {
+            return None;
+        }
+        trace::begun_by_this_thread(subject.domain)?;
+        let since = waiter.since.get().unwrap_or_else(Instant::now);
+        waiter.since.set(Some(since));
+        Some(DEADLOCK.min(timeout()).saturating_sub(since.elapsed()))
+    }
+
+    /// Whether it is time that the calling thread is reported as one that may wait for itself.
+    pub(crate) fn is_deadlock_due(&self) -> bool {
+        let waits = self.waiter.as_ref().and_then(|waiter| waiter.since.get());
+        waits.is_some() && self.follower_patience() == Some(Duration::ZERO)
+    }
+
+    /// Looks at the time, for a thread that waits, or takes a step. `open` counts the sections by slot.
+    /// Returns whether there is something to be told.
+    pub(crate) fn check_stall(&self, open: &dyn Fn(usize) -> i64) -> bool {
+        let Some(subject) = self.reported() else {
+            return false;
+        };
+        let report = if self.is_deadlock_due() {
+            self.check_self_deadlock(subject, open)
+        } else {
+            stalled(subject, open)
+        };
+        let any = report.is_some();
+        self.news.replace(report.map(Box::new));
+        any
+    }
+
+    /// A thread that may wait for itself.
+    fn check_self_deadlock(
+        &self,
+        subject: &Subject<'_>,
+        open: &dyn Fn(usize) -> i64,
+    ) -> Option<Report> {
+        let waiter = self.waiter.as_ref()?;
+        waiter.reported.set(true);
+        let age = waiter.since.get()?.elapsed();
+        let section = trace::begun_by_this_thread(subject.domain)?;
+        let deadlock = Deadlock {
+            wait: waiter.place,
+            section,
+        };
+        Some(Report {
+            deadlock: Some(deadlock),
+            ..subject.report(age, open)
+        })
+    }
+
+    /// Tells what there is to tell, once. To be called where the caller holds nothing that others
+    /// wait for: the hook is a user's code.
+    pub(crate) fn tell(&self) {
+        if let Some(report) = self.news.take() {
+            hook::tell(&report);
+        }
+    }
+
+    /// The same on a thread made for it: on that of the caller others' work would wait for the hook,
+    /// and perhaps the hook for that work. False if there can be no thread: then the caller is to leave
+    /// whatever it holds, and [`Clock::tell`].
+    pub(crate) fn tell_elsewhere(&self) -> bool {
+        let Some(report) = self.news.take().map(Arc::<Report>::from) else {
+            return true;
+        };
+        let theirs = Arc::clone(&report);
+        let thread = sys::start_thread("urcu-stall".into(), move || hook::tell(&theirs));
+        if thread.is_none() && self.subject.fork_generation == fork::generation() {
+            *self.subject.clock.untold.lock() = Some(report);
+            return false;
+        }
+        true
+    }
+}
+
+/// A grace period that has waited for too long, if it has.
+fn stalled(subject: &Subject<'_>, open: &dyn Fn(usize) -> i64) -> Option<Report> {
+    let due = subject.clock.with(subject.next(), |waiting| {
+        let age = waiting.since.elapsed();
+        if waiting.next.is_none_or(|next| Instant::now() < next) {
+            return None;
+        }
+        waiting.next = waiting.since.checked_add(age * 2);
+        let first = !std::mem::replace(&mut waiting.reported, true);
+        Some((waiting.number, age, first))
+    });
+    let (grace_period, age, first) = due?;
+    let report = Report {
+        grace_period,
+        ..subject.report(age, open)
+    };
+    if report.open == 0 {
+        return None; // Over just now.
+    }
+    if first {
+        subject.stalls.fetch_add(1, Ordering::Relaxed);
+    }
+    Some(report)
+}
+
+/// Reports that the calling thread is about to be held up. It has no lock of ours, and leads nothing.
+pub(crate) fn report_held_up(
+    subject: &Subject<'_>,
+    readers: &Readers,
+    budget: Budget,
+    pending: (u64, u64),
+) {
+    // Of both phases, while sections begin and end: about so many.
+    let open = |slot| readers.about_open_in(slot);
+    let report = subject.report(subject.clock.age(subject.next()), &open);
+    let report = Report {
+        open: report.open.max(0),
+        over_budget: Some(OverBudget {
+            budget,
+            pending: pending.0,
+            pending_bytes: pending.1,
+            own_section: trace::begun_by_this_thread(subject.domain).map(|site| site.place),
+        }),
+        ..report
+    };
+    hook::tell(&report);
+}
