@@ -21,7 +21,8 @@ use crate::watch::Watcher;
 /// [`part`](Self::part) and [`changes`](Self::changes) return; hooks that have captured one keep it alive.
 ///
 /// # After a fork
-/// A child process reads on, the version that was in force; it has no watching thread.
+/// A child process reads on, the version that was in force; it has no watching thread, and
+/// [`reload_now`](Self::reload_now) reloads for it alone.
 pub struct Watched<T: Send + Sync + 'static> {
     pub(crate) shared: Arc<Shared<T>>,
     watching: Arc<Watching<T>>,

@@ -38,6 +38,8 @@ struct Noticed {
     count: u64,
     /// Something has changed on the way: files at the end may be others, complete or not.
     is_uncertain: bool,
+    /// Something has changed that was not notified, or not yet.
+    is_unannounced: bool,
     /// A file is being written; it will be closed, or quiet.
     is_writing: bool,
 }
@@ -165,8 +167,10 @@ impl Watcher {
                 noticed: Noticed::default(),
                 walk: self.walk.clone(),
             });
-            let quiet = self.quiet(&pending);
-            let until = quiet.map_or(pending.last, |quiet| pending.last + quiet);
+            // What is complete is left alone for a moment, too: a truncation is seen before it is told.
+            let is_young = !self.trusts() && pending.walk.is_younger_than(WRITE_QUIET);
+            let at_least = if is_young { LOOK_QUIET } else { Duration::ZERO };
+            let until = pending.last + self.quiet(&pending).unwrap_or(at_least);
             let has_settled = self.has_settled(&pending, until);
             if is_stopped() || (has_settled && self.arm_settled(&pending)) {
                 return;
@@ -193,7 +197,7 @@ impl Watcher {
         if self.trusts() || self.walk == pending.walk {
             return true;
         }
-        self.note_uncertain(self.walk.clone(), pending.first);
+        self.note_unannounced(self.walk.clone(), pending.first);
         false
     }
 
@@ -204,13 +208,13 @@ impl Watcher {
         if walk == self.walk {
             return true;
         }
-        self.note_uncertain(walk, Instant::now());
+        self.note_unannounced(walk, Instant::now());
         false
     }
 
-    fn note_uncertain(&mut self, walk: Walk, first: Instant) {
+    fn note_unannounced(&mut self, walk: Walk, first: Instant) {
         let noticed = Noticed {
-            is_uncertain: true,
+            is_unannounced: true,
             ..Noticed::default()
         };
         self.note(noticed, walk, first);
@@ -221,11 +225,17 @@ impl Watcher {
         if pending.noticed.is_writing {
             return Some(WRITE_QUIET);
         }
-        if !pending.noticed.is_uncertain || self.trusts() {
+        let Noticed {
+            is_uncertain,
+            is_unannounced,
+            ..
+        } = pending.noticed;
+        if !(is_uncertain || is_unannounced) || self.trusts() {
             return None;
         }
         // Where everything is watched, writers are known.
-        let may_be_written = self.polling().is_some() && pending.walk.is_younger_than(WRITE_QUIET);
+        let is_watched = self.polling().is_none() && !is_unannounced;
+        let may_be_written = !is_watched && pending.walk.is_younger_than(WRITE_QUIET);
         Some(if may_be_written {
             WRITE_QUIET
         } else {
@@ -362,6 +372,7 @@ impl Watcher {
         if let Some(pending) = self.pending.take() {
             first = pending.first;
             noticed.is_uncertain |= pending.noticed.is_uncertain;
+            noticed.is_unannounced |= pending.noticed.is_unannounced;
         }
         let walk = self.sources.walk();
         // What is new on the way is watched from now on, so that writes to it are noticed.

@@ -211,6 +211,47 @@ fn the_watch_ends_with_its_last_handle() {
     assert_eq!((threads(), config.read().as_str()), (0, "two"));
 }
 
+#[test]
+fn a_forked_child_reads_on_and_reloads_itself() {
+    let scratch = Scratch::new();
+    let file = scratch.write("file.txt", "one");
+    let (entered, has_entered) = mpsc::sync_channel(1);
+    let (leave, may_leave) = mpsc::sync_channel::<()>(1);
+    let may_leave = Mutex::new(may_leave);
+    let config = urcu_reload::watch::<String>(&file).parser(move |files| {
+        let text = files[0].text();
+        if text == "stay" {
+            entered.send(()).unwrap();
+            may_leave.lock().unwrap().recv().unwrap();
+        }
+        Ok(text.into())
+    });
+    let config = config.debounce(Duration::from_secs(600)).start().unwrap();
+    // A reload is under way when the process forks: its turn is nobody's in the child.
+    replace(&file, "stay");
+    let asking = config.clone();
+    let asker = std::thread::spawn(move || asking.reload_now());
+    has_entered.recv().unwrap();
+    replace(&file, "two");
+    // SAFETY: the child reads, reloads and ends, without the parent's threads.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: ends a child that hangs.
+        unsafe { libc::alarm(20) };
+        let reads = *config.read() == "one";
+        let reloads = config.reload_now() == Ok(Reload::Published(2)) && *config.read() == "two";
+        // SAFETY: says how it went without running what the parent is to run.
+        unsafe { libc::_exit(i32::from(!(reads && reloads))) };
+    }
+    let mut status = -1;
+    // SAFETY: waits for the child that was just made.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(status, 0);
+    leave.send(()).unwrap();
+    assert_eq!(asker.join().unwrap(), Ok(Reload::Published(2)));
+    assert_eq!(*config.read(), "stay");
+}
+
 #[cfg(feature = "signal")]
 #[test]
 fn a_hangup_reloads() {

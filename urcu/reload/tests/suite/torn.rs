@@ -12,12 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use urcu_reload::{Builder, Custom, watch};
+use urcu_reload::{Builder, Custom, Watched, watch};
 
 use crate::scratch::{Scratch, quiet, until};
 
 /// A writer that was held up for so long in the middle cannot be told from one that has ended.
 const HELD_UP: Duration = Duration::from_millis(500);
+/// Nor one that was held up for so long in the kernel, between truncating a file and telling.
+const HELD_UP_OPENING: Duration = Duration::from_millis(40);
 
 /// A number of which every line is made, and how many lines there are to be.
 #[derive(Debug)]
@@ -72,13 +74,13 @@ impl Random {
 
 /// Writes piece by piece into the file that is there. Returns whether it was held up.
 fn write_in_place(file: &Path, text: &str, random: &mut Random) -> bool {
-    let mut held_up = false;
     let mut last = Instant::now();
+    let mut open = File::create(file).unwrap();
+    let mut held_up = last.elapsed() > HELD_UP_OPENING;
     let mut passed = |last: &mut Instant| {
         held_up |= last.elapsed() > HELD_UP;
         *last = Instant::now();
     };
-    let mut open = File::create(file).unwrap();
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
         let (piece, more) = rest.split_at(rest.len().min(1 + random.below(400) as usize));
@@ -126,7 +128,7 @@ fn write_in_every_way(seed: u64, is_asked: bool) {
                 let _ = config.reload_now();
             }
         });
-        let held_up = write_versions(&scratch, &file, &mut Random(seed));
+        let held_up = write_versions(&scratch, &file, &config, &mut Random(seed));
         stop.store(true, Ordering::Relaxed);
         held_up
     });
@@ -145,7 +147,12 @@ fn write_in_every_way(seed: u64, is_asked: bool) {
 }
 
 /// Versions 2 to 59, each by another way. Returns those whose writers were held up.
-fn write_versions(scratch: &Scratch, file: &Path, random: &mut Random) -> HashSet<u64> {
+fn write_versions(
+    scratch: &Scratch,
+    file: &Path,
+    config: &Watched<Whole>,
+    random: &mut Random,
+) -> HashSet<u64> {
     let mut held_up = HashSet::new();
     for number in 2..60 {
         let text = compose(number);
@@ -169,7 +176,11 @@ fn write_versions(scratch: &Scratch, file: &Path, random: &mut Random) -> HashSe
         if was_held_up {
             held_up.insert(number);
         }
-        if random.below(2) == 0 {
+        if number % 10 == 0 {
+            until(("a version that stays", number), || {
+                config.read().0 == number
+            });
+        } else if random.below(2) == 0 {
             thread::sleep(Duration::from_millis(random.below(150)));
         }
     }
