@@ -2,16 +2,32 @@
 //! one thread and by two, in rounds that take turns. Prints the least and the median of each.
 
 #[path = "../../urcu/tests/suite/structures/queue.rs"]
-#[allow(clippy::new_without_default, reason = "shown on a page")]
+#[allow(
+    clippy::new_without_default,
+    unreachable_pub,
+    reason = "shown on a page"
+)]
 mod queue;
 #[path = "../../urcu/tests/suite/structures/stack.rs"]
-#[allow(clippy::new_without_default, reason = "shown on a page")]
+#[allow(
+    clippy::new_without_default,
+    unreachable_pub,
+    reason = "shown on a page"
+)]
 mod stack;
 #[path = "../../urcu/tests/suite/structures/crossbeam/queue.rs"]
-#[allow(clippy::new_without_default, reason = "shown on a page")]
+#[allow(
+    clippy::new_without_default,
+    unreachable_pub,
+    reason = "shown on a page"
+)]
 mod their_queue;
 #[path = "../../urcu/tests/suite/structures/crossbeam/stack.rs"]
-#[allow(clippy::new_without_default, reason = "shown on a page")]
+#[allow(
+    clippy::new_without_default,
+    unreachable_pub,
+    reason = "shown on a page"
+)]
 mod their_stack;
 
 use std::hint::black_box;

@@ -174,9 +174,7 @@ pub(super) fn an_insertion_meets_a_removal() {
     let theirs = Arc::clone(&list);
     let inserter = on_cpu(0, move || {
         let guard = Lists.begin();
-        let Some(node) = theirs.load(&guard) else {
-            return None;
-        };
+        let node = theirs.load(&guard)?;
         step();
         Some(node.next().push(Value::new(2)).is_ok())
     });
