@@ -181,7 +181,8 @@ impl LocalHandle {
     #[inline]
     #[track_caller]
     pub fn pin(&self) -> Guard {
-        self.local().pin()
+        // SAFETY: there as long as the handle, which is not `Send`.
+        unsafe { Local::pin(self.local) }
     }
 
     /// Returns whether a guard of this handle is there.

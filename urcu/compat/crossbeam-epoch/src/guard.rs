@@ -272,7 +272,7 @@ impl Drop for PinAgain<'_> {
         unsafe {
             let local = &*self.0.local;
             local.count(local.collector().domain());
-            Local::release(local);
+            Local::release(self.0.local);
         }
     }
 }

@@ -58,8 +58,8 @@ thread_local! {
 #[track_caller]
 pub(crate) fn pin_thread() -> Guard {
     let local = LOCAL.with(|local| ptr::from_ref::<Local>(local));
-    // SAFETY: the calling thread's, which is there as long as the thread.
-    unsafe { &*local }.pin_in(Collector::default_domain())
+    // SAFETY: the calling thread's, which is there as long as the thread, of this domain.
+    unsafe { Local::pin_in(local, Collector::default_domain()) }
 }
 
 /// Whether the calling thread has a guard of the default collector.
@@ -89,19 +89,30 @@ impl Local {
     }
 
     /// Makes a guard.
+    ///
+    /// By a pointer, which is the guard's: with it the memory is given back.
+    ///
+    /// # Safety
+    /// `local` is there, and the calling thread's.
     #[inline(always)]
     #[track_caller]
-    pub(crate) fn pin(&self) -> Guard {
-        self.pin_in(self.collector.domain())
+    pub(crate) unsafe fn pin(local: *const Local) -> Guard {
+        // SAFETY: by the contract of this function.
+        unsafe { Self::pin_in(local, (*local).collector.domain()) }
     }
 
     /// The same where the domain is known.
+    ///
+    /// # Safety
+    /// As for [`Local::pin`], and it is the domain of its collector.
     #[inline(always)]
     #[track_caller]
-    fn pin_in(&self, domain: &Domain) -> Guard {
-        self.count(domain);
-        // SAFETY: it has just been counted.
-        unsafe { Guard::new(self) }
+    unsafe fn pin_in(local: *const Local, domain: &Domain) -> Guard {
+        // SAFETY: there, by the contract of this function; and it has just been counted.
+        unsafe {
+            (&*local).count(domain);
+            Guard::new(local)
+        }
     }
 
     /// Counts one guard more.
