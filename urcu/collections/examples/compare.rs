@@ -45,6 +45,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// For what is not to be looked at.
+fn forget<T>(_: T) {}
+
 /// A map of the field.
 trait Peer: Sync {
     fn name(&self) -> &'static str;
@@ -312,14 +315,266 @@ fn mixed(map: &dyn Peer, keys: u64, writes: u64, operations: usize, seed: u64) {
         let drawn = random.next();
         let number = key((drawn >> 20) % (2 * keys));
         match drawn % 100 {
-            kind if kind >= writes => drop(black_box(map.get(number))),
+            kind if kind >= writes => forget(black_box(map.get(number))),
             kind if kind % 2 == 0 => map.insert(number, drawn),
             _ => map.remove(number),
         }
     }
 }
 
+/// An ordered map or a queue, as something to be measured.
+type Subject<'a> = (&'static str, bool, Box<dyn Fn() + 'a>);
+
+/// Measures in turns, as `measure` does.
+fn side_by_side(name: &str, operations: usize, subjects: &[Subject<'_>]) {
+    if !wanted(name) {
+        return;
+    }
+    let mut least = vec![f64::MAX; subjects.len()];
+    for _ in 0..ROUNDS {
+        for ((_, _, work), least) in subjects.iter().zip(&mut least) {
+            let start = Instant::now();
+            work();
+            *least = least.min(start.elapsed().as_secs_f64() * 1e9 / operations as f64);
+        }
+    }
+    let results = subjects.iter().zip(least);
+    let results = results.map(|((name, ours, _), least)| (*name, *ours, least));
+    Row {
+        name: name.to_owned(),
+        results: results.collect(),
+    }
+    .print();
+}
+
+fn ordered() {
+    let operations = 50_000usize;
+    for entries in [1000u64, 65_536, 1 << 20] {
+        let name = |what: &str| format!("ordered, {entries}: {what}");
+        if !wanted(&name("")) && !wanted("ordered") {
+            continue;
+        }
+        let pairs = || (0..entries).map(|number| (key(number), number));
+        let ours: urcu_collections::BTreeMap<u64, u64> = pairs().collect();
+        let skiplist: crossbeam_skiplist::SkipMap<u64, u64> = pairs().collect();
+        let locked = RwLock::new(pairs().collect::<std::collections::BTreeMap<_, _>>());
+        let mut random = Random(entries);
+        let keys: Vec<_> = (0..operations)
+            .map(|_| key(random.next() % entries))
+            .collect();
+        side_by_side(
+            &name("get"),
+            operations,
+            &[
+                (
+                    "urcu",
+                    true,
+                    Box::new(|| {
+                        keys.iter()
+                            .for_each(|key| forget(black_box(ours.pin().get(key).copied())));
+                    }),
+                ),
+                (
+                    "skiplist",
+                    false,
+                    Box::new(|| {
+                        keys.iter().for_each(|key| {
+                            forget(black_box(skiplist.get(key).map(|entry| *entry.value())))
+                        });
+                    }),
+                ),
+                (
+                    "RwLock",
+                    false,
+                    Box::new(|| {
+                        keys.iter().for_each(|key| {
+                            forget(black_box(locked.read().unwrap().get(key).copied()))
+                        });
+                    }),
+                ),
+            ],
+        );
+        let few = &keys[..operations / 50];
+        side_by_side(
+            &name("range of 100"),
+            few.len(),
+            &[
+                (
+                    "urcu",
+                    true,
+                    Box::new(|| {
+                        for key in few {
+                            let pinned = ours.pin();
+                            black_box(
+                                pinned
+                                    .range(key..)
+                                    .take(100)
+                                    .map(|(_, value)| value)
+                                    .sum::<u64>(),
+                            );
+                        }
+                    }),
+                ),
+                (
+                    "skiplist",
+                    false,
+                    Box::new(|| {
+                        for key in few {
+                            let range = skiplist.range(key..).take(100);
+                            black_box(range.map(|entry| *entry.value()).sum::<u64>());
+                        }
+                    }),
+                ),
+                (
+                    "RwLock",
+                    false,
+                    Box::new(|| {
+                        for key in few {
+                            let locked = locked.read().unwrap();
+                            black_box(
+                                locked
+                                    .range(key..)
+                                    .take(100)
+                                    .map(|(_, value)| value)
+                                    .sum::<u64>(),
+                            );
+                        }
+                    }),
+                ),
+            ],
+        );
+        side_by_side(
+            &name("insert + remove"),
+            few.len(),
+            &[
+                (
+                    "urcu",
+                    true,
+                    Box::new(|| {
+                        for key in few {
+                            ours.pin().insert(key + 1, 0);
+                            ours.pin().remove(&(key + 1));
+                        }
+                    }),
+                ),
+                (
+                    "skiplist",
+                    false,
+                    Box::new(|| {
+                        for key in few {
+                            skiplist.insert(key + 1, 0);
+                            skiplist.remove(&(key + 1));
+                        }
+                    }),
+                ),
+                (
+                    "RwLock",
+                    false,
+                    Box::new(|| {
+                        for key in few {
+                            locked.write().unwrap().insert(key + 1, 0);
+                            locked.write().unwrap().remove(&(key + 1));
+                        }
+                    }),
+                ),
+            ],
+        );
+    }
+}
+
+fn queues() {
+    let operations = 100_000usize;
+    let ours = urcu_collections::Queue::new();
+    let theirs = crossbeam_queue::SegQueue::new();
+    side_by_side(
+        "queue: push + pop",
+        operations,
+        &[
+            (
+                "urcu",
+                true,
+                Box::new(|| {
+                    for number in 0..operations {
+                        ours.push(number);
+                        black_box(ours.pop());
+                    }
+                }),
+            ),
+            (
+                "SegQueue",
+                false,
+                Box::new(|| {
+                    for number in 0..operations {
+                        theirs.push(number);
+                        black_box(theirs.pop());
+                    }
+                }),
+            ),
+        ],
+    );
+    side_by_side(
+        "queue: 1000 in, 1000 out",
+        operations,
+        &[
+            (
+                "urcu",
+                true,
+                Box::new(|| {
+                    for _ in 0..operations / 1000 {
+                        (0..1000).for_each(|number| ours.push(number));
+                        (0..1000).for_each(|_| forget(black_box(ours.pop())));
+                    }
+                }),
+            ),
+            (
+                "SegQueue",
+                false,
+                Box::new(|| {
+                    for _ in 0..operations / 1000 {
+                        (0..1000).for_each(|number| theirs.push(number));
+                        (0..1000).for_each(|_| forget(black_box(theirs.pop())));
+                    }
+                }),
+            ),
+        ],
+    );
+    let both = |push: &(dyn Fn(usize) + Sync), pop: &(dyn Fn() -> Option<usize> + Sync)| {
+        thread::scope(|scope| {
+            scope.spawn(move || (0..operations).for_each(push));
+            let mut left = operations;
+            while left > 0 {
+                left -= usize::from(pop().is_some());
+            }
+        });
+    };
+    side_by_side(
+        "queue: one in, one out, 2 threads",
+        operations,
+        &[
+            (
+                "urcu",
+                true,
+                Box::new(|| both(&|number| ours.push(number), &|| ours.pop())),
+            ),
+            (
+                "SegQueue",
+                false,
+                Box::new(|| both(&|number| theirs.push(number), &|| theirs.pop())),
+            ),
+        ],
+    );
+}
+
 fn main() {
+    let asked = std::env::args().nth(1).unwrap_or_default();
+    ordered();
+    queues();
+    if ["ordered", "queue"]
+        .iter()
+        .any(|other| asked.starts_with(other))
+    {
+        return;
+    }
     print!("{:<34}", "least of 9 rounds, ns");
     for make in peers() {
         let map = make();

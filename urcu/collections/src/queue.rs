@@ -439,3 +439,26 @@ impl<T, D> fmt::Debug for IntoIter<T, D> {
         f.debug_struct("IntoIter").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A producer has linked a segment and was interrupted before it moved the tail. Consumers go on to that
+    /// segment, and the one that they leave is freed: nobody may find it any more.
+    #[test]
+    fn the_tail_never_lags_behind_the_head() {
+        let queue = Queue::new();
+        (0..SLOTS).for_each(|number| queue.push(number));
+        let first = queue.tail();
+        // SAFETY: alive: nothing was popped.
+        let tail = unsafe { first.as_ref() };
+        let next = exchange_null(&tail.next, Segment::allocate(SLOTS));
+        // SAFETY: alive, just linked.
+        unsafe { next.as_ref() }.push(SLOTS).unwrap();
+        assert_eq!(queue.tail(), first);
+        (0..=SLOTS).for_each(|number| assert_eq!(queue.pop(), Some(number)));
+        assert_eq!(queue.tail(), next);
+        assert_eq!(queue.head.0.load(Ordering::Relaxed), next.as_ptr());
+    }
+}

@@ -23,7 +23,7 @@ pub(super) struct Node<K, V> {
     /// 0: a leaf.
     pub(super) height: u32,
     pub(super) len: u32,
-    /// Digests of the keys, or zeroes.
+    /// Digests of the keys, or zeroes; and then the greatest number, which no search goes past.
     pub(super) digests: [u64; MOST],
     /// The entries; or the least below each child.
     pub(super) pairs: [*mut Pair<K, V>; MOST],
@@ -122,7 +122,7 @@ impl<K, V> Node<K, V> {
         let mut node = Node {
             height,
             len: items.len() as u32,
-            digests: [0; MOST],
+            digests: [u64::MAX; MOST],
             pairs: [core::ptr::null_mut(); MOST],
         };
         for (index, item) in items.iter().enumerate() {

@@ -5,7 +5,7 @@ use core::cmp::Ordering;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use super::node::{Node, Pair};
+use super::node::{MOST, Node, Pair};
 use super::order::{Digest, digest};
 
 /// A key that is looked for.
@@ -30,21 +30,32 @@ impl<'q, K: Borrow<Q>, Q: Ord + ?Sized> Wanted<'q, K, Q> {
         }
     }
 
-    /// Compares a key of a node with this one.
+    /// Returns what `position` does, by comparing some of the keys of a node, the others of which are less
+    /// or greater.
     ///
     /// # Safety
-    /// The node and its entries are alive.
-    #[inline(always)]
-    unsafe fn compare<V>(&self, node: &Node<K, V>, index: usize) -> Ordering {
-        if let Some(digest) = self.digest {
-            let order = node.digests[index].cmp(&digest.bits());
-            if order.is_ne() || matches!(digest, Digest::Exact(_)) {
-                return order;
+    /// The entries are alive.
+    unsafe fn compare<V>(
+        &self,
+        node: &Node<K, V>,
+        mut from: usize,
+        mut to: usize,
+    ) -> (usize, bool) {
+        let mut is_equal = false;
+        while from < to {
+            let middle = from + (to - from) / 2;
+            // SAFETY: alive.
+            let pair: &Pair<K, V> = unsafe { node.pair(middle).as_ref() };
+            match pair.key.borrow().cmp(self.key) {
+                Ordering::Less => from = middle + 1,
+                order => {
+                    to = middle;
+                    is_equal |= order.is_eq();
+                }
             }
         }
-        // SAFETY: alive.
-        let pair: &Pair<K, V> = unsafe { node.pair(index).as_ref() };
-        pair.key.borrow().cmp(self.key)
+        // A key that was found equal is the last one that was compared and not less, if the order is one.
+        (from, is_equal && from < node.len())
     }
 }
 
@@ -111,22 +122,36 @@ impl<K> Locate<K> for Last {
 impl<K: Borrow<Q>, Q: Ord + ?Sized> Locate<K> for Wanted<'_, K, Q> {
     #[inline]
     unsafe fn position<V>(&self, node: &Node<K, V>) -> (usize, bool) {
-        let (mut from, mut to) = (0, node.len());
-        let mut is_equal = false;
-        while from < to {
-            let middle = from + (to - from) / 2;
-            // SAFETY: alive.
-            match unsafe { self.compare(node, middle) } {
-                Ordering::Less => from = middle + 1,
-                order => {
-                    to = middle;
-                    is_equal |= order.is_eq();
-                }
+        let len = node.len();
+        match self.digest {
+            Some(Digest::Exact(digest)) => {
+                let less = count_less(&node.digests, digest).min(len);
+                (less, less < len && node.digests[less] == digest)
             }
+            Some(Digest::Prefix(digest)) => {
+                let less = count_less(&node.digests, digest).min(len);
+                let same = node.digests[less..len].iter();
+                let same = same.take_while(|other| **other == digest).count();
+                // SAFETY: alive.
+                unsafe { self.compare(node, less, less + same) }
+            }
+            // SAFETY: alive.
+            None => unsafe { self.compare(node, 0, len) },
         }
-        // A key that was found equal is the last one that was compared and not less, if the order is one.
-        (from, is_equal && from < node.len())
     }
+}
+
+/// Returns how many of some numbers that are in order are less than another. Without a branch: which way it
+/// would go cannot be foreseen.
+#[inline(always)]
+fn count_less(numbers: &[u64; MOST], than: u64) -> usize {
+    let mut less = 0;
+    let mut half = MOST / 2;
+    while half > 0 {
+        less += half * usize::from(numbers[less + half - 1] < than);
+        half /= 2;
+    }
+    less + usize::from(numbers[less] < than)
 }
 
 /// Whether keys of both types have digests of one kind.
