@@ -134,5 +134,6 @@ pub use polling::{GracePeriod, SynchronizeAsync};
 pub use stats::{Histogram, Stats};
 
 pub use settings::Budget;
-pub use sys::reader_mode::{AtomicsReason, ReaderMode, reader_mode};
+pub use sys::reader_mode;
+pub use sys::reader_mode::{AtomicsReason, ReaderMode};
 pub use sys::threads::{Threads, set_threads};

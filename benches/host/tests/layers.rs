@@ -97,6 +97,22 @@ const RSEQ_OPS: Floors = &[
     ],
 ];
 
+/// `urcu/src`. (`docs` and `testing`, which the library's own tests use, import nothing.)
+const URCU: Floors = &[
+    &["lib"],
+    &["cell", "raw"],
+    &["global", "polling"],
+    &["domain"],
+    &["driver"],
+    &["callbacks"],
+    &["stall", "stats"],
+    &["settings"],
+    &["gp"],
+    &["sys"],
+    &["sync"],
+    &["docs", "testing"],
+];
+
 /// `src` is a folder of this repository.
 fn keeps_to(src: &str, floors: Floors) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -137,4 +153,9 @@ fn rseq_ops_keeps_to_its_floors() {
 #[test]
 fn the_fuzz_target_keeps_to_its_floors() {
     keeps_to("urcu/fuzz/src", FUZZ);
+}
+
+#[test]
+fn urcu_keeps_to_its_floors() {
+    keeps_to("urcu/src", URCU);
 }

@@ -417,8 +417,10 @@ pub(crate) fn current_thread() -> Option<Handle> {
 }
 
 /// As shipped, except that nobody asks.
-pub(crate) fn reader_mode() -> ReaderMode {
-    ReaderMode::Atomics(AtomicsReason::NotBuilt)
+impl Default for ReaderMode {
+    fn default() -> Self {
+        ReaderMode::Atomics(AtomicsReason::NotBuilt)
+    }
 }
 
 /// There is no log.

@@ -198,8 +198,10 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-#[cfg(all(test, any(debug_assertions, feature = "stall-trace")))]
+#[cfg(test)]
 mod tests {
+    #![cfg(any(debug_assertions, feature = "stall-trace"))]
+
     use super::*;
     use crate::Domain;
 

@@ -30,7 +30,7 @@
 
 use core::time::Duration;
 
-use crate::sync::{self, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, const_fn, next_generation, wiped};
 
 /// How long a thread sleeps, at most, on a word that is not wiped, before it asks whether it is in a
 /// child.
@@ -40,7 +40,7 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Generation(AtomicU64);
 
 impl Generation {
-    sync::const_fn! {
+    const_fn! {
         /// Not known yet.
         pub(crate) fn new() -> Self {
             Generation(AtomicU64::new(0))
@@ -48,7 +48,7 @@ impl Generation {
     }
 }
 
-sync::wiped! {
+wiped! {
     static GENERATION: Generation
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn generation() -> u64 {
     }
     let Generation(generation) = GENERATION.prepared();
     // Taken before it is in force: a child that is forked in between must not take it again.
-    let next = sync::next_generation();
+    let next = next_generation();
     generation
         .compare_exchange(0, next, Ordering::AcqRel, Ordering::Acquire)
         .map_or_else(|first| first, |_| next)

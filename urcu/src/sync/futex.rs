@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use super::AtomicU32;
+use crate::sync::AtomicU32;
 #[cfg(not(all(target_os = "linux", not(miri))))]
-use super::Ordering;
+use crate::sync::Ordering;
 
 /// Sleeps while `word` holds `value`, at most so long; may wake for no reason.
 pub(crate) fn futex_wait(word: &AtomicU32, value: u32, most: Option<Duration>) {

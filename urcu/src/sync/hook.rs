@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::mutex::WipedLock;
 use super::panics::discard;
-use crate::sync::{self, Ordering, catch_unwind};
+use crate::sync::{Ordering, catch_unwind, const_fn, wiped};
 
 /// A hook, or none. A child has its parent's.
 pub(crate) struct Hook<F: ?Sized>(
@@ -53,7 +53,7 @@ pub(crate) fn use_up<T>(user: T, f: impl FnOnce(&T)) {
 pub(crate) struct Hooks(WipedLock);
 
 impl Hooks {
-    sync::const_fn! {
+    const_fn! {
         /// Free.
         pub(crate) fn new() -> Self {
             Hooks(WipedLock::new())
@@ -61,7 +61,7 @@ impl Hooks {
     }
 }
 
-sync::wiped! {
+wiped! {
     static HOOKS: Hooks
 }
 

@@ -16,7 +16,7 @@ use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
 use crate::sync::fork;
-use crate::sync::{self, AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, const_fn, futex_wait, futex_wake, thread, without_signals};
 
 /// A thread sleeps on the word, or is about to. Beside the [`holder`].
 const CONTENDED: u32 = 2;
@@ -103,7 +103,7 @@ impl<T: Default> Mutex<T> {
                         Ordering::Relaxed,
                         Ordering::Relaxed,
                     );
-                    sync::futex_wait(&self.word, mine, Some(fork::LOOK_AGAIN));
+                    futex_wait(&self.word, mine, Some(fork::LOOK_AGAIN));
                 }
             }
         }
@@ -140,7 +140,7 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
         if self.0.word.swap(0, Ordering::Release) & CONTENDED != 0 {
-            sync::futex_wake(&self.0.word, 1);
+            futex_wake(&self.0.word, 1);
         }
     }
 }
@@ -162,7 +162,7 @@ impl Drop for Held<'_> {
 }
 
 impl WipedLock {
-    sync::const_fn! {
+    const_fn! {
         pub(crate) fn new() -> Self {
             WipedLock(AtomicU32::new(0))
         }
@@ -171,7 +171,7 @@ impl WipedLock {
     /// Runs `f`, which no other thread does meanwhile. If it panics the lock is free again.
     pub(crate) fn with<R>(&self, f: impl Fn() -> R) -> R {
         loop {
-            let result = sync::without_signals(|| {
+            let result = without_signals(|| {
                 // Acquire: pairs with the release in `drop`: what was done under the lock before.
                 self.0
                     .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
@@ -183,7 +183,7 @@ impl WipedLock {
             });
             match result {
                 Some(result) => return result,
-                None => sync::thread::sleep(Duration::from_micros(50)),
+                None => thread::sleep(Duration::from_micros(50)),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What is made when it is first needed.
 
-use crate::sync::{self, AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, Ordering, const_fn};
 
 /// A box that is made once. Zeroes before that, so it may lie in memory that a fork wipes; a child
 /// then makes its own and leaves its parent's alone. Nobody waits for whoever is making one.
@@ -9,7 +9,7 @@ use crate::sync::{self, AtomicPtr, Ordering};
 pub(crate) struct Once<T>(AtomicPtr<T>);
 
 impl<T> Once<T> {
-    sync::const_fn! {
+    const_fn! {
         pub(crate) fn new() -> Self {
             Once(AtomicPtr::new(core::ptr::null_mut()))
         }

@@ -3,7 +3,7 @@
 use core::any::Any;
 use core::panic::AssertUnwindSafe;
 
-use super::catch_unwind;
+use crate::sync::catch_unwind;
 
 /// Drops what a panic of a user's code carried, which may panic in turn; what that carries leaks.
 pub(crate) fn discard(payload: Box<dyn Any + Send>) {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::sync::{self, AtomicU32, Ordering, fence, futex_wait, futex_wake};
+use crate::sync::{AtomicU32, Ordering, const_fn, fence, futex_wait, futex_wake};
 
 /// Where a thread sleeps that has nothing to do, for those who may have something for it. Zeroes at rest,
 /// so it may lie in memory that a fork wipes.
@@ -18,7 +18,7 @@ pub(crate) struct Parker {
 }
 
 impl Parker {
-    sync::const_fn! {
+    const_fn! {
         /// Nobody sleeps.
         pub(crate) fn new() -> Self {
             Parker {

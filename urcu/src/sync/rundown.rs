@@ -4,7 +4,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use crate::sync::fork;
-use crate::sync::{self, AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, futex_wait, futex_wake};
 
 /// Set when nobody may use it any more.
 const CLOSED: u32 = 1 << 31;
@@ -70,7 +70,7 @@ impl<T> Rundown<T> {
         // AcqRel: see `with` and `User`.
         let mut seen = self.users.fetch_or(CLOSED, Ordering::AcqRel) | CLOSED;
         while seen != CLOSED && !is_over() {
-            sync::futex_wait(&self.users, seen, Some(fork::LOOK_AGAIN));
+            futex_wait(&self.users, seen, Some(fork::LOOK_AGAIN));
             // Acquire: pairs with the release of the last user.
             seen = self.users.load(Ordering::Acquire);
         }
@@ -81,7 +81,7 @@ impl Drop for User<'_> {
     fn drop(&mut self) {
         // Release: pairs with the acquires in `close`: what was done with the target comes first.
         if self.0.fetch_sub(1, Ordering::Release) == CLOSED + 1 {
-            sync::futex_wake(self.0, 1);
+            futex_wake(self.0, 1);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Statics that a forked child finds as they were before their first use.
 
-use super::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 
 /// A value that the kernel wipes in every forked child, whoever forks and from where: see
 /// [`fork`](super::fork). A whole page, or several, because only whole pages can be wiped.

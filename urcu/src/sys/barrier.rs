@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use rseq_ops::membarrier;
+use rseq_ops::membarrier::{self, MembarrierError};
 
-use super::{MembarrierError, Mode, mode};
+use super::mode::{Mode, mode};
 use crate::sync::{Ordering, fence};
 
 /// A full barrier on all CPUs that run this process, which restarts all sequences in flight. Callers

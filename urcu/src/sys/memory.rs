@@ -1,27 +1,31 @@
 //! Memory that a fork wipes, for domains' state and counters.
 
-use rseq_ops::percpu::{self, Allocator, Fork, PerCpu};
+use rseq_ops::percpu::{self, Allocator, Fork, PerCpu, Zeroed};
 
-use super::Zeroed;
-use super::slots::Slot;
 use crate::sync::{AtomicPtr, Ordering};
+
+static WIPED: Allocator = Allocator::new(Fork::Wipe);
+static KEPT: Allocator = Allocator::new(Fork::Keep);
+/// Null, or one of the two above.
+static DECIDED: AtomicPtr<Allocator> = AtomicPtr::new(core::ptr::null_mut());
+
+fn decided() -> Option<&'static Allocator> {
+    let decided = DECIDED.load(Ordering::Acquire);
+    // SAFETY: null or one of the two statics: nothing else is stored there.
+    unsafe { decided.as_ref() }
+}
 
 /// Where domains keep their state and counters: small objects that share pages. Decided once, by the
 /// kernel's word that it can, or cannot, wipe memory in children.
 ///
 /// # Errors
 /// Any other refusal; nothing is decided then.
-fn memory() -> Result<&'static Allocator, percpu::AllocError> {
-    static WIPED: Allocator = Allocator::new(Fork::Wipe);
-    static KEPT: Allocator = Allocator::new(Fork::Keep);
-    static DECIDED: AtomicPtr<Allocator> = AtomicPtr::new(core::ptr::null_mut());
-    let decided = DECIDED.load(Ordering::Acquire);
-    // SAFETY: null or one of the two statics.
-    if let Some(decided) = unsafe { decided.as_ref() } {
+fn memory<T: Zeroed>() -> Result<&'static Allocator, percpu::AllocError> {
+    if let Some(decided) = decided() {
         return Ok(decided);
     }
-    // What domains need anyway, so that no memory is reserved for the sake of the question.
-    let found = match PerCpu::<Slot>::zeroed(&WIPED) {
+    // What is asked for anyway, so that no memory is reserved for the sake of the question.
+    let found = match PerCpu::<T>::zeroed(&WIPED) {
         Ok(_) => &WIPED,
         Err(percpu::AllocError::CannotWipe(_)) => &KEPT,
         Err(passing) => return Err(passing),
@@ -35,7 +39,7 @@ fn memory() -> Result<&'static Allocator, percpu::AllocError> {
     );
     match first {
         Ok(_) => Ok(found),
-        // SAFETY: one of the two statics.
+        // SAFETY: not null, so one of the two statics: nothing else is stored there.
         Err(first) => Ok(unsafe { &*first }),
     }
 }
@@ -45,7 +49,7 @@ fn memory() -> Result<&'static Allocator, percpu::AllocError> {
 /// # Panics
 /// If there is no memory.
 pub(crate) fn allocate<T: Zeroed>() -> *mut T {
-    match memory().and_then(PerCpu::zeroed) {
+    match memory::<T>().and_then(PerCpu::zeroed) {
         Ok(object) => object.into_base(),
         Err(error) => panic!("no memory for an RCU domain: {error}"),
     }
@@ -56,7 +60,8 @@ pub(crate) fn allocate<T: Zeroed>() -> *mut T {
 /// # Safety
 /// From [`allocate`], in this process or its parent's copy, and not used any more.
 pub(crate) unsafe fn free<T>(base: *mut T) {
-    let memory = memory().expect("it was decided when the object was allocated");
-    // SAFETY: the caller's: an object of this type, of the process's one allocator.
+    let memory = decided().expect("it was decided when the object was allocated");
+    // SAFETY: the base is from `allocate`, so of an object of this type from the process's one allocator, and
+    // nobody uses it any more: both by the caller.
     drop(unsafe { PerCpu::from_base(memory, base) });
 }

@@ -1,10 +1,8 @@
 //! How this process counts its readers.
 
-use rseq_ops::{Owner, membarrier};
+use rseq_ops::{Handle, Owner, membarrier};
 
-use super::Handle;
 use super::reader_mode::{AtomicsReason, ReaderMode};
-use super::slots::slots;
 #[cfg(any(feature = "log", feature = "tracing"))]
 use crate::sync::{AtomicBool, catch_unwind};
 use crate::sync::{AtomicU32, Ordering};
@@ -67,9 +65,29 @@ fn decided() -> u32 {
         .map_or_else(|first| first, |_| found)
 }
 
-/// Which kind of reader is in force, and why.
-pub(crate) fn reader_mode() -> ReaderMode {
-    let cpus = slots();
+/// Returns how this process counts its read-side sections, and why.
+///
+/// This is decided once, at the first use of any domain or of this function. With the feature `log` or
+/// `tracing` it is logged once, at level `debug`, by the first thread that waits for a grace period or
+/// runs callbacks.
+///
+/// Single sections may differ: a section uses atomics on a thread that has no registration, on a CPU
+/// without counters, and when its sequences are interrupted again and again.
+/// [`Stats::fallback_reads`](crate::Stats::fallback_reads) counts those.
+///
+/// # Async-signal safety
+/// Safe in signal handlers: takes no lock and does not allocate. (Printing the result may do both.)
+///
+/// ```
+/// use urcu::ReaderMode;
+///
+/// println!("readers use {}", urcu::reader_mode());
+/// if let ReaderMode::Atomics(_) = urcu::reader_mode() {
+///     eprintln!("expect some tens of nanoseconds for each section");
+/// }
+/// ```
+pub fn reader_mode() -> ReaderMode {
+    let cpus = rseq_ops::percpu::possible_cpus();
     match decided() {
         LIBC => ReaderMode::LibcRegistered { cpus },
         OWN => ReaderMode::SelfRegistered { cpus },
@@ -81,6 +99,13 @@ pub(crate) fn reader_mode() -> ReaderMode {
             let errno = (refused >> ERROR) as i32;
             ReaderMode::Atomics(AtomicsReason::NoBarrier { errno })
         }
+    }
+}
+
+/// Returns the mode in force.
+impl Default for ReaderMode {
+    fn default() -> Self {
+        reader_mode()
     }
 }
 

@@ -2,8 +2,6 @@
 
 use core::fmt;
 
-use crate::sys;
-
 /// How this process counts its read-side sections: see [`reader_mode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,38 +35,6 @@ pub enum AtomicsReason {
         /// The error number of `membarrier(2)`.
         errno: i32,
     },
-}
-
-/// Returns how this process counts its read-side sections, and why.
-///
-/// This is decided once, at the first use of any domain or of this function. With the feature `log` or
-/// `tracing` it is logged once, at level `debug`, by the first thread that waits for a grace period or
-/// runs callbacks.
-///
-/// Single sections may differ: a section uses atomics on a thread that has no registration, on a CPU
-/// without counters, and when its sequences are interrupted again and again.
-/// [`Stats::fallback_reads`](crate::Stats::fallback_reads) counts those.
-///
-/// # Async-signal safety
-/// Safe in signal handlers: takes no lock and does not allocate. (Printing the result may do both.)
-///
-/// ```
-/// use urcu::ReaderMode;
-///
-/// println!("readers use {}", urcu::reader_mode());
-/// if let ReaderMode::Atomics(_) = urcu::reader_mode() {
-///     eprintln!("expect some tens of nanoseconds for each section");
-/// }
-/// ```
-pub fn reader_mode() -> ReaderMode {
-    sys::reader_mode()
-}
-
-/// Returns the mode in force.
-impl Default for ReaderMode {
-    fn default() -> Self {
-        reader_mode()
-    }
 }
 
 impl fmt::Display for ReaderMode {

@@ -3,9 +3,11 @@
 use core::mem::offset_of;
 use core::num::NonZeroUsize;
 
-use super::CHUNK;
+use rseq_ops::Handle;
+use rseq_ops::ops::{Appended, Outcome, Record};
+
 use super::slots::{SHIFT, Slot};
-use super::{Appended, Handle, Outcome, Record};
+use super::tuning::CHUNK;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
 /// The *way* of a section to its counter, in one word that says how to count too: positive where the

@@ -1,9 +1,9 @@
 //! Each CPU's slot of a domain: its counters, and the end of its chunk of callbacks.
 
-use rseq_ops::percpu::{self, PerCpu};
+use rseq_ops::percpu::{self, PerCpu, Zeroed};
 
 use super::memory::{allocate, free};
-use super::{Mode, Zeroed, mode};
+use super::mode::{Mode, mode};
 use crate::sync::{AtomicI64, AtomicU32, AtomicUsize};
 #[cfg(target_pointer_width = "64")]
 use core::mem::offset_of;

@@ -12,6 +12,9 @@ use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr;
 
+use crate::sync::as_user;
+use crate::sync::panics::discard;
+
 type Body = Box<dyn FnOnce() + Send>;
 
 /// Whether this process was forked and has executed no program since, or that is not known.
@@ -42,7 +45,7 @@ pub(super) fn start(
         let _stack = SignalStack::install();
         let run = core::panic::AssertUnwindSafe(body);
         if let Err(payload) = std::panic::catch_unwind(run) {
-            super::as_user(|| crate::sync::panics::discard(payload));
+            as_user(|| discard(payload));
         }
     });
     let argument = Box::into_raw(Box::new(body));

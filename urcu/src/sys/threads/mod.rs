@@ -21,7 +21,6 @@ use crate::sync;
 use crate::sync::hook::{self, Hook};
 use crate::sync::panics::discard;
 use crate::sync::{as_user, signals};
-use crate::sys;
 
 #[cfg(all(target_os = "linux", not(miri)))]
 mod forked;
@@ -113,7 +112,11 @@ fn default_stack_size() -> usize {
         return known;
     }
     let ours = what_the_environment_says().and_then(Result::ok);
-    let theirs = || sys::environment_variable("RUST_MIN_STACK")?.parse().ok();
+    let theirs = || {
+        super::environment::environment_variable("RUST_MIN_STACK")?
+            .parse()
+            .ok()
+    };
     let size = ours.filter(|size| *size != 0).or_else(theirs);
     // The system makes the least possible of 1.
     let size = size.unwrap_or(USUAL).max(1);
@@ -123,7 +126,7 @@ fn default_stack_size() -> usize {
 
 /// What `URCU_MIN_STACK` says: bytes, or a text that is no number.
 fn what_the_environment_says() -> Option<Result<usize, String>> {
-    let text = sys::environment_variable("URCU_MIN_STACK")?;
+    let text = super::environment::environment_variable("URCU_MIN_STACK")?;
     Some(text.trim().parse().map_err(|_| text))
 }
 
@@ -139,7 +142,7 @@ fn bad_stack_size() -> Option<String> {
 
 /// To be called by a new thread of our own, because its creator may hold locks.
 fn tell_bad_stack_size(text: &str) {
-    super::say(format_args!(
+    super::log::say(format_args!(
         "URCU_MIN_STACK is not a number of bytes, in decimal digits: {text:?}; threads of this library \
          have the standard library's stack size"
     ));

@@ -1,0 +1,3 @@
+//! What threads do.
+
+pub(crate) use std::thread::sleep;
