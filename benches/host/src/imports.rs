@@ -88,6 +88,20 @@ impl Imports {
         turned
     }
 
+    /// Returns the same with a module's files taken for one: for types that are made of each other.
+    #[must_use]
+    pub fn merged(&self, module: &str) -> Self {
+        let name = |file: &str| if is_in(file, module) { module } else { file }.to_owned();
+        let mut merged = Self::default();
+        for (from, all) in &self.arrows {
+            let arrows = merged.arrows.entry(name(from)).or_default();
+            for (to, line) in all.iter().filter(|(to, _)| name(to) != name(from)) {
+                arrows.entry(name(to)).or_insert(*line);
+            }
+        }
+        merged
+    }
+
     /// Returns the files of a circle, if there is one: each imports the next, the last the first.
     #[must_use]
     pub fn circle(&self) -> Option<Vec<&str>> {

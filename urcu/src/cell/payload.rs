@@ -250,3 +250,19 @@ unsafe impl<T> RefCounted for Option<Arc<T>> {
         (!raw.is_null()).then(|| unsafe { <Arc<T> as RefCounted>::share(raw) })
     }
 }
+
+/// A replaced pointer on its way to the callback thread. Not a `P` yet: a `Box` may not exist
+/// while others still read what is in it.
+pub(super) struct Retired<P: Payload>(pub(super) *mut P::Target);
+
+// SAFETY: it owns a `P`, which may be sent.
+unsafe impl<P: Payload + Send> Send for Retired<P> {}
+
+impl<P: Payload> Retired<P> {
+    /// # Safety
+    /// A grace period has passed since the pointer was replaced, and this is called once.
+    pub(super) unsafe fn free(self) {
+        // SAFETY: from `P::into_raw`; the rest is the caller's.
+        drop(unsafe { P::from_raw(self.0) });
+    }
+}

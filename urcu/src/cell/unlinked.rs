@@ -8,7 +8,8 @@ use core::pin::Pin;
 use core::ptr;
 use core::task::{Context, Poll};
 
-use super::{InDomain, OwningPtr, Payload, Retired};
+use super::in_domain::InDomain;
+use super::payload::{OwningPtr, Payload, Retired};
 use crate::callbacks::Callback;
 use crate::domain::Domain;
 use crate::polling::SynchronizeAsync;

@@ -1,6 +1,6 @@
 //! The budget of a domain.
 
-use super::Domain;
+use super::domain::Domain;
 use crate::settings::{Budget, SharedBudget};
 
 impl Domain {

@@ -1,6 +1,6 @@
 //! Queueing callbacks: the usual way, which takes some nanoseconds.
 
-use super::Domain;
+use super::domain::Domain;
 use crate::callbacks::{self, Callback, Host};
 use crate::sys::{Appended, INVOKE_BATCH};
 

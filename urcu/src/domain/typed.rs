@@ -4,7 +4,8 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 
-use super::{Domain, ReadGuard};
+use super::domain::Domain;
+use super::guard::ReadGuard;
 
 /// A domain as a type, made by [`domain!`](crate::domain!).
 ///

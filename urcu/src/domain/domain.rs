@@ -1,0 +1,534 @@
+//! Domains.
+
+use core::fmt;
+use core::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use super::guard::{RawGuard, ReadGuard};
+use super::state::{Root, State};
+use crate::callbacks::{self, Callback};
+use crate::driver::Driver;
+use crate::driver::job::{Runner, Settings};
+#[cfg(doc)]
+use crate::settings::Budget;
+use crate::settings::SharedBudget;
+use crate::stats::Stats;
+use crate::sync::{self, AtomicPtr, Instant, Ordering};
+use crate::sys;
+
+/// A set of read-side sections, and the grace periods that wait for them.
+///
+/// A grace period waits only for sections of its own domain. Most programs need no other domain than
+/// [`global`](crate::global). Give sections that last long a domain of their own, so that they do not
+/// delay the grace periods of others.
+///
+/// ```
+/// static CONNECTIONS: urcu::Domain = urcu::Domain::named("connections");
+///
+/// let guard = CONNECTIONS.read_lock();
+/// // ... read what is protected ...
+/// drop(guard);
+/// CONNECTIONS.synchronize();
+/// ```
+///
+/// # Cost
+/// A few words until the first use; then 128 bytes, and 64 for each CPU that reads, in pages that
+/// domains share. The first grace period adds less than a kilobyte.
+///
+/// # Dropping
+/// Dropping a domain runs the callbacks that are still queued, on the calling thread or on one that has
+/// begun with them, which waits for a grace period. Guards cannot outlive the domain. If there are
+/// callbacks, a guard that was forgotten ([`core::mem::forget`]) makes this wait for ever.
+///
+/// A domain may be dropped by one of its own callbacks. It then does not wait for callbacks that
+/// another thread is running at that moment, if they were queued in the same chunk (up to 126, from one
+/// CPU).
+pub struct Domain {
+    /// Null until the first use.
+    state: AtomicPtr<State>,
+    /// The state's tasks again, for leak checkers alone: LeakSanitizer does not look for pointers
+    /// in mappings, and the state lies in one.
+    root: Root,
+    settings: Settings,
+    /// Here and not with the state: a forked child keeps it.
+    pub(super) budget: SharedBudget,
+}
+
+const fn has_nul(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut number = 0;
+    while number < bytes.len() {
+        if bytes[number] == 0 {
+            return true;
+        }
+        number += 1;
+    }
+    false
+}
+
+impl Domain {
+    sync::const_fn! {
+        /// Creates a domain without a name. Can be used in a `static`.
+        pub fn new() -> Self {
+            Domain {
+                state: AtomicPtr::new(ptr::null_mut()),
+                root: Root::new(ptr::null_mut()),
+                settings: Settings::DEFAULT,
+                budget: SharedBudget::unset(),
+            }
+        }
+    }
+
+    sync::const_fn! {
+        /// Creates a domain with a name, which messages show and the thread of
+        /// [`Runner::OwnThread`] bears.
+        ///
+        /// # Panics
+        /// Panics if the name contains a NUL byte, which no thread's name can. In a `const` or a
+        /// `static` this is a compile-time error.
+        #[track_caller]
+        pub fn named(name: &'static str) -> Self {
+            assert!(!has_nul(name), "the name of an RCU domain has a NUL byte in it");
+            let mut domain = Domain::new();
+            domain.settings.name = Some(name);
+            domain
+        }
+    }
+
+    sync::const_fn! {
+        /// The one whose state is a part of the process.
+        pub(crate) fn of_process(state: *const State) -> Self {
+            let mut domain = Domain::named("global");
+            domain.state = AtomicPtr::new(state.cast_mut());
+            domain
+        }
+    }
+
+    /// Sets who runs the domain's callbacks and drives its grace periods: see [`Runner`].
+    ///
+    /// ```
+    /// use urcu::{Domain, Runner};
+    /// static LOOP: Domain = Domain::named("loop").run_by(Runner::Caller);
+    ///
+    /// LOOP.call(|| println!("a grace period has passed"));
+    /// // In the program's own loop. It may take several turns until a callback's time has come:
+    /// while LOOP.run_callbacks(100) == 0 {
+    ///     std::thread::yield_now();
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn run_by(mut self, runner: Runner) -> Self {
+        self.settings.runner = runner;
+        self
+    }
+
+    /// The state, made at the first use. No lock and no allocator: the first use may be in a
+    /// signal handler that interrupted the first use.
+    #[inline(always)]
+    pub(crate) fn state(&self) -> &State {
+        // Acquire: pairs with the release in `make_state`.
+        match NonNull::new(self.state.load(Ordering::Acquire)) {
+            // SAFETY: set once, freed when the domain is dropped, which `&self` outlives.
+            Some(state) => unsafe { state.as_ref() },
+            None => self.make_state(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_state(&self) -> &State {
+        let made = State::allocate(self.settings.name);
+        let published = self.state.compare_exchange(
+            ptr::null_mut(),
+            made.as_ptr(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        match published {
+            // SAFETY: as in `state`.
+            Ok(_) => unsafe { made.as_ref() },
+            Err(first) => {
+                // SAFETY: ours was not published; the first one is as in `state`.
+                unsafe {
+                    State::free(made);
+                    &*first
+                }
+            }
+        }
+    }
+
+    /// Begins a read-side section, which ends when the guard is dropped.
+    ///
+    /// Sections may be nested. Guards may be moved to other threads and held across an `.await`; grace
+    /// periods wait for all of them.
+    ///
+    /// # Panics
+    /// Panics at the first use if the system has no memory for the counters.
+    ///
+    /// # Cost
+    /// A few plain instructions; no atomic one, and no call.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers, and in destructors of thread-local data.
+    #[inline(always)]
+    #[track_caller]
+    pub fn read_lock(&self) -> ReadGuard<'_> {
+        ReadGuard::begin(self.state())
+    }
+
+    /// Checks that a guard is of this domain: for structures whose methods take a guard, and whose nodes
+    /// wait for grace periods of this domain alone.
+    ///
+    /// # Panics
+    /// If the guard is of another domain, with the names of both.
+    ///
+    /// # Cost
+    /// One comparison. Async-signal-safe, but for the panic.
+    ///
+    /// ```
+    /// static NODES: urcu::Domain = urcu::Domain::named("nodes");
+    ///
+    /// fn first(guard: &urcu::ReadGuard<'_>) {
+    ///     NODES.check(guard);
+    ///     // ... what this guard protects may be followed ...
+    /// }
+    ///
+    /// first(&NODES.read_lock());
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn check(&self, guard: &ReadGuard<'_>) {
+        if !guard.is_of(self) {
+            self.wrong_guard(guard);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn wrong_guard(&self, guard: &ReadGuard<'_>) -> ! {
+        panic!(
+            "what belongs to {self} was used with a guard of {}; take the guard from the same domain's \
+             `read_lock()`",
+            guard.domain()
+        );
+    }
+
+    /// Waits for a grace period: until all read-side sections of this domain that are open now have
+    /// ended. Sections that begin later see what the caller did before.
+    ///
+    /// Called inside a read-side section of the same domain, it waits for ever; that is
+    /// [reported](crate::stall).
+    ///
+    /// # Panics
+    /// Panics if the kernel begins to refuse `membarrier(2)` after the process's first use of RCU: at
+    /// once where a filter forbids it, after three seconds where the kernel lacks memory for it. Also
+    /// panics at the first use if the system has no memory for the counters.
+    ///
+    /// # Cost
+    /// One system call that interrupts the CPUs on which this process runs (some microseconds), and
+    /// the time until the longest section ends.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// domain.synchronize();
+    /// ```
+    #[track_caller]
+    pub fn synchronize(&self) {
+        sys::tell_reader_mode();
+        let (state, driver) = self.driver();
+        let start = Instant::now();
+        let round = driver.progress.sequence.snap();
+        if let Err(refused) = driver.wait_for(&state.gp, round, &driver.blocking()) {
+            sys::cannot_end(refused);
+        }
+        driver.counts.waited(start.elapsed());
+        driver.tell(round);
+    }
+
+    /// Runs `f` after a grace period, on a background thread (or as [`Domain::run_by`] says).
+    ///
+    /// Returns at once, unless the domain's [`Budget`] is exceeded, and may be called inside a
+    /// read-side section. Callbacks run in no particular order. A panic in `f` is counted, and goes to
+    /// the panic hook and to [`set_callback_panic_hook`](crate::set_callback_panic_hook); the other
+    /// callbacks run.
+    ///
+    /// # What runs where
+    /// `call` itself never runs a callback, a destructor or a waker on the calling thread, so the
+    /// caller may hold locks that those take. (It may hand a [`Job`](crate::Job) to an
+    /// [`Executor`](crate::Executor), and calls the [hook for reports](crate::stall::set_hook) if it has
+    /// to wait for room in the budget.)
+    ///
+    /// Callbacks also run on threads that call [`Domain::barrier`] or drop the domain: so `f` must not
+    /// rely on the background thread, nor on the size of its stack.
+    ///
+    /// The background thread starts with the first callback and does not keep the process alive.
+    /// Callbacks that are still queued when `main` returns do not run: call [`Domain::barrier`] first.
+    /// In a forked child, callbacks that were queued before the fork do not run; the parent runs them.
+    /// If no thread can be started, callbacks run in [`Domain::barrier`] or when the domain is dropped.
+    ///
+    /// # Cost
+    /// Some nanoseconds, without a lock or an atomic instruction, and an allocation if the closure is
+    /// larger than three words. Once in 126 times, and for the first callback after a pause, more.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// domain.call(|| println!("all sections that were open are over"));
+    /// domain.barrier();
+    /// ```
+    pub fn call(&self, f: impl FnOnce() + Send + 'static) {
+        self.enqueue(Callback::call(f), true);
+    }
+
+    /// Runs `f` after a grace period, as [`Domain::call`] does, unless the domain's [`Budget`] is
+    /// exceeded. Never waits for room.
+    ///
+    /// # Errors
+    /// Returns `f`, which was not queued, if the budget is exceeded.
+    pub fn try_call<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), F> {
+        if self.driver().1.callbacks.has_room() {
+            self.enqueue(Callback::call(f), false);
+            Ok(())
+        } else {
+            Err(f)
+        }
+    }
+
+    /// Returns whether a value can be retired, or a callback queued, without waiting: the domain's
+    /// [`Budget`] is not exceeded, or this is called inside a callback, where nobody waits.
+    ///
+    /// For whoever would rather do something about it than wait: end a section of its own, say.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// assert!(domain.has_room());
+    /// ```
+    pub fn has_room(&self) -> bool {
+        callbacks::inside_callback() || self.driver().1.callbacks.has_room()
+    }
+
+    /// Runs callbacks whose grace period is over, about `limit` of them (in steps of six), and returns
+    /// how many ran.
+    ///
+    /// Never waits for readers. If callbacks wait for a grace period, takes the next step towards its
+    /// end, so it may return 0 several times before a callback runs. With a `limit` of 0 it runs nothing and
+    /// only takes that step. Meant for domains of [`Runner::Caller`], allowed for all. Does nothing inside a
+    /// callback.
+    pub fn run_callbacks(&self, limit: usize) -> usize {
+        let (state, driver) = self.driver();
+        driver.run_callbacks(&state.gp, limit)
+    }
+
+    /// Drops `value` after a grace period.
+    ///
+    /// Returns at once, unless the domain's [`Budget`] is exceeded, and may be called inside a
+    /// read-side section. The value is dropped in place, on the heap: a large one needs no large stack.
+    ///
+    /// # What runs where
+    /// **This may run destructors of other values**, retired earlier in the same domain: with
+    /// [`Runner::Shared`], a thread that retires a value drops some of those whose grace period is
+    /// over. It may also end a grace period and wake the tasks that await it. Therefore:
+    ///
+    /// * do not hold a lock that such a destructor or waker takes;
+    /// * such a destructor must not wait for a grace period, because the thread that runs it may be
+    ///   inside a read-side section.
+    ///
+    /// Where this is too much to ask, `call(move || drop(value))` runs nothing on the calling thread.
+    ///
+    /// # Not for what readers see
+    /// The value is moved in here, so nobody may have a reference to it. What readers reach by a pointer,
+    /// a node of a structure say, must not be made a `Box` again as long as they can: **`defer_drop(unsafe
+    /// { Box::from_raw(node) })` looks right and is undefined behaviour**, because a `Box` is the only
+    /// pointer to what it owns from the moment it exists. It is also longer than what is right:
+    /// `unsafe { domain.retire(node) }` ([`Domain::retire`]).
+    ///
+    /// # Budget
+    /// The value stands in the domain's [`Budget`] for its own size alone: a `Vec` for three words. See
+    /// [`Domain::defer_drop_sized`].
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    pub fn defer_drop<T: Send + 'static>(&self, value: T) {
+        self.enqueue(Callback::value(value), true);
+    }
+
+    /// Drops `value` after a grace period, as [`Domain::defer_drop`] does, and counts `bytes` more in the
+    /// domain's [`Budget`] until then: what the value owns behind its pointers.
+    ///
+    /// Values of up to two words need no allocation.
+    ///
+    /// ```
+    /// let buffer = vec![0_u8; 1 << 20].into_boxed_slice();
+    /// let bytes = buffer.len();
+    /// urcu::global().defer_drop_sized(buffer, bytes);
+    /// ```
+    pub fn defer_drop_sized<T: Send + 'static>(&self, value: T, bytes: usize) {
+        self.enqueue(Callback::value_of(value, bytes), true);
+    }
+
+    /// Drops `value` after a grace period, as [`Domain::defer_drop`] does, unless the domain's [`Budget`]
+    /// is exceeded. Never waits for room.
+    ///
+    /// # Errors
+    /// Returns `value`, which was not queued, if the budget is exceeded.
+    ///
+    /// ```
+    /// if let Err(value) = urcu::global().try_defer_drop(vec![1, 2, 3]) {
+    ///     // Readers are stalled. The caller may free something else first, or wait.
+    ///     # drop(value);
+    /// }
+    /// ```
+    pub fn try_defer_drop<T: Send + 'static>(&self, value: T) -> Result<(), T> {
+        if self.driver().1.callbacks.has_room() {
+            self.enqueue(Callback::value(value), false);
+            Ok(())
+        } else {
+            Err(value)
+        }
+    }
+
+    /// Drops `value` after a grace period, as [`Domain::defer_drop_sized`] does, unless the domain's
+    /// [`Budget`] is exceeded. Never waits for room.
+    ///
+    /// # Errors
+    /// Returns `value`, which was not queued, if the budget is exceeded.
+    pub fn try_defer_drop_sized<T: Send + 'static>(&self, value: T, bytes: usize) -> Result<(), T> {
+        if self.driver().1.callbacks.has_room() {
+            self.enqueue(Callback::value_of(value, bytes), false);
+            Ok(())
+        } else {
+            Err(value)
+        }
+    }
+
+    /// Waits until all callbacks queued on this domain before this call have run, and all values
+    /// retired before it are dropped.
+    ///
+    /// It takes part in the work: callbacks and destructors run **on the calling thread** too, whatever
+    /// the domain's [`Runner`]. So do not hold a lock that one of them takes.
+    ///
+    /// If callbacks are queued, a call inside a read-side section of the same domain waits for ever;
+    /// that is [reported](crate::stall).
+    ///
+    /// # Panics
+    /// Panics if it is called by a callback of any domain, which could wait for itself.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    #[track_caller]
+    pub fn barrier(&self) {
+        let (state, driver) = self.driver();
+        driver.barrier(&state.gp);
+    }
+
+    /// Returns what this domain has counted since its first use in this process.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// domain.synchronize();
+    /// let stats = domain.stats();
+    /// assert_eq!((stats.grace_periods, stats.callers), (1, 1));
+    /// ```
+    pub fn stats(&self) -> Stats {
+        let state = self.state();
+        let readers = &state.gp.readers;
+        let mut stats = Stats {
+            aborts: readers.aborts(),
+            fallback_reads: readers.fallbacks(),
+            ..Stats::default()
+        };
+        if let Some(driver) = state.existing_driver() {
+            stats.grace_periods = driver.progress.sequence.done();
+            stats.waits = driver.counts.waits();
+            stats.callers = stats.waits.count();
+            stats.membarriers = driver.counts.membarriers.load(Ordering::Relaxed);
+            stats.stalls = driver.counts.stalls.load(Ordering::Relaxed);
+            driver.callbacks.count(readers, &mut stats);
+        }
+        stats
+    }
+
+    /// The state, ready for grace periods, and what it has to do.
+    pub(crate) fn driver(&self) -> (&State, &Arc<Driver>) {
+        let state = self.state();
+        (state, state.driver(self.settings, &self.budget, &self.root))
+    }
+}
+
+impl<'d> ReadGuard<'d> {
+    /// Returns the guard of a section again.
+    ///
+    /// # Safety
+    /// `raw` is from [`into_raw`](ReadGuard::into_raw) of a guard of `domain`, which was not dropped
+    /// since, and is used once.
+    ///
+    /// # Cost
+    /// Two loads. Async-signal-safe.
+    #[inline(always)]
+    pub unsafe fn from_raw(domain: &'d Domain, raw: RawGuard) -> Self {
+        // SAFETY: the caller's promise is that of `of_raw`, for this domain.
+        unsafe { ReadGuard::of_raw(domain.state(), raw) }
+    }
+
+    /// Returns whether this is a section of `domain`.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// let guard = domain.read_lock();
+    /// assert!(guard.is_of(&domain));
+    /// assert!(!guard.is_of(urcu::global()));
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn is_of(&self, domain: &Domain) -> bool {
+        self.is_of_state(domain.state())
+    }
+}
+
+impl Default for Domain {
+    fn default() -> Self {
+        Domain::new()
+    }
+}
+
+impl Drop for Domain {
+    fn drop(&mut self) {
+        if let Some(state) = NonNull::new(*self.state.get_mut()) {
+            // The global domain is a static and is not dropped.
+            // SAFETY: `&mut self`: no guard borrows the domain, nobody calls it. After `close`
+            // nobody else reaches the state any more.
+            unsafe {
+                if let Some(driver) = state.as_ref().existing_driver() {
+                    driver.finish(&state.as_ref().gp);
+                    driver.close();
+                }
+                state.as_ref().forget_trace();
+                State::free(state);
+            }
+        }
+    }
+}
+
+impl fmt::Display for Domain {
+    /// Writes the name, or an address if the domain has none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.settings.name {
+            Some(name) => write!(f, "RCU domain \"{name}\""),
+            None => write!(f, "RCU domain at {:p}", self.state.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Domain")
+            .field("name", &self.settings.name)
+            .finish_non_exhaustive()
+    }
+}
