@@ -58,12 +58,10 @@ const QUEUE: &str = "callbacks/queue.rs";
 const SEAL: &str = "callbacks/seal.rs";
 const LINK: &str = "cell/link/mod.rs";
 const NODE: &str = "cell/link/node.rs";
-const CELL: &str = "cell/mod.rs";
-const CELL_RCU: &str = "cell/rcu.rs";
+const CELL: &str = "cell/rcu.rs";
 const UNLINKED: &str = "cell/unlinked.rs";
-const DOMAIN_DOMAIN: &str = "domain/domain.rs";
+const DOMAIN: &str = "domain/domain.rs";
 const DOMAIN_GUARD: &str = "domain/guard.rs";
-const DOMAIN: &str = "domain/mod.rs";
 const DOMAIN_STATE: &str = "domain/state.rs";
 const DRIVER_FUTURES: &str = "driver/futures.rs";
 const DRIVER: &str = "driver/mod.rs";
@@ -406,42 +404,42 @@ pub const MUTANTS: &[Mutant] = &[
     source!("barrier", "the first stripe is sealed alone", "a_barrier_without_sequences",
         QUEUE: "for stripe in «0..self.stripes()» {\n            let mut inner" => "0..1"),
     source!("end", "what is in slots is left", "the_end_of_a_domain_runs_what_is_left",
-        DOMAIN_DOMAIN: "«driver.finish(&state.as_ref().gp);»" => ""),
+        DOMAIN: "«driver.finish(&state.as_ref().gp);»" => ""),
     source!("end", "the other phase's slots are forgotten", "the_end_of_a_domain_in_a_grace_period",
         READERS: "[word.get(), «word.get() ^ sys::PHASE_BIT»]" => "word.get()"),
     source!("end", "batches in flight are not waited for", "the_end_of_a_domain_waits_for_batches_in_flight",
         BARRIER: "|| «queue.is_out(stripe, u64::MAX, mine)»;" => "false"),
     source!("end", "the worker keeps the state", "the_worker_meets_the_end_of_a_domain",
-        DOMAIN_DOMAIN: "«driver.close();»" => ""),
+        DOMAIN: "«driver.close();»" => ""),
 
     source!("cell", "published without a release", "a_replaced_value_is_its_owners",
-        CELL_RCU: ".swap(P::into_raw(value), «Ordering::AcqRel»)" => "Ordering::Acquire"),
+        CELL: ".swap(P::into_raw(value), «Ordering::AcqRel»)" => "Ordering::Acquire"),
     source!("cell", "replaced without an acquire", "two_owners_of_replaced_values",
-        CELL_RCU: ".swap(P::into_raw(value), «Ordering::AcqRel»)" => "Ordering::Release"),
+        CELL: ".swap(P::into_raw(value), «Ordering::AcqRel»)" => "Ordering::Release"),
     source!("cell", "loaded relaxed", "a_replaced_value_is_its_owners",
-        CELL_RCU: "unsafe { P::view(self.current.load(«Ordering::Acquire»)) }" => "Ordering::Relaxed"),
+        CELL: "unsafe { P::view(self.current.load(«Ordering::Acquire»)) }" => "Ordering::Relaxed"),
     source!("cell", "read relaxed", "a_value_that_carries_its_guard",
-        CELL_RCU: "P::guarded(self.current.load(«Ordering::Acquire»), guard)" => "Ordering::Relaxed"),
+        CELL: "P::guarded(self.current.load(«Ordering::Acquire»), guard)" => "Ordering::Relaxed"),
     source!("cell", "a guard is refreshed without a section", "a_refreshed_guard",
         DOMAIN_GUARD: "«*self = ReadGuard::begin(self.state);»" => "self.state.gp.readers.exit(self.token);"),
     source!("cell", "a guard is never refreshed", "a_refreshed_guard",
         READERS: "«self.phase.load(Ordering::Relaxed) == token.word»" => "true"),
     source!("cell", "an `Arc` loaded relaxed", "a_kept_value_outlives_its_cell",
-        CELL_RCU: "P::share(self.current.load(«Ordering::Acquire»))" => "Ordering::Relaxed"),
+        CELL: "P::share(self.current.load(«Ordering::Acquire»))" => "Ordering::Relaxed"),
     source!("cell", "an `Arc` shared without a section", "a_kept_value_outlives_its_cell",
-        CELL_RCU: "«self.retire(old);»\n        shared" => "drop(unsafe { P::from_raw(old) });"),
+        CELL: "«self.retire(old);»\n        shared" => "drop(unsafe { P::from_raw(old) });"),
     source!("cell", "updated from a relaxed load", "no_update_is_lost",
-        CELL_RCU: "let seen = self.current.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
+        CELL: "let seen = self.current.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
     source!("cell", "exchanged without a release", "an_update_meets_a_reader",
-        CELL_RCU: ".compare_exchange(seen, new, «Ordering::AcqRel», Ordering::Acquire)" => "Ordering::Acquire"),
+        CELL: ".compare_exchange(seen, new, «Ordering::AcqRel», Ordering::Acquire)" => "Ordering::Acquire"),
     source!("cell", "what was found instead, relaxed", "one_of_two_exchanges_succeeds",
-        CELL_RCU: ".compare_exchange(seen, new, Ordering::AcqRel, «Ordering::Acquire»)" => "Ordering::Relaxed"),
+        CELL: ".compare_exchange(seen, new, Ordering::AcqRel, «Ordering::Acquire»)" => "Ordering::Relaxed"),
     source!("cell", "an update does not compare", "no_update_is_lost",
-        CELL_RCU: "«self.current\n            .compare_exchange(seen, new, Ordering::AcqRel, Ordering::Acquire)»" => "Ok(self.current.swap(new, Ordering::AcqRel))"),
+        CELL: "«self.current\n            .compare_exchange(seen, new, Ordering::AcqRel, Ordering::Acquire)»" => "Ok(self.current.swap(new, Ordering::AcqRel))"),
     source!("cell", "handed back at once", "a_replaced_value_is_its_owners",
         CELL: "«self.domain().synchronize();»" => ""),
     source!("cell", "dropped at once", "a_stored_value_is_dropped_after_its_sections",
-        CELL_RCU: "«self.domain()\n            .enqueue(Callback::drop::<_, P::Target>(free), true);»" => "free();"),
+        CELL: "«self.domain()\n            .enqueue(Callback::drop::<_, P::Target>(free), true);»" => "free();"),
 
     source!("raw", "a node freed at once", "a_retired_node_outlives_its_sections",
         RETIRE: "unsafe { T::free(node) };\n        // SAFETY: on any thread, until the domain ends, by the caller.\n        «self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);»" => "free();"),
@@ -499,11 +497,11 @@ pub const MUTANTS: &[Mutant] = &[
         NODE: "number == 0 || «D::get().is_over(number)»" => "true"),
 
     source!("set-up", "the state is loaded relaxed", "two_threads_use_a_domain_first",
-        DOMAIN_DOMAIN: "NonNull::new(self.state.load(«Ordering::Acquire»))" => "Ordering::Relaxed"),
+        DOMAIN: "NonNull::new(self.state.load(«Ordering::Acquire»))" => "Ordering::Relaxed"),
     source!("set-up", "the state is published relaxed", "two_threads_use_a_domain_first",
-        DOMAIN_DOMAIN: "made.as_ptr(),\n            «Ordering::AcqRel»," => "Ordering::Relaxed"),
+        DOMAIN: "made.as_ptr(),\n            «Ordering::AcqRel»," => "Ordering::Relaxed"),
     source!("set-up", "the first state is not acquired", "two_threads_use_a_domain_first",
-        DOMAIN_DOMAIN: "Ordering::AcqRel,\n            «Ordering::Acquire»," => "Ordering::Relaxed"),
+        DOMAIN: "Ordering::AcqRel,\n            «Ordering::Acquire»," => "Ordering::Relaxed"),
     source!("set-up", "the driver is loaded relaxed", "two_threads_use_a_domain_first",
         ONCE: "unsafe { self.0.load(«Ordering::Acquire»).as_ref() }" => "Ordering::Relaxed"),
     source!("set-up", "the driver is published relaxed", "two_threads_use_a_domain_first",
@@ -511,9 +509,9 @@ pub const MUTANTS: &[Mutant] = &[
     source!("set-up", "the first driver is not acquired", "two_threads_use_a_domain_first",
         ONCE: ".compare_exchange(seen, made, Ordering::AcqRel, «Ordering::Acquire»)" => "Ordering::Relaxed"),
     source!("set-up", "the second one keeps a state of its own", "two_threads_find_one_state",
-        DOMAIN_DOMAIN: "«State::free(made);\n                    &*first»" => "made.as_ref()"),
+        DOMAIN: "«State::free(made);\n                    &*first»" => "made.as_ref()"),
     source!("set-up", "a state that came second leaks", "two_threads_find_one_state",
-        DOMAIN_DOMAIN: "«State::free(made);»\n                    &*first" => ""),
+        DOMAIN: "«State::free(made);»\n                    &*first" => ""),
     source!("set-up", "counters that came second leak", "two_threads_find_one_state",
         DOMAIN_STATE: "«unsafe { sys::free_slots(base) };»\n        }\n    }" => ""),
     source!("set-up", "the second one keeps a driver of its own", "two_threads_find_one_state",
@@ -525,7 +523,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("fork", "the parent's driver is the child's", "a_callback_forks",
         DRIVER: "«self.fork_generation == fork::generation()»" => "true"),
     source!("fork", "every process is the first", "a_callback_forks",
-        FORK: "let next = «sync::next_generation()»;" => "1"),
+        FORK: "let next = «next_generation()»;" => "1"),
 
     source!("5", "polling: no look after the waker is known", "a_future_hears_of_another_callers_grace_period",
         POLLING: "if «!self.grace_period.is_over()» {\n                if !driver.is_driven" => "true"),
@@ -591,7 +589,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("lock", "not waited for", "two_threads_lock",
         HEAP_LOCK: "«self.lock_slow();»" => ""),
     source!("lock", "nobody is woken", "two_threads_lock",
-        HEAP_LOCK: "«sync::futex_wake(&self.0.word, 1);»" => ""),
+        HEAP_LOCK: "«futex_wake(&self.0.word, 1);»" => ""),
     source!("lock", "slept on without a mark", "two_threads_lock",
         HEAP_LOCK: "«let _ = self.word.compare_exchange(\n                        seen,\n                        mine,\n                        Ordering::Relaxed,\n                        Ordering::Relaxed,\n                    );»" => "",
         HEAP_LOCK: "futex_wait(&self.word, «mine»," => "seen"),
@@ -621,7 +619,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("end", "used after it is closed", "what_goes_is_not_used",
         RUNDOWN: "while «seen & CLOSED == 0» {" => "true"),
     source!("end", "the last user wakes nobody", "what_goes_is_not_used",
-        RUNDOWN: "«sync::futex_wake(self.0, 1);»" => ""),
+        RUNDOWN: "«futex_wake(self.0, 1);»" => ""),
     source!("end", "every user wakes but the last", "what_goes_is_not_used",
         RUNDOWN: "== «CLOSED + 1» {" => "CLOSED + 2"),
 ];
