@@ -56,6 +56,7 @@ const CALLBACKS_ENQUEUE: &str = "callbacks/enqueue.rs";
 const CALLBACKS_OF_DOMAIN: &str = "callbacks/of_domain.rs";
 const QUEUE: &str = "callbacks/queue.rs";
 const SEAL: &str = "callbacks/seal.rs";
+const CALLBACKS_SLOTS: &str = "callbacks/slots.rs";
 const LINK: &str = "cell/link/mod.rs";
 const NODE: &str = "cell/link/node.rs";
 const CELL: &str = "cell/rcu.rs";
@@ -69,6 +70,7 @@ const WORKER: &str = "driver/worker.rs";
 const GP_BARRIER: &str = "gp/barrier.rs";
 const GRACE_PERIOD: &str = "gp/grace_period.rs";
 const READERS: &str = "gp/readers.rs";
+const GP_SCAN: &str = "gp/scan.rs";
 const SEQUENCE: &str = "gp/sequence.rs";
 const POLLING: &str = "polling/mod.rs";
 const ATOMIC: &str = "raw/atomic.rs";
@@ -144,13 +146,13 @@ pub const MUTANTS: &[Mutant] = &[
     source!("D", "a sequence ends a section that has no handle", "atomics_only",
         READERS: "_ => «(0, 0)»," => "(1, 2)"),
     source!("E", "relaxed for sequences", "a_bystander_sees_that_it_is_over",
-        READERS: "sys::net(old, slot).load(«Ordering::Acquire»)" => "Ordering::Relaxed"),
+        GP_SCAN: "sys::net(old, slot).load(«Ordering::Acquire»)" => "Ordering::Relaxed"),
     source!("E", "relaxed for atomics", "a_bystander_of_atomics_sees_that_it_is_over",
-        READERS: "sys::shared(old, slot).load(«Ordering::Acquire»)" => "Ordering::Relaxed"),
+        GP_SCAN: "sys::shared(old, slot).load(«Ordering::Acquire»)" => "Ordering::Relaxed"),
     source!("E", "atomics not summed", "begun_one_way_ended_another",
-        READERS: "+ «sys::shared(old, slot).load(Ordering::Acquire)»" => "0"),
+        GP_SCAN: "+ «sys::shared(old, slot).load(Ordering::Acquire)»" => "0"),
     source!("F", "dropped", "a_late_end_wakes_the_writer",
-        READERS: "// F: pairs with G.\n        «fence(Ordering::SeqCst);»" => ""),
+        GP_SCAN: "// F: pairs with G.\n        «fence(Ordering::SeqCst);»" => ""),
     source!("G", "dropped", "a_late_end_wakes_the_writer",
         READERS: "sees the subtraction.\n        «fence(Ordering::SeqCst);»" => ""),
     source!("H", "dropped", "atomics_only",
@@ -166,7 +168,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("5", "a late end by atomics does not wake", "begun_one_way_ended_another",
         READERS: "fetch_sub(1, Ordering::Release);\n        «self.wake(word);»" => ""),
     source!("5", "no sum before sleeping", "a_late_end_wakes_the_writer",
-        READERS: "let open = «self.any_open(old)»;" => "true"),
+        GP_SCAN: "let open = «self.any_open(old)»;" => "true"),
     source!("5", "the waker leaves the mark", "a_late_end_wakes_the_writer",
         READERS: "match «waiter.swap(0, Ordering::Relaxed)» {" => "waiter.load(Ordering::Relaxed)"),
     source!("5", "woken before the mark is taken away", "a_late_end_wakes_the_writer",
@@ -178,9 +180,9 @@ pub const MUTANTS: &[Mutant] = &[
     source!("5", "the readers know of nobody to unpark", "a_late_end_pokes_the_worker",
         READERS: "«self.parker.store(parker, Ordering::Relaxed);»" => ""),
     source!("5", "the worker sets the leader's mark", "a_late_end_pokes_the_worker",
-        READERS: "self.mark_while_open(old, «PARKER»)" => "LEADER"),
+        GP_SCAN: "self.mark_while_open(old, «PARKER»)" => "LEADER"),
     source!("4", "settling loses the sum", "begun_one_way_ended_another",
-        READERS: "«left += value;»" => ""),
+        GP_SCAN: "«left += value;»" => ""),
     source!("set-up", "the way published relaxed", "two_threads_set_up",
         READERS: "self.way.store(sys::way(handle), «Ordering::Release»)" => "Ordering::Relaxed"),
     source!("set-up", "the way loaded relaxed", "two_threads_set_up",
@@ -406,7 +408,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("end", "what is in slots is left", "the_end_of_a_domain_runs_what_is_left",
         DOMAIN: "«driver.finish(&state.as_ref().gp);»" => ""),
     source!("end", "the other phase's slots are forgotten", "the_end_of_a_domain_in_a_grace_period",
-        READERS: "[word.get(), «word.get() ^ sys::PHASE_BIT»]" => "word.get()"),
+        CALLBACKS_SLOTS: "[word.get(), «word.get() ^ sys::PHASE_BIT»]" => "word.get()"),
     source!("end", "batches in flight are not waited for", "the_end_of_a_domain_waits_for_batches_in_flight",
         BARRIER: "|| «queue.is_out(stripe, u64::MAX, mine)»;" => "false"),
     source!("end", "the worker keeps the state", "the_worker_meets_the_end_of_a_domain",

@@ -81,7 +81,7 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 ///
 /// | | `P` | a [`Value`](Payload::Value) | a [`View`](Payload::View) | a [`Ref`](Payload::Ref) |
 /// |---|---|---|---|---|
-/// | [`Rcu<T>`] | `Box<T>` | `T` | `&T` | [`Ref<T>`](Ref) |
+/// | [`Rcu<T>`] | `Box<T>` | `T` | `&T` | [`Ref<T>`](crate::Ref) |
 /// | [`RcuOption<T>`] | `Option<Box<T>>` | `Option<T>` | `Option<&T>` | `Option<Ref<T>>` |
 /// | [`RcuArc<T>`] | `Arc<T>` | `Arc<T>` | `&T` | `Ref<T>` |
 /// | [`RcuArcOption<T>`] | `Option<Arc<T>>` | `Option<Arc<T>>` | `Option<&T>` | `Option<Ref<T>>` |

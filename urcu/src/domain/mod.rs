@@ -6,6 +6,7 @@ mod domain;
 mod enqueue;
 mod guard;
 mod state;
+mod stats;
 mod typed;
 
 pub use domain::Domain;

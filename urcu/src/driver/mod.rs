@@ -7,6 +7,7 @@ pub(crate) mod job;
 pub(crate) mod observer;
 mod refusals;
 mod roles;
+mod wakes;
 pub(crate) mod work;
 pub(crate) mod worker;
 
@@ -217,28 +218,6 @@ impl Driver {
                 // It may have been impossible to start it.
                 worker::ensure_started();
             }
-        }
-    }
-
-    /// Wakes those whose grace period is over.
-    pub(crate) fn wake_ready(&self) {
-        let done = self.with_gp(|_| self.progress.sequence.done());
-        if self.is_current_process() {
-            self.futures.wake(done.unwrap_or(u64::MAX));
-        }
-    }
-
-    /// Reports what whoever drives could not have reported elsewhere.
-    pub(crate) fn report(&self) {
-        if self.is_current_process() {
-            self.clock.tell();
-        }
-    }
-
-    /// Wakes all who await a grace period: from now on they drive it.
-    pub(crate) fn wake_all(&self) {
-        if self.is_current_process() {
-            self.futures.wake(u64::MAX);
         }
     }
 

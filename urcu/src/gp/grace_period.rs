@@ -1,18 +1,11 @@
-//! The grace period: flip, restart, drain.
+//! The grace period: flip, restart, drain, end. `begin`, `drain` and `end` are the whole algorithm, and the one
+//! place where a domain's counters change phase; [`gp`](super) says why it is right.
 //!
-//! `begin`, `drain` and `end` are the whole algorithm, and the one place where a
-//! domain's counters change phase. The letters are those of `readers` and `sequence`.
+//! Callers share grace periods, and one of those who wait leads. A leader may leave a grace period that has
+//! begun but waits for readers; the next leader goes on with it.
 //!
-//! Every other per-CPU RCU (SRCU in the Linux kernel, the liburcu per-CPU prototype of 2016-17,
-//! libside) needs two flips, because a reader may load the phase, stall, and count itself late in
-//! the old one. Here loading and counting are one restartable sequence, and the barrier after the
-//! flip restarts every sequence in flight: one flip and one system call are enough.
-//!
-//! Grace periods are rounds: callers share them, and one of those who wait leads. A leader may
-//! leave one that has begun but waits for readers; the next leader goes on with it.
-//!
-//! How far they have come ([`Progress`]) is said in memory of this process alone, as the counters are:
-//! a leader that finds itself in a child goes on with what is its parent's, where nobody waits.
+//! How far they have come ([`Progress`]) is said in memory of this process alone, as the counters are: a
+//! leader that finds itself in a forked child goes on with what is its parent's, where nobody waits.
 
 use core::ops::Deref;
 use core::ptr::NonNull;

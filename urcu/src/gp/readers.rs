@@ -1,40 +1,8 @@
-//! The per-CPU reader counters: enter, exit, sum. Nothing else touches them.
-//!
-//! # State
-//! A domain has two *phases*. The `phase` word is the address of the current one's counter in
-//! slot 0; each CPU's slot has, for each phase, a `net` counter that restartable sequences write
-//! with plain stores, and a `shared` one that anybody writes with atomic additions.
-//!
-//! A section adds 1 to one counter of the current phase when it begins, and subtracts 1 from
-//! *any* counter of that same phase when it ends, wherever the guard is by then: on another CPU,
-//! on a thread without rseq, in a destructor. A single counter means nothing; the **sum** over all
-//! counters of a phase is the number of its open sections.
-//!
-//! # Why a sum of counters read one after the other may be trusted
-//! After a flip and a restart of all sequences nobody begins a section in the old phase (a reader
-//! that lost the race with atomics takes its addition back, on the same counter). From then on
-//! sections only end, so a counter only falls. Each counter is read at some moment, and is at that
-//! moment at least what it will be at the end of the scan; so the sum read is at least the number
-//! of sections still open, which is at least 0. If the sum is 0, all are over, and every counter
-//! was read at its last value: each section's end is visible to us (acquire).
-//!
-//! # Letters
-//! The orderings below are named by letters; `grace_period` and the models use the same.
-//!
-//! | | where | pairs with | obligation |
-//! |---|---|---|---|
-//! | A | `flip` stores the phase (release) | B | a new reader sees what the updater did before |
-//! | B | `enter` loads the phase (acquire) | A | |
-//! | C | the restart after the flip | the sequences, H | the old phase's beginnings are final |
-//! | D | `exit` subtracts (release) | E | a section's accesses are over |
-//! | E | the sum's loads (acquire) | D | |
-//! | F | fence between setting `waiter` and the last sum | G | no lost wake-up |
-//! | G | fence between a late end and the load of `waiter` | F | |
-//! | H | fence between an atomic begin and the second load of the phase | C | Dekker |
+//! The reader's side of the per-CPU counters: how sections begin and end. [`gp`](super) has the state, the
+//! letters and the proof.
 
 use core::mem::offset_of;
 use core::num::NonZeroUsize;
-use core::time::Duration;
 
 use crate::sync::parker::Parker;
 use crate::sync::{self, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
@@ -100,9 +68,9 @@ const _: () = {
 };
 
 /// The leader of the grace period sleeps on the `waiter` of the counters.
-const LEADER: u32 = 1;
+pub(super) const LEADER: u32 = 1;
 /// The parker that the readers know of is to be unparked.
-const PARKER: u32 = 2;
+pub(super) const PARKER: u32 = 2;
 
 impl Readers {
     sync::const_fn! {
@@ -483,8 +451,6 @@ impl Readers {
         }
     }
 
-    // The writer's side. One thread at a time calls these: the leader of a grace period.
-
     /// Makes the other phase the current one, in the place of `old`. False if that is not it, in a
     /// child that was forked in the middle of this. The leader's.
     pub(crate) fn flip(&self, old: usize) -> bool {
@@ -495,92 +461,5 @@ impl Readers {
         self.phase
             .compare_exchange(old, new, Ordering::Release, Ordering::Relaxed)
             .is_ok()
-    }
-
-    /// Whether any section of the phase may be open. Exact only after a restart that follows the
-    /// flip.
-    pub(crate) fn any_open(&self, old: usize) -> bool {
-        (0..sys::slots())
-            .map(|slot| self.open_in(old, slot))
-            .sum::<i64>()
-            != 0
-    }
-
-    /// How many sections more began than ended with the counters of one slot. The sum over all
-    /// slots is the number of open sections; a slot's part of it may be negative.
-    pub(crate) fn open_in(&self, old: usize, slot: usize) -> i64 {
-        // E
-        sys::net(old, slot).load(Ordering::Acquire) + sys::shared(old, slot).load(Ordering::Acquire)
-    }
-
-    /// About how many sections of both phases more began than ended with the counters of one slot.
-    pub(crate) fn about_open_in(&self, slot: usize) -> i64 {
-        self.word().map_or(0, |word| {
-            let words = [word.get(), word.get() ^ sys::PHASE_BIT];
-            words.map(|word| self.open_in(word, slot)).iter().sum()
-        })
-    }
-
-    /// Sleeps until a section of the phase ends, if any is open, or the time is over.
-    pub(crate) fn sleep_while_open(&self, old: usize, most: Option<Duration>) {
-        if self.mark_while_open(old, LEADER) {
-            let waiter = sys::waiter(old);
-            sync::futex_wait(waiter, LEADER, most);
-            waiter.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// Makes the next end of a section of the phase unpark the parker, if any is open.
-    pub(crate) fn unpark_while_open(&self, old: usize) -> bool {
-        self.mark_while_open(old, PARKER)
-    }
-
-    /// Whether that mark stands.
-    pub(crate) fn will_unpark(&self, old: usize) -> bool {
-        sys::waiter(old).load(Ordering::Relaxed) == PARKER
-    }
-
-    fn mark_while_open(&self, old: usize, who: u32) -> bool {
-        let waiter = sys::waiter(old);
-        waiter.store(who, Ordering::Relaxed);
-        // F: pairs with G.
-        fence(Ordering::SeqCst);
-        let open = self.any_open(old);
-        if !open {
-            waiter.store(0, Ordering::Relaxed);
-        }
-        open
-    }
-
-    /// Whether a section of either phase has not ended. Exact for whoever has the domain alone.
-    #[cfg_attr(
-        not(any(debug_assertions, feature = "stall-trace")),
-        allow(dead_code, reason = "only builds that note sections ask")
-    )]
-    pub(crate) fn any_left(&self) -> bool {
-        self.word().is_some_and(|word| {
-            self.any_open(word.get()) || self.any_open(word.get() ^ sys::PHASE_BIT)
-        })
-    }
-
-    /// Moves what sequences left in the counters of a phase without open sections to one shared
-    /// counter. Sections that began on one CPU and ended on another leave +1 here and -1 there;
-    /// the sum is right for ever, but sequences are fastest on counters that rest at 0.
-    ///
-    /// Nobody else writes these words now: no section of this phase is open, and none begins
-    /// until the next flip (A), which publishes the stores.
-    pub(crate) fn settle(&self, old: usize) {
-        let mut left = 0;
-        for slot in 0..sys::slots() {
-            let counter = sys::net(old, slot);
-            let value = counter.load(Ordering::Relaxed);
-            if value != 0 {
-                left += value;
-                counter.store(0, Ordering::Relaxed);
-            }
-        }
-        if left != 0 {
-            sys::shared(old, 0).fetch_add(left, Ordering::Relaxed);
-        }
     }
 }

@@ -9,15 +9,7 @@
 //! the middle of one when its process was forked ends it in the child on zeroes that nobody else
 //! knows: it waits for nobody, and whatever it does there is lost on the child's own rounds.
 //!
-//! # Letters
-//! | | where | pairs with | obligation |
-//! |---|---|---|---|
-//! | J | `snap` reads `begun` by a read-modify-write (release) | K | a round that begins later sees what its callers did |
-//! | K | `begin` adds to `begun` (acquire) | J | |
-//! | L | `finish` stores `done` (release) | M | whoever returns sees what the round did |
-//! | M | loads of `done` (acquire) | L | |
-//! | N | fence between counting a sleeper and its last look | O | no lost wake-up |
-//! | O | fence between the leader's last store and the look at the sleepers | N | |
+//! The letters (J to O) are those of [`gp`](super).
 
 use core::ptr;
 

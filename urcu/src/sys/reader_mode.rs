@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// How this process counts its read-side sections: see [`reader_mode`].
+/// How this process counts its read-side sections: see [`reader_mode`](fn@crate::reader_mode).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReaderMode {

@@ -1,0 +1,98 @@
+//! The writer's side of the counters: summing them, sleeping while sections are open, and settling them.
+//!
+//! One thread at a time calls these: the leader of a grace period. The letters are those of [`gp`](super).
+
+use core::time::Duration;
+
+use super::readers::{LEADER, PARKER, Readers};
+use crate::sync::{Ordering, fence, futex_wait};
+use crate::sys;
+
+impl Readers {
+    /// Whether any section of the phase may be open. Exact only after a restart that follows the
+    /// flip.
+    pub(crate) fn any_open(&self, old: usize) -> bool {
+        (0..sys::slots())
+            .map(|slot| self.open_in(old, slot))
+            .sum::<i64>()
+            != 0
+    }
+
+    /// How many sections more began than ended with the counters of one slot. The sum over all
+    /// slots is the number of open sections; a slot's part of it may be negative.
+    pub(crate) fn open_in(&self, old: usize, slot: usize) -> i64 {
+        // E
+        sys::net(old, slot).load(Ordering::Acquire) + sys::shared(old, slot).load(Ordering::Acquire)
+    }
+
+    /// About how many sections of both phases more began than ended with the counters of one slot.
+    pub(crate) fn about_open_in(&self, slot: usize) -> i64 {
+        self.word().map_or(0, |word| {
+            let words = [word.get(), word.get() ^ sys::PHASE_BIT];
+            words.map(|word| self.open_in(word, slot)).iter().sum()
+        })
+    }
+
+    /// Sleeps until a section of the phase ends, if any is open, or the time is over.
+    pub(crate) fn sleep_while_open(&self, old: usize, most: Option<Duration>) {
+        if self.mark_while_open(old, LEADER) {
+            let waiter = sys::waiter(old);
+            futex_wait(waiter, LEADER, most);
+            waiter.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the next end of a section of the phase unpark the parker, if any is open.
+    pub(crate) fn unpark_while_open(&self, old: usize) -> bool {
+        self.mark_while_open(old, PARKER)
+    }
+
+    /// Whether that mark stands.
+    pub(crate) fn will_unpark(&self, old: usize) -> bool {
+        sys::waiter(old).load(Ordering::Relaxed) == PARKER
+    }
+
+    fn mark_while_open(&self, old: usize, who: u32) -> bool {
+        let waiter = sys::waiter(old);
+        waiter.store(who, Ordering::Relaxed);
+        // F: pairs with G.
+        fence(Ordering::SeqCst);
+        let open = self.any_open(old);
+        if !open {
+            waiter.store(0, Ordering::Relaxed);
+        }
+        open
+    }
+
+    /// Whether a section of either phase has not ended. Exact for whoever has the domain alone.
+    #[cfg_attr(
+        not(any(debug_assertions, feature = "stall-trace")),
+        allow(dead_code, reason = "only builds that note sections ask")
+    )]
+    pub(crate) fn any_left(&self) -> bool {
+        self.word().is_some_and(|word| {
+            self.any_open(word.get()) || self.any_open(word.get() ^ sys::PHASE_BIT)
+        })
+    }
+
+    /// Moves what sequences left in the counters of a phase without open sections to one shared
+    /// counter. Sections that began on one CPU and ended on another leave +1 here and -1 there;
+    /// the sum is right for ever, but sequences are fastest on counters that rest at 0.
+    ///
+    /// Nobody else writes these words now: no section of this phase is open, and none begins
+    /// until the next flip (A), which publishes the stores.
+    pub(crate) fn settle(&self, old: usize) {
+        let mut left = 0;
+        for slot in 0..sys::slots() {
+            let counter = sys::net(old, slot);
+            let value = counter.load(Ordering::Relaxed);
+            if value != 0 {
+                left += value;
+                counter.store(0, Ordering::Relaxed);
+            }
+        }
+        if left != 0 {
+            sys::shared(old, 0).fetch_add(left, Ordering::Relaxed);
+        }
+    }
+}
