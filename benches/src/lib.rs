@@ -38,6 +38,7 @@ pub mod page;
 pub mod record;
 pub mod report;
 pub mod results;
+pub mod subject;
 pub mod subjects;
 pub mod table;
 pub mod target;

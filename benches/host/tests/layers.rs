@@ -14,12 +14,13 @@ type Floors = &'static [&'static [&'static str]];
 
 const BENCHES: Floors = &[
     &["lib"],
-    &["plot"],
+    &["page"],
     &["report", "tasks"],
     &["results"],
     &["grace"],
-    &["sections", "target", "window"],
+    &["record", "subjects", "target", "window"],
     &[
+        "bars",
         "cells",
         "child",
         "curves",
@@ -27,6 +28,7 @@ const BENCHES: Floors = &[
         "measure",
         "memb",
         "membarrier",
+        "subject",
         "table",
     ],
 ];
@@ -39,6 +41,8 @@ const HOST: Floors = &[
         "threads",
     ],
 ];
+
+const CI: Floors = &[&["guests", "litmus", "sanitizers"], &["debian"], &["run"]];
 
 const TORTURE: Floors = &[
     &["lib"],
@@ -155,6 +159,11 @@ fn the_torture_keeps_to_its_floors() {
 #[test]
 fn rseq_ops_keeps_to_its_floors() {
     keeps_to("rseq-ops/src", RSEQ_OPS);
+}
+
+#[test]
+fn the_checks_keep_to_their_floors() {
+    keeps_to("benches/ci/src", CI);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crossbeam_epoch as epoch;
 use haphazard::{AtomicPtr as HazardCell, HazardPointer};
 use seize::{Collector, Guard, reclaim};
 
-use super::{CROSSBEAM, Kind, Subject};
+use crate::subject::{CROSSBEAM, Kind, Subject};
 
 pub(super) const KINDS: [Kind; 7] = [
     Kind::of::<Epoch>(

@@ -8,7 +8,7 @@ use arcshift::ArcShift;
 use left_right::{Absorb, ReadHandleFactory, WriteHandle};
 use rcu_cell::RcuCell;
 
-use super::{ARC_SWAP, Kind, Subject};
+use crate::subject::{ARC_SWAP, Kind, Subject};
 
 pub(super) const KINDS: [Kind; 5] = [
     Kind::of::<Swap>(ARC_SWAP, "arc-swap", "`ArcSwap::load`; `ArcSwap::store`"),

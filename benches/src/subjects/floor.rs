@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::{FLOOR, Kind, Subject};
 use crate::floor::Words;
+use crate::subject::{FLOOR, Kind, Subject};
 
 pub(super) const KINDS: [Kind; 1] = [Kind::of::<Floor>(
     FLOOR,

@@ -4,9 +4,9 @@
 #[cfg(have_liburcu_memb)]
 use std::ffi::c_void;
 
-use super::Kind;
+use crate::subject::Kind;
 #[cfg(have_liburcu_memb)]
-use super::{MEMB, Subject};
+use crate::subject::MEMB;
 
 /// Returns the flavours that are there.
 pub(super) fn kinds() -> Vec<Kind> {
@@ -47,10 +47,12 @@ unsafe extern "C" fn run(body: *mut c_void, value: u64) {
 macro_rules! flavour {
     ($module:ident, $sum:ident, $store:ident, $held:ident, $registration:expr) => {
         mod $module {
+            use std::ffi::c_void;
             use std::ptr;
             use std::sync::atomic::{AtomicPtr, Ordering};
 
-            use super::{Subject, c_void, run};
+            use crate::subject::Subject;
+            use crate::subjects::liburcu::run;
 
             unsafe extern "C" {
                 fn $sum(slot: *mut *mut c_void, count: u64) -> u64;

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, RwLock};
 
-use super::{Kind, Subject};
+use crate::subject::{Kind, Subject};
 
 pub(super) const KINDS: [Kind; 3] = [
     Kind::of::<Standard>("std RwLock", "std", "`read`; `write`"),

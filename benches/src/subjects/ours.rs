@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use urcu::Rcu;
 
-use super::{GUARD, Kind, READ, SNAPSHOT, Subject};
+use crate::subject::{GUARD, Kind, READ, SNAPSHOT, Subject};
 
 const PACKAGE: &str = "urcu-percpu";
 

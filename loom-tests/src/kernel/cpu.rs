@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::lock::{Lock, Tally};
-use super::sequences::UNREGISTERED;
 use super::{AtomicUsize, CPUS, Fault, Mode, Ordering, faulty, fence, kernel, mode, two};
 
 /// The states of a mailbox.
@@ -45,7 +44,13 @@ impl Cpus {
 
 loom::thread_local! {
     pub(super) static HERE: Cell<Option<usize>> = Cell::new(None);
+    pub(super) static UNREGISTERED: Cell<bool> = Cell::new(false);
     static REFUSED: Cell<u32> = Cell::new(0);
+}
+
+/// Makes the calling thread one that could not be registered, or whose registration has ended.
+pub(crate) fn leave_unregistered() {
+    UNREGISTERED.with(|unregistered| unregistered.set(true));
 }
 
 /// The calling thread's time on a CPU.

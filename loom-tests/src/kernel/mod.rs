@@ -71,8 +71,9 @@ mod sync;
 pub(crate) mod thread;
 
 pub(crate) use cpu::{
-    MembarrierError, PATIENCE, Running, cannot_end, catch_unwind, panic_on_purpose,
-    refuse_next_barrier, restart_sequences, run_on, share_barriers, step, survive,
+    MembarrierError, PATIENCE, Running, cannot_end, catch_unwind, leave_unregistered,
+    panic_on_purpose, refuse_next_barrier, restart_sequences, run_on, share_barriers, step,
+    survive,
 };
 pub(crate) use loom::sync::atomic::{
     AtomicBool, AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
@@ -83,7 +84,7 @@ pub(crate) use memory::{
 };
 pub(crate) use sequences::{
     Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_through,
-    enter_section, exit_section, leave_unregistered, replace_chunk, sub, sub_if_current, way,
+    enter_section, exit_section, replace_chunk, sub, sub_if_current, way,
 };
 pub(crate) use sleep::{futex_wait, futex_wake};
 pub(crate) use sync::{Mutex, MutexGuard};
@@ -95,9 +96,8 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cpu::{Cpus, HERE};
+use cpu::{Cpus, HERE, UNREGISTERED};
 use memory::Memory;
-use sequences::UNREGISTERED;
 use sleep::Futexes;
 
 use crate::driver::worker;

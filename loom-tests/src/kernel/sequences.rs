@@ -6,25 +6,19 @@ use std::num::NonZeroUsize;
 
 use loom::cell::UnsafeCell;
 
-use super::cpu::{HERE, interrupted};
+use super::cpu::{HERE, UNREGISTERED, interrupted};
 use super::{
     AtomicPtr, AtomicU32, AtomicUsize, CHUNK, Fault, Handle, Number, Ordering, Outcome, buffer,
     faulty, net,
 };
 
 loom::thread_local! {
-    pub(super) static UNREGISTERED: Cell<bool> = Cell::new(false);
     static ABORTS: Cell<u32> = Cell::new(0);
 }
 
 /// Makes the calling thread's next attempts at a sequence abort, as signals may.
 pub(crate) fn abort_next(attempts: u32) {
     ABORTS.with(|aborts| aborts.set(attempts));
-}
-
-/// Makes the calling thread one that could not be registered, or whose registration has ended.
-pub(crate) fn leave_unregistered() {
-    UNREGISTERED.with(|unregistered| unregistered.set(true));
 }
 
 /// The CPU of a sequence that begins and needs a slot; `None` if it aborts at once.

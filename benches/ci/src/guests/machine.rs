@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Plan;
 use super::init::script;
 use super::kinds::{Arch, Guest, Runs};
 use super::packages::Files;
+use super::plan::Plan;
 use super::programs;
 use super::report::Row;
 use crate::run::{say, succeeds};

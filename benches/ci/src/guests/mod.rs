@@ -11,30 +11,21 @@ mod init;
 mod kinds;
 mod machine;
 mod packages;
+mod plan;
 mod programs;
 mod report;
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
 use crate::run::{Status, cache, say, target};
 use kinds::{Arch, GUESTS, Guest};
 use packages::{Files, Packages};
+use plan::Plan;
 use report::Row;
-
-/// What all guests share.
-#[derive(Debug)]
-struct Plan {
-    short: bool,
-    /// The guests' output.
-    logs: PathBuf,
-    /// What is built for them.
-    target: PathBuf,
-}
 
 /// What a worker does next.
 #[derive(Debug)]
@@ -85,12 +76,12 @@ impl Shared {
     }
 }
 
-impl Plan {
-    fn work(&self, work: Work, shared: &Shared) {
-        match work {
+impl Work {
+    fn perform(self, plan: &Plan, shared: &Shared) {
+        match self {
             Work::Build(arch) => {
                 say(format_args!("building for {arch}"));
-                let built = programs::build(self, arch);
+                let built = programs::build(plan, arch);
                 let not = if built { "" } else { "not " };
                 say(format_args!("{not}built for {arch}"));
                 shared.built.lock().unwrap().insert(arch, built);
@@ -98,7 +89,7 @@ impl Plan {
             }
             Work::Guest(guest, files) => {
                 let row = if shared.are_built(guest.arch) {
-                    let run = machine::run(self, guest, &files);
+                    let run = machine::run(plan, guest, &files);
                     run.unwrap_or_else(|error| Row::without_figures(format!("FAILED: {error}")))
                 } else {
                     Row::without_figures("FAILED: it does not build".into())
@@ -179,7 +170,7 @@ pub(crate) fn main(arguments: &[String]) -> Status {
             scope.spawn(move || {
                 let mut next = first.or_else(|| shared.next());
                 while let Some(work) = next {
-                    plan.work(work, shared);
+                    work.perform(plan, shared);
                     next = shared.next();
                 }
             });

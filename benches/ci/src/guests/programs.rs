@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::Plan;
 use super::kinds::Arch;
 use super::packages::{linker, rustc_for_arm64};
+use super::plan::Plan;
 use crate::run::{name, repository, std_source, succeeds};
 
 /// Delays inside the sequences, without which tests show little; only single-stepping runs what is
