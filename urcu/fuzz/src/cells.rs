@@ -176,7 +176,9 @@ pub trait Cell: Send + Sync {
     fn into_inner(self: Box<Self>) -> Kept;
 }
 
-impl<P: Kind, D: InDomain + Send + Sync> Cell for RcuCell<P, D> {
+impl<P: Kind, D: for<'a> InDomain<Guard<'a> = ReadGuard<'a>> + Send + Sync + 'static> Cell
+    for RcuCell<P, D>
+{
     fn is_optional(&self) -> bool {
         P::OPTIONAL
     }
@@ -204,7 +206,7 @@ impl<P: Kind, D: InDomain + Send + Sync> Cell for RcuCell<P, D> {
         let seen = self.load(guard);
         between();
         match self.compare_exchange(seen, P::make(new), guard) {
-            Ok(()) => Exchanged::Done,
+            Ok(_) => Exchanged::Done,
             Err(error) => {
                 let found = P::seen(error.current).inspect(|value| value.look());
                 Exchanged::Found(P::keep(error.new), found.map(|value| value.id))

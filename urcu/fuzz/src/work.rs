@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 
+use urcu::raw::{Owned, RcuHead};
 use urcu::{Domain, Runner};
 
 use crate::check::check;
@@ -164,6 +165,78 @@ fn padded<const N: usize>(work: Box<Work>) -> impl FnOnce() + Send {
     }
 }
 
+/// Work with a head, as a node of a structure in C's style.
+struct Headed {
+    acts: Acts,
+    head: RcuHead,
+}
+
+impl Headed {
+    fn make(acts: Acts) -> *mut RcuHead {
+        let head = RcuHead::new();
+        let headed = Box::into_raw(Box::new(Headed { acts, head }));
+        // SAFETY: alive; no reference is made, so the pointer is good for the whole.
+        unsafe { &raw mut (*headed).head }
+    }
+
+    /// # Safety
+    /// `head` is from `make`, and used once.
+    unsafe fn free(head: *mut RcuHead) {
+        // SAFETY: by the contract of this function.
+        drop(unsafe {
+            Box::from_raw(
+                head.byte_sub(mem::offset_of!(Headed, head))
+                    .cast::<Headed>(),
+            )
+        });
+    }
+
+    /// # Safety
+    /// As for `free`.
+    unsafe extern "C" fn free_in_c(head: *mut RcuHead) {
+        // SAFETY: by the contract of this function.
+        unsafe { Headed::free(head) };
+    }
+}
+
+/// # Safety
+/// `acts` is from a box, and used once.
+unsafe fn free(acts: *mut Acts) {
+    // SAFETY: by the contract of this function.
+    drop(unsafe { Box::from_raw(acts) });
+}
+
+/// Something that acts when it is dropped, in each of the ways to retire it.
+fn retire(acts: Acts, place: &Place, way: u8) {
+    let work = acts.0.as_ref().expect("made with work");
+    let (world, id) = (work.world, work.value.id);
+    // C has no panics.
+    let in_c = !matches!(work.act, Act::Panics | Act::PanicsBadly);
+    let (domain, bytes) = (place.get(), usize::from(way) * 1000);
+    // SAFETY: nobody else has what is retired here, each once; it is good on every thread, and what it
+    // uses is there until the world ends, which is after all callbacks.
+    unsafe {
+        match way % 10 {
+            0 => domain.defer_drop(acts),
+            1 => domain.defer_drop_sized(acts, bytes),
+            2 => domain.retire(Box::into_raw(Box::new(acts))),
+            3 => domain.retire(Box::into_raw(Box::new([acts])) as *mut [Acts]),
+            4 => domain.retire_with(Box::into_raw(Box::new(acts)), free, bytes),
+            5 => domain.retire_fn(move || drop(acts), bytes),
+            6 => domain.retire_shared(Owned::new(acts).into_shared(&domain.read_lock())),
+            7 => domain.retire_head(Headed::make(acts), Headed::free, bytes),
+            8 if in_c => domain.call_head(Headed::make(acts), Headed::free_in_c, bytes),
+            _ => {
+                if let Err(mut acts) = domain.try_defer_drop_sized(acts, bytes) {
+                    world.ledger.came_back(id);
+                    // It does not act.
+                    drop(acts.0.take());
+                }
+            }
+        }
+    }
+}
+
 pub fn queue(work: Box<Work>, how: u8) {
     fn call<F: FnOnce() + Send + 'static>(
         place: &Place,
@@ -186,7 +259,7 @@ pub fn queue(work: Box<Work>, how: u8) {
         3 => call(&place, padded::<2>(work), tries, world, id),
         4 => call(&place, padded::<3>(work), tries, world, id),
         5 => call(&place, padded::<700>(work), tries, world, id),
-        6 => place.get().defer_drop(Acts(Some(work))),
+        6 => retire(Acts(Some(work)), &place, how >> 4),
         _ => {
             world.ledger.only_drops(id);
             place.get().defer_drop(work);

@@ -97,11 +97,11 @@
 //! | [`call`](crate::Domain::call) of a closure that frees | 30 | 40 | 0.75 to 0.95 |
 //! | crossbeam-epoch `defer_destroy` | 40.3 | 41.7 | 1.00 |
 //!
-//! Of the 10 ns of `store` beside the allocator and the swap (which is a full barrier) about one goes to
-//! the record and the sequence that appends it; the rest goes to where memory is freed later: six values
-//! at a time, whose lines have left the nearest cache by then, by a function that each record names. `call`
-//! runs nothing on the calling thread, so another one frees what this one allocates, which is what costs twice
-//! as much: what only frees should be retired.
+//! Where the 20 ns of `store` go, by loops that do a part of it (least of 21 rounds, Zen 5): malloc and free 5.9;
+//! the swap, which is a full barrier, 3.5; the record, the sequence that appends it, and its chunk's part 6 to
+//! 7; taking it out and running it, six at a time, 2.5; that memory is freed thousands of values later, when its
+//! lines have left the nearest cache, 3. `call` runs nothing on the calling thread, so another one frees what this one
+//! allocates, which is what costs half as much again or twice as much: what only frees should be retired.
 //!
 //! On a Zen 4 an older version was at 0.65 x crossbeam-epoch. It was to be at 0.5, and at 0.25 x `call_rcu` (0.19
 //! on the Zen 5, 0.40 to 0.45 on the Ice Lake).

@@ -215,7 +215,8 @@ impl Domain {
     /// Calls `f(head)` after a grace period as [`Domain::call`] does: on a background thread, not on one
     /// that retires something later. This is liburcu's `call_rcu`.
     ///
-    /// `bytes` are what it stands for in the domain's [`Budget`](crate::Budget). Nothing is allocated.
+    /// `bytes` are what it stands for in the domain's [`Budget`](crate::Budget). Nothing is allocated. A
+    /// panic in `f` ends the process, as in all functions of this kind.
     ///
     /// # Safety
     /// As for [`Domain::retire_head`].
