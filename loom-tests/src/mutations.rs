@@ -59,6 +59,8 @@ const SEAL: &str = "callbacks/seal.rs";
 const LINK: &str = "cell/link/mod.rs";
 const NODE: &str = "cell/link/node.rs";
 const CELL: &str = "cell/mod.rs";
+const CACHE: &str = "cell/cache.rs";
+const OWNED: &str = "cell/owned.rs";
 const UNLINKED: &str = "cell/unlinked.rs";
 const DOMAIN_GUARD: &str = "domain/guard.rs";
 const DOMAIN: &str = "domain/mod.rs";
@@ -462,6 +464,8 @@ pub const MUTANTS: &[Mutant] = &[
     source!("raw", "what an exchange finds, relaxed", "a_node_is_whole_however_it_is_published",
         ATOMIC: "            .compare_exchange(current.word(), new, success, «failure»);" => "{ _ = failure; Ordering::Relaxed }"),
 
+    source!("cell", "read relaxed by an owner of the cell", "an_unlinked_value",
+        OWNED: "NonNull::new(cell.current.load(«Ordering::Acquire»))?" => "Ordering::Relaxed"),
     source!("cell", "unlinked and handed back at once", "an_unlinked_value",
         UNLINKED: "«self.domain().synchronize();»" => ""),
     source!("cell", "unlinked and dropped at once", "an_unlinked_value",

@@ -40,6 +40,33 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         }
     }
 
+    /// Joins a reference with the section that keeps its target.
+    ///
+    /// # Safety
+    /// The value stays valid and shared as long as `guard` lives, within `'a`.
+    pub unsafe fn from_parts(value: &T, guard: ReadGuard<'a>) -> Self {
+        // SAFETY: the caller's words.
+        unsafe { Ref::new(NonNull::from(value), guard) }
+    }
+
+    /// Returns the guard, with which other cells of the same domain can be read.
+    ///
+    /// ```
+    /// use urcu::{Rcu, Ref};
+    ///
+    /// let (limit, name) = (Rcu::new(3), Rcu::new("a"));
+    /// let seen = limit.read();
+    /// assert_eq!((*seen, *name.load(Ref::guard(&seen))), (3, "a"));
+    /// ```
+    pub fn guard(this: &Self) -> &ReadGuard<'a> {
+        &this.guard
+    }
+
+    /// Returns the guard alone: the section goes on.
+    pub fn into_guard(this: Self) -> ReadGuard<'a> {
+        this.guard
+    }
+
     /// Turns this into a reference to a part of the value, with the same section.
     ///
     /// ```

@@ -242,7 +242,7 @@ impl<S: Sync> Keyed<S> {
         let alive = Arc::new(AtomicUsize::new(0));
         let work = |shared: &S, number: u64| self.work(shared, &alive, number * 5 + number / 3, 2);
         let apply = |model: &mut [bool; 2], access: &Access| match *access {
-            Access::Insert(key, new) => !std::mem::replace(&mut model[key as usize], true) == new,
+            Access::Insert(key, new) => std::mem::replace(&mut model[key as usize], true) != new,
             Access::Remove(key, old) => std::mem::replace(&mut model[key as usize], false) == old,
             Access::Get(key, there) => model[key as usize] == there,
         };
