@@ -93,20 +93,20 @@ fn a_cache_follows_its_cell_and_gives_up_what_it_kept() {
 #[test]
 fn a_cache_of_clones_mistakes_no_other_value_for_its_own() {
     let domain = Domain::new();
-    let cell = Rcu::new_in(0_u64, &domain);
+    let cell = Rcu::new_in([0_u64; 7], &domain);
     let mut cached = CloneCache::new(&cell);
     let mut recycled = 0;
     for number in 1..200 {
         let before = std::ptr::from_ref(&*cell.read()).addr();
-        cell.replace(number);
-        cell.replace(number + 1000);
+        cell.replace([number; 7]);
+        cell.replace([number + 1000; 7]);
         recycled += usize::from(before == std::ptr::from_ref(&*cell.read()).addr());
-        assert_eq!(*cached.load(), number + 1000);
-        assert_eq!(*cached.load(), number + 1000);
+        assert_eq!(*cached.load(), [number + 1000; 7]);
+        assert_eq!(*cached.load(), [number + 1000; 7]);
     }
     println!("{recycled} at the same address");
     let mut other = cached.clone();
-    assert_eq!(*other.load(), 1199);
+    assert_eq!(*other.load(), [1199; 7]);
 }
 
 #[test]
