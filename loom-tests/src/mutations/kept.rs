@@ -1,8 +1,8 @@
 //! Orderings, and changes, that no model notices, why, and what notices in the models' place.
 
 use super::{
-    CACHE, CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, DRIVER, FORK, PARKER, POLLING, QUEUE, READERS, WIPED,
-    WORKER,
+    CACHE, CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, DRIVER, FORK, PARKER, POLLING, QUEUE, READERS,
+    WIPED, WORKER,
 };
 
 /// What shows what a model does not.

@@ -44,6 +44,7 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     /// std::thread::spawn(move || assert_eq!(*seen, ["a"])).join().unwrap();
     /// ```
     #[track_caller]
+    #[expect(clippy::missing_panics_doc, reason = "it is never null")]
     pub fn read_owned(self: &Arc<Self>) -> OwnedRef<Self, <P as OwningPtr>::Target> {
         // SAFETY: the cell is the one that is owned.
         unsafe { OwnedRef::new(self) }.expect("not null")
@@ -64,7 +65,7 @@ impl<P: super::Payload, D: InDomain> OwnedRef<RcuCell<P, D>, P::Target> {
     /// None but that `cell` is what its section is of; `P::into_raw` gives null for nothing.
     #[track_caller]
     unsafe fn new(cell: &Arc<RcuCell<P, D>>) -> Option<Self> {
-        let guard = cell.domain.state().read_lock();
+        let guard = ReadGuard::begin(cell.domain.state());
         // SAFETY: the state is there as long as the domain, which the cell keeps, or borrows for longer than
         // its type lives. The `Arc` beside the guard keeps the cell.
         let guard = unsafe { mem::transmute::<ReadGuard<'_>, ReadGuard<'static>>(guard) };
