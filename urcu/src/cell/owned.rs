@@ -98,6 +98,17 @@ impl<C, T: ?Sized> OwnedRef<C, T> {
         }
     }
 
+    /// Returns another reference to the same value, with [a section of its own](ReadGuard::clone) that keeps it.
+    #[track_caller]
+    #[expect(clippy::should_implement_trait, reason = "it would hide the value's")]
+    pub fn clone(this: &Self) -> Self {
+        OwnedRef {
+            value: this.value,
+            guard: this.guard.clone(),
+            cell: Arc::clone(&this.cell),
+        }
+    }
+
     /// Returns the cell.
     pub fn cell(this: &Self) -> &Arc<C> {
         &this.cell

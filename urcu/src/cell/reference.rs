@@ -49,6 +49,27 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         unsafe { Ref::new(NonNull::from(value), guard) }
     }
 
+    /// Returns another reference to the same value, with [a section of its own](ReadGuard::clone) that keeps it.
+    ///
+    /// A function and not `Clone`, so that `cell.read().clone()` clones the value.
+    ///
+    /// ```
+    /// use urcu::Ref;
+    ///
+    /// let name = urcu::Rcu::new(String::from("a"));
+    /// let seen = name.read();
+    /// let other = Ref::clone(&seen);
+    /// name.store(String::from("b"));
+    /// drop(seen);
+    /// assert_eq!(*other, "a");
+    /// ```
+    #[track_caller]
+    #[expect(clippy::should_implement_trait, reason = "it would hide the value's")]
+    pub fn clone(this: &Self) -> Self {
+        // SAFETY: the clone of the guard protects what the guard does.
+        unsafe { Ref::new(this.value, this.guard.clone()) }
+    }
+
     /// Returns the guard, with which other cells of the same domain can be read.
     ///
     /// ```

@@ -18,6 +18,17 @@
 //! of sections still open, which is at least 0. If the sum is 0, all are over, and every counter
 //! was read at its last value: each section's end is visible to us (acquire).
 //!
+//! # Sections that are doubled
+//! [`Readers::double`] begins a section in the phase of one that is open, although that may be the old one:
+//! then a counter rises after the flip, and the argument above does not hold. So such beginnings are counted:
+//! the section is added first, then it is counted (P, release), and both come before the end of the section
+//! that was doubled (D). Who sums looks at the count before the scan (Q, acquire) and after it, and scans again
+//! if it has changed. If it has not: of whatever section the scan has seen the end (E), all that were doubled
+//! from it were counted when the count was read after the scan, therefore when it was read before, therefore
+//! the scan has seen them begin. So the sum is the number of sections whose beginning was seen and whose end
+//! was not; and if that is 0, then no section is open: the first one of its line, which began before the
+//! flip, was seen to end, and so, one after the other, were all that were doubled from it.
+//!
 //! # Letters
 //! The orderings below are named by letters; `grace_period` and the models use the same.
 //!
@@ -31,6 +42,8 @@
 //! | F | fence between setting `waiter` and the last sum | G | no lost wake-up |
 //! | G | fence between a late end and the load of `waiter` | F | |
 //! | H | fence between an atomic begin and the second load of the phase | C | Dekker |
+//! | P | `double` counts (release) after it has added | Q | a doubled section is not missed |
+//! | Q | the count is loaded (acquire) before the scan, and again after it | P | |
 
 use core::mem::offset_of;
 use core::num::NonZeroUsize;
@@ -84,6 +97,8 @@ pub(crate) struct Readers {
     /// these are set up. Orders nothing: whoever has a section has acquired it with the phase. (No
     /// section loads it, so it lies in another line.)
     parker: core::sync::atomic::AtomicPtr<Parker>,
+    /// How many sections were [doubled](Readers::double).
+    doubled: AtomicU64,
 }
 
 // No section loads where one stores in its slot, for domains and slots at any cache line. (All
@@ -116,6 +131,7 @@ impl Readers {
                 phase: AtomicUsize::new(0),
                 cs: AtomicIsize::new(0),
                 parker: core::sync::atomic::AtomicPtr::new(core::ptr::null_mut()),
+                doubled: AtomicU64::new(0),
             }
         }
     }
@@ -244,6 +260,17 @@ impl Readers {
             // Of a CPU where this is the only section, and none has ended that began elsewhere.
             guess: 1,
         }
+    }
+
+    /// Begins a section in the phase of one that is open, so that what that one protects stays protected
+    /// when it ends; also if a grace period waits for it already. Async-signal-safe.
+    #[cold]
+    pub(crate) fn double(&self, token: Token) -> Token {
+        // Relaxed: the section that is doubled has acquired what this one relies on, and ends later (D).
+        sys::shared(token.word, sys::stripe()).fetch_add(1, Ordering::Relaxed);
+        // P
+        self.doubled.fetch_add(1, Ordering::Release);
+        Token { guess: 1, ..token }
     }
 
     /// Whether threads can use sequences without further ado.
@@ -500,10 +527,15 @@ impl Readers {
     /// Whether any section of the phase may be open. Exact only after a restart that follows the
     /// flip.
     pub(crate) fn any_open(&self, old: usize) -> bool {
-        (0..sys::slots())
-            .map(|slot| self.open_in(old, slot))
-            .sum::<i64>()
-            != 0
+        loop {
+            // Q
+            let doubled = self.doubled.load(Ordering::Acquire);
+            let open: i64 = (0..sys::slots()).map(|slot| self.open_in(old, slot)).sum();
+            // Relaxed: what the scan has seen comes before it, by E.
+            if self.doubled.load(Ordering::Relaxed) == doubled {
+                return open != 0;
+            }
+        }
     }
 
     /// How many sections more began than ended with the counters of one slot. The sum over all

@@ -50,6 +50,58 @@ fn an_owned_reference_to_nothing_is_none_and_no_section() {
 }
 
 #[test]
+fn a_section_that_is_doubled_protects_what_the_first_one_saw() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let domain = Arc::new(Domain::new());
+    let cell = Arc::new(Rcu::new_in(Counted::new(&alive, 1), Arc::clone(&domain)));
+    let (seen, owned) = (cell.read(), cell.read_owned());
+    cell.store(Counted::new(&alive, 2));
+    let over = domain.start_poll();
+    // The grace period has begun, and waits for the first ones.
+    assert!(!domain.poll(&over));
+    let (other, guard) = (Ref::clone(&seen), Ref::guard(&seen).clone());
+    let again = OwnedRef::clone(&owned);
+    drop((seen, owned));
+    assert!(!domain.poll(&over));
+    thread::scope(|scope| {
+        let ended = scope.spawn(|| (other.1, drop(other)).0);
+        assert_eq!(ended.join().unwrap(), 1);
+    });
+    drop(guard);
+    assert!(!domain.poll(&over));
+    assert_eq!(again.1, 1);
+    drop(again);
+    over.wait();
+    domain.barrier();
+    assert_eq!(alive.load(SeqCst), 1);
+}
+
+/// Sections that are handed on by doubling them, from thread to thread, while grace periods come and go.
+#[test]
+fn a_value_is_kept_by_whoever_doubles_its_section() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let cell = Arc::new(Rcu::new_in(
+        Counted::new(&alive, 0),
+        Arc::new(Domain::new()),
+    ));
+    let next = AtomicUsize::new(1);
+    storm(length(200), 3, |number| {
+        if number == 0 {
+            let next = next.fetch_add(1, SeqCst) as u64;
+            return drop(cell.replace(Counted::new(&alive, next)));
+        }
+        let mut seen = cell.read_owned();
+        let stamp = seen.1;
+        for _ in 0..20 {
+            seen = OwnedRef::clone(&seen);
+            assert_eq!(seen.1, stamp);
+        }
+    });
+    drop(cell);
+    assert_eq!(alive.load(SeqCst), 0);
+}
+
+#[test]
 fn one_guard_goes_from_cell_to_cell() {
     let domain = Domain::new();
     let (one, two) = (Rcu::new_in(1, &domain), RcuOption::new_in(Some(2), &domain));
