@@ -60,6 +60,8 @@ const CALLBACKS_SLOTS: &str = "callbacks/slots.rs";
 const LINK: &str = "cell/link/mod.rs";
 const NODE: &str = "cell/link/node.rs";
 const CELL: &str = "cell/rcu.rs";
+const CACHE: &str = "cell/cache.rs";
+const OWNED: &str = "cell/owned.rs";
 const UNLINKED: &str = "cell/unlinked.rs";
 const DOMAIN: &str = "domain/domain.rs";
 const DOMAIN_GUARD: &str = "domain/guard.rs";
@@ -422,6 +424,14 @@ pub const MUTANTS: &[Mutant] = &[
         CELL: "unsafe { P::view(self.current.load(«Ordering::Acquire»)) }" => "Ordering::Relaxed"),
     source!("cell", "read relaxed", "a_value_that_carries_its_guard",
         CELL: "P::guarded(self.current.load(«Ordering::Acquire»), guard)" => "Ordering::Relaxed"),
+    source!("P", "doubled: not counted", "a_doubled_section",
+        READERS: "«self.doubled.fetch_add(1, Ordering::Release);»" => ""),
+    source!("P", "doubled: counted relaxed", "a_doubled_section",
+        READERS: "self.doubled.fetch_add(1, «Ordering::Release»);" => "Ordering::Relaxed"),
+    source!("Q", "doubled: looked for relaxed", "a_doubled_section",
+        GP_SCAN: "self.doubled.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
+    source!("P", "doubled: no section", "a_doubled_section",
+        READERS: "«sys::shared(token.word, sys::stripe()).fetch_add(1, Ordering::Relaxed);»" => ""),
     source!("cell", "a guard is refreshed without a section", "a_refreshed_guard",
         DOMAIN_GUARD: "«*self = ReadGuard::begin(self.state);»" => "self.state.gp.readers.exit(self.token);"),
     source!("cell", "a guard is never refreshed", "a_refreshed_guard",
@@ -464,6 +474,8 @@ pub const MUTANTS: &[Mutant] = &[
     source!("raw", "what an exchange finds, relaxed", "a_node_is_whole_however_it_is_published",
         ATOMIC: "            .compare_exchange(current.word(), new, success, «failure»);" => "{ _ = failure; Ordering::Relaxed }"),
 
+    source!("cell", "read relaxed by an owner of the cell", "an_unlinked_value",
+        OWNED: "NonNull::new(cell.current.load(«Ordering::Acquire»))?" => "Ordering::Relaxed"),
     source!("cell", "unlinked and handed back at once", "an_unlinked_value",
         UNLINKED: "«self.domain().synchronize();»" => ""),
     source!("cell", "unlinked and dropped at once", "an_unlinked_value",

@@ -58,7 +58,9 @@
 //! | a small `Copy` value | [`Rcu`] and [`snapshot`](RcuCell::snapshot), which touches no counter |
 //! | a value that may be missing, or a `static` | [`RcuOption`] |
 //! | an `Arc` that readers keep | [`RcuArc`], [`RcuArcOption`] |
-//! | a part of a value, with the section that keeps it | [`Ref`] |
+//! | a part of a value, with the section that keeps it | [`Ref`]; for tasks and queues [`OwnedRef`] |
+//! | a value that one thread or task reads again and again | [`Cache`] of an [`RcuArc`], [`CloneCache`] of an [`Rcu`] |
+//! | a component that needs one part of a configuration | [`Access`] |
 //! | a stack, a list or a tree of your own | [`link`], without `unsafe` |
 //! | any other [structure of your own](docs::own_structure) | [`raw`]; [`read_lock`], and [`synchronize`], [`call`] or [`defer_drop`] |
 //! | a long loop under one guard | [`ReadGuard::refresh`] |
@@ -124,8 +126,9 @@ pub mod testing;
 pub use callbacks::set_callback_panic_hook;
 pub use cell::link;
 pub use cell::{
-    CompareExchangeError, Global, InDomain, OwningPtr, Payload, Rcu, RcuArc, RcuArcOption, RcuCell,
-    RcuOption, Ref, RefCounted, SNAPSHOT_MAX, StaticDomain, Unlinked, WaitAsync,
+    Access, Cache, CloneCache, CompareExchangeError, Constant, Global, InDomain, OwnedRef,
+    OwningPtr, Part, Payload, Rcu, RcuArc, RcuArcOption, RcuCell, RcuOption, Ref, RefCounted,
+    SNAPSHOT_MAX, StaticDomain, Unlinked, WaitAsync,
 };
 pub use domain::{Domain, DomainType, GuardOf, RawGuard, ReadGuard};
 pub use driver::job::{Executor, Job, Runner};

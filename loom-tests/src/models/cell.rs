@@ -57,6 +57,34 @@ pub(super) fn a_value_that_carries_its_guard() {
     reader.join().expect("the reader");
 }
 
+/// A section that is doubled, in whichever phase, keeps what it saw when the first one ends elsewhere.
+pub(super) fn a_doubled_section() {
+    let domain = Owned::new(ALL_THREADS);
+    let cell = cell(&domain, Value::new(0));
+    let theirs = Arc::clone(&cell);
+    // Not loom's: it orders nothing.
+    let replacing = Arc::new(Count::new(0));
+    let seen_replacing = Arc::clone(&replacing);
+    let reader = thread::spawn(move || {
+        let running = run_on(0);
+        let seen = theirs.read();
+        let number = seen.read();
+        let other = crate::cell::Ref::clone(&seen);
+        drop(running);
+        // On another CPU, and so with another counter.
+        let running = run_on(1);
+        drop(seen);
+        step();
+        assert_eq!(other.read(), number);
+        witness(0, number == 0 && seen_replacing.load(Uncounted) > 0);
+        drop(other);
+        drop(running);
+    });
+    replacing.fetch_add(1, Uncounted);
+    drop(cell.replace(Value::new(1)));
+    reader.join().expect("the reader");
+}
+
 /// A guard that is refreshed protects what is loaded after that, whenever the two grace periods begin; and
 /// holds up neither of them for longer.
 pub(super) fn a_refreshed_guard() {

@@ -256,7 +256,7 @@ pub(super) fn an_unlinked_value() {
         Arc::new(RcuCell::new_in(Value::new(0), domain.get()));
     let theirs = Arc::clone(&cell);
     let reader = on_cpu(0, move || {
-        let seen = theirs.read();
+        let seen = theirs.read_owned();
         step();
         let number = seen.read();
         witness(0, number == 0);

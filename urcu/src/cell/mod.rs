@@ -1,14 +1,21 @@
 //! Cells: owning pointers that readers follow and updaters replace.
 
+mod access;
+mod cache;
 mod conversions;
 mod in_domain;
 pub mod link;
+mod owned;
 mod payload;
 mod rcu;
 mod reference;
 mod unlinked;
+mod unwind;
 
+pub use access::{Access, Constant, Part};
+pub use cache::{Cache, CloneCache};
 pub use in_domain::{Global, InDomain, StaticDomain};
+pub use owned::OwnedRef;
 pub use payload::{OwningPtr, Payload, RefCounted};
 pub use rcu::{CompareExchangeError, Rcu, RcuArc, RcuArcOption, RcuCell, RcuOption, SNAPSHOT_MAX};
 pub use reference::Ref;

@@ -230,6 +230,11 @@ pub unsafe trait RefCounted: Payload {
     /// `raw` is from `into_raw`, and its owner exists during the call.
     #[doc(hidden)]
     unsafe fn share(raw: *mut Self::Target) -> Self;
+    /// What `into_raw` would return.
+    #[doc(hidden)]
+    fn address_of(this: &Self) -> *mut Self::Target;
+    #[doc(hidden)]
+    fn seen(&self) -> Self::View<'_>;
 }
 
 // SAFETY: it adds a count and makes an `Arc` of it.
@@ -241,6 +246,14 @@ unsafe impl<T> RefCounted for Arc<T> {
             Arc::from_raw(raw)
         }
     }
+    #[inline(always)]
+    fn address_of(this: &Self) -> *mut T {
+        Arc::as_ptr(this).cast_mut()
+    }
+    #[inline(always)]
+    fn seen(&self) -> &T {
+        self
+    }
 }
 
 // SAFETY: there may be any number of `None`; `Some` is as above.
@@ -248,6 +261,15 @@ unsafe impl<T> RefCounted for Option<Arc<T>> {
     unsafe fn share(raw: *mut T) -> Self {
         // SAFETY: the caller's.
         (!raw.is_null()).then(|| unsafe { <Arc<T> as RefCounted>::share(raw) })
+    }
+    #[inline(always)]
+    fn address_of(this: &Self) -> *mut T {
+        this.as_ref()
+            .map_or(ptr::null_mut(), RefCounted::address_of)
+    }
+    #[inline(always)]
+    fn seen(&self) -> Option<&T> {
+        self.as_deref()
     }
 }
 

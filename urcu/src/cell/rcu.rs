@@ -113,8 +113,8 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// deserialized.
 pub struct RcuCell<P: Payload, D: InDomain = Global> {
     /// From `P::into_raw`, and ours.
-    current: AtomicPtr<P::Target>,
-    domain: D,
+    pub(super) current: AtomicPtr<P::Target>,
+    pub(super) domain: D,
     owns: PhantomData<P>,
 }
 
@@ -266,8 +266,38 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     #[track_caller]
     pub fn read(&self) -> P::Ref<'_> {
         let guard = ReadGuard::begin(self.domain.state());
+        // SAFETY: just begun.
+        unsafe { self.guarded(guard) }
+    }
+
+    /// # Safety
+    /// The guard is one of this cell's domain.
+    #[inline(always)]
+    unsafe fn guarded<'g>(&'g self, guard: ReadGuard<'g>) -> P::Ref<'g> {
         // SAFETY: as in `load`; the section stays open as long as the guard does.
         unsafe { P::guarded(self.current.load(Ordering::Acquire), guard) }
+    }
+
+    /// Returns the current value together with a guard that the caller has: of several cells, one after the
+    /// other, without a section for each.
+    ///
+    /// # Panics
+    /// Panics if the guard is one of another domain.
+    ///
+    /// ```
+    /// use urcu::{Rcu, Ref};
+    ///
+    /// let (one, two) = (Rcu::new(1), Rcu::new("two"));
+    /// let seen = one.read();
+    /// let other = two.read_with(Ref::into_guard(seen));
+    /// assert_eq!(*other, "two");
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn read_with<'g>(&'g self, guard: ReadGuard<'g>) -> P::Ref<'g> {
+        self.domain().check(&guard);
+        // SAFETY: just checked.
+        unsafe { self.guarded(guard) }
     }
 
     /// Publishes `value`. The old value is dropped after a grace period.

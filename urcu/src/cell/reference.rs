@@ -40,6 +40,54 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         }
     }
 
+    /// Joins a reference with the section that keeps its target.
+    ///
+    /// # Safety
+    /// The value stays valid and shared as long as `guard` lives, within `'a`.
+    pub unsafe fn from_parts(value: &T, guard: ReadGuard<'a>) -> Self {
+        // SAFETY: the caller's words.
+        unsafe { Ref::new(NonNull::from(value), guard) }
+    }
+
+    /// Returns another reference to the same value, with [a section of its own](ReadGuard::clone) that keeps it.
+    ///
+    /// A function and not `Clone`, so that `cell.read().clone()` clones the value.
+    ///
+    /// ```
+    /// use urcu::Ref;
+    ///
+    /// let name = urcu::Rcu::new(String::from("a"));
+    /// let seen = name.read();
+    /// let other = Ref::clone(&seen);
+    /// name.store(String::from("b"));
+    /// drop(seen);
+    /// assert_eq!(*other, "a");
+    /// ```
+    #[track_caller]
+    #[expect(clippy::should_implement_trait, reason = "it would hide the value's")]
+    pub fn clone(this: &Self) -> Self {
+        // SAFETY: the clone of the guard protects what the guard does.
+        unsafe { Ref::new(this.value, this.guard.clone()) }
+    }
+
+    /// Returns the guard, with which other cells of the same domain can be read.
+    ///
+    /// ```
+    /// use urcu::{Rcu, Ref};
+    ///
+    /// let (limit, name) = (Rcu::new(3), Rcu::new("a"));
+    /// let seen = limit.read();
+    /// assert_eq!((*seen, *name.load(Ref::guard(&seen))), (3, "a"));
+    /// ```
+    pub fn guard(this: &Self) -> &ReadGuard<'a> {
+        &this.guard
+    }
+
+    /// Returns the guard alone: the section goes on.
+    pub fn into_guard(this: Self) -> ReadGuard<'a> {
+        this.guard
+    }
+
     /// Turns this into a reference to a part of the value, with the same section.
     ///
     /// ```

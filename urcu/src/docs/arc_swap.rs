@@ -18,13 +18,15 @@
 //! | `swap(arc)` | `RcuArc`: [`swap(arc)`](crate::RcuCell::swap) | |
 //! | | [`replace(value)`](crate::RcuCell::replace) | waits for the readers: the old value is yours alone, without `Arc::try_unwrap` |
 //! | `compare_and_swap(&seen, arc)` | [`compare_exchange(seen, value, &guard)`](crate::RcuCell::compare_exchange) | a `Result`; the new value comes back |
-//! | `rcu(f)` | [`update(f)`](crate::RcuCell::update), [`try_update(f)`](crate::RcuCell::try_update) | `f` sees `&T` and runs inside a section; the old value is not returned |
+//! | `rcu(f)` | [`update(f)`](crate::RcuCell::update), [`try_update(f)`](crate::RcuCell::try_update) | `f` sees `&T` and runs inside a section; [`fetch_update(f)`](crate::RcuCell::fetch_update) returns the old value |
 //! | `into_inner()` | [`into_inner()`](crate::RcuCell::into_inner) | |
 //! | | [`take()`](crate::RcuCell::take) | `replace` with the default, so with `None` |
-//! | `map`, `Access`, `Map` | [`Ref::map`](crate::Ref::map), [`Ref::filter_map`](crate::Ref::filter_map) | [of what was read](#parts), not of the cell |
-//! | `Cache` | [not needed](#instead-of-cache) | |
+//! | `Access`, `DynAccess`, `Map`, `Constant` | [`Access`](crate::Access), [`Part`](crate::Part), [`Constant`](crate::Constant) | one trait for both: `dyn Access<T>` works |
+//! | `Guard` kept with a part of the value | [`Ref::map`](crate::Ref::map), [`Ref::filter_map`](crate::Ref::filter_map) | [of what was read](#parts) |
+//! | `Cache` | [`Cache`](crate::Cache), of an `RcuArc`; [`CloneCache`](crate::CloneCache), of an `Rcu` | often [not needed](#instead-of-cache) |
 //! | `ArcSwapWeak` | none | |
 //! | `Guard::into_inner` | `RcuArc::load_full` | |
+//! | a `Guard` in a task or a queue | [`read_owned()`](crate::RcuCell::read_owned) | owns the cell; an open section |
 //! | feature `serde` | feature `serde` | an `Arc` needs no feature of `serde` |
 //!
 //! # Side by side
@@ -166,30 +168,29 @@
 //! [`fence(SeqCst)`](core::sync::atomic::fence) of its own.
 //!
 //! # Parts
-//! Their `map` makes a view of the cell that a component can load from again and again; here that
-//! is a closure, and what it returns is a [`Ref`](crate::Ref) to the part:
+//! A component that needs one part of a configuration takes an [`Access`](crate::Access) of it:
 //!
 //! ```
-//! use std::ops::Deref;
-//! use arc_swap::{ArcSwap, access::Access};
-//! use urcu::{Rcu, Ref};
+//! use arc_swap::ArcSwap;
+//! use urcu::{Access, Part, Rcu};
 //!
 //! struct Config { limit: usize }
 //!
-//! fn their_component(limit: impl Access<usize>) -> usize { *limit.load() }
-//! fn our_component<L: Deref<Target = usize>>(limit: impl Fn() -> L) -> usize { *limit() }
+//! fn their_component(limit: impl arc_swap::access::Access<usize>) -> usize { *limit.load() }
+//! fn our_component(limit: impl Access<usize>) -> usize { *limit.read() }
 //!
 //! let theirs = ArcSwap::from_pointee(Config { limit: 3 });
 //! assert_eq!(their_component(theirs.map(|config: &Config| &config.limit)), 3);
 //!
 //! let ours = Rcu::new(Config { limit: 3 });
-//! assert_eq!(our_component(|| Ref::map(ours.read(), |config| &config.limit)), 3);
+//! assert_eq!(our_component(Part::of(&ours, |config: &Config| &config.limit)), 3);
 //! ```
 //!
 //! # Instead of `Cache`
-//! Their `Cache` spares a busy thread most of the cost of `load`, keeps an old value alive until
-//! its next use, and must be `&mut`. Here a busy thread holds one guard for a batch of reads, each
-//! of which is one load then; and a small `Copy` value is had by `snapshot`, without a guard.
+//! A `Cache` spares a busy thread most of the cost of `load`, keeps an old value alive until its next
+//! use, and must be `&mut`; theirs and ours are alike. But here a busy thread may as well hold one guard for a
+//! batch of reads, each of which is one load then; and a small `Copy` value is had by `snapshot`, without
+//! a guard.
 //!
 //! ```
 //! use std::sync::Arc;

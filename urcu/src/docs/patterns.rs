@@ -43,7 +43,8 @@
 //! their own, or keep an `Arc` ([`RcuArc::load_full`](crate::RcuCell::load_full)).
 //!
 //! # A structure of your own
-//! Readers follow pointers inside a section. Writers unlink a node, wait until every section that could
+//! [A page of its own](crate::docs::own_structure) says what to take; stacks, lists and trees can be had [without
+//! `unsafe`](crate::link). What happens below all of them: readers follow pointers inside a section. Writers unlink a node, wait until every section that could
 //! still see it is over, and free it: with [`synchronize`](crate::synchronize), or, where they must not wait,
 //! by [retiring](crate::raw#retiring) it. ([`raw`](crate::raw) has links with tags, and a stack.)
 //!
@@ -101,6 +102,7 @@
 //! | `retire_fn(|| free(p), ..)` without `move` | undefined behaviour: the closure borrows `p`, which lies on the stack | `move || free(p)`, or [`retire_with`](crate::Domain::retire_with) |
 //! | `defer_drop(vec)`, by the million | the [`Budget`](crate::Budget) counts three words for each `Vec` | [`defer_drop_sized`](crate::Domain::defer_drop_sized), which is told the bytes |
 //! | a lock held around `store` that a destructor of an old value takes | a deadlock, now and then: `store` may drop values that were retired before | `store` after the lock, or [`call`](crate::call), which runs nothing on the calling thread |
+//! | `list.pop(&urcu::read_lock()).unwrap().wait()`: the guard lives to the end of the statement, so this waits for itself | it waits for ever; a [stall](crate::stall) report names the section | `let old = list.pop(&guard)`, drop the guard, `old.wait()` |
 //! | `mem::forget(guard)` | grace periods of that domain never end | drop it |
 //! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | [`refresh`](crate::ReadGuard::refresh) the guard in each turn, or retire after the guard: while the budget is exceeded, whoever retires inside a section waits for its own end in vain, 10 ms each time |
 //! | returning from `main` with callbacks queued | they do not run | `barrier()` before |

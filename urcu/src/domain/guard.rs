@@ -175,6 +175,33 @@ impl<'d> AsRef<ReadGuard<'d>> for ReadGuard<'d> {
     }
 }
 
+impl Clone for ReadGuard<'_> {
+    /// Another section, which protects all that this one does, however long it lasts: grace periods that wait
+    /// for this one wait for that, too. (A new section would protect only what is reachable now.)
+    ///
+    /// # Cost
+    /// Two atomic additions.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// let guard = domain.read_lock();
+    /// let over = domain.start_poll();
+    /// let other = guard.clone();
+    /// drop(guard);
+    /// assert!(!domain.poll(&over));
+    /// drop(other);
+    /// over.wait();
+    /// ```
+    #[track_caller]
+    fn clone(&self) -> Self {
+        ReadGuard {
+            state: self.state,
+            token: self.state.gp.readers.double(self.token),
+            trace: Trace::begin(DomainId::of(self.state)),
+        }
+    }
+}
+
 impl Drop for ReadGuard<'_> {
     #[inline(always)]
     fn drop(&mut self) {

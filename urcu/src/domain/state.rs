@@ -120,7 +120,7 @@ impl State {
 
     /// Only what was made in this process. A signal handler may fork between the making and the
     /// publishing, and what is published in the child then is its parent's.
-    pub(super) fn existing_driver(&self) -> Option<&Arc<Driver>> {
+    pub(crate) fn existing_driver(&self) -> Option<&Arc<Driver>> {
         self.driver
             .get()
             .filter(|driver| driver.is_current_process())

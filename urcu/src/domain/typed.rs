@@ -143,6 +143,17 @@ impl<D: DomainType> GuardOf<D> {
     }
 }
 
+impl<D: DomainType> Clone for GuardOf<D> {
+    /// Another section, which protects all that this one does: see [`ReadGuard::clone`].
+    #[track_caller]
+    fn clone(&self) -> Self {
+        GuardOf {
+            guard: self.guard.clone(),
+            domain: PhantomData,
+        }
+    }
+}
+
 impl<D: DomainType> Default for GuardOf<D> {
     #[track_caller]
     fn default() -> Self {

@@ -42,6 +42,8 @@
 //! | M | loads of `done` (acquire) | L | |
 //! | N | fence between counting a sleeper and its last look | O | no lost wake-up |
 //! | O | fence between the leader's last store and the look at the sleepers | N | |
+//! | P | `double` counts (release) after it has added | Q | a doubled section is not missed |
+//! | Q | the count is loaded (acquire) before the scan, and again after it | P | |
 //!
 //! # Why it is right
 //! 1. **The old phase's beginnings are final after flip and restart.** A sequence that loaded the old phase
@@ -67,6 +69,15 @@
 //! 8. **Callbacks** are appended by sequences that go through the phase word, so flip and restart take their
 //!    chunks from all CPUs. What was unlinked just before may become visible with that restart alone, so a
 //!    chunk that grace period n seals waits for grace period n + 1.
+//! 9. **Doubled sections.** `double` begins a section in the phase of one that is open, although that may be
+//!    the old phase: then a counter rises after the flip, and 3 does not hold as it stands. So such beginnings
+//!    are counted. The section is added first, then it is counted (P), and both come before the end of the
+//!    section that was doubled (D). The scan loads the count before (Q) and after, and starts over if it has
+//!    changed. If it has not: of every section whose end the scan saw (E), all that were doubled from it were
+//!    counted before the load after the scan, so before the load before it, so the scan saw them begin. The
+//!    sum is then the number of sections whose beginning was seen and whose end was not. If it is 0, none is
+//!    open: the first of each line began before the flip and was seen to end, and so, one after the other,
+//!    were all that were doubled from it.
 
 pub(crate) mod barrier;
 pub(crate) mod grace_period;

@@ -52,6 +52,8 @@ pub(crate) struct Readers {
     /// these are set up. Orders nothing: whoever has a section has acquired it with the phase. (No
     /// section loads it, so it lies in another line.)
     parker: core::sync::atomic::AtomicPtr<Parker>,
+    /// How many sections were [doubled](Readers::double).
+    pub(super) doubled: AtomicU64,
 }
 
 // No section loads where one stores in its slot, for domains and slots at any cache line. (All
@@ -84,6 +86,7 @@ impl Readers {
                 phase: AtomicUsize::new(0),
                 cs: AtomicIsize::new(0),
                 parker: core::sync::atomic::AtomicPtr::new(core::ptr::null_mut()),
+                doubled: AtomicU64::new(0),
             }
         }
     }
@@ -212,6 +215,17 @@ impl Readers {
             // Of a CPU where this is the only section, and none has ended that began elsewhere.
             guess: 1,
         }
+    }
+
+    /// Begins a section in the phase of one that is open, so that what that one protects stays protected
+    /// when it ends; also if a grace period waits for it already. Async-signal-safe.
+    #[cold]
+    pub(crate) fn double(&self, token: Token) -> Token {
+        // Relaxed: the section that is doubled has acquired what this one relies on, and ends later (D).
+        sys::shared(token.word, sys::stripe()).fetch_add(1, Ordering::Relaxed);
+        // P
+        self.doubled.fetch_add(1, Ordering::Release);
+        Token { guess: 1, ..token }
     }
 
     /// Whether threads can use sequences without further ado.

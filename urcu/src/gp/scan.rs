@@ -12,10 +12,15 @@ impl Readers {
     /// Whether any section of the phase may be open. Exact only after a restart that follows the
     /// flip.
     pub(crate) fn any_open(&self, old: usize) -> bool {
-        (0..sys::slots())
-            .map(|slot| self.open_in(old, slot))
-            .sum::<i64>()
-            != 0
+        loop {
+            // Q
+            let doubled = self.doubled.load(Ordering::Acquire);
+            let open: i64 = (0..sys::slots()).map(|slot| self.open_in(old, slot)).sum();
+            // Relaxed: what the scan has seen comes before it, by E.
+            if self.doubled.load(Ordering::Relaxed) == doubled {
+                return open != 0;
+            }
+        }
     }
 
     /// How many sections more began than ended with the counters of one slot. The sum over all

@@ -71,6 +71,11 @@ impl Sequence {
         self.begun.fetch_add(0, Ordering::Release) + 1
     }
 
+    /// How many have begun, as far as the caller has heard.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_done(&self, round: u64) -> bool {
         // M
         self.done.load(Ordering::Acquire) >= round

@@ -309,6 +309,14 @@ impl Domain {
         driver.progress.sequence.snap()
     }
 
+    /// Something that differs in each process, and how many grace periods have begun in this one.
+    pub(crate) fn grace_periods_begun(&self) -> (usize, u64) {
+        self.state().existing_driver().map_or((0, 0), |driver| {
+            let sequence = &driver.progress.sequence;
+            (Arc::as_ptr(driver).addr(), sequence.begun())
+        })
+    }
+
     /// Whether the grace period of a number that [`Self::next_grace_period`] returned is over. Takes no step
     /// of the work. In a child it is about another grace period, later than what its parent knew.
     pub(crate) fn is_over(&self, number: u64) -> bool {

@@ -2,6 +2,7 @@
 
 mod domains;
 mod exchange;
+mod handles;
 mod kinds;
 mod links;
 mod parts;

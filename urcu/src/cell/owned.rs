@@ -1,0 +1,138 @@
+//! A value and what keeps it, without a borrow: for tasks and queues.
+
+use core::fmt;
+use core::mem;
+use core::ops::Deref;
+use core::ptr::NonNull;
+use std::sync::Arc;
+
+use super::{InDomain, OwningPtr, RcuCell};
+use crate::domain::ReadGuard;
+use crate::sync::Ordering;
+
+/// A [`Ref`](crate::Ref) that owns its cell, or its part of it: see [`RcuCell::read_owned`].
+///
+/// It borrows nothing, so a task may keep it, and a queue may hold it. It is an open read-side section all the
+/// same: grace periods wait for it.
+pub struct OwnedRef<C, T: ?Sized> {
+    /// In `cell`, and kept by `guard`.
+    value: NonNull<T>,
+    /// Of the cell's domain, which `cell` keeps: so it goes first.
+    guard: ReadGuard<'static>,
+    cell: Arc<C>,
+}
+
+// SAFETY: sent or shared, it gives `&T` to another thread, and an `Arc` of the cell.
+unsafe impl<C: Send + Sync, T: ?Sized + Sync> Send for OwnedRef<C, T> {}
+// SAFETY: as above.
+unsafe impl<C: Send + Sync, T: ?Sized + Sync> Sync for OwnedRef<C, T> {}
+
+impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
+    /// Returns the current value together with a guard and an owner of this cell.
+    ///
+    /// # Cost
+    /// That of [`read`](Self::read), and the `Arc`'s count.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use urcu::Rcu;
+    ///
+    /// let names = Arc::new(Rcu::new(vec!["a"]));
+    /// let seen = names.read_owned();
+    /// names.store(vec![]);
+    /// drop(names);
+    /// std::thread::spawn(move || assert_eq!(*seen, ["a"])).join().unwrap();
+    /// ```
+    #[track_caller]
+    #[expect(clippy::missing_panics_doc, reason = "it is never null")]
+    pub fn read_owned(self: &Arc<Self>) -> OwnedRef<Self, <P as OwningPtr>::Target> {
+        // SAFETY: the cell is the one that is owned.
+        unsafe { OwnedRef::new(self) }.expect("not null")
+    }
+}
+
+impl<P: OwningPtr, D: InDomain> RcuCell<Option<P>, D> {
+    /// Returns the current value, if there is one, together with a guard and an owner of this cell.
+    #[track_caller]
+    pub fn read_owned(self: &Arc<Self>) -> Option<OwnedRef<Self, P::Target>> {
+        // SAFETY: the cell is the one that is owned.
+        unsafe { OwnedRef::new(self) }
+    }
+}
+
+impl<P: super::Payload, D: InDomain> OwnedRef<RcuCell<P, D>, P::Target> {
+    /// # Safety
+    /// None but that `cell` is what its section is of; `P::into_raw` gives null for nothing.
+    #[track_caller]
+    unsafe fn new(cell: &Arc<RcuCell<P, D>>) -> Option<Self> {
+        let guard = ReadGuard::begin(cell.domain.state());
+        // SAFETY: the state is there as long as the domain, which the cell keeps, or borrows for longer than
+        // its type lives. The `Arc` beside the guard keeps the cell.
+        let guard = unsafe { mem::transmute::<ReadGuard<'_>, ReadGuard<'static>>(guard) };
+        let value = NonNull::new(cell.current.load(Ordering::Acquire))?;
+        Some(OwnedRef {
+            value,
+            guard,
+            cell: Arc::clone(cell),
+        })
+    }
+}
+
+impl<C, T: ?Sized> OwnedRef<C, T> {
+    /// Turns this into a reference to a part of the value, with the same section.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use urcu::{OwnedRef, Rcu};
+    ///
+    /// let pair = Arc::new(Rcu::new((1, String::from("a"))));
+    /// let name = OwnedRef::map(pair.read_owned(), |pair| pair.1.as_str());
+    /// assert_eq!(&*name, "a");
+    /// ```
+    pub fn map<U: ?Sized>(this: Self, part: impl FnOnce(&T) -> &U) -> OwnedRef<C, U> {
+        let value = NonNull::from(part(&this));
+        OwnedRef {
+            value,
+            guard: this.guard,
+            cell: this.cell,
+        }
+    }
+
+    /// Returns another reference to the same value, with [a section of its own](ReadGuard::clone) that keeps it.
+    #[track_caller]
+    #[expect(clippy::should_implement_trait, reason = "it would hide the value's")]
+    pub fn clone(this: &Self) -> Self {
+        OwnedRef {
+            value: this.value,
+            guard: this.guard.clone(),
+            cell: Arc::clone(&this.cell),
+        }
+    }
+
+    /// Returns the cell.
+    pub fn cell(this: &Self) -> &Arc<C> {
+        &this.cell
+    }
+}
+
+impl<C, T: ?Sized> Deref for OwnedRef<C, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: loaded inside of the guard's section, which is open, from the cell, which is there.
+        unsafe { self.value.as_ref() }
+    }
+}
+
+impl<C, T: ?Sized + fmt::Debug> fmt::Debug for OwnedRef<C, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<C, T: ?Sized + fmt::Display> fmt::Display for OwnedRef<C, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
