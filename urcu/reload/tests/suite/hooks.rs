@@ -277,6 +277,7 @@ fn a_hangup_reloads() {
     let start = || {
         let config = text(&file)
             .debounce(Duration::from_secs(600))
+            .poll_every(NEVER)
             .reload_on_sighup();
         quiet(config.start().unwrap())
     };
