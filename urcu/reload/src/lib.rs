@@ -58,7 +58,7 @@
 //! | renamed into place: editors, `install`, configuration management | read as soon as it is there |
 //! | written in place | read when its writer has closed it, or not written for a second |
 //! | written by somebody who dies in the middle | refused, if the format shows it: JSON does, and TOML and YAML with an [`end_marker`](Builder::end_marker) |
-//! | symbolic links that lead elsewhere: Kubernetes' `..data`, Nix, `current -> release-7` | every link on the way is watched; several files are read from one and the same directory |
+//! | symbolic links that lead elsewhere: Kubernetes' `..data`, Nix, `current -> release-7` | every link on the way is watched; several files are read from one and the same directory; files younger than a second are given that time, since somebody may still be writing to them |
 //! | files and directories that go and come back | watched as far as the path leads, and on from there |
 //! | several files, one after the other | one version, when nothing has changed for [50 ms](Builder::debounce) |
 //! | mounts over it; NFS, SMB, FUSE and the like; no more inotify watches; other systems than Linux | looked for, [four times a second](Builder::poll_every), or every two seconds where only mounts can go unnoticed |
@@ -82,8 +82,8 @@
 //!
 //! # Costs
 //! A read is one of [`urcu::Rcu`]: about a nanosecond where restartable sequences are there. A reload parses
-//! into a tree in which every value knows its place, so that errors can name it, and then into your type: two
-//! or three times the time of parsing alone. One thread, which sleeps; one copy of the files' text, to compare.
+//! into a tree in which every value knows its place, so that errors can name it, and then into your type: in all
+//! about 1.4 times what `toml` takes alone (2.8 ms for 2066 entries in 15,000 lines). One thread, which sleeps; one copy of the files' text, to compare.
 #![forbid(unsafe_code)]
 
 // So that its examples are compiled.

@@ -13,8 +13,9 @@ pub(crate) use resolution::Resolution;
 
 use crate::error::{Error, ErrorKind};
 
-/// Files that go on changing while they are read are read again, for so long.
+/// Files that go on changing while they are read are read again, for so long and so many times.
 const PATIENCE: Duration = Duration::from_millis(500);
+const TRIES: u64 = 20;
 
 /// A file of a version: its path and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,7 +192,7 @@ impl Sources {
             if self.walk() == before {
                 return (read.and_then(|files| self.complete(files)), again);
             }
-            if begun.elapsed() > PATIENCE {
+            if again >= TRIES && begun.elapsed() > PATIENCE {
                 let reason = "it changes faster than it can be read";
                 let error = Error::new(ErrorKind::Unsettled, reason).in_file(&self.sources[0].path);
                 return (Err(error), again);

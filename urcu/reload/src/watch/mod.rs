@@ -185,9 +185,11 @@ impl Watcher {
     /// Whether no file may be incomplete since this was armed: what was read in between was whole.
     pub(crate) fn is_undisturbed(&mut self) -> bool {
         self.take_notifications();
-        if let Some(pending) = &self.pending {
-            return self.quiet(pending).is_none();
+        let pending = self.pending.as_ref();
+        if pending.is_some_and(|pending| self.quiet(pending).is_some()) {
+            return false;
         }
+        // Complete or not, something may have happened that has not been told yet.
         self.trusts() || self.is_as_armed()
     }
 
@@ -208,7 +210,8 @@ impl Watcher {
         if walk == self.walk {
             return true;
         }
-        self.note_unannounced(walk, Instant::now());
+        let first = self.pending.as_ref().map(|pending| pending.first);
+        self.note_unannounced(walk, first.unwrap_or_else(Instant::now));
         false
     }
 

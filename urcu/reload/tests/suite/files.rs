@@ -201,15 +201,16 @@ fn later_files_override_key_by_key_and_the_environment_all_of_them() {
         ("APP_TAGS", "a, b,c"),
         ("APP_LEVEL", "debug"),
         ("APP_RATIO", "0.5"),
-        ("APP_ROUTE__1__WEIGHT", "5"),
         ("APPLE", "is another"),
         ("APP_", "is none"),
     ];
     let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let item = [("APP_ROUTE__1__WEIGHT".to_owned(), "5".to_owned())];
+    let all = variables.iter().cloned().chain(item);
     let config = watch::<Config>(&base)
         .and(scratch.path("conf.d"))
         .append_lists();
-    let config = quiet(config.overlay("APP_", variables.clone()).start().unwrap());
+    let config = quiet(config.overlay("APP_", all).start().unwrap());
     let expected = Config {
         max_open: 33,
         ratio: Some(0.5),
@@ -242,6 +243,14 @@ fn later_files_override_key_by_key_and_the_environment_all_of_them() {
         (config.read().max_open, config.read().route[1].weight),
         (33, 5)
     );
+    // Of a field that the files say nothing of, whatever its spelling.
+    let plain = scratch.write("plain.toml", "name = 'plain'\n");
+    let config = watch::<Config>(&plain)
+        .overlay("APP_", variables)
+        .start()
+        .unwrap();
+    assert_eq!(config.read().max_open, 33);
+    assert_eq!(config.read().database.pool_size, 9);
     // What is of no type is the variable's fault, and a key that nobody has.
     let wrong = [("APP_MAX_OPEN".to_owned(), "many".to_owned())];
     let error = watch::<Config>(&base)

@@ -150,6 +150,23 @@ fn changes_wake_tasks_and_threads_and_the_last_is_never_missed() {
     assert_eq!(waiting.join().unwrap(), 4);
 }
 
+#[cfg(feature = "stream")]
+#[test]
+fn changes_are_a_stream() {
+    use futures_core::Stream;
+
+    let scratch = Scratch::new();
+    let config = slow(&scratch, "one");
+    let mut changes = std::pin::pin!(config.changes());
+    let context = &mut Context::from_waker(Waker::noop());
+    assert!(changes.as_mut().poll_next(context).is_pending());
+    change(&scratch, &config, "two");
+    let Poll::Ready(Some(version)) = changes.as_mut().poll_next(context) else {
+        panic!("it is there, and never ends");
+    };
+    assert_eq!(version.value(), "two");
+}
+
 #[test]
 fn a_part_is_always_of_the_version_in_force_and_tells_its_own_changes() {
     let scratch = Scratch::new();
@@ -260,6 +277,7 @@ fn a_hangup_reloads() {
     let start = || {
         let config = text(&file)
             .debounce(Duration::from_secs(600))
+            .poll_every(NEVER)
             .reload_on_sighup();
         quiet(config.start().unwrap())
     };

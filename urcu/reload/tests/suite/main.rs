@@ -11,3 +11,5 @@ mod limits;
 mod scratch;
 mod torn;
 mod ways;
+#[cfg(target_os = "linux")]
+mod writers;
