@@ -73,7 +73,7 @@ fn is_linearizable(events: &[Event]) -> bool {
 fn act(map: &HashMap<u64, u64>, key: u64, action: Action) -> Option<u64> {
     let pinned = map.pin();
     match action {
-        Action::Get if key % 2 == 0 => map.get_copied(&key),
+        Action::Get if key.is_multiple_of(2) => map.get_copied(&key),
         Action::Get => pinned.get(&key).copied(),
         Action::Insert(value) => pinned.insert(key, value).copied(),
         Action::TryInsert(value) => pinned
