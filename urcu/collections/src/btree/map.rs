@@ -577,3 +577,41 @@ impl<K: Ord, V: PartialEq, D: InDomain> PartialEq for BTreeMap<K, V, D> {
 }
 
 impl<K: Ord, V: Eq, D: InDomain> Eq for BTreeMap<K, V, D> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns how many nodes there are, and how many entries the smallest leaf has but the root.
+    fn shape(map: &BTreeMap<u64, u64>) -> (usize, usize) {
+        let (mut nodes, mut least) = (0, usize::MAX);
+        let root = map.root.load(Ordering::Acquire);
+        // SAFETY: nobody else uses the map.
+        unsafe {
+            for_all(root, &mut |_| {}, &mut |node| {
+                nodes += 1;
+                if node.as_ptr() != root && node.as_ref().is_leaf() {
+                    least = least.min(node.as_ref().len());
+                }
+            });
+        }
+        (nodes, least)
+    }
+
+    #[test]
+    fn nodes_that_become_small_are_joined() {
+        let map = BTreeMap::new();
+        (0..5000).for_each(|key| assert_eq!(map.pin().insert(key, key), None));
+        let (full, least) = shape(&map);
+        assert!(least >= 8 && full > 5000 / 32, "{full} {least}");
+        for key in (0..5000).filter(|key| key % 50 != 0) {
+            map.pin().remove(&key);
+            let (_, least) = shape(&map);
+            assert!(least >= 8, "{key}: {least}");
+        }
+        let (few, _) = shape(&map);
+        assert!(few <= 100 / 8 + 3, "{few}");
+        map.pin().clear();
+        assert_eq!(shape(&map).0, 0);
+    }
+}

@@ -21,7 +21,7 @@ mod traits;
 mod write;
 
 pub use builder::{HashMapBuilder, ResizeMode};
-pub use entry::Entry;
+pub use entry::{Entry, Modified};
 pub use iter::{IntoIter, Iter, IterMut, Keys, Values};
 pub use map::HashMap;
 pub use pinned::HashMapRef;

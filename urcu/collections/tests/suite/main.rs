@@ -1,13 +1,21 @@
 //! What must hold of the collections, for whoever uses them.
+//!
+//! All memory is poisoned when it is freed. Stress tests take some tenths of a second each;
+//! `URCU_TEST_SECONDS` sets another length.
 
 #[macro_use]
 extern crate test_deadline;
 
 mod support;
 
+/// So that whoever reads too late sees it.
+#[global_allocator]
+static POISONING: urcu_host::poison::Poisoning = urcu_host::poison::Poisoning;
+
 mod map_basics;
 mod map_drops;
 mod map_fork;
+mod map_histories;
 mod map_hostile;
 mod map_iteration;
 mod map_properties;
