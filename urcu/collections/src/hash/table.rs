@@ -71,6 +71,14 @@ impl Table {
             .expect("the capacity of a hash map overflowed")
     }
 
+    /// Checks that such a table can be asked for.
+    ///
+    /// # Panics
+    /// If it would be larger than an address space.
+    pub(crate) fn check(buckets: usize) {
+        Table::layout(buckets);
+    }
+
     /// Makes a table of empty buckets, whose number is a power of two.
     ///
     /// # Panics

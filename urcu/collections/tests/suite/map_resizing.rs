@@ -59,6 +59,14 @@ fn an_absurd_capacity_is_refused() {
     let reserve = std::panic::AssertUnwindSafe(|| pinned.reserve(usize::MAX / 2));
     assert!(std::panic::catch_unwind(reserve).is_err());
     assert_eq!(map.get_copied(&1), Some(1));
+    drop(pinned);
+    // Nor is it remembered.
+    let map = HashMap::new();
+    let reserve = || map.reserve(usize::MAX / 2, &map.guard());
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(reserve)).is_err());
+    map.shrink_to(usize::MAX / 2, &map.guard());
+    map.pin().insert(1, 1);
+    assert!(map.memory_usage() < 1000);
 }
 
 #[test]

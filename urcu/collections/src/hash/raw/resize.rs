@@ -264,6 +264,8 @@ impl RawMap {
     /// Makes room for so many entries in all, and waits for it.
     pub(crate) fn reserve(&self, entries: usize, domain: &Domain) {
         let buckets = buckets_for(entries);
+        // First: a wish that cannot be fulfilled must not be remembered.
+        Table::check(buckets);
         self.least.fetch_max(buckets, Ordering::Relaxed);
         if self.root().is_static() {
             self.first_table(domain);
@@ -280,7 +282,8 @@ impl RawMap {
 
     /// Gives memory back that is not needed for what is there now, overflow buckets too.
     pub(crate) fn shrink_to(&self, entries: usize, domain: &Domain) {
-        let least = buckets_for(entries);
+        // No wish for more than there is.
+        let least = buckets_for(entries).min(self.root().buckets());
         self.least.store(least, Ordering::Relaxed);
         loop {
             self.finish_resize(domain);
