@@ -199,9 +199,8 @@ impl fmt::Display for Shown<'_> {
 }
 
 #[cfg(test)]
+#[cfg(any(debug_assertions, feature = "stall-trace"))]
 mod tests {
-    #![cfg(any(debug_assertions, feature = "stall-trace"))]
-
     use super::*;
     use crate::Domain;
 
