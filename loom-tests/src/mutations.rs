@@ -216,7 +216,7 @@ pub const MUTANTS: &[Mutant] = &[
         GRACE_PERIOD: "if «!self.drain(old, observer)» {" => "false"),
     source!("3", "drained before C", "two_sections_two_updates",
         GRACE_PERIOD: "if «!self.drain(old, observer)» {" => "false",
-        GRACE_PERIOD: "«»observer.restarted(" => "self.drain(old & !RESTART_DUE, watch);"),
+        GRACE_PERIOD: "«»observer.restarted(" => "self.drain(old & !RESTART_DUE, observer);"),
     source!("4", "settled before drained", "a_late_end_wakes_the_writer",
         GRACE_PERIOD: "if «!self.drain(old, observer)» {" => "{ self.readers.settle(old); !self.drain(old, observer) }"),
     source!("4", "flipped twice when a leader takes over", "a_caller_takes_over_from_the_worker",
