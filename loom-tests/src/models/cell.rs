@@ -69,6 +69,8 @@ pub(super) fn a_doubled_section() {
         let running = run_on(0);
         let seen = theirs.read();
         let number = seen.read();
+        // The grace period may begin here, and wait for this one.
+        step();
         let other = crate::cell::Ref::clone(&seen);
         drop(running);
         // On another CPU, and so with another counter.
