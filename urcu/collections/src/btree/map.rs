@@ -1,7 +1,6 @@
 //! `BTreeMap`.
 
 use core::borrow::Borrow;
-use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 use core::ptr::{self, NonNull};
@@ -9,11 +8,12 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use urcu::{Global, InDomain, ReadGuard};
 
+use super::fresh::Fresh;
 use super::iter::Range;
 use super::node::{Node, Pair};
 use super::pinned::BTreeMapRef;
 use super::search::{First, Last, Locate, Wanted};
-use super::tree::{Draft, Edit, bulk, for_all};
+use super::tree::{Draft, Edit, for_all};
 use crate::count::Count;
 use crate::reclaim;
 
@@ -48,7 +48,7 @@ use crate::reclaim;
 pub struct BTreeMap<K, V, D = Global> {
     root: AtomicPtr<Node<K, V>>,
     count: Count,
-    domain: D,
+    pub(super) domain: D,
     pairs: PhantomData<*mut Pair<K, V>>,
 }
 
@@ -65,42 +65,8 @@ impl<K, V> BTreeMap<K, V> {
     }
 }
 
-/// An entry that nobody else sees yet.
-struct Fresh<K, V>(NonNull<Pair<K, V>>, PhantomData<Box<Pair<K, V>>>);
-
-impl<K, V> Fresh<K, V> {
-    fn new(key: K, value: V) -> Self {
-        let pair = NonNull::from(Box::leak(Box::new(Pair { key, value })));
-        Fresh(pair, PhantomData)
-    }
-
-    fn key(&self) -> &K {
-        // SAFETY: from a box, and ours until it is published.
-        &unsafe { self.0.as_ref() }.key
-    }
-
-    /// It is the map's now; or it is taken apart by the caller.
-    fn release(self) -> NonNull<Pair<K, V>> {
-        let pair = self.0;
-        core::mem::forget(self);
-        pair
-    }
-
-    fn into_key(self) -> K {
-        // SAFETY: the address of a box, which nobody else knows.
-        unsafe { Box::from_raw(self.release().as_ptr()) }.key
-    }
-}
-
-impl<K, V> Drop for Fresh<K, V> {
-    fn drop(&mut self) {
-        // SAFETY: the address of a box, which was not published.
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
-    }
-}
-
 impl<K, V, D> BTreeMap<K, V, D> {
-    fn with_root(root: *mut Node<K, V>, entries: usize, domain: D) -> Self {
+    pub(super) fn with_root(root: *mut Node<K, V>, entries: usize, domain: D) -> Self {
         let count = Count::new();
         count.add(entries.cast_signed());
         BTreeMap {
@@ -490,93 +456,6 @@ impl<K, V, D> Drop for BTreeMap<K, V, D> {
         }
     }
 }
-
-impl<K, V, D: Default> Default for BTreeMap<K, V, D> {
-    fn default() -> Self {
-        BTreeMap::new_in(D::default())
-    }
-}
-
-impl<K: fmt::Debug + Ord, V: fmt::Debug, D: InDomain> fmt::Debug for BTreeMap<K, V, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let guard = self.guard();
-        f.debug_map().entries(self.iter(&guard)).finish()
-    }
-}
-
-impl<K, V> FromIterator<(K, V)> for BTreeMap<K, V>
-where
-    K: Ord + Send + 'static,
-    V: Send + 'static,
-{
-    /// Sorts the entries and makes the tree at once. Of equal keys the last one counts.
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        // By the standard library's map, which does it well, and whatever `Ord` does.
-        let sorted = std::collections::BTreeMap::from_iter(pairs);
-        let fresh = sorted
-            .into_iter()
-            .map(|(key, value)| Fresh::new(key, value));
-        let pairs: Vec<_> = fresh.map(Fresh::release).collect();
-        // SAFETY: just made.
-        let root = unsafe { bulk(&pairs) };
-        BTreeMap::with_root(root, pairs.len(), Global)
-    }
-}
-
-impl<K, V, const N: usize> From<[(K, V); N]> for BTreeMap<K, V>
-where
-    K: Ord + Send + 'static,
-    V: Send + 'static,
-{
-    fn from(pairs: [(K, V); N]) -> Self {
-        pairs.into_iter().collect()
-    }
-}
-
-impl<K, V, D> Extend<(K, V)> for &BTreeMap<K, V, D>
-where
-    K: Ord + Send + 'static,
-    V: Send + 'static,
-    D: InDomain,
-{
-    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
-        let mut guard = self.guard();
-        for (key, value) in pairs {
-            self.insert(key, value, &guard);
-            guard.refresh();
-        }
-    }
-}
-
-impl<K, V, D> Clone for BTreeMap<K, V, D>
-where
-    K: Clone + Ord,
-    V: Clone,
-    D: InDomain + Clone,
-{
-    /// Copies the map as it is at one moment.
-    fn clone(&self) -> Self {
-        let guard = self.guard();
-        let copies = self
-            .iter(&guard)
-            .map(|(key, value)| Fresh::new(key.clone(), value.clone()));
-        // First all, should one of the copies panic.
-        let copies: Vec<_> = copies.collect();
-        let pairs: Vec<_> = copies.into_iter().map(Fresh::release).collect();
-        // SAFETY: just made.
-        let root = unsafe { bulk(&pairs) };
-        BTreeMap::with_root(root, pairs.len(), self.domain.clone())
-    }
-}
-
-impl<K: Ord, V: PartialEq, D: InDomain> PartialEq for BTreeMap<K, V, D> {
-    fn eq(&self, other: &Self) -> bool {
-        let (mine, theirs) = (self.pin(), other.pin());
-        mine.iter().eq(theirs.iter())
-    }
-}
-
-impl<K: Ord, V: Eq, D: InDomain> Eq for BTreeMap<K, V, D> {}
 
 #[cfg(test)]
 mod tests {

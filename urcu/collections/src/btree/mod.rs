@@ -10,12 +10,14 @@
 //! each child. Changing a leaf changes all nodes above it anyway, so what is there is never an entry that
 //! was removed.
 
+mod fresh;
 mod iter;
 mod map;
 mod node;
 mod order;
 mod pinned;
 mod search;
+mod traits;
 mod tree;
 
 pub use iter::Range;

@@ -1,6 +1,5 @@
 //! `HashMap`: construction and reading.
 
-use core::fmt;
 use core::hash::{BuildHasher, Hash};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -491,17 +490,6 @@ where
     #[track_caller]
     pub fn entry<'g>(&'g self, key: K, guard: &'g ReadGuard<'_>) -> Entry<'g, K, V, S, D> {
         Entry::new(self, key, self.section(guard))
-    }
-}
-
-impl<K, V, S, D: InDomain> fmt::Debug for HashMap<K, V, S, D>
-where
-    K: fmt::Debug,
-    V: fmt::Debug,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let guard = self.guard();
-        f.debug_map().entries(self.iter(&guard)).finish()
     }
 }
 

@@ -5,12 +5,14 @@ mod builder;
 mod entry;
 mod iter;
 mod map;
+mod outcome;
 mod pair;
 mod pinned;
 mod raw;
 mod raw_iter;
 #[cfg(feature = "rayon")]
 mod rayon;
+mod remove;
 mod restartable;
 mod seen;
 #[cfg(feature = "serde")]
@@ -24,11 +26,11 @@ pub use builder::{HashMapBuilder, ResizeMode};
 pub use entry::{Entry, Modified};
 pub use iter::{IntoIter, Iter, IterMut, Keys, Values};
 pub use map::HashMap;
+pub use outcome::{Compute, OccupiedError, Operation};
 pub use pinned::HashMapRef;
 #[cfg(feature = "rayon")]
 pub use rayon::ParIter;
 pub use set::{HashSet, HashSetRef, SetIter};
-pub use write::{Compute, OccupiedError, Operation};
 
 /// The hasher of maps and sets for which no other was chosen: [foldhash](https://docs.rs/foldhash), fast,
 /// and seeded at random for each map, so that nobody who only chooses keys can make them collide.

@@ -1,5 +1,6 @@
 //! What `HashMap` has in common with other collections.
 
+use core::fmt;
 use core::hash::{BuildHasher, Hash};
 
 use urcu::{Global, InDomain};
@@ -126,6 +127,17 @@ where
         }
         drop(pinned);
         copy
+    }
+}
+
+impl<K, V, S, D: InDomain> fmt::Debug for HashMap<K, V, S, D>
+where
+    K: fmt::Debug,
+    V: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let guard = self.guard();
+        f.debug_map().entries(self.iter(&guard)).finish()
     }
 }
 

@@ -8,64 +8,14 @@ use urcu::{InDomain, ReadGuard};
 
 use super::bucket::Node;
 use super::map::{HashMap, Section};
+use super::outcome::{Compute, OccupiedError, Operation};
 use super::pair::{Fresh, Pair};
 use super::raw::Place;
-use super::raw_iter::RawIter;
 use super::seen::Seen;
 use crate::reclaim;
 
-/// What [`HashMap::compute`] is to do with an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation<V, T> {
-    /// Insert this value, in the place of the one that is there.
-    Insert(V),
-    /// Remove the entry.
-    Remove,
-    /// Leave everything as it is, and return this.
-    Abort(T),
-}
-
-/// What [`HashMap::compute`] has done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compute<'g, K, V, T> {
-    /// The key was not there, and is now.
-    Inserted(&'g K, &'g V),
-    /// The entry was replaced.
-    Updated {
-        /// What was there.
-        old: (&'g K, &'g V),
-        /// What is there now.
-        new: (&'g K, &'g V),
-    },
-    /// The entry was removed.
-    Removed(&'g K, &'g V),
-    /// Nothing was done.
-    Aborted(T),
-}
-
-/// The key is there already: the error of [`HashMap::try_insert`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OccupiedError<'g, V> {
-    /// The value that is there.
-    pub current: &'g V,
-    /// The value that was not inserted.
-    pub not_inserted: V,
-}
-
-impl<V: core::fmt::Debug> core::fmt::Display for OccupiedError<'_, V> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(
-            f,
-            "the value {:?} was not inserted, because the key is there with the value {:?}",
-            self.not_inserted, self.current
-        )
-    }
-}
-
-impl<V: core::fmt::Debug> core::error::Error for OccupiedError<'_, V> {}
-
 /// A pair, as it is handed out.
-type Both<'g, K, V> = (&'g K, &'g V);
+pub(super) type Both<'g, K, V> = (&'g K, &'g V);
 
 impl<K, V, S, D> HashMap<K, V, S, D>
 where
@@ -77,7 +27,11 @@ where
     /// # Safety
     /// The caller has unlinked the entry, in the section.
     #[inline]
-    unsafe fn retire<'g>(&'g self, node: NonNull<Node>, section: Section<'g>) -> &'g Pair<K, V> {
+    pub(super) unsafe fn retire<'g>(
+        &'g self,
+        node: NonNull<Node>,
+        section: Section<'g>,
+    ) -> &'g Pair<K, V> {
         // SAFETY: it was found in the section, by which it is unlinked. Keys and values may be dropped by
         // any thread, at any time, by their bounds.
         unsafe {
@@ -87,7 +41,7 @@ where
     }
 
     #[inline]
-    fn locate<'g, Q>(&'g self, hash: u64, key: &Q, section: Section<'g>) -> Place
+    pub(super) fn locate<'g, Q>(&'g self, hash: u64, key: &Q, section: Section<'g>) -> Place
     where
         Q: Equivalent<K> + ?Sized,
     {
@@ -484,7 +438,7 @@ where
     }
 
     #[inline]
-    fn remove_found<'g>(
+    pub(super) fn remove_found<'g>(
         &'g self,
         node: NonNull<Node>,
         section: Section<'g>,
@@ -494,183 +448,6 @@ where
             let pair = unsafe { self.retire(node, section) };
             (&pair.key, &pair.value)
         })
-    }
-
-    /// Removes a key, and returns its value.
-    ///
-    /// ```
-    /// let map = urcu_collections::HashMap::from([("a", 1)]);
-    /// let guard = map.guard();
-    /// assert_eq!(map.remove("a", &guard), Some(&1));
-    /// assert_eq!(map.remove("a", &guard), None);
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn remove<'g, Q>(&'g self, key: &Q, guard: &'g ReadGuard<'_>) -> Option<&'g V>
-    where
-        Q: Equivalent<K> + Hash + ?Sized,
-    {
-        self.remove_entry(key, guard).map(|(_, value)| value)
-    }
-
-    /// Removes a key, and returns it with its value.
-    #[inline]
-    #[track_caller]
-    pub fn remove_entry<'g, Q>(
-        &'g self,
-        key: &Q,
-        guard: &'g ReadGuard<'_>,
-    ) -> Option<(&'g K, &'g V)>
-    where
-        Q: Equivalent<K> + Hash + ?Sized,
-    {
-        self.remove_entry_in(key, self.section(guard))
-    }
-
-    pub(super) fn remove_entry_in<'g, Q>(
-        &'g self,
-        key: &Q,
-        section: Section<'g>,
-    ) -> Option<(&'g K, &'g V)>
-    where
-        Q: Equivalent<K> + Hash + ?Sized,
-    {
-        let hash = self.hash(key);
-        loop {
-            let found = self.raw.find(hash, self.is(key, section))?;
-            if let Some(removed) = self.remove_found(found, section) {
-                return Some(removed);
-            }
-        }
-    }
-
-    /// Removes a key if a function says so of its entry, as it is then. `None`: the key is not there.
-    ///
-    /// # Errors
-    /// The entry, if the function says no.
-    ///
-    /// ```
-    /// let map = urcu_collections::HashMap::from([("a", 1)]);
-    /// let guard = map.guard();
-    /// assert_eq!(map.remove_if("a", |_, &value| value > 1, &guard), Err((&"a", &1)));
-    /// assert_eq!(map.remove_if("a", |_, &value| value == 1, &guard), Ok(Some((&"a", &1))));
-    /// assert_eq!(map.remove_if("a", |_, _| true, &guard), Ok(None));
-    /// ```
-    #[track_caller]
-    pub fn remove_if<'g, Q, F>(
-        &'g self,
-        key: &Q,
-        should_remove: F,
-        guard: &'g ReadGuard<'_>,
-    ) -> Result<Option<(&'g K, &'g V)>, (&'g K, &'g V)>
-    where
-        Q: Equivalent<K> + Hash + ?Sized,
-        F: FnMut(&K, &V) -> bool,
-    {
-        self.remove_if_in(key, should_remove, self.section(guard))
-    }
-
-    pub(super) fn remove_if_in<'g, Q>(
-        &'g self,
-        key: &Q,
-        mut should_remove: impl FnMut(&K, &V) -> bool,
-        section: Section<'g>,
-    ) -> Result<Option<Both<'g, K, V>>, Both<'g, K, V>>
-    where
-        Q: Equivalent<K> + Hash + ?Sized,
-    {
-        let hash = self.hash(key);
-        loop {
-            let Some(found) = self.raw.find(hash, self.is(key, section)) else {
-                return Ok(None);
-            };
-            // SAFETY: found in the section.
-            let pair = unsafe { self.pair(found, section) };
-            if !should_remove(&pair.key, &pair.value) {
-                return Err((&pair.key, &pair.value));
-            }
-            if let Some(removed) = self.remove_found(found, section) {
-                return Ok(Some(removed));
-            }
-        }
-    }
-
-    /// Keeps the entries of which a function says so, and removes the others. Of an entry that another
-    /// thread changes meanwhile it is asked again.
-    ///
-    /// ```
-    /// let map: urcu_collections::HashMap<_, _> = (0..8).map(|number| (number, number)).collect();
-    /// map.retain(|_, number| number % 2 == 0, &map.guard());
-    /// assert_eq!(map.len(), 4);
-    /// ```
-    #[track_caller]
-    pub fn retain<F>(&self, f: F, guard: &ReadGuard<'_>)
-    where
-        F: FnMut(&K, &V) -> bool,
-    {
-        self.retain_in(f, self.section(guard));
-    }
-
-    pub(super) fn retain_in(&self, mut f: impl FnMut(&K, &V) -> bool, section: Section<'_>) {
-        for node in RawIter::new(self.raw.root()) {
-            // SAFETY: found in the section.
-            let pair = unsafe { self.pair(node, section) };
-            if f(&pair.key, &pair.value) {
-                continue;
-            }
-            if self.remove_found(node, section).is_none() {
-                // Replaced, or removed. A key without a faithful `Eq` may not be found; then it stays.
-                let _ = self.remove_if_in(&pair.key, |key, value| !f(key, value), section);
-            }
-        }
-    }
-
-    /// Removes all entries, one after the other. What others insert meanwhile may stay.
-    #[track_caller]
-    pub fn clear(&self, guard: &ReadGuard<'_>) {
-        self.clear_in(self.section(guard));
-    }
-
-    pub(super) fn clear_in(&self, section: Section<'_>) {
-        self.retain_in(|_, _| false, section);
-    }
-
-    /// Makes room for so many more entries, and waits until that is done. The map does not shrink below
-    /// that by itself any more.
-    ///
-    /// # Panics
-    /// Panics if the map would be larger than an address space.
-    #[track_caller]
-    pub fn reserve(&self, additional: usize, guard: &ReadGuard<'_>) {
-        self.reserve_in(additional, self.section(guard));
-    }
-
-    pub(super) fn reserve_in(&self, additional: usize, _: Section<'_>) {
-        let entries = self.len().saturating_add(additional);
-        if entries > 0 {
-            self.raw.reserve(entries, self.domain.domain());
-        }
-    }
-
-    /// Gives back the memory that is not needed for the entries that there are now.
-    ///
-    /// ```
-    /// let map = urcu_collections::HashMap::with_capacity(1000);
-    /// map.pin().insert(1, 1);
-    /// let before = map.memory_usage();
-    /// map.shrink_to_fit(&map.guard());
-    /// assert!(map.memory_usage() < before / 10);
-    /// ```
-    #[track_caller]
-    pub fn shrink_to_fit(&self, guard: &ReadGuard<'_>) {
-        self.shrink_to(0, guard);
-    }
-
-    /// Gives back the memory that is not needed for so many entries, or for those that there are now.
-    #[track_caller]
-    pub fn shrink_to(&self, capacity: usize, guard: &ReadGuard<'_>) {
-        self.section(guard);
-        self.raw.shrink_to(capacity, self.domain.domain());
     }
 }
 

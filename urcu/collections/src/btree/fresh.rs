@@ -1,0 +1,40 @@
+//! Entries that are not in a map yet.
+
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use super::node::Pair;
+
+/// An entry that nobody else sees yet.
+pub(super) struct Fresh<K, V>(pub(super) NonNull<Pair<K, V>>, PhantomData<Box<Pair<K, V>>>);
+
+impl<K, V> Fresh<K, V> {
+    pub(super) fn new(key: K, value: V) -> Self {
+        let pair = NonNull::from(Box::leak(Box::new(Pair { key, value })));
+        Fresh(pair, PhantomData)
+    }
+
+    pub(super) fn key(&self) -> &K {
+        // SAFETY: from a box, and ours until it is published.
+        &unsafe { self.0.as_ref() }.key
+    }
+
+    /// It is the map's now; or it is taken apart by the caller.
+    pub(super) fn release(self) -> NonNull<Pair<K, V>> {
+        let pair = self.0;
+        core::mem::forget(self);
+        pair
+    }
+
+    pub(super) fn into_key(self) -> K {
+        // SAFETY: the address of a box, which nobody else knows.
+        unsafe { Box::from_raw(self.release().as_ptr()) }.key
+    }
+}
+
+impl<K, V> Drop for Fresh<K, V> {
+    fn drop(&mut self) {
+        // SAFETY: the address of a box, which was not published.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
