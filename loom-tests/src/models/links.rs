@@ -9,7 +9,7 @@ use super::domains::{Owned, on_cpu};
 use super::witness;
 use crate::cell::link::Link;
 use crate::cell::{Rcu, RcuCell};
-use crate::domain::{Domain, DomainType};
+use crate::domain::{Domain, DomainType, GuardOf};
 use crate::kernel::{ALL_THREADS, Value, run_on, step};
 
 /// The domain of the model that runs.
@@ -220,6 +220,53 @@ pub(super) fn what_is_put_elsewhere_waits_for_its_first_readers() {
     popped.retire();
     drop(running);
     reader.join().expect("the reader");
+    Lists::domain().barrier();
+}
+
+/// What is moved away and back while somebody is about to take out its first node outlives the list as long
+/// as a reader is there who found it away.
+pub(super) fn what_comes_back_in_the_middle_of_a_removal() {
+    moved_and_back(|_| (), |_, _| ());
+}
+
+/// The same, if it comes back behind another node, which is then taken out, too.
+pub(super) fn what_comes_back_behind_another_in_the_middle_of_a_removal() {
+    moved_and_back(
+        |away| away.push(Value::new(0)).expect("a root"),
+        |home, guard| drop(home.pop(guard)),
+    );
+}
+
+fn moved_and_back(
+    before: impl Fn(&Link<Value, Lists>),
+    after: impl Fn(&Link<Value, Lists>, &GuardOf<Lists>),
+) {
+    let _domain = domain();
+    let [home, away] = [list(1..=2), list(0..0)];
+    let theirs = Arc::clone(&home);
+    let popper = on_cpu(0, move || {
+        let guard = Lists.begin();
+        theirs.pop(&guard).map(|popped| popped.read())
+    });
+    let running = run_on(1);
+    let guard = Lists.begin();
+    let cut = home.take();
+    let all_was_cut = cut.is_some();
+    drop(cut.map(|cut| away.put(cut)));
+    let seen: Vec<_> = away.iter(&guard).collect();
+    before(&away);
+    drop(away.take().map(|cut| home.put(cut)));
+    after(&home, &guard);
+    drop(running);
+    let popped = popper.join().expect("the popper");
+    let running = run_on(1);
+    // Nobody reads this one: what is left in it goes with it.
+    drop(home);
+    assert!(seen.iter().all(|value| matches!(value.read(), 1 | 2)));
+    witness(0, all_was_cut && seen.len() == 2 && popped == Some(1));
+    witness(1, seen.len() == 1 && popped == Some(1));
+    drop(guard);
+    drop((away, running));
     Lists::domain().barrier();
 }
 

@@ -301,6 +301,8 @@ models! {
     links::who_takes_a_node_out_sees_it_whole, 3, "list", "1 push, 1 pop", "the new node is taken", "the old one is, and nothing follows", "the new node comes after";
     links::an_insertion_meets_a_removal, 3, "list", "1 push, 1 pop", "it is inserted", "it is refused";
     links::what_is_put_elsewhere_waits_for_its_first_readers, 2, "list, 8", "1, 1 take, 1 put, 1 pop", "all are seen", "none are";
+    links::what_comes_back_in_the_middle_of_a_removal, 2, "list, 8", "1, 2 takes, 2 puts, 1 pop", "it was away in the middle", "it was taken out before";
+    links::what_comes_back_behind_another_in_the_middle_of_a_removal, 2, "list, 8", "1, 2 takes, 2 puts, 2 pops", "it was away in the middle", "it was taken out before";
     links::a_chain_goes_from_hand_to_hand, 2, "list, 8", "1 put, 1 take", "the old one is taken", "the new one is";
     callbacks::what_a_flip_collects_waits_for_the_next, 4, "8", "1, 1, 2 callbacks";
     callbacks::a_full_chunk_waits_for_the_next_to_begin, 3, "8 (J)", "1, 1, 3 callbacks";

@@ -1,27 +1,37 @@
 //! Entries that are not in a map yet.
 
+use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::node::Pair;
 
 /// An entry that nobody else sees yet.
-pub(super) struct Fresh<K, V>(pub(super) NonNull<Pair<K, V>>, PhantomData<Box<Pair<K, V>>>);
+pub(super) struct Fresh<K, V> {
+    pub(super) pair: NonNull<Pair<K, V>>,
+    /// It is the map's, or may be: not freed by this, even if a panic comes before [`Fresh::release`].
+    pub(super) is_given: Cell<bool>,
+    owns: PhantomData<Box<Pair<K, V>>>,
+}
 
 impl<K, V> Fresh<K, V> {
     pub(super) fn new(key: K, value: V) -> Self {
         let pair = NonNull::from(Box::leak(Box::new(Pair { key, value })));
-        Fresh(pair, PhantomData)
+        Fresh {
+            pair,
+            is_given: Cell::new(false),
+            owns: PhantomData,
+        }
     }
 
     pub(super) fn key(&self) -> &K {
         // SAFETY: from a box, and ours until it is published.
-        &unsafe { self.0.as_ref() }.key
+        &unsafe { self.pair.as_ref() }.key
     }
 
     /// It is the map's now; or it is taken apart by the caller.
     pub(super) fn release(self) -> NonNull<Pair<K, V>> {
-        let pair = self.0;
+        let pair = self.pair;
         core::mem::forget(self);
         pair
     }
@@ -34,7 +44,9 @@ impl<K, V> Fresh<K, V> {
 
 impl<K, V> Drop for Fresh<K, V> {
     fn drop(&mut self) {
-        // SAFETY: the address of a box, which was not published.
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        if !self.is_given.get() {
+            // SAFETY: the address of a box, which was not published.
+            drop(unsafe { Box::from_raw(self.pair.as_ptr()) });
+        }
     }
 }

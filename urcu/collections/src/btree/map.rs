@@ -258,15 +258,20 @@ where
         &'g self,
         root: *mut Node<K, V>,
         place: &impl Locate<K>,
-        edit: &Edit<K, V>,
+        put: Option<&Fresh<K, V>>,
         guard: &'g ReadGuard<'_>,
     ) -> Result<Option<&'g Pair<K, V>>, ()> {
+        let edit = put.map_or(Edit::Remove, |fresh| Edit::Put(fresh.pair));
         // SAFETY: alive, because it was loaded in the section.
-        let Some(draft) = (unsafe { Draft::new(root, place, edit) }) else {
+        let Some(draft) = (unsafe { Draft::new(root, place, &edit) }) else {
             return Ok(None);
         };
         let old = draft.old;
+        // What retires may panic, for want of memory, when the entry is published already.
+        let give = |is_given| put.inspect(|fresh| fresh.is_given.set(is_given));
+        give(true);
         if !draft.publish(&self.root, self.domain.domain()) {
+            give(false);
             return Err(());
         }
         match (edit, old) {
@@ -291,9 +296,9 @@ where
         let fresh = Fresh::new(key, value);
         loop {
             let root = self.root(guard);
-            let (place, edit) = (Wanted::<K, K>::new(fresh.key()), Edit::Put(fresh.0));
+            let place = Wanted::<K, K>::new(fresh.key());
             // SAFETY: loaded in the section; the entry is ours.
-            if let Ok(old) = unsafe { self.change(root, &place, &edit, guard) } {
+            if let Ok(old) = unsafe { self.change(root, &place, Some(&fresh), guard) } {
                 fresh.release();
                 return old.map(|old| &old.value);
             }
@@ -316,14 +321,14 @@ where
         let fresh = Fresh::new(key, make());
         loop {
             let root = self.root(guard);
-            let (place, edit) = (Wanted::<K, K>::new(fresh.key()), Edit::Put(fresh.0));
+            let place = Wanted::<K, K>::new(fresh.key());
             // SAFETY: loaded in the section.
             if let Some(there) = unsafe { place.find(root) } {
                 // SAFETY: found in the section.
                 return &unsafe { there.as_ref() }.value;
             }
             // SAFETY: loaded in the section; the entry is ours.
-            if unsafe { self.change(root, &place, &edit, guard) }.is_ok() {
+            if unsafe { self.change(root, &place, Some(&fresh), guard) }.is_ok() {
                 // SAFETY: it was in the map in this section.
                 return &unsafe { fresh.release().as_ref() }.value;
             }
@@ -346,9 +351,9 @@ where
             // SAFETY: loaded in the section.
             let old = unsafe { Wanted::<K, K>::new(&key).find(root)?.as_ref() };
             let fresh = Fresh::new(key, update(&old.value));
-            let (place, edit) = (Wanted::<K, K>::new(fresh.key()), Edit::Put(fresh.0));
+            let place = Wanted::<K, K>::new(fresh.key());
             // SAFETY: loaded in the section; the entry is ours.
-            if unsafe { self.change(root, &place, &edit, guard) }.is_ok() {
+            if unsafe { self.change(root, &place, Some(&fresh), guard) }.is_ok() {
                 // SAFETY: it was in the map in this section.
                 return Some(&unsafe { fresh.release().as_ref() }.value);
             }
@@ -364,7 +369,7 @@ where
         loop {
             let root = self.root(guard);
             // SAFETY: loaded in the section.
-            if let Ok(old) = unsafe { self.change(root, place, &Edit::Remove, guard) } {
+            if let Ok(old) = unsafe { self.change(root, place, None, guard) } {
                 return old.map(|old| (&old.key, &old.value));
             }
         }

@@ -1,6 +1,7 @@
 //! `HashMap`: changing it.
 
 use core::hash::{BuildHasher, Hash};
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use equivalent::Equivalent;
@@ -60,10 +61,11 @@ where
         section: Section<'g>,
     ) -> Result<&'g Pair<K, V>, Fresh<K, V>> {
         let node = Pair::node(fresh.pair());
+        // What comes after it is published may panic, for want of memory to retire a table.
+        let fresh = ManuallyDrop::new(fresh);
         if !self.raw.insert(node, seen, self.domain.domain()) {
-            return Err(fresh);
+            return Err(ManuallyDrop::into_inner(fresh));
         }
-        fresh.publish();
         // SAFETY: it was in the map in this section.
         Ok(unsafe { self.pair(node, section) })
     }

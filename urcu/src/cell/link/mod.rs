@@ -108,7 +108,8 @@
 //! * A link that is dropped frees what it owns at once, because whoever found it by that link borrowed the
 //!   link, or was waited for together with the node that the link is in. Who found it elsewhere, before it
 //!   was [put](Link::put) there, is another matter: a node remembers the grace period that such readers
-//!   need, and hands that on to the node that takes its place.
+//!   need, and hands that on to the node that takes its place. (Also if it was moved, and moved back, while
+//!   somebody was about to take it out.)
 
 mod chain;
 mod node;
@@ -361,7 +362,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         // SAFETY: null, or owned by the node as long as that is in the structure, so kept by the section.
         if let Some(next) = unsafe { next.as_ref() } {
             // Before the exchange, which publishes it. Should that fail it is too careful.
-            next.inherit(node);
+            // SAFETY: kept by the section, as are those that it would leave in its place.
+            unsafe { next.inherit(node) };
         }
         // Release: whoever finds `next` here sees it whole, because `freeze` has acquired it, and what it
         // inherits. Acquire is not needed: the caller has loaded `seen` with it.
@@ -398,8 +400,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// ```
     pub fn put(&self, chain: Chain<T, D>) -> Result<Option<Chain<T, D>>, Chain<T, D>> {
         let first = chain.leak();
-        // SAFETY: the chain's, which is ours.
-        unsafe { &*first }.note_readers_elsewhere();
+        // SAFETY: the chain's, which is ours; nobody takes out what follows a marked node.
+        unsafe { (*first).note_readers_elsewhere() };
         // SAFETY: leaked above, and not published.
         self.replace(first)
             .map_err(|first| unsafe { Chain::of(first) })

@@ -55,22 +55,59 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
 
     /// Marks the node and returns what follows, which is final.
     pub(super) fn freeze(&self) -> *mut Self {
-        // Acquire: whoever publishes what follows in another place must have seen it whole.
+        // Acquire: whoever publishes what follows in another place must have seen it whole, and what `note`
+        // says of this node.
         unmarked(self.next.word.fetch_or(MARK, Ordering::Acquire))
     }
 
     /// Notes that readers may have found this node elsewhere until now.
-    pub(super) fn note_readers_elsewhere(&self) {
-        self.elsewhere
-            .fetch_max(D::get().next_grace_period(), Ordering::Relaxed);
+    ///
+    /// # Safety
+    /// As for [`Self::note`].
+    pub(super) unsafe fn note_readers_elsewhere(&self) {
+        // SAFETY: by the contract of this function.
+        unsafe { self.note(D::get().next_grace_period()) };
     }
 
     /// Takes the place of `other`: who found that elsewhere may have found this, too.
-    pub(super) fn inherit(&self, other: &Self) {
-        // Relaxed: whoever publishes the node publishes this.
+    ///
+    /// # Safety
+    /// As for [`Self::note`].
+    pub(super) unsafe fn inherit(&self, other: &Self) {
+        // Relaxed: whoever publishes the node publishes this; and what was noted later, see `note`.
         let theirs = other.elsewhere.load(Ordering::Relaxed);
         if theirs != 0 {
-            self.elsewhere.fetch_max(theirs, Ordering::Relaxed);
+            // SAFETY: by the contract of this function.
+            unsafe { self.note(theirs) };
+        }
+    }
+
+    /// Notes that readers who found this node elsewhere need the grace period of this number.
+    ///
+    /// Whoever has marked a node to take it out may have read what is noted there already, and wait for
+    /// the node to be back in its link. So it is also noted for what such a node leaves in its place.
+    ///
+    /// # Safety
+    /// This node and what follows it are not freed meanwhile, as far as nodes are marked: they are the
+    /// caller's, or were found in a section that is open.
+    unsafe fn note(&self, number: u64) {
+        let mut node = self;
+        loop {
+            // Relaxed: whoever publishes the node publishes this.
+            node.elsewhere.fetch_max(number, Ordering::Relaxed);
+            // Not a load: either `freeze` comes later, and acquires what was noted (release), or the mark
+            // is seen. Acquire: what follows was put there by somebody else.
+            let next = node.next.word.fetch_or(0, Ordering::AcqRel);
+            if !super::is_marked(next) {
+                return;
+            }
+            // SAFETY: null, or what a marked node leaves in its place: alive, by the caller.
+            match unsafe { unmarked(next).as_ref() } {
+                // Somebody has put a node behind itself: nobody will take it out.
+                Some(next) if ptr::eq(next, self) => return,
+                Some(next) => node = next,
+                None => return,
+            }
         }
     }
 
