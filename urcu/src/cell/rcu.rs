@@ -486,7 +486,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         })
     }
 
-    /// As [`compare_exchange`](Self::compare_exchange), of what is already in a `Box` (or an `Arc`, or an
+    /// Does what [`compare_exchange`](Self::compare_exchange) does, with a value that is already in a `Box` (or an `Arc`, or an
     /// `Option` of one), which comes back as it is: a loop allocates once.
     ///
     /// # Errors

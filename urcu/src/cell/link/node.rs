@@ -34,7 +34,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
         })
     }
 
-    /// The link to what follows this node.
+    /// Returns the link to what follows this node.
     pub fn next(&self) -> &Link<T, D> {
         &self.next
     }
