@@ -64,7 +64,7 @@ impl Periods {
         self.sum(word) + self.sum(word ^ 8)
     }
 
-    /// Makes the other period the current one; the old one.
+    /// Makes the other phase the current one. Returns the old one.
     fn flip(&self) -> usize {
         self.current.fetch_xor(8, Ordering::AcqRel)
     }

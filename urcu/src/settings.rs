@@ -1,4 +1,4 @@
-//! How much may wait for grace periods: what the program sets, or the environment.
+//! How much may wait for grace periods, as the program or the environment sets it.
 
 use core::sync::atomic::Ordering::Relaxed;
 // What is counted for budgets orders nothing: the models leave it out.
@@ -52,9 +52,9 @@ use crate::sys;
 ///
 /// # Retiring inside a section
 /// What a thread retires inside a read-side section waits for that section. A loop that retires values
-/// under one guard fills the budget by itself, and from then on each turn takes the whole patience.
-/// [`ReadGuard::refresh`](crate::ReadGuard::refresh) in each turn is the way out: it ends the section, and
-/// begins another, whenever a grace period waits for it.
+/// under one guard fills the budget by itself, and from then on each iteration waits the whole patience.
+/// To avoid that, call [`ReadGuard::refresh`](crate::ReadGuard::refresh) in each iteration: it ends the section
+/// and begins another whenever a grace period waits for it.
 ///
 /// # The environment variable `URCU_BUDGET`
 /// `URCU_BUDGET` sets the budget of all domains for which the program has not chosen one, the global

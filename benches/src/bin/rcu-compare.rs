@@ -25,19 +25,19 @@ use urcu_host::machine::Machine;
 #[derive(Debug, Parser)]
 #[command(name = "rcu-compare")]
 struct Options {
-    /// Measure for some two minutes only; the figures are rougher
+    /// Measure for about two minutes only, with rougher figures
     #[arg(long)]
     quick: bool,
-    /// Measure this only; may be given several times
+    /// Run only this benchmark; may be given several times
     #[arg(long, value_enum, value_name = "BENCH")]
     only: Vec<Bench>,
-    /// How long values are replaced while memory is measured: 6 times so long in all
+    /// How long each of the six memory measurements replaces values
     #[arg(long, value_name = "SECONDS")]
     memory_seconds: Option<f64>,
     /// Also write the figures to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Also write a page with plots into DIR, which is created if need be
+    /// Also write a page with plots into DIR, which is created if it does not exist
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// Also compare with the figures that an earlier run wrote to FILE
@@ -54,18 +54,18 @@ struct Options {
 enum Bench {
     /// A read-side section, by one thread
     ReadSide,
-    /// Reads and updates, in sections of some length
+    /// Reads mixed with updates, in sections of some length
     Mixed,
     /// `synchronize`: one caller, many, among many readers
     GracePeriod,
     /// Replacing a value and retiring the old one: time, latency, memory
     Retire,
-    /// A large value, replaced over and over while it is read
+    /// Replacing a large value again and again while it is read
     Reload,
     /// Barriers that domains share, and the memory they take
     Domains,
-    /// A read-side section by 1 to 256 threads. The last: some libraries keep a record of each
-    /// thread that ever read, which their writers look at from then on
+    /// A read-side section by 1 to 256 threads. Runs last, because some libraries keep a record of
+    /// each thread that ever read, and their writers scan all of them from then on
     ReadScaling,
 }
 
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    // What cannot be written is told now rather than after the measurement.
+    // Errors in writing are reported now rather than after the measurement.
     if let Some(directory) = &options.report {
         fs::create_dir_all(directory).map_err(|error| cannot("create", directory, &error))?;
     }

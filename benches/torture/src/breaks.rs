@@ -157,7 +157,7 @@ pub static ALL: &[Control] = &[
         Break::ProcessDies,
         "process-dies",
         "steady",
-        "something kills the process after a while",
+        "the process is killed after a while",
     ),
     control(
         Break::ForgottenGuard,
@@ -169,7 +169,7 @@ pub static ALL: &[Control] = &[
         Break::UnboundedMemory,
         "unbounded-memory",
         "stalled-reader",
-        "the domain has no budget to speak of",
+        "the domain's budget is practically unlimited",
     ),
     control(
         Break::ChildHangs,
@@ -205,7 +205,7 @@ pub static ALL: &[Control] = &[
         Break::PlainMembarrierSnapshots,
         "plain-membarrier-snapshots",
         "snapshots",
-        "the same, noticed by restartable snapshots",
+        "as plain-membarrier, detected by restartable snapshots",
     ),
     hook(
         Break::SkippedCpu,

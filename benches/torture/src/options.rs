@@ -14,42 +14,42 @@ use crate::{delays, scenarios};
 /// Injects every fault that urcu-percpu claims to survive, and verifies what readers see.
 ///
 /// Each scenario runs in a process of its own, one after the other, for the time that --seconds
-/// says. As root it also takes CPUs off line, makes a cpuset and uses real-time priorities; all of
-/// that is put back. (Other cpusets of cgroup v1 lose a CPU for good that was off line: that is
-/// the kernel's way.) Each error is reported on standard error, with the seed and all that its
-/// process printed, when its scenario ends. Exits with status 1 if there was an error, 2 if it
-/// could not run, was interrupted, or could not write its results.
+/// says. As root it also takes CPUs off line, makes a cpuset and uses real-time priorities, and
+/// restores everything afterwards. (Except that the kernel removes a CPU that was off line from all
+/// other cpusets of cgroup v1 for good.) When a scenario ends, its errors are reported on standard
+/// error, with the seed and everything that its process printed. Exits with status 1 if there was an
+/// error, and with 2 if it could not run, was interrupted, or could not write its results.
 #[derive(Debug, Parser)]
 #[command(name = "rcu-torture")]
 pub struct Options {
     /// How long each scenario runs
     #[arg(long, default_value_t = 3.0, value_name = "N")]
     pub(crate) seconds: f64,
-    /// Run this scenario only; may be given several times. Default: all, one after the other
+    /// Run only this scenario; may be given several times [default: all, one after the other]
     #[arg(long, value_name = "NAME")]
     pub(crate) scenario: Vec<String>,
     /// List the scenarios and the controls
     #[arg(long)]
     pub(crate) list: bool,
-    /// Of all random decisions; without it, another one each time, which is printed
+    /// Seed of all random decisions [default: a new one for each run, which is printed]
     #[arg(long)]
     pub(crate) seed: Option<u64>,
     /// Also write the results to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// A control: something is wrong on purpose, and must be noticed. Stops at the first error
+    /// Run a control: something is broken on purpose and must be detected. Stops at the first error
     #[arg(long = "break", value_name = "NAME")]
     pub(crate) broken: Option<String>,
-    /// With --break: everything as there, but nothing is wrong. Must find no error
+    /// With --break: run the same without the fault. Must find no error
     #[arg(long, requires = "broken")]
     pub(crate) placebo: bool,
-    /// Reader threads, where a scenario does not need so many [default: the CPUs]
+    /// Number of reader threads, where the scenario leaves it open [default: one for each CPU]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// How long nothing may end before that is an error [default: 20, or 5 with --break]
+    /// How long a wait may make no progress before that is an error [default: 20, or 5 with --break]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) patience: Option<u64>,
-    /// Use no delays inside the sequences, and do not build what they need
+    /// Use no delays inside the sequences, and do not rebuild the program for them
     #[arg(long)]
     pub(crate) no_delays: bool,
     /// A task for a process of its own

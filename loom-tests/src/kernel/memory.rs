@@ -73,7 +73,7 @@ impl Process {
 
 pub(super) struct Memory {
     domains: RefCell<Vec<Rc<Counters>>>,
-    /// From `Box::into_raw`, as all memory that is given back with the machine.
+    /// From `Box::into_raw`, as all memory that is given back with the emulated kernel.
     objects: RefCell<Vec<Object>>,
     /// How many of them were given back.
     freed: Cell<usize>,
@@ -177,8 +177,8 @@ fn counters(word: usize) -> &'static Counters {
         kernel().memory.domains.borrow().iter().any(known),
         "a counter that is none"
     );
-    // SAFETY: a phase word is the address of counters of this machine (`allocate_slots`), which live until
-    // the next machine is switched on; no model keeps the reference.
+    // SAFETY: a phase word is the address of counters of this emulated kernel (`allocate_slots`), which live until
+    // the next emulated kernel is booted; no model keeps the reference.
     unsafe { &*counters }
 }
 
@@ -290,7 +290,7 @@ pub(crate) fn allocate<T: Zeroed>() -> *mut T {
 /// # Safety
 /// As shipped.
 pub(crate) unsafe fn free<T>(address: *mut T) {
-    // SAFETY: from `allocate`; the memory is there until the next machine is switched on.
+    // SAFETY: from `allocate`; the memory is there until the next emulated kernel is booted.
     unsafe { address.drop_in_place() };
     let kernel = kernel();
     let objects = kernel.memory.objects.borrow();

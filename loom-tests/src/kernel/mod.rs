@@ -241,7 +241,7 @@ pub(crate) enum Mode {
     Atomics,
 }
 
-/// One execution's machine.
+/// One execution's emulated kernel.
 struct Kernel {
     mode: Mode,
     cpus: Cpus,
@@ -259,14 +259,16 @@ struct Kernel {
 }
 
 fn kernel() -> Rc<Kernel> {
-    KERNEL.with_borrow(|kernel| Rc::clone(kernel.as_ref().expect("a machine that is switched on")))
+    KERNEL.with_borrow(|kernel| {
+        Rc::clone(kernel.as_ref().expect("an emulated kernel that is booted"))
+    })
 }
 
 fn two<T>(make: impl Fn() -> T) -> [T; 2] {
     [make(), make()]
 }
 
-/// Switches a new machine on, for one execution.
+/// Boots a new emulated kernel, for one execution.
 pub(crate) fn boot(mode: Mode) {
     KERNEL.set(Some(Rc::new(Kernel {
         mode,
@@ -283,10 +285,10 @@ pub(crate) fn boot(mode: Mode) {
     })));
 }
 
-/// A static that a fork wipes: a part of the machine's [`Process`].
+/// A static that a fork wipes: a part of the emulated kernel's [`Process`].
 pub(crate) struct Wiped<T>(PhantomData<fn() -> T>);
 
-/// The shipped macro makes the value; here the machine has made it.
+/// The shipped macro makes the value; here the emulated kernel has made it.
 macro_rules! wiped {
     ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty) => {
         $(#[$attribute])*
@@ -302,7 +304,7 @@ impl<T: 'static> Wiped<T> {
 
     pub(crate) fn get(&self) -> &'static T {
         let part = kernel().memory.part(TypeId::of::<T>());
-        // SAFETY: of this type, and there until the next machine is switched on; no model keeps the
+        // SAFETY: of this type, and there until the next emulated kernel is booted; no model keeps the
         // reference.
         unsafe { &*part.cast::<T>() }
     }

@@ -95,7 +95,7 @@ pub(crate) fn started() -> usize {
     kernel().threads.get()
 }
 
-/// The machine's clock, which goes on when a sleep's time is over, and by nothing else.
+/// The emulated clock, which goes on when a sleep's time is over, and by nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Duration);
 

@@ -12,7 +12,7 @@ use crate::kernel::{self, ALL_THREADS, Mode, run_on};
 pub(super) struct Owned(*mut Domain);
 
 impl Owned {
-    /// A domain of a machine that is switched on for it, before its first use.
+    /// A domain of an emulated kernel of its own, before its first use.
     pub(super) fn unused(mode: Mode) -> Self {
         Owned::with(mode, Runner::Caller)
     }
@@ -33,7 +33,7 @@ impl Owned {
         owned
     }
 
-    /// One more, of [`Runner::Shared`], on the same machine.
+    /// One more, of [`Runner::Shared`], on the same emulated kernel.
     pub(super) fn another(&self) -> Self {
         Owned(Box::into_raw(Box::new(Domain::new())))
     }

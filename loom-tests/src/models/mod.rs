@@ -360,7 +360,7 @@ unsafe impl Sync for World {}
 unsafe impl Send for World {}
 
 impl World {
-    /// A domain of a machine that is switched on for it.
+    /// A domain of an emulated kernel of its own.
     fn new(mode: Mode) -> Arc<World> {
         kernel::boot(mode);
         World::another()

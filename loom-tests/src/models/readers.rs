@@ -8,7 +8,7 @@ use crate::kernel::{
 };
 use std::sync::Arc;
 
-/// The machine's own litmus test, store buffering: a compiler barrier here and
+/// The emulated kernel's own litmus test, store buffering: a compiler barrier here and
 /// `restart_sequences` there are as good as two fences.
 pub(super) fn the_barrier_replaces_the_readers_fence() {
     let world = World::new(ALL_THREADS);

@@ -15,7 +15,7 @@ use crate::percpu;
 type Node = percpu::Node<UnsafeCell<usize>>;
 type Stack = percpu::Stack<'static, UnsafeCell<usize>>;
 
-/// A stack of a machine that is switched on for it.
+/// A stack of an emulated kernel of its own.
 fn stack(mode: Mode) -> Rc<Stack> {
     kernel::boot(mode);
     Rc::new(Stack::new().expect("memory"))

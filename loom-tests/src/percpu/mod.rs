@@ -1,5 +1,5 @@
 //! The per-CPU stack of `rseq-ops` (`banks`, `lock`, `stack`), unchanged, and the little of
-//! `rseq_ops::percpu` that it needs besides: memory for each CPU of the emulated machine.
+//! `rseq_ops::percpu` that it needs besides: memory for each CPU of the emulated kernel.
 
 #[path = "../../../rseq-ops/src/percpu/banks.rs"]
 mod banks;

@@ -8,7 +8,7 @@ use super::alloc::Allocator;
 use super::area::AllocError;
 use crate::kernel::lists::{SHIFT, Word, index_hint, possible_cpus};
 
-/// Types that are words of the emulated machine, all of which may be 0.
+/// Types that are words of the emulated kernel, all of which may be 0.
 ///
 /// # Safety
 /// As described.

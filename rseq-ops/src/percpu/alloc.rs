@@ -6,11 +6,11 @@
 //! header says which are in use; so an allocation is one compare-and-exchange, without a lock. Chunks
 //! are never moved and never unmapped before the allocator goes.
 //!
-//! # Who is refused
+//! # The limit
 //! All chunks are in one list, and each has a number, one more than that of the chunk behind it. So
-//! the compare-and-exchange that puts a chunk there also counts it, and whoever finds the limit
-//! reached finds all the chunks that reached it. A search that finds no free object is made again if
-//! one was given back meanwhile: it may have become free where the search had been already.
+//! the compare-and-exchange that adds a chunk also counts it, and a thread that finds the limit
+//! reached also finds all the chunks that count. A search that finds no free object is repeated if
+//! one was given back meanwhile, because that may have been where the search had already been.
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -78,7 +78,7 @@ struct Chunk {
 /// # With `mlockall`
 /// After `mlockall(MCL_FUTURE)` all of a chunk is real at once: 64 KiB for each *possible* CPU and each
 /// size in use, 16 MiB with 256 of them. `MCL_FUTURE | MCL_ONFAULT` (Linux 4.4) locks only what is
-/// written to; whoever must not have page faults later writes to it beforehand, on each CPU.
+/// written to. A program that must not have page faults later writes to the memory beforehand, on each CPU.
 ///
 /// # Async-signal safety
 /// No method takes a lock or uses the heap: all are async-signal-safe and work in a child of a
@@ -143,7 +143,7 @@ impl Allocator {
         allocator
     }
 
-    /// Returns the allocator that this crate's own structures use. Without a limit; a forked child keeps a copy.
+    /// Returns the allocator that this crate's own structures use. It has no limit, and a forked child keeps a copy.
     ///
     /// ```
     /// use rseq_ops::percpu::{Allocator, Fork};

@@ -1,11 +1,11 @@
-//! A stretch of memory for every CPU that this machine can have.
+//! A stretch of memory for each possible CPU.
 
 use core::fmt;
 use core::ptr::NonNull;
 
 use crate::possible_cpus::possible_cpus;
 
-/// Why an [`Area`] could not be had.
+/// Why an [`Area`] could not be reserved, or an object not be allocated.
 ///
 /// ```
 /// use rseq_ops::percpu::{Area, AllocError};
@@ -17,22 +17,22 @@ use crate::possible_cpus::possible_cpus;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AllocError {
-    /// The stride is not a power of two of at least 8 bytes. The stride that was asked for.
+    /// The stride is not a power of two of at least 8 bytes. Holds the stride that was asked for.
     Stride(usize),
-    /// The system has no memory to map. How many bytes were asked for.
+    /// The system has no memory to map. Holds the number of bytes that were asked for.
     Memory(usize),
-    /// An object that no chunk can hold: its size or alignment, and the most there can be. Bytes.
+    /// No chunk can hold the object. Holds its size or alignment and the largest possible one, in bytes.
     Object {
         /// What was asked for.
         asked: usize,
         /// The most there can be.
         most: usize,
     },
-    /// The allocator's own limit is reached. Bytes for each CPU.
+    /// The allocator's own limit is reached. Holds the limit, in bytes for each CPU.
     Limit(usize),
     /// Objects that need initialisation, in memory that a fork wipes.
     Wiped,
-    /// The kernel cannot wipe memory at a fork (before Linux 4.14). How many bytes.
+    /// The kernel cannot wipe memory at a fork (before Linux 4.14). Holds the number of bytes.
     CannotWipe(usize),
 }
 

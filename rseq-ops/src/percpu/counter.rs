@@ -1,4 +1,4 @@
-//! A counter that every CPU counts by itself.
+//! A counter with a part for each CPU.
 
 use core::sync::atomic::{AtomicI64, Ordering};
 
@@ -121,8 +121,10 @@ impl<'a> Counter<'a> {
         }
     }
 
-    /// Returns the sum over all CPUs. Takes a cache line from each that has written to it since: three loads
-    /// for each possible CPU. Async-signal-safe.
+    /// Returns the sum over all CPUs. Async-signal-safe.
+    ///
+    /// # Cost
+    /// Three loads for each possible CPU, and a cache miss for each CPU that has added since the last sum.
     pub fn sum(&self) -> i64 {
         // Acquire: pairs with the additions: what a thread did before one that is in the sum is
         // visible.

@@ -1,4 +1,4 @@
-//! The lock of this module's structures: for what is rare.
+//! The lock of this module's structures, for rare operations.
 //!
 //! A signal handler may ask for it and go elsewhere if it is held ([`Lock::try_lock`]), but must not wait
 //! ([`Lock::lock`]): the code that it interrupted may be the holder.

@@ -1,6 +1,6 @@
-//! Memory indexed by CPU, and what is built on it.
+//! Memory indexed by CPU, and the structures built on it.
 //!
-//! | | what it is | from afar |
+//! | | what it is | what other CPUs can do |
 //! |---|---|---|
 //! | [`Area`] | one stretch of memory for each CPU | |
 //! | [`Allocator`], [`PerCpu`] | many small objects, each once for every CPU | shared references |
@@ -9,7 +9,7 @@
 //! | `Pool` (feature `alloc`) | a cache before the global allocator | gives back, in the same way |
 //! | `Ring` (64-bit processors) | records of any length | one consumer |
 //!
-//! All of them work without restartable sequences too, with atomics on words of their own, slower.
+//! Without restartable sequences all of them still work, more slowly, with atomics on separate words.
 
 mod alloc;
 mod area;

@@ -62,12 +62,12 @@ unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 
 /// One `T` for each possible CPU, in the memory of an [`Allocator`].
 ///
-/// What is shared is shared: all threads may see all of the `T`s at any time, so they are reached
-/// by shared reference and change through atomics, or through [`crate::ops`] (with
+/// All threads may see all of the `T`s at any time, so they are reached by shared reference and change
+/// through atomics, or through [`crate::ops`] (with
 /// [`PerCpu::SHIFT`] and [`PerCpu::base`]).
 ///
-/// Nothing here takes a lock or uses the heap: all is async-signal-safe, as far as the `T`s'
-/// making and dropping is. To free it looks at every word for every possible CPU. If dropping one
+/// No method takes a lock or uses the heap, so all are async-signal-safe if creating and dropping a `T` is.
+/// Dropping a `PerCpu` looks at every word for every possible CPU. If dropping one
 /// `T` panics, the others are dropped all the same.
 ///
 /// ```
@@ -135,7 +135,7 @@ impl<'a, T> PerCpu<'a, T> {
     /// [`Fork::Wipe`], in whose memory a child would find zeroes instead.
     ///
     /// # Panics
-    /// If `init` does. What it made before is dropped then, and the memory is given back.
+    /// Panics if `init` does. The values that it made before are dropped, and the memory is given back.
     pub fn new(
         allocator: &'a Allocator,
         mut init: impl FnMut(usize) -> T,
@@ -176,8 +176,8 @@ impl<'a, T> PerCpu<'a, T> {
         (0..possible_cpus()).map(|index| unsafe { &*pointer::<T>(&self.object, index) })
     }
 
-    /// Returns the `T` of the calling CPU (or of some stripe, on a thread without rseq). By the time this
-    /// returns the thread may be elsewhere: a hint that avoids contention, not exclusion.
+    /// Returns the `T` of the calling CPU (or of some stripe, on a thread without rseq). The thread
+    /// may have moved to another CPU when this returns, so the answer avoids contention but excludes nobody.
     #[inline]
     pub fn current(&self) -> &T {
         let index = machine::index_hint();
@@ -191,7 +191,7 @@ impl<'a, T> PerCpu<'a, T> {
         pointer(&self.object, 0)
     }
 
-    /// Leaves the memory to [`PerCpu::from_base`], which a later owner calls. The answer is
+    /// Leaves the memory to [`PerCpu::from_base`], which a later owner calls. Returns
     /// [`PerCpu::base`].
     ///
     /// ```
@@ -206,14 +206,14 @@ impl<'a, T> PerCpu<'a, T> {
         ManuallyDrop::new(self).base()
     }
 
-    /// Takes over what [`PerCpu::into_base`] left behind.
+    /// Takes over the memory that [`PerCpu::into_base`] left.
     ///
     /// # Safety
     /// `base` comes from an object of the same type and allocator, and is used once. The object was made
     /// by [`PerCpu::zeroed`], or a `T` has no padding.
     ///
     /// # Panics
-    /// If the allocator has no such memory.
+    /// Panics if the allocator has no such memory.
     pub unsafe fn from_base(allocator: &'a Allocator, base: *mut T) -> Self {
         let object = allocator.find(base.addr(), Layout::new::<T>());
         PerCpu {

@@ -44,10 +44,10 @@ unsafe impl Zeroed for Slot {}
 
 /// Memory for `T`s, of which each CPU keeps some that were freed.
 ///
-/// Allocating takes what was freed last on this CPU, with one short restartable sequence; freeing
-/// puts it there. Where a CPU has none left, or has as many as it may keep, the global allocator is
-/// asked. A CPU keeps at most [`Pool::capacity_per_cpu`] objects (and a thread without restartable sequences
-/// as many in each stripe). What is kept goes back by [`Pool::release`], or by
+/// Allocating takes the object that was freed last on this CPU, with one short restartable sequence, and
+/// freeing puts it back. If a CPU has none left, or keeps as many as it may, the global allocator is
+/// used. A CPU keeps at most [`Pool::capacity_per_cpu`] objects (and a thread without restartable sequences
+/// as many in each stripe). Objects are given back to the global allocator by [`Pool::release`], or by
 /// [`Pool::release_idle`] if the pool is not in use.
 ///
 /// Taking from the cache and putting back are async-signal-safe; asking the global allocator
@@ -121,8 +121,8 @@ impl<T> Pool<T> {
         self.most + 1
     }
 
-    /// Puts `value` into memory of the pool. As `Box::new` does, calls `handle_alloc_error` where there is
-    /// no memory.
+    /// Puts `value` into memory of the pool. Calls `handle_alloc_error`, as `Box::new` does, if there is no
+    /// memory.
     #[inline]
     pub fn alloc(&self, value: T) -> PoolBox<'_, T> {
         let memory = self.take();
@@ -230,12 +230,17 @@ impl<T> Pool<T> {
         Some(f(&slot.shared))
     }
 
-    /// Gives everything that is kept back to the global allocator: how many objects. Costs a
-    /// membarrier (microseconds); the CPUs are not stopped. Not for signal handlers.
+    /// Gives all kept objects back to the global allocator. Returns how many there were.
     ///
     /// # Errors
-    /// [`MembarrierError`] if the kernel refuses the membarrier that it granted before. What is kept stays
-    /// then, but for what an earlier refusal may have left over.
+    /// [`MembarrierError`] if the kernel refuses the membarrier that it granted before. The objects then stay in
+    /// the caches, except for any that an earlier refusal left over.
+    ///
+    /// # Cost
+    /// One membarrier (microseconds). The CPUs are not stopped.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
     pub fn release(&self) -> Result<usize, MembarrierError> {
         let mut freed = 0;
         self.banks.flip(|old| {
@@ -344,8 +349,8 @@ impl<T> Drop for Pool<T> {
     }
 }
 
-/// A `T` in a [`Pool`]'s memory, as a `Box` would be. Dropped on any CPU and thread, it stays
-/// there. If the drop of the `T` panics, its memory still goes back.
+/// A `T` in a [`Pool`]'s memory, as a `Box` would be. It may be dropped on any thread; the
+/// memory stays with the CPU of the drop. If the drop of the `T` panics, its memory still goes back.
 ///
 /// ```
 /// use rseq_ops::percpu::{Pool, PoolBox};

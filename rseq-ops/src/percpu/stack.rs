@@ -171,9 +171,9 @@ impl<'a, T> Stack<'a, T> {
         }
     }
 
-    /// Takes the node that was put last on the calling CPU's stack. `None` where that is empty,
-    /// whatever other CPUs' stacks hold; and, rarely, where nodes are left that a thread without
-    /// restartable sequences pushed and another one is just taking.
+    /// Takes the node that was put last on the calling CPU's stack. Returns `None` if that is
+    /// empty, whatever other CPUs' stacks hold. Rarely it also returns `None` although there are nodes that threads
+    /// without restartable sequences pushed, while another thread is taking one of them.
     #[inline]
     pub fn pop(&self) -> Option<&'a mut Node<T>> {
         if let Some(handle) = self.banks.handle() {
@@ -239,13 +239,18 @@ impl<'a, T> Stack<'a, T> {
         }
     }
 
-    /// Takes all nodes of all CPUs' stacks: what was pushed before this call and not popped, and
-    /// perhaps some that is pushed meanwhile. Costs a membarrier (microseconds). The CPUs
-    /// are not stopped: they go on with an empty stack. Takes a lock: not for signal handlers.
+    /// Takes all nodes of all CPUs' stacks: those that were pushed before this call and not popped, and
+    /// perhaps some that are pushed meanwhile. The CPUs are not stopped: they go on with empty stacks.
     ///
     /// # Errors
-    /// [`MembarrierError`] if the kernel refuses the membarrier that it granted before (a filter of system
-    /// calls installed since). The nodes stay, though perhaps on another CPU's stack.
+    /// [`MembarrierError`] if the kernel refuses the membarrier that it granted before (because of a filter that
+    /// was installed since). The nodes stay, perhaps on another CPU's stack.
+    ///
+    /// # Cost
+    /// One membarrier (microseconds).
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers, because it takes a lock.
     pub fn take_all(&self) -> Result<TakeAll<'a, T>, MembarrierError> {
         let mut all = TakeAll {
             first: ptr::null_mut(),

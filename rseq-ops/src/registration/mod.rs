@@ -334,12 +334,12 @@ mod tests {
         let Some(unregistered) = current_thread().map(Handle::unregistered) else {
             return;
         };
-        let period = 0usize;
+        let phase = 0usize;
         // SAFETY: the sequence aborts before it looks at anything.
         unsafe {
-            assert_eq!(ops::add_through::<7>(unregistered, &raw const period), None);
+            assert_eq!(ops::add_through::<7>(unregistered, &raw const phase), None);
             assert_eq!(
-                ops::sub_if_current::<7>(unregistered, &raw const period, 0, 1),
+                ops::sub_if_current::<7>(unregistered, &raw const phase, 0, 1),
                 Outcome::Aborted
             );
             assert_eq!(ops::add::<7>(unregistered, 0, 1), Outcome::Aborted);

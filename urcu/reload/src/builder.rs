@@ -112,7 +112,7 @@ impl<T, P> Builder<T, P> {
         self
     }
 
-    /// Refuses values for which `check` returns why.
+    /// Refuses values for which `check` returns a reason.
     ///
     /// ```
     /// # use urcu_reload::{Invalid, watch};
@@ -132,7 +132,7 @@ impl<T, P> Builder<T, P> {
         self
     }
 
-    /// Refuses values for which `check` returns why, given the one in force and the new one: what must not
+    /// Refuses values for which `check` returns a reason, given the one in force and the new one: what must not
     /// change while the program runs, or must not go back.
     pub fn validate_change(
         mut self,
@@ -258,7 +258,7 @@ impl<T, P> Builder<T, P> {
         self.overlay(prefix, variables)
     }
 
-    /// The same with other variables than those of the process.
+    /// Does the same with other variables than those of the process.
     pub fn overlay(
         mut self,
         prefix: &str,
@@ -286,7 +286,7 @@ impl<T: serde::de::DeserializeOwned + Send + Sync + 'static> Builder<T, Formats>
         self.by_formats().launch(None)
     }
 
-    /// The same, but starts with `first` if the files are refused.
+    /// Does what `start` does, but starts with `first` if the files are refused.
     ///
     /// # Errors
     /// Fails if the thread cannot be started.
@@ -308,7 +308,7 @@ impl<T: Send + Sync + 'static> Builder<T, Custom> {
         self.launch(None)
     }
 
-    /// The same, but starts with `first` if the files are refused.
+    /// Does what `start` does, but starts with `first` if the files are refused.
     ///
     /// # Errors
     /// Fails if the thread cannot be started.

@@ -92,7 +92,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         self.shared.cell.load(&urcu::read_lock()).number()
     }
 
-    /// Has the watching thread read the files now, and returns what came of it. Hooks have been called then.
+    /// Makes the watching thread read the files now, and returns the outcome after the hooks have been called.
     ///
     /// Waits for whoever is writing to a file at the moment. A hook that calls this reloads on the spot; so
     /// does anybody when the watch has ended, and a child process.

@@ -1,11 +1,11 @@
-//! What callbacks need of whoever drives their domain.
+//! What callbacks need from the driver of their domain.
 
 use super::of_domain::Callbacks;
 use crate::gp::grace_period::GpState;
 use crate::gp::sequence::Sequence;
 use crate::settings::Budget;
 
-/// Whoever drives a domain's grace periods, and has its callbacks.
+/// The driver of a domain's grace periods, which owns its callbacks.
 pub(crate) trait Host {
     /// The callbacks.
     fn callbacks(&self) -> &Callbacks;
@@ -13,18 +13,17 @@ pub(crate) trait Host {
     /// The domain's grace periods.
     fn sequence(&self) -> &Sequence;
 
-    /// Has the work gone on with, before long.
+    /// Makes the worker, or whoever does this domain's work, go on with it soon.
     fn schedule(&self);
 
-    /// Starts the threads that run callbacks, where there are to be any. Returns whether callbacks will be
-    /// run by somebody.
+    /// Starts the threads that run callbacks, if the domain's runner has any. Returns whether callbacks will
+    /// run without another call.
     fn attend(&self) -> bool;
 
-    /// Whether threads that retire values drop some of those that were retired before.
+    /// Returns whether threads that retire values drop some of those that were retired before.
     fn shares_work(&self) -> bool;
 
-    /// Begins the next grace period, or goes on with it, as far as that needs no waiting. Runs nobody's
-    /// code.
+    /// Begins the next grace period, or goes on with it, as far as that needs no waiting. Runs no user code.
     fn begin_grace_period(&self, gp: &GpState);
 
     /// Reports that the calling thread is about to wait for room in the budget.

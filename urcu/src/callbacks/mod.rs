@@ -2,20 +2,20 @@
 //!
 //! A thread appends a callback to a chunk of the CPU it runs on, by a restartable sequence that
 //! also finds the chunk through the domain's *phase* word: so the flip of a grace period, and the
-//! restart after it, take all chunks that are part-full away from the CPUs at once. No lock and no
-//! atomic instruction is on that way. Chunks that left the CPUs wait in a `Queue` for their grace
+//! restart after it, take all partly filled chunks away from the CPUs at once. That needs no lock and no
+//! atomic instruction. Chunks that left the CPUs wait in a `Queue` for their grace
 //! period; `queue` says which.
 //!
 //! # Who runs them
-//! Freeing memory where it is allocated is cheapest: for the allocator, a few objects at a time are
-//! several times cheaper than many. So every sixth retirement drops six values whose time has
-//! come, of those that were retired on the same CPU. Callbacks that do anything else than drop a
-//! value, and what is left when nobody retires any more, are the worker's; and callers of
-//! `barrier`, and whoever drops the domain, take part. Nobody holds a lock of ours meanwhile.
+//! Freeing memory is cheapest where it is allocated, and a few objects at a time: freeing many at once costs
+//! the allocator several times as much for each. So every sixth retirement drops six values that were retired
+//! on the same CPU and are ready. The worker runs callbacks that do anything else than drop a value, and
+//! whatever is left when no thread retires any more. Callers of `barrier`, and the thread that drops the
+//! domain, take part. None of them holds a lock of this library meanwhile.
 //!
-//! Whoever queues a callback of the other kind (`Domain::call`) may hold locks of the program's, and
-//! does not expect that anything runs: such a thread drops nothing, leads no grace period (which
-//! might wake futures and report stalls), and waits for room at most.
+//! A thread that queues a callback of the other kind (`Domain::call`) may hold locks of the program and does
+//! not expect any code to run. So it drops nothing, and leads no grace period (which might wake futures and
+//! report stalls). At most it waits for room in the budget.
 
 mod barrier;
 mod chunk;

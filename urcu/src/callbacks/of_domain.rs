@@ -46,7 +46,7 @@ impl Callbacks {
         }
     }
 
-    /// Whether these are of the process that runs, not of one that it was forked from.
+    /// Returns whether these were made in this process, and not in one that it was forked from.
     pub(crate) fn is_current_process(&self) -> bool {
         self.fork_generation == fork::generation()
     }
@@ -61,13 +61,13 @@ impl Callbacks {
         self.queue.get()
     }
 
-    /// Whether a callback can be queued without exceeding the budget.
+    /// Returns whether a callback can be queued without exceeding the budget.
     pub(crate) fn has_room(&self) -> bool {
         let pending = self.queue.get().map_or((0, 0), Queue::pending);
         !self.limits.budget().is_exceeded(pending)
     }
 
-    /// Whether a quarter of the budget is used.
+    /// Returns whether a quarter of the budget is used.
     pub(super) fn is_a_quarter_used(&self) -> bool {
         self.limits
             .budget()
@@ -98,8 +98,8 @@ impl Callbacks {
         self.queue.get().is_some_and(is_ready)
     }
 
-    /// Of callbacks that wait for which grace period the worker may run some: under load, threads that
-    /// retire get a chance to drop what is theirs.
+    /// Returns the last grace period whose callbacks the worker may run. Under load it stays behind, so that
+    /// threads that retire can drop their own values.
     fn ready(&self, done: u64) -> u64 {
         let pace = self.pace.lock();
         if pace.heavy { pace.ready } else { done }
@@ -151,7 +151,7 @@ impl Callbacks {
         self.queue.get().inspect(|queue| queue.trim());
     }
 
-    /// Adds what was counted.
+    /// Adds the counts to `stats`.
     pub(crate) fn count(&self, readers: &Readers, stats: &mut Stats) {
         let Some(queue) = self.queue.get() else {
             return;

@@ -1,14 +1,14 @@
-//! A domain's callbacks that left the CPUs' slots: sealed chunks that wait for a grace period, in
-//! stripes, and who runs them.
+//! A domain's callbacks that have left the CPUs' slots: sealed chunks that wait for a grace period, in
+//! stripes, one for each CPU.
 //!
-//! A chunk is *sealed* when nobody adds to it any more; it is then given the grace period that all
-//! of its callbacks have to wait for. There are three ways:
+//! A chunk is *sealed* when no thread adds to it any more. It is then given the number of the grace period
+//! that all of its callbacks have to wait for. There are three ways:
 //! * A thread that finds its CPU's chunk full puts an empty one there, by a restartable sequence,
-//!   and has the full one: the next grace period to begin will do.
-//! * The leader of a grace period finds what the slots of the old phase hold, when that has ended.
-//!   The flip and the restart have made it his: no sequence adds to it. But what was unpublished
+//!   and seals the full one for the next grace period to begin.
+//! * At the end of a grace period its leader takes the chunks out of the slots of the old phase.
+//!   Since the flip and the restart, no sequence adds to them. But what was unpublished
 //!   just before may have become visible only with that restart, after readers had begun in the
-//!   new phase, which this grace period did not wait for. So it takes the **next** one.
+//!   new phase, which this grace period did not wait for. So they wait for the **next** one.
 //! * Chunks that are filled under the stripe's lock, where there are no sequences, are sealed under
 //!   it, for the next grace period to begin.
 //!
@@ -38,7 +38,7 @@ pub(crate) struct Queue {
     stripes: Box<[Stripe]>,
     counts: Counts,
     pub(super) panicked: AtomicU64,
-    /// How many had to wait for room in the budget, and how many were taken without.
+    /// How many callbacks had to wait for room in the budget, and how many were queued without room.
     pub(super) held_up: AtomicU64,
     pub(super) over_budget: AtomicU64,
     /// Whether a slot was given a chunk since the worker last looked.
@@ -48,7 +48,7 @@ pub(crate) struct Queue {
     waiters: AtomicU32,
 }
 
-/// What everybody changes with every chunk, away from what everybody reads with every callback.
+/// What threads change with every chunk, on other cache lines than what they read with every callback.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Counts {
@@ -56,10 +56,10 @@ struct Counts {
     sealed: AtomicU64,
     run: AtomicU64,
     peak: AtomicU64,
-    /// What the sealed ones hold that have not run. Bytes; 64 bits of them everywhere, because many
-    /// may hold one value (an `Arc`), and each counts it.
+    /// The bytes that sealed callbacks hold which have not run. 64 bits on all processors, because many
+    /// callbacks may hold one value (an `Arc`), and each counts it.
     bytes: AtomicU64,
-    /// Sealed since somebody last began a grace period for them.
+    /// What was sealed since a grace period was last begun for such callbacks.
     fresh: AtomicUsize,
     fresh_bytes: AtomicU64,
 }
@@ -98,7 +98,7 @@ pub(super) struct Ticket {
     number: u64,
 }
 
-/// Callbacks that were taken out of a chunk to be run.
+/// Callbacks that were taken out of a chunk in order to run.
 pub(super) struct Batch {
     part: Part,
     /// Of the whole chunk.
@@ -208,7 +208,7 @@ impl Queue {
         self.raise_peak(sealed.saturating_sub(self.counts.run.load(Relaxed)));
     }
 
-    /// Adds a callback to the stripe's own chunk. Whether it was the first one there.
+    /// Adds a callback to the stripe's own chunk. Returns whether it was the first one there.
     pub(super) fn push(&self, stripe: usize, callback: Callback, snap: impl Fn() -> u64) -> bool {
         let mut inner = self.stripe(stripe);
         let seal = callback.is_large();
@@ -237,8 +237,8 @@ impl Queue {
         }
     }
 
-    /// Takes callbacks of a stripe that are ready after grace period `done`, at most [`INVOKE_BATCH`]. The
-    /// second part of the answer: whether the stripe has a backlog.
+    /// Takes up to [`INVOKE_BATCH`] callbacks of a stripe that are ready after grace period `done`. Also returns
+    /// whether the stripe has a backlog.
     pub(super) fn take(&self, stripe: usize, done: u64, which: Which) -> Option<(Batch, bool)> {
         let mut inner = self.stripe(stripe);
         let backlog = inner.waiting.len() > 128;
@@ -292,7 +292,7 @@ impl Queue {
         }
     }
 
-    /// Whether a stripe has anything that waits, or that is filled under its lock.
+    /// Returns whether a stripe has callbacks that are pending, or a chunk that is filled under its lock.
     pub(super) fn has_waiting(&self) -> bool {
         (0..self.stripes()).any(|stripe| {
             let inner = self.stripe(stripe);
@@ -300,7 +300,7 @@ impl Queue {
         })
     }
 
-    /// Whether a stripe has anything that waits for another grace period than `done`.
+    /// Returns whether a stripe has callbacks that wait for a later grace period than `done`.
     pub(super) fn has_unready(&self, done: u64) -> bool {
         (0..self.stripes()).any(|stripe| {
             let inner = self.stripe(stripe);
@@ -308,7 +308,7 @@ impl Queue {
         })
     }
 
-    /// The grace period that the oldest chunk of a stripe waits for.
+    /// Returns the grace period that the oldest chunk of a stripe waits for.
     pub(super) fn front(&self, stripe: usize) -> Option<u64> {
         self.stripe(stripe).waiting.front().map(|front| front.round)
     }
@@ -318,7 +318,7 @@ impl Queue {
         self.stripe(stripe).ticket
     }
 
-    /// Whether tickets below this are out, of which `mine` are of the calling thread's own doing.
+    /// Returns whether tickets below this are out, apart from `mine`, which the calling thread itself holds.
     pub(super) fn is_out(
         &self,
         stripe: usize,
@@ -332,7 +332,7 @@ impl Queue {
             .any(|number| !mine(stripe, *number))
     }
 
-    /// Waits until a chunk was sealed or is done, or the time is over, unless `done`.
+    /// Waits until a chunk is sealed or done, or the time is over. Returns at once if `done` says so.
     pub(super) fn wait(&self, most: Duration, done: impl Fn() -> bool) {
         self.waiters.fetch_add(1, Relaxed);
         let seen = self.progress.load(Relaxed);
@@ -354,7 +354,7 @@ impl Queue {
         }
     }
 
-    /// What the sealed callbacks hold that have not run: how many they are, and bytes.
+    /// Returns how many sealed callbacks have not run, and the bytes that they hold.
     pub(super) fn pending(&self) -> (u64, u64) {
         // Run first: it is never more than what was sealed before.
         let run = self.counts.run.load(Relaxed);
@@ -364,8 +364,8 @@ impl Queue {
         )
     }
 
-    /// Takes note of a grace period that is begun for what was sealed since the last one, if that is so
-    /// much: callbacks, or bytes. Returns whether it is.
+    /// Returns whether so many callbacks, or bytes, were sealed since the last grace period that was begun for
+    /// them. If so, notes that another one is begun now.
     pub(super) fn take_fresh(&self, count: usize, bytes: u64) -> bool {
         let enough = self.counts.fresh.load(Relaxed) >= count
             || self.counts.fresh_bytes.load(Relaxed) >= bytes;
@@ -384,25 +384,25 @@ impl Queue {
         sequence.snap()
     }
 
-    /// Sealed and run, ever.
+    /// Returns how many callbacks were ever sealed, and how many of them have run.
     pub(super) fn totals(&self) -> (u64, u64) {
         let run = self.counts.run.load(Relaxed);
         (self.counts.sealed.load(Relaxed), run)
     }
 
-    /// So many are pending now.
+    /// Notes that so many callbacks are pending now.
     pub(super) fn raise_peak(&self, pending: u64) {
         if pending > self.counts.peak.load(Relaxed) {
             self.counts.peak.fetch_max(pending, Relaxed);
         }
     }
 
-    /// The most that were pending.
+    /// Returns the largest number of callbacks that were pending at one time.
     pub(super) fn peak(&self) -> u64 {
         self.counts.peak.load(Relaxed)
     }
 
-    /// Those under the stripes' locks that are not sealed.
+    /// Returns how many callbacks lie under the stripes' locks and are not sealed.
     pub(super) fn open(&self) -> u64 {
         (0..self.stripes())
             .map(|stripe| {

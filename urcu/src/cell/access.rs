@@ -1,4 +1,4 @@
-//! Something that can be read, whoever owns the whole.
+//! Access to a part of a configuration, for components that need not know the whole.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::{InDomain, OwningPtr, RcuCell, Ref};
 use crate::global::global;
 
-/// What can be read again and again: a cell, or a part of what is in one. A component that needs one part of a
-/// configuration takes an `Access` of that, and need not know the rest.
+/// A source of a value that can be read again and again: a cell, or a part of the value in a cell. A component
+/// that needs one part of a configuration takes an `Access` to that part, and need not know the rest.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -56,7 +56,7 @@ macro_rules! through {
 
 through! { &A Box<A> Arc<A> }
 
-/// An [`Access`] to a part of what another one reads.
+/// An [`Access`] to a part of the value that another `Access` reads.
 pub struct Part<A, F, T: ?Sized> {
     whole: A,
     part: F,
@@ -64,7 +64,7 @@ pub struct Part<A, F, T: ?Sized> {
 }
 
 impl<A: Access<T>, F, T: ?Sized> Part<A, F, T> {
-    /// Returns an access to the part of `whole` that `part` shows.
+    /// Returns an access to the part of `whole` that the function `part` returns.
     pub fn of<U: ?Sized>(whole: A, part: F) -> Self
     where
         F: Fn(&T) -> &U,

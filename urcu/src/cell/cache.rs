@@ -6,10 +6,10 @@ use core::ops::Deref;
 use super::{InDomain, Rcu, RcuCell, RefCounted};
 use crate::sync::Ordering;
 
-/// A handle of a thread's or a task's own that keeps the `Arc` of an [`RcuArc`](crate::RcuArc), and looks only
+/// A handle for one thread or task that keeps the `Arc` of an [`RcuArc`](crate::RcuArc). Each use only checks
 /// whether the cell still has the same one.
 ///
-/// It keeps an old value alive until its next use. No section is open meanwhile, so it delays nobody.
+/// It keeps an old value alive until its next use. No section is open meanwhile, so it delays no grace period.
 ///
 /// # Cost
 /// One load and one comparison while the cell does not change; then [`RcuCell::load_full`].
@@ -32,7 +32,7 @@ pub struct Cache<C, P> {
 }
 
 impl<C: Deref<Target = RcuCell<P, D>>, P: RefCounted, D: InDomain> Cache<C, P> {
-    /// Returns a handle of a cell, which is a reference to one or, for tasks, an `Arc` of one.
+    /// Returns a handle of `cell`: a reference to a cell or, for tasks, an `Arc` of one.
     pub fn new(cell: C) -> Self {
         let kept = cell.load_full();
         Cache { cell, kept }
@@ -81,10 +81,10 @@ impl<C, P: fmt::Debug> fmt::Debug for Cache<C, P> {
     }
 }
 
-/// A handle of a thread's or a task's own that keeps a clone of the value of an [`Rcu`](crate::Rcu), and looks
-/// only whether the cell may have another one by now.
+/// A handle for one thread or task that keeps a clone of the value of an [`Rcu`](crate::Rcu). Each use only
+/// checks whether the cell may have another value by now.
 ///
-/// No section is open between two uses, so it delays nobody.
+/// No section is open between two uses, so it delays no grace period.
 ///
 /// # Cost
 /// Some loads and comparisons, of words that change with the cell and with each grace period of its domain.
@@ -115,7 +115,7 @@ struct Mark {
 }
 
 impl<C: Deref<Target = Rcu<T, D>>, T: Clone, D: InDomain> CloneCache<C, T> {
-    /// Returns a handle of a cell, which is a reference to one or, for tasks, an `Arc` of one.
+    /// Returns a handle of `cell`: a reference to a cell or, for tasks, an `Arc` of one.
     pub fn new(cell: C) -> Self {
         let (kept, mark) = Self::look(&cell);
         CloneCache { cell, kept, mark }

@@ -55,7 +55,7 @@ pub trait InDomain: sealed::Sealed {
     fn begin(&self) -> Self::Guard<'_>;
     #[doc(hidden)]
     fn state(&self) -> &State;
-    /// Whether a guard is one of this domain.
+    /// Returns whether a guard is one of this domain.
     #[doc(hidden)]
     fn owns(&self, guard: &Self::Guard<'_>) -> bool;
 }

@@ -1,4 +1,4 @@
-//! A value and what keeps it, without a borrow: for tasks and queues.
+//! References that own their cell, for tasks and queues.
 
 use core::fmt;
 use core::mem;
@@ -12,8 +12,8 @@ use crate::sync::Ordering;
 
 /// A [`Ref`](crate::Ref) that owns its cell, or its part of it: see [`RcuCell::read_owned`].
 ///
-/// It borrows nothing, so a task may keep it, and a queue may hold it. It is an open read-side section all the
-/// same: grace periods wait for it.
+/// It borrows nothing, so a task may keep it and a queue may hold it. It holds a read-side section open: grace
+/// periods wait for it.
 pub struct OwnedRef<C, T: ?Sized> {
     /// In `cell`, and kept by `guard`.
     value: NonNull<T>,
@@ -31,7 +31,7 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     /// Returns the current value together with a guard and an owner of this cell.
     ///
     /// # Cost
-    /// That of [`read`](Self::read), and the `Arc`'s count.
+    /// That of [`read`](Self::read), and an increment of the `Arc`'s count.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -76,7 +76,7 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 
 /// An owning pointer `P` that readers follow without locks while updaters replace it.
 ///
-/// A cell is one machine word besides its domain, and readers reach the value with one load. Use it by
+/// A cell is one word besides its domain, and readers reach the value with one load. Use it by
 /// one of its four names:
 ///
 /// | | `P` | a [`Value`](Payload::Value) | a [`View`](Payload::View) | a [`Ref`](Payload::Ref) |
@@ -102,11 +102,11 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// * such a destructor must not wait for a grace period, because the thread that runs it may be inside a
 ///   read-side section.
 ///
-/// In a domain whose [`Runner`](crate::Runner) is not `Shared` these methods drop nothing; its runner
-/// does.
+/// In a domain whose [`Runner`](crate::Runner) is not `Shared` these methods drop nothing: the runner
+/// drops the values.
 ///
-/// [`replace`](Self::replace) and [`take`](Self::take) hand the old value back, and ask for none of
-/// this. A cell that is dropped drops its value at once, because nobody can be reading it.
+/// [`replace`](Self::replace) and [`take`](Self::take) hand the old value back, so none of this applies to
+/// them. A cell that is dropped drops its value at once, because nobody can be reading it.
 ///
 /// # Features
 /// With the feature `serde` a cell is serialized as its value, and a cell of the global domain can be
@@ -175,7 +175,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         RcuCell::from_owned_in(P::own(value), domain)
     }
 
-    /// The same from what the cell will own.
+    /// Creates a cell in the given domain from the pointer that the cell will own.
     pub(super) fn from_owned_in(owned: P, domain: D) -> Self {
         RcuCell {
             current: AtomicPtr::new(P::into_raw(owned)),
@@ -278,8 +278,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         unsafe { P::guarded(self.current.load(Ordering::Acquire), guard) }
     }
 
-    /// Returns the current value together with a guard that the caller has: of several cells, one after the
-    /// other, without a section for each.
+    /// Returns the current value together with `guard`, a guard that the caller already has. So one section
+    /// serves several cells, one after the other.
     ///
     /// # Panics
     /// Panics if the guard is one of another domain.
@@ -317,8 +317,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         self.store_boxed(P::own(value));
     }
 
-    /// Publishes what is already in a `Box` (or an `Arc`, or an `Option` of one), without another
-    /// allocation; else as [`store`](Self::store).
+    /// Publishes a value that is already in a `Box` (or an `Arc`, or an `Option` of one), without another
+    /// allocation. Otherwise the same as [`store`](Self::store).
     ///
     /// ```
     /// let cell = urcu::Rcu::new([0; 1000]);
@@ -337,7 +337,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
 
     /// Publishes `value`, waits for a grace period, and returns the old value.
     ///
-    /// Called inside a read-side section of the same domain, it waits for ever; that is
+    /// A call inside a read-side section of the same domain waits for ever, which is
     /// [reported](crate::stall). If there was no old value (`None`), it does not wait.
     ///
     /// # Panics
@@ -391,8 +391,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         self.unlink(value).wait_async().await
     }
 
-    /// Publishes `value` and returns the old value, which readers may still see: to be looked at, waited
-    /// for, retired, or kept. See [`Unlinked`].
+    /// Publishes `value` and returns the old value, which readers may still see. The caller may look at it,
+    /// wait for its readers, retire it, or keep it: see [`Unlinked`].
     ///
     /// ```
     /// let cell = urcu::Rcu::new(1);
@@ -419,8 +419,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         unsafe { Unlinked::new(old, self.domain.clone()) }
     }
 
-    /// Publishes the default value, waits for a grace period, and returns the old value: with an
-    /// `Option`, takes the value out of the cell.
+    /// Publishes the default value, waits for a grace period, and returns the old value. From a cell of an
+    /// `Option` it takes the value and leaves `None`.
     ///
     /// # Panics
     /// Panics where [`replace`](Self::replace) does.
@@ -486,14 +486,14 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         })
     }
 
-    /// As [`compare_exchange`](Self::compare_exchange), of what is already in a `Box` (or an `Arc`, or an
-    /// `Option` of one), which comes back as it is: a loop allocates once.
+    /// Does what [`compare_exchange`](Self::compare_exchange) does, with a value that is already in a `Box`
+    /// (or an `Arc`, or an `Option` of one). An error returns the box, so a loop allocates only once.
     ///
     /// # Errors
-    /// As `compare_exchange`.
+    /// Returns the value found and `new` if the cell holds another value than `current`.
     ///
     /// # Panics
-    /// As `compare_exchange`.
+    /// Panics if the guard is one of another domain.
     ///
     /// ```
     /// let total = urcu::Rcu::new(1_u64);
@@ -539,8 +539,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
 
     /// Publishes `f(current)`. The old value is dropped after a grace period.
     ///
-    /// Tries again if another update came between, so concurrent updates are never lost and `f` may run
-    /// more than once. `f` runs inside a read-side section.
+    /// If another update comes between, `f` runs again on the new value. So concurrent updates are never
+    /// lost, and `f` may run more than once. `f` runs inside a read-side section.
     ///
     /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
     /// thread.
@@ -686,8 +686,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
 impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     /// Returns a copy of the current value.
     ///
-    /// The copy is made in one restartable sequence, which a grace period makes start over: it touches
-    /// no counter, and no updater waits for it.
+    /// The copy is made in one restartable sequence, which touches no counter. No updater waits for it: a
+    /// grace period makes the sequence start over.
     ///
     /// [`RcuOption`] has no `snapshot`, because the sequence follows the pointer without looking at it.
     /// For a small `Copy` value that may be missing use `Rcu<Option<T>>`.

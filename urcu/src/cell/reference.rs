@@ -40,7 +40,7 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         }
     }
 
-    /// Joins a reference with the section that keeps its target.
+    /// Creates a `Ref` from a reference and the section that keeps its target.
     ///
     /// # Safety
     /// The value stays valid and shared as long as `guard` lives, within `'a`.
@@ -51,7 +51,7 @@ impl<'a, T: ?Sized> Ref<'a, T> {
 
     /// Returns another reference to the same value, with [a section of its own](ReadGuard::clone) that keeps it.
     ///
-    /// A function and not `Clone`, so that `cell.read().clone()` clones the value.
+    /// This is a function and not `Clone`, so that `cell.read().clone()` clones the value.
     ///
     /// ```
     /// use urcu::Ref;
@@ -83,7 +83,7 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         &this.guard
     }
 
-    /// Returns the guard alone: the section goes on.
+    /// Returns the guard without the reference. The section goes on.
     pub fn into_guard(this: Self) -> ReadGuard<'a> {
         this.guard
     }

@@ -14,17 +14,16 @@ use crate::callbacks::Callback;
 use crate::domain::Domain;
 use crate::polling::SynchronizeAsync;
 
-/// A value that was taken out of a cell or a [list](crate::link), and that readers who found it there before
-/// may still see.
+/// A value that was taken out of a cell or a [list](crate::link), and that earlier readers may still see.
 ///
-/// Nobody finds it there any more, and it is its owner's to decide what becomes of it:
+/// New readers do not find it any more. Its owner decides what becomes of it:
 ///
 /// | | the value | the caller |
 /// |---|---|---|
-/// | [`retire`](Self::retire), or just dropping this | is dropped after a grace period | goes on |
+/// | [`retire`](Self::retire), or dropping the `Unlinked` | is dropped after a grace period | goes on |
 /// | [`wait`](Self::wait) | comes back | waits for a grace period |
 /// | [`wait_async`](Self::wait_async) | comes back | awaits a grace period |
-/// | keeping this, in whatever place | can be looked at | goes on; no section is open |
+/// | keeping the `Unlinked` | can be looked at | goes on; no section is open |
 ///
 /// ```
 /// use urcu::{Rcu, Unlinked};
@@ -36,8 +35,8 @@ use crate::polling::SynchronizeAsync;
 /// old.push("nobody else has it");
 /// ```
 ///
-/// An `Unlinked` may be kept anywhere, in another cell too, and sent to another thread. Where it is
-/// forgotten ([`core::mem::forget`]) the value leaks.
+/// An `Unlinked` may be kept anywhere, in another cell too, and sent to another thread. If it is
+/// forgotten ([`core::mem::forget`]), the value leaks.
 ///
 /// # What runs where
 /// Retiring may run destructors of values that were replaced earlier on the calling thread, as
@@ -62,7 +61,7 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
         Unlinked { raw, domain }
     }
 
-    /// Returns the value: `&T`, or `Option<&T>` of an [`RcuOption`](crate::RcuOption)'s.
+    /// Returns the value: `&T`, or `Option<&T>` if it came from an [`RcuOption`](crate::RcuOption).
     pub fn get(&self) -> P::View<'_> {
         // SAFETY: ours, and not freed as long as `self` lives.
         unsafe { P::view(self.raw) }
@@ -73,7 +72,7 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
         self.domain.domain()
     }
 
-    /// Drops the value after a grace period, as dropping this does.
+    /// Drops the value after a grace period, as dropping the `Unlinked` does.
     ///
     /// Returns at once, unless the domain's [`Budget`](crate::Budget) is exceeded.
     pub fn retire(self) {
@@ -82,7 +81,7 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
 
     /// Waits for a grace period and returns the value, which nobody else sees any more.
     ///
-    /// Called inside a read-side section of the same domain, it waits for ever; that is
+    /// A call inside a read-side section of the same domain waits for ever, which is
     /// [reported](crate::stall). If there is no value (`None`), it does not wait.
     ///
     /// # Panics

@@ -24,16 +24,16 @@
 //! crossbeam-epoch = { path = "urcu-percpu/urcu/compat/crossbeam-epoch" }
 //! ```
 //!
-//! Then `cargo update -p crossbeam-epoch`, and `cargo tree -i crossbeam-epoch` shows the path. That is a choice
-//! of the program, not of the library: a structure that is published goes on to depend on `crossbeam-epoch`,
-//! and is tested with both. What is promised, what is better and what is lost is in the package's README.
+//! Then `cargo update -p crossbeam-epoch`, and `cargo tree -i crossbeam-epoch` shows the path. The
+//! program makes this choice, not the library: a published structure still depends on `crossbeam-epoch`, and
+//! should be tested with both. The package's README says what is promised, what is better and what is lost.
 //!
 //! The face adds two methods to `Collector`: `domain()`, which leads to this library's
 //! [`Domain`](crate::Domain) with its statistics, [`barrier`](crate::Domain::barrier) and budget, and
 //! `grace_periods()`. A library that calls them no longer compiles with the original.
 //!
 //! # A structure on `urcu::raw`
-//! What it takes is a link, a guard to follow it with, and somebody who frees what was unlinked:
+//! You need a link, a guard with which to follow it, and a call that retires what was unlinked:
 //!
 //! ```
 //! use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};

@@ -15,9 +15,10 @@
 //! 2. **Restart.** One system call, `membarrier(2)`, restarts every restartable sequence that is in
 //!    flight on any CPU of this process. A reader that had loaded the old phase has either counted
 //!    itself, visibly, or starts over and sees the new phase.
-//! 3. **Sum.** Nobody can begin a section in the old phase any more, so its counters only fall, and a
-//!    sum of zero is exact. Until then the writer spins for a moment and then sleeps; the end of a
-//!    section of an old phase looks whom to wake.
+//! 3. **Sum.** Nobody can begin a new section in the old phase any more, so a sum of zero is final. (A guard
+//!    of the old phase can still be cloned. Clones are counted, and the writer sums again if their number
+//!    has changed meanwhile.) Until the sum is zero, the writer spins for a moment and then sleeps; a section
+//!    of an old phase wakes it when it ends.
 //!
 //! Every other RCU that counts per CPU (SRCU in the Linux kernel, the liburcu prototype of 2016-17,
 //! libside) needs two flips and more barriers, because there a reader may load the phase, stall, and
@@ -26,8 +27,8 @@
 //! and stores are enough.
 //!
 //! # Reads that count nothing
-//! [`snapshot`](crate::RcuCell::snapshot) is a whole section in one sequence: load the pointer, copy the
-//! value, done. A writer never waits for it, because step 2 restarts whoever is in the middle.
+//! [`snapshot`](crate::RcuCell::snapshot) is a whole section in one sequence, which loads the pointer and copies
+//! the value. A writer never waits for it, because step 2 restarts every snapshot that is in the middle.
 //!
 //! # Sharing
 //! Callers of [`synchronize`](crate::synchronize) share grace periods: one of them leads, the others
@@ -36,17 +37,54 @@
 //! barriers of all domains are shared in the same way.
 //!
 //! # Callbacks
-//! What is retired goes to a page of the CPU it was retired on, by a restartable sequence again, without
-//! a lock or an atomic instruction. The restart of a grace period takes the pages away from all CPUs at
-//! once. They wait for the *next* grace period: what was unpublished just before a retirement may have
-//! become visible only with that restart. Then their callbacks run: values are dropped six at a time by
-//! threads that retire others, because memory is freed most cheaply where it is allocated; all else is
-//! run by a background thread, or by whatever [`Runner`](crate::Runner) the domain has.
+//! A callback is appended to a *chunk* of the CPU on which it was queued, by another restartable sequence,
+//! without a lock or an atomic instruction. The flip and the restart of a grace period take the chunks away
+//! from all CPUs at once. Those chunks wait for the *next* grace period, because what was unpublished just
+//! before a retirement may have become visible only with that restart. Then their callbacks run. Threads that
+//! retire values drop earlier ones in batches of six, because memory is freed most cheaply where it is
+//! allocated; everything else is run by a background thread, or by the domain's [`Runner`](crate::Runner).
 //!
 //! # Forks
 //! All state lies in memory that the kernel wipes in a forked child (`MADV_WIPEONFORK`). Zeroes are the
-//! state before the first use, so that a child sets everything up again, at addresses that no older guard
-//! knows. No handler is registered and no lock can be found held.
+//! state before the first use, so a child sets everything up again, at addresses that no older guard
+//! knows. No fork handler is registered, and a child finds no lock held.
+//!
+//! # Where it is in the sources
+//! `urcu/src` is built in layers: each folder imports only from those below it in this list, and the test
+//! `layers` of `benches/host` fails on any other import.
+//!
+//! | folder of `urcu/src` | what is in it |
+//! |---|---|
+//! | `cell`, `raw` | [`Rcu`](crate::Rcu) and its kin, [`link`](crate::link); pointers for structures of one's own |
+//! | `polling`, `global` | cookies and futures; the global domain and its functions |
+//! | `domain` | [`Domain`](crate::Domain), [`ReadGuard`](crate::ReadGuard), and the state of a domain |
+//! | `driver` | the background threads, and the grace periods and callbacks that they drive |
+//! | `callbacks` | chunks, the queue of sealed chunks, budgets, the pace of grace periods, `barrier` |
+//! | `stall`, `stats`; `settings` | reports and counts; [`Budget`](crate::Budget) |
+//! | `gp` | the algorithm, with its whole proof in `gp/mod.rs` |
+//! | `sys` | what the kernel provides: the CPUs' slots, the sequences, the barrier, threads |
+//! | `sync` | atomics, futexes, locks, and memory that a fork wipes |
+//!
+//! The models replace `sys` and `sync` and compile the rest as it is. Below `sys` stands the package
+//! `rseq-ops`, with the sequences of each processor in `rseq-ops/src/arch`.
+//!
+//! **A guard.** `domain/guard.rs` begins it, by `enter` in `gp/readers.rs`. That goes through
+//! `sys/sequences.rs` to `increment_through` in `rseq-ops/src/ops/stride.rs`, whose instructions are in
+//! `arch/x86_64/stride.rs`. The end of the guard takes the same way, by `exit`. Where a sequence cannot be used
+//! or is aborted again and again, `gp/readers.rs` adds to the slot's `shared` counter by an atomic instruction.
+//!
+//! **A callback.** `domain/enqueue.rs` appends it to the CPU's chunk, by `callbacks/slots.rs`,
+//! `sys/sequences.rs` and `rseq-ops/src/ops/append.rs`. When the chunk is full, `callbacks/enqueue.rs` puts
+//! another in its place and hands the full one to `callbacks/queue.rs`. At the end of a grace period
+//! `driver/observer.rs` has the chunks of the old phase sealed (`callbacks/seal.rs`). `callbacks/pace.rs`
+//! decides when a grace period is begun for them, `driver` drives it, and `callbacks/invoke.rs` runs what is
+//! ready.
+//!
+//! **A grace period.** [`synchronize`](crate::synchronize) takes a number from `gp/sequence.rs` and waits for
+//! it in `gp/grace_period.rs`; one of those who wait leads. The leader flips the phase and restarts the
+//! sequences by `gp/barrier.rs`, `sys/barrier.rs` and `rseq-ops/src/membarrier.rs`. It sums the counters and
+//! sleeps by `gp/scan.rs`. At the end it tells the `Observer` (`gp/observer.rs`), through which statistics,
+//! stall reports and callbacks learn of it, and then releases those who wait.
 //!
 //! # Evidence
 //! Each ordering has a letter, a partner, and a model in `loom-tests`, which compiles the very sources

@@ -7,10 +7,10 @@
 //! section it is, and with the feature `stall-trace` (or debug assertions) where it began.
 //!
 //! # A section that does not end
-//! A guard that is forgotten, a thread that is stopped, a task that is never polled again: grace periods
-//! of that domain wait for it. After ten seconds they are reported with the CPU, the age and, with
-//! `stall-trace`, the place. What is retired meanwhile is bounded by the domain's
-//! [`Budget`](crate::Budget): past it each retirement waits for a moment first.
+//! Grace periods of a domain wait for a guard that is forgotten, for a thread that is stopped inside a section,
+//! and for a task that holds a guard and is never polled again. After ten seconds they are reported with the CPU, the age and, with
+//! `stall-trace`, the place. The domain's [`Budget`](crate::Budget)
+//! bounds what is retired meanwhile: while it is exceeded, each retirement first waits, up to 10 ms by default.
 //!
 //! # Exit
 //! Callbacks that are queued when the process exits do not run. [`barrier`](crate::barrier) before that
@@ -22,7 +22,8 @@
 //! in the parent alone. A `vfork` child must do none of this. The details are
 //! [here](crate::docs::reliability#in-a-forked-child).
 //!
-//! Under LeakSanitizer end such a child with `_exit`: what other threads of the parent own is leaked there.
+//! Under LeakSanitizer end such a child with `_exit`: otherwise it reports what other threads of the parent own
+//! as leaks.
 //!
 //! # Stacks
 //! [`Threads`](crate::Threads) sets the stack of the library's own threads. Callbacks also run inside
@@ -36,7 +37,7 @@
 //! Restartable sequences exist here for Linux on x86-64, AArch64 and RISC-V 64. Everywhere else, and
 //! where the kernel or a filter refuses them, readers use atomics with full fences: everything works, and
 //! a section costs some fifteen times as much. [`reader_mode`](crate::reader_mode) says which it is.
-//! AArch64 and RISC-V 64 have run in emulators alone.
+//! On AArch64 and RISC-V 64 the library has run only in emulators.
 //!
 //! # The kernel's words
 //! Nobody but the kernel may write into libc's `struct rseq`, and no signal handler may *register* a
@@ -45,7 +46,7 @@
 //!
 //! # Shared objects
 //! A shared object with this library inside can be loaded at any time, and under glibc stays loaded.
-//! With musl's `dlopen` this was not tried. With `stall-trace`, or debug assertions, the first section of a
+//! This was not tried with musl's `dlopen`. With `stall-trace`, or debug assertions, the first section of a
 //! thread in such an object should not be in a signal handler: it uses thread-local data, for which libc may
 //! allocate then.
 //!

@@ -1,4 +1,4 @@
-//! A structure of your own: what to take, from the safest to the barest.
+//! A structure of your own: which parts of this library to build it from, the safest first.
 //!
 //! | you build | take | `unsafe` |
 //! |---|---|---|
@@ -13,15 +13,15 @@
 //! * A domain that is a type ([`domain!`](crate::domain!)), if sections are long, or others should not delay
 //!   yours. A cell or a link is one word all the same, and a wrong guard does not compile.
 //! * A [`Domain`](crate::Domain) of the structure's own, as a field, or an `Arc<Domain>` that its cells
-//!   share: then what is retired goes at the latest with the structure, and may hold borrowed values.
+//!   share: then everything retired is freed when the structure is dropped, at the latest, and values may borrow.
 //!
 //! Methods that take a guard of the caller's check it ([`Domain::check`](crate::Domain::check)). What they
 //! return borrows the structure *and* the guard: `fn get<'g>(&'g self, guard: &'g ReadGuard<'_>) -> &'g T`.
 //!
 //! # Safe links
-//! [`link`](crate::link) has a stack and a sorted list; a table is an array of lists. What is taken out is an
-//! [`Unlinked`](crate::Unlinked) value, which its owner can look at at once: readers may still see it, so it
-//! cannot be changed, nor freed, before a grace period.
+//! [`link`](crate::link) has a stack and a sorted list; a table is an array of lists. A node that is taken out
+//! becomes an [`Unlinked`](crate::Unlinked) value. Its owner can read it at once; it can be changed or freed only
+//! after a grace period, because readers may still see it.
 //!
 //! ```
 //! use std::collections::hash_map::RandomState;
@@ -63,20 +63,20 @@
 //!
 //! # Raw links
 //! [Coming from crossbeam-epoch](crate::docs::crossbeam_epoch) shows a stack, a queue, a sorted list and a
-//! map. What one has to see to, in this order:
+//! map. These are the rules:
 //!
 //! 1. **Publish with `Release`, follow with `Acquire`**: [`raw`](crate::raw#orderings-that-a-structure-may-rely-on)
 //!    has the table.
 //! 2. **Follow inside a section**, of the domain to which nodes are retired. A pointer that was loaded in one
 //!    section is worth nothing in the next.
-//! 3. **Unlink, then retire**: from then on no link that a new section can reach leads to the node. A tail
-//!    pointer, a cached position, a parent's second link count too.
-//! 4. **Retire once**: whoever wins the exchange does.
+//! 3. **Unlink, then retire**: when a node is retired, no link that a new section can reach may lead to it. That
+//!    includes a tail pointer, a cached position, and a parent's second link.
+//! 4. **Retire once**: the thread that wins the exchange retires the node.
 //! 5. **Do not make a `Box` of what readers still see**, not even to pass it to
 //!    [`defer_drop`](crate::defer_drop): [`retire`](crate::Domain::retire) takes the pointer.
 //! 6. **Bounds**: values that are freed later, elsewhere, must be `Send`, and `'static` unless the structure owns
 //!    its domain. Values that readers see must be `Sync`.
-//! 7. **The end**: in `Drop` nobody else has the structure; free the nodes at once, in a loop and not by
+//! 7. **The end**: in `Drop` no other thread has the structure. Free the nodes at once, in a loop and not by
 //!    recursion.
-//! 8. **No user's code inside of what must not stop**: a comparison, a hash or a destructor may panic, retire, read,
+//! 8. **No user code in the middle of a change**: a comparison, a hash or a destructor may panic, retire, read,
 //!    or wait for a grace period. Call it before the exchange, or after it.

@@ -1,8 +1,8 @@
 //! Patterns: what to write for what you have, and mistakes that look right.
 //!
 //! # A configuration that is reloaded
-//! The cell lives in a `static` or in what the threads share; readers [`read`](crate::RcuCell::read) it
-//! once for each request, so that a request sees one version; whoever reloads it calls
+//! The cell lives in a `static` or in something that the threads share. Readers [`read`](crate::RcuCell::read) it
+//! once for each request, so that a request sees one version. The thread that reloads it calls
 //! [`store`](crate::RcuCell::store).
 //!
 //! ```
@@ -24,8 +24,8 @@
 //! ```
 //!
 //! # Several cells that belong together
-//! Two cells are two loads, and an update may come between them. What must be seen together belongs in
-//! one cell: `Rcu<(Routes, Limits)>`, not two.
+//! Two cells are two loads, and an update may come between them. Put values that must be seen together into
+//! one cell: `Rcu<(Routes, Limits)>`.
 //!
 //! # A counter, a position, a rate
 //! [`snapshot`](crate::RcuCell::snapshot) copies a small `Copy` value and touches no counter;
@@ -39,14 +39,15 @@
 //!
 //! # Tasks
 //! A guard, and a [`Ref`](crate::Ref), may live across an `.await` and move between threads. Grace periods
-//! of the domain wait for it meanwhile: where tasks wait long, give them a [`Domain`](crate::Domain) of
+//! of the domain wait for it meanwhile. Where tasks wait long, give them a [`Domain`](crate::Domain) of
 //! their own, or keep an `Arc` ([`RcuArc::load_full`](crate::RcuCell::load_full)).
 //!
 //! # A structure of your own
-//! [A page of its own](crate::docs::own_structure) says what to take; stacks, lists and trees can be had [without
-//! `unsafe`](crate::link). What happens below all of them: readers follow pointers inside a section. Writers unlink a node, wait until every section that could
-//! still see it is over, and free it: with [`synchronize`](crate::synchronize), or, where they must not wait,
-//! by [retiring](crate::raw#retiring) it. ([`raw`](crate::raw) has links with tags, and a stack.)
+//! [A page of its own](crate::docs::own_structure) helps to choose. Stacks, lists and trees need [no
+//! `unsafe`](crate::link). All structures work alike underneath: readers follow pointers inside a section.
+//! Writers unlink a node, wait until every section that could still see it has ended, and free it. They wait by
+//! [`synchronize`](crate::synchronize), or, where they must not block, [retire](crate::raw#retiring) the node.
+//! ([`raw`](crate::raw) has links with tags, and a stack.)
 //!
 //! ```
 //! use std::ptr;
@@ -98,12 +99,12 @@
 //! | mistake | what happens | instead |
 //! |---|---|---|
 //! | [`synchronize`](crate::synchronize), `replace`, or [`barrier`](crate::barrier) with callbacks queued, while a guard of the same domain is held | it waits for ever; a [stall](crate::stall) report names the section | drop the guard first, or `store`, which does not wait |
-//! | `defer_drop(unsafe { Box::from_raw(p) })` while readers hold `&*p` | undefined behaviour: a `Box` says that nobody else has the value, from the moment it is made | `domain.retire(p)`: [`Domain::retire`](crate::Domain::retire) |
+//! | `defer_drop(unsafe { Box::from_raw(p) })` while readers hold `&*p` | undefined behaviour: from the moment a `Box` exists it must be the only pointer to its value | `domain.retire(p)`: [`Domain::retire`](crate::Domain::retire) |
 //! | `retire_fn(|| free(p), ..)` without `move` | undefined behaviour: the closure borrows `p`, which lies on the stack | `move || free(p)`, or [`retire_with`](crate::Domain::retire_with) |
-//! | `defer_drop(vec)`, by the million | the [`Budget`](crate::Budget) counts three words for each `Vec` | [`defer_drop_sized`](crate::Domain::defer_drop_sized), which is told the bytes |
+//! | `defer_drop(vec)`, by the million | the [`Budget`](crate::Budget) counts three words for each `Vec` | [`defer_drop_sized`](crate::Domain::defer_drop_sized), with the bytes that each one owns |
 //! | a lock held around `store` that a destructor of an old value takes | a deadlock, now and then: `store` may drop values that were retired before | `store` after the lock, or [`call`](crate::call), which runs nothing on the calling thread |
-//! | `list.pop(&urcu::read_lock()).unwrap().wait()`: the guard lives to the end of the statement, so this waits for itself | it waits for ever; a [stall](crate::stall) report names the section | `let old = list.pop(&guard)`, drop the guard, `old.wait()` |
+//! | `list.pop(&urcu::read_lock()).unwrap().wait()` | the guard lives to the end of the statement, so `wait` waits for ever; a [stall](crate::stall) report names the section | `let old = list.pop(&guard)`, drop the guard, `old.wait()` |
 //! | `mem::forget(guard)` | grace periods of that domain never end | drop it |
-//! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | [`refresh`](crate::ReadGuard::refresh) the guard in each turn, or retire after the guard: while the budget is exceeded, whoever retires inside a section waits for its own end in vain, 10 ms each time |
+//! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | [`refresh`](crate::ReadGuard::refresh) the guard in each iteration, or retire after dropping it: while the budget is exceeded, each retirement inside a section waits in vain for that section to end, 10 ms each time |
 //! | returning from `main` with callbacks queued | they do not run | `barrier()` before |
-//! | a plugin that is unloaded, where libc is not glibc | the kernel may look at a sequence that is gone | link it with `-z nodelete` |
+//! | a plugin that is unloaded, where libc is not glibc | the kernel may look at a sequence whose code is gone | link it with `-z nodelete` |

@@ -31,13 +31,13 @@ use crate::sys;
 /// ```
 ///
 /// # Cost
-/// A few words until the first use; then 128 bytes, and 64 for each CPU that reads, in pages that
-/// domains share. The first grace period adds less than a kilobyte.
+/// A few words until the first use; then 128 bytes, and 64 bytes for each CPU that reads, in pages that
+/// all domains share. The first grace period adds less than a kilobyte.
 ///
 /// # Dropping
-/// Dropping a domain runs the callbacks that are still queued, on the calling thread or on one that has
-/// begun with them, which waits for a grace period. Guards cannot outlive the domain. If there are
-/// callbacks, a guard that was forgotten ([`core::mem::forget`]) makes this wait for ever.
+/// Dropping a domain waits for a grace period and runs the callbacks that are still queued, on the calling
+/// thread or on a thread that is already running them. Guards cannot outlive the domain. If callbacks are
+/// queued, a guard that was forgotten ([`core::mem::forget`]) makes the drop wait for ever.
 ///
 /// A domain may be dropped by one of its own callbacks. It then does not wait for callbacks that
 /// another thread is running at that moment, if they were queued in the same chunk (up to 126, from one
@@ -45,7 +45,7 @@ use crate::sys;
 pub struct Domain {
     /// Null until the first use.
     state: AtomicPtr<State>,
-    /// The state's tasks again, for leak checkers alone: LeakSanitizer does not look for pointers
+    /// The state's driver again, for leak checkers alone: LeakSanitizer does not look for pointers
     /// in mappings, and the state lies in one.
     root: Root,
     settings: Settings,
@@ -79,8 +79,8 @@ impl Domain {
     }
 
     sync::const_fn! {
-        /// Creates a domain with a name, which messages show and the thread of
-        /// [`Runner::OwnThread`] bears.
+        /// Creates a domain with a name. Messages show it, and the thread of [`Runner::OwnThread`] is
+        /// named after it.
         ///
         /// # Panics
         /// Panics if the name contains a NUL byte, which no thread's name can. In a `const` or a
@@ -110,7 +110,7 @@ impl Domain {
     /// static LOOP: Domain = Domain::named("loop").run_by(Runner::Caller);
     ///
     /// LOOP.call(|| println!("a grace period has passed"));
-    /// // In the program's own loop. It may take several turns until a callback's time has come:
+    /// // In the program's own loop. A callback becomes ready after several calls:
     /// while LOOP.run_callbacks(100) == 0 {
     ///     std::thread::yield_now();
     /// }
@@ -165,7 +165,7 @@ impl Domain {
     /// Panics at the first use if the system has no memory for the counters.
     ///
     /// # Cost
-    /// A few plain instructions; no atomic one, and no call.
+    /// A few plain instructions, without an atomic one and without a call.
     ///
     /// # Async-signal safety
     /// Safe in signal handlers, and in destructors of thread-local data.
@@ -175,14 +175,19 @@ impl Domain {
         ReadGuard::begin(self.state())
     }
 
-    /// Checks that a guard is of this domain: for structures whose methods take a guard, and whose nodes
-    /// wait for grace periods of this domain alone.
+    /// Checks that a guard is of this domain.
+    ///
+    /// This is for structures whose methods take a guard and whose nodes are freed after grace periods of
+    /// this domain.
     ///
     /// # Panics
-    /// If the guard is of another domain, with the names of both.
+    /// Panics if the guard is of another domain. The message has the names of both.
     ///
     /// # Cost
-    /// One comparison. Async-signal-safe, but for the panic.
+    /// One comparison.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers, unless it panics.
     ///
     /// ```
     /// static NODES: urcu::Domain = urcu::Domain::named("nodes");
@@ -216,7 +221,7 @@ impl Domain {
     /// Waits for a grace period: until all read-side sections of this domain that are open now have
     /// ended. Sections that begin later see what the caller did before.
     ///
-    /// Called inside a read-side section of the same domain, it waits for ever; that is
+    /// A call inside a read-side section of the same domain waits for ever, which is
     /// [reported](crate::stall).
     ///
     /// # Panics
@@ -270,8 +275,8 @@ impl Domain {
     /// If no thread can be started, callbacks run in [`Domain::barrier`] or when the domain is dropped.
     ///
     /// # Cost
-    /// Some nanoseconds, without a lock or an atomic instruction, and an allocation if the closure is
-    /// larger than three words. Once in 126 times, and for the first callback after a pause, more.
+    /// Some nanoseconds, without a lock or an atomic instruction. A closure that is larger than three words
+    /// is allocated. One call in 126, and the first one after a pause, cost more.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -299,10 +304,11 @@ impl Domain {
         }
     }
 
-    /// Returns whether a value can be retired, or a callback queued, without waiting: the domain's
-    /// [`Budget`] is not exceeded, or this is called inside a callback, where nobody waits.
+    /// Returns whether a value can be retired, or a callback queued, without waiting: because the domain's
+    /// [`Budget`] is not exceeded, or because this is called inside a callback, where no thread waits.
     ///
-    /// For whoever would rather do something about it than wait: end a section of its own, say.
+    /// Ask before retiring where the thread can make room instead of waiting, for example by ending a
+    /// section of its own.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
@@ -312,13 +318,13 @@ impl Domain {
         callbacks::inside_callback() || self.driver().1.callbacks.has_room()
     }
 
-    /// Runs callbacks whose grace period is over, about `limit` of them (in steps of six), and returns
-    /// how many ran.
+    /// Runs up to about `limit` callbacks whose grace period is over, in batches of six, and returns how
+    /// many ran.
     ///
-    /// Never waits for readers. If callbacks wait for a grace period, takes the next step towards its
-    /// end, so it may return 0 several times before a callback runs. With a `limit` of 0 it runs nothing and
-    /// only takes that step. Meant for domains of [`Runner::Caller`], allowed for all. Does nothing inside a
-    /// callback.
+    /// This never waits for readers. If callbacks wait for a grace period, it takes the next step towards
+    /// the end of that grace period, so it may return 0 several times before a callback runs. With a `limit`
+    /// of 0 it runs no callback and only takes that step. It is meant for domains of [`Runner::Caller`], and
+    /// allowed for all. Inside a callback it does nothing.
     pub fn run_callbacks(&self, limit: usize) -> usize {
         let (state, driver) = self.driver();
         driver.run_callbacks(&state.gp, limit)
@@ -338,18 +344,18 @@ impl Domain {
     /// * such a destructor must not wait for a grace period, because the thread that runs it may be
     ///   inside a read-side section.
     ///
-    /// Where this is too much to ask, `call(move || drop(value))` runs nothing on the calling thread.
+    /// Where a caller cannot keep to these rules, `call(move || drop(value))` runs nothing on its thread.
     ///
     /// # Not for what readers see
-    /// The value is moved in here, so nobody may have a reference to it. What readers reach by a pointer,
-    /// a node of a structure say, must not be made a `Box` again as long as they can: **`defer_drop(unsafe
-    /// { Box::from_raw(node) })` looks right and is undefined behaviour**, because a `Box` is the only
-    /// pointer to what it owns from the moment it exists. It is also longer than what is right:
-    /// `unsafe { domain.retire(node) }` ([`Domain::retire`]).
+    /// The value is moved into this function, so nobody may have a reference to it. A node of a structure
+    /// that readers reach by a pointer must not become a `Box` again while they can reach it:
+    /// **`defer_drop(unsafe { Box::from_raw(node) })` looks right and is undefined behaviour**, because from
+    /// the moment a `Box` exists it must be the only pointer to its value. Call
+    /// `unsafe { domain.retire(node) }` instead ([`Domain::retire`]).
     ///
     /// # Budget
-    /// The value stands in the domain's [`Budget`] for its own size alone: a `Vec` for three words. See
-    /// [`Domain::defer_drop_sized`].
+    /// The domain's [`Budget`] counts the size of the value itself: three words for a `Vec`. To count what it
+    /// points to as well, use [`Domain::defer_drop_sized`].
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -358,7 +364,7 @@ impl Domain {
     }
 
     /// Drops `value` after a grace period, as [`Domain::defer_drop`] does, and counts `bytes` more in the
-    /// domain's [`Budget`] until then: what the value owns behind its pointers.
+    /// domain's [`Budget`] until then. Pass the size of what the value owns behind its pointers.
     ///
     /// Values of up to two words need no allocation.
     ///
@@ -409,14 +415,14 @@ impl Domain {
     /// Waits until all callbacks queued on this domain before this call have run, and all values
     /// retired before it are dropped.
     ///
-    /// It takes part in the work: callbacks and destructors run **on the calling thread** too, whatever
-    /// the domain's [`Runner`]. So do not hold a lock that one of them takes.
+    /// This function takes part in the work: callbacks and destructors run **on the calling thread** too,
+    /// whatever the domain's [`Runner`]. So do not hold a lock that one of them takes.
     ///
-    /// If callbacks are queued, a call inside a read-side section of the same domain waits for ever;
-    /// that is [reported](crate::stall).
+    /// If callbacks are queued, a call inside a read-side section of the same domain waits for ever, which
+    /// is [reported](crate::stall).
     ///
     /// # Panics
-    /// Panics if it is called by a callback of any domain, which could wait for itself.
+    /// Panics if it is called inside a callback of any domain, because that could wait for itself.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -434,21 +440,24 @@ impl Domain {
 }
 
 impl<'d> ReadGuard<'d> {
-    /// Returns the guard of a section again.
+    /// Makes the guard of an open section again from what [`into_raw`](ReadGuard::into_raw) returned.
     ///
     /// # Safety
-    /// `raw` is from [`into_raw`](ReadGuard::into_raw) of a guard of `domain`, which was not dropped
-    /// since, and is used once.
+    /// `raw` is from [`into_raw`](ReadGuard::into_raw) of a guard of `domain`. The domain was not dropped
+    /// since, and each `raw` is used once.
     ///
     /// # Cost
-    /// Two loads. Async-signal-safe.
+    /// Two loads.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers.
     #[inline(always)]
     pub unsafe fn from_raw(domain: &'d Domain, raw: RawGuard) -> Self {
         // SAFETY: the caller's promise is that of `of_raw`, for this domain.
         unsafe { ReadGuard::of_raw(domain.state(), raw) }
     }
 
-    /// Returns whether this is a section of `domain`.
+    /// Returns whether this is the guard of a section of `domain`.
     ///
     /// ```
     /// let domain = urcu::Domain::new();

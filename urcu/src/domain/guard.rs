@@ -35,11 +35,11 @@ pub struct ReadGuard<'d> {
 const _: () = assert!(size_of::<ReadGuard<'_>>() == 32);
 
 impl<'d> ReadGuard<'d> {
-    /// Leaves the section open, and returns what its end needs: for
-    /// [`from_raw`](ReadGuard::from_raw).
+    /// Gives up the guard and leaves the section open. Pass the returned [`RawGuard`] to
+    /// [`from_raw`](ReadGuard::from_raw) to end the section.
     ///
-    /// For an interface that is given no place for a guard, such as that of C's `rcu_read_lock`: what this
-    /// answers is one word (two, in builds with debug assertions or `stall-trace`).
+    /// This is for interfaces that have no place for a guard, such as C's `rcu_read_lock`: a `RawGuard` is
+    /// one word (two in builds with debug assertions or `stall-trace`).
     ///
     /// ```
     /// let section = urcu::read_lock().into_raw();
@@ -73,8 +73,8 @@ impl<'d> ReadGuard<'d> {
     }
 }
 
-/// An open read-side section without its guard: see [`ReadGuard::into_raw`]. It stays open until the guard
-/// is made again and dropped.
+/// An open read-side section without its guard: see [`ReadGuard::into_raw`]. The section stays open until
+/// the guard is made again ([`ReadGuard::from_raw`]) and dropped.
 #[derive(Debug)]
 #[must_use = "the read-side section stays open until its guard is made again and dropped"]
 pub struct RawGuard {
@@ -98,19 +98,24 @@ impl<'d> ReadGuard<'d> {
         }
     }
 
-    /// Ends the section and begins another, if a grace period has begun since; else does nothing.
+    /// Ends the section and begins another if a grace period has begun since this one began; otherwise does
+    /// nothing.
     ///
-    /// A loop that holds a guard for long refreshes it now and then, wherever it holds no reference that
-    /// it was loaded with: so it delays nobody's grace period by more than one turn, at next to no cost.
-    /// References that were loaded before cannot be used after it.
-    ///
-    /// # Cost
-    /// A load and a comparison, and a section where a grace period has begun. Async-signal-safe.
-    ///
-    /// # Panics
-    /// In a forked child, as [`Domain::read_lock`](crate::Domain::read_lock) may at its first use there.
+    /// A loop that holds a guard for long should refresh it in each iteration, where it holds no reference
+    /// that was loaded with the guard. Then it delays no grace period by more than one iteration, at next to
+    /// no cost. References that were loaded before the call cannot be used after it.
     ///
     /// The idea is that of `repin` in `crossbeam-epoch`.
+    ///
+    /// # Panics
+    /// Panics in a forked child where [`Domain::read_lock`](crate::Domain::read_lock) would at its first use.
+    ///
+    /// # Cost
+    /// A load and a comparison; if a grace period has begun, also the end of a section and the beginning of
+    /// another.
+    ///
+    /// # Async-signal safety
+    /// Safe in signal handlers.
     ///
     /// ```
     /// let config = urcu::Rcu::new(1);
@@ -176,8 +181,9 @@ impl<'d> AsRef<ReadGuard<'d>> for ReadGuard<'d> {
 }
 
 impl Clone for ReadGuard<'_> {
-    /// Another section, which protects all that this one does, however long it lasts: grace periods that wait
-    /// for this one wait for that, too. (A new section would protect only what is reachable now.)
+    /// Begins another section, which protects everything that this one protects, for as long as the clone
+    /// lives: grace periods that wait for this section wait for the clone too. (A section from `read_lock`
+    /// protects only what is reachable when it begins.)
     ///
     /// # Cost
     /// Two atomic additions.

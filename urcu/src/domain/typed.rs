@@ -98,8 +98,8 @@ macro_rules! domain {
     };
 }
 
-/// An open read-side section of a domain that is a type ([`domain!`](crate::domain!)): a [`ReadGuard`], to
-/// which it dereferences, of which the compiler knows the domain.
+/// An open read-side section of a domain that is a type (see [`domain!`](crate::domain!)). It dereferences
+/// to a [`ReadGuard`]; the compiler knows which domain it belongs to.
 ///
 /// ```
 /// urcu::domain!(Requests = "requests");
@@ -108,7 +108,7 @@ macro_rules! domain {
 /// let mut guard = Requests.read_lock();
 /// assert_eq!(*limit.load(&guard), 3);
 /// guard.refresh();
-/// // Where any domain's guard will do.
+/// // It works where a guard of any domain is taken, too.
 /// Requests.check(&guard);
 /// ```
 #[must_use = "the read-side section ends when the guard is dropped"]
@@ -137,14 +137,14 @@ impl<D: DomainType> GuardOf<D> {
         self.guard.refresh();
     }
 
-    /// Returns the guard as one of which the compiler does not know the domain.
+    /// Returns the guard as a plain [`ReadGuard`], whose domain the compiler does not know.
     pub fn into_guard(self) -> ReadGuard<'static> {
         self.guard
     }
 }
 
 impl<D: DomainType> Clone for GuardOf<D> {
-    /// Another section, which protects all that this one does: see [`ReadGuard::clone`].
+    /// Begins another section, which protects everything that this one protects: see [`ReadGuard::clone`].
     #[track_caller]
     fn clone(&self) -> Self {
         GuardOf {
@@ -164,7 +164,7 @@ impl<D: DomainType> Default for GuardOf<D> {
 impl<D: DomainType> TryFrom<ReadGuard<'static>> for GuardOf<D> {
     type Error = ReadGuard<'static>;
 
-    /// The guard itself is returned if it is one of another domain.
+    /// Converts a guard of this domain. Returns the guard itself as the error if it is of another domain.
     fn try_from(guard: ReadGuard<'static>) -> Result<Self, ReadGuard<'static>> {
         if guard.is_of(D::domain()) {
             Ok(GuardOf {

@@ -4,8 +4,8 @@
 //! Callers share grace periods, and one of those who wait leads. A leader may leave a grace period that has
 //! begun but waits for readers; the next leader goes on with it.
 //!
-//! How far they have come ([`Progress`]) is said in memory of this process alone, as the counters are: a
-//! leader that finds itself in a forked child goes on with what is its parent's, where nobody waits.
+//! [`Progress`] says how far they have come. Like the counters it lies in memory of this process alone: a leader
+//! that forks goes on, in the child, with its parent's memory, on which nobody waits there.
 
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -21,8 +21,8 @@ use crate::sys::{self, MembarrierError, Zeroed};
 /// Set in [`Progress::old`] until the restart is done. Counters are aligned to 8 bytes.
 const RESTART_DUE: usize = 1;
 
-/// What a domain's guards and grace periods know of it in every process. Zero is the state at rest
-/// before `Readers::set_up`.
+/// The part of a domain that guards and grace periods use. All zeroes before `Readers::set_up`, in every
+/// process.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct GpState {
@@ -34,10 +34,10 @@ pub(crate) struct GpState {
 #[repr(C)]
 pub(crate) struct Progress {
     pub(crate) sequence: Sequence,
-    /// The current phase; 0 in a child of the process that this is of. The leader's.
+    /// The current phase; 0 in a child of the process that made this. Only the leader uses it.
     current: AtomicUsize,
-    /// The phase that was flipped away from and may have open sections still, of a grace period
-    /// that has begun; else 0. The leader's.
+    /// While a grace period has begun: its old phase, which may still have open sections. Else 0. Only the
+    /// leader uses it.
     old: AtomicUsize,
 }
 
@@ -57,7 +57,7 @@ impl Progress {
         }
     }
 
-    /// The phase that a grace period has flipped away from and that is not drained, if any.
+    /// Returns the old phase of a grace period that has begun and is not drained, if there is one.
     pub(crate) fn undrained(&self) -> Option<usize> {
         match self.old.load(Ordering::Relaxed) & !RESTART_DUE {
             0 => None,
@@ -118,11 +118,11 @@ impl GpState {
     /// that time has ended. What the caller did before it joined is visible to every section that
     /// begins after this. The readers are set up.
     ///
-    /// False if it is not over, but there is something to be told first ([`Observer::check_stall`]), which is
-    /// a user's code: the caller is to leave whatever it holds, do that, and come again.
+    /// Returns false if it is not over but there is a stall to report ([`Observer::check_stall`]). Reporting runs
+    /// user code, so the caller releases whatever it holds, reports, and calls this again.
     ///
     /// # Errors
-    /// If the kernel refuses this thread the barrier. Others may have it.
+    /// If the kernel refuses this thread the barrier. It may grant it to other threads.
     pub(crate) fn wait(
         &self,
         progress: &Progress,
@@ -151,9 +151,9 @@ impl GpState {
         }
     }
 
-    /// Goes on with the grace periods up to `round` as far as that needs no waiting. False if the
+    /// Goes on with the grace periods up to `round` as far as that needs no waiting. Returns false if the
     /// round is not done yet; then `parker` is unparked when there is reason to try again. In either
-    /// case there may be something to be told, as in [`GpState::wait`].
+    /// case there may be a stall to report, as in [`GpState::wait`].
     ///
     /// # Errors
     /// As in [`GpState::wait`].
@@ -194,8 +194,8 @@ impl GpState {
         Ok(true)
     }
 
-    /// The phase to be drained: of a grace period that was left in the middle, else of a new one.
-    /// `None` if there are no readers, in a child that was forked in the middle of this.
+    /// Begins a grace period, or goes on with one that was left in the middle, and returns the phase that has
+    /// to be drained. Returns `None` if there are no readers: in a child that was forked in the middle of this.
     fn begin(
         &self,
         lead: &Leader<'_>,
@@ -238,7 +238,7 @@ impl GpState {
         })
     }
 
-    /// False if there is something to be told before it is drained.
+    /// Waits until the phase `old` is drained. Returns false if there is a stall to report before that.
     fn drain(&self, old: usize, observer: &dyn Observer) -> bool {
         if self.is_drained_soon(old) {
             return true;
@@ -253,7 +253,7 @@ impl GpState {
         true
     }
 
-    /// The old phase is drained.
+    /// Ends the grace period, whose old phase is drained.
     fn end(&self, old: usize, progress: &Progress, observer: &dyn Observer) {
         self.readers.settle(old);
         // Before the next flip makes this phase the current one again, and before anybody who

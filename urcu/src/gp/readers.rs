@@ -31,7 +31,7 @@ pub(crate) struct Token {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Readers {
-    /// For the statistics: what is rare on the way of the readers.
+    /// For the statistics: counts of rare events on the readers' side.
     fallbacks: AtomicU64,
     aborts: AtomicU64,
     bound: AtomicU32,

@@ -9,8 +9,8 @@ use crate::sync::{Ordering, fence, futex_wait};
 use crate::sys;
 
 impl Readers {
-    /// Whether any section of the phase may be open. Exact only after a restart that follows the
-    /// flip.
+    /// Returns whether any section of the phase may be open. The answer is exact only after a restart that
+    /// follows the flip.
     pub(crate) fn any_open(&self, old: usize) -> bool {
         loop {
             // Q
@@ -23,14 +23,14 @@ impl Readers {
         }
     }
 
-    /// How many sections more began than ended with the counters of one slot. The sum over all
-    /// slots is the number of open sections; a slot's part of it may be negative.
+    /// Returns how many more sections began than ended on the counters of one slot. The sum over all
+    /// slots is the number of open sections; the number of one slot may be negative.
     pub(crate) fn open_in(&self, old: usize, slot: usize) -> i64 {
         // E
         sys::net(old, slot).load(Ordering::Acquire) + sys::shared(old, slot).load(Ordering::Acquire)
     }
 
-    /// About how many sections of both phases more began than ended with the counters of one slot.
+    /// Returns about how many more sections of both phases began than ended on the counters of one slot.
     pub(crate) fn about_open_in(&self, slot: usize) -> i64 {
         self.word().map_or(0, |word| {
             let words = [word.get(), word.get() ^ sys::PHASE_BIT];
@@ -52,7 +52,7 @@ impl Readers {
         self.mark_while_open(old, PARKER)
     }
 
-    /// Whether that mark stands.
+    /// Returns whether that mark still stands.
     pub(crate) fn will_unpark(&self, old: usize) -> bool {
         sys::waiter(old).load(Ordering::Relaxed) == PARKER
     }
@@ -69,7 +69,7 @@ impl Readers {
         open
     }
 
-    /// Whether a section of either phase has not ended. Exact for whoever has the domain alone.
+    /// Returns whether a section of either phase is open. Exact if no other thread uses the domain.
     #[cfg_attr(
         not(any(debug_assertions, feature = "stall-trace")),
         allow(dead_code, reason = "only builds that note sections ask")
@@ -82,7 +82,7 @@ impl Readers {
 
     /// Moves what sequences left in the counters of a phase without open sections to one shared
     /// counter. Sections that began on one CPU and ended on another leave +1 here and -1 there;
-    /// the sum is right for ever, but sequences are fastest on counters that rest at 0.
+    /// the sum stays right, but sequences are fastest on counters that return to 0.
     ///
     /// Nobody else writes these words now: no section of this phase is open, and none begins
     /// until the next flip (A), which publishes the stores.

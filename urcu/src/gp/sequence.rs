@@ -3,11 +3,11 @@
 //! A grace period serves everybody who asked for one before it began; so does a process-wide
 //! barrier. A caller *joins* the next round that has not begun, and then *waits* for it: whoever
 //! finds no leader leads, the others sleep. Nobody waits for more than two rounds. A leader gives up
-//! the lead whenever it has a user's code to run; the next one goes on.
+//! the lead whenever it has user code to run, and the next leader goes on.
 //!
-//! Sequences lie in memory that a fork wipes, and a child makes others at another address. Whoever was in
-//! the middle of one when its process was forked ends it in the child on zeroes that nobody else
-//! knows: it waits for nobody, and whatever it does there is lost on the child's own rounds.
+//! Sequences lie in memory that a fork wipes, and a child makes new ones at another address. A thread that
+//! forks in the middle of a round ends that round in the child on zeroes that nobody else uses: it waits for
+//! nobody, and does not disturb the child's own rounds.
 //!
 //! The letters (J to O) are those of [`gp`](super).
 
@@ -44,9 +44,9 @@ pub(crate) struct Leader<'r>(&'r Sequence);
 pub(crate) enum Next<'r> {
     /// The round is done.
     Done,
-    /// To do the work of one round. Those who wait for that one return then, not with the next.
+    /// The caller leads: it does the work of one round, for which all who joined that round wait.
     Leader(Leader<'r>),
-    /// Others lead, and the watch wants to look.
+    /// Another thread leads, and it is time for the observer to check for a stall.
     Look,
 }
 
@@ -64,14 +64,14 @@ impl Sequence {
         }
     }
 
-    /// The number of the next round to begin.
+    /// Joins: returns the number of the next round to begin.
     pub(crate) fn snap(&self) -> u64 {
         // J: a read-modify-write reads the last value, and the leader's that comes after it in
         // the order of changes acquires ours. A plain load could miss that a round has begun.
         self.begun.fetch_add(0, Ordering::Release) + 1
     }
 
-    /// How many have begun, as far as the caller has heard.
+    /// Returns how many rounds have begun, as far as the caller can know.
     pub(crate) fn begun(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }
@@ -81,13 +81,13 @@ impl Sequence {
         self.done.load(Ordering::Acquire) >= round
     }
 
-    /// How many rounds are done.
+    /// Returns how many rounds are done.
     pub(crate) fn done(&self) -> u64 {
         // M
         self.done.load(Ordering::Acquire)
     }
 
-    /// The lead, unless somebody has it.
+    /// Takes the lead, unless another thread has it.
     pub(crate) fn try_lead(&self) -> Option<Leader<'_>> {
         // Acquire: pairs with the release in `drop`: what the leader before us left behind.
         let free = self
@@ -96,15 +96,15 @@ impl Sequence {
         free.is_ok().then(|| Leader(self))
     }
 
-    /// Whether the round is one that can have been joined: at most the next. One that is not was
-    /// joined in the process that forked this one, perhaps in the middle of what its caller does
-    /// (in a signal handler, in a hook): nothing is left to wait for.
+    /// Returns whether the round can have been joined in this process: it is at most the next one. Any other
+    /// was joined in the process that forked this one, perhaps in the middle of the caller's work (in a
+    /// signal handler, in a hook), and there is nothing left to wait for.
     pub(crate) fn is_current_process(&self, round: u64) -> bool {
         // Whoever joined, or was told the number, sees `begun` as it was then or later.
         round <= self.begun.load(Ordering::Relaxed) + 1
     }
 
-    /// Sleeps while others lead. What there is to do then.
+    /// Sleeps while other threads lead, and returns what the caller has to do next.
     pub(crate) fn next(&self, round: u64, observer: &dyn Observer) -> Next<'_> {
         while !self.is_done(round) && self.is_current_process(round) {
             match self.try_lead() {
@@ -119,11 +119,11 @@ impl Sequence {
         Next::Done
     }
 
-    /// Has something done that serves all who asked for it before: by the caller, or by another, but
-    /// all of it after this call. Whether by the caller.
+    /// Runs `work` once for all concurrent callers, starting after this call. Returns whether this caller ran
+    /// it.
     ///
     /// # Errors
-    /// Of the caller's own work: then others try.
+    /// Returns the error of `work` if this caller ran it. The others then try again.
     pub(crate) fn share<E>(&self, work: impl Fn() -> Result<(), E>) -> Result<bool, E> {
         let serve = |lead: &Leader<'_>| {
             lead.begin();
@@ -168,7 +168,7 @@ impl Sequence {
         }
     }
 
-    /// The lead is free.
+    /// Frees the lead, and wakes those who have to know.
     fn hand_over(&self) {
         let parity = (self.done() & 1) as usize;
         self.led.store(0, Ordering::Release);
@@ -179,8 +179,8 @@ impl Sequence {
         self.wake(parity, i32::MAX);
     }
 
-    /// Has whoever leads now unpark `parker` when it gives up the lead. False if nobody leads any more:
-    /// then what it did is to be seen, and the lead to be had.
+    /// Makes the present leader unpark `parker` when it gives up the lead. Returns false if nobody leads any
+    /// more: then the caller sees what the last leader did, and can take the lead.
     pub(crate) fn unpark_after_lead(&self, parker: &'static Parker) -> bool {
         self.watched
             .store(ptr::from_ref(parker).cast_mut(), Ordering::Relaxed);
@@ -201,15 +201,15 @@ impl Leader<'_> {
         }
     }
 
-    /// The round that was begun is done.
+    /// Ends the round that was begun.
     pub(crate) fn finish(&self) {
         let round = self.0.begun.load(Ordering::Relaxed);
         // L
         self.0.done.store(round, Ordering::Release);
     }
 
-    /// Gives up the lead in the middle of a round, for a thread that parks there, and hears by other means
-    /// when there is reason to go on. If somebody else goes on, it hears of that.
+    /// Gives up the lead in the middle of a round, for a thread that parks and is unparked when there is reason
+    /// to go on. If another thread goes on with the round, it unparks this one when it gives up the lead.
     pub(crate) fn leave(self, parker: &'static Parker) {
         // The next leader sees it: released with the lead.
         self.0
@@ -221,7 +221,7 @@ impl Leader<'_> {
 }
 
 impl Drop for Leader<'_> {
-    /// Also in the middle of a round: then others go on with it.
+    /// Gives up the lead. In the middle of a round, others go on with it.
     fn drop(&mut self) {
         let sequence = self.0;
         sequence.hand_over();

@@ -37,7 +37,7 @@ pub struct GracePeriod {
 }
 
 impl GracePeriod {
-    /// Of the domain whose tasks these are.
+    /// The driver of the domain that this is of.
     pub(crate) fn start(driver: &Arc<Driver>) -> Self {
         let round = driver.progress.sequence.snap();
         driver.want(round);
@@ -343,9 +343,9 @@ impl Domain {
         grace_period.is_over()
     }
 
-    /// Returns a future that is ready when a grace period is over, which begins with this call.
+    /// Begins to wait for a grace period, and returns a future that is ready when it is over.
     ///
-    /// It needs no particular runtime, borrows nothing, and may be dropped at any time. Do not await it
+    /// The grace period counts from this call. The future needs no particular runtime, borrows nothing, and may be dropped at any time. Do not await it
     /// while you hold a guard of this domain: it would wait for ever. [`SynchronizeAsync`] says who
     /// drives it and on which thread its waker is called.
     ///

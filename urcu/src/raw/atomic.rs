@@ -142,7 +142,7 @@ impl<T: ?Sized + Pointee> Atomic<T> {
         Self::exchanged(exchanged, new)
     }
 
-    /// As [`Atomic::compare_exchange`], but may fail although the pointer is `current`: cheaper in a loop
+    /// Does what [`Atomic::compare_exchange`] does, but may fail although the pointer is `current`: cheaper in a loop
     /// on some processors.
     ///
     /// # Errors

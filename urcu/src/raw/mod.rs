@@ -1,15 +1,19 @@
-//! Pointers for structures of one's own: unsafe where something can go wrong, checked where not.
+//! Pointers for lock-free structures of one's own.
 //!
 //! [`Atomic`] is a link that many threads read and change, [`Owned`] a node that nobody else knows, and
 //! [`Shared`] a pointer that was loaded from a link and is good for as long as a read-side section is
 //! open: it borrows the [`ReadGuard`](crate::ReadGuard) it was loaded with. All three are one word, and
 //! carry a tag in the bits that the alignment of `T` leaves free.
 //!
-//! The names are those of `crossbeam-epoch`, which this follows where it fits. What differs: an exchange
-//! that fails hands the new node back, and one that succeeds answers what it published, so that a loop
-//! allocates once; pointers to slices and strings take one word; nothing exposes an address, so that code
-//! made of this keeps to strict provenance; and a guard may be one of any [`Domain`](crate::Domain), which
-//! the structure has to check ([`Domain::check`](crate::Domain::check)).
+//! The names are those of `crossbeam-epoch`, which this follows where it fits. These are the
+//! differences:
+//!
+//! * An exchange that fails returns the new node, so a loop allocates once; one that succeeds returns what it
+//!   published.
+//! * Pointers to slices and strings take one word.
+//! * Nothing exposes an address, so code on top of this module keeps to strict provenance.
+//! * A guard may be one of any [`Domain`](crate::Domain); the structure has to check that it is one of its own
+//!   ([`Domain::check`](crate::Domain::check)).
 //!
 //! # A stack
 //! ```
@@ -77,7 +81,7 @@
 //! # Retiring
 //! A node that was unlinked is *retired*: freed after a grace period, without waiting. These methods of
 //! [`Domain`](crate::Domain) are `unsafe`, because only the structure knows that a node was unlinked. They
-//! ask neither for `Send` nor for `'static`; what they ask for is said at [`retire`](crate::Domain::retire).
+//! require neither `Send` nor `'static`. [`retire`](crate::Domain::retire) says what they require.
 //!
 //! | you have | use |
 //! |---|---|
@@ -105,11 +109,11 @@
 //! | 5 | retiring | the destructor, or function, that reclaims: it sees all that was done to the node before, by whoever retired it and in the sections that are over | the queue's locks, and 2 | `a_retired_box_outlives_its_sections` |
 //! | 6 | what reclaims | what comes after `barrier`, or after the domain is dropped | the queue's locks | `a_barrier_waits_for_batches_in_flight` |
 //!
-//! The last column names models of the sources as they are (package `urcu-loom-tests`).
+//! The last column names models in `urcu-loom-tests`, which compile the sources that ship.
 //!
 //! What a structure may **not** rely on:
-//! * A section's beginning is not a `SeqCst` fence, unlike `crossbeam_epoch::pin`, nor any other: code that
-//!   relies on one (a Chase-Lev deque) needs a `fence(SeqCst)` of its own.
+//! * Unlike `crossbeam_epoch::pin`, the beginning of a section is not a fence. Code that relies on one (a
+//!   Chase-Lev deque, for example) needs a `fence(SeqCst)` of its own.
 //! * Unlinking on one thread and retiring on another needs a happens-before between the two.
 //! * Two loads in one section may see two versions, in the order in which the link changed.
 //! * Nodes that are retired one after the other are reclaimed in any order.

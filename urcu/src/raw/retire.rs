@@ -13,12 +13,12 @@ use crate::domain::Domain;
 impl Domain {
     /// Drops the `Box` that `pointer` is from after a grace period.
     ///
-    /// This is the way to free a node that readers may still see. (To make a `Box` of it at once, for
-    /// [`defer_drop`](Domain::defer_drop) say, is undefined behaviour: a `Box` is the only pointer to
-    /// what it owns from the moment it exists, whenever it is dropped.)
+    /// Use it to free a node that readers may still see. (Making a `Box` of the node at once, for
+    /// [`defer_drop`](Domain::defer_drop) for example, is undefined behaviour: from the moment a `Box` exists it
+    /// must be the only pointer to its value, whenever it is dropped.)
     ///
-    /// The value stands in the domain's [`Budget`](crate::Budget) for its own size; for what it owns
-    /// besides, use [`retire_with`](Domain::retire_with).
+    /// The domain's [`Budget`](crate::Budget) counts the value's own size. To count what it owns besides, use
+    /// [`retire_with`](Domain::retire_with).
     ///
     /// # Safety
     /// * `pointer` is from [`Box::into_raw`] or, where `T` has a size, from
@@ -31,8 +31,8 @@ impl Domain {
     ///   what its destructor uses is there until then, and may be used there.
     ///
     /// # What runs where
-    /// What [`Domain::defer_drop`] says of it holds for this: the call may run destructors of other values
-    /// that were retired earlier, and the destructor of this one runs in such calls of others.
+    /// As with [`Domain::defer_drop`], the call may run destructors of other values that were retired earlier,
+    /// and another thread's call may run the destructor of this one.
     ///
     /// # Cost
     /// Some nanoseconds, without a lock, an atomic instruction or an allocation; once in 126 times more.
@@ -60,7 +60,7 @@ impl Domain {
     /// Calls `free(pointer)` after a grace period, for something that stands for `bytes` bytes in the
     /// domain's [`Budget`](crate::Budget).
     ///
-    /// `free` counts as a destructor; for something else than freeing there is
+    /// `free` runs wherever a destructor of a retired value may run. For anything but freeing, use
     /// [`call`](Domain::call).
     ///
     /// # Safety
@@ -122,8 +122,8 @@ impl Domain {
     /// Calls `f` after a grace period, for something that stands for `bytes` bytes in the domain's
     /// [`Budget`](crate::Budget). `f` need be neither `Send` nor `'static`.
     ///
-    /// `f` counts as a destructor: it runs wherever one of a value retired in this domain does. For
-    /// something else than freeing there is [`call`](Domain::call).
+    /// `f` runs wherever a destructor of a retired value may run. For anything but freeing, use
+    /// [`call`](Domain::call).
     ///
     /// Closures of up to two words need no allocation.
     ///

@@ -48,8 +48,8 @@ impl<'r> Consumer<'r> {
     }
 
     /// Hands all whole records to `f`, ring by ring, in each ring in the order of their
-    /// reservation: how many. A record counts as consumed when `f` returns: if it panics, it gets
-    /// the same one next time.
+    /// reservation. Returns how many there were. A record counts as consumed when `f` returns: if `f` panics,
+    /// it gets the same record next time.
     pub fn poll(&mut self, mut f: impl FnMut(Record<'_>)) -> usize {
         (0..self.rings.count())
             .map(|ring| self.poll_ring(ring, &mut f))

@@ -16,7 +16,7 @@ use core::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReserveError {
-    /// The record is larger than any can be.
+    /// The record is larger than the ring allows.
     TooLong {
         /// Bytes asked for.
         asked: usize,
@@ -54,11 +54,11 @@ impl core::error::Error for ReserveError {}
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Handed to the consumer, or reserved and then not wanted.
+    /// Records that were handed to the consumer, or reserved and then discarded.
     pub consumed: usize,
-    /// Overwritten before the consumer got there, as far as it has found out.
+    /// Records that were overwritten before the consumer got to them, as far as it has found out.
     pub overwritten: usize,
-    /// Never reserved.
+    /// Records for which there was no room.
     pub dropped: usize,
 }
 

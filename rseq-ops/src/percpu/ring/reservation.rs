@@ -7,8 +7,8 @@ use core::sync::atomic::Ordering;
 use super::layout::{BUSY, HEAD, PAYLOAD, Rings, UNWANTED, word};
 
 /// A record that is being written. Dropped without [`Reservation::commit`], it is discarded.
-/// It may be committed by another thread than the one that reserved it. All of this is plain
-/// stores: async-signal-safe, and never given up.
+/// It may be committed by another thread than the one that reserved it. All methods use plain
+/// stores, and are async-signal-safe.
 ///
 /// ```
 /// use rseq_ops::percpu::{Mode, Reservation, Ring};
@@ -58,7 +58,7 @@ impl<'r> Reservation<'r> {
     /// Appends to what was written.
     ///
     /// # Panics
-    /// If that is more than was reserved.
+    /// Panics if that is more than was reserved.
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
         assert!(
@@ -110,7 +110,7 @@ impl<'r> Reservation<'r> {
             .store(value as usize, Ordering::Relaxed);
     }
 
-    /// Hands the record over. What was not written is zero.
+    /// Hands the record over to the consumer. Bytes that were not written are zero.
     #[inline]
     pub fn commit(self) {
         self.finish(0);

@@ -23,7 +23,7 @@ unsafe impl Zeroed for Slot {}
 
 const SHIFT: u32 = PerCpu::<Slot>::SHIFT;
 const OFFSET: usize = std::mem::offset_of!(Slot, ends);
-const PERIOD: usize = size_of::<AtomicU64>();
+const PHASE_BIT: usize = size_of::<AtomicU64>();
 /// Bytes of a buffer: small, so that many are exchanged.
 const SIZE: usize = 512;
 const RECORD: usize = size_of::<Record>();
@@ -79,31 +79,29 @@ unsafe fn take(end: usize, records: usize) -> Vec<u64> {
 
 struct World {
     slots: PerCpu<'static, Slot>,
-    period: AtomicUsize,
+    phase: AtomicUsize,
 }
 
 impl World {
     fn new() -> Self {
         let slots = PerCpu::<Slot>::zeroed(Allocator::global()).unwrap();
-        let period = AtomicUsize::new(slots.base().expose_provenance());
-        World { slots, period }
+        let phase = AtomicUsize::new(slots.base().expose_provenance());
+        World { slots, phase }
     }
 
     fn append(&self, handle: Handle, number: u64) -> Appended {
         let record = record(number);
         // SAFETY: this thread's handle; the words hold 0 or ends of buffers with free room.
-        unsafe { ops::append_through::<SHIFT, OFFSET, SIZE>(handle, self.period.as_ptr(), &record) }
+        unsafe { ops::append_through::<SHIFT, OFFSET, SIZE>(handle, self.phase.as_ptr(), &record) }
     }
 
     fn replace(&self, handle: Handle, expected: usize, new: usize) -> Outcome {
         // SAFETY: as above; `new` is a buffer's start.
-        unsafe {
-            ops::replace_through::<SHIFT, OFFSET>(handle, self.period.as_ptr(), expected, new)
-        }
+        unsafe { ops::replace_through::<SHIFT, OFFSET>(handle, self.phase.as_ptr(), expected, new) }
     }
 
-    fn ends(&self, period: usize) -> impl Iterator<Item = &AtomicUsize> {
-        let which = usize::from(period & PERIOD != 0);
+    fn ends(&self, phase: usize) -> impl Iterator<Item = &AtomicUsize> {
+        let which = usize::from(phase & PHASE_BIT != 0);
         let base = self.slots.base().expose_provenance();
         (0..possible_cpus()).map(move |slot| {
             let slot = std::ptr::with_exposed_provenance::<Slot>(base + (slot << SHIFT));
@@ -112,10 +110,10 @@ impl World {
         })
     }
 
-    /// Flips, restarts and takes what the old period's words hold.
+    /// Flips, restarts and takes what the old phase's words hold.
     fn collect(&self, mut took: impl FnMut(usize)) {
-        let old = self.period.load(Ordering::Relaxed);
-        self.period.store(old ^ PERIOD, Ordering::Release);
+        let old = self.phase.load(Ordering::Relaxed);
+        self.phase.store(old ^ PHASE_BIT, Ordering::Release);
         membarrier::restart().unwrap();
         for end in self.ends(old) {
             let taken = end.swap(0, Ordering::Relaxed);
@@ -150,15 +148,15 @@ fn a_buffer_fills_up_and_is_replaced() {
     let world = World::new();
     // The index may change at any time: so the same word for all, of which one changes.
     let all_are = |value| {
-        let period = world.period.load(Ordering::Relaxed);
+        let phase = world.phase.load(Ordering::Relaxed);
         world
-            .ends(period)
+            .ends(phase)
             .for_each(|end| end.store(value, Ordering::Relaxed));
     };
     let found = |value| {
-        let period = world.period.load(Ordering::Relaxed);
+        let phase = world.phase.load(Ordering::Relaxed);
         let is = |end: &&AtomicUsize| end.load(Ordering::Relaxed) == value;
-        world.ends(period).filter(is).count()
+        world.ends(phase).filter(is).count()
     };
     let slots = possible_cpus();
     let append = |number| calmly(Appended::Aborted, || world.append(handle, number));
@@ -180,7 +178,7 @@ fn a_buffer_fills_up_and_is_replaced() {
     assert_eq!(append(3), Appended::Full(full));
     assert_eq!(replace(0, first), Outcome::Mismatch);
     assert_eq!(found(full), slots);
-    // The other period has words of its own.
+    // The other phase has words of its own.
     let mut ends = Vec::new();
     world.collect(|end| ends.push(end));
     assert_eq!(ends, vec![full; slots]);

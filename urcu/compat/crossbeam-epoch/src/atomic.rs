@@ -210,7 +210,7 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Self::exchanged(exchanged, new)
     }
 
-    /// As [`Atomic::compare_exchange`], but may fail although the pointer is `current`: cheaper in a loop
+    /// Does what [`Atomic::compare_exchange`] does, but may fail although the pointer is `current`: cheaper in a loop
     /// on some processors.
     ///
     /// # Errors
@@ -303,7 +303,7 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Err(seen)
     }
 
-    /// As [`Atomic::compare_exchange`], with both orderings told by `ord`.
+    /// Does what [`Atomic::compare_exchange`] does, with both orderings told by `ord`.
     ///
     /// # Errors
     /// As `compare_exchange`.
@@ -336,7 +336,7 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         self.compare_exchange(current, new, ord.success(), ord.failure(), guard)
     }
 
-    /// As [`Atomic::compare_exchange_weak`], with both orderings told by `ord`.
+    /// Does what [`Atomic::compare_exchange_weak`] does, with both orderings told by `ord`.
     ///
     /// # Errors
     /// As `compare_exchange`.

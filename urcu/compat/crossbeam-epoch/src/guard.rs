@@ -85,7 +85,7 @@ impl Guard {
         unsafe { self.defer_unchecked(f) }
     }
 
-    /// As [`Guard::defer`], for a function that the compiler cannot know to be `Send` and `'static`.
+    /// Does what [`Guard::defer`] does, for a function that need not be `Send` or `'static` for the compiler.
     ///
     /// # Safety
     /// `f` may run on another thread, and what it refers to is there until it has run.

@@ -126,7 +126,7 @@ impl Local {
             self.state
                 .set(state.checked_add(GUARD).expect("too many guards"));
         } else {
-            self.begin_slowly(domain);
+            self.begin_slow(domain);
         }
     }
 
@@ -152,7 +152,7 @@ impl Local {
     #[cold]
     #[inline(never)]
     #[track_caller]
-    fn begin_slowly(&self, domain: &Domain) {
+    fn begin_slow(&self, domain: &Domain) {
         self.begin(domain, self.state.get() + GUARD);
     }
 
@@ -188,7 +188,7 @@ impl Local {
             this.state.set(state - GUARD);
         } else {
             // SAFETY: by the contract of this function.
-            unsafe { Self::unpin_slowly(local) };
+            unsafe { Self::unpin_slow(local) };
         }
     }
 
@@ -198,7 +198,7 @@ impl Local {
     /// As for [`Local::unpin`].
     #[cold]
     #[inline(never)]
-    unsafe fn unpin_slowly(local: *const Local) {
+    unsafe fn unpin_slow(local: *const Local) {
         // SAFETY: there until the last use of it, which is `release` below.
         let this = unsafe { &*local };
         let state = this.state.get();

@@ -1,4 +1,4 @@
-//! Many nodes at once: to look at, and cut off.
+//! Many nodes at once: iterating over them, and cutting them off.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -85,7 +85,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
         ManuallyDrop::new(self).first
     }
 
-    /// Returns the first node, from which one can go on to the others.
+    /// Returns the first node. Its links lead to the others.
     ///
     /// # Panics
     /// Panics if the guard is one of another domain.
@@ -106,14 +106,14 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
         Iter::new(Some(self.first(guard)))
     }
 
-    /// Drops the values after a grace period, as dropping this does.
+    /// Drops the values after a grace period, as dropping the chain does.
     pub fn retire(self) {
         drop(self);
     }
 
     /// Waits for a grace period and returns the values.
     ///
-    /// Called inside a read-side section of the same domain, it waits for ever; that is
+    /// A call inside a read-side section of the same domain waits for ever, which is
     /// [reported](crate::stall).
     ///
     /// # Panics

@@ -1,18 +1,19 @@
 //! Lists of one's own, without `unsafe`: a [`Link`] owns a [`Node`], which owns the next one.
 //!
 //! Readers follow links inside a section. Writers put new nodes in front of others and take nodes out, any
-//! number of them at once, without locks. What is taken out comes as an [`Unlinked`] value that readers may
-//! still see, and what is cut off as a [`Chain`]: to be retired, waited for, or put elsewhere.
+//! number of them at once, without locks. A node that is taken out is returned as an [`Unlinked`]
+//! value, and a list that is cut off as a [`Chain`]. Readers may still see both; the caller retires them, waits
+//! for the readers, or puts them elsewhere.
 //!
 //! | | what it does |
 //! |---|---|
-//! | [`Link::load`] | the node that a link owns, to look at it or to go on from there |
-//! | [`Link::push`] | a new node takes the place of what is there, and takes that over |
-//! | [`Link::insert`] | the same if a certain node is there |
-//! | [`Link::pop`] | what follows the first node takes its place |
-//! | [`Link::remove`] | the same for a certain node |
-//! | [`Link::take`], [`Link::put`] | all that a link owns, out of it or into it |
-//! | [`Node::mark`] | nothing is inserted after the node any more: it is about to be removed |
+//! | [`Link::load`] | returns the node that the link owns |
+//! | [`Link::push`] | puts a new node first; what was there follows it |
+//! | [`Link::insert`] | does the same if a given node is still the first |
+//! | [`Link::pop`] | takes the first node out; what follows it takes its place |
+//! | [`Link::remove`] | does the same if a given node is still the first |
+//! | [`Link::take`], [`Link::put`] | takes everything out of the link, or puts a chain into it |
+//! | [`Node::mark`] | decides that a node will be removed: nothing is inserted after it any more |
 //!
 //! A link is one word, and a node two words more than its value. All links of a structure belong to one
 //! domain that is a type: [`Global`](crate::Global), or one of [`domain!`](crate::domain!). Values may have
@@ -31,9 +32,9 @@
 //! ```
 //!
 //! # A sorted list
-//! [`Node::mark`] decides who removes a node: of all who mark it, the one who is told `true`. To take it out of the
-//! list, [`Link::remove`], is a matter of tidiness, and may be left to whoever comes by next. It fails where
-//! the link has changed or its own node is being removed; one then begins anew.
+//! [`Node::mark`] decides which thread removes a node: of all threads that mark it, one gets `true`. The node is
+//! then taken out of the list by [`Link::remove`], now or by any thread that passes later. `remove` fails if
+//! the link has changed or if the link's own node is being removed; the caller then starts again from the front.
 //!
 //! ```
 //! use urcu::ReadGuard;
@@ -106,10 +107,10 @@
 //! * Before a node that was taken out is freed or given back its link is cleared: the link does not own what
 //!   follows any more.
 //! * A link that is dropped frees what it owns at once, because whoever found it by that link borrowed the
-//!   link, or was waited for together with the node that the link is in. Who found it elsewhere, before it
-//!   was [put](Link::put) there, is another matter: a node remembers the grace period that such readers
-//!   need, and hands that on to the node that takes its place. (Also if it was moved, and moved back, while
-//!   somebody was about to take it out.)
+//!   link, or was waited for together with the node that the link is in. Readers that found it elsewhere,
+//!   before it was [put](Link::put) there, are a separate case: a node remembers the grace period that waits for
+//!   such readers, and hands it on to the node that takes its place (also if it was moved, and moved back,
+//!   while somebody was about to take it out).
 
 mod chain;
 mod node;
@@ -124,7 +125,7 @@ pub use node::{Node, NodeBox};
 use super::{Global, StaticDomain, Unlinked};
 use crate::sync::{self, AtomicPtr, Ordering};
 
-/// A value that was taken out of a list: [`Link::pop`], [`Link::remove`].
+/// A value that was taken out of a list by [`Link::pop`] or [`Link::remove`].
 pub type Removed<T, D = Global> = Unlinked<NodeBox<T, D>, D>;
 
 /// What is in a link instead, and the node that was to be put there.
@@ -133,7 +134,7 @@ type Refused<T, D> = (*mut Node<T, D>, NodeBox<T, D>);
 /// In a node's link: it never changes again.
 const MARK: usize = 1;
 
-/// An owner of a [`Node`] and, with it, of all that follows; or of nothing. One word. See
+/// An owner of a [`Node`] and of all nodes that follow it, or of nothing. It is one word. See
 /// [the module](self).
 pub struct Link<T: Send + Sync + 'static, D: StaticDomain = Global> {
     /// From `NodeBox::leak`, or null; perhaps with [`MARK`].
@@ -184,8 +185,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         }
     }
 
-    /// Returns the first node that this link owns. It stays what it is as long as the guard lives and this
-    /// link is borrowed.
+    /// Returns the first node that this link owns. The reference is valid as long as the guard lives and
+    /// this link is borrowed.
     ///
     /// # Panics
     /// Panics if the guard is one of another domain.
@@ -217,7 +218,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         unsafe { node.as_ref() }
     }
 
-    /// Returns whether this link owns nothing, or, if its own node was taken out, nothing follows there.
+    /// Returns whether this link owns nothing. If the link's own node was taken out: whether nothing follows.
     pub fn is_empty(&self) -> bool {
         // Relaxed: nothing is followed.
         unmarked(self.word.load(Ordering::Relaxed)).is_null()
@@ -225,7 +226,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
 
     /// Returns an iterator over the values that this link owns.
     ///
-    /// Nodes that are put there or taken out meanwhile may be among them or not.
+    /// Nodes that are inserted or removed meanwhile may be missed.
     ///
     /// # Panics
     /// Panics if the guard is one of another domain.
@@ -234,10 +235,10 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         Iter::new(self.load(guard))
     }
 
-    /// Puts a new node here, which takes over what was here: it becomes what follows the node.
+    /// Puts a new node first. What was here follows the new node.
     ///
     /// # Errors
-    /// Returns the node if this is the link of one that is being removed.
+    /// Returns `node` if this is the link of a node that is being removed.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -258,8 +259,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// Puts a new node here in front of `before`, or at the end if that is `None`.
     ///
     /// # Errors
-    /// Returns the node if something else is here by now, or if this is the link of one that is being
-    /// removed.
+    /// Returns the node if `before` is not the first one here any more, or if this is the link of a node that
+    /// is being removed.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -300,12 +301,11 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         }
     }
 
-    /// Takes the first node out, whose place what follows it takes, and returns its value. `None` if there
-    /// is none, or if this is the link of a node that is being removed.
+    /// Takes the first node out and returns its value; what follows the node takes its place. Returns `None` if
+    /// there is no node, or if this is the link of a node that is being removed.
     ///
-    /// Another one that takes the same node out at the same time may be the one who gets it. A node that is
-    /// [marked](Node::mark) by this, and stays because another one was put in front of it meanwhile, stays
-    /// marked.
+    /// If two threads take the same node out at the same time, one of them gets it. This call
+    /// [marks](Node::mark) the node, and the node stays marked if another one is put in front of it meanwhile.
     ///
     /// # Panics
     /// Panics if the guard is one of another domain.
@@ -377,13 +377,13 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
             .then(|| unsafe { Unlinked::new(Node::value_of(seen), D::THIS) })
     }
 
-    /// Takes out all that this link owns. `None` if that is nothing, or if this is the link of a node that
-    /// is being removed.
+    /// Takes out everything that this link owns. Returns `None` if that is nothing, or if this is the link of
+    /// a node that is being removed.
     pub fn take(&self) -> Option<Chain<T, D>> {
         self.replace(ptr::null_mut()).ok().flatten()
     }
 
-    /// Puts a chain here in the place of all that this link owned, and returns that.
+    /// Puts a chain here, and returns everything that this link owned before.
     ///
     /// # Errors
     /// Returns the chain if this is the link of a node that is being removed.

@@ -1,4 +1,4 @@
-//! Nodes: as readers see them, before anybody has, and their end.
+//! Nodes: as readers see them, before they are published, and how they are freed.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -34,13 +34,13 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
         })
     }
 
-    /// The link to what follows this node.
+    /// Returns the link to what follows this node.
     pub fn next(&self) -> &Link<T, D> {
         &self.next
     }
 
-    /// Makes sure that nothing is inserted after this node any more, nor taken out there: it is about to be
-    /// removed. Returns whether this call did it, of all that there are for this node.
+    /// Marks the node as one that is being removed: nothing is inserted or taken out after it any more. Returns
+    /// whether it was this call that marked it.
     pub fn mark(&self) -> bool {
         // Relaxed: nothing is followed. A read-modify-write goes on with the release of whoever put what
         // follows there.
@@ -142,7 +142,7 @@ impl<T: Send + Sync + fmt::Debug + 'static, D: StaticDomain> fmt::Debug for Node
     }
 }
 
-/// A node that nobody else sees: a new one on its way into a list, or one whose readers are over.
+/// A node that nobody else sees: a new one that is not in a list yet, or one whose readers have ended.
 ///
 /// ```
 /// use urcu::link::{Link, NodeBox};

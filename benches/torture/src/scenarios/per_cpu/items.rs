@@ -1,4 +1,4 @@
-//! Items that are in one place at a time: in a container, in somebody's hands, or loose.
+//! Items that are in one place at a time: in a container, in the hands of a thread, or free.
 
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
@@ -44,7 +44,7 @@ impl Items {
         self.places[item].store(LOOSE, SeqCst);
     }
 
-    /// Some loose item, held from now on.
+    /// Takes a free item.
     fn catch(&self, random: &mut Random) -> Option<usize> {
         let item = random.below(COUNT as u64) as usize;
         let caught = self.places[item].compare_exchange(LOOSE, HELD, SeqCst, SeqCst);
