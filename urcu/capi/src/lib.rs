@@ -3,7 +3,10 @@
 //! A panic never leaves one of these functions: they are `extern "C"`, so it ends the process, with the
 //! panic's message.
 
-#![allow(clippy::missing_safety_doc, reason = "the header says what is required")]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "the header says what is required"
+)]
 
 // Elsewhere there is nothing: neither the thread-local word nor its width have been thought through.
 macro_rules! on_supported_targets {
