@@ -277,6 +277,12 @@ inline T *urcu_percpu_cmpxchg_pointer(T **p, typename urcu_percpu_is<T *>::type 
 #define rcu_cmpxchg_pointer(p, old, v) urcu_percpu_cmpxchg_pointer(p, old, v)
 #endif
 
+/* The read side in place, unless URCU_PERCPU_NO_INLINE is defined. */
+#if defined(__x86_64__) && defined(__LP64__) && !defined(URCU_PERCPU_NO_INLINE) && \
+	(!defined(__PIC__) || defined(__PIE__))
+#include <urcu-percpu/inline.h>
+#endif
+
 #if !defined(URCU_PERCPU_NO_API_MAP) && !defined(_URCU_CALL_RCU_H)
 #include <urcu-percpu/map.h>
 #endif

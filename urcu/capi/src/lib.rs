@@ -28,6 +28,7 @@ on_supported_targets! {
     mod fork;
     mod grace;
     mod heads;
+    mod inline;
     mod nesting;
     mod reading;
     mod uncancelled;

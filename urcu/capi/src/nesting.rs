@@ -23,7 +23,8 @@ const TOKEN: usize = LEVEL - 1;
 pub(crate) struct Nesting {
     /// 0, or the token of the outermost section, and the number of those inside it times [`LEVEL`].
     pub(crate) word: AtomicUsize,
-    /// The second word of the token: of builds that note where sections begin.
+    /// The second word of the token, of builds that note where sections begin; 0 while no section is open, and
+    /// for one that was begun by the header's own sequence.
     pub(crate) trace: AtomicUsize,
 }
 
@@ -102,7 +103,11 @@ impl Nesting {
     /// Before that one ends: a signal handler that reads after it must begin one of its own.
     #[inline(always)]
     pub(crate) fn close(&self, word: usize) -> [usize; 2] {
-        let trace = if TRACED { self.trace.load(Relaxed) } else { 0 };
+        let mut trace = 0;
+        if TRACED {
+            trace = self.trace.load(Relaxed);
+            self.trace.store(0, Relaxed);
+        }
         core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
         self.word.store(0, Relaxed);
         core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);

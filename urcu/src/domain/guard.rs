@@ -86,7 +86,8 @@ impl RawGuard {
     /// Returns the two words of which [`from_words`](RawGuard::from_words) makes it again.
     ///
     /// The first is never 0. It is an address: where addresses of programs have fewer than 48 bits, so has
-    /// it. The second is always 0 but in builds with debug assertions or `stall-trace`, and less than 2^32.
+    /// it. The second is 0 but in builds with debug assertions or `stall-trace`, where 0 stands for a section
+    /// that is not noted.
     ///
     /// ```
     /// use urcu::{RawGuard, ReadGuard};

@@ -158,13 +158,13 @@ mod on {
             }
         }
 
-        /// The entry as a word, for whoever keeps it elsewhere.
+        /// The entry as a word, for whoever keeps it elsewhere: 0 for none.
         pub(crate) fn to_word(self) -> usize {
-            self.0 as usize
+            self.0.wrapping_add(1) as usize
         }
 
         pub(crate) fn of_word(word: usize) -> Trace {
-            Trace(word as u32)
+            Trace((word as u32).wrapping_sub(1))
         }
     }
 
