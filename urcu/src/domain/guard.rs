@@ -82,6 +82,36 @@ pub struct RawGuard {
     trace: Trace,
 }
 
+impl RawGuard {
+    /// Returns the two words of which [`from_words`](RawGuard::from_words) makes it again.
+    ///
+    /// The first is never 0. It is an address: where addresses of programs have fewer than 48 bits, so has
+    /// it. The second is 0 but in builds with debug assertions or `stall-trace`, where 0 stands for a section
+    /// that is not noted.
+    ///
+    /// ```
+    /// use urcu::{RawGuard, ReadGuard};
+    ///
+    /// let words = urcu::read_lock().into_raw().into_words();
+    /// // SAFETY: of a guard of the global domain, once.
+    /// drop(unsafe { ReadGuard::from_raw(urcu::global(), RawGuard::from_words(words)) });
+    /// ```
+    #[inline(always)]
+    pub fn into_words(self) -> [usize; 2] {
+        [self.word, self.trace.to_word()]
+    }
+
+    /// Returns what these two words are of: those of [`into_words`](RawGuard::into_words), if anything is
+    /// to be made of it.
+    #[inline(always)]
+    pub fn from_words(words: [usize; 2]) -> Self {
+        RawGuard {
+            word: words[0],
+            trace: Trace::of_word(words[1]),
+        }
+    }
+}
+
 impl<'d> ReadGuard<'d> {
     /// Begins a section of the domain with this state.
     #[inline(always)]

@@ -233,6 +233,16 @@ impl Readers {
         self.cs.load(Ordering::Relaxed) != 0
     }
 
+    /// Returns the addresses of the way, the bound and the phase, for sequences that are compiled elsewhere.
+    pub(crate) fn words(&self) -> (*const isize, *const u32, *const usize) {
+        // Atomics have the same representation as what they hold.
+        (
+            (&raw const self.way).cast(),
+            (&raw const self.bound).cast(),
+            (&raw const self.phase).cast(),
+        )
+    }
+
     /// Returns what a sequence needs that goes through the phase word, where libc registers the threads.
     #[inline(always)]
     pub(crate) fn through_phase(&self) -> Option<(Handle, &AtomicUsize)> {

@@ -143,6 +143,19 @@ impl GracePeriod {
         }
     }
 
+    /// Returns the grace period's number, for [`Domain::grace_period`]: for an interface that has place for
+    /// a word alone, such as C's.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// let number = domain.start_poll().number();
+    /// domain.synchronize();
+    /// assert!(domain.poll(&domain.grace_period(number)));
+    /// ```
+    pub fn number(&self) -> u64 {
+        self.round
+    }
+
     pub(crate) fn is_of(&self, driver: &Arc<Driver>) -> bool {
         Arc::ptr_eq(&self.driver, driver)
     }
@@ -304,6 +317,17 @@ impl Domain {
     }
 
     /// The number of the next grace period to begin.
+    /// Returns the grace period of this [number](GracePeriod::number), which this domain gave in this
+    /// process. That of another number may be over at any time, or take as many grace periods as the number
+    /// says.
+    pub fn grace_period(&self, number: u64) -> GracePeriod {
+        let (_, driver) = self.driver();
+        GracePeriod {
+            driver: Arc::clone(driver),
+            round: number,
+        }
+    }
+
     pub(crate) fn next_grace_period(&self) -> u64 {
         let (_, driver) = self.driver();
         driver.progress.sequence.snap()

@@ -140,3 +140,4 @@ pub use atomic::{Atomic, CompareExchangeError};
 pub use head::RcuHead;
 pub use pointee::Pointee;
 pub use pointer::{Owned, Pointer, Shared};
+pub use sequences::SectionWords;

@@ -1,7 +1,7 @@
 //! Read-side sections that are one restartable sequence.
 
 use crate::domain::Domain;
-use crate::sys::Handle;
+use crate::sys::{self, Handle};
 
 /// Sequences of one's own as read-side sections: see [`raw`](crate::raw).
 impl Domain {
@@ -48,4 +48,40 @@ impl Domain {
     pub fn read_sequences(&self) -> Option<Handle> {
         self.state().gp.readers.sequences()
     }
+
+    /// Returns where the words lie by which sections of this domain begin and end: for an interface that
+    /// compiles the sequences of sections into other programs, as C's header does.
+    ///
+    /// The addresses are good as long as the domain is. What is there may change with any release, and so
+    /// may the sequences: whoever has some of them compares the constants of [`SectionWords`], and
+    /// does without where they differ.
+    pub fn section_words(&self) -> SectionWords {
+        let (way, bound, phase) = self.state().gp.readers.words();
+        SectionWords { way, bound, phase }
+    }
+}
+
+/// Where the words of a domain's sections lie: see [`Domain::section_words`].
+///
+/// A section begins by one sequence that loads the CPU's index, and aborts where it is not below the
+/// `bound`; loads the `phase`; and increments the 64-bit word that lies `index << SHIFT` bytes after the
+/// address that the phase is. That address, and nothing else, is the section
+/// ([`RawGuard::into_words`](crate::RawGuard::into_words)). It ends by one that does the same, but
+/// aborts where the phase is not the section's, and decrements.
+#[derive(Clone, Copy, Debug)]
+pub struct SectionWords {
+    /// [`BIAS`](SectionWords::BIAS) more than the offset of this process's `rseq_cs` from the thread
+    /// pointer. 0 or negative: there are no such sequences.
+    pub way: *const isize,
+    /// The index is below this one; 0 in a forked child that has not read yet.
+    pub bound: *const u32,
+    /// The address of the first CPU's word.
+    pub phase: *const usize,
+}
+
+impl SectionWords {
+    /// How much more than the offset the way is.
+    pub const BIAS: isize = sys::WAY_BIAS as isize;
+    /// How far apart the words of two CPUs are.
+    pub const SHIFT: u32 = sys::SLOT_SHIFT;
 }

@@ -157,6 +157,15 @@ mod on {
                 entry.domain.store(0, Release);
             }
         }
+
+        /// The entry as a word, for whoever keeps it elsewhere: 0 for none.
+        pub(crate) fn to_word(self) -> usize {
+            self.0.wrapping_add(1) as usize
+        }
+
+        pub(crate) fn of_word(word: usize) -> Trace {
+            Trace((word as u32).wrapping_sub(1))
+        }
     }
 
     fn entries(domain: DomainId) -> impl Iterator<Item = &'static Entry> {
@@ -230,6 +239,14 @@ mod off {
         pub(crate) fn used(self) {}
         #[inline(always)]
         pub(crate) fn end(self) {}
+        #[inline(always)]
+        pub(crate) fn to_word(self) -> usize {
+            0
+        }
+        #[inline(always)]
+        pub(crate) fn of_word(_: usize) -> Trace {
+            Trace
+        }
     }
 
     pub(crate) fn forget(_: DomainId, _: impl FnOnce() -> bool) -> bool {

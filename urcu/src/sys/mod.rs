@@ -25,13 +25,14 @@ pub(crate) use memory::{allocate, free};
 pub use mode::reader_mode;
 pub(crate) use mode::{Mode, current_thread, mode, tell_reader_mode};
 pub(crate) use sequences::{
-    add_through, append, copy_through, enter_section, exit_section, replace_chunk, sub,
-    sub_if_current, way,
+    BIAS as WAY_BIAS, add_through, append, copy_through, enter_section, exit_section,
+    replace_chunk, sub, sub_if_current, way,
 };
 #[cfg(target_pointer_width = "64")]
 pub(crate) use slots::STORES;
 pub(crate) use slots::{
-    PHASE_BIT, allocate_slots, buffer, cpu, free_slots, net, shared, slots, stripe, waiter,
+    PHASE_BIT, SHIFT as SLOT_SHIFT, allocate_slots, buffer, cpu, free_slots, net, shared, slots,
+    stripe, waiter,
 };
 /// The library's own threads.
 pub(crate) use threads as thread;

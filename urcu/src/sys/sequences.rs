@@ -29,7 +29,7 @@ pub(crate) fn way(handle: Handle) -> isize {
 }
 
 /// More than any offset in thread-local data, and such that it fits an instruction.
-const BIAS: i32 = 1 << 30;
+pub(crate) const BIAS: i32 = 1 << 30;
 
 fn counts_by_increments() -> bool {
     #[cfg(rseq_ops_delay_injection)]

@@ -10,7 +10,7 @@ use core::mem::offset_of;
 
 /// Bytes from one CPU's slot to the next, as a power of two. Slots of many domains share pages, and
 /// every CPU has pages of its own.
-pub(super) const SHIFT: u32 = PerCpu::<Slot>::SHIFT;
+pub(crate) const SHIFT: u32 = PerCpu::<Slot>::SHIFT;
 
 /// One CPU's counters of one domain: a cache line. The two phases lie 8 bytes apart.
 #[repr(C, align(64))]

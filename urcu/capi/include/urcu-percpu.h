@@ -1,0 +1,290 @@
+/*
+ * urcu-percpu: userspace RCU with readers counted per CPU, under the interface of liburcu.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * C11 or C++17, GCC or Clang, Linux with glibc on x86-64 or AArch64. `man`-style descriptions are in
+ * docs/reference.md, what differs from liburcu in docs/from-liburcu.md.
+ *
+ * The short names (rcu_read_lock, ...) stand for this flavour's, unless URCU_PERCPU_NO_API_MAP is defined
+ * or a flavour of liburcu was included before; <urcu-percpu/clear.h> takes them away again, and
+ * <urcu-percpu/map.h> brings them back. In one source with liburcu's headers, include those first.
+ */
+#ifndef URCU_PERCPU_H
+#define URCU_PERCPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Types that liburcu has too: the same size, the same members. */
+
+#ifndef _URCU_CALL_RCU_H
+#ifndef _URCU_WFCQUEUE_H
+struct cds_wfcq_node {
+	struct cds_wfcq_node *next;
+};
+#endif
+/* A member of what is freed by call_rcu. Its contents are the library's. */
+struct rcu_head {
+	struct cds_wfcq_node next;
+	void (*func)(struct rcu_head *head);
+};
+#endif
+
+#ifndef _URCU_POLL_H
+/* A grace period to poll for. */
+struct urcu_gp_poll_state {
+	unsigned long grace_period_id;
+};
+#endif
+
+#ifndef _URCU_FLAVOR_H
+/* Called by call_rcu_before_fork and its kin; for liburcu's hash table. */
+struct urcu_atfork {
+	void (*before_fork)(void *priv);
+	void (*after_fork_parent)(void *priv);
+	void (*after_fork_child)(void *priv);
+	void *priv;
+};
+
+/* A flavour as a table, for liburcu's containers. */
+struct rcu_flavor_struct {
+	void (*read_lock)(void);
+	void (*read_unlock)(void);
+	int (*read_ongoing)(void);
+	void (*read_quiescent_state)(void);
+	void (*update_call_rcu)(struct rcu_head *head, void (*func)(struct rcu_head *head));
+	void (*update_synchronize_rcu)(void);
+	void (*update_defer_rcu)(void (*func)(void *p), void *p);
+	void (*thread_offline)(void);
+	void (*thread_online)(void);
+	void (*register_thread)(void);
+	void (*unregister_thread)(void);
+	void (*barrier)(void);
+	void (*register_rculfhash_atfork)(struct urcu_atfork *atfork);
+	void (*unregister_rculfhash_atfork)(struct urcu_atfork *atfork);
+	struct urcu_gp_poll_state (*update_start_poll_synchronize_rcu)(void);
+	bool (*update_poll_state_synchronize_rcu)(struct urcu_gp_poll_state state);
+};
+
+/* Under the names that are mapped where it stands. */
+#define DEFINE_RCU_FLAVOR(x)                                                        \
+	extern const struct rcu_flavor_struct x;                                    \
+	const struct rcu_flavor_struct x = {                                        \
+		rcu_read_lock, rcu_read_unlock, rcu_read_ongoing,                   \
+		rcu_quiescent_state, call_rcu, synchronize_rcu, defer_rcu,          \
+		rcu_thread_offline, rcu_thread_online, rcu_register_thread,         \
+		rcu_unregister_thread, rcu_barrier, urcu_register_rculfhash_atfork, \
+		urcu_unregister_rculfhash_atfork, start_poll_synchronize_rcu,       \
+		poll_state_synchronize_rcu                                          \
+	}
+#endif
+
+/* Readers: any thread, without registration; signal handlers too. Sections nest, 65,536 deep. */
+void urcu_percpu_read_lock(void);
+void urcu_percpu_read_unlock(void);
+/* How many sections this thread has open, one inside the other. */
+int urcu_percpu_read_ongoing(void);
+
+/* Accepted, and not needed. */
+void urcu_percpu_init(void);
+void urcu_percpu_register_thread(void);
+void urcu_percpu_unregister_thread(void);
+void urcu_percpu_thread_online(void);
+void urcu_percpu_thread_offline(void);
+void urcu_percpu_quiescent_state(void);
+
+/* Waits until all sections that are open now have ended. Not inside a section, nor a signal handler. */
+void urcu_percpu_synchronize_rcu(void);
+struct urcu_gp_poll_state urcu_percpu_start_poll_synchronize_rcu(void);
+bool urcu_percpu_poll_state_synchronize_rcu(struct urcu_gp_poll_state state);
+
+/*
+ * Calls func(head) on a background thread after a grace period. While a stalled reader keeps the budget
+ * full, each call waits for room, 10 ms at most: see urcu_percpu_domain_set_budget.
+ */
+void urcu_percpu_call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
+/* Waits until all callbacks queued before have run. Not inside a section. */
+void urcu_percpu_barrier(void);
+
+/* Around fork: not needed, but by liburcu's hash tables that resize themselves, which these tell. */
+void urcu_percpu_call_rcu_before_fork(void);
+void urcu_percpu_call_rcu_after_fork_parent(void);
+void urcu_percpu_call_rcu_after_fork_child(void);
+void urcu_percpu_register_rculfhash_atfork(struct urcu_atfork *atfork);
+void urcu_percpu_unregister_rculfhash_atfork(struct urcu_atfork *atfork);
+
+/* Calls func(p), which frees something, after a grace period: by this or any other thread. */
+void urcu_percpu_defer_rcu(void (*func)(void *p), void *p);
+int urcu_percpu_defer_register_thread(void);
+void urcu_percpu_defer_unregister_thread(void);
+void urcu_percpu_defer_barrier(void);
+void urcu_percpu_defer_barrier_thread(void);
+
+extern const struct rcu_flavor_struct urcu_percpu_flavor;
+
+/* Domains: sections that do not delay one another's grace periods, and that may end in another thread. */
+
+struct urcu_percpu_domain;
+
+/* An open section. Every one is given back once, to its own domain. */
+struct urcu_percpu_section {
+	uintptr_t urcu_percpu_words[2];
+};
+
+/* The name, or null, shows in messages. Null with errno EINVAL if it is not UTF-8. */
+struct urcu_percpu_domain *urcu_percpu_domain_create(const char *name);
+/* Runs what is queued, and frees the domain. Nobody may use it any more. Nothing for null. */
+void urcu_percpu_domain_destroy(struct urcu_percpu_domain *domain);
+/* That of urcu_percpu_read_lock. Not to be destroyed. */
+const struct urcu_percpu_domain *urcu_percpu_global_domain(void);
+
+struct urcu_percpu_section urcu_percpu_domain_read_lock(const struct urcu_percpu_domain *domain);
+/* On any thread. */
+void urcu_percpu_domain_read_unlock(const struct urcu_percpu_domain *domain,
+				    struct urcu_percpu_section section);
+/*
+ * Copies `size` bytes from where *source points to, inside a section of its own: up to 1,024 bytes without
+ * touching a counter. *source is not null; what it points to does not change until it is freed.
+ */
+void urcu_percpu_domain_snapshot(const struct urcu_percpu_domain *domain,
+				 const void *const *source, void *target, size_t size);
+
+void urcu_percpu_domain_synchronize(const struct urcu_percpu_domain *domain);
+struct urcu_gp_poll_state urcu_percpu_domain_start_poll(const struct urcu_percpu_domain *domain);
+bool urcu_percpu_domain_poll(const struct urcu_percpu_domain *domain,
+			     struct urcu_gp_poll_state state);
+void urcu_percpu_domain_call(const struct urcu_percpu_domain *domain, struct rcu_head *head,
+			     void (*func)(struct rcu_head *head));
+void urcu_percpu_domain_defer(const struct urcu_percpu_domain *domain, void (*func)(void *p),
+			      void *p);
+void urcu_percpu_domain_barrier(const struct urcu_percpu_domain *domain);
+
+/*
+ * How many callbacks may wait, of how many bytes (64 for each of C's), and how long a call waits for room
+ * when seven eighths of that are used. Milliseconds.
+ */
+void urcu_percpu_domain_set_budget(const struct urcu_percpu_domain *domain, uint64_t count,
+				   size_t bytes, uint64_t patience_ms);
+
+/* What a domain has counted. */
+struct urcu_percpu_stats {
+	uint64_t grace_periods;
+	uint64_t callers;
+	uint64_t membarriers;
+	uint64_t aborts;
+	uint64_t fallback_reads;
+	uint64_t callbacks_queued;
+	uint64_t callbacks_run;
+	uint64_t callbacks_pending;
+	uint64_t callbacks_pending_bytes;
+	uint64_t callbacks_peak;
+	uint64_t callbacks_held_up;
+	uint64_t callbacks_excess;
+	uint64_t stalls;
+};
+
+/* `size` is sizeof(*stats). 0, or -1 with errno EINVAL if the library knows more than there is room for. */
+int urcu_percpu_domain_stats(const struct urcu_percpu_domain *domain,
+			     struct urcu_percpu_stats *stats, size_t size);
+
+/* Who is told of grace periods that do not end, in the place of standard error; null for that again. */
+void urcu_percpu_set_stall_hook(void (*hook)(const char *report, void *data), void *data);
+/* After how many milliseconds, for the first time: 10,000 at first; UINT64_MAX for never. */
+void urcu_percpu_set_stall_timeout(uint64_t milliseconds);
+
+#ifdef __cplusplus
+}
+#endif
+
+/*
+ * Pointers. urcu_percpu_dereference and urcu_percpu_assign_pointer take the pointer itself, the others its
+ * address. What is stored must convert to the pointer's type without a cast.
+ */
+
+#define urcu_percpu_dereference(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
+
+#ifdef __cplusplus
+
+template <class T> struct urcu_percpu_is {
+	typedef T type;
+};
+
+template <class T>
+inline void urcu_percpu_set_pointer(T **p, typename urcu_percpu_is<T *>::type v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+template <class T>
+inline T *urcu_percpu_xchg_pointer(T **p, typename urcu_percpu_is<T *>::type v)
+{
+	return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);
+}
+
+template <class T>
+inline T *urcu_percpu_cmpxchg_pointer(T **p, typename urcu_percpu_is<T *>::type old,
+				      typename urcu_percpu_is<T *>::type v)
+{
+	__atomic_compare_exchange_n(p, &old, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return old;
+}
+
+#define urcu_percpu_assign_pointer(p, v) urcu_percpu_set_pointer(&(p), (v))
+
+#else
+
+#define urcu_percpu_set_pointer(p, v)                                             \
+	do {                                                                      \
+		__typeof__(p) urcu_percpu_p = (p);                                \
+		__typeof__(*urcu_percpu_p) urcu_percpu_v = (v);                   \
+		__atomic_store(urcu_percpu_p, &urcu_percpu_v, __ATOMIC_RELEASE);  \
+	} while (0)
+
+#define urcu_percpu_assign_pointer(p, v) urcu_percpu_set_pointer(&(p), (v))
+
+#define urcu_percpu_xchg_pointer(p, v)                                            \
+	__extension__({                                                           \
+		__typeof__(p) urcu_percpu_p = (p);                                \
+		__typeof__(*urcu_percpu_p) urcu_percpu_v = (v);                   \
+		__atomic_exchange_n(urcu_percpu_p, urcu_percpu_v, __ATOMIC_SEQ_CST); \
+	})
+
+#define urcu_percpu_cmpxchg_pointer(p, old, v)                                    \
+	__extension__({                                                           \
+		__typeof__(p) urcu_percpu_p = (p);                                \
+		__typeof__(*urcu_percpu_p) urcu_percpu_old = (old);               \
+		__typeof__(*urcu_percpu_p) urcu_percpu_v = (v);                   \
+		__atomic_compare_exchange_n(urcu_percpu_p, &urcu_percpu_old,      \
+					    urcu_percpu_v, 0, __ATOMIC_SEQ_CST,   \
+					    __ATOMIC_SEQ_CST);                    \
+		urcu_percpu_old;                                                  \
+	})
+
+#endif
+
+/* These are no flavour's: liburcu's do the same. */
+#ifndef _URCU_POINTER_H
+#define rcu_dereference(p) urcu_percpu_dereference(p)
+#define rcu_assign_pointer(p, v) urcu_percpu_assign_pointer(p, v)
+#define rcu_set_pointer(p, v) urcu_percpu_set_pointer(p, v)
+#define rcu_xchg_pointer(p, v) urcu_percpu_xchg_pointer(p, v)
+#define rcu_cmpxchg_pointer(p, old, v) urcu_percpu_cmpxchg_pointer(p, old, v)
+#endif
+
+/* The read side in place, unless URCU_PERCPU_NO_INLINE is defined. */
+#if defined(__x86_64__) && defined(__LP64__) && !defined(URCU_PERCPU_NO_INLINE) && \
+	(!defined(__PIC__) || defined(__PIE__))
+#include <urcu-percpu/inline.h>
+#endif
+
+#if !defined(URCU_PERCPU_NO_API_MAP) && !defined(_URCU_CALL_RCU_H)
+#include <urcu-percpu/map.h>
+#endif
+
+#endif /* URCU_PERCPU_H */

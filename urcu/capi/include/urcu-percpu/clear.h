@@ -1,0 +1,30 @@
+/*
+ * Takes the short names away, whichever flavour they stand for.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#undef rcu_read_lock
+#undef rcu_read_unlock
+#undef rcu_read_ongoing
+#undef rcu_init
+#undef rcu_register_thread
+#undef rcu_unregister_thread
+#undef rcu_thread_online
+#undef rcu_thread_offline
+#undef rcu_quiescent_state
+#undef synchronize_rcu
+#undef start_poll_synchronize_rcu
+#undef poll_state_synchronize_rcu
+#undef call_rcu
+#undef rcu_barrier
+#undef call_rcu_before_fork
+#undef call_rcu_after_fork_parent
+#undef call_rcu_after_fork_child
+#undef urcu_register_rculfhash_atfork
+#undef urcu_unregister_rculfhash_atfork
+#undef defer_rcu
+#undef rcu_defer_register_thread
+#undef rcu_defer_unregister_thread
+#undef rcu_defer_barrier
+#undef rcu_defer_barrier_thread
+#undef rcu_flavor

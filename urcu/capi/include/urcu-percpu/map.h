@@ -1,0 +1,32 @@
+/*
+ * Maps the short names to this flavour's.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * May be included any number of times, in turn with <urcu-percpu/clear.h>.
+ */
+#define rcu_read_lock urcu_percpu_read_lock
+#define rcu_read_unlock urcu_percpu_read_unlock
+#define rcu_read_ongoing urcu_percpu_read_ongoing
+#define rcu_init urcu_percpu_init
+#define rcu_register_thread urcu_percpu_register_thread
+#define rcu_unregister_thread urcu_percpu_unregister_thread
+#define rcu_thread_online urcu_percpu_thread_online
+#define rcu_thread_offline urcu_percpu_thread_offline
+#define rcu_quiescent_state urcu_percpu_quiescent_state
+#define synchronize_rcu urcu_percpu_synchronize_rcu
+#define start_poll_synchronize_rcu urcu_percpu_start_poll_synchronize_rcu
+#define poll_state_synchronize_rcu urcu_percpu_poll_state_synchronize_rcu
+#define call_rcu urcu_percpu_call_rcu
+#define rcu_barrier urcu_percpu_barrier
+#define call_rcu_before_fork urcu_percpu_call_rcu_before_fork
+#define call_rcu_after_fork_parent urcu_percpu_call_rcu_after_fork_parent
+#define call_rcu_after_fork_child urcu_percpu_call_rcu_after_fork_child
+#define urcu_register_rculfhash_atfork urcu_percpu_register_rculfhash_atfork
+#define urcu_unregister_rculfhash_atfork urcu_percpu_unregister_rculfhash_atfork
+#define defer_rcu urcu_percpu_defer_rcu
+#define rcu_defer_register_thread urcu_percpu_defer_register_thread
+#define rcu_defer_unregister_thread urcu_percpu_defer_unregister_thread
+#define rcu_defer_barrier urcu_percpu_defer_barrier
+#define rcu_defer_barrier_thread urcu_percpu_defer_barrier_thread
+#define rcu_flavor urcu_percpu_flavor
