@@ -535,7 +535,8 @@ pub const MUTANTS: &[Mutant] = &[
     source!("set-up", "a name's address is loaded relaxed", "a_name_is_shown_whole_or_not_at_all",
         DOMAIN_STATE: "let address = address.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
     source!("fork", "the parent's driver is the child's", "a_callback_forks",
-        DRIVER: "«self.fork_generation == fork::generation()»" => "true"),
+        DRIVER: "«self.fork_generation == fork::generation()»" => "true",
+        CALLBACKS_OF_DOMAIN: "«self.fork_generation == fork::generation()»" => "true"),
     source!("fork", "every process is the first", "a_callback_forks",
         FORK: "let next = «next_generation()»;" => "1"),
 
