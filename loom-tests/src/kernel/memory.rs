@@ -434,10 +434,15 @@ impl Number {
     pub(crate) fn new(number: u32) -> Self {
         let kernel = kernel();
         let mut values = kernel.memory.values.borrow_mut();
-        values.push(Rc::new(Body {
-            number: UnsafeCell::new(number),
+        let body = Body {
+            number: UnsafeCell::new(0),
             ended: AtomicUsize::new(0),
-        }));
+        };
+        // Written, not only made: what is made has no time of its own in loom, but that of the thread's last
+        // step. Behind a fence it would be published by that fence.
+        // SAFETY: nobody else has it.
+        body.number.with_mut(|new| unsafe { *new = number });
+        values.push(Rc::new(body));
         Number {
             _unused: [0; 4],
             number,

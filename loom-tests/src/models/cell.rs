@@ -87,6 +87,35 @@ pub(super) fn a_doubled_section() {
     reader.join().expect("the reader");
 }
 
+/// A section is doubled with a counter that the sum may have passed, and ends with one that it may be yet
+/// to come to.
+pub(super) fn a_section_doubled_beside_the_sum() {
+    let domain = Owned::new(ALL_THREADS);
+    let cell = cell(&domain, Value::new(0));
+    // SAFETY: the reader ends before the cell goes.
+    let theirs = unsafe { &*Arc::as_ptr(&cell) };
+    let running = run_on(0);
+    let seen = theirs.read();
+    drop(running);
+    // Not loom's: it orders nothing.
+    let replacing = Arc::new(Count::new(0));
+    let seen_replacing = Arc::clone(&replacing);
+    let reader = thread::spawn(move || {
+        let running = run_on(0);
+        let other = crate::cell::Ref::clone(&seen);
+        running.migrate(1);
+        drop(seen);
+        step();
+        assert_eq!(other.read(), 0);
+        witness(0, seen_replacing.load(Uncounted) > 0);
+        drop(other);
+        drop(running);
+    });
+    replacing.fetch_add(1, Uncounted);
+    drop(cell.replace(Value::new(1)));
+    reader.join().expect("the reader");
+}
+
 /// A guard that is refreshed protects what is loaded after that, whenever the two grace periods begin; and
 /// holds up neither of them for longer.
 pub(super) fn a_refreshed_guard() {

@@ -279,7 +279,8 @@ models! {
     cell::a_snapshot_meets_the_first_use, 4, "set-up", "1, 1";
     cell::a_replaced_value_is_its_owners, 3, "cell", "1, 1";
     cell::a_value_that_carries_its_guard, 3, "cell", "1, 1", "the old value is seen", "the new value is";
-    cell::a_doubled_section, 3, "3 (P, Q)", "2, 1", "the old value is seen while it is replaced";
+    cell::a_doubled_section, 3, "9", "2, 1", "the old value is seen while it is replaced";
+    cell::a_section_doubled_beside_the_sum, 3, "9 (P, Q)", "2, 1", "the old value is seen while it is replaced";
     cell::a_refreshed_guard, 3, "cell", "1, 2", "the same value is seen twice", "a grace period ends while the guard is held";
     cell::a_stored_value_is_dropped_after_its_sections, 2, "cell, 8", "1, 1 callback";
     cell::no_update_is_lost, 2, "cell", "2 updaters";
