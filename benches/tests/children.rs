@@ -40,10 +40,10 @@ fn a_child_that_fails_is_reported() {
 
 #[test(300)]
 fn parts_can_be_measured_alone() {
-    let options = ["--quick", "--only", "memory", "--memory-seconds", "0.1"];
+    let options = ["--quick", "--only", "retire", "--memory-seconds", "0.1"];
     let output = Command::new(PROGRAM).args(options).output().unwrap();
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("peak MiB"));
+    assert!(text.contains("peak MiB") && text.contains("retire the old one"));
     assert!(!text.contains("read-side section"));
 }

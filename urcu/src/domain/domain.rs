@@ -1,10 +1,11 @@
 //! Domains.
 
-use core::fmt;
+use core::mem;
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::guard::{RawGuard, ReadGuard};
+use super::names::has_nul;
 use super::state::{Root, State};
 use crate::callbacks::{self, Callback};
 use crate::driver::Driver;
@@ -44,25 +45,13 @@ use crate::sys;
 /// CPU).
 pub struct Domain {
     /// Null until the first use.
-    state: AtomicPtr<State>,
+    pub(super) state: AtomicPtr<State>,
     /// The state's driver again, for leak checkers alone: LeakSanitizer does not look for pointers
     /// in mappings, and the state lies in one.
     root: Root,
-    settings: Settings,
+    pub(super) settings: Settings,
     /// Here and not with the state: a forked child keeps it.
     pub(super) budget: SharedBudget,
-}
-
-const fn has_nul(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    let mut number = 0;
-    while number < bytes.len() {
-        if bytes[number] == 0 {
-            return true;
-        }
-        number += 1;
-    }
-    false
 }
 
 impl Domain {
@@ -105,6 +94,9 @@ impl Domain {
 
     /// Sets who runs the domain's callbacks and drives its grace periods: see [`Runner`].
     ///
+    /// Call it once: a [`Runner::SharedExecutor`] that an earlier call set is never dropped, because this can
+    /// run at compile time, when nothing can be.
+    ///
     /// ```
     /// use urcu::{Domain, Runner};
     /// static LOOP: Domain = Domain::named("loop").run_by(Runner::Caller);
@@ -117,7 +109,7 @@ impl Domain {
     /// ```
     #[must_use]
     pub const fn run_by(mut self, runner: Runner) -> Self {
-        self.settings.runner = runner;
+        mem::forget(mem::replace(&mut self.settings.runner, runner));
         self
     }
 
@@ -435,7 +427,10 @@ impl Domain {
     /// The state, ready for grace periods, and what it has to do.
     pub(crate) fn driver(&self) -> (&State, &Arc<Driver>) {
         let state = self.state();
-        (state, state.driver(self.settings, &self.budget, &self.root))
+        (
+            state,
+            state.driver(&self.settings, &self.budget, &self.root),
+        )
     }
 }
 
@@ -493,23 +488,5 @@ impl Drop for Domain {
                 State::free(state);
             }
         }
-    }
-}
-
-impl fmt::Display for Domain {
-    /// Writes the name, or an address if the domain has none.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.settings.name {
-            Some(name) => write!(f, "RCU domain \"{name}\""),
-            None => write!(f, "RCU domain at {:p}", self.state.load(Ordering::Relaxed)),
-        }
-    }
-}
-
-impl fmt::Debug for Domain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Domain")
-            .field("name", &self.settings.name)
-            .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ mod budget;
 mod domain;
 mod enqueue;
 mod guard;
+mod names;
 mod state;
 mod stats;
 mod typed;

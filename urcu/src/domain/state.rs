@@ -129,7 +129,7 @@ impl State {
     /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
     pub(super) fn driver(
         &self,
-        settings: Settings,
+        settings: &Settings,
         budget: &SharedBudget,
         root: &Root,
     ) -> &Arc<Driver> {
@@ -141,7 +141,7 @@ impl State {
 
     #[cold]
     #[inline(never)]
-    fn make_driver(&self, settings: Settings, budget: &SharedBudget, root: &Root) -> &Arc<Driver> {
+    fn make_driver(&self, settings: &Settings, budget: &SharedBudget, root: &Root) -> &Arc<Driver> {
         let make = || {
             // First: should a handler fork meanwhile, what is made is not the child's, whatever of
             // the following is.
@@ -152,7 +152,7 @@ impl State {
             }
             self.set_name(settings.name);
             // SAFETY: `Domain::drop` closes them first; the global domain is not dropped.
-            unsafe { Driver::new(&self.gp, settings, budget, fork_generation) }
+            unsafe { Driver::new(&self.gp, settings.clone(), budget, fork_generation) }
         };
         let driver = self
             .driver

@@ -12,7 +12,7 @@ use crate::sys;
 ///
 /// Whichever it is, [`Domain::barrier`](crate::Domain::barrier), and dropping the domain, run callbacks
 /// on the calling thread too.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Runner {
     /// One background thread, `urcu-callbacks`, for all domains with this runner. It starts when it is
@@ -40,6 +40,39 @@ pub enum Runner {
     Caller,
     /// An executor that the program provides. No thread is started.
     Executor(&'static dyn Executor),
+    /// The same, where the domain shares in owning the executor: one that is made at run time, and ends.
+    ///
+    /// The domain gives its share up when it is dropped, and a [`Job`] when it has returned `None` or is
+    /// dropped. So an executor that owns its queue of jobs is not dropped while jobs are in it: let it own a
+    /// sender, and whoever runs the jobs the receiver. The last share may end on any of these threads.
+    ///
+    /// ```
+    /// use std::sync::{Arc, mpsc};
+    /// use std::thread;
+    /// use urcu::{Domain, Executor, Job, Runner};
+    ///
+    /// struct Jobs(mpsc::Sender<Job>);
+    ///
+    /// impl Executor for Jobs {
+    ///     fn execute(&self, job: Job) {
+    ///         let _ = self.0.send(job);
+    ///     }
+    /// }
+    ///
+    /// let (sender, jobs) = mpsc::channel::<Job>();
+    /// let domain = Domain::new().run_by(Runner::SharedExecutor(Arc::new(Jobs(sender))));
+    /// let worker = thread::spawn(move || {
+    ///     for mut job in jobs {
+    ///         while let Some(pause) = job.run() {
+    ///             thread::sleep(pause);
+    ///         }
+    ///     }
+    /// });
+    /// domain.call(|| println!("a grace period has passed"));
+    /// drop(domain);
+    /// worker.join().unwrap(); // The sender went with the domain and its last job.
+    /// ```
+    SharedExecutor(Arc<dyn Executor + Send>),
 }
 
 impl fmt::Debug for Runner {
@@ -49,11 +82,13 @@ impl fmt::Debug for Runner {
             Runner::OwnThread => "OwnThread",
             Runner::Caller => "Caller",
             Runner::Executor(_) => "Executor",
+            Runner::SharedExecutor(_) => "SharedExecutor",
         })
     }
 }
 
-/// An executor that the program provides, which runs a domain's [`Job`]s: see [`Runner::Executor`].
+/// An executor that the program provides, which runs a domain's [`Job`]s: see [`Runner::Executor`]
+/// and, where it is to have an end, [`Runner::SharedExecutor`].
 ///
 /// ```
 /// use std::sync::{Mutex, mpsc};
@@ -146,7 +181,7 @@ impl Drop for Job {
 }
 
 /// What is said about a domain when it is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) name: Option<&'static str>,
     pub(crate) runner: Runner,

@@ -30,7 +30,7 @@ use crate::sync::{
 use crate::sys::MembarrierError;
 use crate::sys::thread::Thread;
 use futures::Futures;
-use job::{Job, Runner, Settings};
+use job::{Executor, Job, Runner, Settings};
 use observer::GpObserver;
 use refusals::Refusals;
 use work::{Step, Work};
@@ -273,7 +273,7 @@ impl Driver {
         fence(Ordering::SeqCst);
         let scheduled =
             self.scheduled.load(Ordering::Relaxed) || self.scheduled.swap(true, Ordering::Relaxed);
-        match self.settings.runner {
+        match &self.settings.runner {
             Runner::Shared | Runner::OwnThread => {
                 self.start_own_thread();
                 if scheduled {
@@ -285,13 +285,16 @@ impl Driver {
             }
             _ if scheduled => {}
             Runner::Caller => self.unschedule(),
-            Runner::Executor(executor) => {
-                // A panic in it drops the job. Whoever queues a callback has nothing to do with it.
-                let job = Job::new(Arc::clone(self) as Arc<dyn Work>);
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| executor.execute(job))) {
-                    discard(payload);
-                }
-            }
+            Runner::Executor(executor) => self.hand_to(*executor),
+            Runner::SharedExecutor(executor) => self.hand_to(&**executor),
+        }
+    }
+
+    fn hand_to(self: &Arc<Self>, executor: &dyn Executor) {
+        // A panic in it drops the job. Whoever queues a callback has nothing to do with it.
+        let job = Job::new(Arc::clone(self) as Arc<dyn Work>);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| executor.execute(job))) {
+            discard(payload);
         }
     }
 
@@ -466,7 +469,7 @@ impl Driver {
                 false
             }
             Runner::Caller => false,
-            Runner::Executor(_) => true,
+            Runner::Executor(_) | Runner::SharedExecutor(_) => true,
         }
     }
 

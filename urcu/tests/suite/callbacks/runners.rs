@@ -100,7 +100,7 @@ fn a_caller_gets_about_as_many_as_it_asked_for() {
 fn a_caller_that_came_while_a_section_was_open_gets_its_callbacks_later() {
     let domain = Domain::new().run_by(Runner::Caller);
     for runner in [Runner::Caller, Runner::Shared] {
-        let domain = Domain::new().run_by(runner);
+        let domain = Domain::new().run_by(runner.clone());
         let ran = Arc::new(AtomicUsize::new(0));
         let guard = domain.read_lock();
         domain.call(one(&ran));
@@ -158,7 +158,7 @@ fn in_a_callback_run_callbacks_does_nothing() {
 fn without_a_caller_barrier_and_drop_run_what_is_left() {
     static LAZY: Lazy = Lazy;
     for runner in [Runner::Caller, Runner::Executor(&LAZY)] {
-        let domain = Domain::new().run_by(runner);
+        let domain = Domain::new().run_by(runner.clone());
         let ran = Arc::new(AtomicUsize::new(0));
         (0..300).for_each(|_| domain.call(one(&ran)));
         domain.barrier();
@@ -312,6 +312,66 @@ fn a_job_that_was_dropped_is_followed_by_another_before_long() {
     (0..1000).for_each(|_| domain.call(|| ()));
     let jobs = EXECUTOR.0.load(Ordering::SeqCst);
     assert!(jobs >= 5, "{jobs} jobs for 1000 callbacks");
+}
+
+/// Hands jobs to whoever has the receiver, and says when it ends.
+struct Ending(Sender<Job>, Arc<AtomicUsize>);
+
+impl Executor for Ending {
+    fn execute(&self, job: Job) {
+        let _ = self.0.send(job);
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn an_executor_that_a_domain_owns_runs_its_jobs_and_ends_with_the_last() {
+    let (sender, jobs) = mpsc::channel();
+    let (ran, ended) = (Arc::default(), Arc::default());
+    let executor = Arc::new(Ending(sender, Arc::clone(&ended)));
+    let [first, second] = [0; 2].map(|_| {
+        let runner = Runner::SharedExecutor(Arc::clone(&executor) as Arc<_>);
+        assert_eq!(format!("{runner:?}"), "SharedExecutor");
+        Domain::new().run_by(runner)
+    });
+    let count = Arc::downgrade(&executor);
+    drop(executor);
+    first.call(one(&ran));
+    let mut job: Job = jobs.recv().unwrap();
+    while let Some(pause) = job.run() {
+        thread::sleep(pause);
+    }
+    assert_eq!(ran.load(Ordering::SeqCst), 1);
+    second.call(one(&ran));
+    let left: Job = jobs.recv().unwrap();
+    drop(second);
+    drop(first);
+    assert_eq!(ran.load(Ordering::SeqCst), 2);
+    // A job's share is the last one.
+    assert_eq!((count.strong_count(), ended.load(Ordering::SeqCst)), (1, 0));
+    drop(left);
+    assert_eq!(ended.load(Ordering::SeqCst), 1);
+    assert!(jobs.recv().is_err(), "a sender is left");
+}
+
+#[test]
+fn the_runner_that_is_set_last_counts() {
+    let (sender, jobs) = mpsc::channel();
+    let (ran, ended) = (Arc::default(), Arc::default());
+    let executor = Runner::SharedExecutor(Arc::new(Ending(sender, ended)));
+    let domain = Domain::new()
+        .run_by(Runner::Caller)
+        .run_by(executor.clone());
+    domain.call(one(&ran));
+    drop(jobs.recv().unwrap());
+    let domain = Domain::new().run_by(executor).run_by(Runner::Caller);
+    domain.call(one(&ran));
+    assert!(jobs.try_recv().is_err());
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn child_with_a_mask() {
     let of_callbacks = sender.clone();
     urcu::set_callback_panic_hook(move |_| of_callbacks.send(mask()).unwrap());
     for runner in [Runner::Shared, Runner::OwnThread] {
-        let domain: &Domain = Box::leak(Box::new(Domain::named("masks").run_by(runner)));
+        let domain: &Domain = Box::leak(Box::new(Domain::named("masks").run_by(runner.clone())));
         let more = sender.clone();
         domain.call(move || {
             more.send(mask()).unwrap();

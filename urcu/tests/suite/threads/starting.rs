@@ -37,7 +37,7 @@ fn child_without_shared_domains() {
     static NEVER: Never = Never;
     let before = threads();
     for runner in [Runner::Caller, Runner::Executor(&NEVER)] {
-        let domain = Domain::new().run_by(runner);
+        let domain = Domain::new().run_by(runner.clone());
         let guard = domain.read_lock();
         let cookie = domain.start_poll();
         assert!(!domain.poll(&cookie));
@@ -80,7 +80,7 @@ fn child_without_threads_at_first() {
     // On one CPU, or another one's first callback would start it in any case.
     run_on(&cpus()[..1]);
     for runner in [Runner::Shared, Runner::OwnThread] {
-        let domain: &Domain = Box::leak(Box::new(Domain::new().run_by(runner)));
+        let domain: &Domain = Box::leak(Box::new(Domain::new().run_by(runner.clone())));
         let (sender, ran) = mpsc::channel();
         call_in_vain(domain, &sender);
         if let Runner::Shared = runner {
