@@ -21,6 +21,9 @@ use crate::sync::hook::Hooks;
 
 /// As shipped; the word is opaque to all but [`slot`].
 pub(crate) const PHASE_BIT: usize = 8;
+/// What programs with sequences of their own are told; no model has such.
+pub(crate) const SLOT_SHIFT: u32 = 0;
+pub(crate) const WAY_BIAS: i32 = 0;
 
 #[derive(Debug)]
 struct Slot {

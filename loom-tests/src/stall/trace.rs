@@ -18,6 +18,12 @@ impl Trace {
     }
     pub(crate) fn used(self) {}
     pub(crate) fn end(self) {}
+    pub(crate) fn to_word(self) -> usize {
+        0
+    }
+    pub(crate) fn of_word(_: usize) -> Trace {
+        Trace
+    }
 }
 
 pub(crate) fn forget(_: DomainId, _: impl FnOnce() -> bool) -> bool {

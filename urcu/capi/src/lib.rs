@@ -8,6 +8,10 @@
     reason = "the header says what is required"
 )]
 
+#[cfg(test)]
+#[macro_use]
+extern crate test_deadline;
+
 // Elsewhere there is nothing: neither the thread-local word nor its width have been thought through.
 macro_rules! on_supported_targets {
     ($($item:item)+) => {

@@ -20,6 +20,10 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(test)]
+#[macro_use]
+extern crate test_deadline;
+
 mod btree;
 mod count;
 mod fork;
