@@ -134,7 +134,7 @@ impl Queue {
         self.stripes[self.number(number)].0.lock()
     }
 
-    /// The number of the stripe for a CPU. Mostly there are no more CPUs than stripes, and a
+    /// Returns the number of the stripe for a CPU. Mostly there are no more CPUs than stripes, and a
     /// division is slow.
     fn number(&self, cpu: usize) -> usize {
         let count = self.stripes.len();
@@ -145,7 +145,7 @@ impl Queue {
         self.stripes.len()
     }
 
-    /// An empty chunk for a stripe.
+    /// Returns an empty chunk for a stripe.
     pub(super) fn chunk(&self, stripe: usize) -> Chunk {
         let spare = self.stripe(stripe).spare.pop();
         spare.unwrap_or_else(Chunk::new)

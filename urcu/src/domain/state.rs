@@ -48,7 +48,7 @@ impl State {
         }
     }
 
-    /// Whether this is the global domain's.
+    /// Returns whether this is the global domain's.
     fn is_global(&self) -> bool {
         ptr::eq(self, GLOBAL.get())
     }
@@ -84,8 +84,8 @@ impl State {
         }
     }
 
-    /// The name, else the address of the state. In a child the name is known when there is more to
-    /// do than to read.
+    /// Returns the name, else the address of the state. In a child the name is known when there is more
+    /// to do than to read.
     pub(crate) fn shown(&self) -> Shown<'_> {
         Shown(self)
     }
@@ -126,7 +126,8 @@ impl State {
             .filter(|driver| driver.is_current_process())
     }
 
-    /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
+    /// Returns the driver, made if need be. The readers are then set up, so that there can be grace
+    /// periods.
     pub(super) fn driver(
         &self,
         settings: &Settings,

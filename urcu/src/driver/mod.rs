@@ -98,7 +98,7 @@ impl Driver {
         })
     }
 
-    /// Whether this is of the process that runs, not of one that it was forked from.
+    /// Returns whether this is of the process that runs, not of one that it was forked from.
     pub(crate) fn is_current_process(&self) -> bool {
         self.fork_generation == fork::generation()
     }
@@ -109,7 +109,7 @@ impl Driver {
         self.gp.with(f)
     }
 
-    /// The domain, for the stall detector.
+    /// Returns the domain, for the stall detector.
     fn subject(&self) -> Subject<'_> {
         Subject {
             name: self.settings.name,
@@ -131,18 +131,18 @@ impl Driver {
         }
     }
 
-    /// The observer of a thread that waits itself.
+    /// Returns the observer of a thread that waits itself.
     #[track_caller]
     pub(crate) fn blocking(&self) -> GpObserver<'_> {
         self.observer(Detector::blocking(self.subject()))
     }
 
-    /// The observer of the worker and of others who come again.
+    /// Returns the observer of the worker and of others who come again.
     pub(crate) fn passing(&self) -> GpObserver<'_> {
         self.observer(Detector::passing(self.subject()))
     }
 
-    /// The observer of those who come again and run nobody's code.
+    /// Returns the observer of those who come again and run nobody's code.
     fn quiet(&self) -> GpObserver<'_> {
         self.observer(Detector::quiet(self.subject()))
     }
@@ -225,7 +225,7 @@ impl Driver {
         matches!(self.settings.runner, Runner::Shared | Runner::OwnThread)
     }
 
-    /// Whether somebody sees to it that grace periods go on, apart from those who await them.
+    /// Returns whether somebody sees to it that grace periods go on, apart from those who await them.
     pub(crate) fn is_driven(self: &Arc<Self>) -> bool {
         if self.is_the_workers() {
             return worker::ensure_driven();
@@ -378,7 +378,7 @@ impl Driver {
         self.wanted.fetch_max(number, Ordering::Release);
     }
 
-    /// Whether callbacks have been queued, or grace periods wanted, that are not over.
+    /// Returns whether callbacks have been queued, or grace periods wanted, that are not over.
     pub(crate) fn is_to_be_driven(&self) -> bool {
         self.is_current_process()
             && !self.is_closed()
@@ -456,8 +456,8 @@ impl Driver {
         left.unwrap_or(Step::More)
     }
 
-    /// Whether whoever drives is to run callbacks that are ready. Has the domain's own thread do so, if
-    /// it has one.
+    /// Returns whether whoever drives is to run callbacks that are ready. Has the domain's own thread do
+    /// so, if it has one.
     fn may_run(self: &Arc<Self>) -> bool {
         match self.settings.runner {
             Runner::Shared => Calling::is_free(),
