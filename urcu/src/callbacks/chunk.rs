@@ -90,7 +90,7 @@ impl Chunk {
     /// # Safety
     /// A callback was put in this place, which is not taken away meanwhile.
     pub(super) unsafe fn peek(&self, number: usize) -> &Callback {
-        // SAFETY: the caller's.
+        // SAFETY: a callback lies in this place while the reference lives: the caller promises that.
         unsafe { &*self.place(number) }
     }
 
@@ -140,7 +140,8 @@ impl Part {
     /// # Safety
     /// The number is less than the count, and each is run once.
     pub(super) unsafe fn run(&self, number: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: the chunk is there until all parts are finished, the number is below the count, so there is a
+        // callback, and it is read once: the caller promises the last two.
         unsafe { self.first.add(number).read() }.run();
     }
 

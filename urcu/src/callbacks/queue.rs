@@ -274,12 +274,12 @@ impl Queue {
         Some((batch, backlog))
     }
 
-    /// The callbacks of a batch have been run.
+    /// Counts the callbacks of a batch as run, and gives back their chunk if it was the last batch of it.
     ///
     /// # Safety
-    /// So they have.
+    /// All callbacks of the batch have run.
     pub(super) unsafe fn finish(&self, batch: Batch) {
-        // SAFETY: the caller's.
+        // SAFETY: all callbacks of the batch, which are those of its part, have run: the caller promises that.
         if let Some(chunk) = unsafe { batch.part.finish() } {
             self.counts.run.fetch_add(batch.length as u64, Relaxed);
             self.counts.bytes.fetch_sub(batch.bytes, Relaxed);

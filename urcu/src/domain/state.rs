@@ -93,7 +93,8 @@ impl State {
     /// # Safety
     /// `state` is from [`State::allocate`] and nobody uses it any more.
     pub(super) unsafe fn free(state: NonNull<State>) {
-        // SAFETY: the caller's.
+        // SAFETY: the state is from `allocate` and nobody uses it any more, so neither the slots of its readers: the
+        // caller promises that.
         unsafe {
             if let Some(word) = state.as_ref().gp.readers.word() {
                 sys::free_slots(word.get());

@@ -171,7 +171,9 @@ pub(crate) unsafe fn copy_through(
     target: *mut u8,
     size: usize,
 ) -> Outcome {
-    // SAFETY: the caller's.
+    // SAFETY: libc registers all threads, since the handle is that of `AllThreads`. The caller promises that
+    // `source` points to `size` bytes until a restart after its replacement, which aborts this sequence, and
+    // that `target` has room.
     unsafe { rseq_ops::ops::copy_through(handle, source, target, size) }
 }
 
@@ -204,6 +206,7 @@ pub(crate) unsafe fn replace_chunk(
     end: usize,
     new: usize,
 ) -> Outcome {
-    // SAFETY: the caller's.
+    // SAFETY: the handle is the process's and the phase is set up, as for `append`, so the slots are there; the
+    // caller promises that `new` is the start of an empty chunk.
     unsafe { rseq_ops::ops::replace_through::<SHIFT, BUFFER>(handle, phase.as_ptr(), end, new) }
 }

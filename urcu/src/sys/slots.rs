@@ -44,7 +44,8 @@ pub(crate) fn allocate_slots() -> usize {
 /// # Safety
 /// `word` is a phase word of such memory, which nobody uses any more.
 pub(crate) unsafe fn free_slots(word: usize) {
-    // SAFETY: the caller's.
+    // SAFETY: the memory is from `allocate_slots`, by its phase word, and nobody uses it any more: the
+    // caller promises both.
     unsafe {
         free(core::ptr::with_exposed_provenance_mut::<Slot>(
             word & !PHASE_BIT,
