@@ -12,7 +12,7 @@ use crate::sync::hook::{self, Hook};
 use crate::sync::panics::discard;
 use crate::sync::{self, catch_unwind, fork};
 
-/// Callbacks of which this thread is inside of one.
+/// A batch of callbacks that this thread is running.
 pub(super) struct Frame {
     pub(super) queue: *const Queue,
     pub(super) batch: Batch,

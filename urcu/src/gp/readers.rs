@@ -13,8 +13,8 @@ use crate::sys::{self, Handle, Outcome};
 const ATTEMPTS: u32 = 16;
 
 /// A section's phase, and what makes its end cheap: the way to the counter ([`sys::way`]), and the value
-/// of the counter after the section began, which is a good guess for its value before the section ends
-/// where the processor needs one. What a wrong guess costs is time.
+/// that the counter had after the section began. That is a good guess of its value when the section ends, on
+/// processors that need one. A wrong guess only costs time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
     pub(crate) word: usize,
@@ -251,7 +251,7 @@ impl Readers {
         (cs != 0).then(|| (self.handle(cs), &self.phase))
     }
 
-    /// The same on a thread that has asked before.
+    /// Does the same on a thread that has asked before.
     pub(crate) fn through_phase_again(&self) -> Option<(Handle, &AtomicUsize)> {
         // Relaxed: `through_phase` on this thread has acquired it.
         let cs = self.cs.load(Ordering::Relaxed);
@@ -440,7 +440,7 @@ impl Readers {
         self.wake(word);
     }
 
-    /// What became of it, and whether the phase was the current one.
+    /// Returns what became of the sequence, and whether the phase was the current one.
     #[inline(never)]
     fn try_to_end(&self, handle: Handle, word: usize) -> (Outcome, bool) {
         // SAFETY: the process's handle; the word is a token's of these readers. (D)
@@ -451,7 +451,7 @@ impl Readers {
         }
     }
 
-    /// Tells whoever waits for the phase of `word`.
+    /// Wakes whoever waits for the phase of `word`.
     fn wake(&self, word: usize) {
         let waiter = sys::waiter(word);
         // G: our subtraction comes before the load of `waiter`. If that load misses the writer's
@@ -475,8 +475,8 @@ impl Readers {
         }
     }
 
-    /// Makes the other phase the current one, in the place of `old`. False if that is not it, in a
-    /// child that was forked in the middle of this. The leader's.
+    /// Makes the other phase the current one, in the place of `old`. Returns false if `old` is not the current
+    /// phase: in a child that was forked in the middle of this. Only the leader calls this.
     pub(crate) fn flip(&self, old: usize) -> bool {
         // A: what the updater unpublished before is not seen by sections of the new phase.
         // Not a plain store: a child that a signal handler forks right before it would have its

@@ -192,17 +192,17 @@ impl<'a> Detector<'a> {
         })
     }
 
-    /// Tells what there is to tell, once. To be called where the caller holds nothing that others
-    /// wait for: the hook is a user's code.
+    /// Reports what there is to report, once. The caller holds nothing that others wait for, because the hook is
+    /// user code.
     pub(crate) fn tell(&self) {
         if let Some(report) = self.news.take() {
             hook::tell(&report);
         }
     }
 
-    /// The same on a thread made for it: on that of the caller others' work would wait for the hook,
-    /// and perhaps the hook for that work. False if there can be no thread: then the caller is to leave
-    /// whatever it holds, and [`Clock::tell`].
+    /// Reports on a thread that is started for it. (On the caller's thread other domains' work would wait for the
+    /// hook, and perhaps the hook for that work.) Returns false if no thread can be started: then the caller
+    /// releases whatever it holds, and calls [`Clock::tell`].
     pub(crate) fn tell_elsewhere(&self) -> bool {
         let Some(report) = self.news.take().map(Arc::<Report>::from) else {
             return true;
@@ -242,7 +242,8 @@ fn stalled(subject: &Subject<'_>, open: &dyn Fn(usize) -> i64) -> Option<Report>
     Some(report)
 }
 
-/// Reports that the calling thread is about to be held up. It has no lock of ours, and leads nothing.
+/// Reports that the calling thread is about to wait for room. It holds no lock of this library, and leads no
+/// grace period.
 pub(crate) fn report_held_up(
     subject: &Subject<'_>,
     readers: &Readers,
