@@ -15,7 +15,7 @@ pub trait Cell<T>: Send + Sync {
     /// The library.
     const LIBRARY: &'static str;
 
-    /// A cell with this value.
+    /// Returns a cell with this value.
     fn new(value: T) -> Self;
 
     /// Replaces the value, and retires the old one.

@@ -50,7 +50,7 @@ impl Words {
         increment(&mut self.unlock.0);
     }
 
-    /// How often each of the two was called.
+    /// Returns how often each of the two was called.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
         (self.lock.0, self.unlock.0)

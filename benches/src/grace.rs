@@ -73,7 +73,7 @@ pub const MEMBARRIER: Library = Library {
     ..URCU
 };
 
-/// The peer, if there is one here.
+/// Returns the peer, if there is one here.
 #[must_use]
 pub fn peer() -> Option<Library> {
     memb::AVAILABLE.then_some(Library {
@@ -284,13 +284,13 @@ impl IdleThreads {
         (Self { gate, threads }, shortage)
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.threads.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.threads.is_empty()

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// The middle of the values, the mean of the two middle ones of an even number of them;
+/// Returns the middle of the values, the mean of the two middle ones of an even number of them;
 /// NaN of none.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
@@ -16,13 +16,13 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The least of the values; NaN of none.
+/// Returns the least of the values; NaN of none.
 #[must_use]
 pub fn minimum(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NAN, f64::min)
 }
 
-/// The value that the given part of all values does not exceed; NaN of none.
+/// Returns the value that the given part of all values does not exceed; NaN of none.
 #[must_use]
 pub fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();

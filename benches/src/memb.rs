@@ -47,7 +47,7 @@ impl Drop for Registration {
     }
 }
 
-/// The sum of what `count` read-side sections find behind `slot`.
+/// Returns the sum of what `count` read-side sections find behind `slot`.
 ///
 /// # Safety
 ///

@@ -72,7 +72,7 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// How much they did together, a second.
+    /// Returns how much they did together, a second.
     #[must_use]
     pub fn per_second(&self) -> f64 {
         self.done.iter().sum::<u64>() as f64 / self.elapsed.as_secs_f64()

@@ -23,12 +23,12 @@ fn errors_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A place for a file.
+/// Returns a place for a file.
 fn scratch(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("rcu-torture-{name}-{}.json", std::process::id()))
 }
 
-/// The value of `name=` in the last line.
+/// Returns the value of `name=` in the last line.
 fn closing(text: &str, name: &str) -> u64 {
     let last = text.lines().last().expect("a line");
     let mut fields = last.strip_prefix("rcu-torture: ").expect(last).split(' ');

@@ -6,8 +6,8 @@ use std::fs;
 use crate::models::{Checked, MODELS, Model};
 use crate::mutations::{Cover, KEPT, KEPT_OPS, MUTANTS, UNSEEN};
 
-/// A model's row: what it holds, its bounds, its executions up to its bound and one deeper, and the
-/// mutants it must catch.
+/// Returns a model's row: what it holds, its bounds, its executions up to its bound and one deeper, and
+/// the mutants it must catch.
 pub fn row(model: &Model, executions: Checked, deeper: Checked) -> String {
     let mutants: Vec<String> = MUTANTS
         .iter()

@@ -136,13 +136,13 @@ pub fn cpu_id() -> i32 {
     registration::cpu_id_unregistered()
 }
 
-/// The calling thread's area and CPU, if it is registered.
+/// Returns the calling thread's area and CPU, if it is registered.
 #[inline]
 fn registered() -> Option<(isize, u32)> {
     look().or_else(registration::registered)
 }
 
-/// The way where libc registers, after the first call.
+/// Returns the way where libc registers, after the first call.
 #[inline]
 fn look() -> Option<(isize, u32)> {
     let area = registration::area()?;
@@ -152,7 +152,7 @@ fn look() -> Option<(isize, u32)> {
     ((cpu as i32) >= 0).then_some((area, cpu))
 }
 
-/// The word at `offset` of the calling thread's area, if the kernel fills `size` bytes of it.
+/// Returns the word at `offset` of the calling thread's area, if the kernel fills `size` bytes of it.
 #[inline]
 fn field(offset: isize, size: usize) -> Option<u32> {
     let (area, _) = registered()?;

@@ -220,7 +220,7 @@ pub fn restart() -> Result<(), MembarrierError> {
     )
 }
 
-/// A command that needs a registration: the one that `register` makes.
+/// Returns a command that needs a registration: the one that `register` makes.
 ///
 /// It may be missing although the process's memory says that it was made: `fork` copies the
 /// registration first, and the memory, which other threads go on to write, some time after. So a

@@ -132,7 +132,7 @@ mod system {
         width.bits()
     }
 
-    /// How many CPUs have a folder in /sys, from the first on; 0 for nothing.
+    /// Returns how many CPUs have a folder in /sys, from the first on; 0 for nothing.
     fn named() -> usize {
         let mut path = [0u8; 48];
         (0..MOST)
@@ -222,7 +222,7 @@ mod system {
     }
 }
 
-/// The answer from what /sys lists; from the last CPU that this process may use (counted from 1);
+/// Returns the answer from what /sys lists; from the last CPU that this process may use (counted from 1);
 /// from the bits of the kernel's masks, which no number of CPUs exceeds; and where what is listed is
 /// missing or cannot be true, from whatever else says something.
 #[cfg(any(all(target_os = "linux", not(miri)), test))]
@@ -244,7 +244,7 @@ fn decide(
     found.min(bits)
 }
 
-/// The last number of a list such as `0-3,8-11`.
+/// Returns the last number of a list such as `0-3,8-11`.
 #[cfg(any(all(target_os = "linux", not(miri)), test))]
 fn last_in_list(text: &[u8]) -> Option<usize> {
     // A list that filled the buffer may have been cut: not to be trusted.
@@ -255,7 +255,7 @@ fn last_in_list(text: &[u8]) -> Option<usize> {
     text.rsplit([',', '-']).next()?.parse().ok()
 }
 
-/// The path of a CPU's folder, written into `path`.
+/// Returns the path of a CPU's folder, written into `path`.
 #[cfg(any(all(target_os = "linux", not(miri)), test))]
 fn name_of(cpu: usize, path: &mut [u8; 48]) -> &core::ffi::CStr {
     let folder = b"/sys/devices/system/cpu/cpu";
@@ -284,7 +284,7 @@ struct Width {
 impl Width {
     const LABEL: &'static [u8] = b"\nCpus_allowed:";
 
-    /// Whether it wants to see more.
+    /// Returns whether it wants to see more.
     fn look(&mut self, text: &[u8]) -> bool {
         for byte in text {
             if self.seen == Self::LABEL.len() {

@@ -6,7 +6,7 @@ use crate::domain::{Domain, GLOBAL as STATE, ReadGuard, State};
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<State>() == 128);
 
-/// The state of [`global`].
+/// Returns the state of [`global`].
 #[inline(always)]
 pub(crate) fn global_state() -> &'static State {
     STATE.get()

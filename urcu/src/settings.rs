@@ -153,7 +153,7 @@ impl Budget {
         (found.flatten().unwrap_or(Budget::DEFAULT), bad)
     }
 
-    /// Whether it is time to wait.
+    /// Returns whether it is time to wait.
     pub(crate) fn is_exceeded(&self, (count, bytes): (u64, u64)) -> bool {
         count >= self.count - self.count / 8 || bytes >= (self.bytes - self.bytes / 8) as u64
     }
@@ -207,7 +207,7 @@ impl SharedBudget {
         self.count.store(budget.count, Relaxed);
     }
 
-    /// The budget, if one was chosen.
+    /// Returns the budget, if one was chosen.
     pub(crate) fn get(&self) -> Option<Budget> {
         let count = self.count.load(Relaxed);
         let found = Budget {
@@ -223,7 +223,7 @@ impl SharedBudget {
     }
 }
 
-/// The budget of domains for which the program has not chosen one.
+/// Returns the budget of domains for which the program has not chosen one.
 fn default_budget() -> Budget {
     // Not wiped: a child says nothing again.
     static TOLD: AtomicBool = AtomicBool::new(false);

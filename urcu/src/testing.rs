@@ -80,7 +80,7 @@ pub fn hold(number: u64) {
     UNTIL_HELD.set(number);
 }
 
-/// Whether a thread has stopped inside a lock.
+/// Returns whether a thread has stopped inside a lock.
 pub fn holds() -> bool {
     HOLDS.load(Ordering::SeqCst)
 }

@@ -66,8 +66,8 @@ Acquire::Languages \"none\";
         })
     }
 
-    /// A program of apt's. Container images tell it to keep no binary cache, without which each question
-    /// takes seconds.
+    /// Returns a program of apt's. Container images tell it to keep no binary cache, without which each
+    /// question takes seconds.
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.env("APT_CONFIG", self.folder.join("apt.conf"));

@@ -73,7 +73,7 @@ impl Sanitizers {
         }
     }
 
-    /// A command of cargo's, with these options for the compiler.
+    /// Returns a command of cargo's, with these options for the compiler.
     fn cargo(&self, command: &str, options: &str) -> Command {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(repository()).env("RUSTFLAGS", options);
@@ -107,8 +107,8 @@ impl Sanitizers {
         succeeds(cargo.args(["-p", "urcu-percpu", "--test", "leaks"]))
     }
 
-    /// The published tests of crossbeam-skiplist on the face of crossbeam-epoch. Leaks too: all that waits
-    /// for a grace period is known to the checker.
+    /// The published tests of crossbeam-skiplist on the face of crossbeam-epoch. Leaks too: all
+    /// that waits for a grace period is known to the checker.
     fn skiplist(&self) -> bool {
         let mut suites = Command::new(repository().join(".ci/crossbeam.d/suites"));
         suites.arg(self.target.join("crossbeam"));
@@ -135,8 +135,8 @@ impl Sanitizers {
         succeeds(with_filter(cargo.args(tests), filter))
     }
 
-    /// A program that is built with a sanitizer says whether it has sequences. The standard library as
-    /// it is will do for that: its reports are not looked at.
+    /// A program that is built with a sanitizer says whether it has sequences. The standard
+    /// library as it is will do for that: its reports are not looked at.
     fn says(&self, sanitizer: &str, sequences: bool) -> bool {
         let options = format!(
             "-Zsanitizer={sanitizer} -Zsanitizer-recover=memory -Cunsafe-allow-abi-mismatch=sanitizer"

@@ -83,7 +83,7 @@ impl Filter {
         filter.otherwise(step(RETURN, 0, 0, libc::SECCOMP_RET_TRAP))
     }
 
-    /// The beginning of each filter. Afterwards the number of the call is loaded.
+    /// Returns the beginning of each filter. Afterwards the number of the call is loaded.
     fn of_this_abi() -> Self {
         Filter(vec![
             step(LOAD, 0, 0, ARCHITECTURE),
@@ -93,7 +93,7 @@ impl Filter {
         ])
     }
 
-    /// The beginning of a filter that allows all other calls.
+    /// Returns the beginning of a filter that allows all other calls.
     fn of_call(call: libc::c_long) -> Self {
         let mut filter = Filter::of_this_abi();
         filter.0.push(step(JUMP_IF_EQUAL, 1, 0, call as u32));
@@ -153,8 +153,8 @@ mod tests {
     use std::io::Error;
     use std::process::Command;
 
-    /// The results of a call under the filter, on a thread of its own: a filter stays. `None` where
-    /// this machine allows none.
+    /// Returns the results of a call under the filter, on a thread of its own: a filter stays. `None`
+    /// where this machine allows none.
     fn under<const N: usize>(filter: Filter, calls: [fn() -> c_long; N]) -> Option<[c_long; N]> {
         let answers = move || {
             filter.install().ok()?;
@@ -163,7 +163,7 @@ mod tests {
         std::thread::spawn(answers).join().unwrap()
     }
 
-    /// The call's result, or the error, negative.
+    /// Returns the call's result, or the error, negative.
     fn call(number: c_long, first: usize, second: usize) -> c_long {
         // SAFETY: the calls of these tests take integers, and change nothing.
         match unsafe { libc::syscall(number, first, second) } {

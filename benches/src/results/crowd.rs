@@ -132,7 +132,7 @@ pub fn measure(libraries: &[Library], data: &Arc<Data>, effort: &Effort) -> Vec<
     situations.iter().zip(&all).map(result).collect()
 }
 
-/// The table of the results.
+/// Returns the table of the results.
 #[must_use]
 pub fn table(results: &[CrowdResult]) -> Table {
     let mut table = Table::new(&[

@@ -82,7 +82,7 @@ pub fn barriers(effort: &Effort) -> Vec<BarrierResult> {
     situations.iter().zip(&all).map(result).collect()
 }
 
-/// The table of the barriers.
+/// Returns the table of the barriers.
 #[must_use]
 pub fn barrier_table(results: &[BarrierResult]) -> Table {
     let mut table = Table::new(&[
@@ -191,7 +191,7 @@ fn read_on(cpus: &[usize], domains: &[Domain]) {
     });
 }
 
-/// The table of the memory.
+/// Returns the table of the memory.
 #[must_use]
 pub fn memory_table(result: Option<&MemoryResult>) -> Table {
     let mut table = Table::new(&[

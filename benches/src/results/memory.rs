@@ -186,7 +186,7 @@ fn run<C: Cell<Value>>(task: &Task) -> MemoryResult {
     }
 }
 
-/// The table of the results.
+/// Returns the table of the results.
 #[must_use]
 pub fn table(results: &[MemoryResult]) -> Table {
     let mut table = Table::new(&[

@@ -69,7 +69,7 @@ fn stride(kinds: usize, round: usize) -> usize {
     }
 }
 
-/// How many sections take about that long, after a warm-up of as much.
+/// Returns how many sections take about that long, after a warm-up of as much.
 fn calibrate(subject: &dyn Subject, target: Duration) -> u64 {
     let mut count = 64;
     loop {

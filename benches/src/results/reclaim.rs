@@ -121,7 +121,7 @@ impl ReclaimResult {
     }
 }
 
-/// The latencies, some time after the last of the samples was retired.
+/// Returns the latencies, some time after the last of the samples was retired.
 fn settle(samples: &[Arc<Sample>]) -> Vec<f64> {
     thread::sleep(Duration::from_millis(100));
     samples.iter().map(|sample| sample.latency()).collect()
@@ -199,7 +199,7 @@ pub fn measure(effort: &Effort) -> Vec<ReclaimResult> {
     results
 }
 
-/// The table of the results.
+/// Returns the table of the results.
 #[must_use]
 pub fn table(results: &[ReclaimResult]) -> Table {
     let mut table = Table::new(&[

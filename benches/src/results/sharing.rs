@@ -173,7 +173,7 @@ pub fn measure(libraries: &[Library], effort: &Effort) -> Vec<SharingResult> {
     situations.iter().zip(&all).map(result).collect()
 }
 
-/// The table of the results.
+/// Returns the table of the results.
 #[must_use]
 pub fn table(results: &[SharingResult]) -> Table {
     let mut table = Table::new(&[

@@ -176,7 +176,7 @@ pub fn measure(peers: &[Peer], effort: &Effort) -> Vec<UpdateResult> {
     peers.iter().zip(&series).map(result).collect()
 }
 
-/// The table of the results.
+/// Returns the table of the results.
 #[must_use]
 pub fn table(results: &[UpdateResult]) -> Table {
     let mut table = Table::new(&[

@@ -221,13 +221,13 @@ pub static ALL: &[Control] = &[
     ),
 ];
 
-/// The control of that name.
+/// Returns the control of that name.
 pub fn named(name: &str) -> Option<&'static Control> {
     ALL.iter().find(|control| control.name == name)
 }
 
 impl Break {
-    /// Whether it is the library that is wrong.
+    /// Returns whether it is the library that is wrong.
     pub fn is_inside(self) -> bool {
         self.control().delays
     }

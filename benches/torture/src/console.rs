@@ -40,13 +40,13 @@ impl<W: Write> Console<W> {
         }
     }
 
-    /// Whether nobody reads on, so that it makes no sense to go on.
+    /// Returns whether nobody reads on, so that it makes no sense to go on.
     pub fn is_left_alone(&self) -> bool {
         let error = self.error.as_ref();
         error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// Whether all lines were written.
+    /// Returns whether all lines were written.
     ///
     /// # Errors
     /// Why not.

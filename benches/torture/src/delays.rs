@@ -15,8 +15,8 @@ use rseq_ops::delay::{passed, set};
 /// Whether this build can.
 pub const BUILT: bool = cfg!(rseq_ops_delay_injection);
 
-/// The scenario in which a point has its turn: what sections, snapshots and callbacks pass, or what
-/// only the structures and operations of `rseq-ops` do.
+/// Returns the scenario in which a point has its turn: what sections, snapshots and callbacks pass, or
+/// what only the structures and operations of `rseq-ops` do.
 pub fn scenario(point: Point) -> &'static str {
     // No wildcard: a new point has to go somewhere, and that scenario verifies that it passes it.
     match point {
@@ -49,13 +49,13 @@ pub fn scenario(point: Point) -> &'static str {
     }
 }
 
-/// The points whose turn is in a scenario.
+/// Returns the points whose turn is in a scenario.
 fn points(of: &str) -> Vec<Point> {
     let all = Point::ALL.into_iter();
     all.filter(|point| scenario(*point) == of).collect()
 }
 
-/// Whether a point is passed by snapshots and callbacks alone, for which the library frees memory
+/// Returns whether a point is passed by snapshots and callbacks alone, for which the library frees memory
 /// after grace periods.
 fn frees(point: Point) -> bool {
     matches!(

@@ -64,17 +64,17 @@ impl Faults {
         kept
     }
 
-    /// How many there were.
+    /// Returns how many there were.
     pub fn count(&self) -> u64 {
         self.errors
     }
 
-    /// Whether there were none.
+    /// Returns whether there were none.
     pub fn is_empty(&self) -> bool {
         self.errors == 0
     }
 
-    /// The first of them. Not empty if there were any.
+    /// Returns the first of them. Not empty if there were any.
     pub fn first(&self) -> &[String] {
         &self.faults
     }

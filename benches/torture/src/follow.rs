@@ -223,8 +223,8 @@ fn failure(status: ExitStatus) -> String {
     format!("its process died of signal {signal}{name}")
 }
 
-/// The status of a process that has said its last, or is to be killed; whether it had to be though
-/// it was not meant to.
+/// Returns the status of a process that has said its last, or is to be killed; whether it had to be
+/// though it was not meant to.
 fn end(child: &mut Child, kill: bool, limit: Duration) -> (ExitStatus, bool) {
     let mut patience = Patience::new(limit, LOOK);
     let mut stuck = false;
@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    /// A shell's script in the place of a scenario.
+    /// Returns a shell's script in the place of a scenario.
     fn followed(script: &str, interrupted: fn() -> bool) -> Outcome {
         let child = Command::new("sh")
             .args(["-c", script])
@@ -277,7 +277,7 @@ mod tests {
         (outcome.faults.first()[0].clone(), outcome.notes.join("\n"))
     }
 
-    /// A shell's command that tells this.
+    /// Returns a shell's command that tells this.
     fn says(message: &Message) -> String {
         format!("echo '{}';", serde_json::to_string(message).unwrap())
     }

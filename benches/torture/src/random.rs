@@ -12,7 +12,7 @@ impl Random {
         random
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub fn throw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -21,7 +21,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `limit`, which is not 0.
+    /// Returns a number below `limit`, which is not 0.
     pub fn below(&mut self, limit: u64) -> u64 {
         ((u128::from(self.throw()) * u128::from(limit)) >> 64) as u64
     }
@@ -31,7 +31,7 @@ impl Random {
         self.below(throws) == 0
     }
 
-    /// A number below two to the `most`, of which half are below two to the `most / 2`.
+    /// Returns a number below two to the `most`, of which half are below two to the `most / 2`.
     pub fn skewed(&mut self, most: u32) -> u64 {
         let bits = self.below(u64::from(most) + 1);
         self.below(1 << bits)

@@ -59,8 +59,8 @@ pub(crate) fn build_with_delays(console: &mut Console) {
     console.line("that was not possible: what needs delays is skipped");
 }
 
-/// The variable by which cargo is told of compiler options, and the options of the environment with
-/// delays. Cargo reads the first of the two that is set.
+/// Returns the variable by which cargo is told of compiler options, and the options of the environment
+/// with delays. Cargo reads the first of the two that is set.
 fn compiler_options(environment: impl Fn(&str) -> Option<OsString>) -> (&'static str, OsString) {
     let variables = [("CARGO_ENCODED_RUSTFLAGS", "\u{1f}"), ("RUSTFLAGS", " ")];
     let set = variables.map(|(name, separator)| (name, separator, environment(name)));

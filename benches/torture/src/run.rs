@@ -123,12 +123,12 @@ impl Run {
         }
     }
 
-    /// The name of the scenario.
+    /// Returns the name of the scenario.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether it is time to stop.
+    /// Returns whether it is time to stop.
     #[inline(always)]
     pub fn over(&self) -> bool {
         self.over.load(Relaxed)
@@ -144,7 +144,7 @@ impl Run {
         self.start.elapsed()
     }
 
-    /// How long the scenario is to run.
+    /// Returns how long the scenario is to run.
     pub fn length(&self) -> Duration {
         Duration::from_secs_f64(self.settings.seconds)
     }
@@ -155,13 +155,13 @@ impl Run {
         std::thread::sleep(time.min(left.max(Duration::from_millis(1))));
     }
 
-    /// Whether that is wrong on purpose.
+    /// Returns whether that is wrong on purpose.
     pub fn broken(&self, which: Break) -> bool {
         self.settings.broken == Some(which) && !self.settings.placebo
     }
 
-    /// Whether the library is wrong on purpose (or would be, but for a placebo), so that callbacks
-    /// are not to be used.
+    /// Returns whether the library is wrong on purpose (or would be, but for a placebo), so that
+    /// callbacks are not to be used.
     pub fn library_is_broken(&self) -> bool {
         self.settings.broken.is_some_and(Break::is_inside)
     }
@@ -181,7 +181,7 @@ impl Run {
         !self.told.swap(true, SeqCst)
     }
 
-    /// A domain whose statistics count.
+    /// Returns a domain whose statistics count.
     pub fn domain(&self, domain: Domain) -> &'static Domain {
         let domain: &'static Domain = Box::leak(Box::new(domain));
         lock(&self.domains).push(domain);
@@ -382,14 +382,14 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// Whether it is time to stop. Once more `false` when it is: a thread that did not get to run in
-    /// time, on a busy machine, does what it does once.
+    /// Returns whether it is time to stop. Once more `false` when it is: a thread that did not get to run
+    /// in time, on a busy machine, does what it does once.
     #[inline(always)]
     pub fn over(&self) -> bool {
         self.run.over() && self.last.replace(true)
     }
 
-    /// A fault, if there was one. Whether all is well.
+    /// Returns a fault, if there was one. Whether all is well.
     pub fn check<T>(&self, result: Result<T, Fault>) -> Option<T> {
         result
             .map_err(|fault| self.run.fault(&self.name, fault))

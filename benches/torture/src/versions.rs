@@ -165,12 +165,12 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The version's number.
+    /// Returns the version's number.
     pub fn stamp(&self) -> u64 {
         self.stamp
     }
 
-    /// Whether the version is as it was and may be seen still, as long as the section lasts.
+    /// Returns whether the version is as it was and may be seen still, as long as the section lasts.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -201,7 +201,7 @@ impl Seen {
 }
 
 impl Place {
-    /// A place with its first version, for as long as the process lives.
+    /// Returns a place with its first version, for as long as the process lives.
     pub fn leak(domain: &'static Domain) -> &'static Place {
         let place = Place {
             current: AtomicPtr::default(),
@@ -220,7 +220,7 @@ impl Place {
         Box::leak(Box::new(place))
     }
 
-    /// The domain whose sections read here.
+    /// Returns the domain whose sections read here.
     pub fn domain(&self) -> &'static Domain {
         self.domain
     }
@@ -328,7 +328,7 @@ impl Place {
 }
 
 impl Shelf {
-    /// A version to be filled.
+    /// Returns a version to be filled.
     fn take(&mut self) -> Result<&'static Version, Fault> {
         if self.quarantine.len() < QUARANTINE {
             let chunk: Box<[Version]> = (0..CHUNK)

@@ -113,7 +113,7 @@ impl Drop for Running {
     }
 }
 
-/// Whether the model has failed, and the calling thread unwinds.
+/// Returns whether the model has failed, and the calling thread unwinds.
 pub(super) fn is_unwinding() -> bool {
     std::thread::panicking() && PANICS.get() == 0
 }
@@ -188,7 +188,7 @@ pub(crate) fn catch_unwind<R>(
     }
 }
 
-/// Whether `f` returned; false if it panicked on purpose.
+/// Returns whether `f` returned; false if it panicked on purpose.
 pub(crate) fn survive(f: impl FnOnce()) -> bool {
     catch_unwind(std::panic::AssertUnwindSafe(f)).is_ok()
 }
@@ -232,7 +232,7 @@ pub(crate) fn restart_sequences(
     issue_barrier().map(|()| true)
 }
 
-/// The system call.
+/// Returns the system call.
 fn issue_barrier() -> Result<(), MembarrierError> {
     let refused = REFUSED.with(Cell::get);
     if refused > 0 {

@@ -162,7 +162,7 @@ loom::thread_local! {
     static REFUSALS: Cell<u32> = Cell::new(0);
 }
 
-/// Whether the calling thread was preempted in a sequence.
+/// Returns whether the calling thread was preempted in a sequence.
 pub(crate) fn was_preempted() -> bool {
     PREEMPTED.with(Cell::get)
 }
@@ -176,7 +176,7 @@ pub(crate) fn preempt(cpu: usize) -> Running {
     running
 }
 
-/// A point inside a sequence of lists: whether it must start over, for an interrupt or because
+/// Returns a point inside a sequence of lists: whether it must start over, for an interrupt or because
 /// another thread ran on this CPU.
 fn aborts() -> bool {
     let cpu = HERE.with(Cell::get).expect("a sequence runs on a CPU");
@@ -190,7 +190,7 @@ fn aborts() -> bool {
     true
 }
 
-/// The head of the list of a CPU, in the bank that `source` names.
+/// Returns the head of the list of a CPU, in the bank that `source` names.
 ///
 /// # Safety
 /// As of the sequences.
@@ -269,7 +269,7 @@ pub(crate) unsafe fn pop_through(handle: Handle, source: &AtomicUsize) -> usize 
     node
 }
 
-/// The handle of all threads, or [`NO_HANDLE`].
+/// Returns the handle of all threads, or [`NO_HANDLE`].
 pub(crate) fn shared_handle() -> Handle {
     match mode() {
         Mode::AllThreads(handle) => handle,
@@ -277,7 +277,7 @@ pub(crate) fn shared_handle() -> Handle {
     }
 }
 
-/// Whether sequences can be restarted.
+/// Returns whether sequences can be restarted.
 pub(crate) fn can_restart() -> bool {
     mode() != Mode::Atomics
 }
@@ -302,7 +302,7 @@ pub(crate) fn restart() -> Result<(), MembarrierError> {
     Ok(())
 }
 
-/// The CPU's number, or a stripe.
+/// Returns the CPU's number, or a stripe.
 pub(crate) fn index_hint() -> usize {
     super::stripe()
 }
@@ -316,7 +316,7 @@ pub(crate) fn try_sequence<T>(mut attempt: impl FnMut(Handle) -> Option<T>) -> O
 /// How often a sequence is tried out of line.
 pub(crate) const ATTEMPTS: u32 = 3;
 
-/// How many CPUs there are.
+/// Returns how many CPUs there are.
 pub(crate) fn possible_cpus() -> usize {
     CPUS
 }

@@ -98,7 +98,7 @@ impl Memory {
         }
     }
 
-    /// The part of the process of this type.
+    /// Returns the part of the process of this type.
     pub(super) fn part(&self, of: TypeId) -> *mut () {
         let process = self.process;
         // SAFETY: the places of parts alone.
@@ -144,7 +144,7 @@ impl Drop for Memory {
     }
 }
 
-/// A domain's counters, zeroed.
+/// Returns a domain's counters, zeroed.
 pub(crate) fn allocate_slots() -> usize {
     if faulty(Fault::SlotsAgain)
         && let Some(first) = kernel().memory.domains.borrow().first()
@@ -191,17 +191,17 @@ fn slot(word: usize, index: usize) -> &'static Slot {
     &counters.slots[index]
 }
 
-/// The counter of slot `index` that sequences write, for the phase of `word`.
+/// Returns the counter of slot `index` that sequences write, for the phase of `word`.
 pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
     &slot(word, index).net[usize::from(word & PHASE_BIT != 0)]
 }
 
-/// The counter of slot `index` that anybody writes atomically, for the phase of `word`.
+/// Returns the counter of slot `index` that anybody writes atomically, for the phase of `word`.
 pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
     &slot(word, index).shared[usize::from(word & PHASE_BIT != 0)]
 }
 
-/// The end of the chunk of callbacks in slot `index`, for the phase of `word`.
+/// Returns the end of the chunk of callbacks in slot `index`, for the phase of `word`.
 pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
     &slot(word, index).buffer[usize::from(word & PHASE_BIT != 0)]
 }
@@ -280,7 +280,7 @@ impl Object {
     }
 }
 
-/// An object, zeroed.
+/// Returns an object, zeroed.
 pub(crate) fn allocate<T: Zeroed>() -> *mut T {
     let object = Object::new(TypeId::of::<T>());
     let address = object.address();
@@ -305,7 +305,7 @@ pub(crate) unsafe fn free<T>(address: *mut T) {
     kernel.memory.freed.set(kernel.memory.freed.get() + 1);
 }
 
-/// How many domains' counters, and how many objects, were allocated and not given back.
+/// Returns how many domains' counters, and how many objects, were allocated and not given back.
 pub(crate) fn in_use() -> (usize, usize) {
     let memory = &kernel().memory;
     let counters = memory.domains.borrow();

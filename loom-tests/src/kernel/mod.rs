@@ -367,7 +367,7 @@ pub(crate) const ALL_THREADS: Mode = Mode::AllThreads(HANDLE);
 /// The mode of such a process on a machine that has one CPU more than it was said to have.
 pub(crate) const ONE_SLOT: Mode = Mode::AllThreads(Handle::new(1, 1));
 
-/// How many slots a domain has.
+/// Returns how many slots a domain has.
 pub(crate) fn slots() -> usize {
     slots_in_memory() - usize::from(faulty(Fault::OneSlotTooFew))
 }
@@ -384,7 +384,7 @@ pub(crate) fn cpu() -> usize {
     stripe()
 }
 
-/// A slot for this thread's atomic additions: that of its CPU, or the last.
+/// Returns a slot for this thread's atomic additions: that of its CPU, or the last.
 pub(crate) fn stripe() -> usize {
     let last = slots_in_memory() - 1;
     HERE.with(Cell::get).map_or(last, |cpu| cpu.min(last))
@@ -406,7 +406,7 @@ pub(crate) fn mode() -> Mode {
     kernel().mode
 }
 
-/// The handle, where the calling thread may run sequences.
+/// Returns the handle, where the calling thread may run sequences.
 pub(crate) fn current_thread() -> Option<Handle> {
     let handle = match mode() {
         Mode::AllThreads(handle) => handle,

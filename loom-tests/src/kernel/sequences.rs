@@ -21,7 +21,7 @@ pub(crate) fn abort_next(attempts: u32) {
     ABORTS.with(|aborts| aborts.set(attempts));
 }
 
-/// The CPU of a sequence that begins and needs a slot; `None` if it aborts at once.
+/// Returns the CPU of a sequence that begins and needs a slot; `None` if it aborts at once.
 pub(super) fn arm(handle: Handle) -> Option<usize> {
     arm_without_slot(handle).filter(|cpu| (*cpu as u32) < handle.bound || faulty(Fault::NoBound))
 }

@@ -141,7 +141,7 @@ pub(crate) fn futex_wake(word: &AtomicU32, how_many: i32) {
     kernel.futexes.bucket.with(wake);
 }
 
-/// Whether anybody sleeps. Takes no step.
+/// Returns whether anybody sleeps. Takes no step.
 pub(crate) fn somebody_sleeps() -> bool {
     kernel().asleep.get() > 0
 }

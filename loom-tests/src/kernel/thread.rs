@@ -90,7 +90,7 @@ pub(super) fn start(program: impl FnOnce() + 'static) -> Option<Thread> {
     Some(thread)
 }
 
-/// How many threads were started.
+/// Returns how many threads were started.
 pub(crate) fn started() -> usize {
     kernel().threads.get()
 }

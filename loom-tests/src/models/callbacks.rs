@@ -66,7 +66,7 @@ fn call_on(cpu: usize, domain: &Domain) {
     domain.call(|| ());
 }
 
-/// A cell with the value 0, which readers follow.
+/// Returns a cell with the value 0, which readers follow.
 fn cell(domain: &'static Domain) -> Arc<Rcu<Value, &'static Domain>> {
     Arc::new(RcuCell::new_in(Value::new(0), domain))
 }

@@ -202,7 +202,7 @@ pub(super) fn two_owners_of_replaced_values() {
     assert_ne!(first, second, "one value for two");
 }
 
-/// A cell of an `Arc`.
+/// Returns a cell of an `Arc`.
 fn arcs(domain: &Owned) -> Arc<RcuArc<Value, &'static Domain>> {
     Arc::new(RcuCell::new_in(Arc::new(Value::new(0)), domain.get()))
 }

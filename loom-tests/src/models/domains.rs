@@ -12,7 +12,7 @@ use crate::kernel::{self, ALL_THREADS, Mode, run_on};
 pub(super) struct Owned(*mut Domain);
 
 impl Owned {
-    /// A domain of an emulated kernel of its own, before its first use.
+    /// Returns a domain of an emulated kernel of its own, before its first use.
     pub(super) fn unused(mode: Mode) -> Self {
         Owned::with(mode, Runner::Caller)
     }

@@ -18,7 +18,7 @@ use crate::kernel::{self, ALL_THREADS, Mode, Ordering, Source, Value, fork, run_
 use crate::stall::set_hook;
 
 impl World {
-    /// A domain before its first use: zeroes.
+    /// Returns a domain before its first use: zeroes.
     fn zeroed() -> Arc<World> {
         Arc::new(World {
             phases: GpState::new(),

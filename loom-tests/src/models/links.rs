@@ -38,7 +38,7 @@ fn domain() -> Owned {
     domain
 }
 
-/// A list of these numbers.
+/// Returns a list of these numbers.
 fn list(numbers: impl DoubleEndedIterator<Item = u32>) -> List {
     let list = Arc::new(Link::empty_in(Lists));
     for number in numbers.rev() {

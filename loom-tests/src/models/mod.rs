@@ -71,7 +71,7 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Whether this and what was found another time may both be right: loom goes through the same
+    /// Returns whether this and what was found another time may both be right: loom goes through the same
     /// executions every time, so the numbers are the same; who had no time for more knows that there
     /// are no fewer.
     pub fn agrees_with(self, other: Checked) -> bool {
@@ -125,7 +125,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK: usize = 100;
 
 impl Model {
-    /// How often a thread is preempted in one execution at most.
+    /// Returns how often a thread is preempted in one execution at most.
     pub fn bound(&self) -> usize {
         // Without optimisation the full bounds take hours.
         if cfg!(debug_assertions) {
@@ -361,7 +361,7 @@ unsafe impl Sync for World {}
 unsafe impl Send for World {}
 
 impl World {
-    /// A domain of an emulated kernel of its own.
+    /// Returns a domain of an emulated kernel of its own.
     fn new(mode: Mode) -> Arc<World> {
         kernel::boot(mode);
         World::another()
@@ -394,7 +394,7 @@ impl World {
             .unwrap_or_else(|| Readers::slow_token(readers.enter_slow().expect("set up")))
     }
 
-    /// A section that began on a CPU before the model's threads start.
+    /// Returns a section that began on a CPU before the model's threads start.
     fn enter_on(&self, cpu: usize) -> Token {
         let _running = run_on(cpu);
         self.enter()
@@ -428,7 +428,7 @@ impl World {
         self.progress().sequence.snap()
     }
 
-    /// Whether the kernel grants the barrier.
+    /// Returns whether the kernel grants the barrier.
     fn try_to_wait(&self, round: u64) -> bool {
         let waited = self.phases.wait(self.progress(), round, &Patience::none());
         assert_ne!(waited, Ok(false), "there is nothing to tell");

@@ -29,7 +29,7 @@ fn node(number: u32) -> Owned<Node> {
 
 type Link = Arc<Atomic<Node>>;
 
-/// A link to a node with the number 0.
+/// Returns a link to a node with the number 0.
 fn link() -> Link {
     Arc::new(Atomic::from(node(0)))
 }

@@ -15,7 +15,7 @@ use crate::percpu;
 type Node = percpu::Node<UnsafeCell<usize>>;
 type Stack = percpu::Stack<'static, UnsafeCell<usize>>;
 
-/// A stack of an emulated kernel of its own.
+/// Returns a stack of an emulated kernel of its own.
 fn stack(mode: Mode) -> Rc<Stack> {
     kernel::boot(mode);
     Rc::new(Stack::new().expect("memory"))
@@ -29,7 +29,7 @@ fn push(stack: &Stack, number: usize) {
     stack.push(node);
 }
 
-/// The number of a node, which the caller has alone.
+/// Returns the number of a node, which the caller has alone.
 fn number(node: &Node) -> usize {
     // SAFETY: loom checks that nobody else has it.
     node.value.with_mut(|value| unsafe { *value })

@@ -78,7 +78,7 @@ impl Patience {
         }
     }
 
-    /// How many barriers were issued for this caller.
+    /// Returns how many barriers were issued for this caller.
     pub(crate) fn barriers(&self) -> u32 {
         self.barriers.get()
     }

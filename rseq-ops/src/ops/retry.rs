@@ -55,7 +55,7 @@ mod sealed {
     /// For [`super::retry`].
     #[allow(unreachable_pub)]
     pub trait Attempt {
-        /// Whether the attempt was given up.
+        /// Returns whether the attempt was given up.
         fn aborted(&self) -> bool;
     }
 

@@ -203,7 +203,7 @@ impl Allocator {
         }
     }
 
-    /// How many objects of a size were given back. If that is the same before and after a search,
+    /// Returns how many objects of a size were given back. If that is the same before and after a search,
     /// none became free where the search had been already, while another was taken further on.
     fn given_back(&self, size: usize) -> usize {
         self.chunks()
@@ -225,7 +225,7 @@ impl Allocator {
         })
     }
 
-    /// The object in use whose memory of index 0 is at an address.
+    /// Returns the object in use whose memory of index 0 is at an address.
     pub(super) fn find(&self, base: usize, layout: Layout) -> Option<Object> {
         let size = size_class(layout);
         let of_it = |chunk: &Chunk| (chunk.base..chunk.base + CHUNK).contains(&base);
@@ -278,7 +278,7 @@ impl Allocator {
         Ok(())
     }
 
-    /// The chunks, the newest first.
+    /// Returns the chunks, the newest first.
     fn chunks(&self) -> impl Iterator<Item = (NonNull<Chunk>, &Chunk)> {
         // Acquire: pairs with the release in `grow`.
         let mut next = self.chunks.load(Ordering::Acquire);

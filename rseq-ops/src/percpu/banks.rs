@@ -39,7 +39,7 @@ impl Banks {
         }
     }
 
-    /// The handle for one attempt inline, where every thread has the same.
+    /// Returns the handle for one attempt inline, where every thread has the same.
     #[inline(always)]
     pub(super) fn handle(&self) -> Option<Handle> {
         (self.handle.cs != 0).then_some(self.handle)

@@ -29,7 +29,7 @@ pub(super) const NO_HANDLE: Handle = Handle {
     index: Handle::CPU,
 };
 
-/// The handle that all threads of this process have, for all of its life, where libc registers
+/// Returns the handle that all threads of this process have, for all of its life, where libc registers
 /// them; else [`NO_HANDLE`].
 pub(super) fn shared_handle() -> Handle {
     registration::handle().unwrap_or(NO_HANDLE)
@@ -41,7 +41,7 @@ pub(super) fn try_sequence<T>(mut attempt: impl FnMut(Handle) -> Option<T>) -> O
     ops::retry(|| attempt(handle))
 }
 
-/// A number below `count` that differs between threads, mostly. The stack's address is to be had
+/// Returns a number below `count` that differs between threads, mostly. The stack's address is to be had
 /// everywhere, in signal handlers and destructors too.
 pub(super) fn stripe(count: usize) -> usize {
     let here = 0u8;
@@ -49,7 +49,7 @@ pub(super) fn stripe(count: usize) -> usize {
     ((hash * count as u64) >> 32) as usize
 }
 
-/// The calling thread's index now, or a stripe.
+/// Returns the calling thread's index now, or a stripe.
 pub(super) fn index_hint() -> usize {
     let count = possible_cpus();
     let index = current_thread().and_then(|handle| {
@@ -59,7 +59,7 @@ pub(super) fn index_hint() -> usize {
     index.map_or_else(|| stripe(count), |index| index as usize)
 }
 
-/// Whether the process can restart its sequences: registers it for that at the first call.
+/// Returns whether the process can restart its sequences: registers it for that at the first call.
 pub(super) fn can_restart() -> bool {
     const YES: u32 = 1;
     const NO: u32 = 2;

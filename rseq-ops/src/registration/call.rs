@@ -40,7 +40,7 @@ pub(super) fn rseq(area: usize, length: usize, flags: i32) -> Result<(), i32> {
     }
 }
 
-/// Whether the kernel registers areas.
+/// Returns whether the kernel registers areas.
 pub(super) fn available() -> bool {
     // A call that must fail tells "no such call" and "not allowed" from "wrong arguments".
     !matches!(

@@ -22,8 +22,8 @@
 use core::ffi::CStr;
 use core::ptr;
 
-/// The offset of every thread's area from its thread pointer, and its size: 0 if libc registers no
-/// thread. `None` where libc knows nothing of rseq.
+/// Returns the offset of every thread's area from its thread pointer, and its size: 0 if libc registers
+/// no thread. `None` where libc knows nothing of rseq.
 pub(crate) fn offset_and_size() -> Option<(isize, u32)> {
     let (mut offset, mut size) = linked_symbols();
     if offset.is_null() || size.is_null() {
@@ -93,7 +93,7 @@ const DT_SYMTAB: usize = 6;
 const DT_DEBUG: usize = 21;
 const DT_GNU_HASH: usize = 0x6fff_fef5;
 
-/// The value of a tag in a dynamic section, if it is there.
+/// Returns the value of a tag in a dynamic section, if it is there.
 ///
 /// # Safety
 /// `dynamic` is the dynamic section of an object in memory.
@@ -109,7 +109,7 @@ unsafe fn tagged(dynamic: *const [usize; 2], tag: usize) -> Option<usize> {
     }
 }
 
-/// The dynamic section among `count` segments.
+/// Returns the dynamic section among `count` segments.
 ///
 /// # Safety
 /// The segments are those of an object in memory, with the difference `bias` between its addresses
@@ -146,7 +146,7 @@ struct Object {
 }
 
 impl Image {
-    /// The first answer of `look` about an object that was there at the program's start.
+    /// Returns the first answer of `look` about an object that was there at the program's start.
     fn of_the_start<T>(look: impl Fn(&Image) -> Option<T>) -> Option<T> {
         let Some(debug) = Debug::of_the_program() else {
             let loader = auxiliary(libc::AT_BASE);
@@ -172,7 +172,7 @@ impl Image {
         None
     }
 
-    /// The object whose first page is at `base`.
+    /// Returns the object whose first page is at `base`.
     ///
     /// # Safety
     /// A shared object is mapped there, and stays.
@@ -188,8 +188,8 @@ impl Image {
         unsafe { Image::with(base, dynamic(segments, header.segment_count.into(), base)?) }
     }
 
-    /// The object with this dynamic section and this difference between its addresses and those in
-    /// its file; `None` if it has no table of the newer kind.
+    /// Returns the object with this dynamic section and this difference between its addresses and those
+    /// in its file; `None` if it has no table of the newer kind.
     ///
     /// # Safety
     /// Such an object is mapped, and stays.
@@ -208,7 +208,7 @@ impl Image {
         })
     }
 
-    /// The address of what the object defines by that name.
+    /// Returns the address of what the object defines by that name.
     fn find(&self, name: &CStr) -> Option<*const ()> {
         let hash = name.to_bytes().iter().fold(5381u32, |hash, byte| {
             hash.wrapping_mul(33).wrapping_add(u32::from(*byte))

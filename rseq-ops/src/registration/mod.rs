@@ -165,7 +165,8 @@ pub fn current_thread() -> Option<Handle> {
     (cpu < handle.bound).then_some(handle)
 }
 
-/// The calling thread's area and its CPU, if it is registered; registers it if that is ours to do.
+/// Returns the calling thread's area and its CPU, if it is registered; registers it if that is ours to
+/// do.
 #[inline]
 pub(crate) fn registered() -> Option<(isize, u32)> {
     let area = match owner() {

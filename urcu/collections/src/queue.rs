@@ -127,7 +127,7 @@ impl<T> Segment<T> {
         }
     }
 
-    /// Whether consumers have taken as many slots as producers, and there are slots left.
+    /// Returns whether consumers have taken as many slots as producers, and there are slots left.
     fn is_drained(&self) -> bool {
         // Consumers first: acquire, so that what is read next is not older.
         let emptied = self.emptied.0.load(Ordering::Acquire);

@@ -228,7 +228,7 @@ impl<P: Kind, D: for<'a> InDomain<Guard<'a> = ReadGuard<'a>> + Send + Sync + 'st
     }
 }
 
-/// A cell of one of the four kinds; in the global domain if there is no other.
+/// Returns a cell of one of the four kinds; in the global domain if there is no other.
 pub fn new(kind: u8, domain: Option<&'static Domain>, value: Value) -> Box<dyn Cell> {
     fn of<P: Kind>(domain: Option<&'static Domain>, value: Value) -> Box<dyn Cell> {
         let value = P::make(Some(value));

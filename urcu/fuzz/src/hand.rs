@@ -134,7 +134,7 @@ impl<'w> Hand<'w> {
         self.world.ledger.value()
     }
 
-    /// Whether this thread may wait for a grace period of a domain, without waiting for ever.
+    /// Returns whether this thread may wait for a grace period of a domain, without waiting for ever.
     fn may_wait(&self, place: &Place) -> bool {
         if self.world.exclusive {
             !self.world.ledger.any_open(place.number)

@@ -59,7 +59,7 @@ pub fn block_elsewhere(job: impl FnOnce() + Send + 'static) {
         .unwrap_or_else(|_| fail!("a helper is gone"));
 }
 
-/// How long one waits for what must happen soon.
+/// Returns how long one waits for what must happen soon.
 pub fn patience() -> Patience {
     Patience::new(Duration::from_secs(60), Duration::from_millis(20))
 }

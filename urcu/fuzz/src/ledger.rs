@@ -64,7 +64,7 @@ impl Ledger {
         })
     }
 
-    /// Whether a thread should not begin anything more.
+    /// Returns whether a thread should not begin anything more.
     pub fn is_full(&self) -> bool {
         self.next.load(SeqCst) > ENTRIES - 128
     }
@@ -115,7 +115,7 @@ impl Ledger {
         self.any_open_since(domain, NOT_YET)
     }
 
-    /// Whether a section is open that began before that time.
+    /// Returns whether a section is open that began before that time.
     pub fn any_open_since(&self, domain: usize, time: u64) -> bool {
         let sections = self.sections[domain].iter();
         sections
@@ -218,7 +218,7 @@ impl Ledger {
         }
     }
 
-    /// Whether everything is over, as it must be in the end.
+    /// Returns whether everything is over, as it must be in the end.
     pub fn is_settled(&self) -> bool {
         let made = self.next.load(SeqCst).min(ENTRIES);
         self.entries[..made]

@@ -16,7 +16,7 @@ impl Woken {
         Woken(AtomicBool::new(false), how, place)
     }
 
-    /// Whether those of this kind panic.
+    /// Returns whether those of this kind panic.
     pub fn panics(how: u8) -> bool {
         how.is_multiple_of(4)
     }

@@ -152,7 +152,7 @@ impl Drop for Acts {
     }
 }
 
-/// A closure that also captures so many words.
+/// Returns a closure that also captures so many words.
 fn padded<const N: usize>(work: Box<Work>) -> impl FnOnce() + Send {
     let words = [u64::from(work.value.id); N];
     move || {

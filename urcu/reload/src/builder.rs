@@ -384,7 +384,7 @@ fn validate<T>(validations: &[Validate<T>], new: &T, old: Option<&T>) -> Result<
     validations.iter().try_for_each(|check| check(new, old))
 }
 
-/// An error of a parser that knows its places itself.
+/// Returns an error of a parser that knows its places itself.
 fn locate(invalid: Invalid, files: &[SourceFile]) -> Error {
     let Invalid {
         reason,

@@ -166,7 +166,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         })
     }
 
-    /// The answer, if the same was read before.
+    /// Returns the answer, if the same was read before.
     fn known(
         &self,
         read: &Result<Vec<SourceFile>, Error>,

@@ -36,7 +36,7 @@ pub(crate) fn barrier(host: &dyn Host, wait_for: &dyn Fn(u64)) {
     }
 }
 
-/// Waits for the oldest chunk of a stripe, and runs some of it, or waits for those who do.
+/// Waits for the oldest chunk of a stripe, and runs some of its callbacks or waits for the threads that run them.
 fn take_part(host: &dyn Host, stripe: usize, wait_for: &dyn Fn(u64), is_out: impl Fn() -> bool) {
     let queue = host.callbacks().queue();
     if let Some(number) = queue.front(stripe) {

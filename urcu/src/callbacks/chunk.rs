@@ -47,18 +47,18 @@ impl Chunk {
         Chunk(header)
     }
 
-    /// The address of the first callback: the end of the chunk while it is empty.
+    /// Returns the address of the first callback: the end of the chunk while it is empty.
     pub(super) fn start(&self) -> usize {
         self.0.as_ptr().expose_provenance() + size_of::<Header>()
     }
 
-    /// How many callbacks are in a chunk, by its end.
+    /// Returns how many callbacks are in a chunk, by its end.
     pub(super) fn length(end: usize) -> usize {
         let base = (end - 1) & !(SIZE - 1);
         (end - base - size_of::<Header>()) / size_of::<Record>()
     }
 
-    /// The chunk that [`Chunk::leave`] left, and how many callbacks are in it, by the end that is
+    /// Returns the chunk that [`Chunk::leave`] left, and how many callbacks are in it, by the end that is
     /// now in a CPU's slot.
     ///
     /// # Safety
@@ -90,7 +90,7 @@ impl Chunk {
     /// # Safety
     /// A callback was put in this place, which is not taken away meanwhile.
     pub(super) unsafe fn peek(&self, number: usize) -> &Callback {
-        // SAFETY: the caller's.
+        // SAFETY: a callback lies in this place while the reference lives: the caller promises that.
         unsafe { &*self.place(number) }
     }
 
@@ -140,11 +140,12 @@ impl Part {
     /// # Safety
     /// The number is less than the count, and each is run once.
     pub(super) unsafe fn run(&self, number: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: the chunk is there until all parts are finished, the number is below the count, so there is a
+        // callback, and it is read once: the caller promises the last two.
         unsafe { self.first.add(number).read() }.run();
     }
 
-    /// The chunk, if these were the last.
+    /// Returns the chunk, if these were the last.
     ///
     /// # Safety
     /// All of them were run.

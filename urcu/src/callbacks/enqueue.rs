@@ -19,8 +19,8 @@ const ATTEMPTS: u32 = 16;
 /// A domain, for its callbacks.
 pub(crate) type Home<'d> = (&'d GpState, &'d dyn Host);
 
-/// Queues a callback that [`slots::append`] could not append at once, which found this. `home` finds the
-/// domain: in a forked child it is another one.
+/// Queues a callback that [`slots::append`] could not append at once; `found` is what it returned. `home` finds
+/// the domain's parts, which are others in a forked child.
 pub(crate) fn enqueue_slow<'d>(
     home: &dyn Fn() -> Home<'d>,
     mut found: Appended,
@@ -64,8 +64,8 @@ pub(crate) fn enqueue_slow<'d>(
     }
 }
 
-/// Gives the calling CPU an empty chunk in the place of the one that ends at `end`, if any. False
-/// if there is to be none, because the budget is exceeded. Who `helps` begins grace periods.
+/// Gives the calling CPU an empty chunk in the place of the one that ends at `end`, if any. Returns false
+/// if the budget is exceeded, so that there is none. A caller that `helps` also begins grace periods.
 fn give_chunk(host: &dyn Host, gp: &GpState, end: usize, helps: bool) -> bool {
     let queue = host.callbacks().queue();
     if !host.callbacks().has_room() {
@@ -105,7 +105,7 @@ fn give_chunk(host: &dyn Host, gp: &GpState, end: usize, helps: bool) -> bool {
     true
 }
 
-/// Drops some values that were retired on this CPU and whose time has come.
+/// Drops some values that were retired on this CPU and are ready.
 pub(crate) fn help(host: &dyn Host) {
     if inside_callback() || !host.shares_work() {
         return;

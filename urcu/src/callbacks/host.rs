@@ -7,10 +7,10 @@ use crate::settings::Budget;
 
 /// The driver of a domain's grace periods, which owns its callbacks.
 pub(crate) trait Host {
-    /// The callbacks.
+    /// Returns the callbacks.
     fn callbacks(&self) -> &Callbacks;
 
-    /// The domain's grace periods.
+    /// Returns the domain's grace periods.
     fn sequence(&self) -> &Sequence;
 
     /// Makes the worker, or whoever does this domain's work, go on with it soon.

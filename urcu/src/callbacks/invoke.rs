@@ -12,7 +12,7 @@ use crate::sync::hook::{self, Hook};
 use crate::sync::panics::discard;
 use crate::sync::{self, catch_unwind, fork};
 
-/// Callbacks of which this thread is inside of one.
+/// A batch of callbacks that this thread is running.
 pub(super) struct Frame {
     pub(super) queue: *const Queue,
     pub(super) batch: Batch,
@@ -28,12 +28,12 @@ sync::thread_local! {
     static FRAMES: Cell<*const Frame> = const { Cell::new(ptr::null()) };
 }
 
-/// Whether the calling thread is inside a callback.
+/// Returns whether the calling thread is inside a callback.
 pub(crate) fn inside_callback() -> bool {
     frames().next().is_some()
 }
 
-/// The frames on this thread's stack, the innermost first.
+/// Returns the frames on this thread's stack, the innermost first.
 pub(super) fn frames<'a>() -> impl Iterator<Item = &'a Frame> {
     let mut next = FRAMES.with(Cell::get);
     let all = core::iter::from_fn(move || {

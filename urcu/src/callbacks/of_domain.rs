@@ -74,21 +74,21 @@ impl Callbacks {
             .is_a_quarter_used(self.queue().pending())
     }
 
-    /// Whether there are callbacks that have not run, as far as the worker has to know.
+    /// Returns whether there are callbacks that have not run, as far as the worker has to know.
     pub(crate) fn has_any(&self) -> bool {
         self.queue
             .get()
             .is_some_and(|queue| queue.installed.load(SeqCst) || queue.has_waiting())
     }
 
-    /// Whether there are callbacks that have to wait for another grace period than `done`.
+    /// Returns whether there are callbacks that have to wait for another grace period than `done`.
     pub(crate) fn has_unready(&self, done: u64) -> bool {
         self.queue
             .get()
             .is_some_and(|queue| queue.installed.load(SeqCst) || queue.has_unready(done))
     }
 
-    /// Whether there are callbacks that the worker may run after grace period `done`.
+    /// Returns whether there are callbacks that the worker may run after grace period `done`.
     pub(crate) fn has_ready(&self, done: u64) -> bool {
         let ready = self.ready(done);
         let is_ready = |queue: &Queue| {
@@ -121,8 +121,8 @@ impl Callbacks {
         });
     }
 
-    /// The worker's part: runs callbacks that are ready after grace period `done`, `limit` at most.
-    /// Returns how many ran.
+    /// Runs, for the worker, callbacks that are ready after grace period `done`, `limit` at
+    /// most. Returns how many ran.
     pub(crate) fn run_ready(&self, done: u64, limit: usize) -> usize {
         self.run_up_to(self.ready(done), limit)
     }

@@ -30,8 +30,8 @@ pub(crate) struct Paced {
 }
 
 impl Callbacks {
-    /// The worker's part: looks whether it is time for a grace period. `wants_more` says whether one that
-    /// was wanted before is not over.
+    /// Tells the worker whether it is time for a grace period. `wants_more` says whether
+    /// one that was wanted before is not over.
     pub(crate) fn pace(&self, sequence: &Sequence, wants_more: impl Fn() -> bool) -> Paced {
         let nothing = Paced {
             due: None,

@@ -134,7 +134,7 @@ impl Queue {
         self.stripes[self.number(number)].0.lock()
     }
 
-    /// The number of the stripe for a CPU. Mostly there are no more CPUs than stripes, and a
+    /// Returns the number of the stripe for a CPU. Mostly there are no more CPUs than stripes, and a
     /// division is slow.
     fn number(&self, cpu: usize) -> usize {
         let count = self.stripes.len();
@@ -145,7 +145,7 @@ impl Queue {
         self.stripes.len()
     }
 
-    /// An empty chunk for a stripe.
+    /// Returns an empty chunk for a stripe.
     pub(super) fn chunk(&self, stripe: usize) -> Chunk {
         let spare = self.stripe(stripe).spare.pop();
         spare.unwrap_or_else(Chunk::new)
@@ -274,12 +274,12 @@ impl Queue {
         Some((batch, backlog))
     }
 
-    /// The callbacks of a batch have been run.
+    /// Counts the callbacks of a batch as run, and gives back their chunk if it was the last batch of it.
     ///
     /// # Safety
-    /// So they have.
+    /// All callbacks of the batch have run.
     pub(super) unsafe fn finish(&self, batch: Batch) {
-        // SAFETY: the caller's.
+        // SAFETY: all callbacks of the batch, which are those of its part, have run: the caller promises that.
         if let Some(chunk) = unsafe { batch.part.finish() } {
             self.counts.run.fetch_add(batch.length as u64, Relaxed);
             self.counts.bytes.fetch_sub(batch.bytes, Relaxed);

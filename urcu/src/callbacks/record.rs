@@ -99,7 +99,7 @@ impl<D, W: Weight> KindOf<D, W> {
         }
     }
 
-    /// The record of `data`, which stands for `bytes` if its type does not tell for how many.
+    /// Returns the record of `data`, which stands for `bytes` if its type does not tell for how many.
     #[inline(always)]
     fn record(kind: &'static Kind, data: D, bytes: usize) -> Callback {
         let mut record: Record = [MaybeUninit::uninit(); 4];
@@ -186,31 +186,31 @@ impl Block {
 }
 
 impl Callback {
-    /// A callback that does anything.
+    /// Returns a callback that does anything.
     #[inline(always)]
     pub(crate) fn call<F: FnOnce() + Send + 'static>(f: F) -> Self {
         KindOf::<F, Holds<()>>::record(&KindOf::<F, Holds<()>>::CALL, f, 0)
     }
 
-    /// A callback that drops something, which holds a `T` on the heap if it is a pointer.
+    /// Returns a callback that drops something, which holds a `T` on the heap if it is a pointer.
     #[inline(always)]
     pub(crate) fn drop<F: FnOnce() + Send + 'static, T>(f: F) -> Self {
         KindOf::<F, Holds<T>>::record(&KindOf::<F, Holds<T>>::RECLAIM, f, 0)
     }
 
-    /// A callback that drops this value.
+    /// Returns a callback that drops this value.
     #[inline(always)]
     pub(crate) fn value<V: Send + 'static>(value: V) -> Self {
         KindOf::<V, Holds<()>>::record(&KindOf::<V, Holds<()>>::DROP, value, 0)
     }
 
-    /// A callback that drops this value, which stands for so many bytes.
+    /// Returns a callback that drops this value, which stands for so many bytes.
     #[inline(always)]
     pub(crate) fn value_of<V: Send + 'static>(value: V, bytes: usize) -> Self {
         KindOf::<V, Said>::record(&KindOf::<V, Said>::DROP, value, bytes)
     }
 
-    /// A callback that does anything, for something of so many bytes.
+    /// Returns a callback that does anything, for something of so many bytes.
     ///
     /// # Safety
     /// `f` may be called on another thread, and what it borrows is there until it has been called.
@@ -219,7 +219,7 @@ impl Callback {
         KindOf::<F, Said>::record(&KindOf::<F, Said>::CALL, f, bytes)
     }
 
-    /// A callback that drops something of so many bytes.
+    /// Returns a callback that drops something of so many bytes.
     ///
     /// # Safety
     /// As for [`Callback::call_of`].
@@ -228,7 +228,7 @@ impl Callback {
         KindOf::<F, Said>::record(&KindOf::<F, Said>::RECLAIM, f, bytes)
     }
 
-    /// A callback that gives memory back to the global allocator.
+    /// Returns a callback that gives memory back to the global allocator.
     ///
     /// # Safety
     /// The memory was allocated there with this layout, and when the callback runs nobody uses it or
@@ -254,7 +254,7 @@ impl Callback {
         &raw const self.0
     }
 
-    /// Whether one more like this matters for a budget of its own: chunks are counted when they
+    /// Returns whether one more like this matters for a budget of its own: chunks are counted when they
     /// are full.
     #[inline(always)]
     pub(crate) fn is_large(&self) -> bool {
@@ -267,7 +267,7 @@ impl Callback {
         unsafe { (&raw const self.0).cast::<&'static Kind>().read() }
     }
 
-    /// How much memory it holds, as far as its type tells or whoever queued it said. Bytes.
+    /// Returns how much memory it holds, as far as its type tells or whoever queued it said. Bytes.
     #[inline(always)]
     pub(crate) fn bytes(&self) -> usize {
         let beside = self.kind().bytes.unwrap_or_else(|| {
@@ -280,7 +280,7 @@ impl Callback {
         size_of::<Record>().saturating_add(beside)
     }
 
-    /// Whether it only drops a value.
+    /// Returns whether it only drops a value.
     #[inline(always)]
     pub(crate) fn drops(&self) -> bool {
         self.kind().drops

@@ -9,8 +9,8 @@ use crate::gp::grace_period::GpState;
 use crate::stall;
 use crate::sync::Instant;
 
-/// Returns when there is room, or, if this `waits`, after the patience of the budget. Nobody's callback,
-/// destructor or waker runs in it, unless the caller `helps`; only the hook for reports.
+/// Waits until there is room in the budget, for its patience at most; not at all unless it `waits`. No callback,
+/// destructor or waker runs here unless the caller `helps`; only the hook for reports may.
 pub(super) fn wait_for_room(host: &dyn Host, gp: &GpState, waits: bool, helps: bool) {
     let callbacks = host.callbacks();
     let has_room = || callbacks.has_room();

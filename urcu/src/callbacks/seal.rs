@@ -39,7 +39,8 @@ pub(crate) unsafe fn exchange(
     end: usize,
     new: usize,
 ) -> Option<u64> {
-    // SAFETY: the caller's.
+    // SAFETY: the calling thread's chunk was found full, or there was none, and `new` is the start of an empty
+    // chunk that nobody else has: the caller promises both.
     let replaced = unsafe { slots::replace_chunk(readers, end, new) };
     // What the callbacks' owners did before happened on this CPU before; so J orders it before the
     // next flip, as for a caller of `synchronize`.

@@ -32,7 +32,7 @@ pub(super) unsafe fn replace_chunk(readers: &Readers, end: usize, new: usize) ->
     }
 }
 
-/// The ends of the chunks that are in slots now.
+/// Returns the ends of the chunks that are in slots now.
 fn ends(readers: &Readers) -> impl Iterator<Item = usize> {
     let both = readers.word().into_iter().flat_map(|word| {
         [word.get(), word.get() ^ sys::PHASE_BIT]
@@ -43,12 +43,12 @@ fn ends(readers: &Readers) -> impl Iterator<Item = usize> {
         .filter(|end| *end != 0)
 }
 
-/// Whether any slot has a chunk. Exact for whoever has the domain alone.
+/// Returns whether any slot has a chunk. Exact for whoever has the domain alone.
 pub(super) fn any_chunk(readers: &Readers) -> bool {
     ends(readers).next().is_some()
 }
 
-/// How many callbacks are in the slots, about.
+/// Returns how many callbacks are in the slots, about.
 pub(super) fn appended(readers: &Readers) -> u64 {
     ends(readers).map(|end| Chunk::length(end) as u64).sum()
 }

@@ -8,7 +8,7 @@ impl<P: Payload> Default for RcuCell<P>
 where
     P::Value: Default,
 {
-    /// A cell of the global domain: of the default value; of `None`, where it takes an `Option`.
+    /// Returns a cell of the global domain: of the default value; of `None`, where it takes an `Option`.
     fn default() -> Self {
         RcuCell::new(P::Value::default())
     }

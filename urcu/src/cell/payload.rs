@@ -55,7 +55,7 @@ unsafe impl<T> OwningPtr for Box<T> {
         unsafe { NonNull::new_unchecked(Box::into_raw(this)) }
     }
     unsafe fn from_raw(raw: NonNull<T>) -> Self {
-        // SAFETY: the caller's.
+        // SAFETY: `raw` is from `Box::into_raw` in `into_raw`, and used once, as the trait requires of the caller.
         unsafe { Box::from_raw(raw.as_ptr()) }
     }
 }
@@ -77,7 +77,7 @@ unsafe impl<T> OwningPtr for Arc<T> {
         unsafe { NonNull::new_unchecked(Arc::into_raw(this).cast_mut()) }
     }
     unsafe fn from_raw(raw: NonNull<T>) -> Self {
-        // SAFETY: the caller's.
+        // SAFETY: `raw` is from `Arc::into_raw` in `into_raw`, and used once, as the trait requires of the caller.
         unsafe { Arc::from_raw(raw.as_ptr()) }
     }
 }
@@ -150,7 +150,7 @@ unsafe impl<P: OwningPtr> Payload for P {
         P::into_raw(this).as_ptr()
     }
     unsafe fn from_raw(raw: *mut P::Target) -> P {
-        // SAFETY: from `into_raw`, so not null; the rest is the caller's.
+        // SAFETY: from `into_raw`, so not null, and used once, as the trait requires of the caller.
         unsafe { P::from_raw(NonNull::new_unchecked(raw)) }
     }
     #[inline(always)]
@@ -158,7 +158,7 @@ unsafe impl<P: OwningPtr> Payload for P {
     where
         P: 'a,
     {
-        // SAFETY: the caller's.
+        // SAFETY: from `into_raw`, so not null; the caller promises that the value stays for `'a`.
         unsafe { &*raw }
     }
     fn address(view: &P::Target) -> *mut P::Target {
@@ -169,7 +169,7 @@ unsafe impl<P: OwningPtr> Payload for P {
     where
         P: 'a,
     {
-        // SAFETY: from `into_raw`, so not null; the rest is the caller's.
+        // SAFETY: from `into_raw`, so not null; the caller promises that the value stays as long as the guard.
         unsafe { Ref::new(NonNull::new_unchecked(raw), guard) }
     }
 }
@@ -197,7 +197,7 @@ unsafe impl<P: OwningPtr> Payload for Option<P> {
         this.map_or(ptr::null_mut(), |pointer| P::into_raw(pointer).as_ptr())
     }
     unsafe fn from_raw(raw: *mut P::Target) -> Self {
-        // SAFETY: the caller's.
+        // SAFETY: not null, so from the inner `into_raw`; used once, as the trait requires of the caller.
         NonNull::new(raw).map(|raw| unsafe { P::from_raw(raw) })
     }
     #[inline(always)]
@@ -216,7 +216,8 @@ unsafe impl<P: OwningPtr> Payload for Option<P> {
     where
         P: 'a,
     {
-        // SAFETY: the caller's.
+        // SAFETY: not null, so from the inner `into_raw`; the caller promises that the value stays as long as the
+        // guard.
         NonNull::new(raw).map(|raw| unsafe { Ref::new(raw, guard) })
     }
 }
@@ -259,7 +260,7 @@ unsafe impl<T> RefCounted for Arc<T> {
 // SAFETY: there may be any number of `None`; `Some` is as above.
 unsafe impl<T> RefCounted for Option<Arc<T>> {
     unsafe fn share(raw: *mut T) -> Self {
-        // SAFETY: the caller's.
+        // SAFETY: not null, so an `Arc`'s pointer, with a count that stays meanwhile: the caller promises that.
         (!raw.is_null()).then(|| unsafe { <Arc<T> as RefCounted>::share(raw) })
     }
     #[inline(always)]
@@ -284,7 +285,8 @@ impl<P: Payload> Retired<P> {
     /// # Safety
     /// A grace period has passed since the pointer was replaced, and this is called once.
     pub(super) unsafe fn free(self) {
-        // SAFETY: from `P::into_raw`; the rest is the caller's.
+        // SAFETY: from `P::into_raw`; the caller promises that no reader sees it any more and that this is the
+        // only call.
         drop(unsafe { P::from_raw(self.0) });
     }
 }

@@ -71,6 +71,7 @@
 //! | `raw` keeps to strict provenance | a build with `--cfg urcu_strict_provenance` | a pointer made from an integer |
 //! | sections are counted right whichever way the processor counts | suite `sections::sections_may_be_counted_by_guesses`; `rseq-ops`: suite `sequences::counts` | lost or doubled additions; a bound that is looked at too late |
 //! | a list's nodes are kept for readers that stand on them, and freed once | suite `cells::links`; models `a_reader_goes_on_from_what_was_taken_out`, `a_reader_meets_a_push`, `a_reader_meets_what_moves_up`, `two_take_nodes_out`, `who_takes_a_node_out_sees_it_whole`, `an_insertion_meets_a_removal` | a missing mark; a relaxed ordering; a node that keeps what has moved up |
+//! | a node that is moved away and back while it is being removed outlives its readers | models `what_comes_back_in_the_middle_of_a_removal`, `what_comes_back_behind_another_*` | a note of readers that stops at a marked node, or has no release |
 //! | a node that is inserted elsewhere waits for readers that found it before | suite `cells::links`; models `what_is_put_elsewhere_waits_for_its_first_readers`, `a_chain_goes_from_hand_to_hand` | readers of the old place forgotten, or not passed on |
 //! | an unlinked value belongs to its owner, and stays valid for its readers | suite `cells::unlinked`; model `an_unlinked_value` | a value handed back, or dropped, at once |
 //! | a cloned guard protects what the first one did | suite `cells::handles`; model `a_doubled_section` | a cloned section that is not counted |

@@ -84,7 +84,7 @@ impl Domain {
     }
 
     sync::const_fn! {
-        /// The one whose state is a part of the process.
+        /// Creates the domain whose state is a part of the process.
         pub(crate) fn of_process(state: *const State) -> Self {
             let mut domain = Domain::named("global");
             domain.state = AtomicPtr::new(state.cast_mut());
@@ -113,7 +113,7 @@ impl Domain {
         self
     }
 
-    /// The state, made at the first use. No lock and no allocator: the first use may be in a
+    /// Returns the state, made at the first use. No lock and no allocator: the first use may be in a
     /// signal handler that interrupted the first use.
     #[inline(always)]
     pub(crate) fn state(&self) -> &State {
@@ -424,7 +424,7 @@ impl Domain {
         driver.barrier(&state.gp);
     }
 
-    /// The state, ready for grace periods, and what it has to do.
+    /// Returns the state, ready for grace periods, and what it has to do.
     pub(crate) fn driver(&self) -> (&State, &Arc<Driver>) {
         let state = self.state();
         (

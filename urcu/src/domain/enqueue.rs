@@ -5,7 +5,7 @@ use crate::callbacks::{self, Callback, Host};
 use crate::sys::{Appended, INVOKE_BATCH};
 
 impl Domain {
-    /// Queues a callback. Where that needs room in the budget: whether to wait for it.
+    /// Queues a callback. If the budget has no room, `waits` says whether to wait for it.
     #[inline(always)]
     pub(crate) fn enqueue(&self, callback: Callback, waits: bool) {
         if callback.is_large() {
@@ -32,7 +32,7 @@ impl Domain {
         callbacks::help(driver);
     }
 
-    /// What [`Domain::enqueue`] could not do at once, which found this.
+    /// Goes on where [`Domain::enqueue`] could not append the callback at once, but `found` this.
     #[cold]
     #[inline(never)]
     fn enqueue_slow(&self, found: Appended, callback: Callback, waits: bool) {

@@ -48,7 +48,7 @@ impl State {
         }
     }
 
-    /// Whether this is the global domain's.
+    /// Returns whether this is the global domain's.
     fn is_global(&self) -> bool {
         ptr::eq(self, GLOBAL.get())
     }
@@ -84,8 +84,8 @@ impl State {
         }
     }
 
-    /// The name, else the address of the state. In a child the name is known when there is more to
-    /// do than to read.
+    /// Returns the name, else the address of the state. In a child the name is known when there is more
+    /// to do than to read.
     pub(crate) fn shown(&self) -> Shown<'_> {
         Shown(self)
     }
@@ -93,7 +93,8 @@ impl State {
     /// # Safety
     /// `state` is from [`State::allocate`] and nobody uses it any more.
     pub(super) unsafe fn free(state: NonNull<State>) {
-        // SAFETY: the caller's.
+        // SAFETY: the state is from `allocate` and nobody uses it any more, so neither the slots of its readers: the
+        // caller promises that.
         unsafe {
             if let Some(word) = state.as_ref().gp.readers.word() {
                 sys::free_slots(word.get());
@@ -126,7 +127,8 @@ impl State {
             .filter(|driver| driver.is_current_process())
     }
 
-    /// The tasks, made if need be; and the readers are set up, so that there can be grace periods.
+    /// Returns the driver, made if need be. The readers are then set up, so that there can be grace
+    /// periods.
     pub(super) fn driver(
         &self,
         settings: &Settings,

@@ -57,7 +57,7 @@ impl Futures {
         self.first.store(first, Ordering::Relaxed);
     }
 
-    /// Whether anybody awaits a grace period up to `done`.
+    /// Returns whether anybody awaits a grace period up to `done`.
     pub(crate) fn is_due(&self, done: u64) -> bool {
         let first = self.first.load(Ordering::Relaxed);
         first != NONE && first <= done

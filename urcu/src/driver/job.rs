@@ -40,11 +40,13 @@ pub enum Runner {
     Caller,
     /// An executor that the program provides. No thread is started.
     Executor(&'static dyn Executor),
-    /// The same, where the domain shares in owning the executor: one that is made at run time, and ends.
+    /// An executor that the program provides and of which the domain is one owner. Use it for an executor that
+    /// is created at run time and ends before the process does. No thread is started.
     ///
-    /// The domain gives its share up when it is dropped, and a [`Job`] when it has returned `None` or is
-    /// dropped. So an executor that owns its queue of jobs is not dropped while jobs are in it: let it own a
-    /// sender, and whoever runs the jobs the receiver. The last share may end on any of these threads.
+    /// The domain gives up its `Arc` when it is dropped, and a [`Job`] gives up its own when it has returned
+    /// `None` or is dropped. So an executor that owns its queue of jobs is not dropped while jobs are in the
+    /// queue: let the executor own a sender, and the thread that runs the jobs the receiver. The last `Arc` may
+    /// be dropped on any of these threads.
     ///
     /// ```
     /// use std::sync::{Arc, mpsc};

@@ -1,5 +1,5 @@
-//! What goes on with a domain's grace periods that somebody polls for or awaits, and with its callbacks.
-//! On the heap, made when first needed, and known to the worker while there is something to do.
+//! The driver of a domain: it advances the grace periods that somebody polls for or awaits, and runs callbacks.
+//! It lies on the heap, is made when first needed, and is known to the worker while there is work.
 
 mod callers;
 pub(crate) mod futures;
@@ -47,12 +47,12 @@ pub(crate) struct Driver {
     pub(crate) progress: Place,
     /// The latest grace period that somebody wants without waiting for it.
     pub(crate) wanted: AtomicU64,
-    /// The worker knows, or will be told by whoever set this.
+    /// Set while the worker knows of the driver, or is about to be told by the thread that set this.
     scheduled: AtomicBool,
     /// The thread of [`Runner::OwnThread`].
     thread: Mutex<Option<Thread>>,
-    /// How many threads of the program's see to grace periods, where the worker does not: by waiting
-    /// for one, or with a job.
+    /// How many threads of the program drive grace periods, where the worker does not: by waiting for one, or
+    /// by a job.
     drivers: AtomicU32,
     pub(crate) callbacks: Callbacks,
     pub(crate) futures: Futures,
@@ -98,7 +98,7 @@ impl Driver {
         })
     }
 
-    /// Whether this is of the process that runs, not of one that it was forked from.
+    /// Returns whether this is of the process that runs, not of one that it was forked from.
     pub(crate) fn is_current_process(&self) -> bool {
         self.fork_generation == fork::generation()
     }
@@ -109,7 +109,7 @@ impl Driver {
         self.gp.with(f)
     }
 
-    /// The domain, for the stall detector.
+    /// Returns the domain, for the stall detector.
     fn subject(&self) -> Subject<'_> {
         Subject {
             name: self.settings.name,
@@ -131,18 +131,18 @@ impl Driver {
         }
     }
 
-    /// The observer of a thread that waits itself.
+    /// Returns the observer of a thread that waits itself.
     #[track_caller]
     pub(crate) fn blocking(&self) -> GpObserver<'_> {
         self.observer(Detector::blocking(self.subject()))
     }
 
-    /// The observer of the worker and of others who come again.
+    /// Returns the observer of the worker and of others who come again.
     pub(crate) fn passing(&self) -> GpObserver<'_> {
         self.observer(Detector::passing(self.subject()))
     }
 
-    /// The observer of those who come again and run nobody's code.
+    /// Returns the observer of those who come again and run nobody's code.
     fn quiet(&self) -> GpObserver<'_> {
         self.observer(Detector::quiet(self.subject()))
     }
@@ -161,7 +161,7 @@ impl Driver {
         self.wait_with(observer, || gp.wait(&self.progress, number, observer))
     }
 
-    /// The same where `wait` is how to wait.
+    /// Does the same, and waits by `wait`.
     pub(crate) fn wait_with(
         &self,
         observer: &GpObserver<'_>,
@@ -178,7 +178,7 @@ impl Driver {
         }
     }
 
-    /// The domain ends: all its sections are over.
+    /// Ends the driver, for a domain that is dropped and all of whose sections are over.
     pub(crate) fn close(self: &Arc<Self>) {
         if !self.is_current_process() {
             return; // A callback of a domain that is dropped forked: this is the child.
@@ -194,8 +194,8 @@ impl Driver {
         self.with_gp(|_| ()).is_none()
     }
 
-    /// Whoever has led up to grace period `done` calls this: those who await it are to be woken. By
-    /// the worker, if it drives this domain: the caller may hold locks of the program's.
+    /// Wakes those who await a grace period up to `done`; the leader calls this. If the worker drives this
+    /// domain, it does the waking, because the caller may hold locks of the program.
     pub(crate) fn tell(self: &Arc<Self>, done: u64) {
         if !self.is_current_process() {
             return; // A fork in the middle of what the caller does: the futures are its parent's.
@@ -207,8 +207,8 @@ impl Driver {
         }
     }
 
-    /// The same where no user's code may run. Where the worker does not drive the domain, whoever does
-    /// finds out.
+    /// Does the same where no user code may run. If the worker does not drive the domain, the thread that does
+    /// finds out later.
     pub(crate) fn tell_worker(self: &Arc<Self>, done: u64) {
         if self.is_the_workers() && self.is_current_process() {
             if self.futures.is_due(done) {
@@ -225,7 +225,7 @@ impl Driver {
         matches!(self.settings.runner, Runner::Shared | Runner::OwnThread)
     }
 
-    /// Whether somebody sees to it that grace periods go on, apart from those who await them.
+    /// Returns whether somebody sees to it that grace periods go on, apart from those who await them.
     pub(crate) fn is_driven(self: &Arc<Self>) -> bool {
         if self.is_the_workers() {
             return worker::ensure_driven();
@@ -257,13 +257,13 @@ impl Driver {
         }
     }
 
-    /// Has the worker see to it that grace period `round` ends.
+    /// Makes the worker drive the grace periods up to `round`.
     pub(crate) fn want(self: &Arc<Self>, number: u64) {
         self.want_quietly(number);
         self.schedule();
     }
 
-    /// Has whoever does this domain's work take a turn, if they are not about to.
+    /// Wakes whoever does this domain's work, unless they are about to do it.
     pub(crate) fn schedule(self: &Arc<Self>) {
         if !self.is_current_process() {
             return; // A fork in the middle of what the caller does: this is the child.
@@ -318,7 +318,7 @@ impl Driver {
         thread.is_some()
     }
 
-    /// Nobody does the work any more.
+    /// Notes that nobody does the work any more.
     pub(crate) fn unschedule(&self) {
         self.scheduled.store(false, Ordering::Relaxed);
     }
@@ -333,8 +333,8 @@ impl Driver {
         !self.progress.sequence.is_done(wanted)
     }
 
-    /// Goes on with the grace periods that are wanted, as far as that needs no waiting. Whether they
-    /// are done. There may be something to be told ([`GpObserver::tell`]).
+    /// Goes on with the grace periods that are wanted, as far as that needs no waiting. Returns whether they
+    /// are done. There may be a stall to report ([`GpObserver::tell`]).
     ///
     /// # Errors
     /// If the kernel refuses the barrier.
@@ -348,7 +348,7 @@ impl Driver {
         self.advance_to(gp, wanted, observer)
     }
 
-    /// The same with those up to this one.
+    /// Does the same with those up to `round`.
     ///
     /// # Errors
     /// As for [`Driver::advance`].
@@ -372,13 +372,13 @@ impl Driver {
         paced.due
     }
 
-    /// Wants a grace period that whoever goes on with the work finds out about.
+    /// Notes that a grace period is wanted, for whoever does the work next.
     fn want_quietly(&self, number: u64) {
         // Release: see `Sequence::is_current_process`.
         self.wanted.fetch_max(number, Ordering::Release);
     }
 
-    /// Whether callbacks have been queued, or grace periods wanted, that are not over.
+    /// Returns whether callbacks have been queued, or grace periods wanted, that are not over.
     pub(crate) fn is_to_be_driven(&self) -> bool {
         self.is_current_process()
             && !self.is_closed()
@@ -456,8 +456,8 @@ impl Driver {
         left.unwrap_or(Step::More)
     }
 
-    /// Whether whoever drives is to run callbacks that are ready. Has the domain's own thread do so, if
-    /// it has one.
+    /// Returns whether whoever drives is to run callbacks that are ready. Has the domain's own thread do
+    /// so, if it has one.
     fn may_run(self: &Arc<Self>) -> bool {
         match self.settings.runner {
             Runner::Shared => Calling::is_free(),
@@ -473,7 +473,7 @@ impl Driver {
         }
     }
 
-    /// Runs callbacks that are ready, some at a time, so that other domains get their turn. How many.
+    /// Runs some of the callbacks that are ready, so that other domains get their turn. Returns how many ran.
     pub(crate) fn run_some(&self) -> usize {
         const CALLBACKS_PER_TURN: usize = 1024;
         let done = self.with_gp(|_| self.progress.sequence.done());

@@ -22,16 +22,16 @@ pub(crate) enum Step {
 
 /// A domain's work: what drives it, and runs what is ready, needs to know no more of it.
 pub(crate) trait Work: Send + Sync + fmt::Debug {
-    /// The domain's name, if it has one.
+    /// Returns the domain's name, if it has one.
     fn name(&self) -> Option<&'static str>;
 
-    /// Whether this is of the process that runs, not of one that it was forked from.
+    /// Returns whether this is of the process that runs, not of one that it was forked from.
     fn is_current_process(&self) -> bool;
 
-    /// Whether the domain has ended.
+    /// Returns whether the domain has ended.
     fn is_closed(&self) -> bool;
 
-    /// Whether grace periods are wanted, or callbacks have been queued, that are not over.
+    /// Returns whether grace periods are wanted, or callbacks have been queued, that are not over.
     fn is_to_be_driven(&self) -> bool;
 
     /// Goes on with grace periods as far as that needs no waiting. No user's code runs here, but for the
@@ -52,7 +52,7 @@ pub(crate) trait Work: Send + Sync + fmt::Debug {
     /// Returns how many ran.
     fn run_some(&self) -> usize;
 
-    /// Whether its callbacks are run by the worker's own threads.
+    /// Returns whether its callbacks are run by the worker's own threads.
     fn is_shared(&self) -> bool;
 
     /// Reports what whoever drives could not have reported elsewhere.

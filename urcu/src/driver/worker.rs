@@ -7,12 +7,11 @@
 //! another domain has work.
 //!
 //! # Roles
-//! A user's code (wakers, callbacks, destructors) may take long, and may itself wait for a grace period
-//! that the worker is to drive. So whoever drives is never inside of any: a thread gives up that
-//! [`Role`] before, and takes it again afterwards. If there is more to drive meanwhile, another thread
-//! [stands by](stand_by), and takes the role if it is still free after a [`MOMENT`]. So mostly one
-//! thread does everything, a second one sleeps, and there are more only while user code blocks. Callbacks
-//! are run by one of them at a time ([`Calling`]).
+//! User code (wakers, callbacks, destructors) may take long, and may itself wait for a grace period that the
+//! worker has to drive. So the thread that drives runs no user code: it gives up the [`Role`] of driving before,
+//! and takes it again afterwards. If there is more to drive meanwhile, another thread [stands by](stand_by), and
+//! takes the role if it is still free after a [`MOMENT`]. Mostly one thread does everything and a second one
+//! sleeps; there are more only while user code blocks. One of them at a time runs callbacks ([`Calling`]).
 
 use core::ptr;
 use core::time::Duration;
@@ -27,7 +26,7 @@ use crate::sync::{
 };
 use crate::sys::{MembarrierError, cannot_end, start_thread, tell_reader_mode, thread};
 
-/// What the worker's threads, and those who have something for them, share.
+/// What the worker's threads share with the threads that give them work.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// What the worker was given and has not fetched yet, the last first.
@@ -89,8 +88,8 @@ pub(crate) fn parker() -> &'static Parker {
     &shared().parker
 }
 
-/// Something that the worker was given. All there is of it lies in memory that a fork wipes: a child
-/// finds nothing, and no worker.
+/// Work that was given to the worker. It lies in memory that a fork wipes, so a child finds no work, and no
+/// worker.
 #[derive(Debug)]
 pub(crate) struct Handed {
     work: Arc<dyn Work>,
@@ -98,7 +97,7 @@ pub(crate) struct Handed {
     next: *mut Handed,
 }
 
-/// Gives the worker something to do. It keeps that until there is nothing left.
+/// Gives the worker something to do. The worker keeps it until nothing is left to do.
 pub(crate) fn hand(work: Arc<dyn Work>) {
     let mut last = shared().handed.load(Ordering::Relaxed);
     let given = Box::into_raw(Box::new(Handed { work, next: last }));
@@ -155,7 +154,7 @@ pub(crate) fn ensure_started() -> bool {
         })
 }
 
-/// Sees to it that a thread of the worker's drives, or will before long. Returns whether one will.
+/// Makes sure that a thread of the worker drives, or will soon. Returns whether one will.
 pub(crate) fn ensure_driven() -> bool {
     ensure_started() && (shared().driving.load(Ordering::Relaxed) != 0 || call_relief())
 }
@@ -180,7 +179,7 @@ pub(crate) fn start_own(work: Arc<dyn Work>) -> Option<thread::Thread> {
     })
 }
 
-/// Makes the worker look around. Async-signal-safe.
+/// Wakes the worker, so that it looks for work. Async-signal-safe.
 pub(crate) fn poke() {
     parker().unpark();
 }
@@ -218,7 +217,7 @@ impl Role {
             .then(Role::keep)
     }
 
-    /// Gives it up.
+    /// Gives up the role.
     fn give_up(self) {
         shared().given_up.fetch_add(1, Ordering::Relaxed);
         shared().driving.store(0, Ordering::Release);

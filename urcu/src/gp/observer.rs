@@ -13,13 +13,14 @@ pub(crate) trait Observer {
     /// open, and none begins before this has returned; nobody who waits has been released.
     fn before_end(&self, old: usize);
 
-    /// How long a leader may sleep before it calls [`Observer::check_stall`]; `None`: as long as it likes.
+    /// Returns how long a leader may sleep before it calls [`Observer::check_stall`]; `None`: as long as
+    /// it likes.
     fn leader_patience(&self) -> Option<Duration>;
 
-    /// How long a follower may sleep before it asks [`Observer::is_deadlock_due`].
+    /// Returns how long a follower may sleep before it asks [`Observer::is_deadlock_due`].
     fn follower_patience(&self) -> Option<Duration>;
 
-    /// Whether it is time to report that the calling thread may be waiting for itself.
+    /// Returns whether it is time to report that the calling thread may be waiting for itself.
     fn is_deadlock_due(&self) -> bool;
 
     /// Looks at the time, for a caller that waits, and takes note of what there is to report. `open` counts

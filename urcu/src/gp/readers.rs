@@ -13,8 +13,8 @@ use crate::sys::{self, Handle, Outcome};
 const ATTEMPTS: u32 = 16;
 
 /// A section's phase, and what makes its end cheap: the way to the counter ([`sys::way`]), and the value
-/// of the counter after the section began, which is a good guess for its value before the section ends
-/// where the processor needs one. What a wrong guess costs is time.
+/// that the counter had after the section began. That is a good guess of its value when the section ends, on
+/// processors that need one. A wrong guess only costs time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
     pub(crate) word: usize,
@@ -103,17 +103,17 @@ impl Readers {
     /// Where the bound lies, as an offset from the phase. Bytes.
     const BOUND: i32 = offset_of!(Readers, bound) as i32 - offset_of!(Readers, phase) as i32;
 
-    /// Whether [`Readers::set_up`] has been called.
+    /// Returns whether [`Readers::set_up`] has been called.
     pub(crate) fn is_set_up(&self) -> bool {
         self.phase.load(Ordering::Acquire) != 0
     }
 
-    /// The current phase's word, once set up.
+    /// Returns the current phase's word, once set up.
     pub(crate) fn word(&self) -> Option<NonZeroUsize> {
         NonZeroUsize::new(self.phase.load(Ordering::Acquire))
     }
 
-    /// Whether a section counts in the memory that these readers have now. It does not in a child
+    /// Returns whether a section counts in the memory that these readers have now. It does not in a child
     /// if it began before the fork.
     pub(crate) fn is_current_generation(&self, token: Token) -> bool {
         (self.phase.load(Ordering::Relaxed) ^ token.word) & !sys::PHASE_BIT == 0
@@ -149,7 +149,7 @@ impl Readers {
         first
     }
 
-    /// The process's handle, of which `cs` has been loaded.
+    /// Returns the process's handle, of which `cs` has been loaded.
     #[inline(always)]
     fn handle(&self, cs: isize) -> Handle {
         Handle {
@@ -203,7 +203,7 @@ impl Readers {
         }
     }
 
-    /// The token of a section of which the word alone was kept.
+    /// Returns the token of a section of which the word alone was kept.
     ///
     /// Relaxed: the section began when these readers were set up.
     #[inline(always)]
@@ -228,7 +228,7 @@ impl Readers {
         Token { guess: 1, ..token }
     }
 
-    /// Whether threads can use sequences without further ado.
+    /// Returns whether threads can use sequences without further ado.
     pub(crate) fn has_sequences(&self) -> bool {
         self.cs.load(Ordering::Relaxed) != 0
     }
@@ -251,7 +251,7 @@ impl Readers {
         (cs != 0).then(|| (self.handle(cs), &self.phase))
     }
 
-    /// The same on a thread that has asked before.
+    /// Does the same on a thread that has asked before.
     pub(crate) fn through_phase_again(&self) -> Option<(Handle, &AtomicUsize)> {
         // Relaxed: `through_phase` on this thread has acquired it.
         let cs = self.cs.load(Ordering::Relaxed);
@@ -267,10 +267,10 @@ impl Readers {
         (cs != 0).then_some(Self::handle_to_copy(cs))
     }
 
-    /// A whole section as one sequence, without a counter: copies `size` bytes from where `source`
-    /// points. The restart of the grace period (C) makes it start over, so a writer never waits
-    /// for it. False where libc does not register the thread, and after too many interruptions;
-    /// the caller then copies inside a counted section.
+    /// A whole section as one sequence, without a counter: copies `size` bytes from where
+    /// `source` points. The restart of the grace period (C) makes it start over, so a writer never waits
+    /// for it. False where libc does not register the thread, and after too many interruptions; the
+    /// caller then copies inside a counted section.
     ///
     /// # Safety
     /// `source` points to `size` bytes that are freed only after it was replaced and a grace
@@ -343,17 +343,17 @@ impl Readers {
         self.aborts.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many sequences were aborted, as far as that was noticed.
+    /// Returns how many sequences were aborted, as far as that was noticed.
     pub(crate) fn aborts(&self) -> u64 {
         self.aborts.load(Ordering::Relaxed)
     }
 
-    /// How many sections began with atomics although the process has sequences.
+    /// Returns how many sections began with atomics although the process has sequences.
     pub(crate) fn fallbacks(&self) -> u64 {
         self.fallbacks.load(Ordering::Relaxed)
     }
 
-    /// The token of a section that [`Readers::enter_slow`] began.
+    /// Returns the token of a section that [`Readers::enter_slow`] began.
     #[inline(always)]
     pub(crate) fn slow_token(word: NonZeroUsize) -> Token {
         let (way, bound) = Self::way_to_exit();
@@ -440,7 +440,7 @@ impl Readers {
         self.wake(word);
     }
 
-    /// What became of it, and whether the phase was the current one.
+    /// Returns what became of the sequence, and whether the phase was the current one.
     #[inline(never)]
     fn try_to_end(&self, handle: Handle, word: usize) -> (Outcome, bool) {
         // SAFETY: the process's handle; the word is a token's of these readers. (D)
@@ -451,7 +451,7 @@ impl Readers {
         }
     }
 
-    /// Tells whoever waits for the phase of `word`.
+    /// Wakes whoever waits for the phase of `word`.
     fn wake(&self, word: usize) {
         let waiter = sys::waiter(word);
         // G: our subtraction comes before the load of `waiter`. If that load misses the writer's
@@ -475,8 +475,8 @@ impl Readers {
         }
     }
 
-    /// Makes the other phase the current one, in the place of `old`. False if that is not it, in a
-    /// child that was forked in the middle of this. The leader's.
+    /// Makes the other phase the current one, in the place of `old`. Returns false if `old` is not the current
+    /// phase: in a child that was forked in the middle of this. Only the leader calls this.
     pub(crate) fn flip(&self, old: usize) -> bool {
         // A: what the updater unpublished before is not seen by sections of the new phase.
         // Not a plain store: a child that a signal handler forks right before it would have its

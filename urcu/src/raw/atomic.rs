@@ -298,7 +298,7 @@ impl<T: ?Sized + Pointee> From<Owned<T>> for Atomic<T> {
 }
 
 impl<T: ?Sized + Pointee> From<Shared<'_, T>> for Atomic<T> {
-    /// A second link to the same node.
+    /// Returns a second link to the same node.
     fn from(pointer: Shared<'_, T>) -> Self {
         Atomic::of(pointer.into_word())
     }

@@ -60,7 +60,7 @@ impl Default for RcuHead {
 }
 
 impl Clone for RcuHead {
-    /// The head of the new node, which has not been retired.
+    /// Returns the head of the new node, which has not been retired.
     fn clone(&self) -> Self {
         RcuHead::new()
     }

@@ -24,7 +24,7 @@ pub unsafe trait Pointee {
     #[doc(hidden)]
     fn adopt(value: Box<Self>) -> *mut ();
 
-    /// The value.
+    /// Returns the value.
     ///
     /// # Safety
     /// `address` is from [`adopt`](Pointee::adopt) and not freed.
@@ -71,7 +71,7 @@ impl<T> Sliced<T> {
         align_of::<usize>()
     };
 
-    /// The whole, and where the elements begin.
+    /// Returns the whole, and where the elements begin.
     fn layout(length: usize) -> (Layout, usize) {
         let elements = Layout::array::<T>(length);
         let whole = elements.and_then(|elements| Layout::new::<usize>().extend(elements));
@@ -169,12 +169,12 @@ unsafe impl Pointee for str {
     }
 }
 
-/// The low bits of addresses of `T` that are always zero.
+/// Returns the low bits of addresses of `T` that are always zero.
 pub(super) const fn tag_mask<T: ?Sized + Pointee>() -> usize {
     T::ALIGN - 1
 }
 
-/// A reference to what a (tagged) address points to; `None` for null.
+/// Returns a reference to what a (tagged) address points to; `None` for null.
 ///
 /// # Safety
 /// The address without its tag is null or from [`Pointee::adopt`], valid and, but for what is atomic,

@@ -20,7 +20,7 @@ mod sealed {
 
 /// What can be stored in an [`Atomic`](super::Atomic): an [`Owned`] or a [`Shared`].
 pub trait Pointer<T: ?Sized + Pointee>: sealed::Sealed {
-    /// The address and the tag. Whoever gets them owns what an `Owned` owned.
+    /// Returns the address and the tag. Whoever gets them owns what an `Owned` owned.
     #[doc(hidden)]
     fn into_word(self) -> *mut ();
 
@@ -167,7 +167,7 @@ impl<T> FromIterator<T> for Owned<[T]> {
 }
 
 impl<T: Clone> Clone for Owned<T> {
-    /// A new node with the same tag.
+    /// Returns a new node with the same tag.
     fn clone(&self) -> Self {
         Owned::new((**self).clone()).with_tag(self.tag())
     }

@@ -34,7 +34,7 @@ impl Clock {
         }
     }
 
-    /// How long the grace period of this number is known to wait.
+    /// Returns how long the grace period of this number is known to wait.
     pub(super) fn age(&self, number: u64) -> Duration {
         let waiting = self.waiting.lock();
         match &*waiting {
@@ -43,7 +43,8 @@ impl Clock {
         }
     }
 
-    /// The grace period of this number, the first that is not over, as of now if it was not known to wait yet.
+    /// Returns the grace period of this number, the first that is not over, as of now if it was not known
+    /// to wait yet.
     pub(super) fn with<R>(&self, number: u64, f: impl FnOnce(&mut Waiting) -> R) -> R {
         let mut waiting = self.waiting.lock();
         let waiting = match &mut *waiting {

@@ -36,7 +36,7 @@ pub(crate) struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// The domain in messages.
+    /// Returns the domain in messages.
     fn shown(&self) -> String {
         match self.name {
             Some(name) => format!("RCU domain \"{name}\""),
@@ -44,7 +44,7 @@ impl Subject<'_> {
         }
     }
 
-    /// The number of the first grace period that is not over.
+    /// Returns the number of the first grace period that is not over.
     fn next(&self) -> u64 {
         self.sequence.done() + 1
     }
@@ -121,14 +121,14 @@ impl<'a> Detector<'a> {
         detector
     }
 
-    /// The subject, if there may be reports of it: not in a child that was forked in the middle of what
-    /// the caller does, where what waits is its parent's.
+    /// Returns the subject, if there may be reports of it: not in a child that was forked in the middle
+    /// of what the caller does, where what waits is its parent's.
     fn reported(&self) -> Option<&Subject<'a>> {
         let current = self.subject.fork_generation == fork::generation();
         (current && !self.quiet && !is_in_hook()).then_some(&self.subject)
     }
 
-    /// How long whoever leads may sleep before it calls [`Detector::check_stall`].
+    /// Returns how long whoever leads may sleep before it calls [`Detector::check_stall`].
     pub(crate) fn leader_patience(&self) -> Option<Duration> {
         let subject = self.reported()?;
         let next = subject.clock.with(subject.next(), |waiting| waiting.next);
@@ -136,7 +136,8 @@ impl<'a> Detector<'a> {
         [left, self.follower_patience()].into_iter().flatten().min()
     }
 
-    /// How long a thread may sleep while others lead before it asks [`Detector::is_deadlock_due`].
+    /// Returns how long a thread may sleep while others lead before it asks
+    /// [`Detector::is_deadlock_due`].
     pub(crate) fn follower_patience(&self) -> Option<Duration> {
         let subject = self.reported()?;
         let waiter = self.waiter.as_ref()?;
@@ -149,7 +150,7 @@ impl<'a> Detector<'a> {
         Some(DEADLOCK.min(timeout()).saturating_sub(since.elapsed()))
     }
 
-    /// Whether it is time that the calling thread is reported as one that may wait for itself.
+    /// Returns whether it is time that the calling thread is reported as one that may wait for itself.
     pub(crate) fn is_deadlock_due(&self) -> bool {
         let waits = self.waiter.as_ref().and_then(|waiter| waiter.since.get());
         waits.is_some() && self.follower_patience() == Some(Duration::ZERO)
@@ -171,7 +172,7 @@ impl<'a> Detector<'a> {
         any
     }
 
-    /// A thread that may wait for itself.
+    /// Returns a thread that may wait for itself.
     fn check_self_deadlock(
         &self,
         subject: &Subject<'_>,
@@ -191,17 +192,17 @@ impl<'a> Detector<'a> {
         })
     }
 
-    /// Tells what there is to tell, once. To be called where the caller holds nothing that others
-    /// wait for: the hook is a user's code.
+    /// Reports what there is to report, once. The caller holds nothing that others wait for, because the hook is
+    /// user code.
     pub(crate) fn tell(&self) {
         if let Some(report) = self.news.take() {
             hook::tell(&report);
         }
     }
 
-    /// The same on a thread made for it: on that of the caller others' work would wait for the hook,
-    /// and perhaps the hook for that work. False if there can be no thread: then the caller is to leave
-    /// whatever it holds, and [`Clock::tell`].
+    /// Reports on a thread that is started for it. (On the caller's thread other domains' work would wait for the
+    /// hook, and perhaps the hook for that work.) Returns false if no thread can be started: then the caller
+    /// releases whatever it holds, and calls [`Clock::tell`].
     pub(crate) fn tell_elsewhere(&self) -> bool {
         let Some(report) = self.news.take().map(Arc::<Report>::from) else {
             return true;
@@ -216,7 +217,7 @@ impl<'a> Detector<'a> {
     }
 }
 
-/// A grace period that has waited for too long, if it has.
+/// Returns a grace period that has waited for too long, if it has.
 fn stalled(subject: &Subject<'_>, open: &dyn Fn(usize) -> i64) -> Option<Report> {
     let due = subject.clock.with(subject.next(), |waiting| {
         let age = waiting.since.elapsed();
@@ -241,7 +242,8 @@ fn stalled(subject: &Subject<'_>, open: &dyn Fn(usize) -> i64) -> Option<Report>
     Some(report)
 }
 
-/// Reports that the calling thread is about to be held up. It has no lock of ours, and leads nothing.
+/// Reports that the calling thread is about to wait for room. It holds no lock of this library, and leads no
+/// grace period.
 pub(crate) fn report_held_up(
     subject: &Subject<'_>,
     readers: &Readers,

@@ -68,7 +68,7 @@ thread_local! {
     static REPORTING: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Whether the calling thread is inside the hook. A child that the hook has forked is not.
+/// Returns whether the calling thread is inside the hook. A child that the hook has forked is not.
 pub(crate) fn is_in_hook() -> bool {
     REPORTING.get() == fork::generation()
 }

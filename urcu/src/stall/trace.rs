@@ -19,7 +19,7 @@ use core::time::Duration;
 pub(crate) struct DomainId(usize);
 
 impl DomainId {
-    /// The domain whose state lies there.
+    /// Returns the domain whose state lies there.
     #[inline(always)]
     pub(crate) fn of<T>(state: *const T) -> Self {
         DomainId(state.addr())
@@ -206,15 +206,15 @@ mod on {
         true
     }
 
-    /// The sections of a domain that are open now.
+    /// Returns the sections of a domain that are open now.
     pub(crate) fn open(domain: DomainId) -> Vec<Site> {
         let now = now();
         let sites = entries(domain).filter_map(|entry| entry.site(now));
         sites.collect()
     }
 
-    /// The section that the calling thread began, that is open, and that no other thread is known to
-    /// have used.
+    /// Returns the section that the calling thread began, that is open, and that no other thread is known
+    /// to have used.
     pub(crate) fn begun_by_this_thread(domain: DomainId) -> Option<Site> {
         let thread = this_thread();
         let theirs =

@@ -104,7 +104,7 @@ mod masks {
         }
     }
 
-    /// The mask with which a user's code runs on threads that the calling one starts.
+    /// Returns the mask with which a user's code runs on threads that the calling one starts.
     pub(crate) fn of_user() -> Mask {
         match (SHIELDED.get(), OURS.get()) {
             (Some(before), _) => before,
@@ -128,7 +128,7 @@ mod masks {
         }));
     }
 
-    /// Whether the calling thread is our own, and was outside of a user's code.
+    /// Returns whether the calling thread is our own, and was outside of a user's code.
     pub(crate) fn enter_user() -> bool {
         match OURS.get() {
             Some(ours) if !ours.inside => {

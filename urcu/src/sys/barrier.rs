@@ -7,9 +7,9 @@ use rseq_ops::membarrier::{self, MembarrierError};
 use super::mode::{Mode, mode};
 use crate::sync::{Ordering, fence};
 
-/// A full barrier on all CPUs that run this process, which restarts all sequences in flight. Callers
-/// that come while one is on its way share the next one. Whether a system call was made for this
-/// caller.
+/// Issues a full barrier on all CPUs that run this process, which restarts all sequences in flight.
+/// Callers that come while one is on its way share the next one. Returns whether a system call was made for
+/// this caller.
 ///
 /// # Errors
 /// If the kernel refuses what it granted at registration: for want of memory, or because of a filter

@@ -9,7 +9,8 @@ pub(crate) fn budget_variable() -> Option<&'static str> {
     found.as_deref()
 }
 
-/// A variable of the environment that this process was started with; `None` if that is not to be had.
+/// Returns a variable of the environment that this process was started with; `None` if that is not to be
+/// had.
 ///
 /// Read from the kernel, without the standard library's lock: in a forked child, a thread that it does
 /// not have may hold that. (And the C library's `getenv` may not be called while others change the

@@ -130,8 +130,8 @@ pub(crate) fn tell_reader_mode() {
     }
 }
 
-/// The handle, where the calling thread may run sequences; registers it if that is ours to do. `None`
-/// on a thread without a registration, and on a CPU without a slot.
+/// Returns the handle, where the calling thread may run sequences; registers it if that is ours to do.
+/// `None` on a thread without a registration, and on a CPU without a slot.
 pub(crate) fn current_thread() -> Option<Handle> {
     if mode() == Mode::Atomics {
         None

@@ -10,8 +10,8 @@ use super::slots::{SHIFT, Slot};
 use super::tuning::CHUNK;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
-/// The *way* of a section to its counter, in one word that says how to count too: positive where the
-/// processor renames memory, which makes increments the fastest; negative where it does not, and the
+/// Returns the *way* of a section to its counter, in one word that says how to count too: positive where
+/// the processor renames memory, which makes increments the fastest; negative where it does not, and the
 /// sequences guess what is in the counter; 0 where there is no handle. One comparison tells the three.
 ///
 /// What it holds besides is the offset of `rseq_cs`, which may itself be negative.
@@ -39,7 +39,7 @@ fn counts_by_increments() -> bool {
     rseq_ops::cpu::renames_memory()
 }
 
-/// The handle of a way that is not positive, and not 0.
+/// Returns the handle of a way that is not positive, and not 0.
 #[inline(always)]
 fn handle_of(way: isize, bound: u32) -> Handle {
     Handle {
@@ -171,7 +171,9 @@ pub(crate) unsafe fn copy_through(
     target: *mut u8,
     size: usize,
 ) -> Outcome {
-    // SAFETY: the caller's.
+    // SAFETY: libc registers all threads, since the handle is that of `AllThreads`. The caller promises that
+    // `source` points to `size` bytes until a restart after its replacement, which aborts this sequence, and
+    // that `target` has room.
     unsafe { rseq_ops::ops::copy_through(handle, source, target, size) }
 }
 
@@ -204,6 +206,7 @@ pub(crate) unsafe fn replace_chunk(
     end: usize,
     new: usize,
 ) -> Outcome {
-    // SAFETY: the caller's.
+    // SAFETY: the handle is the process's and the phase is set up, as for `append`, so the slots are there; the
+    // caller promises that `new` is the start of an empty chunk.
     unsafe { rseq_ops::ops::replace_through::<SHIFT, BUFFER>(handle, phase.as_ptr(), end, new) }
 }

@@ -44,7 +44,8 @@ pub(crate) fn allocate_slots() -> usize {
 /// # Safety
 /// `word` is a phase word of such memory, which nobody uses any more.
 pub(crate) unsafe fn free_slots(word: usize) {
-    // SAFETY: the caller's.
+    // SAFETY: the memory is from `allocate_slots`, by its phase word, and nobody uses it any more: the
+    // caller promises both.
     unsafe {
         free(core::ptr::with_exposed_provenance_mut::<Slot>(
             word & !PHASE_BIT,
@@ -55,7 +56,7 @@ pub(crate) unsafe fn free_slots(word: usize) {
 /// Whether a token or phase word stands for the second phase.
 pub(crate) const PHASE_BIT: usize = size_of::<AtomicI64>();
 
-/// How many slots a domain has.
+/// Returns how many slots a domain has.
 pub(crate) fn slots() -> usize {
     percpu::possible_cpus()
 }
@@ -68,7 +69,7 @@ fn slot(word: usize, index: usize) -> &'static Slot {
     unsafe { &*core::ptr::with_exposed_provenance::<Slot>(base + (index << SHIFT)) }
 }
 
-/// The counter of slot `index` that sequences write, for the phase of `word`.
+/// Returns the counter of slot `index` that sequences write, for the phase of `word`.
 pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
     #[cfg(rseq_ops_delay_injection)]
     if crate::testing::skips(index) {
@@ -77,12 +78,12 @@ pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
     &slot(word, index).net[usize::from(word & PHASE_BIT != 0)]
 }
 
-/// The counter of slot `index` that anybody writes atomically, for the phase of `word`.
+/// Returns the counter of slot `index` that anybody writes atomically, for the phase of `word`.
 pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
     &slot(word, index).shared[usize::from(word & PHASE_BIT != 0)]
 }
 
-/// The end of the chunk of callbacks in slot `index`, for the phase of `word`.
+/// Returns the end of the chunk of callbacks in slot `index`, for the phase of `word`.
 pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
     &slot(word, index).buffer[usize::from(word & PHASE_BIT != 0)]
 }
@@ -93,7 +94,7 @@ pub(crate) fn waiter(word: usize) -> &'static AtomicU32 {
     &slot(word, 0).waiter
 }
 
-/// About which CPU this is, as the number of a slot; some number, where that is not known.
+/// Returns about which CPU this is, as the number of a slot; some number, where that is not known.
 pub(crate) fn cpu() -> usize {
     match mode() {
         Mode::AllThreads(handle) => {
@@ -105,7 +106,7 @@ pub(crate) fn cpu() -> usize {
     }
 }
 
-/// A slot for this thread's atomic additions: any will do, threads should differ. The stack's
+/// Returns a slot for this thread's atomic additions: any will do, threads should differ. The stack's
 /// address is to be had everywhere, in signal handlers and destructors too.
 pub(crate) fn stripe() -> usize {
     let here = 0u8;

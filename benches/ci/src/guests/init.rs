@@ -83,8 +83,8 @@ pub(crate) fn script(guest: &Guest, short: bool) -> String {
     format!("{BEGIN}{body}{END}")
 }
 
-/// The emulated machine is slow, and its host may be busy: more time where tests have a limit, and in
-/// the short form less of what takes a given time for each of many combinations.
+/// The emulated machine is slow, and its host may be busy: more time where tests have a limit,
+/// and in the short form less of what takes a given time for each of many combinations.
 fn tests(arch: Arch, short: bool) -> String {
     let riscv = arch == Arch::Riscv64;
     let mut script = String::new();

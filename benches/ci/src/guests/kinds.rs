@@ -37,7 +37,7 @@ impl Arch {
         }
     }
 
-    /// The name of C compilers.
+    /// Returns the name of C compilers.
     pub(crate) fn gnu(self) -> &'static str {
         match self {
             Arch::Amd64 => "x86_64-linux-gnu",

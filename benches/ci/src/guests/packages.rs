@@ -54,7 +54,7 @@ impl Packages {
         Ok(Files { kernel, busybox })
     }
 
-    /// The image. Newer packages keep it in `linux-binary-*`.
+    /// Returns the image. Newer packages keep it in `linux-binary-*`.
     fn kernel(&self, arch: Arch, suite: &str) -> Option<PathBuf> {
         let package = match arch {
             // Debian makes no cloud image of it.
@@ -73,7 +73,7 @@ impl Packages {
         })
     }
 
-    /// The static program.
+    /// Returns the static program.
     fn busybox(&self, arch: Arch) -> Option<PathBuf> {
         let suite = match arch {
             Arch::Riscv64 => "trixie",
@@ -195,7 +195,7 @@ fn install_tools(riscv: bool) {
     }
 }
 
-/// The system's mirror, more suites, more architectures.
+/// Returns the system's mirror, more suites, more architectures.
 fn set_up(riscv: bool) -> Option<Apt> {
     let sites = debian::sites();
     let Some(main) = debian::main_site(&sites) else {

@@ -34,7 +34,7 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// A folder of its own: cargo would not build for two at a time in one.
+    /// Returns a folder of its own: cargo would not build for two at a time in one.
     fn target(&self) -> PathBuf {
         self.plan.target.join(self.arch.name())
     }
@@ -169,7 +169,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     copied.map(drop).map_err(told)
 }
 
-/// The programs in what `cargo test --no-run` prints.
+/// Returns the programs in what `cargo test --no-run` prints.
 fn executables(listing: &str) -> impl Iterator<Item = &str> {
     let lines = listing.lines().map(str::trim_start);
     let lines = lines.filter(|line| line.starts_with("Executable "));

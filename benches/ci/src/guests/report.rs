@@ -121,7 +121,7 @@ fn fault(
     }
 }
 
-/// The exit status and the name in `GUEST rc=0 NAME (from 1 to 2 s)`.
+/// Returns the exit status and the name in `GUEST rc=0 NAME (from 1 to 2 s)`.
 fn result(line: &str) -> Option<(&str, &str)> {
     let line = line.strip_prefix("GUEST rc=")?.strip_suffix(" s)")?;
     let (status, rest) = line.split_once(' ')?;
@@ -129,7 +129,7 @@ fn result(line: &str) -> Option<(&str, &str)> {
     status.parse::<u32>().is_ok().then_some((status, name))
 }
 
-/// Whether this is Linux 7.1 or newer.
+/// Returns whether this is Linux 7.1 or newer.
 fn is_new(kernel: &str) -> bool {
     let mut numbers = kernel.split(|c: char| !c.is_ascii_digit());
     let mut next = || numbers.next().and_then(|number| number.parse::<u32>().ok());
@@ -142,7 +142,7 @@ fn lines<'a>(output: &'a str, run: &'a str) -> impl Iterator<Item = &'a str> {
     lines.filter_map(move |line| line.strip_prefix(run)?.strip_prefix("| "))
 }
 
-/// The first word after `name=` in what a run has printed.
+/// Returns the first word after `name=` in what a run has printed.
 fn value(output: &str, run: &str, name: &str) -> Option<String> {
     let name = format!("{name}=");
     lines(output, run).find_map(|line| {

@@ -49,14 +49,14 @@ pub fn test(seconds: TokenStream, function: TokenStream) -> TokenStream {
     all
 }
 
-/// The name after `fn`.
+/// Returns the name after `fn`.
 fn name(tokens: &[TokenTree]) -> Option<String> {
     let mut tokens = tokens.iter().map(ToString::to_string);
     tokens.find(|token| token == "fn")?;
     tokens.next()
 }
 
-/// Whether there is an attribute `ignore`, without a condition.
+/// Returns whether there is an attribute `ignore`, without a condition.
 fn is_ignored(tokens: &[TokenTree]) -> bool {
     tokens.iter().any(|token| {
         let TokenTree::Group(group) = token else {

@@ -99,7 +99,7 @@ fn string(text: &str) -> usize {
     text.len()
 }
 
-/// A character, or a lifetime's mark.
+/// Returns a character, or a lifetime's mark.
 fn quoted(text: &str) -> usize {
     let mut signs = text.char_indices().skip(1);
     match signs.next() {

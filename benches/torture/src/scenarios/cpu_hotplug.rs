@@ -27,7 +27,7 @@ fn is_on(switch: &PathBuf) -> bool {
     fs::read_to_string(switch).is_ok_and(|state| state.trim() == "1")
 }
 
-/// The switches of CPUs that are on line and not the first.
+/// Returns the switches of CPUs that are on line and not the first.
 fn switches() -> Vec<PathBuf> {
     let all =
         (1..1024).map(|cpu| PathBuf::from(format!("/sys/devices/system/cpu/cpu{cpu}/online")));

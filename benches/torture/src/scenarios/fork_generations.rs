@@ -120,7 +120,7 @@ fn wait(process: libc::pid_t, patience: Duration) -> Option<Failed> {
     (status != 0).then_some(Failed::Status(status))
 }
 
-/// A child's status, if it has ended.
+/// Returns a child's status, if it has ended.
 fn ended(process: libc::pid_t, flags: libc::c_int) -> io::Result<Option<libc::c_int>> {
     let mut status = 0;
     loop {

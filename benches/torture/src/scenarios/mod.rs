@@ -34,7 +34,7 @@ scenarios! {
     environments: LIBC_REGISTERED, SELF_REGISTERED, NO_RSEQ, NO_MEMBARRIER, NEITHER;
 }
 
-/// The scenario of that name.
+/// Returns the scenario of that name.
 pub fn named(name: &str) -> Option<&'static Scenario> {
     ALL.iter().find(|scenario| scenario.name == name)
 }

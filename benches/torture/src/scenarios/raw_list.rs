@@ -64,7 +64,7 @@ impl Node {
         })
     }
 
-    /// The number, if the node is whole.
+    /// Returns the number, if the node is whole.
     fn number(&self) -> Option<u64> {
         let number = self.words[0].load(Relaxed) ^ 0x5AFE << 48;
         let whole = |place: usize| self.words[place].load(Relaxed) == word(number, place);
@@ -189,7 +189,7 @@ fn read(thread: &mut Thread, list: &'static List) {
     }
 }
 
-/// How many nodes there were; `None` if one was not whole.
+/// Returns how many nodes there were; `None` if one was not whole.
 fn follow(thread: &mut Thread, list: &List, guard: &ReadGuard<'_>) -> Option<u64> {
     let (mut seen, mut next) = (Vec::new(), list.head.load(Acquire, guard));
     // SAFETY: a node that was reachable in this section is not freed before its end.
@@ -211,7 +211,7 @@ fn follow(thread: &mut Thread, list: &List, guard: &ReadGuard<'_>) -> Option<u64
     Some(2 * seen.len() as u64)
 }
 
-/// The number of a node that a reader has.
+/// Returns the number of a node that a reader has.
 fn look(thread: &Thread, node: &Node) -> Option<u64> {
     let number = node.number();
     if number.is_none() {

@@ -39,8 +39,8 @@ pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
     word
 }
 
-/// The addresses of libc's `__rseq_offset` and `__rseq_size` in a program that contains its libc; null
-/// if that has none. See [`crate::loader`].
+/// Returns the addresses of libc's `__rseq_offset` and `__rseq_size` in a program that contains its libc;
+/// null if that has none. See [`crate::loader`].
 #[cfg(target_feature = "crt-static")]
 pub(crate) fn linked_symbols() -> (*const isize, *const u32) {
     let offset: *const isize;

@@ -38,7 +38,7 @@ impl Banks {
         self.current.as_ptr()
     }
 
-    /// The words of every index in a bank.
+    /// Returns the words of every index in a bank.
     fn slots(&self, bank: usize) -> impl Iterator<Item = &[AtomicUsize; 2 + MOST]> {
         let slot = move |index: usize| ptr::with_exposed_provenance(bank + (index << SHIFT));
         // SAFETY: within the area, which is aligned and lives as long as `self`.

@@ -138,7 +138,7 @@ impl<'r> Consumer<'r> {
         Found::Item(header, second)
     }
 
-    /// Whether what was read from the part of `position` so far was not overwritten meanwhile.
+    /// Returns whether what was read from the part of `position` so far was not overwritten meanwhile.
     fn still_there(&self, control: &Control, position: usize) -> bool {
         if self.rings.mode == Mode::Discard {
             return true;

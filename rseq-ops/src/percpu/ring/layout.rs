@@ -117,7 +117,7 @@ impl Rings {
         unsafe { start.add(n * self.area.stride()).cast().as_ref() }
     }
 
-    /// The address of a position.
+    /// Returns the address of a position.
     pub(super) fn at(&self, control: &Control, position: usize) -> *mut usize {
         let bytes = ptr::from_ref(control).expose_provenance() + size_of::<Control>();
         ptr::with_exposed_provenance_mut(bytes + (position & (self.size - 1)))
@@ -130,7 +130,7 @@ pub(super) fn whole(length: usize) -> usize {
     HEAD + length.next_multiple_of(size_of::<usize>())
 }
 
-/// The header of such a record while it is written.
+/// Returns the header of such a record while it is written.
 #[inline]
 pub(super) fn busy_header(length: usize) -> usize {
     BUSY | whole(length) | length << PAYLOAD

@@ -52,7 +52,7 @@ fn write(ring: &Ring, number: usize) -> Result<(), ReserveError> {
     ring.write(&bytes)
 }
 
-/// The numbers that the consumer gets.
+/// Returns the numbers that the consumer gets.
 fn consume(ring: &Ring) -> Vec<usize> {
     let mut numbers = Vec::new();
     ring.consumer().unwrap().poll(|record| {
@@ -61,7 +61,7 @@ fn consume(ring: &Ring) -> Vec<usize> {
     numbers
 }
 
-/// The ring that has the records.
+/// Returns the ring that has the records.
 fn in_use(ring: &Ring) -> &Control {
     let of_them = |n: &usize| ring.rings.control(*n).reserved.load(Ordering::Relaxed) != 0;
     let used: Vec<usize> = (0..ring.rings.count()).filter(of_them).collect();

@@ -177,7 +177,7 @@ impl Writer<'_> {
         Plan::Start([START | HEAD, number])
     }
 
-    /// How many records a whole part has, and whether one is being written. `None` if this is not
+    /// Returns how many records a whole part has, and whether one is being written. `None` if this is not
     /// a part any more: somebody is overwriting it.
     fn survey(&self, control: &Control, start: usize) -> Option<(usize, bool)> {
         let (mut offset, mut records, mut busy) = (0, 0, false);

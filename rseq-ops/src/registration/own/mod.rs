@@ -34,7 +34,7 @@ const PASSES: u32 = 4;
 /// The key, plus 1; 0 is none yet.
 static KEY: AtomicU32 = AtomicU32::new(0);
 
-/// The process's key, made at the first call. `None` where there is none to be had now.
+/// Returns the process's key, made at the first call. `None` where there is none to be had now.
 fn key() -> Option<libc::pthread_key_t> {
     /// glibc keeps the values of this many keys in the thread itself; beyond, setting one
     /// allocates, which a signal handler may not do.
@@ -68,7 +68,7 @@ fn key() -> Option<libc::pthread_key_t> {
     }
 }
 
-/// The calling thread's slot.
+/// Returns the calling thread's slot.
 #[inline]
 fn mine() -> Option<&'static Slot> {
     let key = KEY.load(Ordering::Acquire).checked_sub(1)?;
@@ -81,8 +81,8 @@ fn set_mine(key: libc::pthread_key_t, slot: &'static Slot) -> bool {
     unsafe { libc::pthread_setspecific(key, ptr::from_ref(slot).cast()) == 0 }
 }
 
-/// The offset of the calling thread's area from its thread pointer, if it is registered; registers
-/// it at its first call.
+/// Returns the offset of the calling thread's area from its thread pointer, if it is registered;
+/// registers it at its first call.
 #[inline]
 pub(super) fn current_thread() -> Option<isize> {
     match mine() {

@@ -76,7 +76,7 @@ impl Slot {
         self.area.get().expose_provenance()
     }
 
-    /// The area's offset from the calling thread's thread pointer.
+    /// Returns the area's offset from the calling thread's thread pointer.
     #[inline]
     pub(super) fn offset(&self) -> isize {
         self.address().wrapping_sub(arch::thread_pointer()) as isize
@@ -103,7 +103,7 @@ impl Slot {
     }
 }
 
-/// A free slot, renewed. `None` where the system has no memory. Async-signal-safe.
+/// Returns a free slot, renewed. `None` where the system has no memory. Async-signal-safe.
 pub(super) fn take() -> Option<&'static Slot> {
     // Acquire: pairs with the release below.
     let mut next = PAGES.load(Ordering::Acquire);

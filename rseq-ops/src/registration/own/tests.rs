@@ -11,7 +11,7 @@ use crate::registration::{Owner, process};
 /// Held by each test that takes slots, or counts those of the whole process.
 static SLOTS_IN_USE: Mutex<()> = Mutex::new(());
 
-/// How many slots are in use. Pages that others have begun to use are counted too.
+/// Returns how many slots are in use. Pages that others have begun to use are counted too.
 fn in_use() -> u32 {
     let (mut next, mut slots) = (PAGES.load(Ordering::Acquire), 0);
     // SAFETY: null or a published page, which stays.

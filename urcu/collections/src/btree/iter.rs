@@ -149,7 +149,8 @@ impl<K, V> Cursor<K, V> {
         false
     }
 
-    /// The cursor is at the first entry of a leaf that is not less than the key, or behind the last one.
+    /// The cursor is at the first entry of a leaf that is not less than the key, or behind the
+    /// last one.
     ///
     /// # Safety
     /// The tree is alive.
@@ -246,7 +247,7 @@ impl<'g, K, V> Range<'g, K, V> {
     }
 }
 
-/// Whether a place is behind the end of a range.
+/// Returns whether a place is behind the end of a range.
 ///
 /// # Safety
 /// The tree is alive.

@@ -154,7 +154,7 @@ fn count_less(numbers: &[u64; MOST], than: u64) -> usize {
     less + usize::from(numbers[less] < than)
 }
 
-/// Whether keys of both types have digests of one kind.
+/// Returns whether keys of both types have digests of one kind.
 #[inline(always)]
 fn has_same_digests<K, Q: ?Sized>() -> bool {
     let (k, q) = (typeid::of::<K>(), typeid::of::<Q>());

@@ -116,7 +116,7 @@ impl Bucket {
         })
     }
 
-    /// Whether the bucket's contents are in the next table.
+    /// Returns whether the bucket's contents are in the next table.
     #[inline(always)]
     pub(crate) fn is_moved(&self) -> bool {
         // Acquire: pairs with `Locked::move_away`, after which the next table's buckets are filled.

@@ -286,7 +286,7 @@ impl RawMap {
         }
     }
 
-    /// Whether `new` is a table that others know.
+    /// Returns whether `new` is a table that others know.
     fn is_successor(&self, old: TableRef<'_>, new: NonNull<Table>) -> bool {
         old.next.load(Ordering::Relaxed) == new.as_ptr()
     }
@@ -325,7 +325,7 @@ unsafe fn free_table(table: *mut Table) {
     unsafe { Table::free(NonNull::new_unchecked(table)) };
 }
 
-/// Whether nothing has been added with this hash but what is in `seen`.
+/// Returns whether nothing has been added with this hash but what is in `seen`.
 #[inline]
 fn is_as_seen(locked: &Locked<'_>, hash: u64, seen: &Seen) -> bool {
     let mut seen = seen.checker();

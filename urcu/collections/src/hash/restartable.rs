@@ -20,7 +20,7 @@ use super::pair::Pair;
 /// How often it is tried.
 const ATTEMPTS: u32 = 4;
 
-/// Whether `Q` is `K`, and such keys are equal if and only if their bytes are.
+/// Returns whether `Q` is `K`, and such keys are equal if and only if their bytes are.
 #[inline(always)]
 fn is_bytewise<K, Q: ?Sized>() -> bool {
     macro_rules! any_of {

@@ -60,8 +60,8 @@ pub(crate) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Whether the entry was seen, after those that were asked for before. Entries that were removed since
-    /// are passed over. In all, as many steps as there are entries.
+    /// Returns whether the entry was seen, after those that were asked for before. Entries that were
+    /// removed since are passed over. In all, as many steps as there are entries.
     #[inline]
     pub(crate) fn has(&mut self, node: NonNull<Node>) -> bool {
         while let Some(seen) = self.seen.get(self.next) {

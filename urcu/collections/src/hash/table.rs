@@ -54,7 +54,7 @@ static EMPTY: Empty = Empty {
 };
 
 impl Table {
-    /// The table of maps that never had anything in them.
+    /// Returns the table of maps that never had anything in them.
     pub(crate) fn empty() -> NonNull<Table> {
         // Of the whole, because the bucket behind it is reached through this pointer.
         NonNull::from(&EMPTY).cast()
@@ -131,7 +131,7 @@ impl Table {
         }
     }
 
-    /// Whether this is [`Table::empty`].
+    /// Returns whether this is [`Table::empty`].
     #[inline]
     pub(crate) fn is_static(&self) -> bool {
         self.memory.is_null()

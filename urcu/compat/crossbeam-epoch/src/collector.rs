@@ -42,7 +42,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// The collector of [`pin`](crate::pin).
+    /// Returns the collector of [`pin`](crate::pin).
     pub(crate) const fn default_one() -> Self {
         Collector { domain: None }
     }

@@ -62,7 +62,7 @@ pub(crate) fn pin_thread() -> Guard {
     unsafe { Local::pin_in(local, Collector::default_domain()) }
 }
 
-/// Whether the calling thread has a guard of the default collector.
+/// Returns whether the calling thread has a guard of the default collector.
 #[inline(always)]
 pub(crate) fn is_thread_pinned() -> bool {
     LOCAL.with(|local| local.is_pinned())

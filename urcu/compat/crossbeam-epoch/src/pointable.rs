@@ -79,7 +79,7 @@ impl<T> Pointable for T {
     }
 }
 
-/// An allocation of a length and as many elements.
+/// Returns an allocation of a length and as many elements.
 ///
 /// The `T`s begin at a distance that depends on their alignment alone.
 fn layout<T>(length: usize) -> (Layout, usize) {
@@ -88,7 +88,7 @@ fn layout<T>(length: usize) -> (Layout, usize) {
     whole.expect("the size of a slice is more than there can be")
 }
 
-/// The slice behind the length at an address.
+/// Returns the slice behind the length at an address.
 ///
 /// # Safety
 /// `ptr` is from `init` of `[MaybeUninit<T>]`, and not dropped.
@@ -143,7 +143,7 @@ impl<T> Pointable for [MaybeUninit<T>] {
     }
 }
 
-/// The low bits of addresses of `T` that are zero.
+/// Returns the low bits of addresses of `T` that are zero.
 #[inline(always)]
 pub(crate) const fn tag_mask<T: ?Sized + Pointable>() -> usize {
     (1 << T::ALIGN.trailing_zeros()) - 1
@@ -164,7 +164,7 @@ pub(crate) const fn tagged<T: ?Sized + Pointable>(data: usize, tag: usize) -> us
     untagged::<T>(data) | (tag & tag_mask::<T>())
 }
 
-/// The address of a pointer from outside.
+/// Returns the address of a pointer from outside.
 ///
 /// # Panics
 /// If it is not aligned, because a tag would be made of it.

@@ -18,7 +18,7 @@ impl<'w> Hand<'w> {
         (!choice.is_multiple_of(4) || !cell.cell.is_optional()).then(|| self.value())
     }
 
-    /// The value that is about to be replaced, where one thread runs at a time.
+    /// Returns the value that is about to be replaced, where one thread runs at a time.
     pub(super) fn replaces(&self, cell: &CellPlace) -> Option<u32> {
         let old = cell.holds.load(SeqCst);
         let known = self.world.exclusive && old != NOTHING;
@@ -49,7 +49,7 @@ impl<'w> Hand<'w> {
         );
     }
 
-    /// A guard of a domain that this thread holds.
+    /// Returns a guard of a domain that this thread holds.
     pub(super) fn guard_of(&self, place: usize, choice: u8) -> Option<usize> {
         let mut guards = (0..self.held.len())
             .filter(|held| self.held[*held].place.number == place)

@@ -69,7 +69,7 @@ pub(crate) struct Walked {
 }
 
 impl Walk {
-    /// Whether it leads to the same places, whatever is in the files there.
+    /// Returns whether it leads to the same places, whatever is in the files there.
     pub(crate) fn leads_as(&self, other: &Walk) -> bool {
         let same_files = |one: &Walked, other: &Walked| {
             let mut both = one.files.iter().zip(&other.files);
@@ -82,7 +82,7 @@ impl Walk {
         })
     }
 
-    /// Whether any file was written less than so long ago.
+    /// Returns whether any file was written less than so long ago.
     pub(crate) fn is_younger_than(&self, age: Duration) -> bool {
         self.resolutions()
             .any(|resolution| resolution.is_younger_than(age))
@@ -96,7 +96,7 @@ impl Walk {
         })
     }
 
-    /// The directories whose files are read.
+    /// Returns the directories whose files are read.
     #[cfg(target_os = "linux")]
     pub(crate) fn directories(&self) -> impl Iterator<Item = PathBuf> {
         let directories = self.sources.iter().map(|source| &source.resolution);
@@ -166,7 +166,7 @@ impl Sources {
             .collect()
     }
 
-    /// Whether a file of this name is read in a directory. Hidden files are not, nor what editors
+    /// Returns whether a file of this name is read in a directory. Hidden files are not, nor what editors
     /// leave behind, which has other extensions.
     pub(crate) fn is_wanted(&self, name: &OsStr) -> bool {
         let Some(name) = name.to_str().filter(|name| !name.starts_with(['.', '#'])) else {

@@ -48,30 +48,30 @@ pub(crate) struct Resolution {
 }
 
 impl Resolution {
-    /// The look-ups.
+    /// Returns the look-ups.
     pub(crate) fn lookups(&self) -> &[Lookup] {
         &self.lookups
     }
 
-    /// Whether the last look-up was of the last name, found or not.
+    /// Returns whether the last look-up was of the last name, found or not.
     pub(crate) fn is_whole(&self) -> bool {
         self.is_whole
     }
 
-    /// The path of what is at the end, without symbolic links, if anything is.
+    /// Returns the path of what is at the end, without symbolic links, if anything is.
     pub(crate) fn end(&self) -> Option<PathBuf> {
         self.content?;
         let last = self.lookups.last()?;
         Some(last.directory.join(&last.name))
     }
 
-    /// Whether a directory is at the end.
+    /// Returns whether a directory is at the end.
     pub(crate) fn is_directory(&self) -> bool {
         self.content.is_some_and(|content| content.is_directory)
     }
 
-    /// Whether there is a file at the end that was written less than so long ago, or in the future: clocks
-    /// differ.
+    /// Returns whether there is a file at the end that was written less than so long ago, or in the
+    /// future: clocks differ.
     pub(crate) fn is_younger_than(&self, age: Duration) -> bool {
         let Some(content) = self.content.filter(|content| !content.is_directory) else {
             return false;
@@ -85,7 +85,7 @@ impl Resolution {
             || modified > SystemTime::now()
     }
 
-    /// Whether it leads to the same place, whatever is in there.
+    /// Returns whether it leads to the same place, whatever is in there.
     pub(crate) fn leads_as(&self, other: &Resolution) -> bool {
         self.lookups == other.lookups && self.is_directory() == other.is_directory()
     }
@@ -149,7 +149,7 @@ fn look_up(path: &Path) -> (Found, Option<Metadata>) {
     }
 }
 
-/// The names in a path. A current directory is none.
+/// Returns the names in a path. A current directory is none.
 #[cfg(unix)]
 fn names(path: &Path) -> std::collections::VecDeque<OsString> {
     use std::path::Component;

@@ -97,7 +97,7 @@ impl Node {
         }
     }
 
-    /// A number or a truth value, which the text of a variable may be.
+    /// Returns a number or a truth value, which the text of a variable may be.
     fn scalar<'de, V: Visitor<'de>, S>(
         &'de self,
         visitor: V,

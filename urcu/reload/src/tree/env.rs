@@ -86,7 +86,7 @@ fn set(node: &mut Node, parts: &[String], text: &str, place: Option<Place>) {
     }
 }
 
-/// Whether a key is meant by a variable's part: `max-connections`, `maxConnections` and
+/// Returns whether a key is meant by a variable's part: `max-connections`, `maxConnections` and
 /// `max_connections` by `MAX_CONNECTIONS`.
 pub(super) fn is_same_name(key: &str, part: &str) -> bool {
     fn letters(name: &str) -> impl Iterator<Item = char> {

@@ -99,7 +99,7 @@ impl<'t> Parse<'t> {
     }
 }
 
-/// An error in a part of the text that begins at `start`.
+/// Returns an error in a part of the text that begins at `start`.
 fn describe(error: &serde_json::Error, part: &str, start: usize) -> SyntaxError {
     let line = error.line().saturating_sub(1);
     let line: usize = part.split_inclusive('\n').take(line).map(str::len).sum();

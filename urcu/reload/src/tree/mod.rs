@@ -144,7 +144,7 @@ fn merge_tables(entries: &mut Vec<Entry>, more: Vec<Entry>, lists: Lists) {
     }
 }
 
-/// Whether files of this name are read from directories.
+/// Returns whether files of this name are read from directories.
 pub(crate) fn is_known(extension: &str) -> bool {
     matches!(
         (
@@ -250,7 +250,7 @@ pub(crate) fn locate(
     }
 }
 
-/// An error about what a validation found, at the place of the key that it names.
+/// Returns an error about what a validation found, at the place of the key that it names.
 pub(crate) fn locate_invalid(
     invalid: Invalid,
     tree: &Node,

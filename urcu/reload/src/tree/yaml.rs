@@ -108,7 +108,7 @@ impl Parse<'_> {
         })
     }
 
-    /// The byte at a line, counted from 1, and a column in characters, counted from 0.
+    /// Returns the byte at a line, counted from 1, and a column in characters, counted from 0.
     fn offset(&self, line: usize, column: usize) -> usize {
         let Some(&start) = self.lines.get(line.saturating_sub(1)) else {
             return self.text.len();

@@ -55,7 +55,7 @@ mod linux {
             let _ = (&self.0).write(&[0]);
         }
 
-        /// The end that a signal handler may write to.
+        /// Returns the end that a signal handler may write to.
         #[cfg(feature = "signal")]
         pub(crate) fn for_handler(&self) -> io::Result<UnixStream> {
             self.0.try_clone()

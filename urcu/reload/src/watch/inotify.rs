@@ -193,7 +193,7 @@ impl Inotify {
         noticed
     }
 
-    /// Whether somebody seems to be writing to a file.
+    /// Returns whether somebody seems to be writing to a file.
     pub(super) fn is_writing(&self) -> bool {
         !self.writing.is_empty()
     }

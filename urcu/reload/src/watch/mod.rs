@@ -182,7 +182,8 @@ impl Watcher {
         }
     }
 
-    /// Whether no file may be incomplete since this was armed: what was read in between was whole.
+    /// Returns whether no file may be incomplete since this was armed: what was read in between was
+    /// whole.
     pub(crate) fn is_undisturbed(&mut self) -> bool {
         self.take_notifications();
         let pending = self.pending.as_ref();
@@ -203,8 +204,8 @@ impl Watcher {
         false
     }
 
-    /// Whether everything is as it was armed. If not, it has changed without a notification: a file that is
-    /// truncated is seen to be empty before the kernel tells.
+    /// Returns whether everything is as it was armed. If not, it has changed without a notification: a
+    /// file that is truncated is seen to be empty before the kernel tells.
     fn is_as_armed(&mut self) -> bool {
         let walk = self.sources.walk();
         if walk == self.walk {
@@ -281,7 +282,7 @@ impl Watcher {
         }
     }
 
-    /// Whether `until` has come, and, if a file may be incomplete, everything is as it was.
+    /// Returns whether `until` has come, and, if a file may be incomplete, everything is as it was.
     fn has_settled(&mut self, pending: &Pending, until: Instant) -> bool {
         if Instant::now() < until {
             return false;
@@ -408,7 +409,7 @@ impl Watcher {
     }
 }
 
-/// Whether any of it is on a file system that others write to without this system being told.
+/// Returns whether any of it is on a file system that others write to without this system being told.
 #[cfg(target_os = "linux")]
 fn is_network(walk: &Walk) -> bool {
     /// NFS, SMB 1, SMB 2 and 3, CIFS, FUSE, 9p, Ceph, AFS, Coda, NCP, VirtualBox's, OCFS2, GFS2.

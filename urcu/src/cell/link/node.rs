@@ -111,7 +111,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
         }
     }
 
-    /// Whether nobody can see it any more who found it elsewhere.
+    /// Returns whether nobody can see it any more who found it elsewhere.
     pub(super) fn is_over_elsewhere(&self) -> bool {
         let number = self.elsewhere.load(Ordering::Relaxed);
         number == 0 || D::get().is_over(number)
@@ -262,7 +262,7 @@ unsafe impl<T: Send + Sync + 'static, D: StaticDomain> OwningPtr for NodeBox<T, 
     }
 }
 
-/// The value of a node, and what follows it.
+/// Returns the value of a node, and what follows it.
 ///
 /// # Safety
 /// `node` is from [`NodeBox::leak`] and the caller's, and nobody else sees it.

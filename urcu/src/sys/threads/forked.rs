@@ -17,7 +17,7 @@ use crate::sync::panics::discard;
 
 type Body = Box<dyn FnOnce() + Send>;
 
-/// Whether this process was forked and has executed no program since, or that is not known.
+/// Returns whether this process was forked and has executed no program since, or that is not known.
 pub(super) fn is_forked() -> bool {
     // Of the process's first thread: each of the others was made as a child is.
     let flags = std::fs::read("/proc/self/stat").ok().and_then(|stat| {

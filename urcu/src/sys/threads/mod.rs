@@ -99,9 +99,9 @@ pub fn set_threads(threads: Threads) {
     THREADS.set(Some(Arc::new(threads)));
 }
 
-/// The stack size where the program has chosen none. Asked for once, and without a lock of ours or of the
-/// standard library's, which reads `RUST_MIN_STACK` under one if it is given no size: a forked child
-/// comes here too.
+/// Returns the stack size where the program has chosen none. Asked for once, and without a lock of ours
+/// or of the standard library's, which reads `RUST_MIN_STACK` under one if it is given no size: a forked
+/// child comes here too.
 fn default_stack_size() -> usize {
     /// The standard library's.
     const USUAL: usize = 2 << 20;
@@ -303,7 +303,7 @@ mod scheduling {
     /// CPUs, as the kernel counts them: enough for 8192.
     type Set = [u64; 128];
 
-    /// The CPUs that a thread may use; 0 is the calling one.
+    /// Returns the CPUs that a thread may use; 0 is the calling one.
     fn cpus_of(thread: libc::pid_t) -> Option<Set> {
         let mut set: Set = [0; 128];
         let (size, address) = (size_of::<Set>(), set.as_mut_ptr().cast());

@@ -51,7 +51,7 @@ impl Items {
         caught.is_ok().then_some(item)
     }
 
-    /// Whether these are the ones inside, and nobody holds any.
+    /// Returns whether these are the ones inside, and nobody holds any.
     ///
     /// # Errors
     /// What is wrong.

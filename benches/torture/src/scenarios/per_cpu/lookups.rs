@@ -76,7 +76,7 @@ impl Lookups {
         lookups
     }
 
-    /// The address of one of a key's entries, with a new value.
+    /// Returns the address of one of a key's entries, with a new value.
     fn filled(&self, key: usize, which: usize) -> usize {
         let value = (key as u64) << 48 | self.version.fetch_add(1, Relaxed);
         let entry = &self.entries[key][which];

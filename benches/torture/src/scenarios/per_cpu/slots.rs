@@ -56,7 +56,7 @@ impl<C> Slots<C> {
         self.words.iter()
     }
 
-    /// The sum of the words of that number.
+    /// Returns the sum of the words of that number.
     pub(super) fn sum(&self, word: usize) -> usize {
         let words = self.all().map(|words| words[word].load(SeqCst));
         words.fold(0, usize::wrapping_add)

@@ -10,7 +10,7 @@ pub(super) trait Subject: Send + Sync {
     /// A small piece of work, by any thread or handler; async-signal-safe if that is asked for.
     fn work(&self, random: &mut Random);
 
-    /// Whether handlers may work.
+    /// Returns whether handlers may work.
     fn in_handlers(&self) -> bool {
         true
     }
