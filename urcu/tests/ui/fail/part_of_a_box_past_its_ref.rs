@@ -1,5 +1,5 @@
 fn main() {
     let cell = urcu::RcuBox::from("value");
-    let value: &str = &cell.read()[1..];
+    let value: &str = cell.read().trim();
     println!("{value}");
 }
