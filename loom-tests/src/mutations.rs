@@ -451,7 +451,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("cell", "handed back at once", "a_replaced_value_is_its_owners",
         CELL: "«self.domain().synchronize();»" => ""),
     source!("cell", "dropped at once", "a_stored_value_is_dropped_after_its_sections",
-        CELL: "«self.domain()\n            .enqueue(Callback::drop::<_, P::Target>(free), true);»" => "free();"),
+        CELL: "«self.domain().enqueue(callback, true);»" => "drop((callback, unsafe { P::from_raw(old) }));"),
 
     source!("raw", "a node freed at once", "a_retired_node_outlives_its_sections",
         RETIRE: "unsafe { T::free(node) };\n        // SAFETY: on any thread, until the domain ends, by the caller.\n        «self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);»" => "free();"),
@@ -479,7 +479,7 @@ pub const MUTANTS: &[Mutant] = &[
     source!("cell", "unlinked and handed back at once", "an_unlinked_value",
         UNLINKED: "«self.domain().synchronize();»" => ""),
     source!("cell", "unlinked and dropped at once", "an_unlinked_value",
-        UNLINKED: "«self.domain\n            .domain()\n            .enqueue(Callback::drop::<_, P::Target>(free), true);»" => "free();"),
+        UNLINKED: "«self.domain.domain().enqueue(callback, true);»" => "drop((callback, unsafe { P::from_raw(self.raw) }));"),
 
     source!("list", "list: followed relaxed", "a_reader_meets_a_push",
         LINK: "unmarked(self.word.load(«Ordering::Acquire»));" => "Ordering::Relaxed"),

@@ -48,6 +48,20 @@ macro_rules! copies {
 // Expected: copy_200 1 0
 copies!(copy_1 1 copy_2 2 copy_4 4 copy_8 8 copy_64 64 copy_200 200);
 
+macro_rules! copies_of_parts {
+    ($($name:ident $size:literal)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe fn $name(handle: Handle, source: *const *const u8, at: usize, to: *mut u8) -> u8 {
+            // SAFETY: this function asks for what the sequence asks for, and is never called.
+            unsafe { ops::copy_part_through(handle, source, at, to, $size) as u8 }
+        }
+    )*};
+}
+// Expected: copy_part_4 1 0
+// Expected: copy_part_64 1 0
+// Expected: copy_part_200 1 0
+copies_of_parts!(copy_part_4 4 copy_part_64 64 copy_part_200 200);
+
 macro_rules! lookups {
     ($($name:ident $key:ty, $value:ty;)*) => {$(
         #[unsafe(no_mangle)]

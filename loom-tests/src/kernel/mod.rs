@@ -83,8 +83,8 @@ pub(crate) use memory::{
     buffer, fork, free, free_slots, in_use, net, shared, waiter,
 };
 pub(crate) use sequences::{
-    Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_through,
-    enter_section, exit_section, replace_chunk, sub, sub_if_current, way,
+    Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_part_through,
+    copy_through, enter_section, exit_section, replace_chunk, sub, sub_if_current, way,
 };
 pub(crate) use sleep::{futex_wait, futex_wake};
 pub(crate) use sync::{Mutex, MutexGuard};

@@ -226,6 +226,22 @@ pub(crate) unsafe fn copy_through(
     Outcome::Committed
 }
 
+/// As [`copy_through`]: in the models values are their only part.
+///
+/// # Safety
+/// As for that.
+pub(crate) unsafe fn copy_part_through(
+    handle: Handle,
+    source: *const *const u8,
+    offset: usize,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    assert_eq!(offset, 0);
+    // SAFETY: as the caller promises.
+    unsafe { copy_through(handle, source, target, size) }
+}
+
 /// As `rseq_ops::ops::Record`.
 pub(crate) type Record = [MaybeUninit<u64>; 4];
 

@@ -74,3 +74,48 @@ pub unsafe fn copy_through(
     // until a restart, and room for them in `target`.
     unsafe { arch::copy_through(handle, source, target, size) }
 }
+
+/// Copies `size` bytes to `target` from `offset` bytes behind where the pointer in `source` points, in one
+/// sequence: a part of a larger value. Else as [`copy_through`].
+///
+/// # Safety
+/// As for [`copy_through`], where it is the `size` bytes at the offset that stay valid and unchanged.
+///
+/// # Cost
+/// One addition more, and an offset that is no constant takes a register.
+///
+/// ```
+/// use std::sync::atomic::AtomicPtr;
+/// use rseq_ops::{current_thread, membarrier, ops::{self, Outcome}};
+///
+/// let mut record = [1u64, 2, 3];
+/// let current = AtomicPtr::new(&raw mut record);
+/// if let Some(handle) = current_thread()
+///     && membarrier::register().is_ok()
+/// {
+///     let mut last = 0u64;
+///     // SAFETY: this thread's handle; the record stays as it is; the third number is 16 bytes from its begin.
+///     let outcome = ops::retry(|| unsafe {
+///         let source = current.as_ptr().cast::<*const u8>();
+///         ops::copy_part_through(handle, source, 16, (&raw mut last).cast(), 8)
+///     });
+///     if outcome == Outcome::Committed {
+///         assert_eq!(last, 3);
+///     }
+/// }
+/// ```
+#[inline(always)]
+pub unsafe fn copy_part_through(
+    handle: Handle,
+    source: *const *const u8,
+    offset: usize,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    if size == 0 {
+        return Outcome::Committed;
+    }
+    // SAFETY: the caller promises the handle, `size` bytes at the offset behind the pointer in `source` that
+    // stay until a restart, and room for them in `target`.
+    unsafe { arch::copy_part_through(handle, source, offset, target, size) }
+}

@@ -23,6 +23,7 @@
 //! | | in one sequence |
 //! |---|---|
 //! | [`copy_through`] | `p = *source; *target = *p` |
+//! | [`copy_part_through`] | `p = *source + offset; *target = *p` |
 //! | [`lookup`] | finds a key in a hash table, and copies its value |
 //!
 //! # With an index

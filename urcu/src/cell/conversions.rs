@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::cell::{Global, InDomain, OwningPtr, Payload, RcuCell};
+use crate::cell::{Global, InDomain, OwningPtr, Payload, RcuCell, Thin};
 
 impl<P: Payload> Default for RcuCell<P>
 where
@@ -74,11 +74,18 @@ where
     }
 }
 
+/// As the value.
+impl<T: ?Sized + fmt::Debug, D: InDomain> fmt::Debug for RcuCell<Thin<T>, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(self, f)
+    }
+}
+
 #[cfg(feature = "serde")]
 mod serde_impls {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::cell::{Global, InDomain, OwningPtr, RcuCell, Ref};
+    use crate::cell::{Global, InDomain, OwningPtr, RcuCell, Ref, Thin};
 
     impl<T: ?Sized + Serialize> Serialize for Ref<'_, T> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -104,6 +111,23 @@ mod serde_impls {
     {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             self.read().serialize(serializer)
+        }
+    }
+
+    /// As the value.
+    impl<T: ?Sized + Serialize, D: InDomain> Serialize for RcuCell<Thin<T>, D> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            self.read().serialize(serializer)
+        }
+    }
+
+    /// A cell of the global domain.
+    impl<'de, T: ?Sized> Deserialize<'de> for RcuCell<Thin<T>>
+    where
+        Box<T>: Deserialize<'de>,
+    {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            Box::<T>::deserialize(deserializer).map(RcuCell::from)
         }
     }
 

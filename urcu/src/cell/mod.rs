@@ -9,6 +9,8 @@ mod owned;
 mod payload;
 mod rcu;
 mod reference;
+mod snapshot;
+mod thin;
 mod unlinked;
 mod unwind;
 
@@ -17,6 +19,8 @@ pub use cache::{Cache, CloneCache};
 pub use in_domain::{Global, InDomain, StaticDomain};
 pub use owned::OwnedRef;
 pub use payload::{OwningPtr, Payload, RefCounted};
-pub use rcu::{CompareExchangeError, Rcu, RcuArc, RcuArcOption, RcuCell, RcuOption, SNAPSHOT_MAX};
+pub use rcu::{CompareExchangeError, Rcu, RcuArc, RcuArcOption, RcuCell, RcuOption};
 pub use reference::Ref;
+pub use snapshot::{Offset, SNAPSHOT_MAX};
+pub use thin::{RcuBox, Thin};
 pub use unlinked::{Unlinked, WaitAsync};

@@ -2,11 +2,12 @@
 //! which is that pointer, so that readers reach the value with one load whatever the kind.
 //!
 //! Only thin pointers: a word has no room for the length of a `Box<[T]>` or the table of a
-//! `Box<dyn Trait>`. Box those once more (`Rcu<Box<[T]>>`).
+//! `Box<dyn Trait>`. Those are boxed once more: see `Thin`.
 
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
+use crate::callbacks::Callback;
 use crate::cell::Ref;
 use crate::domain::ReadGuard;
 
@@ -125,6 +126,15 @@ pub unsafe trait Payload: sealed::Sealed + Sized {
     unsafe fn guarded<'a>(raw: *mut Self::Target, guard: ReadGuard<'a>) -> Self::Ref<'a>
     where
         Self: 'a;
+    /// Returns how many bytes a retired value stands for, if that is not the size of a `Target`.
+    ///
+    /// # Safety
+    /// `raw` is from `into_raw`, and what it points to is valid and shared during the call.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn bytes(_raw: *mut Self::Target) -> Option<usize> {
+        None
+    }
 }
 
 // SAFETY: it is one; never null.
@@ -288,5 +298,25 @@ impl<P: Payload> Retired<P> {
         // SAFETY: from `P::into_raw`; the caller promises that no reader sees it any more and that this is the
         // only call.
         drop(unsafe { P::from_raw(self.0) });
+    }
+}
+
+impl<P: Payload + Send + 'static> Retired<P> {
+    /// Returns the callback that drops it.
+    ///
+    /// # Safety
+    /// The pointer is from `P::into_raw`, was replaced before, and is retired once. The callback runs after
+    /// a grace period that begins from now on.
+    #[inline(always)]
+    pub(super) unsafe fn callback(self) -> Callback {
+        // SAFETY: not retired before, so valid; others that have it read alone.
+        let bytes = unsafe { P::bytes(self.0) };
+        // SAFETY: as the caller promises; a callback runs once.
+        let free = move || unsafe { self.free() };
+        match bytes {
+            None => Callback::drop::<_, P::Target>(free),
+            // SAFETY: it is `Send + 'static`.
+            Some(bytes) => unsafe { Callback::drop_of(free, bytes) },
+        }
     }
 }

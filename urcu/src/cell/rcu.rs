@@ -3,20 +3,15 @@
 use core::convert::Infallible;
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::{ManuallyDrop, MaybeUninit, size_of};
+use core::mem::ManuallyDrop;
 use core::ptr;
 use std::sync::Arc;
 
 use super::in_domain::{Global, InDomain};
 use super::payload::{OwningPtr, Payload, RefCounted, Retired};
 use super::unlinked::Unlinked;
-use crate::callbacks::Callback;
 use crate::domain::{Domain, ReadGuard};
 use crate::sync::{self, AtomicPtr, Ordering};
-use crate::sys;
-
-/// The size in bytes of the largest value that [`RcuCell::snapshot`] copies without touching a counter.
-pub const SNAPSHOT_MAX: usize = sys::COPY_MAX;
 
 /// A value that readers see without locks while updaters replace it.
 ///
@@ -77,7 +72,7 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// An owning pointer `P` that readers follow without locks while updaters replace it.
 ///
 /// A cell is one word besides its domain, and readers reach the value with one load. Use it by
-/// one of its four names:
+/// one of its five names:
 ///
 /// | | `P` | a [`Value`](Payload::Value) | a [`View`](Payload::View) | a [`Ref`](Payload::Ref) |
 /// |---|---|---|---|---|
@@ -85,9 +80,10 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// | [`RcuOption<T>`] | `Option<Box<T>>` | `Option<T>` | `Option<&T>` | `Option<Ref<T>>` |
 /// | [`RcuArc<T>`] | `Arc<T>` | `Arc<T>` | `&T` | `Ref<T>` |
 /// | [`RcuArcOption<T>`] | `Option<Arc<T>>` | `Option<Arc<T>>` | `Option<&T>` | `Option<Ref<T>>` |
+/// | [`RcuBox<T>`](crate::RcuBox) | [`Thin<T>`](crate::Thin) | `Box<T>` | `&Box<T>` | `Ref<T>` |
 ///
-/// `T` must be `Sized`, because the word has room for an address only; `Rcu<Box<str>>` and
-/// `Rcu<Box<dyn Trait>>` work.
+/// `T` must be `Sized`, because the word has room for an address only, but in an
+/// [`RcuBox`](crate::RcuBox).
 ///
 /// # Who drops old values
 /// [`store`](Self::store), [`update`](Self::update), [`try_update`](Self::try_update),
@@ -675,68 +671,9 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         if old.is_null() {
             return;
         }
-        let retired = Retired::<P>(old);
-        // SAFETY: the callback runs once, after a grace period; the pointer was replaced before.
-        let free = move || unsafe { retired.free() };
-        self.domain()
-            .enqueue(Callback::drop::<_, P::Target>(free), true);
-    }
-}
-
-impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
-    /// Returns a copy of the current value.
-    ///
-    /// The copy is made in one restartable sequence, which touches no counter. No updater waits for it: a
-    /// grace period makes the sequence start over.
-    ///
-    /// [`RcuOption`] has no `snapshot`, because the sequence follows the pointer without looking at it.
-    /// For a small `Copy` value that may be missing use `Rcu<Option<T>>`.
-    ///
-    /// # Cost
-    /// Some plain instructions. Sizes of 1, 2 and 4 bytes, and multiples of 8 up to 64, are fastest.
-    /// Values of more than [`SNAPSHOT_MAX`] bytes, threads without `rseq`, and copies that are
-    /// interrupted again and again take a guard inside.
-    ///
-    /// # Async-signal safety
-    /// Safe in signal handlers.
-    ///
-    /// ```
-    /// let position = urcu::Rcu::new((1.0f64, 2.0f64));
-    /// assert_eq!(position.snapshot(), (1.0, 2.0));
-    /// ```
-    #[inline(always)]
-    pub fn snapshot(&self) -> <P as OwningPtr>::Target
-    where
-        <P as OwningPtr>::Target: Copy,
-    {
-        let size = size_of::<<P as OwningPtr>::Target>();
-        let mut copy = MaybeUninit::<<P as OwningPtr>::Target>::uninit();
-        // SAFETY: the pointer is not null. It is to a value that is freed only after it was
-        // replaced and a grace period has passed, or when the cell is dropped, which `&self`
-        // excludes. A `Copy` type has no interior mutability: its bytes do not change.
-        let copied = size <= SNAPSHOT_MAX
-            && unsafe {
-                self.domain.state().gp.readers.snapshot(
-                    self.current.as_ptr().cast::<*const u8>().cast_const(),
-                    copy.as_mut_ptr().cast(),
-                    size,
-                )
-            };
-        if copied {
-            // SAFETY: all bytes were copied from a valid value.
-            unsafe { copy.assume_init() }
-        } else {
-            self.snapshot_by_guard()
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn snapshot_by_guard(&self) -> <P as OwningPtr>::Target
-    where
-        <P as OwningPtr>::Target: Copy,
-    {
-        *self.read()
+        // SAFETY: it was replaced before, by us; the domain calls back after a grace period.
+        let callback = unsafe { Retired::<P>(old).callback() };
+        self.domain().enqueue(callback, true);
     }
 }
 

@@ -10,7 +10,6 @@ use core::task::{Context, Poll};
 
 use super::in_domain::InDomain;
 use super::payload::{OwningPtr, Payload, Retired};
-use crate::callbacks::Callback;
 use crate::domain::Domain;
 use crate::polling::SynchronizeAsync;
 
@@ -152,13 +151,10 @@ impl<P: Payload + Send + 'static, D: InDomain> Drop for Unlinked<P, D> {
         if self.raw.is_null() {
             return;
         }
-        let retired = Retired::<P>(self.raw);
-        // SAFETY: the callback runs once, after a grace period that begins from now on; the value was
-        // unlinked before, by the contract of `new`.
-        let free = move || unsafe { retired.free() };
-        self.domain
-            .domain()
-            .enqueue(Callback::drop::<_, P::Target>(free), true);
+        // SAFETY: the value was unlinked before, by the contract of `new`; the domain calls back after a
+        // grace period that begins from now on.
+        let callback = unsafe { Retired::<P>(self.raw).callback() };
+        self.domain.domain().enqueue(callback, true);
     }
 }
 

@@ -294,6 +294,26 @@ impl Readers {
         }
     }
 
+    /// The same for a part, `offset` bytes into what `source` points to; tried once alone: where the
+    /// answer is false, the caller copies inside a counted section.
+    ///
+    /// # Safety
+    /// As for [`Readers::snapshot`], of the `size` bytes at the offset.
+    #[inline(always)]
+    pub(crate) unsafe fn snapshot_part(
+        &self,
+        source: *const *const u8,
+        offset: usize,
+        target: *mut u8,
+        size: usize,
+    ) -> bool {
+        self.sequences().is_some_and(|handle| {
+            // SAFETY: as in `snapshot`; the bytes at the offset are as the caller promises.
+            let outcome = unsafe { sys::copy_part_through(handle, source, offset, target, size) };
+            outcome == Outcome::Committed
+        })
+    }
+
     /// Copies need no counter, and so no bound.
     #[inline(always)]
     fn handle_to_copy(cs: isize) -> Handle {

@@ -177,6 +177,22 @@ pub(crate) unsafe fn copy_through(
     unsafe { rseq_ops::ops::copy_through(handle, source, target, size) }
 }
 
+/// Copies `size` bytes from `offset` bytes behind where `source` points, in one sequence.
+///
+/// # Safety
+/// As for [`copy_through`], of the `size` bytes at the offset.
+#[inline(always)]
+pub(crate) unsafe fn copy_part_through(
+    handle: Handle,
+    source: *const *const u8,
+    offset: usize,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    // SAFETY: `handle` is the threads', and the bytes stay until a restart, as the caller promises.
+    unsafe { rseq_ops::ops::copy_part_through(handle, source, offset, target, size) }
+}
+
 /// Where a slot's `buffer` for the phase of a word lies, as an offset from that word.
 const BUFFER: usize = offset_of!(Slot, buffer);
 

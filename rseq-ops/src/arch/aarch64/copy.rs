@@ -5,9 +5,16 @@ use core::arch::asm;
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
+/// Goes on from the pointer to the part of what it points to that is to be copied.
+macro_rules! add_offset {
+    ($offset:ident) => {
+        concat!("add {pointer}, {pointer}, {", stringify!($offset), "}")
+    };
+}
+
 /// `copy_through` of a size that fits one register: the value never goes through memory.
 macro_rules! copy_one {
-    ($handle:ident, $source:ident, $target:ident, $type:ty, $load:literal) => {{
+    ($handle:ident, $source:ident, $target:ident, $type:ty, $load:literal $(, $offset:ident)?) => {{
         let (pointer, value): (usize, u64);
         sequence!(
             $handle,
@@ -16,10 +23,12 @@ macro_rules! copy_one {
             check_registration!(),
             load_pointer!(),
             delay!(4),
+            $(add_offset!($offset),)?
             $load,
             "3:",
             on_abort!("mov {pointer}, xzr", "b 3b"),
             source = in(reg) $source,
+            $($offset = in(reg) $offset,)?
             pointer = out(reg) pointer,
             value = out(reg) value
         );
@@ -32,7 +41,7 @@ macro_rules! copy_one {
 
 /// `copy_through` of some whole 8-byte words: `$word` lists their offsets.
 macro_rules! copy_words {
-    ($handle:ident, $source:ident, $target:ident, $($word:literal)+) => {
+    ($handle:ident, $source:ident, $target:ident, $($word:literal)+ $(, $offset:ident)?) => {
         sequence!(
             $handle,
             arm!("pointer"),
@@ -40,6 +49,7 @@ macro_rules! copy_words {
             check_registration!(),
             load_pointer!(),
             delay!(4),
+            $(add_offset!($offset),)?
             $(
                 concat!("ldr {value}, [{pointer}, #", $word, "]"),
                 concat!("str {value}, [{target}, #", $word, "]"),
@@ -48,6 +58,7 @@ macro_rules! copy_words {
             on_abort!("b {aborted}"),
             aborted = label { return Outcome::Aborted },
             source = in(reg) $source,
+            $($offset = in(reg) $offset,)?
             target = in(reg) $target,
             pointer = out(reg) _,
             value = out(reg) _
@@ -55,55 +66,45 @@ macro_rules! copy_words {
     };
 }
 
-/// See [`crate::ops::copy_through`]. `size` is a constant at every call, so one arm remains.
-///
-/// # Safety
-/// As there.
-#[inline(always)]
-pub(crate) unsafe fn copy_through(
-    handle: Handle,
-    source: *const *const u8,
-    target: *mut u8,
-    size: usize,
-) -> Outcome {
-    // SAFETY: `handle` is this thread's, `source` points to `size` bytes that stay until a restart,
-    // which aborts this, and `target` has room for them, as the caller promises. Nobody else sees
-    // `target`, so a copy that is cut short is invisible.
-    unsafe {
-        match size {
-            1 => copy_one!(handle, source, target, u8, "ldrb {value:w}, [{pointer}]"),
-            2 => copy_one!(handle, source, target, u16, "ldrh {value:w}, [{pointer}]"),
-            4 => copy_one!(handle, source, target, u32, "ldr {value:w}, [{pointer}]"),
-            8 => copy_one!(handle, source, target, u64, "ldr {value}, [{pointer}]"),
+/// Copies by the sequence that is made for the size, which is a constant at every call, so that one arm
+/// remains. `$offset`, if it is given, is that of a part.
+macro_rules! copy {
+    ($handle:ident, $source:ident, $target:ident, $size:ident $(, $offset:ident)?) => {
+        match $size {
+            1 => copy_one!($handle, $source, $target, u8, "ldrb {value:w}, [{pointer}]" $(, $offset)?),
+            2 => copy_one!($handle, $source, $target, u16, "ldrh {value:w}, [{pointer}]" $(, $offset)?),
+            4 => copy_one!($handle, $source, $target, u32, "ldr {value:w}, [{pointer}]" $(, $offset)?),
+            8 => copy_one!($handle, $source, $target, u64, "ldr {value}, [{pointer}]" $(, $offset)?),
             16 => {
-                copy_words!(handle, source, target, "0" "8");
+                copy_words!($handle, $source, $target, "0" "8" $(, $offset)?);
             }
             24 => {
-                copy_words!(handle, source, target, "0" "8" "16");
+                copy_words!($handle, $source, $target, "0" "8" "16" $(, $offset)?);
             }
             32 => {
-                copy_words!(handle, source, target, "0" "8" "16" "24");
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" $(, $offset)?);
             }
             40 => {
-                copy_words!(handle, source, target, "0" "8" "16" "24" "32");
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" $(, $offset)?);
             }
             48 => {
-                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40");
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" $(, $offset)?);
             }
             56 => {
-                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40" "48");
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" "48" $(, $offset)?);
             }
             64 => {
-                copy_words!(handle, source, target, "0" "8" "16" "24" "32" "40" "48" "56");
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" "48" "56" $(, $offset)?);
             }
             _ => {
                 sequence!(
-                    handle,
+                    $handle,
                     arm!("pointer"),
                     "2:",
                     check_registration!(),
                     load_pointer!(),
                     delay!(4),
+                    $(add_offset!($offset),)?
                     // Words while eight bytes are left, then bytes. The registers that count are
                     // changed on the way, so an abort gives up and does not start over.
                     "5: subs {left}, {left}, #8",
@@ -120,14 +121,53 @@ pub(crate) unsafe fn copy_through(
                     "3:",
                     on_abort!("b {aborted}"),
                     aborted = label { return Outcome::Aborted },
-                    source = in(reg) source,
-                    target = inout(reg) target => _,
-                    left = inout(reg) size => _,
+                    source = in(reg) $source,
+                    $($offset = in(reg) $offset,)?
+                    target = inout(reg) $target => _,
+                    left = inout(reg) $size => _,
                     pointer = out(reg) _,
                     value = out(reg) _
                 );
             }
         }
+    };
+}
+
+/// See [`crate::ops::copy_through`]. `size` is a constant at every call.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn copy_through(
+    handle: Handle,
+    source: *const *const u8,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    // SAFETY: `handle` is this thread's, `source` points to `size` bytes that stay until a restart,
+    // which aborts this, and `target` has room for them, as the caller promises. Nobody else sees
+    // `target`, so a copy that is cut short is invisible.
+    unsafe {
+        copy!(handle, source, target, size);
+    }
+    Outcome::Committed
+}
+
+/// See [`crate::ops::copy_part_through`]. `size` is a constant at every call.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn copy_part_through(
+    handle: Handle,
+    source: *const *const u8,
+    offset: usize,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    // SAFETY: as in `copy_through`, of the `size` bytes at the offset.
+    unsafe {
+        copy!(handle, source, target, size, offset);
     }
     Outcome::Committed
 }

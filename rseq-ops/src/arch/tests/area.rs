@@ -205,6 +205,17 @@ fn nothing_is_copied_on_a_thread_without_a_registration() {
             // SAFETY: an area of ours; the source does not change, the target is large enough.
             let outcome =
                 unsafe { ops::copy_through(handle, &raw const source, target.as_mut_ptr(), size) };
+            let mut part = [0u8; 200];
+            let begin = value.as_ptr().wrapping_sub(72);
+            // SAFETY: the same source, at its offset.
+            let of_part = unsafe {
+                ops::copy_part_through(handle, &raw const begin, 72, part.as_mut_ptr(), size)
+            };
+            assert_eq!(
+                (of_part, part),
+                (outcome, target),
+                "{size} bytes, CPU {cpu}"
+            );
             let (expected, copied) = if cpu < 0 {
                 (Outcome::Aborted, 0)
             } else {

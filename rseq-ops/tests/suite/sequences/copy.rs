@@ -37,12 +37,40 @@ fn a_copy_has_exactly_the_bytes_of_its_size() {
     }
 }
 
+#[test]
+fn a_copy_of_a_part_has_exactly_the_bytes_at_its_offset() {
+    let Some(handle) = current_thread() else {
+        return println!("skipped: no sequences in this process");
+    };
+    const PART: usize = 4096 + 8;
+    let source: Vec<u8> = (0..PART + 2 * COPY_MAX)
+        .map(|i| (i * 31 + 7) as u8)
+        .collect();
+    let pointer = AtomicPtr::new(source.as_ptr().cast_mut());
+    let sizes = (0..=66).chain([100, 127, 128, 500, 1023, COPY_MAX]);
+    for size in sizes {
+        for offset in [0, 1, 2, 7, 8, 40, 127, 128, 2047, 2048, 4095, PART] {
+            let mut target = vec![0xEE; size + 16];
+            until_committed(|| {
+                let through = pointer.as_ptr().cast::<*const u8>().cast_const();
+                let target = target[8..].as_mut_ptr();
+                // SAFETY: this thread's handle; source and target have room for `size` bytes there.
+                unsafe { ops::copy_part_through(handle, through, offset, target, size) }
+            });
+            let part = &source[offset..offset + size];
+            assert_eq!(&target[8..8 + size], part, "{size} bytes at {offset}");
+            let around = target[..8].iter().chain(&target[8 + size..]);
+            assert!(around.copied().all(|byte| byte == 0xEE), "{size}: too many");
+        }
+    }
+}
+
 /// A writer replaces a buffer, restarts the sequences, and poisons the old one at once.
-fn assert_restartable<const SIZE: usize>() {
+fn assert_restartable<const SIZE: usize, const OFFSET: usize>() {
     if current_thread().is_none() || membarrier::register().is_err() {
         return println!("skipped: no sequences, or nothing that restarts them");
     }
-    let mut buffers = [vec![1u8; SIZE], vec![2u8; SIZE]];
+    let mut buffers = [vec![1u8; OFFSET + SIZE], vec![2u8; OFFSET + SIZE]];
     let [first, second] = &mut buffers;
     let buffers = [first.as_mut_ptr(), second.as_mut_ptr()].map(AtomicPtr::new);
     let current = AtomicPtr::new(buffers[0].load(Ordering::Relaxed));
@@ -60,7 +88,11 @@ fn assert_restartable<const SIZE: usize>() {
                         // SAFETY: this thread's handle; the buffers have this size, and change
                         // only after a restart that follows their replacement.
                         let outcome = unsafe {
-                            ops::copy_through(handle, through, target.as_mut_ptr(), SIZE)
+                            let target = target.as_mut_ptr();
+                            match OFFSET {
+                                0 => ops::copy_through(handle, through, target, SIZE),
+                                _ => ops::copy_part_through(handle, through, OFFSET, target, SIZE),
+                            }
                         };
                         if outcome == Outcome::Committed {
                             let value = target[0];
@@ -81,7 +113,7 @@ fn assert_restartable<const SIZE: usize>() {
             let (old, new) = (turn % 2, (turn + 1) % 2);
             let fill = |buffer: usize, byte: u8| {
                 let buffer = buffers[buffer].load(Ordering::Relaxed);
-                for place in 0..SIZE {
+                for place in OFFSET..OFFSET + SIZE {
                     // SAFETY: this buffer is not current, and no copy from it is in flight.
                     unsafe { buffer.add(place).write_volatile(byte) };
                 }
@@ -107,9 +139,13 @@ fn assert_restartable<const SIZE: usize>() {
 fn no_copy_sees_what_was_reclaimed_after_a_restart() {
     let _alone = alone();
     rseq_ops::delay::set(rseq_ops::delay::Point::CopyThroughLoaded, 20_000);
-    assert_restartable::<1>();
-    assert_restartable::<24>();
-    assert_restartable::<200>();
-    assert_restartable::<COPY_MAX>();
+    assert_restartable::<1, 0>();
+    assert_restartable::<1, 72>();
+    assert_restartable::<24, 0>();
+    assert_restartable::<24, 72>();
+    assert_restartable::<200, 0>();
+    assert_restartable::<200, 72>();
+    assert_restartable::<COPY_MAX, 0>();
+    assert_restartable::<COPY_MAX, 72>();
     rseq_ops::delay::set(rseq_ops::delay::Point::CopyThroughLoaded, 0);
 }
