@@ -22,7 +22,8 @@ fn a_cell_of_a_value_without_a_size_is_one_word_and_takes_the_box_as_it_is() {
     let cell = RcuBox::from(name);
     assert_eq!(cell.read().as_ptr(), address);
     assert_eq!(cell.load(&urcu::read_lock()).as_ptr(), address);
-    assert_eq!(cell.into_inner().as_ptr(), address);
+    let name = cell.into_inner();
+    assert_eq!(name.as_ptr(), address);
 }
 
 #[test]
