@@ -76,7 +76,7 @@
 //! assert_eq!(OURS.swap(None), value);
 //! ```
 //!
-//! Exchanges. Both compare addresses; ours needs a guard, because it shows what it found instead:
+//! Exchanges. Both compare addresses. The one here needs a guard, because it returns a reference to what it found:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -99,11 +99,11 @@
 //! ```
 //!
 //! # What a guard costs
-//! Making one and dropping it costs a few plain instructions, any number of times at once; theirs
-//! has eight fast ones a thread, and touches the count after that. (Figures: `rcu-compare` in the
-//! repository.)
+//! Making a guard and dropping it costs a few plain instructions, for any number of guards at once. arc-swap has
+//! eight fast guards for each thread; further ones touch the reference count. (`rcu-compare` in the repository
+//! has figures.)
 //!
-//! **Holding** one is where the two part. Their guard keeps one old value. Ours is a read-side
+//! **Holding** one makes the difference. A guard of arc-swap keeps one old value. A guard here is a read-side
 //! section, and grace periods of its domain wait for it: meanwhile *every* value that is replaced
 //! in *any* cell of the domain stays in memory, and callers of `replace`, `synchronize` and
 //! `barrier` wait. In particular a thread that calls `replace` while it holds a guard of the same
@@ -127,21 +127,20 @@
 //! ```
 //!
 //! # Where old values are dropped
-//! Their old value is dropped by whoever lets go of it last, which is often the thread that calls
-//! `store`, or a reader. Ours is dropped after a grace period, on a background thread, or by a thread
+//! With arc-swap, the last owner drops an old value: often the thread that calls `store`, or a reader. Here it
+//! is dropped after a grace period, on a background thread, or by a thread
 //! that replaces a value of the same domain later:
 //!
 //! * Readers never run a destructor.
 //! * `store`, `swap`, `update`, `try_update` and `compare_exchange` may run destructors, not of the value
 //!   that they replace but of some that were replaced before, of any cell of the same domain. So **a
 //!   lock that a destructor takes must not be held** around them; theirs ask the same of `store`, but
-//!   only for the destructor of the value replaced. Who must hold one calls
+//!   only for the destructor of the value replaced. A thread that must hold one calls
 //!   [`call`](crate::Domain::call), which never runs a destructor, or gives the domain a
 //!   [`Runner`](crate::Runner) of its own.
 //! * `store`, `swap`, `update` and `compare_exchange` need `T: Send + 'static` (an `Arc` also
 //!   `T: Sync`). `replace` needs neither.
-//! * A destructor that must have run needs [`barrier`](crate::barrier) before one looks, at the
-//!   end of `main` too. Until then an `Arc` that came out of `swap` has the cell's count beside
+//! * Call [`barrier`](crate::barrier) where destructors must have run, for example at the end of `main`. Until then an `Arc` that came out of `swap` has the cell's count beside
 //!   its own, so `Arc::get_mut` and `Arc::into_inner` find it shared; after `replace` they do not.
 //!
 //! ```
@@ -162,8 +161,8 @@
 //! ```
 //!
 //! # What is ordered with what
-//! A reader that sees a new value sees it whole, and all that its writer did before. That is all:
-//! operations here are acquire and release, where theirs that write are sequentially consistent.
+//! A reader that sees a new value sees it whole, and everything that its writer did before. No more is promised:
+//! operations here are acquire and release, while arc-swap's that write are sequentially consistent.
 //! Code that relies on the order of accesses to *several* cells needs
 //! [`fence(SeqCst)`](core::sync::atomic::fence) of its own.
 //!
@@ -188,9 +187,9 @@
 //!
 //! # Instead of `Cache`
 //! A `Cache` spares a busy thread most of the cost of `load`, keeps an old value alive until its next
-//! use, and must be `&mut`; theirs and ours are alike. But here a busy thread may as well hold one guard for a
-//! batch of reads, each of which is one load then; and a small `Copy` value is had by `snapshot`, without
-//! a guard.
+//! use, and must be `&mut`. That is the same in both libraries. But here a busy thread may as well hold one guard
+//! for a batch of reads, each of which is then one load; and `snapshot` copies a small `Copy` value without a
+//! guard.
 //!
 //! ```
 //! use std::sync::Arc;

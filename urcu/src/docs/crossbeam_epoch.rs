@@ -1,8 +1,8 @@
 //! Coming from `crossbeam-epoch`: their items and ours, and four structures in both.
 //!
-//! Structures are built in the same way: links with tags, nodes that nobody knows yet, pointers that borrow a
-//! guard, and nodes that are retired when they were unlinked. [`raw`](crate::raw) has the pieces. Lists and
-//! stacks can be had [without `unsafe`](crate::docs::own_structure).
+//! Structures are built in the same way: from links with tags, nodes that are not published yet, pointers that
+//! borrow a guard, and nodes that are retired after they were unlinked. [`raw`](crate::raw) has all of these.
+//! Lists and stacks need [no `unsafe`](crate::docs::own_structure).
 //!
 //! # Their items and ours
 //! | crossbeam-epoch | here | what differs |
@@ -25,21 +25,22 @@
 //! | `Atomic<[MaybeUninit<T>]>` | `Atomic<[T]>`, `Atomic<str>` | one word as well |
 //!
 //! # What a guard is
-//! * **Which domain's it is must be checked** by a structure whose methods take one
-//!   ([`Domain::check`](crate::Domain::check)): its nodes wait for the sections of one domain alone. With
+//! * **A structure whose methods take a guard must check its domain**
+//!   ([`Domain::check`](crate::Domain::check)): the nodes wait for the sections of one domain only. With
 //!   [`domain!`](crate::domain!) the compiler checks it.
 //! * **Beginning a section is not a `SeqCst` fence.** Code that relies on that of `pin` (a Chase-Lev deque does)
 //!   needs a [`fence`](core::sync::atomic::fence) of its own.
 //! * There is no `is_pinned`, and sections may begin and end in any order and on any thread.
 //!
 //! # What is retired
-//! * Destructors run soon: a background thread sees to it, without another call. Theirs may run late, or never.
+//! * Destructors run soon, by a background thread, without another call. With crossbeam they may run late, or
+//!   never.
 //! * They run after a grace period on *any* thread that retires something in the same domain later, or on the
 //!   background thread: with crossbeam too, on any thread that pins.
-//! * What waits is bounded by a [`Budget`](crate::Budget): a thread that retires beyond it waits some
-//!   milliseconds at a time, while a reader stalls. Theirs grows without bound.
-//! * A structure that owns its [`Domain`](crate::Domain) may hold borrowed values: what it has retired is freed
-//!   at the latest when the domain is dropped. Values that are retired to the global domain must be
+//! * A [`Budget`](crate::Budget) bounds what is pending: while a reader stalls, a thread that retires beyond it
+//!   waits some milliseconds each time. With crossbeam the pending garbage grows without bound.
+//! * A structure that owns its [`Domain`](crate::Domain) may hold borrowed values: everything that it has retired is
+//!   freed when the domain is dropped, at the latest. Values that are retired to the global domain must be
 //!   `'static`.
 //!
 //! # A stack

@@ -15,9 +15,9 @@
 //! | `guard.flush()`, `collector.reclaim_all()` | [`barrier()`](crate::Domain::barrier) | waits |
 //! | `guard.collector() == &c` | [`guard.is_of(&domain)`](crate::ReadGuard::is_of) | |
 //!
-//! There, a batch is freed by whichever thread is the last to leave; here by a thread that retires later, or the
-//! background thread. There, one stalled reader holds up the batches of its time; here everything that
-//! is retired later in its domain, up to the budget, from where on those who retire wait a little each time.
+//! In seize, the thread that is the last to leave frees a batch; here a thread that retires later does, or the
+//! background thread. In seize, a stalled reader holds up the batches of its time. Here it holds up everything
+//! that is retired later in its domain; when that reaches the budget, each retirement waits a little.
 //!
 //! ```
 //! use std::ptr;
@@ -55,7 +55,7 @@
 //! assert_eq!(config.len(), 5);
 //! ```
 //!
-//! (Of this very structure [`Rcu<String>`](crate::Rcu) is the safe form.)
+//! ([`Rcu<String>`](crate::Rcu) is the safe form of this structure.)
 //!
 //! # haphazard
 //! | haphazard | here | what differs |

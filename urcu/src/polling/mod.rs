@@ -37,7 +37,7 @@ pub struct GracePeriod {
 }
 
 impl GracePeriod {
-    /// The driver of the domain that this is of.
+    /// The driver of the domain that asked for it.
     pub(crate) fn start(driver: &Arc<Driver>) -> Self {
         let round = driver.progress.sequence.snap();
         driver.want(round);
@@ -85,8 +85,8 @@ impl GracePeriod {
 
     /// Waits until the grace period is over, and takes part in the work.
     ///
-    /// If the calling thread is inside a read-side section that began before this grace period, it waits
-    /// for ever; that is [reported](crate::stall).
+    /// If the calling thread is inside a read-side section that began before this grace period, this call waits
+    /// for ever, which is [reported](crate::stall).
     ///
     /// # Panics
     /// Panics where [`Domain::synchronize`] does.
@@ -143,8 +143,8 @@ impl GracePeriod {
         }
     }
 
-    /// Returns the grace period's number, for [`Domain::grace_period`]: for an interface that has place for
-    /// a word alone, such as C's.
+    /// Returns the grace period's number, for [`Domain::grace_period`]. It is meant for interfaces that have
+    /// room for one word only, such as C's.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
@@ -303,11 +303,11 @@ impl Drop for Wait {
 impl Domain {
     /// Asks for a grace period that begins after this call, without waiting for it.
     ///
-    /// The domain's [`Runner`](crate::Runner) drives it; [`Domain::poll`] tells whether it is over, and
+    /// The domain's [`Runner`](crate::Runner) drives it. [`Domain::poll`] returns whether it is over, and
     /// drives it too.
     ///
     /// # Cost
-    /// Two atomic read-modify-writes, and a wake-up of the background thread if that sleeps.
+    /// Two atomic read-modify-writes, and a wake-up of the background thread if it sleeps.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -317,9 +317,8 @@ impl Domain {
     }
 
     /// The number of the next grace period to begin.
-    /// Returns the grace period of this [number](GracePeriod::number), which this domain gave in this
-    /// process. That of another number may be over at any time, or take as many grace periods as the number
-    /// says.
+    /// Returns the grace period with this [number](GracePeriod::number), which has to come from this domain in
+    /// this process. With any other number, the result may be over already, or take many grace periods.
     pub fn grace_period(&self, number: u64) -> GracePeriod {
         let (_, driver) = self.driver();
         GracePeriod {
@@ -369,9 +368,9 @@ impl Domain {
 
     /// Begins to wait for a grace period, and returns a future that is ready when it is over.
     ///
-    /// The grace period counts from this call. The future needs no particular runtime, borrows nothing, and may be dropped at any time. Do not await it
-    /// while you hold a guard of this domain: it would wait for ever. [`SynchronizeAsync`] says who
-    /// drives it and on which thread its waker is called.
+    /// The grace period counts from this call. The future needs no particular runtime, borrows nothing, and
+    /// may be dropped at any time. Do not await it while you hold a guard of this domain: it would wait for
+    /// ever. [`SynchronizeAsync`] says who drives it and on which thread its waker is called.
     ///
     /// ```
     /// # struct Noop;

@@ -21,7 +21,7 @@ pub struct Report {
     /// are open.
     pub open: i64,
     /// For each CPU, how many more sections began there than ended there. Sections may end on another CPU,
-    /// so a number may be negative, and is but a hint; the sum is exact.
+    /// so a single number may be negative and is only a hint. The sum is exact.
     pub by_cpu: Vec<(usize, i64)>,
     /// Where open sections began, the oldest first. Some of them may have begun after the grace period,
     /// which does not wait for those. Always empty without the feature `stall-trace` in builds without
