@@ -1,4 +1,4 @@
-//! The words, locks and sequences of per-CPU lists, as `rseq-ops/src/percpu/machine.rs` has them.
+//! The words, locks and sequences of per-CPU lists, as `rseq-ops/src/percpu/sys.rs` has them.
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;

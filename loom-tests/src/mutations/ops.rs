@@ -9,7 +9,7 @@ pub const AUDITED: &[&str] = &[
     AREA,
     COUNTER,
     CPUS,
-    OPS_MACHINE,
+    OPS_SYS,
     PER_CPU,
     POOL,
     RING,
@@ -23,7 +23,7 @@ const ALLOC: &str = "../../rseq-ops/src/percpu/alloc.rs";
 const AREA: &str = "../../rseq-ops/src/percpu/area.rs";
 const COUNTER: &str = "../../rseq-ops/src/percpu/counter.rs";
 const CPUS: &str = "../../rseq-ops/src/possible_cpus.rs";
-const OPS_MACHINE: &str = "../../rseq-ops/src/percpu/machine.rs";
+const OPS_SYS: &str = "../../rseq-ops/src/percpu/sys.rs";
 const PER_CPU: &str = "../../rseq-ops/src/percpu/per_cpu.rs";
 const POOL: &str = "../../rseq-ops/src/percpu/pool.rs";
 const RING: &str = "../../rseq-ops/src/percpu/ring/writer.rs";
@@ -87,9 +87,9 @@ pub const KEPT_OPS: &[Kept] = &[
         "as above", ACQUIRES),
     kept(COUNTER, "slot.shared.load(«Ordering::Acquire»)",
         "as above", ACQUIRES),
-    kept(OPS_MACHINE, "DECIDED.load(«Ordering::Acquire»);",
+    kept(OPS_SYS, "DECIDED.load(«Ordering::Acquire»);",
         "the number stands for itself; what it may rely on is the kernel's memory", ACQUIRES),
-    kept(OPS_MACHINE, ".compare_exchange(0, found, «Ordering::AcqRel, Ordering::Acquire»)",
+    kept(OPS_SYS, ".compare_exchange(0, found, «Ordering::AcqRel, Ordering::Acquire»)",
         "as above", RELEASES),
     kept(POOL, "self.single.swap(0, «Ordering::Acquire»);",
         "whoever has a cache alone has it by a lock, or by a restart, which ordered it before",

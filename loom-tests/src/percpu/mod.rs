@@ -13,8 +13,8 @@ mod stack;
 use crate::kernel::lists::possible_cpus;
 pub(crate) use stack::{Node, Stack};
 
-/// Stands for `rseq-ops/src/percpu/machine.rs`.
-mod machine {
+/// Stands for `rseq-ops/src/percpu/sys.rs`.
+mod sys {
     pub(super) use crate::kernel::lists::{
         ABORTED, AtomicPtr, AtomicU32, MembarrierError, NO_HANDLE, can_restart, pop_through,
         push_through, restart, shared_handle, try_sequence, wait_for,

@@ -1,7 +1,7 @@
 //! How a thread takes what sequences on other CPUs use.
 
 use super::lock::Lock;
-use super::machine::{self, AtomicBool, AtomicUsize, Handle, MembarrierError, Ordering};
+use super::sys::{self, AtomicBool, AtomicUsize, Handle, MembarrierError, Ordering};
 
 /// Two banks of per-CPU words, of which sequences use the one that a word names, as in a
 /// grace period with one flip: after the flip and a restart of all sequences nobody uses the other
@@ -23,11 +23,11 @@ pub(super) struct Banks {
 
 impl Banks {
     pub(super) fn new(first: usize, second: usize) -> Self {
-        let sequences = machine::can_restart();
+        let sequences = sys::can_restart();
         let handle = if sequences {
-            machine::shared_handle()
+            sys::shared_handle()
         } else {
-            machine::NO_HANDLE
+            sys::NO_HANDLE
         };
         Banks {
             current: AtomicUsize::new(first),
@@ -51,10 +51,10 @@ impl Banks {
         &self.current
     }
 
-    /// [`machine::try_sequence`], where sequences can be restarted.
+    /// [`sys::try_sequence`], where sequences can be restarted.
     pub(super) fn try_sequence<T>(&self, attempt: impl FnMut(Handle) -> Option<T>) -> Option<T> {
         if self.sequences {
-            machine::try_sequence(attempt)
+            sys::try_sequence(attempt)
         } else {
             None
         }
@@ -71,13 +71,13 @@ impl Banks {
         let new = old ^ self.flip;
         if self.refused.load(Ordering::Relaxed) {
             // Who loaded its address before the flip was taken back is done with it after this.
-            machine::restart()?;
+            sys::restart()?;
             take(new);
             self.refused.store(false, Ordering::Relaxed);
         }
         self.current.store(new, Ordering::Release);
         // Every sequence that loaded the old address has committed, visibly, or never will.
-        if let Err(refused) = machine::restart() {
+        if let Err(refused) = sys::restart() {
             // Nothing is known then, and the new bank may have been used.
             self.refused.store(true, Ordering::Relaxed);
             self.current.store(old, Ordering::Release);

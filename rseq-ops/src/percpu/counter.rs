@@ -4,8 +4,8 @@ use core::sync::atomic::{AtomicI64, Ordering};
 
 use super::alloc::{Allocator, SHIFT};
 use super::area::AllocError;
-use super::machine;
 use super::per_cpu::{PerCpu, Zeroed};
+use super::sys;
 use crate::arch;
 use crate::handle::Handle;
 use crate::outcome::Outcome;
@@ -85,7 +85,7 @@ impl<'a> Counter<'a> {
     /// ```
     pub fn new_in(allocator: &'a Allocator) -> Result<Self, AllocError> {
         Ok(Counter {
-            handle: machine::shared_handle(),
+            handle: sys::shared_handle(),
             slots: PerCpu::zeroed(allocator)?,
         })
     }
@@ -108,7 +108,7 @@ impl<'a> Counter<'a> {
     #[cold]
     #[inline(never)]
     fn add_slow(&self, delta: i64) {
-        let added = machine::try_sequence(|handle| {
+        let added = sys::try_sequence(|handle| {
             // SAFETY: this thread's handle; sequences alone write the slots' first three words.
             let outcome =
                 unsafe { arch::add_in_turns::<SHIFT>(handle, self.slots.base().addr(), delta) };

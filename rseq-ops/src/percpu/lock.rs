@@ -3,7 +3,7 @@
 //! A signal handler may ask for it and go elsewhere if it is held ([`Lock::try_lock`]), but must not wait
 //! ([`Lock::lock`]): the code that it interrupted may be the holder.
 
-use super::machine::{self, AtomicU32, Ordering};
+use super::sys::{self, AtomicU32, Ordering};
 
 /// A lock, which the kernel knows nothing of.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct Lock(AtomicU32);
 pub(super) struct Locked<'l>(&'l Lock);
 
 impl Lock {
-    machine::const_fn! {
+    sys::const_fn! {
         pub(super) fn new() -> Self {
             Lock(AtomicU32::new(0))
         }
@@ -33,7 +33,7 @@ impl Lock {
             if let Some(locked) = self.try_lock() {
                 return locked;
             }
-            machine::wait_for(&self.0);
+            sys::wait_for(&self.0);
         }
     }
 }

@@ -16,13 +16,13 @@ mod area;
 mod banks;
 mod counter;
 mod lock;
-mod machine;
 mod per_cpu;
 #[cfg(feature = "alloc")]
 mod pool;
 #[cfg(target_pointer_width = "64")]
 mod ring;
 mod stack;
+mod sys;
 
 pub use alloc::{Allocator, Fork};
 pub use area::{AllocError, Area};

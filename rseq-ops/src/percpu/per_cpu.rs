@@ -8,7 +8,7 @@ use core::sync::atomic;
 
 use super::alloc::{Allocator, Fork, Object, SHIFT};
 use super::area::AllocError;
-use super::machine;
+use super::sys;
 use crate::possible_cpus::possible_cpus;
 
 /// Types for which zeroed memory is a value.
@@ -180,7 +180,7 @@ impl<'a, T> PerCpu<'a, T> {
     /// may have moved to another CPU when this returns, so the answer avoids contention but excludes nobody.
     #[inline]
     pub fn current(&self) -> &T {
-        let index = machine::index_hint();
+        let index = sys::index_hint();
         // SAFETY: the hint is below `possible_cpus`, so there is a `T`, which lives as long as `self`.
         unsafe { &*pointer::<T>(&self.object, index) }
     }

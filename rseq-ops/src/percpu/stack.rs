@@ -16,10 +16,10 @@ use super::alloc::Allocator;
 use super::area::AllocError;
 use super::banks::Banks;
 use super::lock::Lock;
-use super::machine::{
+use super::per_cpu::{PerCpu, Zeroed};
+use super::sys::{
     self, ABORTED, AtomicPtr, AtomicUsize, MembarrierError, Ordering, Outcome, stripe,
 };
-use super::per_cpu::{PerCpu, Zeroed};
 
 /// A value with room for a link before it.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Node<T> {
 }
 
 impl<T> Node<T> {
-    machine::const_fn! {
+    sys::const_fn! {
         /// Creates a node that is in no list.
         pub fn new(value: T) -> Self {
             Node {
@@ -135,8 +135,7 @@ impl<'a, T> Stack<'a, T> {
             let source = self.banks.source();
             // SAFETY: every thread's handle; the banks are lists of nodes, which are valid for
             // 'a, and so longer than the stack; this one is the caller's alone.
-            let outcome =
-                unsafe { machine::push_through(handle, source, node.expose_provenance()) };
+            let outcome = unsafe { sys::push_through(handle, source, node.expose_provenance()) };
             if outcome == Outcome::Committed {
                 return;
             }
@@ -151,7 +150,7 @@ impl<'a, T> Stack<'a, T> {
         let pushed = self.banks.try_sequence(|handle| {
             let source = self.banks.source();
             // SAFETY: this thread's handle; the banks hold lists, and the node is the caller's, for `'a`.
-            let outcome = unsafe { machine::push_through(handle, source, address) };
+            let outcome = unsafe { sys::push_through(handle, source, address) };
             (outcome == Outcome::Committed).then_some(())
         });
         if pushed.is_some() {
@@ -179,7 +178,7 @@ impl<'a, T> Stack<'a, T> {
         if let Some(handle) = self.banks.handle() {
             // SAFETY: every thread's handle; the banks are lists of nodes, and a node is not freed
             // before a taker has flipped and restarted.
-            let node = unsafe { machine::pop_through(handle, self.banks.source()) };
+            let node = unsafe { sys::pop_through(handle, self.banks.source()) };
             if node > ABORTED {
                 // SAFETY: popped by us alone.
                 return Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) });
@@ -196,7 +195,7 @@ impl<'a, T> Stack<'a, T> {
     fn pop_slow(&self) -> Option<&'a mut Node<T>> {
         let popped = self.banks.try_sequence(|handle| {
             // SAFETY: this thread's handle; the banks hold lists of nodes that live for `'a`.
-            let node = unsafe { machine::pop_through(handle, self.banks.source()) };
+            let node = unsafe { sys::pop_through(handle, self.banks.source()) };
             (node != ABORTED).then_some(node)
         });
         if let Some(node) = popped.filter(|node| *node != 0) {

@@ -316,7 +316,6 @@ impl Domain {
         GracePeriod::start(driver)
     }
 
-    /// The number of the next grace period to begin.
     /// Returns the grace period with this [number](GracePeriod::number), which has to come from this domain in
     /// this process. With any other number, the result may be over already, or take many grace periods.
     pub fn grace_period(&self, number: u64) -> GracePeriod {
@@ -327,12 +326,13 @@ impl Domain {
         }
     }
 
+    /// Returns the number of the next grace period to begin.
     pub(crate) fn next_grace_period(&self) -> u64 {
         let (_, driver) = self.driver();
         driver.progress.sequence.snap()
     }
 
-    /// Something that differs in each process, and how many grace periods have begun in this one.
+    /// Returns something that differs in each process, and how many grace periods have begun in this one.
     pub(crate) fn grace_periods_begun(&self) -> (usize, u64) {
         self.state().existing_driver().map_or((0, 0), |driver| {
             let sequence = &driver.progress.sequence;
@@ -340,8 +340,8 @@ impl Domain {
         })
     }
 
-    /// Whether the grace period of a number that [`Self::next_grace_period`] returned is over. Takes no step
-    /// of the work. In a child it is about another grace period, later than what its parent knew.
+    /// Returns whether the grace period of a number from [`Self::next_grace_period`] is over. Takes no step of
+    /// the work. In a child it is about another grace period, later than what its parent knew.
     pub(crate) fn is_over(&self, number: u64) -> bool {
         let (_, driver) = self.driver();
         driver.progress.sequence.is_done(number)

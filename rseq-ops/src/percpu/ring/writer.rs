@@ -9,7 +9,7 @@ use super::layout::{
 use crate::handle::Handle;
 use crate::ops::{self, ATTEMPTS};
 use crate::outcome::{Outcome, Release};
-use crate::percpu::machine::stripe;
+use crate::percpu::sys::stripe;
 
 /// What to do at a position.
 enum Plan {
