@@ -98,7 +98,8 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     /// The copy is made in one restartable sequence, which touches no counter. No updater waits for it: a
     /// grace period makes the sequence start over.
     ///
-    /// [`RcuOption`] has no `snapshot`, because the sequence follows the pointer without looking at it.
+    /// [`RcuOption`](crate::RcuOption) has no `snapshot`, because the sequence follows the pointer without
+    /// looking at it.
     /// For a small `Copy` value that may be missing use `Rcu<Option<T>>`.
     ///
     /// # Cost
