@@ -19,6 +19,7 @@
 #![allow(clippy::arc_with_non_send_sync)]
 // Their documentation is made where they ship.
 #![allow(
+    rustdoc::broken_intra_doc_links,
     rustdoc::private_intra_doc_links,
     missing_docs,
     missing_debug_implementations,
