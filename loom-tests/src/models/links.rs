@@ -304,8 +304,10 @@ pub(super) fn an_unlinked_value() {
     let theirs = Arc::clone(&cell);
     let reader = on_cpu(0, move || {
         let seen = theirs.read_owned();
-        step();
+        // At once: behind the step what the barrier's fence has published is seen in any case.
         let number = seen.read();
+        step();
+        assert_eq!(seen.read(), number);
         witness(0, number == 0);
         witness(1, number == 1);
     });
