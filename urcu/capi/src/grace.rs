@@ -3,7 +3,7 @@
 use core::ffi::{c_int, c_ulong, c_void};
 
 use urcu::raw::RcuHead;
-use urcu::{Domain, GracePeriod};
+use urcu::Domain;
 
 use crate::callbacks;
 use crate::fork::{self, AtFork};
@@ -42,9 +42,14 @@ impl PollState {
 
     pub(crate) fn is_over(self, domain: &Domain) -> bool {
         let id = self.grace_period_id;
-        // What a parent has begun is over in its child: no reader that it waited for is there.
-        id % (1 << PROCESS_BITS) != process()
-            || uncancelled(|| GracePeriod::is_over(&domain.grace_period(id >> PROCESS_BITS)))
+        let number = if id % (1 << PROCESS_BITS) == process() {
+            id >> PROCESS_BITS
+        } else {
+            // A parent's, of whose readers the one that forked may be here: the first one that begins in
+            // this process waits for it.
+            1
+        };
+        uncancelled(|| domain.grace_period(number).is_over())
     }
 }
 

@@ -56,7 +56,8 @@ static void a_child_does_not_wait_for_its_parents_threads(void)
 
 	if (child == 0) {
 		alarm(60);
-		CHECK(poll_state_synchronize_rcu(state));
+		while (!poll_state_synchronize_rcu(state))
+			;
 		reads_and_waits();
 		_exit(0);
 	}
@@ -66,10 +67,12 @@ static void a_child_does_not_wait_for_its_parents_threads(void)
 
 static void a_section_that_is_open_at_a_fork_protects_in_the_child_too(void)
 {
+	struct urcu_gp_poll_state parents;
 	pid_t child;
 
 	rcu_read_lock();
 	rcu_read_lock();
+	parents = start_poll_synchronize_rcu();
 	child = fork();
 	if (child == 0) {
 		struct urcu_gp_poll_state state;
@@ -80,7 +83,7 @@ static void a_section_that_is_open_at_a_fork_protects_in_the_child_too(void)
 		CHECK(rcu_read_ongoing() == 2);
 		state = start_poll_synchronize_rcu();
 		for (i = 0; i < 100; i++)
-			CHECK(!poll_state_synchronize_rcu(state));
+			CHECK(!poll_state_synchronize_rcu(state) && !poll_state_synchronize_rcu(parents));
 		rcu_read_unlock();
 		CHECK(!poll_state_synchronize_rcu(state));
 		grandchild = fork();
@@ -95,7 +98,7 @@ static void a_section_that_is_open_at_a_fork_protects_in_the_child_too(void)
 		rcu_read_unlock();
 		CHECK(rcu_read_ongoing() == 0);
 		synchronize_rcu();
-		CHECK(poll_state_synchronize_rcu(state));
+		CHECK(poll_state_synchronize_rcu(state) && poll_state_synchronize_rcu(parents));
 		reads_and_waits();
 		_exit(0);
 	}
@@ -108,8 +111,12 @@ static void a_section_that_is_open_at_a_fork_protects_in_the_child_too(void)
 int main(void)
 {
 	pthread_t thread;
+	int i;
 
 	reads_and_waits();
+	/* So that a child's own grace periods have lower numbers for long. */
+	for (i = 0; i < 1000; i++)
+		synchronize_rcu();
 	CHECK(pthread_create(&thread, NULL, holds_section, NULL) == 0);
 	while (!__atomic_load_n(&opened, __ATOMIC_ACQUIRE))
 		usleep(1000);
