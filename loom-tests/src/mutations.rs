@@ -60,6 +60,7 @@ const CALLBACKS_SLOTS: &str = "callbacks/slots.rs";
 const LINK: &str = "cell/link/mod.rs";
 const NODE: &str = "cell/link/node.rs";
 const CELL: &str = "cell/rcu.rs";
+const UPDATE: &str = "cell/update.rs";
 const CACHE: &str = "cell/cache.rs";
 const OWNED: &str = "cell/owned.rs";
 const UNLINKED: &str = "cell/unlinked.rs";
@@ -417,9 +418,9 @@ pub const MUTANTS: &[Mutant] = &[
         DOMAIN: "«driver.close();»" => ""),
 
     source!("cell", "published without a release", "a_replaced_value_is_its_owners",
-        CELL: ".swap(P::into_raw(value), «Ordering::AcqRel»)" => "Ordering::Acquire"),
+        UPDATE: ".swap(P::into_raw(value), «Ordering::AcqRel»)" => "Ordering::Acquire"),
     source!("cell", "replaced without an acquire", "two_owners_of_replaced_values",
-        CELL: ".swap(P::into_raw(value), «Ordering::AcqRel»)" => "Ordering::Release"),
+        UPDATE: ".swap(P::into_raw(value), «Ordering::AcqRel»)" => "Ordering::Release"),
     source!("cell", "loaded relaxed", "a_replaced_value_is_its_owners",
         CELL: "unsafe { P::view(self.current.load(«Ordering::Acquire»)) }" => "Ordering::Relaxed"),
     source!("cell", "read relaxed", "a_value_that_carries_its_guard",
@@ -441,17 +442,17 @@ pub const MUTANTS: &[Mutant] = &[
     source!("cell", "an `Arc` shared without a section", "a_kept_value_outlives_its_cell",
         CELL: "«self.retire(old);»\n        shared" => "drop(unsafe { P::from_raw(old) });"),
     source!("cell", "updated from a relaxed load", "no_update_is_lost",
-        CELL: "let seen = self.current.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
+        UPDATE: "let seen = self.current.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
     source!("cell", "exchanged without a release", "an_update_meets_a_reader",
-        CELL: ".compare_exchange(seen, new, «Ordering::AcqRel», Ordering::Acquire)" => "Ordering::Acquire"),
+        UPDATE: ".compare_exchange(seen, new, «Ordering::AcqRel», Ordering::Acquire)" => "Ordering::Acquire"),
     source!("cell", "what was found instead, relaxed", "one_of_two_exchanges_succeeds",
-        CELL: ".compare_exchange(seen, new, Ordering::AcqRel, «Ordering::Acquire»)" => "Ordering::Relaxed"),
+        UPDATE: ".compare_exchange(seen, new, Ordering::AcqRel, «Ordering::Acquire»)" => "Ordering::Relaxed"),
     source!("cell", "an update does not compare", "no_update_is_lost",
-        CELL: "«self.current\n            .compare_exchange(seen, new, Ordering::AcqRel, Ordering::Acquire)»" => "Ok(self.current.swap(new, Ordering::AcqRel))"),
+        UPDATE: "«self.current\n            .compare_exchange(seen, new, Ordering::AcqRel, Ordering::Acquire)»" => "Ok(self.current.swap(new, Ordering::AcqRel))"),
     source!("cell", "handed back at once", "a_replaced_value_is_its_owners",
-        CELL: "«self.domain().synchronize();»" => ""),
+        UPDATE: "«self.domain().synchronize();»" => ""),
     source!("cell", "dropped at once", "a_stored_value_is_dropped_after_its_sections",
-        CELL: "«self.domain().enqueue(callback, true);»" => "drop((callback, unsafe { P::from_raw(old) }));"),
+        UPDATE: "«self.domain().enqueue(callback, true);»" => "drop((callback, unsafe { P::from_raw(old) }));"),
 
     source!("raw", "a node freed at once", "a_retired_node_outlives_its_sections",
         RETIRE: "unsafe { T::free(node) };\n        // SAFETY: on any thread, until the domain ends, by the caller.\n        «self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);»" => "free();"),

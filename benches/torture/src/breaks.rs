@@ -41,6 +41,8 @@ pub enum Break {
     ChildHangs,
     /// A node of a list is freed without a grace period.
     NodeFreedEarly,
+    /// A value of a list of safe links is taken for freed without a grace period.
+    ItemFreedEarly,
     /// An update of a cell is not atomic.
     LostUpdate,
     /// An addition to a CPU's word is no sequence.
@@ -182,6 +184,12 @@ pub static ALL: &[Control] = &[
         "node-freed-early",
         "raw-list",
         "one in 16 nodes is freed without a grace period",
+    ),
+    control(
+        Break::ItemFreedEarly,
+        "item-freed-early",
+        "links",
+        "one in 16 values of a list is freed without a grace period",
     ),
     control(
         Break::LostUpdate,

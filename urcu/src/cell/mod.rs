@@ -3,6 +3,7 @@
 mod access;
 mod cache;
 mod conversions;
+mod exchange;
 mod in_domain;
 pub mod link;
 mod owned;
@@ -13,13 +14,15 @@ mod snapshot;
 mod thin;
 mod unlinked;
 mod unwind;
+mod update;
 
 pub use access::{Access, Constant, Part};
 pub use cache::{Cache, CloneCache};
+pub use exchange::CompareExchangeError;
 pub use in_domain::{Global, InDomain, StaticDomain};
 pub use owned::OwnedRef;
 pub use payload::{OwningPtr, Payload, RefCounted};
-pub use rcu::{CompareExchangeError, Rcu, RcuArc, RcuArcOption, RcuCell, RcuOption};
+pub use rcu::{Rcu, RcuArc, RcuArcOption, RcuCell, RcuOption};
 pub use reference::Ref;
 pub use snapshot::{Offset, SNAPSHOT_MAX};
 pub use thin::{RcuBox, Thin};

@@ -5,7 +5,6 @@ use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::guard::{RawGuard, ReadGuard};
-use super::names::has_nul;
 use super::state::{Root, State};
 use crate::callbacks::{self, Callback};
 use crate::driver::Driver;
@@ -52,6 +51,18 @@ pub struct Domain {
     pub(super) settings: Settings,
     /// Here and not with the state: a forked child keeps it.
     pub(super) budget: SharedBudget,
+}
+
+const fn has_nul(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut number = 0;
+    while number < bytes.len() {
+        if bytes[number] == 0 {
+            return true;
+        }
+        number += 1;
+    }
+    false
 }
 
 impl Domain {

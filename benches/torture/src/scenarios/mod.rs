@@ -17,6 +17,7 @@ scenarios! {
     guards: SCENARIO;
     snapshots: SCENARIO;
     raw_list: SCENARIO;
+    links: SCENARIO;
     async_tasks: SCENARIO;
     signal_storm: SCENARIO;
     migration_storm: SCENARIO;
