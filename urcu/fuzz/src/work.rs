@@ -167,14 +167,15 @@ fn padded<const N: usize>(work: Box<Work>) -> impl FnOnce() + Send {
 
 /// Work with a head, as a node of a structure in C's style.
 struct Headed {
-    acts: Acts,
+    /// Acts when it is dropped.
+    _acts: Acts,
     head: RcuHead,
 }
 
 impl Headed {
     fn make(acts: Acts) -> *mut RcuHead {
         let head = RcuHead::new();
-        let headed = Box::into_raw(Box::new(Headed { acts, head }));
+        let headed = Box::into_raw(Box::new(Headed { _acts: acts, head }));
         // SAFETY: alive; no reference is made, so the pointer is good for the whole.
         unsafe { &raw mut (*headed).head }
     }
