@@ -509,11 +509,11 @@ pub const MUTANTS: &[Mutant] = &[
     source!("list", "list: readers elsewhere are not inherited", "what_is_put_elsewhere_waits_for_its_first_readers",
         LINK: "«unsafe { next.inherit(node) };»" => ""),
     source!("list", "list: what is about to be taken out is not told of readers elsewhere", "what_comes_back_in_the_middle_of_a_removal",
-        NODE: "node.next.word.«fetch_or(0, Ordering::AcqRel)»;" => "load(Ordering::Acquire)"),
+        NODE: "«node.next.word.fetch_or(0, Ordering::AcqRel)»;" => "node.next.word.load(Ordering::Acquire)"),
     source!("list", "list: what is noted is not released", "what_comes_back_in_the_middle_of_a_removal",
         NODE: "node.next.word.fetch_or(0, «Ordering::AcqRel»);" => "Ordering::Acquire"),
     source!("list", "list: what is taken out leaves its place without a note", "what_comes_back_behind_another_in_the_middle_of_a_removal",
-        NODE: "«Some(next) => node = next,»" => "Some(_) => return,"),
+        NODE: "Some(next) => «node = next»," => "return"),
     source!("list", "list: freed though readers elsewhere may be there", "what_is_put_elsewhere_waits_for_its_first_readers",
         NODE: "number == 0 || «D::get().is_over(number)»" => "true"),
 

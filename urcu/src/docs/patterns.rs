@@ -37,6 +37,19 @@
 //! assert_eq!(rate.snapshot(), (20, 60));
 //! ```
 //!
+//! [`snapshot_of`](crate::RcuCell::snapshot_of) does the same for a part of a value that is neither small nor
+//! `Copy`:
+//!
+//! ```
+//! use urcu::{Rcu, part};
+//!
+//! struct Config { hosts: Vec<String>, limits: (u32, u32) }
+//!
+//! let config = Rcu::new(Config { hosts: vec!["a".into()], limits: (3, 5) });
+//! assert_eq!(config.snapshot_of(part!(Config, limits.1)), 5);
+//! # assert_eq!(config.read().hosts.len(), 1);
+//! ```
+//!
 //! # Tasks
 //! A guard, and a [`Ref`](crate::Ref), may live across an `.await` and move between threads. Grace periods
 //! of the domain wait for it meanwhile. Where tasks wait long, give them a [`Domain`](crate::Domain) of
