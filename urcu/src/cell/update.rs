@@ -49,8 +49,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// [reported](crate::stall). If there was no old value (`None`), it does not wait.
     ///
     /// # Panics
-    /// Panics where [`Domain::synchronize`](crate::Domain::synchronize) does. By then the new value is published, and the old one
-    /// leaks.
+    /// Panics where [`Domain::synchronize`](crate::Domain::synchronize) does. By then the new value is
+    /// published, and the old one leaks.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
