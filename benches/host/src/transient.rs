@@ -1,6 +1,7 @@
 //! Refusals that pass: `membarrier` fails some times in a thread, and then does not any more.
 
 use std::io;
+use std::mem;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering::SeqCst};
 
 use crate::seccomp::Filter;
@@ -20,7 +21,7 @@ static ERRNO: AtomicI32 = AtomicI32::new(0);
 pub fn trap_membarrier() -> io::Result<()> {
     // SAFETY: a zeroed action is valid; the handler makes a system call and uses atomics.
     unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
+        let mut action: libc::sigaction = mem::zeroed();
         action.sa_sigaction = trapped as *const () as libc::sighandler_t;
         action.sa_flags = libc::SA_SIGINFO;
         libc::sigaction(libc::SIGSYS, &raw const action, std::ptr::null_mut());
@@ -58,8 +59,14 @@ extern "C" fn trapped(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut lib
         -i64::from(ERRNO.load(SeqCst))
     } else {
         let pass = libc::c_ulong::from(PASS);
-        // SAFETY: the call takes integers. errno is what it was: the caller reads its own.
-        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0, 0, 0, pass) }
+        // SAFETY: errno is this thread's own, and is put back: who was interrupted may be about to read
+        // it.
+        let errno = unsafe { &mut *libc::__errno_location() };
+        let before = *errno;
+        // SAFETY: the call takes integers.
+        let answer = unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0, 0, 0, pass) };
+        let failed = -i64::from(mem::replace(errno, before));
+        if answer == -1 { failed } else { answer }
     };
     #[cfg(target_arch = "x86_64")]
     {
