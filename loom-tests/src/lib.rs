@@ -63,9 +63,11 @@ mod shipped {
 
     /// The second.
     pub(crate) mod sys {
+        pub(crate) mod phase;
         pub(crate) mod reader_mode;
 
         pub(crate) use crate::kernel::*;
+        pub(crate) use phase::Phase;
     }
 }
 use shipped::{callbacks, cell, domain, driver, gp, polling, raw, settings, stats, sync, sys};

@@ -18,9 +18,8 @@ use crate::gp::grace_period::Progress;
 use crate::gp::sequence::Sequence;
 use crate::sync::fork::Generation;
 use crate::sync::hook::Hooks;
+use crate::sys::Phase;
 
-/// As shipped; the word is opaque to all but [`slot`].
-pub(crate) const PHASE_BIT: usize = 8;
 /// What programs with sequences of their own are told; no model has such.
 pub(crate) const SLOT_SHIFT: u32 = 0;
 pub(crate) const WAY_BIAS: i32 = 0;
@@ -144,8 +143,13 @@ impl Drop for Memory {
     }
 }
 
-/// Returns a domain's counters, zeroed.
-pub(crate) fn allocate_slots() -> usize {
+/// Returns the first phase of a domain's counters, zeroed.
+pub(crate) fn allocate_slots() -> Phase {
+    // SAFETY: of counters that live until the next emulated kernel is booted.
+    unsafe { Phase::of_word(counters_of_domain()) }.expect("an address")
+}
+
+fn counters_of_domain() -> usize {
     if faulty(Fault::SlotsAgain)
         && let Some(first) = kernel().memory.domains.borrow().first()
     {
@@ -169,46 +173,46 @@ pub(crate) fn allocate_slots() -> usize {
 ///
 /// # Safety
 /// As shipped.
-pub(crate) unsafe fn free_slots(word: usize) {
-    counters(word).freed.set(true);
+pub(crate) unsafe fn free_slots(phase: Phase) {
+    counters(phase).freed.set(true);
 }
 
-fn counters(word: usize) -> &'static Counters {
-    let counters = core::ptr::with_exposed_provenance::<Counters>(word & !PHASE_BIT);
+fn counters(phase: Phase) -> &'static Counters {
+    let counters = core::ptr::with_exposed_provenance::<Counters>(phase.base());
     let known = |known: &Rc<Counters>| core::ptr::eq(Rc::as_ptr(known), counters);
     assert!(
         kernel().memory.domains.borrow().iter().any(known),
         "a counter that is none"
     );
-    // SAFETY: a phase word is the address of counters of this emulated kernel (`allocate_slots`), which live until
+    // SAFETY: a phase's word is the address of counters of this emulated kernel (`allocate_slots`), which live until
     // the next emulated kernel is booted; no model keeps the reference.
     unsafe { &*counters }
 }
 
-fn slot(word: usize, index: usize) -> &'static Slot {
-    let counters = counters(word);
+fn slot(phase: Phase, index: usize) -> &'static Slot {
+    let counters = counters(phase);
     assert!(!counters.freed.get(), "a domain is used after its end");
     &counters.slots[index]
 }
 
-/// Returns the counter of slot `index` that sequences write, for the phase of `word`.
-pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
-    &slot(word, index).net[usize::from(word & PHASE_BIT != 0)]
+/// Returns the counter of slot `index` that sequences write, for a phase.
+pub(crate) fn net(phase: Phase, index: usize) -> &'static AtomicI64 {
+    &slot(phase, index).net[usize::from(phase.is_second())]
 }
 
-/// Returns the counter of slot `index` that anybody writes atomically, for the phase of `word`.
-pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
-    &slot(word, index).shared[usize::from(word & PHASE_BIT != 0)]
+/// Returns the counter of slot `index` that anybody writes atomically, for a phase.
+pub(crate) fn shared(phase: Phase, index: usize) -> &'static AtomicI64 {
+    &slot(phase, index).shared[usize::from(phase.is_second())]
 }
 
-/// Returns the end of the chunk of callbacks in slot `index`, for the phase of `word`.
-pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
-    &slot(word, index).buffer[usize::from(word & PHASE_BIT != 0)]
+/// Returns the end of the chunk of callbacks in slot `index`, for a phase.
+pub(crate) fn buffer(phase: Phase, index: usize) -> &'static AtomicUsize {
+    &slot(phase, index).buffer[usize::from(phase.is_second())]
 }
 
 /// Who is to be told when a section of the old phase ends.
-pub(crate) fn waiter(word: usize) -> &'static AtomicU32 {
-    let counters = counters(word);
+pub(crate) fn waiter(phase: Phase) -> &'static AtomicU32 {
+    let counters = counters(phase);
     assert!(!counters.freed.get(), "a domain is used after its end");
     &counters.waiter
 }

@@ -79,8 +79,8 @@ pub(crate) use loom::sync::atomic::{
     AtomicBool, AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use memory::{
-    AtomicPtr, Number, PHASE_BIT, SLOT_SHIFT, Value, WAY_BIAS, Zeroed, allocate, allocate_slots,
-    buffer, fork, free, free_slots, in_use, net, shared, waiter,
+    AtomicPtr, Number, SLOT_SHIFT, Value, WAY_BIAS, Zeroed, allocate, allocate_slots, buffer, fork,
+    free, free_slots, in_use, net, shared, waiter,
 };
 pub(crate) use sequences::{
     Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_part_through,

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
-use std::num::NonZeroUsize;
 
 use loom::cell::UnsafeCell;
 
@@ -11,6 +10,7 @@ use super::{
     AtomicPtr, AtomicU32, AtomicUsize, CHUNK, Fault, Handle, Number, Ordering, Outcome, buffer,
     faulty, net,
 };
+use crate::sys::Phase;
 
 loom::thread_local! {
     static ABORTS: Cell<u32> = Cell::new(0);
@@ -39,12 +39,12 @@ pub(super) fn arm_without_slot(handle: Handle) -> Option<usize> {
 
 /// Adds `delta` to the counter of this CPU; its new value, or `None` for an abort. The last step is
 /// the commit.
-fn add(cpu: usize, word: usize, delta: i64, commit: Ordering) -> Option<i64> {
+fn add(cpu: usize, phase: Phase, delta: i64, commit: Ordering) -> Option<i64> {
     let goes_on = delta > 0 && faulty(Fault::BeginGoesOn);
     if interrupted() && !goes_on {
         return None;
     }
-    let counter = net(word, cpu);
+    let counter = net(phase, cpu);
     let value = counter.load(Ordering::Relaxed) + delta;
     if interrupted() && !goes_on {
         return None;
@@ -53,13 +53,13 @@ fn add(cpu: usize, word: usize, delta: i64, commit: Ordering) -> Option<i64> {
     Some(value)
 }
 
-fn add_at_exit(cpu: usize, word: usize) -> Outcome {
+fn add_at_exit(cpu: usize, phase: Phase) -> Outcome {
     let commit = if faulty(Fault::RelaxedExit) {
         Ordering::Relaxed
     } else {
         Ordering::Release
     };
-    match add(cpu, word, -1, commit) {
+    match add(cpu, phase, -1, commit) {
         Some(_) => Outcome::Committed,
         None => Outcome::Aborted,
     }
@@ -78,17 +78,17 @@ pub(crate) unsafe fn enter_section<const BOUND: i32>(
     way: isize,
     phase: &AtomicUsize,
     bound: &AtomicU32,
-) -> Option<(NonZeroUsize, u32, u32)> {
+) -> Option<(Phase, u32, u32)> {
     if way == 0 {
         return None;
     }
     let bound = bound.load(Ordering::Relaxed);
     // SAFETY: as shipped.
-    let (word, value) = unsafe { add_through(Handle::new(way, bound), phase) }?;
-    Some((word, bound, value as u32))
+    let (begun, value) = unsafe { add_through(Handle::new(way, bound), phase) }?;
+    Some((begun, bound, value as u32))
 }
 
-/// Subtracts 1 from this CPU's counter of the phase of `word`, if that is the one in `phase`.
+/// Subtracts 1 from this CPU's counter of the phase `begun`, if that is the one in `phase`.
 ///
 /// # Safety
 /// As shipped.
@@ -96,36 +96,35 @@ pub(crate) unsafe fn exit_section(
     way: isize,
     bound: u32,
     phase: &AtomicUsize,
-    word: usize,
+    begun: Phase,
     guess: u32,
 ) -> Outcome {
     if way == 0 {
         return Outcome::Aborted;
     }
     // SAFETY: as shipped.
-    unsafe { sub_if_current(Handle::new(way, bound), phase, word, u64::from(guess)) }
+    unsafe { sub_if_current(Handle::new(way, bound), phase, begun, u64::from(guess)) }
 }
 
-/// Adds 1 to this CPU's counter of the phase in `phase`; that phase's word and the counter's
-/// new value, or `None` for an abort.
+/// Adds 1 to this CPU's counter of the phase in `phase`; that phase and the counter's new value, or
+/// `None` for an abort.
 ///
 /// # Safety
 /// As shipped.
-pub(crate) unsafe fn add_through(
-    handle: Handle,
-    phase: &AtomicUsize,
-) -> Option<(NonZeroUsize, u64)> {
+pub(crate) unsafe fn add_through(handle: Handle, phase: &AtomicUsize) -> Option<(Phase, u64)> {
     let cpu = arm(handle)?;
     let word = phase.load(if faulty(Fault::RelaxedPhase) {
         Ordering::Relaxed
     } else {
         Ordering::Acquire
     });
-    let value = add(cpu, word, 1, Ordering::Relaxed)?;
-    Some((NonZeroUsize::new(word)?, value as u64))
+    // SAFETY: the phase of a domain that is set up, by the caller.
+    let begun = unsafe { Phase::of_word(word) }?;
+    let value = add(cpu, begun, 1, Ordering::Relaxed)?;
+    Some((begun, value as u64))
 }
 
-/// Subtracts 1 from this CPU's counter of the phase of `word`, if that is the one in `phase`.
+/// Subtracts 1 from this CPU's counter of the phase `begun`, if that is the one in `phase`.
 /// The guess makes the real one faster and nothing else.
 ///
 /// # Safety
@@ -133,25 +132,25 @@ pub(crate) unsafe fn add_through(
 pub(crate) unsafe fn sub_if_current(
     handle: Handle,
     phase: &AtomicUsize,
-    word: usize,
+    begun: Phase,
     _guess: u64,
 ) -> Outcome {
     let Some(cpu) = arm(handle) else {
         return Outcome::Aborted;
     };
-    if !faulty(Fault::ExitDoesNotCompare) && phase.load(Ordering::Relaxed) != word {
+    if !faulty(Fault::ExitDoesNotCompare) && phase.load(Ordering::Relaxed) != begun.word() {
         return Outcome::Mismatch;
     }
-    add_at_exit(cpu, word)
+    add_at_exit(cpu, begun)
 }
 
-/// Subtracts 1 from this CPU's counter of the phase of `word`.
+/// Subtracts 1 from this CPU's counter of the phase `begun`.
 ///
 /// # Safety
 /// As shipped.
-pub(crate) unsafe fn sub(handle: Handle, word: usize) -> Outcome {
+pub(crate) unsafe fn sub(handle: Handle, begun: Phase) -> Outcome {
     match arm(handle) {
-        Some(cpu) => add_at_exit(cpu, word),
+        Some(cpu) => add_at_exit(cpu, begun),
         None => Outcome::Aborted,
     }
 }
@@ -266,8 +265,9 @@ pub(crate) unsafe fn append(
         return Appended::Aborted;
     };
     let goes_on = faulty(Fault::AppendGoesOn);
-    let word = phase.load(Ordering::Acquire);
-    let buffer = buffer(word, cpu);
+    // SAFETY: the phase of a domain that is set up, by the caller.
+    let current = unsafe { Phase::of_word(phase.load(Ordering::Acquire)) }.expect("set up");
+    let buffer = buffer(current, cpu);
     let end = buffer.load(Ordering::Relaxed);
     if interrupted() && !goes_on {
         return Appended::Aborted;
@@ -300,8 +300,9 @@ pub(crate) unsafe fn replace_chunk(
         return Outcome::Aborted;
     };
     let goes_on = faulty(Fault::ReplaceGoesOn);
-    let word = phase.load(Ordering::Acquire);
-    let buffer = buffer(word, cpu);
+    // SAFETY: the phase of a domain that is set up, by the caller.
+    let current = unsafe { Phase::of_word(phase.load(Ordering::Acquire)) }.expect("set up");
+    let buffer = buffer(current, cpu);
     if buffer.load(Ordering::Relaxed) != end {
         return Outcome::Mismatch;
     }

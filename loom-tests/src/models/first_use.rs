@@ -23,7 +23,7 @@ impl World {
         Arc::new(World {
             phases: GpState::new(),
             place: OnceCell::new(),
-            first: 0,
+            first: None,
             source: Source::new(3),
         })
     }
@@ -42,8 +42,8 @@ impl World {
             return token;
         }
         loop {
-            if let Some(word) = readers.enter_slow() {
-                return Readers::slow_token(word);
+            if let Some(phase) = readers.enter_slow() {
+                return Readers::slow_token(phase);
             }
             self.set_up();
         }

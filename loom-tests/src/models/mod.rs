@@ -34,6 +34,7 @@ use crate::gp::grace_period::{GpState, Place, Progress};
 use crate::gp::readers::{Readers, Token};
 use crate::kernel::{self, Mode, Ordering, Running, Source, run_on, step};
 use crate::stall::Patience;
+use crate::sys::Phase;
 
 /// A model.
 #[derive(Clone, Copy, Debug)]
@@ -350,8 +351,8 @@ struct World {
     phases: GpState,
     /// Made by the first who updates, before others do.
     place: OnceCell<Place>,
-    /// The word of the phase that is the current one at first.
-    first: usize,
+    /// The phase that is the current one at first, once set up.
+    first: Option<Phase>,
     source: Source,
 }
 
@@ -369,13 +370,13 @@ impl World {
 
     /// A domain more.
     fn another() -> Arc<World> {
-        let base = kernel::allocate_slots();
+        let first = kernel::allocate_slots();
         let phases = GpState::new();
-        assert!(phases.readers.set_up(base, worker::parker()));
+        assert!(phases.readers.set_up(first, worker::parker()));
         let world = Arc::new(World {
             phases,
             place: OnceCell::new(),
-            first: base,
+            first: Some(first),
             source: Source::new(3),
         });
         world.progress();

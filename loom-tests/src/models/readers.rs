@@ -60,7 +60,7 @@ pub(super) fn two_late_ends_wake_the_writer() {
 /// sleeps over it.
 pub(super) fn an_aborted_begin_by_atomics_wakes_the_writer() {
     let world = World::new(Mode::Atomics);
-    let first = world.first;
+    let first = world.first.expect("set up");
     let reader = on(0, &world, move |world, _| {
         let token = world.enter();
         // The end would wake the writer too. A section of the new phase may stay open.

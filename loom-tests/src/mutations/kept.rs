@@ -103,7 +103,7 @@ pub const KEPT: &[Kept] = &[
     kept(POLLING, "self.0.store(1, «Ordering::Release»);",
         "who wakes up asks whether the grace period is over, which acquires (M)",
         Cover::Harmless),
-    kept(READERS, "NonZeroUsize::new(self.phase.load(«Ordering::Acquire»))",
+    kept(READERS, "Phase::of_word(self.phase.load(«Ordering::Acquire»))",
         "whoever flips, or looks for chunks, has set the readers up or acquired them with the driver",
         ACQUIRES),
     kept(READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        (cs != 0).then_some",

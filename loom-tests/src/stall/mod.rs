@@ -89,7 +89,7 @@ impl Observer for Patience {
         self.barriers.set(self.barriers.get() + u32::from(issued));
     }
 
-    fn before_end(&self, _: usize) {}
+    fn before_end(&self, _: crate::sys::Phase) {}
 
     fn leader_patience(&self) -> Option<Duration> {
         self.slept.set(true);

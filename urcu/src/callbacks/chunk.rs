@@ -1,6 +1,7 @@
 //! Callbacks by the page: what a CPU fills by restartable sequences, and what waits as one.
 
 use core::mem::size_of;
+use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 
@@ -26,6 +27,44 @@ pub(super) struct Chunk(NonNull<Header>);
 // SAFETY: it owns its page; callbacks may be sent.
 unsafe impl Send for Chunk {}
 
+/// How far a chunk in a CPU's slot is filled: the address behind its last callback, which tells the chunk and
+/// how many callbacks are in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub(super) struct ChunkEnd(NonZeroUsize);
+
+impl ChunkEnd {
+    /// Returns the end in a slot's word; `None` for 0, which says that the slot has no chunk.
+    pub(super) fn of_word(word: usize) -> Option<Self> {
+        NonZeroUsize::new(word).map(ChunkEnd)
+    }
+
+    /// Returns the slot's word. Never 0.
+    pub(super) fn word(self) -> usize {
+        self.0.get()
+    }
+
+    /// Returns the address of the chunk. The end of a full one is where the next page begins.
+    fn base(self) -> usize {
+        (self.word() - 1) & !(SIZE - 1)
+    }
+
+    /// Returns how many callbacks are in the chunk.
+    pub(super) fn length(self) -> usize {
+        (self.word() - self.base() - size_of::<Header>()) / size_of::<Record>()
+    }
+
+    /// Returns the chunk that [`Chunk::leave`] left, and how many callbacks are in it.
+    ///
+    /// # Safety
+    /// Used once, by whoever has taken this end out of a CPU's slot.
+    pub(super) unsafe fn take_chunk(self) -> (Chunk, usize) {
+        let header = core::ptr::with_exposed_provenance_mut::<Header>(self.base());
+        let chunk = Chunk(NonNull::new(header).expect("a chunk's end"));
+        (chunk, self.length())
+    }
+}
+
 const LAYOUT: Layout = match Layout::from_size_align(SIZE, SIZE) {
     Ok(layout) => layout,
     Err(_) => panic!("a power of two"),
@@ -47,27 +86,10 @@ impl Chunk {
         Chunk(header)
     }
 
-    /// Returns the address of the first callback: the end of the chunk while it is empty.
-    pub(super) fn start(&self) -> usize {
-        self.0.as_ptr().expose_provenance() + size_of::<Header>()
-    }
-
-    /// Returns how many callbacks are in a chunk, by its end.
-    pub(super) fn length(end: usize) -> usize {
-        let base = (end - 1) & !(SIZE - 1);
-        (end - base - size_of::<Header>()) / size_of::<Record>()
-    }
-
-    /// Returns the chunk that [`Chunk::leave`] left, and how many callbacks are in it, by the end that is
-    /// now in a CPU's slot.
-    ///
-    /// # Safety
-    /// Used once, by whoever has taken that end out of the slot.
-    pub(super) unsafe fn from_end(end: usize) -> (Self, usize) {
-        let base = (end - 1) & !(SIZE - 1);
-        let header = core::ptr::with_exposed_provenance_mut::<Header>(base);
-        let chunk = Chunk(NonNull::new(header).expect("a chunk's end"));
-        (chunk, Chunk::length(end))
+    /// Returns the end of the chunk while it is empty: the address of the first callback.
+    pub(super) fn start(&self) -> ChunkEnd {
+        let first = self.0.as_ptr().expose_provenance() + size_of::<Header>();
+        ChunkEnd::of_word(first).expect("an address")
     }
 
     /// Leaves the chunk to a CPU's slot.
@@ -166,20 +188,21 @@ mod tests {
     #[test]
     fn the_end_of_a_chunk_tells_the_chunk_and_its_length() {
         let mut chunk = Chunk::new();
-        let start = chunk.start();
+        let start = chunk.start().word();
+        let end = |length| ChunkEnd::of_word(start + length * size_of::<Record>()).unwrap();
         for number in 0..ROOM {
             chunk.put(number, Callback::call(|| ()));
         }
-        assert_eq!((start + ROOM * size_of::<Record>()) % SIZE, 0);
+        assert_eq!(end(ROOM).word() % SIZE, 0);
         chunk.leave();
         for length in [0, 1, ROOM] {
             // SAFETY: left above, and left again.
-            let (again, found) = unsafe { Chunk::from_end(start + length * size_of::<Record>()) };
-            assert_eq!((again.start(), found), (start, length));
+            let (again, found) = unsafe { end(length).take_chunk() };
+            assert_eq!((again.start(), found), (end(0), length));
             again.leave();
         }
         // SAFETY: as above, for the last time.
-        let (chunk, length) = unsafe { Chunk::from_end(start + SIZE - size_of::<Header>()) };
+        let (chunk, length) = unsafe { end(ROOM).take_chunk() };
         assert_eq!(length, ROOM);
         chunk.seal(ROOM);
         // SAFETY: put above; each is run once.

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::SeqCst;
 
-use super::chunk::Chunk;
+use super::chunk::ChunkEnd;
 use super::host::Host;
 use super::invoke::{inside_callback, run};
 use super::pace::begin_grace_period_if_due;
@@ -33,8 +33,12 @@ pub(crate) fn enqueue_slow<'d>(
         for _ in 0..ATTEMPTS {
             match found {
                 Appended::At(_) => break,
-                Appended::Full(end) if !give_chunk(host, gp, end, helps) => break,
-                _ => {}
+                Appended::Full(word) => {
+                    if !give_chunk(host, gp, ChunkEnd::of_word(word), helps) {
+                        break;
+                    }
+                }
+                Appended::Aborted => {}
             }
             // SAFETY: the record of a callback, which is there until this returns.
             found = unsafe { slots::append(&gp.readers, callback.record()) };
@@ -66,7 +70,7 @@ pub(crate) fn enqueue_slow<'d>(
 
 /// Gives the calling CPU an empty chunk in the place of the one that ends at `end`, if any. Returns false
 /// if the budget is exceeded, so that there is none. A caller that `helps` also begins grace periods.
-fn give_chunk(host: &dyn Host, gp: &GpState, end: usize, helps: bool) -> bool {
+fn give_chunk(host: &dyn Host, gp: &GpState, end: Option<ChunkEnd>, helps: bool) -> bool {
     let queue = host.callbacks().queue();
     if !host.callbacks().has_room() {
         return false;
@@ -78,21 +82,21 @@ fn give_chunk(host: &dyn Host, gp: &GpState, end: usize, helps: bool) -> bool {
     let cpu = sys::cpu();
     let new = queue.chunk(cpu);
     // Before the full chunk leaves its slot: a `barrier` after that must know of it.
-    let ticket = (end != 0).then(|| queue.ticket(cpu));
+    let full = end.map(|end| (end, queue.ticket(cpu)));
     // SAFETY: the chunk is empty and left to the slot if it is committed.
     let exchanged = unsafe { seal::exchange(&gp.readers, host.sequence(), end, new.start()) };
     let Some(number) = exchanged else {
         queue.recycle(cpu, new);
-        if let Some(ticket) = ticket {
+        if let Some((_, ticket)) = full {
             queue.cancel(ticket);
         }
         return true;
     };
     new.leave();
-    if let Some(ticket) = ticket {
+    if let Some((end, ticket)) = full {
         // SAFETY: it was in the slot, and this thread has taken it out.
-        let (full, length) = unsafe { Chunk::from_end(end) };
-        queue.seal(full, length, number, &ticket);
+        let (chunk, length) = unsafe { end.take_chunk() };
+        queue.seal(chunk, length, number, &ticket);
         if helps {
             begin_grace_period_if_due(host, gp);
         }

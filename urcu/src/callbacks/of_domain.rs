@@ -2,7 +2,6 @@
 
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use super::chunk::Chunk;
 use super::invoke::run;
 use super::limits::Limits;
 use super::queue::{Queue, Which};
@@ -13,6 +12,7 @@ use crate::settings::SharedBudget;
 use crate::stats::Stats;
 use crate::sync::once::Once;
 use crate::sync::{Instant, Mutex, fork};
+use crate::sys::Phase;
 
 /// What waits for grace periods in a domain.
 #[derive(Debug)]
@@ -107,10 +107,10 @@ impl Callbacks {
 
     /// Seals what the slots hold, for the leader of a grace period that is about to end, whose phase was
     /// `old`.
-    pub(crate) fn seal_slots(&self, sequence: &Sequence, old: usize) {
+    pub(crate) fn seal_slots(&self, sequence: &Sequence, old: Phase) {
         seal::collect(sequence, old, |slot, end, number| {
             // SAFETY: taken out of its slot, once.
-            let (chunk, length) = unsafe { Chunk::from_end(end) };
+            let (chunk, length) = unsafe { end.take_chunk() };
             let queue = self.queue();
             if length == 0 {
                 queue.recycle(slot, chunk);

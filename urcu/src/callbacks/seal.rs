@@ -3,22 +3,23 @@
 //! A chunk is sealed when nobody adds to it any more. Its callbacks must wait for a grace period
 //! that begins after everything was unpublished that they are to reclaim.
 
+use super::chunk::ChunkEnd;
 use super::slots;
 use crate::gp::readers::Readers;
 use crate::gp::sequence::Sequence;
 use crate::sync::Ordering;
-use crate::sys::{self, Outcome};
+use crate::sys::{self, Outcome, Phase};
 
 /// For the leader of a grace period that is about to end, whose phase was `old`: takes the chunks
 /// out of the slots of that phase. `seal` gets each one's slot, its end, and the grace period that
 /// it has to wait for.
-pub(crate) fn collect(sequence: &Sequence, old: usize, mut seal: impl FnMut(usize, usize, u64)) {
+pub(crate) fn collect(sequence: &Sequence, old: Phase, mut seal: impl FnMut(usize, ChunkEnd, u64)) {
     for slot in 0..sys::slots() {
         let buffer = sys::buffer(old, slot);
         // Relaxed, both: the restart after the flip (C) lies between the sequences and us, and the
         // next flip (A) between us and them. No sequence writes here meanwhile.
-        let end = buffer.load(Ordering::Relaxed);
-        if end != 0 {
+        let end = ChunkEnd::of_word(buffer.load(Ordering::Relaxed));
+        if let Some(end) = end {
             buffer.store(0, Ordering::Relaxed);
             // Not this grace period but the next. What was unpublished right before a callback was
             // appended may have become visible with the restart alone, after sections had begun in
@@ -36,8 +37,8 @@ pub(crate) fn collect(sequence: &Sequence, old: usize, mut seal: impl FnMut(usiz
 pub(crate) unsafe fn exchange(
     readers: &Readers,
     sequence: &Sequence,
-    end: usize,
-    new: usize,
+    end: Option<ChunkEnd>,
+    new: ChunkEnd,
 ) -> Option<u64> {
     // SAFETY: the calling thread's chunk was found full, or there was none, and `new` is the start of an empty
     // chunk that nobody else has: the caller promises both.

@@ -1,6 +1,6 @@
 //! The chunks in the CPUs' slots, which sequences fill.
 
-use super::chunk::Chunk;
+use super::chunk::ChunkEnd;
 use crate::gp::readers::Readers;
 use crate::sync::Ordering;
 use crate::sys::{self, Appended, Outcome, Record};
@@ -24,7 +24,12 @@ pub(crate) unsafe fn append(readers: &Readers, record: *const Record) -> Appende
 /// # Safety
 /// [`append`] has found the calling thread's chunk full (or none); `new` is the start of an empty chunk
 /// that is left to the slot if the answer is [`Outcome::Committed`].
-pub(super) unsafe fn replace_chunk(readers: &Readers, end: usize, new: usize) -> Outcome {
+pub(super) unsafe fn replace_chunk(
+    readers: &Readers,
+    end: Option<ChunkEnd>,
+    new: ChunkEnd,
+) -> Outcome {
+    let (end, new) = (end.map_or(0, ChunkEnd::word), new.word());
     match readers.through_phase_again() {
         // SAFETY: as in `append`; `new` is the start of an empty chunk, by the caller.
         Some((handle, phase)) => unsafe { sys::replace_chunk(handle, phase, end, new) },
@@ -33,14 +38,15 @@ pub(super) unsafe fn replace_chunk(readers: &Readers, end: usize, new: usize) ->
 }
 
 /// Returns the ends of the chunks that are in slots now.
-fn ends(readers: &Readers) -> impl Iterator<Item = usize> {
-    let both = readers.word().into_iter().flat_map(|word| {
-        [word.get(), word.get() ^ sys::PHASE_BIT]
+fn ends(readers: &Readers) -> impl Iterator<Item = ChunkEnd> {
+    let both = readers.current().into_iter().flat_map(|phase| {
+        [phase, phase.other()]
             .into_iter()
-            .flat_map(|word| (0..sys::slots()).map(move |slot| (word, slot)))
+            .flat_map(|phase| (0..sys::slots()).map(move |slot| (phase, slot)))
     });
-    both.map(|(word, slot)| sys::buffer(word, slot).load(Ordering::Relaxed))
-        .filter(|end| *end != 0)
+    both.filter_map(|(phase, slot)| {
+        ChunkEnd::of_word(sys::buffer(phase, slot).load(Ordering::Relaxed))
+    })
 }
 
 /// Returns whether any slot has a chunk. Exact for whoever has the domain alone.
@@ -50,5 +56,5 @@ pub(super) fn any_chunk(readers: &Readers) -> bool {
 
 /// Returns how many callbacks are in the slots, about.
 pub(super) fn appended(readers: &Readers) -> u64 {
-    ends(readers).map(|end| Chunk::length(end) as u64).sum()
+    ends(readers).map(|end| end.length() as u64).sum()
 }

@@ -51,7 +51,7 @@ impl<'d> ReadGuard<'d> {
     #[inline(always)]
     pub fn into_raw(self) -> RawGuard {
         let raw = RawGuard {
-            word: self.token.word,
+            word: self.token.phase.word(),
             trace: self.trace,
         };
         mem::forget(self);
@@ -67,7 +67,8 @@ impl<'d> ReadGuard<'d> {
     pub(super) unsafe fn of_raw(state: &'d State, raw: RawGuard) -> Self {
         ReadGuard {
             state,
-            token: state.gp.readers.kept_token(raw.word),
+            // SAFETY: of a guard of this domain whose section is open: the caller promises that.
+            token: unsafe { state.gp.readers.kept_token(raw.word) },
             trace: raw.trace,
         }
     }

@@ -1,7 +1,6 @@
 //! What a domain is made of, at an address of its own.
 
 use core::fmt;
-use core::num::NonZeroUsize;
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use crate::stall::trace::{self, DomainId};
 use crate::sync::fork;
 use crate::sync::once::Once;
 use crate::sync::{self, Ordering};
-use crate::sys::{self, Zeroed};
+use crate::sys::{self, Phase, Zeroed};
 
 /// What a domain is made of, two cache lines. It never moves while the domain lives, unlike the
 /// `Domain`, so that guards and the worker can refer to it. A forked child finds zeroes, which is
@@ -96,8 +95,8 @@ impl State {
         // SAFETY: the state is from `allocate` and nobody uses it any more, so neither the slots of its readers: the
         // caller promises that.
         unsafe {
-            if let Some(word) = state.as_ref().gp.readers.word() {
-                sys::free_slots(word.get());
+            if let Some(phase) = state.as_ref().gp.readers.current() {
+                sys::free_slots(phase);
             }
             sys::free(state.as_ptr());
         }
@@ -112,10 +111,10 @@ impl State {
         // Asked now and remembered: it takes stack, of which a signal handler may have little,
         // and what comes takes some itself.
         sys::slots();
-        let base = sys::allocate_slots();
-        if !self.gp.readers.set_up(base, worker::parker()) {
+        let phase = sys::allocate_slots();
+        if !self.gp.readers.set_up(phase, worker::parker()) {
             // SAFETY: nobody else knows it.
-            unsafe { sys::free_slots(base) };
+            unsafe { sys::free_slots(phase) };
         }
     }
 
@@ -165,10 +164,10 @@ impl State {
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn read_lock_slow(&self) -> NonZeroUsize {
+    pub(crate) fn read_lock_slow(&self) -> Phase {
         loop {
-            if let Some(word) = self.gp.readers.enter_slow() {
-                return word;
+            if let Some(phase) = self.gp.readers.enter_slow() {
+                return phase;
             }
             self.set_up();
         }
@@ -233,9 +232,9 @@ mod tests {
         let domain = Domain::new();
         std::mem::forget(domain.read_lock());
         let readers = &domain.state().gp.readers;
-        let phase = readers.word();
+        let phase = readers.current();
         let grace_period = domain.start_poll();
-        while readers.word() == phase {
+        while readers.current() == phase {
             assert!(!domain.poll(&grace_period));
         }
         assert!(domain.state().forget_trace(), "a guard was forgotten");

@@ -8,6 +8,7 @@ use crate::gp::observer::Observer;
 use crate::gp::sequence::Sequence;
 use crate::stall::Detector;
 use crate::stats::Counts;
+use crate::sys::Phase;
 
 /// Follows one caller's wait for a grace period of a domain, or its step towards the end of one.
 pub(crate) struct GpObserver<'a> {
@@ -36,7 +37,7 @@ impl Observer for GpObserver<'_> {
         }
     }
 
-    fn before_end(&self, old: usize) {
+    fn before_end(&self, old: Phase) {
         // Not in a child that was forked in the middle of what the caller does: what waits there is its
         // parent's.
         if self.callbacks.is_current_process() {

@@ -1,4 +1,4 @@
-//! The grace period: flip, restart, drain, end. `begin`, `drain` and `end` are the whole algorithm, and the one
+//! The grace period: flip, restart, drain, end. `begin`, `flip`, `drain` and `end` are the whole algorithm, and the one
 //! place where a domain's counters change phase; [`gp`](super) says why it is right.
 //!
 //! Callers share grace periods, and one of those who wait leads. A leader may leave a grace period that has
@@ -16,10 +16,7 @@ use crate::gp::readers::Readers;
 use crate::gp::sequence::{Leader, Next, Sequence};
 use crate::sync::parker::Parker;
 use crate::sync::{self, AtomicUsize, Ordering};
-use crate::sys::{self, MembarrierError, Zeroed};
-
-/// Set in [`Progress::old`] until the restart is done. Counters are aligned to 8 bytes.
-const RESTART_DUE: usize = 1;
+use crate::sys::{self, MembarrierError, Phase, Zeroed};
 
 /// The part of a domain that guards and grace periods use. All zeroes before `Readers::set_up`, in every
 /// process.
@@ -34,11 +31,38 @@ pub(crate) struct GpState {
 #[repr(C)]
 pub(crate) struct Progress {
     pub(crate) sequence: Sequence,
-    /// The current phase; 0 in a child of the process that made this. Only the leader uses it.
+    /// The word of the current phase; 0 in a child of the process that made this. Only the leader uses it.
     current: AtomicUsize,
-    /// While a grace period has begun: its old phase, which may still have open sections. Else 0. Only the
-    /// leader uses it.
-    old: AtomicUsize,
+    /// The word of what has [`Begun`]; 0 while no grace period has. Only the leader stores here.
+    begun: AtomicUsize,
+}
+
+/// A grace period that has begun.
+#[derive(Clone, Copy)]
+struct Begun {
+    /// Its old phase, which may still have open sections.
+    old: Phase,
+    /// Whether the sequences are yet to be restarted after the flip.
+    restart_due: bool,
+}
+
+impl Begun {
+    /// Set in the word until the restart is done. Counters are aligned to 8 bytes.
+    const RESTART_DUE: usize = 1;
+
+    fn to_word(self) -> usize {
+        let mark = usize::from(self.restart_due) * Begun::RESTART_DUE;
+        self.old.word() | mark
+    }
+
+    /// # Safety
+    /// From [`Begun::to_word`], or 0, and the slots of its phase live while what is returned is used.
+    unsafe fn of_word(word: usize) -> Option<Self> {
+        // SAFETY: the phase's word without the mark; its slots live: the caller promises that.
+        let old = unsafe { Phase::of_word(word & !Begun::RESTART_DUE) }?;
+        let restart_due = word & Begun::RESTART_DUE != 0;
+        Some(Begun { old, restart_due })
+    }
 }
 
 // SAFETY: integers, and zero is what a child finds.
@@ -52,17 +76,35 @@ impl Progress {
             Progress {
                 sequence: Sequence::new(),
                 current: AtomicUsize::new(0),
-                old: AtomicUsize::new(0),
+                begun: AtomicUsize::new(0),
             }
         }
     }
 
     /// Returns the old phase of a grace period that has begun and is not drained, if there is one.
-    pub(crate) fn undrained(&self) -> Option<usize> {
-        match self.old.load(Ordering::Relaxed) & !RESTART_DUE {
-            0 => None,
-            old => Some(old),
-        }
+    pub(crate) fn undrained(&self) -> Option<Phase> {
+        self.begun().map(|begun| begun.old)
+    }
+
+    /// Returns the grace period that has begun and has not ended, if there is one.
+    fn begun(&self) -> Option<Begun> {
+        // SAFETY: 0, or what `set_begun` has stored: a phase of the readers that this was made for, whose slots
+        // outlive it ([`Place::new`]).
+        unsafe { Begun::of_word(self.begun.load(Ordering::Relaxed)) }
+    }
+
+    fn set_begun(&self, begun: Begun) {
+        self.begun.store(begun.to_word(), Ordering::Relaxed);
+    }
+
+    /// Returns the current phase, for the leader; `None` in a child of the process that made this.
+    fn current(&self) -> Option<Phase> {
+        // SAFETY: 0, or what `set_current` has stored, as above.
+        unsafe { Phase::of_word(self.current.load(Ordering::Relaxed)) }
+    }
+
+    fn set_current(&self, phase: Phase) {
+        self.current.store(phase.word(), Ordering::Relaxed);
     }
 }
 
@@ -76,16 +118,15 @@ unsafe impl Send for Place {}
 unsafe impl Sync for Place {}
 
 impl Place {
-    /// For readers that are set up, of this process.
+    /// For readers that are set up, of this process; their slots live for as long as this is used.
     ///
     /// # Panics
     /// If the system has no memory.
     pub(crate) fn new(readers: &Readers) -> Self {
         let place = NonNull::new(sys::allocate::<Progress>()).expect("an address");
         let place = Place(place);
-        let word = readers.word().map_or(0, |word| word.get());
         // Whoever finds this place acquires it with what holds it.
-        place.current.store(word, Ordering::Relaxed);
+        readers.current().inspect(|phase| place.set_current(*phase));
         place
     }
 }
@@ -129,7 +170,7 @@ impl GpState {
         round: u64,
         observer: &dyn Observer,
     ) -> Result<bool, MembarrierError> {
-        let open = |old: Option<usize>, slot| old.map_or(0, |old| self.readers.open_in(old, slot));
+        let open = |old: Option<Phase>, slot| old.map_or(0, |old| self.readers.open_in(old, slot));
         loop {
             match progress.sequence.next(round, observer) {
                 Next::Done => return Ok(true),
@@ -201,34 +242,40 @@ impl GpState {
         lead: &Leader<'_>,
         progress: &Progress,
         observer: &dyn Observer,
-    ) -> Result<Option<usize>, MembarrierError> {
-        let mut old = progress.old.load(Ordering::Relaxed);
-        if old == 0 {
-            // Who joined before this is served by this flip: see J, K.
-            lead.begin();
-            let current = progress.current.load(Ordering::Relaxed);
-            // The other phase is empty: the grace period before this one drained it.
-            if current == 0 || !self.readers.flip(current) {
-                return Ok(None);
-            }
-            let new = current ^ sys::PHASE_BIT;
-            progress.current.store(new, Ordering::Relaxed);
-            old = current | RESTART_DUE;
-            progress.old.store(old, Ordering::Relaxed);
-        }
-        if old & RESTART_DUE != 0 {
+    ) -> Result<Option<Phase>, MembarrierError> {
+        let begun = progress.begun().or_else(|| self.flip(lead, progress));
+        let Some(Begun { old, restart_due }) = begun else {
+            return Ok(None);
+        };
+        if restart_due {
             // C: a sequence that saw the old phase has committed, visibly to the sums below, or
             // starts over and sees the new one. Ends compare the phase, so from here on the ends
             // of old sections look at `waiter`. Snapshot reads that saw an old pointer start over
             // too. If the kernel refuses, the next leader tries.
             observer.restarted(barrier::restart_sequences()?);
-            old &= !RESTART_DUE;
-            progress.old.store(old, Ordering::Relaxed);
+            let restart_due = false;
+            progress.set_begun(Begun { old, restart_due });
         }
         Ok(Some(old))
     }
 
-    fn is_drained_soon(&self, old: usize) -> bool {
+    /// Flips. Returns `None` where [`GpState::begin`] does.
+    fn flip(&self, lead: &Leader<'_>, progress: &Progress) -> Option<Begun> {
+        // Who joined before this is served by this flip: see J, K.
+        lead.begin();
+        let old = progress.current()?;
+        // The other phase is empty: the grace period before this one drained it.
+        if !self.readers.flip(old) {
+            return None;
+        }
+        progress.set_current(old.other());
+        let restart_due = true;
+        let begun = Begun { old, restart_due };
+        progress.set_begun(begun);
+        Some(begun)
+    }
+
+    fn is_drained_soon(&self, old: Phase) -> bool {
         (0..sys::SPINS.div_ceil(sys::slots() as u32)).any(|_| {
             let drained = !self.readers.any_open(old);
             if !drained {
@@ -239,7 +286,7 @@ impl GpState {
     }
 
     /// Waits until the phase `old` is drained. Returns false if there is a stall to report before that.
-    fn drain(&self, old: usize, observer: &dyn Observer) -> bool {
+    fn drain(&self, old: Phase, observer: &dyn Observer) -> bool {
         if self.is_drained_soon(old) {
             return true;
         }
@@ -254,11 +301,11 @@ impl GpState {
     }
 
     /// Ends the grace period, whose old phase is drained.
-    fn end(&self, old: usize, progress: &Progress, observer: &dyn Observer) {
+    fn end(&self, old: Phase, progress: &Progress, observer: &dyn Observer) {
         self.readers.settle(old);
         // Before the next flip makes this phase the current one again, and before anybody who
         // waits for this grace period goes on.
         observer.before_end(old);
-        progress.old.store(0, Ordering::Relaxed);
+        progress.begun.store(0, Ordering::Relaxed);
     }
 }

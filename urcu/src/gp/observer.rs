@@ -4,14 +4,16 @@
 
 use core::time::Duration;
 
+use crate::sys::Phase;
+
 /// Follows one caller's wait for a grace period, or its step towards the end of one.
 pub(crate) trait Observer {
     /// The sequences were restarted for a grace period. `issued`: by a barrier of this caller's.
     fn restarted(&self, issued: bool);
 
-    /// A grace period is about to end, whose phase was that of the word `old`. No section of that phase is
+    /// A grace period is about to end, whose phase was `old`. No section of that phase is
     /// open, and none begins before this has returned; nobody who waits has been released.
-    fn before_end(&self, old: usize);
+    fn before_end(&self, old: Phase);
 
     /// Returns how long a leader may sleep before it calls [`Observer::check_stall`]; `None`: as long as
     /// it likes.
@@ -36,7 +38,7 @@ pub(crate) struct Unobserved;
 impl Observer for Unobserved {
     fn restarted(&self, _: bool) {}
 
-    fn before_end(&self, _: usize) {}
+    fn before_end(&self, _: Phase) {}
 
     fn leader_patience(&self) -> Option<Duration> {
         None

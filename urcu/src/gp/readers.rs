@@ -6,7 +6,7 @@ use core::num::NonZeroUsize;
 
 use crate::sync::parker::Parker;
 use crate::sync::{self, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
-use crate::sys::{self, Handle, Outcome};
+use crate::sys::{self, Handle, Outcome, Phase};
 
 /// How often a sequence is tried before atomics are used instead: a debugger that steps, or a
 /// storm of signals, can abort sequences for ever.
@@ -17,7 +17,7 @@ const ATTEMPTS: u32 = 16;
 /// processors that need one. A wrong guess only costs time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
-    pub(crate) word: usize,
+    pub(crate) phase: Phase,
     way: isize,
     bound: u32,
     guess: u32,
@@ -39,7 +39,7 @@ pub(crate) struct Readers {
     way: AtomicIsize,
     /// Address and length of the domain's name, which is kept here because there is room.
     pub(crate) name: [AtomicUsize; 2],
-    /// Address of the current phase's `net` counter in slot 0; 0 until set up.
+    /// The word of the current [`Phase`], whose slots live as long as these readers; 0 until set up.
     phase: AtomicUsize,
     /// The process's handle where libc registers the threads, else 0.
     ///
@@ -108,15 +108,16 @@ impl Readers {
         self.phase.load(Ordering::Acquire) != 0
     }
 
-    /// Returns the current phase's word, once set up.
-    pub(crate) fn word(&self) -> Option<NonZeroUsize> {
-        NonZeroUsize::new(self.phase.load(Ordering::Acquire))
+    /// Returns the current phase, once set up.
+    pub(crate) fn current(&self) -> Option<Phase> {
+        // SAFETY: 0, or what `set_up` or `flip` has stored there: of slots that live as long as these readers.
+        unsafe { Phase::of_word(self.phase.load(Ordering::Acquire)) }
     }
 
     /// Returns whether a section counts in the memory that these readers have now. It does not in a child
     /// if it began before the fork.
     pub(crate) fn is_current_generation(&self, token: Token) -> bool {
-        (self.phase.load(Ordering::Relaxed) ^ token.word) & !sys::PHASE_BIT == 0
+        token.phase.has_slots_of(self.phase.load(Ordering::Relaxed))
     }
 
     /// Returns whether no grace period has begun since the section did: at most one can have, because
@@ -126,19 +127,19 @@ impl Readers {
     /// flip that is not seen yet is seen by a later call.
     #[inline(always)]
     pub(crate) fn is_current(&self, token: Token) -> bool {
-        self.phase.load(Ordering::Relaxed) == token.word
+        self.phase.load(Ordering::Relaxed) == token.phase.word()
     }
 
-    /// Gives the counters their memory: `base` is the address of slot 0, zeroed. False if another
-    /// thread (or a signal handler, or the code it interrupted) was first.
-    pub(crate) fn set_up(&self, base: usize, parker: &'static Parker) -> bool {
+    /// Gives the counters their memory: `first` is a phase of new slots, which live as long as these readers if
+    /// the answer is true. False if another thread (or a signal handler, or the code it interrupted) was first.
+    pub(crate) fn set_up(&self, first: Phase, parker: &'static Parker) -> bool {
         let parker = core::ptr::from_ref(parker).cast_mut();
         self.parker.store(parker, Ordering::Relaxed);
-        let first = self
+        let was_first = self
             .phase
             // Who was not first uses the other's counters only after another load of the phase,
             // which acquires: so nothing is acquired here.
-            .compare_exchange(0, base, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(0, first.word(), Ordering::AcqRel, Ordering::Relaxed)
             .is_ok();
         if let sys::Mode::AllThreads(handle) = sys::mode() {
             self.bound.store(handle.bound, Ordering::Relaxed);
@@ -146,7 +147,7 @@ impl Readers {
             self.cs.store(handle.cs, Ordering::Release);
             self.way.store(sys::way(handle), Ordering::Release);
         }
-        first
+        was_first
     }
 
     /// Returns the process's handle, of which `cs` has been loaded.
@@ -169,10 +170,10 @@ impl Readers {
         let way = self.way.load(Ordering::Acquire);
         // SAFETY: 0, or libc registers the threads and the phase is set up; a fork takes it away together
         // with the bound. (B)
-        let (word, bound, guess) =
+        let (phase, bound, guess) =
             unsafe { sys::enter_section::<{ Self::BOUND }>(way, &self.phase, &self.bound) }?;
         Some(Token {
-            word: word.get(),
+            phase,
             way,
             bound,
             guess,
@@ -191,25 +192,31 @@ impl Readers {
     #[inline(always)]
     pub(crate) fn exit(&self, token: Token) {
         let Token {
-            word,
+            phase,
             way,
             bound,
             guess,
         } = token;
         // SAFETY: the token is of these readers; its way is this process's, or 0. (D)
-        let outcome = unsafe { sys::exit_section(way, bound, &self.phase, word, guess) };
+        let outcome = unsafe { sys::exit_section(way, bound, &self.phase, phase, guess) };
         if outcome != Outcome::Committed {
-            self.exit_slow(word);
+            self.exit_slow(phase);
         }
     }
 
-    /// Returns the token of a section of which the word alone was kept.
+    /// Returns the token of a section of which the phase's word alone was kept.
     ///
     /// Relaxed: the section began when these readers were set up.
+    ///
+    /// # Safety
+    /// It is the word of the phase of a token of these readers, whose section is open.
     #[inline(always)]
-    pub(crate) fn kept_token(&self, word: usize) -> Token {
+    pub(crate) unsafe fn kept_token(&self, word: usize) -> Token {
+        // SAFETY: the word of a phase, by the caller, and so not 0; the readers' slots live as long as they do,
+        // and the parent's copy of them in a child.
+        let phase = unsafe { Phase::new(NonZeroUsize::new_unchecked(word)) };
         Token {
-            word,
+            phase,
             way: self.way.load(Ordering::Relaxed),
             bound: self.bound.load(Ordering::Relaxed),
             // Of a CPU where this is the only section, and none has ended that began elsewhere.
@@ -222,7 +229,7 @@ impl Readers {
     #[cold]
     pub(crate) fn double(&self, token: Token) -> Token {
         // Relaxed: the section that is doubled has acquired what this one relies on, and ends later (D).
-        sys::shared(token.word, sys::stripe()).fetch_add(1, Ordering::Relaxed);
+        sys::shared(token.phase, sys::stripe()).fetch_add(1, Ordering::Relaxed);
         // P
         self.doubled.fetch_add(1, Ordering::Release);
         Token { guess: 1, ..token }
@@ -344,11 +351,11 @@ impl Readers {
     }
 
     /// Begins a section where [`Readers::enter`] could not: an aborted sequence, another mode, or
-    /// the first use. `None` if [`Readers::set_up`] must be called first. Only a word, not the
+    /// the first use. `None` if [`Readers::set_up`] must be called first. Only the phase, not the
     /// token, because a token would come through memory and push the usual one there too.
     #[cold]
     #[inline(never)]
-    pub(crate) fn enter_slow(&self) -> Option<NonZeroUsize> {
+    pub(crate) fn enter_slow(&self) -> Option<Phase> {
         if !self.is_set_up() {
             return None;
         }
@@ -375,10 +382,10 @@ impl Readers {
 
     /// Returns the token of a section that [`Readers::enter_slow`] began.
     #[inline(always)]
-    pub(crate) fn slow_token(word: NonZeroUsize) -> Token {
+    pub(crate) fn slow_token(phase: Phase) -> Token {
         let (way, bound) = Self::way_to_exit();
         Token {
-            word: word.get(),
+            phase,
             way,
             bound,
             guess: 1,
@@ -394,7 +401,7 @@ impl Readers {
         }
     }
 
-    fn begin_by_sequence(&self) -> Option<NonZeroUsize> {
+    fn begin_by_sequence(&self) -> Option<Phase> {
         let Some(handle) = sys::current_thread() else {
             if sys::mode() != sys::Mode::Atomics {
                 self.fallbacks.fetch_add(1, Ordering::Relaxed);
@@ -410,10 +417,10 @@ impl Readers {
 
     /// Not inlined, so that the loop around it is not unrolled into many sequences.
     #[inline(never)]
-    fn try_to_begin(&self, handle: Handle) -> Option<NonZeroUsize> {
+    fn try_to_begin(&self, handle: Handle) -> Option<Phase> {
         // SAFETY: the process's handle; the phase is set up. (B)
         match unsafe { sys::add_through(handle, &self.phase) } {
-            Some((word, _)) => Some(word),
+            Some((phase, _)) => Some(phase),
             None => {
                 self.count_abort();
                 None
@@ -422,58 +429,58 @@ impl Readers {
     }
 
     /// `None` if these are not set up any more: in a child that was forked in the middle of this.
-    fn begin_by_atomics(&self) -> Option<NonZeroUsize> {
+    fn begin_by_atomics(&self) -> Option<Phase> {
         loop {
-            let found = NonZeroUsize::new(self.phase.load(Ordering::Relaxed))?;
-            let word = found.get();
-            let counter = sys::shared(word, sys::stripe());
+            // SAFETY: as in `current`.
+            let phase = unsafe { Phase::of_word(self.phase.load(Ordering::Relaxed)) }?;
+            let counter = sys::shared(phase, sys::stripe());
             counter.fetch_add(1, Ordering::Relaxed);
             // H: either the writer's sum, after C, sees our addition, or we see its flip. A
             // SeqCst read-modify-write would not order the load after it on AArch64.
             fence(Ordering::SeqCst);
             // B
-            if self.phase.load(Ordering::Acquire) == word {
-                return Some(found);
+            if self.phase.load(Ordering::Acquire) == phase.word() {
+                return Some(phase);
             }
             // The writer may have counted this addition and gone to sleep over it. Relaxed, other
             // than D: no access of a section lies before it. What earlier ends released to this
             // counter a read-modify-write passes on.
             counter.fetch_sub(1, Ordering::Relaxed);
-            self.wake(word);
+            self.wake(phase);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn exit_slow(&self, word: usize) {
+    fn exit_slow(&self, phase: Phase) {
         if let Some(handle) = sys::current_thread() {
             for _ in 0..ATTEMPTS {
-                match self.try_to_end(handle, word) {
+                match self.try_to_end(handle, phase) {
                     (Outcome::Committed, true) => return,
-                    (Outcome::Committed, false) => return self.wake(word),
+                    (Outcome::Committed, false) => return self.wake(phase),
                     _ => self.count_abort(),
                 }
             }
         }
         // D
-        sys::shared(word, sys::stripe()).fetch_sub(1, Ordering::Release);
-        self.wake(word);
+        sys::shared(phase, sys::stripe()).fetch_sub(1, Ordering::Release);
+        self.wake(phase);
     }
 
     /// Returns what became of the sequence, and whether the phase was the current one.
     #[inline(never)]
-    fn try_to_end(&self, handle: Handle, word: usize) -> (Outcome, bool) {
-        // SAFETY: the process's handle; the word is a token's of these readers. (D)
-        match unsafe { sys::sub_if_current(handle, &self.phase, word, 1) } {
+    fn try_to_end(&self, handle: Handle, phase: Phase) -> (Outcome, bool) {
+        // SAFETY: the process's handle; the phase is a token's of these readers. (D)
+        match unsafe { sys::sub_if_current(handle, &self.phase, phase, 1) } {
             // SAFETY: as above. (D)
-            Outcome::Mismatch => (unsafe { sys::sub(handle, word) }, false),
+            Outcome::Mismatch => (unsafe { sys::sub(handle, phase) }, false),
             outcome => (outcome, true),
         }
     }
 
-    /// Wakes whoever waits for the phase of `word`.
-    fn wake(&self, word: usize) {
-        let waiter = sys::waiter(word);
+    /// Wakes whoever waits for the phase.
+    fn wake(&self, phase: Phase) {
+        let waiter = sys::waiter(phase);
         // G: our subtraction comes before the load of `waiter`. If that load misses the writer's
         // store, then the writer's sum, after F, sees the subtraction.
         fence(Ordering::SeqCst);
@@ -497,11 +504,11 @@ impl Readers {
 
     /// Makes the other phase the current one, in the place of `old`. Returns false if `old` is not the current
     /// phase: in a child that was forked in the middle of this. Only the leader calls this.
-    pub(crate) fn flip(&self, old: usize) -> bool {
+    pub(crate) fn flip(&self, old: Phase) -> bool {
         // A: what the updater unpublished before is not seen by sections of the new phase.
         // Not a plain store: a child that a signal handler forks right before it would have its
         // parent's counters.
-        let new = old ^ sys::PHASE_BIT;
+        let (old, new) = (old.word(), old.other().word());
         self.phase
             .compare_exchange(old, new, Ordering::Release, Ordering::Relaxed)
             .is_ok()

@@ -6,12 +6,12 @@ use core::time::Duration;
 
 use super::readers::{LEADER, PARKER, Readers};
 use crate::sync::{Ordering, fence, futex_wait};
-use crate::sys;
+use crate::sys::{self, Phase};
 
 impl Readers {
     /// Returns whether any section of the phase may be open. The answer is exact only after a restart that
     /// follows the flip.
-    pub(crate) fn any_open(&self, old: usize) -> bool {
+    pub(crate) fn any_open(&self, old: Phase) -> bool {
         loop {
             // Q
             let doubled = self.doubled.load(Ordering::Acquire);
@@ -25,21 +25,20 @@ impl Readers {
 
     /// Returns how many more sections began than ended on the counters of one slot. The sum over all
     /// slots is the number of open sections; the number of one slot may be negative.
-    pub(crate) fn open_in(&self, old: usize, slot: usize) -> i64 {
+    pub(crate) fn open_in(&self, old: Phase, slot: usize) -> i64 {
         // E
         sys::net(old, slot).load(Ordering::Acquire) + sys::shared(old, slot).load(Ordering::Acquire)
     }
 
     /// Returns about how many more sections of both phases began than ended on the counters of one slot.
     pub(crate) fn about_open_in(&self, slot: usize) -> i64 {
-        self.word().map_or(0, |word| {
-            let words = [word.get(), word.get() ^ sys::PHASE_BIT];
-            words.map(|word| self.open_in(word, slot)).iter().sum()
+        self.current().map_or(0, |phase| {
+            self.open_in(phase, slot) + self.open_in(phase.other(), slot)
         })
     }
 
     /// Sleeps until a section of the phase ends, if any is open, or the time is over.
-    pub(crate) fn sleep_while_open(&self, old: usize, most: Option<Duration>) {
+    pub(crate) fn sleep_while_open(&self, old: Phase, most: Option<Duration>) {
         if self.mark_while_open(old, LEADER) {
             let waiter = sys::waiter(old);
             futex_wait(waiter, LEADER, most);
@@ -48,16 +47,16 @@ impl Readers {
     }
 
     /// Makes the next end of a section of the phase unpark the parker, if any is open.
-    pub(crate) fn unpark_while_open(&self, old: usize) -> bool {
+    pub(crate) fn unpark_while_open(&self, old: Phase) -> bool {
         self.mark_while_open(old, PARKER)
     }
 
     /// Returns whether that mark still stands.
-    pub(crate) fn will_unpark(&self, old: usize) -> bool {
+    pub(crate) fn will_unpark(&self, old: Phase) -> bool {
         sys::waiter(old).load(Ordering::Relaxed) == PARKER
     }
 
-    fn mark_while_open(&self, old: usize, who: u32) -> bool {
+    fn mark_while_open(&self, old: Phase, who: u32) -> bool {
         let waiter = sys::waiter(old);
         waiter.store(who, Ordering::Relaxed);
         // F: pairs with G.
@@ -75,9 +74,8 @@ impl Readers {
         allow(dead_code, reason = "only builds that note sections ask")
     )]
     pub(crate) fn any_left(&self) -> bool {
-        self.word().is_some_and(|word| {
-            self.any_open(word.get()) || self.any_open(word.get() ^ sys::PHASE_BIT)
-        })
+        self.current()
+            .is_some_and(|phase| self.any_open(phase) || self.any_open(phase.other()))
     }
 
     /// Moves what sequences left in the counters of a phase without open sections to one shared
@@ -86,7 +84,7 @@ impl Readers {
     ///
     /// Nobody else writes these words now: no section of this phase is open, and none begins
     /// until the next flip (A), which publishes the stores.
-    pub(crate) fn settle(&self, old: usize) {
+    pub(crate) fn settle(&self, old: Phase) {
         let mut left = 0;
         for slot in 0..sys::slots() {
             let counter = sys::net(old, slot);

@@ -7,6 +7,7 @@ mod environment;
 mod log;
 mod memory;
 mod mode;
+mod phase;
 pub(crate) mod reader_mode;
 mod sequences;
 mod slots;
@@ -24,6 +25,7 @@ pub(crate) use log::say;
 pub(crate) use memory::{allocate, free};
 pub use mode::reader_mode;
 pub(crate) use mode::{Mode, current_thread, mode, tell_reader_mode};
+pub(crate) use phase::Phase;
 pub(crate) use sequences::{
     BIAS as WAY_BIAS, add_through, append, copy_part_through, copy_through, enter_section,
     exit_section, replace_chunk, sub, sub_if_current, way,
@@ -31,8 +33,8 @@ pub(crate) use sequences::{
 #[cfg(target_pointer_width = "64")]
 pub(crate) use slots::STORES;
 pub(crate) use slots::{
-    PHASE_BIT, SHIFT as SLOT_SHIFT, allocate_slots, buffer, cpu, free_slots, net, shared, slots,
-    stripe, waiter,
+    SHIFT as SLOT_SHIFT, allocate_slots, buffer, cpu, free_slots, net, shared, slots, stripe,
+    waiter,
 };
 /// The library's own threads.
 pub(crate) use threads as thread;

@@ -1,11 +1,11 @@
 //! The restartable sequences.
 
 use core::mem::offset_of;
-use core::num::NonZeroUsize;
 
 use rseq_ops::Handle;
 use rseq_ops::ops::{Appended, Outcome, Record};
 
+use super::phase::Phase;
 use super::slots::{SHIFT, Slot};
 use super::tuning::CHUNK;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
@@ -49,7 +49,7 @@ fn handle_of(way: isize, bound: u32) -> Handle {
     }
 }
 
-/// Adds 1 to this CPU's counter of the phase in `phase`: that phase's word, the bound, and the counter's new
+/// Adds 1 to this CPU's counter of the phase in `phase`: that phase, the bound, and the counter's new
 /// value if it is to be guessed later; `None` for an abort, and where there is no way.
 ///
 /// # Safety
@@ -60,7 +60,7 @@ pub(crate) unsafe fn enter_section<const BOUND: i32>(
     way: isize,
     phase: &AtomicUsize,
     bound: &AtomicU32,
-) -> Option<(NonZeroUsize, u32, u32)> {
+) -> Option<(Phase, u32, u32)> {
     debug_assert_eq!(
         bound.as_ptr().addr() as isize - phase.as_ptr().addr() as isize,
         BOUND as isize
@@ -74,89 +74,94 @@ pub(crate) unsafe fn enter_section<const BOUND: i32>(
             let source = phase.as_ptr();
             let (word, bound) =
                 rseq_ops::ops::increment_through::<SHIFT, BIAS, BOUND>(way, source)?;
-            return Some((word, bound, 1));
+            return Some((Phase::new(word), bound, 1));
         }
         core::hint::cold_path();
         if way == 0 {
             return None;
         }
         let bound = bound.load(Ordering::Relaxed);
-        let (word, value) = add_through(handle_of(way, bound), phase)?;
-        Some((word, bound, value as u32))
+        let (begun, value) = add_through(handle_of(way, bound), phase)?;
+        Some((begun, bound, value as u32))
     }
 }
 
-/// Subtracts 1 from this CPU's counter of the phase of `word`, if that is the one in `phase`. Aborts where
+/// Subtracts 1 from this CPU's counter of the phase `begun`, if that is the one in `phase`. Aborts where
 /// there is no way.
 ///
 /// # Safety
 /// `way` and `bound` are what [`enter_section`] had and returned, or of the process's handle, or the way is 0;
-/// `word` is one that `phase` has had in this process or in one that it was forked from.
+/// `begun` is one that `phase` has had in this process or in one that it was forked from.
 #[inline(always)]
 pub(crate) unsafe fn exit_section(
     way: isize,
     bound: u32,
     phase: &AtomicUsize,
-    word: usize,
+    begun: Phase,
     guess: u32,
 ) -> Outcome {
     // SAFETY: as in `enter_section`.
     unsafe {
         if way > 0 {
             let source = phase.as_ptr();
-            return rseq_ops::ops::decrement_if_current::<SHIFT, BIAS>(way, bound, source, word);
+            return rseq_ops::ops::decrement_if_current::<SHIFT, BIAS>(
+                way,
+                bound,
+                source,
+                begun.word(),
+            );
         }
         core::hint::cold_path();
         if way == 0 {
             return Outcome::Aborted;
         }
-        sub_if_current(handle_of(way, bound), phase, word, u64::from(guess))
+        sub_if_current(handle_of(way, bound), phase, begun, u64::from(guess))
     }
 }
 
-/// Adds 1 to this CPU's counter of the phase in `phase`; that phase's word and the counter's
-/// new value, or `None` for an abort.
+/// Adds 1 to this CPU's counter of the phase in `phase`; that phase and the counter's new value, or
+/// `None` for an abort.
 ///
 /// # Safety
 /// `handle` is that of [`current_thread`] or [`Mode::AllThreads`]; `phase` is set up and
 /// its area alive.
 #[inline(always)]
-pub(crate) unsafe fn add_through(
-    handle: Handle,
-    phase: &AtomicUsize,
-) -> Option<(NonZeroUsize, u64)> {
+pub(crate) unsafe fn add_through(handle: Handle, phase: &AtomicUsize) -> Option<(Phase, u64)> {
     // SAFETY: the caller's; only these sequences write the `net` words, except the writer when no
     // sequence can (`Readers::settle`); a domain's area lives as long as its phase word.
-    unsafe { rseq_ops::ops::add_through::<SHIFT>(handle, phase.as_ptr()) }
+    unsafe {
+        let (word, value) = rseq_ops::ops::add_through::<SHIFT>(handle, phase.as_ptr())?;
+        Some((Phase::new(word), value))
+    }
 }
 
-/// Subtracts 1 from this CPU's counter of the phase of `word`, if that is the one in `phase`.
+/// Subtracts 1 from this CPU's counter of the phase `begun`, if that is the one in `phase`.
 /// Fastest where the counter is `guess`.
 ///
 /// # Safety
-/// As for [`add_through`], and `word` is one that `phase` has had.
+/// As for [`add_through`], and `begun` is one that `phase` has had.
 #[inline(always)]
 pub(crate) unsafe fn sub_if_current(
     handle: Handle,
     phase: &AtomicUsize,
-    word: usize,
+    begun: Phase,
     guess: u64,
 ) -> Outcome {
     // SAFETY: as above.
-    unsafe { rseq_ops::ops::sub_if_current::<SHIFT>(handle, phase.as_ptr(), word, guess) }
+    unsafe { rseq_ops::ops::sub_if_current::<SHIFT>(handle, phase.as_ptr(), begun.word(), guess) }
 }
 
-/// Subtracts 1 from this CPU's counter of the phase of `word`.
+/// Subtracts 1 from this CPU's counter of the phase `begun`.
 ///
 /// # Safety
 /// As for [`sub_if_current`].
-pub(crate) unsafe fn sub(handle: Handle, word: usize) -> Outcome {
+pub(crate) unsafe fn sub(handle: Handle, begun: Phase) -> Outcome {
     #[cfg(rseq_ops_delay_injection)]
     if crate::testing::loses_this_end() {
         return Outcome::Committed;
     }
     // SAFETY: as above.
-    unsafe { rseq_ops::ops::add::<SHIFT>(handle, word, -1) }
+    unsafe { rseq_ops::ops::add::<SHIFT>(handle, begun.word(), -1) }
 }
 
 /// Copies `size` bytes from where `source` points, in one sequence.

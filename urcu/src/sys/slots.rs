@@ -4,6 +4,7 @@ use rseq_ops::percpu::{self, PerCpu, Zeroed};
 
 use super::memory::{allocate, free};
 use super::mode::{Mode, mode};
+use super::phase::Phase;
 use crate::sync::{AtomicI64, AtomicU32, AtomicUsize};
 #[cfg(target_pointer_width = "64")]
 use core::mem::offset_of;
@@ -34,64 +35,60 @@ unsafe impl Zeroed for Slot {}
 #[cfg(target_pointer_width = "64")]
 pub(crate) const STORES: [usize; 2] = [offset_of!(Slot, net), offset_of!(Slot, buffer)];
 
-/// Memory for a domain's slots: the address of its first counter, zeroed. Async-signal-safe.
-pub(crate) fn allocate_slots() -> usize {
-    allocate::<Slot>().expose_provenance()
+/// Memory for a domain's slots, zeroed: their first phase. Async-signal-safe.
+pub(crate) fn allocate_slots() -> Phase {
+    let base = allocate::<Slot>().expose_provenance();
+    // SAFETY: the address of `slots()` slots, which live until `free_slots`, whose caller promises that
+    // nobody uses the phase any more.
+    unsafe { Phase::of_word(base) }.expect("an address")
 }
 
 /// Gives the memory back.
 ///
 /// # Safety
-/// `word` is a phase word of such memory, which nobody uses any more.
-pub(crate) unsafe fn free_slots(word: usize) {
-    // SAFETY: the memory is from `allocate_slots`, by its phase word, and nobody uses it any more: the
-    // caller promises both.
-    unsafe {
-        free(core::ptr::with_exposed_provenance_mut::<Slot>(
-            word & !PHASE_BIT,
-        ))
-    };
+/// They are from [`allocate_slots`], and nobody uses them or a phase of them any more.
+pub(crate) unsafe fn free_slots(phase: Phase) {
+    // SAFETY: the memory is from `allocate_slots`, and nobody uses it any more: the caller promises both.
+    unsafe { free(core::ptr::with_exposed_provenance_mut::<Slot>(phase.base())) };
 }
-
-/// Whether a token or phase word stands for the second phase.
-pub(crate) const PHASE_BIT: usize = size_of::<AtomicI64>();
 
 /// Returns how many slots a domain has.
 pub(crate) fn slots() -> usize {
     percpu::possible_cpus()
 }
 
-fn slot(word: usize, index: usize) -> &'static Slot {
-    let base = word & !PHASE_BIT;
-    // SAFETY: a phase word is the address of a counter in the first of `slots()` slots with this
-    // stride, which live as long as the `Readers` whose word it is; the callers borrow
-    // those, and do not keep the reference.
-    unsafe { &*core::ptr::with_exposed_provenance::<Slot>(base + (index << SHIFT)) }
+fn slot(phase: Phase, index: usize) -> &'static Slot {
+    debug_assert!(index < slots());
+    let address = phase.base() + (index << SHIFT);
+    // SAFETY: whoever made the phase promised that it is of slots from `allocate_slots`, of which there are
+    // `slots()` with this stride, and that they live while it is used; the callers do not keep the
+    // reference for longer.
+    unsafe { &*core::ptr::with_exposed_provenance::<Slot>(address) }
 }
 
-/// Returns the counter of slot `index` that sequences write, for the phase of `word`.
-pub(crate) fn net(word: usize, index: usize) -> &'static AtomicI64 {
+/// Returns the counter of slot `index` that sequences write, for a phase.
+pub(crate) fn net(phase: Phase, index: usize) -> &'static AtomicI64 {
     #[cfg(rseq_ops_delay_injection)]
     if crate::testing::skips(index) {
         return &crate::testing::NOTHING;
     }
-    &slot(word, index).net[usize::from(word & PHASE_BIT != 0)]
+    &slot(phase, index).net[usize::from(phase.is_second())]
 }
 
-/// Returns the counter of slot `index` that anybody writes atomically, for the phase of `word`.
-pub(crate) fn shared(word: usize, index: usize) -> &'static AtomicI64 {
-    &slot(word, index).shared[usize::from(word & PHASE_BIT != 0)]
+/// Returns the counter of slot `index` that anybody writes atomically, for a phase.
+pub(crate) fn shared(phase: Phase, index: usize) -> &'static AtomicI64 {
+    &slot(phase, index).shared[usize::from(phase.is_second())]
 }
 
-/// Returns the end of the chunk of callbacks in slot `index`, for the phase of `word`.
-pub(crate) fn buffer(word: usize, index: usize) -> &'static AtomicUsize {
-    &slot(word, index).buffer[usize::from(word & PHASE_BIT != 0)]
+/// Returns the end of the chunk of callbacks in slot `index`, for a phase.
+pub(crate) fn buffer(phase: Phase, index: usize) -> &'static AtomicUsize {
+    &slot(phase, index).buffer[usize::from(phase.is_second())]
 }
 
 /// Who is to be told when a section of the old phase ends. With the counters, of which a child has
 /// others: what a thread does there in the middle of a grace period of its parent's is lost on it.
-pub(crate) fn waiter(word: usize) -> &'static AtomicU32 {
-    &slot(word, 0).waiter
+pub(crate) fn waiter(phase: Phase) -> &'static AtomicU32 {
+    &slot(phase, 0).waiter
 }
 
 /// Returns about which CPU this is, as the number of a slot; some number, where that is not known.
