@@ -104,7 +104,7 @@ fn the_readme_has_the_lists_of_models_and_of_what_they_do_not_notice() {
 
 #[test]
 fn every_mutant_has_a_model_that_must_catch_it() {
-    for mutant in MUTANTS {
+    for mutant in MUTANTS.iter() {
         assert!(
             MODELS.iter().any(|model| model.name == mutant.model),
             "{}: no model {}",
