@@ -118,8 +118,9 @@ pub(crate) unsafe fn add_through(handle: Handle, phase: &AtomicUsize) -> Option<
     } else {
         Ordering::Acquire
     });
+    // Shipped code does not look: 0 would be an address.
     // SAFETY: the phase of a domain that is set up, by the caller.
-    let begun = unsafe { Phase::of_word(word) }?;
+    let begun = unsafe { Phase::of_word(word) }.expect("the phase is set up");
     let value = add(cpu, begun, 1, Ordering::Relaxed)?;
     Some((begun, value as u64))
 }
