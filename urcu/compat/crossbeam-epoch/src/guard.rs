@@ -1,6 +1,7 @@
 //! Guards, and what waits for them.
 
 use core::fmt;
+use core::mem;
 use core::ptr;
 
 use crate::collector::Collector;
@@ -269,11 +270,15 @@ struct PinAgain<'a>(&'a mut Guard);
 
 impl Drop for PinAgain<'_> {
     fn drop(&mut self) {
+        // While it does not count, it is one of `unprotected`: where no section can be begun (a forked
+        // child without memory), that panics, and the guard is dropped without having been counted.
+        let local = mem::replace(&mut self.0.local, ptr::null());
         // SAFETY: held, by whoever made this, which is ended here.
         unsafe {
-            let local = &*self.0.local;
-            local.count(local.collector().domain());
-            Local::release(self.0.local);
+            let counted = &*local;
+            counted.count(counted.collector().domain());
+            self.0.local = local;
+            Local::release(local);
         }
     }
 }
