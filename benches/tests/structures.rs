@@ -28,8 +28,8 @@ mod queue;
 )]
 mod stack;
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use check::{Item, Keyed, Line};
@@ -37,22 +37,13 @@ use crossbeam_epoch as epoch;
 
 const TIME: Duration = Duration::from_millis(100);
 
-/// One at a time: see [`barrier`].
+/// One at a time: nobody else is pinned when one of them waits for all to be dropped.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Until what was deferred before has run: nobody else is pinned.
-fn barrier() {
-    let over = Arc::new(AtomicBool::new(false));
-    for _ in 0..2 {
-        over.store(false, SeqCst);
-        let theirs = Arc::clone(&over);
-        epoch::pin().defer(move || theirs.store(true, SeqCst));
-        while !over.load(SeqCst) {
-            epoch::pin().flush();
-        }
-    }
-    // What other threads have deferred goes with them, some pins later.
-    for _ in 0..10_000 {
+/// There is nothing to wait for: a thread hands over what it deferred at its very end, which may come after
+/// others know that it has ended.
+fn barrier(alive: &AtomicUsize) {
+    while alive.load(SeqCst) != 0 {
         epoch::pin().flush();
     }
 }

@@ -117,7 +117,8 @@ pub(crate) struct Line<S> {
     pub(crate) make: fn() -> S,
     pub(crate) push: fn(&S, Item),
     pub(crate) pop: fn(&S) -> Option<Item>,
-    pub(crate) barrier: fn(),
+    /// Waits until what was retired has been dropped; the argument says how much has not.
+    pub(crate) barrier: fn(&AtomicUsize),
     /// The last in is the first out.
     pub(crate) is_stack: bool,
 }
@@ -143,7 +144,7 @@ impl<S: Sync> Line<S> {
             Turn::Got(got) => model.pop_front() == *got,
         };
         histories(time, self.make, work, &VecDeque::new(), apply);
-        (self.barrier)();
+        (self.barrier)(&alive);
         assert_eq!(alive.load(SeqCst), 0);
     }
 
@@ -184,7 +185,7 @@ impl<S: Sync> Line<S> {
             got.extend((self.pop)(&shared).map(|item| item.stamp()));
         }
         drop(shared);
-        (self.barrier)();
+        (self.barrier)(&alive);
         assert_eq!(alive.load(SeqCst), 0);
         put.sort_unstable();
         got.sort_unstable();
@@ -219,7 +220,8 @@ pub(crate) struct Keyed<S> {
     pub(crate) remove: fn(&S, u64) -> bool,
     /// Looks at the value, inside of a section.
     pub(crate) get: fn(&S, u64) -> Option<u64>,
-    pub(crate) barrier: fn(),
+    /// Waits until what was retired has been dropped; the argument says how much has not.
+    pub(crate) barrier: fn(&AtomicUsize),
 }
 
 impl<S: Sync> Keyed<S> {
@@ -247,7 +249,7 @@ impl<S: Sync> Keyed<S> {
             Access::Get(key, there) => model[key as usize] == there,
         };
         histories(time, self.make, work, &[false; 2], apply);
-        (self.barrier)();
+        (self.barrier)(&alive);
         assert_eq!(alive.load(SeqCst), 0);
     }
 
@@ -282,7 +284,7 @@ impl<S: Sync> Keyed<S> {
             );
         }
         drop(shared);
-        (self.barrier)();
+        (self.barrier)(&alive);
         assert_eq!(alive.load(SeqCst), 0);
     }
 }

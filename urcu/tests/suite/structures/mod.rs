@@ -20,11 +20,13 @@ mod queue;
 )]
 mod stack;
 
+use std::sync::atomic::AtomicUsize;
+
 use check::{Item, Keyed, Line};
 
 use crate::support::length;
 
-fn barrier() {
+fn barrier(_: &AtomicUsize) {
     // Twice: what is dropped may retire something in turn.
     urcu::barrier();
     urcu::barrier();
