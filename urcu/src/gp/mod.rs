@@ -71,13 +71,16 @@
 //!    chunk that grace period n seals waits for grace period n + 1.
 //! 9. **Doubled sections.** `double` begins a section in the phase of one that is open, although that may be
 //!    the old phase: then a counter rises after the flip, and 3 does not hold as it stands. So such beginnings
-//!    are counted. The section is added first, then it is counted (P), and both come before the end of the
-//!    section that was doubled (D). The scan loads the count before (Q) and after, and starts over if it has
-//!    changed. If it has not: of every section whose end the scan saw (E), all that were doubled from it were
-//!    counted before the load after the scan, so before the load before it, so the scan saw them begin. The
-//!    sum is then the number of sections whose beginning was seen and whose end was not. If it is 0, none is
-//!    open: the first of each line began before the flip and was seen to end, and so, one after the other,
-//!    were all that were doubled from it.
+//!    are counted, for each phase. The section is added first, then it is counted (P), and both come before the
+//!    end of the section that was doubled (D). The scan loads the count before (Q) and after. If it has
+//!    changed, the scan answers "open": a section was open meanwhile, and if the writer sleeps over that, this
+//!    section's end comes after the mark, and wakes it, as in 5: an end whose look (G) comes before the mark
+//!    (F) was counted before the scan began. If the count has not changed: of every section whose end the scan
+//!    saw (E), all that were doubled from it were counted before the load after the scan, so before the load
+//!    before it, so the scan saw them begin. The sum is then the number of sections whose beginning was seen
+//!    and whose end was not. If it is 0, none is open: the first of each line began before the flip and was
+//!    seen to end, and so, one after the other, were all that were doubled from it. Sections that are doubled
+//!    in the new phase hold no scan up: theirs is the other count.
 
 pub(crate) mod barrier;
 pub(crate) mod grace_period;

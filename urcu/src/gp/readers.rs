@@ -52,8 +52,8 @@ pub(crate) struct Readers {
     /// these are set up. Orders nothing: whoever has a section has acquired it with the phase. (No
     /// section loads it, so it lies in another line.)
     parker: core::sync::atomic::AtomicPtr<Parker>,
-    /// How many sections were [doubled](Readers::double).
-    pub(super) doubled: AtomicU64,
+    /// How many sections of each phase were [doubled](Readers::double).
+    pub(super) doubled: [AtomicU64; 2],
 }
 
 // No section loads where one stores in its slot, for domains and slots at any cache line. (All
@@ -86,7 +86,7 @@ impl Readers {
                 phase: AtomicUsize::new(0),
                 cs: AtomicIsize::new(0),
                 parker: core::sync::atomic::AtomicPtr::new(core::ptr::null_mut()),
-                doubled: AtomicU64::new(0),
+                doubled: [AtomicU64::new(0), AtomicU64::new(0)],
             }
         }
     }
@@ -231,7 +231,7 @@ impl Readers {
         // Relaxed: the section that is doubled has acquired what this one relies on, and ends later (D).
         sys::shared(token.phase, sys::stripe()).fetch_add(1, Ordering::Relaxed);
         // P
-        self.doubled.fetch_add(1, Ordering::Release);
+        self.doubled[usize::from(token.phase.is_second())].fetch_add(1, Ordering::Release);
         Token { guess: 1, ..token }
     }
 

@@ -12,15 +12,13 @@ impl Readers {
     /// Returns whether any section of the phase may be open. The answer is exact only after a restart that
     /// follows the flip.
     pub(crate) fn any_open(&self, old: Phase) -> bool {
-        loop {
-            // Q
-            let doubled = self.doubled.load(Ordering::Acquire);
-            let open: i64 = (0..sys::slots()).map(|slot| self.open_in(old, slot)).sum();
-            // Relaxed: what the scan has seen comes before it, by E.
-            if self.doubled.load(Ordering::Relaxed) == doubled {
-                return open != 0;
-            }
-        }
+        let doubled = &self.doubled[usize::from(old.is_second())];
+        // Q
+        let before = doubled.load(Ordering::Acquire);
+        let open: i64 = (0..sys::slots()).map(|slot| self.open_in(old, slot)).sum();
+        // Relaxed: what the scan has seen comes before it, by E. If a section was doubled meanwhile, the sum says
+        // nothing, but one was open then, whose end comes after F, and so wakes (G).
+        open != 0 || doubled.load(Ordering::Relaxed) != before
     }
 
     /// Returns how many more sections began than ended on the counters of one slot. The sum over all
