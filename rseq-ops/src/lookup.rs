@@ -62,12 +62,12 @@ pub enum Lookup {
 }
 
 /// What the sequences answer in place of an entry's address.
-#[allow(dead_code)] // On some targets there are none.
+#[allow(dead_code, reason = "some targets have no sequences")]
 pub(crate) const MISSING: usize = 0;
 /// See [`MISSING`].
 pub(crate) const ABORTED: usize = 1;
 /// See [`MISSING`].
-#[allow(dead_code)]
+#[allow(dead_code, reason = "some targets have no sequences")]
 pub(crate) const INCONCLUSIVE: usize = 2;
 
 /// The entry that a sequence found, or why it found none, and the value's words.

@@ -45,7 +45,7 @@ impl<'a, T: ?Sized> Ref<'a, T> {
     /// # Safety
     /// The value stays valid and shared as long as `guard` lives, within `'a`.
     pub unsafe fn from_parts(value: &T, guard: ReadGuard<'a>) -> Self {
-        // SAFETY: the caller's words.
+        // SAFETY: the value stays valid as long as the guard lives, by the caller.
         unsafe { Ref::new(NonNull::from(value), guard) }
     }
 

@@ -53,8 +53,8 @@ fn handle_of(way: isize, bound: u32) -> Handle {
 /// value if it is to be guessed later; `None` for an abort, and where there is no way.
 ///
 /// # Safety
-/// The [`way`] is the process's, or 0. `bound` lies `BOUND` bytes from `phase`. Both are those of a domain's readers that are set
-/// up, if it is not 0; a child that is forked meanwhile finds 0 in both.
+/// The [`way`] is the process's, or 0. `bound` lies `BOUND` bytes from `phase`. If the way is not 0, both are
+/// those of a domain's readers that are set up; a child that is forked meanwhile finds 0 in both.
 #[inline(always)]
 pub(crate) unsafe fn enter_section<const BOUND: i32>(
     way: isize,
@@ -127,8 +127,9 @@ pub(crate) unsafe fn exit_section(
 /// its area alive.
 #[inline(always)]
 pub(crate) unsafe fn add_through(handle: Handle, phase: &AtomicUsize) -> Option<(Phase, u64)> {
-    // SAFETY: the caller's; only these sequences write the `net` words, except the writer when no
-    // sequence can (`Readers::settle`); a domain's area lives as long as its phase word.
+    // SAFETY: the handle and the phase are as the caller promises. Only these sequences write the `net` words,
+    // except the writer when no sequence can (`Readers::settle`); a domain's area lives as long as its
+    // phase word.
     unsafe {
         let (word, value) = rseq_ops::ops::add_through::<SHIFT>(handle, phase.as_ptr())?;
         Some((Phase::new(word), value))
@@ -212,7 +213,8 @@ pub(crate) unsafe fn append(
     phase: &AtomicUsize,
     record: *const Record,
 ) -> Appended {
-    // SAFETY: the caller's; what the slots hold are ends of chunks, or 0.
+    // SAFETY: handle, phase and record are as the caller promises; what the slots hold are ends of chunks that
+    // live as long as the slots, or 0.
     unsafe { rseq_ops::ops::append_through::<SHIFT, BUFFER, CHUNK>(handle, phase.as_ptr(), record) }
 }
 

@@ -269,7 +269,7 @@ unsafe impl<T: Send + Sync + 'static, D: StaticDomain> OwningPtr for NodeBox<T, 
 pub(super) unsafe fn take_apart<T: Send + Sync + 'static, D: StaticDomain>(
     node: *mut Node<T, D>,
 ) -> (T, *mut Node<T, D>) {
-    // SAFETY: the caller's alone.
+    // SAFETY: from `leak`, and nobody else sees it, by the caller: so it may be changed, and made a box again.
     unsafe {
         let next = (*node).next.give_up();
         (NodeBox::of(node).into_inner(), next)

@@ -1,0 +1,21 @@
+//! Keys, and numbers that look random.
+
+/// For what is not to be looked at.
+pub(crate) fn forget<T>(_: T) {}
+
+/// xorshift64*.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
+
+/// Keys, spread over all bits: none of them is known to a peer's own order.
+pub(crate) fn key(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
