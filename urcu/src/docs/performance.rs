@@ -131,8 +131,8 @@
 //! | this library registers each thread (musl, older glibc) | 34 | some 9 times a guard's cost |
 //! | `std::sync::RwLock::read`, to compare | 8.9 | 17 |
 //!
-//! So without libc's registrations a section is slower than an `RwLock` that nobody else takes; unlike that it
-//! writes nothing that other CPUs write. [`reader_mode`](crate::reader_mode) says which is in force.
+//! So without libc's registrations a section is slower than an `RwLock` that nobody else takes; but readers are
+//! spread over the counters of all CPUs. [`reader_mode`](crate::reader_mode) says which is in force.
 //!
 //! # Memory
 //! | type | bytes |
