@@ -1,8 +1,8 @@
 //! How many there are of something.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
-
 use rseq_ops::percpu::Counter;
+
+use crate::sync::{AtomicUsize, Ordering};
 
 /// How many entries there are, counted where they are made.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Which process this is, counted by forks: so that a lock that another thread held while its process
 //! forked can be told from one whose holder lives.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 
 /// How many bits of a generation are kept in a lock.
 pub(crate) const BITS: u32 = 14;
@@ -42,7 +42,8 @@ use linux::wiped;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod linux {
     use core::ptr::{self, NonNull};
-    use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+    use crate::sync::{AtomicPtr, AtomicU32, Ordering};
 
     static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
     /// Where the kernel wipes nothing.

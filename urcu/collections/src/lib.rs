@@ -31,6 +31,7 @@ mod hash;
 pub mod queue;
 mod reclaim;
 pub mod stack;
+mod sync;
 
 pub use btree::{BTreeMap, BTreeMapRef, Range};
 pub use equivalent::Equivalent;

@@ -12,18 +12,17 @@
 use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::fmt;
-use core::hint;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
-use std::alloc::{alloc, dealloc, handle_alloc_error};
+use std::alloc::{alloc, handle_alloc_error};
 
 use urcu::{Global, InDomain};
 
-const SLOTS: usize = 64;
-/// How often a consumer looks whether a producer that has taken the slot has filled it, before it leaves
-/// the slot useless.
-const PATIENCE: u32 = 64;
+use crate::reclaim;
+use crate::sync::{
+    Alive, AtomicPtr, AtomicU8, AtomicUsize, Ordering, PATIENCE, SEGMENT_SLOTS as SLOTS, const_fn,
+    pause,
+};
 
 const EMPTY: u8 = 0;
 const FULL: u8 = 1;
@@ -48,6 +47,7 @@ struct Segment<T> {
     filled: Line<AtomicUsize>,
     /// How many slots consumers have taken, and tried to.
     emptied: Line<AtomicUsize>,
+    alive: Alive,
     slots: [Slot<T>; SLOTS],
 }
 
@@ -65,6 +65,7 @@ impl<T> Segment<T> {
             (&raw mut (*memory).next).write(AtomicPtr::new(ptr::null_mut()));
             (&raw mut (*memory).filled).write(Line(AtomicUsize::new(0)));
             (&raw mut (*memory).emptied).write(Line(AtomicUsize::new(0)));
+            (&raw mut (*memory).alive).write(Alive::new());
             let slots = (&raw mut (*memory).slots).cast::<Slot<T>>();
             for number in 0..SLOTS {
                 (&raw mut (*slots.add(number)).state).write(AtomicU8::new(EMPTY));
@@ -73,15 +74,9 @@ impl<T> Segment<T> {
         segment
     }
 
-    /// # Safety
-    /// From `allocate`; nobody uses it any more. Values in it are not dropped.
-    unsafe fn free(segment: NonNull<Segment<T>>) {
-        // SAFETY: allocated with this layout.
-        unsafe { dealloc(segment.as_ptr().cast(), Layout::new::<Segment<T>>()) };
-    }
-
     /// Puts a value into the next slot. Gives it back if there is none.
     fn push(&self, mut value: T) -> Result<(), T> {
+        self.alive.check();
         loop {
             // Relaxed: a number that is given to one producer alone.
             let number = self.filled.0.fetch_add(1, Ordering::Relaxed);
@@ -105,6 +100,7 @@ impl<T> Segment<T> {
 
     /// Takes the value from the next slot that has one.
     fn pop(&self) -> Popped<T> {
+        self.alive.check();
         loop {
             if self.is_drained() {
                 return Popped::Nothing;
@@ -115,9 +111,8 @@ impl<T> Segment<T> {
                 return Popped::NoSlot;
             };
             let mut turns = 0;
-            while slot.state.load(Ordering::Relaxed) == EMPTY && turns < PATIENCE {
-                turns += 1;
-                hint::spin_loop();
+            while turns < PATIENCE && slot.state.load(Ordering::Relaxed) == EMPTY {
+                pause(&mut turns);
             }
             // Acquire: pairs with the producer's release.
             if slot.state.swap(TAKEN, Ordering::Acquire) == FULL {
@@ -172,19 +167,23 @@ unsafe impl<T: Send, D: Send> Send for Queue<T, D> {}
 unsafe impl<T: Send, D: Sync> Sync for Queue<T, D> {}
 
 impl<T> Queue<T> {
-    /// Creates an empty queue. Can be used in a `static`.
-    pub const fn new() -> Self {
-        Queue::new_in(Global)
+    const_fn! {
+        /// Creates an empty queue. Can be used in a `static`.
+        pub fn new() -> Self {
+            Queue::new_in(Global)
+        }
     }
 }
 
 impl<T, D> Queue<T, D> {
-    /// Creates an empty queue in a domain of the program's own.
-    pub const fn new_in(domain: D) -> Self {
-        Queue {
-            head: Line(AtomicPtr::new(ptr::null_mut())),
-            tail: Line(AtomicPtr::new(ptr::null_mut())),
-            domain,
+    const_fn! {
+        /// Creates an empty queue in a domain of the program's own.
+        pub fn new_in(domain: D) -> Self {
+            Queue {
+                head: Line(AtomicPtr::new(ptr::null_mut())),
+                tail: Line(AtomicPtr::new(ptr::null_mut())),
+                domain,
+            }
         }
     }
 }
@@ -307,11 +306,7 @@ impl<T, D: InDomain> Queue<T, D> {
         if moved.is_ok() {
             // SAFETY: neither the head nor the tail leads to it any more, nor does an older segment, which
             // was retired before. Its values belong to those who have taken their slots.
-            unsafe {
-                let memory = head.as_ptr().cast();
-                let layout = Layout::new::<Segment<T>>();
-                self.domain.domain().retire_layout(memory, layout);
-            }
+            unsafe { reclaim::retire_memory(self.domain.domain(), head) };
         }
         Some(())
     }
@@ -332,7 +327,7 @@ fn exchange_null<T>(
         Ok(_) => made,
         Err(first) => {
             // SAFETY: not published.
-            unsafe { Segment::free(made) };
+            unsafe { reclaim::free_memory(made) };
             // SAFETY: not null, or the exchange had succeeded.
             unsafe { NonNull::new_unchecked(first) }
         }
@@ -342,28 +337,29 @@ fn exchange_null<T>(
 impl<T, D> Queue<T, D> {
     /// Takes the value from the front of a queue that nobody else uses.
     fn pop_mut(&mut self) -> Option<T> {
+        // Relaxed throughout: nobody else uses it.
         loop {
-            let head = NonNull::new(*self.head.0.get_mut())?;
-            // SAFETY: nobody else uses it.
-            let segment = unsafe { &mut *head.as_ptr() };
-            let next = NonNull::new(*segment.next.get_mut());
-            let emptied = segment.emptied.0.get_mut();
-            while let Some(slot) = segment.slots.get_mut(*emptied) {
-                *emptied += 1;
-                if core::mem::replace(slot.state.get_mut(), TAKEN) == FULL {
-                    // SAFETY: there was a value, and is not any more.
-                    return Some(unsafe { slot.value.get_mut().assume_init_read() });
-                }
-                if next.is_none() && *emptied >= *segment.filled.0.get_mut() {
-                    // So that a slot is not lost to who pushes next.
-                    *emptied -= 1;
-                    *slot.state.get_mut() = EMPTY;
+            let head = NonNull::new(self.head.0.load(Ordering::Relaxed))?;
+            // SAFETY: it is freed below.
+            let segment = unsafe { head.as_ref() };
+            let next = NonNull::new(segment.next.load(Ordering::Relaxed));
+            let filled = segment.filled.0.load(Ordering::Relaxed);
+            let emptied = &segment.emptied.0;
+            while let Some(slot) = segment.slots.get(emptied.load(Ordering::Relaxed)) {
+                let number = emptied.load(Ordering::Relaxed);
+                if next.is_none() && number >= filled {
                     return None;
                 }
+                emptied.store(number + 1, Ordering::Relaxed);
+                if slot.state.load(Ordering::Relaxed) == FULL {
+                    slot.state.store(TAKEN, Ordering::Relaxed);
+                    // SAFETY: there was a value, and is not any more.
+                    return Some(unsafe { (*slot.value.get()).assume_init_read() });
+                }
             }
-            *self.head.0.get_mut() = next?.as_ptr();
+            self.head.0.store(next?.as_ptr(), Ordering::Relaxed);
             // SAFETY: nobody else uses it, the tail is further on, and no value is left in it.
-            unsafe { Segment::free(head) };
+            unsafe { reclaim::free_memory(head) };
         }
     }
 }
@@ -375,9 +371,9 @@ impl<T, D> Drop for Queue<T, D> {
         impl<T, D> Drop for Rest<'_, T, D> {
             fn drop(&mut self) {
                 while self.0.pop_mut().is_some() {}
-                if let Some(last) = NonNull::new(*self.0.head.0.get_mut()) {
+                if let Some(last) = NonNull::new(self.0.head.0.load(Ordering::Relaxed)) {
                     // SAFETY: nobody uses it any more, and no value is left in it.
-                    unsafe { Segment::free(last) };
+                    unsafe { reclaim::free_memory(last) };
                 }
             }
         }

@@ -6,6 +6,7 @@
 use core::alloc::Layout;
 use core::mem::needs_drop;
 use core::ptr::NonNull;
+use std::alloc::dealloc;
 
 use urcu::Domain;
 
@@ -24,8 +25,8 @@ unsafe impl Send for Unlinked {}
 #[inline]
 pub(crate) unsafe fn retire<T>(domain: &Domain, pointer: NonNull<T>) {
     if !needs_drop::<T>() {
-        // SAFETY: allocated with this layout; nothing is lost if it is only freed; and nobody finds it.
-        unsafe { domain.retire_layout(pointer.as_ptr().cast(), Layout::new::<T>()) };
+        // SAFETY: from a box; nothing is lost if it is only freed; and nobody finds it.
+        unsafe { retire_memory(domain, pointer) };
         return;
     }
     let unlinked = Unlinked(pointer.cast());
@@ -35,6 +36,26 @@ pub(crate) unsafe fn retire<T>(domain: &Domain, pointer: NonNull<T>) {
         // SAFETY: once, and after a grace period that began after it was unlinked.
         unsafe { free(unlinked.0) };
     });
+}
+
+/// Frees the memory of a value after a grace period, without dropping it.
+///
+/// # Safety
+/// The memory was allocated with the type's layout, and nobody can find it any more but who began to look
+/// inside a section of the domain that is open already.
+#[inline]
+pub(crate) unsafe fn retire_memory<T>(domain: &Domain, pointer: NonNull<T>) {
+    // SAFETY: the same conditions.
+    unsafe { domain.retire_layout(pointer.as_ptr().cast(), Layout::new::<T>()) };
+}
+
+/// Frees the memory of a value at once, without dropping it.
+///
+/// # Safety
+/// The memory was allocated with the type's layout, whose size is not zero, and nobody uses it any more.
+pub(crate) unsafe fn free_memory<T>(pointer: NonNull<T>) {
+    // SAFETY: the same conditions.
+    unsafe { dealloc(pointer.as_ptr().cast(), Layout::new::<T>()) };
 }
 
 /// # Safety

@@ -1,19 +1,21 @@
 //! A lock-free stack.
 
-use core::alloc::Layout;
 use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use urcu::{Domain, Global, InDomain};
+
+use crate::reclaim;
+use crate::sync::{Alive, AtomicPtr, Ordering, const_fn};
 
 /// Nothing of it changes while others can see it, but that the value is taken, by one.
 struct Node<T> {
     value: ManuallyDrop<T>,
     next: *mut Node<T>,
+    alive: Alive,
 }
 
 /// A lock-free stack: what was pushed last is popped first.
@@ -45,19 +47,23 @@ unsafe impl<T: Send, D: Send> Send for Stack<T, D> {}
 unsafe impl<T: Send, D: Sync> Sync for Stack<T, D> {}
 
 impl<T> Stack<T> {
-    /// Creates an empty stack. Can be used in a `static`.
-    pub const fn new() -> Self {
-        Stack::new_in(Global)
+    const_fn! {
+        /// Creates an empty stack. Can be used in a `static`.
+        pub fn new() -> Self {
+            Stack::new_in(Global)
+        }
     }
 }
 
 impl<T, D> Stack<T, D> {
-    /// Creates an empty stack in a domain of the program's own.
-    pub const fn new_in(domain: D) -> Self {
-        Stack {
-            head: AtomicPtr::new(ptr::null_mut()),
-            domain,
-            owns: PhantomData,
+    const_fn! {
+        /// Creates an empty stack in a domain of the program's own.
+        pub fn new_in(domain: D) -> Self {
+            Stack {
+                head: AtomicPtr::new(ptr::null_mut()),
+                domain,
+                owns: PhantomData,
+            }
         }
     }
 
@@ -65,7 +71,8 @@ impl<T, D> Stack<T, D> {
     pub fn push(&self, value: T) {
         let node = Box::leak(Box::new(Node {
             value: ManuallyDrop::new(value),
-            next: self.head.load(Ordering::Relaxed),
+            next: ptr::null_mut(),
+            alive: Alive::new(),
         }));
         let node = NonNull::from(node);
         self.push_chain(node, node);
@@ -98,10 +105,10 @@ impl<T, D> Stack<T, D> {
 
     /// Takes the node from the top of a stack that nobody else uses.
     fn pop_mut(&mut self) -> Option<T> {
-        let head = NonNull::new(*self.head.get_mut())?;
+        let head = NonNull::new(self.head.load(Ordering::Relaxed))?;
         // SAFETY: from a box, in this stack alone; popped ones are not reached any more.
         let node = *unsafe { Box::from_raw(head.as_ptr()) };
-        *self.head.get_mut() = node.next;
+        self.head.store(node.next, Ordering::Relaxed);
         Some(ManuallyDrop::into_inner(node.value))
     }
 }
@@ -117,7 +124,10 @@ impl<T, D: InDomain> Stack<T, D> {
             let node = NonNull::new(head)?;
             // SAFETY: it was on the stack in this section, so it is not freed before its end; for the
             // same reason it cannot be another node at the same address. `next` does not change.
-            let next = unsafe { (*node.as_ptr()).next };
+            let next = unsafe {
+                (*node.as_ptr()).alive.check();
+                (*node.as_ptr()).next
+            };
             // Relaxed where it succeeds: `next` was published before `node`, and whoever loads it from
             // the head acquires it from the push that stored it, of whose release this exchange is a part.
             match self
@@ -150,7 +160,7 @@ unsafe fn take<T>(node: NonNull<Node<T>>, domain: &Domain) -> T {
     // left to be dropped; others who look at it in their sections read `next` alone.
     unsafe {
         let value = ptr::read(&raw const (*node.as_ptr()).value);
-        domain.retire_layout(node.as_ptr().cast(), Layout::new::<Node<T>>());
+        reclaim::retire_memory(domain, node);
         ManuallyDrop::into_inner(value)
     }
 }

@@ -4,7 +4,6 @@ use core::borrow::Borrow;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use urcu::{Global, InDomain, ReadGuard};
 
@@ -16,6 +15,7 @@ use super::search::{First, Last, Locate, Wanted};
 use super::tree::{Draft, Edit, for_all};
 use crate::count::Count;
 use crate::reclaim;
+use crate::sync::{AtomicPtr, Ordering};
 
 /// A concurrent ordered map, for data that is read and scanned far more often than it is written.
 ///
@@ -428,7 +428,7 @@ where
                     entries += 1;
                     reclaim::retire(domain, pair);
                 },
-                &mut |node| domain.retire_layout(node.as_ptr().cast(), node.as_ref().layout()),
+                &mut |node| Node::retire(node, domain),
             );
         }
         self.count.add(-entries);

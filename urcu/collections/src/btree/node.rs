@@ -2,10 +2,14 @@
 
 use core::ptr::NonNull;
 
+use urcu::Domain;
+
 use super::order::digest;
+use crate::reclaim;
+use crate::sync::{Alive, NODE_ITEMS};
 
 /// How many children or entries a node has at most.
-pub(super) const MOST: usize = 32;
+pub(super) const MOST: usize = NODE_ITEMS;
 /// A node that has fewer is joined with one beside it, if there is one.
 pub(super) const LEAST: usize = MOST / 4;
 
@@ -23,6 +27,7 @@ pub(super) struct Node<K, V> {
     /// 0: a leaf.
     pub(super) height: u32,
     pub(super) len: u32,
+    alive: Alive,
     /// Digests of the keys, or zeroes; and then the greatest number, which no search goes past.
     pub(super) digests: [u64; MOST],
     /// The entries; or the least below each child.
@@ -70,6 +75,7 @@ impl<K, V> Item<K, V> {
 
 impl<K, V> Node<K, V> {
     pub(super) fn len(&self) -> usize {
+        self.alive.check();
         self.len as usize
     }
 
@@ -122,6 +128,7 @@ impl<K, V> Node<K, V> {
         let mut node = Node {
             height,
             len: items.len() as u32,
+            alive: Alive::new(),
             digests: [u64::MAX; MOST],
             pairs: [core::ptr::null_mut(); MOST],
         };
@@ -147,19 +154,25 @@ impl<K, V> Node<K, V> {
         // SAFETY: a box of the type that the height tells.
         unsafe {
             if this.as_ref().is_leaf() {
-                drop(Box::from_raw(this.as_ptr()));
+                reclaim::free_memory(this);
             } else {
-                drop(Box::from_raw(this.cast::<Inner<K, V>>().as_ptr()));
+                reclaim::free_memory(this.cast::<Inner<K, V>>());
             }
         }
     }
 
-    /// Returns how much memory a node takes.
-    pub(super) fn layout(&self) -> core::alloc::Layout {
-        if self.is_leaf() {
-            core::alloc::Layout::new::<Node<K, V>>()
-        } else {
-            core::alloc::Layout::new::<Inner<K, V>>()
+    /// Frees a node after a grace period, but nothing that it leads to.
+    ///
+    /// # Safety
+    /// From `make`; only those find it who have loaded a root that leads to it, in their sections.
+    pub(super) unsafe fn retire(this: NonNull<Self>, domain: &Domain) {
+        // SAFETY: a box of the type that the height tells, without a destructor.
+        unsafe {
+            if this.as_ref().is_leaf() {
+                reclaim::retire_memory(domain, this);
+            } else {
+                reclaim::retire_memory(domain, this.cast::<Inner<K, V>>());
+            }
         }
     }
 }

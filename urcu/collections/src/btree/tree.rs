@@ -1,12 +1,12 @@
 //! Changing a tree: by a new way from the root, beside the old one.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use urcu::Domain;
 
 use super::node::{Item, LEAST, MOST, Node, Pair};
 use super::search::Locate;
+use crate::sync::{AtomicPtr, Ordering};
 
 /// What is to be done with an entry.
 pub(super) enum Edit<K, V> {
@@ -189,9 +189,8 @@ impl<K, V> Draft<K, V> {
         if published.is_ok() {
             self.made.clear();
             for node in self.replaced.drain(..) {
-                // SAFETY: only those find it who have loaded an older root, in their sections. Nodes have no
-                // destructors; the memory is that of a box.
-                unsafe { domain.retire_layout(node.as_ptr().cast(), node.as_ref().layout()) };
+                // SAFETY: only those find it who have loaded an older root, in their sections.
+                unsafe { Node::retire(node, domain) };
             }
         }
         published.is_ok()

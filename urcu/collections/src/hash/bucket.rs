@@ -14,11 +14,10 @@
 //! emptied. So whoever sees a header without a key's tag may conclude that the key was not in that
 //! bucket at some moment since it began to look, and each change of a key is **one** store, to its slot.
 
-use core::hint;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use crate::fork;
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, const_fn, fence, pause};
 
 /// The beginning of every entry: all that is known of it here.
 #[derive(Debug)]
@@ -73,8 +72,6 @@ pub(crate) struct Bucket {
     pub(crate) next: AtomicPtr<Bucket>,
 }
 
-const _: () = assert!(size_of::<Bucket>() == 64);
-
 /// Why a bucket was not locked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -83,12 +80,20 @@ pub(crate) enum Refused {
     Busy,
 }
 
+const_fn! {
+    fn null() -> AtomicPtr<Node> {
+        AtomicPtr::new(ptr::null_mut())
+    }
+}
+
 impl Bucket {
-    pub(crate) const fn new() -> Self {
-        Bucket {
-            header: AtomicU64::new(0),
-            slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
-            next: AtomicPtr::new(ptr::null_mut()),
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Bucket {
+                header: AtomicU64::new(0),
+                slots: [null(), null(), null(), null(), null(), null()],
+                next: AtomicPtr::new(ptr::null_mut()),
+            }
         }
     }
 
@@ -135,7 +140,7 @@ impl Bucket {
             let seen = self.header.load(Ordering::Relaxed);
             if seen & MOVED != 0 {
                 // Pairs as in `is_moved`: what the caller reads next is in the next table.
-                core::sync::atomic::fence(Ordering::Acquire);
+                fence(Ordering::Acquire);
                 return Err(Refused::Moved);
             }
             let held = seen & LOCK != 0 && (seen & !TAGS & !(LOCK | MOVED)) == generation;
@@ -188,15 +193,6 @@ impl Bucket {
             slot.store(ptr::null_mut(), Ordering::Relaxed);
         }
         self.next.store(ptr::null_mut(), Ordering::Relaxed);
-    }
-}
-
-fn pause(turns: &mut u32) {
-    *turns += 1;
-    if *turns < 64 {
-        hint::spin_loop();
-    } else {
-        std::thread::yield_now();
     }
 }
 

@@ -16,6 +16,7 @@ use super::raw::{Exclusive, RawMap, SHARE};
 use super::raw_iter::{RawIter, prefetch};
 use super::restartable::sequence_key;
 use super::{DefaultHashBuilder, Entry};
+use crate::sync::Ordering;
 
 /// A concurrent hash map for data that is read far more often than it is written.
 ///
@@ -463,11 +464,11 @@ where
         for hash in hashes {
             let bucket = table.bucket(hash);
             // Relaxed: for a hint.
-            let header = bucket.header.load(core::sync::atomic::Ordering::Relaxed);
+            let header = bucket.header.load(Ordering::Relaxed);
             let mask = matches(header, tag(hash));
             if mask != 0 && header & MOVED == 0 {
                 let slot = &bucket.slots[slot_of(mask)];
-                prefetch(slot.load(core::sync::atomic::Ordering::Relaxed));
+                prefetch(slot.load(Ordering::Relaxed));
             }
         }
         let mut numbers = 0..N;

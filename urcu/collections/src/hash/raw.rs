@@ -6,7 +6,6 @@
 //! destructor may panic, or use the same map.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use urcu::Domain;
 
@@ -15,6 +14,7 @@ use super::seen::Seen;
 use super::table::{Table, TableRef};
 use crate::count::Count;
 use crate::reclaim;
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// How many entries a bucket has on average when the table grows.
 const FULL: usize = 4;

@@ -7,10 +7,10 @@
 //! an entry that nobody touches is met exactly once.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::Ordering;
 
 use super::bucket::{Bucket, Node, SLOTS};
 use super::table::TableRef;
+use crate::sync::Ordering;
 
 /// A range of reversed hashes, both ends included.
 #[derive(Clone, Copy, Debug)]

@@ -4,10 +4,10 @@ use core::alloc::Layout;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error};
 
 use super::bucket::Bucket;
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// The head of a table, one cache line, behind which the buckets lie.
 ///
@@ -204,15 +204,5 @@ impl<'a> TableRef<'a> {
     #[inline(always)]
     pub(crate) fn bucket_at(self, index: usize) -> &'a Bucket {
         self.bucket(index as u64)
-    }
-
-    /// Returns the next table, if this one's contents are being moved or were.
-    #[inline(always)]
-    pub(crate) fn successor(self) -> Option<TableRef<'a>> {
-        // Acquire: pairs with the exchange in `RawMap::begin_resize`.
-        let next = NonNull::new(self.next.load(Ordering::Acquire))?;
-        // SAFETY: a table is retired before its successor is, and both after a grace period or with the
-        // whole map: so within `'a` the successor is not freed either.
-        Some(unsafe { TableRef::new(next) })
     }
 }

@@ -14,7 +14,6 @@
 //! and is not running, and none that was lost in a fork is missed.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::Ordering;
 
 use urcu::Domain;
 
@@ -22,6 +21,7 @@ use super::{FULL, RawMap, SPARSE, buckets_for};
 use crate::hash::bucket::{Bucket, Locked, Node, Refused, SLOTS, tag};
 use crate::hash::raw_iter::prefetch;
 use crate::hash::table::{Table, TableRef};
+use crate::sync::Ordering;
 
 /// How many it looks at when all are claimed.
 const LOOK: usize = 128;
@@ -32,6 +32,18 @@ const STEP: usize = 4;
 
 /// Overflow buckets that were made before they are needed, each a box that a link is to own.
 type Spares = Vec<Box<Bucket>>;
+
+impl<'a> TableRef<'a> {
+    /// Returns the next table, if this one's contents are being moved or were.
+    #[inline(always)]
+    pub(crate) fn successor(self) -> Option<TableRef<'a>> {
+        // Acquire: pairs with the exchange in `RawMap::begin_resize`.
+        let next = NonNull::new(self.next.load(Ordering::Acquire))?;
+        // SAFETY: a table is retired before its successor is, and both after a grace period or with the
+        // whole map: so within `'a` the successor is not freed either.
+        Some(unsafe { TableRef::new(next) })
+    }
+}
 
 /// Two tables, the contents of one of which are on their way to the other.
 #[derive(Clone, Copy)]
