@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Whether liburcu-memb is there to compare with.
+/// True if liburcu-memb is there to compare with.
 pub const AVAILABLE: bool = cfg!(have_liburcu_memb);
 
 thread_local! {
@@ -87,7 +87,7 @@ pub fn section(body: &mut dyn FnMut()) {
     body();
 }
 
-/// What updates replace: a value of 24 bytes in memory from `malloc`.
+/// The value that updates replace: of 24 bytes in memory from `malloc`.
 #[derive(Debug, Default)]
 pub struct Slot(AtomicPtr<c_void>);
 

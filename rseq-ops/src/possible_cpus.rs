@@ -77,12 +77,12 @@ mod system {
         found
     }
 
-    /// What the kernel's mask of the CPUs that a thread may use says.
+    /// The kernel's mask of the CPUs that a thread may use.
     #[derive(Clone, Copy)]
     struct Mask {
         /// The last of them and 1; 0 where that is not known.
         allowed: usize,
-        /// How many bits the kernel's masks have: at least as many as there can be CPUs.
+        /// The number of bits of the kernel's masks: at least as many as there can be CPUs.
         bits: usize,
     }
 
@@ -124,7 +124,7 @@ mod system {
         last_in_list(&text[..length])?.checked_add(1)
     }
 
-    /// What the width of a mask in `/proc/self/status` says; 0 for nothing.
+    /// Returns the number of CPUs by the width of a mask in `/proc/self/status`; 0 if there is none.
     fn shown() -> usize {
         let mut width = Width::default();
         let mut text = [0u8; 256];
@@ -232,7 +232,7 @@ fn decide(
     bits: usize,
     others: impl FnOnce() -> usize,
 ) -> usize {
-    /// Where nothing is known.
+    /// The number assumed where nothing is known.
     const SOME: usize = 64;
     let found = match listed {
         Some(listed) if listed >= allowed => listed,
@@ -274,7 +274,7 @@ fn name_of(cpu: usize, path: &mut [u8; 48]) -> &core::ffi::CStr {
 #[cfg(any(all(target_os = "linux", not(miri)), test))]
 #[derive(Default)]
 struct Width {
-    /// How much of the label was just seen.
+    /// The length of the part of the label that was just seen.
     seen: usize,
     digits: usize,
     over: bool,

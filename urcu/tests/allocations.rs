@@ -44,7 +44,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// How often this thread allocates in `f`.
+/// Returns how often this thread allocates in `f`.
 fn allocations(f: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.get();
     f();

@@ -14,7 +14,7 @@ use super::{
     restart_sequences, two,
 };
 
-/// What pops answer for an abort.
+/// The answer of a pop that was aborted.
 pub(crate) const ABORTED: usize = 1;
 
 /// Bytes from one CPU's words to the next CPU's, as a power of two.
@@ -142,9 +142,9 @@ pub(crate) fn wait_for(lock: &AtomicU32) {
 }
 
 pub(super) struct Lists {
-    /// How many threads want each CPU.
+    /// The number of threads that want each CPU.
     wanted: [AtomicUsize; CPUS],
-    /// Who waits for which lock.
+    /// The threads that wait, with the lock that each waits for.
     waiting: RefCell<Vec<(usize, Thread)>>,
 }
 
@@ -313,7 +313,7 @@ pub(crate) fn try_sequence<T>(mut attempt: impl FnMut(Handle) -> Option<T>) -> O
     (0..ATTEMPTS).find_map(|_| attempt(handle))
 }
 
-/// How often a sequence is tried out of line.
+/// The number of times a sequence is tried out of line.
 pub(crate) const ATTEMPTS: u32 = 3;
 
 /// Returns how many CPUs there are.

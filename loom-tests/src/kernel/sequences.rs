@@ -161,7 +161,7 @@ pub(crate) unsafe fn sub(handle: Handle, begun: Phase) -> Outcome {
 pub(crate) struct Source {
     pub(crate) current: AtomicUsize,
     values: Vec<UnsafeCell<u32>>,
-    /// Whether each value was reclaimed. Loom tries both orders of conflicting atomic accesses and
+    /// For each value, true once it was reclaimed. Loom tries both orders of conflicting atomic accesses and
     /// not of a cell's, whose races it only recognises; fences order nothing that it tries.
     reclaimed: Vec<AtomicUsize>,
 }

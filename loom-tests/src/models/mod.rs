@@ -41,13 +41,13 @@ use crate::sys::Phase;
 pub struct Model {
     /// Its name, for the programs.
     pub name: &'static str,
-    /// What it holds, by number and letter.
+    /// The obligation that it holds, by number and letter.
     pub obligation: &'static str,
     /// Its size: threads, sections, grace periods.
     pub size: &'static str,
-    /// How often a thread may be preempted in one execution, unless `LOOM_MAX_PREEMPTIONS` says.
+    /// The number of preemptions of a thread in one execution, unless `LOOM_MAX_PREEMPTIONS` says.
     pub preemptions: usize,
-    /// What must happen in some execution.
+    /// Events that must happen in some execution.
     witnesses: &'static [&'static str],
     program: fn(),
 }
@@ -62,12 +62,12 @@ fn witness(n: u32, seen: bool) {
     SEEN.set(SEEN.get() | u64::from(seen) << n);
 }
 
-/// How far a model was checked.
+/// The extent to which a model was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// How many executions went well.
+    /// The number of executions that went well.
     pub executions: usize,
-    /// Whether these are all up to the bound. Else there was no time for more.
+    /// True if these are all executions up to the bound. Else there was no time for more.
     pub all: bool,
 }
 
@@ -119,7 +119,7 @@ pub fn deeper() -> usize {
     }
 }
 
-/// How long a model may take where the bounds are raised, unless `LOOM_MAX_DURATION` says.
+/// The time that a model may take where the bounds are raised, unless `LOOM_MAX_DURATION` says.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// After how many executions loom looks at the time.

@@ -318,8 +318,8 @@ pub(super) fn a_callback_awaits_what_the_worker_drives() {
     kernel::exit();
 }
 
-/// What the worker was to drive before it went into a callback, which waits for that. The section that
-/// it waits for ends when the worker is inside.
+/// A callback waits for a grace period that the worker was to drive before it ran the callback. The section
+/// that it waits for ends when the worker is inside.
 pub(super) fn a_callback_waits_for_what_the_worker_was_to_drive() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     let another = owned.another();

@@ -167,7 +167,7 @@ pub(super) fn a_stack_of_retired_nodes() {
     free(head);
 }
 
-/// What a plain store publishes, too, and what an exchange that fails finds.
+/// A node is whole that a plain store has published, or that a failing exchange finds.
 pub(super) fn a_node_is_whole_however_it_is_published() {
     let domain = OwnedDomain::new(ALL_THREADS);
     let there = domain.get();

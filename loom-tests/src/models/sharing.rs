@@ -10,7 +10,7 @@ use crate::gp::sequence::{Leader, Next, Sequence};
 use crate::kernel::{self, ALL_THREADS, AtomicUsize, Ordering, run_on, share_barriers};
 use crate::stall::Patience;
 
-/// How many rounds a model may need.
+/// The number of rounds that a model may need.
 const ROUNDS: usize = 5;
 
 /// A sequence whose work is to see who has asked for it.

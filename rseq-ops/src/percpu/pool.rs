@@ -18,7 +18,7 @@ use crate::arch;
 use crate::membarrier::MembarrierError;
 use crate::outcome::Outcome;
 
-/// How many objects a CPU's array holds, beside the single one.
+/// The number of objects that a CPU's array holds, beside the single one.
 const ARRAY: usize = 62;
 
 /// One cache: see [`arch::cache_take_through`].

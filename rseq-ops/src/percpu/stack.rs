@@ -27,7 +27,7 @@ use super::sys::{
 pub struct Node<T> {
     /// Belongs to the list while the node is in one.
     next: AtomicPtr<Node<T>>,
-    /// What the node is for.
+    /// The value that the node carries.
     pub value: T,
 }
 
@@ -50,7 +50,7 @@ struct Slot<T> {
     banks: [AtomicPtr<Node<T>>; 2],
     /// For threads that cannot use sequences: pushed to by compare-and-exchange.
     shared: AtomicPtr<Node<T>>,
-    /// Who takes nodes away from `shared`: one at a time, so there is no ABA there either.
+    /// The lock of those who take nodes away from `shared`: one at a time, so there is no ABA there either.
     taker: Lock,
 }
 
@@ -94,7 +94,7 @@ unsafe impl<T> Zeroed for Slot<T> {}
 pub struct Stack<'a, T> {
     banks: Banks,
     slots: PerCpu<'static, Slot<T>>,
-    /// How many nodes lie in the shared lists, or more.
+    /// An upper bound of the number of nodes in the shared lists.
     shared: AtomicUsize,
     /// Invariant in 'a, as a `Cell` is: a node that lives shorter may not be put here.
     nodes: PhantomData<Cell<&'a mut Node<T>>>,
@@ -265,7 +265,7 @@ impl<'a, T> Stack<'a, T> {
             }
         });
         if let Err(refused) = flipped {
-            // What an earlier refusal had left in the other bank.
+            // Nodes that an earlier refusal had left in the other bank.
             all.for_each(|node| self.push(node));
             return Err(refused);
         }

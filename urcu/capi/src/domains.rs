@@ -146,7 +146,7 @@ pub(crate) extern "C" fn urcu_percpu_domain_set_budget(
     uncancelled(|| domain.set_budget(budget));
 }
 
-/// How many sequences are tried before a section is begun.
+/// The number of sequences that are tried before a section is begun.
 const ATTEMPTS: usize = 8;
 
 /// Copies what `*source` points to.
@@ -231,7 +231,7 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_stats(
     0
 }
 
-/// What is called with the text of a report.
+/// The function that is called with the text of a report.
 type StallHook = unsafe extern "C" fn(*const c_char, *mut c_void);
 
 struct Hook {

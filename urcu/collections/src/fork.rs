@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// How many bits of a generation are kept in a lock.
+/// The number of bits of a generation that a lock keeps.
 pub(crate) const BITS: u32 = 14;
 const MASK: u32 = (1 << BITS) - 1;
 
@@ -45,7 +45,7 @@ mod linux {
     use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
     static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
-    /// Where the kernel wipes nothing.
+    /// The word used where the kernel wipes nothing.
     static ALWAYS: AtomicU32 = AtomicU32::new(0);
 
     /// Returns a word that is zero in every new process, as far as the kernel can do that.

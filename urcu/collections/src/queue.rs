@@ -21,8 +21,8 @@ use std::alloc::{alloc, dealloc, handle_alloc_error};
 use urcu::{Global, InDomain};
 
 const SLOTS: usize = 64;
-/// How often a consumer looks whether a producer that has taken the slot has filled it, before it leaves
-/// the slot useless.
+/// The number of times a consumer looks whether a producer that has taken the slot has filled it, before it
+/// leaves the slot useless.
 const PATIENCE: u32 = 64;
 
 const EMPTY: u8 = 0;
@@ -44,9 +44,9 @@ struct Segment<T> {
     /// Which slot of the whole queue the first one is.
     first: usize,
     next: AtomicPtr<Segment<T>>,
-    /// How many slots producers have taken, and tried to.
+    /// The number of slots that producers have taken, and tried to.
     filled: Line<AtomicUsize>,
-    /// How many slots consumers have taken, and tried to.
+    /// The number of slots that consumers have taken, and tried to.
     emptied: Line<AtomicUsize>,
     slots: [Slot<T>; SLOTS],
 }
@@ -423,7 +423,7 @@ impl<T, D> IntoIterator for Queue<T, D> {
     }
 }
 
-/// What takes a [`Queue`] apart, from the front to the end.
+/// An iterator that takes a [`Queue`] apart, from the front to the end.
 pub struct IntoIter<T, D = Global>(Queue<T, D>);
 
 impl<T, D> Iterator for IntoIter<T, D> {

@@ -263,7 +263,7 @@ impl<'w> Hand<'w> {
         );
     }
 
-    /// What must be refused.
+    /// Does what must be refused.
     fn misuse(&self, cell: &CellPlace, choice: u8) {
         let place = self.place(choice);
         if place.number == cell.place {

@@ -67,7 +67,7 @@ pub(crate) fn finish(host: &dyn Host, readers: &Readers, wait_for: &dyn Fn(u64))
         if slots::any_chunk(readers) {
             wait_for(sequence.snap());
         }
-        // What is left of a chunk that a callback on this thread's stack is from waits too.
+        // The rest of a chunk that a callback on this thread's stack is from waits too.
         let is_left =
             |stripe| queue.front(stripe).is_some() || queue.is_out(stripe, u64::MAX, mine);
         if let Some(stripe) = (0..queue.stripes()).find(|stripe| is_left(*stripe)) {

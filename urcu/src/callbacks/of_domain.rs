@@ -14,7 +14,7 @@ use crate::sync::once::Once;
 use crate::sync::{Instant, Mutex, fork};
 use crate::sys::Phase;
 
-/// What waits for grace periods in a domain.
+/// The callbacks that wait for grace periods in a domain.
 #[derive(Debug)]
 pub(crate) struct Callbacks {
     /// The process in which this was made.
@@ -25,11 +25,11 @@ pub(crate) struct Callbacks {
     pub(crate) limits: Limits,
 }
 
-/// What the worker remembers of a domain's load.
+/// The worker's record of a domain's load.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     pub(super) due: Option<Instant>,
-    /// What was done when it was last due.
+    /// The number of callbacks that were ready when the domain was last due.
     pub(super) ready: u64,
     pub(super) sealed: u64,
     pub(super) heavy: bool,

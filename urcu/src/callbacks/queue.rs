@@ -16,7 +16,7 @@
 //! run: that is what `barrier` waits for.
 
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-// What is counted for statistics, budgets and pace orders nothing: the models leave it out.
+// Counts for statistics, budgets and pace order nothing: the models leave them out.
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
@@ -30,7 +30,7 @@ use crate::sys::{self, INVOKE_BATCH};
 /// The most stripes there are.
 const STRIPES: usize = 16;
 
-/// How many empty chunks a stripe keeps. They stay with it: the memory is in its CPU's cache.
+/// The number of empty chunks that a stripe keeps, because their memory is in its CPU's cache.
 const SPARE: usize = 48;
 
 #[derive(Debug)]
@@ -38,17 +38,18 @@ pub(crate) struct Queue {
     stripes: Box<[Stripe]>,
     counts: Counts,
     pub(super) panicked: AtomicU64,
-    /// How many callbacks had to wait for room in the budget, and how many were queued without room.
+    /// The numbers of callbacks that had to wait for room in the budget, and that were queued without room.
     pub(super) held_up: AtomicU64,
     pub(super) over_budget: AtomicU64,
-    /// Whether a slot was given a chunk since the worker last looked.
+    /// True if a slot was given a chunk since the worker last looked.
     pub(super) installed: AtomicBool,
     /// Changes when a chunk was sealed or is done, if anybody waits for that; the word they sleep on.
     progress: AtomicU32,
     waiters: AtomicU32,
 }
 
-/// What threads change with every chunk, on other cache lines than what they read with every callback.
+/// The words that threads change with every chunk, on other cache lines than those they read with every
+/// callback.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Counts {
@@ -59,7 +60,7 @@ struct Counts {
     /// The bytes that sealed callbacks hold which have not run. 64 bits on all processors, because many
     /// callbacks may hold one value (an `Arc`), and each counts it.
     bytes: AtomicU64,
-    /// What was sealed since a grace period was last begun for such callbacks.
+    /// The callbacks sealed since a grace period was last begun for such callbacks.
     fresh: AtomicUsize,
     fresh_bytes: AtomicU64,
 }

@@ -43,7 +43,7 @@ pub(crate) unsafe fn exchange(
     // SAFETY: the calling thread's chunk was found full, or there was none, and `new` is the start of an empty
     // chunk that nobody else has: the caller promises both.
     let replaced = unsafe { slots::replace_chunk(readers, end, new) };
-    // What the callbacks' owners did before happened on this CPU before; so J orders it before the
+    // The callbacks' owners acted before on this CPU; so J orders it before the
     // next flip, as for a caller of `synchronize`.
     (replaced == Outcome::Committed).then(|| sequence.snap())
 }

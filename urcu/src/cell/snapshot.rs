@@ -12,7 +12,7 @@ use crate::sys;
 /// [`RcuCell::snapshot_of`] copy without touching a counter.
 pub const SNAPSHOT_MAX: usize = sys::COPY_MAX;
 
-/// Where in every `Outer` an `Inner` lies: made by [`part!`](crate::part), for
+/// The place of an `Inner` in every `Outer`: made by [`part!`](crate::part), for
 /// [`RcuCell::snapshot_of`].
 pub struct Offset<Outer, Inner> {
     bytes: usize,

@@ -116,7 +116,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         self.unlinked(self.publish(P::own(value)))
     }
 
-    /// What this cell has just given up.
+    /// Wraps the value that this cell has just given up.
     fn unlinked(&self, old: *mut P::Target) -> Unlinked<P, D>
     where
         P: Send + 'static,

@@ -347,7 +347,7 @@ impl Domain {
     /// * such a destructor must not wait for a grace period, because the thread that runs it may be
     ///   inside a read-side section.
     ///
-    /// Where a caller cannot keep to these rules, `call(move || drop(value))` runs nothing on its thread.
+    /// If a caller cannot keep to these rules, `call(move || drop(value))` runs nothing on its thread.
     ///
     /// # Not for what readers see
     /// The value is moved into this function, so nobody may have a reference to it. A node of a structure

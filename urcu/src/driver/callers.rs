@@ -49,7 +49,7 @@ impl Driver {
         }
         let sequence = &self.progress.sequence;
         let ran = self.callbacks.run_up_to(sequence.done(), limit);
-        // Who wants none run wants the step.
+        // A limit of 0 asks for the step alone.
         if (ran >= limit && limit != 0) || !self.is_current_process() {
             return ran;
         }

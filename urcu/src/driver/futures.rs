@@ -12,7 +12,7 @@ pub(crate) type Place = (u64, usize);
 /// No grace period has this number.
 const NONE: u64 = u64::MAX;
 
-/// Who awaits a domain's grace periods.
+/// The tasks that await a domain's grace periods.
 #[derive(Debug)]
 pub(crate) struct Futures {
     wakers: Mutex<BTreeMap<Place, Waker>>,

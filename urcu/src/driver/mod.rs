@@ -43,7 +43,7 @@ pub(crate) struct Driver {
     fork_generation: u64,
     /// The domain's, until the domain is dropped, which waits for those who use it.
     gp: Rundown<GpState>,
-    /// How far the domain's grace periods have come in that process.
+    /// The progress of the domain's grace periods in that process.
     pub(crate) progress: Place,
     /// The latest grace period that somebody wants without waiting for it.
     pub(crate) wanted: AtomicU64,
@@ -51,8 +51,8 @@ pub(crate) struct Driver {
     scheduled: AtomicBool,
     /// The thread of [`Runner::OwnThread`].
     thread: Mutex<Option<Thread>>,
-    /// How many threads of the program drive grace periods, where the worker does not: by waiting for one, or
-    /// by a job.
+    /// The number of the program's threads that drive grace periods in place of the worker: by waiting for
+    /// one, or by a job.
     drivers: AtomicU32,
     pub(crate) callbacks: Callbacks,
     pub(crate) futures: Futures,
@@ -436,7 +436,7 @@ impl Driver {
                 return Step::More;
             }
             let sequence = &self.progress.sequence;
-            // What came since `advance` found us scheduled, and did not poke: nobody would.
+            // Work that came meanwhile found us scheduled, so its giver unparked nobody: look for it now.
             let told = waits || ((due.is_some() || ready) && !self.wants_more());
             if !told || sequence.done() != done {
                 return Step::More;

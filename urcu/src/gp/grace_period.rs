@@ -26,7 +26,7 @@ pub(crate) struct GpState {
     pub(crate) readers: Readers,
 }
 
-/// How far the grace periods of a domain have come in one process.
+/// The progress of a domain's grace periods in one process.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Progress {
@@ -42,7 +42,7 @@ pub(crate) struct Progress {
 struct Begun {
     /// Its old phase, which may still have open sections.
     old: Phase,
-    /// Whether the sequences are yet to be restarted after the flip.
+    /// True if the sequences are yet to be restarted after the flip.
     restart_due: bool,
 }
 
@@ -108,7 +108,7 @@ impl Progress {
     }
 }
 
-/// Where a [`Progress`] lies: in memory that a fork wipes, for as long as this is there.
+/// The place of a [`Progress`]: in memory that a fork wipes, for as long as this is there.
 #[derive(Debug)]
 pub(crate) struct Place(NonNull<Progress>);
 
@@ -261,7 +261,7 @@ impl GpState {
 
     /// Flips. Returns `None` where [`GpState::begin`] does.
     fn flip(&self, lead: &Leader<'_>, progress: &Progress) -> Option<Begun> {
-        // Who joined before this is served by this flip: see J, K.
+        // Callers that joined before this are served by this flip: see J, K.
         lead.begin();
         let old = progress.current()?;
         // The other phase is empty: the grace period before this one drained it.

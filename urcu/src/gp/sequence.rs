@@ -26,9 +26,9 @@ pub(crate) struct Sequence {
     done: AtomicU64,
     /// 1 while somebody leads.
     led: AtomicU32,
-    /// Who is to be unparked when a leader has finished; null: nobody.
+    /// The parker to unpark when a leader has finished; null: none.
     watched: AtomicPtr<Parker>,
-    /// How many sleep for the rounds of each parity, and the words they sleep on. All who wait for
+    /// The number of sleepers for the rounds of each parity, and the words they sleep on. All who wait for
     /// a round that is done wake up at once; of those who wait for the next, one, to lead it.
     sleepers: [AtomicU32; 2],
     turns: [AtomicU32; 2],
@@ -40,7 +40,7 @@ unsafe impl Zeroed for Sequence {}
 /// The right to do the work, until it is dropped.
 pub(crate) struct Leader<'r>(&'r Sequence);
 
-/// What comes next for a caller that waits for a round.
+/// The next step of a caller that waits for a round.
 pub(crate) enum Next<'r> {
     /// The round is done.
     Done,

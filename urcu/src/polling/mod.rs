@@ -170,10 +170,10 @@ impl GracePeriod {
     }
 }
 
-/// How long a thread sleeps before it looks again, where no worker would wake it.
+/// The time for which a thread sleeps before it looks again, where no worker would wake it.
 const STEP: Duration = Duration::from_millis(1);
 
-/// What a thread sleeps on: 1 once it has been woken. Not `std::thread::park`, whose tokens are the
+/// The word that a thread sleeps on: 1 once it has been woken. Not `std::thread::park`, whose tokens are the
 /// user's, and which is not to be had where a thread ends.
 struct Sleeper(AtomicU32);
 

@@ -18,7 +18,7 @@ mod sealed {
     impl<T: ?Sized + super::Pointee> Sealed for super::Shared<'_, T> {}
 }
 
-/// What can be stored in an [`Atomic`](super::Atomic): an [`Owned`] or a [`Shared`].
+/// A pointer that can be stored in an [`Atomic`](super::Atomic): an [`Owned`] or a [`Shared`].
 pub trait Pointer<T: ?Sized + Pointee>: sealed::Sealed {
     /// Returns the address and the tag. Whoever gets them owns what an `Owned` owned.
     #[doc(hidden)]

@@ -21,7 +21,7 @@ pub(super) struct Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     waiting: Mutex<Option<Waiting>>,
-    /// What whoever drives has to tell when it drives no more.
+    /// The report that whoever drives has to tell when it drives no more.
     pub(super) untold: Mutex<Option<Arc<Report>>>,
 }
 

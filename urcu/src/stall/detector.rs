@@ -16,7 +16,7 @@ use crate::settings::Budget;
 use crate::sync::{Instant, fork};
 use crate::sys;
 
-/// How long a thread waits for a section of its own, in builds that would know, before that is
+/// The time for which a thread waits for a section of its own, in builds that would know, before that is
 /// reported. Its guard may have been moved, so it is given some time.
 const DEADLOCK: Duration = Duration::from_secs(3);
 
@@ -29,7 +29,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) clock: &'a Clock,
     /// Of its grace periods.
     pub(crate) sequence: &'a Sequence,
-    /// How many of them were reported.
+    /// The number of stalls that were reported.
     pub(crate) stalls: &'a AtomicU64,
     /// The process in which all this was made.
     pub(crate) fork_generation: u64,
@@ -83,7 +83,7 @@ struct Waiter {
 /// Looks at the time for one caller that waits for a grace period, or takes a step towards its end.
 pub(crate) struct Detector<'a> {
     subject: Subject<'a>,
-    /// Whether this leaves reports to others.
+    /// True if this leaves reports to others.
     quiet: bool,
     waiter: Option<Waiter>,
     /// What [`Detector::tell`] has to tell.

@@ -21,7 +21,7 @@ use crate::sync::{AtomicU32, Ordering, const_fn, futex_wait, futex_wake, thread,
 /// A thread sleeps on the word, or is about to. Beside the [`holder`].
 const CONTENDED: u32 = 2;
 
-/// What the word of a lock is that a thread of this process holds: never 0, which is free.
+/// Returns the word of a lock that a thread of this process holds: never 0, which is free.
 fn holder() -> u32 {
     // 30 bits are enough: a child's number is its parent's and one.
     (fork::generation() as u32) << 2 | 1

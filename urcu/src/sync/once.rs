@@ -21,9 +21,9 @@ impl<T> Once<T> {
         unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }
 
-    /// What is there, if it is `good`, else what `make` makes, unless another is first with that.
+    /// Returns the value if it is `good`, else makes one with `make`, unless another thread is first.
     ///
-    /// What is not good is leaked: somebody may use it still.
+    /// A value that is not good is leaked: somebody may use it still.
     pub(crate) fn get_or_make(&self, good: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> &T {
         let mut seen = match self.get() {
             Some(there) if good(there) => return there,

@@ -11,7 +11,7 @@ const CLOSED: u32 = 1 << 31;
 
 /// Refers to something that goes after [`Rundown::close`].
 pub(crate) struct Rundown<T> {
-    /// How many use it, and [`CLOSED`].
+    /// The number of users, and [`CLOSED`].
     users: AtomicU32,
     target: NonNull<T>,
 }

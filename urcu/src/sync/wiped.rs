@@ -49,7 +49,7 @@ impl<T> Wiped<T> {
 
     /// Makes the kernel wipe the value in children, from the first call on. Async-signal-safe.
     ///
-    /// Where it cannot (another system, pages that are larger than expected), children inherit the
+    /// If it cannot (another system, pages that are larger than expected), children inherit the
     /// parent's state, as the documentation says.
     ///
     /// # Panics

@@ -14,7 +14,7 @@ use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 /// the processor renames memory, which makes increments the fastest; negative where it does not, and the
 /// sequences guess what is in the counter; 0 where there is no handle. One comparison tells the three.
 ///
-/// What it holds besides is the offset of `rseq_cs`, which may itself be negative.
+/// Besides, it holds the offset of `rseq_cs`, which may itself be negative.
 pub(crate) fn way(handle: Handle) -> isize {
     let biased = handle.cs + BIAS as isize;
     // An offset that far away is none of libc's.
@@ -199,7 +199,7 @@ pub(crate) unsafe fn copy_part_through(
     unsafe { rseq_ops::ops::copy_part_through(handle, source, offset, target, size) }
 }
 
-/// Where a slot's `buffer` for the phase of a word lies, as an offset from that word.
+/// The offset from a phase's word in a slot to the slot's `buffer` for that phase.
 const BUFFER: usize = offset_of!(Slot, buffer);
 
 /// Appends a callback to the chunk in this CPU's slot, for the phase in `phase`.

@@ -223,7 +223,7 @@ impl Stack {
         }
     }
 
-    /// How many nodes there are, each of them whole.
+    /// Returns how many nodes there are, each of them whole.
     fn length(&self, guard: &ReadGuard<'_>) -> usize {
         self.domain.check(guard);
         let (mut next, mut length) = (self.head.load(Acquire, guard), 0);

@@ -120,7 +120,7 @@ fn set_up() {
     ONCE.call_once(|| install(libc::SIGUSR1, handler));
 }
 
-/// Whether a storm is to go on: for so long, and until its sender has had a CPU.
+/// Returns whether a storm is to go on: for so long, and until its sender has had a CPU.
 fn goes_on(end: Instant, before: u64) -> bool {
     Instant::now() < end || HANDLED.load(Ordering::SeqCst) == before
 }

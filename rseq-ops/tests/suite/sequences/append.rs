@@ -208,7 +208,7 @@ fn without_a_registration_nothing_is_written() {
     assert!(unsafe { take(new, 1) }.is_empty());
 }
 
-/// How many records a buffer of the stress has room for.
+/// The number of records for which a buffer of the stress has room.
 const ROOM: usize = SIZE / RECORD - 1;
 
 #[test]

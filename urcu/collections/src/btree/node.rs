@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use super::order::digest;
 
-/// How many children or entries a node has at most.
+/// The greatest number of children or entries of a node.
 pub(super) const MOST: usize = 32;
 /// A node that has fewer is joined with one beside it, if there is one.
 pub(super) const LEAST: usize = MOST / 4;

@@ -128,7 +128,7 @@ use crate::sync::{self, AtomicPtr, Ordering};
 /// A value that was taken out of a list by [`Link::pop`] or [`Link::remove`].
 pub type Removed<T, D = Global> = Unlinked<NodeBox<T, D>, D>;
 
-/// What is in a link instead, and the node that was to be put there.
+/// The content found in a link, and the node that was to be put there.
 type Refused<T, D> = (*mut Node<T, D>, NodeBox<T, D>);
 
 /// In a node's link: it never changes again.
@@ -434,7 +434,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     }
 }
 
-/// Whether the guard is one of the domain.
+/// Checks that the guard is one of the domain.
 #[inline(always)]
 #[track_caller]
 fn check<D: StaticDomain>(guard: &D::Guard<'_>) {

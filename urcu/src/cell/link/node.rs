@@ -117,7 +117,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
         number == 0 || D::get().is_over(number)
     }
 
-    /// Where the value of a node is, as a pointer to the whole.
+    /// Returns the place of a node's value, as a pointer to the whole.
     ///
     /// # Safety
     /// `node` is from [`Fresh::leak`] and alive.
@@ -284,7 +284,7 @@ pub(super) unsafe fn take_apart<T: Send + Sync + 'static, D: StaticDomain>(
 /// `first` is null or from [`NodeBox::leak`] and the caller's, with all that it owns. Nobody sees it but who
 /// found it elsewhere.
 pub(super) unsafe fn release<T: Send + Sync + 'static, D: StaticDomain>(first: *mut Node<T, D>) {
-    /// What is left; also if a value's drop panics.
+    /// The rest of a chain, which is freed even if a value's drop panics.
     struct Rest<T: Send + Sync + 'static, D: StaticDomain>(*mut Node<T, D>);
 
     impl<T: Send + Sync + 'static, D: StaticDomain> Rest<T, D> {

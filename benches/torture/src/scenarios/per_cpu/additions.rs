@@ -22,7 +22,7 @@ pub(super) struct Additions<C> {
     through: AtomicUsize,
     /// Additions by way of a table that was not in use any more.
     late: AtomicUsize,
-    /// Whether some additions are wrong on purpose.
+    /// True if some additions are wrong on purpose.
     split: bool,
 }
 

@@ -124,7 +124,7 @@ pub(super) fn restarts(kind: Kind, commit: impl Commit + Sync) {
         1 => versions[n].slots.base() + size_of::<usize>(),
         _ => versions[n].record.as_ptr().expose_provenance(),
     };
-    // Where readers begin: a table, a counter by stride, a record.
+    // The roots of the readers: a table, a counter by stride, a record.
     let current = [0, 1, 2].map(|what| AtomicUsize::new(address(0, what)));
     let wrong = AtomicUsize::new(0);
     let over = AtomicBool::new(false);

@@ -62,7 +62,7 @@ impl<K: Ord + Send + Sync + 'static, V: Send + Sync + 'static> List<K, V> {
         (node.key == *key).then_some(&node.value)
     }
 
-    /// Whether the key was not there.
+    /// Inserts the value, and returns true, if the key was not there.
     pub fn insert(&self, key: K, value: V) -> bool {
         let guard = epoch::pin();
         let mut new = Owned::new(Node {
@@ -84,7 +84,7 @@ impl<K: Ord + Send + Sync + 'static, V: Send + Sync + 'static> List<K, V> {
         }
     }
 
-    /// Whether the key was there.
+    /// Removes the key. Returns whether it was there.
     pub fn remove(&self, key: &K) -> bool {
         let guard = epoch::pin();
         loop {
@@ -143,12 +143,12 @@ impl<K: Hash + Ord + Send + Sync + 'static, V: Send + Sync + 'static> Map<K, V> 
         self.bucket(key).get(key, guard)
     }
 
-    /// Whether the key was not there.
+    /// Inserts the value, and returns true, if the key was not there.
     pub fn insert(&self, key: K, value: V) -> bool {
         self.bucket(&key).insert(key, value)
     }
 
-    /// Whether the key was there.
+    /// Removes the key. Returns whether it was there.
     pub fn remove(&self, key: &K) -> bool {
         self.bucket(key).remove(key)
     }
