@@ -166,7 +166,7 @@ mod imp {
     }
 
     pub(super) fn unlock() {
-        // SAFETY: the caller's section is open, on this thread.
+        // SAFETY: this thread is registered, and the section that it began is still open.
         unsafe { urcu_memb_read_unlock() }
     }
 

@@ -60,7 +60,7 @@ mod system {
     pub(super) fn possible_cpus() -> usize {
         // SAFETY: errno is the calling thread's.
         let errno = unsafe { libc::__errno_location() };
-        // SAFETY: as above.
+        // SAFETY: errno is the calling thread's.
         let before = unsafe { *errno };
         // This thread may be pinned where the process is not.
         let own = mask_of(0).unwrap_or(Mask::UNKNOWN);
@@ -72,7 +72,7 @@ mod system {
             own.bits.min(leader.bits),
             || shown().max(named()),
         );
-        // SAFETY: as above.
+        // SAFETY: errno is the calling thread's.
         unsafe { *errno = before };
         found
     }
@@ -199,7 +199,7 @@ mod system {
             // SAFETY: C strings.
             if unsafe { libc::mkfifo(path.as_ptr(), 0o600) } == 0 {
                 let found = read(path, &mut [0; 8], |_| true);
-                // SAFETY: as above.
+                // SAFETY: a C string.
                 unsafe { libc::unlink(path.as_ptr()) };
                 assert_eq!(found, Some(0));
             }

@@ -241,7 +241,7 @@ mod tests {
         hold(Some(Held::Freed(12_345)));
         let frees = std::thread::spawn(move || {
             let block = std::ptr::with_exposed_provenance_mut(block);
-            // SAFETY: as above.
+            // SAFETY: the block is from this allocator with this layout, and is given back this once.
             unsafe { Poisoning.dealloc(block, layout) };
         });
         while !Held::is_anyone() {

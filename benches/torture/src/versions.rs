@@ -320,7 +320,8 @@ impl Place {
         }
         Ok(Retired {
             place: self,
-            // SAFETY: as in `current`.
+            // SAFETY: a version is never freed: it lies in this place's quarantine or on its shelf, for
+            // good.
             version: unsafe { &*old },
             stamp: stamp - 1,
         })

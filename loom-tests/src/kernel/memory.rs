@@ -304,7 +304,7 @@ pub(crate) unsafe fn free<T>(address: *mut T) {
     let object = objects
         .iter()
         .find(|object| object.address() == address.cast());
-    // SAFETY: as above, and nobody uses it any more.
+    // SAFETY: kept by `allocate` in `objects`, and nobody uses it any more, as the caller promises.
     unsafe { object.expect("an object").wipe() };
     kernel.memory.freed.set(kernel.memory.freed.get() + 1);
 }
@@ -341,7 +341,7 @@ pub(crate) struct AtomicPtr<T> {
 
 // SAFETY: as the standard library's.
 unsafe impl<T> Send for AtomicPtr<T> {}
-// SAFETY: as above.
+// SAFETY: as the standard library's.
 unsafe impl<T> Sync for AtomicPtr<T> {}
 
 fn pointer<T>(address: usize) -> *mut T {

@@ -209,16 +209,17 @@ pub(crate) unsafe fn copy_through(
         return Outcome::Aborted;
     }
     let goes_on = faulty(Fault::SnapshotGoesOn);
-    // SAFETY: the caller's.
+    // SAFETY: the source is an `AtomicPtr` to a number that outlives this call, as the caller promises.
     let source = unsafe { &*source.cast::<AtomicPtr<Number>>() };
     let pointer = source.load(Ordering::Acquire);
     if interrupted() && !goes_on {
         return Outcome::Aborted;
     }
-    // SAFETY: the caller's.
+    // SAFETY: the source points to a number, as the caller promises. Reclaiming one only marks it, so that
+    // loom sees a read that comes late.
     let value = unsafe { pointer.read() };
     value.read();
-    // SAFETY: the caller's.
+    // SAFETY: the target has room for a number, as the caller promises.
     unsafe { target.cast::<Number>().write(value) };
     if interrupted() && !goes_on {
         return Outcome::Aborted;

@@ -358,7 +358,7 @@ struct World {
 
 // SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Sync for World {}
-// SAFETY: as above.
+// SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Send for World {}
 
 impl World {

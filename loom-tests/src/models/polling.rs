@@ -373,7 +373,7 @@ struct Blocking {
 
 // SAFETY: loom runs all threads on one of the system.
 unsafe impl Send for Blocking {}
-// SAFETY: as above.
+// SAFETY: loom runs all threads on one of the system.
 unsafe impl Sync for Blocking {}
 
 impl std::task::Wake for Blocking {

@@ -87,7 +87,8 @@ pub(super) fn a_retired_node_outlives_its_sections() {
 
 pub(super) fn a_retired_box_outlives_its_sections() {
     outlives_its_sections(|domain, old| {
-        // SAFETY: as above; a sized node lies in a `Box`.
+        // SAFETY: by the contract of `Retire`: unlinked, retired once; a sized node of an `Owned` lies in a
+        // `Box`.
         unsafe { domain.retire(old.as_raw().cast_mut()) };
     });
 }

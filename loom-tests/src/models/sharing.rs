@@ -26,7 +26,7 @@ pub(super) struct Board {
 
 // SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Sync for Board {}
-// SAFETY: as above.
+// SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Send for Board {}
 
 impl Board {
@@ -82,7 +82,7 @@ impl Board {
         self.ledger.with_mut(|ledger| unsafe { *ledger += 1 });
         let seen = [0, 1, 2].map(|n| self.requests[n].load(Ordering::Relaxed));
         let round = self.sequence.done() as usize + 1;
-        // SAFETY: as above.
+        // SAFETY: loom checks that nobody else leads, and so writes here.
         self.served[round].with_mut(|served| unsafe { *served = seen });
     }
 

@@ -97,7 +97,7 @@ pub struct Area {
 
 // SAFETY: the area owns its memory and gives out nothing but addresses.
 unsafe impl Send for Area {}
-// SAFETY: as above.
+// SAFETY: the area owns its memory and gives out nothing but addresses.
 unsafe impl Sync for Area {}
 
 impl Area {

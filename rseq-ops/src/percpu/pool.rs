@@ -415,7 +415,7 @@ impl<T> Deref for PoolBox<'_, T> {
 impl<T> DerefMut for PoolBox<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above; `self` is borrowed exclusively.
+        // SAFETY: initialised, and borrowed exclusively, as `self` is.
         unsafe { self.memory.as_mut() }
     }
 }

@@ -102,7 +102,8 @@ pub struct Stack<'a, T> {
 
 // SAFETY: a stack hands over exclusive references to nodes, from thread to thread.
 unsafe impl<T: Send> Send for Stack<'_, T> {}
-// SAFETY: as above: shared ones too; no reference to a node is given out to more than one.
+// SAFETY: a shared stack moves exclusive references to nodes between threads, and gives each node to one
+// thread at a time; hence `T: Send` is enough.
 unsafe impl<T: Send> Sync for Stack<'_, T> {}
 
 impl<T> fmt::Debug for Stack<'_, T> {
@@ -319,7 +320,7 @@ impl<T> TakeAll<'_, T> {
             node = unsafe { (*node).next.load(Ordering::Relaxed) };
         }
         if !last.is_null() {
-            // SAFETY: as above.
+            // SAFETY: the list is the caller's alone, and `last` is a node of it.
             unsafe { (*last).next.store(self.first, Ordering::Relaxed) };
             self.first = list;
         }

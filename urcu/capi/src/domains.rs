@@ -101,7 +101,8 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_call(
     head: *mut RcuHead,
     function: HeadFunction,
 ) {
-    // SAFETY: the caller's promise, by the header.
+    // SAFETY: by the header, the head is in a node that nobody else has any more after a grace period of
+    // the domain, is queued this once, and `function` may be called with it on any thread.
     uncancelled(|| unsafe { heads::call(domain, head, function) });
 }
 
@@ -112,7 +113,7 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_defer(
     function: PointerFunction,
     data: *mut c_void,
 ) {
-    // SAFETY: the caller's promise, by the header.
+    // SAFETY: by the header, `function` may be called with `data` once, on any thread.
     uncancelled(|| unsafe { heads::defer(domain, function, data) });
 }
 
@@ -241,7 +242,7 @@ struct Hook {
 
 // SAFETY: whoever sets the hook lets any thread call it with the data, by the header.
 unsafe impl Send for Hook {}
-// SAFETY: as above.
+// SAFETY: whoever sets the hook lets any thread call it with the data, by the header.
 unsafe impl Sync for Hook {}
 
 impl Hook {

@@ -64,7 +64,8 @@ pub(crate) fn nesting<'a>() -> &'a Nesting {
         );
     }
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: as above.
+    // SAFETY: loads the thread pointer and the distance that the loader has put into the GOT; a thread's
+    // does not change.
     unsafe {
         asm!(
             "adrp {offset}, :gottprel:urcu_percpu_nesting",

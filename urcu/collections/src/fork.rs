@@ -72,7 +72,8 @@ mod linux {
         ) {
             // SAFETY: a page that is never unmapped, or the static.
             Ok(_) => unsafe { page.as_ref() },
-            // SAFETY: as in `wiped`; not null, or the exchange had succeeded.
+            // SAFETY: not null, or the exchange had succeeded; so a page that is never unmapped, or the
+            // static.
             Err(first) => unsafe { &*first },
         }
     }

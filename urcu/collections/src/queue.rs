@@ -168,7 +168,8 @@ pub struct Queue<T, D = Global> {
 
 // SAFETY: it owns its values, and gives and takes them by value alone.
 unsafe impl<T: Send, D: Send> Send for Queue<T, D> {}
-// SAFETY: as above: what is shared is never a value.
+// SAFETY: a shared queue takes and gives values by value alone: each is with one thread at a time, hence
+// `T: Send` is enough.
 unsafe impl<T: Send, D: Sync> Sync for Queue<T, D> {}
 
 impl<T> Queue<T> {

@@ -72,7 +72,7 @@ impl World {
             }
         });
         let cells = cells.collect();
-        // SAFETY: as above.
+        // SAFETY: the cells go before the places.
         let domain = unsafe { places[1].forever() };
         let exclusive = input.mode != Mode::Free;
         World {

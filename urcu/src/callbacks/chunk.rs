@@ -201,7 +201,7 @@ mod tests {
             assert_eq!((again.start(), found), (end(0), length));
             again.leave();
         }
-        // SAFETY: as above, for the last time.
+        // SAFETY: the chunk was left to this end above, and is taken from it once, here.
         let (chunk, length) = unsafe { end(ROOM).take_chunk() };
         assert_eq!(length, ROOM);
         chunk.seal(ROOM);

@@ -259,7 +259,7 @@ impl Queue {
         }
         front.taken += count;
         let batch = Batch {
-            // SAFETY: as above, and taken once, under the lock.
+            // SAFETY: sealed, so filled up to its length; each part is taken once, under the lock.
             part: unsafe { front.chunk.part(first, count) },
             length: front.length,
             bytes: front.bytes,

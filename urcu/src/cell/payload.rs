@@ -252,7 +252,8 @@ pub unsafe trait RefCounted: Payload {
 // SAFETY: it adds a count and makes an `Arc` of it.
 unsafe impl<T> RefCounted for Arc<T> {
     unsafe fn share(raw: *mut T) -> Self {
-        // SAFETY: the caller's: from `Arc::into_raw`, and its count is not 0.
+        // SAFETY: from `Arc::into_raw` with a count that is not 0, as the caller promises; the count added
+        // here is that of the `Arc` made here.
         unsafe {
             Arc::increment_strong_count(raw);
             Arc::from_raw(raw)

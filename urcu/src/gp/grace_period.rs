@@ -114,7 +114,7 @@ pub(crate) struct Place(NonNull<Progress>);
 
 // SAFETY: refers to atomics, which it owns.
 unsafe impl Send for Place {}
-// SAFETY: as above.
+// SAFETY: refers to atomics, which it owns.
 unsafe impl Sync for Place {}
 
 impl Place {

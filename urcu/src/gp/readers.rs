@@ -315,7 +315,8 @@ impl Readers {
         size: usize,
     ) -> bool {
         self.sequences().is_some_and(|handle| {
-            // SAFETY: as in `snapshot`; the bytes at the offset are as the caller promises.
+            // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the sequence
+            // aborts. Source, target and the bytes at the offset are as the caller promises.
             let outcome = unsafe { sys::copy_part_through(handle, source, offset, target, size) };
             outcome == Outcome::Committed
         })
@@ -431,7 +432,8 @@ impl Readers {
     /// `None` if these are not set up any more: in a child that was forked in the middle of this.
     fn begin_by_atomics(&self) -> Option<Phase> {
         loop {
-            // SAFETY: as in `current`.
+            // SAFETY: 0, or what `set_up` or `flip` has stored there: of slots that live as long as these
+            // readers.
             let phase = unsafe { Phase::of_word(self.phase.load(Ordering::Relaxed)) }?;
             let counter = sys::shared(phase, sys::stripe());
             counter.fetch_add(1, Ordering::Relaxed);
@@ -472,7 +474,7 @@ impl Readers {
     fn try_to_end(&self, handle: Handle, phase: Phase) -> (Outcome, bool) {
         // SAFETY: the process's handle; the phase is a token's of these readers. (D)
         match unsafe { sys::sub_if_current(handle, &self.phase, phase, 1) } {
-            // SAFETY: as above. (D)
+            // SAFETY: the process's handle; the phase is a token's of these readers. (D)
             Outcome::Mismatch => (unsafe { sys::sub(handle, phase) }, false),
             outcome => (outcome, true),
         }

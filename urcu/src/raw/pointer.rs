@@ -242,7 +242,7 @@ pub struct Shared<'g, T: ?Sized + Pointee> {
 
 // SAFETY: gives out `&T`, and an owner of it (`into_owned`), to another thread; both are `unsafe` to get.
 unsafe impl<T: ?Sized + Pointee + Send + Sync> Send for Shared<'_, T> {}
-// SAFETY: as above.
+// SAFETY: gives out `&T`, and an owner of it (`into_owned`), to another thread; both are `unsafe` to get.
 unsafe impl<T: ?Sized + Pointee + Send + Sync> Sync for Shared<'_, T> {}
 
 impl<'g, T: ?Sized + Pointee> Shared<'g, T> {

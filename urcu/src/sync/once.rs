@@ -35,7 +35,8 @@ impl<T> Once<T> {
             let first = self
                 .0
                 .compare_exchange(seen, made, Ordering::AcqRel, Ordering::Acquire);
-            // SAFETY: as in `get`; what was not published is nobody else's.
+            // SAFETY: `made` is from a box, and there until this is dropped once it is published; else it
+            // is nobody else's. What another thread published is there until this is dropped.
             unsafe {
                 match first {
                     Ok(_) => return &*made,

@@ -18,7 +18,7 @@ pub(crate) struct Rundown<T> {
 
 // SAFETY: gives out nothing but `&T`.
 unsafe impl<T: Sync> Send for Rundown<T> {}
-// SAFETY: as above.
+// SAFETY: gives out nothing but `&T`.
 unsafe impl<T: Sync> Sync for Rundown<T> {}
 
 /// Somebody who uses it, until this is dropped.

@@ -100,7 +100,9 @@ pub(crate) unsafe fn exit_section(
     begun: Phase,
     guess: u32,
 ) -> Outcome {
-    // SAFETY: as in `enter_section`.
+    // SAFETY: the way and the bound are of a handle that is this thread's, or of none, as the caller
+    // promises; only these sequences write the `net` words, except the writer when no sequence can
+    // (`Readers::settle`); a domain's area lives as long as its phase word.
     unsafe {
         if way > 0 {
             let source = phase.as_ptr();
@@ -148,7 +150,9 @@ pub(crate) unsafe fn sub_if_current(
     begun: Phase,
     guess: u64,
 ) -> Outcome {
-    // SAFETY: as above.
+    // SAFETY: the handle and the phases are as the caller promises. Only these sequences write the `net`
+    // words, except the writer when no sequence can (`Readers::settle`); a domain's area lives as long as
+    // its phase word.
     unsafe { rseq_ops::ops::sub_if_current::<SHIFT>(handle, phase.as_ptr(), begun.word(), guess) }
 }
 
@@ -161,7 +165,9 @@ pub(crate) unsafe fn sub(handle: Handle, begun: Phase) -> Outcome {
     if crate::testing::loses_this_end() {
         return Outcome::Committed;
     }
-    // SAFETY: as above.
+    // SAFETY: the handle and the phase are as the caller promises. Only these sequences write the `net`
+    // words, except the writer when no sequence can (`Readers::settle`); a domain's area lives as long as
+    // its phase word.
     unsafe { rseq_ops::ops::add::<SHIFT>(handle, begun.word(), -1) }
 }
 

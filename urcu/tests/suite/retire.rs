@@ -79,18 +79,18 @@ const WAYS: [(&str, Way); 12] = [
     ("retire a slice", |domain, alive| {
         let many = [(); 1].map(|()| (Counted::new(alive, 1), [1_u8; BEHIND]));
         let many: *mut [(Counted, [u8; BEHIND])] = Box::into_raw(Box::new(many));
-        // SAFETY: as above.
+        // SAFETY: from a box, retired once, and good on every thread.
         unsafe { domain.retire(many) };
     }),
     ("retire a trait object", |domain, alive| {
         let object = (Counted::new(alive, 1), [1_u8; BEHIND]);
         let object: *mut dyn Sync = Box::into_raw(Box::new(object));
-        // SAFETY: as above.
+        // SAFETY: from a box, retired once, and good on every thread.
         unsafe { domain.retire(object) };
     }),
     ("retire_with", |domain, alive| {
         let value = Box::into_raw(Box::new(value(alive)));
-        // SAFETY: as above.
+        // SAFETY: from a box, which `free_box` frees, retired once, and good on every thread.
         unsafe { domain.retire_with(value, free_box, BEHIND) };
     }),
     ("retire_fn", |domain, alive| {
@@ -100,7 +100,7 @@ const WAYS: [(&str, Way); 12] = [
     }),
     ("retire_fn of a large closure", |domain, alive| {
         let value = value(alive);
-        // SAFETY: as above.
+        // SAFETY: nobody else has the value, and it is good on every thread.
         unsafe { domain.retire_fn(move || drop(value), BEHIND) };
     }),
     ("retire_shared", |domain, alive| {
@@ -125,7 +125,7 @@ const WAYS: [(&str, Way); 12] = [
         unsafe { domain.retire_head(node(alive), free_node, size_of::<Node>()) };
     }),
     ("call_head", |domain, alive| {
-        // SAFETY: as above.
+        // SAFETY: never published; queued once; of a node from a box, which `free_node_in_c` frees.
         unsafe { domain.call_head(node(alive), free_node_in_c, size_of::<Node>()) };
     }),
     ("defer_drop_sized", |domain, alive| {

@@ -37,7 +37,7 @@ fn a_section_without_its_guard_is_open_until_the_guard_is_made_again_and_dropped
         thread::scope(|scope| scope.spawn(end).join().unwrap());
         late.wait();
     }
-    // SAFETY: as above.
+    // SAFETY: of a guard of this domain, once.
     let guard = unsafe { ReadGuard::from_raw(&domain, domain.read_lock().into_raw()) };
     assert!(guard.is_of(&domain));
     assert_waits(&domain, || drop(guard));

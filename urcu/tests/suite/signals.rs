@@ -51,7 +51,7 @@ extern "C" fn handler(_: libc::c_int) {
         ERRORS.fetch_add(1, Ordering::Relaxed);
     }
     HANDLED.fetch_add(1, Ordering::Relaxed);
-    // SAFETY: as above.
+    // SAFETY: errno is the calling thread's.
     if before != unsafe { *libc::__errno_location() } {
         ERRORS.fetch_add(1, Ordering::Relaxed);
     }

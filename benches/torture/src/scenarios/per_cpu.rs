@@ -102,7 +102,7 @@ extern "C" fn handler(_: libc::c_int) {
             subject.work(&mut random);
         }
     }
-    // SAFETY: as above.
+    // SAFETY: errno is the calling thread's.
     unsafe { *libc::__errno_location() = errno };
 }
 

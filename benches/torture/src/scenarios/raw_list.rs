@@ -262,7 +262,7 @@ fn push(list: &'static List, guard: &ReadGuard<'_>) {
 fn pop(list: &List, guard: &ReadGuard<'_>, way: u64) -> Option<()> {
     loop {
         let head = list.head.load(Acquire, guard);
-        // SAFETY: as in `follow`.
+        // SAFETY: loaded in the guard's section, which keeps the node until it ends.
         let node = unsafe { head.as_ref() }?;
         let next = node.next.load(Relaxed, guard);
         if list

@@ -100,7 +100,7 @@ impl<'w> Hand<'w> {
             Section::Whole(seen)
         };
         if let Some(held) = self.hold(place, section) {
-            // SAFETY: as above.
+            // SAFETY: the value was read in this section, which `held` has now.
             unsafe { held.sees(value) };
         }
     }

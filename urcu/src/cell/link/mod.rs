@@ -145,7 +145,8 @@ pub struct Link<T: Send + Sync + 'static, D: StaticDomain = Global> {
 // SAFETY: it owns nodes with values that other threads look at (`Sync`) and that any thread may drop or get
 // (`Send`); both are bounds of the type.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Send for Link<T, D> {}
-// SAFETY: as above.
+// SAFETY: it owns nodes with values that other threads look at (`Sync`) and that any thread may drop or get
+// (`Send`); both are bounds of the type.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Sync for Link<T, D> {}
 
 fn is_marked<T>(word: *mut T) -> bool {
@@ -321,7 +322,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
             if is_marked(seen) || seen.is_null() {
                 return None;
             }
-            // SAFETY: as in `load`: the guard's section keeps the node.
+            // SAFETY: loaded from this link in the guard's section, which is one of the domain and keeps
+            // the node; neither null nor marked.
             if let Some(unlinked) = unsafe { self.unlink(seen) } {
                 return Some(unlinked);
             }
@@ -345,7 +347,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         if !ptr::eq(seen, node) {
             return None;
         }
-        // SAFETY: as in `load`: the guard's section keeps the node.
+        // SAFETY: loaded from this link in the guard's section, which is one of the domain and keeps the
+        // node; equal to `node`, so neither null nor marked.
         unsafe { self.unlink(seen) }
     }
 

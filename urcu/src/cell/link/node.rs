@@ -160,7 +160,7 @@ pub struct NodeBox<T: Send + Sync + 'static, D: StaticDomain = Global> {
 
 // SAFETY: it owns its node alone, as a box would.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Send for NodeBox<T, D> {}
-// SAFETY: as above.
+// SAFETY: it owns its node alone, as a box would.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Sync for NodeBox<T, D> {}
 
 impl<T: Send + Sync + 'static, D: StaticDomain> NodeBox<T, D> {
@@ -292,11 +292,13 @@ pub(super) unsafe fn release<T: Send + Sync + 'static, D: StaticDomain>(first: *
             // SAFETY: null or alive and ours, by the contract of `release`; each once.
             while let Some(node) = unsafe { self.0.as_ref() } {
                 if !node.is_over_elsewhere() {
-                    // SAFETY: as above; with all that follows.
+                    // SAFETY: the node is alive and ours by the contract of `release`, with all that
+                    // follows; the field is null from here on, so it is retired once.
                     return unsafe { retire(core::mem::replace(&mut self.0, ptr::null_mut())) };
                 }
                 let node = self.0;
-                // SAFETY: as above, and nobody sees it any more.
+                // SAFETY: alive and ours by the contract of `release`, and no reader sees it any more; from
+                // `Box::into_raw`, freed once, as the field names the next one from here on.
                 unsafe {
                     self.0 = (*node).next.give_up();
                     drop(Box::from_raw(node));

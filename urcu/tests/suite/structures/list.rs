@@ -74,7 +74,7 @@ impl<K: Ord + Send + Sync + 'static, V: Send + Sync + 'static> List<K, V> {
         });
         loop {
             let (link, seen) = self.find(&new.key, &guard);
-            // SAFETY: as in `get`.
+            // SAFETY: null, or reachable in the guard's section.
             if unsafe { seen.as_ref() }.is_some_and(|node| node.key == new.key) {
                 return false;
             }
@@ -91,7 +91,7 @@ impl<K: Ord + Send + Sync + 'static, V: Send + Sync + 'static> List<K, V> {
         let guard = urcu::read_lock();
         loop {
             let (link, seen) = self.find(key, &guard);
-            // SAFETY: as in `get`.
+            // SAFETY: null, or reachable in the guard's section.
             let Some(node) = unsafe { seen.as_ref() }.filter(|node| node.key == *key) else {
                 return false;
             };

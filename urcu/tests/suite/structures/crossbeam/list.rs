@@ -72,7 +72,7 @@ impl<K: Ord + Send + Sync + 'static, V: Send + Sync + 'static> List<K, V> {
         });
         loop {
             let (link, seen) = self.find(&new.key, &guard);
-            // SAFETY: as in `get`.
+            // SAFETY: null, or reachable while the guard's thread is pinned.
             if unsafe { seen.as_ref() }.is_some_and(|node| node.key == new.key) {
                 return false;
             }
@@ -89,7 +89,7 @@ impl<K: Ord + Send + Sync + 'static, V: Send + Sync + 'static> List<K, V> {
         let guard = epoch::pin();
         loop {
             let (link, seen) = self.find(key, &guard);
-            // SAFETY: as in `get`.
+            // SAFETY: null, or reachable while the guard's thread is pinned.
             let Some(node) = unsafe { seen.as_ref() }.filter(|node| node.key == *key) else {
                 return false;
             };
