@@ -32,6 +32,7 @@ use loom::thread;
 use crate::driver::worker;
 use crate::gp::grace_period::{GpState, Place, Progress};
 use crate::gp::readers::{Readers, Token};
+use crate::gp::sequence::Round;
 use crate::kernel::{self, Mode, Ordering, Running, Source, run_on, step};
 use crate::stall::Patience;
 use crate::sys::Phase;
@@ -425,23 +426,23 @@ impl World {
         self.exit(token);
     }
 
-    fn join(&self) -> u64 {
+    fn join(&self) -> Round {
         self.progress().sequence.snap()
     }
 
     /// Returns whether the kernel grants the barrier.
-    fn try_to_wait(&self, round: u64) -> bool {
+    fn try_to_wait(&self, round: Round) -> bool {
         let waited = self.phases.wait(self.progress(), round, &Patience::none());
         assert_ne!(waited, Ok(false), "there is nothing to tell");
         waited.is_ok()
     }
 
-    fn wait(&self, round: u64) {
+    fn wait(&self, round: Round) {
         assert!(self.try_to_wait(round), "refused");
     }
 
     /// A turn of the worker's.
-    fn advance(&self, round: u64) -> bool {
+    fn advance(&self, round: Round) -> bool {
         let advanced =
             self.phases
                 .advance(self.progress(), round, &Patience::none(), worker::parker());

@@ -16,6 +16,7 @@ use super::{World, off_cpu, on, witness};
 use crate::domain::Domain;
 use crate::driver::job::Runner;
 use crate::driver::worker;
+use crate::gp::sequence::Round;
 use crate::kernel::{
     self, ALL_THREADS, AtomicU32, Mode, Ordering, Source, futex_wait, futex_wake, run_on, step,
     without_time_limits,
@@ -23,7 +24,7 @@ use crate::kernel::{
 use crate::stall::Patience;
 
 /// The worker's loop, until the round is done. It asks for what is done, as `Driver::turn`.
-fn drive(world: &World, round: u64) {
+fn drive(world: &World, round: Round) {
     loop {
         let seen = worker::parker().seen();
         let is_over = world.advance(round);

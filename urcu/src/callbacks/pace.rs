@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::host::Host;
 use super::of_domain::Callbacks;
 use crate::gp::grace_period::GpState;
-use crate::gp::sequence::Sequence;
+use crate::gp::sequence::{Round, Sequence};
 use crate::sync::Instant;
 
 /// The callbacks, and the bytes, that make a grace period worth its while before its time has come.
@@ -26,7 +26,7 @@ pub(crate) struct Paced {
     /// When to look again; `None`: nothing waits.
     pub(crate) due: Option<Instant>,
     /// The grace period that is wanted now.
-    pub(crate) wanted: Option<u64>,
+    pub(crate) wanted: Option<Round>,
 }
 
 impl Callbacks {

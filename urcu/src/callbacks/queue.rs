@@ -23,7 +23,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::chunk::{Chunk, Part, ROOM};
 use super::record::Callback;
-use crate::gp::sequence::Sequence;
+use crate::gp::sequence::{Round, Sequence};
 use crate::sync::{self, AtomicBool, AtomicU32, Mutex, MutexGuard, fence};
 use crate::sys::{self, INVOKE_BATCH};
 
@@ -88,7 +88,7 @@ struct Sealed {
     length: usize,
     taken: usize,
     bytes: u64,
-    round: u64,
+    round: Round,
     ticket: u64,
 }
 
@@ -181,14 +181,14 @@ impl Queue {
     }
 
     /// A chunk waits for a grace period from now on.
-    pub(super) fn seal(&self, chunk: Chunk, length: usize, round: u64, ticket: &Ticket) {
+    pub(super) fn seal(&self, chunk: Chunk, length: usize, round: Round, ticket: &Ticket) {
         let mut inner = self.stripe(ticket.stripe);
         self.seal_in(&mut inner, chunk, length, round, ticket.number);
         drop(inner);
         self.notify();
     }
 
-    fn seal_in(&self, inner: &mut Inner, chunk: Chunk, length: usize, round: u64, ticket: u64) {
+    fn seal_in(&self, inner: &mut Inner, chunk: Chunk, length: usize, round: Round, ticket: u64) {
         // SAFETY: the first `length` places were filled, and nobody has taken from them.
         let bytes = (0..length)
             .map(|number| unsafe { chunk.peek(number) }.bytes() as u64)
@@ -210,7 +210,7 @@ impl Queue {
     }
 
     /// Adds a callback to the stripe's own chunk. Returns whether it was the first one there.
-    pub(super) fn push(&self, stripe: usize, callback: Callback, snap: impl Fn() -> u64) -> bool {
+    pub(super) fn push(&self, stripe: usize, callback: Callback, snap: impl Fn() -> Round) -> bool {
         let mut inner = self.stripe(stripe);
         let seal = callback.is_large();
         let (mut chunk, length) = match inner.open.take() {
@@ -228,7 +228,7 @@ impl Queue {
     }
 
     /// Seals what was pushed.
-    pub(super) fn seal_open(&self, snap: impl Fn() -> u64) {
+    pub(super) fn seal_open(&self, snap: impl Fn() -> Round) {
         for stripe in 0..self.stripes() {
             let mut inner = self.stripe(stripe);
             if let Some((chunk, length)) = inner.open.take() {
@@ -240,7 +240,7 @@ impl Queue {
 
     /// Takes up to [`INVOKE_BATCH`] callbacks of a stripe that are ready after grace period `done`. Also returns
     /// whether the stripe has a backlog.
-    pub(super) fn take(&self, stripe: usize, done: u64, which: Which) -> Option<(Batch, bool)> {
+    pub(super) fn take(&self, stripe: usize, done: Round, which: Which) -> Option<(Batch, bool)> {
         let mut inner = self.stripe(stripe);
         let backlog = inner.waiting.len() > 128;
         let front = inner.waiting.front_mut()?;
@@ -302,7 +302,7 @@ impl Queue {
     }
 
     /// Returns whether a stripe has callbacks that wait for a later grace period than `done`.
-    pub(super) fn has_unready(&self, done: u64) -> bool {
+    pub(super) fn has_unready(&self, done: Round) -> bool {
         (0..self.stripes()).any(|stripe| {
             let inner = self.stripe(stripe);
             inner.open.is_some() || inner.waiting.back().is_some_and(|back| back.round > done)
@@ -310,7 +310,7 @@ impl Queue {
     }
 
     /// Returns the grace period that the oldest chunk of a stripe waits for.
-    pub(super) fn front(&self, stripe: usize) -> Option<u64> {
+    pub(super) fn front(&self, stripe: usize) -> Option<Round> {
         self.stripe(stripe).waiting.front().map(|front| front.round)
     }
 
@@ -378,7 +378,7 @@ impl Queue {
     }
 
     /// Seals what was pushed, and returns the grace period that collects what is in the slots now.
-    pub(crate) fn request(&self, sequence: &Sequence) -> u64 {
+    pub(crate) fn request(&self, sequence: &Sequence) -> Round {
         self.seal_open(|| sequence.snap());
         // Before that grace period begins: what is installed later may be too late for it.
         self.installed.store(false, SeqCst);

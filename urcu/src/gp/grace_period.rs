@@ -13,7 +13,7 @@ use core::ptr::NonNull;
 use crate::gp::barrier;
 use crate::gp::observer::Observer;
 use crate::gp::readers::Readers;
-use crate::gp::sequence::{Leader, Next, Sequence};
+use crate::gp::sequence::{Leader, Next, Round, Sequence};
 use crate::sync::parker::Parker;
 use crate::sync::{self, AtomicUsize, Ordering};
 use crate::sys::{self, MembarrierError, Phase, Zeroed};
@@ -167,7 +167,7 @@ impl GpState {
     pub(crate) fn wait(
         &self,
         progress: &Progress,
-        round: u64,
+        round: Round,
         observer: &dyn Observer,
     ) -> Result<bool, MembarrierError> {
         let open = |old: Option<Phase>, slot| old.map_or(0, |old| self.readers.open_in(old, slot));
@@ -201,7 +201,7 @@ impl GpState {
     pub(crate) fn advance(
         &self,
         progress: &Progress,
-        round: u64,
+        round: Round,
         observer: &dyn Observer,
         parker: &'static Parker,
     ) -> Result<bool, MembarrierError> {
