@@ -93,7 +93,7 @@ fn source(file: &str, code_model: &str) -> cc::Build {
         .cargo_warnings(false)
         .cargo_output(false);
     if code_model == "-fPIE" {
-        // What gcc does of itself.
+        // Gcc does this of itself.
         build.flag_if_supported("-fdirect-access-external-data");
     }
     build

@@ -24,9 +24,9 @@ fn main() {
     }
 }
 
-/// What this is built with. The compiler says so (`cfg(sanitize)`) where it is one that takes unstable
-/// options, or is told to be (`RUSTC_BOOTSTRAP`), as it must be for a sanitizer; the options
-/// themselves are for build systems that hand on no more than those.
+/// Returns the sanitizers that this is built with. The compiler says so (`cfg(sanitize)`) where it is one
+/// that takes unstable options, or is told to be (`RUSTC_BOOTSTRAP`), as it must be for a sanitizer; the
+/// options themselves are for build systems that hand on no more than those.
 fn sanitizers() -> impl Iterator<Item = String> {
     let told = var("CARGO_CFG_SANITIZE").unwrap_or_default();
     let options = var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();

@@ -6,13 +6,13 @@ use plotters::prelude::*;
 /// One bar.
 #[derive(Clone, Debug)]
 pub(crate) struct Bar {
-    /// What it is of.
+    /// The name of the bar.
     pub(crate) label: String,
-    /// How long it is.
+    /// The length of the bar.
     pub(crate) value: f64,
-    /// Where the middle half of the rounds begins and ends.
+    /// The beginning and the end of the middle half of the rounds.
     pub(crate) middle: Option<(f64, f64)>,
-    /// Whether it is this library's.
+    /// True if it is this library's.
     pub(crate) ours: bool,
 }
 

@@ -229,7 +229,7 @@ mod tests {
         let value = Arc::new(());
         let cell = C::new(value.clone());
         C::hold(|| cell.replace(Arc::default()));
-        // What has to wait for more to be retired gets it.
+        // Some libraries drop a value only when more is retired: do so.
         while Arc::strong_count(&value) > 1 {
             cell.replace(Arc::default());
             C::drain();

@@ -15,7 +15,7 @@ pub trait Task: Serialize + DeserializeOwned + Debug {
     /// The name by which the other process knows the kind of task. Has no spaces.
     const NAME: &'static str;
 
-    /// What the task results in.
+    /// The result of the task.
     type Outcome: Serialize + DeserializeOwned;
 
     /// Does the task, in a process that does nothing else.

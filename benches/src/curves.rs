@@ -44,7 +44,7 @@ fn draw<'a>(
     let end = points().map(|point| point.0).fold(1e-3, f64::max);
     let least = points().map(|point| point.1).fold(f64::MAX, f64::min);
     let most = points().map(|point| point.1).fold(2.0, f64::max);
-    // What is nothing has no place on the scale.
+    // Zero has no place on a logarithmic scale.
     let least = least.clamp(1.0, most / 2.0);
     let mut chart = ChartBuilder::on(&root)
         .caption(title, ("sans-serif", 20))

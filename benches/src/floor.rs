@@ -38,13 +38,13 @@ pub struct Words {
 struct Line(u64);
 
 impl Words {
-    /// What stands for the lock.
+    /// Stands for the lock.
     #[inline(always)]
     pub fn lock(&mut self) {
         increment(&mut self.lock.0);
     }
 
-    /// What stands for the unlock.
+    /// Stands for the unlock.
     #[inline(always)]
     pub fn unlock(&mut self) {
         increment(&mut self.unlock.0);

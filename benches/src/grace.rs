@@ -101,7 +101,7 @@ pub fn measured() -> Vec<Library> {
     libraries().into_iter().chain(floor).collect()
 }
 
-/// What else goes on during the grace periods.
+/// The load during the grace periods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
     /// Nobody reads.

@@ -32,7 +32,7 @@ pub fn quantile(values: &[f64], part: f64) -> f64 {
     found.copied().unwrap_or(f64::NAN)
 }
 
-/// How two series of the same rounds compare.
+/// The ratio between two series of the same rounds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Ratio {
     /// The median of the rounds' own ratios: a clock or a neighbour that changes between
@@ -75,7 +75,7 @@ impl Ratio {
     }
 }
 
-/// How long to measure.
+/// The effort of a run: how many rounds, of what length.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Effort {
     /// Rounds over all sections.
@@ -84,13 +84,13 @@ pub struct Effort {
     pub section_us: u64,
     /// Rounds over the reads of many threads.
     pub scaling_rounds: usize,
-    /// How long each of them lasts, in milliseconds.
+    /// The length of each of them, in milliseconds.
     pub scaling_ms: u64,
     /// Rounds over the mixes of reads and updates.
     pub mixed_rounds: usize,
-    /// How long each mix lasts, in milliseconds.
+    /// The length of each mix, in milliseconds.
     pub mixed_ms: u64,
-    /// How long a large value is replaced at each rate, in milliseconds.
+    /// The time for which a large value is replaced at each rate, in milliseconds.
     pub reload_ms: u64,
     /// Rounds over all grace-period scenarios.
     pub grace_rounds: usize,
@@ -102,13 +102,13 @@ pub struct Effort {
     pub idle_threads: usize,
     /// Rounds over what is measured in stretches of time: sharing, updates.
     pub window_rounds: usize,
-    /// How long such a stretch is, in milliseconds.
+    /// The length of such a stretch, in milliseconds.
     pub window_ms: u64,
     /// Callers of `synchronize` who share grace periods.
     pub callers: usize,
     /// Readers who share few CPUs.
     pub crowd: usize,
-    /// How long each situation of theirs lasts, in milliseconds.
+    /// The length of each of their situations, in milliseconds.
     pub crowd_ms: u64,
     /// Rounds over them.
     pub crowd_rounds: usize,
@@ -116,7 +116,7 @@ pub struct Effort {
     pub domains: usize,
     /// Values retired one by one, for the time until they are dropped.
     pub light_samples: usize,
-    /// How long values are replaced while memory is measured, in seconds.
+    /// The time for which values are replaced while memory is measured, in seconds.
     pub memory_seconds: f64,
 }
 

@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Whether liburcu-memb is there to compare with.
+/// True if liburcu-memb is there to compare with.
 pub const AVAILABLE: bool = cfg!(have_liburcu_memb);
 
 thread_local! {
@@ -87,7 +87,7 @@ pub fn section(body: &mut dyn FnMut()) {
     body();
 }
 
-/// What updates replace: a value of 24 bytes in memory from `malloc`.
+/// The value that updates replace: of 24 bytes in memory from `malloc`.
 #[derive(Debug, Default)]
 pub struct Slot(AtomicPtr<c_void>);
 
@@ -166,7 +166,7 @@ mod imp {
     }
 
     pub(super) fn unlock() {
-        // SAFETY: the caller's section is open, on this thread.
+        // SAFETY: this thread is registered, and the section that it began is still open.
         unsafe { urcu_memb_read_unlock() }
     }
 

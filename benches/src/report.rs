@@ -24,23 +24,23 @@ use crate::results::updates::{self, UpdateResult};
 use crate::table::{Table, align};
 use crate::target::{self, Target};
 
-/// What is said of liburcu-memb where it is missing.
+/// The text printed where liburcu-memb is missing.
 pub const SKIPPED: &str = "liburcu-memb (install liburcu-dev to compare with it)";
 
 /// Everything that was measured; what was not is empty.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What it was measured on.
+    /// The machine on which it was measured.
     pub machine: Machine,
     /// The load average when the measurement began, for one minute.
     pub load: Option<f64>,
-    /// What a look at the clock takes, in nanoseconds.
+    /// The cost of reading the clock, in nanoseconds.
     pub clock_ns: f64,
-    /// How long it was measured.
+    /// The effort that was spent.
     pub effort: Effort,
-    /// What could not be measured, and why.
+    /// Measurements that were impossible, and why.
     pub skipped: Vec<String>,
-    /// What makes figures doubtful.
+    /// Conditions that make figures doubtful.
     pub warnings: Vec<String>,
     /// Read-side sections.
     pub read_side: Vec<SectionResult>,
@@ -60,13 +60,13 @@ pub struct Report {
     pub domain_memory: Option<domains::MemoryResult>,
     /// Updates.
     pub updates: Vec<UpdateResult>,
-    /// How long retired values wait.
+    /// The time that retired values wait.
     pub reclaim: Vec<ReclaimResult>,
     /// Memory over time.
     pub memory: Vec<MemoryResult>,
     /// A large value that is replaced while it is read.
     pub reload: Vec<ReloadResult>,
-    /// What the library aims at.
+    /// The library's aims, met or not.
     pub targets: Vec<Target>,
     /// Figures of an earlier run, to compare with.
     pub before: Vec<Record>,
@@ -291,7 +291,7 @@ fn clock_ns() -> f64 {
     median(&rounds)
 }
 
-/// How the figures came about, for the end of the tables.
+/// The note at the end of the tables: how the figures came about.
 pub const NOTE: &str = "\
 x: the median of the ratios of each round, both sides measured in the same round;
 quiet: the ratio of the two best rounds. ns and us: wall-clock time, but for \"cpu ns\".

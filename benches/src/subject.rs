@@ -28,7 +28,7 @@ pub struct Kind {
     pub name: &'static str,
     /// The package on the registry, or the library.
     pub package: &'static str,
-    /// How it is read and replaced here.
+    /// How it is read and replaced here, in words.
     pub how: &'static str,
     make: fn(u64) -> Box<dyn Subject>,
 }
@@ -93,9 +93,9 @@ pub const READ: &str = "urcu read";
 pub const SNAPSHOT: &str = "urcu snapshot";
 /// liburcu's usual flavour.
 pub const MEMB: &str = "liburcu-memb";
-/// What most Rust structures use.
+/// The library that most Rust structures use.
 pub const CROSSBEAM: &str = "crossbeam-epoch";
-/// What most Rust services use.
+/// The library that most Rust services use.
 pub const ARC_SWAP: &str = "arc-swap";
 /// The least that two counted words cost.
 pub const FLOOR: &str = "floor: two increments";

@@ -8,15 +8,15 @@ use crate::table::{Table, cell};
 /// A figure that the library aims at, beside what was measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Target {
-    /// What is divided by what.
+    /// The two figures of the ratio, in words.
     pub what: String,
     /// At most this.
     pub limit: Option<f64>,
     /// At least this. If there is neither, the aim is not to grow.
     pub at_least: Option<f64>,
-    /// What was measured; none where a peer is missing.
+    /// The measured ratio; none where a peer is missing.
     pub measured: Option<Ratio>,
-    /// Whether the median of the rounds is as it should be.
+    /// True if the median of the rounds meets the aim.
     pub met: Option<bool>,
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::memb;
 
-/// Where threads wait for each other.
+/// A place where threads wait for each other.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     state: Mutex<GateState>,
@@ -60,14 +60,14 @@ impl Gate {
     }
 }
 
-/// What threads did in a stretch of time.
+/// The work that threads did in a stretch of time.
 #[derive(Clone, Debug)]
 pub struct Stretch {
-    /// How much each of them did in it. Fewer than wanted, if not all could be created.
+    /// The steps that each thread did in it. Fewer threads than wanted, if not all could be created.
     pub done: Vec<u64>,
-    /// How much they did until the last one had ended.
+    /// The steps of all threads until the last one had ended.
     pub total: u64,
-    /// How long it was.
+    /// The length of the stretch.
     pub elapsed: Duration,
 }
 
@@ -130,7 +130,7 @@ pub fn together<S>(
                 // Held throughout: registering takes a lock that grace periods need.
                 let _registration = memb::register();
                 let mut state = prepare();
-                // What only the first step does is not measured.
+                // The first step may set things up, so it is not measured.
                 let mut total = step(&mut state);
                 counter.0.store(total, Ordering::Relaxed);
                 gate.arrive();

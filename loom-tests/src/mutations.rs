@@ -19,7 +19,7 @@ use crate::kernel::Fault;
 pub struct Mutant {
     /// The letter or the number of what it breaks.
     pub letter: &'static str,
-    /// What is broken.
+    /// The name of what is broken.
     pub name: &'static str,
     /// The model that must fail.
     pub model: &'static str,
@@ -27,7 +27,7 @@ pub struct Mutant {
     pub change: Change,
 }
 
-/// How something is broken.
+/// The way in which something is broken.
 #[derive(Clone, Copy, Debug)]
 pub enum Change {
     /// A promise of the emulated kernel.
@@ -44,7 +44,7 @@ pub struct Edit {
     pub file: &'static str,
     /// A statement, an expression or nothing, in angle quotes, and enough around it.
     pub text: &'static str,
-    /// What it becomes.
+    /// The text that takes its place.
     pub to: &'static str,
 }
 

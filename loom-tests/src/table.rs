@@ -24,10 +24,10 @@ pub fn row(model: &Model, executions: Checked, deeper: Checked) -> String {
     )
 }
 
-/// Where the lists are.
+/// The file of the lists.
 pub const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
-/// What the README says.
+/// Returns the README's text.
 ///
 /// # Panics
 /// If it is not there.
@@ -35,7 +35,7 @@ pub fn readme() -> String {
     fs::read_to_string(README).expect("README.md")
 }
 
-/// What stands above the rows.
+/// The line above the rows.
 const ABOVE: &str = "|---|---|---|---|---|---|---|\n";
 
 /// Nothing is known: not even one execution was looked at.
@@ -80,7 +80,7 @@ fn replaced(text: &str, from: &str, to: &str, new: &str) -> String {
     [before, from, new, to, after].concat()
 }
 
-/// What the README says of a model: the row, and its executions up to its bound and one deeper.
+/// Returns the README's row of a model, and its executions up to its bound and one deeper.
 pub fn stated<'r>(readme: &'r str, model: &Model) -> Option<(&'r str, Checked, Checked)> {
     let name = format!("| `{}` |", model.name);
     let row = readme.lines().find(|line| line.contains(&name))?;
@@ -89,7 +89,7 @@ pub fn stated<'r>(readme: &'r str, model: &Model) -> Option<(&'r str, Checked, C
     Some((row, next()?, next()?))
 }
 
-/// What no model notices, a line each: first orderings, which stand in angle quotes, then changes.
+/// Returns what no model notices, a line each: first orderings, which stand in angle quotes, then changes.
 pub fn unseen() -> String {
     let kept = KEPT.iter().chain(KEPT_OPS).map(|kept| {
         let text: Vec<&str> = kept.text.split_whitespace().collect();

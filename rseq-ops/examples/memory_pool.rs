@@ -18,7 +18,7 @@ use rseq_ops::percpu::Pool;
 
 const SIZE: usize = 4096;
 const TIME: Duration = Duration::from_millis(700);
-/// What is handed over at once: handing over is not what is measured.
+/// The number of objects handed over at once, so that handing over is not what is measured.
 const BATCH: usize = 8;
 
 type Buffer = [u8; SIZE];

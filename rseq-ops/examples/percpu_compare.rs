@@ -18,7 +18,7 @@ use rseq_ops::percpu::{Counter, Mode, Node, Pool, Ring, Stack};
 const ROUNDS: usize = 61;
 const OPERATIONS: u32 = 100_000;
 
-/// What is compared: ours, the alternative, and the ratio that is wanted.
+/// A comparison: ours, the alternative, and the ratio that is wanted.
 struct Pair<'a> {
     name: &'a str,
     wanted: f64,

@@ -19,7 +19,7 @@ const THREADS: u32 = 3;
 const BLOCKS: u64 = 24;
 const COLUMNS: usize = 72;
 
-/// What a record is about, its first byte.
+/// The kind of a record, its first byte.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Event {
@@ -242,7 +242,7 @@ fn report(items: &[Item]) {
         format!("{:.1} ms", span as f64 / 1e6)
     );
 
-    // How long each step took.
+    // The time that each step took.
     let mut open = BTreeMap::new();
     let mut steps = BTreeMap::<&str, (u32, u64, u32)>::new();
     for item in items.iter().filter(|item| item.thread != u32::MAX) {

@@ -138,7 +138,8 @@ fn main() {
     if let Some(handle) = Handle::by_cpu() {
         let base = cpu.base().addr();
         ways.push(way!("cpu_id", |offset| {
-            // SAFETY: as above.
+            // SAFETY: this thread's handle, which stays registered; such sequences alone write the words,
+            // and there are some for each CPU.
             let outcome = unsafe { ops::add::<{ SHIFT }>(handle, base + offset, 1) };
             *missed_cpu += u64::from(outcome != ops::Outcome::Committed);
         }));
@@ -151,7 +152,8 @@ fn main() {
         };
         let mut slot = find(index);
         ways.push(way!("cached slot", |offset| {
-            // SAFETY: as above, and `slot` is the one of `index`.
+            // SAFETY: this thread's handle, which stays registered; `slot` is the one of `index`, and such
+            // sequences alone write its words.
             let outcome =
                 unsafe { ops::add_at(handle, index, slot.byte_add(offset), 1, ops::Relaxed) };
             if outcome != ops::Outcome::Committed {

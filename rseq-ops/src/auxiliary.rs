@@ -33,7 +33,7 @@ mod tests {
         unsafe { *libc::__errno_location() = MARK };
         assert_ne!(auxiliary(libc::AT_PAGESZ), 0);
         assert_eq!(auxiliary(u32::MAX), 0);
-        // SAFETY: as above.
+        // SAFETY: errno is the calling thread's.
         assert_eq!(unsafe { *libc::__errno_location() }, MARK);
     }
 }

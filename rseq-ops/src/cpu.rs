@@ -163,7 +163,7 @@ fn field(offset: isize, size: usize) -> Option<u32> {
     Some(unsafe { arch::thread_word(area + offset) })
 }
 
-/// What the area of the calling thread says in `flags`; 0 without a registration.
+/// Returns `flags` of the calling thread's area; 0 without a registration.
 pub(crate) fn flags() -> u32 {
     field(abi::FLAGS, abi::SLICE_CONTROL_FEATURE_SIZE).unwrap_or(0)
 }

@@ -5,7 +5,7 @@
 //! counts down a number at each of its [`Point`]s. Without it this module does nothing and the
 //! sequences are as they ship.
 
-/// Where a delay can be. Each lies between the arming and the commit.
+/// A point where a delay can be. Each lies between the arming and the commit.
 ///
 /// ```
 /// use rseq_ops::delay::{self, POINTS, Point};
@@ -74,7 +74,7 @@ pub enum Point {
     LookupEntry = 25,
 }
 
-/// How many points there are.
+/// The number of points.
 pub const POINTS: usize = 26;
 
 impl Point {

@@ -4,7 +4,8 @@ use crate::auxiliary::auxiliary;
 use crate::registration::{Owner, process};
 use crate::{abi, cpu, membarrier};
 
-/// What this process can use of `rseq(2)` and `membarrier(2)`. For decisions at start-up and for reports.
+/// The parts of `rseq(2)` and `membarrier(2)` that this process can use. For decisions at start-up and for
+/// reports.
 ///
 /// ```
 /// let features: rseq_ops::Features = rseq_ops::features();
@@ -14,7 +15,7 @@ use crate::{abi, cpu, membarrier};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Features {
-    /// Who registers the threads.
+    /// The registrar of the threads.
     pub owner: Owner,
     /// Bytes of this process's areas that the kernel fills; 0 without an owner. Decoded as
     /// [`Process::feature_size`](crate::Process::feature_size) says.
@@ -103,7 +104,7 @@ pub fn features() -> Features {
     }
 }
 
-/// What the auxiliary vector says: feature size (0: nothing), alignment.
+/// Returns the auxiliary vector's feature size (0: none) and alignment.
 fn kernel() -> (u32, u32) {
     let (size, alignment) = (
         auxiliary(abi::AT_RSEQ_FEATURE_SIZE),
@@ -112,7 +113,7 @@ fn kernel() -> (u32, u32) {
     (size as u32, alignment_of(alignment as u32))
 }
 
-/// How an area is to be aligned, by the vector's word: 0 before Linux 6.3, which has none.
+/// Returns the alignment of an area, by the vector's word: 0 before Linux 6.3, which has none.
 fn alignment_of(word: u32) -> u32 {
     match word {
         0 => abi::ORIGINAL_ALIGNMENT as u32,

@@ -2,9 +2,10 @@
 
 use crate::abi;
 
-/// Where a thread's rseq area lies, relative to the thread pointer, and which indexes have memory.
+/// The place of a thread's rseq area, relative to the thread pointer, and the bound of the indexes that have
+/// memory.
 ///
-/// Where libc registers threads, all threads have the same handle, for the whole life of the process
+/// If libc registers threads, all threads have the same handle, for the whole life of the process
 /// ([`registration::handle`](crate::registration::handle)). Otherwise a handle is the calling thread's
 /// own, until its registration ends.
 ///

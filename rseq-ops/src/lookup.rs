@@ -17,7 +17,7 @@ pub struct Place {
     pub root: *const *const u8,
     /// The hash of the key. Its low bits choose the bucket, its highest byte is the tag.
     pub hash: u64,
-    /// Where the value is in an entry. Bytes.
+    /// The offset of the value in an entry. Bytes.
     pub offset: usize,
 }
 
@@ -37,7 +37,7 @@ impl Place {
     }
 }
 
-/// What became of one attempt of [`lookup`](crate::ops::lookup).
+/// The outcome of one attempt of [`lookup`](crate::ops::lookup).
 ///
 /// ```
 /// use rseq_ops::ops::Lookup;
@@ -61,7 +61,7 @@ pub enum Lookup {
     Aborted,
 }
 
-/// What the sequences answer in place of an entry's address.
+/// The sequences' answers in place of an entry's address.
 #[allow(dead_code, reason = "some targets have no sequences")]
 pub(crate) const MISSING: usize = 0;
 /// See [`MISSING`].

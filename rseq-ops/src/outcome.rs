@@ -1,6 +1,6 @@
 //! What sequences answer, and how they commit.
 
-/// What became of one attempt.
+/// The outcome of one attempt.
 ///
 /// ```
 /// use rseq_ops::ops::{self, Outcome};
@@ -20,7 +20,7 @@ pub enum Outcome {
     Aborted,
 }
 
-/// What became of one attempt of [`pop`](crate::ops::pop).
+/// The outcome of one attempt of [`pop`](crate::ops::pop).
 ///
 /// ```
 /// use rseq_ops::ops::Popped;
@@ -46,7 +46,7 @@ pub enum Popped {
     Aborted,
 }
 
-/// How a commit is ordered: [`Relaxed`] or [`Release`]. On x86-64 both are the same instruction.
+/// The ordering of a commit: [`Relaxed`] or [`Release`]. On x86-64 both are the same instruction.
 ///
 /// ```
 /// use rseq_ops::{Handle, ops::{self, Commit, Outcome, Relaxed, Release}};
@@ -85,7 +85,7 @@ mod sealed {
     /// For the sequences of processors that tell the two apart.
     #[allow(unreachable_pub)]
     pub trait Commit {
-        /// Whether the commit is a release.
+        /// True if the commit is a release.
         #[allow(dead_code, reason = "on x86-64 every store is a release")]
         const RELEASE: bool;
     }

@@ -60,7 +60,7 @@ mod system {
     pub(super) fn possible_cpus() -> usize {
         // SAFETY: errno is the calling thread's.
         let errno = unsafe { libc::__errno_location() };
-        // SAFETY: as above.
+        // SAFETY: errno is the calling thread's.
         let before = unsafe { *errno };
         // This thread may be pinned where the process is not.
         let own = mask_of(0).unwrap_or(Mask::UNKNOWN);
@@ -72,17 +72,17 @@ mod system {
             own.bits.min(leader.bits),
             || shown().max(named()),
         );
-        // SAFETY: as above.
+        // SAFETY: errno is the calling thread's.
         unsafe { *errno = before };
         found
     }
 
-    /// What the kernel's mask of the CPUs that a thread may use says.
+    /// The kernel's mask of the CPUs that a thread may use.
     #[derive(Clone, Copy)]
     struct Mask {
         /// The last of them and 1; 0 where that is not known.
         allowed: usize,
-        /// How many bits the kernel's masks have: at least as many as there can be CPUs.
+        /// The number of bits of the kernel's masks: at least as many as there can be CPUs.
         bits: usize,
     }
 
@@ -124,7 +124,7 @@ mod system {
         last_in_list(&text[..length])?.checked_add(1)
     }
 
-    /// What the width of a mask in `/proc/self/status` says; 0 for nothing.
+    /// Returns the number of CPUs by the width of a mask in `/proc/self/status`; 0 if there is none.
     fn shown() -> usize {
         let mut width = Width::default();
         let mut text = [0u8; 256];
@@ -199,7 +199,7 @@ mod system {
             // SAFETY: C strings.
             if unsafe { libc::mkfifo(path.as_ptr(), 0o600) } == 0 {
                 let found = read(path, &mut [0; 8], |_| true);
-                // SAFETY: as above.
+                // SAFETY: a C string.
                 unsafe { libc::unlink(path.as_ptr()) };
                 assert_eq!(found, Some(0));
             }
@@ -232,7 +232,7 @@ fn decide(
     bits: usize,
     others: impl FnOnce() -> usize,
 ) -> usize {
-    /// Where nothing is known.
+    /// The number assumed where nothing is known.
     const SOME: usize = 64;
     let found = match listed {
         Some(listed) if listed >= allowed => listed,
@@ -274,7 +274,7 @@ fn name_of(cpu: usize, path: &mut [u8; 48]) -> &core::ffi::CStr {
 #[cfg(any(all(target_os = "linux", not(miri)), test))]
 #[derive(Default)]
 struct Width {
-    /// How much of the label was just seen.
+    /// The length of the part of the label that was just seen.
     seen: usize,
     digits: usize,
     over: bool,

@@ -58,7 +58,7 @@ pub fn main() {
         for number in 1..=LAST {
             session.store(Session(number));
         }
-        // What every request would do:
+        // Every request would do this:
         assert_eq!(session.read().0, LAST);
         while DROPPED.load(Ordering::Relaxed) < LAST {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -1,14 +1,14 @@
 //! How much may wait for grace periods, as the program or the environment sets it.
 
 use core::sync::atomic::Ordering::Relaxed;
-// What is counted for budgets orders nothing: the models leave it out.
+// Counts for budgets order nothing: the models leave them out.
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use core::time::Duration;
 
 use crate::sys;
 
-/// How much may wait for grace periods in one domain, and for how long threads wait when that is
-/// exceeded.
+/// The bound on what may wait for grace periods in one domain, and the time for which threads wait when that
+/// is exceeded.
 ///
 /// | used | what happens |
 /// |---|---|
@@ -51,7 +51,7 @@ use crate::sys;
 /// late.
 ///
 /// # Retiring inside a section
-/// What a thread retires inside a read-side section waits for that section. A loop that retires values
+/// Values that a thread retires inside a read-side section wait for that section. A loop that retires values
 /// under one guard fills the budget by itself, and from then on each iteration waits the whole patience.
 /// To avoid that, call [`ReadGuard::refresh`](crate::ReadGuard::refresh) in each iteration: it ends the section
 /// and begins another whenever a grace period waits for it.
@@ -68,14 +68,14 @@ use crate::sys;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {
-    /// How many callbacks may wait, values that were retired included. At least one: zero counts as one.
+    /// The number of callbacks that may wait, retired values included. At least one: zero counts as one.
     pub count: u64,
-    /// How many bytes they may hold, as far as their types tell: the values of cells, and what closures
-    /// capture, but not what a `Vec` points to, nor a `Box` that is given to `defer_drop`. At least one:
-    /// zero counts as one.
+    /// The number of bytes that they may hold, as far as their types tell: the values of cells, and what
+    /// closures capture, but not what a `Vec` points to, nor a `Box` that is given to `defer_drop`. At least
+    /// one: zero counts as one.
     pub bytes: usize,
-    /// How long a thread waits for room. With zero it does not wait, and nothing is bounded. At most
-    /// [`Budget::PATIENCE_MAX`]: more counts as that.
+    /// The time for which a thread waits for room. With zero it does not wait, and nothing is bounded. At
+    /// most [`Budget::PATIENCE_MAX`]: more counts as that.
     pub patience: Duration,
 }
 
@@ -120,7 +120,7 @@ impl Budget {
         self.clamped()
     }
 
-    /// What there is room in now and then, and for which nobody waits for ever.
+    /// Raises the limits to at least one and cuts the patience, so that there is room now and then.
     const fn clamped(mut self) -> Self {
         if self.count == 0 {
             self.count = 1;

@@ -14,7 +14,7 @@ fn limit(bucket: usize) -> Duration {
     Duration::from_nanos(2 << (bucket as u32 + FIRST))
 }
 
-/// What a domain has counted since its first use in this process: see
+/// The counts of a domain since its first use in this process: see
 /// [`Domain::stats`](crate::Domain::stats).
 ///
 /// The numbers are read one after the other while other threads count, so they need not agree with one
@@ -22,7 +22,7 @@ fn limit(bucket: usize) -> Duration {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// How this process counts its read-side sections, and why.
+    /// The way in which this process counts its read-side sections, and why.
     pub reader_mode: ReaderMode,
     /// Grace periods that have ended.
     pub grace_periods: u64,
@@ -32,7 +32,7 @@ pub struct Stats {
     /// Process-wide barriers, one system call each, that were issued for this domain. One that several
     /// domains share counts for the domain that issued it.
     pub membarriers: u64,
-    /// How long the `callers` waited.
+    /// The time that the `callers` waited.
     pub waits: Histogram,
     /// Restartable sequences that were aborted and tried again, as far as the library notices.
     pub aborts: u64,
@@ -104,7 +104,7 @@ impl fmt::Debug for Histogram {
     }
 }
 
-/// Where the writers' side counts.
+/// The counts of the writers' side.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) membarriers: AtomicU64,

@@ -66,11 +66,11 @@ pub(crate) fn loses_this_end() -> bool {
 }
 
 std::thread_local! {
-    /// How many locks this thread takes until it keeps one; 0: it does not.
+    /// The number of locks that this thread takes until it keeps one; 0: it does not.
     static UNTIL_HELD: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Whether a thread keeps a lock.
+/// True while a thread keeps a lock.
 static HOLDS: AtomicBool = AtomicBool::new(false);
 
 /// Makes the calling thread stop inside the given one of the locks that it takes from now on (1: the

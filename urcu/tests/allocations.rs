@@ -31,7 +31,7 @@ unsafe impl GlobalAlloc for Counting {
         if layout.align() == CHUNK {
             CHUNKS.fetch_add(1, Ordering::Relaxed);
         }
-        // SAFETY: the caller's.
+        // SAFETY: the caller gives a layout that is not empty, as `System` demands.
         unsafe { System.alloc(layout) }
     }
 
@@ -39,12 +39,12 @@ unsafe impl GlobalAlloc for Counting {
         if layout.align() == CHUNK {
             CHUNKS.fetch_sub(1, Ordering::Relaxed);
         }
-        // SAFETY: the caller's.
+        // SAFETY: the block is from `alloc` above, so from `System`, with this layout.
         unsafe { System.dealloc(block, layout) }
     }
 }
 
-/// How often this thread allocates in `f`.
+/// Returns how often this thread allocates in `f`.
 fn allocations(f: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.get();
     f();

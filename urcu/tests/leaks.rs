@@ -67,7 +67,7 @@ impl Executor for Later {
     }
 }
 
-/// How many values it leaves to a domain.
+/// Works on a domain. Returns the number of values that it leaves to the domain.
 fn work(domain: &'static Domain, cells: bool) -> usize {
     const ROUNDS: usize = 300;
     let large = [1u8; 5000];

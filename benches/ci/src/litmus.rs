@@ -56,7 +56,7 @@ impl Herd {
         }
     }
 
-    /// What a test's condition is: `Never`, `Sometimes`, `Always`.
+    /// Returns how often a test's condition held: `Never`, `Sometimes`, `Always`.
     fn observe(&self, test: &Path, text: &str) -> Option<String> {
         let mut command = self.command();
         // C11 as Lahav et al. repaired it (2017), which C++20, and so Rust, follows.

@@ -39,7 +39,7 @@ const PORTABLE: &str = " --cfg rseq_ops_portable";
 #[derive(Debug)]
 struct Sanitizers {
     host: String,
-    /// Where the toolchain has its runtimes.
+    /// The folder of the toolchain's runtimes.
     libraries: PathBuf,
     target: PathBuf,
     failed: Vec<String>,

@@ -18,7 +18,7 @@ use paths::{Reading, Used};
 /// The module path of a file: `a::b` for `a/b.rs`, empty for `lib.rs`.
 type Module = String;
 
-/// What the files of a crate import from each other.
+/// The imports between the files of a crate.
 #[derive(Clone, Debug, Default)]
 pub struct Imports {
     /// By the importing file, then by the imported one: the first line that does.
@@ -257,7 +257,7 @@ fn target(
         at = below;
         segments.next();
     }
-    // What is left is a name in that file, which may have it from elsewhere.
+    // The rest is a name in that file, which may have it from elsewhere.
     if let Some(name) = segments.next()
         && depth > 0
         && at != from

@@ -17,7 +17,7 @@ pub struct Machine {
     pub cpus: usize,
     /// The version of glibc.
     pub glibc: Option<String>,
-    /// Whether glibc registers each thread's rseq area.
+    /// True if glibc registers each thread's rseq area.
     pub glibc_rseq: bool,
 }
 

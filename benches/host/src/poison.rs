@@ -12,7 +12,7 @@ pub const SMALL: usize = 3;
 /// See [`SMALL`].
 pub const LARGE: usize = 25;
 
-/// What a tortured pool holds; nothing else has this layout, and blocks of it are counted.
+/// The object of a tortured pool; nothing else has this layout, and blocks of it are counted.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Pooled(pub [u64; 24]);
@@ -26,7 +26,7 @@ pub fn pooled() -> i64 {
     POOLED_BLOCKS.load(Relaxed)
 }
 
-/// What freed memory holds.
+/// The value that fills freed memory.
 pub const POISON: u64 = 0xDEAD_DEAD_DEAD_DEAD;
 
 /// Bytes of a block that are overwritten, at most.
@@ -49,7 +49,7 @@ struct Quarantine {
 
 static QUARANTINES: [Quarantine; 2] = [Quarantine::new(SMALL), Quarantine::new(LARGE)];
 static FOR_EVER: AtomicBool = AtomicBool::new(false);
-/// Whether a [`Poisoning`] is at work.
+/// True while a [`Poisoning`] is at work.
 static IN_FORCE: AtomicBool = AtomicBool::new(false);
 
 /// Keeps such blocks for ever from now on, because the library is wrong on purpose.
@@ -85,7 +85,7 @@ impl Quarantine {
     /// The block in, the one that rested longest out; null if there is none, or none is to go.
     fn exchange(&self, block: *mut u8) -> *mut u8 {
         let turn = self.next.fetch_add(1, Relaxed) % KEPT;
-        // What fell out is freed by us alone. Where blocks stay for ever it is leaked.
+        // The block that fell out is freed by this thread alone, or leaked where blocks stay for ever.
         let oldest = self.kept[turn].swap(block, AcqRel);
         if FOR_EVER.load(Relaxed) {
             std::ptr::null_mut()
@@ -106,7 +106,7 @@ fn overwrite(block: *mut u8, size: usize) {
     }
 }
 
-/// What threads stop in: see [`hold`].
+/// The calls in which threads stop: see [`hold`].
 #[derive(Clone, Copy, Debug)]
 pub enum Held {
     /// The allocation of so many bytes, aligned to one.
@@ -241,7 +241,7 @@ mod tests {
         hold(Some(Held::Freed(12_345)));
         let frees = std::thread::spawn(move || {
             let block = std::ptr::with_exposed_provenance_mut(block);
-            // SAFETY: as above.
+            // SAFETY: the block is from this allocator with this layout, and is given back this once.
             unsafe { Poisoning.dealloc(block, layout) };
         });
         while !Held::is_anyone() {

@@ -24,7 +24,7 @@ const OWN_ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
     panic!("the number of this processor is missing here: nothing would be refused")
 };
 
-/// Where the lower half of an argument lies, on little-endian processors.
+/// Returns where the lower half of an argument lies, on little-endian processors.
 const fn argument(place: usize) -> u32 {
     (std::mem::offset_of!(libc::seccomp_data, args) + place * 8) as u32
 }

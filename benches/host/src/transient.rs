@@ -9,7 +9,7 @@ use crate::seccomp::Filter;
 /// In the place of a sixth argument, which `membarrier` does not have: this call is not trapped.
 const PASS: u32 = 0x7061_7373;
 
-/// How often the trapped call fails still, and how.
+/// The number of times the trapped call still fails, and its error.
 static FAILS: AtomicUsize = AtomicUsize::new(0);
 static ERRNO: AtomicI32 = AtomicI32::new(0);
 

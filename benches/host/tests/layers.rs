@@ -58,7 +58,7 @@ const TORTURE: Floors = &[
     &["monitor", "readers", "report", "updaters"],
     &["delays"],
     &["run"],
-    // What is told.
+    // The reports.
     &["follow"],
     &["outcome", "progress", "settings"],
     &[

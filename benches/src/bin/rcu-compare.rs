@@ -31,7 +31,7 @@ struct Options {
     /// Run only this benchmark; may be given several times
     #[arg(long, value_enum, value_name = "BENCH")]
     only: Vec<Bench>,
-    /// How long each of the six memory measurements replaces values
+    /// Seconds for which each of the six memory measurements replaces values
     #[arg(long, value_name = "SECONDS")]
     memory_seconds: Option<f64>,
     /// Also write the figures to FILE, as JSON
@@ -48,7 +48,7 @@ struct Options {
     child: Option<String>,
 }
 
-/// What can be measured.
+/// The groups of measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Bench {

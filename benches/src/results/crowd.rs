@@ -13,7 +13,7 @@ use crate::table::{Table, cell};
 use crate::target::Target;
 use crate::window::together;
 
-/// What the readers do between sections.
+/// The readers' behaviour between sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Habit {
     /// They give their CPU away every 10,000 sections, which is some microseconds.
@@ -42,18 +42,18 @@ struct Series {
     latencies: Vec<f64>,
 }
 
-/// What one library's readers and grace periods came to.
+/// The results of one library's readers and grace periods.
 #[derive(Clone, Debug)]
 pub struct CrowdResult {
     /// The library.
     pub library: &'static str,
-    /// What the readers do between sections.
+    /// The readers' behaviour between sections.
     pub habit: &'static str,
-    /// How many there were.
+    /// Their number.
     pub readers: usize,
     /// Sections that all of them ended a second: the median of the rounds.
     pub reads_per_second: f64,
-    /// How many grace periods were waited for.
+    /// The number of grace periods that were waited for.
     pub grace_periods: usize,
     /// The median of how long that took, in microseconds.
     pub p50_us: f64,
@@ -180,7 +180,7 @@ pub fn records(results: &[CrowdResult]) -> Vec<Record> {
     results.iter().flat_map(of).collect()
 }
 
-/// What the library aims at.
+/// Returns the library's aims, met or not.
 #[must_use]
 pub fn targets(results: &[CrowdResult]) -> Vec<Target> {
     let ours = results.iter().filter(|result| result.library == URCU.name);

@@ -22,9 +22,9 @@ use crate::window::together;
 /// The barriers of domains whose grace periods overlap.
 #[derive(Clone, Debug)]
 pub struct BarrierResult {
-    /// How many domains have grace periods at once, each for one caller in a loop.
+    /// The number of domains that have grace periods at once, each for one caller in a loop.
     pub domains: usize,
-    /// What else went on, in all of the domains.
+    /// The load beside them, in all of the domains.
     pub company: &'static str,
     /// Grace periods of all of them, a second: the median of the rounds.
     pub grace_periods_per_second: f64,
@@ -105,7 +105,7 @@ pub fn barrier_table(results: &[BarrierResult]) -> Table {
 /// The task of measuring the memory of domains.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Task {
-    /// How many.
+    /// The number of domains.
     pub domains: usize,
 }
 
@@ -121,9 +121,9 @@ impl child::Task for Task {
 /// The memory of domains.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MemoryResult {
-    /// How many.
+    /// The number of domains.
     pub domains: usize,
-    /// How many CPUs read in all of them.
+    /// The number of CPUs that read in all of them.
     pub cpus: usize,
     /// Resident bytes of each after that.
     pub bytes_after_reads: f64,
@@ -149,7 +149,7 @@ pub fn memory(program: &Path, effort: &Effort) -> Result<MemoryResult, String> {
 #[must_use]
 pub fn perform(task: &Task) -> MemoryResult {
     let cpus = cpus();
-    // What the first domain and the first threads of a process need is not counted.
+    // Memory for the first domain and the first threads of a process is not counted.
     let first = [Domain::new()];
     read_on(&cpus, &first);
     first[0].synchronize();
@@ -250,7 +250,7 @@ pub fn records(barriers: &[BarrierResult], memory: Option<&MemoryResult>) -> Vec
     barriers.chain(memory).collect()
 }
 
-/// What the library aims at.
+/// Returns the library's aims, met or not.
 #[must_use]
 pub fn targets(barriers: &[BarrierResult], memory: Option<&MemoryResult>) -> Vec<Target> {
     let two = barriers.iter().filter(|result| result.domains == 2);

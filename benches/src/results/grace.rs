@@ -12,11 +12,11 @@ use crate::target::Target;
 pub struct GraceResult {
     /// The library.
     pub library: &'static str,
-    /// What else went on.
+    /// The load beside it.
     pub scenario: &'static str,
-    /// How many idle threads there were.
+    /// The number of idle threads.
     pub idle_threads: usize,
-    /// How many grace periods were measured.
+    /// The number of grace periods that were measured.
     pub samples: usize,
     /// The median of each round, in microseconds.
     pub rounds: Vec<f64>,
@@ -26,11 +26,11 @@ pub struct GraceResult {
     pub median_us: f64,
     /// The shortest.
     pub min_us: f64,
-    /// How it compares with liburcu-memb in the same scenario.
+    /// The ratio to liburcu-memb in the same scenario.
     pub to_memb: Option<Ratio>,
-    /// How it compares with the same library when nothing else goes on.
+    /// The ratio to the same library when nothing else goes on.
     pub to_idle: Ratio,
-    /// How much more than the plain system call in the same scenario it takes, in nanoseconds.
+    /// The nanoseconds that it takes beyond the plain system call in the same scenario.
     pub above_membarrier_ns: Option<Ratio>,
 }
 

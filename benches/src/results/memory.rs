@@ -16,13 +16,13 @@ use crate::record::Record;
 use crate::table::{Table, cell};
 use crate::target::Target;
 
-/// What is replaced.
+/// The value that is replaced.
 pub type Value = [u8; 1024];
 
 /// Two threads replace one value.
 const WRITERS: usize = 2;
 
-/// What a process may take while a reader stalls, in bytes. Above it the writers replace one
+/// The memory that a process may take while a reader stalls, in bytes. Above it the writers replace one
 /// value in a millisecond each until the reader goes on, so that the machine has memory for the
 /// rest of the measurement.
 pub const LIMIT: u64 = 1 << 30;
@@ -35,9 +35,9 @@ const STALL: (f64, f64) = (0.25, 0.75);
 pub struct Task {
     /// The library.
     pub library: String,
-    /// Whether a reader stalls.
+    /// True if a reader stalls.
     pub stalled: bool,
-    /// How long it takes.
+    /// The time it takes.
     pub seconds: f64,
 }
 
@@ -55,15 +55,15 @@ impl child::Task for Task {
 pub struct MemoryResult {
     /// The library.
     pub library: String,
-    /// Whether a reader stalled for half of the time.
+    /// True if a reader stalled for half of the time.
     pub stalled: bool,
-    /// How long values were replaced, in seconds.
+    /// The time for which values were replaced, in seconds.
     pub seconds: f64,
     /// The most that was resident at any time, in MiB.
     pub peak_mib: f64,
-    /// What was resident at the end.
+    /// The memory that was resident at the end.
     pub end_mib: f64,
-    /// Whether the writers were held up, because memory would have grown beyond [`LIMIT`].
+    /// True if the writers were held up, because memory would have grown beyond [`LIMIT`].
     pub limited: bool,
     /// Values replaced a second.
     pub replacements_per_second: f64,
@@ -231,7 +231,7 @@ pub fn records(results: &[MemoryResult]) -> Vec<Record> {
     results.iter().flat_map(of).collect()
 }
 
-/// What the library aims at.
+/// Returns the library's aims, met or not.
 #[must_use]
 pub fn targets(results: &[MemoryResult]) -> Vec<Target> {
     let ours = results

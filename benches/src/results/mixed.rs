@@ -14,7 +14,7 @@ use crate::window::together;
 /// Out of a thousand operations, so many replace the value.
 pub const UPDATES: [u64; 4] = [0, 10, 100, 500];
 
-/// How long a section lasts beyond its load, in nanoseconds.
+/// The lengths of a section beyond its load, in nanoseconds.
 pub const SECTION_NS: [u64; 3] = [0, 1_000, 10_000];
 
 const THREADS: usize = 2;
@@ -22,11 +22,11 @@ const THREADS: usize = 2;
 /// The operations of one subject.
 #[derive(Clone, Debug)]
 pub struct MixedResult {
-    /// What was measured.
+    /// The subject of the measurement.
     pub kind: Kind,
     /// Updates in a thousand operations.
     pub updates: u64,
-    /// How long each section lasts.
+    /// The length of each section.
     pub section_ns: u64,
     /// Nanoseconds for an operation of either thread, in each round.
     pub rounds: Vec<f64>,
@@ -84,7 +84,7 @@ fn spin(count: u64) {
     }
 }
 
-/// How fast this processor spins.
+/// The speed at which this processor spins.
 #[derive(Clone, Copy, Debug)]
 struct Spins {
     each_ns: f64,

@@ -10,19 +10,19 @@ use crate::subjects::{
 use crate::table::{Table, cell};
 use crate::target::Target;
 
-/// What sections are compared with, the first that was measured also by its best round.
+/// The subjects that sections are compared with, the first that was measured also by its best round.
 const REFERENCES: [&str; 3] = [MEMB, CROSSBEAM, FLOOR];
 
 /// The value that every subject holds.
 const VALUE: u64 = 42;
 
-/// Where the middle half of the rounds lies further apart, ratios say little.
+/// The spread of the middle half of the rounds beyond which ratios say little.
 const WIDE: f64 = 0.25;
 
 /// One subject's read-side section.
 #[derive(Clone, Debug)]
 pub struct SectionResult {
-    /// What was measured.
+    /// The subject of the measurement.
     pub kind: Kind,
     /// Nanoseconds a section, in each round.
     pub rounds: Vec<f64>,

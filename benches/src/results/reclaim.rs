@@ -72,7 +72,7 @@ impl<C: Cell<Value>> Noted<C> {
     }
 }
 
-/// How many values are retired.
+/// The rate at which values are retired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Load {
     /// One in ten milliseconds.
@@ -90,16 +90,16 @@ impl Load {
     }
 }
 
-/// How long values of one library waited to be dropped.
+/// The time that values of one library waited to be dropped.
 #[derive(Clone, Debug)]
 pub struct ReclaimResult {
     /// The library.
     pub library: &'static str,
-    /// How many values were retired.
+    /// The rate at which values were retired.
     pub load: &'static str,
-    /// How many of them were sampled.
+    /// The number of values that were sampled.
     pub samples: usize,
-    /// How many of those had not been dropped some time after the last was retired.
+    /// The number of samples that had not been dropped some time after the last was retired.
     pub left: usize,
     /// The median, in microseconds; none if half were not dropped.
     pub p50_us: Option<f64>,

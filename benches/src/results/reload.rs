@@ -26,10 +26,10 @@ impl Value {
     }
 }
 
-/// How many times the value is replaced, a second.
+/// The rates at which the value is replaced, per second.
 pub const RATES: [u32; 3] = [1, 100, 10_000];
 
-/// What one library's reader saw.
+/// The observations of one library's reader.
 #[derive(Clone, Debug)]
 pub struct ReloadResult {
     /// The library.
@@ -38,7 +38,7 @@ pub struct ReloadResult {
     pub rate: u32,
     /// Replacements that were made.
     pub replaced: u64,
-    /// How long reads took, in nanoseconds, with what the clock takes.
+    /// The time that reads took, in nanoseconds, with the cost of the clock.
     pub latencies: Vec<f64>,
     /// Reads that saw a version before the one that was published when they began.
     pub stale: u64,
@@ -113,7 +113,7 @@ pub fn measure(effort: &Effort) -> Vec<ReloadResult> {
         .collect()
 }
 
-/// What of all reads a percentile leaves out, and its name.
+/// The quantiles, with their names.
 const QUANTILES: [(f64, &str); 3] = [(0.5, "p50"), (0.99, "p99"), (0.9999, "p99.99")];
 
 /// Returns the table of the results.

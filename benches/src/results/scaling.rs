@@ -9,15 +9,15 @@ use crate::subjects::Kind;
 use crate::table::{Table, cell};
 use crate::window::together;
 
-/// How many threads read.
+/// The numbers of reading threads.
 pub const THREADS: [usize; 5] = [1, 2, 8, 64, 256];
 
 /// The reads of one subject by some threads.
 #[derive(Clone, Debug)]
 pub struct ScalingResult {
-    /// What was measured.
+    /// The subject of the measurement.
     pub kind: Kind,
-    /// How many threads there were.
+    /// The number of threads.
     pub threads: usize,
     /// Reads of all threads in a microsecond, in each round.
     pub rounds: Vec<f64>,

@@ -14,7 +14,7 @@ use crate::table::{Table, cell};
 use crate::target::Target;
 use crate::window::{Background, doze, together};
 
-/// What else goes on.
+/// The load beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Company {
     /// Nothing: nobody reads.
@@ -74,7 +74,7 @@ impl Company {
     }
 }
 
-/// What goes on until this is dropped.
+/// A load that goes on until this is dropped.
 #[derive(Debug)]
 pub struct Kept {
     paired: Arc<AtomicBool>,
@@ -101,13 +101,13 @@ struct Series {
 pub struct SharingResult {
     /// The library.
     pub library: &'static str,
-    /// What else went on.
+    /// The load beside it.
     pub company: &'static str,
-    /// How many threads called.
+    /// The number of calling threads.
     pub callers: usize,
     /// Calls that all of them completed a second: the median of the rounds.
     pub calls_per_second: f64,
-    /// How many times the calls of one caller.
+    /// The ratio to the calls of one caller.
     pub gain: Ratio,
     /// The calls of the caller that completed fewest, in parts of the mean: the median of the
     /// rounds. Zero is a caller that starved.
@@ -219,7 +219,7 @@ pub fn records(results: &[SharingResult]) -> Vec<Record> {
     results.iter().flat_map(of).collect()
 }
 
-/// What the library aims at.
+/// Returns the library's aims, met or not.
 #[must_use]
 pub fn targets(results: &[SharingResult]) -> Vec<Target> {
     let ours = results

@@ -16,10 +16,10 @@ use crate::table::{Table, cell};
 use crate::target::Target;
 use crate::window::{Stretch, together};
 
-/// What is replaced.
+/// The value that is replaced.
 pub type Value = [u64; 3];
 
-/// How many updates come between two looks at the clock.
+/// The number of updates between two readings of the clock.
 const BATCH: u64 = 64;
 
 /// The library's update: `Rcu::store`.
@@ -110,7 +110,7 @@ struct Series {
 /// One peer's updates.
 #[derive(Clone, Debug)]
 pub struct UpdateResult {
-    /// What was measured.
+    /// The subject of the measurement.
     pub name: &'static str,
     /// The rounds with one thread, in nanoseconds an update.
     pub rounds: Vec<f64>,
@@ -123,7 +123,7 @@ pub struct UpdateResult {
     pub cpu_ns: f64,
     /// The median of the rounds with two threads: nanoseconds for an update by either.
     pub two_threads_ns: f64,
-    /// How many times one thread's throughput two threads have.
+    /// The ratio of two threads' throughput to one thread's.
     pub gain: Ratio,
     /// One thread's time compared with that of crossbeam-epoch.
     pub to_crossbeam: Option<Ratio>,
@@ -223,7 +223,7 @@ pub fn records(results: &[UpdateResult]) -> Vec<Record> {
     results.iter().flat_map(of).collect()
 }
 
-/// What the library aims at.
+/// Returns the library's aims, met or not.
 #[must_use]
 pub fn targets(results: &[UpdateResult]) -> Vec<Target> {
     let ours = results.iter().find(|result| result.name == STORE);

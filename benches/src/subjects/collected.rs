@@ -256,7 +256,7 @@ impl Subject for Sdd {
     }
 }
 
-/// What circ counts is a graph; this is one without edges.
+/// A graph without edges, because circ counts references in graphs.
 struct Leaf(u64);
 
 // SAFETY: there are no edges to pop.

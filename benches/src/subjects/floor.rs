@@ -80,5 +80,5 @@ impl Drop for Floor {
 
 // SAFETY: nodes are not changed once they are published, and freed by `&mut self` alone.
 unsafe impl Send for Floor {}
-// SAFETY: as above.
+// SAFETY: nodes are not changed once they are published, and freed by `&mut self` alone.
 unsafe impl Sync for Floor {}

@@ -84,7 +84,8 @@ macro_rules! flavour {
 
                 fn held(&self, mut body: &mut dyn FnMut(u64)) {
                     let _registration = $registration;
-                    // SAFETY: as in `sum`; `run` gets the address of `body`, which lives on.
+                    // SAFETY: the slot is never null once the cell is made, and the thread is registered;
+                    // `run` gets the address of `body`, which outlives the call.
                     unsafe { $held(self.0.as_ptr(), run, (&raw mut body).cast()) }
                 }
 

@@ -57,18 +57,18 @@ pub enum Break {
     DroppedCounter,
 }
 
-/// What there is to say of a control.
+/// The description of a control.
 #[derive(Debug)]
 pub struct Control {
     /// The control.
     pub is: Break,
     /// Its name on the command line.
     pub name: &'static str,
-    /// What is wrong.
+    /// The fault.
     pub about: &'static str,
     /// The scenario that runs unless another one is asked for.
     pub scenario: &'static str,
-    /// Whether it takes a build with delays, in which the hooks are.
+    /// True if it takes a build with delays, in which the hooks are.
     pub delays: bool,
 }
 
@@ -240,7 +240,7 @@ impl Break {
         self.control().delays
     }
 
-    /// What there is to say of it.
+    /// Returns the description of the control.
     ///
     /// # Panics
     /// Never: all are in [`ALL`].

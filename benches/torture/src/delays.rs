@@ -12,7 +12,7 @@ use crate::run::Thread;
 pub use rseq_ops::delay::Point;
 use rseq_ops::delay::{passed, set};
 
-/// Whether this build can.
+/// True if this build can inject delays.
 pub const BUILT: bool = cfg!(rseq_ops_delay_injection);
 
 /// Returns the scenario in which a point has its turn: what sections, snapshots and callbacks pass, or

@@ -7,10 +7,10 @@ use std::process::Command;
 use rseq_ops::Owner;
 use urcu_host::seccomp::Filter;
 
-/// What a scenario's process finds.
+/// The environment of a scenario's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// What this one finds.
+    /// The environment of this process.
     Usual,
     /// libc registers each thread for rseq.
     LibcRegistered,
@@ -83,7 +83,7 @@ impl Environment {
     /// In the process: whether it is as arranged.
     ///
     /// # Errors
-    /// What is different.
+    /// Returns an error that says what is different.
     pub fn verify(self) -> Result<(), String> {
         let found = (
             rseq_ops::process().owner,

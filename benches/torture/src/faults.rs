@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Faults of which the texts are kept.
 const KEPT: usize = 12;
 
-/// What was wrong: how often, and the first of it in words.
+/// The faults found: their number, and the first of them in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Received")]
 pub struct Faults {
@@ -86,7 +86,7 @@ impl Faults {
 pub struct InHandlers {
     count: AtomicU64,
     text: [AtomicU8; 256],
-    /// How much of the text is there. Not 0 once it is.
+    /// The length of the text once it is there, and 0 before.
     length: AtomicUsize,
 }
 

@@ -24,7 +24,7 @@ const BY_USER: &str = "interrupted";
 /// Between two looks at a process.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long a process may take.
+/// The limits of a process's time.
 #[derive(Debug)]
 pub(crate) struct Limits {
     /// For everything.
@@ -33,7 +33,7 @@ pub(crate) struct Limits {
     pub(crate) end: Duration,
 }
 
-/// What a process prints, as much of it as is worth reading.
+/// The output of a process, as much of it as is worth reading.
 #[derive(Clone, Debug, Default)]
 struct Printed(Arc<Mutex<Vec<u8>>>);
 
@@ -55,7 +55,7 @@ impl Printed {
     }
 }
 
-/// What is heard of a process.
+/// The messages and the output of a process.
 struct Heard {
     messages: Receiver<Message>,
     /// Lines on standard output that are no messages.
@@ -146,7 +146,7 @@ pub(crate) fn follow(
             }
             Ok(Message::Done(outcome)) => {
                 done = Some(outcome);
-                // What it forked may have its pipe still: do not wait for that to close.
+                // A process that it forked may still have its pipe: do not wait for that to close.
                 break;
             }
             Err(RecvTimeoutError::Disconnected) => break,
@@ -160,7 +160,7 @@ pub(crate) fn follow(
     }
     let (status, stuck) = end(&mut child, killed.is_some(), limits.end);
     let all = heard.all();
-    // What was on its way when the process was killed.
+    // Messages that were on their way when the process was killed.
     for message in heard.messages.try_iter() {
         match message {
             Message::Tick(counts) => last = counts,

@@ -22,7 +22,7 @@ use crate::{delays, scenarios};
 #[derive(Debug, Parser)]
 #[command(name = "rcu-torture")]
 pub struct Options {
-    /// How long each scenario runs
+    /// Seconds for which each scenario runs
     #[arg(long, default_value_t = 3.0, value_name = "N")]
     pub(crate) seconds: f64,
     /// Run only this scenario; may be given several times [default: all, one after the other]
@@ -46,7 +46,7 @@ pub struct Options {
     /// Number of reader threads, where the scenario leaves it open [default: one for each CPU]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// How long a wait may make no progress before that is an error [default: 20, or 5 with --break]
+    /// Seconds for which a wait may make no progress before that is an error [default: 20, or 5 with --break]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) patience: Option<u64>,
     /// Use no delays inside the sequences, and do not rebuild the program for them

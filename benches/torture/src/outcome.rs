@@ -7,34 +7,34 @@ use serde::{Deserialize, Serialize};
 use crate::counts::{Counts, short};
 use crate::faults::Faults;
 
-/// What a process that runs a scenario tells its parent.
+/// A message of a process that runs a scenario to its parent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {
-    /// How far it is.
+    /// The counts so far.
     Tick(Counts),
-    /// What is wrong, when it is noticed: whatever becomes of the process afterwards.
+    /// A fault, told when it is noticed, whatever becomes of the process afterwards.
     Fault(String),
     /// That it is done, and all of its faults.
     Done(Outcome),
 }
 
-/// What became of a scenario.
+/// The outcome of a scenario.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// Which.
     pub scenario: String,
-    /// How long it took.
+    /// The time it took.
     pub seconds: f64,
-    /// What was counted.
+    /// The counts.
     #[serde(flatten)]
     pub counts: Counts,
     /// Threads that ran at the same time.
     pub threads: u32,
-    /// What was wrong.
+    /// The faults found.
     #[serde(flatten)]
     pub faults: Faults,
-    /// What else there is to say.
+    /// Further notes.
     pub notes: Vec<String>,
     /// Why the scenario was not run.
     pub skipped: Option<String>,

@@ -11,12 +11,12 @@ use crate::scenario::Scenario;
 use crate::settings::Settings;
 use crate::{breaks, monitor, scenarios};
 
-/// What a process does.
+/// The task of a process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Task {
     /// The name of the scenario that it runs.
     pub scenario: String,
-    /// What the scenario is told.
+    /// The settings of the scenario.
     pub settings: Settings,
 }
 

@@ -34,7 +34,7 @@ impl Bar {
         }
     }
 
-    /// What was counted so far.
+    /// Shows what was counted so far.
     pub fn show(&mut self, counts: &Counts) {
         let past = self.last.0.elapsed();
         if self.bar.is_hidden() || past < Duration::from_millis(400) {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::console::{Console, tell};
 use crate::supervisor;
 
-/// What is handed to every compiler.
+/// The flags that every compiler is given.
 const DELAYS: [&str; 2] = ["--cfg", "rseq_ops_delay_injection"];
 
 /// If cargo has started this, has it build and start the same with delays, and does not return

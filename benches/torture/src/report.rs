@@ -56,11 +56,11 @@ pub fn error_report(outcome: &Outcome, settings: &Settings) -> String {
 /// All of it.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Where it ran.
+    /// The machine on which it ran.
     pub machine: Machine,
-    /// What it was told.
+    /// The settings of the run.
     pub settings: Settings,
-    /// Whether delays could be injected.
+    /// True if delays could be injected.
     pub delays_built_in: bool,
     /// By scenario.
     pub scenarios: Vec<Outcome>,

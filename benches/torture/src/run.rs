@@ -51,7 +51,7 @@ impl Counter {
 /// A scenario that runs.
 #[derive(Debug)]
 pub struct Run {
-    /// What it was told.
+    /// The settings of the run.
     pub settings: Settings,
     name: &'static str,
     start: Instant,
@@ -281,7 +281,7 @@ impl Run {
         }
     }
 
-    /// What a thread has that the caller starts, or is.
+    /// Returns the state of a thread that the caller starts, or is.
     pub fn thread(&'static self, role: &'static str) -> Thread {
         let number = self.started.fetch_add(1, Relaxed);
         let counter: &'static Counter = Box::leak(Box::default());
@@ -307,7 +307,7 @@ impl Run {
         }
     }
 
-    /// What was counted so far.
+    /// Returns what was counted so far.
     pub fn counts(&self) -> Counts {
         let mut counts = lock(&self.more).clone();
         for counter in lock(&self.counters).iter() {
@@ -346,11 +346,11 @@ impl Run {
 }
 
 thread_local! {
-    /// Whether the panic of this thread was told by the hook.
+    /// True if the hook has told the panic of this thread.
     static PANICKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What a panic says.
+/// Returns a panic's message.
 fn words(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied())
@@ -377,7 +377,7 @@ pub struct Thread {
     pub random: Random,
     /// Its counters.
     pub counter: &'static Counter,
-    /// Whether it has been told that it is time to go through its loop for the last time.
+    /// True if it has been told that this is the last time through its loop.
     last: Cell<bool>,
 }
 

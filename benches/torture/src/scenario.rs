@@ -12,13 +12,13 @@ use crate::run::Run;
 pub struct Scenario {
     /// Its name on the command line.
     pub name: &'static str,
-    /// What it does, in a line.
+    /// The purpose of the scenario, in a line.
     pub about: &'static str,
-    /// What it cannot do without.
+    /// The abilities of the machine that it cannot do without.
     pub needs: &'static [Need],
-    /// What its process finds.
+    /// The environment of its process.
     pub environment: Environment,
-    /// Whether the engine injects delays now and then.
+    /// True if the engine injects delays now and then.
     pub chaos: bool,
     /// Starts its threads, and may wait for them; the engine does in any case. An `Err` says why
     /// it could not be run after all.
@@ -28,7 +28,7 @@ pub struct Scenario {
     pub remember: fn() -> Box<dyn FnOnce()>,
 }
 
-/// What a scenario cannot do without.
+/// An ability of the machine that a scenario cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// The rights of root.

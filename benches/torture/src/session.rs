@@ -66,7 +66,7 @@ fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
         .into());
     }
     if let Some(file) = &options.json {
-        // What cannot be written is told now rather than after the torture.
+        // A file that cannot be written is reported now rather than after the torture.
         let opened = fs::OpenOptions::new().append(true).create(true).open(file);
         opened.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     }

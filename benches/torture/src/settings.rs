@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::breaks::Break;
 
-/// What a run is told.
+/// The settings of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
-    /// How long, in seconds.
+    /// The length of the run, in seconds.
     pub seconds: f64,
     /// Of all random decisions.
     pub seed: u64,
     /// Reader threads, where the scenario does not need so many.
     pub threads: usize,
-    /// What is to be wrong.
+    /// The fault that is built in on purpose.
     pub broken: Option<Break>,
-    /// Whether it is not wrong after all: then there must be no errors, or those of the control come
-    /// from something else.
+    /// True for the placebo, in which the fault is left out: there must be no errors, or those of the control
+    /// come from something else.
     pub placebo: bool,
-    /// Whether delays are used, if they are built in.
+    /// True if delays are used, where they are built in.
     pub delays: bool,
-    /// How long updates may make no progress, and the end may take. Seconds.
+    /// The seconds for which updates may make no progress, and which the end may take.
     pub patience: u64,
 }
 

@@ -8,7 +8,7 @@ use crate::breaks::Break;
 use crate::run::{Run, Thread};
 use crate::versions::{Place, Retired};
 
-/// How an updater waits for a grace period.
+/// The way in which an updater waits for a grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// `synchronize`.

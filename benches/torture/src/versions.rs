@@ -28,7 +28,7 @@ use urcu::{Domain, ReadGuard};
 /// Words of a version: a cache line, so that looking at two of them costs one miss.
 pub const WORDS: usize = 8;
 
-/// What reclaimed versions hold.
+/// The contents of reclaimed versions.
 const POISON: u64 = 0xDEAD_DEAD_DEAD_DEAD;
 
 const CANARY: u64 = 0x5AFE_C0DE_0BAD_F00D;
@@ -44,7 +44,7 @@ const CHUNK: usize = 256;
 #[repr(C, align(64))]
 struct Version([AtomicU64; WORDS]);
 
-/// What a word of a version holds that is alive; the first one is the stamp.
+/// Returns the value of a word in a live version; the first word is the stamp.
 fn word(stamp: u64, place: usize) -> u64 {
     match place {
         0 => stamp,
@@ -73,7 +73,7 @@ impl Version {
     }
 }
 
-/// What was wrong.
+/// The faults found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The memory was reclaimed.
@@ -92,14 +92,14 @@ pub enum Fault {
     },
     /// The words of a version do not belong together.
     Torn {
-        /// What its first words hold.
+        /// The contents of its first words.
         words: [u64; 2],
     },
     /// A version turned into another one while a section had hold of it.
     Changed {
-        /// What it was.
+        /// The stamp before.
         from: u64,
-        /// What it is now.
+        /// The stamp now.
         to: u64,
     },
     /// Anything else.
@@ -173,7 +173,7 @@ impl Seen {
     /// Returns whether the version is as it was and may be seen still, as long as the section lasts.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns the fault in it.
     #[inline(always)]
     pub fn still(&self) -> Result<(), Fault> {
         let now = self.version.stamp();
@@ -244,7 +244,7 @@ impl Place {
     /// Looks at the current version, inside a section. Async-signal-safe.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns the fault in it.
     #[inline(always)]
     pub fn look(&'static self, section: &ReadGuard<'_>) -> Result<Seen, Fault> {
         let _ = section;
@@ -320,7 +320,8 @@ impl Place {
         }
         Ok(Retired {
             place: self,
-            // SAFETY: as in `current`.
+            // SAFETY: a version is never freed: it lies in this place's quarantine or on its shelf, for
+            // good.
             version: unsafe { &*old },
             stamp: stamp - 1,
         })

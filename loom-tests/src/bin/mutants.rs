@@ -23,7 +23,7 @@ use urcu_loom_tests::table;
 /// A model that runs longer than this has not noticed.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// What of the package a mutant's package has too.
+/// The parts of the package that a mutant's package has too.
 const OURS: &[&str] = &[
     "global.rs",
     "lib.rs",
@@ -37,7 +37,7 @@ const OURS: &[&str] = &[
     "bin/mutants.rs",
 ];
 
-/// How a model fails, from the message of its panic.
+/// Returns how a model fails, from the message of its panic.
 fn how(message: &str) -> String {
     if message.contains("deadlock; threads") {
         let how = if somebody_sleeps() {
@@ -153,7 +153,7 @@ struct Patch {
     text: String,
 }
 
-/// Where the edit of mutant `number` goes.
+/// Returns the place of the edit of mutant `number`.
 fn patch(number: usize, edit: &Edit, sources: &[Source]) -> Patch {
     let (before, rest) = edit.text.split_once('«').expect("an angle quote");
     let (broken, after) = rest.split_once('»').expect("two angle quotes");
@@ -293,7 +293,7 @@ fn main() -> ExitCode {
 
     let program = env::current_exe().expect("this program");
     let programs = build(&program.with_file_name("loom-mutants"));
-    // What fails unbroken would catch everything: so the mutants' own program, with nothing broken.
+    // A model that fails unbroken would catch everything: so run the mutants' program with nothing broken.
     let unbroken =
         (!any && arguments.is_empty()).then_some((programs[0].clone(), usize::MAX, None));
     let jobs = MUTANTS.iter().zip(programs).enumerate();

@@ -23,7 +23,7 @@ pub(super) struct Cpus {
     barrier: Lock,
     /// Acknowledgements of the request that is out.
     acknowledged: Tally,
-    /// Whether callers share barriers, as they do in what ships; else each issues one of its own,
+    /// True if callers share barriers, as they do in what ships; else each issues one of its own,
     /// which explores less.
     shared: Cell<bool>,
 }
@@ -162,7 +162,7 @@ pub(crate) fn refuse_next_barrier() {
 }
 
 thread_local! {
-    /// How many threads of the model unwind because they are meant to.
+    /// The number of threads of the model that unwind because they are meant to.
     static PANICS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -203,7 +203,7 @@ pub(crate) fn share_barriers() {
 pub(crate) struct MembarrierError;
 
 impl MembarrierError {
-    /// What models refuse is not tried again by who waits.
+    /// Returns false: a caller that waits does not try again what models refuse.
     pub(crate) fn is_passing(self) -> bool {
         false
     }
@@ -218,7 +218,7 @@ pub(crate) fn cannot_end(_: MembarrierError) -> ! {
 }
 
 /// A full barrier on all CPUs that run this process, which restarts all sequences in flight.
-/// Whether it was issued for this caller.
+/// Returns whether the barrier was issued for this caller.
 pub(crate) fn restart_sequences(
     share: impl FnOnce(fn() -> Result<(), MembarrierError>) -> Result<bool, MembarrierError>,
 ) -> Result<bool, MembarrierError> {

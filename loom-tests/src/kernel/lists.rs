@@ -14,7 +14,7 @@ use super::{
     restart_sequences, two,
 };
 
-/// What pops answer for an abort.
+/// The answer of a pop that was aborted.
 pub(crate) const ABORTED: usize = 1;
 
 /// Bytes from one CPU's words to the next CPU's, as a power of two.
@@ -33,7 +33,7 @@ impl Word {
     /// # Safety
     /// There is a word at the address, and it outlives the reference.
     unsafe fn at<'w>(address: usize) -> &'w Word {
-        // SAFETY: the caller's.
+        // SAFETY: a word of that address outlives the reference, as the caller promises.
         unsafe { &*ptr::with_exposed_provenance::<Word>(address) }
     }
 }
@@ -142,9 +142,9 @@ pub(crate) fn wait_for(lock: &AtomicU32) {
 }
 
 pub(super) struct Lists {
-    /// How many threads want each CPU.
+    /// The number of threads that want each CPU.
     wanted: [AtomicUsize; CPUS],
-    /// Who waits for which lock.
+    /// The threads that wait, with the lock that each waits for.
     waiting: RefCell<Vec<(usize, Thread)>>,
 }
 
@@ -201,7 +201,7 @@ unsafe fn head<'w>(cpu: usize, source: &AtomicUsize) -> &'w AtomicUsize {
         Ordering::Acquire
     });
     let cpu = if faulty(Fault::SameList) { 0 } else { cpu };
-    // SAFETY: the caller's.
+    // SAFETY: a bank has a word for each emulated CPU at this distance, and outlives the model's threads.
     unsafe { &Word::at(bank + (cpu << SHIFT)).0 }
 }
 
@@ -214,7 +214,8 @@ pub(crate) unsafe fn push_through(handle: Handle, source: &AtomicUsize, node: us
         return Outcome::Aborted;
     };
     let goes_on = faulty(Fault::PushGoesOn);
-    // SAFETY: the caller's.
+    // SAFETY: the source names a bank with a head for each CPU, and `node` is the address of a word, as the
+    // caller promises; both outlive the model.
     let (head, link) = unsafe { (head(cpu, source), &Word::at(node).0) };
     if aborts() && !goes_on {
         return Outcome::Aborted;
@@ -245,7 +246,8 @@ pub(crate) unsafe fn pop_through(handle: Handle, source: &AtomicUsize) -> usize 
         return ABORTED;
     };
     let goes_on = faulty(Fault::PopGoesOn);
-    // SAFETY: the caller's.
+    // SAFETY: the source names a bank with a head for each CPU, as the caller promises; it outlives the
+    // model.
     let head = unsafe { head(cpu, source) };
     if aborts() && !goes_on {
         return ABORTED;
@@ -257,7 +259,8 @@ pub(crate) unsafe fn pop_through(handle: Handle, source: &AtomicUsize) -> usize 
     if aborts() && !goes_on {
         return ABORTED;
     }
-    // SAFETY: the caller's.
+    // SAFETY: only nodes are pushed, and the memory of a node that others have popped meanwhile stays until
+    // the model ends.
     let next = unsafe { &Word::at(node).0 }.load(Ordering::Relaxed);
     if aborts() && !goes_on {
         let same = faulty(Fault::PopComparesHead) && head.load(Ordering::Relaxed) == node;
@@ -313,7 +316,7 @@ pub(crate) fn try_sequence<T>(mut attempt: impl FnMut(Handle) -> Option<T>) -> O
     (0..ATTEMPTS).find_map(|_| attempt(handle))
 }
 
-/// How often a sequence is tried out of line.
+/// The number of times a sequence is tried out of line.
 pub(crate) const ATTEMPTS: u32 = 3;
 
 /// Returns how many CPUs there are.

@@ -55,7 +55,7 @@ impl Lock {
     }
 }
 
-/// What one thread waits for and others count up.
+/// A count that one thread waits for and others raise.
 pub(super) struct Tally {
     count: AtomicUsize,
     waiting: RefCell<Option<Thread>>,

@@ -21,7 +21,7 @@ pub(crate) enum Lookup {
 
 #[derive(Debug)]
 struct Table {
-    /// What of it is reclaimed: whoever follows the root reads it.
+    /// A number that is reclaimed: whoever follows the root reads it.
     memory: Number,
     /// [`MOVED`], and for each slot the tag, which is the key here: 0, or in the bits from `4 n + 4` on.
     header: AtomicUsize,
@@ -66,7 +66,7 @@ impl Tables {
         entries.len()
     }
 
-    /// What an entry's address leads to.
+    /// Returns the value at an entry's address.
     fn follow(&self, entry: usize) -> Rc<(usize, Number)> {
         Rc::clone(&self.entries.borrow()[entry - 1])
     }
@@ -76,7 +76,7 @@ impl Tables {
         self.follow(entry).1.end();
     }
 
-    /// Where keys are found now.
+    /// Returns the table in which keys are found now.
     fn current(&self) -> &Table {
         let [old, new] = &self.tables;
         match old.header.load(Ordering::Acquire) & MOVED {
@@ -130,7 +130,7 @@ impl Tables {
         self.tables[0].memory.end();
     }
 
-    /// What a section reads.
+    /// Looks a key up inside a section.
     pub(crate) fn read(&self, key: usize) -> Lookup {
         let mut table = &self.tables[self.root.load(Ordering::Acquire)];
         table.memory.read();

@@ -20,7 +20,7 @@ use crate::sync::fork::Generation;
 use crate::sync::hook::Hooks;
 use crate::sys::Phase;
 
-/// What programs with sequences of their own are told; no model has such.
+/// The distance that programs with sequences of their own are told; no model has such.
 pub(crate) const SLOT_SHIFT: u32 = 0;
 pub(crate) const WAY_BIAS: i32 = 0;
 
@@ -52,7 +52,7 @@ impl Counters {
     }
 }
 
-/// What a process has once: the shipped statics that a fork wipes.
+/// The shipped statics that a fork wipes: a process has each once.
 struct Process {
     global: State,
     barriers: Barriers,
@@ -77,10 +77,10 @@ pub(super) struct Memory {
     domains: RefCell<Vec<Rc<Counters>>>,
     /// From `Box::into_raw`, as all memory that is given back with the emulated kernel.
     objects: RefCell<Vec<Object>>,
-    /// How many of them were given back.
+    /// The number of them that were given back.
     freed: Cell<usize>,
     process: *mut Process,
-    /// How many processes there were.
+    /// The number of processes so far.
     generations: Cell<u64>,
     values: RefCell<Vec<Rc<Body>>>,
 }
@@ -210,7 +210,7 @@ pub(crate) fn buffer(phase: Phase, index: usize) -> &'static AtomicUsize {
     &slot(phase, index).buffer[usize::from(phase.is_second())]
 }
 
-/// Who is to be told when a section of the old phase ends.
+/// Returns the word that tells whom to wake when a section of the old phase ends.
 pub(crate) fn waiter(phase: Phase) -> &'static AtomicU32 {
     let counters = counters(phase);
     assert!(!counters.freed.get(), "a domain is used after its end");
@@ -304,7 +304,7 @@ pub(crate) unsafe fn free<T>(address: *mut T) {
     let object = objects
         .iter()
         .find(|object| object.address() == address.cast());
-    // SAFETY: as above, and nobody uses it any more.
+    // SAFETY: kept by `allocate` in `objects`, and nobody uses it any more, as the caller promises.
     unsafe { object.expect("an object").wipe() };
     kernel.memory.freed.set(kernel.memory.freed.get() + 1);
 }
@@ -341,7 +341,7 @@ pub(crate) struct AtomicPtr<T> {
 
 // SAFETY: as the standard library's.
 unsafe impl<T> Send for AtomicPtr<T> {}
-// SAFETY: as above.
+// SAFETY: as the standard library's.
 unsafe impl<T> Sync for AtomicPtr<T> {}
 
 fn pointer<T>(address: usize) -> *mut T {
@@ -420,7 +420,7 @@ impl<T> fmt::Debug for AtomicPtr<T> {
     }
 }
 
-/// What there is of a value after its end. Loom tries both orders of conflicting atomic accesses and
+/// The remains of a value after its end. Loom tries both orders of conflicting atomic accesses and
 /// not of a cell's, whose races it only recognises; so each has an atomic mark too.
 struct Body {
     number: UnsafeCell<u32>,

@@ -119,13 +119,13 @@ macro_rules! local {
 }
 pub(crate) use local as thread_local;
 
-/// How many CPUs, slots and stripes there are.
+/// The number of CPUs, slots and stripes.
 const CPUS: usize = 2;
 
 /// Chunks have room for two callbacks.
 pub(crate) const CHUNK: usize = 128;
 
-/// How many callbacks are run at a time.
+/// The number of callbacks that are run at a time.
 pub(crate) const INVOKE_BATCH: usize = 1;
 
 /// Always sleep: spinning would multiply interleavings and show nothing new.
@@ -203,7 +203,7 @@ fn faulty(fault: Fault) -> bool {
     FAULT.get() == Some(fault)
 }
 
-/// Where the shipped code finds its sequences' words; here it only tells one from none.
+/// The place where the shipped code finds its sequences' words; here it only tells one from none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handle {
     pub(crate) cs: isize,
@@ -248,11 +248,11 @@ struct Kernel {
     futexes: Futexes,
     memory: Memory,
     clock: Cell<Duration>,
-    /// How many sleep without a time limit.
+    /// The number of threads that sleep without a time limit.
     asleep: Cell<usize>,
     no_time_limits: Cell<bool>,
     no_more_threads: Cell<bool>,
-    /// How many were started by what ships.
+    /// The number of threads that the shipped code started.
     threads: Cell<usize>,
     exited: Cell<bool>,
     lists: lists::Lists,
@@ -401,7 +401,7 @@ pub(crate) fn say(_: std::fmt::Arguments<'_>) {}
 /// Loom's atomics have another size: nowhere in particular.
 pub(crate) const STORES: [usize; 2] = [64; 2];
 
-/// How this process counts its readers.
+/// Returns how this process counts its readers.
 pub(crate) fn mode() -> Mode {
     kernel().mode
 }

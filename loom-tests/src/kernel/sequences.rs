@@ -161,7 +161,7 @@ pub(crate) unsafe fn sub(handle: Handle, begun: Phase) -> Outcome {
 pub(crate) struct Source {
     pub(crate) current: AtomicUsize,
     values: Vec<UnsafeCell<u32>>,
-    /// Whether each value was reclaimed. Loom tries both orders of conflicting atomic accesses and
+    /// For each value, true once it was reclaimed. Loom tries both orders of conflicting atomic accesses and
     /// not of a cell's, whose races it only recognises; fences order nothing that it tries.
     reclaimed: Vec<AtomicUsize>,
 }
@@ -209,16 +209,17 @@ pub(crate) unsafe fn copy_through(
         return Outcome::Aborted;
     }
     let goes_on = faulty(Fault::SnapshotGoesOn);
-    // SAFETY: the caller's.
+    // SAFETY: the source is an `AtomicPtr` to a number that outlives this call, as the caller promises.
     let source = unsafe { &*source.cast::<AtomicPtr<Number>>() };
     let pointer = source.load(Ordering::Acquire);
     if interrupted() && !goes_on {
         return Outcome::Aborted;
     }
-    // SAFETY: the caller's.
+    // SAFETY: the source points to a number, as the caller promises. Reclaiming one only marks it, so that
+    // loom sees a read that comes late.
     let value = unsafe { pointer.read() };
     value.read();
-    // SAFETY: the caller's.
+    // SAFETY: the target has room for a number, as the caller promises.
     unsafe { target.cast::<Number>().write(value) };
     if interrupted() && !goes_on {
         return Outcome::Aborted;

@@ -30,7 +30,7 @@ impl Sleeper {
     }
 }
 
-/// Who sleeps on what, in the order in which they came.
+/// The sleepers with their words, in the order in which they came.
 pub(super) struct Sleepers(RefCell<Vec<(usize, Sleeper)>>);
 
 impl fmt::Debug for Sleepers {

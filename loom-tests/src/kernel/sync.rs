@@ -15,7 +15,7 @@ pub(crate) struct Mutex<T> {
 
 // SAFETY: one thread at a time has the data.
 unsafe impl<T: Send> Sync for Mutex<T> {}
-// SAFETY: as above; loom runs all threads on one of the system.
+// SAFETY: one thread at a time has the data; and loom runs all threads on one of the system.
 unsafe impl<T: Send> Send for Mutex<T> {}
 
 pub(crate) struct MutexGuard<'a, T>(&'a Mutex<T>);

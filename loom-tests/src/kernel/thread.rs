@@ -20,7 +20,7 @@ pub(crate) struct Thread(Rc<Token>);
 
 // SAFETY: loom runs all threads on one of the system.
 unsafe impl Send for Thread {}
-// SAFETY: as above.
+// SAFETY: loom runs all threads on one of the system.
 unsafe impl Sync for Thread {}
 
 impl fmt::Debug for Thread {

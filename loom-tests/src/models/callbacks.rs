@@ -19,7 +19,7 @@ struct Runs(Vec<(AtomicUsize, UnsafeCell<u32>)>);
 
 // SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Sync for Runs {}
-// SAFETY: as above.
+// SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Send for Runs {}
 
 impl Runs {

@@ -172,7 +172,7 @@ pub(super) fn no_update_is_lost() {
     assert_eq!(cell.read_off_cpu(), 2, "an update is lost");
 }
 
-/// What an update publishes is whole for a reader.
+/// A reader finds whole what an update publishes.
 pub(super) fn an_update_meets_a_reader() {
     let domain = Owned::new(ALL_THREADS);
     let cell = cell(&domain, Value::new(0));

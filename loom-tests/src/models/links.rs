@@ -107,7 +107,7 @@ pub(super) fn a_reader_meets_a_push() {
     reader.join().expect("the reader");
 }
 
-/// What moves up in the place of a node that is taken out is whole for whoever finds it there.
+/// A node that moves up into the place of a removed one is whole for whoever finds it there.
 pub(super) fn a_reader_meets_what_moves_up() {
     let _domain = domain();
     let list = list(1..=1);
@@ -148,7 +148,7 @@ pub(super) fn two_take_nodes_out() {
     Lists::domain().barrier();
 }
 
-/// What one has pushed another takes out and looks at.
+/// A thread that takes out a node sees it as its pusher made it.
 pub(super) fn who_takes_a_node_out_sees_it_whole() {
     let _domain = domain();
     let list = list(3..=3);
@@ -200,7 +200,8 @@ pub(super) fn an_insertion_meets_a_removal() {
     witness(1, inserted == Some(false));
 }
 
-/// What was cut off and put into another list outlives that as long as a reader of the first one is there.
+/// A chain that was cut off and put into another list outlives that list as long as a reader of the first one
+/// is there.
 pub(super) fn what_is_put_elsewhere_waits_for_its_first_readers() {
     let _domain = domain();
     let [from, to] = [list(1..=2), list(0..0)];
@@ -223,8 +224,8 @@ pub(super) fn what_is_put_elsewhere_waits_for_its_first_readers() {
     Lists::domain().barrier();
 }
 
-/// What is moved away and back while somebody is about to take out its first node outlives the list as long
-/// as a reader is there who found it away.
+/// A chain that is moved away and back while somebody is about to take out its first node outlives the list
+/// as long as a reader is there who found it away.
 pub(super) fn what_comes_back_in_the_middle_of_a_removal() {
     moved_and_back(|_| (), |_, _| ());
 }

@@ -22,7 +22,7 @@ struct Number(UnsafeCell<u32>);
 
 // SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Sync for Number {}
-// SAFETY: as above.
+// SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Send for Number {}
 
 impl Number {

@@ -32,6 +32,7 @@ use loom::thread;
 use crate::driver::worker;
 use crate::gp::grace_period::{GpState, Place, Progress};
 use crate::gp::readers::{Readers, Token};
+use crate::gp::sequence::Round;
 use crate::kernel::{self, Mode, Ordering, Running, Source, run_on, step};
 use crate::stall::Patience;
 use crate::sys::Phase;
@@ -41,13 +42,13 @@ use crate::sys::Phase;
 pub struct Model {
     /// Its name, for the programs.
     pub name: &'static str,
-    /// What it holds, by number and letter.
+    /// The obligation that it holds, by number and letter.
     pub obligation: &'static str,
     /// Its size: threads, sections, grace periods.
     pub size: &'static str,
-    /// How often a thread may be preempted in one execution, unless `LOOM_MAX_PREEMPTIONS` says.
+    /// The number of preemptions of a thread in one execution, unless `LOOM_MAX_PREEMPTIONS` says.
     pub preemptions: usize,
-    /// What must happen in some execution.
+    /// Events that must happen in some execution.
     witnesses: &'static [&'static str],
     program: fn(),
 }
@@ -62,12 +63,12 @@ fn witness(n: u32, seen: bool) {
     SEEN.set(SEEN.get() | u64::from(seen) << n);
 }
 
-/// How far a model was checked.
+/// The extent to which a model was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// How many executions went well.
+    /// The number of executions that went well.
     pub executions: usize,
-    /// Whether these are all up to the bound. Else there was no time for more.
+    /// True if these are all executions up to the bound. Else there was no time for more.
     pub all: bool,
 }
 
@@ -119,7 +120,7 @@ pub fn deeper() -> usize {
     }
 }
 
-/// How long a model may take where the bounds are raised, unless `LOOM_MAX_DURATION` says.
+/// The time that a model may take where the bounds are raised, unless `LOOM_MAX_DURATION` says.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// After how many executions loom looks at the time.
@@ -358,7 +359,7 @@ struct World {
 
 // SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Sync for World {}
-// SAFETY: as above.
+// SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Send for World {}
 
 impl World {
@@ -425,23 +426,23 @@ impl World {
         self.exit(token);
     }
 
-    fn join(&self) -> u64 {
+    fn join(&self) -> Round {
         self.progress().sequence.snap()
     }
 
     /// Returns whether the kernel grants the barrier.
-    fn try_to_wait(&self, round: u64) -> bool {
+    fn try_to_wait(&self, round: Round) -> bool {
         let waited = self.phases.wait(self.progress(), round, &Patience::none());
         assert_ne!(waited, Ok(false), "there is nothing to tell");
         waited.is_ok()
     }
 
-    fn wait(&self, round: u64) {
+    fn wait(&self, round: Round) {
         assert!(self.try_to_wait(round), "refused");
     }
 
     /// A turn of the worker's.
-    fn advance(&self, round: u64) -> bool {
+    fn advance(&self, round: Round) -> bool {
         let advanced =
             self.phases
                 .advance(self.progress(), round, &Patience::none(), worker::parker());

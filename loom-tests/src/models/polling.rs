@@ -16,6 +16,7 @@ use super::{World, off_cpu, on, witness};
 use crate::domain::Domain;
 use crate::driver::job::Runner;
 use crate::driver::worker;
+use crate::gp::sequence::Round;
 use crate::kernel::{
     self, ALL_THREADS, AtomicU32, Mode, Ordering, Source, futex_wait, futex_wake, run_on, step,
     without_time_limits,
@@ -23,7 +24,7 @@ use crate::kernel::{
 use crate::stall::Patience;
 
 /// The worker's loop, until the round is done. It asks for what is done, as `Driver::turn`.
-fn drive(world: &World, round: u64) {
+fn drive(world: &World, round: Round) {
     loop {
         let seen = worker::parker().seen();
         let is_over = world.advance(round);
@@ -318,8 +319,8 @@ pub(super) fn a_callback_awaits_what_the_worker_drives() {
     kernel::exit();
 }
 
-/// What the worker was to drive before it went into a callback, which waits for that. The section that
-/// it waits for ends when the worker is inside.
+/// A callback waits for a grace period that the worker was to drive before it ran the callback. The section
+/// that it waits for ends when the worker is inside.
 pub(super) fn a_callback_waits_for_what_the_worker_was_to_drive() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     let another = owned.another();
@@ -373,7 +374,7 @@ struct Blocking {
 
 // SAFETY: loom runs all threads on one of the system.
 unsafe impl Send for Blocking {}
-// SAFETY: as above.
+// SAFETY: loom runs all threads on one of the system.
 unsafe impl Sync for Blocking {}
 
 impl std::task::Wake for Blocking {

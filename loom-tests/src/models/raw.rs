@@ -87,7 +87,8 @@ pub(super) fn a_retired_node_outlives_its_sections() {
 
 pub(super) fn a_retired_box_outlives_its_sections() {
     outlives_its_sections(|domain, old| {
-        // SAFETY: as above; a sized node lies in a `Box`.
+        // SAFETY: by the contract of `Retire`: unlinked, retired once; a sized node of an `Owned` lies in a
+        // `Box`.
         unsafe { domain.retire(old.as_raw().cast_mut()) };
     });
 }
@@ -167,7 +168,7 @@ pub(super) fn a_stack_of_retired_nodes() {
     free(head);
 }
 
-/// What a plain store publishes, too, and what an exchange that fails finds.
+/// A node is whole that a plain store has published, or that a failing exchange finds.
 pub(super) fn a_node_is_whole_however_it_is_published() {
     let domain = OwnedDomain::new(ALL_THREADS);
     let there = domain.get();

@@ -3,6 +3,7 @@
 use loom::thread;
 
 use super::{World, off_cpu, on, witness};
+use crate::gp::sequence::Round;
 use crate::kernel::{
     self, ALL_THREADS, AtomicUsize, Mode, ONE_SLOT, Ordering, abort_next, run_on, step,
 };
@@ -90,7 +91,7 @@ pub(super) fn an_addition_is_taken_back_beside_an_open_section() {
 
 /// Obligation 3 (D, E, L, M) for who is not woken, and has no fence of its own: it only sees that the
 /// grace period is over.
-fn a_bystander(mode: Mode, is_over: fn(&World, u64) -> bool) {
+fn a_bystander(mode: Mode, is_over: fn(&World, Round) -> bool) {
     let world = World::new(mode);
     let token = world.enter_on(0);
     let reader = on(0, &world, move |world, _| {

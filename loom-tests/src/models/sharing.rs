@@ -6,11 +6,11 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 
 use super::{World, off_cpu, on, witness};
-use crate::gp::sequence::{Leader, Next, Sequence};
+use crate::gp::sequence::{Leader, Next, Round, Sequence};
 use crate::kernel::{self, ALL_THREADS, AtomicUsize, Ordering, run_on, share_barriers};
 use crate::stall::Patience;
 
-/// How many rounds a model may need.
+/// The number of rounds that a model may need.
 const ROUNDS: usize = 5;
 
 /// A sequence whose work is to see who has asked for it.
@@ -26,7 +26,7 @@ pub(super) struct Board {
 
 // SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Sync for Board {}
-// SAFETY: as above.
+// SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
 unsafe impl Send for Board {}
 
 impl Board {
@@ -41,14 +41,14 @@ impl Board {
     }
 
     /// Caller `n` asks for a round.
-    pub(super) fn ask(&self, n: usize) -> u64 {
+    pub(super) fn ask(&self, n: usize) -> Round {
         self.requests[n].store(1, Ordering::Relaxed);
         self.sequence.snap()
     }
 
     /// Waits for the round that caller `n` has joined, and finds itself served by it. Or goes away, if
     /// it has something to tell.
-    pub(super) fn wait(&self, n: usize, round: u64, watch: &Patience) {
+    pub(super) fn wait(&self, n: usize, round: Round, watch: &Patience) {
         loop {
             match self.sequence.next(round, watch) {
                 Next::Done => break,
@@ -57,14 +57,14 @@ impl Board {
             }
         }
         // SAFETY: loom checks that nobody writes meanwhile.
-        let served = self.served[round as usize].with(|served| unsafe { (*served)[n] });
+        let served = self.served[round.number() as usize].with(|served| unsafe { (*served)[n] });
         assert_eq!(
             served, 1,
             "served by a round that does not know of the caller"
         );
     }
 
-    pub(super) fn call(&self, n: usize) -> u64 {
+    pub(super) fn call(&self, n: usize) -> Round {
         let round = self.ask(n);
         self.wait(n, round, &Patience::none());
         round
@@ -81,8 +81,8 @@ impl Board {
         // SAFETY: loom checks that nobody else leads.
         self.ledger.with_mut(|ledger| unsafe { *ledger += 1 });
         let seen = [0, 1, 2].map(|n| self.requests[n].load(Ordering::Relaxed));
-        let round = self.sequence.done() as usize + 1;
-        // SAFETY: as above.
+        let round = self.sequence.done().next().number() as usize;
+        // SAFETY: loom checks that nobody else leads, and so writes here.
         self.served[round].with_mut(|served| unsafe { *served = seen });
     }
 
@@ -111,7 +111,7 @@ pub(super) fn three_callers() {
     let first = board.call(0);
     let [second, third] = others.map(|other| other.join().expect("a caller"));
     witness(0, first == second && second == third);
-    witness(1, first.max(second).max(third) == 3);
+    witness(1, first.max(second).max(third) == Round::of_number(3));
 }
 
 /// Obligation 7: a grace period has flipped already, so it waits for no section that begins now,
@@ -141,7 +141,7 @@ pub(super) fn two_updaters() {
     world.update();
     updater.join().expect("the updater");
     reader.join().expect("the reader");
-    let grace_periods = world.progress().sequence.done();
+    let grace_periods = world.progress().sequence.done().number();
     witness(0, grace_periods == 1);
     witness(1, grace_periods == 2);
 }

@@ -193,7 +193,7 @@ fn after_refusals(barriers: u32, takes: u32) {
     let running = run_on(0);
     push(&stack, 1);
     drop(running);
-    // Where it puts back what it took: a thread that waits for barriers has no CPU here.
+    // Without a registration it puts back what it took: a thread that waits for barriers has no CPU here.
     leave_unregistered();
     let pusher = start(&stack, |stack| {
         let _running = run_on(0);
@@ -298,7 +298,7 @@ pub(super) fn all_is_taken_where_others_pop() {
     each_once(&stack, 3, popped.into_iter().chain(rest));
 }
 
-/// What was pushed before is taken, whatever others push and pop at the time.
+/// Nodes that were pushed before are taken, whatever others push and pop at the time.
 pub(super) fn what_was_pushed_before_is_taken() {
     let stack = stack(Mode::Atomics);
     push(&stack, 1);

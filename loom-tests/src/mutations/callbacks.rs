@@ -7,11 +7,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
     kernel("8", "kernel: the sequence that replaces a chunk goes on", "a_barrier_waits_for_a_chunk_on_its_way", Fault::ReplaceGoesOn),
     kernel("8", "kernel: the sequence that appends goes on", "what_a_flip_collects_waits_for_the_next", Fault::AppendGoesOn),
     source!("8", "run after the grace period that collects", "what_a_flip_collects_waits_for_the_next",
-        SEAL: "«sequence.done() + 2»" => "sequence.done() + 1"),
+        SEAL: "«sequence.done().next().next()»" => "sequence.done().next()"),
     source!("8", "the chunk is left in its slot", "a_barrier_waits_for_a_chunk_on_its_way",
         SEAL: "«buffer.store(0, Ordering::Relaxed);»" => ""),
     source!("8, J", "the next to end, not to begin", "a_full_chunk_waits_for_the_next_to_begin",
-        SEAL: ".then(|| «sequence.snap()»)" => "sequence.done() + 1"),
+        SEAL: ".then(|| «sequence.snap()»)" => "sequence.done().next()"),
     source!("8", "taken although it was not exchanged", "a_barrier_waits_for_a_chunk_on_its_way",
         SEAL: "(«replaced == Outcome::Committed»)" => "true"),
 
@@ -75,7 +75,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         SEAL: "for slot in «0..sys::slots()» {" => "0..1"),
 
     source!("8, J", "without sequences, the next to end, not to begin", "a_chunk_of_a_stripe_waits_for_the_next_to_begin",
-        CALLBACKS_ENQUEUE: "let snap = || «host.sequence().snap()»;\n    let first" => "host.sequence().done() + 1"),
+        CALLBACKS_ENQUEUE: "let snap = || «host.sequence().snap()»;\n    let first" => "host.sequence().done().next()"),
     source!("barrier", "the ticket is taken after the chunk has left its slot", "a_barrier_waits_for_a_chunk_on_its_way",
         CALLBACKS_ENQUEUE: "let full = «end.map(|end| (end, queue.ticket(cpu)))»;" => "None::<(ChunkEnd, _)>",
         CALLBACKS_ENQUEUE: "if let Some((end, ticket)) = «full» {\n        // SAFETY" => "end.map(|end| (end, queue.ticket(cpu)))"),

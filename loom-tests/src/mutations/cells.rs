@@ -106,5 +106,5 @@ pub(super) const MUTANTS: &[Mutant] = &[
     source!("list", "list: what is taken out leaves its place without a note", "what_comes_back_behind_another_in_the_middle_of_a_removal",
         NODE: "Some(next) => «node = next»," => "return"),
     source!("list", "list: freed though readers elsewhere may be there", "what_is_put_elsewhere_waits_for_its_first_readers",
-        NODE: "number == 0 || «D::get().is_over(number)»" => "true"),
+        NODE: "round == Round::NONE || «D::get().is_over(round)»" => "true"),
 ];

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::{BANKS, LOCK, STACK};
 
-/// What order nothing that others rely on: clocks, tables for messages, how threads are started, and what
-/// makes stress tests able to fail.
+/// Files whose atomics order nothing that others rely on: clocks, tables for messages, how threads are
+/// started, and what makes stress tests able to fail.
 const NOT_AUDITED: &[&str] = &["stall/", "sys/threads/", "testing.rs"];
 
 /// A source: its path from `urcu/src`, and its text.

@@ -5,7 +5,7 @@ use super::{
     WIPED, WORKER,
 };
 
-/// What shows what a model does not.
+/// The evidence for an ordering that no model shows.
 #[derive(Clone, Copy, Debug)]
 pub enum Cover {
     /// A test in `litmus` that forbids the outcome, and one without the ordering, which has it.
@@ -25,18 +25,18 @@ pub struct Kept {
     pub text: &'static str,
     /// Why no model notices.
     pub why: &'static str,
-    /// What shows what it is for.
+    /// The evidence for it.
     pub cover: Cover,
 }
 
 /// A change that no model notices.
 #[derive(Clone, Copy, Debug)]
 pub struct Unseen {
-    /// What is changed.
+    /// The change.
     pub change: &'static str,
     /// Why no model notices.
     pub why: &'static str,
-    /// What notices.
+    /// The evidence that notices it.
     pub cover: Cover,
 }
 
@@ -159,7 +159,7 @@ pub const KEPT: &[Kept] = &[
         HANDSHAKE),
 ];
 
-/// What no model can notice, and why.
+/// Changes that no model can notice, and why.
 #[rustfmt::skip]
 pub const UNSEEN: &[Unseen] = &[
     unseen("the way published before the bound",

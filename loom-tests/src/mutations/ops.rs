@@ -3,7 +3,7 @@
 
 use super::{Cover, Kept};
 
-/// What is audited and not compiled here: paths from `urcu/src`.
+/// Files that are audited and not compiled here: paths from `urcu/src`.
 pub const AUDITED: &[&str] = &[
     ALLOC,
     AREA,
@@ -52,7 +52,7 @@ const ACQUIRES: Cover = Cover::Litmus("publication", "publication-relaxed");
 const READ_BEFORE: Cover = Cover::Litmus("section-lb", "section-lb-relaxed");
 /// One who sees that another has written, and overwrites what was written.
 const WRITTEN_BEFORE: Cover = Cover::Litmus("section-s", "section-s-relaxed");
-/// Who searched and found nothing sees what became free behind the search.
+/// A thread that searched and found nothing sees what became free behind the search.
 const SEARCHED: Cover = Cover::Litmus("searched", "searched-relaxed");
 const HANDSHAKE: Cover = Cover::Litmus("handshake", "handshake-relaxed");
 

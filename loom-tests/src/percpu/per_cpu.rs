@@ -68,7 +68,7 @@ impl<T> PerCpu<'_, T> {
 impl<T> Drop for PerCpu<'_, T> {
     fn drop(&mut self) {
         for stretch in &mut self.stretches {
-            // SAFETY: as in `get`, and never used again.
+            // SAFETY: a `T` is made of words, and as many are there; it is never used again.
             unsafe { ptr::from_mut(stretch).cast::<T>().drop_in_place() };
         }
     }

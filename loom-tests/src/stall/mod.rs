@@ -21,11 +21,11 @@ impl Clock {
     pub(crate) fn tell(&self) {}
 }
 
-/// How patient a caller is that waits for a grace period. Time is over whenever a model says so.
+/// The patience of a caller that waits for a grace period. Time is over whenever a model says so.
 pub(crate) struct Patience {
-    /// How many sleeps have a time limit, which is over at once.
+    /// The number of sleeps with a time limit, which is over at once.
     limits: Cell<u32>,
-    /// Whether there is something to be told as soon as the caller has slept, once.
+    /// True if there is something to be told, once, as soon as the caller has slept.
     has_news: Cell<bool>,
     slept: Cell<bool>,
     barriers: Cell<u32>,
@@ -38,7 +38,7 @@ std::thread_local! {
     static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
 }
 
-/// What the next caller does that waits for a domain's grace period and sleeps, in the middle of it.
+/// Sets what the next caller does that waits for a domain's grace period and sleeps, in the middle of it.
 pub(crate) fn set_hook(hook: impl FnOnce() + 'static) {
     HOOK.set(Some(Box::new(hook)));
 }
@@ -192,7 +192,7 @@ pub(crate) fn is_in_hook() -> bool {
     false
 }
 
-/// What the budget's reports are spaced by.
+/// Returns the time between two reports of the budget.
 pub(crate) fn timeout() -> Duration {
     Duration::MAX
 }

@@ -5,7 +5,7 @@ use crate::handle::Handle;
 use crate::outcome::Outcome;
 use crate::record::Record;
 
-/// What became of an [`append_through`].
+/// The outcome of an [`append_through`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
     /// The record is in; the buffer's new end.

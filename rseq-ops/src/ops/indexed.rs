@@ -24,7 +24,7 @@ use crate::outcome::{Commit, Outcome, Popped};
 ///     // SAFETY: this thread's handle.
 ///     let cpu = unsafe { handle.current_index() }?;
 ///     let word = locks[cpu as usize].as_ptr();
-///     // SAFETY: as above; only sequences on this CPU store to a word that is 0.
+///     // SAFETY: this thread's handle; only sequences on this CPU store to a word that is 0.
 ///     let outcome = unsafe { ops::compare_store(handle, cpu, word, 0, 1, Relaxed) };
 ///     (outcome == Outcome::Committed).then_some(cpu)
 /// });
@@ -120,7 +120,7 @@ pub unsafe fn pop(
 ///             // SAFETY: this thread's handle.
 ///             let Some(cpu) = (unsafe { handle.current_index() }) else { return Outcome::Aborted };
 ///             let word = by_cpu[cpu as usize].as_ptr();
-///             // SAFETY: as above, and only these sequences write the word.
+///             // SAFETY: this thread's handle, and only these sequences write the word.
 ///             unsafe { ops::add_at(handle, cpu, word, 1, Relaxed) }
 ///         }) == Outcome::Committed
 ///     });

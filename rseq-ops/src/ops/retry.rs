@@ -24,7 +24,7 @@ impl Attempt for Popped {}
 impl Attempt for Lookup {}
 impl<T> Attempt for Option<T> {}
 
-/// How often [`retry`] tries.
+/// The number of times [`retry`] tries.
 pub const ATTEMPTS: u32 = 16;
 
 /// Makes attempts until one is not aborted, [`ATTEMPTS`] at most; the last answer. Whoever gets

@@ -29,7 +29,7 @@ const SMALLEST: u32 = 3;
 /// Words of a bit map for the smallest objects.
 const WORDS: usize = CHUNK >> SMALLEST >> 6;
 
-/// What a forked child finds in per-CPU memory.
+/// The contents of per-CPU memory in a forked child.
 ///
 /// ```
 /// use core::sync::atomic::AtomicU64;
@@ -55,15 +55,15 @@ pub enum Fork {
 struct Chunk {
     /// Set before the chunk is published, as the next three are.
     next: *mut Chunk,
-    /// How many chunks there are with this one and those behind it.
+    /// The number of chunks, this one and those behind it.
     number: usize,
     /// Address of the memory of index 0.
     base: usize,
     /// Bytes of an object.
     size: usize,
-    /// How many objects are free, give or take what happens now.
+    /// The number of free objects, give or take what happens now.
     free: AtomicUsize,
-    /// How many were given back, ever. Changes after each became free.
+    /// The number of objects ever given back. Changes after each became free.
     given_back: AtomicUsize,
     used: [AtomicU64; WORDS],
 }
@@ -97,7 +97,7 @@ struct Chunk {
 pub struct Allocator {
     /// The newest chunk.
     chunks: AtomicPtr<Chunk>,
-    /// How many chunks there may be.
+    /// The greatest number of chunks.
     most: usize,
     fork: Fork,
 }
@@ -449,7 +449,7 @@ mod tests {
             memory.grow(ptr::null_mut(), 512).unwrap();
         }
         assert_eq!(memory.reserved(), CHUNK, "one chunk");
-        // What other tests map meanwhile is much less than all of these.
+        // Other tests map much less meanwhile than all of these.
         let grown = mapped().saturating_sub(before);
         assert!(grown < ROUNDS * CHUNK, "{grown} bytes more");
     }

@@ -23,7 +23,7 @@ pub enum AllocError {
     Memory(usize),
     /// No chunk can hold the object. Holds its size or alignment and the largest possible one, in bytes.
     Object {
-        /// What was asked for.
+        /// The size that was asked for. Bytes.
         asked: usize,
         /// The most there can be.
         most: usize,
@@ -97,7 +97,7 @@ pub struct Area {
 
 // SAFETY: the area owns its memory and gives out nothing but addresses.
 unsafe impl Send for Area {}
-// SAFETY: as above.
+// SAFETY: the area owns its memory and gives out nothing but addresses.
 unsafe impl Sync for Area {}
 
 impl Area {
@@ -208,7 +208,7 @@ impl Drop for Area {
     }
 }
 
-/// What became of a request to the kernel.
+/// The outcome of a request to the kernel.
 #[cfg_attr(not(all(target_os = "linux", not(miri))), allow(dead_code))]
 enum Advised {
     Done,

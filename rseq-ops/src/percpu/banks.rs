@@ -14,7 +14,7 @@ pub(super) struct Banks {
     flip: usize,
     /// For the inline way; `cs` is 0 where there is none.
     handle: Handle,
-    /// Whether there are sequences at all: not without the means to restart them.
+    /// True if there are sequences at all: not without the means to restart them.
     sequences: bool,
     /// The taker's: whether its last flip was refused and taken back.
     refused: AtomicBool,
@@ -70,7 +70,7 @@ impl Banks {
         let old = self.current.load(Ordering::Relaxed);
         let new = old ^ self.flip;
         if self.refused.load(Ordering::Relaxed) {
-            // Who loaded its address before the flip was taken back is done with it after this.
+            // A thread that loaded its address before the flip was taken back is done with it after this.
             sys::restart()?;
             take(new);
             self.refused.store(false, Ordering::Relaxed);

@@ -18,7 +18,7 @@ use crate::arch;
 use crate::membarrier::MembarrierError;
 use crate::outcome::Outcome;
 
-/// How many objects a CPU's array holds, beside the single one.
+/// The number of objects that a CPU's array holds, beside the single one.
 const ARRAY: usize = 62;
 
 /// One cache: see [`arch::cache_take_through`].
@@ -415,7 +415,7 @@ impl<T> Deref for PoolBox<'_, T> {
 impl<T> DerefMut for PoolBox<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above; `self` is borrowed exclusively.
+        // SAFETY: initialised, and borrowed exclusively, as `self` is.
         unsafe { self.memory.as_mut() }
     }
 }

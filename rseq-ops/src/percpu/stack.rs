@@ -27,7 +27,7 @@ use super::sys::{
 pub struct Node<T> {
     /// Belongs to the list while the node is in one.
     next: AtomicPtr<Node<T>>,
-    /// What the node is for.
+    /// The value that the node carries.
     pub value: T,
 }
 
@@ -50,7 +50,7 @@ struct Slot<T> {
     banks: [AtomicPtr<Node<T>>; 2],
     /// For threads that cannot use sequences: pushed to by compare-and-exchange.
     shared: AtomicPtr<Node<T>>,
-    /// Who takes nodes away from `shared`: one at a time, so there is no ABA there either.
+    /// The lock of those who take nodes away from `shared`: one at a time, so there is no ABA there either.
     taker: Lock,
 }
 
@@ -94,7 +94,7 @@ unsafe impl<T> Zeroed for Slot<T> {}
 pub struct Stack<'a, T> {
     banks: Banks,
     slots: PerCpu<'static, Slot<T>>,
-    /// How many nodes lie in the shared lists, or more.
+    /// An upper bound of the number of nodes in the shared lists.
     shared: AtomicUsize,
     /// Invariant in 'a, as a `Cell` is: a node that lives shorter may not be put here.
     nodes: PhantomData<Cell<&'a mut Node<T>>>,
@@ -102,7 +102,8 @@ pub struct Stack<'a, T> {
 
 // SAFETY: a stack hands over exclusive references to nodes, from thread to thread.
 unsafe impl<T: Send> Send for Stack<'_, T> {}
-// SAFETY: as above: shared ones too; no reference to a node is given out to more than one.
+// SAFETY: a shared stack moves exclusive references to nodes between threads, and gives each node to one
+// thread at a time; hence `T: Send` is enough.
 unsafe impl<T: Send> Sync for Stack<'_, T> {}
 
 impl<T> fmt::Debug for Stack<'_, T> {
@@ -265,7 +266,7 @@ impl<'a, T> Stack<'a, T> {
             }
         });
         if let Err(refused) = flipped {
-            // What an earlier refusal had left in the other bank.
+            // Nodes that an earlier refusal had left in the other bank.
             all.for_each(|node| self.push(node));
             return Err(refused);
         }
@@ -319,7 +320,7 @@ impl<T> TakeAll<'_, T> {
             node = unsafe { (*node).next.load(Ordering::Relaxed) };
         }
         if !last.is_null() {
-            // SAFETY: as above.
+            // SAFETY: the list is the caller's alone, and `last` is a node of it.
             unsafe { (*last).next.store(self.first, Ordering::Relaxed) };
             self.first = list;
         }

@@ -3,7 +3,7 @@
 use crate::abi;
 use crate::auxiliary::auxiliary;
 
-/// What an area has room for, and how it is aligned: more than any kernel asks for yet. Bytes.
+/// The size and alignment of an area: more than any kernel asks for yet. Bytes.
 pub(super) const ROOM: usize = 192;
 pub(super) const ALIGNMENT: usize = 256;
 

@@ -127,7 +127,7 @@ unsafe fn dynamic(
     ))
 }
 
-/// What the loader leaves for debuggers, as in `link.h`.
+/// The loader's structure for debuggers, as in `link.h`.
 #[repr(C)]
 struct Debug {
     version: i32,

@@ -41,7 +41,7 @@ mod shared_object;
 
 pub use crate::handle::Handle;
 
-/// Who registers this process's threads.
+/// The registrar of this process's threads.
 ///
 /// ```
 /// use rseq_ops::{Owner, current_thread, process};
@@ -62,7 +62,7 @@ pub enum Owner {
     Nobody,
 }
 
-/// What holds for the whole process.
+/// The facts that hold for the whole process.
 ///
 /// ```
 /// use rseq_ops::{Owner, Process};
@@ -73,15 +73,15 @@ pub enum Owner {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Who registers the threads.
+    /// The registrar of the threads.
     pub owner: Owner,
     /// Bytes of the area that the kernel fills: at least 20 where there is an owner.
     pub feature_size: u32,
-    /// Whether threads have a concurrency id: [`Handle::by_concurrency_id`].
+    /// True if threads have a concurrency id: [`Handle::by_concurrency_id`].
     pub concurrency_ids: bool,
 }
 
-/// Whether this build has restartable sequences: they are written for Linux on x86-64, AArch64 and
+/// True if this build has restartable sequences: they are written for Linux on x86-64, AArch64 and
 /// RISC-V 64, and left out under Miri, ThreadSanitizer and MemorySanitizer, and with
 /// `--cfg rseq_ops_portable`.
 ///

@@ -10,7 +10,8 @@ use crate::uncancelled::uncancelled;
 /// Has `function(head)` called by a background thread after a grace period.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn urcu_percpu_call_rcu(head: *mut RcuHead, function: HeadFunction) {
-    // SAFETY: the caller's promise, by the header.
+    // SAFETY: by the header, the head is in a node that nobody else has any more after a grace period, is
+    // queued this once, and `function` may be called with it on any thread.
     uncancelled(|| unsafe { heads::call(urcu::global(), head, function) });
 }
 
@@ -23,7 +24,7 @@ pub(crate) extern "C" fn urcu_percpu_barrier() {
 /// Has `function(data)` called after a grace period, by whichever thread.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn urcu_percpu_defer_rcu(function: PointerFunction, data: *mut c_void) {
-    // SAFETY: the caller's promise, by the header.
+    // SAFETY: by the header, `function` may be called with `data` once, on any thread.
     uncancelled(|| unsafe { heads::defer(urcu::global(), function, data) });
 }
 

@@ -101,7 +101,8 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_call(
     head: *mut RcuHead,
     function: HeadFunction,
 ) {
-    // SAFETY: the caller's promise, by the header.
+    // SAFETY: by the header, the head is in a node that nobody else has any more after a grace period of
+    // the domain, is queued this once, and `function` may be called with it on any thread.
     uncancelled(|| unsafe { heads::call(domain, head, function) });
 }
 
@@ -112,7 +113,7 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_defer(
     function: PointerFunction,
     data: *mut c_void,
 ) {
-    // SAFETY: the caller's promise, by the header.
+    // SAFETY: by the header, `function` may be called with `data` once, on any thread.
     uncancelled(|| unsafe { heads::defer(domain, function, data) });
 }
 
@@ -146,7 +147,7 @@ pub(crate) extern "C" fn urcu_percpu_domain_set_budget(
     uncancelled(|| domain.set_budget(budget));
 }
 
-/// How many sequences are tried before a section is begun.
+/// The number of sequences that are tried before a section is begun.
 const ATTEMPTS: usize = 8;
 
 /// Copies what `*source` points to.
@@ -231,7 +232,7 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_stats(
     0
 }
 
-/// What is called with the text of a report.
+/// The function that is called with the text of a report.
 type StallHook = unsafe extern "C" fn(*const c_char, *mut c_void);
 
 struct Hook {
@@ -241,7 +242,7 @@ struct Hook {
 
 // SAFETY: whoever sets the hook lets any thread call it with the data, by the header.
 unsafe impl Send for Hook {}
-// SAFETY: as above.
+// SAFETY: whoever sets the hook lets any thread call it with the data, by the header.
 unsafe impl Sync for Hook {}
 
 impl Hook {

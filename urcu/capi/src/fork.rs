@@ -9,7 +9,7 @@ use crate::inline;
 use crate::nesting::nesting;
 use crate::uncancelled::uncancelled;
 
-/// How many forks lie between this process and the one that loaded the library, as far as libc's `fork`
+/// The number of forks between this process and the one that loaded the library, as far as libc's `fork`
 /// was used.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
@@ -38,7 +38,7 @@ unsafe extern "C" fn in_child() {
     }
 }
 
-/// What liburcu's hash tables with threads of their own want to be told: `struct urcu_atfork`.
+/// The notifications that liburcu's hash tables with threads of their own want: `struct urcu_atfork`.
 #[repr(C)]
 pub(crate) struct AtFork {
     before: Option<unsafe extern "C" fn(*mut c_void)>,

@@ -24,7 +24,7 @@ pub(crate) struct PollState {
     grace_period_id: c_ulong,
 }
 
-/// How many bits of the number of a grace period say in which process it was begun: a child's numbers
+/// The number of bits in a grace period's number that say in which process it was begun: a child's numbers
 /// start anew.
 const PROCESS_BITS: u32 = 16;
 

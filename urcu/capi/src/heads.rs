@@ -9,13 +9,13 @@ use urcu::raw::RcuHead;
 const _: () = assert!(size_of::<RcuHead>() == 2 * size_of::<*const ()>());
 const _: () = assert!(align_of::<RcuHead>() == align_of::<*const ()>());
 
-/// What is called with a head after a grace period.
+/// The function that is called with a head after a grace period.
 pub(crate) type HeadFunction = unsafe extern "C" fn(*mut RcuHead);
 
-/// What is called with a pointer after a grace period.
+/// The function that is called with a pointer after a grace period.
 pub(crate) type PointerFunction = unsafe extern "C" fn(*mut c_void);
 
-/// What a callback of C stands for in a domain's budget, for nobody says how large its object is.
+/// The bytes that a callback of C counts in a domain's budget, since its object's size is unknown.
 const BYTES: usize = 64;
 
 /// Has `function(head)` called after a grace period.

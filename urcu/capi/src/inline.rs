@@ -6,7 +6,7 @@ use urcu::raw::SectionWords;
 
 use crate::nesting::nesting;
 
-/// Where the way lies, as an offset from the phase. Bytes; as in the header.
+/// The offset of the way from the phase. Bytes; as in the header.
 const WAY: isize = -24;
 /// And the bound.
 const BOUND: isize = -32;
@@ -14,7 +14,7 @@ const BOUND: isize = -32;
 /// `struct urcu_percpu_inline_`.
 #[repr(C)]
 pub(crate) struct Inline {
-    /// Where the nesting word lies, as an offset from the thread pointer.
+    /// The offset of the nesting word from the thread pointer.
     nesting: AtomicIsize,
     /// The address of the phase.
     phase: AtomicPtr<usize>,

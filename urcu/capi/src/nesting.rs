@@ -18,7 +18,7 @@ pub(crate) const LEVEL: usize = 1 << 48;
 /// The bits of a token.
 const TOKEN: usize = LEVEL - 1;
 
-/// What a thread knows of its sections in the global domain.
+/// A thread's record of its sections in the global domain.
 #[repr(C)]
 pub(crate) struct Nesting {
     /// 0, or the token of the outermost section, and the number of those inside it times [`LEVEL`].
@@ -64,7 +64,8 @@ pub(crate) fn nesting<'a>() -> &'a Nesting {
         );
     }
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: as above.
+    // SAFETY: loads the thread pointer and the distance that the loader has put into the GOT; a thread's
+    // does not change.
     unsafe {
         asm!(
             "adrp {offset}, :gottprel:urcu_percpu_nesting",
@@ -81,7 +82,7 @@ pub(crate) fn nesting<'a>() -> &'a Nesting {
 }
 
 impl Nesting {
-    /// Whether the word is neither 0 nor that of an outermost section without others inside.
+    /// Returns whether the word is neither 0 nor that of an outermost section without others inside.
     #[inline(always)]
     pub(crate) fn is_deeper_or_none(word: usize) -> bool {
         // 0 wraps.
@@ -114,7 +115,7 @@ impl Nesting {
         [word & TOKEN, trace]
     }
 
-    /// How many sections are open, one inside the other.
+    /// Returns how many sections are open, one inside the other.
     pub(crate) fn depth(&self) -> usize {
         match self.word.load(Relaxed) {
             0 => 0,
@@ -130,5 +131,5 @@ impl Nesting {
     }
 }
 
-/// Whether the second word of a token says anything.
+/// True if the second word of a token says anything.
 const TRACED: bool = size_of::<urcu::RawGuard>() != size_of::<usize>();

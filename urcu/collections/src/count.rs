@@ -4,11 +4,11 @@ use rseq_ops::percpu::Counter;
 
 use crate::sync::{AtomicUsize, Ordering};
 
-/// How many entries there are, counted where they are made.
+/// The number of entries, counted per CPU where they are made.
 #[derive(Debug)]
 pub(crate) enum Count {
     PerCpu(Counter<'static>),
-    /// Where there is no memory for each CPU.
+    /// One count, where there is no memory for each CPU.
     Shared(AtomicUsize),
 }
 

@@ -3,7 +3,7 @@
 
 use crate::sync::{AtomicU32, Ordering};
 
-/// How many bits of a generation are kept in a lock.
+/// The number of bits of a generation that a lock keeps.
 pub(crate) const BITS: u32 = 14;
 const MASK: u32 = (1 << BITS) - 1;
 
@@ -46,7 +46,7 @@ mod linux {
     use crate::sync::{AtomicPtr, AtomicU32, Ordering};
 
     static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
-    /// Where the kernel wipes nothing.
+    /// The word used where the kernel wipes nothing.
     static ALWAYS: AtomicU32 = AtomicU32::new(0);
 
     /// Returns a word that is zero in every new process, as far as the kernel can do that.
@@ -73,7 +73,8 @@ mod linux {
         ) {
             // SAFETY: a page that is never unmapped, or the static.
             Ok(_) => unsafe { page.as_ref() },
-            // SAFETY: as in `wiped`; not null, or the exchange had succeeded.
+            // SAFETY: not null, or the exchange had succeeded; so a page that is never unmapped, or the
+            // static.
             Err(first) => unsafe { &*first },
         }
     }

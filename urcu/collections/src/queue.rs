@@ -43,9 +43,9 @@ struct Segment<T> {
     /// Which slot of the whole queue the first one is.
     first: usize,
     next: AtomicPtr<Segment<T>>,
-    /// How many slots producers have taken, and tried to.
+    /// The number of slots that producers have taken, and tried to.
     filled: Line<AtomicUsize>,
-    /// How many slots consumers have taken, and tried to.
+    /// The number of slots that consumers have taken, and tried to.
     emptied: Line<AtomicUsize>,
     alive: Alive,
     slots: [Slot<T>; SLOTS],
@@ -163,7 +163,8 @@ pub struct Queue<T, D = Global> {
 
 // SAFETY: it owns its values, and gives and takes them by value alone.
 unsafe impl<T: Send, D: Send> Send for Queue<T, D> {}
-// SAFETY: as above: what is shared is never a value.
+// SAFETY: a shared queue takes and gives values by value alone: each is with one thread at a time, hence
+// `T: Send` is enough.
 unsafe impl<T: Send, D: Sync> Sync for Queue<T, D> {}
 
 impl<T> Queue<T> {
@@ -419,7 +420,7 @@ impl<T, D> IntoIterator for Queue<T, D> {
     }
 }
 
-/// What takes a [`Queue`] apart, from the front to the end.
+/// An iterator that takes a [`Queue`] apart, from the front to the end.
 pub struct IntoIter<T, D = Global>(Queue<T, D>);
 
 impl<T, D> Iterator for IntoIter<T, D> {

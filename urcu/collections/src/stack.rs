@@ -43,7 +43,8 @@ pub struct Stack<T, D = Global> {
 
 // SAFETY: it owns its values, and gives and takes them by value alone.
 unsafe impl<T: Send, D: Send> Send for Stack<T, D> {}
-// SAFETY: as above: what is shared is never a value.
+// SAFETY: a shared stack takes and gives values by value alone: each is with one thread at a time, hence
+// `T: Send` is enough.
 unsafe impl<T: Send, D: Sync> Sync for Stack<T, D> {}
 
 impl<T> Stack<T> {

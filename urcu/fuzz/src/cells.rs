@@ -6,9 +6,9 @@ use urcu::{Domain, Global, InDomain, Payload, RcuCell, ReadGuard, Ref};
 
 use crate::ledger::Value;
 
-/// What the face needs to know of a kind.
+/// The operations of a kind of cell.
 pub trait Kind: Payload<Target = Value> + Send + Sync + 'static {
-    /// Whether it takes `None`.
+    /// True if it takes `None`.
     const OPTIONAL: bool;
     /// `Some` unless it is optional.
     fn make(value: Option<Value>) -> Self::Value;
@@ -30,7 +30,7 @@ pub trait Kind: Payload<Target = Value> + Send + Sync + 'static {
     }
 }
 
-/// What comes out of a cell.
+/// A value that was taken out of a cell.
 pub enum Kept {
     Nothing,
     Own(Value),
@@ -149,7 +149,7 @@ impl Kind for Option<Arc<Value>> {
     }
 }
 
-/// What became of an exchange: the value that was given, and the number of the one that was found.
+/// The outcome of an exchange: the value that was given, and the number of the one that was found.
 pub enum Exchanged {
     Done,
     Found(Kept, Option<u32>),

@@ -51,7 +51,8 @@ impl Held {
     unsafe fn sees(&mut self, value: &Value) {
         value.look();
         self.ledger.pin(value.id, true);
-        // SAFETY: the caller's: it is there until the section ends.
+        // SAFETY: the value was loaded in this section, as the caller promises, and so is there until the
+        // section ends; `seen` is emptied before.
         self.seen
             .push(unsafe { mem::transmute::<&Value, &'static Value>(value) });
     }
@@ -263,7 +264,7 @@ impl<'w> Hand<'w> {
         );
     }
 
-    /// What must be refused.
+    /// Does what must be refused.
     fn misuse(&self, cell: &CellPlace, choice: u8) {
         let place = self.place(choice);
         if place.number == cell.place {

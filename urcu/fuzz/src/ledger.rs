@@ -25,13 +25,13 @@ const CANARY: u64 = 0x5AFE_C0DE_0BAD_F00D;
 
 #[derive(Default)]
 struct Entry {
-    /// Where it waits for a grace period.
+    /// The domain in which it waits for a grace period.
     domain: AtomicUsize,
     /// When it was unpublished or queued; `NOT_YET`.
     since: AtomicU64,
     /// Which thread did, if it is sure; else `NOBODY`.
     owner: AtomicU8,
-    /// How many sections have looked at it and are open.
+    /// The number of open sections that have looked at it.
     pins: AtomicU32,
     dropped: AtomicU32,
     /// Of a callback: how often it ran.

@@ -21,9 +21,9 @@ type Words = [AtomicU64; 3];
 static KEPT: Allocator = Allocator::with_limit(Fork::Keep, 128 << 10);
 static WIPED: Allocator = Allocator::with_limit(Fork::Wipe, 64 << 10);
 
-/// What the threads share. Made when it is first used: mostly it is not.
+/// The state that the threads share. Made when it is first used, which is seldom.
 pub struct Shared {
-    /// Whether one thread runs at a time.
+    /// True if one thread runs at a time.
     exclusive: bool,
     ledger: Arc<Ledger>,
     counter: OnceLock<Counter<'static>>,
@@ -256,7 +256,7 @@ enum Object {
     Values(PerCpu<'static, Value>),
 }
 
-/// What one thread has.
+/// The state of one thread.
 #[derive(Default)]
 pub struct Shelf {
     nodes: Vec<&'static mut Node<u32>>,

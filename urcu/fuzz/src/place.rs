@@ -17,7 +17,7 @@ pub struct Place {
     pub number: usize,
     /// `None`: the global one.
     pub domain: Option<Arc<Domain>>,
-    /// Whether it has work done for it that nobody waits for.
+    /// True if work is done for it that nobody waits for.
     pub driven: bool,
 }
 
@@ -49,9 +49,10 @@ impl Place {
     }
 
     /// # Safety
-    /// What is made of it is gone before the last clone of this.
+    /// Everything made from it is gone before the last clone of this.
     pub unsafe fn forever(&self) -> &'static Domain {
-        // SAFETY: the caller's.
+        // SAFETY: the domain is in an `Arc`, and everything made from the reference is gone before its last
+        // clone, as the caller promises.
         unsafe { mem::transmute::<&Domain, &'static Domain>(self.get()) }
     }
 }

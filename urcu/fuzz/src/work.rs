@@ -15,7 +15,7 @@ use crate::panics::{Bomb, Expected, panics};
 use crate::place::Place;
 use crate::world::{CellPlace, World};
 
-/// What a callback does.
+/// The action of a callback.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
     Nothing,

@@ -15,14 +15,14 @@ use crate::ledger::{DOMAINS, Ledger, Stamp};
 use crate::percpu::Shared;
 use crate::place::{JOBS, Place};
 
-/// What a cell holds that holds nothing.
+/// The mark of a cell that holds nothing.
 pub const NOTHING: u32 = u32::MAX;
 
 /// A cell that lives as long as the run.
 pub struct CellPlace {
     pub cell: Box<dyn Cell>,
     pub place: usize,
-    /// What it holds, where one thread runs at a time.
+    /// The number of the value that it holds, where one thread runs at a time.
     pub holds: AtomicU32,
 }
 
@@ -72,7 +72,7 @@ impl World {
             }
         });
         let cells = cells.collect();
-        // SAFETY: as above.
+        // SAFETY: the cells go before the places.
         let domain = unsafe { places[1].forever() };
         let exclusive = input.mode != Mode::Free;
         World {
@@ -136,7 +136,7 @@ impl World {
             }
         }
         drop((stamps, own));
-        // What the last callbacks captured may still be on its way.
+        // Values that the last callbacks captured may still be on their way.
         let mut patience = patience();
         while !ledger.is_settled() && patience.lasts() {
             places.iter().for_each(|place| place.get().barrier());

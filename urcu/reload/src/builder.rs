@@ -33,7 +33,7 @@ enum Refusal {
     Invalid(Invalid),
 }
 
-/// How files become a value.
+/// The way in which files become a value.
 enum Parser<T> {
     None,
     Own(Parse<T>),
@@ -66,7 +66,7 @@ pub fn watch<T>(path: impl AsRef<Path>) -> Builder<T> {
     }
 }
 
-/// What is to be watched, and how. Made by [`watch`]; ends with [`start`](Builder::start).
+/// A description of what is to be watched, and how. Made by [`watch`]; ends with [`start`](Builder::start).
 #[must_use = "nothing is watched before `start`"]
 pub struct Builder<T, P = Formats> {
     sources: Sources,
@@ -159,7 +159,8 @@ impl<T, P> Builder<T, P> {
     /// Sets how often it is looked where changes are not notified: on network file systems, where the limit
     /// of inotify watches is reached, on other systems than Linux. Default: 250 ms.
     ///
-    /// Where changes are notified it is looked every two seconds all the same: mounts are not notified.
+    /// If changes are notified, the files are looked at every two seconds all the same: mounts are not
+    /// notified.
     pub fn poll_every(mut self, interval: Duration) -> Self {
         self.timing.poll = interval.max(Duration::from_millis(1));
         self

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::{Version, Watched};
 
-/// Who waits for the next version.
+/// The tasks that wait for the next version.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     state: Mutex<State>,
@@ -149,7 +149,7 @@ impl<T: Send + Sync + 'static> Changes<T> {
             .shared
             .waiters
             .register(&mut self.waker, context.waker());
-        // What was published before that has woken nobody.
+        // A version published before that has woken nobody.
         self.newer().map_or(Poll::Pending, Poll::Ready)
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What kind of mistake an [`Error`] is about.
+/// The kind of mistake that an [`Error`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -146,7 +146,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What a validation or a parser of one's own finds wrong, and where.
+/// A mistake found by a validation or by a parser of one's own, and its place.
 ///
 /// A `&str` or a `String` turns into one with `?` or `.into()`:
 ///

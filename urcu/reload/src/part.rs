@@ -7,7 +7,7 @@ use urcu::{ReadGuard, Ref};
 
 use crate::{HookId, Watched};
 
-/// What a component needs of a configuration: a value that may be another at the next look.
+/// The part of a configuration that a component needs: a value that may be another at the next look.
 ///
 /// [`Watched`], [`Part`] and a plain [`urcu::Rcu`] are such, so that a component can take an
 /// `Arc<dyn Access<Database>>` or be generic, and its tests can hand it an `Rcu` of their own:

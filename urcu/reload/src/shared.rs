@@ -45,7 +45,7 @@ pub(crate) struct Shared<T> {
     events: Mutex<Events<T>>,
 }
 
-/// What was read last, and what of it is in force.
+/// The content that was read last, and the part of it that is in force.
 struct LastRead {
     /// `None`: the value to start with, which is of no file.
     in_force: Option<Vec<SourceFile>>,
@@ -242,7 +242,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             .push_back(Event::Refused(error.clone()));
     }
 
-    /// What is wrong with the files at the start, where a value to start with was given.
+    /// Records an error of the files at the start, if there is a value to start with.
     pub(crate) fn refuse_first(&self, read: Result<Vec<SourceFile>, Error>, error: &Error) {
         self.refuse(read, error);
         self.deliver();
@@ -319,7 +319,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             .error
             .extract_if(.., |(hook, _)| *hook == id)
             .collect::<Vec<_>>();
-        // What they have captured is dropped under no lock.
+        // The hooks' captures are dropped under no lock.
         drop(hooks);
         !change.is_empty() || !error.is_empty()
     }
@@ -365,9 +365,9 @@ pub(crate) fn run<T>(build: impl FnOnce() -> Result<T, Error>) -> Result<T, Erro
 
 type Answer = SyncSender<Result<Reload, Error>>;
 
-/// Who waits for the watching thread to reload.
+/// The callers that wait for the watching thread to reload.
 pub(crate) struct Requests {
-    /// Where the thread is: its process, while it runs.
+    /// The process of the thread, while it runs.
     process: AtomicU32,
     is_any: AtomicBool,
     waiting: Mutex<Vec<Answer>>,

@@ -34,7 +34,7 @@ impl fmt::Display for Polling {
     }
 }
 
-/// What a watched configuration has come to: which version is in force, what was wrong last, how often
+/// The state of a watched configuration: the version in force, the last error, and how often
 /// what happened.
 ///
 /// `{}` shows the most important of it in one line.
@@ -49,13 +49,13 @@ pub struct Status {
     pub error: Option<Error>,
     /// Why changes are looked for, if they are not notified.
     pub polling: Option<Polling>,
-    /// How often what happened, since the start.
+    /// The counts since the start.
     pub counts: Counts,
-    /// How long the last reload took that was published: from the beginning of reading to publication.
+    /// The time that the last published reload took, from the beginning of reading to publication.
     pub last_reload: Duration,
 }
 
-/// How often what happened since the start.
+/// Counts of events since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {

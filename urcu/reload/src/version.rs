@@ -74,11 +74,11 @@ pub struct Change<T> {
     pub old: Arc<Version<T>>,
     /// The version in force. Every read that begins now sees it, or a later one.
     pub new: Arc<Version<T>>,
-    /// How long publishing took. It waits for no reader.
+    /// The time that publishing took. It waits for no reader.
     pub publication: Duration,
 }
 
-/// What came of a reload that was asked for.
+/// The outcome of a reload that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {
     /// The files say what is in force already.

@@ -8,10 +8,11 @@ use super::pace::COALESCE_WINDOW;
 use super::queue::Which;
 use super::slots;
 use crate::gp::readers::Readers;
+use crate::gp::sequence::Round;
 
 /// Waits until the callbacks queued before have run, and takes part. `wait_for` waits for a grace period.
 #[track_caller]
-pub(crate) fn barrier(host: &dyn Host, wait_for: &dyn Fn(u64)) {
+pub(crate) fn barrier(host: &dyn Host, wait_for: &dyn Fn(Round)) {
     assert!(
         !inside_callback(),
         "barrier() called by an RCU callback, or by a destructor that runs in one: it might wait for \
@@ -37,7 +38,7 @@ pub(crate) fn barrier(host: &dyn Host, wait_for: &dyn Fn(u64)) {
 }
 
 /// Waits for the oldest chunk of a stripe, and runs some of its callbacks or waits for the threads that run them.
-fn take_part(host: &dyn Host, stripe: usize, wait_for: &dyn Fn(u64), is_out: impl Fn() -> bool) {
+fn take_part(host: &dyn Host, stripe: usize, wait_for: &dyn Fn(Round), is_out: impl Fn() -> bool) {
     let queue = host.callbacks().queue();
     if let Some(number) = queue.front(stripe) {
         wait_for(number);
@@ -52,7 +53,7 @@ fn take_part(host: &dyn Host, stripe: usize, wait_for: &dyn Fn(u64), is_out: imp
 }
 
 /// Runs all callbacks, for a domain that is being dropped, perhaps by one of them.
-pub(crate) fn finish(host: &dyn Host, readers: &Readers, wait_for: &dyn Fn(u64)) {
+pub(crate) fn finish(host: &dyn Host, readers: &Readers, wait_for: &dyn Fn(Round)) {
     let callbacks = host.callbacks();
     let Some(queue) = callbacks.existing_queue() else {
         return;
@@ -67,7 +68,7 @@ pub(crate) fn finish(host: &dyn Host, readers: &Readers, wait_for: &dyn Fn(u64))
         if slots::any_chunk(readers) {
             wait_for(sequence.snap());
         }
-        // What is left of a chunk that a callback on this thread's stack is from waits too.
+        // The rest of a chunk that a callback on this thread's stack is from waits too.
         let is_left =
             |stripe| queue.front(stripe).is_some() || queue.is_out(stripe, u64::MAX, mine);
         if let Some(stripe) = (0..queue.stripes()).find(|stripe| is_left(*stripe)) {

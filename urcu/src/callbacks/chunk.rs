@@ -13,11 +13,11 @@ use crate::sys::Record;
 
 #[repr(C, align(64))]
 struct Header {
-    /// How many callbacks have not run. Set when the chunk is sealed.
+    /// The number of callbacks that have not run. Set when the chunk is sealed.
     unfinished: AtomicU32,
 }
 
-/// How many callbacks it holds.
+/// The number of callbacks that a chunk holds.
 pub(super) const ROOM: usize = (SIZE - size_of::<Header>()) / size_of::<Record>();
 
 /// A page of callbacks. Dropping it gives the page back and leaks the callbacks in it.
@@ -27,8 +27,8 @@ pub(super) struct Chunk(NonNull<Header>);
 // SAFETY: it owns its page; callbacks may be sent.
 unsafe impl Send for Chunk {}
 
-/// How far a chunk in a CPU's slot is filled: the address behind its last callback, which tells the chunk and
-/// how many callbacks are in it.
+/// The end of the filled part of a chunk in a CPU's slot: the address behind its last callback, which tells
+/// the chunk and how many callbacks are in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub(super) struct ChunkEnd(NonZeroUsize);
@@ -116,7 +116,7 @@ impl Chunk {
         unsafe { &*self.place(number) }
     }
 
-    /// How many callbacks are to be finished.
+    /// Seals the chunk: so many callbacks are to be finished.
     pub(super) fn seal(&self, length: usize) {
         // SAFETY: the chunk is alive. Published with the lock of the stripe.
         unsafe { self.0.as_ref() }
@@ -201,7 +201,7 @@ mod tests {
             assert_eq!((again.start(), found), (end(0), length));
             again.leave();
         }
-        // SAFETY: as above, for the last time.
+        // SAFETY: the chunk was left to this end above, and is taken from it once, here.
         let (chunk, length) = unsafe { end(ROOM).take_chunk() };
         assert_eq!(length, ROOM);
         chunk.seal(ROOM);

@@ -13,7 +13,7 @@ use super::{seal, slots};
 use crate::gp::grace_period::GpState;
 use crate::sys::{self, Appended};
 
-/// How often a sequence is tried before the stripe's lock is taken.
+/// The number of times a sequence is tried before the stripe's lock is taken.
 const ATTEMPTS: u32 = 16;
 
 /// A domain, for its callbacks.

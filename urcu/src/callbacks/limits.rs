@@ -13,7 +13,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// What was chosen for the domain, else the default.
+    /// Takes what was chosen for the domain, else the default.
     pub(crate) fn new(chosen: &SharedBudget) -> Self {
         Limits {
             budget: SharedBudget::new(chosen.in_force()),

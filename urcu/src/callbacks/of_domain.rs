@@ -7,14 +7,14 @@ use super::limits::Limits;
 use super::queue::{Queue, Which};
 use super::{seal, slots};
 use crate::gp::readers::Readers;
-use crate::gp::sequence::Sequence;
+use crate::gp::sequence::{Round, Sequence};
 use crate::settings::SharedBudget;
 use crate::stats::Stats;
 use crate::sync::once::Once;
 use crate::sync::{Instant, Mutex, fork};
 use crate::sys::Phase;
 
-/// What waits for grace periods in a domain.
+/// The callbacks that wait for grace periods in a domain.
 #[derive(Debug)]
 pub(crate) struct Callbacks {
     /// The process in which this was made.
@@ -25,12 +25,12 @@ pub(crate) struct Callbacks {
     pub(crate) limits: Limits,
 }
 
-/// What the worker remembers of a domain's load.
+/// The worker's record of a domain's load.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     pub(super) due: Option<Instant>,
-    /// What was done when it was last due.
-    pub(super) ready: u64,
+    /// The number of callbacks that were ready when the domain was last due.
+    pub(super) ready: Round,
     pub(super) sealed: u64,
     pub(super) heavy: bool,
 }
@@ -82,14 +82,14 @@ impl Callbacks {
     }
 
     /// Returns whether there are callbacks that have to wait for another grace period than `done`.
-    pub(crate) fn has_unready(&self, done: u64) -> bool {
+    pub(crate) fn has_unready(&self, done: Round) -> bool {
         self.queue
             .get()
             .is_some_and(|queue| queue.installed.load(SeqCst) || queue.has_unready(done))
     }
 
     /// Returns whether there are callbacks that the worker may run after grace period `done`.
-    pub(crate) fn has_ready(&self, done: u64) -> bool {
+    pub(crate) fn has_ready(&self, done: Round) -> bool {
         let ready = self.ready(done);
         let is_ready = |queue: &Queue| {
             (0..queue.stripes())
@@ -100,7 +100,7 @@ impl Callbacks {
 
     /// Returns the last grace period whose callbacks the worker may run. Under load it stays behind, so that
     /// threads that retire can drop their own values.
-    fn ready(&self, done: u64) -> u64 {
+    fn ready(&self, done: Round) -> Round {
         let pace = self.pace.lock();
         if pace.heavy { pace.ready } else { done }
     }
@@ -123,13 +123,13 @@ impl Callbacks {
 
     /// Runs, for the worker, callbacks that are ready after grace period `done`, `limit` at
     /// most. Returns how many ran.
-    pub(crate) fn run_ready(&self, done: u64, limit: usize) -> usize {
+    pub(crate) fn run_ready(&self, done: Round, limit: usize) -> usize {
         self.run_up_to(self.ready(done), limit)
     }
 
     /// Runs callbacks that wait for grace period `number` or an earlier one, `limit` at most, in batches.
     /// Returns how many ran.
-    pub(crate) fn run_up_to(&self, number: u64, limit: usize) -> usize {
+    pub(crate) fn run_up_to(&self, number: Round, limit: usize) -> usize {
         let Some(queue) = self.queue.get() else {
             return 0;
         };

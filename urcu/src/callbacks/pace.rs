@@ -8,13 +8,13 @@ use core::time::Duration;
 use super::host::Host;
 use super::of_domain::Callbacks;
 use crate::gp::grace_period::GpState;
-use crate::gp::sequence::Sequence;
+use crate::gp::sequence::{Round, Sequence};
 use crate::sync::Instant;
 
-/// What makes a grace period worth its while before its time has come: callbacks, and bytes.
+/// The callbacks, and the bytes, that make a grace period worth its while before its time has come.
 pub(super) const GP_THRESHOLD: (usize, u64) = (8192, 1 << 20);
 
-/// How long callbacks wait for others, so that a grace period serves them all.
+/// The time for which callbacks wait for others, so that one grace period serves them all.
 pub(super) const COALESCE_WINDOW: Duration = Duration::from_millis(1);
 
 /// More callbacks in that time are a load under which threads that retire do most of the work.
@@ -26,7 +26,7 @@ pub(crate) struct Paced {
     /// When to look again; `None`: nothing waits.
     pub(crate) due: Option<Instant>,
     /// The grace period that is wanted now.
-    pub(crate) wanted: Option<u64>,
+    pub(crate) wanted: Option<Round>,
 }
 
 impl Callbacks {

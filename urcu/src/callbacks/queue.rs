@@ -16,21 +16,21 @@
 //! run: that is what `barrier` waits for.
 
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-// What is counted for statistics, budgets and pace orders nothing: the models leave it out.
+// Counts for statistics, budgets and pace order nothing: the models leave them out.
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 
 use super::chunk::{Chunk, Part, ROOM};
 use super::record::Callback;
-use crate::gp::sequence::Sequence;
+use crate::gp::sequence::{Round, Sequence};
 use crate::sync::{self, AtomicBool, AtomicU32, Mutex, MutexGuard, fence};
 use crate::sys::{self, INVOKE_BATCH};
 
 /// The most stripes there are.
 const STRIPES: usize = 16;
 
-/// How many empty chunks a stripe keeps. They stay with it: the memory is in its CPU's cache.
+/// The number of empty chunks that a stripe keeps, because their memory is in its CPU's cache.
 const SPARE: usize = 48;
 
 #[derive(Debug)]
@@ -38,17 +38,18 @@ pub(crate) struct Queue {
     stripes: Box<[Stripe]>,
     counts: Counts,
     pub(super) panicked: AtomicU64,
-    /// How many callbacks had to wait for room in the budget, and how many were queued without room.
+    /// The numbers of callbacks that had to wait for room in the budget, and that were queued without room.
     pub(super) held_up: AtomicU64,
     pub(super) over_budget: AtomicU64,
-    /// Whether a slot was given a chunk since the worker last looked.
+    /// True if a slot was given a chunk since the worker last looked.
     pub(super) installed: AtomicBool,
     /// Changes when a chunk was sealed or is done, if anybody waits for that; the word they sleep on.
     progress: AtomicU32,
     waiters: AtomicU32,
 }
 
-/// What threads change with every chunk, on other cache lines than what they read with every callback.
+/// The words that threads change with every chunk, on other cache lines than those they read with every
+/// callback.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Counts {
@@ -59,7 +60,7 @@ struct Counts {
     /// The bytes that sealed callbacks hold which have not run. 64 bits on all processors, because many
     /// callbacks may hold one value (an `Arc`), and each counts it.
     bytes: AtomicU64,
-    /// What was sealed since a grace period was last begun for such callbacks.
+    /// The callbacks sealed since a grace period was last begun for such callbacks.
     fresh: AtomicUsize,
     fresh_bytes: AtomicU64,
 }
@@ -87,7 +88,7 @@ struct Sealed {
     length: usize,
     taken: usize,
     bytes: u64,
-    round: u64,
+    round: Round,
     ticket: u64,
 }
 
@@ -180,14 +181,14 @@ impl Queue {
     }
 
     /// A chunk waits for a grace period from now on.
-    pub(super) fn seal(&self, chunk: Chunk, length: usize, round: u64, ticket: &Ticket) {
+    pub(super) fn seal(&self, chunk: Chunk, length: usize, round: Round, ticket: &Ticket) {
         let mut inner = self.stripe(ticket.stripe);
         self.seal_in(&mut inner, chunk, length, round, ticket.number);
         drop(inner);
         self.notify();
     }
 
-    fn seal_in(&self, inner: &mut Inner, chunk: Chunk, length: usize, round: u64, ticket: u64) {
+    fn seal_in(&self, inner: &mut Inner, chunk: Chunk, length: usize, round: Round, ticket: u64) {
         // SAFETY: the first `length` places were filled, and nobody has taken from them.
         let bytes = (0..length)
             .map(|number| unsafe { chunk.peek(number) }.bytes() as u64)
@@ -209,7 +210,7 @@ impl Queue {
     }
 
     /// Adds a callback to the stripe's own chunk. Returns whether it was the first one there.
-    pub(super) fn push(&self, stripe: usize, callback: Callback, snap: impl Fn() -> u64) -> bool {
+    pub(super) fn push(&self, stripe: usize, callback: Callback, snap: impl Fn() -> Round) -> bool {
         let mut inner = self.stripe(stripe);
         let seal = callback.is_large();
         let (mut chunk, length) = match inner.open.take() {
@@ -227,7 +228,7 @@ impl Queue {
     }
 
     /// Seals what was pushed.
-    pub(super) fn seal_open(&self, snap: impl Fn() -> u64) {
+    pub(super) fn seal_open(&self, snap: impl Fn() -> Round) {
         for stripe in 0..self.stripes() {
             let mut inner = self.stripe(stripe);
             if let Some((chunk, length)) = inner.open.take() {
@@ -239,7 +240,7 @@ impl Queue {
 
     /// Takes up to [`INVOKE_BATCH`] callbacks of a stripe that are ready after grace period `done`. Also returns
     /// whether the stripe has a backlog.
-    pub(super) fn take(&self, stripe: usize, done: u64, which: Which) -> Option<(Batch, bool)> {
+    pub(super) fn take(&self, stripe: usize, done: Round, which: Which) -> Option<(Batch, bool)> {
         let mut inner = self.stripe(stripe);
         let backlog = inner.waiting.len() > 128;
         let front = inner.waiting.front_mut()?;
@@ -258,7 +259,7 @@ impl Queue {
         }
         front.taken += count;
         let batch = Batch {
-            // SAFETY: as above, and taken once, under the lock.
+            // SAFETY: sealed, so filled up to its length; each part is taken once, under the lock.
             part: unsafe { front.chunk.part(first, count) },
             length: front.length,
             bytes: front.bytes,
@@ -301,7 +302,7 @@ impl Queue {
     }
 
     /// Returns whether a stripe has callbacks that wait for a later grace period than `done`.
-    pub(super) fn has_unready(&self, done: u64) -> bool {
+    pub(super) fn has_unready(&self, done: Round) -> bool {
         (0..self.stripes()).any(|stripe| {
             let inner = self.stripe(stripe);
             inner.open.is_some() || inner.waiting.back().is_some_and(|back| back.round > done)
@@ -309,7 +310,7 @@ impl Queue {
     }
 
     /// Returns the grace period that the oldest chunk of a stripe waits for.
-    pub(super) fn front(&self, stripe: usize) -> Option<u64> {
+    pub(super) fn front(&self, stripe: usize) -> Option<Round> {
         self.stripe(stripe).waiting.front().map(|front| front.round)
     }
 
@@ -377,7 +378,7 @@ impl Queue {
     }
 
     /// Seals what was pushed, and returns the grace period that collects what is in the slots now.
-    pub(crate) fn request(&self, sequence: &Sequence) -> u64 {
+    pub(crate) fn request(&self, sequence: &Sequence) -> Round {
         self.seal_open(|| sequence.snap());
         // Before that grace period begins: what is installed later may be too late for it.
         self.installed.store(false, SeqCst);

@@ -16,15 +16,15 @@ const LAST: usize = 3;
 // Records hold addresses, and boxes of what they cannot hold.
 const _: () = assert!(align_of::<Record>() >= align_of::<usize>());
 
-/// What all callbacks of one type have in common.
+/// The functions and sizes that all callbacks of one type have in common.
 #[derive(Debug)]
 struct Kind {
     /// Runs the callback whose data is there, and with that consumes it.
     run: unsafe fn(*mut MaybeUninit<u64>),
-    /// How much memory it holds until it has run, besides its record, as far as its type tells.
+    /// The memory that it holds until it has run, besides its record, as far as its type tells.
     /// Bytes. `None`: that is said in the record's last word.
     bytes: Option<usize>,
-    /// Whether it only drops a value: such may run wherever one is retired.
+    /// True if it only drops a value: such a callback may run wherever a value is retired.
     drops: bool,
 }
 
@@ -33,9 +33,9 @@ struct Kind {
 #[repr(transparent)]
 pub(crate) struct Callback(Record);
 
-/// What callbacks of a kind hold besides their data.
+/// The memory that callbacks of a kind hold besides their data.
 trait Weight {
-    /// How much, where the type tells it. Bytes.
+    /// The bytes, where the type tells them.
     const OF_TYPE: Option<usize>;
 }
 
@@ -46,7 +46,7 @@ impl<T> Weight for Holds<T> {
     const OF_TYPE: Option<usize> = Some(size_of::<T>());
 }
 
-/// What whoever queues it says.
+/// The weight that the caller gives.
 struct Said;
 
 impl Weight for Said {
@@ -66,11 +66,11 @@ impl<D, W: Weight> KindOf<D, W> {
         Some(_) => LAST,
         None => LAST - 1,
     };
-    /// What is aligned more than records are goes into a box: on 32-bit x86 records are aligned to
+    /// Data aligned more than records are goes into a box: on 32-bit x86 records are aligned to
     /// 4, and there are closures of 8.
     const INLINE: bool =
         size_of::<D>() <= Self::WORDS * 8 && align_of::<D>() <= align_of::<Record>();
-    /// What lies outside the record.
+    /// The bytes outside the record.
     const BOXED: usize = if Self::INLINE { 0 } else { size_of::<D>() };
     const BYTES: Option<usize> = match W::OF_TYPE {
         // On 32 bits both could be nearly half of what there is.

@@ -6,14 +6,18 @@
 use super::chunk::ChunkEnd;
 use super::slots;
 use crate::gp::readers::Readers;
-use crate::gp::sequence::Sequence;
+use crate::gp::sequence::{Round, Sequence};
 use crate::sync::Ordering;
 use crate::sys::{self, Outcome, Phase};
 
 /// For the leader of a grace period that is about to end, whose phase was `old`: takes the chunks
 /// out of the slots of that phase. `seal` gets each one's slot, its end, and the grace period that
 /// it has to wait for.
-pub(crate) fn collect(sequence: &Sequence, old: Phase, mut seal: impl FnMut(usize, ChunkEnd, u64)) {
+pub(crate) fn collect(
+    sequence: &Sequence,
+    old: Phase,
+    mut seal: impl FnMut(usize, ChunkEnd, Round),
+) {
     for slot in 0..sys::slots() {
         let buffer = sys::buffer(old, slot);
         // Relaxed, both: the restart after the flip (C) lies between the sequences and us, and the
@@ -24,7 +28,7 @@ pub(crate) fn collect(sequence: &Sequence, old: Phase, mut seal: impl FnMut(usiz
             // Not this grace period but the next. What was unpublished right before a callback was
             // appended may have become visible with the restart alone, after sections had begun in
             // the new phase, for which this grace period did not wait.
-            seal(slot, end, sequence.done() + 2);
+            seal(slot, end, sequence.done().next().next());
         }
     }
 }
@@ -39,11 +43,11 @@ pub(crate) unsafe fn exchange(
     sequence: &Sequence,
     end: Option<ChunkEnd>,
     new: ChunkEnd,
-) -> Option<u64> {
+) -> Option<Round> {
     // SAFETY: the calling thread's chunk was found full, or there was none, and `new` is the start of an empty
     // chunk that nobody else has: the caller promises both.
     let replaced = unsafe { slots::replace_chunk(readers, end, new) };
-    // What the callbacks' owners did before happened on this CPU before; so J orders it before the
+    // The callbacks' owners acted before on this CPU; so J orders it before the
     // next flip, as for a caller of `synchronize`.
     (replaced == Outcome::Committed).then(|| sequence.snap())
 }

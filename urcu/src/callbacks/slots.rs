@@ -31,7 +31,8 @@ pub(super) unsafe fn replace_chunk(
 ) -> Outcome {
     let (end, new) = (end.map_or(0, ChunkEnd::word), new.word());
     match readers.through_phase_again() {
-        // SAFETY: as in `append`; `new` is the start of an empty chunk, by the caller.
+        // SAFETY: the handle is the process's, where libc registers the threads, and the phase is set up.
+        // `new` is the start of an empty chunk, and `end` that of a full one or 0, as the caller promises.
         Some((handle, phase)) => unsafe { sys::replace_chunk(handle, phase, end, new) },
         None => Outcome::Aborted, // In a child that was forked in the middle of what we do.
     }

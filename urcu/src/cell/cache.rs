@@ -4,6 +4,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::{InDomain, Rcu, RcuCell, RefCounted};
+use crate::gp::sequence::Round;
 use crate::sync::Ordering;
 
 /// A handle for one thread or task that keeps the `Arc` of an [`RcuArc`](crate::RcuArc). Each use only checks
@@ -111,7 +112,7 @@ pub struct CloneCache<C, T> {
 struct Mark {
     address: usize,
     /// Which process's, and how many.
-    grace_periods: (usize, u64),
+    grace_periods: (usize, Round),
 }
 
 impl<C: Deref<Target = Rcu<T, D>>, T: Clone, D: InDomain> CloneCache<C, T> {

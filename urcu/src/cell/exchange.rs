@@ -91,12 +91,13 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         match self.exchange(P::address(current), new) {
             Ok(old) => {
                 self.retire(old);
-                // SAFETY: as in `load`: published inside the guard's section, so that whatever grace
-                // period it is freed after waits for that.
+                // SAFETY: published inside the section of the guard, which the check has shown to be of this
+                // cell's domain: whatever grace period it is freed after waits for that section.
                 Ok(unsafe { P::view(new) })
             }
             Err(found) => Err(CompareExchangeError {
-                // SAFETY: as in `load`.
+                // SAFETY: the check has shown the guard to be one of this cell's domain, so its section
+                // keeps what it loads here.
                 current: unsafe { P::view(found) },
                 // SAFETY: from `P::into_raw`, and never published.
                 new: unsafe { P::from_raw(new) },

@@ -73,7 +73,7 @@ pub trait StaticDomain: InDomain + Copy + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Global;
 
-/// What all but types of domains have in common: guards that tell their domain when they are used.
+/// Common to all but types of domains: guards are asked for their domain when they are used.
 macro_rules! told_by_guards {
     ($($this:ident: $domain:ty => $state:expr, $found:expr;)*) => {$(
         #[expect(private_interfaces, reason = "see the trait")]

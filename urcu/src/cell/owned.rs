@@ -24,7 +24,7 @@ pub struct OwnedRef<C, T: ?Sized> {
 
 // SAFETY: sent or shared, it gives `&T` to another thread, and an `Arc` of the cell.
 unsafe impl<C: Send + Sync, T: ?Sized + Sync> Send for OwnedRef<C, T> {}
-// SAFETY: as above.
+// SAFETY: sent or shared, it gives `&T` to another thread, and an `Arc` of the cell.
 unsafe impl<C: Send + Sync, T: ?Sized + Sync> Sync for OwnedRef<C, T> {}
 
 impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {

@@ -83,14 +83,15 @@ unsafe impl<T> OwningPtr for Arc<T> {
     }
 }
 
-/// What a cell can own: an [`OwningPtr`], or an `Option` of one. Sealed.
+/// A pointer that a cell can own: an [`OwningPtr`], or an `Option` of one. Sealed.
 ///
 /// # Safety
 /// As for [`OwningPtr`]; a null pointer stands for nothing.
 pub unsafe trait Payload: sealed::Sealed + Sized {
     /// The type that the pointer points to.
     type Target;
-    /// What methods put into a cell and get out of it: the value in the `Box`, or the `Arc` itself.
+    /// The value that methods put into a cell and get out of it: the content of the `Box`, or the `Arc`
+    /// itself.
     type Value;
     /// What [`RcuCell::load`](crate::RcuCell::load) returns: `&Target`, or `Option<&Target>`.
     type View<'a>: Copy
@@ -251,7 +252,8 @@ pub unsafe trait RefCounted: Payload {
 // SAFETY: it adds a count and makes an `Arc` of it.
 unsafe impl<T> RefCounted for Arc<T> {
     unsafe fn share(raw: *mut T) -> Self {
-        // SAFETY: the caller's: from `Arc::into_raw`, and its count is not 0.
+        // SAFETY: from `Arc::into_raw` with a count that is not 0, as the caller promises; the count added
+        // here is that of the `Arc` made here.
         unsafe {
             Arc::increment_strong_count(raw);
             Arc::from_raw(raw)

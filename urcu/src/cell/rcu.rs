@@ -267,7 +267,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// The guard is one of this cell's domain.
     #[inline(always)]
     unsafe fn guarded<'g>(&'g self, guard: ReadGuard<'g>) -> P::Ref<'g> {
-        // SAFETY: as in `load`; the section stays open as long as the guard does.
+        // SAFETY: the guard is one of this cell's domain, as the caller promises; its section keeps what is
+        // loaded in it, and stays open as long as the guard does.
         unsafe { P::guarded(self.current.load(Ordering::Acquire), guard) }
     }
 
@@ -300,8 +301,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// ```
     pub fn into_inner(self) -> P::Value {
         let this = ManuallyDrop::new(self);
-        // SAFETY: as in `drop`, which does not run; the domain is not used again, and is dropped after the
-        // value is out.
+        // SAFETY: every reader's borrow of this cell is over, and `drop` does not run, so the value is ours. The
+        // domain is not used again, and is dropped after the value is out.
         unsafe {
             let _domain = ptr::read(&raw const this.domain);
             P::disown(P::from_raw(this.current.load(Ordering::Relaxed)))

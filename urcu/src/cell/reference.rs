@@ -25,7 +25,7 @@ pub struct Ref<'a, T: ?Sized> {
 
 // SAFETY: sent or shared, it gives `&T` to another thread; the value is never dropped through it.
 unsafe impl<T: ?Sized + Sync> Send for Ref<'_, T> {}
-// SAFETY: as above.
+// SAFETY: sent or shared, it gives `&T` to another thread; the value is never dropped through it.
 unsafe impl<T: ?Sized + Sync> Sync for Ref<'_, T> {}
 
 impl<'a, T: ?Sized> Ref<'a, T> {
@@ -126,7 +126,8 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         part: impl FnOnce(&T) -> Option<&U>,
     ) -> Result<Ref<'a, U>, Self> {
         match part(&*this).map(NonNull::from) {
-            // SAFETY: as in `map`.
+            // SAFETY: `part` works for every lifetime of its argument, so what it gives lives as long as
+            // the value, which the guard keeps, or longer.
             Some(value) => Ok(unsafe { Ref::new(value, this.guard) }),
             None => Err(this),
         }

@@ -12,7 +12,7 @@ use crate::sys;
 /// [`RcuCell::snapshot_of`] copy without touching a counter.
 pub const SNAPSHOT_MAX: usize = sys::COPY_MAX;
 
-/// Where in every `Outer` an `Inner` lies: made by [`part!`](crate::part), for
+/// The place of an `Inner` in every `Outer`: made by [`part!`](crate::part), for
 /// [`RcuCell::snapshot_of`].
 pub struct Offset<Outer, Inner> {
     bytes: usize,
@@ -177,8 +177,9 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     #[inline(always)]
     pub fn snapshot_of<Inner: Copy>(&self, part: Offset<<P as OwningPtr>::Target, Inner>) -> Inner {
         let mut copy = MaybeUninit::<Inner>::uninit();
-        // SAFETY: as in `snapshot`, of the part, which is as the maker of the offset promised: in a value
-        // that is shared, a `Copy` part does not change.
+        // SAFETY: the pointer is not null. It is to a value that is freed only after it was replaced and a grace
+        // period has passed, or when the cell is dropped, which `&self` excludes. The part lies in the value, as
+        // the maker of the offset promised; it is `Copy`, so its bytes do not change while the value is shared.
         let copied = size_of::<Inner>() <= SNAPSHOT_MAX
             && unsafe {
                 self.domain.state().gp.readers.snapshot_part(

@@ -13,7 +13,7 @@ impl RefUnwindSafe for ReadGuard<'_> {}
 impl<D: DomainType> UnwindSafe for GuardOf<D> {}
 impl<D: DomainType> RefUnwindSafe for GuardOf<D> {}
 
-// What is in them is looked at, as through a `&T`.
+// Readers look at the value, as through a `&T`.
 impl<P: Payload, D: InDomain> UnwindSafe for RcuCell<P, D> where P::Target: RefUnwindSafe {}
 impl<P: Payload, D: InDomain> RefUnwindSafe for RcuCell<P, D> where P::Target: RefUnwindSafe {}
 impl<P: Payload + Send, D: InDomain> UnwindSafe for Unlinked<P, D> where P::Target: RefUnwindSafe {}

@@ -116,7 +116,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         self.unlinked(self.publish(P::own(value)))
     }
 
-    /// What this cell has just given up.
+    /// Wraps the value that this cell has just given up.
     fn unlinked(&self, old: *mut P::Target) -> Unlinked<P, D>
     where
         P: Send + 'static,
@@ -233,7 +233,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
             // again, so that the exchange cannot mistake another value for it.
             let guard = ReadGuard::begin(self.domain.state());
             let seen = self.current.load(Ordering::Acquire);
-            // SAFETY: as in `load`.
+            // SAFETY: loaded in the guard's section, which is one of this cell's domain and keeps the
+            // value.
             let new = P::into_raw(P::own(f(unsafe { P::view(seen) })?));
             let exchanged = self.exchange(seen, new);
             drop(guard);

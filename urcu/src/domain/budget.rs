@@ -17,7 +17,7 @@ impl Domain {
         self
     }
 
-    /// What was chosen for this domain, if anything.
+    /// Returns the budget that was chosen for this domain, if one was.
     pub(crate) const fn chosen_budget(&self) -> &SharedBudget {
         &self.budget
     }
@@ -35,8 +35,8 @@ impl Domain {
     /// assert_eq!(urcu::global().budget().count, 100_000);
     /// ```
     pub fn set_budget(&self, budget: Budget) {
-        // Where there are tasks, they are the only ones of this process: so, of two callers at a
-        // time, the same one comes last in both places.
+        // The driver is the only one of this process: so, of two callers at a time, the same one comes
+        // last in both places.
         let (_, driver) = self.driver();
         driver.callbacks.limits.set(self.chosen_budget(), budget);
     }

@@ -147,7 +147,7 @@ impl Domain {
             Ordering::Acquire,
         );
         match published {
-            // SAFETY: as in `state`.
+            // SAFETY: just published, so freed when the domain is dropped, which `&self` outlives.
             Ok(_) => unsafe { made.as_ref() },
             Err(first) => {
                 // SAFETY: ours was not published; the first one is as in `state`.
@@ -347,7 +347,7 @@ impl Domain {
     /// * such a destructor must not wait for a grace period, because the thread that runs it may be
     ///   inside a read-side section.
     ///
-    /// Where a caller cannot keep to these rules, `call(move || drop(value))` runs nothing on its thread.
+    /// If a caller cannot keep to these rules, `call(move || drop(value))` runs nothing on its thread.
     ///
     /// # Not for what readers see
     /// The value is moved into this function, so nobody may have a reference to it. A node of a structure
@@ -459,7 +459,8 @@ impl<'d> ReadGuard<'d> {
     /// Safe in signal handlers.
     #[inline(always)]
     pub unsafe fn from_raw(domain: &'d Domain, raw: RawGuard) -> Self {
-        // SAFETY: the caller's promise is that of `of_raw`, for this domain.
+        // SAFETY: `raw` is of a guard of `domain`, which was not dropped since, and is used once, as the
+        // caller promises.
         unsafe { ReadGuard::of_raw(domain.state(), raw) }
     }
 

@@ -11,8 +11,8 @@ impl Domain {
         if callback.is_large() {
             return self.enqueue_slow(Appended::Aborted, callback, waits);
         }
-        // Who calls `call` helps nobody: what is dropped may take a lock that it holds. (Asked here, where
-        // the compiler knows the answer.)
+        // A caller of `call` runs nobody's callbacks: a destructor may take a lock that it holds. (Asked
+        // here, where the compiler knows the answer.)
         let helps = callback.drops();
         // SAFETY: the record of a callback, which is there until this returns.
         match unsafe { callbacks::append(&self.state().gp.readers, callback.record()) } {

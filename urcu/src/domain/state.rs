@@ -15,7 +15,7 @@ use crate::sync::once::Once;
 use crate::sync::{self, Ordering};
 use crate::sys::{self, Phase, Zeroed};
 
-/// What a domain is made of, two cache lines. It never moves while the domain lives, unlike the
+/// The state of a domain, two cache lines. It never moves while the domain lives, unlike the
 /// `Domain`, so that guards and the worker can refer to it. A forked child finds zeroes, which is
 /// the state before the first use: see `fork`.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ impl Domain {
             ..Stats::default()
         };
         if let Some(driver) = state.existing_driver() {
-            stats.grace_periods = driver.progress.sequence.done();
+            stats.grace_periods = driver.progress.sequence.done().number();
             stats.waits = driver.counts.waits();
             stats.callers = stats.waits.count();
             stats.membarriers = driver.counts.membarriers.load(Ordering::Relaxed);

@@ -50,7 +50,7 @@ pub unsafe trait DomainType: Copy + Send + Sync + 'static {
 /// routes.load(&guard);
 /// ```
 ///
-/// What a [`Domain`] can be told when it is made follows its name:
+/// Settings that a [`Domain`] takes when it is made follow its name:
 ///
 /// ```
 /// use urcu::{Budget, Runner};

@@ -7,6 +7,7 @@ use super::Driver;
 use super::observer::GpObserver;
 use crate::callbacks::{self, inside_callback};
 use crate::gp::grace_period::GpState;
+use crate::gp::sequence::Round;
 use crate::sync::{catch_unwind, thread};
 use crate::sys;
 
@@ -28,7 +29,7 @@ impl Driver {
 
     /// Waits for a grace period, also where the kernel refuses the barrier for a while (the thread may
     /// have inherited a filter, or memory is short): callbacks wait then, and none is lost.
-    fn insist(self: &Arc<Self>, gp: &GpState, number: u64, observer: &GpObserver<'_>) {
+    fn insist(self: &Arc<Self>, gp: &GpState, number: Round, observer: &GpObserver<'_>) {
         let mut pause = Duration::from_millis(1);
         while self.is_current_process() && !self.progress.sequence.is_done(number) {
             if let Err(refused) = self.wait_for(gp, number, observer) {
@@ -49,7 +50,7 @@ impl Driver {
         }
         let sequence = &self.progress.sequence;
         let ran = self.callbacks.run_up_to(sequence.done(), limit);
-        // Who wants none run wants the step.
+        // A limit of 0 asks for the step alone.
         if (ran >= limit && limit != 0) || !self.is_current_process() {
             return ran;
         }

@@ -3,20 +3,18 @@
 use core::task::Waker;
 use std::collections::BTreeMap;
 
+use crate::gp::sequence::Round;
 use crate::sync::panics::discard;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, catch_unwind};
 
 /// The place of one who awaits: earlier grace periods first.
-pub(crate) type Place = (u64, usize);
+pub(crate) type Place = (Round, usize);
 
-/// No grace period has this number.
-const NONE: u64 = u64::MAX;
-
-/// Who awaits a domain's grace periods.
+/// The tasks that await a domain's grace periods.
 #[derive(Debug)]
 pub(crate) struct Futures {
     wakers: Mutex<BTreeMap<Place, Waker>>,
-    /// The first grace period that is awaited, or [`NONE`].
+    /// The number of the first grace period that is awaited, else of [`Round::LAST`].
     first: AtomicU64,
     next: AtomicUsize,
 }
@@ -25,12 +23,12 @@ impl Futures {
     pub(crate) fn new() -> Self {
         Futures {
             wakers: Mutex::default(),
-            first: AtomicU64::new(NONE),
+            first: AtomicU64::new(Round::LAST.number()),
             next: AtomicUsize::new(0),
         }
     }
 
-    pub(crate) fn register(&self, place: Option<Place>, round: u64, waker: &Waker) -> Place {
+    pub(crate) fn register(&self, place: Option<Place>, round: Round, waker: &Waker) -> Place {
         let place = place.unwrap_or_else(|| (round, self.next.fetch_add(1, Ordering::Relaxed)));
         // Cloned and dropped without the lock: both are a user's code.
         let waker = waker.clone();
@@ -53,24 +51,24 @@ impl Futures {
     fn note(&self, wakers: &BTreeMap<Place, Waker>) {
         let first = wakers
             .first_key_value()
-            .map_or(NONE, |((round, _), _)| *round);
-        self.first.store(first, Ordering::Relaxed);
+            .map_or(Round::LAST, |((round, _), _)| *round);
+        self.first.store(first.number(), Ordering::Relaxed);
     }
 
     /// Returns whether anybody awaits a grace period up to `done`.
-    pub(crate) fn is_due(&self, done: u64) -> bool {
-        let first = self.first.load(Ordering::Relaxed);
-        first != NONE && first <= done
+    pub(crate) fn is_due(&self, done: Round) -> bool {
+        let first = Round::of_number(self.first.load(Ordering::Relaxed));
+        first != Round::LAST && first <= done
     }
 
     /// Wakes all who await a grace period up to `done`. Whoever has led calls this, so the fence O
     /// lies between the end of the grace period and this look.
-    pub(crate) fn wake(&self, done: u64) {
+    pub(crate) fn wake(&self, done: Round) {
         if !self.is_due(done) {
             return;
         }
         let mut wakers = self.wakers.lock();
-        let later = wakers.split_off(&(done.saturating_add(1), 0));
+        let later = wakers.split_off(&(done.next(), 0));
         let ready = std::mem::replace(&mut *wakers, later);
         self.note(&wakers);
         drop(wakers);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::work::{Step, Work};
 use crate::sys;
 
-/// Who runs a domain's callbacks, and drives the grace periods that nobody waits for: see
+/// The choice of who runs a domain's callbacks, and drives the grace periods that nobody waits for: see
 /// [`Domain::run_by`](crate::Domain::run_by).
 ///
 /// Whichever it is, [`Domain::barrier`](crate::Domain::barrier), and dropping the domain, run callbacks
@@ -182,7 +182,7 @@ impl Drop for Job {
     }
 }
 
-/// What is said about a domain when it is made.
+/// The settings of a domain, given when it is made.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) name: Option<&'static str>,

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use crate::callbacks::{Callbacks, inside_callback};
 use crate::gp::grace_period::{GpState, Place};
 use crate::gp::observer::Observer;
+use crate::gp::sequence::Round;
 use crate::settings::SharedBudget;
 use crate::stall::trace::DomainId;
 use crate::stall::{Clock, Detector, Subject};
@@ -43,7 +44,7 @@ pub(crate) struct Driver {
     fork_generation: u64,
     /// The domain's, until the domain is dropped, which waits for those who use it.
     gp: Rundown<GpState>,
-    /// How far the domain's grace periods have come in that process.
+    /// The progress of the domain's grace periods in that process.
     pub(crate) progress: Place,
     /// The latest grace period that somebody wants without waiting for it.
     pub(crate) wanted: AtomicU64,
@@ -51,8 +52,8 @@ pub(crate) struct Driver {
     scheduled: AtomicBool,
     /// The thread of [`Runner::OwnThread`].
     thread: Mutex<Option<Thread>>,
-    /// How many threads of the program drive grace periods, where the worker does not: by waiting for one, or
-    /// by a job.
+    /// The number of the program's threads that drive grace periods in place of the worker: by waiting for
+    /// one, or by a job.
     drivers: AtomicU32,
     pub(crate) callbacks: Callbacks,
     pub(crate) futures: Futures,
@@ -155,7 +156,7 @@ impl Driver {
     pub(crate) fn wait_for(
         &self,
         gp: &GpState,
-        number: u64,
+        number: Round,
         observer: &GpObserver<'_>,
     ) -> Result<(), MembarrierError> {
         self.wait_with(observer, || gp.wait(&self.progress, number, observer))
@@ -184,7 +185,7 @@ impl Driver {
             return; // A callback of a domain that is dropped forked: this is the child.
         }
         self.gp.close(|| !self.is_current_process());
-        self.tell(u64::MAX);
+        self.tell(Round::LAST);
         if let Some(thread) = &*self.thread.lock() {
             thread.unpark();
         }
@@ -196,7 +197,7 @@ impl Driver {
 
     /// Wakes those who await a grace period up to `done`; the leader calls this. If the worker drives this
     /// domain, it does the waking, because the caller may hold locks of the program.
-    pub(crate) fn tell(self: &Arc<Self>, done: u64) {
+    pub(crate) fn tell(self: &Arc<Self>, done: Round) {
         if !self.is_current_process() {
             return; // A fork in the middle of what the caller does: the futures are its parent's.
         }
@@ -209,7 +210,7 @@ impl Driver {
 
     /// Does the same where no user code may run. If the worker does not drive the domain, the thread that does
     /// finds out later.
-    pub(crate) fn tell_worker(self: &Arc<Self>, done: u64) {
+    pub(crate) fn tell_worker(self: &Arc<Self>, done: Round) {
         if self.is_the_workers() && self.is_current_process() {
             if self.futures.is_due(done) {
                 self.schedule();
@@ -258,7 +259,7 @@ impl Driver {
     }
 
     /// Makes the worker drive the grace periods up to `round`.
-    pub(crate) fn want(self: &Arc<Self>, number: u64) {
+    pub(crate) fn want(self: &Arc<Self>, number: Round) {
         self.want_quietly(number);
         self.schedule();
     }
@@ -329,7 +330,7 @@ impl Driver {
 
     pub(crate) fn wants_more(&self) -> bool {
         // Acquire: see `Sequence::is_current_process`.
-        let wanted = self.wanted.load(Ordering::Acquire);
+        let wanted = Round::of_number(self.wanted.load(Ordering::Acquire));
         !self.progress.sequence.is_done(wanted)
     }
 
@@ -344,7 +345,7 @@ impl Driver {
         observer: &GpObserver<'_>,
     ) -> Result<bool, MembarrierError> {
         // Acquire: see `Sequence::is_current_process`.
-        let wanted = self.wanted.load(Ordering::Acquire);
+        let wanted = Round::of_number(self.wanted.load(Ordering::Acquire));
         self.advance_to(gp, wanted, observer)
     }
 
@@ -355,7 +356,7 @@ impl Driver {
     pub(crate) fn advance_to(
         &self,
         gp: &GpState,
-        number: u64,
+        number: Round,
         observer: &GpObserver<'_>,
     ) -> Result<bool, MembarrierError> {
         gp.advance(&self.progress, number, observer, worker::parker())
@@ -373,9 +374,9 @@ impl Driver {
     }
 
     /// Notes that a grace period is wanted, for whoever does the work next.
-    fn want_quietly(&self, number: u64) {
+    fn want_quietly(&self, number: Round) {
         // Release: see `Sequence::is_current_process`.
-        self.wanted.fetch_max(number, Ordering::Release);
+        self.wanted.fetch_max(number.number(), Ordering::Release);
     }
 
     /// Returns whether callbacks have been queued, or grace periods wanted, that are not over.
@@ -402,7 +403,7 @@ impl Driver {
         });
         let Some((done, over, due)) = before else {
             // Its grace periods are over.
-            return match self.futures.is_due(u64::MAX) {
+            return match self.futures.is_due(Round::LAST) {
                 true => Step::Ready,
                 false => Step::Over,
             };
@@ -436,7 +437,7 @@ impl Driver {
                 return Step::More;
             }
             let sequence = &self.progress.sequence;
-            // What came since `advance` found us scheduled, and did not poke: nobody would.
+            // Work that came meanwhile found us scheduled, so its giver unparked nobody: look for it now.
             let told = waits || ((due.is_some() || ready) && !self.wants_more());
             if !told || sequence.done() != done {
                 return Step::More;

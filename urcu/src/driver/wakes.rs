@@ -1,13 +1,14 @@
 //! Whom a driver wakes.
 
 use super::Driver;
+use crate::gp::sequence::Round;
 
 impl Driver {
     /// Wakes those whose grace period is over.
     pub(crate) fn wake_ready(&self) {
         let done = self.with_gp(|_| self.progress.sequence.done());
         if self.is_current_process() {
-            self.futures.wake(done.unwrap_or(u64::MAX));
+            self.futures.wake(done.unwrap_or(Round::LAST));
         }
     }
 
@@ -21,7 +22,7 @@ impl Driver {
     /// Wakes all who await a grace period: from now on they drive it.
     pub(crate) fn wake_all(&self) {
         if self.is_current_process() {
-            self.futures.wake(u64::MAX);
+            self.futures.wake(Round::LAST);
         }
     }
 }

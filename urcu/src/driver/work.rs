@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::sys::MembarrierError;
 
-/// What there is to do for whoever drives.
+/// The next step of whoever drives.
 pub(crate) enum Step {
     /// Nothing is left.
     Over,

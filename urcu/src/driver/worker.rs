@@ -26,14 +26,14 @@ use crate::sync::{
 };
 use crate::sys::{MembarrierError, cannot_end, start_thread, tell_reader_mode, thread};
 
-/// What the worker's threads share with the threads that give them work.
+/// The state that the worker's threads share with the threads that give them work.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// What the worker was given and has not fetched yet, the last first.
+    /// The work that the worker was given and has not fetched yet, the last first.
     handed: AtomicPtr<Handed>,
-    /// What it keeps, for whoever drives; made by the first one.
+    /// The work in hand, for whoever drives; made by the first one.
     kept: AtomicPtr<Vec<Arc<dyn Work>>>,
-    /// Where whoever drives sleeps.
+    /// The parker of whoever drives.
     parker: Parker,
     /// 1 once it was started, under the lock.
     pub(crate) started: AtomicU32,
@@ -93,7 +93,7 @@ pub(crate) fn parker() -> &'static Parker {
 #[derive(Debug)]
 pub(crate) struct Handed {
     work: Arc<dyn Work>,
-    /// What was given before.
+    /// The work that was given before.
     next: *mut Handed,
 }
 
@@ -187,8 +187,8 @@ pub(crate) fn poke() {
 /// The first pause after the kernel refused a barrier, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(60));
 
-/// How long whoever drove may be inside a user's code before another thread drives; and how often the
-/// driver looks again at what others run.
+/// The time for which whoever drove may be inside a user's code before another thread drives; and how often
+/// the driver looks again at what others run.
 pub(crate) const MOMENT: Duration = Duration::from_millis(10);
 
 /// The right to drive, with what there is to drive. One thread has it.
@@ -334,7 +334,7 @@ fn run_shared(work: &Arc<dyn Work>) {
     }
 }
 
-/// What each of the worker's threads does: with the role, or standing by.
+/// Runs each of the worker's threads: with the role, or standing by.
 fn work(mut role: Option<Role>) {
     let fork_generation = fork::generation();
     let mut pause = PAUSES.0;

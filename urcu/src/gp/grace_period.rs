@@ -13,7 +13,7 @@ use core::ptr::NonNull;
 use crate::gp::barrier;
 use crate::gp::observer::Observer;
 use crate::gp::readers::Readers;
-use crate::gp::sequence::{Leader, Next, Sequence};
+use crate::gp::sequence::{Leader, Next, Round, Sequence};
 use crate::sync::parker::Parker;
 use crate::sync::{self, AtomicUsize, Ordering};
 use crate::sys::{self, MembarrierError, Phase, Zeroed};
@@ -26,7 +26,7 @@ pub(crate) struct GpState {
     pub(crate) readers: Readers,
 }
 
-/// How far the grace periods of a domain have come in one process.
+/// The progress of a domain's grace periods in one process.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Progress {
@@ -42,7 +42,7 @@ pub(crate) struct Progress {
 struct Begun {
     /// Its old phase, which may still have open sections.
     old: Phase,
-    /// Whether the sequences are yet to be restarted after the flip.
+    /// True if the sequences are yet to be restarted after the flip.
     restart_due: bool,
 }
 
@@ -108,13 +108,13 @@ impl Progress {
     }
 }
 
-/// Where a [`Progress`] lies: in memory that a fork wipes, for as long as this is there.
+/// The place of a [`Progress`]: in memory that a fork wipes, for as long as this is there.
 #[derive(Debug)]
 pub(crate) struct Place(NonNull<Progress>);
 
 // SAFETY: refers to atomics, which it owns.
 unsafe impl Send for Place {}
-// SAFETY: as above.
+// SAFETY: refers to atomics, which it owns.
 unsafe impl Sync for Place {}
 
 impl Place {
@@ -167,7 +167,7 @@ impl GpState {
     pub(crate) fn wait(
         &self,
         progress: &Progress,
-        round: u64,
+        round: Round,
         observer: &dyn Observer,
     ) -> Result<bool, MembarrierError> {
         let open = |old: Option<Phase>, slot| old.map_or(0, |old| self.readers.open_in(old, slot));
@@ -201,7 +201,7 @@ impl GpState {
     pub(crate) fn advance(
         &self,
         progress: &Progress,
-        round: u64,
+        round: Round,
         observer: &dyn Observer,
         parker: &'static Parker,
     ) -> Result<bool, MembarrierError> {
@@ -261,7 +261,7 @@ impl GpState {
 
     /// Flips. Returns `None` where [`GpState::begin`] does.
     fn flip(&self, lead: &Leader<'_>, progress: &Progress) -> Option<Begun> {
-        // Who joined before this is served by this flip: see J, K.
+        // Callers that joined before this are served by this flip: see J, K.
         lead.begin();
         let old = progress.current()?;
         // The other phase is empty: the grace period before this one drained it.

@@ -8,7 +8,7 @@ use crate::sync::parker::Parker;
 use crate::sync::{self, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::{self, Handle, Outcome, Phase};
 
-/// How often a sequence is tried before atomics are used instead: a debugger that steps, or a
+/// The number of times a sequence is tried before atomics are used instead: a debugger that steps, or a
 /// storm of signals, can abort sequences for ever.
 const ATTEMPTS: u32 = 16;
 
@@ -25,7 +25,7 @@ pub(crate) struct Token {
 
 /// The reader side of a domain: read-mostly, one cache line.
 ///
-/// What every section loads lies where no section stores in a counter's line ([`Readers::LOADS`]):
+/// The words that every section loads lie where no section stores in a counter's line ([`Readers::LOADS`]):
 /// a load that has the last twelve bits of its address in common with an earlier store waits for
 /// it on many processors, which made sections half as slow again.
 #[derive(Debug)]
@@ -48,11 +48,11 @@ pub(crate) struct Readers {
     /// One that libc did not register, or whose registration somebody has ended, may try: its CPU
     /// number is negative, and so not below `bound`. Neither is that of a CPU without a slot.
     cs: AtomicIsize,
-    /// Who is to be unparked by the end of a section in an old phase, beside the leader: the same from when
+    /// The parker that the end of a section in an old phase unparks, beside the leader: the same from when
     /// these are set up. Orders nothing: whoever has a section has acquired it with the phase. (No
     /// section loads it, so it lies in another line.)
     parker: core::sync::atomic::AtomicPtr<Parker>,
-    /// How many sections of each phase were [doubled](Readers::double).
+    /// The number of sections of each phase that were [doubled](Readers::double).
     pub(super) doubled: [AtomicU64; 2],
 }
 
@@ -91,7 +91,7 @@ impl Readers {
         }
     }
 
-    /// Where the words lie that every section loads.
+    /// The place of the words that every section loads.
     #[cfg_attr(not(target_pointer_width = "64"), allow(dead_code))]
     const LOADS: [usize; 4] = [
         offset_of!(Readers, phase),
@@ -100,7 +100,7 @@ impl Readers {
         offset_of!(Readers, bound),
     ];
 
-    /// Where the bound lies, as an offset from the phase. Bytes.
+    /// The offset of the bound from the phase. Bytes.
     const BOUND: i32 = offset_of!(Readers, bound) as i32 - offset_of!(Readers, phase) as i32;
 
     /// Returns whether [`Readers::set_up`] has been called.
@@ -137,7 +137,7 @@ impl Readers {
         self.parker.store(parker, Ordering::Relaxed);
         let was_first = self
             .phase
-            // Who was not first uses the other's counters only after another load of the phase,
+            // A loser of the exchange uses the other's counters only after another load of the phase,
             // which acquires: so nothing is acquired here.
             .compare_exchange(0, first.word(), Ordering::AcqRel, Ordering::Relaxed)
             .is_ok();
@@ -315,7 +315,8 @@ impl Readers {
         size: usize,
     ) -> bool {
         self.sequences().is_some_and(|handle| {
-            // SAFETY: as in `snapshot`; the bytes at the offset are as the caller promises.
+            // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the sequence
+            // aborts. Source, target and the bytes at the offset are as the caller promises.
             let outcome = unsafe { sys::copy_part_through(handle, source, offset, target, size) };
             outcome == Outcome::Committed
         })
@@ -431,7 +432,8 @@ impl Readers {
     /// `None` if these are not set up any more: in a child that was forked in the middle of this.
     fn begin_by_atomics(&self) -> Option<Phase> {
         loop {
-            // SAFETY: as in `current`.
+            // SAFETY: 0, or what `set_up` or `flip` has stored there: of slots that live as long as these
+            // readers.
             let phase = unsafe { Phase::of_word(self.phase.load(Ordering::Relaxed)) }?;
             let counter = sys::shared(phase, sys::stripe());
             counter.fetch_add(1, Ordering::Relaxed);
@@ -472,7 +474,7 @@ impl Readers {
     fn try_to_end(&self, handle: Handle, phase: Phase) -> (Outcome, bool) {
         // SAFETY: the process's handle; the phase is a token's of these readers. (D)
         match unsafe { sys::sub_if_current(handle, &self.phase, phase, 1) } {
-            // SAFETY: as above. (D)
+            // SAFETY: the process's handle; the phase is a token's of these readers. (D)
             Outcome::Mismatch => (unsafe { sys::sub(handle, phase) }, false),
             outcome => (outcome, true),
         }

@@ -26,9 +26,9 @@ pub(crate) struct Sequence {
     done: AtomicU64,
     /// 1 while somebody leads.
     led: AtomicU32,
-    /// Who is to be unparked when a leader has finished; null: nobody.
+    /// The parker to unpark when a leader has finished; null: none.
     watched: AtomicPtr<Parker>,
-    /// How many sleep for the rounds of each parity, and the words they sleep on. All who wait for
+    /// The number of sleepers for the rounds of each parity, and the words they sleep on. All who wait for
     /// a round that is done wake up at once; of those who wait for the next, one, to lead it.
     sleepers: [AtomicU32; 2],
     turns: [AtomicU32; 2],
@@ -37,10 +37,39 @@ pub(crate) struct Sequence {
 // SAFETY: integers that are zero, and a pointer that is null, at rest.
 unsafe impl Zeroed for Sequence {}
 
+/// The number of a round: of a domain's sequence, the number of a grace period. The first round is 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Round(u64);
+
+impl Round {
+    /// Before the first round.
+    pub(crate) const NONE: Round = Round(0);
+    /// After all rounds, none of which has this number.
+    pub(crate) const LAST: Round = Round(u64::MAX);
+
+    /// Returns the round of this number, which came from [`Round::number`] or from outside.
+    pub(crate) const fn of_number(number: u64) -> Self {
+        Round(number)
+    }
+
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn next(self) -> Self {
+        Round(self.0.saturating_add(1))
+    }
+
+    /// Tells a round from the ones before and after it.
+    const fn parity(self) -> usize {
+        (self.0 & 1) as usize
+    }
+}
+
 /// The right to do the work, until it is dropped.
 pub(crate) struct Leader<'r>(&'r Sequence);
 
-/// What comes next for a caller that waits for a round.
+/// The next step of a caller that waits for a round.
 pub(crate) enum Next<'r> {
     /// The round is done.
     Done,
@@ -64,27 +93,27 @@ impl Sequence {
         }
     }
 
-    /// Joins: returns the number of the next round to begin.
-    pub(crate) fn snap(&self) -> u64 {
+    /// Joins: returns the next round to begin.
+    pub(crate) fn snap(&self) -> Round {
         // J: a read-modify-write reads the last value, and the leader's that comes after it in
         // the order of changes acquires ours. A plain load could miss that a round has begun.
-        self.begun.fetch_add(0, Ordering::Release) + 1
+        Round(self.begun.fetch_add(0, Ordering::Release) + 1)
     }
 
-    /// Returns how many rounds have begun, as far as the caller can know.
-    pub(crate) fn begun(&self) -> u64 {
-        self.begun.load(Ordering::Relaxed)
+    /// Returns the last round that has begun, as far as the caller can know.
+    pub(crate) fn begun(&self) -> Round {
+        Round(self.begun.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn is_done(&self, round: u64) -> bool {
+    pub(crate) fn is_done(&self, round: Round) -> bool {
         // M
-        self.done.load(Ordering::Acquire) >= round
+        self.done.load(Ordering::Acquire) >= round.0
     }
 
-    /// Returns how many rounds are done.
-    pub(crate) fn done(&self) -> u64 {
+    /// Returns the last round that is done.
+    pub(crate) fn done(&self) -> Round {
         // M
-        self.done.load(Ordering::Acquire)
+        Round(self.done.load(Ordering::Acquire))
     }
 
     /// Takes the lead, unless another thread has it.
@@ -99,13 +128,13 @@ impl Sequence {
     /// Returns whether the round can have been joined in this process: it is at most the next one. Any other
     /// was joined in the process that forked this one, perhaps in the middle of the caller's work (in a
     /// signal handler, in a hook), and there is nothing left to wait for.
-    pub(crate) fn is_current_process(&self, round: u64) -> bool {
+    pub(crate) fn is_current_process(&self, round: Round) -> bool {
         // Whoever joined, or was told the number, sees `begun` as it was then or later.
-        round <= self.begun.load(Ordering::Relaxed) + 1
+        round <= self.begun().next()
     }
 
     /// Sleeps while other threads lead, and returns what the caller has to do next.
-    pub(crate) fn next(&self, round: u64, observer: &dyn Observer) -> Next<'_> {
+    pub(crate) fn next(&self, round: Round, observer: &dyn Observer) -> Next<'_> {
         while !self.is_done(round) && self.is_current_process(round) {
             match self.try_lead() {
                 Some(lead) if !self.is_done(round) => return Next::Leader(lead),
@@ -143,8 +172,8 @@ impl Sequence {
         Ok(ours)
     }
 
-    fn sleep(&self, round: u64, observer: &dyn Observer) {
-        let parity = (round & 1) as usize;
+    fn sleep(&self, round: Round, observer: &dyn Observer) {
+        let parity = round.parity();
         let (sleepers, turns) = (&self.sleepers[parity], &self.turns[parity]);
         sleepers.fetch_add(1, Ordering::Relaxed);
         // Turns that are slept on are odd: a child that is forked meanwhile, by a signal handler,
@@ -170,7 +199,7 @@ impl Sequence {
 
     /// Frees the lead, and wakes those who have to know.
     fn hand_over(&self) {
-        let parity = (self.done() & 1) as usize;
+        let parity = self.done().parity();
         self.led.store(0, Ordering::Release);
         // O
         fence(Ordering::SeqCst);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::domain::Domain;
 use crate::driver::Driver;
 use crate::driver::futures::Place;
+use crate::gp::sequence::Round;
 use crate::sync::fork;
 use crate::sync::{self, AtomicU32, Instant, Ordering, fence};
 use crate::sys;
@@ -33,7 +34,7 @@ use crate::sys;
 #[derive(Clone)]
 pub struct GracePeriod {
     driver: Arc<Driver>,
-    round: u64,
+    round: Round,
 }
 
 impl GracePeriod {
@@ -153,7 +154,7 @@ impl GracePeriod {
     /// assert!(domain.poll(&domain.grace_period(number)));
     /// ```
     pub fn number(&self) -> u64 {
-        self.round
+        self.round.number()
     }
 
     pub(crate) fn is_of(&self, driver: &Arc<Driver>) -> bool {
@@ -170,10 +171,10 @@ impl GracePeriod {
     }
 }
 
-/// How long a thread sleeps before it looks again, where no worker would wake it.
+/// The time for which a thread sleeps before it looks again, where no worker would wake it.
 const STEP: Duration = Duration::from_millis(1);
 
-/// What a thread sleeps on: 1 once it has been woken. Not `std::thread::park`, whose tokens are the
+/// The word that a thread sleeps on: 1 once it has been woken. Not `std::thread::park`, whose tokens are the
 /// user's, and which is not to be had where a thread ends.
 struct Sleeper(AtomicU32);
 
@@ -211,7 +212,7 @@ impl fmt::Debug for GracePeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GracePeriod")
             .field("domain", &self.domain())
-            .field("number", &self.round)
+            .field("number", &self.round.number())
             .finish_non_exhaustive()
     }
 }
@@ -322,27 +323,29 @@ impl Domain {
         let (_, driver) = self.driver();
         GracePeriod {
             driver: Arc::clone(driver),
-            round: number,
+            round: Round::of_number(number),
         }
     }
 
     /// Returns the number of the next grace period to begin.
-    pub(crate) fn next_grace_period(&self) -> u64 {
+    pub(crate) fn next_grace_period(&self) -> Round {
         let (_, driver) = self.driver();
         driver.progress.sequence.snap()
     }
 
     /// Returns something that differs in each process, and how many grace periods have begun in this one.
-    pub(crate) fn grace_periods_begun(&self) -> (usize, u64) {
-        self.state().existing_driver().map_or((0, 0), |driver| {
-            let sequence = &driver.progress.sequence;
-            (Arc::as_ptr(driver).addr(), sequence.begun())
-        })
+    pub(crate) fn grace_periods_begun(&self) -> (usize, Round) {
+        self.state()
+            .existing_driver()
+            .map_or((0, Round::NONE), |driver| {
+                let sequence = &driver.progress.sequence;
+                (Arc::as_ptr(driver).addr(), sequence.begun())
+            })
     }
 
     /// Returns whether the grace period of a number from [`Self::next_grace_period`] is over. Takes no step of
     /// the work. In a child it is about another grace period, later than what its parent knew.
-    pub(crate) fn is_over(&self, number: u64) -> bool {
+    pub(crate) fn is_over(&self, number: Round) -> bool {
         let (_, driver) = self.driver();
         driver.progress.sequence.is_done(number)
     }

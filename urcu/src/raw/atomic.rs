@@ -41,7 +41,7 @@ pub struct Atomic<T: ?Sized + Pointee> {
 
 // SAFETY: it gives `&T` and, unsafely, owners of `T`s to other threads.
 unsafe impl<T: ?Sized + Pointee + Send + Sync> Send for Atomic<T> {}
-// SAFETY: as above.
+// SAFETY: it gives `&T` and, unsafely, owners of `T`s to other threads.
 unsafe impl<T: ?Sized + Pointee + Send + Sync> Sync for Atomic<T> {}
 
 /// Why [`Atomic::compare_exchange`] did nothing: another pointer is there.

@@ -41,7 +41,7 @@ pub struct RcuHead {
 
 // SAFETY: nothing can be done with it but in the `unsafe` functions that take a pointer.
 unsafe impl Send for RcuHead {}
-// SAFETY: as above.
+// SAFETY: nothing can be done with it but in the `unsafe` functions that take a pointer.
 unsafe impl Sync for RcuHead {}
 
 impl RcuHead {

@@ -56,7 +56,7 @@
 //!
 //!     fn peek(&self, guard: &ReadGuard<'_>) -> Option<T> {
 //!         urcu::global().check(guard);
-//!         // SAFETY: as in `pop`.
+//!         // SAFETY: loaded in the guard's section, which is one of the global domain.
 //!         unsafe { self.head.load(Acquire, guard).as_ref() }.map(|node| node.value)
 //!     }
 //! }

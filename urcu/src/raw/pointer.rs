@@ -18,7 +18,7 @@ mod sealed {
     impl<T: ?Sized + super::Pointee> Sealed for super::Shared<'_, T> {}
 }
 
-/// What can be stored in an [`Atomic`](super::Atomic): an [`Owned`] or a [`Shared`].
+/// A pointer that can be stored in an [`Atomic`](super::Atomic): an [`Owned`] or a [`Shared`].
 pub trait Pointer<T: ?Sized + Pointee>: sealed::Sealed {
     /// Returns the address and the tag. Whoever gets them owns what an `Owned` owned.
     #[doc(hidden)]
@@ -242,7 +242,7 @@ pub struct Shared<'g, T: ?Sized + Pointee> {
 
 // SAFETY: gives out `&T`, and an owner of it (`into_owned`), to another thread; both are `unsafe` to get.
 unsafe impl<T: ?Sized + Pointee + Send + Sync> Send for Shared<'_, T> {}
-// SAFETY: as above.
+// SAFETY: gives out `&T`, and an owner of it (`into_owned`), to another thread; both are `unsafe` to get.
 unsafe impl<T: ?Sized + Pointee + Send + Sync> Sync for Shared<'_, T> {}
 
 impl<'g, T: ?Sized + Pointee> Shared<'g, T> {

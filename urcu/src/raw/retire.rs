@@ -183,7 +183,8 @@ impl Domain {
         }
         // SAFETY: from an `Owned`, so from `adopt`, and alive.
         let bytes = size_of_val(unsafe { &*T::fat(node) });
-        // SAFETY: as above, and by then the caller's promise makes it ours alone.
+        // SAFETY: from an `Owned`, so from `adopt`; ours alone by then, as the caller promises: unlinked, and
+        // retired once.
         let free = move || unsafe { T::free(node) };
         // SAFETY: on any thread, until the domain ends, by the caller.
         self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);

@@ -61,7 +61,7 @@ impl Domain {
     }
 }
 
-/// Where the words of a domain's sections lie: see [`Domain::section_words`].
+/// The place of the words of a domain's sections: see [`Domain::section_words`].
 ///
 /// A section begins by one sequence that loads the CPU's index, and aborts where it is not below the
 /// `bound`; loads the `phase`; and increments the 64-bit word that lies `index << SHIFT` bytes after the
@@ -80,8 +80,8 @@ pub struct SectionWords {
 }
 
 impl SectionWords {
-    /// How much more than the offset the way is.
+    /// The difference between the way and the offset.
     pub const BIAS: isize = sys::WAY_BIAS as isize;
-    /// How far apart the words of two CPUs are.
+    /// The distance between the words of two CPUs, as a power of two.
     pub const SHIFT: u32 = sys::SLOT_SHIFT;
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::hook::{self, timeout};
 use super::report::Report;
+use crate::gp::sequence::Round;
 use crate::sync::{Instant, Mutex};
 
 /// A grace period that has waited long enough to look at the clock.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) number: u64,
+    pub(super) number: Round,
     pub(super) since: Instant,
     /// When it is reported next; never, if that is too far away.
     pub(super) next: Option<Instant>,
@@ -21,7 +22,7 @@ pub(super) struct Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     waiting: Mutex<Option<Waiting>>,
-    /// What whoever drives has to tell when it drives no more.
+    /// The report that whoever drives has to tell when it drives no more.
     pub(super) untold: Mutex<Option<Arc<Report>>>,
 }
 
@@ -35,7 +36,7 @@ impl Clock {
     }
 
     /// Returns how long the grace period of this number is known to wait.
-    pub(super) fn age(&self, number: u64) -> Duration {
+    pub(super) fn age(&self, number: Round) -> Duration {
         let waiting = self.waiting.lock();
         match &*waiting {
             Some(waiting) if waiting.number == number => waiting.since.elapsed(),
@@ -45,7 +46,7 @@ impl Clock {
 
     /// Returns the grace period of this number, the first that is not over, as of now if it was not known
     /// to wait yet.
-    pub(super) fn with<R>(&self, number: u64, f: impl FnOnce(&mut Waiting) -> R) -> R {
+    pub(super) fn with<R>(&self, number: Round, f: impl FnOnce(&mut Waiting) -> R) -> R {
         let mut waiting = self.waiting.lock();
         let waiting = match &mut *waiting {
             Some(waiting) if waiting.number == number => waiting,

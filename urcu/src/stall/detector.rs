@@ -11,12 +11,12 @@ use super::hook::{self, is_in_hook, timeout};
 use super::report::{Deadlock, OverBudget, Report};
 use super::trace::{self, DomainId, Site};
 use crate::gp::readers::Readers;
-use crate::gp::sequence::Sequence;
+use crate::gp::sequence::{Round, Sequence};
 use crate::settings::Budget;
 use crate::sync::{Instant, fork};
 use crate::sys;
 
-/// How long a thread waits for a section of its own, in builds that would know, before that is
+/// The time for which a thread waits for a section of its own, in builds that would know, before that is
 /// reported. Its guard may have been moved, so it is given some time.
 const DEADLOCK: Duration = Duration::from_secs(3);
 
@@ -29,7 +29,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) clock: &'a Clock,
     /// Of its grace periods.
     pub(crate) sequence: &'a Sequence,
-    /// How many of them were reported.
+    /// The number of stalls that were reported.
     pub(crate) stalls: &'a AtomicU64,
     /// The process in which all this was made.
     pub(crate) fork_generation: u64,
@@ -45,8 +45,8 @@ impl Subject<'_> {
     }
 
     /// Returns the number of the first grace period that is not over.
-    fn next(&self) -> u64 {
-        self.sequence.done() + 1
+    fn next(&self) -> Round {
+        self.sequence.done().next()
     }
 
     fn report(&self, age: Duration, by_slot: &dyn Fn(usize) -> i64) -> Report {
@@ -54,7 +54,7 @@ impl Subject<'_> {
         let by_cpu: Vec<_> = by_slot.filter(|(_, open)| *open != 0).collect();
         Report {
             domain: self.shown(),
-            grace_period: self.next(),
+            grace_period: self.next().number(),
             age,
             open: by_cpu.iter().map(|(_, open)| open).sum(),
             by_cpu,
@@ -83,7 +83,7 @@ struct Waiter {
 /// Looks at the time for one caller that waits for a grace period, or takes a step towards its end.
 pub(crate) struct Detector<'a> {
     subject: Subject<'a>,
-    /// Whether this leaves reports to others.
+    /// True if this leaves reports to others.
     quiet: bool,
     waiter: Option<Waiter>,
     /// What [`Detector::tell`] has to tell.
@@ -230,7 +230,7 @@ fn stalled(subject: &Subject<'_>, open: &dyn Fn(usize) -> i64) -> Option<Report>
     });
     let (grace_period, age, first) = due?;
     let report = Report {
-        grace_period,
+        grace_period: grace_period.number(),
         ..subject.report(age, open)
     };
     if report.open == 0 {

@@ -15,17 +15,17 @@ pub struct Report {
     pub domain: String,
     /// The number of the grace period in its domain, counted from 1.
     pub grace_period: u64,
-    /// How long the grace period has waited. Zero if it began only a moment ago.
+    /// The time for which the grace period has waited. Zero if it began only a moment ago.
     pub age: Duration,
-    /// How many sections it waits for. If `over_budget` is set, about how many sections of the domain
+    /// The number of sections it waits for. If `over_budget` is set, about how many sections of the domain
     /// are open.
     pub open: i64,
     /// For each CPU, how many more sections began there than ended there. Sections may end on another CPU,
     /// so a single number may be negative and is only a hint. The sum is exact.
     pub by_cpu: Vec<(usize, i64)>,
-    /// Where open sections began, the oldest first. Some of them may have begun after the grace period,
-    /// which does not wait for those. Always empty without the feature `stall-trace` in builds without
-    /// debug assertions.
+    /// The places where open sections began, the oldest first. Some of them may have begun after the grace
+    /// period, which does not wait for those. Always empty without the feature `stall-trace` in builds
+    /// without debug assertions.
     pub sites: Vec<Site>,
     /// Set if a thread may be waiting for itself; `age` is then how long it has waited. Never set without
     /// the feature `stall-trace` in builds without debug assertions.
@@ -43,7 +43,7 @@ pub struct Report {
 pub struct Deadlock {
     /// The call that waits.
     pub wait: &'static Location<'static>,
-    /// Where the section began.
+    /// The place where the section began.
     pub section: Site,
 }
 
@@ -53,11 +53,11 @@ pub struct Deadlock {
 pub struct OverBudget {
     /// The domain's budget.
     pub budget: Budget,
-    /// How many callbacks wait for grace periods, as counted against the budget.
+    /// The number of callbacks that wait for grace periods, as counted against the budget.
     pub pending: u64,
-    /// How many bytes they hold.
+    /// The number of bytes that they hold.
     pub pending_bytes: u64,
-    /// Where the reporting thread itself began an open section of the same domain, if it did: that
+    /// The place where the reporting thread itself began an open section of the same domain, if it did: that
     /// section keeps the budget full. Always `None` without the feature `stall-trace` in builds without
     /// debug assertions.
     pub own_section: Option<&'static Location<'static>>,

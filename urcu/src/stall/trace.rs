@@ -32,7 +32,7 @@ impl fmt::Display for DomainId {
     }
 }
 
-/// Where an open section began.
+/// The beginning of an open section.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Site {
@@ -40,7 +40,7 @@ pub struct Site {
     pub place: &'static Location<'static>,
     /// The thread that began it, as a number that this library gives. The guard may be on another thread now.
     pub thread: u64,
-    /// How long ago it began.
+    /// The time since it began.
     pub age: Duration,
 }
 
@@ -69,7 +69,7 @@ mod on {
     }
 
     const ENTRIES: usize = 8192;
-    /// How many entries are tried.
+    /// The number of entries that are tried.
     const TRIES: usize = 32;
     const NONE: u32 = u32::MAX;
 

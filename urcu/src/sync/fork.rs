@@ -32,7 +32,7 @@ use core::time::Duration;
 
 use crate::sync::{AtomicU64, Ordering, const_fn, next_generation, wiped};
 
-/// How long a thread sleeps, at most, on a word that is not wiped, before it asks whether it is in a
+/// The longest time that a thread sleeps on a word that is not wiped, before it asks whether it is in a
 /// child.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 

@@ -12,8 +12,8 @@ pub(crate) fn futex_wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
     // SAFETY: the word and the time are valid during the call.
     unsafe {
         let command = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-        // What this call takes, whatever the C library's `timespec` is: on 32-bit processors that
-        // may be one of 64 bits, which is another call's.
+        // The kernel's structure for this call, whatever the C library's `timespec` is: on 32-bit processors
+        // that may be one of 64 bits, which is another call's.
         let time = most.map(|most| {
             let seconds = libc::c_long::try_from(most.as_secs()).unwrap_or(libc::c_long::MAX);
             [seconds, most.subsec_nanos() as libc::c_long] // Less than 10^9.

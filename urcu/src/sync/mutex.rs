@@ -21,7 +21,7 @@ use crate::sync::{AtomicU32, Ordering, const_fn, futex_wait, futex_wake, thread,
 /// A thread sleeps on the word, or is about to. Beside the [`holder`].
 const CONTENDED: u32 = 2;
 
-/// What the word of a lock is that a thread of this process holds: never 0, which is free.
+/// Returns the word of a lock that a thread of this process holds: never 0, which is free.
 fn holder() -> u32 {
     // 30 bits are enough: a child's number is its parent's and one.
     (fork::generation() as u32) << 2 | 1
@@ -36,7 +36,7 @@ pub(crate) struct Mutex<T> {
 
 // SAFETY: one thread at a time has the data.
 unsafe impl<T: Send> Sync for Mutex<T> {}
-// SAFETY: as above.
+// SAFETY: one thread at a time has the data.
 unsafe impl<T: Send> Send for Mutex<T> {}
 
 /// The data, until this is dropped. To be shared and sent as `&mut T` is.
@@ -83,14 +83,14 @@ impl<T: Default> Mutex<T> {
                 }
                 seen if seen & !CONTENDED != held => {
                     self.word.store(held, Ordering::Relaxed);
-                    // SAFETY: whoever holds the lock is a thread of a process that this one was
-                    // forked from, and not the calling thread, which never asks for a lock that
-                    // it has. So this is the parent's copy, of an object that was made there and
-                    // that a child finds through wiped memory no more. All that is kept elsewhere
-                    // (cookies, futures, jobs) asks `Driver::is_current_process` first, so the calling
-                    // thread, in the middle of what it did at the fork, is the only one that
-                    // knows the object. What the lock protected may be half changed: it is not
-                    // looked at, nor dropped.
+                    // The holder is a thread of a process that this one was forked from, and not the
+                    // calling thread, which never asks for a lock that it has. So this object is a copy
+                    // of one that was made in the parent. A child no longer finds it through wiped
+                    // memory, and everything kept elsewhere (cookies, futures, jobs) asks
+                    // `Driver::is_current_process` first.
+                    // SAFETY: so the calling thread, in the middle of what it did at the fork, is the
+                    // only one that knows the object. The data may be half changed: it is neither looked
+                    // at nor dropped.
                     unsafe { self.data.get().write(T::default()) };
                     return;
                 }

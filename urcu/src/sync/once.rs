@@ -21,9 +21,9 @@ impl<T> Once<T> {
         unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }
 
-    /// What is there, if it is `good`, else what `make` makes, unless another is first with that.
+    /// Returns the value if it is `good`, else makes one with `make`, unless another thread is first.
     ///
-    /// What is not good is leaked: somebody may use it still.
+    /// A value that is not good is leaked: somebody may use it still.
     pub(crate) fn get_or_make(&self, good: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> &T {
         let mut seen = match self.get() {
             Some(there) if good(there) => return there,
@@ -35,7 +35,8 @@ impl<T> Once<T> {
             let first = self
                 .0
                 .compare_exchange(seen, made, Ordering::AcqRel, Ordering::Acquire);
-            // SAFETY: as in `get`; what was not published is nobody else's.
+            // SAFETY: `made` is from a box, and there until this is dropped once it is published; else it
+            // is nobody else's. What another thread published is there until this is dropped.
             unsafe {
                 match first {
                     Ok(_) => return &*made,

@@ -4,14 +4,14 @@ use core::time::Duration;
 
 use crate::sync::{AtomicU32, Ordering, const_fn, fence, futex_wait, futex_wake};
 
-/// Where a thread sleeps that has nothing to do, for those who may have something for it. Zeroes at rest,
+/// A place where a thread without work sleeps until it is unparked. Zeroes at rest,
 /// so it may lie in memory that a fork wipes.
 ///
 /// The thread notes what it has [seen](Parker::seen), looks around, and [parks](Parker::park) with that:
 /// it does not sleep over an [`unpark`](Parker::unpark) in between.
 #[derive(Debug)]
 pub(crate) struct Parker {
-    /// How often it was unparked; the word it sleeps on.
+    /// The number of times it was unparked; the word it sleeps on.
     unparked: AtomicU32,
     /// 1 while the thread sleeps, or is about to.
     sleeps: AtomicU32,

@@ -11,14 +11,14 @@ const CLOSED: u32 = 1 << 31;
 
 /// Refers to something that goes after [`Rundown::close`].
 pub(crate) struct Rundown<T> {
-    /// How many use it, and [`CLOSED`].
+    /// The number of users, and [`CLOSED`].
     users: AtomicU32,
     target: NonNull<T>,
 }
 
 // SAFETY: gives out nothing but `&T`.
 unsafe impl<T: Sync> Send for Rundown<T> {}
-// SAFETY: as above.
+// SAFETY: gives out nothing but `&T`.
 unsafe impl<T: Sync> Sync for Rundown<T> {}
 
 /// Somebody who uses it, until this is dropped.

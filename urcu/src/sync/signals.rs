@@ -46,15 +46,15 @@ mod masks {
 
     pub(crate) type Mask = libc::sigset_t;
 
-    /// What a thread of our own remembers.
+    /// The masks that a thread of our own remembers.
     #[derive(Clone, Copy)]
     pub(crate) struct Ours {
-        /// What a user's code gets.
+        /// The mask for a user's code.
         user: Mask,
         inside: bool,
     }
 
-    /// What a thread's own instructions raise.
+    /// The signals that a thread's own instructions raise.
     const SYNCHRONOUS: [libc::c_int; 7] = [
         libc::SIGSEGV,
         libc::SIGBUS,

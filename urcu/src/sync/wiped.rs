@@ -49,7 +49,7 @@ impl<T> Wiped<T> {
 
     /// Makes the kernel wipe the value in children, from the first call on. Async-signal-safe.
     ///
-    /// Where it cannot (another system, pages that are larger than expected), children inherit the
+    /// If it cannot (another system, pages that are larger than expected), children inherit the
     /// parent's state, as the documentation says.
     ///
     /// # Panics
@@ -124,10 +124,10 @@ mod linux {
     fn pause(time: Duration) {
         // SAFETY: errno is the calling thread's, which this is.
         let errno = unsafe { libc::__errno_location() };
-        // SAFETY: as above; valid for as long as the thread runs.
+        // SAFETY: errno is the calling thread's, and valid for as long as the thread runs.
         let before = unsafe { *errno };
         std::thread::sleep(time);
-        // SAFETY: as above.
+        // SAFETY: errno is the calling thread's, and valid for as long as the thread runs.
         unsafe { *errno = before };
     }
 }

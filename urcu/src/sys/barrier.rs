@@ -51,5 +51,5 @@ pub(crate) fn cannot_end(refused: MembarrierError) -> ! {
     );
 }
 
-/// How long a caller that waits tries again where the barrier is refused for a reason that passes.
+/// The time for which a waiting caller tries again where the barrier is refused for a reason that passes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);

@@ -15,7 +15,7 @@ fn decided() -> Option<&'static Allocator> {
     unsafe { decided.as_ref() }
 }
 
-/// Where domains keep their state and counters: small objects that share pages. Decided once, by the
+/// Returns the allocator of domains' state and counters: small objects that share pages. Decided once, by the
 /// kernel's word that it can, or cannot, wipe memory in children.
 ///
 /// # Errors
@@ -24,7 +24,7 @@ fn memory<T: Zeroed>() -> Result<&'static Allocator, percpu::AllocError> {
     if let Some(decided) = decided() {
         return Ok(decided);
     }
-    // What is asked for anyway, so that no memory is reserved for the sake of the question.
+    // This memory is needed anyway, so that none is reserved for the sake of the question.
     let found = match PerCpu::<T>::zeroed(&WIPED) {
         Ok(_) => &WIPED,
         Err(percpu::AllocError::CannotWipe(_)) => &KEPT,

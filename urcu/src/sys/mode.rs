@@ -7,7 +7,7 @@ use super::reader_mode::{AtomicsReason, ReaderMode};
 use crate::sync::{AtomicBool, catch_unwind};
 use crate::sync::{AtomicU32, Ordering};
 
-/// How this process counts its readers. Decided once.
+/// The way in which this process counts its readers. Decided once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// With sequences, and libc registers the threads. On one that it did not register, or whose
@@ -37,7 +37,7 @@ const NOBODY: u32 = 3;
 const REFUSED: u32 = 4;
 const ERROR: u32 = 8;
 
-/// What was decided for this process, for good.
+/// Returns what was decided for this process, for good.
 fn decided() -> u32 {
     static DECIDED: AtomicU32 = AtomicU32::new(0);
     // Acquire: pairs with the release below; whoever knows of it may count on the registration with

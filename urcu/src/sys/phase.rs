@@ -82,7 +82,7 @@ mod tests {
             assert!(phase.has_slots_of(one.word()) && phase.has_slots_of(two.word()));
             assert!(!phase.has_slots_of(elsewhere.word()) && !phase.has_slots_of(0));
         }
-        // SAFETY: as above.
+        // SAFETY: nobody looks into the slots.
         assert_eq!(unsafe { Phase::of_word(0) }, None);
     }
 }

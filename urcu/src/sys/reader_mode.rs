@@ -2,19 +2,19 @@
 
 use core::fmt;
 
-/// How this process counts its read-side sections: see [`reader_mode`](fn@crate::reader_mode).
+/// The way in which this process counts its read-side sections: see [`reader_mode`](fn@crate::reader_mode).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReaderMode {
     /// Restartable sequences. libc registers every thread with `rseq(2)`.
     LibcRegistered {
-        /// How many CPUs have counters: those numbered from 0 to `cpus - 1`.
+        /// The number of CPUs that have counters: those numbered from 0 to `cpus - 1`.
         cpus: usize,
     },
     /// Restartable sequences. libc registers no thread (musl, glibc before 2.35, the tunable
     /// `glibc.pthread.rseq=0`), so this library registers each one at its first section.
     SelfRegistered {
-        /// How many CPUs have counters: those numbered from 0 to `cpus - 1`.
+        /// The number of CPUs that have counters: those numbered from 0 to `cpus - 1`.
         cpus: usize,
     },
     /// Atomic operations, and why.

@@ -14,7 +14,7 @@ use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 /// the processor renames memory, which makes increments the fastest; negative where it does not, and the
 /// sequences guess what is in the counter; 0 where there is no handle. One comparison tells the three.
 ///
-/// What it holds besides is the offset of `rseq_cs`, which may itself be negative.
+/// Besides, it holds the offset of `rseq_cs`, which may itself be negative.
 pub(crate) fn way(handle: Handle) -> isize {
     let biased = handle.cs + BIAS as isize;
     // An offset that far away is none of libc's.
@@ -100,7 +100,9 @@ pub(crate) unsafe fn exit_section(
     begun: Phase,
     guess: u32,
 ) -> Outcome {
-    // SAFETY: as in `enter_section`.
+    // SAFETY: the way and the bound are of a handle that is this thread's, or of none, as the caller
+    // promises; only these sequences write the `net` words, except the writer when no sequence can
+    // (`Readers::settle`); a domain's area lives as long as its phase word.
     unsafe {
         if way > 0 {
             let source = phase.as_ptr();
@@ -148,7 +150,9 @@ pub(crate) unsafe fn sub_if_current(
     begun: Phase,
     guess: u64,
 ) -> Outcome {
-    // SAFETY: as above.
+    // SAFETY: the handle and the phases are as the caller promises. Only these sequences write the `net`
+    // words, except the writer when no sequence can (`Readers::settle`); a domain's area lives as long as
+    // its phase word.
     unsafe { rseq_ops::ops::sub_if_current::<SHIFT>(handle, phase.as_ptr(), begun.word(), guess) }
 }
 
@@ -161,7 +165,9 @@ pub(crate) unsafe fn sub(handle: Handle, begun: Phase) -> Outcome {
     if crate::testing::loses_this_end() {
         return Outcome::Committed;
     }
-    // SAFETY: as above.
+    // SAFETY: the handle and the phase are as the caller promises. Only these sequences write the `net`
+    // words, except the writer when no sequence can (`Readers::settle`); a domain's area lives as long as
+    // its phase word.
     unsafe { rseq_ops::ops::add::<SHIFT>(handle, begun.word(), -1) }
 }
 
@@ -199,7 +205,7 @@ pub(crate) unsafe fn copy_part_through(
     unsafe { rseq_ops::ops::copy_part_through(handle, source, offset, target, size) }
 }
 
-/// Where a slot's `buffer` for the phase of a word lies, as an offset from that word.
+/// The offset from a phase's word in a slot to the slot's `buffer` for that phase.
 const BUFFER: usize = offset_of!(Slot, buffer);
 
 /// Appends a callback to the chunk in this CPU's slot, for the phase in `phase`.

@@ -31,7 +31,7 @@ pub(super) struct Slot {
 // SAFETY: atomic integers may be 0.
 unsafe impl Zeroed for Slot {}
 
-/// Where the words lie that sections store in, from the start of a slot: of the two phases each.
+/// The places of the words that sections store in, from the start of a slot: of the two phases each.
 #[cfg(target_pointer_width = "64")]
 pub(crate) const STORES: [usize; 2] = [offset_of!(Slot, net), offset_of!(Slot, buffer)];
 
@@ -85,8 +85,9 @@ pub(crate) fn buffer(phase: Phase, index: usize) -> &'static AtomicUsize {
     &slot(phase, index).buffer[usize::from(phase.is_second())]
 }
 
-/// Who is to be told when a section of the old phase ends. With the counters, of which a child has
-/// others: what a thread does there in the middle of a grace period of its parent's is lost on it.
+/// Returns the word that tells whom to wake when a section of the old phase ends. It lies with the counters,
+/// of which a child has others: what a thread does there in the middle of a grace period of its parent's is
+/// lost on it.
 pub(crate) fn waiter(phase: Phase) -> &'static AtomicU32 {
     &slot(phase, 0).waiter
 }

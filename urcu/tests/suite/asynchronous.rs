@@ -185,7 +185,7 @@ fn a_hand_made_executor_does() {
 mod worst {
     use super::*;
 
-    /// What panics: 1 clone, 2 wake, 4 drop.
+    /// The operations that panic: 1 clone, 2 wake, 4 drop.
     pub(super) static PANICS: AtomicUsize = AtomicUsize::new(0);
     static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, end);
 
@@ -270,7 +270,7 @@ fn whoever_ends_a_grace_period_of_a_callers_domain_wakes_those_who_await_it() {
         let mut future = Box::pin(domain.synchronize_async());
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
         assert!(polled.is_pending());
-        // Where nobody drives it is woken at once; then again, as it was not polled since.
+        // If nobody drives, it is woken at once; then again, as it was not polled since.
         let before = woken();
         drop(guard);
         match end {

@@ -128,7 +128,7 @@ fn child_whose_registration_has_ended() {
     }
     let guard = DOMAIN.read_lock();
     assert_waits(&DOMAIN, || drop(guard));
-    // What such a thread starts is not registered either.
+    // Threads that such a thread starts are not registered either.
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..3 {
@@ -159,7 +159,7 @@ fn child_whose_registration_has_ended() {
     DOMAIN.barrier();
     let stats = DOMAIN.stats();
     assert_eq!(stats.callbacks_run, 300);
-    // Where there are no sequences anyway, none is missed.
+    // In processes without sequences none is missed.
     if matches!(stats.reader_mode, ReaderMode::LibcRegistered { .. }) {
         assert!(stats.fallback_reads > 0, "{stats:?}");
     }

@@ -29,7 +29,7 @@ fn child_that_hangs() {
     }
 }
 
-/// What makes `#[test]` the one with a deadline.
+/// The lines that make `#[test]` the one with a deadline.
 const TAKEN: &str = "#[macro_use]\nextern crate test_deadline;\n";
 
 /// The `.rs` files in a folder and below it.
@@ -44,7 +44,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether a file, or one below a folder, has a test.
+/// Returns whether a file, or one below a folder, has a test.
 fn has_tests(path: &Path) -> bool {
     let mut files = vec![path.to_owned()];
     if path.is_dir() {

@@ -17,7 +17,7 @@ const TIGHT: Budget = Budget::new(100, 1 << 20).patience(Duration::from_micros(2
 
 static DOMAIN: Domain = Domain::named("tight").with_budget(TIGHT);
 
-/// Whether sections are traced in this build.
+/// True if sections are traced in this build.
 const TRACED: bool = cfg!(any(debug_assertions, feature = "stall-trace"));
 
 in_a_process_of_its_own! {
@@ -278,7 +278,7 @@ fn child_that_forks_with_a_budget() {
     });
 }
 
-/// What the child of the tests below prints.
+/// Prints what the tests below look for, in a child.
 #[test]
 #[ignore = "a child process"]
 fn child_that_shows_its_budgets() {

@@ -14,7 +14,7 @@ use urcu_host::affinity::{cpus, run_on};
 
 use crate::support::{child, run, skip};
 
-/// Where a child finds the plugin.
+/// The variable that names the plugin to a child.
 const PLUGIN: &str = "URCU_TEST_PLUGIN";
 
 /// The plugin, built as this program is. `None` where there is no way to it, as on a guest.

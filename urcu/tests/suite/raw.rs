@@ -223,11 +223,11 @@ impl Stack {
         }
     }
 
-    /// How many nodes there are, each of them whole.
+    /// Returns how many nodes there are, each of them whole.
     fn length(&self, guard: &ReadGuard<'_>) -> usize {
         self.domain.check(guard);
         let (mut next, mut length) = (self.head.load(Acquire, guard), 0);
-        // SAFETY: as in `pop`.
+        // SAFETY: loaded in the guard's section, which the check has shown to be one of this domain.
         while let Some(node) = unsafe { next.as_ref() } {
             assert!(node.value.check().is_some(), "a node that was freed");
             length += 1;

@@ -152,7 +152,7 @@ fn child_with_a_panic_hook() {
         let (answer, answered) = mpsc::channel();
         ask.lock().unwrap().send(answer).unwrap();
         answered.recv().unwrap();
-        // What the other one has done is over for this one too.
+        // The other thread's grace period is over for this one too.
         DOMAIN.start_poll();
         WAITED.store(true, Ordering::SeqCst);
     }));

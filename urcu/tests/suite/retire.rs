@@ -20,7 +20,7 @@ use crate::cells::values::Counted;
 use crate::support::fork::{assert_child, fork};
 use crate::support::{assert_child_passes, length, storm};
 
-/// What is behind a pointer in the tests of budgets. Bytes.
+/// The bytes behind a pointer in the tests of budgets.
 const BEHIND: usize = 1024;
 
 /// A node of a structure in C's style.
@@ -79,18 +79,18 @@ const WAYS: [(&str, Way); 12] = [
     ("retire a slice", |domain, alive| {
         let many = [(); 1].map(|()| (Counted::new(alive, 1), [1_u8; BEHIND]));
         let many: *mut [(Counted, [u8; BEHIND])] = Box::into_raw(Box::new(many));
-        // SAFETY: as above.
+        // SAFETY: from a box, retired once, and good on every thread.
         unsafe { domain.retire(many) };
     }),
     ("retire a trait object", |domain, alive| {
         let object = (Counted::new(alive, 1), [1_u8; BEHIND]);
         let object: *mut dyn Sync = Box::into_raw(Box::new(object));
-        // SAFETY: as above.
+        // SAFETY: from a box, retired once, and good on every thread.
         unsafe { domain.retire(object) };
     }),
     ("retire_with", |domain, alive| {
         let value = Box::into_raw(Box::new(value(alive)));
-        // SAFETY: as above.
+        // SAFETY: from a box, which `free_box` frees, retired once, and good on every thread.
         unsafe { domain.retire_with(value, free_box, BEHIND) };
     }),
     ("retire_fn", |domain, alive| {
@@ -100,7 +100,7 @@ const WAYS: [(&str, Way); 12] = [
     }),
     ("retire_fn of a large closure", |domain, alive| {
         let value = value(alive);
-        // SAFETY: as above.
+        // SAFETY: nobody else has the value, and it is good on every thread.
         unsafe { domain.retire_fn(move || drop(value), BEHIND) };
     }),
     ("retire_shared", |domain, alive| {
@@ -125,7 +125,7 @@ const WAYS: [(&str, Way); 12] = [
         unsafe { domain.retire_head(node(alive), free_node, size_of::<Node>()) };
     }),
     ("call_head", |domain, alive| {
-        // SAFETY: as above.
+        // SAFETY: never published; queued once; of a node from a box, which `free_node_in_c` frees.
         unsafe { domain.call_head(node(alive), free_node_in_c, size_of::<Node>()) };
     }),
     ("defer_drop_sized", |domain, alive| {
@@ -319,7 +319,7 @@ fn what_stands_for_much_is_counted_at_once() {
     assert_eq!(domain.stats().callbacks_pending_bytes, 0);
 }
 
-/// What a closure of `retire_fn` borrows need not be `'static`, nor what a retired value does.
+/// Closures of `retire_fn` and retired values may borrow what is not `'static`.
 #[test]
 fn what_is_retired_may_borrow_what_outlives_the_domain() {
     struct Adds<'a>(&'a RefCell<Vec<u32>>, u32);
@@ -361,14 +361,14 @@ fn each_way_works_inside_of_callbacks_and_of_destructors() {
         }
     }
     let alive = Arc::new(AtomicUsize::new(0));
-    // Where the budget is exceeded, callbacks do not wait for what they themselves hold up.
+    // When the budget is exceeded, callbacks do not wait for what they themselves hold up.
     DOMAIN.set_budget(Budget::new(1, 1).patience(Duration::from_millis(1)));
     for (_, retire) in WAYS {
         DOMAIN.defer_drop(Again(5, retire, Arc::clone(&alive)));
         let theirs = Arc::clone(&alive);
         DOMAIN.call(move || retire(&DOMAIN, &theirs));
     }
-    // What callbacks queue is queued when they have run.
+    // Callbacks that callbacks queue are queued when those have run.
     while DOMAIN.stats().callbacks_pending != 0 {
         DOMAIN.barrier();
     }
@@ -415,7 +415,7 @@ fn child_that_forks() {
     let guard = guard_of(&DOMAIN);
     let before = alive.load(SeqCst);
     assert_child(fork, || {
-        // What was retired before is the parent's to free, and its reader is not here.
+        // Values retired before the fork are the parent's to free, and their reader is not here.
         let before = alive.load(SeqCst);
         (0..20).for_each(|_| all());
         DOMAIN.barrier();

@@ -37,7 +37,7 @@ fn a_section_without_its_guard_is_open_until_the_guard_is_made_again_and_dropped
         thread::scope(|scope| scope.spawn(end).join().unwrap());
         late.wait();
     }
-    // SAFETY: as above.
+    // SAFETY: of a guard of this domain, once.
     let guard = unsafe { ReadGuard::from_raw(&domain, domain.read_lock().into_raw()) };
     assert!(guard.is_of(&domain));
     assert_waits(&domain, || drop(guard));
@@ -163,14 +163,14 @@ fn a_section_may_live_across_an_await_on_two_threads() {
     DOMAIN.synchronize();
 }
 
-/// Whether the kernel has that thread wait for something.
+/// Returns whether the kernel has that thread wait for something.
 fn sleeps(thread: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).expect("/proc");
     let (_, state) = stat.rsplit_once(") ").expect("a state after the name");
     state.starts_with('S')
 }
 
-/// How little of a processor that takes: `sharing::waiting_takes_no_time_of_the_processor`.
+/// The processor time of this is checked by `sharing::waiting_takes_no_time_of_the_processor`.
 #[test]
 fn a_grace_period_that_waits_sleeps() {
     let domain = Domain::new();

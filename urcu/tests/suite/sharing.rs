@@ -87,7 +87,7 @@ fn many_callers_share_grace_periods_and_none_returns_too_early() {
         stats.membarriers
     );
     assert_eq!(stats.callers, calls.iter().sum::<u64>());
-    // How much they share depends on the load; see the test below.
+    // The degree of sharing depends on the load; see the test below.
     assert!(stats.callers >= stats.grace_periods, "{stats:?}");
     assert!(calls.iter().all(|calls| *calls > 0));
 }

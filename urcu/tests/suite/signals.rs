@@ -51,7 +51,7 @@ extern "C" fn handler(_: libc::c_int) {
         ERRORS.fetch_add(1, Ordering::Relaxed);
     }
     HANDLED.fetch_add(1, Ordering::Relaxed);
-    // SAFETY: as above.
+    // SAFETY: errno is the calling thread's.
     if before != unsafe { *libc::__errno_location() } {
         ERRORS.fetch_add(1, Ordering::Relaxed);
     }
@@ -120,7 +120,7 @@ fn set_up() {
     ONCE.call_once(|| install(libc::SIGUSR1, handler));
 }
 
-/// Whether a storm is to go on: for so long, and until its sender has had a CPU.
+/// Returns whether a storm is to go on: for so long, and until its sender has had a CPU.
 fn goes_on(end: Instant, before: u64) -> bool {
     Instant::now() < end || HANDLED.load(Ordering::SeqCst) == before
 }

@@ -56,7 +56,7 @@ fn destructors_of_thread_local_data_may_read_and_end_sections() {
     assert!(READS.load(Ordering::SeqCst) >= 80);
 }
 
-/// How often the destructor below puts its value back, so as to run after all other destructors.
+/// The number of times the destructor below puts its value back, so as to run after all other destructors.
 const ROUNDS: usize = 3;
 
 extern "C" fn late(value: *mut c_void) {

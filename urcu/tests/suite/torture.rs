@@ -12,7 +12,7 @@ use urcu_host::stamped::Stamped;
 use crate::signals::{install, with_timer};
 use crate::support::{SetOnDrop, length};
 
-/// How a reader reads.
+/// The way in which a reader reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Reader {
     Guard,
@@ -42,7 +42,7 @@ struct Cells<'d> {
     published: AtomicU64,
 }
 
-/// Whether a value is whole, and not older than one that was replaced before the read began.
+/// Returns whether a value is whole, and not older than one that was replaced before the read began.
 fn good<const WORDS: usize>(value: &Stamped<WORDS>, oldest: u64) -> bool {
     value.check().is_some_and(|stamp| stamp >= oldest)
 }
@@ -154,7 +154,7 @@ fn readers_never_see_reclaimed_memory() {
     assert_right(&READERS, length(500), "all kinds of readers");
 }
 
-/// How many grace periods a thread was asked for, and how many have ended.
+/// The numbers of grace periods that a thread was asked for, and that have ended.
 static REQUESTED: AtomicU64 = AtomicU64::new(0);
 static ENDED: AtomicU64 = AtomicU64::new(0);
 static HELD_UP: AtomicBool = AtomicBool::new(false);
@@ -274,7 +274,7 @@ pub(crate) mod with_delays {
         }
     }
 
-    /// Who is broken by a barrier that restarts no sequences, and by which delay.
+    /// The readers that a barrier without restarts breaks, and the delay that shows it.
     const BROKEN: [(Reader, Point); 5] = [
         (Reader::Guard, Point::AddThroughLoaded),
         (Reader::Guard, Point::AddThroughCommit),
@@ -299,7 +299,7 @@ pub(crate) mod with_delays {
                 continue;
             }
             let start = Instant::now();
-            // Where grace periods take longer, as in an emulator on a busy machine, only a longer
+            // If grace periods take longer, as in an emulator on a busy machine, only a longer
             // delay outlasts one.
             let noticed = [1, 10, 100].into_iter().any(|times| {
                 let (code, output) = run(

@@ -32,7 +32,8 @@ tests() {
 
 const END: &str = "echo GUEST done runs=$runs\npoweroff -f\n";
 
-/// What kernels differ in: registration, restarts, membarrier, signals, migration, fork, hotplug.
+/// The tests of what kernels differ in: registration, restarts, membarrier, signals, migration, fork,
+/// hotplug.
 const SHORT: &str = r#"export RSEQ_OPS_STRESS_MS=300 URCU_TEST_DEADLINE=100
 long=300
 run 60 delays aborts-delays 2
@@ -128,8 +129,8 @@ fn tests(arch: Arch, short: bool) -> String {
     script + TORTURE
 }
 
-/// Where libc does not register threads: which kind of registration ours is, and those tests that
-/// registrations matter to; of the suite those of the filter.
+/// Returns the commands for guests whose libc does not register threads: which kind of registration ours is,
+/// and those tests that registrations matter to; of the suite those of the filter.
 fn own_registration(filter: &str) -> String {
     format!(
         r#"export GLIBC_TUNABLES=glibc.pthread.rseq=0

@@ -53,7 +53,7 @@ impl Display for Arch {
     }
 }
 
-/// What a guest runs.
+/// The programs that a guest runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runs {
     /// The tests and the torture program, with delays inside the sequences.
@@ -77,13 +77,13 @@ impl Display for Runs {
 #[derive(Debug)]
 pub(crate) struct Guest {
     pub(crate) arch: Arch,
-    /// Where its kernel is from.
+    /// The Debian suite that its kernel is from.
     pub(crate) suite: &'static str,
     pub(crate) kernel: &'static str,
     pub(crate) runs: Runs,
     /// Options of the emulator.
     pub(crate) options: &'static str,
-    /// Whether it is part of the short form.
+    /// True if it is part of the short form.
     short: bool,
 }
 

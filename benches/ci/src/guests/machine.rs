@@ -19,10 +19,10 @@ use super::programs;
 use super::report::Row;
 use crate::run::{say, succeeds};
 
-/// How long it may take until something of ours runs.
+/// The time that may pass until something of ours runs.
 const BOOT_LIMIT: Duration = Duration::from_secs(150);
 
-/// What a guest's kernel has booted with.
+/// The line that a guest prints once its kernel has booted.
 const UP: &str = "GUEST kernel=";
 
 /// Returns how long a guest may run, from power on to power off.
@@ -127,7 +127,7 @@ fn options(arch: Arch) -> (&'static [&'static str], &'static str, &'static str) 
 /// A running emulator, which ends with this.
 struct Machine {
     emulator: Child,
-    /// Where it takes commands, if it is to be told any.
+    /// The socket on which it takes commands, if it is to be told any.
     monitor: Option<PathBuf>,
 }
 

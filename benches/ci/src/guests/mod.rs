@@ -27,21 +27,21 @@ use packages::{Files, Packages};
 use plan::Plan;
 use report::Row;
 
-/// What a worker does next.
+/// The next piece of work of a worker.
 #[derive(Debug)]
 enum Work {
     Build(Arch),
     Guest(&'static Guest, Files),
 }
 
-/// What the workers share.
+/// The state that the workers share.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Whether the programs of a processor could be built, when it is known.
+    /// For each processor, true if its programs could be built. Missing until that is known.
     built: Mutex<HashMap<Arch, bool>>,
     one_more: Condvar,
     rows: Mutex<Vec<(&'static Guest, Row)>>,
-    /// What is to be done, when it is known.
+    /// The work to be done, once it is known.
     work: Mutex<Option<VecDeque<Work>>>,
     ordered: Condvar,
 }

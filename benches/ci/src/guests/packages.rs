@@ -10,7 +10,7 @@ use crate::guests::kinds::{Arch, Guest};
 use crate::run::succeeds_quietly;
 use crate::run::{cache, find, is_there, name, output, rustc, say, std_source, succeeds};
 
-/// What a guest needs, beside its programs.
+/// The packages that a guest needs beside its programs.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     pub(crate) kernel: PathBuf,
@@ -220,7 +220,7 @@ fn set_up(riscv: bool) -> Option<Apt> {
     }
     let folder = cache().join("apt");
     let apt = Apt::new(&folder, &sources, &["amd64", "arm64", "riscv64"]).ok()?;
-    // What is missing is found missing later.
+    // If this fails, missing packages are reported later.
     apt.update();
     Some(apt)
 }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-/// What all guests share.
+/// The plan that all guests share.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) short: bool,
     /// The guests' output.
     pub(crate) logs: PathBuf,
-    /// What is built for them.
+    /// The folder of the programs that are built for them.
     pub(crate) target: PathBuf,
 }

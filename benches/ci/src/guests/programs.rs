@@ -176,7 +176,7 @@ fn executables(listing: &str) -> impl Iterator<Item = &str> {
     lines.filter_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
 }
 
-/// What a test program is called on the guest, if it is run there.
+/// Returns what a test program is called on the guest, if it is run there.
 fn test_name(package: &str, program: &str) -> Option<String> {
     let (name, _hash) = program.rsplit_once('-').unwrap_or((program, ""));
     match (package, name) {

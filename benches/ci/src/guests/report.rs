@@ -16,7 +16,7 @@ or V2, of Linux 7.1), with which the tests ran again. aborts: of sequences, whil
 promise. plain: how often a membarrier that restarts nothing broke it.
 reads, periods (grace periods), errors: of rcu-torture. time: the guest's seconds.";
 
-/// What a guest has shown.
+/// The results that a guest has printed.
 #[derive(Debug)]
 pub(crate) struct Row {
     kernel: Option<String>,
@@ -136,7 +136,7 @@ fn is_new(kernel: &str) -> bool {
     (next().unwrap_or(0), next().unwrap_or(0)) >= (7, 1)
 }
 
-/// What a run has printed.
+/// Returns the lines that a run has printed.
 fn lines<'a>(output: &'a str, run: &'a str) -> impl Iterator<Item = &'a str> {
     let lines = output.lines();
     lines.filter_map(move |line| line.strip_prefix(run)?.strip_prefix("| "))

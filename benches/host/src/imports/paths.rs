@@ -13,7 +13,7 @@ pub(super) struct Used {
     pub(super) exported: Option<String>,
 }
 
-/// What a file says.
+/// The imports and modules that a file declares.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) used: Vec<Used>,
@@ -138,7 +138,7 @@ impl<'t> Reader<'t> {
         self.note(path, line, None);
     }
 
-    /// What follows `use`, or a `::` or comma in it.
+    /// Reads what follows `use`, or a `::` or comma in it.
     fn tree(&mut self, before: &mut Vec<String>) {
         let length = before.len();
         let line = self.tokens.get(self.at).map_or(0, |token| token.line);

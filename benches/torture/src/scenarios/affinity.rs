@@ -122,7 +122,7 @@ fn name(process: u32) -> String {
     format!("rcu-torture-{process}")
 }
 
-/// Where cpusets are made here, the prefix of their files' names, and whether they are of version 2.
+/// Returns the folder of cpusets, the prefix of their files' names, and whether they are of version 2.
 fn hierarchy() -> Result<(PathBuf, &'static str, bool), String> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     for line in mounts.lines() {

@@ -21,7 +21,7 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 
 const QUEUERS: usize = 3;
 
-/// What a thread queued, and what of it has run.
+/// The callbacks that a thread queued, and those of them that have run.
 #[derive(Debug, Default)]
 struct Ledger {
     queued: u64,

@@ -36,7 +36,7 @@ fn run(run: &'static Run) -> Result<(), String> {
                 for _ in 0..8 {
                     readers::long(thread, place, 16);
                 }
-                // Where the library is wrong, guards are to notice; the scenario `snapshots` is
+                // If the library is wrong, guards are to notice that; the scenario `snapshots` is
                 // for the rest.
                 if !run.library_is_broken() {
                     snapshots(thread, cell);
@@ -56,7 +56,7 @@ fn run(run: &'static Run) -> Result<(), String> {
             if thread.over() {
                 break;
             }
-            // What was replaced by `replace` is poisoned when this returns.
+            // Replaced versions are poisoned when this returns.
             cell.replace(Stamped::new(stamp));
             if !run.library_is_broken() {
                 cell.store(Stamped::new(stamp));

@@ -25,7 +25,7 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 );
 
 const GENERATIONS: u32 = 3;
-/// What each process verifies and waits for.
+/// The number of rounds that each process verifies and waits for.
 const ROUNDS: u64 = 20;
 const READS: u64 = 200;
 
@@ -92,7 +92,7 @@ fn fork(thread: &Thread, place: &'static Place, generations: u32) -> Option<Stri
     }
 }
 
-/// How a child ended that failed.
+/// The way in which a failing child ended.
 enum Failed {
     /// It did not end, and was killed; what its threads were at.
     Hung(String),
@@ -147,7 +147,7 @@ fn failure(how: Failed) -> String {
     if libc::WIFSIGNALED(status) {
         return format!("died of signal {}", libc::WTERMSIG(status));
     }
-    // What it had to say is on standard error.
+    // The child has written its message to standard error.
     let what = match libc::WEXITSTATUS(status) {
         SAW_A_FAULT => "saw what it must not see",
         LOST_A_CALLBACK => "lost a callback",
@@ -158,7 +158,7 @@ fn failure(how: Failed) -> String {
     what.to_owned()
 }
 
-/// What a child does; its exit code.
+/// Runs in a child. Returns its exit code.
 fn child(thread: &Thread, inherited: &'static Place, generations: u32, hangs: bool) -> i32 {
     let domain = inherited.domain();
     if hangs {

@@ -74,7 +74,7 @@ fn reader(
         }
         std::thread::yield_now();
     }
-    // What is on its way ends with the channel.
+    // Messages that are on their way end with the channel.
     while receiver.recv_timeout(Duration::from_millis(1)).is_ok() {}
 }
 

@@ -20,7 +20,7 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
     run,
 );
 
-/// How many values each list has, about.
+/// The number of values in each list, about.
 const LENGTH: u64 = 100;
 
 /// As for `raw-list`.
@@ -35,7 +35,7 @@ const WORDS: usize = 4;
 struct Item {
     /// Atomic, because a run that is broken on purpose marks values that readers may have.
     words: [AtomicU64; WORDS],
-    /// Whether it has left the lists: somebody may take it out of a list that somebody else cuts off.
+    /// True once it has left the lists: somebody may take it out of a list that somebody else cuts off.
     left: AtomicBool,
     lists: &'static Lists,
 }
@@ -46,7 +46,7 @@ struct Lists {
     made: AtomicU64,
     freed: AtomicU64,
     length: AtomicU64,
-    /// Whether somebody has waited for a value already, and for a list.
+    /// True once somebody has waited for a value, and for a list.
     waited: [AtomicBool; 2],
 }
 
@@ -80,7 +80,7 @@ impl Item {
         }
     }
 
-    /// What a freed value looks like.
+    /// Marks a freed value.
     fn mark(&self) {
         self.words.iter().for_each(|word| word.store(0, Relaxed));
     }

@@ -102,7 +102,7 @@ extern "C" fn handler(_: libc::c_int) {
             subject.work(&mut random);
         }
     }
-    // SAFETY: as above.
+    // SAFETY: errno is the calling thread's.
     unsafe { *libc::__errno_location() = errno };
 }
 
@@ -230,7 +230,7 @@ fn work(thread: &mut Thread, stage: &Stage) {
 fn take(thread: &mut Thread, stage: &Stage) {
     let cpus = affinity::cpus();
     while !thread.over() {
-        // What it puts back is put there.
+        // On the CPU where this thread puts back what it took.
         affinity::run_on(&[*thread.random.pick(&cpus)]);
         for subject in &stage.subjects {
             if let Some(_inside) = stage.gate.enter() {

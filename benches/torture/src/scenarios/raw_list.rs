@@ -21,7 +21,7 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
     run,
 );
 
-/// How many nodes the list has, about.
+/// The number of nodes in the list, about.
 const LENGTH: u64 = 100;
 
 /// Room for what updaters retire while somebody who is inside a section does not run: they retire inside
@@ -71,7 +71,7 @@ impl Node {
         (0..WORDS).all(whole).then_some(number)
     }
 
-    /// What a freed node looks like.
+    /// Marks a freed node.
     fn mark(&self) {
         self.words.iter().for_each(|word| word.store(0, Relaxed));
     }
@@ -262,7 +262,7 @@ fn push(list: &'static List, guard: &ReadGuard<'_>) {
 fn pop(list: &List, guard: &ReadGuard<'_>, way: u64) -> Option<()> {
     loop {
         let head = list.head.load(Acquire, guard);
-        // SAFETY: as in `follow`.
+        // SAFETY: loaded in the guard's section, which keeps the node until it ends.
         let node = unsafe { head.as_ref() }?;
         let next = node.next.load(Relaxed, guard);
         if list

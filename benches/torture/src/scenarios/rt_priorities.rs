@@ -87,7 +87,7 @@ fn run(run: &'static Run) -> Result<(), String> {
     Ok(())
 }
 
-/// How long starved threads are left alone, and how long they are not.
+/// The time for which threads are starved, and the time for which they are not.
 const FAMINE: Duration = Duration::from_secs(1);
 const MEAL: Duration = Duration::from_millis(20);
 

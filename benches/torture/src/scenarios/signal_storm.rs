@@ -42,7 +42,7 @@ extern "C" fn handler(_: libc::c_int) {
             stage.run.fault_in_handler(&fault);
         }
     }
-    // SAFETY: as above.
+    // SAFETY: errno is the calling thread's.
     unsafe { *libc::__errno_location() = errno };
 }
 

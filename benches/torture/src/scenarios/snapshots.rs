@@ -123,7 +123,7 @@ fn reader(thread: &mut Thread, cells: &Cells) {
 }
 
 fn replace(thread: &mut Thread, cells: &Cells) {
-    // Where sequences are broken on purpose only a delay makes that likely.
+    // Broken sequences are likely to be noticed only after a delay.
     let delayed = thread.run.broken(Break::PlainMembarrierSnapshots);
     for stamp in 2.. {
         if thread.over() {

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-/// What the offsets of areas count from.
+/// Returns the address from which the offsets of areas count.
 #[inline(always)]
 pub(crate) fn thread_pointer() -> usize {
     let pointer;

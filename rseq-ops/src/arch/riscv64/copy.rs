@@ -169,7 +169,9 @@ pub(crate) unsafe fn copy_part_through(
     target: *mut u8,
     size: usize,
 ) -> Outcome {
-    // SAFETY: as in `copy_through`, of the `size` bytes at the offset.
+    // SAFETY: `handle` is this thread's, `source` points to a value with `size` bytes at `offset` that stay
+    // until a restart, which aborts this, and `target` has room for them, as the caller promises. Nobody
+    // else sees `target`, so a copy that is cut short is invisible.
     unsafe {
         copy!(handle, source, target, size, offset);
     }

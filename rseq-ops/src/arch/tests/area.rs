@@ -16,14 +16,14 @@ const SHIFT: u32 = 7;
 /// Indexes that have words, and the bound that is told.
 const SLOTS: usize = 4;
 const BOUND: u32 = 2;
-/// Where a slot's buffer is named, as an offset in words and bytes.
+/// The offset of a slot's buffer, in words and bytes.
 const BUFFER: usize = 8;
 const OFFSET: usize = BUFFER * 8;
 const SIZE: usize = 4096;
 /// Objects in a cache's array.
 const MOST: usize = 4;
 
-/// What the kernel would write, and nobody else may.
+/// The fields that the kernel would write, and nobody else may.
 #[repr(C, align(64))]
 struct Area(UnsafeCell<[u32; 32]>);
 
@@ -54,14 +54,14 @@ impl Area {
     }
 }
 
-/// Where the bound lies from the source.
+/// The offset of the bound from the source.
 const AFTER: i32 =
     core::mem::offset_of!(Memory, bound) as i32 - core::mem::offset_of!(Memory, source) as i32;
 
 /// Words for each index, each word what makes every operation commit that is tried on it.
 struct Memory {
     slots: Vec<[usize; 16]>,
-    /// What a list's head, a cache's object and a link point to.
+    /// The item that a list's head, a cache's object and a link point to.
     item: Box<[usize; 2]>,
     source: usize,
     bound: u32,
@@ -268,7 +268,7 @@ fn an_index_is_told_where_the_thread_is_registered_and_there_is_memory() {
         (1, 0, Some(1), Some(0)),
         (2, 1, None, Some(1)),
         (1, 2, Some(1), None),
-        // What the kernel leaves at the end of a registration, and what glibc says of a refused one.
+        // The words that the kernel leaves at the end of a registration, and glibc's after a refused one.
         (-1, 0, None, None),
         (-2, 0, None, None),
     ] {

@@ -71,7 +71,7 @@ impl Banks {
     }
 }
 
-/// What goes through lists and caches.
+/// An item that goes through lists and caches.
 #[repr(C)]
 #[derive(Default)]
 struct Item {
@@ -244,7 +244,7 @@ fn items_are_in_one_place_whatever_is_aborted() {
     let stop = AtomicBool::new(false);
     let totals = Mutex::new(([0; 4], [0; 4]));
     let wrong = AtomicUsize::new(0);
-    // What was taken, for the threads to put somewhere again.
+    // Items that were taken, for the threads to put somewhere again.
     let taken = Mutex::new(Vec::from_iter(&items));
     // The item at an address that an operation answered; nobody else may have it.
     let item = |address: usize| {

@@ -31,7 +31,7 @@ impl fmt::Debug for Consumer<'_> {
     }
 }
 
-/// What the consumer found at its position.
+/// The record, or the lack of one, at the consumer's position.
 enum Found {
     Nothing,
     Overtaken,
@@ -60,7 +60,7 @@ impl<'r> Consumer<'r> {
         let control = self.rings.control(ring);
         let reader = &control.reader;
         let mut delivered = 0;
-        // What is reserved from now on is for the next time, so that this ends.
+        // Records reserved from now on are for the next call, so that this one ends.
         let until = control.reserved.load(Ordering::Acquire);
         loop {
             let position = reader.position.load(Ordering::Relaxed);

@@ -28,7 +28,7 @@ pub(super) const UNWANTED: usize = 1 << 35;
 /// In a header: where the bytes of the payload are, from here up.
 pub(super) const PAYLOAD: u32 = 36;
 
-/// What happens to records that find the ring full.
+/// The fate of records that find the ring full.
 ///
 /// ```
 /// use rseq_ops::percpu::{Mode, Ring};

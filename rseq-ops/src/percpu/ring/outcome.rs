@@ -41,7 +41,7 @@ impl fmt::Display for ReserveError {
 
 impl core::error::Error for ReserveError {}
 
-/// What has become of records, over all rings.
+/// The fates of records, over all rings.
 ///
 /// ```
 /// use rseq_ops::percpu::{Mode, Ring, Totals};
@@ -80,7 +80,7 @@ pub struct Record<'c> {
     /// The ring: the CPU where the record was reserved, or a number from
     /// [`possible_cpus`](crate::percpu::possible_cpus) on for threads without restartable sequences.
     pub ring: usize,
-    /// What the clock said. In one ring it never goes back.
+    /// The clock's reading. In one ring it never goes back.
     pub time: u64,
     /// The payload.
     pub bytes: &'c [u8],

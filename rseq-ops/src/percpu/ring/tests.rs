@@ -13,7 +13,7 @@ use super::*;
 const HALF: usize = 232;
 const RECORDS: usize = 2 * PARTS;
 
-/// What the clock does, once, between the load of the end and the plan.
+/// An action of the clock, once, between the load of the end and the plan.
 type Meanwhile = Box<dyn FnOnce() + Send>;
 
 std::thread_local! {

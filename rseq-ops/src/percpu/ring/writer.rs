@@ -11,7 +11,7 @@ use crate::ops::{self, ATTEMPTS};
 use crate::outcome::{Outcome, Release};
 use crate::percpu::sys::stripe;
 
-/// What to do at a position.
+/// The action at a position.
 enum Plan {
     /// Store this header and go on from there to the second position.
     Record(usize, usize),
@@ -62,7 +62,7 @@ impl Writer<'_> {
         self.claim_shared(length)
     }
 
-    /// Where there are no sequences: under the lock of one of some rings. A lock that is held,
+    /// Claims room where there are no sequences: under the lock of one of some rings. A lock that is held,
     /// perhaps by the code that this signal interrupted, is not waited for.
     #[cold]
     pub(super) fn claim_shared(&self, length: usize) -> Option<NonNull<usize>> {

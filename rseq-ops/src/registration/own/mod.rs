@@ -27,7 +27,7 @@ use crate::abi;
 use crate::registration::call::lengths;
 use slots::{GONE, KEPT, OVER, REGISTERED, Slot, give, take};
 
-/// How often libc calls a key's destructor for a thread, as long as there is a value:
+/// The number of times libc calls a key's destructor for a thread, as long as there is a value:
 /// `PTHREAD_DESTRUCTOR_ITERATIONS` of glibc and musl.
 const PASSES: u32 = 4;
 

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::registration::call::{ALIGNMENT, ROOM, rseq};
 use crate::{abi, arch};
 
-/// What a [`Slot`]'s state begins as: the kernel was not asked.
+/// The first state of a [`Slot`]: the kernel was not asked.
 pub(super) const NEW: u32 = 0;
 /// Registered with the length that `REGISTERED + n` stands for: [`lengths`](crate::registration::call::lengths)`()[n]`.
 pub(super) const REGISTERED: u32 = 1;
@@ -21,7 +21,7 @@ pub(super) struct Slot {
     /// The kernel's, as long as it is registered.
     pub(super) area: UnsafeCell<[u32; ROOM / 4]>,
     pub(super) state: AtomicU32,
-    /// How often the key's destructor ran.
+    /// The number of times the key's destructor ran.
     pub(super) passes: AtomicU32,
 }
 
@@ -53,7 +53,7 @@ const UNREGISTERED: [u32; ROOM / 4] = {
     words
 };
 
-/// What threads have whose slot was given back.
+/// The slot of threads that gave theirs back.
 pub(super) static GONE: Slot = Slot {
     area: UnsafeCell::new(UNREGISTERED),
     state: AtomicU32::new(OVER),
@@ -63,7 +63,7 @@ pub(super) static GONE: Slot = Slot {
 impl Slot {
     /// The state in which a thread gets it.
     fn renew(&self) {
-        // What an unregistered thread must read: as the kernel leaves it, but that `mm_cid` is not 0.
+        // An unregistered thread must read this: as the kernel leaves it, but that `mm_cid` is not 0.
         self.write(abi::CPU_ID, abi::CPU_ID_UNINITIALIZED);
         self.write(abi::MM_CID, -1);
         self.write(abi::RSEQ_CS, 0);

@@ -87,7 +87,7 @@ fn a_slot_has_one_owner_at_a_time_and_then_another() {
         // SAFETY: the area is ours.
         let word = |offset: isize| unsafe { *words.wrapping_offset(offset / 4) };
         assert_eq!((word(abi::CPU_ID), word(abi::MM_CID)), (-1, -1));
-        // What a thread leaves behind, the next does not find.
+        // The next thread does not find what this one leaves behind.
         slot.write(abi::CPU_ID, 7);
         slot.write(abi::RSEQ_CS, 7);
         slot.state.store(REGISTERED, Ordering::Relaxed);

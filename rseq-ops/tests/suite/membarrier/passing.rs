@@ -6,7 +6,7 @@ use rseq_ops::membarrier::{self, MembarrierError};
 use urcu_host::seccomp::under_valgrind;
 use urcu_host::transient::{forgo_refusals, refuse_membarrier, trap_membarrier};
 
-/// What a barrier answers where the kernel fails so many times in a row; and how many of these are left.
+/// Returns a barrier's answer where the kernel fails so many times in a row, and how many failures are left.
 fn after(fails: usize, errno: i32) -> (Result<(), MembarrierError>, usize) {
     refuse_membarrier(fails, errno);
     let answer = membarrier::restart();

@@ -26,12 +26,12 @@ fn counted(layout: Layout, change: isize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         counted(layout, 1);
-        // SAFETY: the caller's.
+        // SAFETY: the caller gives a layout that is not empty, as `System` demands.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         counted(layout, -1);
-        // SAFETY: the caller's.
+        // SAFETY: the block is from `alloc` above, so from `System`, with this layout.
         unsafe { System.dealloc(memory, layout) }
     }
 }

@@ -124,7 +124,7 @@ fn only_the_error_that_says_so_means_that_nothing_can_be_wiped() {
     }
 }
 
-/// How many mappings this process has, and how many bytes they are.
+/// Returns the number of this process's mappings, and their bytes.
 fn mappings() -> (usize, usize) {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let bytes = |line: &str| {
@@ -263,7 +263,7 @@ fn making_values_that_panics_costs_neither_what_was_made_nor_the_memory() {
         }));
         assert!(panicked.is_err());
         assert_eq!(drops.take(), fails);
-        // Where a value was, zeroes are again.
+        // The memory of the value is zeroed again.
         let object = PerCpu::<[AtomicU64; 8192]>::zeroed(&memory).unwrap();
         for words in object.iter() {
             assert!(words.iter().all(|word| word.load(Relaxed) == 0));

@@ -55,7 +55,7 @@ fn no_node_is_lost_or_owned_twice() {
             stack.push(node);
         }
     }
-    // What was taken goes to the other threads: on its own CPU's stack, the taker would mostly find
+    // Nodes that were taken go to the other threads: on its own CPU's stack, the taker would mostly find
     // it again before anybody else comes by.
     let taken = Mutex::new(Vec::new());
     disturbed(4, Some(pop_and_push), |thread, running| {
@@ -145,7 +145,7 @@ fn one_who_is_refused_leaves_all_to_the_next() {
     if rseq_ops::membarrier::register().is_err() || rseq_ops::current_thread().is_none() {
         return println!("skipped: nothing to refuse in this process");
     }
-    // What is pushed here is popped here.
+    // Nodes pushed here are popped here.
     let (allowed, here) = (
         urcu_host::affinity::cpus(),
         rseq_ops::current_cpu() as usize,

@@ -16,7 +16,7 @@ fn again(name: &str, libc_registers: bool, calls: &[libc::c_long], errno: i32) {
     run_again_with(environment, name, move || filter.install());
 }
 
-/// What holds wherever nobody registers.
+/// Checks what holds wherever nobody registers.
 fn check_nobody() {
     let features = rseq_ops::features();
     assert_eq!(features.owner, Owner::Nobody);

@@ -31,7 +31,7 @@ pub(crate) fn thread_pointer() -> usize {
     pointer
 }
 
-/// What the kernel makes of a word of its own that somebody else wrote, in a process that may die.
+/// Returns how the kernel reacts to a word of its own that somebody else wrote, in a process that may die.
 fn kind(handle: Handle) -> Kind {
     const REWRITTEN: i32 = 10;
     let area = thread_pointer().wrapping_add_signed(handle.cs - abi::RSEQ_CS);

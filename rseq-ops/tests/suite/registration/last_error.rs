@@ -36,7 +36,7 @@ fn where_refused(calls: &[libc::c_long], errno: i32, body: impl FnOnce() + Send)
     thread::scope(|scope| scope.spawn(refused).join().unwrap());
 }
 
-/// What opens and looks for files.
+/// System calls that open and look for files.
 const FILES: &[libc::c_long] = &[
     libc::SYS_openat,
     libc::SYS_faccessat,
@@ -83,7 +83,7 @@ fn to_ask_for_the_cpus_leaves_nothing_open() {
     assert_eq!(lowest(), before, "a descriptor was left open");
 }
 
-/// What maps memory.
+/// System calls that map memory.
 const MAPPINGS: &[libc::c_long] = &[
     libc::SYS_mmap,
     #[cfg(target_pointer_width = "32")]
@@ -151,7 +151,7 @@ fn registrations_that_are_refused_change_no_errno() {
     where_refused(&[libc::SYS_rseq], libc::EBUSY, || {
         assert_eq!(keeps("a refused thread", current_thread), None);
     });
-    // What refuses one thread says nothing about another.
+    // A refusal for one thread says nothing about another.
     thread::spawn(|| assert!(keeps("a registered thread", current_thread).is_some()))
         .join()
         .unwrap();

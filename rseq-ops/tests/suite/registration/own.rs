@@ -11,7 +11,7 @@ use rseq_ops::{Handle, Owner, abi, cpu, current_thread, process, registration};
 
 use crate::support::again::assert_child_passes;
 
-/// Whether this process is one in which the crate registers threads.
+/// Returns whether this process is one in which the crate registers threads.
 fn ours() -> bool {
     let ours = process().owner == Owner::Own;
     if !ours {
@@ -106,7 +106,7 @@ fn child_with_destructors() {
     assert_eq!(seen, [20, 20], "registered before ours ran, not so after");
 }
 
-/// Where a thread's area lay, and how far the two threads are.
+/// The address of a thread's area, and how far the two threads are.
 #[cfg(sequences)]
 static AREA: AtomicUsize = AtomicUsize::new(0);
 #[cfg(sequences)]
@@ -128,7 +128,7 @@ extern "C" fn late_destructor(pass: *mut c_void) {
             let (cpu, cpus) = (rseq_ops::current_cpu(), rseq_ops::percpu::possible_cpus());
             (cpu as usize) < cpus
         };
-    // What stale handles with the other index find, as long as the area is this thread's.
+    // The index that stale handles of the other kind find, as long as the area is this thread's.
     let id = || {
         let distance = (abi::MM_CID - abi::RSEQ_CS) as usize;
         let word = AREA.load(Ordering::SeqCst) + distance;

@@ -18,7 +18,7 @@ use rseq_ops::{Handle, Owner, abi, cpu, current_cpu, current_thread, process};
 use crate::support::again::assert_child_passes_with;
 use crate::support::until_committed;
 
-/// Where the child finds its owner's shared object.
+/// The variable that names the owner's shared object to the child.
 const OBJECT: &str = "RSEQ_OPS_TEST_OWNER";
 
 /// A compiled `owner.c`, removed at the end.
@@ -71,7 +71,7 @@ fn with_owner(test: &str, flags: &[&str], preloaded: bool) {
 /// The owner's `struct rseq` up to `mm_cid`.
 type Area = [u32; 7];
 
-/// What the owner's object exports.
+/// The functions that the owner's object exports.
 struct Functions {
     area: extern "C" fn() -> *mut Area,
     register: extern "C" fn() -> i32,
@@ -114,7 +114,7 @@ impl Functions {
     }
 }
 
-/// Whether the kernel lets anybody register.
+/// Returns whether the kernel lets anybody register.
 fn kernel_registers() -> bool {
     let registers = process().owner != Owner::Nobody;
     if !registers {

@@ -12,7 +12,7 @@ use crate::support::again::{inside, run_again};
 use rseq_ops::percpu::{Counter, Node, PerCpu, Stack, possible_cpus};
 use rseq_ops::{Handle, cpu, current_thread, ops};
 
-/// What holds wherever this thread runs: it counts, and hands over what it has.
+/// Checks what holds wherever this thread runs: it counts, and hands over what it has.
 fn check_structures(counter: &Counter<'_>) {
     let before = counter.sum();
     (0..1000).for_each(|_| counter.add(3));

@@ -67,7 +67,8 @@ unsafe fn take(end: usize, records: usize) -> Vec<u64> {
     let start = base + SIZE - records * RECORD;
     let count = (end - start) / RECORD;
     let first = std::ptr::with_exposed_provenance::<Record>(start);
-    // SAFETY: the caller's; so many records were appended.
+    // SAFETY: the buffer is from `buffer` and nobody else has it; so many records were appended between
+    // start and end.
     let numbers = (0..count)
         .map(|at| number(unsafe { &*first.add(at) }))
         .collect();
@@ -96,7 +97,8 @@ impl World {
     }
 
     fn replace(&self, handle: Handle, expected: usize, new: usize) -> Outcome {
-        // SAFETY: as above; `new` is a buffer's start.
+        // SAFETY: this thread's handle; the words hold 0 or ends of buffers with free room, and `new` is a
+        // buffer's start.
         unsafe { ops::replace_through::<SHIFT, OFFSET>(handle, self.phase.as_ptr(), expected, new) }
     }
 
@@ -208,7 +210,7 @@ fn without_a_registration_nothing_is_written() {
     assert!(unsafe { take(new, 1) }.is_empty());
 }
 
-/// How many records a buffer of the stress has room for.
+/// The number of records for which a buffer of the stress has room.
 const ROOM: usize = SIZE / RECORD - 1;
 
 #[test]

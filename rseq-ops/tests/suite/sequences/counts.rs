@@ -42,7 +42,8 @@ fn increment(handle: Handle, words: &Words) -> Option<usize> {
 /// Subtracts 1 by a decrement, if the word is as expected.
 fn decrement(handle: Handle, words: &Words, expected: usize) -> Outcome {
     let (biased, source) = (handle.cs + BIAS as isize, words.source.as_ptr());
-    // SAFETY: as above.
+    // SAFETY: this thread's handle and its bound; the source points to the area, which sequences alone
+    // write.
     unsafe { ops::decrement_if_current::<SHIFT, BIAS>(biased, handle.bound, source, expected) }
 }
 
@@ -125,7 +126,7 @@ fn additions_and_subtractions_of_all_kinds_balance() {
         let handle = current_thread().unwrap();
         for turn in 0..TURNS / 4 {
             let base = words.word(0);
-            // SAFETY: as above; all of these write the same words, by sequences.
+            // SAFETY: this thread's handle; the source points to the area, which sequences alone write.
             unsafe {
                 until_committed(|| {
                     match ops::add_through::<SHIFT>(handle, words.source.as_ptr()) {
@@ -235,7 +236,8 @@ fn a_counter_may_have_any_value() {
             assert_eq!(values, [start + by]);
         };
         let before = words.word(0);
-        // SAFETY: as above.
+        // SAFETY: this thread's handle; the source points to the area, which sequences alone write from
+        // here on.
         unsafe {
             while ops::add_through::<SHIFT>(handle, words.source.as_ptr()).is_none() {}
             changed(1);
@@ -249,7 +251,7 @@ fn a_counter_may_have_any_value() {
             continue; // Another id took the correction.
         }
         until_committed(|| {
-            // SAFETY: as above.
+            // SAFETY: this thread's handle; the source points to the area, which sequences alone write.
             unsafe { ops::sub_if_current::<SHIFT>(handle, words.source.as_ptr(), before, guess) }
         });
         changed(-1);
@@ -284,7 +286,8 @@ fn after_a_restart_nothing_is_added_through_the_old_pointer() {
                 let handle = current_thread().unwrap();
                 let mut turn = number;
                 while over.load(Ordering::Relaxed) == 0 {
-                    // SAFETY: as above.
+                    // SAFETY: this thread's handle; the source points to the area, which sequences alone
+                    // write, and which outlives the threads.
                     unsafe { ops::add_through::<SHIFT>(handle, words.source.as_ptr()) };
                     turn += 1;
                     if turn % 256 == 0 {

@@ -106,7 +106,7 @@ fn the_kernel_accepts_every_descriptor() {
     }
 }
 
-/// What stands in brackets, if the instruction reads or writes memory there.
+/// Returns the operand in brackets, if the instruction reads or writes memory there.
 #[cfg(target_arch = "x86_64")]
 fn memory(instruction: &str) -> Option<&str> {
     if instruction.starts_with("lea") || instruction.starts_with("nop") {

@@ -236,7 +236,7 @@ fn a_lookup_answers_what_a_plain_one_does() {
     assert!(counts.iter().all(|count| *count > 1000), "{counts:?}");
 }
 
-/// What one key leads to, for ever: a value that shows whether it is whole, and is never reclaimed
+/// The entry of one key, for ever: a value that shows whether it is whole, and is never reclaimed
 /// while somebody may copy it.
 type Stamped = Entry<u64, [u64; 2]>;
 

@@ -27,14 +27,14 @@ const START: Words = Words {
 /// An operation on `Words` that commits if `word` is 10 (and `other` is 20).
 struct Case {
     name: &'static str,
-    /// Where delays can be.
+    /// The points where delays can be.
     points: &'static [Point],
     run: fn(Kind, u32, &mut Words, bool) -> Outcome,
-    /// What it makes of `START`.
+    /// The words that it makes of `START`.
     result: Words,
     /// Words that make it a mismatch.
     mismatch: &'static [Words],
-    /// Whether what is given up may have changed this word before.
+    /// Clears the word that an attempt may change before it is given up.
     scratch: fn(&mut Words),
 }
 

@@ -11,7 +11,7 @@ use urcu_host::affinity;
 use super::stress_time;
 
 static FUNCTION: AtomicU64 = AtomicU64::new(0);
-/// How often the handler ran.
+/// The number of times the handler ran.
 pub(crate) static SIGNALS: AtomicU64 = AtomicU64::new(0);
 
 extern "C" fn on_signal(_: libc::c_int) {

@@ -16,7 +16,7 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long a stress runs: `RSEQ_OPS_STRESS_MS` milliseconds, or 300.
+/// Returns how long a stress runs: `RSEQ_OPS_STRESS_MS` milliseconds, or 300.
 pub(crate) fn stress_time() -> Duration {
     let text = std::env::var("RSEQ_OPS_STRESS_MS");
     Duration::from_millis(text.map_or(300, |text| text.parse().unwrap()))

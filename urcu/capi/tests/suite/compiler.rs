@@ -17,7 +17,7 @@ pub(crate) fn is_there(program: &str) -> bool {
     version.is_ok_and(|output| output.status.success())
 }
 
-/// Whether there is a C compiler; says so if not.
+/// Returns whether there is a C compiler, and says so if not.
 pub(crate) fn has_compiler() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     let found = *FOUND.get_or_init(|| is_there("cc"));
@@ -27,7 +27,7 @@ pub(crate) fn has_compiler() -> bool {
     found
 }
 
-/// Whether there is a compiler for C++ too.
+/// Returns whether there is a compiler for C++ too.
 pub(crate) fn has_cxx() -> bool {
     let found = is_there("c++");
     if !found {
@@ -157,7 +157,7 @@ pub(crate) fn passes(program: &Path, arguments: &[&str]) {
     assert!(text.ends_with("all is well\n"), "{command:?}: {text}");
     let _ = fs::remove_file(program);
 }
-/// Whether liburcu is installed; says so if not.
+/// Returns whether liburcu is installed, and says so if not.
 pub(crate) fn has_liburcu() -> bool {
     let mut probe = Command::new("cc");
     probe.args([

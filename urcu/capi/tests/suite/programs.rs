@@ -77,7 +77,7 @@ fn no_reader_sees_what_was_freed() {
     );
 }
 
-/// Whether programs here use their own sequences.
+/// Returns whether programs here use their own sequences.
 fn expects_sequences() -> bool {
     drop(urcu::read_lock());
     cfg!(target_arch = "x86_64")

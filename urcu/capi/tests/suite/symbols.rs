@@ -11,7 +11,7 @@ use crate::compiler::{
 
 /// The names of this flavour in a text, of things that have an address.
 fn declared(header: &str) -> BTreeSet<String> {
-    // What follows are macros and templates.
+    // Macros and templates follow.
     let header = header
         .split("* Pointers. urcu_percpu_dereference")
         .next()

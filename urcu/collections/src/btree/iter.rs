@@ -185,7 +185,7 @@ pub struct Range<'g, K, V> {
 
 // SAFETY: it gives shared references to keys and values, and has nothing else.
 unsafe impl<K: Sync, V: Sync> Send for Range<'_, K, V> {}
-// SAFETY: as above.
+// SAFETY: it gives shared references to keys and values, and has nothing else.
 unsafe impl<K: Sync, V: Sync> Sync for Range<'_, K, V> {}
 
 impl<'g, K, V> Range<'g, K, V> {

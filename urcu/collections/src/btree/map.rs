@@ -23,7 +23,7 @@ use crate::sync::{AtomicPtr, Ordering};
 /// was made. Lookups with integers, strings and bytes look at eight bytes of the keys that lie side by side
 /// in the nodes; other keys are compared one by one.
 ///
-/// What is found is borrowed from a read-side section, and from the map, as with a
+/// Entries are borrowed from a read-side section, and from the map, as with a
 /// [`HashMap`](crate::HashMap): by a handle ([`BTreeMap::pin`]) or a guard.
 ///
 /// ```
@@ -267,7 +267,7 @@ where
             return Ok(None);
         };
         let old = draft.old;
-        // What retires may panic, for want of memory, when the entry is published already.
+        // Retiring may panic for want of memory, when the entry is published already.
         let give = |is_given| put.inspect(|fresh| fresh.is_given.set(is_given));
         give(true);
         if !draft.publish(&self.root, self.domain.domain()) {
@@ -456,7 +456,7 @@ impl<K, V, D> Drop for BTreeMap<K, V, D> {
             });
         }
         while let Some(pair) = rest.0.pop() {
-            // SAFETY: as above.
+            // SAFETY: each pair is in the tree once, from a box, and nobody uses the map any more.
             drop(unsafe { Box::from_raw(pair.as_ptr()) });
         }
     }

@@ -8,7 +8,7 @@ use super::order::digest;
 use crate::reclaim;
 use crate::sync::{Alive, NODE_ITEMS};
 
-/// How many children or entries a node has at most.
+/// The greatest number of children or entries of a node.
 pub(super) const MOST: usize = NODE_ITEMS;
 /// A node that has fewer is joined with one beside it, if there is one.
 pub(super) const LEAST: usize = MOST / 4;

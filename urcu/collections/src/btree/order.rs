@@ -3,7 +3,7 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::ptr;
 
-/// What is known of the order of a type.
+/// A type's order, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Digest {
     /// If one is less, so is the key; if they are the same, the keys have to be compared.

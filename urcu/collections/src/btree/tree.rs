@@ -8,7 +8,7 @@ use super::node::{Item, LEAST, MOST, Node, Pair};
 use super::search::Locate;
 use crate::sync::{AtomicPtr, Ordering};
 
-/// What is to be done with an entry.
+/// The change to be made to an entry.
 pub(super) enum Edit<K, V> {
     /// Puts it where it belongs, in the place of one with the same key.
     Put(NonNull<Pair<K, V>>),
@@ -21,7 +21,7 @@ pub(super) struct Draft<K, V> {
     to: *mut Node<K, V>,
     /// Nobody else's, until the draft is published; and freed if it is not.
     made: Vec<NonNull<Node<K, V>>>,
-    /// What the new tree does not have of the old one.
+    /// The nodes of the old tree that the new one does not have.
     replaced: Vec<NonNull<Node<K, V>>>,
     pub(super) old: Option<NonNull<Pair<K, V>>>,
 }

@@ -24,13 +24,13 @@ enum Action {
 struct Event {
     key: u64,
     action: Action,
-    /// What was there before, or what was found; of `Add` what is there now.
+    /// The value before, or the value found; of `Add` the value now.
     answer: Option<u64>,
     from: u64,
     to: u64,
 }
 
-/// What the value of a key is after an action, if the answer can be right.
+/// Returns the value of a key after an action, if the answer can be right.
 fn apply(state: Option<u64>, event: &Event) -> Option<Option<u64>> {
     let (answer, next) = match event.action {
         Action::Get => (state, state),

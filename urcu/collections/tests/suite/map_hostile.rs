@@ -12,7 +12,7 @@ thread_local! {
     static STATE: Cell<u64> = const { Cell::new(1) };
 }
 
-/// Whether two of them are equal, and what their hash is, is drawn by lot.
+/// A key whose equality and hash are drawn by lot.
 #[derive(Clone)]
 struct Liar(u64);
 

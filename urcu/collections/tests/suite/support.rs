@@ -116,7 +116,7 @@ impl Drop for Citizen {
     }
 }
 
-/// How long a stress test lasts: `URCU_TEST_SECONDS`, or some tenths of a second.
+/// Returns how long a stress test lasts: `URCU_TEST_SECONDS`, or some tenths of a second.
 pub(crate) fn lasts() -> Duration {
     let seconds = std::env::var("URCU_TEST_SECONDS").ok();
     let seconds = seconds.and_then(|seconds| seconds.parse().ok());

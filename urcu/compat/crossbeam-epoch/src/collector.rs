@@ -14,7 +14,7 @@ use crate::local::Local;
 /// The domain of [`pin`](crate::pin).
 static DEFAULT_DOMAIN: Domain = Domain::named("crossbeam-epoch").with_budget(BUDGET);
 
-/// Who is to wait is decided here: see `Local::wait_for_room`.
+/// This face decides itself who waits: see `Local::wait_for_room`.
 const BUDGET: Budget = Budget::DEFAULT.patience(Duration::ZERO);
 
 /// A set of guards, and the garbage that waits for them: a [`Domain`] of urcu-percpu.

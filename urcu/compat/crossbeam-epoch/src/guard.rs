@@ -10,8 +10,8 @@ use crate::owned::Pointer;
 use crate::pointable::{Pointable, untagged};
 use crate::shared::Shared;
 
-/// What keeps the thread pinned: as long as it lives, nothing is freed that could be reached when it was
-/// made.
+/// A guard that keeps the thread pinned: as long as it lives, nothing is freed that could be reached when it
+/// was made.
 ///
 /// A thread, or a handle, may have several; they are as one that lives as long as any of them. None can be
 /// moved to another thread.
@@ -41,7 +41,7 @@ use crate::shared::Shared;
 /// is_send::<crossbeam_epoch::Guard>();
 /// ```
 pub struct Guard {
-    /// What it counts in. Null: of [`unprotected`].
+    /// The thread's record, in which it counts. Null: the guard of [`unprotected`].
     local: *const Local,
 }
 
@@ -155,7 +155,7 @@ impl Guard {
     /// Runs what was deferred and whose time has come, about 512 functions at most, and has the rest run as
     /// soon as possible. Never waits for a guard.
     ///
-    /// What this thread deferred before has run after two calls of this, `pin().flush()` each, if no other
+    /// Two calls of `pin().flush()` run everything that this thread deferred before, if no other
     /// guard of the collector is there meanwhile, and if the background thread is not running it. Does
     /// nothing with an [`unprotected`] guard.
     ///
@@ -287,7 +287,7 @@ impl Drop for PinAgain<'_> {
 /// destructor. What is deferred with it runs at once.
 ///
 /// # Safety
-/// What is loaded with it is followed only if nobody else changes or frees it meanwhile.
+/// Pointers loaded with it are followed only if nobody else changes or frees their targets meanwhile.
 ///
 /// ```
 /// use std::sync::atomic::Ordering::Relaxed;

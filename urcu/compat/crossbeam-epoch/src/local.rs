@@ -25,11 +25,11 @@ const WAITED: usize = 4;
 /// One guard.
 const GUARD: usize = 8;
 
-/// How often one is deferred before it is asked whether there is room; and how long one waits for it.
+/// The number of deferrals between two questions whether there is room; and the wait for it.
 const ASK: u32 = 64;
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// How much one `flush` runs at most, about.
+/// The greatest number of callbacks that one `flush` runs, about.
 const FLUSH_MAX: usize = 512;
 
 /// See the module.
@@ -40,9 +40,9 @@ pub(crate) struct Local {
     state: Cell<usize>,
     /// The section, while there are guards.
     section: UnsafeCell<MaybeUninit<RawGuard>>,
-    /// How many uses there are beside those that `state` counts.
+    /// The number of uses beside those that `state` counts.
     holds: Cell<usize>,
-    /// How often something was deferred, modulo what there is.
+    /// The number of deferrals, modulo the type's range.
     deferred: Cell<u32>,
     collector: Collector,
 }

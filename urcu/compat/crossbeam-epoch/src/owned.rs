@@ -10,7 +10,7 @@ use crate::guard::Guard;
 use crate::pointable::{Pointable, aligned, tag_of, tagged, untagged};
 use crate::shared::Shared;
 
-/// What can be stored in an [`Atomic`](crate::Atomic): an [`Owned`] or a [`Shared`].
+/// A pointer that can be stored in an [`Atomic`](crate::Atomic): an [`Owned`] or a [`Shared`].
 pub trait Pointer<T: ?Sized + Pointable> {
     /// Returns the address and the tag. Whoever gets them owns what an `Owned` owned.
     ///

@@ -22,7 +22,7 @@ pub trait Pointable {
     /// The alignment of every address, a power of two. Bytes. Its low bits are free for tags.
     const ALIGN: usize;
 
-    /// What a value is made of: for a sized type the value, for a slice its length.
+    /// The initial data of a value: for a sized type the value, for a slice its length.
     type Init;
 
     /// Allocates a value, and returns its address, a multiple of [`ALIGN`](Pointable::ALIGN).

@@ -13,7 +13,7 @@ use crate::place::Place;
 use crate::world::{CellPlace, NOTHING};
 
 impl<'w> Hand<'w> {
-    /// What a cell is given: `None` now and then, where it may be.
+    /// Returns a value to give to a cell: `None` now and then, where that is allowed.
     pub(super) fn input(&self, cell: &CellPlace, choice: u8) -> Option<Value> {
         (!choice.is_multiple_of(4) || !cell.cell.is_optional()).then(|| self.value())
     }
@@ -100,7 +100,7 @@ impl<'w> Hand<'w> {
             Section::Whole(seen)
         };
         if let Some(held) = self.hold(place, section) {
-            // SAFETY: as above.
+            // SAFETY: the value was read in this section, which `held` has now.
             unsafe { held.sees(value) };
         }
     }

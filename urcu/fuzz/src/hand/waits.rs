@@ -171,7 +171,7 @@ impl Hand<'_> {
             let polled = what.future.as_mut().poll(&mut Context::from_waker(&waker));
             over = polled == Poll::Ready(());
         });
-        // Where nobody drives a domain, whoever polls is woken at once, and has its waker's panic.
+        // If nobody drives a domain, whoever polls is woken at once, and has its waker's panic.
         check!(
             !panicked || (Woken::panics(how) && !place.driven),
             "a poll panics"

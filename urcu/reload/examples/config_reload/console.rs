@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::ledger::Fault;
 
-/// How many refusals of a kind are shown, unless all of them are asked for.
+/// The number of refusals of a kind that are shown, unless all of them are asked for.
 const SHOWN: u64 = 1;
 /// Of the bar, in characters.
 const WIDTH: usize = 24;

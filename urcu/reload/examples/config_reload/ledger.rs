@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use urcu_reload::{Error, ErrorKind};
 
-/// What can be wrong with a file on purpose.
+/// A fault that is put into a file on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     BadSyntax,
@@ -36,13 +36,13 @@ impl Fault {
         }
     }
 
-    /// Whether a file with this fault, put on that line, is to be refused for that reason.
+    /// Returns whether a file with this fault, put on that line, is to be refused for that reason.
     fn explains(self, fault_line: usize, error: &Error) -> bool {
         let here = error.line() == Some(fault_line as u32);
         match (self, error.kind()) {
             (Self::BadSyntax, ErrorKind::Syntax) | (Self::WrongType, ErrorKind::Type) => here,
             (Self::UnknownBackend | Self::NameTaken, ErrorKind::Invalid) => here,
-            // What is wrong with the rest, and on which line, depends on where the cut is.
+            // The error in the rest, and its line, depend on where the cut is.
             (Self::CutShort, ErrorKind::Syntax | ErrorKind::Type | ErrorKind::Invalid) => true,
             (Self::NoFile, ErrorKind::Missing) => true,
             _ => false,
@@ -65,9 +65,9 @@ pub(crate) struct Ledger {
     writes: Vec<Written>,
     /// The last version that the reloader came across, good or bad.
     seen: u64,
-    /// How many versions were replaced before the reloader came to read them.
+    /// The number of versions that were replaced before the reloader came to read them.
     pub(crate) superseded: u64,
-    /// How many of each kind of fault were refused as they should be, by [`Fault::ALL`].
+    /// The number of faults of each kind that were refused as they should be, by [`Fault::ALL`].
     pub(crate) refused: [u64; Fault::ALL.len()],
 }
 

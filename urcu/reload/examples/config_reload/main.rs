@@ -116,7 +116,7 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
 
 /// Everybody has turns, then the results are told.
 fn serve(service: &mut Service<'_>, arguments: &Arguments) -> Result<bool, String> {
-    // What part of a round each turn gets. Most of it goes to the lookups through the library.
+    // The part of a round that each turn gets. Most of it goes to the lookups through the library.
     let round = arguments.length / ROUNDS;
     let (mut store, mut replace, mut arc_swap, mut rw_lock) = Default::default();
     let mut take_turns = || -> Result<(), String> {

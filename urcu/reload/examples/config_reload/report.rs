@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::ledger::{Fault, Ledger};
 use crate::worker::{Tally, Work};
 
-/// How long the parts of the reloads took: one entry each for every version published.
+/// The time that the parts of the reloads took: one entry each for every version published.
 #[derive(Debug, Default)]
 pub(crate) struct Timings {
     /// From the rename until the library begins to read.
@@ -19,7 +19,7 @@ pub(crate) struct Timings {
     pub(crate) total: Vec<Duration>,
 }
 
-/// What came of all the turns of a store.
+/// The results of all turns of a store.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
     name: &'static str,

@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// If the last version of a turn is not in force after so long, it is lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the library needs to be told: the file, how to make a table of it, and what a version must not be.
+/// Starts watching: tells the library the file, how to make a table of it, and which versions to refuse.
 pub(crate) fn watch(file: &Path) -> Result<Watched<Table>, Error> {
     urcu_reload::watch::<Table>(file)
         .convert(|config: Config| config::build(&config))
@@ -42,7 +42,7 @@ pub(crate) fn watch(file: &Path) -> Result<Watched<Table>, Error> {
         .start()
 }
 
-/// What stays the same from turn to turn.
+/// The parts that stay the same from turn to turn.
 pub(crate) struct Service<'a> {
     pub(crate) file: &'a Path,
     pub(crate) writer: Writer,
@@ -78,7 +78,7 @@ impl Service<'_> {
         config.on_change(move |change| hook.changed(change));
         let hook = Arc::clone(&reloads);
         config.on_error(move |error| hook.refused(error));
-        // What was written before the hooks were there is not told to them.
+        // Versions written before the hooks were there are not told to them.
         reloads
             .published
             .fetch_max(config.read().version(), Ordering::Release);
@@ -174,7 +174,7 @@ impl Service<'_> {
     }
 }
 
-/// What the hooks do with a turn's versions.
+/// The hooks' record of a turn's versions.
 struct Reloads<S> {
     store: S,
     /// The version that every read sees that begins now.

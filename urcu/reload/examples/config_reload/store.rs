@@ -13,7 +13,7 @@ type Shared = Arc<Version<Table>>;
 
 /// Holds the version in force: many threads read it, one replaces it.
 pub(crate) trait Store: Send + Sync + 'static {
-    /// What it is called in the results.
+    /// Its name in the results.
     const NAME: &'static str;
 
     /// A store with the version that is in force.

@@ -28,7 +28,7 @@ pub(crate) struct Table {
     features: Map<Feature>,
 }
 
-/// Where the requests for a host, a path prefix and a method go.
+/// A route: where the requests for a host, a path prefix and a method go.
 #[derive(Debug, Hash)]
 pub(crate) struct Route {
     pub(crate) prefix: Box<str>,
@@ -122,7 +122,7 @@ impl Table {
         self.features.get(name)
     }
 
-    /// Whether the content is still what was sealed. Walks the whole table.
+    /// Returns whether the content is still what was sealed. Walks the whole table.
     pub(crate) fn is_whole(&self) -> bool {
         self.content_checksum() == self.checksum
     }
@@ -165,7 +165,7 @@ impl Route {
         route
     }
 
-    /// Whether this is an entry of that version, with nothing of another one mixed in.
+    /// Returns whether this is an entry of that version, with nothing of another one mixed in.
     pub(crate) fn is_of(&self, version: u64) -> bool {
         self.seal == self.expected_seal(version)
     }
@@ -186,12 +186,12 @@ impl Feature {
         }
     }
 
-    /// Whether this is an entry of that version, with nothing of another one mixed in.
+    /// Returns whether this is an entry of that version, with nothing of another one mixed in.
     pub(crate) fn is_of(&self, version: u64) -> bool {
         self.seal == mix(version, self.rollout.into())
     }
 
-    /// Whether a user is among those who see the feature.
+    /// Returns whether a user is among those who see the feature.
     pub(crate) fn is_on_for(&self, user: u32) -> bool {
         user % 100 < self.rollout
     }

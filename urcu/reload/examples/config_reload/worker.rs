@@ -9,14 +9,14 @@ use crate::store::Store;
 use crate::table::{Method, Table};
 use crate::writer::pick;
 
-/// How many requests a worker goes through, over and over.
+/// The number of requests that a worker goes through, over and over.
 const REQUESTS: usize = 1024;
 /// After so many reads the whole table is checked instead of what was looked up only.
 const READS_PER_FULL_CHECK: u64 = 1 << 15;
 /// After so many reads a worker looks whether it is to stop.
 const BATCH: usize = 128;
 
-/// What a worker is asked for.
+/// A request to a worker.
 #[derive(Debug)]
 pub(crate) struct Request {
     host: Box<str>,
@@ -46,7 +46,7 @@ pub(crate) fn requests(config: &Config, seed: u64) -> Vec<Request> {
     (0..REQUESTS).map(|_| request()).collect()
 }
 
-/// What a read does.
+/// The kind of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Answers a request: a route and a feature.

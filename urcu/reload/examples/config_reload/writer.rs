@@ -15,10 +15,10 @@ use crate::service::lock;
 
 /// One write in so many is broken on purpose.
 const FAULT_EVERY: usize = 10;
-/// How many weights a new version changes.
+/// The number of weights that a new version changes.
 const CHANGES: usize = 20;
 
-/// Where in the text the values are that the writer changes.
+/// The places in the text of the values that the writer changes.
 #[derive(Debug, Deserialize)]
 struct Places {
     version: Spanned<u64>,

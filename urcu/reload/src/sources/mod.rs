@@ -36,7 +36,7 @@ impl SourceFile {
     }
 }
 
-/// What was asked for: a file, or a directory of files.
+/// A source that was asked for: a file, or a directory of files.
 #[derive(Clone, Debug)]
 struct Source {
     path: PathBuf,
@@ -54,7 +54,7 @@ pub(crate) struct Sources {
     end_marker: Option<String>,
 }
 
-/// Where everything is at one moment: equal if nothing has changed in between.
+/// The places of all files at one moment: equal if nothing has changed in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Walk {
     /// By source.

@@ -28,7 +28,7 @@ enum Found {
 /// Device and number, where there are such.
 type Identity = (u64, u64);
 
-/// What is at the end. Any write changes it, on a clock that is fine enough.
+/// The file at the end. Any write changes it, on a clock that is fine enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
     is_directory: bool,
@@ -41,7 +41,7 @@ pub(crate) struct Content {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resolution {
     lookups: Vec<Lookup>,
-    /// Whether the last look-up was of the last name.
+    /// True if the last look-up was of the last name.
     is_whole: bool,
     /// `None` if nothing is at the end.
     content: Option<Content>,

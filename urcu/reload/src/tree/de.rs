@@ -126,7 +126,7 @@ fn integer<'de, V: Visitor<'de>>(value: i128, visitor: V) -> Result<V::Value, Mi
     }
 }
 
-/// What a variable holds where the type does not say what it wants.
+/// Guesses the type of a variable's text, for types that do not say what they want.
 fn guess<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, Mismatch> {
     if let Ok(value) = text.parse() {
         visitor.visit_bool(value)

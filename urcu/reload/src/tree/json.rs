@@ -85,7 +85,7 @@ impl<'t> Parse<'t> {
         Ok(Value::Table(table))
     }
 
-    /// Where a part of the text begins.
+    /// Returns the offset at which a part of the text begins.
     fn offset(&self, part: &str) -> usize {
         part.as_ptr().addr() - self.text.as_ptr().addr()
     }

@@ -32,7 +32,7 @@ pub(crate) struct Place {
     pub(crate) offset: Option<u32>,
 }
 
-/// Where something was written.
+/// A place in a source: where a value was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The number of the file.
@@ -73,14 +73,14 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
-/// How the lists of several files become one.
+/// The way in which lists of several files become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lists {
     Replace,
     Append,
 }
 
-/// What is wrong with a text, and at which byte.
+/// A mistake in a text, and its byte.
 pub(crate) struct SyntaxError {
     pub(crate) offset: Option<usize>,
     pub(crate) reason: String,

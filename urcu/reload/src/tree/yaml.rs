@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str, source: Source) -> Result<Node, SyntaxError> {
     }
 }
 
-/// Where each line begins.
+/// Returns the offset at which each line begins.
 fn line_starts(text: &str) -> Vec<usize> {
     let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
     std::iter::once(0)

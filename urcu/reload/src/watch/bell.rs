@@ -35,7 +35,7 @@ mod linux {
             let bell = PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN);
             let other = other.map(|other| PollFd::from_borrowed_fd(other, PollFlags::IN));
             let timeout = Timespec::try_from(timeout).ok();
-            // Whether it is interrupted does not matter.
+            // An interruption does not matter.
             let _ = match other {
                 Some(other) => poll(&mut [bell, other], timeout.as_ref()),
                 None => poll(slice::from_mut(&mut { bell }), timeout.as_ref()),

@@ -14,7 +14,7 @@ use super::{Noticed, WRITE_QUIET};
 use crate::sources::{Resolution, Sources, Walk};
 use crate::status::Polling;
 
-/// What the kernel tells of a directory in which a name is looked up. Neither openings nor writes: a
+/// The events of a directory in which a name is looked up. Neither openings nor writes: a
 /// busy neighbour of the file wakes nobody.
 const DIRECTORY: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE)
@@ -38,7 +38,7 @@ const FILE: WatchFlags = WatchFlags::MODIFY
 /// A watch descriptor.
 type Descriptor = i32;
 
-/// What something is watched for. A file may be a directory: then somebody has made one of that name.
+/// The reasons for watching something. A file may be a directory: then somebody has made one of that name.
 #[derive(Debug, Default)]
 struct Watched {
     /// In a directory: the names that are looked up there, and whether a file is to be of that name.

@@ -24,17 +24,17 @@ use inotify::Inotify;
 /// A file that somebody writes to is left alone until it is closed, or nobody has written for so long: it
 /// was truncated or mapped, or its writer waits. So is one that has just been found, and is younger.
 const WRITE_QUIET: Duration = Duration::from_secs(1);
-/// Where nothing tells whether files are complete, nothing may have changed for so long.
+/// The quiet time after which files count as complete, where nothing tells.
 const LOOK_QUIET: Duration = Duration::from_millis(100);
-/// What goes on changing, one complete content after the other, is read after so long.
+/// The time after which files are read that go on changing, one complete content after the other.
 const MAX_WAIT: Duration = Duration::from_secs(3);
-/// How often everything is looked at where all changes are notified: mounts are not.
+/// The interval of looks where all changes are notified, because mounts are not.
 const LOOK_WATCHED: Duration = Duration::from_secs(2);
 
-/// What notifications mean.
+/// The meaning of a batch of notifications.
 #[derive(Clone, Copy, Debug, Default)]
 struct Noticed {
-    /// How many there were.
+    /// Their number.
     count: u64,
     /// Something has changed on the way: files at the end may be others, complete or not.
     is_uncertain: bool,
@@ -44,14 +44,14 @@ struct Noticed {
     is_writing: bool,
 }
 
-/// How long things take.
+/// The intervals and delays of the watching.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
     /// After the last change of several.
     pub(crate) debounce: Duration,
     /// Between two looks where changes are not notified.
     pub(crate) poll: Duration,
-    /// Whether to look only.
+    /// True if there are to be looks only, and no notifications.
     pub(crate) poll_only: bool,
 }
 
@@ -61,7 +61,7 @@ struct Pending {
     first: Instant,
     last: Instant,
     noticed: Noticed,
-    /// What was there after the last change.
+    /// The state after the last change.
     walk: Walk,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Watcher {
     pub(crate) counts: Counts,
 }
 
-/// What the watching itself has come to.
+/// The counts of the watching itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) notifications: u64,
@@ -97,7 +97,7 @@ impl Watcher {
         let mut watcher = Self {
             walk: sources.walk(),
             sources,
-            // Where there is none (there is a limit on them), looks have to do.
+            // Without one (there is a limit on them), looks have to do.
             #[cfg(target_os = "linux")]
             inotify: if timing.poll_only {
                 Err(Polling::Asked)
@@ -111,7 +111,7 @@ impl Watcher {
             bell,
             counts: Counts::default(),
         };
-        // What is there is taken as it is: whoever starts does not want to wait.
+        // The files at the start are taken as they are: whoever starts does not want to wait.
         watcher.arm(true);
         watcher
     }
@@ -167,7 +167,7 @@ impl Watcher {
                 noticed: Noticed::default(),
                 walk: self.walk.clone(),
             });
-            // What is complete is left alone for a moment, too: a truncation is seen before it is told.
+            // Complete files are left alone for a moment, too: a truncation is seen before it is told.
             let is_young = !self.trusts() && pending.walk.is_younger_than(WRITE_QUIET);
             let at_least = if is_young { LOOK_QUIET } else { Duration::ZERO };
             let until = pending.last + self.quiet(&pending).unwrap_or(at_least);
@@ -237,7 +237,7 @@ impl Watcher {
         if !(is_uncertain || is_unannounced) || self.trusts() {
             return None;
         }
-        // Where everything is watched, writers are known.
+        // If everything is watched, writers are known.
         let is_watched = self.polling().is_none() && !is_unannounced;
         let may_be_written = !is_watched && pending.walk.is_younger_than(WRITE_QUIET);
         Some(if may_be_written {
@@ -247,7 +247,7 @@ impl Watcher {
         })
     }
 
-    /// Who asks for no delay says that files are complete when they are there.
+    /// Returns whether files count as complete when they are there: true if no delay was asked for.
     fn trusts(&self) -> bool {
         self.timing.debounce.is_zero()
     }
@@ -379,7 +379,7 @@ impl Watcher {
             noticed.is_unannounced |= pending.noticed.is_unannounced;
         }
         let walk = self.sources.walk();
-        // What is new on the way is watched from now on, so that writes to it are noticed.
+        // New directories on the way are watched from now on, so that writes to them are noticed.
         inotify.arm(&walk, self.timing.debounce.is_zero());
         noticed.is_writing = inotify.is_writing();
         self.note(noticed, walk, first);

@@ -190,7 +190,7 @@ fn a_bad_file_leaves_the_old_version_and_is_told_once() {
     assert_eq!(*config.read(), "one");
     assert_eq!(config.status().version, 1);
     assert_eq!(told.lock().unwrap().len(), 1, "{told:?}");
-    // Who asks is told.
+    // A caller that asks is told.
     let error = config.reload_now().unwrap_err();
     assert_eq!(
         (error.kind(), error.reason()),

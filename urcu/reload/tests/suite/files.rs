@@ -251,7 +251,7 @@ fn later_files_override_key_by_key_and_the_environment_all_of_them() {
         .unwrap();
     assert_eq!(config.read().max_open, 33);
     assert_eq!(config.read().database.pool_size, 9);
-    // What is of no type is the variable's fault, and a key that nobody has.
+    // Errors of values from the environment name the variable.
     let wrong = [("APP_MAX_OPEN".to_owned(), "many".to_owned())];
     let error = watch::<Config>(&base)
         .overlay("APP_", wrong)

@@ -244,7 +244,7 @@ fn of_several_files_that_a_volume_swaps_at_once() {
     assert!(config.version() > 10, "{}", config.status());
 }
 
-/// Where a killed writer writes, and how.
+/// The variable that tells a killed writer where it writes.
 const TARGET: &str = "URCU_RELOAD_TARGET";
 
 #[test]

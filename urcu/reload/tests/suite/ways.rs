@@ -32,7 +32,7 @@ fn a_file_that_is_written_in_place() {
     fs::hard_link(&file, scratch.path("elsewhere/other")).unwrap();
     fs::write(scratch.path("elsewhere/other"), "three").unwrap();
     sees(&config, "three");
-    // Who goes on writing without closing is heard, too.
+    // A writer that does not close its file is heard, too.
     let mut open = File::create(&file).unwrap();
     open.write_all(b"four").unwrap();
     sees(&config, "four");
@@ -97,7 +97,7 @@ fn directories_that_come_and_go() {
     }
 }
 
-/// What the kubelet does to a volume of a ConfigMap or a Secret: the files are links to `..data/*`,
+/// Publishes files as the kubelet does in a volume of a ConfigMap or a Secret: they are links to `..data/*`,
 /// `..data` is a link to a directory with a time in its name, and is replaced by a rename.
 fn publish(volume: &Path, number: usize, files: &[(&str, &str)]) {
     let directory = volume.join(format!("..2026_01_01_{number}"));
@@ -243,7 +243,7 @@ fn where_a_mount_changes_nothing_is_notified_and_it_is_found_all_the_same() {
     let scratch = Scratch::new();
     scratch.write("a/file.txt", "one");
     scratch.write("b/file.txt", "two");
-    // Where this leads changes as a mount does: without a notification.
+    // The target of this link changes as a mount does: without a notification.
     let place = File::open(scratch.path("a")).unwrap();
     let other = File::open(scratch.path("b")).unwrap();
     let file = std::os::fd::AsRawFd::as_raw_fd(&place);

@@ -67,7 +67,7 @@ pub struct Chain<T: Send + Sync + 'static, D: StaticDomain = Global> {
 
 // SAFETY: it owns nodes, as a link does.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Send for Chain<T, D> {}
-// SAFETY: as above.
+// SAFETY: it owns nodes, as a link does.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Sync for Chain<T, D> {}
 
 impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
@@ -141,7 +141,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
         let mut values = Vec::new();
         D::get().synchronize_async().await;
         loop {
-            // SAFETY: as above.
+            // SAFETY: a grace period has passed.
             match unsafe { self.next_value() } {
                 Ok(Some(value)) => values.push(value),
                 Ok(None) => return values,

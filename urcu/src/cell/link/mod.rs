@@ -128,7 +128,7 @@ use crate::sync::{self, AtomicPtr, Ordering};
 /// A value that was taken out of a list by [`Link::pop`] or [`Link::remove`].
 pub type Removed<T, D = Global> = Unlinked<NodeBox<T, D>, D>;
 
-/// What is in a link instead, and the node that was to be put there.
+/// The content found in a link, and the node that was to be put there.
 type Refused<T, D> = (*mut Node<T, D>, NodeBox<T, D>);
 
 /// In a node's link: it never changes again.
@@ -145,7 +145,8 @@ pub struct Link<T: Send + Sync + 'static, D: StaticDomain = Global> {
 // SAFETY: it owns nodes with values that other threads look at (`Sync`) and that any thread may drop or get
 // (`Send`); both are bounds of the type.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Send for Link<T, D> {}
-// SAFETY: as above.
+// SAFETY: it owns nodes with values that other threads look at (`Sync`) and that any thread may drop or get
+// (`Send`); both are bounds of the type.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Sync for Link<T, D> {}
 
 fn is_marked<T>(word: *mut T) -> bool {
@@ -321,7 +322,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
             if is_marked(seen) || seen.is_null() {
                 return None;
             }
-            // SAFETY: as in `load`: the guard's section keeps the node.
+            // SAFETY: loaded from this link in the guard's section, which is one of the domain and keeps
+            // the node; neither null nor marked.
             if let Some(unlinked) = unsafe { self.unlink(seen) } {
                 return Some(unlinked);
             }
@@ -345,7 +347,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         if !ptr::eq(seen, node) {
             return None;
         }
-        // SAFETY: as in `load`: the guard's section keeps the node.
+        // SAFETY: loaded from this link in the guard's section, which is one of the domain and keeps the
+        // node; equal to `node`, so neither null nor marked.
         unsafe { self.unlink(seen) }
     }
 
@@ -434,7 +437,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     }
 }
 
-/// Whether the guard is one of the domain.
+/// Checks that the guard is one of the domain.
 #[inline(always)]
 #[track_caller]
 fn check<D: StaticDomain>(guard: &D::Guard<'_>) {

@@ -10,6 +10,7 @@ use super::{Link, MARK, unmarked};
 use crate::callbacks::Callback;
 use crate::cell::payload::sealed;
 use crate::cell::{Global, OwningPtr, StaticDomain};
+use crate::gp::sequence::Round;
 use crate::sync::{AtomicU64, Ordering};
 
 /// A value in a list, with a [`Link`] to what follows. Readers get it by reference; as the owner of a value
@@ -75,14 +76,14 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
     /// As for [`Self::note`].
     pub(super) unsafe fn inherit(&self, other: &Self) {
         // Relaxed: whoever publishes the node publishes this; and what was noted later, see `note`.
-        let theirs = other.elsewhere.load(Ordering::Relaxed);
-        if theirs != 0 {
+        let theirs = Round::of_number(other.elsewhere.load(Ordering::Relaxed));
+        if theirs != Round::NONE {
             // SAFETY: by the contract of this function.
             unsafe { self.note(theirs) };
         }
     }
 
-    /// Notes that readers who found this node elsewhere need the grace period of this number.
+    /// Notes that readers who found this node elsewhere need this grace period.
     ///
     /// Whoever has marked a node to take it out may have read what is noted there already, and wait for
     /// the node to be back in its link. So it is also noted for what such a node leaves in its place.
@@ -90,11 +91,11 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
     /// # Safety
     /// This node and what follows it are not freed meanwhile, as far as nodes are marked: they are the
     /// caller's, or were found in a section that is open.
-    unsafe fn note(&self, number: u64) {
+    unsafe fn note(&self, round: Round) {
         let mut node = self;
         loop {
             // Relaxed: whoever publishes the node publishes this.
-            node.elsewhere.fetch_max(number, Ordering::Relaxed);
+            node.elsewhere.fetch_max(round.number(), Ordering::Relaxed);
             // Not a load: either `freeze` comes later, and acquires what was noted (release), or the mark
             // is seen. Acquire: what follows was put there by somebody else.
             let next = node.next.word.fetch_or(0, Ordering::AcqRel);
@@ -113,11 +114,11 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
 
     /// Returns whether nobody can see it any more who found it elsewhere.
     pub(super) fn is_over_elsewhere(&self) -> bool {
-        let number = self.elsewhere.load(Ordering::Relaxed);
-        number == 0 || D::get().is_over(number)
+        let round = Round::of_number(self.elsewhere.load(Ordering::Relaxed));
+        round == Round::NONE || D::get().is_over(round)
     }
 
-    /// Where the value of a node is, as a pointer to the whole.
+    /// Returns the place of a node's value, as a pointer to the whole.
     ///
     /// # Safety
     /// `node` is from [`Fresh::leak`] and alive.
@@ -160,7 +161,7 @@ pub struct NodeBox<T: Send + Sync + 'static, D: StaticDomain = Global> {
 
 // SAFETY: it owns its node alone, as a box would.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Send for NodeBox<T, D> {}
-// SAFETY: as above.
+// SAFETY: it owns its node alone, as a box would.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Sync for NodeBox<T, D> {}
 
 impl<T: Send + Sync + 'static, D: StaticDomain> NodeBox<T, D> {
@@ -284,7 +285,7 @@ pub(super) unsafe fn take_apart<T: Send + Sync + 'static, D: StaticDomain>(
 /// `first` is null or from [`NodeBox::leak`] and the caller's, with all that it owns. Nobody sees it but who
 /// found it elsewhere.
 pub(super) unsafe fn release<T: Send + Sync + 'static, D: StaticDomain>(first: *mut Node<T, D>) {
-    /// What is left; also if a value's drop panics.
+    /// The rest of a chain, which is freed even if a value's drop panics.
     struct Rest<T: Send + Sync + 'static, D: StaticDomain>(*mut Node<T, D>);
 
     impl<T: Send + Sync + 'static, D: StaticDomain> Rest<T, D> {
@@ -292,11 +293,13 @@ pub(super) unsafe fn release<T: Send + Sync + 'static, D: StaticDomain>(first: *
             // SAFETY: null or alive and ours, by the contract of `release`; each once.
             while let Some(node) = unsafe { self.0.as_ref() } {
                 if !node.is_over_elsewhere() {
-                    // SAFETY: as above; with all that follows.
+                    // SAFETY: the node is alive and ours by the contract of `release`, with all that
+                    // follows; the field is null from here on, so it is retired once.
                     return unsafe { retire(core::mem::replace(&mut self.0, ptr::null_mut())) };
                 }
                 let node = self.0;
-                // SAFETY: as above, and nobody sees it any more.
+                // SAFETY: alive and ours by the contract of `release`, and no reader sees it any more; from
+                // `Box::into_raw`, freed once, as the field names the next one from here on.
                 unsafe {
                     self.0 = (*node).next.give_up();
                     drop(Box::from_raw(node));

@@ -82,7 +82,7 @@ extern "C" fn run(argument: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
-/// What the kernel keeps of a name.
+/// Returns the part of a name that the kernel keeps.
 fn short(name: &str) -> [u8; 16] {
     let mut short = [0; 16];
     short

@@ -212,7 +212,7 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
             });
         }
         program();
-        // What comes is a user's: destructors of thread-local data.
+        // Destructors of thread-local data come next, which are a user's code.
         signals::enter_user();
     };
     // The new thread inherits the mask.

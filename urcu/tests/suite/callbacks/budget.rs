@@ -11,7 +11,7 @@ use crate::support::{SetOnDrop, assert_child_passes, length, storm};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What the CPUs may hold besides: a chunk for each phase.
+/// Returns the number of callbacks that the CPUs may hold besides: a chunk for each phase.
 pub(crate) fn unsealed() -> u64 {
     (rseq_ops::percpu::possible_cpus() * 2 * 126) as u64
 }

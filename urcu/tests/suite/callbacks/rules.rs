@@ -17,7 +17,7 @@ fn count(domain: &Domain, ran: &Arc<AtomicUsize>) {
     });
 }
 
-/// What a flip takes away from the CPUs may have been unpublished so late that sections of the new
+/// Values that a flip takes away from the CPUs may have been unpublished so late that sections of the new
 /// period saw it: it waits for them too, so for the next grace period.
 #[test]
 fn what_a_flip_collects_waits_for_sections_of_the_new_phase() {
@@ -113,7 +113,7 @@ fn threads_that_retire_drop_values_themselves() {
         at_home: Arc::clone(&counts),
     };
     let retired = AtomicUsize::new(0);
-    // Where the worker is quicker every time, because this thread hardly runs, go on until it is not.
+    // If the worker is quicker every time, because this thread hardly runs, go on until it is not.
     while counts[1].load(Ordering::Relaxed) == 0 {
         storm(length(300), 1, |_| {
             for _ in 0..1000 {

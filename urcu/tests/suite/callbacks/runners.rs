@@ -78,10 +78,10 @@ fn a_caller_may_take_the_steps_and_leave_the_callbacks() {
     assert_eq!(domain.run_callbacks(1), 1);
 }
 
-/// What was ready before and what became ready in the call count together.
+/// Callbacks that were ready before and callbacks that became ready in the call count together.
 #[test]
 fn a_caller_gets_about_as_many_as_it_asked_for() {
-    // Where a chunk of each CPU is full.
+    // On one CPU, so that one chunk fills.
     run_on(&cpus()[..1]);
     let domain = Domain::new().run_by(Runner::Caller);
     let ran = Arc::new(AtomicUsize::new(0));

@@ -54,7 +54,7 @@ impl Drop for Retired {
     }
 }
 
-/// How many reads and stores there were; panics at the first error.
+/// Counts reads and stores, and panics at the first error.
 fn stress(time: Duration, readers: usize, writers: usize) {
     let domain = Domain::named("callbacks");
     let world = World {

@@ -75,7 +75,7 @@ fn every_value_is_taken_by_one_thread() {
             let (cell, producing) = (&cell, &producing);
             scope.spawn(move || {
                 for i in 0..each {
-                    // What came between and was not taken goes in again.
+                    // A value that came between and was not taken goes in again.
                     let mut value = Some(number * each + i);
                     while value.is_some() {
                         value = cell.replace(value);

@@ -45,7 +45,7 @@ fn nodes_take_over_what_was_there_and_give_it_up_again() {
     let guard = urcu::read_lock();
     let first = list.load(&guard).unwrap();
     let top = list.pop(&guard).unwrap();
-    // Who stands on what was taken out goes on.
+    // A reader on a node that was taken out goes on.
     assert_eq!((**first, *top), (1, 1));
     assert_eq!(first.next().load(&guard).map(|node| **node), Some(2));
     assert!(first.is_marked() && first.next().push(9).is_err());
@@ -423,7 +423,7 @@ fn of_a_sorted_list_each_key_is_removed_as_often_as_it_was_inserted() {
         }
     });
     let guard = Lists.read_lock();
-    // What is marked was removed, though it is still there.
+    // Marked nodes were removed, though they are still there.
     let mut next = set.first.load(&guard);
     let mut left = vec![];
     while let Some(node) = next {
@@ -456,7 +456,7 @@ fn what_goes_from_list_to_list_is_whole_for_whoever_meets_it() {
             list.push(Item::new(&alive, stamp))
                 .unwrap_or_else(|_| panic!("a marked root"));
             if let Some(cut) = list.take() {
-                // What was there is retired, or dropped with a list of its own.
+                // The old content is retired, or dropped with a list of its own.
                 if let Some(old) = lists[turn % 3].put(cut).unwrap() {
                     let own = Link::empty_in(Lists);
                     own.put(old).unwrap();

@@ -12,9 +12,9 @@ use crate::support::fork::{
 };
 use crate::support::{assert_child_passes, length};
 
-/// How many instructions are left to the last one, at which the handler forks; negative: no stepping.
+/// The number of instructions left to the last one, at which the handler forks; negative: no stepping.
 static LEFT: AtomicI64 = AtomicI64::new(-1);
-/// Whether it forks there, or only stops stepping.
+/// True if it forks there; else it only stops stepping.
 static FORKS: AtomicBool = AtomicBool::new(false);
 /// The child; -1 in the child itself; 0: none yet.
 static MADE: AtomicI32 = AtomicI32::new(0);

@@ -101,7 +101,7 @@ fn child_with_environment() {
         scope.spawn(move || {
             // SAFETY: no arguments.
             sender.send(unsafe { libc::gettid() }).unwrap();
-            // SAFETY: as above.
+            // SAFETY: the other threads of this process touch the environment by the standard library alone.
             unsafe { std::env::set_var("URCU_TEST_LONG", "") };
         });
         let id = id.recv().unwrap();

@@ -31,7 +31,7 @@ extern "C" fn forks(_: libc::c_int) {
     }
 }
 
-/// What a thread sleeps for, if it does so in a futex: not where it may be inside the heap, of which
+/// Returns what a thread sleeps for, if it does so in a futex: not where it may be inside the heap, of which
 /// `fork` takes the locks. How long it has run, and how busy the machine is, would not tell.
 pub(crate) fn asleep(thread: libc::pid_t) -> Option<String> {
     let call = fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).ok()?;
@@ -86,7 +86,7 @@ fn fork_inside<'a>(
     })
 }
 
-/// What a thread does, with a name.
+/// An action of a thread, with a name.
 type Act<S> = (&'static str, fn(S));
 
 /// For all ways to fork, with the handler installed.

@@ -86,7 +86,7 @@ fn waits() -> [Wait; 7] {
 #[ignore = "a child process"]
 fn child_whose_hook_waits() {
     stall::set_timeout(Duration::from_millis(10));
-    // Who waits, and so is called: a caller by each means, or a background thread.
+    // The threads that wait, and so are called: a caller by each means, or a background thread.
     let mut callers = waits().to_vec();
     callers.push(("the background thread", |domain| domain.call(|| ())));
     for (name, call) in callers {

@@ -9,7 +9,7 @@ use super::DOMAIN;
 #[cfg(not(any(feature = "log", feature = "tracing")))]
 use crate::support::{child, run};
 
-/// Where the default hook's line goes.
+/// The beginning of the default hook's line.
 const LINE: &str = "grace period 1 of RCU domain \"stalled\" has waited ";
 
 #[cfg(not(any(feature = "log", feature = "tracing")))]

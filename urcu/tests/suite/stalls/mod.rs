@@ -13,7 +13,7 @@ use urcu::stall::{self, Report};
 
 static DOMAIN: Domain = Domain::named("stalled");
 
-/// Whether sections are traced in this build.
+/// True if sections are traced in this build.
 const TRACED: bool = cfg!(any(debug_assertions, feature = "stall-trace"));
 
 fn reports() -> mpsc::Receiver<Report> {

@@ -46,8 +46,8 @@ struct Event<O> {
     times: [usize; 2],
 }
 
-/// Whether the operations can be put into an order in which none comes before one that had ended when it
-/// began, and the model gives the same answers.
+/// Returns whether the operations can be put into an order in which none comes before one that had ended when
+/// it began, and the model gives the same answers.
 fn is_linearizable<O, M: Clone>(
     left: &[Event<O>],
     model: &M,
@@ -148,7 +148,7 @@ impl<S: Sync> Line<S> {
         assert_eq!(alive.load(SeqCst), 0);
     }
 
-    /// What goes in comes out once, and ends once.
+    /// Checks that everything that goes in comes out once, and is dropped once.
     pub(crate) fn nothing_is_lost(&self, time: Duration) {
         const THREADS: u64 = 3;
         let (alive, shared) = (Arc::new(AtomicUsize::new(0)), (self.make)());
@@ -195,7 +195,7 @@ impl<S: Sync> Line<S> {
     }
 }
 
-/// What each thread has put comes out in the order in which it did.
+/// Checks that the values of each thread come out in the order in which they were put.
 fn in_order(got: &[u64], threads: u64) {
     let mut last = BTreeMap::new();
     for stamp in got {
@@ -253,7 +253,7 @@ impl<S: Sync> Keyed<S> {
         assert_eq!(alive.load(SeqCst), 0);
     }
 
-    /// What is left is what was inserted more often than it was removed.
+    /// Checks that exactly those values are left that were inserted more often than they were removed.
     pub(crate) fn nothing_is_lost(&self, time: Duration) {
         const KEYS: u64 = 64;
         let (alive, shared) = (Arc::new(AtomicUsize::new(0)), (self.make)());

@@ -64,7 +64,7 @@ impl<K: Ord + Send + Sync + 'static, V: Send + Sync + 'static> List<K, V> {
         (node.key == *key).then_some(&node.value)
     }
 
-    /// Whether the key was not there.
+    /// Inserts the value, and returns true, if the key was not there.
     pub fn insert(&self, key: K, value: V) -> bool {
         let guard = urcu::read_lock();
         let mut new = Owned::new(Node {
@@ -74,7 +74,7 @@ impl<K: Ord + Send + Sync + 'static, V: Send + Sync + 'static> List<K, V> {
         });
         loop {
             let (link, seen) = self.find(&new.key, &guard);
-            // SAFETY: as in `get`.
+            // SAFETY: null, or reachable in the guard's section.
             if unsafe { seen.as_ref() }.is_some_and(|node| node.key == new.key) {
                 return false;
             }
@@ -86,12 +86,12 @@ impl<K: Ord + Send + Sync + 'static, V: Send + Sync + 'static> List<K, V> {
         }
     }
 
-    /// Whether the key was there.
+    /// Removes the key. Returns whether it was there.
     pub fn remove(&self, key: &K) -> bool {
         let guard = urcu::read_lock();
         loop {
             let (link, seen) = self.find(key, &guard);
-            // SAFETY: as in `get`.
+            // SAFETY: null, or reachable in the guard's section.
             let Some(node) = unsafe { seen.as_ref() }.filter(|node| node.key == *key) else {
                 return false;
             };
@@ -145,12 +145,12 @@ impl<K: Hash + Ord + Send + Sync + 'static, V: Send + Sync + 'static> Map<K, V> 
         self.bucket(key).get(key, guard)
     }
 
-    /// Whether the key was not there.
+    /// Inserts the value, and returns true, if the key was not there.
     pub fn insert(&self, key: K, value: V) -> bool {
         self.bucket(&key).insert(key, value)
     }
 
-    /// Whether the key was there.
+    /// Removes the key. Returns whether it was there.
     pub fn remove(&self, key: &K) -> bool {
         self.bucket(key).remove(key)
     }

@@ -15,7 +15,7 @@ struct Node<T> {
 
 // SAFETY: values go from one thread to another, and no two threads have one at a time.
 unsafe impl<T: Send> Sync for Stack<T> {}
-// SAFETY: as above.
+// SAFETY: values go from one thread to another, and no two threads have one at a time.
 unsafe impl<T: Send> Send for Stack<T> {}
 
 impl<T> Stack<T> {

@@ -54,7 +54,7 @@ pub(crate) const WAYS: [(&str, Fork); 3] = [
     ("clone", raw_fork),
 ];
 
-/// How long a child may take before it is killed. Seconds.
+/// The seconds that a child may take before it is killed.
 const LIMIT: libc::c_uint = 30;
 
 /// Ends the process at once, as a child does.
@@ -115,7 +115,7 @@ pub(crate) fn assert_child(fork: Fork, body: impl FnOnce()) {
     assert_ends_well(spawn(fork, body));
 }
 
-/// Whether it was woken. Not `thread::park`, which is not to be had in the last destructors of a
+/// True once it was woken. Not `thread::park`, which is not to be had in the last destructors of a
 /// thread.
 #[derive(Default)]
 struct Woken(Mutex<bool>, Condvar);

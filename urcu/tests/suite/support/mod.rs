@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rseq_ops::Owner;
 
-/// How long a stress test runs.
+/// Returns how long a stress test runs.
 pub(crate) fn length(default_milliseconds: u64) -> Duration {
     env::var("URCU_TEST_SECONDS")
         .ok()
@@ -31,7 +31,7 @@ pub(crate) fn slowness() -> f64 {
     seconds.map_or(1.0, |seconds| seconds / USUAL)
 }
 
-/// Whether readers use sequences in this process.
+/// Returns whether readers use sequences in this process.
 pub(crate) fn sequences() -> bool {
     rseq_ops::process().owner != Owner::Nobody && rseq_ops::membarrier::register().is_ok()
 }

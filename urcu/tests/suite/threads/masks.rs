@@ -27,7 +27,7 @@ fn mask() -> u64 {
     }
 }
 
-/// What a thread's own instructions raise.
+/// The signals that a thread's own instructions raise.
 const SYNCHRONOUS: [i32; 7] = [
     libc::SIGSEGV,
     libc::SIGBUS,
@@ -82,7 +82,7 @@ fn child_with_a_mask() {
         let more = sender.clone();
         domain.call(move || {
             more.send(mask()).unwrap();
-            // What is started inside a callback is as if the program had started it.
+            // Threads started inside a callback are as if the program had started them.
             let theirs = more.clone();
             let spawned = thread::spawn(move || theirs.send(mask()).unwrap());
             spawned.join().unwrap();

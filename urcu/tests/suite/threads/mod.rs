@@ -87,7 +87,7 @@ impl Wake for Counting {
     }
 }
 
-/// What threads of that name block.
+/// Returns the signals that threads of that name block.
 fn blocked_by(name: &str) -> Vec<u64> {
     let tasks = std::fs::read_dir("/proc/self/task").expect("/proc");
     tasks

@@ -61,7 +61,7 @@ fn child_of_a_nice_thread() {
     let nice = |thread| unsafe { libc::getpriority(libc::PRIO_PROCESS, thread) };
     let main = nice(std::process::id());
     let caller = thread::spawn(move || {
-        // SAFETY: as above.
+        // SAFETY: numbers alone.
         let lowered = |to| unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, to) == 0 };
         if !lowered(19) || !lowered(main) || !lowered(19) {
             return skip("this user may not raise priorities");

@@ -16,7 +16,7 @@ use super::{Counting, blocked_by};
 use crate::support::fork::{assert_child, block_on, fork};
 use crate::support::{SetOnDrop, assert_child_passes};
 
-/// How many threads this process has.
+/// Returns how many threads this process has.
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").expect("/proc").count()
 }

@@ -1,4 +1,4 @@
-// The trait is sealed: cells rely on what it promises.
+// SAFETY: none, for cells rely on what the trait promises. So it is sealed.
 struct Mine;
 
 unsafe impl urcu::OwningPtr for Mine {

@@ -1,4 +1,4 @@
-// Who implements it promises something.
+// An implementation is a promise, so the trait is unsafe.
 #[derive(Clone, Copy)]
 struct Mine;
 

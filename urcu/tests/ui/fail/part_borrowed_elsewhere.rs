@@ -1,4 +1,4 @@
-// What is no part of the value must be `'static`: a `Ref` may be kept for any time.
+// A place outside the value must be `'static`: a `Ref` may be kept for any time.
 fn main() {
     let cell = urcu::Rcu::new(String::from("value"));
     let other = String::from("other");

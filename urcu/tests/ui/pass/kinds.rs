@@ -32,7 +32,7 @@ fn single() {
     cell.replace(Arc::new(Cell::new(2))).set(3);
 }
 
-// What holds for every `T`, or for every kind.
+// Code that is generic over `T`, or over the kind.
 fn boxed<T: Clone + Send + 'static>(cell: &urcu::Rcu<T>, value: T) -> T {
     cell.update(|old| old.clone());
     cell.store(value);

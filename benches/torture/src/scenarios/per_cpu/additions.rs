@@ -22,7 +22,7 @@ pub(super) struct Additions<C> {
     through: AtomicUsize,
     /// Additions by way of a table that was not in use any more.
     late: AtomicUsize,
-    /// Whether some additions are wrong on purpose.
+    /// True if some additions are wrong on purpose.
     split: bool,
 }
 
@@ -73,7 +73,8 @@ impl<C: Commit + Send + Sync> Subject for Additions<C> {
         } else {
             let offset = index as usize * size_of::<usize>();
             let source = self.current.as_ptr().cast_const();
-            // SAFETY: as above; both tables have an address for each index, and live on.
+            // SAFETY: this thread's handle; both tables have the address of a word for each index, and live
+            // on; these sequences alone change the words.
             let outcome =
                 unsafe { ops::add_through_offset(handle, index, source, offset, 1, commit) };
             self.through

@@ -64,7 +64,8 @@ impl<C: Commit + Send + Sync> Container for Lists<C> {
     fn pop(&self, _: &mut Random) -> Option<usize> {
         let here = self.slots.here()?;
         let (word, offset) = (here.words[0].as_ptr(), offset_of!(Node, next));
-        // SAFETY: as above; heads are nodes, which live as long as `self`.
+        // SAFETY: this thread's handle; heads are changed by these sequences alone, and are nodes, which
+        // live as long as `self`.
         let popped = self.slots.popped(unsafe {
             let (handle, index) = (here.handle, here.index);
             ops::pop(handle, index, word, 0, offset, self.slots.commit)
@@ -131,7 +132,7 @@ impl<C: Commit + Send + Sync> Container for Arrays<C> {
         let last = here.words.get(length).filter(|_| length != 0)?;
         let item = last.load(SeqCst);
         dawdle(random);
-        // SAFETY: as above.
+        // SAFETY: this thread's handle; the words are changed by these sequences alone.
         let popped = self.0.done(unsafe {
             ops::compare_two_store(
                 here.handle,
@@ -211,7 +212,8 @@ impl<C: Commit + Send + Sync> Container for Records<C> {
         let source = here.words[1..].as_ptr().cast::<u8>();
         let mut popped = [0; SIZE];
         dawdle(random);
-        // SAFETY: as above.
+        // SAFETY: this thread's handle; the words are changed by these sequences alone; `popped` has room
+        // for the record.
         let done = self.0.done(unsafe {
             let copy = (source.add((length - 1) * SIZE), popped.as_mut_ptr(), SIZE);
             let word = (word.as_ptr(), length);

@@ -8,14 +8,14 @@ use super::slots::dawdle;
 use super::subject::Subject;
 use crate::random::Random;
 
-/// How many there are.
+/// Their number.
 pub(super) const COUNT: usize = 12;
 
 const LOOSE: u8 = 0;
 const INSIDE: u8 = 1;
 const HELD: u8 = 2;
 
-/// Where each of them is said to be.
+/// The recorded place of each item.
 #[derive(Default)]
 pub(super) struct Items {
     places: [AtomicU8; COUNT],
@@ -54,7 +54,7 @@ impl Items {
     /// Returns whether these are the ones inside, and nobody holds any.
     ///
     /// # Errors
-    /// What is wrong.
+    /// Returns the fault.
     pub(super) fn audit(&self, mut found: Vec<usize>) -> Result<(), String> {
         found.sort_unstable();
         let places = self.places.each_ref().map(|place| place.load(SeqCst));
@@ -82,7 +82,7 @@ pub(super) trait Container: Send + Sync {
     /// One attempt; what may be no item at all, if something is wrong.
     fn pop(&self, random: &mut Random) -> Option<usize>;
 
-    /// What is in it while nobody works; more than there can be, if something is wrong.
+    /// Returns the contents while nobody works; more than there can be, if something is wrong.
     fn contents(&self) -> Vec<usize>;
 
     fn aborts(&self) -> u64;

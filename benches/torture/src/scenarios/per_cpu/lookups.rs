@@ -14,7 +14,7 @@ use crate::random::Random;
 
 /// Slots of a bucket, of which each has its key. The keys of the upper half come and go.
 const KEYS: usize = 6;
-/// What an entry that was reclaimed holds.
+/// The contents of a reclaimed entry.
 const GONE: u64 = 0xDDDD_DDDD_DDDD_DDDD;
 const MOVED: u64 = 2;
 

@@ -21,7 +21,7 @@ pub(super) struct Slots<C> {
     aborts: AtomicU64,
 }
 
-/// Where an attempt is to happen: the calling thread's handle, its index, and the words of that.
+/// The place of an attempt: the calling thread's handle, its index, and the words of that.
 pub(super) struct Here<'s> {
     pub(super) handle: Handle,
     pub(super) index: u32,

@@ -143,7 +143,7 @@ impl Pooling {
         self.pool.alloc(Pooled(words))
     }
 
-    /// Whether an object is as it was made.
+    /// Checks that an object is as it was made.
     fn check(&self, object: &Pooled) {
         let stamp = object.0[0];
         let whole = (0..).zip(&object.0).all(|(n, word)| *word == mix(stamp, n));

@@ -21,7 +21,7 @@ pub(super) trait Subject: Send + Sync {
     /// While nobody works: everything is where it should be, once.
     ///
     /// # Errors
-    /// What is wrong.
+    /// Returns the fault.
     fn audit(&self) -> Result<(), String>;
 
     /// Attempts that were aborted, where that is to be known.

@@ -124,7 +124,7 @@ pub(super) fn restarts(kind: Kind, commit: impl Commit + Sync) {
         1 => versions[n].slots.base() + size_of::<usize>(),
         _ => versions[n].record.as_ptr().expose_provenance(),
     };
-    // Where readers begin: a table, a counter by stride, a record.
+    // The roots of the readers: a table, a counter by stride, a record.
     let current = [0, 1, 2].map(|what| AtomicUsize::new(address(0, what)));
     let wrong = AtomicUsize::new(0);
     let over = AtomicBool::new(false);
@@ -166,7 +166,8 @@ pub(super) fn restarts(kind: Kind, commit: impl Commit + Sync) {
                 }
                 1 => {
                     let source = current[1].as_ptr().cast_const();
-                    // SAFETY: as above.
+                    // SAFETY: this thread's handle; the areas outlive the threads, and sequences alone
+                    // write them.
                     let _ = unsafe { ops::add_through::<SHIFT>(handle, source) };
                     true
                 }
@@ -174,7 +175,8 @@ pub(super) fn restarts(kind: Kind, commit: impl Commit + Sync) {
                     let mut copy = [0usize; 4];
                     let source = current[2].as_ptr().cast_const().cast();
                     let target = copy.as_mut_ptr().cast();
-                    // SAFETY: as above.
+                    // SAFETY: this thread's handle; the records outlive the threads, and `target` has room
+                    // for 32 bytes.
                     let outcome = unsafe { ops::copy_through(handle, source, target, 32) };
                     outcome != Outcome::Committed || copy == [1; 4]
                 }

@@ -310,7 +310,8 @@ fn records(kind: Kind, commit: impl Commit + Sync) {
             dawdle(random);
             let copy = (record.as_ptr(), at(index, length), SIZE);
             let word = slots.word(index, 0);
-            // SAFETY: as in `pop`.
+            // SAFETY: this thread's handle; the buffer is changed by these sequences alone, and has room
+            // for all items.
             unsafe {
                 ops::compare_copy_store(handle, index, (word, length), copy, length + 1, commit)
             }

@@ -16,7 +16,7 @@ use crate::support::{alone, stress_time};
 /// block, allocate or panic.
 pub(crate) type Work<'a> = &'a (dyn Fn(&mut Random) + Sync);
 
-/// What disturbs the workers, one after the other.
+/// The disturbances of the workers, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Disturbance {
     Signals,

@@ -109,7 +109,7 @@ fn rayon_sorts_and_sums() {
     assert_eq!(fibonacci(22), 17_711);
 }
 
-/// What the patch is to have put there.
+/// The patch has put the face there, if it should be.
 #[test]
 fn this_is_on_the_face_if_it_should_be() {
     let wanted = std::env::var("EXPECT_FACE").is_ok_and(|value| value == "1");
@@ -121,7 +121,7 @@ fn this_is_on_the_face_if_it_should_be() {
     assert!(wanted || before == 0);
 }
 
-/// How many threads bear the name of those that run callbacks.
+/// Returns how many threads bear the name of those that run callbacks.
 fn urcu_threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").expect("/proc");
     tasks

@@ -58,7 +58,7 @@ impl Writer {
     }
 }
 
-/// What the clients of a run have seen.
+/// The observations of the clients of a run.
 #[derive(Default)]
 pub(crate) struct Run {
     latencies: Vec<Duration>,

@@ -15,7 +15,7 @@ struct Node<T> {
 
 // SAFETY: values go from one thread to another, and no two threads have one at a time.
 unsafe impl<T: Send> Sync for Queue<T> {}
-// SAFETY: as above.
+// SAFETY: values go from one thread to another, and no two threads have one at a time.
 unsafe impl<T: Send> Send for Queue<T> {}
 
 impl<T> Queue<T> {
@@ -68,7 +68,7 @@ impl<T> Queue<T> {
         let guard = epoch::pin();
         loop {
             let head = self.head.load(Acquire, &guard);
-            // SAFETY: as in `push`.
+            // SAFETY: never null, and reachable while the thread is pinned.
             let next = unsafe { head.deref() }.next.load(Acquire, &guard);
             // SAFETY: null, or reachable while the thread is pinned.
             let node = unsafe { next.as_ref() }?;

@@ -200,7 +200,7 @@ impl Crate {
             return self.add_all(&of["items"], &format!("{within} {}", a_type(&of["for"])));
         }
         let name = last(&of["trait"]["path"]);
-        // Whether a type is unwind-safe, frozen and so on follows from its fields, and promises less.
+        // Synthetic traits (unwind-safe, frozen and so on) follow from the fields, and promise less.
         if of["is_synthetic"] == true && !["Send", "Sync", "Unpin"].contains(&name) {
             return;
         }

@@ -18,9 +18,9 @@ use crossbeam_deque::{Steal, Worker};
 use crossbeam_epoch::{self as epoch, Atomic, Owned};
 use crossbeam_skiplist::SkipMap;
 
-/// How long one thing is measured.
+/// The time for which one thing is measured.
 const TURN: Duration = Duration::from_millis(60);
-/// How often it is done between two looks at the clock.
+/// The number of times it is done between two readings of the clock.
 const BATCH: u32 = 500;
 
 /// Nanoseconds of one `f`: the median of batches, so that what else the machine does hardly counts.
@@ -142,7 +142,7 @@ fn deque(measured: &mut Vec<(&str, f64)>) {
     measured.push(("rayon: join", rayon::scope(|_| time(fork_join))));
 }
 
-/// What leaves much behind, so the last: one of 64 under a guard.
+/// Measures one of 64 deferrals under a guard. It leaves much behind, so it comes last.
 fn garbage(measured: &mut Vec<(&str, f64)>) {
     let many = || {
         let guard = epoch::pin();
@@ -185,7 +185,7 @@ fn measure() {
     }
 }
 
-/// What one build measures.
+/// Returns the measurements of one build.
 fn run(program: &str) -> Vec<(String, f64)> {
     let output = Command::new(program)
         .output()
@@ -197,7 +197,7 @@ fn run(program: &str) -> Vec<(String, f64)> {
         .collect()
 }
 
-/// Whether a build has the face in it, whose background thread has that name.
+/// Returns whether a build has the face in it, whose background thread has that name.
 fn has_face(program: &str) -> bool {
     let bytes = std::fs::read(program).expect("a build of this program");
     // Backwards, because this program would find what it looks for in itself.
