@@ -64,6 +64,7 @@ const NODE: &str = "cell/link/node.rs";
 const CELL: &str = "cell/rcu.rs";
 const UPDATE: &str = "cell/update.rs";
 const CACHE: &str = "cell/cache.rs";
+const EXCHANGE: &str = "cell/exchange.rs";
 const OWNED: &str = "cell/owned.rs";
 const UNLINKED: &str = "cell/unlinked.rs";
 const DOMAIN: &str = "domain/domain.rs";

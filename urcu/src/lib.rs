@@ -57,7 +57,7 @@
 //! | a value that is replaced now and then | [`Rcu`]: [`read`](RcuCell::read), [`store`](RcuCell::store), [`replace`](RcuCell::replace), [`update`](RcuCell::update) |
 //! | a small `Copy` value | [`Rcu`] and [`snapshot`](RcuCell::snapshot), which touches no counter |
 //! | a value that may be missing, or a `static` | [`RcuOption`] |
-//! | a `str`, a slice or a trait object | [`RcuBox`] |
+//! | a `str`, a slice or a trait object | [`Rcu`], [with its `Box`](RcuCell#values-without-a-size) |
 //! | an `Arc` that readers keep | [`RcuArc`], [`RcuArcOption`] |
 //! | a part of a value, with the section that keeps it | [`Ref`]; for tasks and queues [`OwnedRef`] |
 //! | a value that one thread or task reads again and again | [`Cache`] of an [`RcuArc`], [`CloneCache`] of an [`Rcu`] |
@@ -127,9 +127,9 @@ pub mod testing;
 pub use callbacks::set_callback_panic_hook;
 pub use cell::link;
 pub use cell::{
-    Access, Cache, CloneCache, CompareExchangeError, Constant, Global, InDomain, Offset, OwnedRef,
-    OwningPtr, Part, Payload, Rcu, RcuArc, RcuArcOption, RcuBox, RcuCell, RcuOption, Ref,
-    RefCounted, SNAPSHOT_MAX, StaticDomain, Thin, Unlinked, WaitAsync,
+    Access, ByValue, Cache, CloneCache, CompareExchangeError, Constant, Global, InDomain, Offset,
+    OwnedRef, OwningPtr, Part, Payload, Rcu, RcuArc, RcuArcOption, RcuCell, RcuOption, Ref,
+    RefCounted, SNAPSHOT_MAX, StaticDomain, Unlinked, WaitAsync,
 };
 pub use domain::{Domain, DomainType, GuardOf, RawGuard, ReadGuard};
 pub use driver::job::{Executor, Job, Runner};

@@ -16,6 +16,8 @@ struct Counting;
 static ALLOCATOR: Counting = Counting;
 
 thread_local!(static ALLOCATIONS: Cell<usize> = const { Cell::new(0) });
+/// What this thread has given back.
+thread_local!(static GIVEN_BACK: Cell<usize> = const { Cell::new(0) });
 
 /// Chunks of callbacks that there are in the process: nothing else is aligned so.
 static CHUNKS: AtomicIsize = AtomicIsize::new(0);
@@ -36,6 +38,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        GIVEN_BACK.set(GIVEN_BACK.get() + 1);
         if layout.align() == CHUNK {
             CHUNKS.fetch_sub(1, Ordering::Relaxed);
         }
@@ -101,6 +104,31 @@ fn a_store_allocates_the_new_value_alone() {
     // With what earlier callbacks left, nothing else at all, or nearly.
     let count = allocations(store);
     assert!((CALLBACKS..=CALLBACKS + 20).contains(&count), "{count}");
+}
+
+#[test]
+fn a_value_without_a_size_allocates_once_more_and_gives_all_back() {
+    let _alone = ALONE.lock();
+    let domain = Domain::new().run_by(Runner::Caller);
+    let cell = Rcu::<[u64], _>::new_boxed_in(Box::new([0; 3]), &domain);
+    let store = || {
+        (0..CALLBACKS as u64).for_each(|n| cell.store_boxed(Box::new([n; 3])));
+        domain.barrier();
+    };
+    store();
+    let before = GIVEN_BACK.get();
+    let count = allocations(store);
+    let two = 2 * CALLBACKS;
+    assert!((two..=two + 20).contains(&count), "{count}");
+    let given_back = GIVEN_BACK.get() - before;
+    assert!(given_back >= two, "{given_back} of {count}");
+    // The pointer's own memory, where the box comes back.
+    let before = GIVEN_BACK.get();
+    let count = allocations(|| drop(cell.replace_boxed(Box::new([1; 3]))));
+    assert!(GIVEN_BACK.get() - before >= 2, "of {count}");
+    let before = GIVEN_BACK.get();
+    drop(cell);
+    assert_eq!(GIVEN_BACK.get() - before, 2);
 }
 
 /// Has a domain hold many callbacks at a time, which then run.

@@ -67,7 +67,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         ATOMIC: "            .compare_exchange(current.word(), new, success, «failure»);" => "{ _ = failure; Ordering::Relaxed }"),
 
     source!("cell", "read relaxed by an owner of the cell", "an_unlinked_value",
-        OWNED: "NonNull::new(cell.current.load(«Ordering::Acquire»))?" => "Ordering::Relaxed"),
+        OWNED: "NonNull::new(self.current.load(«Ordering::Acquire»))?" => "Ordering::Relaxed"),
     source!("cell", "unlinked and handed back at once", "an_unlinked_value",
         UNLINKED: "«self.domain().synchronize();»" => ""),
     source!("cell", "unlinked and dropped at once", "an_unlinked_value",

@@ -1,8 +1,8 @@
 //! Orderings, and changes, that no model notices, why, and what notices in the models' place.
 
 use super::{
-    CACHE, CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, DRIVER, FORK, PARKER, POLLING, QUEUE, READERS,
-    WIPED, WORKER,
+    CACHE, CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, DRIVER, EXCHANGE, FORK, PARKER, POLLING, QUEUE,
+    READERS, WIPED, WORKER,
 };
 
 /// The evidence for an ordering that no model shows.
@@ -64,6 +64,9 @@ const ACQUIRES: Cover = Cover::Litmus("publication", "publication-relaxed");
 pub const KEPT: &[Kept] = &[
     kept(CACHE, "let address = self.cell.current.load(«Ordering::Acquire»).addr();",
         "a value at the address of another is the allocator's doing, which no model has",
+        ACQUIRES),
+    kept(EXCHANGE, "|| self.current.load(«Ordering::Acquire»)",
+        "looked at for values without a size alone, whose pointers are plain memory, which no model watches",
         ACQUIRES),
     kept(CALLBACKS_OF_DOMAIN, "queue.installed.load(«SeqCst») || queue.has_waiting",
         "the fences of `driver` order it; once for each chunk, so it may cost something",

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use urcu::{Domain, Global, InDomain, Payload, RcuCell, ReadGuard, Ref};
+use urcu::{ByValue, Domain, Global, InDomain, RcuCell, ReadGuard, Ref};
 
 use crate::ledger::Value;
 
 /// The operations of a kind of cell.
-pub trait Kind: Payload<Target = Value> + Send + Sync + 'static {
+pub trait Kind: ByValue<Target = Value> + Send + Sync + 'static {
     /// True if it takes `None`.
     const OPTIONAL: bool;
     /// `Some` unless it is optional.

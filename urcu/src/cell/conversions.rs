@@ -2,22 +2,19 @@
 
 use core::fmt::{self, Write};
 
-use crate::cell::{Global, InDomain, OwningPtr, Payload, RcuCell, Thin};
+use crate::cell::{InDomain, OwningPtr, Payload, RcuCell};
 
-impl<P: Payload> Default for RcuCell<P>
-where
-    P::Value: Default,
-{
+impl<P: Payload + Default> Default for RcuCell<P> {
     /// Returns a cell of the global domain: of the default value; of `None`, where it takes an `Option`.
     fn default() -> Self {
-        RcuCell::new(P::Value::default())
+        RcuCell::new_boxed(P::default())
     }
 }
 
 /// From a `Box`, an `Arc`, or an `Option` of one: it is taken as it is, nothing is allocated.
 impl<P: Payload> From<P> for RcuCell<P> {
     fn from(owned: P) -> Self {
-        RcuCell::from_owned_in(owned, Global)
+        RcuCell::new_boxed(owned)
     }
 }
 
@@ -74,18 +71,13 @@ where
     }
 }
 
-/// As the value.
-impl<T: ?Sized + fmt::Debug, D: InDomain> fmt::Debug for RcuCell<Thin<T>, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(self, f)
-    }
-}
-
 #[cfg(feature = "serde")]
 mod serde_impls {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::cell::{Global, InDomain, OwningPtr, RcuCell, Ref, Thin};
+    use std::sync::Arc;
+
+    use crate::cell::{InDomain, OwningPtr, RcuCell, Ref};
 
     impl<T: ?Sized + Serialize> Serialize for Ref<'_, T> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -114,42 +106,35 @@ mod serde_impls {
         }
     }
 
-    /// As the value.
-    impl<T: ?Sized + Serialize, D: InDomain> Serialize for RcuCell<Thin<T>, D> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            self.read().serialize(serializer)
-        }
+    macro_rules! deserialized {
+        ($($(#[$doc:meta])* $($size:ident)?, $payload:ty, $from:ty;)*) => {$(
+            $(#[$doc])*
+            impl<'de, T $(: ?$size)?> Deserialize<'de> for RcuCell<$payload>
+            where
+                $from: Deserialize<'de>,
+            {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let value = <$from>::deserialize(deserializer)?;
+                    Ok(RcuCell::new_boxed(value.into()))
+                }
+            }
+        )*};
     }
 
-    /// A cell of the global domain.
-    impl<'de, T: ?Sized> Deserialize<'de> for RcuCell<Thin<T>>
-    where
-        Box<T>: Deserialize<'de>,
-    {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            Box::<T>::deserialize(deserializer).map(RcuCell::from)
-        }
-    }
-
-    /// A cell of the global domain. An `Arc` is a new one.
-    impl<'de, P: OwningPtr + From<<P as OwningPtr>::Target>> Deserialize<'de> for RcuCell<P>
-    where
-        <P as OwningPtr>::Target: Deserialize<'de>,
-    {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let value = <P as OwningPtr>::Target::deserialize(deserializer)?;
-            Ok(RcuCell::from_owned_in(P::from(value), Global))
-        }
+    deserialized! {
+        /// A cell of the global domain.
+        Sized, Box<T>, Box<T>;
+        /// A cell of the global domain, of a new `Arc`.
+        , Arc<T>, T;
+        /// As without `Option`.
+        Sized, Option<Box<T>>, Option<Box<T>>;
     }
 
     /// As without `Option`.
-    impl<'de, P: OwningPtr + From<<P as OwningPtr>::Target>> Deserialize<'de> for RcuCell<Option<P>>
-    where
-        <P as OwningPtr>::Target: Deserialize<'de>,
-    {
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for RcuCell<Option<Arc<T>>> {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let value = Option::<<P as OwningPtr>::Target>::deserialize(deserializer)?;
-            Ok(RcuCell::from_owned_in(value.map(P::from), Global))
+            let value = Option::<T>::deserialize(deserializer)?;
+            Ok(RcuCell::new_boxed(value.map(Arc::new)))
         }
     }
 }

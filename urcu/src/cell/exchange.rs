@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use super::{InDomain, Payload, RcuCell};
+use super::{ByValue, InDomain, Payload, RcuCell};
+use crate::sync::Ordering;
 
-impl<P: Payload, D: InDomain> RcuCell<P, D> {
+impl<P: ByValue, D: InDomain> RcuCell<P, D> {
     /// Publishes `new` if the cell still holds `current`, and returns a reference to it as it is published.
     /// The old value is dropped after a grace period.
     ///
@@ -42,7 +43,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         current: P::View<'_>,
         new: P::Value,
         guard: &'g D::Guard<'_>,
-    ) -> Result<P::View<'g>, CompareExchangeError<'g, P>>
+    ) -> Result<P::View<'g>, CompareExchangeError<'g, P, P::Value>>
     where
         P: Send + 'static,
     {
@@ -52,7 +53,9 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
             new: P::disown(error.new),
         })
     }
+}
 
+impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// Does what [`compare_exchange`](Self::compare_exchange) does, with a value that is already in a `Box`
     /// (or an `Arc`, or an `Option` of one). An error returns the box, so a loop allocates only once.
     ///
@@ -82,13 +85,15 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         current: P::View<'_>,
         new: P,
         guard: &'g D::Guard<'_>,
-    ) -> Result<P::View<'g>, CompareExchangeError<'g, P, P>>
+    ) -> Result<P::View<'g>, CompareExchangeError<'g, P>>
     where
         P: Send + 'static,
     {
         self.check(guard);
+        // SAFETY: null or from `into_raw`; what is found is kept by the guard's section. Acquire: as in `load`.
+        let current = unsafe { P::raw_of(current, || self.current.load(Ordering::Acquire)) };
         let new = P::into_raw(new);
-        match self.exchange(P::address(current), new) {
+        match self.exchange(current, new) {
             Ok(old) => {
                 self.retire(old);
                 // SAFETY: published inside the section of the guard, which the check has shown to be of this
@@ -107,7 +112,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
 }
 
 /// The error of [`RcuCell::compare_exchange`]: the cell held another value than expected.
-pub struct CompareExchangeError<'g, P: Payload + 'g, N = <P as Payload>::Value> {
+pub struct CompareExchangeError<'g, P: Payload + 'g, N = P> {
     /// The value that the cell held.
     pub current: P::View<'g>,
     /// The value that was not published.

@@ -1,6 +1,7 @@
 //! Cells: owning pointers that readers follow and updaters replace.
 
 mod access;
+mod by_value;
 mod cache;
 mod conversions;
 mod exchange;
@@ -11,7 +12,6 @@ mod payload;
 mod rcu;
 mod reference;
 mod snapshot;
-mod thin;
 mod unlinked;
 mod unwind;
 mod update;
@@ -21,9 +21,8 @@ pub use cache::{Cache, CloneCache};
 pub use exchange::CompareExchangeError;
 pub use in_domain::{Global, InDomain, StaticDomain};
 pub use owned::OwnedRef;
-pub use payload::{OwningPtr, Payload, RefCounted};
+pub use payload::{ByValue, OwningPtr, Payload, RefCounted};
 pub use rcu::{Rcu, RcuArc, RcuArcOption, RcuCell, RcuOption};
 pub use reference::Ref;
 pub use snapshot::{Offset, SNAPSHOT_MAX};
-pub use thin::{RcuBox, Thin};
 pub use unlinked::{Unlinked, WaitAsync};

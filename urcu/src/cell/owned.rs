@@ -6,7 +6,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
-use super::{InDomain, OwningPtr, RcuCell};
+use super::{InDomain, OwningPtr, Payload, RcuCell};
 use crate::domain::ReadGuard;
 use crate::sync::Ordering;
 
@@ -44,10 +44,16 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     /// std::thread::spawn(move || assert_eq!(*seen, ["a"])).join().unwrap();
     /// ```
     #[track_caller]
-    #[expect(clippy::missing_panics_doc, reason = "it is never null")]
     pub fn read_owned(self: &Arc<Self>) -> OwnedRef<Self, <P as OwningPtr>::Target> {
-        // SAFETY: the cell is the one that is owned.
-        unsafe { OwnedRef::new(self) }.expect("not null")
+        // SAFETY: the `OwnedRef` has its guard dropped before its owner of the cell, which is not empty.
+        unsafe {
+            let (raw, guard) = self.hold().unwrap_unchecked();
+            OwnedRef {
+                value: P::target(raw),
+                guard,
+                cell: Arc::clone(self),
+            }
+        }
     }
 }
 
@@ -55,26 +61,30 @@ impl<P: OwningPtr, D: InDomain> RcuCell<Option<P>, D> {
     /// Returns the current value, if there is one, together with a guard and an owner of this cell.
     #[track_caller]
     pub fn read_owned(self: &Arc<Self>) -> Option<OwnedRef<Self, P::Target>> {
-        // SAFETY: the cell is the one that is owned.
-        unsafe { OwnedRef::new(self) }
+        // SAFETY: the `OwnedRef` has its guard dropped before its owner of the cell.
+        unsafe {
+            let (raw, guard) = self.hold()?;
+            Some(OwnedRef {
+                value: P::target(raw),
+                guard,
+                cell: Arc::clone(self),
+            })
+        }
     }
 }
 
-impl<P: super::Payload, D: InDomain> OwnedRef<RcuCell<P, D>, P::Target> {
+impl<P: Payload, D: InDomain> RcuCell<P, D> {
+    /// Returns what the cell holds, if that is anything, and the section that keeps it.
+    ///
     /// # Safety
-    /// None but that `cell` is what its section is of; `P::into_raw` gives null for nothing.
+    /// The guard is dropped before the cell.
     #[track_caller]
-    unsafe fn new(cell: &Arc<RcuCell<P, D>>) -> Option<Self> {
-        let guard = ReadGuard::begin(cell.domain.state());
+    unsafe fn hold(&self) -> Option<(NonNull<()>, ReadGuard<'static>)> {
+        let guard = ReadGuard::begin(self.domain.state());
         // SAFETY: the state is there as long as the domain, which the cell keeps, or borrows for longer than
-        // its type lives. The `Arc` beside the guard keeps the cell.
+        // its type lives; the cell is there longer than the guard, by the caller.
         let guard = unsafe { mem::transmute::<ReadGuard<'_>, ReadGuard<'static>>(guard) };
-        let value = NonNull::new(cell.current.load(Ordering::Acquire))?;
-        Some(OwnedRef {
-            value,
-            guard,
-            cell: Arc::clone(cell),
-        })
+        Some((NonNull::new(self.current.load(Ordering::Acquire))?, guard))
     }
 }
 

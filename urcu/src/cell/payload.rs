@@ -1,9 +1,12 @@
 //! What a cell may own: a `Box` or an `Arc`, or an `Option` of one. A cell is one machine word,
-//! which is that pointer, so that readers reach the value with one load whatever the kind.
+//! which for a value with a size is that pointer, so that readers reach the value with one load.
 //!
-//! Only thin pointers: a word has no room for the length of a `Box<[T]>` or the table of a
-//! `Box<dyn Trait>`. Those are boxed once more: see `Thin`.
+//! A word has no room for the length of a `Box<[T]>` or the table of a `Box<dyn Trait>`: such a pointer,
+//! which is two words, lies in an allocation of its own, to which the cell's word leads. Which of the two
+//! is done is known when the type is: `THIN`, so that values with a size pay nothing for the others.
 
+use core::marker::PhantomData;
+use core::mem::size_of;
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -13,7 +16,7 @@ use crate::domain::ReadGuard;
 
 pub(super) mod sealed {
     pub trait Sealed {}
-    impl<T> Sealed for Box<T> {}
+    impl<T: ?Sized> Sealed for Box<T> {}
     impl<T> Sealed for std::sync::Arc<T> {}
     impl<P: super::OwningPtr> Sealed for Option<P> {}
 }
@@ -21,43 +24,92 @@ pub(super) mod sealed {
 /// A pointer that a cell can own: `Box<T>` or `Arc<T>`. Sealed.
 ///
 /// # Safety
-/// The pointer of `into_raw` is to a valid `Target`, which stays where it is and can be read by
-/// whoever may read a `&Self`, until `from_raw` has made a `Self` of it that is dropped.
+/// `target` of what `into_raw` has returned points to a valid `Target`, which stays where it is and can be
+/// read by whoever may read a `&Self`, until `from_raw` has made a `Self` of it that is dropped. Where the
+/// `Target` has a size, the two are the same address.
 pub unsafe trait OwningPtr: sealed::Sealed + Sized {
     /// The type that it points to.
-    type Target;
-    /// See [`Payload::Value`].
-    type Value;
+    type Target: ?Sized;
+    /// Returns the word that a cell holds.
     #[doc(hidden)]
-    fn own(value: Self::Value) -> Self;
-    #[doc(hidden)]
-    fn disown(this: Self) -> Self::Value;
-    #[doc(hidden)]
-    fn into_raw(this: Self) -> NonNull<Self::Target>;
+    fn into_raw(this: Self) -> NonNull<()>;
     /// # Safety
     /// `raw` is from `into_raw`, and this is called once for it.
     #[doc(hidden)]
-    unsafe fn from_raw(raw: NonNull<Self::Target>) -> Self;
+    unsafe fn from_raw(raw: NonNull<()>) -> Self;
+    /// Returns where the value is.
+    ///
+    /// # Safety
+    /// `raw` is from `into_raw`, and its owner exists during the call.
+    #[doc(hidden)]
+    unsafe fn target(raw: NonNull<()>) -> NonNull<Self::Target>;
+    /// Returns the word by which a cell holds this value, if that is the one that `found` returns or need
+    /// not be looked for; else one that no cell ever holds.
+    ///
+    /// # Safety
+    /// What `found` returns is null or from `into_raw`, and its owner exists during the call.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn raw_of(value: &Self::Target, found: impl FnOnce() -> *mut ()) -> *mut () {
+        _ = found;
+        ptr::from_ref(value).cast_mut().cast()
+    }
 }
 
-// SAFETY: what `Box` promises.
-unsafe impl<T> OwningPtr for Box<T> {
-    type Target = T;
-    type Value = T;
+/// Whether a pointer to a `T` is one word, an address.
+const fn is_thin<T: ?Sized>() -> bool {
+    size_of::<*mut T>() == size_of::<*mut ()>()
+}
 
-    fn own(value: T) -> Self {
-        Box::new(value)
+// SAFETY: what `Box` promises, both of that of the value and of that of a pointer of two words.
+unsafe impl<T: ?Sized> OwningPtr for Box<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn into_raw(this: Self) -> NonNull<()> {
+        let value = Box::into_raw(this);
+        let raw = if const { is_thin::<T>() } {
+            value.cast()
+        } else {
+            Box::into_raw(Box::new(value)).cast()
+        };
+        // SAFETY: neither box is null.
+        unsafe { NonNull::new_unchecked(raw) }
     }
-    fn disown(this: Self) -> T {
-        *this
+    #[inline(always)]
+    unsafe fn from_raw(raw: NonNull<()>) -> Self {
+        // SAFETY: from `Box::into_raw` in `into_raw`, each box once, as the trait requires of the caller.
+        unsafe {
+            if const { is_thin::<T>() } {
+                Box::from_raw(Self::target(raw).as_ptr())
+            } else {
+                Box::from_raw(*Box::from_raw(raw.cast::<*mut T>().as_ptr()))
+            }
+        }
     }
-    fn into_raw(this: Self) -> NonNull<T> {
-        // SAFETY: a box is not null.
-        unsafe { NonNull::new_unchecked(Box::into_raw(this)) }
+    #[inline(always)]
+    unsafe fn target(raw: NonNull<()>) -> NonNull<T> {
+        let place = if const { is_thin::<T>() } {
+            (&raw const raw).cast::<*mut T>()
+        } else {
+            raw.cast::<*mut T>().as_ptr().cast_const()
+        };
+        // SAFETY: a pointer of one word is its address, with its provenance; one of two words is what
+        // `into_raw` has put there, and the owner exists, by the caller. Both are a box's, so not null.
+        unsafe { NonNull::new_unchecked(place.read()) }
     }
-    unsafe fn from_raw(raw: NonNull<T>) -> Self {
-        // SAFETY: `raw` is from `Box::into_raw` in `into_raw`, and used once, as the trait requires of the caller.
-        unsafe { Box::from_raw(raw.as_ptr()) }
+    #[inline(always)]
+    unsafe fn raw_of(value: &T, found: impl FnOnce() -> *mut ()) -> *mut () {
+        if const { is_thin::<T>() } {
+            return ptr::from_ref(value).cast_mut().cast();
+        }
+        let is_same = |raw: &NonNull<()>| {
+            // SAFETY: from `into_raw`, and its owner exists, by the caller.
+            ptr::addr_eq(unsafe { Self::target(*raw) }.as_ptr(), value)
+        };
+        let found = NonNull::new(found()).filter(is_same);
+        // At an odd address there is no pointer.
+        found.map_or(ptr::without_provenance_mut(1), NonNull::as_ptr)
     }
 }
 
@@ -65,21 +117,20 @@ unsafe impl<T> OwningPtr for Box<T> {
 // `Arc::get_mut` from giving it to anybody.
 unsafe impl<T> OwningPtr for Arc<T> {
     type Target = T;
-    type Value = Arc<T>;
 
-    fn own(value: Arc<T>) -> Self {
-        value
-    }
-    fn disown(this: Self) -> Arc<T> {
-        this
-    }
-    fn into_raw(this: Self) -> NonNull<T> {
+    #[inline(always)]
+    fn into_raw(this: Self) -> NonNull<()> {
         // SAFETY: an `Arc` is not null.
-        unsafe { NonNull::new_unchecked(Arc::into_raw(this).cast_mut()) }
+        unsafe { NonNull::new_unchecked(Arc::into_raw(this).cast_mut().cast()) }
     }
-    unsafe fn from_raw(raw: NonNull<T>) -> Self {
+    #[inline(always)]
+    unsafe fn from_raw(raw: NonNull<()>) -> Self {
         // SAFETY: `raw` is from `Arc::into_raw` in `into_raw`, and used once, as the trait requires of the caller.
-        unsafe { Arc::from_raw(raw.as_ptr()) }
+        unsafe { Arc::from_raw(raw.cast::<T>().as_ptr()) }
+    }
+    #[inline(always)]
+    unsafe fn target(raw: NonNull<()>) -> NonNull<T> {
+        raw.cast()
     }
 }
 
@@ -89,10 +140,7 @@ unsafe impl<T> OwningPtr for Arc<T> {
 /// As for [`OwningPtr`]; a null pointer stands for nothing.
 pub unsafe trait Payload: sealed::Sealed + Sized {
     /// The type that the pointer points to.
-    type Target;
-    /// The value that methods put into a cell and get out of it: the content of the `Box`, or the `Arc`
-    /// itself.
-    type Value;
+    type Target: ?Sized;
     /// What [`RcuCell::load`](crate::RcuCell::load) returns: `&Target`, or `Option<&Target>`.
     type View<'a>: Copy
     where
@@ -103,45 +151,41 @@ pub unsafe trait Payload: sealed::Sealed + Sized {
         Self: 'a;
 
     #[doc(hidden)]
-    fn own(value: Self::Value) -> Self;
-    #[doc(hidden)]
-    fn disown(this: Self) -> Self::Value;
-    #[doc(hidden)]
-    fn into_raw(this: Self) -> *mut Self::Target;
+    fn into_raw(this: Self) -> *mut ();
     /// # Safety
     /// `raw` is from `into_raw`, and this is called once for it.
     #[doc(hidden)]
-    unsafe fn from_raw(raw: *mut Self::Target) -> Self;
+    unsafe fn from_raw(raw: *mut ()) -> Self;
     /// # Safety
     /// `raw` is from `into_raw`, and what it points to stays valid and shared during `'a`.
     #[doc(hidden)]
-    unsafe fn view<'a>(raw: *mut Self::Target) -> Self::View<'a>
+    unsafe fn view<'a>(raw: *mut ()) -> Self::View<'a>
     where
         Self: 'a;
+    /// See [`OwningPtr::raw_of`].
+    ///
+    /// # Safety
+    /// As there.
     #[doc(hidden)]
-    fn address(view: Self::View<'_>) -> *mut Self::Target;
+    unsafe fn raw_of(view: Self::View<'_>, found: impl FnOnce() -> *mut ()) -> *mut ();
     /// # Safety
     /// `raw` is from `into_raw`, and what it points to stays valid and shared until `guard` is
     /// dropped, within `'a`.
     #[doc(hidden)]
-    unsafe fn guarded<'a>(raw: *mut Self::Target, guard: ReadGuard<'a>) -> Self::Ref<'a>
+    unsafe fn guarded<'a>(raw: *mut (), guard: ReadGuard<'a>) -> Self::Ref<'a>
     where
         Self: 'a;
-    /// Returns how many bytes a retired value stands for, if that is not the size of a `Target`.
+    /// Returns how many bytes there are on the heap.
     ///
     /// # Safety
     /// `raw` is from `into_raw`, and what it points to is valid and shared during the call.
     #[doc(hidden)]
-    #[inline(always)]
-    unsafe fn bytes(_raw: *mut Self::Target) -> Option<usize> {
-        None
-    }
+    unsafe fn bytes(raw: *mut ()) -> usize;
 }
 
 // SAFETY: it is one; never null.
 unsafe impl<P: OwningPtr> Payload for P {
     type Target = P::Target;
-    type Value = P::Value;
     type View<'a>
         = &'a P::Target
     where
@@ -151,44 +195,55 @@ unsafe impl<P: OwningPtr> Payload for P {
     where
         P: 'a;
 
-    fn own(value: P::Value) -> P {
-        P::own(value)
-    }
-    fn disown(this: P) -> P::Value {
-        P::disown(this)
-    }
-    fn into_raw(this: P) -> *mut P::Target {
+    #[inline(always)]
+    fn into_raw(this: P) -> *mut () {
         P::into_raw(this).as_ptr()
     }
-    unsafe fn from_raw(raw: *mut P::Target) -> P {
+    #[inline(always)]
+    unsafe fn from_raw(raw: *mut ()) -> P {
         // SAFETY: from `into_raw`, so not null, and used once, as the trait requires of the caller.
         unsafe { P::from_raw(NonNull::new_unchecked(raw)) }
     }
     #[inline(always)]
-    unsafe fn view<'a>(raw: *mut P::Target) -> &'a P::Target
+    unsafe fn view<'a>(raw: *mut ()) -> &'a P::Target
     where
         P: 'a,
     {
         // SAFETY: from `into_raw`, so not null; the caller promises that the value stays for `'a`.
-        unsafe { &*raw }
-    }
-    fn address(view: &P::Target) -> *mut P::Target {
-        ptr::from_ref(view).cast_mut()
+        unsafe { P::target(NonNull::new_unchecked(raw)).as_ref() }
     }
     #[inline(always)]
-    unsafe fn guarded<'a>(raw: *mut P::Target, guard: ReadGuard<'a>) -> Ref<'a, P::Target>
+    unsafe fn raw_of(view: &P::Target, found: impl FnOnce() -> *mut ()) -> *mut () {
+        // SAFETY: as the caller promises.
+        unsafe { P::raw_of(view, found) }
+    }
+    #[inline(always)]
+    unsafe fn guarded<'a>(raw: *mut (), guard: ReadGuard<'a>) -> Ref<'a, P::Target>
     where
         P: 'a,
     {
         // SAFETY: from `into_raw`, so not null; the caller promises that the value stays as long as the guard.
-        unsafe { Ref::new(NonNull::new_unchecked(raw), guard) }
+        unsafe { Ref::new(P::target(NonNull::new_unchecked(raw)), guard) }
+    }
+    #[inline(always)]
+    unsafe fn bytes(raw: *mut ()) -> usize {
+        // SAFETY: from `into_raw`, so not null; valid and shared, as the caller promises. (The size is told by
+        // the pointer, of which no contents are looked at.)
+        let value = unsafe { size_of_val(P::target(NonNull::new_unchecked(raw)).as_ref()) };
+        let pointer = size_of::<*mut P::Target>();
+        // That of a pointer of two words lies on the heap, too.
+        value
+            + if const { is_thin::<P::Target>() } {
+                0
+            } else {
+                pointer
+            }
     }
 }
 
 // SAFETY: `Some` is an `OwningPtr`, which is not null; `None` is null.
 unsafe impl<P: OwningPtr> Payload for Option<P> {
     type Target = P::Target;
-    type Value = Option<P::Value>;
     type View<'a>
         = Option<&'a P::Target>
     where
@@ -198,38 +253,84 @@ unsafe impl<P: OwningPtr> Payload for Option<P> {
     where
         P: 'a;
 
-    fn own(value: Option<P::Value>) -> Self {
-        value.map(P::own)
-    }
-    fn disown(this: Self) -> Option<P::Value> {
-        this.map(P::disown)
-    }
-    fn into_raw(this: Self) -> *mut P::Target {
+    #[inline(always)]
+    fn into_raw(this: Self) -> *mut () {
         this.map_or(ptr::null_mut(), |pointer| P::into_raw(pointer).as_ptr())
     }
-    unsafe fn from_raw(raw: *mut P::Target) -> Self {
+    #[inline(always)]
+    unsafe fn from_raw(raw: *mut ()) -> Self {
         // SAFETY: not null, so from the inner `into_raw`; used once, as the trait requires of the caller.
         NonNull::new(raw).map(|raw| unsafe { P::from_raw(raw) })
     }
     #[inline(always)]
-    unsafe fn view<'a>(raw: *mut P::Target) -> Option<&'a P::Target>
+    unsafe fn view<'a>(raw: *mut ()) -> Option<&'a P::Target>
     where
         P: 'a,
     {
-        // SAFETY: null or, by the caller, valid.
-        unsafe { raw.as_ref() }
-    }
-    fn address(view: Option<&P::Target>) -> *mut P::Target {
-        view.map_or(ptr::null_mut(), |value| ptr::from_ref(value).cast_mut())
+        // SAFETY: not null, so from the inner `into_raw`; the caller promises that the value stays for `'a`.
+        NonNull::new(raw).map(|raw| unsafe { P::target(raw).as_ref() })
     }
     #[inline(always)]
-    unsafe fn guarded<'a>(raw: *mut P::Target, guard: ReadGuard<'a>) -> Option<Ref<'a, P::Target>>
+    unsafe fn raw_of(view: Option<&P::Target>, found: impl FnOnce() -> *mut ()) -> *mut () {
+        // SAFETY: as the caller promises.
+        view.map_or(ptr::null_mut(), |value| unsafe { P::raw_of(value, found) })
+    }
+    #[inline(always)]
+    unsafe fn guarded<'a>(raw: *mut (), guard: ReadGuard<'a>) -> Option<Ref<'a, P::Target>>
     where
         P: 'a,
     {
         // SAFETY: not null, so from the inner `into_raw`; the caller promises that the value stays as long as the
         // guard.
-        NonNull::new(raw).map(|raw| unsafe { Ref::new(raw, guard) })
+        NonNull::new(raw).map(|raw| unsafe { Ref::new(P::target(raw), guard) })
+    }
+    #[inline(always)]
+    unsafe fn bytes(raw: *mut ()) -> usize {
+        // SAFETY: not null, so as the inner one wants it, by the caller.
+        NonNull::new(raw).map_or(0, |raw| unsafe { <P as Payload>::bytes(raw.as_ptr()) })
+    }
+}
+
+/// A [`Payload`] that can be made of what is on the stack: of a value with a size, or an `Arc`.
+pub trait ByValue: Payload {
+    /// What methods put into a cell and get out of it: the value in the `Box`, or the `Arc` itself.
+    type Value;
+    #[doc(hidden)]
+    fn own(value: Self::Value) -> Self;
+    #[doc(hidden)]
+    fn disown(this: Self) -> Self::Value;
+}
+
+impl<T> ByValue for Box<T> {
+    type Value = T;
+
+    fn own(value: T) -> Self {
+        Box::new(value)
+    }
+    fn disown(this: Self) -> T {
+        *this
+    }
+}
+
+impl<T> ByValue for Arc<T> {
+    type Value = Arc<T>;
+
+    fn own(value: Arc<T>) -> Self {
+        value
+    }
+    fn disown(this: Self) -> Arc<T> {
+        this
+    }
+}
+
+impl<P: OwningPtr + ByValue> ByValue for Option<P> {
+    type Value = Option<P::Value>;
+
+    fn own(value: Option<P::Value>) -> Self {
+        value.map(P::own)
+    }
+    fn disown(this: Self) -> Option<P::Value> {
+        this.map(P::disown)
     }
 }
 
@@ -241,17 +342,18 @@ pub unsafe trait RefCounted: Payload {
     /// # Safety
     /// `raw` is from `into_raw`, and its owner exists during the call.
     #[doc(hidden)]
-    unsafe fn share(raw: *mut Self::Target) -> Self;
+    unsafe fn share(raw: *mut ()) -> Self;
     /// What `into_raw` would return.
     #[doc(hidden)]
-    fn address_of(this: &Self) -> *mut Self::Target;
+    fn address_of(this: &Self) -> *mut ();
     #[doc(hidden)]
     fn seen(&self) -> Self::View<'_>;
 }
 
 // SAFETY: it adds a count and makes an `Arc` of it.
 unsafe impl<T> RefCounted for Arc<T> {
-    unsafe fn share(raw: *mut T) -> Self {
+    unsafe fn share(raw: *mut ()) -> Self {
+        let raw = raw.cast::<T>();
         // SAFETY: from `Arc::into_raw` with a count that is not 0, as the caller promises; the count added
         // here is that of the `Arc` made here.
         unsafe {
@@ -260,8 +362,8 @@ unsafe impl<T> RefCounted for Arc<T> {
         }
     }
     #[inline(always)]
-    fn address_of(this: &Self) -> *mut T {
-        Arc::as_ptr(this).cast_mut()
+    fn address_of(this: &Self) -> *mut () {
+        Arc::as_ptr(this).cast_mut().cast()
     }
     #[inline(always)]
     fn seen(&self) -> &T {
@@ -271,12 +373,12 @@ unsafe impl<T> RefCounted for Arc<T> {
 
 // SAFETY: there may be any number of `None`; `Some` is as above.
 unsafe impl<T> RefCounted for Option<Arc<T>> {
-    unsafe fn share(raw: *mut T) -> Self {
+    unsafe fn share(raw: *mut ()) -> Self {
         // SAFETY: not null, so an `Arc`'s pointer, with a count that stays meanwhile: the caller promises that.
         (!raw.is_null()).then(|| unsafe { <Arc<T> as RefCounted>::share(raw) })
     }
     #[inline(always)]
-    fn address_of(this: &Self) -> *mut T {
+    fn address_of(this: &Self) -> *mut () {
         this.as_ref()
             .map_or(ptr::null_mut(), RefCounted::address_of)
     }
@@ -288,18 +390,29 @@ unsafe impl<T> RefCounted for Option<Arc<T>> {
 
 /// A replaced pointer on its way to the callback thread. Not a `P` yet: a `Box` may not exist
 /// while others still read what is in it.
-pub(super) struct Retired<P: Payload>(pub(super) *mut P::Target);
+pub(super) struct Retired<P: Payload> {
+    raw: *mut (),
+    owns: PhantomData<P>,
+}
 
 // SAFETY: it owns a `P`, which may be sent.
 unsafe impl<P: Payload + Send> Send for Retired<P> {}
 
 impl<P: Payload> Retired<P> {
+    #[inline(always)]
+    pub(super) fn new(raw: *mut ()) -> Self {
+        Retired {
+            raw,
+            owns: PhantomData,
+        }
+    }
+
     /// # Safety
     /// A grace period has passed since the pointer was replaced, and this is called once.
     pub(super) unsafe fn free(self) {
         // SAFETY: from `P::into_raw`; the caller promises that no reader sees it any more and that this is the
         // only call.
-        drop(unsafe { P::from_raw(self.0) });
+        drop(unsafe { P::from_raw(self.raw) });
     }
 }
 
@@ -312,13 +425,10 @@ impl<P: Payload + Send + 'static> Retired<P> {
     #[inline(always)]
     pub(super) unsafe fn callback(self) -> Callback {
         // SAFETY: not retired before, so valid; others that have it read alone.
-        let bytes = unsafe { P::bytes(self.0) };
+        let bytes = unsafe { P::bytes(self.raw) };
         // SAFETY: as the caller promises; a callback runs once.
         let free = move || unsafe { self.free() };
-        match bytes {
-            None => Callback::drop::<_, P::Target>(free),
-            // SAFETY: it is `Send + 'static`.
-            Some(bytes) => unsafe { Callback::drop_of(free, bytes) },
-        }
+        // SAFETY: it is `Send + 'static`.
+        unsafe { Callback::drop_of(free, bytes) }
     }
 }

@@ -2,11 +2,11 @@
 
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::in_domain::{Global, InDomain};
-use super::payload::{OwningPtr, Payload, RefCounted};
+use super::payload::{ByValue, OwningPtr, Payload, RefCounted};
 use crate::domain::{Domain, ReadGuard};
 use crate::sync::{self, AtomicPtr, Ordering};
 
@@ -14,6 +14,8 @@ use crate::sync::{self, AtomicPtr, Ordering};
 ///
 /// `Rcu<T>` belongs to the [`global`](crate::global) domain, `Rcu<T, &Domain>` to another one (see
 /// [`RcuCell::new_in`]). [`RcuCell`] documents the methods.
+///
+/// `T` may be a `str`, a slice or a trait object: see [values without a size](RcuCell#values-without-a-size).
 ///
 /// ```
 /// let limit = urcu::Rcu::new(10);
@@ -69,18 +71,49 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// An owning pointer `P` that readers follow without locks while updaters replace it.
 ///
 /// A cell is one word besides its domain, and readers reach the value with one load. Use it by
-/// one of its five names:
+/// one of its four names:
 ///
-/// | | `P` | a [`Value`](Payload::Value) | a [`View`](Payload::View) | a [`Ref`](Payload::Ref) |
+/// | | `P` | a [`Value`](ByValue::Value) | a [`View`](Payload::View) | a [`Ref`](Payload::Ref) |
 /// |---|---|---|---|---|
 /// | [`Rcu<T>`] | `Box<T>` | `T` | `&T` | [`Ref<T>`](crate::Ref) |
 /// | [`RcuOption<T>`] | `Option<Box<T>>` | `Option<T>` | `Option<&T>` | `Option<Ref<T>>` |
 /// | [`RcuArc<T>`] | `Arc<T>` | `Arc<T>` | `&T` | `Ref<T>` |
 /// | [`RcuArcOption<T>`] | `Option<Arc<T>>` | `Option<Arc<T>>` | `Option<&T>` | `Option<Ref<T>>` |
-/// | [`RcuBox<T>`](crate::RcuBox) | [`Thin<T>`](crate::Thin) | `Box<T>` | `&Box<T>` | `Ref<T>` |
 ///
-/// `T` must be `Sized`, because the word has room for an address only, but in an
-/// [`RcuBox`](crate::RcuBox).
+/// # Values without a size
+/// In an [`Rcu`] and an [`RcuOption`] `T` may be a `str`, a slice or a trait object. As these cannot be passed by
+/// value, such cells have the methods that take and return the `Box`: [`new_boxed`](Self::new_boxed),
+/// [`store_boxed`](Self::store_boxed), [`replace_boxed`](Self::replace_boxed),
+/// [`update_boxed`](Self::update_boxed) and so on. (All cells have them: they save an allocation where there is a
+/// `Box` already.)
+///
+/// ```
+/// use urcu::Rcu;
+///
+/// trait Shape: Send + Sync { fn area(&self) -> f64; }
+/// struct Square(f64);
+/// impl Shape for Square { fn area(&self) -> f64 { self.0 * self.0 } }
+///
+/// let shape: Rcu<dyn Shape> = Rcu::new_boxed(Box::new(Square(2.0)));
+/// assert_eq!(shape.read().area(), 4.0);
+/// shape.store_boxed(Box::new(Square(3.0)));
+/// assert_eq!(shape.load(&urcu::read_lock()).area(), 9.0);
+///
+/// let primes: Rcu<[u32]> = Rcu::new_boxed(Box::new([2, 3]));
+/// primes.update_boxed(|old| old.iter().copied().chain([5]).collect());
+/// assert_eq!(*primes.read(), [2, 3, 5]);
+///
+/// let name = Rcu::<str>::new_boxed("a".into());
+/// let old: Box<str> = name.replace_boxed("b".into());
+/// assert_eq!((&*old, &*name.read()), ("a", "b"));
+/// ```
+///
+/// The cell is one word all the same, and the `Box` is taken as it is. The word leads to the pointer of the `Box`,
+/// which is two words, an address and a length or a table, in an allocation of their own. So reading takes one
+/// load more than of a value with a size, from a cache line more, and publishing allocates once besides the
+/// `Box`. Values with a size pay nothing for this. Where the type is one of a few, an `enum` has none of it.
+///
+/// There is no [`snapshot`](Self::snapshot) of them, as nobody knows how much to copy, and no [`RcuArc`].
 ///
 /// # Who drops old values
 /// [`store`](Self::store), [`update`](Self::update), [`try_update`](Self::try_update),
@@ -106,9 +139,10 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// deserialized.
 pub struct RcuCell<P: Payload, D: InDomain = Global> {
     /// From `P::into_raw`, and ours.
-    pub(super) current: AtomicPtr<P::Target>,
+    pub(super) current: AtomicPtr<()>,
     pub(super) domain: D,
-    owns: PhantomData<P>,
+    /// Invariant: through a shared cell a `P` is put into it and taken out.
+    owns: PhantomData<*mut P>,
 }
 
 // SAFETY: it owns a `P`, which goes along. `AtomicPtr` would be `Send` for any `P`.
@@ -117,10 +151,23 @@ unsafe impl<P: Payload + Send, D: InDomain + Send> Send for RcuCell<P, D> {}
 // the value is), and gives its `P` to any of them (`replace`: `Send`).
 unsafe impl<P: Payload + Send + Sync, D: InDomain + Sync> Sync for RcuCell<P, D> {}
 
-impl<P: Payload> RcuCell<P> {
+impl<P: ByValue> RcuCell<P> {
     /// Creates a cell of the [`global`](crate::global) domain.
     pub fn new(value: P::Value) -> Self {
         RcuCell::new_in(value, Global)
+    }
+}
+
+impl<P: Payload> RcuCell<P> {
+    /// Creates a cell of the [`global`](crate::global) domain from a value that is already in a `Box` (or an
+    /// `Arc`, or an `Option` of one), without another allocation.
+    ///
+    /// ```
+    /// let name = urcu::Rcu::<str>::new_boxed("a".into());
+    /// assert_eq!(&*name.read(), "a");
+    /// ```
+    pub fn new_boxed(value: P) -> Self {
+        RcuCell::new_boxed_in(value, Global)
     }
 }
 
@@ -155,7 +202,7 @@ impl<P: OwningPtr, D: InDomain> RcuCell<Option<P>, D> {
     }
 }
 
-impl<P: Payload, D: InDomain> RcuCell<P, D> {
+impl<P: ByValue, D: InDomain> RcuCell<P, D> {
     /// Creates a cell in the given domain.
     ///
     /// ```
@@ -165,13 +212,25 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// assert_eq!(*cell.load(&guard), 5);
     /// ```
     pub fn new_in(value: P::Value, domain: D) -> Self {
-        RcuCell::from_owned_in(P::own(value), domain)
+        RcuCell::new_boxed_in(P::own(value), domain)
     }
 
-    /// Creates a cell in the given domain from the pointer that the cell will own.
-    pub(super) fn from_owned_in(owned: P, domain: D) -> Self {
+    /// Consumes the cell and returns its value. Does not wait, because nobody can be reading.
+    ///
+    /// ```
+    /// assert_eq!(urcu::Rcu::new(String::from("a")).into_inner(), "a");
+    /// ```
+    pub fn into_inner(self) -> P::Value {
+        P::disown(self.into_boxed())
+    }
+}
+
+impl<P: Payload, D: InDomain> RcuCell<P, D> {
+    /// Creates a cell in the given domain from a value that is already in a `Box` (or an `Arc`, or an `Option` of
+    /// one).
+    pub fn new_boxed_in(value: P, domain: D) -> Self {
         RcuCell {
-            current: AtomicPtr::new(P::into_raw(owned)),
+            current: AtomicPtr::new(P::into_raw(value)),
             domain,
             owns: PhantomData,
         }
@@ -294,18 +353,20 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         unsafe { self.guarded(guard) }
     }
 
-    /// Consumes the cell and returns its value. Does not wait, because nobody can be reading.
+    /// Consumes the cell and returns its value in the `Box` (or the `Arc`, or the `Option` of one). Does not wait,
+    /// because nobody can be reading.
     ///
     /// ```
-    /// assert_eq!(urcu::Rcu::new(String::from("a")).into_inner(), "a");
+    /// let cell = urcu::Rcu::<[i32]>::new_boxed(vec![1, 2].into());
+    /// assert_eq!(cell.into_boxed().into_vec(), [1, 2]);
     /// ```
-    pub fn into_inner(self) -> P::Value {
+    pub fn into_boxed(self) -> P {
         let this = ManuallyDrop::new(self);
         // SAFETY: every reader's borrow of this cell is over, and `drop` does not run, so the value is ours. The
         // domain is not used again, and is dropped after the value is out.
         unsafe {
             let _domain = ptr::read(&raw const this.domain);
-            P::disown(P::from_raw(this.current.load(Ordering::Relaxed)))
+            P::from_raw(this.current.load(Ordering::Relaxed))
         }
     }
 }
@@ -345,11 +406,11 @@ impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
     /// urcu::barrier(); // Now the cell's count is given up for sure.
     /// *Arc::get_mut(&mut old).unwrap() += 1;
     /// ```
-    pub fn swap(&self, value: P::Value) -> P
+    pub fn swap(&self, value: P) -> P
     where
         P: Send + 'static,
     {
-        let old = self.publish(P::own(value));
+        let old = self.publish(value);
         // SAFETY: the cell's count of the old value is ours now, and is retired after this.
         let shared = unsafe { P::share(old) };
         self.retire(old);
@@ -357,7 +418,7 @@ impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
     }
 }
 
-impl<T, D: InDomain> RcuCell<Box<T>, D> {
+impl<T: ?Sized, D: InDomain> RcuCell<Box<T>, D> {
     /// Returns a mutable reference to the value. Nobody can be reading, so this waits for nothing.
     ///
     /// ```
@@ -366,16 +427,17 @@ impl<T, D: InDomain> RcuCell<Box<T>, D> {
     /// assert_eq!(cell.snapshot(), 2);
     /// ```
     pub fn get_mut(&mut self) -> &mut T {
-        // SAFETY: `&mut self`: no reader, no updater.
-        unsafe { &mut **self.current.get_mut() }
+        // SAFETY: `&mut self`: no reader, no updater; a box is not null.
+        unsafe { Box::target(NonNull::new_unchecked(*self.current.get_mut())).as_mut() }
     }
 }
 
-impl<T, D: InDomain> RcuCell<Option<Box<T>>, D> {
+impl<T: ?Sized, D: InDomain> RcuCell<Option<Box<T>>, D> {
     /// Returns a mutable reference to the value, if there is one.
     pub fn get_mut(&mut self) -> Option<&mut T> {
+        let raw = NonNull::new(*self.current.get_mut());
         // SAFETY: `&mut self`: no reader, no updater.
-        unsafe { (*self.current.get_mut()).as_mut() }
+        raw.map(|raw| unsafe { Box::target(raw).as_mut() })
     }
 }
 

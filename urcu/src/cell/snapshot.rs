@@ -121,7 +121,7 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     {
         let size = size_of::<<P as OwningPtr>::Target>();
         let mut copy = MaybeUninit::<<P as OwningPtr>::Target>::uninit();
-        // SAFETY: the pointer is not null. It is to a value that is freed only after it was
+        // SAFETY: the word is the address of the value, as that has a size, and not null. It is to a value that is freed only after it was
         // replaced and a grace period has passed, or when the cell is dropped, which `&self`
         // excludes. A `Copy` type has no interior mutability: its bytes do not change.
         let copied = size <= SNAPSHOT_MAX
@@ -175,7 +175,10 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     /// # assert_eq!((read.name.as_str(), read.limits.burst), ("a", 7));
     /// ```
     #[inline(always)]
-    pub fn snapshot_of<Inner: Copy>(&self, part: Offset<<P as OwningPtr>::Target, Inner>) -> Inner {
+    pub fn snapshot_of<Inner: Copy>(&self, part: Offset<<P as OwningPtr>::Target, Inner>) -> Inner
+    where
+        <P as OwningPtr>::Target: Sized,
+    {
         let mut copy = MaybeUninit::<Inner>::uninit();
         // SAFETY: the pointer is not null. It is to a value that is freed only after it was replaced and a grace
         // period has passed, or when the cell is dropped, which `&self` excludes. The part lies in the value, as
@@ -199,7 +202,10 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
 
     #[cold]
     #[inline(never)]
-    fn part_by_guard<Inner: Copy>(&self, part: Offset<<P as OwningPtr>::Target, Inner>) -> Inner {
+    fn part_by_guard<Inner: Copy>(&self, part: Offset<<P as OwningPtr>::Target, Inner>) -> Inner
+    where
+        <P as OwningPtr>::Target: Sized,
+    {
         *part.of(&self.read())
     }
 }

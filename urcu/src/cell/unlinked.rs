@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::pin::Pin;
@@ -9,7 +10,7 @@ use core::ptr;
 use core::task::{Context, Poll};
 
 use super::in_domain::InDomain;
-use super::payload::{OwningPtr, Payload, Retired};
+use super::payload::{ByValue, OwningPtr, Payload, Retired};
 use crate::domain::Domain;
 use crate::polling::SynchronizeAsync;
 
@@ -42,7 +43,8 @@ use crate::polling::SynchronizeAsync;
 /// [`RcuCell::store`](crate::RcuCell::store) may.
 pub struct Unlinked<P: Payload + Send + 'static, D: InDomain = super::Global> {
     /// From `P::into_raw`, ours, and unreachable for sections that begin from now on.
-    raw: *mut P::Target,
+    raw: *mut (),
+    owns: PhantomData<P>,
     domain: D,
 }
 
@@ -56,8 +58,12 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
     /// `raw` is from `P::into_raw` and owned by nobody else. Only sections of `domain` see it, and none
     /// that begins after a grace period of `domain` has begun from now on.
     #[inline(always)]
-    pub(super) unsafe fn new(raw: *mut P::Target, domain: D) -> Self {
-        Unlinked { raw, domain }
+    pub(super) unsafe fn new(raw: *mut (), domain: D) -> Self {
+        Unlinked {
+            raw,
+            owns: PhantomData,
+            domain,
+        }
     }
 
     /// Returns the value: `&T`, or `Option<&T>` if it came from an [`RcuOption`](crate::RcuOption).
@@ -86,12 +92,31 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
     /// # Panics
     /// Panics where [`Domain::synchronize`] does; the value is then retired.
     #[track_caller]
-    pub fn wait(self) -> P::Value {
+    pub fn wait(self) -> P::Value
+    where
+        P: ByValue,
+    {
+        P::disown(self.wait_boxed())
+    }
+
+    /// Waits for a grace period and returns the value in its `Box` (or as the `Arc`, or the `Option` of one), as
+    /// [`wait`](Self::wait) does. Values without a size come back in this way alone.
+    ///
+    /// ```
+    /// let name = urcu::Rcu::<str>::new_boxed("a".into());
+    /// let old: Box<str> = name.unlink_boxed("b".into()).wait_boxed();
+    /// assert_eq!(&*old, "a");
+    /// ```
+    ///
+    /// # Panics
+    /// Panics where [`Domain::synchronize`] does; the value is then retired.
+    #[track_caller]
+    pub fn wait_boxed(self) -> P {
         if !self.raw.is_null() {
             self.domain().synchronize();
         }
         // SAFETY: a grace period has passed since the value was unlinked.
-        unsafe { self.into_value() }
+        unsafe { self.into_boxed() }
     }
 
     /// Waits for a grace period, without blocking the thread, and returns the value.
@@ -117,7 +142,10 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
     /// assert_eq!(old, ["/"]);
     /// # });
     /// ```
-    pub fn wait_async(self) -> WaitAsync<P, D> {
+    pub fn wait_async(self) -> WaitAsync<P, D>
+    where
+        P: ByValue,
+    {
         let over = (!self.raw.is_null()).then(|| self.domain().synchronize_async());
         WaitAsync {
             over,
@@ -125,15 +153,25 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
         }
     }
 
+    /// Does what [`wait_boxed`](Self::wait_boxed) does, without blocking the thread, as
+    /// [`wait_async`](Self::wait_async).
+    pub async fn wait_boxed_async(self) -> P {
+        if !self.raw.is_null() {
+            self.domain().synchronize_async().await;
+        }
+        // SAFETY: a grace period has passed since the value was unlinked.
+        unsafe { self.into_boxed() }
+    }
+
     /// # Safety
     /// A grace period has begun since the value was unlinked, and is over; or nobody has seen the value.
-    pub(super) unsafe fn into_value(self) -> P::Value {
+    pub(super) unsafe fn into_boxed(self) -> P {
         let this = ManuallyDrop::new(self);
         // SAFETY: `this` is not dropped. By the caller nobody else sees the value, and it is taken once.
         // The domain, which may be dropped here, outlives the value's last use.
         unsafe {
             let _domain = ptr::read(&raw const this.domain);
-            P::disown(P::from_raw(this.raw))
+            P::from_raw(this.raw)
         }
     }
 }
@@ -153,7 +191,7 @@ impl<P: Payload + Send + 'static, D: InDomain> Drop for Unlinked<P, D> {
         }
         // SAFETY: the value was unlinked before, by the contract of `new`; the domain calls back after a
         // grace period that begins from now on.
-        let callback = unsafe { Retired::<P>(self.raw).callback() };
+        let callback = unsafe { Retired::<P>::new(self.raw).callback() };
         self.domain.domain().enqueue(callback, true);
     }
 }
@@ -163,7 +201,7 @@ where
     <P as OwningPtr>::Target: fmt::Debug,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Unlinked").field(&**self).finish()
+        f.debug_tuple("Unlinked").field(&&**self).finish()
     }
 }
 
@@ -179,7 +217,7 @@ pub struct WaitAsync<P: Payload + Send + 'static, D: InDomain = super::Global> {
 // Nothing in it is pinned.
 impl<P: Payload + Send + 'static, D: InDomain> Unpin for WaitAsync<P, D> {}
 
-impl<P: Payload + Send + 'static, D: InDomain> Future for WaitAsync<P, D> {
+impl<P: ByValue + Send + 'static, D: InDomain> Future for WaitAsync<P, D> {
     type Output = P::Value;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<P::Value> {
@@ -190,7 +228,7 @@ impl<P: Payload + Send + 'static, D: InDomain> Future for WaitAsync<P, D> {
         }
         let unlinked = self.unlinked.take().expect("polled after it was ready");
         // SAFETY: the grace period was asked for after the value had been unlinked, and is over.
-        Poll::Ready(unsafe { unlinked.into_value() })
+        Poll::Ready(P::disown(unsafe { unlinked.into_boxed() }))
     }
 }
 

@@ -8,23 +8,6 @@ use crate::domain::ReadGuard;
 use crate::sync::Ordering;
 
 impl<P: Payload, D: InDomain> RcuCell<P, D> {
-    /// Publishes `value`. The old value is dropped after a grace period.
-    ///
-    /// Returns at once, unless the domain's [`Budget`](crate::Budget) is exceeded, and may be called
-    /// inside a read-side section.
-    ///
-    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
-    /// thread.
-    ///
-    /// # Async-signal safety
-    /// Not safe in signal handlers.
-    pub fn store(&self, value: P::Value)
-    where
-        P: Send + 'static,
-    {
-        self.store_boxed(P::own(value));
-    }
-
     /// Publishes a value that is already in a `Box` (or an `Arc`, or an `Option` of one), without another
     /// allocation. Otherwise the same as [`store`](Self::store).
     ///
@@ -43,81 +26,52 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         self.retire(old);
     }
 
-    /// Publishes `value`, waits for a grace period, and returns the old value.
-    ///
-    /// A call inside a read-side section of the same domain waits for ever, which is
-    /// [reported](crate::stall). If there was no old value (`None`), it does not wait.
-    ///
-    /// # Panics
-    /// Panics where [`Domain::synchronize`](crate::Domain::synchronize) does. By then the new value is
-    /// published, and the old one leaks.
-    ///
-    /// # Async-signal safety
-    /// Not safe in signal handlers.
+    /// Publishes a value that is already in a `Box` (or an `Arc`, or an `Option` of one), waits for a grace period,
+    /// and returns the old one, as [`replace`](Self::replace) does.
     ///
     /// ```
-    /// let names = urcu::Rcu::new(vec!["a"]);
-    /// let mut old: Vec<&str> = names.replace(vec!["b"]);
-    /// old.push("nobody else has it");
+    /// let name = urcu::Rcu::<str>::new_boxed("a".into());
+    /// assert_eq!(&*name.replace_boxed("b".into()), "a");
     /// ```
     #[track_caller]
-    pub fn replace(&self, value: P::Value) -> P::Value {
-        let old = self.publish(P::own(value));
+    pub fn replace_boxed(&self, value: P) -> P {
+        let old = self.publish(value);
         if !old.is_null() {
             self.domain().synchronize();
         }
         // SAFETY: from `P::into_raw`; unpublished by us, and no section that could have seen it is
         // open any more.
-        P::disown(unsafe { P::from_raw(old) })
+        unsafe { P::from_raw(old) }
     }
 
-    /// Publishes `value`, waits for a grace period without blocking the thread, and returns the old value.
-    ///
-    /// If the future is dropped before it is ready, the new value is published (unless it was never polled)
-    /// and the old one is retired. Do not await it while you hold a guard of the same domain: it would wait
-    /// for ever.
-    ///
-    /// ```
-    /// # struct Noop;
-    /// # impl std::task::Wake for Noop { fn wake(self: std::sync::Arc<Self>) {} }
-    /// # fn block_on(future: impl Future) {
-    /// #     let mut future = std::pin::pin!(future);
-    /// #     let waker = std::sync::Arc::new(Noop).into();
-    /// #     let mut context = std::task::Context::from_waker(&waker);
-    /// #     while future.as_mut().poll(&mut context).is_pending() { std::thread::yield_now() }
-    /// # }
-    /// # block_on(async {
-    /// let names = urcu::Rcu::new(vec!["a"]);
-    /// assert_eq!(names.replace_async(vec!["b"]).await, ["a"]);
-    /// # });
-    /// ```
-    pub async fn replace_async(&self, value: P::Value) -> P::Value
+    /// Does what [`replace_boxed`](Self::replace_boxed) does, without blocking the thread, as
+    /// [`replace_async`](Self::replace_async).
+    pub async fn replace_boxed_async(&self, value: P) -> P
     where
         P: Send + 'static,
         D: Clone,
     {
-        self.unlink(value).wait_async().await
+        self.unlink_boxed(value).wait_boxed_async().await
     }
 
-    /// Publishes `value` and returns the old value, which readers may still see. The caller may look at it,
-    /// wait for its readers, retire it, or keep it: see [`Unlinked`].
+    /// Publishes a value that is already in a `Box` (or an `Arc`, or an `Option` of one) and returns the old one, as
+    /// [`unlink`](Self::unlink) does.
     ///
     /// ```
-    /// let cell = urcu::Rcu::new(1);
-    /// let old = cell.unlink(2);
-    /// assert_eq!((*old, cell.snapshot()), (1, 2));
-    /// old.retire();
+    /// let name = urcu::Rcu::<str>::new_boxed("a".into());
+    /// let old = name.unlink_boxed("b".into());
+    /// assert_eq!((&*old, &*name.read()), ("a", "b"));
     /// ```
-    pub fn unlink(&self, value: P::Value) -> Unlinked<P, D>
+    pub fn unlink_boxed(&self, value: P) -> Unlinked<P, D>
     where
         P: Send + 'static,
         D: Clone,
     {
-        self.unlinked(self.publish(P::own(value)))
+        self.unlinked(self.publish(value))
     }
 
     /// Wraps the value that this cell has just given up.
-    fn unlinked(&self, old: *mut P::Target) -> Unlinked<P, D>
+    fn unlinked(&self, old: *mut ()) -> Unlinked<P, D>
     where
         P: Send + 'static,
         D: Clone,
@@ -127,62 +81,28 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         unsafe { Unlinked::new(old, self.domain.clone()) }
     }
 
-    /// Publishes the default value, waits for a grace period, and returns the old value. From a cell of an
-    /// `Option` it takes the value and leaves `None`.
-    ///
-    /// # Panics
-    /// Panics where [`replace`](Self::replace) does.
+    /// Publishes the `Box` (or the `Arc`, or the `Option` of one) that `f` makes of the current value, as
+    /// [`update`](Self::update) does.
     ///
     /// ```
-    /// let log = urcu::Rcu::new(vec!["a"]);
-    /// assert_eq!(log.take(), ["a"]);
-    /// assert!(log.read().is_empty());
+    /// let numbers = urcu::Rcu::<[i32]>::new_boxed(Box::new([1]));
+    /// numbers.update_boxed(|old| old.iter().copied().chain([2]).collect());
+    /// assert_eq!(*numbers.read(), [1, 2]);
     /// ```
-    #[track_caller]
-    pub fn take(&self) -> P::Value
-    where
-        P::Value: Default,
-    {
-        self.replace(P::Value::default())
-    }
-
-    /// Publishes `f(current)`. The old value is dropped after a grace period.
-    ///
-    /// If another update comes between, `f` runs again on the new value. So concurrent updates are never
-    /// lost, and `f` may run more than once. `f` runs inside a read-side section.
-    ///
-    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
-    /// thread.
-    ///
-    /// ```
-    /// let list = urcu::Rcu::new(vec![1]);
-    /// list.update(|old| old.iter().copied().chain([2]).collect());
-    /// assert_eq!(*list.read(), [1, 2]);
-    /// ```
-    pub fn update(&self, mut f: impl FnMut(P::View<'_>) -> P::Value)
+    pub fn update_boxed(&self, mut f: impl FnMut(P::View<'_>) -> P)
     where
         P: Send + 'static,
     {
-        let Ok(()) = self.try_update(|current| Ok::<_, Infallible>(f(current)));
+        let Ok(()) = self.try_update_boxed(|current| Ok::<_, Infallible>(f(current)));
     }
 
-    /// Publishes `f(current)`, as [`update`](Self::update) does, unless `f` returns an error.
-    ///
-    /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
-    /// thread.
+    /// Does what [`update_boxed`](Self::update_boxed) does, unless `f` returns an error.
     ///
     /// # Errors
     /// Returns the error of `f`; the cell is unchanged.
-    ///
-    /// ```
-    /// let places = urcu::Rcu::new(1_u32);
-    /// let take = |left: &u32| left.checked_sub(1).ok_or("sold out");
-    /// assert_eq!(places.try_update(take), Ok(()));
-    /// assert_eq!(places.try_update(take), Err("sold out"));
-    /// ```
-    pub fn try_update<E>(
+    pub fn try_update_boxed<E>(
         &self,
-        mut f: impl FnMut(P::View<'_>) -> Result<P::Value, E>,
+        mut f: impl FnMut(P::View<'_>) -> Result<P, E>,
     ) -> Result<(), E>
     where
         P: Send + 'static,
@@ -191,30 +111,24 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         Ok(())
     }
 
-    /// Publishes `f(current)`, as [`update`](Self::update) does, and returns the value that it replaced,
-    /// which readers may still see: see [`Unlinked`].
-    ///
-    /// ```
-    /// let list = urcu::Rcu::new(vec![1]);
-    /// let old = list.fetch_update(|old| [old.as_slice(), &[2]].concat());
-    /// assert_eq!((old.len(), list.read().len()), (1, 2));
-    /// ```
-    pub fn fetch_update(&self, mut f: impl FnMut(P::View<'_>) -> P::Value) -> Unlinked<P, D>
+    /// Publishes the `Box` (or the `Arc`, or the `Option` of one) that `f` makes of the current value, and returns
+    /// that, as [`fetch_update`](Self::fetch_update) does.
+    pub fn fetch_update_boxed(&self, mut f: impl FnMut(P::View<'_>) -> P) -> Unlinked<P, D>
     where
         P: Send + 'static,
         D: Clone,
     {
-        let Ok(old) = self.try_fetch_update(|current| Ok::<_, Infallible>(f(current)));
+        let Ok(old) = self.try_fetch_update_boxed(|current| Ok::<_, Infallible>(f(current)));
         old
     }
 
-    /// Publishes `f(current)`, as [`fetch_update`](Self::fetch_update) does, unless `f` returns an error.
+    /// Does what [`fetch_update_boxed`](Self::fetch_update_boxed) does, unless `f` returns an error.
     ///
     /// # Errors
     /// Returns the error of `f`; the cell is unchanged.
-    pub fn try_fetch_update<E>(
+    pub fn try_fetch_update_boxed<E>(
         &self,
-        mut f: impl FnMut(P::View<'_>) -> Result<P::Value, E>,
+        mut f: impl FnMut(P::View<'_>) -> Result<P, E>,
     ) -> Result<Unlinked<P, D>, E>
     where
         P: Send + 'static,
@@ -226,8 +140,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// Publishes what `f` makes of the value that is there, and returns what that replaced.
     fn exchange_by<E>(
         &self,
-        f: &mut impl FnMut(P::View<'_>) -> Result<P::Value, E>,
-    ) -> Result<*mut P::Target, E> {
+        f: &mut impl FnMut(P::View<'_>) -> Result<P, E>,
+    ) -> Result<*mut (), E> {
         loop {
             // The guard also keeps the old value from being freed and its address from being used
             // again, so that the exchange cannot mistake another value for it.
@@ -235,7 +149,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
             let seen = self.current.load(Ordering::Acquire);
             // SAFETY: loaded in the guard's section, which is one of this cell's domain and keeps the
             // value.
-            let new = P::into_raw(P::own(f(unsafe { P::view(seen) })?));
+            let new = P::into_raw(f(unsafe { P::view(seen) })?);
             let exchanged = self.exchange(seen, new);
             drop(guard);
             match exchanged {
@@ -248,22 +162,18 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
 
     /// Publishes a value and returns the old pointer. AcqRel: readers that see the new value see
     /// it whole, and whoever gets the old value sees all that was done to it.
-    pub(super) fn publish(&self, value: P) -> *mut P::Target {
+    pub(super) fn publish(&self, value: P) -> *mut () {
         self.current.swap(P::into_raw(value), Ordering::AcqRel)
     }
 
     /// Publishes `new` in place of `seen`, and returns that; else what is there. Orderings as in
     /// `publish` and, for what is there, `load`.
-    pub(super) fn exchange(
-        &self,
-        seen: *mut P::Target,
-        new: *mut P::Target,
-    ) -> Result<*mut P::Target, *mut P::Target> {
+    pub(super) fn exchange(&self, seen: *mut (), new: *mut ()) -> Result<*mut (), *mut ()> {
         self.current
             .compare_exchange(seen, new, Ordering::AcqRel, Ordering::Acquire)
     }
 
-    pub(super) fn retire(&self, old: *mut P::Target)
+    pub(super) fn retire(&self, old: *mut ())
     where
         P: Send + 'static,
     {
@@ -271,7 +181,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
             return;
         }
         // SAFETY: it was replaced before, by us; the domain calls back after a grace period.
-        let callback = unsafe { Retired::<P>(old).callback() };
+        let callback = unsafe { Retired::<P>::new(old).callback() };
         self.domain().enqueue(callback, true);
     }
 }

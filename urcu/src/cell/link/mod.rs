@@ -377,7 +377,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         // (`NodeBox::from_raw` clears it).
         exchanged
             .is_ok()
-            .then(|| unsafe { Unlinked::new(Node::value_of(seen), D::THIS) })
+            .then(|| unsafe { Unlinked::new(Node::value_of(seen).cast(), D::THIS) })
     }
 
     /// Takes out everything that this link owns. Returns `None` if that is nothing, or if this is the link of

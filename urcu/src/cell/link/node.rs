@@ -9,7 +9,7 @@ use core::ptr::{self, NonNull};
 use super::{Link, MARK, unmarked};
 use crate::callbacks::Callback;
 use crate::cell::payload::sealed;
-use crate::cell::{Global, OwningPtr, StaticDomain};
+use crate::cell::{ByValue, Global, OwningPtr, StaticDomain};
 use crate::gp::sequence::Round;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -236,20 +236,13 @@ impl<T: Send + Sync + 'static, D: StaticDomain> sealed::Sealed for NodeBox<T, D>
 // box of the node is dropped, which `from_raw` has made again.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> OwningPtr for NodeBox<T, D> {
     type Target = T;
-    type Value = T;
 
-    fn own(value: T) -> Self {
-        NodeBox::new(value)
-    }
-    fn disown(this: Self) -> T {
-        this.into_inner()
-    }
-    fn into_raw(this: Self) -> NonNull<T> {
+    fn into_raw(this: Self) -> NonNull<()> {
         // SAFETY: alive; and inside of an allocation, so not null.
-        unsafe { NonNull::new_unchecked(Node::value_of(this.leak())) }
+        unsafe { NonNull::new_unchecked(Node::value_of(this.leak()).cast()) }
     }
     /// Of a node that was taken out, too: what followed it is not its own any more.
-    unsafe fn from_raw(raw: NonNull<T>) -> Self {
+    unsafe fn from_raw(raw: NonNull<()>) -> Self {
         // SAFETY: from `into_raw` or `value_of`, so a pointer to the whole node; by the caller it is ours
         // alone from now on.
         unsafe {
@@ -260,6 +253,21 @@ unsafe impl<T: Send + Sync + 'static, D: StaticDomain> OwningPtr for NodeBox<T, 
             (*node).next.give_up();
             NodeBox::of(node)
         }
+    }
+    #[inline(always)]
+    unsafe fn target(raw: NonNull<()>) -> NonNull<T> {
+        raw.cast()
+    }
+}
+
+impl<T: Send + Sync + 'static, D: StaticDomain> ByValue for NodeBox<T, D> {
+    type Value = T;
+
+    fn own(value: T) -> Self {
+        NodeBox::new(value)
+    }
+    fn disown(this: Self) -> T {
+        this.into_inner()
     }
 }
 

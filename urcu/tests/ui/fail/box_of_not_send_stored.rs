@@ -1,4 +1,4 @@
 fn main() {
-    let cell: urcu::RcuBox<dyn std::fmt::Debug> = urcu::RcuBox::new(Box::new(1));
-    cell.store(Box::new(2));
+    let cell: urcu::Rcu<dyn std::fmt::Debug> = urcu::Rcu::new_boxed(Box::new(1));
+    cell.store_boxed(Box::new(2));
 }

@@ -3,7 +3,6 @@ struct Mine;
 
 unsafe impl urcu::OwningPtr for Mine {
     type Target = i32;
-    type Value = i32;
 }
 
 fn main() {}

@@ -1,5 +1,5 @@
 fn main() {
-    let cell = urcu::RcuBox::from("value");
+    let cell = urcu::Rcu::<str>::new_boxed("value".into());
     let value: &str = cell.read().trim();
     println!("{value}");
 }

@@ -41,7 +41,7 @@ fn boxed<T: Clone + Send + 'static>(cell: &urcu::Rcu<T>, value: T) -> T {
 
 fn any<P>(cell: &urcu::RcuCell<P>, value: P::Value, again: P::Value)
 where
-    P: urcu::Payload + Send + 'static,
+    P: urcu::ByValue + Send + 'static,
 {
     cell.store(value);
     let guard = urcu::read_lock();
