@@ -16,7 +16,7 @@ pub(crate) type HeadFunction = unsafe extern "C" fn(*mut RcuHead);
 pub(crate) type PointerFunction = unsafe extern "C" fn(*mut c_void);
 
 /// What a callback of C stands for in a domain's budget, for nobody says how large its object is.
-const BYTES: usize = 64;
+pub(crate) const BYTES: usize = 64;
 
 /// Has `function(head)` called after a grace period.
 ///
