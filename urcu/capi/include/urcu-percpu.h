@@ -13,6 +13,7 @@
 #ifndef URCU_PERCPU_H
 #define URCU_PERCPU_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,7 +35,12 @@ struct rcu_head {
 	struct cds_wfcq_node next;
 	void (*func)(struct rcu_head *head);
 };
+/* For create_call_rcu_data: queueing a callback makes no system call; the worker looks every 10 ms. */
+#define URCU_CALL_RCU_RT (1U << 0)
 #endif
+
+/* A worker: a thread that calls the callbacks that are queued through it, in order. */
+struct call_rcu_data;
 
 #ifndef _URCU_POLL_H
 /* A grace period to poll for. */
@@ -105,12 +111,41 @@ struct urcu_gp_poll_state urcu_percpu_start_poll_synchronize_rcu(void);
 bool urcu_percpu_poll_state_synchronize_rcu(struct urcu_gp_poll_state state);
 
 /*
- * Calls func(head) on a background thread after a grace period. While a stalled reader keeps the budget
+ * Calls func(head) after a grace period: on the worker of this thread, else on that of this CPU, else on the
+ * default one, which is a background thread of the library's until get_default_call_rcu_data is called. While a stalled reader keeps the budget
  * full, each call waits for room, 10 ms at most: see urcu_percpu_domain_set_budget.
  */
 void urcu_percpu_call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 /* Waits until all callbacks queued before have run. Not inside a section. */
 void urcu_percpu_barrier(void);
+
+
+/*
+ * Workers. A CPU that is not negative is the one that the thread runs on, where the kernel allows it. Null with
+ * errno (EAGAIN) where no thread can be started.
+ */
+struct call_rcu_data *urcu_percpu_create_call_rcu_data(unsigned long flags, int cpu_affinity);
+/*
+ * Stops the worker's thread, after the callbacks that it is calling; the default one calls the others. Nothing
+ * for null and for the default one. Not inside a section.
+ */
+void urcu_percpu_call_rcu_data_free(struct call_rcu_data *crdp);
+/* Created if necessary: from then on, callbacks that have no other worker go there. */
+struct call_rcu_data *urcu_percpu_get_default_call_rcu_data(void);
+/* Null where there is none. */
+struct call_rcu_data *urcu_percpu_get_cpu_call_rcu_data(int cpu);
+struct call_rcu_data *urcu_percpu_get_thread_call_rcu_data(void);
+/* Where this thread's callbacks go now. */
+struct call_rcu_data *urcu_percpu_get_call_rcu_data(void);
+pthread_t urcu_percpu_get_call_rcu_thread(struct call_rcu_data *crdp);
+/* Null for none. */
+void urcu_percpu_set_thread_call_rcu_data(struct call_rcu_data *crdp);
+/* 0, or -1 with errno EINVAL (no such CPU) or EEXIST (it has one: set null first). */
+int urcu_percpu_set_cpu_call_rcu_data(int cpu, struct call_rcu_data *crdp);
+/* A worker for each configured CPU that has none. 0, or an error number, negative, which is in errno too. */
+int urcu_percpu_create_all_cpu_call_rcu_data(unsigned long flags);
+/* Takes the workers of all CPUs away, waits for a grace period, and frees them. */
+void urcu_percpu_free_all_cpu_call_rcu_data(void);
 
 /* Around fork: not needed, but by liburcu's hash tables that resize themselves, which these tell. */
 void urcu_percpu_call_rcu_before_fork(void);

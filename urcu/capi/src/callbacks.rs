@@ -6,19 +6,20 @@ use urcu::raw::RcuHead;
 
 use crate::heads::{self, HeadFunction, PointerFunction};
 use crate::uncancelled::uncancelled;
+use crate::workers;
 
-/// Has `function(head)` called by a background thread after a grace period.
+/// Has `function(head)` called after a grace period, by the worker of the thread or its CPU, or by the default one.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn urcu_percpu_call_rcu(head: *mut RcuHead, function: HeadFunction) {
     // SAFETY: by the header, the head is in a node that nobody else has any more after a grace period, is
     // queued this once, and `function` may be called with it on any thread.
-    uncancelled(|| unsafe { heads::call(urcu::global(), head, function) });
+    uncancelled(|| unsafe { workers::call(head, function) });
 }
 
 /// Waits until all callbacks queued before have run.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_barrier() {
-    uncancelled(urcu::barrier);
+    uncancelled(workers::barrier);
 }
 
 /// Has `function(data)` called after a grace period, by whichever thread.

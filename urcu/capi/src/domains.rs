@@ -12,6 +12,7 @@ use rseq_ops::ops::{self, Outcome};
 use urcu::raw::RcuHead;
 use urcu::{Budget, Domain, RawGuard, ReadGuard, stall};
 
+use crate::errno::set_errno;
 use crate::grace::PollState;
 use crate::heads::{self, HeadFunction, PointerFunction};
 use crate::uncancelled::uncancelled;
@@ -33,11 +34,6 @@ fn kept_name(name: &str) -> &'static str {
     let kept: &'static str = Box::leak(Box::from(name));
     names.insert(kept);
     kept
-}
-
-fn set_errno(error: c_int) {
-    // SAFETY: this thread's.
-    unsafe { *libc::__errno_location() = error };
 }
 
 /// Creates a domain; null and EINVAL if the name is not UTF-8.

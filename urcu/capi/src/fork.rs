@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::inline;
 use crate::nesting::nesting;
 use crate::uncancelled::uncancelled;
+use crate::workers;
 
 /// The number of forks between this process and the one that loaded the library, as far as libc's `fork`
 /// was used.
@@ -32,6 +33,7 @@ pub(crate) extern "C" fn on_load(_: c_int, _: *const *const i8, _: *const *const
 /// there is another section: the parent's counters are not the child's.
 unsafe extern "C" fn in_child() {
     GENERATION.fetch_add(1, Relaxed);
+    workers::in_child();
     let nesting = nesting();
     if nesting.depth() != 0 {
         nesting.replace(urcu::read_lock().into_raw().into_words());

@@ -16,7 +16,7 @@ pub(crate) type HeadFunction = unsafe extern "C" fn(*mut RcuHead);
 pub(crate) type PointerFunction = unsafe extern "C" fn(*mut c_void);
 
 /// The bytes that a callback of C counts in a domain's budget, since its object's size is unknown.
-const BYTES: usize = 64;
+pub(crate) const BYTES: usize = 64;
 
 /// Has `function(head)` called after a grace period.
 ///

@@ -29,6 +29,7 @@ macro_rules! on_supported_targets {
 on_supported_targets! {
     mod callbacks;
     mod domains;
+    mod errno;
     mod fork;
     mod grace;
     mod heads;
@@ -36,4 +37,5 @@ on_supported_targets! {
     mod nesting;
     mod reading;
     mod uncancelled;
+    mod workers;
 }

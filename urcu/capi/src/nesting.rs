@@ -10,7 +10,7 @@
 //! assembly.
 
 use core::arch::{asm, global_asm};
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 /// One more section is open.
 pub(crate) const LEVEL: usize = 1 << 48;
@@ -26,6 +26,10 @@ pub(crate) struct Nesting {
     /// The second word of the token, of builds that note where sections begin; 0 while no section is open, and
     /// for one that was begun by the header's own sequence.
     pub(crate) trace: AtomicUsize,
+    /// Who calls the thread's callbacks, if it was given a worker: see [`workers`](crate::workers).
+    pub(crate) worker: AtomicPtr<()>,
+    /// So that no other thread-local data lies in a line half of which this is.
+    unused: usize,
 }
 
 // With the entry for `.init_array`, so that whoever takes the one out of the static library takes the
@@ -35,10 +39,10 @@ global_asm!(
     ".hidden urcu_percpu_nesting",
     ".globl urcu_percpu_nesting",
     ".type urcu_percpu_nesting, @object",
-    ".size urcu_percpu_nesting, 16",
-    ".balign 16",
+    ".size urcu_percpu_nesting, 32",
+    ".balign 32",
     "urcu_percpu_nesting:",
-    ".zero 16",
+    ".zero 32",
     ".popsection",
     ".pushsection .init_array, \"aw\"",
     ".balign 8",
@@ -77,7 +81,7 @@ pub(crate) fn nesting<'a>() -> &'a Nesting {
             options(pure, nomem, nostack, preserves_flags)
         );
     }
-    // SAFETY: 16 bytes of this thread's, of which zero is a value, aligned as the section says.
+    // SAFETY: 32 bytes of this thread's, of which zero is a value, aligned as the section says.
     unsafe { &*address }
 }
 

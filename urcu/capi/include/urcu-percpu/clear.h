@@ -17,6 +17,17 @@
 #undef poll_state_synchronize_rcu
 #undef call_rcu
 #undef rcu_barrier
+#undef create_call_rcu_data
+#undef call_rcu_data_free
+#undef get_default_call_rcu_data
+#undef get_cpu_call_rcu_data
+#undef get_thread_call_rcu_data
+#undef get_call_rcu_data
+#undef get_call_rcu_thread
+#undef set_thread_call_rcu_data
+#undef set_cpu_call_rcu_data
+#undef create_all_cpu_call_rcu_data
+#undef free_all_cpu_call_rcu_data
 #undef call_rcu_before_fork
 #undef call_rcu_after_fork_parent
 #undef call_rcu_after_fork_child

@@ -16,11 +16,14 @@ static void note(void *p)
 	__atomic_add_fetch(&ran, 1, __ATOMIC_RELAXED);
 }
 
+static void frees(struct rcu_head *head) { free(head); }
+
 static void *calls(void *argument)
 {
 	(void)argument;
 	for (;;) {
 		struct urcu_percpu_domain *domain;
+		struct call_rcu_data *worker;
 
 		rcu_read_lock();
 		__atomic_add_fetch(&queued, 1, __ATOMIC_RELAXED);
@@ -31,6 +34,12 @@ static void *calls(void *argument)
 		domain = urcu_percpu_domain_create("cancelled");
 		urcu_percpu_domain_synchronize(domain);
 		urcu_percpu_domain_destroy(domain);
+		worker = create_call_rcu_data(0, -1);
+		CHECK(worker);
+		set_thread_call_rcu_data(worker);
+		call_rcu((struct rcu_head *)calloc(1, sizeof(struct rcu_head)), frees);
+		set_thread_call_rcu_data(NULL);
+		call_rcu_data_free(worker);
 		__atomic_store_n(&began, 1, __ATOMIC_RELEASE);
 		/* The only place. */
 		pthread_testcancel();

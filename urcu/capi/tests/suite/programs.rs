@@ -61,6 +61,13 @@ fn sections_and_callbacks_survive_forks() {
 }
 
 #[test]
+fn workers_call_in_order_and_survive_forks_and_their_end() {
+    if has_compiler() {
+        passes(&GNU11.shared("workers.c", "workers", &[]), &[]);
+    }
+}
+
+#[test]
 fn no_reader_sees_what_was_freed() {
     if !has_compiler() {
         return;

@@ -1,0 +1,202 @@
+//! The thread of a worker.
+
+use core::cell::Cell;
+use core::ffi::c_void;
+use core::mem::{MaybeUninit, size_of_val};
+use core::ptr;
+use core::sync::atomic::{
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    fence,
+};
+use core::time::Duration;
+
+use super::queue::Batch;
+use super::{Worker, choice, state, wait};
+use crate::fork;
+use crate::uncancelled::uncancelled;
+
+thread_local! {
+    /// The worker whose thread this is. Without a destructor: it is there as long as the thread is.
+    static MINE: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+/// How often a worker looks that nobody wakes.
+const POLLS: Duration = Duration::from_millis(10);
+
+/// Returns whether this is the worker's thread.
+pub(super) fn is(worker: &Worker) -> bool {
+    ptr::eq(MINE.get(), worker)
+}
+
+/// Returns whether this is a worker's thread.
+pub(super) fn is_any() -> bool {
+    !MINE.get().is_null()
+}
+
+/// What a thread is given.
+struct Start {
+    worker: &'static Worker,
+    /// The signals that the thread that started it had blocked: so has a callback.
+    mask: libc::sigset_t,
+}
+
+/// Sets the signal mask, and returns what it was.
+fn set_mask(mask: &libc::sigset_t) -> libc::sigset_t {
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: a valid mask, and room for one, which is filled: it does not fail for these arguments.
+    unsafe {
+        libc::sigemptyset(before.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, mask, before.as_mut_ptr());
+        before.assume_init()
+    }
+}
+
+/// Returns all signals but those that a thread's own instructions raise, which must not be blocked.
+fn asynchronous() -> libc::sigset_t {
+    let mut all = MaybeUninit::uninit();
+    // SAFETY: filled before it is used; the numbers are those of signals.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        for signal in [
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGILL,
+            libc::SIGFPE,
+            libc::SIGTRAP,
+            libc::SIGSYS,
+            libc::SIGABRT,
+        ] {
+            libc::sigdelset(all.as_mut_ptr(), signal);
+        }
+        all.assume_init()
+    }
+}
+
+/// Starts the thread of a worker that has none. Returns 0, or what kept it from starting: the worker is
+/// without a thread then, and the next one who asks tries again.
+pub(super) fn start(worker: &'static Worker) -> libc::c_int {
+    // With signals blocked, for the thread has this mask at first, and because a handler that forked in the
+    // middle of this would go on with it in a child, whose worker is another state.
+    let mask = set_mask(&asynchronous());
+    let error = start_blocked(worker, mask);
+    set_mask(&mask);
+    error
+}
+
+fn start_blocked(worker: &'static Worker, mask: libc::sigset_t) -> libc::c_int {
+    let exchanged =
+        worker
+            .state
+            .compare_exchange(state::IDLE, state::STARTING, Acquire, Relaxed);
+    if exchanged.is_err() {
+        return 0;
+    }
+    let start = Box::into_raw(Box::new(Start { worker, mask }));
+    let mut thread = 0;
+    // SAFETY: the function takes what it is given, which is from a box.
+    let error = unsafe { libc::pthread_create(&raw mut thread, ptr::null(), body, start.cast()) };
+    if error == 0 {
+        // SAFETY: a thread that was just created; it is waited for by the worker's state.
+        unsafe { libc::pthread_detach(thread) };
+        worker.thread.store(thread as usize, Relaxed);
+        // Release: pairs with the acquire in `free` and `thread_of`.
+        worker.state.store(state::RUNNING, Release);
+    } else {
+        // SAFETY: from the box above; no thread has taken it.
+        drop(unsafe { Box::from_raw(start) });
+        worker.state.store(state::IDLE, Release);
+    }
+    error
+}
+
+/// Returns the worker's thread, which is started if there is none; 0 if it cannot be.
+pub(super) fn thread_of(worker: &'static Worker) -> libc::pthread_t {
+    while matches!(worker.state.load(Acquire), state::IDLE | state::STARTING) {
+        if worker.ensure_thread() != 0 {
+            return 0;
+        }
+        // SAFETY: always allowed.
+        unsafe { libc::sched_yield() };
+    }
+    worker.thread.load(Relaxed) as libc::pthread_t
+}
+
+extern "C" fn body(start: *mut c_void) -> *mut c_void {
+    // SAFETY: what `start_blocked` has given to this thread alone.
+    let start = unsafe { Box::from_raw(start.cast::<Start>()) };
+    let Start { worker, mask } = *start;
+    MINE.set(worker);
+    // What callbacks queue comes back here.
+    choice::set_of_thread(ptr::from_ref(worker).cast_mut());
+    // SAFETY: a name of less than 16 bytes.
+    unsafe { libc::prctl(libc::PR_SET_NAME, c"call_rcu".as_ptr()) };
+    uncancelled(|| run(worker, &mask));
+    ptr::null_mut()
+}
+
+/// Calls what is queued until the worker is stopped, or until a callback comes back in a forked child, where
+/// this is another thread, and the worker not its own.
+fn run(worker: &'static Worker, mask: &libc::sigset_t) {
+    while worker.state.load(Acquire) != state::STOPPING {
+        let batch = worker.queue.take();
+        if batch.is_empty() {
+            sleep(worker);
+            continue;
+        }
+        pin(worker);
+        worker.set_limit();
+        urcu::synchronize();
+        if !call(worker, batch, mask) {
+            return;
+        }
+    }
+    worker.finish();
+}
+
+/// Calls the callbacks of a batch, with the signal mask of a thread of the program's. False in a child that one
+/// of them has forked.
+fn call(worker: &Worker, mut batch: Batch, mask: &libc::sigset_t) -> bool {
+    let generation = fork::generation();
+    let blocked = set_mask(mask);
+    while let Some((head, function)) = batch.pop() {
+        // SAFETY: whoever has queued it lets it be called by any thread after a grace period, which began
+        // after it was taken out of the queue, and is over.
+        unsafe { function(head.cast()) };
+        if fork::generation() != generation {
+            return false;
+        }
+        worker.pending.fetch_sub(1, Relaxed);
+    }
+    set_mask(&blocked);
+    true
+}
+
+/// Sleeps until there is something to look at.
+fn sleep(worker: &Worker) {
+    if worker.polls.load(Relaxed) != 0 {
+        return wait::wait(&worker.asleep, 0, Some(POLLS));
+    }
+    worker.asleep.store(1, Relaxed);
+    // Pairs with the fence in `wake`.
+    fence(SeqCst);
+    if worker.queue.is_empty() && worker.state.load(Relaxed) != state::STOPPING {
+        wait::wait(&worker.asleep, 1, None);
+    }
+    worker.asleep.store(0, Relaxed);
+}
+
+/// Has the thread run on the worker's CPU, where the kernel allows it: it may be off line, or another's.
+fn pin(worker: &Worker) {
+    let Ok(cpu) = usize::try_from(worker.cpu.load(Relaxed)) else {
+        return;
+    };
+    if rseq_ops::current_cpu() as usize == cpu {
+        return;
+    }
+    let bits = usize::BITS as usize;
+    let mut mask = vec![0usize; cpu / bits + 1];
+    mask[cpu / bits] = 1 << (cpu % bits);
+    let bytes = size_of_val(mask.as_slice());
+    // SAFETY: as many bytes as there are.
+    unsafe { libc::sched_setaffinity(0, bytes, mask.as_ptr().cast()) };
+}

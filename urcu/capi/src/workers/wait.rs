@@ -1,0 +1,41 @@
+//! Sleeping on a word until another thread changes it.
+
+use core::ptr;
+use core::sync::atomic::AtomicU32;
+use core::time::Duration;
+
+/// How long whoever waits for something sleeps at most before it looks again: a child of `fork` may be in the
+/// middle of it, where nobody is left who would wake it.
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
+
+/// Sleeps while the word is `value`: until [`wake`], the time is over, or a signal arrives.
+pub(crate) fn wait(word: &AtomicU32, value: u32, time: Option<Duration>) {
+    let time = time.map(|time| libc::timespec {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: libc::c_long::from(time.subsec_nanos()),
+    });
+    let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: the word is alive, and the time null or valid. Whatever it answers, the caller looks again.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+            value,
+            time,
+        )
+    };
+}
+
+/// Wakes all who sleep on the word.
+pub(crate) fn wake(word: &AtomicU32) {
+    // SAFETY: only its address is used.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+            i32::MAX,
+        )
+    };
+}
