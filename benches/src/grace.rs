@@ -94,7 +94,7 @@ pub fn libraries() -> Vec<Library> {
     [URCU].into_iter().chain(peer()).collect()
 }
 
-/// What [`measure`] is for: the libraries, and what a grace period costs at least.
+/// The subjects of [`measure`]: the libraries, and the least cost of a grace period.
 #[must_use]
 pub fn measured() -> Vec<Library> {
     let floor = membarrier::available().then_some(MEMBARRIER);

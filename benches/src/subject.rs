@@ -28,7 +28,7 @@ pub struct Kind {
     pub name: &'static str,
     /// The package on the registry, or the library.
     pub package: &'static str,
-    /// How it is read and replaced here, in words.
+    /// The way in which it is read and replaced here, in words.
     pub how: &'static str,
     make: fn(u64) -> Box<dyn Subject>,
 }

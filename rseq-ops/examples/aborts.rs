@@ -38,17 +38,17 @@ const POISON: u64 = u64::MAX;
 /// Of both copies; the second is one byte short of it, which takes the loop.
 const WORDS: usize = 8;
 
-/// Counters of every CPU for two periods, 8 bytes apart, and the word that says which is current.
-struct Periods {
+/// Counters of every CPU for two phases, 8 bytes apart, and the word that says which is current.
+struct Phases {
     area: Area,
     current: AtomicUsize,
 }
 
-impl Periods {
+impl Phases {
     fn new() -> Self {
         let area = Area::new(0, 1 << SHIFT).expect("memory for the counters");
         let current = AtomicUsize::new(area.base().as_ptr().expose_provenance());
-        Periods { area, current }
+        Phases { area, current }
     }
 
     fn sum(&self, word: usize) -> i64 {
@@ -73,9 +73,9 @@ impl Periods {
 type Value = [AtomicU64; WORDS];
 
 struct Shared {
-    additions: Periods,
-    subtractions: Periods,
-    plain: Periods,
+    additions: Phases,
+    subtractions: Phases,
+    plain: Phases,
     value: AtomicPtr<u8>,
     stop: AtomicBool,
     violations: AtomicU64,
@@ -207,9 +207,9 @@ fn main() -> ExitCode {
 
     let values: [Value; 2] = Default::default();
     let shared = Shared {
-        additions: Periods::new(),
-        subtractions: Periods::new(),
-        plain: Periods::new(),
+        additions: Phases::new(),
+        subtractions: Phases::new(),
+        plain: Phases::new(),
         value: AtomicPtr::new(ptr::from_ref(&values[0]).cast_mut().cast()),
         stop: AtomicBool::new(false),
         violations: AtomicU64::new(0),

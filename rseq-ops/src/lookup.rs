@@ -1,6 +1,6 @@
 //! What a lookup is told, and what it answers.
 
-/// Where [`lookup`](crate::ops::lookup) looks, and for which hash.
+/// The table that [`lookup`](crate::ops::lookup) searches, and the hash that it looks for.
 ///
 /// ```
 /// use rseq_ops::ops::Place;

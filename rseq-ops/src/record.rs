@@ -2,7 +2,7 @@
 
 use core::mem::MaybeUninit;
 
-/// What [`append_through`](crate::ops::append_through) copies: 32 bytes, any of which may be
+/// The record that [`append_through`](crate::ops::append_through) copies: 32 bytes, any of which may be
 /// uninitialised.
 ///
 /// ```

@@ -16,7 +16,7 @@ struct Counting;
 static ALLOCATOR: Counting = Counting;
 
 thread_local!(static ALLOCATIONS: Cell<usize> = const { Cell::new(0) });
-// What this thread has given back.
+// The number of blocks that this thread has given back.
 thread_local!(static GIVEN_BACK: Cell<usize> = const { Cell::new(0) });
 
 /// Chunks of callbacks that there are in the process: nothing else is aligned so.

@@ -57,7 +57,7 @@ pub struct CrowdResult {
     pub grace_periods: usize,
     /// The median of how long that took, in microseconds.
     pub p50_us: f64,
-    /// What 99 in 100 did not exceed.
+    /// The time that 99 in 100 did not exceed.
     pub p99_us: f64,
     /// Time for a section compared with liburcu-memb.
     pub reads_to_memb: Option<Ratio>,

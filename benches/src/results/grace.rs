@@ -20,7 +20,7 @@ pub struct GraceResult {
     pub samples: usize,
     /// The median of each round, in microseconds.
     pub rounds: Vec<f64>,
-    /// What 99 in 100 did not exceed, in microseconds.
+    /// The time that 99 in 100 did not exceed, in microseconds.
     pub p99_us: f64,
     /// Their median, in microseconds.
     pub median_us: f64,

@@ -103,7 +103,7 @@ pub struct ReclaimResult {
     pub left: usize,
     /// The median, in microseconds; none if half were not dropped.
     pub p50_us: Option<f64>,
-    /// What 99 in 100 did not exceed; none if as many were not dropped.
+    /// The time that 99 in 100 did not exceed; none if as many were not dropped.
     pub p99_us: Option<f64>,
 }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use loom::cell::UnsafeCell;
 
+use super::values::Body;
 use super::{AtomicI64, AtomicU32, AtomicUsize, CPUS, Fault, Ordering, faulty, kernel, two};
 use crate::domain::State;
 use crate::driver::worker;
@@ -82,7 +83,7 @@ pub(super) struct Memory {
     process: *mut Process,
     /// The number of processes so far.
     generations: Cell<u64>,
-    values: RefCell<Vec<Rc<Body>>>,
+    pub(super) values: RefCell<Vec<Rc<Body>>>,
 }
 
 impl Memory {
@@ -417,97 +418,5 @@ impl<T> AtomicPtr<T> {
 impl<T> fmt::Debug for AtomicPtr<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AtomicPtr")
-    }
-}
-
-/// The remains of a value after its end. Loom tries both orders of conflicting atomic accesses and
-/// not of a cell's, whose races it only recognises; so each has an atomic mark too.
-struct Body {
-    number: UnsafeCell<u32>,
-    ended: AtomicUsize,
-}
-
-/// A value that fails if it is read after its end. The body's place comes last: should a mutant read
-/// memory that was given back, allocators leave it alone.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(crate) struct Number {
-    _unused: [u64; 4],
-    number: u32,
-    body: usize,
-}
-
-impl Number {
-    pub(crate) fn new(number: u32) -> Self {
-        let kernel = kernel();
-        let mut values = kernel.memory.values.borrow_mut();
-        let body = Body {
-            number: UnsafeCell::new(0),
-            ended: AtomicUsize::new(0),
-        };
-        // Written, not only made: what is made has no time of its own in loom, but that of the thread's last
-        // step. Behind a fence it would be published by that fence.
-        // SAFETY: nobody else has it.
-        body.number.with_mut(|new| unsafe { *new = number });
-        values.push(Rc::new(body));
-        Number {
-            _unused: [0; 4],
-            number,
-            body: values.len() - 1,
-        }
-    }
-
-    fn body(&self) -> Rc<Body> {
-        let kernel = kernel();
-        let values = kernel.memory.values.borrow();
-        Rc::clone(
-            values
-                .get(self.body)
-                .expect("a read of memory that is no value"),
-        )
-    }
-
-    /// Without a look at whether it has ended.
-    pub(crate) fn number(&self) -> u32 {
-        self.number
-    }
-
-    pub(crate) fn read(&self) -> u32 {
-        let body = self.body();
-        let ended = body.ended.load(Ordering::Relaxed);
-        assert_eq!(ended, 0, "a read of a value that was reclaimed");
-        // SAFETY: loom checks that nobody writes it meanwhile.
-        body.number.with(|number| unsafe { *number })
-    }
-
-    /// Its end.
-    pub(crate) fn end(&self) {
-        let body = self.body();
-        let before = body.ended.swap(1, Ordering::Relaxed);
-        assert_eq!(before, 0, "a value is reclaimed twice");
-        // SAFETY: loom checks that nobody reads it meanwhile.
-        body.number.with_mut(|number| unsafe { *number = u32::MAX });
-    }
-}
-
-/// The same, which ends when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Value(Number);
-
-impl Value {
-    pub(crate) fn new(number: u32) -> Self {
-        Value(Number::new(number))
-    }
-
-    pub(crate) fn read(&self) -> u32 {
-        self.0.read()
-    }
-}
-
-impl Drop for Value {
-    fn drop(&mut self) {
-        if !super::cpu::is_unwinding() {
-            self.0.end();
-        }
     }
 }

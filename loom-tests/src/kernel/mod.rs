@@ -69,6 +69,7 @@ mod sequences;
 mod sleep;
 mod sync;
 pub(crate) mod thread;
+mod values;
 
 pub(crate) use cpu::{
     MembarrierError, PATIENCE, Running, cannot_end, catch_unwind, leave_unregistered,
@@ -79,8 +80,8 @@ pub(crate) use loom::sync::atomic::{
     AtomicBool, AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use memory::{
-    AtomicPtr, Number, SLOT_SHIFT, Value, WAY_BIAS, Zeroed, allocate, allocate_slots, buffer, fork,
-    free, free_slots, in_use, net, shared, waiter,
+    AtomicPtr, SLOT_SHIFT, WAY_BIAS, Zeroed, allocate, allocate_slots, buffer, fork, free,
+    free_slots, in_use, net, shared, waiter,
 };
 pub(crate) use sequences::{
     Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_part_through,
@@ -89,6 +90,7 @@ pub(crate) use sequences::{
 pub(crate) use sleep::{futex_wait, futex_wake};
 pub(crate) use sync::{Mutex, MutexGuard};
 pub(crate) use thread::Instant;
+pub(crate) use values::{Number, Value};
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};

@@ -26,7 +26,7 @@ pub(crate) struct Nesting {
     /// The second word of the token, of builds that note where sections begin; 0 while no section is open, and
     /// for one that was begun by the header's own sequence.
     pub(crate) trace: AtomicUsize,
-    /// Who calls the thread's callbacks, if it was given a worker: see [`workers`](crate::workers).
+    /// The worker that calls the thread's callbacks, if it was given one: see [`workers`](crate::workers).
     pub(crate) worker: AtomicPtr<()>,
     /// So that no other thread-local data lies in a line half of which this is.
     unused: usize,

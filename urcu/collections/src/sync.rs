@@ -5,14 +5,14 @@ pub(crate) use core::sync::atomic::{
     AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
-/// How many slots a segment of a queue has.
+/// The number of slots of a segment of a queue.
 pub(crate) const SEGMENT_SLOTS: usize = 64;
 
-/// How often a consumer looks whether a producer that has taken the slot has filled it, before it leaves
-/// the slot useless.
+/// The number of times a consumer looks whether a producer that has taken the slot has filled it, before it
+/// leaves the slot useless.
 pub(crate) const PATIENCE: u32 = 64;
 
-/// How many children or entries a node of a tree has at most: a power of two.
+/// The greatest number of children or entries of a node of a tree: a power of two.
 pub(crate) const NODE_ITEMS: usize = 32;
 
 /// A function that is `const` here; the models' atomics cannot be made in a constant.

@@ -56,7 +56,7 @@ pub unsafe trait OwningPtr: sealed::Sealed + Sized {
     }
 }
 
-/// Whether a pointer to a `T` is one word, an address.
+/// True if a pointer to a `T` is one word, an address.
 const fn is_thin<T: ?Sized>() -> bool {
     size_of::<*mut T>() == size_of::<*mut ()>()
 }
@@ -293,7 +293,8 @@ unsafe impl<P: OwningPtr> Payload for Option<P> {
 
 /// A [`Payload`] that can be made of what is on the stack: of a value with a size, or an `Arc`.
 pub trait ByValue: Payload {
-    /// What methods put into a cell and get out of it: the value in the `Box`, or the `Arc` itself.
+    /// The value that methods put into a cell and get out of it: the content of the `Box`, or the `Arc`
+    /// itself.
     type Value;
     #[doc(hidden)]
     fn own(value: Self::Value) -> Self;

@@ -20,7 +20,7 @@ pub struct Offset<Outer, Inner> {
 }
 
 impl<Outer, Inner> Offset<Outer, Inner> {
-    /// What [`part!`](crate::part) uses. `_field` tells the type of the part.
+    /// Used by [`part!`](crate::part). `_field` tells the type of the part.
     ///
     /// # Safety
     /// `bytes` into every `Outer` lies, as a field of it or of a field, the `Inner` to which `_field` leads.

@@ -1,6 +1,7 @@
 //! Domains, and the guards of their read-side sections.
 
 mod budget;
+mod callbacks;
 #[allow(clippy::module_inception, reason = "what the room is named after")]
 mod domain;
 mod enqueue;

@@ -88,3 +88,4 @@ pub(crate) mod observer;
 pub(crate) mod readers;
 mod scan;
 pub(crate) mod sequence;
+mod snapshots;

@@ -10,7 +10,7 @@ use crate::sys::{self, Handle, Outcome, Phase};
 
 /// The number of times a sequence is tried before atomics are used instead: a debugger that steps, or a
 /// storm of signals, can abort sequences for ever.
-const ATTEMPTS: u32 = 16;
+pub(super) const ATTEMPTS: u32 = 16;
 
 /// A section's phase, and what makes its end cheap: the way to the counter ([`sys::way`]), and the value
 /// that the counter had after the section began. That is a good guess of its value when the section ends, on
@@ -274,81 +274,14 @@ impl Readers {
         (cs != 0).then_some(Self::handle_to_copy(cs))
     }
 
-    /// A whole section as one sequence, without a counter: copies `size` bytes from where
-    /// `source` points. The restart of the grace period (C) makes it start over, so a writer never waits
-    /// for it. False where libc does not register the thread, and after too many interruptions; the
-    /// caller then copies inside a counted section.
-    ///
-    /// # Safety
-    /// `source` points to `size` bytes that are freed only after it was replaced and a grace
-    /// period of this domain has passed. `target` has room for them; its contents count only if
-    /// the answer is true.
-    #[inline(always)]
-    pub(crate) unsafe fn snapshot(
-        &self,
-        source: *const *const u8,
-        target: *mut u8,
-        size: usize,
-    ) -> bool {
-        let Some(handle) = self.sequences() else {
-            return false;
-        };
-        // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the
-        // sequence aborts. Source and target are as the caller promises.
-        unsafe {
-            sys::copy_through(handle, source, target, size) == Outcome::Committed
-                || Self::snapshot_again(handle.cs, source, target, size)
-        }
-    }
-
-    /// The same for a part, `offset` bytes into what `source` points to; tried once alone: where the
-    /// answer is false, the caller copies inside a counted section.
-    ///
-    /// # Safety
-    /// As for [`Readers::snapshot`], of the `size` bytes at the offset.
-    #[inline(always)]
-    pub(crate) unsafe fn snapshot_part(
-        &self,
-        source: *const *const u8,
-        offset: usize,
-        target: *mut u8,
-        size: usize,
-    ) -> bool {
-        self.sequences().is_some_and(|handle| {
-            // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the sequence
-            // aborts. Source, target and the bytes at the offset are as the caller promises.
-            let outcome = unsafe { sys::copy_part_through(handle, source, offset, target, size) };
-            outcome == Outcome::Committed
-        })
-    }
-
     /// Copies need no counter, and so no bound.
     #[inline(always)]
-    fn handle_to_copy(cs: isize) -> Handle {
+    pub(super) fn handle_to_copy(cs: isize) -> Handle {
         Handle {
             cs,
             bound: 0,
             index: Handle::CPU,
         }
-    }
-
-    /// Not the handle, which would be put into memory for this on the usual way too.
-    ///
-    /// # Safety
-    /// As for [`Readers::snapshot`], and libc registers the threads: `cs` is their handle's.
-    #[cold]
-    #[inline(never)]
-    unsafe fn snapshot_again(
-        cs: isize,
-        source: *const *const u8,
-        target: *mut u8,
-        size: usize,
-    ) -> bool {
-        let handle = Self::handle_to_copy(cs);
-        (1..ATTEMPTS).any(|_| {
-            // SAFETY: the handle is the threads'; source and target are as the caller promises.
-            (unsafe { sys::copy_through(handle, source, target, size) }) == Outcome::Committed
-        })
     }
 
     /// Begins a section where [`Readers::enter`] could not: an aborted sequence, another mode, or

@@ -11,7 +11,7 @@ use rseq_ops::ops::{self, Appended, Outcome, Record};
 use rseq_ops::percpu::{Allocator, PerCpu, Zeroed, possible_cpus};
 use rseq_ops::{Handle, current_thread, membarrier};
 
-/// One CPU's two words, for the two periods, and behind each, at [`OFFSET`], its buffer's end.
+/// One CPU's two words, for the two phases, and behind each, at [`OFFSET`], its buffer's end.
 #[repr(C, align(64))]
 struct Slot {
     unused: [AtomicU64; 2],
@@ -270,7 +270,7 @@ fn every_record_arrives_once() {
         .into_iter()
         .flat_map(|of| of.into_inner().unwrap())
         .collect();
-    // Both periods.
+    // Both phases.
     for _ in 0..2 {
         // SAFETY: nobody else is left.
         world.collect(|end| all.extend(unsafe { take(end, ROOM) }));

@@ -16,7 +16,7 @@ use super::{Worker, all, choice, thread, until, wait};
 struct Marker {
     /// The first, so that its address is the marker's.
     head: Head,
-    /// How many markers are on their way, and the barrier itself.
+    /// The number of markers on their way, and the barrier itself.
     left: Arc<AtomicU32>,
 }
 

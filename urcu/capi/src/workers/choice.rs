@@ -13,7 +13,7 @@ use super::{Worker, state};
 use crate::heads::{self, HeadFunction};
 use crate::nesting::nesting;
 
-/// Where callbacks go that have no other worker; null until somebody asks for it.
+/// The worker of callbacks that have no other; null until somebody asks for it.
 static DEFAULT: AtomicPtr<Worker> = AtomicPtr::new(ptr::null_mut());
 
 /// The first of `possible_cpus()` pointers to the workers of CPUs; null until one is set.

@@ -33,7 +33,7 @@ use queue::{Head, Pushed, Queue};
 use crate::fork;
 use crate::heads::{self, HeadFunction};
 
-/// What a worker is doing: `Worker::state`.
+/// The states of a worker: `Worker::state`.
 mod state {
     /// Nobody's; its queue is closed.
     pub(super) const FREE: u32 = 0;
@@ -50,10 +50,10 @@ mod state {
 #[derive(Debug)]
 pub(crate) struct Worker {
     queue: Queue,
-    /// How many callbacks wait in the queue, or are being called.
+    /// The number of callbacks that wait in the queue, or are being called.
     pending: AtomicUsize,
     state: AtomicU32,
-    /// How many of them may wait before whoever queues one waits a little.
+    /// The number of callbacks that may wait before whoever queues one waits a little.
     limit: AtomicUsize,
     /// 1 while the thread sleeps, or is about to; it sleeps on this word.
     asleep: AtomicU32,
@@ -70,7 +70,8 @@ pub(crate) struct Worker {
 // SAFETY: `next` is written before the worker is published, and never again; the rest is atomic, or heads
 // that whoever queues them lets any thread have.
 unsafe impl Send for Worker {}
-// SAFETY: as above.
+// SAFETY: `next` is written before the worker is published, and never again; the rest is atomic, or heads
+// that whoever queues them lets any thread have.
 unsafe impl Sync for Worker {}
 
 /// The worker that was added last.
@@ -236,7 +237,7 @@ impl Worker {
         match self.state.load(Relaxed) {
             state::FREE => {}
             state::STOPPING => {
-                // What it holds is the parent's to call.
+                // Its callbacks are the parent's to call.
                 let _ = self.queue.close();
                 self.state.store(state::FREE, Relaxed);
             }

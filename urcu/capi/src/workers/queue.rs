@@ -8,7 +8,7 @@ use core::sync::atomic::{
 
 use crate::heads::HeadFunction;
 
-/// What the library keeps in a `struct rcu_head` while it waits in a [`Queue`].
+/// The words of a `struct rcu_head` that the library uses while it waits in a [`Queue`].
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -53,7 +53,7 @@ impl Batch {
 /// Any number of threads push; one takes all.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// What was pushed last, or [`closed`].
+    /// The head that was pushed last, or [`closed`].
     last: AtomicPtr<Head>,
 }
 
@@ -62,7 +62,7 @@ fn closed() -> *mut Head {
     ptr::without_provenance_mut(1)
 }
 
-/// What became of a head that was pushed.
+/// The outcome of pushing a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     /// It is the only one.

@@ -20,7 +20,7 @@ thread_local! {
     static MINE: Cell<*const Worker> = const { Cell::new(ptr::null()) };
 }
 
-/// How often a worker looks that nobody wakes.
+/// The interval at which a worker looks that nobody wakes.
 const POLLS: Duration = Duration::from_millis(10);
 
 /// Returns whether this is the worker's thread.
@@ -33,7 +33,7 @@ pub(super) fn is_any() -> bool {
     !MINE.get().is_null()
 }
 
-/// What a thread is given.
+/// The arguments of a thread.
 struct Start {
     worker: &'static Worker,
     /// The signals that the thread that started it had blocked: so has a callback.
@@ -126,7 +126,7 @@ extern "C" fn body(start: *mut c_void) -> *mut c_void {
     let start = unsafe { Box::from_raw(start.cast::<Start>()) };
     let Start { worker, mask } = *start;
     MINE.set(worker);
-    // What callbacks queue comes back here.
+    // Heads that callbacks queue come back here.
     choice::set_of_thread(ptr::from_ref(worker).cast_mut());
     // SAFETY: a name of less than 16 bytes.
     unsafe { libc::prctl(libc::PR_SET_NAME, c"call_rcu".as_ptr()) };

@@ -4,7 +4,7 @@ use core::ptr;
 use core::sync::atomic::AtomicU32;
 use core::time::Duration;
 
-/// How long whoever waits for something sleeps at most before it looks again: a child of `fork` may be in the
+/// The longest sleep of a waiting thread before it looks again: a child of `fork` may be in the
 /// middle of it, where nobody is left who would wake it.
 pub(crate) const LOOK: Duration = Duration::from_millis(100);
 

@@ -8,7 +8,7 @@ use urcu::{Global, InDomain};
 use super::raw::{RawMap, SHARE};
 use super::{DefaultHashBuilder, HashMap};
 
-/// Who moves entries to a larger or smaller table, and how many at a time. Readers never wait for it.
+/// The rule by which entries move to a larger or smaller table. Readers never wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResizeMode {
     /// Each writer moves about so many entries for each thing it does.

@@ -8,7 +8,7 @@ use urcu::{Global, InDomain};
 use super::DefaultHashBuilder;
 use super::map::{HashMap, Section};
 
-/// What [`HashMap::entry`] returns: a key, whose entry may be there or not, and may come and go.
+/// The result of [`HashMap::entry`]: a key, whose entry may be there or not, and may come and go.
 ///
 /// Nothing is locked: every method looks again, and does what it does in one step.
 pub struct Entry<'g, K, V, S = DefaultHashBuilder, D = Global> {

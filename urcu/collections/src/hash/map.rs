@@ -518,7 +518,7 @@ impl<K, V, S, D> Drop for HashMap<K, V, S, D> {
         let mut nodes = Exclusive::new(tables.0).nodes();
         let rest = Rest::<K, V, _>(&mut nodes, PhantomData);
         for node in rest.0.by_ref() {
-            // SAFETY: as above.
+            // SAFETY: an entry of these types, which is met once; nobody else uses the map.
             unsafe { Pair::<K, V>::free(node.cast()) };
         }
     }

@@ -5,7 +5,7 @@ use core::fmt;
 #[cfg(doc)]
 use super::map::HashMap;
 
-/// What [`HashMap::compute`] is to do with an entry.
+/// The change that [`HashMap::compute`] is to make to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation<V, T> {
     /// Insert this value, in the place of the one that is there.
@@ -16,7 +16,7 @@ pub enum Operation<V, T> {
     Abort(T),
 }
 
-/// What [`HashMap::compute`] has done.
+/// The outcome of [`HashMap::compute`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compute<'g, K, V, T> {
     /// The key was not there, and is now.

@@ -57,7 +57,7 @@ pub(crate) struct RawIter<'g> {
 
 // SAFETY: of the entries it gives the addresses alone.
 unsafe impl Send for RawIter<'_> {}
-// SAFETY: as above.
+// SAFETY: of the entries it gives the addresses alone.
 unsafe impl Sync for RawIter<'_> {}
 
 impl<'g> RawIter<'g> {
@@ -187,7 +187,7 @@ pub(crate) fn prefetch<T>(address: *const T) {
         core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address.cast());
     }
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: as above; it changes nothing that the compiler knows of.
+    // SAFETY: a hint that may be given for any address; it changes nothing that the compiler knows of.
     unsafe {
         core::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
     }

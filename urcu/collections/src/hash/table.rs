@@ -32,7 +32,7 @@ const _: () = assert!(size_of::<Table>() == 64 && BUCKET == 64);
 
 // SAFETY: `memory` is only used by who owns the table.
 unsafe impl Send for Table {}
-// SAFETY: as above; the rest is atomic, or never changes.
+// SAFETY: `memory` is only used by who owns the table; the rest is atomic, or never changes.
 unsafe impl Sync for Table {}
 
 /// What a map without a table points to: so that readers need not ask. Never written to.
@@ -162,7 +162,7 @@ pub(crate) struct TableRef<'a> {
 
 // SAFETY: as a reference to a table, which is `Sync`.
 unsafe impl Send for TableRef<'_> {}
-// SAFETY: as above.
+// SAFETY: as a reference to a table, which is `Sync`.
 unsafe impl Sync for TableRef<'_> {}
 
 impl Deref for TableRef<'_> {

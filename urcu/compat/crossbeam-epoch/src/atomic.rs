@@ -1,5 +1,7 @@
 //! A link of a structure.
 
+mod conversions;
+
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr;
@@ -485,40 +487,5 @@ impl<T: ?Sized + Pointable> Clone for Atomic<T> {
 impl<T: ?Sized + Pointable> Default for Atomic<T> {
     fn default() -> Self {
         Atomic::null()
-    }
-}
-
-impl<T: ?Sized + Pointable> From<Owned<T>> for Atomic<T> {
-    fn from(owned: Owned<T>) -> Self {
-        Self::of(owned.into_usize())
-    }
-}
-
-impl<T> From<Box<T>> for Atomic<T> {
-    fn from(value: Box<T>) -> Self {
-        Self::from(Owned::from(value))
-    }
-}
-
-impl<T> From<T> for Atomic<T> {
-    fn from(value: T) -> Self {
-        Self::new(value)
-    }
-}
-
-impl<'g, T: ?Sized + Pointable> From<Shared<'g, T>> for Atomic<T> {
-    fn from(shared: Shared<'g, T>) -> Self {
-        Self::of(shared.into_usize())
-    }
-}
-
-impl<T> From<*const T> for Atomic<T> {
-    /// Returns a link with the tag 0.
-    ///
-    /// # Panics
-    /// If `raw` is not aligned.
-    #[track_caller]
-    fn from(raw: *const T) -> Self {
-        Self::from(Shared::from(raw))
     }
 }

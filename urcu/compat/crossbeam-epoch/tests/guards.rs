@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use crossbeam_epoch::{self as epoch, Atomic, Collector, Guard, Owned, Shared};
+use crossbeam_epoch::{self as epoch, Collector, Guard, Owned};
 
 /// Waits for what comes by itself; the test's deadline is the limit.
 fn until(mut done: impl FnMut() -> bool) {
@@ -410,63 +410,6 @@ fn pin_is_a_fence() {
         both_first, 0,
         "turns in which both looked before they stored"
     );
-}
-
-/// A stack that is used up by many threads, under ASan too: nobody sees what is freed.
-#[test]
-fn a_stack_of_many_threads_is_read_before_it_is_freed() {
-    struct Node {
-        value: Box<usize>,
-        next: Atomic<Node>,
-    }
-    let head = Atomic::<Node>::null();
-    let push = |value| {
-        let guard = epoch::pin();
-        let mut node = Owned::new(Node {
-            value: Box::new(value),
-            next: Atomic::null(),
-        });
-        loop {
-            let top = head.load(SeqCst, &guard);
-            node.next.store(top, SeqCst);
-            match head.compare_exchange(top, node, SeqCst, SeqCst, &guard) {
-                Ok(_) => break,
-                Err(error) => node = error.new,
-            }
-        }
-    };
-    let pop = || {
-        let guard = epoch::pin();
-        loop {
-            let top = head.load(SeqCst, &guard);
-            // SAFETY: null, or reachable when the thread was pinned.
-            let node = unsafe { top.as_ref() }?;
-            let next = node.next.load(SeqCst, &guard);
-            if head
-                .compare_exchange(top, next, SeqCst, SeqCst, &guard)
-                .is_ok()
-            {
-                // SAFETY: this thread unlinked it.
-                unsafe { guard.defer_destroy(top) };
-                return Some(*node.value);
-            }
-        }
-    };
-    let turns = if cfg!(miri) { 50 } else { 20_000 };
-    let sum = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for turn in 0..turns {
-                    push(turn);
-                    sum.fetch_add(pop().expect("one for each that pops"), SeqCst);
-                }
-            });
-        }
-    });
-    assert_eq!(sum.load(SeqCst), 4 * (0..turns).sum::<usize>());
-    assert!(head.load(SeqCst, &epoch::pin()).is_null());
-    assert_eq!(Shared::<Node>::null(), head.load(SeqCst, &epoch::pin()));
 }
 
 mod memory {

@@ -18,7 +18,7 @@ fn count(domain: &Domain, ran: &Arc<AtomicUsize>) {
 }
 
 /// Values that a flip takes away from the CPUs may have been unpublished so late that sections of the new
-/// period saw it: it waits for them too, so for the next grace period.
+/// phase saw them: the callback waits for them too, so for the next grace period.
 #[test]
 fn what_a_flip_collects_waits_for_sections_of_the_new_phase() {
     if !sequences() || rseq_ops::process().owner != Owner::Libc {
