@@ -8,7 +8,8 @@
  *
  * The short names (rcu_read_lock, ...) stand for this flavour's, unless URCU_PERCPU_NO_API_MAP is defined
  * or a flavour of liburcu was included before; <urcu-percpu/clear.h> takes them away again, and
- * <urcu-percpu/map.h> brings them back. In one source with liburcu's headers, include those first.
+ * <urcu-percpu/map.h> brings them back. In one source with a flavour of liburcu, include that first; its containers
+ * may come first or later.
  */
 #ifndef URCU_PERCPU_H
 #define URCU_PERCPU_H
@@ -24,15 +25,20 @@ extern "C" {
 
 /* Types that liburcu has too: the same size, the same members. */
 
-#ifndef _URCU_CALL_RCU_H
-#ifndef _URCU_WFCQUEUE_H
-struct cds_wfcq_node {
-	struct cds_wfcq_node *next;
-};
-#endif
+#ifdef _URCU_CALL_RCU_H
+#define URCU_PERCPU_AFTER_LIBURCU
+#else
+/* Its containers, which may follow, are to take these types; its flavours come before this header. */
+#define _URCU_CALL_RCU_H
 /* A member of what is freed by call_rcu. Its contents are the library's. */
 struct rcu_head {
+#ifdef _URCU_WFCQUEUE_H
 	struct cds_wfcq_node next;
+#else
+	struct {
+		void *next;
+	} next;
+#endif
 	void (*func)(struct rcu_head *head);
 };
 /* For create_call_rcu_data: queueing a callback makes no system call; the worker looks every 10 ms. */
@@ -318,7 +324,7 @@ inline T *urcu_percpu_cmpxchg_pointer(T **p, typename urcu_percpu_is<T *>::type 
 #include <urcu-percpu/inline.h>
 #endif
 
-#if !defined(URCU_PERCPU_NO_API_MAP) && !defined(_URCU_CALL_RCU_H)
+#if !defined(URCU_PERCPU_NO_API_MAP) && !defined(URCU_PERCPU_AFTER_LIBURCU)
 #include <urcu-percpu/map.h>
 #endif
 

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
+#undef URCU_API_MAP
 #undef rcu_read_lock
 #undef rcu_read_unlock
 #undef rcu_read_ongoing

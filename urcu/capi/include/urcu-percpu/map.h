@@ -5,6 +5,10 @@
  *
  * May be included any number of times, in turn with <urcu-percpu/clear.h>.
  */
+/* So that <urcu/rculfhash.h> has cds_lfht_new for the mapped flavour. */
+#ifndef URCU_API_MAP
+#define URCU_API_MAP
+#endif
 #define rcu_read_lock urcu_percpu_read_lock
 #define rcu_read_unlock urcu_percpu_read_unlock
 #define rcu_read_ongoing urcu_percpu_read_ongoing

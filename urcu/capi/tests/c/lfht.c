@@ -1,7 +1,8 @@
 /* liburcu's hash table on this flavour. SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include <urcu/compiler.h>
+#define _LGPL_SOURCE
 #include <urcu-percpu.h>
-#include <urcu/rculfhash.h>
+#include <urcu/cds.h>
+#include <urcu/rculist.h>
 
 #include <pthread.h>
 #include <sys/wait.h>
