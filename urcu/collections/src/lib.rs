@@ -28,13 +28,18 @@ mod btree;
 mod count;
 mod fork;
 mod hash;
+pub mod list;
+mod lock;
 pub mod queue;
 mod reclaim;
 pub mod stack;
 mod sync;
+pub mod wfcqueue;
 
 pub use btree::{BTreeMap, BTreeMapRef, Range};
 pub use equivalent::Equivalent;
 pub use hash::*;
+pub use list::List;
 pub use queue::Queue;
 pub use stack::Stack;
+pub use wfcqueue::WfcQueue;

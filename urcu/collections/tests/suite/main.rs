@@ -6,12 +6,17 @@
 #[macro_use]
 extern crate test_deadline;
 
+mod histories;
 mod support;
 
 /// So that whoever reads too late sees it.
 #[global_allocator]
 static POISONING: urcu_host::poison::Poisoning = urcu_host::poison::Poisoning;
 
+mod list_basics;
+mod list_drops;
+mod list_fork;
+mod list_walks;
 mod map_basics;
 mod map_drops;
 mod map_fork;
@@ -24,3 +29,5 @@ mod map_restartable;
 mod map_threads;
 mod ordered;
 mod queues;
+mod wfcqueues;
+mod writers_histories;

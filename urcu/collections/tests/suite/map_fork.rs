@@ -6,23 +6,7 @@ use std::time::{Duration, Instant};
 
 use urcu_collections::HashMap;
 
-/// Runs `work` in a child, which must end well within ten seconds.
-fn in_child(work: impl FnOnce() -> bool) {
-    // SAFETY: the child does what the library promises there, and ends; glibc sees to the heap's locks.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0);
-    if child == 0 {
-        // SAFETY: ends the process, should it hang; and then at once.
-        unsafe {
-            libc::alarm(10);
-            libc::_exit(i32::from(!work()));
-        }
-    }
-    let mut status = 0;
-    // SAFETY: the status is valid for the write.
-    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    assert_eq!(status, 0, "the child hung, or found the map broken");
-}
+use crate::support::in_child;
 
 #[test]
 fn a_child_goes_on_with_a_map_that_others_were_changing() {

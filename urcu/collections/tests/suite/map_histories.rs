@@ -1,14 +1,12 @@
-//! Histories of several threads, recorded and checked for linearizability: there must be an order of the
-//! operations, in which each takes effect between its call and its return, that one thread could have
-//! carried out with these answers. Keys are independent, so each key's history is checked by itself.
+//! Histories of maps. Keys are independent, so each key's history is checked by itself.
 
-use std::collections::HashSet as StdSet;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 
 use urcu_collections::{HashMap, ResizeMode};
 
+use crate::histories;
 use crate::support::Random;
 
 #[derive(Clone, Copy, Debug)]
@@ -45,29 +43,13 @@ fn apply(state: Option<u64>, event: &Event) -> Option<Option<u64>> {
     (answer == event.answer).then_some(next)
 }
 
-/// Wing and Gong's search, which remembers where it was (Lowe): a set of events that are done, as bits, and
-/// the state.
 fn is_linearizable(events: &[Event]) -> bool {
-    assert!(events.len() <= 64);
-    let all = u64::MAX >> (64 - events.len() as u32);
-    let mut seen = StdSet::new();
-    let mut open = vec![(0u64, None)];
-    while let Some((done, state)) = open.pop() {
-        if done == all {
-            return true;
-        }
-        let left = || (0..events.len()).filter(|number| done >> number & 1 == 0);
-        // Whatever comes next was called before any other that is left had returned.
-        let first_return = left().map(|number| events[number].to).min().unwrap();
-        for number in left().filter(|&number| events[number].from < first_return) {
-            if let Some(next) = apply(state, &events[number])
-                && seen.insert((done | 1 << number, next))
-            {
-                open.push((done | 1 << number, next));
-            }
-        }
-    }
-    false
+    histories::is_linearizable(
+        events,
+        |event| (event.from, event.to),
+        None,
+        |state, event| apply(*state, event),
+    )
 }
 
 fn act(map: &HashMap<u64, u64>, key: u64, action: Action) -> Option<u64> {

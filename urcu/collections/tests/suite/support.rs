@@ -133,3 +133,21 @@ pub(crate) fn for_a_while(mut work: impl FnMut()) {
 
 /// For what is not to be looked at, whatever it is: `drop` warns of what is `Copy`.
 pub(crate) fn ignore<T>(_: T) {}
+
+/// Runs `work` in a child, which must end well within ten seconds.
+pub(crate) fn in_child(work: impl FnOnce() -> bool) {
+    // SAFETY: the child does what the library promises there, and ends; glibc sees to the heap's locks.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0);
+    if child == 0 {
+        // SAFETY: ends the process, should it hang; and then at once.
+        unsafe {
+            libc::alarm(10);
+            libc::_exit(i32::from(!work()));
+        }
+    }
+    let mut status = 0;
+    // SAFETY: the status is valid for the write.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0, "the child hung, or found what it uses broken");
+}

@@ -1,0 +1,116 @@
+//! What is between two instructions of an enqueue.
+
+use super::*;
+
+/// The first half of an enqueue: what the second has to do.
+fn begin<T>(queue: &WfcQueue<T>, value: T) -> impl FnOnce() + use<'_, T> {
+    queue.adopt();
+    let node = Node::allocate(value);
+    let before = queue.tail.0.swap(node.as_ptr(), Ordering::AcqRel);
+    move || {
+        // SAFETY: not freed, because its `next` is null.
+        let next = unsafe { before.as_ref() }.map_or(&queue.head.0, |before| &before.next);
+        next.store(node.as_ptr(), Ordering::Release);
+    }
+}
+
+/// As if the process had been forked off by now.
+fn fork<T>(queue: &WfcQueue<T>) {
+    queue
+        .generation
+        .store(fork::generation() + 1, Ordering::Relaxed);
+}
+
+#[test]
+fn who_meets_an_enqueue_in_the_middle_is_told() {
+    let queue = WfcQueue::new();
+    let mut consumer = queue.consumer();
+    assert_eq!(consumer.try_dequeue(), Err(TryDequeueError::Empty));
+    let end = begin(&queue, 1);
+    assert_eq!(consumer.try_dequeue(), Err(TryDequeueError::WouldBlock));
+    assert!(
+        consumer
+            .try_take_all()
+            .is_err_and(|error| error == TryDequeueError::WouldBlock)
+    );
+    end();
+    // The value is there, but who comes behind it is about to store into its node.
+    let end = begin(&queue, 2);
+    assert_eq!(consumer.try_dequeue(), Err(TryDequeueError::WouldBlock));
+    assert_eq!(consumer.peek(), Some(&1));
+    assert!(queue.enqueue(3) && !queue.is_empty());
+    let mut batch = consumer.try_take_all().unwrap();
+    assert!(queue.is_empty());
+    assert_eq!(batch.try_next(), Err(TryDequeueError::WouldBlock));
+    // With the gap in it.
+    queue.append(batch);
+    assert_eq!(consumer.try_dequeue(), Err(TryDequeueError::WouldBlock));
+    end();
+    assert_eq!([(); 3].map(|()| consumer.try_dequeue().unwrap()), [1, 2, 3]);
+    assert_eq!(consumer.try_dequeue(), Err(TryDequeueError::Empty));
+}
+
+#[test]
+fn who_waits_for_an_enqueue_in_the_middle_gets_its_value() {
+    let queue = WfcQueue::new();
+    for _ in 0..50 {
+        std::thread::scope(|scope| {
+            let end = begin(&queue, 1);
+            let waits = scope.spawn(|| queue.consumer().dequeue());
+            std::thread::yield_now();
+            end();
+            assert_eq!(waits.join().unwrap(), Some(1));
+        });
+        queue.enqueue(1);
+        let end = begin(&queue, 2);
+        let batch = queue.consumer().take_all();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| batch.collect::<Vec<_>>());
+            std::thread::yield_now();
+            end();
+            assert_eq!(waits.join().unwrap(), [1, 2]);
+        });
+    }
+}
+
+#[test]
+fn a_child_gives_up_what_only_lost_threads_could_have_linked() {
+    // As the first value, and behind others; seen first by one that enqueues, or by the consumer.
+    for before in 0..3 {
+        for enqueues_first in [false, true] {
+            let queue = WfcQueue::new();
+            (0..before).for_each(|value| _ = queue.enqueue(value));
+            drop(begin(&queue, 7));
+            queue.enqueue(8);
+            fork(&queue);
+            if enqueues_first {
+                assert_eq!(queue.enqueue(9), before > 0);
+            }
+            let mut consumer = queue.consumer();
+            let found: Vec<_> = std::iter::from_fn(|| consumer.dequeue()).collect();
+            assert!(
+                found
+                    .into_iter()
+                    .eq((0..before).chain(enqueues_first.then_some(9)))
+            );
+            assert!(queue.is_empty() && !queue.enqueue(1));
+        }
+    }
+}
+
+#[test]
+fn a_child_gives_up_what_was_being_dequeued() {
+    let queue = WfcQueue::from_iter([1]);
+    queue.head.0.store(ptr::null_mut(), Ordering::Relaxed);
+    fork(&queue);
+    assert!(queue.is_empty());
+    assert!(!queue.enqueue(2));
+    assert!(queue.into_iter().eq([2]));
+}
+
+#[test]
+fn a_consumer_of_a_lost_thread_is_nobodys() {
+    let queue = WfcQueue::from_iter([1, 2]);
+    queue.consumers.abandon();
+    assert_eq!(queue.consumer().dequeue(), Some(1));
+}
