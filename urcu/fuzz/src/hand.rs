@@ -347,8 +347,8 @@ impl<'w> Hand<'w> {
             31 => {
                 let most = usize::from(b);
                 let ran = self.place(a).get().run_callbacks(most);
-                // In batches of six: the last of them may begin one short of `most`.
-                check!(ran <= most + 5, "{ran} callbacks ran, not {most}");
+                // In batches of seven: the last of them may begin one short of `most`.
+                check!(ran <= most + 6, "{ran} callbacks ran, not {most}");
             }
             32 => self.own_domain(a, b),
             33 => self.drop_domain(a),

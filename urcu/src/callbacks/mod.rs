@@ -8,7 +8,7 @@
 //!
 //! # Who runs them
 //! Freeing memory is cheapest where it is allocated, and a few objects at a time: freeing many at once costs
-//! the allocator several times as much for each. So every sixth retirement drops six values that were retired
+//! the allocator several times as much for each. So every seventh retirement drops seven values that were retired
 //! on the same CPU and are ready. The worker runs callbacks that do anything else than drop a value, and
 //! whatever is left when no thread retires any more. Callers of `barrier`, and the thread that drops the
 //! domain, take part. None of them holds a lock of this library meanwhile.

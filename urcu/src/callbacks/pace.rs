@@ -10,9 +10,15 @@ use super::of_domain::Callbacks;
 use crate::gp::grace_period::GpState;
 use crate::gp::sequence::{Round, Sequence};
 use crate::sync::Instant;
+use crate::sys;
 
-/// The callbacks, and the bytes, that make a grace period worth its while before its time has come.
-pub(super) const GP_THRESHOLD: (usize, u64) = (8192, 1 << 20);
+/// Returns the callbacks, and the bytes, that make a grace period worth its while before its time has come.
+///
+/// Twice to three times as many wait at one time, and their records and objects are best still in a cache
+/// when they are freed; so where a grace period interrupts few CPUs, fewer callbacks are worth one.
+fn gp_threshold() -> (usize, u64) {
+    ((1024 * sys::slots()).clamp(4096, 8192), 1 << 20)
+}
 
 /// The time for which callbacks wait for others, so that one grace period serves them all.
 pub(super) const COALESCE_WINDOW: Duration = Duration::from_millis(1);
@@ -76,7 +82,7 @@ impl Callbacks {
 /// Begins a grace period if there is enough for one, for a thread that helps: it may wake those who await
 /// it, and find a stall. (For others the worker begins one, within a [`COALESCE_WINDOW`].)
 pub(super) fn begin_grace_period_if_due(host: &dyn Host, gp: &GpState) {
-    let (mut count, mut bytes) = GP_THRESHOLD;
+    let (mut count, mut bytes) = gp_threshold();
     if host.callbacks().is_a_quarter_used() {
         (count, bytes) = (1, 1);
     }

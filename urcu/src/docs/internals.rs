@@ -41,7 +41,7 @@
 //! without a lock or an atomic instruction. The flip and the restart of a grace period take the chunks away
 //! from all CPUs at once. Those chunks wait for the *next* grace period, because what was unpublished just
 //! before a retirement may have become visible only with that restart. Then their callbacks run. Threads that
-//! retire values drop earlier ones in batches of six, because memory is freed most cheaply where it is
+//! retire values drop earlier ones in batches of seven, because memory is freed most cheaply where it is
 //! allocated; everything else is run by a background thread, or by the domain's [`Runner`](crate::Runner).
 //!
 //! # Forks

@@ -104,7 +104,7 @@
 //!
 //! Where the 20 ns of `store` go, by loops that do a part of it (least of 21 rounds, Zen 5): malloc and free 5.9;
 //! the swap, which is a full barrier, 3.5; the record, the sequence that appends it, and its chunk's part 6 to
-//! 7; taking it out and running it, six at a time, 2.5; that memory is freed thousands of values later, when its
+//! 7; taking it out and running it, seven at a time, 2.5; that memory is freed thousands of values later, when its
 //! lines have left the nearest cache, 3. `call` runs nothing on the calling thread, so another one frees what this one
 //! allocates, which is what costs half as much again or twice as much: what only frees should be retired.
 //!

@@ -71,7 +71,7 @@ impl Domain {
         callbacks::inside_callback() || self.driver().1.callbacks.has_room()
     }
 
-    /// Runs up to about `limit` callbacks whose grace period is over, in batches of six, and returns how
+    /// Runs up to about `limit` callbacks whose grace period is over, in batches of seven, and returns how
     /// many ran.
     ///
     /// This never waits for readers. If callbacks wait for a grace period, it takes the next step towards

@@ -87,10 +87,8 @@ impl Report {
         write!(
             f,
             "a thread has waited {age:.3?} for grace period {grace_period} of {domain}, at {wait}, \
-             while a read-side section of the same domain is open that it began at {} ({:.3?} \
-             ago): it waits for itself, for ever, unless the guard is another thread's by now; \
-             drop the guard first",
-            section.place, section.age
+             while a read-side section of the same domain is open that it began at {section}: \
+             it waits for itself, for ever, unless the guard is another thread's by now; drop the guard first",
         )
     }
 
@@ -159,8 +157,7 @@ impl fmt::Display for Report {
         }
         for (number, site) in self.sites.iter().enumerate() {
             let before = if number == 0 { "; begun at " } else { ", " };
-            let Site { place, thread, age } = site;
-            write!(f, "{before}{place} ({age:.3?} ago, thread {thread})")?;
+            write!(f, "{before}{site}")?;
         }
         if self.sites.is_empty() && self.open != 0 {
             write!(f, "; the feature `stall-trace` says where they began")?;

@@ -40,14 +40,40 @@ pub struct Site {
     pub place: &'static Location<'static>,
     /// The thread that began it, as a number that this library gives. The guard may be on another thread now.
     pub thread: u64,
+    /// The number by which the system knows that thread, as `/proc/self/task`, `top -H` and debuggers show it.
+    /// `None` where this library does not know it (elsewhere than on Linux).
+    pub tid: Option<u32>,
+    /// The thread's name at the time of the report, of which Linux keeps 15 bytes. `None` if the thread has
+    /// ended, or the name cannot be read. (A number is given again in time: the name can be that of a thread
+    /// that came later, where a guard was left behind by one that has ended.)
+    pub name: Option<String>,
     /// The time since it began.
     pub age: Duration,
+}
+
+impl fmt::Display for Site {
+    /// Writes the place, the age and the thread.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Site {
+            place, thread, age, ..
+        } = self;
+        write!(f, "{place} ({age:.3?} ago, thread {thread}")?;
+        if let Some(name) = &self.name {
+            write!(f, ", {name:?}")?;
+        }
+        if let Some(tid) = self.tid {
+            write!(f, ", tid {tid}")?;
+        }
+        f.write_str(")")
+    }
 }
 
 #[cfg(any(debug_assertions, feature = "stall-trace"))]
 mod on {
     use core::panic::Location;
-    use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
+    use core::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+    };
     use core::sync::atomic::{Ordering::Acquire, Ordering::Release};
     use core::time::Duration;
     use std::cell::Cell;
@@ -60,6 +86,8 @@ mod on {
         domain: AtomicUsize,
         place: AtomicPtr<Location<'static>>,
         thread: AtomicU64,
+        /// The system's number of it; 0: unknown.
+        tid: AtomicU32,
         /// As [`now`] said.
         since: AtomicU64,
         /// A child inherits the entries of threads that it does not have.
@@ -78,6 +106,7 @@ mod on {
             domain: AtomicUsize::new(0),
             place: AtomicPtr::new(core::ptr::null_mut()),
             thread: AtomicU64::new(0),
+            tid: AtomicU32::new(0),
             since: AtomicU64::new(0),
             fork_generation: AtomicU64::new(0),
             moved: AtomicBool::new(false),
@@ -88,6 +117,29 @@ mod on {
         // Without a destructor, so it is there as long as the thread is.
         static THREAD: Cell<u64> = const { Cell::new(0) };
         static NEXT: Cell<usize> = const { Cell::new(0) };
+        // In which process, and the number there.
+        static TID: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+    }
+
+    /// Returns the system's number of the calling thread, which is another one in a forked child; 0: unknown.
+    fn tid(fork_generation: u64) -> u32 {
+        let (of, known) = TID.get();
+        if of == fork_generation {
+            return known;
+        }
+        #[cfg(target_os = "linux")]
+        // SAFETY: takes nothing, and cannot fail. Async-signal-safe.
+        let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
+        #[cfg(not(target_os = "linux"))]
+        let tid = 0;
+        TID.set((fork_generation, tid));
+        tid
+    }
+
+    /// Returns the name of a thread, if it is there and its name can be read.
+    fn name(tid: u32) -> Option<String> {
+        let comm = std::fs::read(format!("/proc/self/task/{tid}/comm")).ok()?;
+        Some(String::from_utf8_lossy(&comm).trim_end().to_owned())
     }
 
     fn this_thread() -> u64 {
@@ -134,8 +186,10 @@ mod on {
                 let place = core::ptr::from_ref(Location::caller()).cast_mut();
                 entry.place.store(place, Relaxed);
                 entry.thread.store(thread, Relaxed);
+                let fork_generation = fork::generation();
+                entry.tid.store(tid(fork_generation), Relaxed);
                 entry.since.store(now(), Relaxed);
-                entry.fork_generation.store(fork::generation(), Relaxed);
+                entry.fork_generation.store(fork_generation, Relaxed);
                 entry.moved.store(false, Relaxed);
                 entry.domain.store(domain.0, Release);
                 return Trace(number as u32);
@@ -181,9 +235,12 @@ mod on {
         fn site(&self, now: u64) -> Option<Site> {
             // SAFETY: null or a `&'static Location`.
             let place = unsafe { self.place.load(Relaxed).as_ref() }?;
+            let tid = Some(self.tid.load(Relaxed)).filter(|tid| *tid != 0);
             Some(Site {
                 place,
                 thread: self.thread.load(Relaxed),
+                tid,
+                name: tid.and_then(name),
                 age: Duration::from_nanos(now.saturating_sub(self.since.load(Relaxed))),
             })
         }

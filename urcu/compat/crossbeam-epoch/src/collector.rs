@@ -49,7 +49,7 @@ impl Collector {
 
     /// Its domain.
     #[inline(always)]
-    pub(crate) fn default_domain() -> &'static Domain {
+    pub(crate) const fn default_domain() -> &'static Domain {
         &DEFAULT_DOMAIN
     }
 
@@ -86,8 +86,9 @@ impl Collector {
 
     /// Returns how many grace periods the garbage of this collector has waited for so far.
     ///
-    /// Not in the original (crossbeam#459). What was deferred by guards that are dropped now has run when
-    /// this has grown by three, if no guard has been made since.
+    /// Not in the original (crossbeam#459). What was deferred before and whose guards are dropped waits for
+    /// no guard any more when this has grown by three: it has run, or will as soon as a thread is there for
+    /// it.
     ///
     /// ```
     /// use crossbeam_epoch::Collector;

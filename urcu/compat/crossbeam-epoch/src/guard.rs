@@ -229,9 +229,11 @@ impl Guard {
             return f();
         };
         local.hold();
-        // SAFETY: the guard counts, until this.
-        unsafe { Local::unpin(self.local) };
-        let _again = PinAgain(self);
+        // While it does not count, it is one of `unprotected`: what panics meanwhile does not count it twice.
+        let local = mem::replace(&mut self.local, ptr::null());
+        // SAFETY: the guard counted, until this.
+        unsafe { Local::unpin(local) };
+        let _again = PinAgain { guard: self, local };
         f()
     }
 
@@ -266,19 +268,20 @@ impl fmt::Debug for Guard {
 }
 
 /// Pins a guard again that has been unpinned, and ends its hold.
-struct PinAgain<'a>(&'a mut Guard);
+struct PinAgain<'a> {
+    guard: &'a mut Guard,
+    local: *const Local,
+}
 
 impl Drop for PinAgain<'_> {
     fn drop(&mut self) {
-        // While it does not count, it is one of `unprotected`: where no section can be begun (a forked
-        // child without memory), that panics, and the guard is dropped without having been counted.
-        let local = mem::replace(&mut self.0.local, ptr::null());
-        // SAFETY: held, by whoever made this, which is ended here.
+        // SAFETY: held, by whoever made this, which is ended here. Where no section can be begun (a forked
+        // child without memory), this panics, and the guard stays one that does not count.
         unsafe {
-            let counted = &*local;
-            counted.count(counted.collector().domain());
-            self.0.local = local;
-            Local::release(local);
+            let counted = &*self.local;
+            counted.count(counted.domain());
+            self.guard.local = self.local;
+            Local::release(self.local);
         }
     }
 }

@@ -412,6 +412,43 @@ fn pin_is_a_fence() {
     );
 }
 
+/// The child has the guard too, but the section is the parent's.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_guard_from_before_a_fork_is_one_again_when_it_is_pinned_again() {
+    let collector = Collector::new();
+    let handle = collector.register();
+    let mut guard = handle.pin();
+    // SAFETY: the child makes and drops guards, allocates (which glibc allows), and ends.
+    match unsafe { libc::fork() } {
+        0 => {
+            guard.repin();
+            let nested = handle.pin();
+            let dropped = defer_one(&nested);
+            flush(&collector);
+            let early = dropped.load(SeqCst);
+            drop((guard, nested));
+            flush(&collector);
+            until(|| dropped.load(SeqCst) == 1);
+            // SAFETY: ends the child, without what the parent has registered.
+            unsafe { libc::_exit(if early == 0 { 42 } else { 1 }) };
+        }
+        child => {
+            assert!(child > 0, "fork");
+            let mut status = 0;
+            // SAFETY: this process's child.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+            assert!(libc::WIFEXITED(status), "{status:#x}");
+            assert_eq!(libc::WEXITSTATUS(status), 42);
+        }
+    }
+    let dropped = defer_one(&guard);
+    flush(&collector);
+    assert_eq!(dropped.load(SeqCst), 0, "the parent's is as it was");
+    drop(guard);
+    until(|| dropped.load(SeqCst) == 1);
+}
+
 mod memory {
     use super::*;
     use std::time::{Duration, Instant};

@@ -53,10 +53,10 @@ fn a_caller_drives_its_domain_alone() {
     let mut sum = 0;
     while sum < 300 {
         let now = domain.run_callbacks(10);
-        // In batches of six, of which the last may begin one short of ten.
+        // In batches of seven, of which the last may begin one short of ten.
         assert!(
-            now < 10 + 6,
-            "{now}: more than asked for, in batches of six"
+            now < 10 + 7,
+            "{now}: more than asked for, in batches of seven"
         );
         sum += now;
         assert_eq!(ran.load(Ordering::SeqCst), sum);

@@ -53,6 +53,10 @@ fn child_with_a_report() {
             assert_eq!((site.place.file(), site.place.line()), (file!(), line));
             assert!(site.age >= report.age && site.age <= most + Duration::from_secs(1));
             assert_eq!(site.thread, report.sites[0].thread);
+            // SAFETY: takes nothing.
+            let tid = unsafe { libc::gettid() } as u32;
+            assert_eq!((site.tid, site.name.is_some()), (Some(tid), true));
+            assert!(text.contains(&format!(", tid {tid})")), "{text}");
         }
         assert!(text.contains(&format!("{}:{line}:", file!())), "{text}");
     } else {

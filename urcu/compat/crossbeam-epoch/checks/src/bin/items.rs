@@ -3,7 +3,8 @@
 //!     items ORIGINAL FACE [EXTRA...]
 //!
 //! Every item, signature, bound, trait implementation and deprecation of the original is to be in the face,
-//! and nothing else but lines with an `EXTRA` in them. Exit status 1 if that is not so.
+//! and nothing else but lines with an `EXTRA` in them; and every function of the face, but for those of traits,
+//! has an example in its documentation. Exit status 1 if that is not so.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -14,6 +15,8 @@ use serde_json::Value;
 struct Crate {
     json: Value,
     lines: BTreeSet<String>,
+    /// Functions whose documentation has no example.
+    without_example: Vec<String>,
 }
 
 /// The last part of a path: where an item lies is not said alike.
@@ -117,6 +120,7 @@ impl Crate {
         let mut it = Crate {
             json,
             lines: BTreeSet::new(),
+            without_example: Vec::new(),
         };
         let root = it.json["root"].clone();
         it.add(&root, "");
@@ -154,6 +158,12 @@ impl Crate {
                     ", ",
                 );
                 let output = a_type(&of["sig"]["output"]);
+                if !item["docs"]
+                    .as_str()
+                    .is_some_and(|docs| docs.contains("```"))
+                {
+                    self.without_example.push(here.clone());
+                }
                 let (header, generics) = (&of["header"], generics(&of["generics"]));
                 let (constant, is_unsafe) = (&header["is_const"], &header["is_unsafe"]);
                 tell(format!(
@@ -171,7 +181,9 @@ impl Crate {
                     generics(&of["generics"]),
                     of["is_unsafe"]
                 ));
+                let without = self.without_example.len();
                 self.add_all(&of["items"], &here);
+                self.without_example.truncate(without);
                 list(&of["implementations"]).for_each(|id| self.add_impl(id, &here));
             }
             "type_alias" => {
@@ -224,7 +236,8 @@ fn main() -> ExitCode {
         eprintln!("items ORIGINAL FACE [EXTRA...]");
         return ExitCode::FAILURE;
     };
-    let (original, face) = (Crate::read(original).lines, Crate::read(face).lines);
+    let (original, face) = (Crate::read(original).lines, Crate::read(face));
+    let (face, without_example) = (face.lines, face.without_example);
     let missing: Vec<_> = original.difference(&face).collect();
     let is_known = |line: &&String| extras.iter().any(|extra| line.contains(extra));
     let more: Vec<_> = face
@@ -233,12 +246,15 @@ fn main() -> ExitCode {
         .collect();
     missing.iter().for_each(|line| println!("missing: {line}"));
     more.iter().for_each(|line| println!("too many: {line}"));
+    let say = |name: &String| println!("without an example: {name}");
+    without_example.iter().for_each(say);
     println!(
         "items: {} of the original, {} missing",
         original.len(),
         missing.len()
     );
-    if missing.is_empty() && more.is_empty() && original.len() > 20 {
+    let well = missing.is_empty() && more.is_empty() && without_example.is_empty();
+    if well && original.len() > 20 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
