@@ -19,7 +19,7 @@ pub struct Cursor<'g, T> {
 
 // SAFETY: it gives shared references to values, and reads the list.
 unsafe impl<T: Sync> Send for Cursor<'_, T> {}
-// SAFETY: as above.
+// SAFETY: a shared one gives shared references alone.
 unsafe impl<T: Sync> Sync for Cursor<'_, T> {}
 
 impl<T> Clone for Cursor<'_, T> {

@@ -43,7 +43,7 @@ impl<'g, T> Walk<'g, T> {
             let node = unsafe { self.links.next_linked(self.at[mine], to) };
             NonNull::new(node)
         } else {
-            // SAFETY: as above.
+            // SAFETY: both ends were found in the section, which is still open.
             unsafe { self.next_before(mine, other, to) }
         };
         match node {
@@ -89,7 +89,7 @@ pub struct Positions<'g, T> {
 
 // SAFETY: it gives shared references to values, and reads the list.
 unsafe impl<T: Sync> Send for Positions<'_, T> {}
-// SAFETY: as above.
+// SAFETY: a shared one gives shared references alone.
 unsafe impl<T: Sync> Sync for Positions<'_, T> {}
 
 impl<'g, T> Positions<'g, T> {
@@ -190,7 +190,7 @@ impl<T: fmt::Debug> fmt::Debug for Iter<'_, T> {
     }
 }
 
-/// What takes a [`List`](crate::List) apart, from both ends.
+/// Yields the values of a [`List`](crate::List) that it takes apart, from both ends.
 pub struct IntoIter<T> {
     links: Links<T>,
 }

@@ -22,7 +22,7 @@ pub struct Position<'g, T> {
 
 // SAFETY: it gives a shared reference to the value, and reads the list's links and values.
 unsafe impl<T: Sync> Send for Position<'_, T> {}
-// SAFETY: as above.
+// SAFETY: a shared one gives a shared reference alone.
 unsafe impl<T: Sync> Sync for Position<'_, T> {}
 
 impl<T> Clone for Position<'_, T> {

@@ -141,7 +141,8 @@ pub struct WfcQueue<T> {
 // SAFETY: it owns its values, and gives and takes them by value; a `Consumer` borrows it mutably for a
 // reference.
 unsafe impl<T: Send> Send for WfcQueue<T> {}
-// SAFETY: as above: shared references to a value are only to be had of the one consumer.
+// SAFETY: whoever shares it gives and takes values by value; references to a value are only to be had of
+// the one consumer.
 unsafe impl<T: Send> Sync for WfcQueue<T> {}
 
 impl<T> WfcQueue<T> {
