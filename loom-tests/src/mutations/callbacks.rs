@@ -105,7 +105,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     source!("barrier", "no grace period", "a_barrier_waits_for_every_cpu",
         BARRIER: "«wait_for(sequence.snap());»\n    let tickets" => ""),
     source!("barrier", "what is under the locks is not sealed", "a_barrier_without_sequences",
-        BARRIER: "«queue.seal_open(|| sequence.snap());»\n    // Its leader" => ""),
+        BARRIER: "«queue.seal_open(|| sequence.snap());»\n    // The leader" => ""),
     source!("barrier", "the first stripe is sealed alone", "a_barrier_without_sequences",
         QUEUE: "for stripe in «0..self.stripes()» {\n            let mut inner" => "0..1"),
     source!("end", "what is in slots is left", "the_end_of_a_domain_runs_what_is_left",

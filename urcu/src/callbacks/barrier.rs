@@ -1,4 +1,4 @@
-//! Who does not leave the work to others: callers of `barrier`, and whoever drops the domain.
+//! Callers that do not leave callbacks to other threads: those of `barrier`, and whoever drops the domain.
 
 use core::ptr;
 
@@ -10,7 +10,8 @@ use super::slots;
 use crate::gp::readers::Readers;
 use crate::gp::sequence::Round;
 
-/// Waits until the callbacks queued before have run, and takes part. `wait_for` waits for a grace period.
+/// Waits until the callbacks queued before have run, and runs some of them itself. `wait_for` waits for a
+/// grace period.
 #[track_caller]
 pub(crate) fn barrier(host: &dyn Host, wait_for: &dyn Fn(Round)) {
     assert!(
@@ -24,7 +25,7 @@ pub(crate) fn barrier(host: &dyn Host, wait_for: &dyn Fn(Round)) {
     };
     let sequence = host.sequence();
     queue.seal_open(|| sequence.snap());
-    // Its leader collects what is in the slots.
+    // The leader of that grace period collects the chunks in the slots.
     wait_for(sequence.snap());
     let tickets: Vec<u64> = (0..queue.stripes())
         .map(|stripe| queue.next_ticket(stripe))
@@ -59,7 +60,7 @@ pub(crate) fn finish(host: &dyn Host, readers: &Readers, wait_for: &dyn Fn(Round
         return;
     };
     let sequence = host.sequence();
-    // If one of the callbacks drops the domain, what was to run after it runs now.
+    // If one of the callbacks drops the domain, the callbacks that were to run after it run now.
     let ours = || frames().filter(|frame| ptr::eq(frame.queue, queue));
     ours().for_each(|frame| frame.run_rest(queue));
     let mine = |stripe, number| ours().any(|frame| frame.batch.ticket().is(stripe, number));
@@ -68,7 +69,7 @@ pub(crate) fn finish(host: &dyn Host, readers: &Readers, wait_for: &dyn Fn(Round
         if slots::any_chunk(readers) {
             wait_for(sequence.snap());
         }
-        // The rest of a chunk that a callback on this thread's stack is from waits too.
+        // A callback on this thread's stack may be from a chunk of which a rest still waits.
         let is_left =
             |stripe| queue.front(stripe).is_some() || queue.is_out(stripe, u64::MAX, mine);
         if let Some(stripe) = (0..queue.stripes()).find(|stripe| is_left(*stripe)) {

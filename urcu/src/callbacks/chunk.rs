@@ -1,4 +1,5 @@
-//! Callbacks by the page: what a CPU fills by restartable sequences, and what waits as one.
+//! Chunks: pages of callbacks, which a CPU fills by restartable sequences, and which wait for a grace
+//! period as one.
 
 use core::mem::size_of;
 use core::num::NonZeroUsize;
@@ -34,12 +35,12 @@ unsafe impl Send for Chunk {}
 pub(super) struct ChunkEnd(NonZeroUsize);
 
 impl ChunkEnd {
-    /// Returns the end in a slot's word; `None` for 0, which says that the slot has no chunk.
+    /// Returns the end that a slot's word stands for; `None` for 0: the slot has no chunk.
     pub(super) fn of_word(word: usize) -> Option<Self> {
         NonZeroUsize::new(word).map(ChunkEnd)
     }
 
-    /// Returns the slot's word. Never 0.
+    /// Returns the word for a slot. Never 0.
     pub(super) fn word(self) -> usize {
         self.0.get()
     }
@@ -57,7 +58,7 @@ impl ChunkEnd {
     /// Returns the chunk that [`Chunk::leave`] left, and how many callbacks are in it.
     ///
     /// # Safety
-    /// Used once, by whoever has taken this end out of a CPU's slot.
+    /// Called once, by whoever has taken this end out of a CPU's slot.
     pub(super) unsafe fn take_chunk(self) -> (Chunk, usize) {
         let header = core::ptr::with_exposed_provenance_mut::<Header>(self.base());
         let chunk = Chunk(NonNull::new(header).expect("a chunk's end"));
@@ -124,10 +125,10 @@ impl Chunk {
             .store(length as u32, Ordering::Relaxed);
     }
 
-    /// Callbacks of a sealed chunk, to be run by whoever gets this.
+    /// Returns `count` callbacks of a sealed chunk, from number `first` on, to be run by the caller.
     ///
     /// # Safety
-    /// They were put there, and nobody else gets them.
+    /// Callbacks were put there, and nobody else gets them.
     pub(super) unsafe fn part(&self, first: usize, count: usize) -> Part {
         Part {
             header: self.0,
@@ -157,7 +158,7 @@ impl Part {
         self.count
     }
 
-    /// Runs one of them.
+    /// Runs one of the callbacks.
     ///
     /// # Safety
     /// The number is less than the count, and each is run once.
@@ -167,7 +168,7 @@ impl Part {
         unsafe { self.first.add(number).read() }.run();
     }
 
-    /// Returns the chunk, if these were the last.
+    /// Returns the chunk, if these callbacks were its last.
     ///
     /// # Safety
     /// All of them were run.

@@ -19,8 +19,8 @@ const ATTEMPTS: u32 = 16;
 /// A domain, for its callbacks.
 pub(crate) type Home<'d> = (&'d GpState, &'d dyn Host);
 
-/// Queues a callback that [`slots::append`] could not append at once; `found` is what it returned. `home` finds
-/// the domain's parts, which are others in a forked child.
+/// Queues a callback that [`slots::append`] could not append, which returned `found`. `home` finds the
+/// domain's parts, which differ in a forked child.
 pub(crate) fn enqueue_slow<'d>(
     home: &dyn Fn() -> Home<'d>,
     mut found: Appended,
@@ -45,8 +45,8 @@ pub(crate) fn enqueue_slow<'d>(
         }
         if let Appended::At(_) = found {
             if !host.callbacks().is_current_process() {
-                // A handler forked, and this is the child, of whose slots its parent's driver does
-                // not know.
+                // A signal handler may have forked, and this may be the child: its slots are unknown to its
+                // parent's driver.
                 let (_, host) = home();
                 host.callbacks().queue().installed.store(true, SeqCst);
                 host.schedule();
@@ -76,7 +76,8 @@ fn give_chunk(host: &dyn Host, gp: &GpState, end: Option<ChunkEnd>, helps: bool)
         return false;
     }
     if !host.attend() {
-        // Nobody could be told now. Without a chunk the next one comes here again.
+        // The driver cannot be reached now. As the slot stays without a chunk, the next callback comes here
+        // again.
         return false;
     }
     let cpu = sys::cpu();
@@ -104,7 +105,7 @@ fn give_chunk(host: &dyn Host, gp: &GpState, end: Option<ChunkEnd>, helps: bool)
         // The first callback of this CPU since the last grace period.
         queue.installed.store(true, SeqCst);
     }
-    // The worker may not know, or may have looked while this thread had the full chunk.
+    // The worker may not know of the callbacks, or may have looked while this thread had the full chunk.
     host.schedule();
     true
 }

@@ -1,4 +1,4 @@
-//! What callbacks need from the driver of their domain.
+//! The driver of a domain, as its callbacks see it.
 
 use super::of_domain::Callbacks;
 use crate::gp::grace_period::GpState;

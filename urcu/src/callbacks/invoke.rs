@@ -16,15 +16,15 @@ use crate::sync::{self, catch_unwind, fork};
 pub(super) struct Frame {
     pub(super) queue: *const Queue,
     pub(super) batch: Batch,
-    /// The next one to run.
+    /// The number of the next callback to run.
     next: Cell<usize>,
-    /// The process that runs them. A child that one of them forks is not inside of it.
+    /// The process that runs them. A child that one of them forks is not inside the callback.
     fork_generation: u64,
     outer: *const Frame,
 }
 
 sync::thread_local! {
-    // Without a destructor: it is there as long as the thread is.
+    // It has no destructor, so it is there as long as the thread is.
     static FRAMES: Cell<*const Frame> = const { Cell::new(ptr::null()) };
 }
 
@@ -52,8 +52,8 @@ static PANIC_HOOK: Hook<PanicHook> = Hook::new();
 
 /// Sets a hook that is called with the payload when a callback has panicked.
 ///
-/// The program's own panic hook runs first, and the remaining callbacks run afterwards. By default
-/// nothing more than that is done.
+/// The program's own panic hook runs first, and the remaining callbacks run afterwards. Without a hook,
+/// nothing else happens.
 ///
 /// ```
 /// urcu::set_callback_panic_hook(|payload| eprintln!("{:?}", payload.downcast_ref::<&str>()));
@@ -102,7 +102,7 @@ impl Frame {
 #[cold]
 fn report_panic(queue: &Queue, payload: Box<dyn Any + Send>) {
     queue.panicked.fetch_add(1, Relaxed);
-    // Nothing of it may unwind: the frame of whoever runs the callbacks is on the list.
+    // No panic may pass here: the frame of whoever runs the callbacks is on the list.
     hook::use_up(PANIC_HOOK.get(), |hook| {
         if let Some(hook) = hook {
             hook(&*payload);

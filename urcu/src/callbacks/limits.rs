@@ -4,16 +4,16 @@ use crate::settings::{Budget, SharedBudget};
 use crate::stall;
 use crate::sync::{Instant, Mutex};
 
-/// A domain's budget, where its callbacks are, and when somebody was last told that it was exceeded.
+/// The budget in force for a domain's callbacks, and the time of the last report that it was exceeded.
 #[derive(Debug)]
 pub(crate) struct Limits {
     budget: SharedBudget,
-    /// Held while the budget is changed.
+    /// The time of the last report. The lock is held while the budget is changed.
     reported: Mutex<Option<Instant>>,
 }
 
 impl Limits {
-    /// Takes what was chosen for the domain, else the default.
+    /// Takes the budget that was chosen for the domain, else the default.
     pub(crate) fn new(chosen: &SharedBudget) -> Self {
         Limits {
             budget: SharedBudget::new(chosen.in_force()),
@@ -25,16 +25,17 @@ impl Limits {
         self.budget.in_force()
     }
 
-    /// Chooses another, for the domain (and thus its forked children) and for its callbacks.
+    /// Sets another budget, for the domain (and thus its forked children) and for its callbacks.
     pub(crate) fn set(&self, chosen: &SharedBudget, budget: Budget) {
         let mut reported = self.reported.lock();
         chosen.set(budget);
         self.budget.set(budget);
-        // It is another budget: the first wait for it is reported at once.
+        // The budget is new, so the first wait for it is reported at once.
         *reported = None;
     }
 
-    /// Takes the right to report that the budget is exceeded: false if somebody has had it a while ago.
+    /// Takes the right to report that the budget is exceeded. Returns false if there was a report a while
+    /// ago.
     pub(super) fn take_report(&self) -> bool {
         let mut reported = self.reported.lock();
         let due = reported.is_none_or(|last| last.elapsed() >= stall::timeout());

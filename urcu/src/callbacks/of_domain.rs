@@ -29,14 +29,14 @@ pub(crate) struct Callbacks {
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     pub(super) due: Option<Instant>,
-    /// The number of callbacks that were ready when the domain was last due.
+    /// The last grace period that was over when the domain was last due.
     pub(super) ready: Round,
     pub(super) sealed: u64,
     pub(super) heavy: bool,
 }
 
 impl Callbacks {
-    /// None yet, in the process of that generation.
+    /// Returns no callbacks yet, in the process of that generation.
     pub(crate) fn new(budget: &SharedBudget, fork_generation: u64) -> Self {
         Callbacks {
             fork_generation,
@@ -51,7 +51,7 @@ impl Callbacks {
         self.fork_generation == fork::generation()
     }
 
-    /// Returns the queue, made if need be.
+    /// Returns the queue, and makes it first if need be.
     pub(super) fn queue(&self) -> &Queue {
         self.queue.get_or_make(|_| true, Queue::new)
     }
@@ -105,8 +105,8 @@ impl Callbacks {
         if pace.heavy { pace.ready } else { done }
     }
 
-    /// Seals what the slots hold, for the leader of a grace period that is about to end, whose phase was
-    /// `old`.
+    /// Seals the chunks in the slots of the phase `old`, for the leader of its grace period, which is about
+    /// to end.
     pub(crate) fn seal_slots(&self, sequence: &Sequence, old: Phase) {
         seal::collect(sequence, old, |slot, end, number| {
             // SAFETY: taken out of its slot, once.

@@ -1,7 +1,7 @@
-//! When a grace period is begun for callbacks.
+//! The time to begin a grace period for callbacks.
 //!
-//! A grace period interrupts all CPUs that run this process, so one serves thousands of callbacks, or a
-//! good many bytes, or whatever came within a millisecond.
+//! A grace period interrupts all CPUs that run this process. So one grace period serves thousands of
+//! callbacks, or a megabyte of memory, or all that came within a millisecond.
 
 use core::time::Duration;
 
@@ -23,13 +23,13 @@ fn gp_threshold() -> (usize, u64) {
 /// The time for which callbacks wait for others, so that one grace period serves them all.
 pub(super) const COALESCE_WINDOW: Duration = Duration::from_millis(1);
 
-/// More callbacks in that time are a load under which threads that retire do most of the work.
+/// The number of callbacks in that time above which threads that retire do most of the work.
 const HEAVY: u64 = 2000;
 
-/// When callbacks need a grace period.
+/// The need of callbacks for a grace period.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paced {
-    /// When to look again; `None`: nothing waits.
+    /// The time to look again; `None`: nothing waits.
     pub(crate) due: Option<Instant>,
     /// The grace period that is wanted now.
     pub(crate) wanted: Option<Round>,
@@ -60,7 +60,8 @@ impl Callbacks {
             };
         }
         if wants_more() {
-            // It waits for a reader. Until the next one can begin, chunks may as well fill up.
+            // The grace period waits for a reader. Until the next one can begin, chunks may as well fill
+            // up.
             pace.due = Some(now + COALESCE_WINDOW);
             return Paced {
                 due: pace.due,

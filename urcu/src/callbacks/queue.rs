@@ -5,15 +5,15 @@
 //! that all of its callbacks have to wait for. There are three ways:
 //! * A thread that finds its CPU's chunk full puts an empty one there, by a restartable sequence,
 //!   and seals the full one for the next grace period to begin.
-//! * At the end of a grace period its leader takes the chunks out of the slots of the old phase.
-//!   Since the flip and the restart, no sequence adds to them. But what was unpublished
-//!   just before may have become visible only with that restart, after readers had begun in the
-//!   new phase, which this grace period did not wait for. So they wait for the **next** one.
+//! * At the end of a grace period its leader takes the chunks out of the slots of the old phase. Since the
+//!   flip and the restart, no sequence adds to them. But their values may have been unpublished so late
+//!   that the stores became visible only with that restart, after readers had begun in the new phase, for
+//!   which this grace period did not wait. So these chunks wait for the **next** one.
 //! * Chunks that are filled under the stripe's lock, where there are no sequences, are sealed under
 //!   it, for the next grace period to begin.
 //!
-//! A chunk has a *ticket* of its stripe from before it leaves its slot until its last callback has
-//! run: that is what `barrier` waits for.
+//! A chunk has a *ticket* of its stripe from before it leaves its slot until its last callback has run:
+//! `barrier` waits for tickets.
 
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 // Counts for statistics, budgets and pace order nothing: the models leave them out.
@@ -27,7 +27,7 @@ use crate::gp::sequence::{Round, Sequence};
 use crate::sync::{self, AtomicBool, AtomicU32, Mutex, MutexGuard, fence};
 use crate::sys::{self, INVOKE_BATCH};
 
-/// The most stripes there are.
+/// The greatest number of stripes.
 const STRIPES: usize = 16;
 
 /// The number of empty chunks that a stripe keeps, because their memory is in its CPU's cache.
@@ -43,7 +43,7 @@ pub(crate) struct Queue {
     pub(super) over_budget: AtomicU64,
     /// True if a slot was given a chunk since the worker last looked.
     pub(super) installed: AtomicBool,
-    /// Changes when a chunk was sealed or is done, if anybody waits for that; the word they sleep on.
+    /// The word that waiters sleep on. It changes when a chunk is sealed or done, if anybody waits.
     progress: AtomicU32,
     waiters: AtomicU32,
 }
@@ -57,8 +57,8 @@ struct Counts {
     sealed: AtomicU64,
     run: AtomicU64,
     peak: AtomicU64,
-    /// The bytes that sealed callbacks hold which have not run. 64 bits on all processors, because many
-    /// callbacks may hold one value (an `Arc`), and each counts it.
+    /// The bytes held by callbacks that are sealed and have not run. 64 bits on all processors, because
+    /// many callbacks may hold one value (an `Arc`), and each counts it.
     bytes: AtomicU64,
     /// The callbacks sealed since a grace period was last begun for such callbacks.
     fresh: AtomicUsize,
@@ -71,11 +71,11 @@ struct Stripe(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// In the order in which they were sealed, which is about that of their grace periods.
+    /// The sealed chunks, in the order of sealing, which is about that of their grace periods.
     waiting: VecDeque<Sealed>,
     /// The chunk that is filled under the lock, and how many callbacks are in it.
     open: Option<(Chunk, usize)>,
-    /// Empty ones.
+    /// Empty chunks.
     spare: Vec<Chunk>,
     /// The next ticket, and those that are out.
     ticket: u64,
@@ -102,7 +102,7 @@ pub(super) struct Ticket {
 /// Callbacks that were taken out of a chunk in order to run.
 pub(super) struct Batch {
     part: Part,
-    /// Of the whole chunk.
+    /// The number of callbacks of the whole chunk.
     length: usize,
     bytes: u64,
     ticket: Ticket,
@@ -112,7 +112,7 @@ pub(super) struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     All,
-    /// Those that only drop values.
+    /// Callbacks that only drop values.
     Drops,
 }
 
@@ -166,7 +166,7 @@ impl Queue {
         }
     }
 
-    /// Before a chunk leaves its slot; `barrier` waits for it from now on.
+    /// Takes a ticket, before a chunk leaves its slot: `barrier` waits for it from now on.
     pub(super) fn ticket(&self, stripe: usize) -> Ticket {
         Ticket {
             stripe: self.number(stripe),
@@ -174,13 +174,13 @@ impl Queue {
         }
     }
 
-    /// The chunk did not leave its slot.
+    /// Gives a ticket back, because the chunk did not leave its slot.
     pub(super) fn cancel(&self, ticket: Ticket) {
         self.stripe(ticket.stripe).out.remove(&ticket.number);
         self.notify();
     }
 
-    /// A chunk waits for a grace period from now on.
+    /// Seals a chunk: it waits for the grace period `round` from now on.
     pub(super) fn seal(&self, chunk: Chunk, length: usize, round: Round, ticket: &Ticket) {
         let mut inner = self.stripe(ticket.stripe);
         self.seal_in(&mut inner, chunk, length, round, ticket.number);
@@ -314,7 +314,7 @@ impl Queue {
         self.stripe(stripe).waiting.front().map(|front| front.round)
     }
 
-    /// The tickets that are out are below this.
+    /// Returns the next ticket: all that are out are below it.
     pub(super) fn next_ticket(&self, stripe: usize) -> u64 {
         self.stripe(stripe).ticket
     }
@@ -333,7 +333,7 @@ impl Queue {
             .any(|number| !mine(stripe, *number))
     }
 
-    /// Waits until a chunk is sealed or done, or the time is over. Returns at once if `done` says so.
+    /// Waits until a chunk is sealed or done, for `most` at most. Returns at once if `done` returns true.
     pub(super) fn wait(&self, most: Duration, done: impl Fn() -> bool) {
         self.waiters.fetch_add(1, Relaxed);
         let seen = self.progress.load(Relaxed);
@@ -391,7 +391,7 @@ impl Queue {
         (self.counts.sealed.load(Relaxed), run)
     }
 
-    /// Notes that so many callbacks are pending now.
+    /// Raises the peak to the number of callbacks that are pending now.
     pub(super) fn raise_peak(&self, pending: u64) {
         if pending > self.counts.peak.load(Relaxed) {
             self.counts.peak.fetch_max(pending, Relaxed);

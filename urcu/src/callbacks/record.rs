@@ -1,8 +1,9 @@
-//! A callback as a record of four words: what kind it is, and three words of data, so that most
-//! closures need no allocation. What a replaced value needs is one word, its address.
+//! A callback as a record of four words: its kind, and three words of data, so that most closures need no
+//! allocation. A replaced value needs one word of data, its address.
 //!
-//! Every callback stands for a number of bytes, which a budget counts. For most the type tells; for
-//! those that say more (what is behind a pointer, in a vector) the third word of data is the number.
+//! Every callback stands for a number of bytes, which a budget counts. For most callbacks the type tells
+//! the number. If the caller gives it (for memory behind a pointer, or in a vector), it is the third word
+//! of data.
 
 use core::alloc::Layout;
 use core::mem::{MaybeUninit, align_of, size_of};
@@ -11,7 +12,7 @@ use std::alloc::dealloc;
 
 use crate::sys::Record;
 
-/// The word of a record in which a callback says what it stands for.
+/// The word of a record that holds the number of bytes, for kinds of callbacks that have one.
 const LAST: usize = 3;
 // Records hold addresses, and boxes of what they cannot hold.
 const _: () = assert!(align_of::<Record>() >= align_of::<usize>());
@@ -21,14 +22,14 @@ const _: () = assert!(align_of::<Record>() >= align_of::<usize>());
 struct Kind {
     /// Runs the callback whose data is there, and with that consumes it.
     run: unsafe fn(*mut MaybeUninit<u64>),
-    /// The memory that it holds until it has run, besides its record, as far as its type tells.
-    /// Bytes. `None`: that is said in the record's last word.
+    /// The memory that it holds until it has run, besides its record, as far as its type tells. Bytes.
+    /// `None`: the record's last word holds the number.
     bytes: Option<usize>,
     /// True if it only drops a value: such a callback may run wherever a value is retired.
     drops: bool,
 }
 
-/// A callback that has not run. It must run once; dropping it does nothing, so leaks what it holds.
+/// A callback that has not run. It must run once. Dropping it does nothing, and so leaks its data.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct Callback(Record);
@@ -55,9 +56,9 @@ impl Weight for Said {
 
 /// The kinds of callbacks whose data is a `D`, and which hold `W` besides.
 ///
-/// Data that is larger than the words of a record is boxed by whoever queues the callback, and is
-/// called or dropped there, in the box: whoever runs it may have a small stack, onto which it must
-/// not be moved.
+/// Data that is larger than the words of a record is boxed by whoever queues the callback, and is called or
+/// dropped inside the box: it must not be moved onto the stack of the thread that runs it, which may be
+/// small.
 struct KindOf<D, W>(D, W);
 
 impl<D, W: Weight> KindOf<D, W> {
@@ -73,7 +74,7 @@ impl<D, W: Weight> KindOf<D, W> {
     /// The bytes outside the record.
     const BOXED: usize = if Self::INLINE { 0 } else { size_of::<D>() };
     const BYTES: Option<usize> = match W::OF_TYPE {
-        // On 32 bits both could be nearly half of what there is.
+        // On 32-bit processors each of the two could be nearly half of the address space.
         Some(bytes) => Some(bytes.saturating_add(Self::BOXED)),
         None => None,
     };
@@ -99,7 +100,7 @@ impl<D, W: Weight> KindOf<D, W> {
         }
     }
 
-    /// Returns the record of `data`, which stands for `bytes` if its type does not tell for how many.
+    /// Returns the record of `data`. It stands for `bytes` where its type does not tell the number.
     #[inline(always)]
     fn record(kind: &'static Kind, data: D, bytes: usize) -> Callback {
         let mut record: Record = [MaybeUninit::uninit(); 4];
@@ -242,20 +243,20 @@ impl Callback {
             words.cast::<&'static Kind>().write(&Block::FREE);
             words.add(1).cast::<*mut u8>().write(memory);
             words.add(2).cast::<usize>().write(layout.align());
-            // Which is also what it stands for.
+            // The size is also the number of bytes that it stands for.
             words.add(LAST).cast::<usize>().write(layout.size());
         }
         Callback(record)
     }
 
-    /// For the sequence that copies it; afterwards this is to be forgotten.
+    /// Returns the record, for the sequence that copies it. The callback must be forgotten afterwards.
     #[inline(always)]
     pub(crate) fn record(&self) -> *const Record {
         &raw const self.0
     }
 
-    /// Returns whether one more like this matters for a budget of its own: chunks are counted when they
-    /// are full.
+    /// Returns whether this callback alone matters for a budget. Others are counted when their chunk is
+    /// full.
     #[inline(always)]
     pub(crate) fn is_large(&self) -> bool {
         self.bytes() > 4096
@@ -267,7 +268,7 @@ impl Callback {
         unsafe { (&raw const self.0).cast::<&'static Kind>().read() }
     }
 
-    /// Returns how much memory it holds, as far as its type tells or whoever queued it said. Bytes.
+    /// Returns the bytes that it holds, as far as its type, or whoever queued it, tells.
     #[inline(always)]
     pub(crate) fn bytes(&self) -> usize {
         let beside = self.kind().bytes.unwrap_or_else(|| {

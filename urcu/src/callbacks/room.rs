@@ -9,8 +9,8 @@ use crate::gp::grace_period::GpState;
 use crate::stall;
 use crate::sync::Instant;
 
-/// Waits until there is room in the budget, for its patience at most; not at all unless it `waits`. No callback,
-/// destructor or waker runs here unless the caller `helps`; only the hook for reports may.
+/// Waits until there is room in the budget, for its patience at most. Does not wait unless `waits` is set.
+/// No callback, destructor or waker runs here unless the caller `helps`; only the hook for reports may.
 pub(super) fn wait_for_room(host: &dyn Host, gp: &GpState, waits: bool, helps: bool) {
     let callbacks = host.callbacks();
     let has_room = || callbacks.has_room();
@@ -25,7 +25,7 @@ pub(super) fn wait_for_room(host: &dyn Host, gp: &GpState, waits: bool, helps: b
             host.report_held_up(gp, limits.budget(), queue.pending());
         }
         let begun = Instant::now();
-        // A child that was forked meanwhile does not wait for what its parent holds.
+        // A child that was forked meanwhile does not wait for callbacks of its parent.
         while callbacks.is_current_process() {
             if helps {
                 begin_grace_period_if_due(host, gp);

@@ -1,4 +1,4 @@
-//! When a CPU's chunk of callbacks is sealed, and which grace period it waits for then.
+//! Sealing a CPU's chunk of callbacks, and choosing the grace period that it waits for.
 //!
 //! A chunk is sealed when nobody adds to it any more. Its callbacks must wait for a grace period
 //! that begins after everything was unpublished that they are to reclaim.
@@ -10,9 +10,8 @@ use crate::gp::sequence::{Round, Sequence};
 use crate::sync::Ordering;
 use crate::sys::{self, Outcome, Phase};
 
-/// For the leader of a grace period that is about to end, whose phase was `old`: takes the chunks
-/// out of the slots of that phase. `seal` gets each one's slot, its end, and the grace period that
-/// it has to wait for.
+/// Takes the chunks out of the slots of the phase `old`, for the leader of a grace period that is about to
+/// end. Calls `seal` with each one's slot, its end, and the grace period that it has to wait for.
 pub(crate) fn collect(
     sequence: &Sequence,
     old: Phase,
@@ -33,8 +32,9 @@ pub(crate) fn collect(
     }
 }
 
-/// Puts the empty chunk that begins at `new` in the place of this CPU's, which ends at `end`. If
-/// that could be done the old one is the caller's, and has to wait for the answer.
+/// Puts the empty chunk that begins at `new` in the place of this CPU's, which ends at `end`. Returns the
+/// grace period that the old chunk, which is the caller's then, has to wait for; `None` if nothing was
+/// done.
 ///
 /// # Safety
 /// As for [`slots::replace_chunk`].

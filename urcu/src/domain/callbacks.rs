@@ -3,6 +3,8 @@
 use super::domain::Domain;
 use crate::callbacks::{self, Callback};
 #[cfg(doc)]
+use crate::driver::job::Runner;
+#[cfg(doc)]
 use crate::settings::Budget;
 
 impl Domain {

@@ -1,4 +1,4 @@
-//! What callers have done at once, instead of leaving it to the worker.
+//! Work that callers do at once, instead of leaving it to the worker.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::sync::{catch_unwind, thread};
 use crate::sys;
 
 impl Driver {
-    /// Waits until the callbacks queued before have run, and takes part.
+    /// Waits until the callbacks queued before have run, and runs some of them itself.
     #[track_caller]
     pub(crate) fn barrier(self: &Arc<Self>, gp: &GpState) {
         let observer = self.blocking();
@@ -33,7 +33,7 @@ impl Driver {
         let mut pause = Duration::from_millis(1);
         while self.is_current_process() && !self.progress.sequence.is_done(number) {
             if let Err(refused) = self.wait_for(gp, number, observer) {
-                // For the panic hook, which says so.
+                // Caught: the panic only serves to call the panic hook with the message.
                 let _ = catch_unwind(|| sys::cannot_end(refused));
                 thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_secs(60));
@@ -60,7 +60,7 @@ impl Driver {
         {
             self.want_quietly(queue.request(sequence));
         }
-        // MembarrierError barriers are tried again with the next call.
+        // If the barrier is refused, the next call tries again.
         let observer = self.passing();
         let _ = self.advance(gp, &observer);
         observer.tell();

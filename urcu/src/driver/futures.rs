@@ -1,4 +1,4 @@
-//! Who awaits a domain's grace periods.
+//! The tasks that await a domain's grace periods.
 
 use core::task::Waker;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use crate::gp::sequence::Round;
 use crate::sync::panics::discard;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, catch_unwind};
 
-/// The place of one who awaits: earlier grace periods first.
+/// The place of a task in the queue: earlier grace periods come first.
 pub(crate) type Place = (Round, usize);
 
 /// The tasks that await a domain's grace periods.
@@ -30,7 +30,7 @@ impl Futures {
 
     pub(crate) fn register(&self, place: Option<Place>, round: Round, waker: &Waker) -> Place {
         let place = place.unwrap_or_else(|| (round, self.next.fetch_add(1, Ordering::Relaxed)));
-        // Cloned and dropped without the lock: both are a user's code.
+        // Wakers are cloned and dropped outside of the lock: both run user code.
         let waker = waker.clone();
         let mut wakers = self.wakers.lock();
         let old = wakers.insert(place, waker);
@@ -73,7 +73,7 @@ impl Futures {
         self.note(&wakers);
         drop(wakers);
         for (_, waker) in ready {
-            // A user's code; a panic in it must not keep the others asleep.
+            // Waking runs user code. A panic in it must not keep the others asleep.
             let wake = core::panic::AssertUnwindSafe(|| waker.wake());
             if let Err(payload) = catch_unwind(wake) {
                 discard(payload);

@@ -1,4 +1,4 @@
-//! Who does a domain's work in the background.
+//! The choice of who does a domain's work in the background.
 
 use core::fmt;
 use core::time::Duration;
@@ -159,7 +159,7 @@ impl Job {
     /// [`Domain::synchronize`](crate::Domain::synchronize).
     #[track_caller]
     pub fn run(&mut self) -> Option<Duration> {
-        /// Nobody is told when a reader ends its section.
+        /// Polled, because the end of a reader's section notifies no executor.
         const LOOK_AGAIN: Duration = Duration::from_millis(1);
         match Arc::clone(self.0.as_ref()?).drive_and_run() {
             Step::More | Step::Ready => Some(Duration::ZERO),

@@ -1,5 +1,6 @@
-//! The driver of a domain: it advances the grace periods that somebody polls for or awaits, and runs callbacks.
-//! It lies on the heap, is made when first needed, and is known to the worker while there is work.
+//! The driver of a domain: it advances the grace periods that somebody polls for or awaits, and runs
+//! callbacks. It lies on the heap and is made when it is first needed. The worker knows it while there is
+//! work.
 
 mod callers;
 pub(crate) mod futures;
@@ -40,15 +41,15 @@ use worker::Calling;
 #[derive(Debug)]
 pub(crate) struct Driver {
     pub(crate) settings: Settings,
-    /// The process in which all this was made.
+    /// The fork generation of the process in which this was made.
     fork_generation: u64,
-    /// The domain's, until the domain is dropped, which waits for those who use it.
+    /// The domain's state of grace periods. Dropping the domain waits for those who use it.
     gp: Rundown<GpState>,
     /// The progress of the domain's grace periods in that process.
     pub(crate) progress: Place,
     /// The latest grace period that somebody wants without waiting for it.
     pub(crate) wanted: AtomicU64,
-    /// Set while the worker knows of the driver, or is about to be told by the thread that set this.
+    /// Set while the worker knows of the driver, or the thread that set this is about to tell it.
     scheduled: AtomicBool,
     /// The thread of [`Runner::OwnThread`].
     thread: Mutex<Option<Thread>>,
@@ -61,7 +62,7 @@ pub(crate) struct Driver {
     pub(crate) clock: Clock,
 }
 
-/// A thread that sees to grace periods, until this is dropped.
+/// Counts the calling thread as one that drives grace periods, until this is dropped.
 struct Driving<'t>(&'t Driver);
 
 impl Drop for Driving<'_> {
@@ -71,7 +72,7 @@ impl Drop for Driving<'_> {
 }
 
 impl Driver {
-    /// For a domain whose readers have been set up since it was asked which process this is.
+    /// Makes the driver of a domain. Its readers were set up after `fork_generation` was asked for.
     ///
     /// # Safety
     /// [`Driver::close`] is called before the state goes.
@@ -99,13 +100,13 @@ impl Driver {
         })
     }
 
-    /// Returns whether this is of the process that runs, not of one that it was forked from.
+    /// Returns whether this belongs to the running process, and not to one that it was forked from.
     pub(crate) fn is_current_process(&self) -> bool {
         self.fork_generation == fork::generation()
     }
 
-    /// Runs `f` while the domain cannot end; `None` if it has ended. Nothing of a user's may run
-    /// inside: it might drop the domain.
+    /// Runs `f` while the domain cannot end; `None` if it has ended. No user code may run inside: it might
+    /// drop the domain.
     pub(crate) fn with_gp<R>(&self, f: impl FnOnce(&GpState) -> R) -> Option<R> {
         self.gp.with(f)
     }
@@ -114,7 +115,7 @@ impl Driver {
     fn subject(&self) -> Subject<'_> {
         Subject {
             name: self.settings.name,
-            // The state of grace periods is the first part of the domain's.
+            // A domain's state begins with its state of grace periods.
             domain: DomainId::of(self.gp.target()),
             clock: &self.clock,
             sequence: &self.progress.sequence,
@@ -138,18 +139,18 @@ impl Driver {
         self.observer(Detector::blocking(self.subject()))
     }
 
-    /// Returns the observer of the worker and of others who come again.
+    /// Returns the observer of the worker, and of others who take a step and come again.
     pub(crate) fn passing(&self) -> GpObserver<'_> {
         self.observer(Detector::passing(self.subject()))
     }
 
-    /// Returns the observer of those who come again and run nobody's code.
+    /// Returns the observer of those who take a step and must run no user code.
     fn quiet(&self) -> GpObserver<'_> {
         self.observer(Detector::quiet(self.subject()))
     }
 
-    /// Waits for a grace period. A user's code runs meanwhile, so the caller holds nothing that others
-    /// wait for.
+    /// Waits for a grace period. User code may run meanwhile, so the caller holds nothing that others wait
+    /// for.
     ///
     /// # Errors
     /// If the kernel refuses the barrier, for good or for [`sys::PATIENCE`].
@@ -170,7 +171,7 @@ impl Driver {
     ) -> Result<(), MembarrierError> {
         let mut refusals = Refusals::new();
         loop {
-            // Not in the hook: it might wait for those who would be woken then.
+            // No counting inside the hook: it might wait for those who are woken only when the count falls.
             match self.driving(&wait) {
                 Ok(true) => return Ok(()),
                 Ok(false) => observer.tell(),
@@ -216,7 +217,7 @@ impl Driver {
                 self.schedule();
                 worker::poke();
             } else if self.scheduled.load(Ordering::Relaxed) {
-                // It may have been impossible to start it.
+                // An earlier attempt to start the worker may have failed.
                 worker::ensure_started();
             }
         }
@@ -231,7 +232,7 @@ impl Driver {
         if self.is_the_workers() {
             return worker::ensure_driven();
         }
-        // For an executor whose job was dropped.
+        // An executor may have dropped the job.
         self.schedule();
         // A callback that blocks may keep an executor from running the job that is counted.
         self.drivers.load(Ordering::Relaxed) != 0 && !inside_callback()
@@ -278,7 +279,7 @@ impl Driver {
             Runner::Shared | Runner::OwnThread => {
                 self.start_own_thread();
                 if scheduled {
-                    // It may have been impossible to start it then, or it may be inside a user's code.
+                    // The worker may not have been startable then, or may be inside user code.
                     worker::ensure_driven();
                 } else {
                     worker::hand(Arc::clone(self) as Arc<dyn Work>);
@@ -292,20 +293,22 @@ impl Driver {
     }
 
     fn hand_to(self: &Arc<Self>, executor: &dyn Executor) {
-        // A panic in it drops the job. Whoever queues a callback has nothing to do with it.
+        // A panic in `execute` drops the job. It is caught, because it is no business of whoever queues a
+        // callback.
         let job = Job::new(Arc::clone(self) as Arc<dyn Work>);
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| executor.execute(job))) {
             discard(payload);
         }
     }
 
-    /// Starts the threads that run callbacks, where they are ours. Returns whether there is one, or whoever
-    /// runs them needs none of ours.
+    /// Starts the library's thread that runs the callbacks, if they are to run on one. Returns false if it
+    /// could not be started.
     pub(crate) fn attend(self: &Arc<Self>) -> bool {
         !self.is_the_workers() || (worker::ensure_started() && self.start_own_thread())
     }
 
-    /// The same for the domain's own thread, where it is to have one for its callbacks.
+    /// Starts the domain's own thread, if its callbacks are to run on one. Returns false if it could not be
+    /// started.
     fn start_own_thread(self: &Arc<Self>) -> bool {
         if !matches!(self.settings.runner, Runner::OwnThread)
             || self.callbacks.existing_queue().is_none()
@@ -349,7 +352,7 @@ impl Driver {
         self.advance_to(gp, wanted, observer)
     }
 
-    /// Does the same with those up to `round`.
+    /// Goes on with the grace periods up to `number` in the same way.
     ///
     /// # Errors
     /// As for [`Driver::advance`].
@@ -386,11 +389,11 @@ impl Driver {
             && (self.wants_more() || self.callbacks.has_unready(self.progress.sequence.done()))
     }
 
-    /// Goes on with grace periods as far as that needs no waiting. No user's code runs here, but for
-    /// the hook for stalls of domains that callers and executors drive. Whoever calls this is told by
-    /// [`worker::poke`] when there is reason to come again.
+    /// Goes on with grace periods as far as that needs no waiting. Runs no user code, except the hook for
+    /// stalls of domains that callers and executors drive. [`worker::poke`] tells the caller when there is
+    /// reason to call again.
     pub(crate) fn drive(self: &Arc<Self>) -> Step {
-        /// When a barrier is tried again that was refused for a reason that passes.
+        /// The time after which a barrier is tried again that was refused for a reason that passes.
         const AGAIN: Duration = Duration::from_millis(10);
         if !self.is_current_process() {
             return Step::Over; // Another callback forked, and this is the child.
@@ -402,7 +405,7 @@ impl Driver {
             (self.progress.sequence.done(), over, due)
         });
         let Some((done, over, due)) = before else {
-            // Its grace periods are over.
+            // The domain has ended, so all its grace periods are over.
             return match self.futures.is_due(Round::LAST) {
                 true => Step::Ready,
                 false => Step::Over,
@@ -430,7 +433,7 @@ impl Driver {
                 self.callbacks.trim();
                 self.unschedule();
                 fence(Ordering::SeqCst);
-                // Whoever came meanwhile may have seen us scheduled.
+                // A thread that came meanwhile may have found us scheduled, and left its work to us.
                 if self.is_over() || self.scheduled.swap(true, Ordering::Relaxed) {
                     return Step::Over;
                 }
@@ -448,7 +451,8 @@ impl Driver {
             } else {
                 None
             };
-            // Those who run callbacks do not tell of every one, nor do those who queue more.
+            // Threads that run or queue callbacks do not announce each of them, so look again after a
+            // moment.
             let others = ready.then_some(worker::MOMENT);
             Step::Waiting {
                 patience: [due, stall, again, others].into_iter().flatten().min(),
@@ -478,7 +482,7 @@ impl Driver {
     pub(crate) fn run_some(&self) -> usize {
         const CALLBACKS_PER_TURN: usize = 1024;
         let done = self.with_gp(|_| self.progress.sequence.done());
-        // Outside: it runs a user's code.
+        // Outside of `with_gp`, because callbacks are user code.
         done.map_or(0, |done| self.callbacks.run_ready(done, CALLBACKS_PER_TURN))
     }
 }

@@ -1,4 +1,4 @@
-//! What stands behind the core's observer: statistics, reports, and the callbacks' chunks.
+//! The observer of a domain's grace periods: statistics, reports, and the callbacks' chunks.
 
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
@@ -19,12 +19,12 @@ pub(crate) struct GpObserver<'a> {
 }
 
 impl GpObserver<'_> {
-    /// Tells what there is to tell: see [`Detector::tell`].
+    /// Makes the report, if there is one: see [`Detector::tell`].
     pub(crate) fn tell(&self) {
         self.detector.tell();
     }
 
-    /// The same elsewhere: see [`Detector::tell_elsewhere`].
+    /// Makes the report on another thread: see [`Detector::tell_elsewhere`].
     pub(crate) fn tell_elsewhere(&self) -> bool {
         self.detector.tell_elsewhere()
     }
@@ -38,8 +38,8 @@ impl Observer for GpObserver<'_> {
     }
 
     fn before_end(&self, old: Phase) {
-        // Not in a child that was forked in the middle of what the caller does: what waits there is its
-        // parent's.
+        // Not in a child that was forked in the middle of the caller's work: the callbacks that wait are
+        // its parent's.
         if self.callbacks.is_current_process() {
             self.callbacks.seal_slots(self.sequence, old);
         }

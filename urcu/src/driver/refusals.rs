@@ -1,13 +1,13 @@
-//! How whoever waits goes on while the kernel refuses the barrier.
+//! Waiting while the kernel refuses the barrier.
 
 use core::time::Duration;
 
 use crate::sync::{Instant, thread};
 use crate::sys::{self, MembarrierError};
 
-/// A barrier that the kernel refuses, again and again perhaps.
+/// Counts the time for which the kernel has refused the barrier.
 pub(super) struct Refusals {
-    /// The first time.
+    /// The time of the first refusal.
     since: Option<Instant>,
     pause: Duration,
 }
@@ -23,7 +23,7 @@ impl Refusals {
     /// Sleeps before the next try.
     ///
     /// # Errors
-    /// If there is to be none.
+    /// Returns the refusal if there is to be no next try.
     pub(super) fn pause(&mut self, refused: MembarrierError) -> Result<(), MembarrierError> {
         let since = self.since.get_or_insert_with(Instant::now);
         if !refused.is_passing() || since.elapsed() >= sys::PATIENCE {

@@ -1,4 +1,4 @@
-//! What others know of a driver: the worker and executors, and the callbacks.
+//! The two faces of a driver: `Work` for the worker and executors, `Host` for the callbacks.
 
 use std::sync::Arc;
 
@@ -103,8 +103,8 @@ impl Host for Arc<Driver> {
 
     fn begin_grace_period(&self, gp: &GpState) {
         let number = self.progress.sequence.snap();
-        // Reports are the worker's, for the hook is a user's code; refused barriers are too, or a caller's of
-        // `synchronize`.
+        // The worker makes the reports, because the hook is user code. It also reports refused barriers, or
+        // a caller of `synchronize` does.
         let advanced = self.advance_to(gp, number, &self.quiet());
         if advanced.is_err() {
             Driver::schedule(self);

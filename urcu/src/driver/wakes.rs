@@ -1,4 +1,4 @@
-//! Whom a driver wakes.
+//! Waking those who wait for a driver's grace periods.
 
 use super::Driver;
 use crate::gp::sequence::Round;
@@ -12,7 +12,7 @@ impl Driver {
         }
     }
 
-    /// Reports what whoever drives could not have reported elsewhere.
+    /// Makes the report that could be made nowhere else, for whoever has driven.
     pub(crate) fn report(&self) {
         if self.is_current_process() {
             self.clock.tell();

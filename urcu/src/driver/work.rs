@@ -1,4 +1,4 @@
-//! What the worker knows of a domain.
+//! The domain's work, as the worker sees it.
 
 use core::fmt;
 use core::time::Duration;
@@ -10,9 +10,9 @@ use crate::sys::MembarrierError;
 pub(crate) enum Step {
     /// Nothing is left.
     Over,
-    /// A user's code is to be run.
+    /// User code is to be run.
     Ready,
-    /// The kernel refuses the barrier, which is to be said by a panic and tried again later.
+    /// The kernel refuses the barrier. The worker reports that by a panic and tries again later.
     Refused(MembarrierError),
     /// A grace period waits for readers, or callbacks for whoever runs them.
     Waiting { patience: Option<Duration> },
@@ -20,12 +20,12 @@ pub(crate) enum Step {
     More,
 }
 
-/// A domain's work: what drives it, and runs what is ready, needs to know no more of it.
+/// A domain's work: all that those who drive it and run its callbacks need to know.
 pub(crate) trait Work: Send + Sync + fmt::Debug {
     /// Returns the domain's name, if it has one.
     fn name(&self) -> Option<&'static str>;
 
-    /// Returns whether this is of the process that runs, not of one that it was forked from.
+    /// Returns whether this belongs to the running process, and not to one that it was forked from.
     fn is_current_process(&self) -> bool;
 
     /// Returns whether the domain has ended.
@@ -34,12 +34,12 @@ pub(crate) trait Work: Send + Sync + fmt::Debug {
     /// Returns whether grace periods are wanted, or callbacks have been queued, that are not over.
     fn is_to_be_driven(&self) -> bool;
 
-    /// Goes on with grace periods as far as that needs no waiting. No user's code runs here, but for the
-    /// hook for stalls of domains that callers and executors drive. Whoever calls this is unparked when
-    /// there is reason to come again.
+    /// Goes on with grace periods as far as that needs no waiting. Runs no user code, except the hook for
+    /// stalls of domains that callers and executors drive. The caller is unparked when there is reason to
+    /// call again.
     fn drive(self: Arc<Self>) -> Step;
 
-    /// The same, and runs what is ready, for an executor.
+    /// Drives, and runs the callbacks that are ready, for an executor.
     fn drive_and_run(self: Arc<Self>) -> Step;
 
     /// Wakes those whose grace period is over.
@@ -55,15 +55,15 @@ pub(crate) trait Work: Send + Sync + fmt::Debug {
     /// Returns whether its callbacks are run by the worker's own threads.
     fn is_shared(&self) -> bool;
 
-    /// Reports what whoever drives could not have reported elsewhere.
+    /// Makes the report that could be made nowhere else, for whoever has driven.
     fn report(&self);
 
-    /// One more thread drives this.
+    /// Counts one more thread that drives this.
     fn begin_driving(&self);
 
-    /// One less.
+    /// Counts one thread less.
     fn end_driving(&self);
 
-    /// Nobody does the work any more.
+    /// Notes that nobody does the work any more.
     fn unschedule(&self);
 }

@@ -1,10 +1,10 @@
 //! The background threads: they drive the grace periods that nobody waits for, wake futures, and run
 //! callbacks.
 //!
-//! The worker starts when it is first needed, does not keep the process alive, and sleeps on one word,
-//! which everything that may concern it changes ([`poke`]): work handed over, the late end of a
-//! section, the end of a grace period that somebody else led. It never waits for a reader while
-//! another domain has work.
+//! The worker starts when it is first needed and does not keep the process alive. It sleeps on one word,
+//! and every event that may concern it changes that word ([`poke`]): work is handed over, a section ends
+//! late, a grace period ends that another thread led. It never waits for a reader while another domain has
+//! work.
 //!
 //! # Roles
 //! User code (wakers, callbacks, destructors) may take long, and may itself wait for a grace period that the
@@ -40,11 +40,11 @@ pub(crate) struct Shared {
     /// 1 while one of the worker's threads drives grace periods. The others are inside a user's code,
     /// but for one that stands by.
     driving: AtomicU32,
-    /// Changes whenever one of them gives that up.
+    /// Changes whenever a thread gives up driving.
     pub(crate) given_up: AtomicU32,
-    /// 1 while one runs callbacks.
+    /// 1 while one of the threads runs callbacks.
     calling: AtomicU32,
-    /// 1 while one stands by, or is being started for that.
+    /// 1 while one of the threads stands by, or is being started to stand by.
     standing: AtomicU32,
     /// Changes when there is something to drive while nobody does; the word that whoever stands by
     /// sleeps on.
@@ -83,7 +83,7 @@ pub(crate) fn shared() -> &'static Shared {
     SHARED.prepared()
 }
 
-/// Returns where the worker sleeps, for those who are to wake it.
+/// Returns the worker's parker, for those who are to wake it.
 pub(crate) fn parker() -> &'static Parker {
     &shared().parker
 }
@@ -132,7 +132,8 @@ fn fetch(kept: &mut Vec<Arc<dyn Work>>) {
     }
 }
 
-/// Starts the worker if it was not started. Returns whether there is one: else callers must help themselves.
+/// Starts the worker if it does not run yet. Returns false if it cannot be started: then callers must do
+/// the work themselves.
 pub(crate) fn ensure_started() -> bool {
     let started = &shared().started;
     // Acquire: pairs with the release below: whoever finds it started sees that it drives.
@@ -141,11 +142,11 @@ pub(crate) fn ensure_started() -> bool {
             if started.load(Ordering::Relaxed) != 0 {
                 return true;
             }
-            // It has the role from the start. If it cannot be started now, whoever comes next tries
-            // again, and callers of `barrier` help themselves.
+            // It has the role from the start. If it cannot be started now, the next caller tries again, and
+            // callers of `barrier` do the work themselves.
             shared().driving.store(1, Ordering::Relaxed);
             let is_there = start(|| work(Some(Role::keep())));
-            // Else it may have given the role up by now, for what was handed over before.
+            // Only if it was not started: a worker that runs may have given up the role by now.
             if !is_there {
                 shared().driving.store(0, Ordering::Relaxed);
             }
@@ -172,7 +173,7 @@ pub(crate) fn start_own(work: Arc<dyn Work>) -> Option<thread::Thread> {
             if as_user(|| work.run_some()) == 0 {
                 thread::park();
             } else if work.is_current_process() {
-                // Nothing may be left to do for the domain.
+                // Wakes the worker, because nothing may be left to do for the domain.
                 poke();
             }
         }
@@ -191,13 +192,13 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_s
 /// the driver looks again at what others run.
 pub(crate) const MOMENT: Duration = Duration::from_millis(10);
 
-/// The right to drive, with what there is to drive. One thread has it.
+/// The right to drive, with the work to drive. One thread has it.
 struct Role(&'static mut Vec<Arc<dyn Work>>);
 
 impl Role {
-    /// For whom `driving` was set.
+    /// Returns the role, for the thread for which `driving` was set.
     fn keep() -> Role {
-        // Relaxed: of whoever drives.
+        // Relaxed: only whoever drives uses it, and the role is handed over with acquire and release.
         let mut kept = shared().kept.load(Ordering::Relaxed);
         if kept.is_null() {
             kept = Box::into_raw(Box::default());
@@ -226,7 +227,7 @@ impl Role {
         fence(Ordering::SeqCst);
     }
 
-    /// Gives it up before a user's code is run, for those that are `ready`.
+    /// Gives up the role before user code is run for the domains that are `ready`.
     fn leave(self, ready: &[Arc<dyn Work>]) {
         let others = self.0.len() > ready.len();
         self.give_up();
@@ -246,8 +247,8 @@ impl Role {
     }
 }
 
-/// Has another thread drive before long, unless whoever has just given up the role comes back before
-/// that. Whether there is one that will.
+/// Makes another thread drive soon, unless the thread that has just given up the role comes back before.
+/// Returns whether there is such a thread.
 fn call_relief() -> bool {
     // Release: pairs with the acquire in `stand_by`, for what the caller knows of who drives.
     shared().relief.fetch_add(1, Ordering::Release);
@@ -259,7 +260,7 @@ fn call_relief() -> bool {
     let standing = &shared().standing;
     standing.load(Ordering::Relaxed) != 0
         || shared().starting.with(|| {
-            // Set before: the thread may take the role, and set it back, at once.
+            // Set before the thread starts: it may take the role, and clear this, at once.
             if standing.swap(1, Ordering::Relaxed) != 0 || start(|| work(None)) {
                 return true;
             }
@@ -268,15 +269,15 @@ fn call_relief() -> bool {
         })
 }
 
-/// Returns when nobody has driven for a moment although there was something to drive. The place of who
-/// stands by is the caller's.
+/// Stands by: returns the role when nobody has driven for a moment although there was something to drive.
+/// The caller has set `standing`.
 fn stand_by() -> Role {
     let mut known = None;
     loop {
         // Acquire: pairs with the release in `call_relief`. Whoever sees that change, and so is not woken
         // by it, does not find the role taken by who had given it up before.
         let seen = shared().relief.load(Ordering::Acquire);
-        // Not `relief`: that also changes with all who ask meanwhile, who would put us off for ever.
+        // Not `relief`, which also changes when others ask for relief: they would put us off for ever.
         let given_up = shared().given_up.load(Ordering::Relaxed);
         let idle = known.replace(given_up) == Some(given_up);
         if idle {
@@ -318,7 +319,7 @@ impl Drop for Calling {
         // Not in a child that a callback forked.
         if fork::generation() == self.0 {
             shared().calling.store(0, Ordering::Relaxed);
-            // Whoever drives may have left callbacks to us.
+            // Whoever drives may have left callbacks to us, so it is told that we are done.
             poke();
         }
     }
@@ -343,10 +344,10 @@ fn work(mut role: Option<Role>) {
         as_user(|| {
             tell_reader_mode();
             if let Some(refused) = refused {
-                // For the panic hook, which says so.
+                // Caught: the panic only serves to call the panic hook with the message.
                 let _ = catch_unwind(|| cannot_end(refused));
             }
-            // Callbacks may take long, and wait for what is woken here.
+            // Wakers come first: callbacks may take long, and may wait for tasks that are woken here.
             ready.iter().for_each(|work| work.wake_ready());
             ready.iter().for_each(run_shared);
             ready.iter().for_each(|work| work.report());
@@ -362,8 +363,8 @@ fn work(mut role: Option<Role>) {
     }
 }
 
-/// Drives until there is a user's code to run: for which domains, and whether the kernel has begun to
-/// refuse barriers.
+/// Drives until there is user code to run. Returns the domains that have some, and the error if the kernel
+/// has begun to refuse barriers.
 fn drive(role: Role, pause: &mut Duration) -> (Vec<Arc<dyn Work>>, Option<MembarrierError>) {
     loop {
         let seen = parker().seen();
@@ -395,7 +396,7 @@ fn drive(role: Role, pause: &mut Duration) -> (Vec<Arc<dyn Work>>, Option<Membar
             Some(_) => (*pause * 2).min(PAUSES.1),
             None => PAUSES.0,
         };
-        // Said once.
+        // Reported once.
         let refused = refusal.filter(|_| first);
         if !ready.is_empty() || refused.is_some() {
             role.leave(&ready);

@@ -4,7 +4,7 @@ use crate::gp::sequence::Sequence;
 use crate::sync::{self, AtomicPtr, Ordering};
 use crate::sys::{self, MembarrierError};
 
-/// Null until the first barrier, in every process.
+/// The sequence of barriers; null until the first barrier, in every process.
 pub(crate) struct Barriers(AtomicPtr<Sequence>);
 
 sync::wiped! {
@@ -16,9 +16,9 @@ sync::wiped! {
 /// this caller.
 ///
 /// # Errors
-/// If the kernel refuses what it granted at registration: for want of memory, or because of a filter
-/// that was installed since. The caller tries again, or tells ([`sys::cannot_end`]) when it holds nothing
-/// that others wait for.
+/// If the kernel refuses what it granted at registration: for want of memory, or because of a filter that
+/// was installed since. The caller tries again, or panics by [`sys::cannot_end`] when it holds nothing that
+/// others wait for.
 ///
 /// # Panics
 /// If the system has no memory for the first barrier.
@@ -28,13 +28,13 @@ pub(crate) fn restart_sequences() -> Result<bool, MembarrierError> {
 
 impl Barriers {
     sync::const_fn! {
-        /// None.
+        /// Returns no barriers yet.
         pub(crate) fn new() -> Self {
             Barriers(AtomicPtr::new(core::ptr::null_mut()))
         }
     }
 
-    /// Made at the first use, for good.
+    /// Returns the sequence of barriers, and makes it at the first use, for good.
     fn sequence(&self) -> &'static Sequence {
         // Acquire: pairs with the release in `make`.
         // SAFETY: null, or allocated for good and zeroed, which is a state at rest.
@@ -51,8 +51,8 @@ impl Barriers {
             Ordering::Acquire,
         );
         // SAFETY: what is there is allocated for good and zeroed. What was not published is nobody else's.
-        // (Should a handler have forked since it was allocated, then nobody uses it in the parent's name,
-        // for it was not published there by this thread; and zeroes are what a child needs.)
+        // (If a signal handler has forked since it was allocated, nobody uses it in the parent's name,
+        // because this thread had not published it there; and zeroes are what a child needs.)
         unsafe {
             match first {
                 Ok(_) => &*made,

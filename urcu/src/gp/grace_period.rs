@@ -4,8 +4,9 @@
 //! Callers share grace periods, and one of those who wait leads. A leader may leave a grace period that has
 //! begun but waits for readers; the next leader goes on with it.
 //!
-//! [`Progress`] says how far they have come. Like the counters it lies in memory of this process alone: a leader
-//! that forks goes on, in the child, with its parent's memory, on which nobody waits there.
+//! [`Progress`] records how far they have come. Like the counters it lies in memory of this process alone.
+//! A leader in whose middle a signal handler forks goes on, in the child, with the parent's memory, for
+//! which no thread of the child waits.
 
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -33,7 +34,7 @@ pub(crate) struct Progress {
     pub(crate) sequence: Sequence,
     /// The word of the current phase; 0 in a child of the process that made this. Only the leader uses it.
     current: AtomicUsize,
-    /// The word of what has [`Begun`]; 0 while no grace period has. Only the leader stores here.
+    /// The word of the grace period that has [`Begun`]; 0 if none has. Only the leader stores here.
     begun: AtomicUsize,
 }
 
@@ -118,14 +119,15 @@ unsafe impl Send for Place {}
 unsafe impl Sync for Place {}
 
 impl Place {
-    /// For readers that are set up, of this process; their slots live for as long as this is used.
+    /// Allocates a [`Progress`] for readers that are set up, of this process. Their slots live for as long
+    /// as it is used.
     ///
     /// # Panics
     /// If the system has no memory.
     pub(crate) fn new(readers: &Readers) -> Self {
         let place = NonNull::new(sys::allocate::<Progress>()).expect("an address");
         let place = Place(place);
-        // Whoever finds this place acquires it with what holds it.
+        // Relaxed stores do: whoever finds this place acquires it with what holds it.
         readers.current().inspect(|phase| place.set_current(*phase));
         place
     }
@@ -220,8 +222,8 @@ impl GpState {
                 Some(old) if !self.is_drained_soon(old) && self.readers.unpark_while_open(old) => {
                     observer.check_stall(&|slot| self.readers.open_in(old, slot));
                     lead.leave(parker);
-                    // After O. If an end has taken our mark while we led, whoever it unparked may
-                    // have found us leading, and gone to sleep again.
+                    // After O. If the end of a section has taken our mark while we led, the thread that it
+                    // unparked may have found us leading, and gone to sleep again.
                     if self.readers.will_unpark(old) {
                         return Ok(false);
                     }

@@ -53,7 +53,7 @@
 //!    did before the flip (A).
 //! 3. **Old readers are over when the sum is 0.** From the restart on, sections of the old phase only end
 //!    (a reader that lost the race with atomics takes its addition back, on the same counter), so each
-//!    counter only falls. Each is read at some moment at which it is at least its final value; so the sum
+//!    counter only falls. Each is read at some moment, and is then at least its final value; so the sum
 //!    read is at least the number of open sections, which is at least 0. If it is 0, every counter was read
 //!    at its last value, and each section's end (D) is visible (E).
 //! 4. **The other phase is empty at the flip.** Grace periods come one after the other, and each drains its

@@ -1,6 +1,7 @@
-//! What the core tells whoever is interested in grace periods, and asks them.
+//! The core's view of those who follow its grace periods: what it tells them, and what it asks.
 //!
-//! Statistics, reports of stalls and the callbacks' chunks stand behind this: the core knows none of them.
+//! Statistics, reports of stalls and the sealing of chunks implement this trait: the core knows none of
+//! them.
 
 use core::time::Duration;
 
@@ -8,11 +9,11 @@ use crate::sys::Phase;
 
 /// Follows one caller's wait for a grace period, or its step towards the end of one.
 pub(crate) trait Observer {
-    /// The sequences were restarted for a grace period. `issued`: by a barrier of this caller's.
+    /// Notes that the sequences were restarted for a grace period. `issued`: by a barrier of this caller's.
     fn restarted(&self, issued: bool);
 
-    /// A grace period is about to end, whose phase was `old`. No section of that phase is
-    /// open, and none begins before this has returned; nobody who waits has been released.
+    /// Called when a grace period is about to end, whose phase was `old`. No section of that phase is open,
+    /// and none begins before this has returned; nobody who waits has been released.
     fn before_end(&self, old: Phase);
 
     /// Returns how long a leader may sleep before it calls [`Observer::check_stall`]; `None`: as long as
@@ -25,13 +26,13 @@ pub(crate) trait Observer {
     /// Returns whether it is time to report that the calling thread may be waiting for itself.
     fn is_deadlock_due(&self) -> bool;
 
-    /// Looks at the time, for a caller that waits, and takes note of what there is to report. `open` counts
-    /// the open sections by slot. Returns whether there is a report: the caller is to leave whatever it
-    /// holds, and to have it told.
+    /// Looks at the time, for a caller that waits, and notes a report if one is due. `open` counts the open
+    /// sections by slot. Returns whether there is a report: then the caller releases whatever it holds, and
+    /// has it made.
     fn check_stall(&self, open: &dyn Fn(usize) -> i64) -> bool;
 }
 
-/// Nobody is interested.
+/// An observer that ignores everything.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unobserved;
 

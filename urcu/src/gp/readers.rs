@@ -23,7 +23,7 @@ pub(crate) struct Token {
     guess: u32,
 }
 
-/// The reader side of a domain: read-mostly, one cache line.
+/// The readers' side of a domain: words that change seldom.
 ///
 /// The words that every section loads lie where no section stores in a counter's line ([`Readers::LOADS`]):
 /// a load that has the last twelve bits of its address in common with an earlier store waits for
@@ -31,7 +31,7 @@ pub(crate) struct Token {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Readers {
-    /// For the statistics: counts of rare events on the readers' side.
+    /// Counts of rare events on the readers' side, for the statistics.
     fallbacks: AtomicU64,
     aborts: AtomicU64,
     bound: AtomicU32,
@@ -43,14 +43,14 @@ pub(crate) struct Readers {
     phase: AtomicUsize,
     /// The process's handle where libc registers the threads, else 0.
     ///
-    /// A thread that this library is yet to register must not even try: a signal handler could
-    /// register it in the middle of the sequence, which would then commit without being protected.
-    /// One that libc did not register, or whose registration somebody has ended, may try: its CPU
-    /// number is negative, and so not below `bound`. Neither is that of a CPU without a slot.
+    /// A thread that this library is yet to register must not even try: a signal handler could register it
+    /// in the middle of the sequence, which would then commit without being protected. A thread that libc
+    /// did not register, or whose registration somebody has ended, may try: its CPU number is negative, and
+    /// so not below `bound`. The number of a CPU without a slot is not below it either.
     cs: AtomicIsize,
     /// The parker that the end of a section in an old phase unparks, beside the leader: the same from when
-    /// these are set up. Orders nothing: whoever has a section has acquired it with the phase. (No
-    /// section loads it, so it lies in another line.)
+    /// these are set up. Loads of it order nothing: whoever has a section has acquired it with the phase.
+    /// (No section loads it, so it lies in another line.)
     parker: core::sync::atomic::AtomicPtr<Parker>,
     /// The number of sections of each phase that were [doubled](Readers::double).
     pub(super) doubled: [AtomicU64; 2],
@@ -71,7 +71,7 @@ const _: () = {
 
 /// The leader of the grace period sleeps on the `waiter` of the counters.
 pub(super) const LEADER: u32 = 1;
-/// The parker that the readers know of is to be unparked.
+/// The readers' parker is to be unparked.
 pub(super) const PARKER: u32 = 2;
 
 impl Readers {
@@ -123,15 +123,16 @@ impl Readers {
     /// Returns whether no grace period has begun since the section did: at most one can have, because
     /// it waits for the section, so the phase tells.
     ///
-    /// Relaxed: whoever is told "yes" goes on with the section it has, for which nothing changes; a
-    /// flip that is not seen yet is seen by a later call.
+    /// Relaxed: if the answer is true, the caller goes on with the section it has, for which nothing
+    /// changes; a flip that is missed here is seen by a later call.
     #[inline(always)]
     pub(crate) fn is_current(&self, token: Token) -> bool {
         self.phase.load(Ordering::Relaxed) == token.phase.word()
     }
 
-    /// Gives the counters their memory: `first` is a phase of new slots, which live as long as these readers if
-    /// the answer is true. False if another thread (or a signal handler, or the code it interrupted) was first.
+    /// Gives the counters their memory: `first` is a phase of new slots. Returns true if this call was the
+    /// first; then the slots must live as long as these readers. Returns false if another thread, a signal
+    /// handler, or the code that it interrupted, was first.
     pub(crate) fn set_up(&self, first: Phase, parker: &'static Parker) -> bool {
         let parker = core::ptr::from_ref(parker).cast_mut();
         self.parker.store(parker, Ordering::Relaxed);
@@ -187,8 +188,8 @@ impl Readers {
     /// and spares the writer a barrier before it sleeps: after the restart (C) every end of the
     /// old phase is a slow one, or has happened visibly.
     ///
-    /// A section that began where libc does not register the threads has no way, which aborts: none
-    /// would be that of whatever thread the section ends on.
+    /// A section that began where libc does not register the threads has the way 0, which aborts: it may
+    /// end on another thread, and the handles of threads differ there.
     #[inline(always)]
     pub(crate) fn exit(&self, token: Token) {
         let Token {
@@ -204,12 +205,12 @@ impl Readers {
         }
     }
 
-    /// Returns the token of a section of which the phase's word alone was kept.
+    /// Returns the token of a section, from the word of its phase, when nothing else of the token was kept.
     ///
     /// Relaxed: the section began when these readers were set up.
     ///
     /// # Safety
-    /// It is the word of the phase of a token of these readers, whose section is open.
+    /// `word` is that of the phase of a token of these readers, whose section is open.
     #[inline(always)]
     pub(crate) unsafe fn kept_token(&self, word: usize) -> Token {
         // SAFETY: the word of a phase, by the caller, and so not 0; the readers' slots live as long as they do,
@@ -224,8 +225,8 @@ impl Readers {
         }
     }
 
-    /// Begins a section in the phase of one that is open, so that what that one protects stays protected
-    /// when it ends; also if a grace period waits for it already. Async-signal-safe.
+    /// Begins a section in the phase of an open one, so that all that the open one protects stays protected
+    /// when it ends; also if a grace period already waits for it. Async-signal-safe.
     #[cold]
     pub(crate) fn double(&self, token: Token) -> Token {
         // Relaxed: the section that is doubled has acquired what this one relies on, and ends later (D).
@@ -235,7 +236,7 @@ impl Readers {
         Token { guess: 1, ..token }
     }
 
-    /// Returns whether threads can use sequences without further ado.
+    /// Returns whether all threads can use sequences, because libc registers them.
     pub(crate) fn has_sequences(&self) -> bool {
         self.cs.load(Ordering::Relaxed) != 0
     }
@@ -250,7 +251,8 @@ impl Readers {
         )
     }
 
-    /// Returns what a sequence needs that goes through the phase word, where libc registers the threads.
+    /// Returns the handle and the phase word, for a sequence that goes through that word, where libc
+    /// registers the threads.
     #[inline(always)]
     pub(crate) fn through_phase(&self) -> Option<(Handle, &AtomicUsize)> {
         // Acquire: pairs with `set_up`: who sees `cs` sees the phase.
@@ -258,7 +260,7 @@ impl Readers {
         (cs != 0).then(|| (self.handle(cs), &self.phase))
     }
 
-    /// Does the same on a thread that has asked before.
+    /// Returns the same as [`Readers::through_phase`], on a thread that has called that before.
     pub(crate) fn through_phase_again(&self) -> Option<(Handle, &AtomicUsize)> {
         // Relaxed: `through_phase` on this thread has acquired it.
         let cs = self.cs.load(Ordering::Relaxed);
@@ -274,7 +276,7 @@ impl Readers {
         (cs != 0).then_some(Self::handle_to_copy(cs))
     }
 
-    /// Copies need no counter, and so no bound.
+    /// Returns a handle for copies, which need no counter, and so no bound.
     #[inline(always)]
     pub(super) fn handle_to_copy(cs: isize) -> Handle {
         Handle {
@@ -420,7 +422,7 @@ impl Readers {
         // store, then the writer's sum, after F, sees the subtraction.
         fence(Ordering::SeqCst);
         if waiter.load(Ordering::Relaxed) != 0 {
-            // Whose mark is taken away is told, though it may be another's by now.
+            // Whoever set the mark that is taken away is woken, though another mark may stand here by now.
             match waiter.swap(0, Ordering::Relaxed) {
                 LEADER => sync::futex_wake(waiter, 1),
                 PARKER => self.unpark(),

@@ -16,8 +16,8 @@ impl Readers {
         // Q
         let before = doubled.load(Ordering::Acquire);
         let open: i64 = (0..sys::slots()).map(|slot| self.open_in(old, slot)).sum();
-        // Relaxed: what the scan has seen comes before it, by E. If a section was doubled meanwhile, the sum says
-        // nothing, but one was open then, whose end comes after F, and so wakes (G).
+        // Relaxed: the loads of the scan come before it, by E. If a section was doubled meanwhile, the sum
+        // says nothing. But then one was open, whose end comes after F, and so wakes (G).
         open != 0 || doubled.load(Ordering::Relaxed) != before
     }
 
@@ -49,7 +49,7 @@ impl Readers {
         self.mark_while_open(old, PARKER)
     }
 
-    /// Returns whether that mark still stands.
+    /// Returns whether the mark of [`Readers::unpark_while_open`] still stands.
     pub(crate) fn will_unpark(&self, old: Phase) -> bool {
         sys::waiter(old).load(Ordering::Relaxed) == PARKER
     }

@@ -1,9 +1,9 @@
-//! Work that one thread does for all who wait for it, in rounds.
+//! Rounds: work that one thread does for all who wait for it.
 //!
-//! A grace period serves everybody who asked for one before it began; so does a process-wide
-//! barrier. A caller *joins* the next round that has not begun, and then *waits* for it: whoever
-//! finds no leader leads, the others sleep. Nobody waits for more than two rounds. A leader gives up
-//! the lead whenever it has user code to run, and the next leader goes on.
+//! A grace period serves everybody who asked for one before it began; so does a process-wide barrier. A
+//! caller *joins* the next round that has not begun, and then *waits* for it: whoever finds no leader
+//! leads, the others sleep. Nobody waits for more than two rounds. A leader gives up the lead whenever it
+//! has user code to run, and the next leader goes on with the round.
 //!
 //! Sequences lie in memory that a fork wipes, and a child makes new ones at another address. A thread that
 //! forks in the middle of a round ends that round in the child on zeroes that nobody else uses: it waits for
@@ -28,8 +28,8 @@ pub(crate) struct Sequence {
     led: AtomicU32,
     /// The parker to unpark when a leader has finished; null: none.
     watched: AtomicPtr<Parker>,
-    /// The number of sleepers for the rounds of each parity, and the words they sleep on. All who wait for
-    /// a round that is done wake up at once; of those who wait for the next, one, to lead it.
+    /// The number of sleepers for the rounds of each parity, and the words they sleep on. When a round is
+    /// done, all who wait for it are woken, and one of those who wait for the next round, to lead it.
     sleepers: [AtomicU32; 2],
     turns: [AtomicU32; 2],
 }
@@ -125,9 +125,9 @@ impl Sequence {
         free.is_ok().then(|| Leader(self))
     }
 
-    /// Returns whether the round can have been joined in this process: it is at most the next one. Any other
-    /// was joined in the process that forked this one, perhaps in the middle of the caller's work (in a
-    /// signal handler, in a hook), and there is nothing left to wait for.
+    /// Returns whether the round can have been joined in this process: it is at most the next one. Any
+    /// other round was joined in the process that forked this one, perhaps in the middle of the caller's
+    /// work (in a signal handler, in a hook). Then there is nothing left to wait for.
     pub(crate) fn is_current_process(&self, round: Round) -> bool {
         // Whoever joined, or was told the number, sees `begun` as it was then or later.
         round <= self.begun().next()
@@ -139,8 +139,9 @@ impl Sequence {
             match self.try_lead() {
                 Some(lead) if !self.is_done(round) => return Next::Leader(lead),
                 Some(_) => {}
-                // Not after the sleep: a waking that was meant to find a new leader would be lost on
-                // somebody with other things to do. Now somebody leads, and will wake others.
+                // Asked before the sleep, not after it: a wake-up that is meant to find a new leader would
+                // be lost on a caller that reports first. Before the sleep another thread leads, and will
+                // wake others.
                 None if observer.is_deadlock_due() => return Next::Look,
                 None => self.sleep(round, observer),
             }
@@ -160,7 +161,7 @@ impl Sequence {
             lead.finish();
             Ok(true)
         };
-        // Mostly nobody is at it: work of our own begins after this call in any case.
+        // Mostly nobody leads, and work of our own begins after this call in any case.
         if let Some(lead) = self.try_lead() {
             return serve(&lead);
         }
@@ -176,10 +177,9 @@ impl Sequence {
         let parity = round.parity();
         let (sleepers, turns) = (&self.sleepers[parity], &self.turns[parity]);
         sleepers.fetch_add(1, Ordering::Relaxed);
-        // Turns that are slept on are odd: a child that is forked meanwhile, by a signal handler,
-        // finds 0 and does not sleep on.
-        // Relaxed, and so in `wake`: who sees the new turn here sees after N why it came, because O
-        // lies before the change of the turn.
+        // Turns that threads sleep on are odd: a child that a signal handler forks meanwhile finds 0, and
+        // does not sleep. Relaxed, as in `wake`: a thread that sees the new turn here sees the reason for
+        // it after N, because O comes before the change of the turn.
         let turn = turns.fetch_or(1, Ordering::Relaxed) | 1;
         // N: either the leader's look, after O, finds us, or we find what it did.
         fence(Ordering::SeqCst);
@@ -197,19 +197,19 @@ impl Sequence {
         }
     }
 
-    /// Frees the lead, and wakes those who have to know.
+    /// Gives up the lead, and wakes those for whom a round is done or left to do.
     fn hand_over(&self) {
         let parity = self.done().parity();
         self.led.store(0, Ordering::Release);
         // O
         fence(Ordering::SeqCst);
-        // One of those for whom there is work left, then all for whom it is done.
+        // One of those whose round is still to be led, then all whose round is done.
         self.wake(parity ^ 1, 1);
         self.wake(parity, i32::MAX);
     }
 
-    /// Makes the present leader unpark `parker` when it gives up the lead. Returns false if nobody leads any
-    /// more: then the caller sees what the last leader did, and can take the lead.
+    /// Makes the present leader unpark `parker` when it gives up the lead. Returns false if nobody leads
+    /// any more: then the caller sees the work of the last leader, and can take the lead.
     pub(crate) fn unpark_after_lead(&self, parker: &'static Parker) -> bool {
         self.watched
             .store(ptr::from_ref(parker).cast_mut(), Ordering::Relaxed);

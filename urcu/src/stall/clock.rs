@@ -1,4 +1,4 @@
-//! Since when a domain's grace period waits.
+//! The time since which a domain's grace period has been waiting.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -13,21 +13,22 @@ use crate::sync::{Instant, Mutex};
 pub(super) struct Waiting {
     pub(super) number: Round,
     pub(super) since: Instant,
-    /// When it is reported next; never, if that is too far away.
+    /// The time of the next report; none if that is too far away.
     pub(super) next: Option<Instant>,
     pub(super) reported: bool,
 }
 
-/// For a domain, the grace period that waits.
+/// A domain's clock: the grace period that waits, and since when.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     waiting: Mutex<Option<Waiting>>,
-    /// The report that whoever drives has to tell when it drives no more.
+    /// A report that whoever drives makes once it no longer drives.
     pub(super) untold: Mutex<Option<Arc<Report>>>,
 }
 
 impl Clock {
-    /// Tells what could not be told elsewhere. To be called as [`Detector::tell`](super::Detector::tell).
+    /// Makes the report that could be made nowhere else. The caller must hold nothing, as for
+    /// [`Detector::tell`](super::Detector::tell).
     pub(crate) fn tell(&self) {
         let untold = self.untold.lock().take();
         if let Some(report) = untold {
@@ -35,7 +36,7 @@ impl Clock {
         }
     }
 
-    /// Returns how long the grace period of this number is known to wait.
+    /// Returns how long the grace period of this number is known to have been waiting.
     pub(super) fn age(&self, number: Round) -> Duration {
         let waiting = self.waiting.lock();
         match &*waiting {
@@ -44,8 +45,8 @@ impl Clock {
         }
     }
 
-    /// Returns the grace period of this number, the first that is not over, as of now if it was not known
-    /// to wait yet.
+    /// Runs `f` with the record of the grace period of this number, the first that is not over. If it was
+    /// not known to wait, the record begins now.
     pub(super) fn with<R>(&self, number: Round, f: impl FnOnce(&mut Waiting) -> R) -> R {
         let mut waiting = self.waiting.lock();
         let waiting = match &mut *waiting {

@@ -20,23 +20,23 @@ use crate::sys;
 /// reported. Its guard may have been moved, so it is given some time.
 const DEADLOCK: Duration = Duration::from_secs(3);
 
-/// The domain that is looked at.
+/// The domain that the detector watches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     /// Its name, if it has one.
     pub(crate) name: Option<&'static str>,
     pub(crate) domain: DomainId,
     pub(crate) clock: &'a Clock,
-    /// Of its grace periods.
+    /// The sequence of its grace periods.
     pub(crate) sequence: &'a Sequence,
     /// The number of stalls that were reported.
     pub(crate) stalls: &'a AtomicU64,
-    /// The process in which all this was made.
+    /// The fork generation of the process in which the domain's driver was made.
     pub(crate) fork_generation: u64,
 }
 
 impl Subject<'_> {
-    /// Returns the domain in messages.
+    /// Returns the domain's name, or its address, for messages.
     fn shown(&self) -> String {
         match self.name {
             Some(name) => format!("RCU domain \"{name}\""),
@@ -71,27 +71,27 @@ fn oldest_first(domain: DomainId) -> Vec<Site> {
     sites
 }
 
-/// A thread that waits itself.
+/// The state of a thread that waits itself, as opposed to one that takes a step and returns.
 struct Waiter {
     place: &'static Location<'static>,
-    /// Since when it has waited for a section that it began.
+    /// The time since which it has waited while a section is open that it began itself.
     since: Cell<Option<Instant>>,
-    /// It was reported as one that may wait for itself.
+    /// True once it was reported as waiting for itself, perhaps.
     reported: Cell<bool>,
 }
 
-/// Looks at the time for one caller that waits for a grace period, or takes a step towards its end.
+/// The stall detector of one caller that waits for a grace period, or takes a step towards its end.
 pub(crate) struct Detector<'a> {
     subject: Subject<'a>,
     /// True if this leaves reports to others.
     quiet: bool,
     waiter: Option<Waiter>,
-    /// What [`Detector::tell`] has to tell.
+    /// The report that [`Detector::tell`] will make.
     news: RefCell<Option<Box<Report>>>,
 }
 
 impl<'a> Detector<'a> {
-    /// For a thread that waits itself.
+    /// Returns the detector of a thread that waits itself.
     #[track_caller]
     pub(crate) fn blocking(subject: Subject<'a>) -> Self {
         Detector {
@@ -104,7 +104,7 @@ impl<'a> Detector<'a> {
         }
     }
 
-    /// For the worker and others who come again.
+    /// Returns the detector of the worker, and of others who take a step and come again.
     pub(crate) const fn passing(subject: Subject<'a>) -> Self {
         Detector {
             subject,
@@ -114,21 +114,21 @@ impl<'a> Detector<'a> {
         }
     }
 
-    /// For those who come again and run nobody's code.
+    /// Returns the detector of those who take a step and must run no user code.
     pub(crate) const fn quiet(subject: Subject<'a>) -> Self {
         let mut detector = Detector::passing(subject);
         detector.quiet = true;
         detector
     }
 
-    /// Returns the subject, if there may be reports of it: not in a child that was forked in the middle
-    /// of what the caller does, where what waits is its parent's.
+    /// Returns the subject if it may be reported. `None` in a child that was forked in the middle of the
+    /// caller's work: the grace period that waits is its parent's.
     fn reported(&self) -> Option<&Subject<'a>> {
         let current = self.subject.fork_generation == fork::generation();
         (current && !self.quiet && !is_in_hook()).then_some(&self.subject)
     }
 
-    /// Returns how long whoever leads may sleep before it calls [`Detector::check_stall`].
+    /// Returns how long a leader may sleep before it calls [`Detector::check_stall`].
     pub(crate) fn leader_patience(&self) -> Option<Duration> {
         let subject = self.reported()?;
         let next = subject.clock.with(subject.next(), |waiting| waiting.next);
@@ -150,14 +150,14 @@ impl<'a> Detector<'a> {
         Some(DEADLOCK.min(timeout()).saturating_sub(since.elapsed()))
     }
 
-    /// Returns whether it is time that the calling thread is reported as one that may wait for itself.
+    /// Returns whether it is time to report that the calling thread may be waiting for itself.
     pub(crate) fn is_deadlock_due(&self) -> bool {
         let waits = self.waiter.as_ref().and_then(|waiter| waiter.since.get());
         waits.is_some() && self.follower_patience() == Some(Duration::ZERO)
     }
 
-    /// Looks at the time, for a thread that waits, or takes a step. `open` counts the sections by slot.
-    /// Returns whether there is something to be told.
+    /// Looks at the time, for a thread that waits or takes a step. `open` counts the open sections by slot.
+    /// Returns whether there is a report to make.
     pub(crate) fn check_stall(&self, open: &dyn Fn(usize) -> i64) -> bool {
         let Some(subject) = self.reported() else {
             return false;
@@ -172,7 +172,7 @@ impl<'a> Detector<'a> {
         any
     }
 
-    /// Returns a thread that may wait for itself.
+    /// Returns a report if the calling thread may be waiting for itself.
     fn check_self_deadlock(
         &self,
         subject: &Subject<'_>,
@@ -192,17 +192,17 @@ impl<'a> Detector<'a> {
         })
     }
 
-    /// Reports what there is to report, once. The caller holds nothing that others wait for, because the hook is
-    /// user code.
+    /// Makes the report, if there is one, and forgets it. The caller holds nothing that others wait for,
+    /// because the hook is user code.
     pub(crate) fn tell(&self) {
         if let Some(report) = self.news.take() {
             hook::tell(&report);
         }
     }
 
-    /// Reports on a thread that is started for it. (On the caller's thread other domains' work would wait for the
-    /// hook, and perhaps the hook for that work.) Returns false if no thread can be started: then the caller
-    /// releases whatever it holds, and calls [`Clock::tell`].
+    /// Makes the report on a thread that is started for it. (On the caller's thread, other domains' work
+    /// would wait for the hook, and the hook perhaps for that work.) Returns false if no thread can be
+    /// started: then the caller releases whatever it holds and calls [`Clock::tell`].
     pub(crate) fn tell_elsewhere(&self) -> bool {
         let Some(report) = self.news.take().map(Arc::<Report>::from) else {
             return true;
@@ -217,7 +217,7 @@ impl<'a> Detector<'a> {
     }
 }
 
-/// Returns a grace period that has waited for too long, if it has.
+/// Returns a report if the grace period that waits has waited for too long.
 fn stalled(subject: &Subject<'_>, open: &dyn Fn(usize) -> i64) -> Option<Report> {
     let due = subject.clock.with(subject.next(), |waiting| {
         let age = waiting.since.elapsed();
@@ -250,7 +250,7 @@ pub(crate) fn report_held_up(
     budget: Budget,
     pending: (u64, u64),
 ) {
-    // Of both phases, while sections begin and end: about so many.
+    // An estimate: it counts both phases while sections begin and end.
     let open = |slot| readers.about_open_in(slot);
     let report = subject.report(subject.clock.age(subject.next()), &open);
     let report = Report {

@@ -1,4 +1,4 @@
-//! Who is told, and after which time.
+//! The hook that gets the reports, and the time after which they are made.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use crate::sync::hook::{self, Hook};
 use crate::sync::{self, fork};
 use crate::sys;
 
-/// None for the default.
+/// None: the default hook.
 static HOOK: Hook<dyn Fn(&Report) + Send + Sync> = Hook::new();
 static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 
@@ -22,8 +22,8 @@ static TIMEOUT: AtomicU64 = AtomicU64::new(10_000_000_000);
 /// The hook runs on a thread that waits for the grace period, or on a thread of its own if only a
 /// background thread waits. No lock of this library is held meanwhile, and other threads go on with the
 /// grace period. So the hook may read, retire, wait for grace periods, await them, drop domains and fork,
-/// and need not return. (Waiting in it for the section that it was called about lasts as long as that
-/// section.) Nothing is reported from inside the hook. A panic in it is caught.
+/// and need not return. (If it waits for the section that it was called about, it waits as long as that
+/// section lasts.) Nothing is reported from inside the hook. A panic in it is caught.
 ///
 /// A report with [`Report::over_budget`] comes from the thread that has to wait, in the middle of
 /// [`Domain::call`](crate::Domain::call), `defer_drop`, `store` and the like. The program may hold locks
@@ -42,8 +42,8 @@ pub fn remove_hook() {
 ///
 /// Grace periods that are being waited for already keep the timeout that was set before.
 ///
-/// Two other reports go by it. A domain over its budget is reported at once, and again no sooner than
-/// after this time. A thread that waits for a section of its own is reported (see
+/// Two other reports depend on the timeout. A domain over its budget is reported at once, and again no
+/// sooner than after this time. A thread that waits for a section of its own is reported (see
 /// [`Report::deadlock`]) after this time, or after three seconds if that is shorter.
 pub fn set_timeout(timeout: Duration) {
     let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);

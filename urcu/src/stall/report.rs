@@ -1,4 +1,4 @@
-//! What is reported.
+//! The contents of a report.
 
 use core::fmt;
 use core::panic::Location;

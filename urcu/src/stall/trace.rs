@@ -1,8 +1,8 @@
-//! Who holds which section open: in debug builds and with the feature `stall-trace`.
+//! A record of the open sections and of who began them, in debug builds and with the feature `stall-trace`.
 //!
-//! Every section notes where and by which thread it was begun, in a table of fixed size, without a
-//! lock, because sections begin in signal handlers too. When the table is full, sections are not
-//! noted. In other builds a [`Trace`] is nothing.
+//! Every section notes where and by which thread it was begun, in a table of fixed size, without a lock,
+//! because sections begin in signal handlers too. When the table is full, sections are not noted. In other
+//! builds a [`Trace`] is empty and records nothing.
 
 #[cfg(any(debug_assertions, feature = "stall-trace"))]
 pub(crate) use on::{Trace, begun_by_this_thread, forget, open};
@@ -19,7 +19,7 @@ use core::time::Duration;
 pub(crate) struct DomainId(usize);
 
 impl DomainId {
-    /// Returns the domain whose state lies there.
+    /// Returns the domain whose state lies at this address.
     #[inline(always)]
     pub(crate) fn of<T>(state: *const T) -> Self {
         DomainId(state.addr())
@@ -86,13 +86,13 @@ mod on {
         domain: AtomicUsize,
         place: AtomicPtr<Location<'static>>,
         thread: AtomicU64,
-        /// The system's number of it; 0: unknown.
+        /// The system's number of the thread; 0: unknown.
         tid: AtomicU32,
-        /// As [`now`] said.
+        /// The time at which the section began, by [`now`].
         since: AtomicU64,
-        /// A child inherits the entries of threads that it does not have.
+        /// The process of the section, because a child inherits entries of threads that it does not have.
         fork_generation: AtomicU64,
-        /// Another thread has used or dropped the guard.
+        /// True once another thread has used or dropped the guard.
         moved: AtomicBool,
     }
 
@@ -114,7 +114,7 @@ mod on {
     }; ENTRIES];
 
     thread_local! {
-        // Without a destructor, so it is there as long as the thread is.
+        // It has no destructor, so it is there as long as the thread is.
         static THREAD: Cell<u64> = const { Cell::new(0) };
         static NEXT: Cell<usize> = const { Cell::new(0) };
         // In which process, and the number there.
@@ -152,7 +152,7 @@ mod on {
         })
     }
 
-    /// Nanoseconds of some clock that does not go back.
+    /// Returns nanoseconds of a clock that never goes back.
     fn now() -> u64 {
         #[cfg(unix)]
         // SAFETY: fills the structure. Async-signal-safe.
@@ -197,7 +197,7 @@ mod on {
             Trace(NONE)
         }
 
-        /// The section is used by this thread.
+        /// Notes that this thread uses the section.
         pub(crate) fn used(self) {
             if let Some(entry) = TABLE.get(self.0 as usize)
                 && entry.thread.load(Relaxed) != this_thread()
@@ -212,7 +212,7 @@ mod on {
             }
         }
 
-        /// The entry as a word, for whoever keeps it elsewhere: 0 for none.
+        /// Returns the entry as a word, to be kept elsewhere; 0 if there is none.
         pub(crate) fn to_word(self) -> usize {
             self.0.wrapping_add(1) as usize
         }
@@ -231,7 +231,7 @@ mod on {
     }
 
     impl Entry {
-        /// As of `now`.
+        /// Returns the entry as a part of a report, at the time `now`.
         fn site(&self, now: u64) -> Option<Site> {
             // SAFETY: null or a `&'static Location`.
             let place = unsafe { self.place.load(Relaxed).as_ref() }?;
@@ -246,9 +246,9 @@ mod on {
         }
     }
 
-    /// The domain ends, and nobody else has it. Entries of guards that were forgotten must not be
-    /// taken for those of the next domain at this address. Returns whether there may be any: mostly there
-    /// are none, as `any_left` tells, and then the table is not looked through.
+    /// Removes the entries of a domain that ends, which nobody else has any more: guards that were
+    /// forgotten left them, and they must not count for the next domain at this address. Returns whether
+    /// there may be any. Mostly there are none, as `any_left` tells, and then the table is not searched.
     pub(crate) fn forget(domain: DomainId, any_left: impl FnOnce() -> bool) -> bool {
         if !any_left() {
             return false;

@@ -21,7 +21,7 @@ pub(crate) fn spin() {
     core::hint::spin_loop();
 }
 
-/// Returns one more with each call, in the children of this process too.
+/// Returns a number that is one higher with each call, in the children of this process too.
 pub(crate) fn next_generation() -> u64 {
     /// Not wiped: the last number that was taken.
     static LAST: AtomicU64 = AtomicU64::new(0);

@@ -8,23 +8,23 @@
 //! in the child every domain sets itself up again at its first use there, with counters at
 //! addresses that no older guard knows.
 //!
-//! What threads are in the middle of (the rounds of grace periods and of barriers) is behind pointers
-//! that are wiped, in wiped memory too: the child makes its own elsewhere, so nothing that began in its
-//! parent has a part in it.
+//! The rounds of grace periods and of barriers, in the middle of which threads may be, lie in wiped memory
+//! too, behind pointers that are wiped: the child makes its own rounds elsewhere, and nothing that began in
+//! its parent takes part in them.
 //!
-//! What cannot be zero (collections) is on the heap, behind such pointers: the child leaks it and makes
-//! its own. What remembers such an object (`Driver`: in a cookie,
-//! a future, a job) asks whether it is of the process that runs.
+//! Objects that cannot be zero (collections) are on the heap, behind such pointers: the child leaks its
+//! parent's and makes its own. Cookies, futures and jobs, which remember such an object (a `Driver`), first
+//! ask whether it belongs to the running process.
 //!
 //! That leaves a child whose one thread is in the middle of an operation of ours: a handler forked
 //! and returned. It ends the operation on copies of its parent's objects, which nobody else
 //! knows, and must not wait there for threads that it does not have. So
 //! * locks on the heap are those of [`mutex`](super::mutex), which such a child takes over;
 //! * nothing waits for another thread to make something ([`once`](crate::sync::once));
-//! * whoever waits for others looks again every [`LOOK_AGAIN`] whether this is still the process in
-//!   which there are others: the kernel begins a wait without a limit anew after a handler, and
-//!   the copy of the word does not change. Words that are wiped need none of it, if they are slept on
-//!   while they are not zero;
+//! * whoever waits for other threads asks every [`LOOK_AGAIN`] whether it is still in the process that has
+//!   them: after a signal handler the kernel resumes a wait without a limit, and in a child the copy of the
+//!   word never changes. Wiped words need no such limit if threads sleep on them only while they are not
+//!   zero;
 //! * locks in wiped memory ([`WipedLock`](super::mutex::WipedLock)) are held with signals blocked: no handler takes them away from
 //!   under their holder.
 
@@ -36,7 +36,7 @@ use crate::sync::{AtomicU64, Ordering, const_fn, next_generation, wiped};
 /// child.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Which process this is, counted from the first one that used this library. 0: not known yet.
+/// The number of this process, counted from the first one that used this library. 0: not known yet.
 pub(crate) struct Generation(AtomicU64);
 
 impl Generation {

@@ -6,7 +6,7 @@ use crate::sync::AtomicU32;
 #[cfg(not(all(target_os = "linux", not(miri))))]
 use crate::sync::Ordering;
 
-/// Sleeps while `word` holds `value`, at most so long; may wake for no reason.
+/// Sleeps while `word` holds `value`, for `most` at most. May return for no reason.
 pub(crate) fn futex_wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
     #[cfg(all(target_os = "linux", not(miri)))]
     // SAFETY: the word and the time are valid during the call.
@@ -28,7 +28,7 @@ pub(crate) fn futex_wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
     }
 }
 
-/// Wakes so many of those who sleep on `word`. Async-signal-safe.
+/// Wakes up to `how_many` of the threads that sleep on `word`. Async-signal-safe.
 pub(crate) fn futex_wake(word: &AtomicU32, how_many: i32) {
     #[cfg(all(target_os = "linux", not(miri)))]
     // SAFETY: only the word's address is used. errno is put back: signal handlers come here.

@@ -1,5 +1,5 @@
-//! What everything else is built from: atomics, locks, sleeping, and memory that a fork wipes. The loom
-//! models have another module of this name, so whatever is concurrency is imported from here.
+//! The primitives that everything else is built from: atomics, locks, sleeping, and memory that a fork
+//! wipes. The loom models replace this module, so all concurrency is imported from here.
 
 mod atomic;
 pub(crate) mod fork;

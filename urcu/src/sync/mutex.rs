@@ -1,13 +1,13 @@
-//! Two locks that never hang a forked child: for what is on the heap, and in memory that is wiped.
+//! Two locks that never hang a forked child: one for objects on the heap, one in memory that a fork wipes.
 //!
-//! A child that was forked by a signal handler which returns goes on in the middle of what its one
-//! thread was doing, with the parent's copies of heap objects. In those, locks may be held by
-//! threads that it does not have. So a [`Mutex`] says which process its holder is of, and a child
-//! does not wait for one of another process: it leaves what the lock protects as it is, half changed
-//! perhaps, and goes on with an empty one.
+//! A child that was forked by a signal handler which returns goes on in the middle of what its one thread
+//! was doing, with the parent's copies of heap objects. Their locks may be held by threads that the child
+//! does not have. So a [`Mutex`] records the process of its holder, and a child does not wait for a holder
+//! of another process: it leaves the protected data as it is, perhaps half changed, and goes on with an
+//! empty value.
 //!
-//! It is not for statics, and not for what a child may reach otherwise: there, several of its threads
-//! could meet over what one of them took away.
+//! It is not for statics, nor for other objects that all threads of a child can reach: one of them could
+//! replace the data while another uses it.
 
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -18,17 +18,17 @@ use core::time::Duration;
 use crate::sync::fork;
 use crate::sync::{AtomicU32, Ordering, const_fn, futex_wait, futex_wake, thread, without_signals};
 
-/// A thread sleeps on the word, or is about to. Beside the [`holder`].
+/// Set in the word, beside the [`holder`], while a thread sleeps on it or is about to.
 const CONTENDED: u32 = 2;
 
 /// Returns the word of a lock that a thread of this process holds: never 0, which is free.
 fn holder() -> u32 {
-    // 30 bits are enough: a child's number is its parent's and one.
+    // 30 bits are enough: a child's number is its parent's plus one.
     (fork::generation() as u32) << 2 | 1
 }
 
-/// Like the standard library's, except that nothing is poisoned: no code of a user's runs under such
-/// a lock, so a panic cannot leave halves behind.
+/// Like the standard library's mutex, but never poisoned: no user code runs under such a lock, so no panic
+/// can leave its data half changed.
 pub(crate) struct Mutex<T> {
     word: AtomicU32,
     data: UnsafeCell<T>,
@@ -39,7 +39,7 @@ unsafe impl<T: Send> Sync for Mutex<T> {}
 // SAFETY: one thread at a time has the data.
 unsafe impl<T: Send> Send for Mutex<T> {}
 
-/// The data, until this is dropped. To be shared and sent as `&mut T` is.
+/// Gives access to the data until it is dropped. It may be shared and sent as a `&mut T` may.
 pub(crate) struct MutexGuard<'l, T>(&'l Mutex<T>, PhantomData<&'l mut T>);
 
 impl<T: Default> Mutex<T> {
@@ -66,11 +66,11 @@ impl<T: Default> Mutex<T> {
     #[cold]
     fn lock_slow(&self) {
         loop {
-            // Each time anew: this may be a child by now.
+            // Asked for each time, because this process may be a forked child by now.
             let held = holder();
             match self.word.load(Ordering::Relaxed) {
                 0 => {
-                    // Others may sleep still.
+                    // Other threads may still sleep on the word, so it stays marked.
                     let free = self.word.compare_exchange(
                         0,
                         held | CONTENDED,
@@ -96,7 +96,8 @@ impl<T: Default> Mutex<T> {
                 }
                 seen => {
                     let mine = held | CONTENDED;
-                    // Whoever gives it back finds the mark; if that has happened, we do not sleep.
+                    // Whoever releases the lock finds the mark. If it was released already, the word
+                    // differs and we do not sleep.
                     let _ = self.word.compare_exchange(
                         seen,
                         mine,
@@ -145,14 +146,14 @@ impl<T> Drop for MutexGuard<'_, T> {
     }
 }
 
-/// A lock in memory that a fork wipes, for what is rare and short. A child that is forked while another
-/// thread has it finds it free. And none is forked by a handler that interrupts the holder, which
-/// would go on without the lock there: signals are blocked.
+/// A lock in memory that a fork wipes, for rare and short work. A child that is forked while another thread
+/// holds the lock finds it free. Signals are blocked while it is held: else a handler could fork, and in
+/// the child the holder would go on without its lock.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct WipedLock(AtomicU32);
 
-/// The lock, until this is dropped: also by a panic, as where a thread cannot be started.
+/// Holds the lock until it is dropped, also by a panic, as where a thread cannot be started.
 struct Held<'l>(&'l AtomicU32);
 
 impl Drop for Held<'_> {
@@ -168,7 +169,7 @@ impl WipedLock {
         }
     }
 
-    /// Runs `f`, which no other thread does meanwhile. If it panics the lock is free again.
+    /// Runs `f` while no other thread is in such a call. If `f` panics, the lock is free again.
     pub(crate) fn with<R>(&self, f: impl Fn() -> R) -> R {
         loop {
             let result = without_signals(|| {

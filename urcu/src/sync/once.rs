@@ -1,9 +1,9 @@
-//! What is made when it is first needed.
+//! A value that is made when it is first needed.
 
 use crate::sync::{AtomicPtr, Ordering, const_fn};
 
-/// A box that is made once. Zeroes before that, so it may lie in memory that a fork wipes; a child
-/// then makes its own and leaves its parent's alone. Nobody waits for whoever is making one.
+/// A box that is made once. It is zero before that, so it may lie in memory that a fork wipes; a child then
+/// makes its own box and leaves its parent's alone. No thread waits for another that is making one.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct Once<T>(AtomicPtr<T>);

@@ -1,14 +1,14 @@
-//! A word that one thread sleeps on until there is reason to look around.
+//! A place where one thread sleeps until another has a reason to wake it.
 
 use core::time::Duration;
 
 use crate::sync::{AtomicU32, Ordering, const_fn, fence, futex_wait, futex_wake};
 
-/// A place where a thread without work sleeps until it is unparked. Zeroes at rest,
-/// so it may lie in memory that a fork wipes.
+/// A place where a thread without work sleeps until it is unparked. It is all zeroes at rest, so it may lie
+/// in memory that a fork wipes.
 ///
-/// The thread notes what it has [seen](Parker::seen), looks around, and [parks](Parker::park) with that:
-/// it does not sleep over an [`unpark`](Parker::unpark) in between.
+/// The thread calls [`seen`](Parker::seen), looks for work, and then [parks](Parker::park) with what `seen`
+/// returned. If an [`unpark`](Parker::unpark) came in between, it does not sleep.
 #[derive(Debug)]
 pub(crate) struct Parker {
     /// The number of times it was unparked; the word it sleeps on.
@@ -28,7 +28,7 @@ impl Parker {
         }
     }
 
-    /// Makes the thread look around. Async-signal-safe.
+    /// Wakes the thread, or keeps it from sleeping, so that it looks for work again. Async-signal-safe.
     pub(crate) fn unpark(&self) {
         self.unparked.fetch_add(1, Ordering::Release);
         // If our change comes before its look in `park`, it does not sleep; else its mark comes before our
@@ -39,12 +39,13 @@ impl Parker {
         }
     }
 
-    /// Returns what to call [`Parker::park`] with, after a look around.
+    /// Returns the value to pass to [`Parker::park`] if a look for work, after this, finds none.
     pub(crate) fn seen(&self) -> u32 {
         self.unparked.load(Ordering::Acquire)
     }
 
-    /// Sleeps, unless unparked since that was `seen`, for `most` at most. May return for no reason.
+    /// Sleeps for `most` at most, unless the thread was unparked since [`Parker::seen`] returned `seen`.
+    /// May return for no reason.
     pub(crate) fn park(&self, seen: u32, most: Option<Duration>) {
         self.sleeps.store(1, Ordering::Relaxed);
         // Either `unpark` sees that we sleep, or we see its change.

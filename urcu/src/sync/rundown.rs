@@ -1,4 +1,4 @@
-//! A reference that many use until it is taken away.
+//! A reference that many threads use until its target goes.
 
 use core::fmt;
 use core::ptr::NonNull;
@@ -6,10 +6,10 @@ use core::ptr::NonNull;
 use crate::sync::fork;
 use crate::sync::{AtomicU32, Ordering, futex_wait, futex_wake};
 
-/// Set when nobody may use it any more.
+/// Set when nobody may use the reference any more.
 const CLOSED: u32 = 1 << 31;
 
-/// Refers to something that goes after [`Rundown::close`].
+/// A reference to a target that stays until [`Rundown::close`] has returned.
 pub(crate) struct Rundown<T> {
     /// The number of users, and [`CLOSED`].
     users: AtomicU32,
@@ -21,7 +21,7 @@ unsafe impl<T: Sync> Send for Rundown<T> {}
 // SAFETY: gives out nothing but `&T`.
 unsafe impl<T: Sync> Sync for Rundown<T> {}
 
-/// Somebody who uses it, until this is dropped.
+/// Counts one user, until it is dropped.
 struct User<'r>(&'r AtomicU32);
 
 impl<T> Rundown<T> {
@@ -34,15 +34,15 @@ impl<T> Rundown<T> {
         }
     }
 
-    /// To be compared; it may have gone.
+    /// Returns the address of the target, for comparisons: the target may be gone.
     pub(crate) fn target(&self) -> *const T {
         self.target.as_ptr()
     }
 
-    /// Runs `f` while the target cannot go; `None` if it may have gone.
+    /// Runs `f` while the target cannot go. Returns `None` if it may be gone.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
-        // Acquire: pairs with the release in `close`: who is told that it is closed may rely on
-        // what came before that.
+        // Acquire: pairs with the release in `close`: a caller that is told "closed" may rely on what
+        // happened before.
         let mut seen = self.users.load(Ordering::Acquire);
         while seen & CLOSED == 0 {
             let one_more = self.users.compare_exchange_weak(
@@ -65,7 +65,7 @@ impl<T> Rundown<T> {
         None
     }
 
-    /// Returns when nobody uses the target any more, nor will, or when `is_over`.
+    /// Keeps new users out and waits until the last one has left, or until `is_over` returns true.
     pub(crate) fn close(&self, is_over: impl Fn() -> bool) {
         // AcqRel: see `with` and `User`.
         let mut seen = self.users.fetch_or(CLOSED, Ordering::AcqRel) | CLOSED;

@@ -10,12 +10,12 @@ pub(crate) use masks::{Mask, begin, blocked, enter_user, of_user};
 thread_local! {
     // Without destructors: they are there as long as the thread is.
     static OURS: Cell<Option<masks::Ours>> = const { Cell::new(None) };
-    /// Inside [`without_signals`], what the mask was before.
+    /// Inside [`without_signals`], the mask from before.
     static SHIELDED: Cell<Option<Mask>> = const { Cell::new(None) };
 }
 
-/// Runs a user's code. On a thread of our own that is outside of any, with the signal mask that a thread
-/// of the program's has.
+/// Runs user code. On a thread of our own that is not yet inside user code, it gets the signal mask of the
+/// program's threads.
 pub(crate) fn as_user<R>(f: impl FnOnce() -> R) -> R {
     /// Ends the user's code, also if that panics.
     struct Outside(u64);
@@ -32,7 +32,7 @@ pub(crate) fn as_user<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `f` with asynchronous signals blocked on this thread: those that a program sends, not those that
-/// `f` raises itself. They are as before when it returns or panics.
+/// `f` raises itself. The mask is as before when `f` returns or panics.
 pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
     masks::blocked(f)
 }
@@ -65,8 +65,8 @@ mod masks {
         libc::SIGABRT,
     ];
 
-    /// All asynchronous signals, and what the program blocks itself: that is for another thread of
-    /// its choice.
+    /// Returns all asynchronous signals, and those that the program blocks itself, which it means for
+    /// another thread.
     fn shielded(user: &Mask) -> Mask {
         let mut all = MaybeUninit::<Mask>::uninit();
         // SAFETY: the set is filled before it is used; the numbers are those of signals.
@@ -81,7 +81,7 @@ mod masks {
         }
     }
 
-    /// Sets the calling thread's mask. The one it had.
+    /// Sets the calling thread's mask; `None` leaves it. Returns the mask it had.
     fn set(mask: Option<&Mask>) -> Mask {
         let mut before = MaybeUninit::<Mask>::uninit();
         let mask = mask.map_or(ptr::null(), ptr::from_ref);
@@ -94,7 +94,7 @@ mod masks {
         }
     }
 
-    /// Puts a mask back, and what was shielded before.
+    /// Puts a mask back when it is dropped, and the earlier value of `SHIELDED`.
     struct Restore(Mask, Option<Mask>);
 
     impl Drop for Restore {
@@ -120,7 +120,7 @@ mod masks {
         f()
     }
 
-    /// The calling thread is one of our own.
+    /// Notes that the calling thread is one of our own.
     pub(crate) fn begin(user: Mask) {
         OURS.set(Some(Ours {
             user,

@@ -1,3 +1,3 @@
-//! What threads do.
+//! Operations of threads that the models replace.
 
 pub(crate) use std::thread::sleep;

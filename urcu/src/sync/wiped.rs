@@ -5,8 +5,8 @@ use crate::sync::{AtomicU32, Ordering};
 /// A value that the kernel wipes in every forked child, whoever forks and from where: see
 /// [`fork`](super::fork). A whole page, or several, because only whole pages can be wiped.
 ///
-/// The value is all zeroes at first, so that a child finds what its parent found. Whoever is the first
-/// to store in it must have [prepared](Wiped::prepare) it.
+/// The value is all zeroes at first, so that a child finds what its parent found. It must be
+/// [prepared](Wiped::prepare) before anything is stored in it.
 #[cfg_attr(target_arch = "aarch64", repr(C, align(65536)))]
 #[cfg_attr(not(target_arch = "aarch64"), repr(C, align(4096)))]
 pub(crate) struct Wiped<T> {
@@ -34,7 +34,7 @@ impl<T> Wiped<T> {
         }
     }
 
-    /// Returns the value, for reading it, or if it is prepared.
+    /// Returns the value: for loads at any time, for stores once it is prepared.
     #[inline(always)]
     pub(crate) const fn get(&self) -> &T {
         &self.value

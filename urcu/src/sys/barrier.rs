@@ -34,8 +34,8 @@ fn issue_barrier() -> Result<(), MembarrierError> {
     membarrier::restart()
 }
 
-/// Readers count on the barrier, so no grace period can end while the kernel refuses it. To be called
-/// without the lead: the program's panic hook runs here.
+/// Panics because the barrier is refused: readers count on it, so no grace period can end. To be called
+/// without the lead, because the program's panic hook runs here.
 #[cold]
 #[track_caller]
 pub(crate) fn cannot_end(refused: MembarrierError) -> ! {

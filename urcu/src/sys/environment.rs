@@ -2,15 +2,14 @@
 
 use crate::sync::once::Once;
 
-/// Returns what `URCU_BUDGET` says, as it was at the first call; also in a forked child.
+/// Returns the value of `URCU_BUDGET` at the first call; also in a forked child.
 pub(crate) fn budget_variable() -> Option<&'static str> {
     static FOUND: Once<Option<String>> = Once::new();
     let found = FOUND.get_or_make(|_| true, || environment_variable("URCU_BUDGET"));
     found.as_deref()
 }
 
-/// Returns a variable of the environment that this process was started with; `None` if that is not to be
-/// had.
+/// Returns a variable of the environment that this process was started with; `None` if it cannot be read.
 ///
 /// Read from the kernel, without the standard library's lock: in a forked child, a thread that it does
 /// not have may hold that. (And the C library's `getenv` may not be called while others change the

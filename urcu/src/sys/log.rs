@@ -1,4 +1,4 @@
-//! Lines for whoever operates the program.
+//! Messages for whoever operates the program.
 
 use core::fmt;
 

@@ -15,8 +15,8 @@ fn decided() -> Option<&'static Allocator> {
     unsafe { decided.as_ref() }
 }
 
-/// Returns the allocator of domains' state and counters: small objects that share pages. Decided once, by the
-/// kernel's word that it can, or cannot, wipe memory in children.
+/// Returns the allocator of domains' state and counters, which are small objects that share pages. The
+/// choice is made once, by whether the kernel can wipe memory in children.
 ///
 /// # Errors
 /// Any other refusal; nothing is decided then.
@@ -44,7 +44,7 @@ fn memory<T: Zeroed>() -> Result<&'static Allocator, percpu::AllocError> {
     }
 }
 
-/// One zeroed `T` for each possible CPU, for good or until [`free`]. Async-signal-safe.
+/// Allocates one zeroed `T` for each possible CPU, for good or until [`free`]. Async-signal-safe.
 ///
 /// # Panics
 /// If there is no memory.

@@ -1,6 +1,6 @@
-//! What the library needs of the system it runs on: memory that a fork wipes, the CPUs' slots, the
-//! restartable sequences, and the barrier that restarts them. The loom models have another module of
-//! this name, which emulates a kernel.
+//! The parts of the system that the library needs: memory that a fork wipes, the CPUs' slots, the
+//! restartable sequences, and the barrier that restarts them. The loom models replace this module by an
+//! emulated kernel.
 
 mod barrier;
 mod environment;

@@ -13,14 +13,14 @@ pub(crate) enum Mode {
     /// With sequences, and libc registers the threads. On one that it did not register, or whose
     /// registration somebody has ended, the sequences abort.
     AllThreads(Handle),
-    /// With sequences, and each thread is registered by us before its first one.
+    /// With sequences, and this library registers each thread before its first one.
     EachThread,
     /// With atomics: the kernel has no sequences, or nothing that restarts them.
     Atomics,
 }
 
-/// Async-signal-safe, as everything here is. Readers that use sequences need a writer that can
-/// restart them, so this registers the process with membarrier too.
+/// Returns the mode in force. Readers that use sequences need a writer that can restart them, so the first
+/// call registers the process with membarrier too. Async-signal-safe.
 pub(crate) fn mode() -> Mode {
     match decided() {
         LIBC => rseq_ops::registration::handle().map_or(Mode::Atomics, Mode::AllThreads),
@@ -53,7 +53,7 @@ fn decided() -> u32 {
     };
     let found = match sequences {
         NOBODY => NOBODY,
-        // Which also makes a barrier, because a filter may grant the registration alone.
+        // Registering also issues a barrier, because a filter may allow the registration alone.
         _ => match membarrier::register() {
             Ok(()) => sequences,
             Err(refused) => REFUSED | (refused.0 as u32) << ERROR,
@@ -109,13 +109,14 @@ impl Default for ReaderMode {
     }
 }
 
-/// Tells the log once which kind of reader is in force. Never in a signal handler, nor with anything
-/// held: a logger is the user's code.
+/// Logs once which kind of reader is in force. Must not be called in a signal handler, nor with anything
+/// held: a logger is user code.
 pub(crate) fn tell_reader_mode() {
     #[cfg(any(feature = "log", feature = "tracing"))]
     {
         static TOLD: AtomicBool = AtomicBool::new(false);
-        // Before it is told: a logger may use this library itself. Relaxed: nothing comes with it.
+        // Set before logging, because a logger may use this library itself. Relaxed: nothing else is
+        // published with it.
         if !TOLD.load(Ordering::Relaxed) && !TOLD.swap(true, Ordering::Relaxed) {
             let told = catch_unwind(|| {
                 #[cfg(feature = "tracing")]
@@ -130,7 +131,7 @@ pub(crate) fn tell_reader_mode() {
     }
 }
 
-/// Returns the handle, where the calling thread may run sequences; registers it if that is ours to do.
+/// Returns the calling thread's handle, and registers the thread first if that is this library's task.
 /// `None` on a thread without a registration, and on a CPU without a slot.
 pub(crate) fn current_thread() -> Option<Handle> {
     if mode() == Mode::Atomics {

@@ -4,13 +4,14 @@ use core::num::NonZeroUsize;
 
 /// One of the two phases of a domain's counters: the address of its `net` counter in slot 0.
 ///
-/// Whoever has one may look into the slots, so it is made by unsafe functions alone.
+/// Whoever has a phase may look into its slots, so only unsafe functions make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct Phase(NonZeroUsize);
 
 impl Phase {
-    /// Set in the word of the second phase: slots are aligned to more, and the counters lie this far apart.
+    /// Set in the word of the second phase: the two counters lie this far apart, and slots are aligned to
+    /// more.
     const SECOND: usize = size_of::<u64>();
 
     /// Returns the phase with this word.
@@ -23,7 +24,7 @@ impl Phase {
         Phase(word)
     }
 
-    /// The same for a word that is loaded where no phase may be, which is 0.
+    /// Returns the phase with this word; `None` for 0, which stands where there is no phase.
     ///
     /// # Safety
     /// As for [`Phase::new`], if the word is not 0.

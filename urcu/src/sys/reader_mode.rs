@@ -1,4 +1,4 @@
-//! Which kind of reader is in force, and why.
+//! The kind of reader that is in force, and the reason.
 
 use core::fmt;
 
@@ -17,11 +17,11 @@ pub enum ReaderMode {
         /// The number of CPUs that have counters: those numbered from 0 to `cpus - 1`.
         cpus: usize,
     },
-    /// Atomic operations, and why.
+    /// Atomic operations, for this reason.
     Atomics(AtomicsReason),
 }
 
-/// Why a process counts its read-side sections with atomic operations.
+/// The reason for which a process counts its read-side sections with atomic operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AtomicsReason {

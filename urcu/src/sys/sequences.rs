@@ -10,9 +10,9 @@ use super::slots::{SHIFT, Slot};
 use super::tuning::CHUNK;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
-/// Returns the *way* of a section to its counter, in one word that says how to count too: positive where
-/// the processor renames memory, which makes increments the fastest; negative where it does not, and the
-/// sequences guess what is in the counter; 0 where there is no handle. One comparison tells the three.
+/// Returns the *way* of a section to its counter: one word that also says how to count. It is positive
+/// where the processor renames memory, so that increments are fastest; negative where it does not, and the
+/// sequences guess the counter's value; 0 where there is no handle. One comparison tells the three apart.
 ///
 /// Besides, it holds the offset of `rseq_cs`, which may itself be negative.
 pub(crate) fn way(handle: Handle) -> isize {
@@ -49,8 +49,8 @@ fn handle_of(way: isize, bound: u32) -> Handle {
     }
 }
 
-/// Adds 1 to this CPU's counter of the phase in `phase`: that phase, the bound, and the counter's new
-/// value if it is to be guessed later; `None` for an abort, and where there is no way.
+/// Adds 1 to this CPU's counter of the phase in `phase`. Returns that phase, the bound, and the counter's
+/// new value if it is to be guessed later; `None` for an abort, and where the way is 0.
 ///
 /// # Safety
 /// The [`way`] is the process's, or 0. `bound` lies `BOUND` bytes from `phase`. If the way is not 0, both are
@@ -87,7 +87,7 @@ pub(crate) unsafe fn enter_section<const BOUND: i32>(
 }
 
 /// Subtracts 1 from this CPU's counter of the phase `begun`, if that is the one in `phase`. Aborts where
-/// there is no way.
+/// the way is 0.
 ///
 /// # Safety
 /// `way` and `bound` are what [`enter_section`] had and returned, or of the process's handle, or the way is 0;
@@ -121,7 +121,7 @@ pub(crate) unsafe fn exit_section(
     }
 }
 
-/// Adds 1 to this CPU's counter of the phase in `phase`; that phase and the counter's new value, or
+/// Adds 1 to this CPU's counter of the phase in `phase`. Returns that phase and the counter's new value, or
 /// `None` for an abort.
 ///
 /// # Safety

@@ -24,7 +24,7 @@ pub(super) struct Slot {
     /// The end of the chunk that callbacks are appended to, or 0. Written by restartable sequences
     /// on this CPU while the phase is the current one.
     pub(super) buffer: [AtomicUsize; 2],
-    /// In the first slot: who is to be told when a section of the old phase ends (`readers`).
+    /// In the first slot: whom to wake when a section of the old phase ends (`readers`).
     waiter: AtomicU32,
 }
 
@@ -35,7 +35,7 @@ unsafe impl Zeroed for Slot {}
 #[cfg(target_pointer_width = "64")]
 pub(crate) const STORES: [usize; 2] = [offset_of!(Slot, net), offset_of!(Slot, buffer)];
 
-/// Memory for a domain's slots, zeroed: their first phase. Async-signal-safe.
+/// Allocates a domain's slots, all zeroes, and returns their first phase. Async-signal-safe.
 pub(crate) fn allocate_slots() -> Phase {
     let base = allocate::<Slot>().expose_provenance();
     // SAFETY: the address of `slots()` slots, which live until `free_slots`, whose caller promises that
@@ -85,14 +85,15 @@ pub(crate) fn buffer(phase: Phase, index: usize) -> &'static AtomicUsize {
     &slot(phase, index).buffer[usize::from(phase.is_second())]
 }
 
-/// Returns the word that tells whom to wake when a section of the old phase ends. It lies with the counters,
-/// of which a child has others: what a thread does there in the middle of a grace period of its parent's is
-/// lost on it.
+/// Returns the word that tells whom to wake when a section of the old phase ends. It lies beside the
+/// counters, of which a child has others: a thread of the child that is still in the middle of its parent's
+/// grace period stores in memory that the child's readers do not look at.
 pub(crate) fn waiter(phase: Phase) -> &'static AtomicU32 {
     &slot(phase, 0).waiter
 }
 
-/// Returns about which CPU this is, as the number of a slot; some number, where that is not known.
+/// Returns the number of this CPU's slot, or of any slot where the CPU is not known. The thread may move at
+/// any time.
 pub(crate) fn cpu() -> usize {
     match mode() {
         Mode::AllThreads(handle) => {

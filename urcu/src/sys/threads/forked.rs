@@ -1,12 +1,13 @@
 //! How threads start in a forked child.
 //!
-//! The standard library takes a lock whenever a thread starts or ends: it notes where their stacks end,
-//! for the message about one that has overflowed. If another thread of the parent held it at the fork,
-//! nobody ever releases it in the child, and the next thread that starts there sleeps before it runs a
-//! line of ours. So a child's threads are the C library's, which sees to its own locks when it forks.
+//! The standard library takes a lock whenever a thread starts or ends: it notes where their stacks end, for
+//! the message about one that has overflowed. If another thread of the parent held it at the fork, nobody
+//! ever releases it in the child, and the next thread that starts there sleeps for ever before it runs a
+//! line of ours. So in a child, threads are started by the C library, which takes care of its own locks at
+//! a fork.
 //!
-//! Two things are missing there: a panic's message says `<unnamed>`, and a stack that overflows ends
-//! the process by SIGSEGV, without that message. So other processes keep the standard library's.
+//! Two things are lost that way: a panic's message says `<unnamed>`, and a stack that overflows ends the
+//! process by SIGSEGV, without that message. So processes that were not forked use the standard library.
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
@@ -17,9 +18,11 @@ use crate::sync::panics::discard;
 
 type Body = Box<dyn FnOnce() + Send>;
 
-/// Returns whether this process was forked and has executed no program since, or that is not known.
+/// Returns whether this process was forked and has executed no program since; also true if that is not
+/// known.
 pub(super) fn is_forked() -> bool {
-    // Of the process's first thread: each of the others was made as a child is.
+    // The flags of the process's first thread: the flag is set in all other threads, which are made as
+    // children are.
     let flags = std::fs::read("/proc/self/stat").ok().and_then(|stat| {
         // Behind the name, in which there may be anything: state, parent, group, session, terminal
         // and its group.
@@ -32,7 +35,7 @@ pub(super) fn is_forked() -> bool {
     flags.is_none_or(|flags| flags & FORKED != 0)
 }
 
-/// Starts a thread that nobody joins, with so many bytes of stack at least.
+/// Starts a thread that nobody joins, with at least `stack` bytes of stack.
 pub(super) fn start(
     name: &str,
     stack: usize,
@@ -99,7 +102,7 @@ fn page() -> usize {
     usize::try_from(page).unwrap_or(4096)
 }
 
-/// So many bytes of stack, or the least that there may be, in whole pages.
+/// Returns a size of stack in whole pages: what was asked for, or the least that the system allows.
 fn in_pages(stack: usize) -> usize {
     // SAFETY: a number; -1 if it is not known.
     let least = unsafe { libc::sysconf(libc::_SC_THREAD_STACK_MIN) };
@@ -111,8 +114,8 @@ fn in_pages(stack: usize) -> usize {
         .unwrap_or(usize::MAX & !(page - 1))
 }
 
-/// A stack for handlers of signals that this thread raises itself, when its own has overflowed: the
-/// program may have installed some. Its lowest page is inaccessible.
+/// A stack for signal handlers that run when the thread's own stack has overflowed: the program may have
+/// installed some. Its lowest page is inaccessible.
 struct SignalStack {
     mapping: *mut c_void,
     size: usize,

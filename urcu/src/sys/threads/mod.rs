@@ -1,7 +1,7 @@
 //! How the library starts threads of its own, and how a user's code runs on them.
 //!
-//! A new thread inherits the signal mask, the CPUs and the scheduling policy of whoever creates it,
-//! which is whichever thread of the program happened to need ours first. So
+//! A new thread inherits the signal mask, the CPUs and the scheduling policy of whoever creates it, and
+//! that is whichever thread of the program first needed one of ours. So
 //! * asynchronous signals are blocked outside a user's code: the program's handlers are not for
 //!   threads that the program does not know;
 //! * a user's code ([`as_user`]) runs with the mask that the program's thread had, and so does what
@@ -25,14 +25,15 @@ use crate::sync::{as_user, signals};
 #[cfg(all(target_os = "linux", not(miri)))]
 mod forked;
 
-/// Settings of the threads that this library starts: the size of their stacks, and what each runs
-/// first. See [`set_threads`].
+/// Settings of the threads that this library starts: the size of their stacks, and a function that each
+/// runs first. See [`set_threads`].
 ///
 /// # Stack size
-/// A larger stack is needed where destructors recurse deeply, as that of a long linked list does. The
-/// size in bytes is, in this order: that of [`stack_size`](Threads::stack_size); the environment variable
-/// `URCU_MIN_STACK`; `RUST_MIN_STACK`; 2 MiB. The variables count as they were when the process started.
-/// A value of `URCU_MIN_STACK` that is not a number is reported, as [stalls](crate::stall) are by default.
+/// A larger stack is needed for destructors that recurse deeply, as the destructor of a long linked list
+/// does. The size in bytes is, in this order: that of [`stack_size`](Threads::stack_size); the environment
+/// variable `URCU_MIN_STACK`; `RUST_MIN_STACK`; 2 MiB. The variables count as they were when the process
+/// started. A value of `URCU_MIN_STACK` that is not a number is reported, as [stalls](crate::stall) are by
+/// default.
 ///
 /// Callbacks and destructors also run on the program's own threads, which these settings do not reach:
 /// inside [`barrier`](crate::barrier), where a domain is dropped, and (destructors) where values are
@@ -40,9 +41,9 @@ mod forked;
 /// [`Runner::OwnThread`](crate::Runner::OwnThread), and do not call `barrier` on a small stack.
 ///
 /// # Scheduling
-/// Whatever the thread had that happened to start it, a thread of this library begins with the normal
-/// scheduling policy (`SCHED_OTHER`), with the nice value of the main thread, and on all CPUs that some
-/// thread of the process may use at that time. [`on_start`](Threads::on_start) can change all of this.
+/// A thread of this library inherits nothing from the thread that happens to start it. It begins with the
+/// normal scheduling policy (`SCHED_OTHER`), with the nice value of the main thread, and on all CPUs that
+/// some thread of the process may use at that time. [`on_start`](Threads::on_start) can change all of this.
 ///
 /// ```
 /// // At the beginning of the program, because threads that run already stay as they are.
@@ -91,7 +92,7 @@ impl fmt::Debug for Threads {
 
 static THREADS: Hook<Threads> = Hook::new();
 
-/// Sets how threads of this library start from now on, replacing earlier settings: see [`Threads`].
+/// Sets how threads of this library start from now on, in place of earlier settings: see [`Threads`].
 ///
 /// These are `urcu-callbacks`, the second thread that drives grace periods while a callback blocks, and
 /// those of [`Runner::OwnThread`](crate::Runner::OwnThread). Threads that run already stay as they are.
@@ -99,11 +100,11 @@ pub fn set_threads(threads: Threads) {
     THREADS.set(Some(Arc::new(threads)));
 }
 
-/// Returns the stack size where the program has chosen none. Asked for once, and without a lock of ours
-/// or of the standard library's, which reads `RUST_MIN_STACK` under one if it is given no size: a forked
-/// child comes here too.
+/// Returns the stack size where the program has chosen none. The environment is read once and under no
+/// lock, because a forked child comes here too. (The standard library would read `RUST_MIN_STACK` under a
+/// lock.)
 fn default_stack_size() -> usize {
-    /// The standard library's.
+    /// The standard library's size.
     const USUAL: usize = 2 << 20;
     /// 0: not asked for yet.
     static KNOWN: AtomicUsize = AtomicUsize::new(0);
@@ -118,19 +119,19 @@ fn default_stack_size() -> usize {
             .ok()
     };
     let size = ours.filter(|size| *size != 0).or_else(theirs);
-    // The system makes the least possible of 1.
+    // For 1 the system takes the least possible size.
     let size = size.unwrap_or(USUAL).max(1);
     KNOWN.store(size, Ordering::Relaxed);
     size
 }
 
-/// What `URCU_MIN_STACK` says: bytes, or a text that is no number.
+/// Returns the value of `URCU_MIN_STACK`: bytes, or a text that is no number.
 fn what_the_environment_says() -> Option<Result<usize, String>> {
     let text = super::environment::environment_variable("URCU_MIN_STACK")?;
     Some(text.trim().parse().map_err(|_| text))
 }
 
-/// What `URCU_MIN_STACK` says, if it cannot be understood; once.
+/// Returns the text of `URCU_MIN_STACK` if it is no number, at the first call.
 fn bad_stack_size() -> Option<String> {
     // Not wiped: a child says nothing again.
     static TOLD: AtomicBool = AtomicBool::new(false);
@@ -140,7 +141,7 @@ fn bad_stack_size() -> Option<String> {
     what_the_environment_says()?.err()
 }
 
-/// To be called by a new thread of our own, because its creator may hold locks.
+/// Reports such a text. Called by a new thread of our own, because its creator may hold locks.
 fn tell_bad_stack_size(text: &str) {
     super::log::say(format_args!(
         "URCU_MIN_STACK is not a number of bytes, in decimal digits: {text:?}; threads of this library \
@@ -148,10 +149,11 @@ fn tell_bad_stack_size(text: &str) {
     ));
 }
 
-/// When a thread may be tried again to be started: see [`now`].
+/// The time before which no thread is started again: see [`now`].
 static NEXT_ATTEMPT: AtomicU64 = AtomicU64::new(0);
 
-/// Nanoseconds since whenever. 0 where that is not known: then attempts follow one another at once.
+/// Returns nanoseconds from an arbitrary start; 0 where there is no clock: then attempts follow one another
+/// at once.
 fn now() -> u64 {
     #[cfg(all(unix, not(miri)))]
     {
@@ -167,8 +169,8 @@ fn now() -> u64 {
     0
 }
 
-/// Starts a thread of the library's own. `None` if the system refuses, or has done so a moment ago:
-/// attempts take at most a third of the time of those who try again and again.
+/// Starts a thread of the library's own. Returns `None` if the system refuses, or has refused a moment ago:
+/// a caller that tries again and again spends at most a third of its time in attempts.
 pub(crate) fn start(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread> {
     let before = now();
     if before < NEXT_ATTEMPT.load(Ordering::Relaxed) {
@@ -188,8 +190,8 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
     let chosen = threads.as_ref().and_then(|threads| threads.stack_size);
     let stack = chosen.unwrap_or_else(default_stack_size);
     let mask = signals::of_user();
-    // The new thread does nothing before it is where it belongs: beside a thread that its creator
-    // shares a CPU and a real-time priority with it might not get to run at all, nor could it move.
+    // The new thread waits until it has its CPUs and policy: with the real-time priority and the CPU of its
+    // creator it might never run, and so could not change them itself.
     let thread = Thread(Arc::new(AtomicU32::new(0)));
     let theirs = thread.clone();
     let body = move || {
@@ -222,7 +224,8 @@ fn spawn(name: String, program: impl FnOnce() + Send + 'static) -> Option<Thread
     Some(thread)
 }
 
-/// Creates a thread that nobody joins. What names it is good until it goes on from its first [`park`].
+/// Creates a thread that nobody joins. The returned name is valid until the thread goes on from its first
+/// [`park`].
 #[cfg(all(target_os = "linux", not(miri)))]
 fn create(
     name: String,
@@ -250,8 +253,8 @@ fn builder(name: String, stack: usize) -> std::thread::Builder {
     std::thread::Builder::new().name(name).stack_size(stack)
 }
 
-/// A thread of our own, for those who wake it. Not the standard library's, of which a new thread would
-/// have to tell first.
+/// A thread of our own, for those who wake it. Not the standard library's `Thread`, which only the new
+/// thread itself could hand out.
 #[derive(Clone, Debug)]
 pub(crate) struct Thread(
     /// 1: it is woken, or will not fall asleep.
@@ -259,7 +262,7 @@ pub(crate) struct Thread(
 );
 
 impl Thread {
-    /// Ends its [`park`], or the next one.
+    /// Ends the thread's [`park`], or its next one.
     pub(crate) fn unpark(&self) {
         // Release: pairs with the acquire in `park`.
         self.0.store(1, Ordering::Release);
@@ -267,7 +270,8 @@ impl Thread {
     }
 }
 
-/// Sleeps until the calling thread, one of our own, is woken, if it was not since it slept last.
+/// Puts the calling thread, one of our own, to sleep until it is woken. Returns at once if it was woken
+/// since it slept last.
 pub(crate) fn park() {
     // SAFETY: null, or what the thread's body keeps until its end.
     let Some(word) = (unsafe { PARKED.get().as_ref() }) else {
@@ -279,7 +283,7 @@ pub(crate) fn park() {
     }
 }
 
-/// A panic here would leave whoever counts on the thread without it.
+/// Runs a first function and catches its panic, which would end a thread that others count on.
 fn run_first(f: impl FnOnce()) {
     let run = core::panic::AssertUnwindSafe(|| as_user(f));
     if let Err(payload) = std::panic::catch_unwind(run) {
@@ -288,7 +292,7 @@ fn run_first(f: impl FnOnce()) {
 }
 
 thread_local! {
-    /// Of a thread of our own: the word that it sleeps on in [`park`]. Without a destructor: it is there
+    /// On a thread of our own, the word that it sleeps on in [`park`]. It has no destructor, so it is there
     /// as long as the thread is.
     static PARKED: Cell<*const AtomicU32> = const { Cell::new(ptr::null()) };
 }
@@ -297,7 +301,7 @@ thread_local! {
 mod scheduling {
     use core::mem::{MaybeUninit, size_of};
 
-    /// A thread, as the C library names it.
+    /// The C library's name of a thread.
     pub(super) type Native = libc::pthread_t;
 
     /// CPUs, as the kernel counts them: enough for 8192.
@@ -311,9 +315,9 @@ mod scheduling {
         (unsafe { libc::sched_getaffinity(thread, size, address) } == 0).then_some(set)
     }
 
-    /// All CPUs that some thread of this process may use. Not the caller's, which may be a thread that
-    /// the program has pinned; nor all that there are, because somebody may have started the program
-    /// with fewer.
+    /// Returns all CPUs that some thread of this process may use. The caller's alone would not do, because
+    /// the program may have pinned it; nor all CPUs of the machine, because the program may have been
+    /// started with fewer.
     fn cpus_of_process() -> Option<Set> {
         // SAFETY: takes nothing, cannot fail.
         let mut all = cpus_of(unsafe { libc::getpid() });
