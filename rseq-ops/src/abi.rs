@@ -2,7 +2,7 @@
 //!
 //! Source: `include/uapi/linux/rseq.h`, `include/uapi/linux/membarrier.h`.
 //!
-//! What [`crate::registration`] and [`mod@crate::features`] read with these, by hand:
+//! An example that reads by hand what [`crate::registration`] and [`mod@crate::features`] read:
 //! ```
 //! # #[cfg(all(target_os = "linux", not(miri)))]
 //! # fn by_hand() {
@@ -130,13 +130,14 @@ pub const SIGNATURE: u32 = if cfg!(target_arch = "aarch64") {
     SIGNATURE_X86
 };
 
-/// `membarrier(2)`: which commands are there.
+/// `membarrier(2)`: asks which commands there are.
 pub const MEMBARRIER_QUERY: i32 = 0;
 /// `membarrier(2)`: a full barrier on every CPU that runs this process (Linux 4.14).
 pub const MEMBARRIER_PRIVATE_EXPEDITED: i32 = 1 << 3;
-/// `membarrier(2)`: registration for the above.
+/// `membarrier(2)`: registration for the command above.
 pub const MEMBARRIER_REGISTER_PRIVATE_EXPEDITED: i32 = 1 << 4;
-/// `membarrier(2)`: as above, and every sequence in flight restarts (Linux 5.10).
+/// `membarrier(2)`: a full barrier on every CPU that runs this process, which also restarts every sequence
+/// in flight (Linux 5.10).
 pub const MEMBARRIER_PRIVATE_EXPEDITED_RSEQ: i32 = 1 << 7;
 /// `membarrier(2)`: registration for the above.
 pub const MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ: i32 = 1 << 8;

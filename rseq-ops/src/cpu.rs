@@ -1,11 +1,11 @@
-//! Where the calling thread runs, read from its rseq area: two loads and a test of the sign
+//! The place where the calling thread runs, read from its rseq area: two loads and a test of the sign
 //! instead of a call.
 //!
-//! Every answer may be out of date when it arrives: the thread can be moved at any instruction. It
-//! is a good guess (which stripe to use, which node's memory); what must hold belongs into one of
-//! the sequences of [`crate::ops`], which compare the index themselves.
+//! Every answer may be out of date when it arrives: the thread can be moved at any instruction. It is a
+//! good guess (which stripe to use, which node's memory). Where the answer must hold, use one of the
+//! sequences of [`crate::ops`], which compare the index themselves.
 //!
-//! All of these register the thread where that is ours to do ([`crate::registration`]), take no
+//! All of these functions register the thread where libc does not ([`crate::registration`]). They take no
 //! lock, allocate nothing, leave errno alone, and are async-signal-safe.
 
 use crate::{abi, arch, registration};
@@ -30,9 +30,9 @@ pub fn current_cpu() -> u32 {
 /// Returns the calling thread's concurrency id (`mm_cid`): a small number that no other *running* thread
 /// of this process has, dense from 0, so that few threads on a large machine use few slots.
 ///
-/// `None` before Linux 6.3 and without a registration. No system call tells it, so there is no
-/// other way to it: use [`current_cpu`] in its place, whose numbers have the same upper bound.
-/// Never mix the two in one structure, and never pass this one to a call that wants a CPU.
+/// `None` before Linux 6.3 and without a registration. No system call tells the id. Where it is missing,
+/// use [`current_cpu`], whose numbers have the same upper bound. Never mix the two in one structure, and
+/// never pass a concurrency id to a call that wants a CPU.
 ///
 /// ```
 /// let index = rseq_ops::concurrency_id().unwrap_or_else(rseq_ops::current_cpu) as usize;
@@ -48,10 +48,11 @@ pub fn concurrency_id() -> Option<u32> {
 ///
 /// On such a processor [`crate::ops::increment_through`] is the faster way to count; on others
 /// [`crate::ops::add_through`] is, which guesses what is in the word. True for AMD's families from 19h on
-/// (Zen 3); on Intel's an Ice Lake was measured, which does not. True where there is but one way.
+/// (Zen 3). False for Intel's processors, of which an Ice Lake was measured, which does not rename memory.
+/// True on processors for which both operations are the same.
 ///
 /// # Cost
-/// A load; once in a process the `cpuid` instruction. Async-signal-safe.
+/// A load; the first call in a process executes the `cpuid` instruction. Async-signal-safe.
 ///
 /// ```
 /// let way = if rseq_ops::cpu::renames_memory() { "increments" } else { "guesses" };
@@ -75,7 +76,8 @@ mod vendor {
     use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
     pub(super) fn renames_memory() -> bool {
-        /// 0 until somebody has asked, else 1 for no and 2 for yes. It stands for itself.
+        /// 0 until somebody has asked, else 1 for no and 2 for yes. Relaxed: nothing else is published with
+        /// it.
         static KNOWN: AtomicU8 = AtomicU8::new(0);
         match KNOWN.load(Relaxed) {
             0 => {
@@ -142,7 +144,7 @@ fn registered() -> Option<(isize, u32)> {
     look().or_else(registration::registered)
 }
 
-/// Returns the way where libc registers, after the first call.
+/// Returns the area and CPU by the usual way, after the first call, where libc registers threads.
 #[inline]
 fn look() -> Option<(isize, u32)> {
     let area = registration::area()?;

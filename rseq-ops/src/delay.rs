@@ -133,8 +133,8 @@ pub fn set(point: Point, iterations: u64) -> bool {
     }
 }
 
-/// Returns whether a sequence has reached a delay since that was [`set`], even if it was aborted there.
-/// By this a test knows that it tested anything. Always false without delays. Async-signal-safe.
+/// Returns whether a sequence has reached a delay since that was [`set`], even if it was aborted there. A
+/// test asks this to know that the delay had an effect. Always false without delays. Async-signal-safe.
 ///
 /// ```
 /// use rseq_ops::delay::{self, Point};

@@ -1,4 +1,4 @@
-//! What kernel and libc offer, decoded in one place.
+//! The features that kernel and libc offer, decoded in one place.
 
 use crate::auxiliary::auxiliary;
 use crate::registration::{Owner, process};
@@ -20,23 +20,23 @@ pub struct Features {
     /// Bytes of this process's areas that the kernel fills; 0 without an owner. Decoded as
     /// [`Process::feature_size`](crate::Process::feature_size) says.
     pub size: u32,
-    /// Bytes that the kernel would fill in an area as long as it likes (`AT_RSEQ_FEATURE_SIZE`);
-    /// 0 where it does not say (before Linux 6.3). Can be more than `size`: libc's area may be of
-    /// the original 32 bytes.
+    /// Bytes that the kernel would fill in a long enough area (`AT_RSEQ_FEATURE_SIZE`); 0 where it does not
+    /// say (before Linux 6.3). It can be more than `size`, because libc's area may have the original 32
+    /// bytes.
     pub kernel_size: u32,
     /// Alignment that the kernel asks for (`AT_RSEQ_ALIGN`), else the original 32. Bytes.
     pub alignment: u32,
-    /// [`current_cpu`](crate::current_cpu) needs no system call.
+    /// True if [`current_cpu`](crate::current_cpu) needs no system call.
     pub cpu_id: bool,
-    /// [`numa_node`](crate::numa_node) needs no system call (Linux 6.3).
+    /// True if [`numa_node`](crate::numa_node) needs no system call (Linux 6.3).
     pub node_id: bool,
-    /// [`concurrency_id`](crate::concurrency_id) answers (Linux 6.3).
+    /// True if [`concurrency_id`](crate::concurrency_id) returns an id (Linux 6.3).
     pub mm_cid: bool,
-    /// The word `slice_ctrl` is in the area (Linux 7.0), at [`abi::SLICE_CONTROL`].
+    /// True if the word `slice_ctrl` is in the area (Linux 7.0), at [`abi::SLICE_CONTROL`].
     pub slice_control: bool,
-    /// The kernel can extend the calling thread's time slices: its area says so
-    /// ([`abi::SLICE_EXTENSION_AVAILABLE`]). Never without `slice_control`, which alone is not
-    /// enough: the kernel may be built without, or have it switched off.
+    /// True if the kernel can extend the calling thread's time slices, as its area says
+    /// ([`abi::SLICE_EXTENSION_AVAILABLE`]). Never without `slice_control`, and not always with it: the
+    /// kernel may be built without extensions, or have them switched off.
     pub slice_extension: bool,
     /// The commands of `membarrier(2)`.
     pub membarrier: Commands,

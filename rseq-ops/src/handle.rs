@@ -1,4 +1,4 @@
-//! Where a thread's area lies, for the sequences.
+//! The place of a thread's area, for the sequences.
 
 use crate::abi;
 
@@ -28,8 +28,8 @@ pub struct Handle {
     pub cs: isize,
     /// Sequences by CPU number commit on CPUs below this alone: [`crate::percpu::possible_cpus`], or 0.
     pub bound: u32,
-    /// Which index sequences with an index compare: its offset from `rseq_cs` in bytes,
-    /// [`Handle::CPU`] or [`Handle::CONCURRENCY_ID`].
+    /// The index that sequences with an index compare: its offset from `rseq_cs` in bytes, [`Handle::CPU`]
+    /// or [`Handle::CONCURRENCY_ID`].
     pub index: i32,
 }
 
@@ -63,5 +63,5 @@ impl Handle {
     }
 }
 
-// The sequences have these distances in their text.
+// The sequences' assembly contains these distances.
 const _: () = assert!(Handle::CPU == -4 && Handle::CONCURRENCY_ID == 16);

@@ -23,11 +23,11 @@
 //! [`registration::SUPPORTED`] says which it is.
 //!
 //! # In shared objects
-//! Any number of plugins can have this crate inside, and so can a program with several versions or
-//! copies of it: it has no symbols that clash, and no thread-local data of the model `initial-exec`,
-//! of which libc has little for objects that are loaded later. An object with this crate inside is
-//! never unloaded, under glibc: when it is loaded it says so to the loader (`RTLD_NODELETE`), because the
-//! kernel looks at a sequence's descriptor for some time after the sequence has ended.
+//! Any number of plugins can have this crate inside, and so can a program with several versions or copies
+//! of it: it has no symbols that clash, and no thread-local data of the model `initial-exec`, of which libc
+//! has little for objects that are loaded later. Under glibc, an object with this crate inside is never
+//! unloaded: it asks the loader for that when it is loaded (`RTLD_NODELETE`), because the kernel may look
+//! at a sequence's descriptor for some time after the sequence has ended.
 //!
 //! The crate is `no_std`. Nothing but [`percpu::Pool`] (feature `alloc`, on by default) uses the heap.
 //!

@@ -1,4 +1,4 @@
-//! What a lookup is told, and what it answers.
+//! The arguments and the answers of a lookup.
 
 /// The table that [`lookup`](crate::ops::lookup) searches, and the hash that it looks for.
 ///
@@ -70,11 +70,11 @@ pub(crate) const ABORTED: usize = 1;
 #[allow(dead_code, reason = "some targets have no sequences")]
 pub(crate) const INCONCLUSIVE: usize = 2;
 
-/// The entry that a sequence found, or why it found none, and the value's words.
+/// The entry that a sequence found, or the reason why it found none, and the value's words.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {
     pub(crate) entry: usize,
-    /// As pointers, which they may be.
+    /// The words of the value, as pointers, because a value may be one.
     pub(crate) value: [*mut (); 2],
 }
 

@@ -1,4 +1,4 @@
-//! `membarrier(2)`: light on the many, heavy on the one.
+//! `membarrier(2)`: a barrier that costs its caller much and all other threads nothing.
 //!
 //! [`barrier`] interrupts every CPU that runs a thread of this process, and each executes a full
 //! memory barrier; threads that are not running went through one when they were descheduled. So
@@ -6,15 +6,15 @@
 //! [`restart`] does that and also restarts every restartable sequence in flight: when it has
 //! returned, a sequence of this process either committed before, visibly, or starts after.
 //!
-//! Neither reaches other processes. Both need a registration, once per process, for which the
-//! first call sees if [`register`] has not; it survives `fork` and not `execve`.
+//! Neither reaches other processes. Both need a registration, once per process: the first call makes it, if
+//! [`register`] was not called before. It survives `fork`, and ends at `execve`.
 //!
-//! Each function is one or two system calls, leaves errno alone, and is async-signal-safe. Where the
-//! kernel lacks memory for such a call, it is made again for about ten milliseconds.
+//! Each function is one or two system calls, leaves errno alone, and is async-signal-safe. While the kernel
+//! lacks memory for such a call, the call is repeated for about ten milliseconds.
 
 use crate::abi;
 
-/// Why a `membarrier(2)` call was refused: the errno value.
+/// The reason why a `membarrier(2)` call was refused: the errno value.
 ///
 /// ```
 /// use rseq_ops::membarrier::{self, MembarrierError};
@@ -33,9 +33,9 @@ impl core::fmt::Display for MembarrierError {
 }
 
 impl MembarrierError {
-    /// Returns whether the same call may be granted later: the kernel had no memory for it (`ENOMEM`), or was
-    /// busy (`EAGAIN`, `EINTR`). Other refusals are those of a filter, or of a kernel that does not
-    /// know the call, and stay.
+    /// Returns whether the same call may be granted later: the kernel had no memory for it (`ENOMEM`), or
+    /// was busy (`EAGAIN`, `EINTR`). Other refusals come from a filter, or from a kernel that does not know
+    /// the call, and are permanent.
     ///
     /// ```
     /// use rseq_ops::membarrier::MembarrierError;
@@ -46,7 +46,7 @@ impl MembarrierError {
     /// assert!(!MembarrierError(EPERM).is_passing());
     /// ```
     pub const fn is_passing(self) -> bool {
-        // As numbers of Linux: this is compiled elsewhere too.
+        // Numbers of Linux, because this is compiled elsewhere too.
         matches!(self.0, 4 | 11 | 12)
     }
 }
@@ -78,8 +78,8 @@ fn call(_command: i32) -> Result<i32, MembarrierError> {
     Err(MembarrierError(NO_SUCH_CALL))
 }
 
-/// Makes a call again, after pauses, while it is refused for a reason that passes. A barrier takes
-/// microseconds: who calls this is better off with ten milliseconds more than with a refusal.
+/// Repeats a call, after pauses, while it is refused for a reason that passes. A barrier takes
+/// microseconds, but a caller is better off with ten milliseconds more than with a refusal.
 fn patiently(command: i32) -> Result<i32, MembarrierError> {
     const FIRST_PAUSE: u32 = 10_000;
     const TRIES: u32 = 10;
@@ -94,7 +94,7 @@ fn patiently(command: i32) -> Result<i32, MembarrierError> {
     answer
 }
 
-/// Sleeps so many nanoseconds, less than a second; shorter if a signal comes.
+/// Sleeps for `nanoseconds`, less than a second; less long if a signal comes.
 #[cfg(all(target_os = "linux", not(miri), not(rseq_ops_portable)))]
 fn pause(nanoseconds: u32) {
     let time = libc::timespec {
@@ -132,13 +132,13 @@ pub fn query() -> Result<i32, MembarrierError> {
     call(abi::MEMBARRIER_QUERY)
 }
 
-/// Registers this process for [`barrier`] and [`restart`], and makes one of each, to learn whether
-/// they are to be had: a filter may grant the registration and deny what it is for. Idempotent. With
-/// many threads the kernel may take some milliseconds for it.
+/// Registers this process for [`barrier`] and [`restart`], and issues one of each to learn whether they
+/// work: a filter may allow the registration and deny the commands. Idempotent. With many threads the
+/// kernel may take some milliseconds for it.
 ///
 /// # Errors
-/// [`MembarrierError`] before Linux 5.10, where a filter denies any of it, or while the kernel lacks memory for it
-/// ([`MembarrierError::is_passing`]).
+/// [`MembarrierError`] before Linux 5.10, where a filter denies one of the calls, or while the kernel lacks
+/// memory for it ([`MembarrierError::is_passing`]).
 ///
 /// ```
 /// match rseq_ops::membarrier::register() {
@@ -220,11 +220,11 @@ pub fn restart() -> Result<(), MembarrierError> {
     )
 }
 
-/// Returns a command that needs a registration: the one that `register` makes.
+/// Issues a command that needs the registration that `register` makes.
 ///
-/// It may be missing although the process's memory says that it was made: `fork` copies the
-/// registration first, and the memory, which other threads go on to write, some time after. So a
-/// child that was forked while another thread registered makes it good here.
+/// The registration may be missing although the process's memory says that it was made: `fork` copies the
+/// registration first and the memory later, while other threads go on to write. A child that was forked
+/// while another thread registered makes up for it here.
 fn registered(command: i32, register: i32) -> Result<(), MembarrierError> {
     match patiently(command) {
         Err(MembarrierError(NOT_REGISTERED)) => {

@@ -1,4 +1,4 @@
-//! What sequences answer, and how they commit.
+//! The answers of sequences, and the orderings of their commits.
 
 /// The outcome of one attempt.
 ///
@@ -73,8 +73,8 @@ pub trait Commit: sealed::Commit + Copy {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Relaxed;
 
-/// A commit after everything that the thread did before: who loads the word with an acquire sees
-/// that too.
+/// A commit after everything that the thread did before: a thread that loads the word with acquire sees all
+/// of that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Release;
 

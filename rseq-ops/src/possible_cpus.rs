@@ -1,4 +1,4 @@
-//! How many CPUs memory is reserved for.
+//! The number of CPUs for which memory is reserved.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -6,17 +6,16 @@ use core::sync::atomic::{AtomicU32, Ordering};
 /// found out, which are neither the CPUs on line nor those this process may use. From 1 to 65,536;
 /// the same at every call.
 ///
-/// The file `/sys/devices/system/cpu/possible` says it, unless it is hidden, or somebody has put
-/// another one over it, as some containers do. So the kernel's own masks (`sched_getaffinity`) are
-/// asked too, and where the two contradict each other, or the file cannot be read,
-/// `/proc/self/status` and the names of the CPUs' folders, for which no file descriptor is needed.
-/// A number that is too small all the same, because a process was checkpointed and goes on on a
-/// larger machine, say, costs speed alone: the sequences compare each index with it, and on a CPU
-/// beyond it everything takes the way of threads without rseq.
+/// The number comes from the file `/sys/devices/system/cpu/possible`. That file may be hidden, or another
+/// one may be mounted over it, as some containers do. So the kernel's own masks (`sched_getaffinity`) are
+/// asked too. Where the two contradict each other, or the file cannot be read, `/proc/self/status` and the
+/// names of the CPUs' folders decide, for which no file descriptor is needed. If the number is too small
+/// all the same (say, because a process was checkpointed and goes on on a larger machine), that costs speed
+/// alone: the sequences compare each index with it, and on a CPU beyond it everything works as on threads
+/// without rseq.
 ///
 /// # Cost
-/// One load but for the first call, which makes some five system calls, and some more where the file
-/// is of no use.
+/// One load. The first call makes some five system calls, and a few more where the file is of no use.
 ///
 /// # Async-signal safety
 /// Takes no lock, allocates nothing, leaves errno alone.
@@ -34,7 +33,7 @@ pub fn possible_cpus() -> usize {
     }
 }
 
-// Relaxed: the number stands for itself.
+// Relaxed: nothing else is published with the number.
 static KNOWN: AtomicU32 = AtomicU32::new(0);
 
 #[cold]
@@ -56,7 +55,7 @@ mod system {
 
     use super::{MOST, Width, decide, last_in_list, name_of};
 
-    /// Little stack: this may run on a signal handler's.
+    /// Small buffers: this may run on the stack of a signal handler.
     pub(super) fn possible_cpus() -> usize {
         // SAFETY: errno is the calling thread's.
         let errno = unsafe { libc::__errno_location() };
@@ -80,7 +79,7 @@ mod system {
     /// The kernel's mask of the CPUs that a thread may use.
     #[derive(Clone, Copy)]
     struct Mask {
-        /// The last of them and 1; 0 where that is not known.
+        /// The number of the last allowed CPU, plus 1; 0 where that is not known.
         allowed: usize,
         /// The number of bits of the kernel's masks: at least as many as there can be CPUs.
         bits: usize,
@@ -94,7 +93,7 @@ mod system {
     }
 
     fn mask_of(thread: libc::pid_t) -> Option<Mask> {
-        // Larger ones where the kernel says that this is too small.
+        // Larger masks where the kernel says that this one is too small.
         mask_in::<16>(thread)
             .or_else(|| mask_in::<128>(thread))
             .or_else(|| mask_in::<{ MOST / 64 }>(thread))
@@ -117,7 +116,7 @@ mod system {
         Some(Mask { allowed, bits })
     }
 
-    /// What /sys says.
+    /// Returns the number of possible CPUs as /sys tells it.
     fn listed() -> Option<usize> {
         let mut text = [0u8; 256];
         let length = read(c"/sys/devices/system/cpu/possible", &mut text, |_| false)?;
@@ -132,7 +131,7 @@ mod system {
         width.bits()
     }
 
-    /// Returns how many CPUs have a folder in /sys, from the first on; 0 for nothing.
+    /// Returns how many CPUs have a folder in /sys, counted from the first; 0 if none has.
     fn named() -> usize {
         let mut path = [0u8; 48];
         (0..MOST)
@@ -144,9 +143,9 @@ mod system {
             .unwrap_or(MOST)
     }
 
-    /// Reads a file, piece by piece as long as `more` says so; the length of the last piece.
+    /// Reads a file, piece by piece, as long as `more` returns true. Returns the length of the last piece.
     fn read(path: &CStr, text: &mut [u8], mut more: impl FnMut(&[u8]) -> bool) -> Option<usize> {
-        // Whatever somebody has put there: not waited for, and no terminal of ours.
+        // There may be anything at this path: opening it must not wait, nor make a terminal ours.
         let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
         // SAFETY: a C string.
         let file = unsafe { libc::open(path.as_ptr(), flags) };

@@ -1,4 +1,4 @@
-//! What buffers of each CPU hold.
+//! The records in each CPU's buffers.
 
 use core::mem::MaybeUninit;
 

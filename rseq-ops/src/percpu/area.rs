@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use crate::possible_cpus::possible_cpus;
 
-/// Why an [`Area`] could not be reserved, or an object not be allocated.
+/// The reason why an [`Area`] could not be reserved, or an object not be allocated.
 ///
 /// ```
 /// use rseq_ops::percpu::{Area, AllocError};
@@ -212,9 +212,9 @@ impl Drop for Area {
 #[cfg_attr(not(all(target_os = "linux", not(miri))), allow(dead_code))]
 enum Advised {
     Done,
-    /// It cannot, and never will.
+    /// The kernel cannot do it, and never will.
     Never,
-    /// It could not this time.
+    /// The kernel could not do it this time.
     NotNow,
 }
 

@@ -1,4 +1,4 @@
-//! How a thread takes what sequences on other CPUs use.
+//! Two banks of words, so that one thread can take what sequences on other CPUs use.
 
 use super::lock::Lock;
 use super::sys::{self, AtomicBool, AtomicUsize, Handle, MembarrierError, Ordering};
@@ -12,11 +12,11 @@ pub(super) struct Banks {
     current: AtomicUsize,
     /// The two addresses, combined by exclusive or.
     flip: usize,
-    /// For the inline way; `cs` is 0 where there is none.
+    /// The handle for sequences inline; its `cs` is 0 where there is none.
     handle: Handle,
     /// True if there are sequences at all: not without the means to restart them.
     sequences: bool,
-    /// The taker's: whether its last flip was refused and taken back.
+    /// True if the taker's last flip was refused and taken back. Only the taker uses it.
     refused: AtomicBool,
     taker: Lock,
 }
@@ -45,13 +45,13 @@ impl Banks {
         (self.handle.cs != 0).then_some(self.handle)
     }
 
-    /// For the sequences: where to find the current bank.
+    /// Returns the word that names the current bank, for the sequences.
     #[inline(always)]
     pub(super) fn source(&self) -> &AtomicUsize {
         &self.current
     }
 
-    /// [`sys::try_sequence`], where sequences can be restarted.
+    /// Tries a sequence as [`sys::try_sequence`] does, where sequences can be restarted.
     pub(super) fn try_sequence<T>(&self, attempt: impl FnMut(Handle) -> Option<T>) -> Option<T> {
         if self.sequences {
             sys::try_sequence(attempt)
@@ -60,8 +60,8 @@ impl Banks {
         }
     }
 
-    /// Flips, and hands the old bank's address to `take`, whose alone it is meanwhile. After a flip
-    /// that was refused, hands it the other one first.
+    /// Flips, and calls `take` with the address of the old bank, which belongs to `take` alone meanwhile.
+    /// After a flip that was refused, calls it with the other bank first.
     pub(super) fn flip(&self, mut take: impl FnMut(usize)) -> Result<(), MembarrierError> {
         if !self.sequences {
             return Ok(());
@@ -78,7 +78,7 @@ impl Banks {
         self.current.store(new, Ordering::Release);
         // Every sequence that loaded the old address has committed, visibly, or never will.
         if let Err(refused) = sys::restart() {
-            // Nothing is known then, and the new bank may have been used.
+            // Whether the sequences were restarted is unknown then, and the new bank may have been used.
             self.refused.store(true, Ordering::Relaxed);
             self.current.store(old, Ordering::Release);
             return Err(refused);

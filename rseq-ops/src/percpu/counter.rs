@@ -16,7 +16,7 @@ use crate::outcome::Outcome;
 struct Slot {
     /// Written by restartable sequences on this CPU, with plain stores, in turns.
     net: [AtomicI64; 2],
-    /// Whose turn it is. Only the sequences know.
+    /// The word whose turn it is. Only the sequences use it.
     turn: AtomicI64,
     /// Written by anybody, with atomic additions. Never the same word as the above: an atomic
     /// addition and a plain one on one word lose updates.

@@ -5,7 +5,7 @@
 
 use super::sys::{self, AtomicU32, Ordering};
 
-/// A lock, which the kernel knows nothing of.
+/// A lock that only spins: the kernel knows nothing of it.
 #[derive(Debug, Default)]
 pub(super) struct Lock(AtomicU32);
 

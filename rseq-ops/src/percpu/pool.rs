@@ -32,7 +32,7 @@ struct Cache {
 /// One CPU's caches.
 #[repr(C)]
 struct Slot {
-    /// Written by restartable sequences, and by a taker whose bank it is.
+    /// Written by restartable sequences, and by a taker to whom the bank belongs.
     banks: [Cache; 2],
     /// For threads that cannot use sequences: written under the lock.
     shared: Cache,
@@ -70,7 +70,7 @@ pub struct Pool<T> {
     banks: Banks,
     most: usize,
     slots: PerCpu<'static, Slot>,
-    /// A picture of the caches at the last [`Pool::release_idle`].
+    /// A digest of the caches' state at the last [`Pool::release_idle`].
     picture: AtomicUsize,
     objects: PhantomData<fn() -> T>,
 }
@@ -294,7 +294,7 @@ impl<T> Pool<T> {
         }
     }
 
-    /// Frees what a cache holds: how many. The cache must be the caller's alone.
+    /// Frees the objects of a cache. Returns how many there were. The cache must be the caller's alone.
     fn empty(&self, cache: &Cache) -> usize {
         let mut freed = 0;
         while let Some(memory) = NonNull::new(ptr::with_exposed_provenance_mut::<u8>(cache.take()))

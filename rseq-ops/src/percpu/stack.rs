@@ -57,8 +57,8 @@ struct Slot<T> {
 // SAFETY: null pointers, and a lock that nobody holds.
 unsafe impl<T> Zeroed for Slot<T> {}
 
-/// Last in, first out, on each CPU by itself. Nodes are the caller's memory; nothing is allocated
-/// for one.
+/// A stack on each CPU by itself: last in, first out. Nodes are the caller's memory; nothing is allocated
+/// for them.
 ///
 /// [`Stack::push`] and [`Stack::pop`] take no lock: they are async-signal-safe. Order holds for
 /// what one CPU pushes and pops. A thread without restartable sequences uses other lists,
@@ -217,7 +217,7 @@ impl<'a, T> Stack<'a, T> {
         if list.load(Ordering::Relaxed).is_null() {
             return None;
         }
-        // Not to be had: somebody is at it, perhaps the code that this signal interrupted.
+        // If the lock is held, another thread takes nodes, or the code that this signal interrupted does.
         let _taker = slot.taker.try_lock()?;
         // Acquire, also below: pairs with the push.
         let mut seen = list.load(Ordering::Acquire);
@@ -308,7 +308,7 @@ unsafe impl<T: Send> Send for TakeAll<'_, T> {}
 unsafe impl<T: Send> Sync for TakeAll<'_, T> {}
 
 impl<T> TakeAll<'_, T> {
-    /// Puts a list before the others; how long it is.
+    /// Puts a list before the others. Returns its length.
     fn append(&mut self, list: *mut Node<T>) -> usize {
         let mut count = 0;
         let mut last: *mut Node<T> = ptr::null_mut();

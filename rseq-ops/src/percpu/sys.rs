@@ -1,6 +1,6 @@
-//! What the structures of this module stand on: atomics, sequences, barriers, and how they reach
-//! the calling CPU's part. The models in `loom-tests` put an emulated kernel in the place of this
-//! file, for `banks`, `lock` and `stack`.
+//! The foundation of this module's structures: atomics, sequences, barriers, and the way to the calling
+//! CPU's part. The models in `loom-tests` put an emulated kernel in the place of this file, for `banks`,
+//! `lock` and `stack`.
 
 pub(super) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
@@ -22,7 +22,7 @@ macro_rules! const_fn {
 }
 pub(super) use const_fn;
 
-/// No handle: `cs` never is 0 otherwise, because there is the thread pointer.
+/// No handle. The `cs` of a handle is never 0, because the thread pointer itself lies at 0.
 pub(super) const NO_HANDLE: Handle = Handle {
     cs: 0,
     bound: 0,
@@ -35,7 +35,7 @@ pub(super) fn shared_handle() -> Handle {
     registration::handle().unwrap_or(NO_HANDLE)
 }
 
-/// Runs `attempt` with the calling thread's handle until it answers, a bounded number of times.
+/// Runs `attempt` with the calling thread's handle until it returns a value, a bounded number of times.
 pub(super) fn try_sequence<T>(mut attempt: impl FnMut(Handle) -> Option<T>) -> Option<T> {
     let handle = current_thread()?;
     ops::retry(|| attempt(handle))
@@ -76,7 +76,7 @@ pub(super) fn can_restart() -> bool {
     decided == YES
 }
 
-/// [`crate::arch::push_through`] on lists in the memory of an allocator, `source` being
+/// Pushes by [`crate::arch::push_through`], on lists in the memory of an allocator; `source` is
 /// [`super::banks::Banks::source`].
 ///
 /// # Safety
@@ -88,7 +88,7 @@ pub(super) unsafe fn push_through(handle: Handle, source: &AtomicUsize, node: us
     unsafe { crate::arch::push_through::<SHIFT>(handle, source.as_ptr(), node) }
 }
 
-/// [`crate::arch::pop_through`], in the same way.
+/// Pops by [`crate::arch::pop_through`], in the same way.
 ///
 /// # Safety
 /// As there.
@@ -99,7 +99,7 @@ pub(super) unsafe fn pop_through(handle: Handle, source: &AtomicUsize) -> usize 
     unsafe { crate::arch::pop_through::<SHIFT>(handle, source.as_ptr()) }
 }
 
-/// One turn of a wait for a lock.
+/// Takes one turn of a wait for a lock.
 pub(super) fn wait_for(_: &AtomicU32) {
     #[cfg(target_os = "linux")]
     // SAFETY: no arguments.

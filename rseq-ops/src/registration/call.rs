@@ -7,7 +7,7 @@ use crate::auxiliary::auxiliary;
 pub(super) const ROOM: usize = 192;
 pub(super) const ALIGNMENT: usize = 256;
 
-/// Lengths to register with: all that the kernel fills, else the original.
+/// Returns the lengths to register with: all bytes that the kernel fills, else the original length.
 pub(super) fn lengths() -> [usize; 2] {
     lengths_for(
         auxiliary(abi::AT_RSEQ_FEATURE_SIZE),

@@ -1,4 +1,4 @@
-//! How threads come to their handles.
+//! The handles of threads.
 
 use super::{at, current_thread, feature_size, registered};
 use crate::handle::Handle;
@@ -27,17 +27,16 @@ impl Handle {
     /// operations that are given one. `None` without a registration, and where the kernel has no
     /// such id (before Linux 6.3). Async-signal-safe.
     ///
-    /// The ids are dense from 0 as long as the process has fewer threads than there are CPUs. Linux
-    /// 6.19 no longer makes them dense again after there were more; and who scans all indexes looks
-    /// at as many either way. So everything else in this crate goes by CPU number, which tells
-    /// something that the id does not:
+    /// The ids are dense from 0 as long as the process has fewer threads than there are CPUs. Linux 6.19 no
+    /// longer makes them dense again after there were more, and a thread that scans all indexes looks at as
+    /// many either way. So everything else in this crate uses the CPU number, which has another advantage:
     ///
     /// # Safety of what is done with it
-    /// At the end of a registration the kernel sets the id to **0**, not to a negative number: on a
-    /// thread whose registration somebody ends, the sequences cannot see that they are not
-    /// protected. [`Handle::current_index`] looks. From there to the sequence's end the caller
-    /// answers for it that nobody ends the registration, say in a signal handler; and so does who
-    /// keeps an index for later.
+    /// At the end of a registration the kernel sets the id to **0**, not to a negative number: on a thread
+    /// whose registration somebody ends, the sequences cannot see that they are not protected.
+    /// [`Handle::current_index`] looks. From there to the sequence's end, the caller is responsible that
+    /// nobody ends the registration, say in a signal handler. The same holds for an index that is kept for
+    /// later.
     ///
     /// ```
     /// // Dense from 0 where there is such an index, else one number for each CPU.
@@ -50,10 +49,10 @@ impl Handle {
         has_concurrency_id().then(|| at(area, Handle::CONCURRENCY_ID))
     }
 
-    /// Returns the index as it is now: what the sequences of [`crate::ops`] that take an index
-    /// compare with. It may be another one by the time this returns. `None` on a thread that has
-    /// no registration (any more), and where the index is not below the [`bound`](Handle::bound):
-    /// there the caller takes its other way. Two loads, async-signal-safe.
+    /// Returns the index as it is now: what the sequences of [`crate::ops`] that take an index compare
+    /// with. It may be another one by the time this returns. `None` on a thread without a registration, and
+    /// where the index is not below the [`bound`](Handle::bound): there the caller takes its fallback. Two
+    /// loads, async-signal-safe.
     ///
     /// # Safety
     /// The handle is the calling thread's (or the process's, where libc registers threads).

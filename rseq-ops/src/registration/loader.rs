@@ -1,9 +1,9 @@
 //! libc's `__rseq_offset` and `__rseq_size` (glibc 2.35 and newer), wherever this program runs.
 //!
-//! An ordinary reference, weak or not, makes the linker write into the program that it needs
-//! `GLIBC_2.35`, and then the program does not start where libc is older, although it would do
-//! without. `dlsym` takes locks and allocates, which the first use in a signal handler must not. So
-//! the two words are looked for where they are:
+//! An ordinary reference, weak or not, makes the linker write into the program that it needs `GLIBC_2.35`,
+//! and then the program does not start where libc is older, although it would do without. `dlsym` takes
+//! locks and allocates, which the first use in a signal handler must not. So the two words are looked up in
+//! the places where they can be:
 //!
 //! * Programs that are **linked statically** (`-C target-feature=+crt-static`) contain them, so that a
 //!   weak reference finds them, and needs no version. Only such builds have one: a static library for
