@@ -72,7 +72,7 @@ mod shipped {
 }
 use shipped::{callbacks, cell, domain, driver, gp, polling, raw, settings, stats, sync, sys};
 // The paths that the sources' documentation and signatures use.
-use cell::Rcu;
+use cell::{Offset, Rcu};
 use domain::Domain;
 use driver::job::Runner;
 use settings::Budget;

@@ -28,7 +28,7 @@ pub enum Point {
     SubIfCurrentCommit = 2,
     /// `add`: everything is computed, the commit is next.
     AddCommit = 3,
-    /// `copy_through`: the pointer is loaded, nothing is copied.
+    /// `copy_through` and its like: the pointer is loaded, nothing is copied.
     CopyThroughLoaded = 4,
     /// `compare_store`: the index matched, the word is not loaded.
     CompareStoreLoaded = 5,
@@ -72,10 +72,12 @@ pub enum Point {
     LookupBucket = 24,
     /// `lookup`: the key is found, the value is not copied.
     LookupEntry = 25,
+    /// `copy_behind_through`: the second pointer is loaded, nothing is copied.
+    CopyBehindLoaded = 26,
 }
 
 /// The number of points.
-pub const POINTS: usize = 26;
+pub const POINTS: usize = 27;
 
 impl Point {
     /// All of them, in order.
@@ -106,6 +108,7 @@ impl Point {
         Point::ReplaceCommit,
         Point::LookupBucket,
         Point::LookupEntry,
+        Point::CopyBehindLoaded,
     ];
 }
 

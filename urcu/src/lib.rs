@@ -127,9 +127,9 @@ pub mod testing;
 pub use callbacks::set_callback_panic_hook;
 pub use cell::link;
 pub use cell::{
-    Access, ByValue, Cache, CloneCache, CompareExchangeError, Constant, Global, InDomain, Offset,
-    OwnedRef, OwningPtr, Part, Payload, Rcu, RcuArc, RcuArcOption, RcuCell, RcuOption, Ref,
-    RefCounted, SNAPSHOT_MAX, StaticDomain, Unlinked, WaitAsync,
+    Access, Behind, ByValue, Cache, CloneCache, CompareExchangeError, Constant, Global, InDomain,
+    Offset, OwnedRef, OwningPtr, Part, PartOf, Payload, Rcu, RcuArc, RcuArcOption, RcuCell,
+    RcuOption, Ref, RefCounted, SNAPSHOT_MAX, StaticDomain, Unlinked, WaitAsync,
 };
 pub use domain::{Domain, DomainType, GuardOf, RawGuard, ReadGuard};
 pub use driver::job::{Executor, Job, Runner};

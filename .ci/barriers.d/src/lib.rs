@@ -62,6 +62,21 @@ macro_rules! copies_of_parts {
 // Expected: copy_part_200 1 0
 copies_of_parts!(copy_part_4 4 copy_part_64 64 copy_part_200 200);
 
+macro_rules! copies_behind {
+    ($($name:ident $size:literal)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe fn $name(handle: Handle, source: *const *const u8, at: [usize; 2], to: *mut u8) -> u8 {
+            // SAFETY: this function asks for what the sequence asks for, and is never called.
+            unsafe { ops::copy_behind_through(handle, source, at[0], at[1], to, $size) as u8 }
+        }
+    )*};
+}
+// What the second pointer's load needs is a dependency, which no barrier says.
+// Expected: copy_behind_4 1 0
+// Expected: copy_behind_64 1 0
+// Expected: copy_behind_200 1 0
+copies_behind!(copy_behind_4 4 copy_behind_64 64 copy_behind_200 200);
+
 macro_rules! lookups {
     ($($name:ident $key:ty, $value:ty;)*) => {$(
         #[unsafe(no_mangle)]

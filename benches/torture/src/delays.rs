@@ -25,6 +25,7 @@ pub fn scenario(point: Point) -> &'static str {
         | Point::SubIfCurrentCommit
         | Point::AddCommit
         | Point::CopyThroughLoaded
+        | Point::CopyBehindLoaded
         | Point::AppendCommit
         | Point::ReplaceCommit => "delay-injection",
         Point::CompareStoreLoaded
@@ -60,7 +61,10 @@ fn points(of: &str) -> Vec<Point> {
 fn frees(point: Point) -> bool {
     matches!(
         point,
-        Point::CopyThroughLoaded | Point::AppendCommit | Point::ReplaceCommit
+        Point::CopyThroughLoaded
+            | Point::CopyBehindLoaded
+            | Point::AppendCommit
+            | Point::ReplaceCommit
     )
 }
 

@@ -84,8 +84,9 @@ pub(crate) use memory::{
     free_slots, in_use, net, shared, waiter,
 };
 pub(crate) use sequences::{
-    Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_part_through,
-    copy_through, enter_section, exit_section, replace_chunk, sub, sub_if_current, way,
+    Appended, COPY_MAX, Record, Source, abort_next, add_through, append, copy_behind_through,
+    copy_part_through, copy_through, enter_section, exit_section, replace_chunk, sub,
+    sub_if_current, way,
 };
 pub(crate) use sleep::{futex_wait, futex_wake};
 pub(crate) use sync::{Mutex, MutexGuard};
@@ -144,6 +145,8 @@ pub enum Fault {
     BeginGoesOn,
     /// A snapshot goes on after an interrupt.
     SnapshotGoesOn,
+    /// A snapshot behind a second pointer goes on after an interrupt that comes when that is loaded.
+    SnapshotGoesOnBehind,
     /// A lookup goes on after an interrupt.
     LookupGoesOn,
     /// A lookup loads the root relaxed.

@@ -243,6 +243,49 @@ pub(crate) unsafe fn copy_part_through(
     unsafe { copy_through(handle, source, target, size) }
 }
 
+/// Copies what a pointer points to that lies in what `source` points to, in one sequence.
+///
+/// # Safety
+/// As shipped, except that `source` is the address of an [`AtomicPtr`] to what begins with a [`Number`], and the
+/// part behind the pointer is one.
+pub(crate) unsafe fn copy_behind_through(
+    handle: Handle,
+    source: *const *const u8,
+    [offset, behind]: [usize; 2],
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    assert_eq!((behind, size), (0, size_of::<Number>()));
+    if arm_without_slot(handle).is_none() {
+        return Outcome::Aborted;
+    }
+    let goes_on = faulty(Fault::SnapshotGoesOn);
+    // SAFETY: the caller promises an `AtomicPtr` there.
+    let source = unsafe { &*source.cast::<AtomicPtr<Number>>() };
+    let outer = source.load(Ordering::Acquire);
+    if interrupted() && !goes_on {
+        return Outcome::Aborted;
+    }
+    // SAFETY: what is published begins with a number, and has the pointer at the offset; memory that a mutant gave
+    // back too early is left alone by allocators.
+    let inner = unsafe {
+        outer.read().read();
+        outer.byte_add(offset).cast::<*const Number>().read()
+    };
+    if interrupted() && !faulty(Fault::SnapshotGoesOnBehind) {
+        return Outcome::Aborted;
+    }
+    // SAFETY: a number is behind the pointer, by the caller; given back or not, as above.
+    let value = unsafe { inner.read() };
+    value.read();
+    // SAFETY: there is room for a number, by the caller.
+    unsafe { target.cast::<Number>().write(value) };
+    if interrupted() && !goes_on {
+        return Outcome::Aborted;
+    }
+    Outcome::Committed
+}
+
 /// As `rseq_ops::ops::Record`.
 pub(crate) type Record = [MaybeUninit<u64>; 4];
 

@@ -10,6 +10,7 @@ use super::witness;
 use crate::cell::{Rcu, RcuArc, RcuCell};
 use crate::domain::Domain;
 use crate::kernel::{ALL_THREADS, Number, Value, leave_unregistered, run_on, step};
+use crate::part;
 
 /// A cell of a domain that is there as long as the model runs.
 type Cell<T> = Arc<Rcu<T, &'static Domain>>;
@@ -286,6 +287,40 @@ pub(super) fn snapshots() {
     for number in [1, 2] {
         cell.replace(Number::new(number)).end();
     }
+    reader.join().expect("the reader");
+}
+
+/// A value that owns another one, by a pointer.
+#[repr(C)]
+struct Owner {
+    own: Number,
+    inner: Box<Number>,
+}
+
+impl Owner {
+    fn new(number: u32) -> Self {
+        Owner {
+            own: Number::new(number),
+            inner: Box::new(Number::new(number)),
+        }
+    }
+}
+
+/// The same through one pointer more, whose target ends with the value that it is in.
+pub(super) fn snapshots_behind_a_second_pointer() {
+    let domain = Owned::new(ALL_THREADS);
+    let cell = cell(&domain, Owner::new(0));
+    let theirs = Arc::clone(&cell);
+    let reader = on_cpu(0, move || {
+        let first = theirs.snapshot_of(part!(Owner, inner).target());
+        let second = theirs.snapshot_of(part!(Owner, inner).target());
+        assert!(first.number() <= second.number());
+        witness(0, first.number() == 0);
+        witness(1, second.number() == 1);
+    });
+    let old = cell.replace(Owner::new(1));
+    old.own.end();
+    old.inner.end();
     reader.join().expect("the reader");
 }
 

@@ -219,6 +219,7 @@ models! {
     readers::a_barrier_refused_while_sections_begin, 4, "1, 4 (C)", "1 x 2, 2 of which 1 fails";
     readers::new_sections_see_the_new_world, 5, "2 (A, B)", "1, 1";
     cell::snapshots, 5, "1 for snapshots (C)", "1 x 2, 2";
+    cell::snapshots_behind_a_second_pointer, 4, "1 for snapshots (C)", "1 x 2, 1", "the first value is seen", "the second is";
     cell::snapshots_without_a_registration, 3, "1 for snapshots (C)", "1 x 2, 2";
     lookups::lookups, 4, "1 for lookups (C)", "1 x 2, 2", "the first version is seen", "two versions are";
     lookups::lookups_without_a_registration, 3, "1 for lookups (C)", "1, 1";

@@ -8,6 +8,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     kernel("C", "kernel: a barrier that restarts nothing", "two_sections_two_updates", Fault::PlainBarrier),
     kernel("C, 1", "kernel: the sequence that begins a section goes on", "two_sections_two_updates", Fault::BeginGoesOn),
     kernel("C", "kernel: snapshots go on", "snapshots", Fault::SnapshotGoesOn),
+    kernel("C", "kernel: snapshots go on with a second pointer", "snapshots_behind_a_second_pointer", Fault::SnapshotGoesOn),
+    kernel("C", "kernel: snapshots go on behind a second pointer", "snapshots_behind_a_second_pointer", Fault::SnapshotGoesOnBehind),
     kernel("1", "kernel: a sequence commits without a registration", "a_thread_without_a_registration", Fault::UnregisteredGoesOn),
     kernel("C", "kernel: lookups go on", "lookups", Fault::LookupGoesOn),
     kernel("C", "kernel: lookups go on in a table that is left", "a_lookup_beside_a_move", Fault::LookupGoesOn),

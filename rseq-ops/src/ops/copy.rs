@@ -119,3 +119,53 @@ pub unsafe fn copy_part_through(
     // stay until a restart, and room for them in `target`.
     unsafe { arch::copy_part_through(handle, source, offset, target, size) }
 }
+
+/// Copies `size` bytes to `target` from `behind` bytes behind where a second pointer points, which lies `offset`
+/// bytes behind where the pointer in `source` points, in one sequence: a part of what a value owns by one
+/// more pointer. Else as [`copy_through`].
+///
+/// # Safety
+/// As for [`copy_through`], where it is the pointer at the offset, and the `size` bytes at `behind` from where that
+/// points, that stay valid and unchanged; and both were there before the pointer in `source` was published.
+///
+/// # Cost
+/// One load more than [`copy_part_through`], which waits for the first.
+///
+/// ```
+/// use std::sync::atomic::AtomicPtr;
+/// use rseq_ops::{current_thread, membarrier, ops::{self, Outcome}};
+///
+/// let inner = [10u64, 20, 30];
+/// let mut record = [std::ptr::null(), inner.as_ptr()];
+/// let current = AtomicPtr::new(&raw mut record);
+/// if let Some(handle) = current_thread()
+///     && membarrier::register().is_ok()
+/// {
+///     let mut last = 0u64;
+///     // SAFETY: this thread's handle; both stay as they are; the record's second word is the pointer, and the
+///     // third number is 16 bytes behind it.
+///     let outcome = ops::retry(|| unsafe {
+///         let source = current.as_ptr().cast::<*const u8>();
+///         ops::copy_behind_through(handle, source, 8, 16, (&raw mut last).cast(), 8)
+///     });
+///     if outcome == Outcome::Committed {
+///         assert_eq!(last, 30);
+///     }
+/// }
+/// ```
+#[inline(always)]
+pub unsafe fn copy_behind_through(
+    handle: Handle,
+    source: *const *const u8,
+    offset: usize,
+    behind: usize,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    if size == 0 {
+        return Outcome::Committed;
+    }
+    // SAFETY: the caller promises the handle, a pointer at the offset and `size` bytes behind it that stay until
+    // a restart, and room for them in `target`.
+    unsafe { arch::copy_behind_through(handle, source, offset, behind, target, size) }
+}

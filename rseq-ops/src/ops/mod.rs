@@ -17,13 +17,14 @@
 //! | [`sub_if_current`] | `if *source == p { *word(p) -= 1 }` |
 //! | [`increment_through`], [`decrement_if_current`] | the same, fastest where the processor renames memory |
 //!
-//! Two sequences read and write no word of the CPU's. They are aborted only on a thread that is not
+//! These sequences read and write no word of the CPU's. They are aborted only on a thread that is not
 //! registered:
 //!
 //! | | in one sequence |
 //! |---|---|
 //! | [`copy_through`] | `p = *source; *target = *p` |
 //! | [`copy_part_through`] | `p = *source + offset; *target = *p` |
+//! | [`copy_behind_through`] | `p = *(*source + offset) + behind; *target = *p` |
 //! | [`lookup`] | finds a key in a hash table, and copies its value |
 //!
 //! # With an index

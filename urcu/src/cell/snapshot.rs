@@ -1,96 +1,14 @@
 //! Copies of values and of parts of them, without a counter.
 
-use core::fmt;
-use core::marker::PhantomData;
 use core::mem::{MaybeUninit, size_of};
-use core::ptr;
 
+use super::part::PartOf;
 use super::{InDomain, OwningPtr, RcuCell};
 use crate::sys;
 
 /// The size in bytes of the largest value, or part, that [`RcuCell::snapshot`] and
 /// [`RcuCell::snapshot_of`] copy without touching a counter.
 pub const SNAPSHOT_MAX: usize = sys::COPY_MAX;
-
-/// The place of an `Inner` in every `Outer`: made by [`part!`](crate::part), for
-/// [`RcuCell::snapshot_of`].
-pub struct Offset<Outer, Inner> {
-    bytes: usize,
-    leads: PhantomData<fn(&Outer) -> &Inner>,
-}
-
-impl<Outer, Inner> Offset<Outer, Inner> {
-    /// Used by [`part!`](crate::part). `_field` tells the type of the part.
-    ///
-    /// # Safety
-    /// `bytes` into every `Outer` lies, as a field of it or of a field, the `Inner` to which `_field` leads.
-    #[doc(hidden)]
-    pub const unsafe fn new(bytes: usize, _field: fn(&Outer) -> *const Inner) -> Self {
-        Offset {
-            bytes,
-            leads: PhantomData,
-        }
-    }
-
-    /// The part.
-    #[inline(always)]
-    fn of(self, whole: &Outer) -> &Inner {
-        // SAFETY: by the promise of `new`.
-        unsafe { &*ptr::from_ref(whole).byte_add(self.bytes).cast() }
-    }
-}
-
-impl<Outer, Inner> Clone for Offset<Outer, Inner> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<Outer, Inner> Copy for Offset<Outer, Inner> {}
-
-impl<Outer, Inner> fmt::Debug for Offset<Outer, Inner> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Offset").field(&self.bytes).finish()
-    }
-}
-
-/// Says which part of a value is meant: an [`Offset`](crate::Offset), a constant, for
-/// [`RcuCell::snapshot_of`](crate::RcuCell::snapshot_of).
-///
-/// After the type comes the path of a field, as for [`offset_of!`](core::mem::offset_of): fields of fields,
-/// of structures and tuples, as far as they are visible. What lies behind a pointer, in an `enum`, in a
-/// `union` or, at an odd address, in a packed structure does not compile.
-///
-/// ```
-/// use urcu::{Offset, Rcu, part};
-///
-/// struct Server { names: Vec<String>, place: (f64, f64) }
-///
-/// const EAST: Offset<Server, f64> = part!(Server, place.1);
-///
-/// let server = Rcu::new(Server { names: vec![], place: (1.0, 2.0) });
-/// assert_eq!(server.snapshot_of(EAST), 2.0);
-/// assert_eq!(server.snapshot_of(part!(Server, place)), (1.0, 2.0));
-/// # assert!(server.read().names.is_empty());
-/// ```
-#[macro_export]
-macro_rules! part {
-    ($Outer:ty, $($field:tt).+ $(,)?) => {
-        const {
-            let bytes = ::core::mem::offset_of!($Outer, $($field).+);
-            // A reference, which no field of a `union` gives, nor one of a packed structure.
-            // And a raw pointer in the end, which is not made one to what a field points to, whatever type is
-            // asked for.
-            let field: fn(&$Outer) -> *const _ = |outer| {
-                let field = &outer.$($field).+;
-                &raw const *field
-            };
-            // SAFETY: `offset_of!` goes through no pointer, so that the path leads to the same field for
-            // both.
-            unsafe { $crate::Offset::new(bytes, field) }
-        }
-    };
-}
 
 impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     /// Returns a copy of the current value.
@@ -153,44 +71,54 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     ///
     /// The part is said by [`part!`](crate::part); else as [`snapshot`](Self::snapshot).
     ///
-    /// A part behind a pointer (in a `Box`, a `Vec`, an `Arc`) has no offset: read that by
-    /// `cell.read().limits.rate`, at the price of a guard. It would be as sound, but the sequence follows one
-    /// pointer.
+    /// What a field points to is a part, too, if the field is a `Box` or a reference: see
+    /// [`Offset::then`](crate::Offset::then).
     ///
     /// # Cost
-    /// As `snapshot`, of the size of the part, and an addition. It is tried once: a copy that is interrupted
-    /// takes a guard inside at once.
+    /// As `snapshot`, of the size of the part, and an addition; behind a pointer another load, which waits for the
+    /// first. It is tried once: a copy that is interrupted takes a guard inside at once.
     ///
     /// # Async-signal safety
     /// Safe in signal handlers.
     ///
     /// ```
-    /// struct Limits { rate: u64, burst: u32 }
-    /// struct Config { name: String, limits: Limits }
+    /// use urcu::{Rcu, part};
     ///
-    /// let limits = Limits { rate: 100, burst: 7 };
-    /// let config = urcu::Rcu::new(Config { name: "a".into(), limits });
-    /// assert_eq!(config.snapshot_of(urcu::part!(Config, limits.rate)), 100);
+    /// struct Limits { rate: u64, burst: u32 }
+    /// struct Config { name: String, limits: Limits, more: Box<Limits> }
+    ///
+    /// let config = Rcu::new(Config {
+    ///     name: "a".into(),
+    ///     limits: Limits { rate: 100, burst: 7 },
+    ///     more: Box::new(Limits { rate: 200, burst: 8 }),
+    /// });
+    /// assert_eq!(config.snapshot_of(part!(Config, limits.rate)), 100);
+    /// assert_eq!(config.snapshot_of(part!(Config, more).then(part!(Limits, burst))), 8);
     /// # let read = config.read();
-    /// # assert_eq!((read.name.as_str(), read.limits.burst), ("a", 7));
+    /// # assert_eq!((read.name.as_str(), read.limits.burst, read.more.rate), ("a", 7, 200));
     /// ```
     #[inline(always)]
-    pub fn snapshot_of<Inner: Copy>(&self, part: Offset<<P as OwningPtr>::Target, Inner>) -> Inner
+    pub fn snapshot_of<Part>(&self, part: Part) -> Part::Inner
     where
         <P as OwningPtr>::Target: Sized,
+        Part: PartOf<<P as OwningPtr>::Target>,
     {
-        let mut copy = MaybeUninit::<Inner>::uninit();
+        let size = size_of::<Part::Inner>();
+        let mut copy = MaybeUninit::<Part::Inner>::uninit();
+        let source = self.current.as_ptr().cast::<*const u8>().cast_const();
+        let target = copy.as_mut_ptr().cast();
+        let readers = &self.domain.state().gp.readers;
+        let (offset, behind) = part.way();
         // SAFETY: the pointer is not null. It is to a value that is freed only after it was replaced and a grace
-        // period has passed, or when the cell is dropped, which `&self` excludes. The part lies in the value, as
-        // the maker of the offset promised; it is `Copy`, so its bytes do not change while the value is shared.
-        let copied = size_of::<Inner>() <= SNAPSHOT_MAX
+        // period has passed, or when the cell is dropped, which `&self` excludes. The part lies where `way` says, in
+        // the value or behind a pointer in it; it is `Copy`, so its bytes do not change while the value is shared.
+        // Nor does such a pointer, whose target ends no earlier than the value.
+        let copied = size <= SNAPSHOT_MAX
             && unsafe {
-                self.domain.state().gp.readers.snapshot_part(
-                    self.current.as_ptr().cast::<*const u8>().cast_const(),
-                    part.bytes,
-                    copy.as_mut_ptr().cast(),
-                    size_of::<Inner>(),
-                )
+                match behind {
+                    None => readers.snapshot_part(source, offset, target, size),
+                    Some(behind) => readers.snapshot_behind(source, [offset, behind], target, size),
+                }
             };
         if copied {
             // SAFETY: all bytes were copied from a valid part.
@@ -202,9 +130,10 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
 
     #[cold]
     #[inline(never)]
-    fn part_by_guard<Inner: Copy>(&self, part: Offset<<P as OwningPtr>::Target, Inner>) -> Inner
+    fn part_by_guard<Part>(&self, part: Part) -> Part::Inner
     where
         <P as OwningPtr>::Target: Sized,
+        Part: PartOf<<P as OwningPtr>::Target>,
     {
         *part.of(&self.read())
     }

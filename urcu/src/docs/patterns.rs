@@ -38,15 +38,17 @@
 //! ```
 //!
 //! [`snapshot_of`](crate::RcuCell::snapshot_of) does the same for a part of a value that is neither small nor
-//! `Copy`:
+//! `Copy`, and of what a `Box` in it points to:
 //!
 //! ```
 //! use urcu::{Rcu, part};
 //!
-//! struct Config { hosts: Vec<String>, limits: (u32, u32) }
+//! struct Config { hosts: Vec<String>, limits: (u32, u32), rate: Box<u64> }
 //!
-//! let config = Rcu::new(Config { hosts: vec!["a".into()], limits: (3, 5) });
+//! let (hosts, rate) = (vec!["a".into()], Box::new(7));
+//! let config = Rcu::new(Config { hosts, limits: (3, 5), rate });
 //! assert_eq!(config.snapshot_of(part!(Config, limits.1)), 5);
+//! assert_eq!(config.snapshot_of(part!(Config, rate).target()), 7);
 //! # assert_eq!(config.read().hosts.len(), 1);
 //! ```
 //!

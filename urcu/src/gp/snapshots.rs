@@ -53,6 +53,26 @@ impl Readers {
         })
     }
 
+    /// Copies a part of what a pointer points to that lies `way[0]` bytes into what `source` points to: `way[1]` bytes
+    /// behind where it points. Tries once, as [`Readers::snapshot_part`].
+    ///
+    /// # Safety
+    /// As for [`Readers::snapshot`], of that pointer and of the `size` bytes behind it.
+    #[inline(always)]
+    pub(crate) unsafe fn snapshot_behind(
+        &self,
+        source: *const *const u8,
+        way: [usize; 2],
+        target: *mut u8,
+        size: usize,
+    ) -> bool {
+        self.sequences().is_some_and(|handle| {
+            // SAFETY: as in `snapshot_part`; the pointer and the bytes behind it are as the caller promises.
+            let outcome = unsafe { sys::copy_behind_through(handle, source, way, target, size) };
+            outcome == Outcome::Committed
+        })
+    }
+
     /// Tries to copy again. Takes `cs` in place of the handle, which would be put into memory for this call on
     /// the usual way too.
     ///

@@ -27,8 +27,8 @@ pub use mode::reader_mode;
 pub(crate) use mode::{Mode, current_thread, mode, tell_reader_mode};
 pub(crate) use phase::Phase;
 pub(crate) use sequences::{
-    BIAS as WAY_BIAS, add_through, append, copy_part_through, copy_through, enter_section,
-    exit_section, replace_chunk, sub, sub_if_current, way,
+    BIAS as WAY_BIAS, add_through, append, copy_behind_through, copy_part_through, copy_through,
+    enter_section, exit_section, replace_chunk, sub, sub_if_current, way,
 };
 #[cfg(target_pointer_width = "64")]
 pub(crate) use slots::STORES;

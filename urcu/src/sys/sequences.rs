@@ -205,6 +205,23 @@ pub(crate) unsafe fn copy_part_through(
     unsafe { rseq_ops::ops::copy_part_through(handle, source, offset, target, size) }
 }
 
+/// Copies `size` bytes from `way[1]` bytes behind where a pointer points that lies `way[0]` bytes behind where
+/// `source` points, in one sequence.
+///
+/// # Safety
+/// As for [`copy_through`], of that pointer and of the `size` bytes behind it.
+#[inline(always)]
+pub(crate) unsafe fn copy_behind_through(
+    handle: Handle,
+    source: *const *const u8,
+    [offset, behind]: [usize; 2],
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    // SAFETY: `handle` is the threads', and the pointer and the bytes stay until a restart, as the caller promises.
+    unsafe { rseq_ops::ops::copy_behind_through(handle, source, offset, behind, target, size) }
+}
+
 /// The offset from a phase's word in a slot to the slot's `buffer` for that phase.
 const BUFFER: usize = offset_of!(Slot, buffer);
 

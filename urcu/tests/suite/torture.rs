@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use urcu::{Domain, Rcu};
+use urcu::{Behind, Domain, Rcu, part};
 use urcu_host::poison::{LARGE, SMALL};
 use urcu_host::stamped::Stamped;
 
@@ -19,13 +19,15 @@ enum Reader {
     Nested,
     SmallSnapshot,
     LargeSnapshot,
+    SnapshotBehind,
 }
 
-const READERS: [Reader; 4] = [
+const READERS: [Reader; 5] = [
     Reader::Guard,
     Reader::Nested,
     Reader::SmallSnapshot,
     Reader::LargeSnapshot,
+    Reader::SnapshotBehind,
 ];
 
 #[derive(Debug, Default)]
@@ -38,8 +40,26 @@ struct Counts {
 struct Cells<'d> {
     small: Rcu<Stamped<SMALL>, &'d Domain>,
     large: Rcu<Stamped<LARGE>, &'d Domain>,
-    /// The stamp that both have at least.
+    owner: Rcu<Owner, &'d Domain>,
+    /// The stamp that all have at least.
     published: AtomicU64,
+}
+
+const BEHIND: Behind<Owner, Stamped<SMALL>> = part!(Owner, value).target();
+
+/// A value behind one more pointer.
+struct Owner {
+    name: String,
+    value: Box<Stamped<SMALL>>,
+}
+
+impl Owner {
+    fn new(stamp: u64) -> Self {
+        Owner {
+            name: stamp.to_string(),
+            value: Box::new(Stamped::new(stamp)),
+        }
+    }
 }
 
 /// Returns whether a value is whole, and not older than one that was replaced before the read began.
@@ -73,6 +93,7 @@ fn read(reader: Reader, cells: &Cells<'_>, turn: u64) -> bool {
         }
         Reader::SmallSnapshot => good(&cells.small.snapshot(), oldest),
         Reader::LargeSnapshot => good(&cells.large.snapshot(), oldest),
+        Reader::SnapshotBehind => good(&cells.owner.snapshot_of(BEHIND), oldest),
     }
 }
 
@@ -82,6 +103,7 @@ fn torture(readers: &[Reader], time: Duration) -> Counts {
     let cells = Cells {
         small: Rcu::new_in(Stamped::new(0), &domain),
         large: Rcu::new_in(Stamped::new(0), &domain),
+        owner: Rcu::new_in(Owner::new(0), &domain),
         published: AtomicU64::new(0),
     };
     let counts = Counts::default();
@@ -119,10 +141,13 @@ fn torture(readers: &[Reader], time: Duration) -> Counts {
             // What `replace` gives back was moved out of memory that is poisoned now.
             assert!(cells.small.replace(Stamped::new(stamp)).check().is_some());
             assert!(cells.large.replace(Stamped::new(stamp)).check().is_some());
+            let owner = cells.owner.replace(Owner::new(stamp));
+            assert_eq!(owner.value.check().map(|n| n.to_string()), Some(owner.name));
             cells.published.store(stamp, Ordering::Release);
             if stamp % 8 == 0 {
                 cells.small.store(Stamped::new(stamp));
                 cells.large.store(Stamped::new(stamp));
+                cells.owner.store(Owner::new(stamp));
             }
         }
         counts.updates.store(stamp, Ordering::SeqCst);
@@ -275,12 +300,14 @@ pub(crate) mod with_delays {
     }
 
     /// The readers that a barrier without restarts breaks, and the delay that shows it.
-    const BROKEN: [(Reader, Point); 5] = [
+    const BROKEN: [(Reader, Point); 6] = [
         (Reader::Guard, Point::AddThroughLoaded),
         (Reader::Guard, Point::AddThroughCommit),
         (Reader::Nested, Point::AddThroughCommit),
         (Reader::SmallSnapshot, Point::CopyThroughLoaded),
         (Reader::LargeSnapshot, Point::CopyThroughLoaded),
+        // Not where the first pointer is loaded: the second one would be poison, which leads nowhere.
+        (Reader::SnapshotBehind, Point::CopyBehindLoaded),
     ];
     const CASE: &str = "URCU_TEST_CASE";
     const TIMES: &str = "URCU_TEST_DELAYS";
@@ -293,7 +320,7 @@ pub(crate) mod with_delays {
             return skip("no sequences in this process");
         }
         for (number, case) in BROKEN.iter().enumerate() {
-            let snapshot = matches!(case.0, Reader::SmallSnapshot | Reader::LargeSnapshot);
+            let snapshot = !matches!(case.0, Reader::Guard | Reader::Nested);
             if snapshot && rseq_ops::process().owner != Owner::Libc {
                 skip("snapshots are guarded where libc does not register every thread");
                 continue;

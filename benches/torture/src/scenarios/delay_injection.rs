@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use urcu::{Domain, Rcu};
+use urcu::{Domain, Rcu, part};
 use urcu_host::poison::LARGE;
 use urcu_host::stamped::Stamped;
 
@@ -20,11 +20,21 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 .needs(&[Need::Delays, Need::Sequences])
 .without_chaos();
 
+struct Cells {
+    plain: Rcu<Stamped<LARGE>, &'static Domain>,
+    owner: Rcu<Owner, &'static Domain>,
+}
+
+/// A value behind one more pointer.
+struct Owner(Box<Stamped<LARGE>>);
+
 fn run(run: &'static Run) -> Result<(), String> {
     let domain = run.domain(Domain::named("delays"));
     let places = run.places(domain, 2);
-    let cell: &'static Rcu<Stamped<LARGE>, &'static Domain> =
-        Box::leak(Box::new(Rcu::new_in(Stamped::new(0), domain)));
+    let cells: &'static Cells = Box::leak(Box::new(Cells {
+        plain: Rcu::new_in(Stamped::new(0), domain),
+        owner: Rcu::new_in(Owner(Box::new(Stamped::new(0))), domain),
+    }));
     for _ in 0..run.settings.threads {
         let places = places.clone();
         run.spawn("reader", move |thread| {
@@ -39,7 +49,7 @@ fn run(run: &'static Run) -> Result<(), String> {
                 // If the library is wrong, guards are to notice that; the scenario `snapshots` is
                 // for the rest.
                 if !run.library_is_broken() {
-                    snapshots(thread, cell);
+                    snapshots(thread, cells);
                 }
                 // Seldom: what is wrong shows while an updater runs on another CPU, and on a busy
                 // machine who leaves this one is not back soon.
@@ -57,9 +67,11 @@ fn run(run: &'static Run) -> Result<(), String> {
                 break;
             }
             // Replaced versions are poisoned when this returns.
-            cell.replace(Stamped::new(stamp));
+            cells.plain.replace(Stamped::new(stamp));
+            drop(cells.owner.replace(Owner(Box::new(Stamped::new(stamp)))));
             if !run.library_is_broken() {
-                cell.store(Stamped::new(stamp));
+                cells.plain.store(Stamped::new(stamp));
+                cells.owner.store(Owner(Box::new(Stamped::new(stamp))));
             }
             thread.counter.updated();
             thread
@@ -75,13 +87,15 @@ fn run(run: &'static Run) -> Result<(), String> {
     Ok(())
 }
 
-fn snapshots(thread: &Thread, cell: &Rcu<Stamped<LARGE>, &'static Domain>) {
+fn snapshots(thread: &Thread, cells: &Cells) {
     for _ in 0..16 {
-        let value = cell.snapshot();
-        if value.check().is_none() {
-            let what = format!("a snapshot saw {:x?}", value.words());
-            return thread.run.fault(&thread.name, what);
+        let behind = cells.owner.snapshot_of(part!(Owner, 0).target());
+        for value in [cells.plain.snapshot(), behind] {
+            if value.check().is_none() {
+                let what = format!("a snapshot saw {:x?}", value.words());
+                return thread.run.fault(&thread.name, what);
+            }
         }
     }
-    thread.counter.read(16);
+    thread.counter.read(32);
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use urcu::{Domain, Rcu};
+use urcu::{Domain, Rcu, part};
 use urcu_host::poison::{self, LARGE, SMALL};
 use urcu_host::stamped::Stamped;
 
@@ -22,10 +22,24 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 struct Cells {
     small: Rcu<Stamped<SMALL>, &'static Domain>,
     large: Rcu<Stamped<LARGE>, &'static Domain>,
+    owner: Rcu<Owner, &'static Domain>,
     /// No reader that begins now may see an older stamp.
     oldest: AtomicU64,
     count: Rcu<u64, &'static Domain>,
     updates: AtomicU64,
+}
+
+/// A value behind one more pointer.
+struct Owner {
+    value: Box<Stamped<SMALL>>,
+}
+
+impl Owner {
+    fn new(stamp: u64) -> Self {
+        Owner {
+            value: Box::new(Stamped::new(stamp)),
+        }
+    }
 }
 
 pub(super) fn run(run: &'static Run) -> Result<(), String> {
@@ -36,6 +50,7 @@ pub(super) fn run(run: &'static Run) -> Result<(), String> {
     let cells = Arc::new(Cells {
         small: Rcu::new_in(Stamped::new(1), domain),
         large: Rcu::new_in(Stamped::new(1), domain),
+        owner: Rcu::new_in(Owner::new(1), domain),
         oldest: AtomicU64::new(1),
         count: Rcu::new_in(0, domain),
         updates: AtomicU64::new(0),
@@ -54,7 +69,7 @@ pub(super) fn run(run: &'static Run) -> Result<(), String> {
     }
     run.join();
     let (counted, updates) = (*cells.count.read(), cells.updates.load(Ordering::SeqCst));
-    // Of what the cells free, were it only the values that `replace` hands back: two for each stamp.
+    // Of what the cells free, were it only the values that `replace` hands back: two for each stamp, and a third behind one.
     let poisoned = poison::poisoned() - poisoned;
     if (poisoned as u64) < 2 * (cells.oldest.load(Ordering::SeqCst) - 1) {
         run.fault("cells", format!("only {poisoned} values were poisoned"));
@@ -100,14 +115,21 @@ fn reader(thread: &mut Thread, cells: &Cells) {
         thread.counter.read(512);
         for _ in 0..64 {
             let large = cells.large.snapshot();
+            // Where the barrier is wrong, the second pointer may be poison, which leads nowhere.
+            let behind = if thread.run.library_is_broken() {
+                *cells.owner.read().value
+            } else {
+                cells.owner.snapshot_of(part!(Owner, value).target())
+            };
             let read = cells.small.read();
             if !check(thread, "a large snapshot", &large, oldest)
+                || !check(thread, "a snapshot behind a pointer", &behind, oldest)
                 || !check(thread, "a read", &*read, oldest)
             {
                 return;
             }
         }
-        thread.counter.read(128);
+        thread.counter.read(192);
         let guard = cells.large.domain().read_lock();
         let (large, small) = (cells.large.load(&guard), cells.small.load(&guard));
         for _ in 0..=thread.random.skewed(10) {
@@ -135,7 +157,10 @@ fn replace(thread: &mut Thread, cells: &Cells) {
         // What `replace` hands back was moved out of memory that is poisoned now.
         let small = cells.small.replace(Stamped::new(stamp));
         let large = cells.large.replace(Stamped::new(stamp));
-        if !check(thread, "replace", &small, 1) || !check(thread, "replace", &large, 1) {
+        let owner = cells.owner.replace(Owner::new(stamp));
+        if !check(thread, "replace", &*owner.value, 1)
+            || !check(thread, "replace", &small, 1)
+            || !check(thread, "replace", &large, 1) {
             return;
         }
         cells.oldest.store(stamp, Ordering::Release);
@@ -147,6 +172,7 @@ fn replace(thread: &mut Thread, cells: &Cells) {
         for _ in 0..stores {
             cells.small.store(Stamped::new(stamp));
             cells.large.store(Stamped::new(stamp));
+            cells.owner.store(Owner::new(stamp));
         }
         thread.counter.updated();
     }

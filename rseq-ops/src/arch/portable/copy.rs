@@ -16,3 +16,14 @@ pub(crate) unsafe fn copy_part_through(
 ) -> Outcome {
     Outcome::Aborted
 }
+
+pub(crate) unsafe fn copy_behind_through(
+    _: Handle,
+    _: *const *const u8,
+    _: usize,
+    _: usize,
+    _: *mut u8,
+    _: usize,
+) -> Outcome {
+    Outcome::Aborted
+}

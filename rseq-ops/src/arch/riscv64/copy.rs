@@ -5,16 +5,29 @@ use core::arch::asm;
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
-/// Goes on from the pointer to the part of what it points to that is to be copied.
-macro_rules! add_offset {
+/// Goes on from the pointer to what is to be copied: a part of what it points to; or, where `$behind` is
+/// given, of what the pointer at the offset points to. That load depends on the first one's address, and what
+/// is copied on its, which is order enough: both were published with the first pointer.
+macro_rules! go_on {
     ($offset:ident) => {
         concat!("add {pointer}, {pointer}, {", stringify!($offset), "}")
+    };
+    ($offset:ident, $behind:ident) => {
+        concat!(
+            "add {pointer}, {pointer}, {",
+            stringify!($offset),
+            "}\nld {pointer}, 0({pointer})\n",
+            delay!(26),
+            "\nadd {pointer}, {pointer}, {",
+            stringify!($behind),
+            "}"
+        )
     };
 }
 
 /// `copy_through` of a size that fits one register: the value never goes through memory.
 macro_rules! copy_one {
-    ($handle:ident, $source:ident, $target:ident, $type:ty, $load:literal $(, $offset:ident)?) => {{
+    ($handle:ident, $source:ident, $target:ident, $type:ty, $load:literal $(, $offset:ident $(, $behind:ident)?)?) => {{
         let (pointer, value): (usize, u64);
         sequence!(
             $handle,
@@ -23,12 +36,12 @@ macro_rules! copy_one {
             check_registration!(),
             load_pointer!(),
             delay!(4),
-            $(add_offset!($offset),)?
+            $(go_on!($offset $(, $behind)?),)?
             $load,
             "3:",
             on_abort!("li {pointer}, 0", "jump 3b, {scratch}"),
             source = in(reg) $source,
-            $($offset = in(reg) $offset,)?
+            $($offset = in(reg) $offset, $($behind = in(reg) $behind,)?)?
             pointer = out(reg) pointer,
             value = out(reg) value
         );
@@ -41,7 +54,7 @@ macro_rules! copy_one {
 
 /// `copy_through` of some whole 8-byte words: `$word` lists their offsets.
 macro_rules! copy_words {
-    ($handle:ident, $source:ident, $target:ident, $($word:literal)+ $(, $offset:ident)?) => {
+    ($handle:ident, $source:ident, $target:ident, $($word:literal)+ $(, $offset:ident $(, $behind:ident)?)?) => {
         sequence!(
             $handle,
             arm!(),
@@ -49,7 +62,7 @@ macro_rules! copy_words {
             check_registration!(),
             load_pointer!(),
             delay!(4),
-            $(add_offset!($offset),)?
+            $(go_on!($offset $(, $behind)?),)?
             $(
                 concat!("ld {value}, ", $word, "({pointer})"),
                 concat!("sd {value}, ", $word, "({target})"),
@@ -58,7 +71,7 @@ macro_rules! copy_words {
             on_abort!("jump {aborted}, {scratch}"),
             aborted = label { return Outcome::Aborted },
             source = in(reg) $source,
-            $($offset = in(reg) $offset,)?
+            $($offset = in(reg) $offset, $($behind = in(reg) $behind,)?)?
             target = in(reg) $target,
             pointer = out(reg) _,
             value = out(reg) _
@@ -67,34 +80,35 @@ macro_rules! copy_words {
 }
 
 /// Copies by the sequence that is made for the size, which is a constant at every call, so that one arm
-/// remains. `$offset`, if it is given, is that of a part.
+/// remains. `$offset`, if it is given, is that of a part, and `$behind` that of a part of what a pointer there
+/// points to.
 macro_rules! copy {
-    ($handle:ident, $source:ident, $target:ident, $size:ident $(, $offset:ident)?) => {
+    ($handle:ident, $source:ident, $target:ident, $size:ident $(, $offset:ident $(, $behind:ident)?)?) => {
         match $size {
-            1 => copy_one!($handle, $source, $target, u8, "lbu {value}, 0({pointer})" $(, $offset)?),
-            2 => copy_one!($handle, $source, $target, u16, "lhu {value}, 0({pointer})" $(, $offset)?),
-            4 => copy_one!($handle, $source, $target, u32, "lwu {value}, 0({pointer})" $(, $offset)?),
-            8 => copy_one!($handle, $source, $target, u64, "ld {value}, 0({pointer})" $(, $offset)?),
+            1 => copy_one!($handle, $source, $target, u8, "lbu {value}, 0({pointer})" $(, $offset $(, $behind)?)?),
+            2 => copy_one!($handle, $source, $target, u16, "lhu {value}, 0({pointer})" $(, $offset $(, $behind)?)?),
+            4 => copy_one!($handle, $source, $target, u32, "lwu {value}, 0({pointer})" $(, $offset $(, $behind)?)?),
+            8 => copy_one!($handle, $source, $target, u64, "ld {value}, 0({pointer})" $(, $offset $(, $behind)?)?),
             16 => {
-                copy_words!($handle, $source, $target, "0" "8" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" $(, $offset $(, $behind)?)?);
             }
             24 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" $(, $offset $(, $behind)?)?);
             }
             32 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" "24" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" $(, $offset $(, $behind)?)?);
             }
             40 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" $(, $offset $(, $behind)?)?);
             }
             48 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" $(, $offset $(, $behind)?)?);
             }
             56 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" "48" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" "48" $(, $offset $(, $behind)?)?);
             }
             64 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" "48" "56" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" "48" "56" $(, $offset $(, $behind)?)?);
             }
             _ => {
                 sequence!(
@@ -104,7 +118,7 @@ macro_rules! copy {
                     check_registration!(),
                     load_pointer!(),
                     delay!(4),
-                    $(add_offset!($offset),)?
+                    $(go_on!($offset $(, $behind)?),)?
                     // Words while eight bytes are left, then bytes. The registers that count are
                     // changed on the way, so an abort gives up and does not start over.
                     "5: sltiu {scratch}, {left}, 8",
@@ -126,7 +140,7 @@ macro_rules! copy {
                     on_abort!("jump {aborted}, {scratch}"),
                     aborted = label { return Outcome::Aborted },
                     source = in(reg) $source,
-                    $($offset = in(reg) $offset,)?
+                    $($offset = in(reg) $offset, $($behind = in(reg) $behind,)?)?
                     target = inout(reg) $target => _,
                     left = inout(reg) $size => _,
                     pointer = out(reg) _,
@@ -174,6 +188,26 @@ pub(crate) unsafe fn copy_part_through(
     // else sees `target`, so a copy that is cut short is invisible.
     unsafe {
         copy!(handle, source, target, size, offset);
+    }
+    Outcome::Committed
+}
+
+/// See [`crate::ops::copy_behind_through`]. `size` is a constant at every call.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn copy_behind_through(
+    handle: Handle,
+    source: *const *const u8,
+    offset: usize,
+    behind: usize,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    // SAFETY: as in `copy_through`, of the pointer at the offset and of the `size` bytes that are behind it.
+    unsafe {
+        copy!(handle, source, target, size, offset, behind);
     }
     Outcome::Committed
 }

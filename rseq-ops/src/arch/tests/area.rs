@@ -20,6 +20,7 @@ const BOUND: u32 = 2;
 const BUFFER: usize = 8;
 const OFFSET: usize = BUFFER * 8;
 const SIZE: usize = 4096;
+const WORD: usize = size_of::<usize>();
 /// Objects in a cache's array.
 const MOST: usize = 4;
 
@@ -211,6 +212,14 @@ fn nothing_is_copied_on_a_thread_without_a_registration() {
             let of_part = unsafe {
                 ops::copy_part_through(handle, &raw const begin, 72, part.as_mut_ptr(), size)
             };
+            let (mut behind, outer) = ([0u8; 200], [0, begin.expose_provenance()]);
+            let through = outer.as_ptr().cast::<u8>();
+            // SAFETY: the same source, at its offset from where the second word of `outer` points.
+            let of_behind = unsafe {
+                let to = behind.as_mut_ptr();
+                ops::copy_behind_through(handle, &raw const through, WORD, 72, to, size)
+            };
+            assert_eq!((of_behind, behind), (outcome, target), "{size} bytes");
             assert_eq!(
                 (of_part, part),
                 (outcome, target),

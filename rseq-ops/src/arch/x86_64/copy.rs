@@ -5,16 +5,34 @@ use core::arch::asm;
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
-/// Goes on from the pointer to the part of what it points to that is to be copied.
-macro_rules! add_offset {
-    ($offset:ident) => {
-        concat!("add {pointer}, {", stringify!($offset), "}")
+/// Goes on from the pointer to what is to be copied: a part of what it points to; or, where `$behind` is
+/// given, of what the pointer at the offset points to.
+macro_rules! go_on {
+    ($pointer:literal, $offset:ident) => {
+        concat!("add ", $pointer, ", {", stringify!($offset), "}")
+    };
+    ($pointer:literal, $offset:ident, $behind:ident) => {
+        concat!(
+            "mov ",
+            $pointer,
+            ", qword ptr [",
+            $pointer,
+            " + {",
+            stringify!($offset),
+            "}]\n",
+            delay!(26),
+            "\nadd ",
+            $pointer,
+            ", {",
+            stringify!($behind),
+            "}"
+        )
     };
 }
 
 /// `copy_through` of a size that fits one register: the value never goes through memory.
 macro_rules! copy_one {
-    ($handle:ident, $source:ident, $target:ident, $register:ty, $type:ty, $load:literal $(, $offset:ident)?) => {{
+    ($handle:ident, $source:ident, $target:ident, $register:ty, $type:ty, $load:literal $(, $offset:ident $(, $behind:ident)?)?) => {{
         let (pointer, value): (usize, $register);
         sequence!(
             descriptor!(),
@@ -24,12 +42,12 @@ macro_rules! copy_one {
             check_registration!(),
             "mov {pointer}, qword ptr [{source}]",
             delay!(4),
-            $(add_offset!($offset),)?
+            $(go_on!("{pointer}", $offset $(, $behind)?),)?
             $load,
             "3:",
             on_abort!("xor {pointer:e}, {pointer:e}", "jmp 3b"),
             source = in(reg) $source,
-            $($offset = in(reg) $offset,)?
+            $($offset = in(reg) $offset, $($behind = in(reg) $behind,)?)?
             cs = in(reg) $handle.cs,
             pointer = out(reg) pointer,
             value = out(reg) value
@@ -43,7 +61,7 @@ macro_rules! copy_one {
 
 /// `copy_through` of some whole 8-byte words: `$word` lists their offsets.
 macro_rules! copy_words {
-    ($handle:ident, $source:ident, $target:ident, $($word:literal)+ $(, $offset:ident)?) => {
+    ($handle:ident, $source:ident, $target:ident, $($word:literal)+ $(, $offset:ident $(, $behind:ident)?)?) => {
         sequence!(
             descriptor!(),
             "lea {pointer}, [rip + 9b]",
@@ -52,7 +70,7 @@ macro_rules! copy_words {
             check_registration!(),
             "mov {pointer}, qword ptr [{source}]",
             delay!(4),
-            $(add_offset!($offset),)?
+            $(go_on!("{pointer}", $offset $(, $behind)?),)?
             $(
                 concat!("mov {value}, qword ptr [{pointer} + ", $word, "]"),
                 concat!("mov qword ptr [{target} + ", $word, "], {value}"),
@@ -61,7 +79,7 @@ macro_rules! copy_words {
             on_abort!("jmp {aborted}"),
             aborted = label { return Outcome::Aborted },
             source = in(reg) $source,
-            $($offset = in(reg) $offset,)?
+            $($offset = in(reg) $offset, $($behind = in(reg) $behind,)?)?
             target = in(reg) $target,
             cs = in(reg) $handle.cs,
             pointer = out(reg) _,
@@ -71,9 +89,10 @@ macro_rules! copy_words {
 }
 
 /// Copies by the sequence that is made for the size, which is a constant at every call, so that one arm
-/// remains. `$offset`, if it is given, is that of a part.
+/// remains. `$offset`, if it is given, is that of a part, and `$behind` that of a part of what a pointer there
+/// points to.
 macro_rules! copy {
-    ($handle:ident, $source:ident, $target:ident, $size:ident $(, $offset:ident)?) => {
+    ($handle:ident, $source:ident, $target:ident, $size:ident $(, $offset:ident $(, $behind:ident)?)?) => {
         match $size {
             1 => copy_one!(
                 $handle,
@@ -82,7 +101,7 @@ macro_rules! copy {
                 u32,
                 u8,
                 "movzx {value:e}, byte ptr [{pointer}]"
-                $(, $offset)?
+                $(, $offset $(, $behind)?)?
             ),
             2 => copy_one!(
                 $handle,
@@ -91,7 +110,7 @@ macro_rules! copy {
                 u32,
                 u16,
                 "movzx {value:e}, word ptr [{pointer}]"
-                $(, $offset)?
+                $(, $offset $(, $behind)?)?
             ),
             4 => copy_one!(
                 $handle,
@@ -100,7 +119,7 @@ macro_rules! copy {
                 u32,
                 u32,
                 "mov {value:e}, dword ptr [{pointer}]"
-                $(, $offset)?
+                $(, $offset $(, $behind)?)?
             ),
             8 => copy_one!(
                 $handle,
@@ -109,28 +128,28 @@ macro_rules! copy {
                 *mut (),
                 *mut (),
                 "mov {value}, qword ptr [{pointer}]"
-                $(, $offset)?
+                $(, $offset $(, $behind)?)?
             ),
             16 => {
-                copy_words!($handle, $source, $target, "0" "8" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" $(, $offset $(, $behind)?)?);
             }
             24 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" $(, $offset $(, $behind)?)?);
             }
             32 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" "24" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" $(, $offset $(, $behind)?)?);
             }
             40 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" $(, $offset $(, $behind)?)?);
             }
             48 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" $(, $offset $(, $behind)?)?);
             }
             56 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" "48" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" "48" $(, $offset $(, $behind)?)?);
             }
             64 => {
-                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" "48" "56" $(, $offset)?);
+                copy_words!($handle, $source, $target, "0" "8" "16" "24" "32" "40" "48" "56" $(, $offset $(, $behind)?)?);
             }
             _ => {
                 sequence!(
@@ -141,14 +160,14 @@ macro_rules! copy {
                     check_registration!(),
                     "mov rsi, qword ptr [{source}]",
                     delay!(4),
-                    $(concat!("add rsi, {", stringify!($offset), "}"),)?
+                    $(go_on!("rsi", $offset $(, $behind)?),)?
                     // Interruptible between its iterations; the copy starts over then.
                     "rep movsb",
                     "3:",
                     on_abort!("jmp {aborted}"),
                     aborted = label { return Outcome::Aborted },
                     source = in(reg) $source,
-                    $($offset = in(reg) $offset,)?
+                    $($offset = in(reg) $offset, $($behind = in(reg) $behind,)?)?
                     cs = in(reg) $handle.cs,
                     inout("rdi") $target => _,
                     inout("rcx") $size => _,
@@ -196,6 +215,26 @@ pub(crate) unsafe fn copy_part_through(
     // else sees `target`, so a copy that is cut short is invisible.
     unsafe {
         copy!(handle, source, target, size, offset);
+    }
+    Outcome::Committed
+}
+
+/// See [`crate::ops::copy_behind_through`]. `size` is a constant at every call.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn copy_behind_through(
+    handle: Handle,
+    source: *const *const u8,
+    offset: usize,
+    behind: usize,
+    target: *mut u8,
+    size: usize,
+) -> Outcome {
+    // SAFETY: as in `copy_through`, of the pointer at the offset and of the `size` bytes that are behind it.
+    unsafe {
+        copy!(handle, source, target, size, offset, behind);
     }
     Outcome::Committed
 }

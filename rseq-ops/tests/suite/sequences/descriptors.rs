@@ -74,7 +74,11 @@ fn every_operation() {
             let _ = ops::add::<7>(handle, base, 1);
             for size in [1, 2, 4, 8, 16, 24, 32, 40, 48, 56, 64, 200] {
                 let size = black_box(size);
-                let _ = ops::copy_through(handle, &raw const from, target.as_mut_ptr(), size);
+                let (source, to) = (&raw const from, target.as_mut_ptr());
+                let _ = ops::copy_through(handle, source, to, size);
+                let _ = ops::copy_part_through(handle, source, 0, to, size);
+                let through = &raw const source;
+                let _ = ops::copy_behind_through(handle, through.cast(), 0, 0, to, size);
             }
         }
     }

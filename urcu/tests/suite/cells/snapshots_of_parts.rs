@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use urcu::{Domain, Offset, Rcu, RcuArc, SNAPSHOT_MAX, part};
+use urcu::{Behind, Domain, Offset, Rcu, RcuArc, SNAPSHOT_MAX, part};
 
 /// Larger than what is copied at once, and not `Copy`.
 struct Whole {
@@ -107,6 +107,98 @@ fn a_part_is_of_one_version_while_values_are_replaced() {
             number += 1;
             // The memory of the old one is the next one's.
             drop(cell.replace(whole(number)));
+        }
+        over.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+    urcu::barrier();
+}
+
+/// What has its parts behind pointers.
+struct Owner<'a> {
+    name: String,
+    whole: Box<Whole>,
+    pair: &'a (u64, [u16; 3]),
+    rate: Box<u64>,
+}
+
+fn owner(number: u64, pair: &(u64, [u16; 3])) -> Owner<'_> {
+    Owner {
+        name: number.to_string(),
+        whole: Box::new(whole(number)),
+        pair,
+        rate: Box::new(number),
+    }
+}
+
+#[test]
+fn a_part_behind_a_pointer_is_that_of_the_current_value_whatever_its_size() {
+    type Of = Owner<'static>;
+    const INNER: Behind<Of, Inner> = part!(Of, whole).then(part!(Whole, inner));
+    static PAIRS: [(u64, [u16; 3]); 2] = [(1, [2, 3, 4]), (5, [6, 7, 8])];
+    let pair = |number: u64| &PAIRS[number as usize % 2];
+    let domain = Domain::new();
+    let boxed = Rcu::new(owner(0, pair(0)));
+    let arc = RcuArc::new_in(Arc::new(owner(0, pair(0))), &domain);
+    for number in [1, 2, 255, 256, 70_000] {
+        boxed.store(owner(number, pair(number)));
+        arc.store(Arc::new(owner(number, pair(number))));
+        let expected = whole(number).inner;
+        assert_eq!(
+            (boxed.snapshot_of(INNER), arc.snapshot_of(INNER)),
+            (expected, expected)
+        );
+        macro_rules! same {
+            ($($behind:expr => $value:expr;)*) => {$({
+                let behind = $behind;
+                let copies = (boxed.snapshot_of(behind), arc.snapshot_of(behind));
+                assert_eq!(copies, ($value, $value));
+            })*};
+        }
+        same! {
+            part!(Of, whole).then(part!(Whole, inner.rate)) => expected.rate;
+            part!(Of, whole).then(part!(Whole, inner.word)) => expected.word;
+            part!(Of, whole).then(part!(Whole, inner.nothing)) => ();
+            part!(Of, whole).then(part!(Whole, last)) => number as u8;
+            part!(Of, whole).then(part!(Whole, before)) => [number as u8; 5000];
+            part!(Of, rate).target() => number;
+            part!(Of, pair).target() => *pair(number);
+            part!(Of, pair).then(part!((u64, [u16; 3]), 1)) => pair(number).1;
+        }
+        assert_eq!(boxed.read().name, number.to_string());
+    }
+    let debug = format!("{:?}", part!((Box<[u64; 2]>,), 0).target());
+    assert_eq!(debug, "Behind(0, 0)");
+}
+
+#[test]
+fn what_is_behind_a_reference_need_not_live_for_ever() {
+    fn second<'a>(cell: &Rcu<Owner<'a>>) -> [u16; 3] {
+        cell.snapshot_of(part!(Owner<'a>, pair).then(part!((u64, [u16; 3]), 1)))
+    }
+    let pair = (7, [1, 2, 3]);
+    let cell = Rcu::new(owner(1, &pair));
+    assert_eq!(second(&cell), [1, 2, 3]);
+    assert_eq!(cell.replace(owner(2, &pair)).name, "1");
+}
+
+#[test]
+fn what_is_behind_a_pointer_is_of_one_version_while_values_are_replaced() {
+    static PAIR: (u64, [u16; 3]) = (0, [0; 3]);
+    let cell = Rcu::new(owner(0, &PAIR));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut seen = 0;
+            while !over.load(Ordering::Relaxed) || seen == 0 {
+                let inner = cell.snapshot_of(part!(Owner<'_>, whole).then(part!(Whole, inner)));
+                assert_eq!(inner, whole(inner.rate).inner);
+                seen += 1;
+            }
+        });
+        for number in 1..1000 {
+            // Both are given back, and are the next one's.
+            drop(cell.replace(owner(number, &PAIR)));
         }
         over.store(true, Ordering::Relaxed);
         reader.join().unwrap();

@@ -1,0 +1,11 @@
+// Where in an `Arc`'s memory its value lies is promised nowhere.
+use std::sync::Arc;
+
+struct Config {
+    rate: Arc<u64>,
+}
+
+fn main() {
+    let config = urcu::Rcu::new(Config { rate: Arc::new(1) });
+    println!("{}", config.snapshot_of(urcu::part!(Config, rate).target()));
+}
