@@ -19,6 +19,13 @@ pub trait Subject: Send + Sync {
     /// Returns the sum of what `count` reads find: each begins, loads the pointer, reads the value
     /// behind it, and ends.
     fn sum(&self, count: u64) -> u64;
+
+    /// Reads `count` times. Returns how long that took, and the sum of what was read.
+    fn time(&self, count: u64) -> (Duration, u64) {
+        let start = Instant::now();
+        let sum = self.sum(count);
+        (start.elapsed(), sum)
+    }
 }
 
 /// A kind of subject, and what readers of a table want to know of it.
@@ -64,13 +71,6 @@ impl Kind {
     pub fn version(&self) -> Option<&'static str> {
         version(self.package)
     }
-}
-
-/// Reads `count` times. Returns how long that took, and the sum of what was read.
-pub fn time(subject: &dyn Subject, count: u64) -> (Duration, u64) {
-    let start = Instant::now();
-    let sum = subject.sum(count);
-    (start.elapsed(), sum)
 }
 
 /// Returns the version of a package in the lock file that this was built with.

@@ -160,6 +160,8 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
             Bench::ReadSide => {
                 // As a thread of a C program that reads.
                 let _registration = memb::register();
+                let mut kinds = kinds.clone();
+                kinds.extend(subjects::elsewhere::kinds());
                 report.add_read_side(read_side::measure(&kinds, &effort));
             }
             Bench::ReadScaling => report.scaling = scaling::measure(&kinds, &effort),

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use crate::measure::{Effort, Ratio, median, minimum};
 use crate::record::{Record, spread};
-use crate::subjects::{
-    self, ARC_SWAP, CROSSBEAM, FLOOR, GUARD, Kind, MEMB, READ, SNAPSHOT, Subject,
-};
+use crate::subjects::{ARC_SWAP, CROSSBEAM, FLOOR, GUARD, Kind, MEMB, READ, SNAPSHOT, Subject};
 use crate::table::{Table, cell};
 use crate::target::Target;
 
@@ -46,7 +44,7 @@ pub fn measure(kinds: &[Kind], effort: &Effort) -> Vec<SectionResult> {
         for step in 0..kinds.len() {
             // Each round begins with another section, so that none always follows the same.
             let index = (round + step * stride(kinds.len(), round)) % kinds.len();
-            let (elapsed, sum) = subjects::time(&*subjects[index], counts[index]);
+            let (elapsed, sum) = subjects[index].time(counts[index]);
             let expected = VALUE.wrapping_mul(counts[index]);
             assert_eq!(sum, expected, "{}", kinds[index].name);
             series[index].push(elapsed.as_secs_f64() * 1e9 / counts[index] as f64);
@@ -73,7 +71,7 @@ fn stride(kinds: usize, round: usize) -> usize {
 fn calibrate(subject: &dyn Subject, target: Duration) -> u64 {
     let mut count = 64;
     loop {
-        let (elapsed, _) = subjects::time(subject, count);
+        let (elapsed, _) = subject.time(count);
         if elapsed >= target / 2 {
             let scaled = count as f64 * target.as_secs_f64() / elapsed.as_secs_f64();
             return (scaled as u64).max(64);
