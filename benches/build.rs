@@ -16,6 +16,9 @@ const FLAVOUR_SOURCE: &str = "c/flavour.c";
 /// The flavours beside memb.
 const FLAVOURS: [&str; 3] = ["bp", "mb", "qsbr"];
 
+/// Structures of liburcu's.
+const CDS_SOURCE: &str = "c/cds.c";
+
 /// The headers of our own C face.
 const C_FACE: &str = "../urcu/capi/include";
 
@@ -45,7 +48,9 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(have_liburcu_memb)");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(have_liburcu_flavours)");
+    println!("cargo::rustc-check-cfg=cfg(have_liburcu_cds)");
     println!("cargo::rustc-check-cfg=cfg(have_c_face)");
+    println!("cargo::rerun-if-changed={CDS_SOURCE}");
     println!("cargo::rerun-if-changed={C_FACE}");
     println!("cargo::rerun-if-changed={SOURCE}");
     println!("cargo::rerun-if-changed={FLAVOUR_SOURCE}");
@@ -81,6 +86,12 @@ fn main() {
                 println!("cargo::rustc-link-lib=dylib=urcu-{flavour}");
             }
             println!("cargo::rustc-cfg=have_liburcu_flavours");
+        }
+        let cds = source(CDS_SOURCE, code_model).try_compile("urcu_benches_cds");
+        if cds.is_ok() {
+            println!("cargo::rustc-link-lib=static=urcu_benches_cds");
+            println!("cargo::rustc-link-lib=dylib=urcu-cds");
+            println!("cargo::rustc-cfg=have_liburcu_cds");
         }
     }
 }

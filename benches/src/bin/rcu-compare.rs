@@ -16,8 +16,10 @@ use urcu_benches::measure::Effort;
 use urcu_benches::record::Record;
 use urcu_benches::report::{self, Report};
 use urcu_benches::results::{
-    crowd, domains, memory, mixed, read_side, reclaim, reload, scaling, sharing, updates,
+    crowd, domains, hash_map, memory, mixed, ordered_map, queues, read_side, reclaim, reload,
+    scaling, sharing, updates,
 };
+use urcu_benches::run::Run;
 use urcu_benches::{memb, membarrier, page, subjects, tasks};
 use urcu_host::machine::Machine;
 
@@ -64,6 +66,12 @@ enum Bench {
     Reload,
     /// Barriers that domains share, and the memory they take
     Domains,
+    /// Hash maps: lookups, changes, growth, memory
+    HashMap,
+    /// Ordered maps: lookups, ranges, changes, memory
+    OrderedMap,
+    /// Queues, by one thread and between threads
+    Queues,
     /// A read-side section by 1 to 256 threads. Runs last, because some libraries keep a record of
     /// each thread that ever read, and their writers scan all of them from then on
     ReadScaling,
@@ -98,14 +106,15 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     };
     let mut report = measure(options)?;
     report.before = before;
-    print(&report.text())?;
+    let run = report.run();
+    print(&run.text())?;
     if let Some(file) = &options.json {
-        let mut json = report.json()?;
+        let mut json = run.json()?;
         json.push('\n');
         fs::write(file, json).map_err(|error| cannot("write", file, &error))?;
     }
     if let Some(directory) = &options.report {
-        page::write(&report, directory)?;
+        page::write(&run, directory)?;
         print(&format!(
             "\nreport: {}\n",
             directory.join("index.html").display()
@@ -173,6 +182,9 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
                 report.reclaim = reclaim::measure(&effort);
             }
             Bench::Reload => report.reload = reload::measure(&effort),
+            Bench::HashMap => report.structures.extend(hash_map::measure(&effort)),
+            Bench::OrderedMap => report.structures.extend(ordered_map::measure(&effort)),
+            Bench::Queues => report.structures.extend(queues::measure(&effort)),
             Bench::Domains => {
                 report.barriers = domains::barriers(&effort);
                 let memory = report.domain_memory.as_ref();
@@ -198,7 +210,8 @@ fn grace_periods(report: &mut Report, effort: &Effort) {
 /// Reads the figures of an earlier run.
 fn earlier(file: &Path) -> Result<Vec<Record>, String> {
     let text = fs::read_to_string(file).map_err(|error| cannot("read", file, &error))?;
-    Report::read(&text)
+    Run::read(&text)
+        .map(|run| run.results)
         .map_err(|error| format!("{} is no report of rcu-compare: {error}", file.display()))
 }
 

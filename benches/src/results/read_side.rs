@@ -14,9 +14,6 @@ const REFERENCES: [&str; 3] = [MEMB, CROSSBEAM, FLOOR];
 /// The value that every subject holds.
 const VALUE: u64 = 42;
 
-/// The spread of the middle half of the rounds beyond which ratios say little.
-const WIDE: f64 = 0.25;
-
 /// One subject's read-side section.
 #[derive(Clone, Debug)]
 pub struct SectionResult {
@@ -134,23 +131,6 @@ pub fn usage(results: &[SectionResult]) -> Table {
         table.row([kind.name, kind.package, version, kind.how].map(str::to_owned));
     }
     table
-}
-
-/// Returns a warning if some rounds lie too far apart for ratios to mean much.
-#[must_use]
-pub fn warning(results: &[SectionResult]) -> Option<String> {
-    let wide = results
-        .iter()
-        .filter(|result| spread(&result.rounds) > WIDE);
-    let names: Vec<&str> = wide.map(|result| result.kind.name).collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "the rounds of {} lie apart by more than {:.0} % of their median: their ratios mean little \
-             (is the machine busy?)",
-            names.join(", "),
-            WIDE * 100.0
-        )
-    })
 }
 
 /// Returns every figure.

@@ -80,5 +80,11 @@ mod tests {
             );
         }
         assert_eq!(version("no-such-package"), None);
+        for (package, begins) in [("seize", "0.5."), ("dashmap 6", "6."), ("dashmap 7", "7.")] {
+            assert!(
+                version(package).is_some_and(|version| version.starts_with(begins)),
+                "{package}"
+            );
+        }
     }
 }
