@@ -20,6 +20,8 @@
 //! | [`results::hash_map`], [`results::ordered_map`], [`results::queues`] | [`structures`]: lookups, changes, growth, memory |
 //! | [`results::reload`] | reads of a large value that is replaced over and over: latencies, staleness |
 //!
+//! [`run`] is what is kept in a file, [`page`] and [`publish`] what is made of it.
+//!
 //! `rcu-torture` injects faults while readers verify what they see: package `urcu-torture`.
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub mod memb;
 pub mod membarrier;
 pub mod page;
 pub mod plots;
+pub mod publish;
 pub mod record;
 pub mod report;
 pub mod results;

@@ -8,7 +8,7 @@ use urcu_host::machine::Machine;
 
 use crate::grace::Measured;
 use crate::measure::{Effort, median};
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::results::crowd::{self, CrowdResult};
 use crate::results::domains::{self, BarrierResult};
 use crate::results::figures;
@@ -77,8 +77,6 @@ pub struct Report {
     pub structures: Vec<Record>,
     /// The library's aims, met or not.
     pub targets: Vec<Target>,
-    /// Figures of an earlier run, to compare with.
-    pub before: Vec<Record>,
 }
 
 impl Report {
@@ -108,7 +106,6 @@ impl Report {
             reload: Vec::new(),
             structures: Vec::new(),
             targets: Vec::new(),
-            before: Vec::new(),
         };
         if report.load.is_some_and(|load| load > BUSY) {
             report.warnings.push(format!(
@@ -227,10 +224,6 @@ impl Report {
             (
                 "How each map and queue is used",
                 structure_usage(&self.structures),
-            ),
-            (
-                "Before and now",
-                record::comparison(&self.records(), &self.before),
             ),
         ];
         let parts = parts.into_iter().filter(|(_, table)| !table.is_empty());

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use urcu_host::machine::{Busy, Machine, cpu_time_with_children};
 
-use crate::record::Record;
+use crate::record::{self, Record};
 use crate::table::Table;
 use crate::target::Target;
 
@@ -71,13 +71,17 @@ impl Run {
         serde_json::from_str(json)
     }
 
-    /// Returns the run as JSON.
+    /// Returns the run as JSON, with a line for each figure.
     ///
     /// # Errors
     ///
     /// Fails if a value cannot be written as JSON, which none here is.
     pub fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(self)
+        // No string contains an unescaped quote.
+        let json = serde_json::to_string(self)?;
+        Ok(json
+            .replace("{\"bench\":", "\n{\"bench\":")
+            .replace("{\"title\":", "\n{\"title\":"))
     }
 
     /// Returns what it was measured on, in a line.
@@ -100,6 +104,15 @@ impl Run {
         let skipped = self.skipped.iter().map(|text| format!("skipped: {text}"));
         let warnings = self.warnings.iter().map(|text| format!("warning: {text}"));
         skipped.chain(warnings).collect()
+    }
+
+    /// Adds a table of the figures beside those of an earlier run, if there are any of the same name.
+    pub fn compare(&mut self, before: &[Record]) {
+        let table = record::comparison(&self.results, before);
+        if !table.is_empty() {
+            let title = "Before and now".to_owned();
+            self.tables.push(Part { title, table });
+        }
     }
 
     /// Returns the figures of a bench.

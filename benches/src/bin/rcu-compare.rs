@@ -13,7 +13,6 @@ use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use urcu_benches::grace::{self, Data};
 use urcu_benches::measure::Effort;
-use urcu_benches::record::Record;
 use urcu_benches::report::{self, Report};
 use urcu_benches::results::{
     crowd, domains, hash_map, memory, mixed, ordered_map, queues, read_side, reclaim, reload,
@@ -45,6 +44,9 @@ struct Options {
     /// Also compare with the figures that an earlier run wrote to FILE
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
+    /// Measure nothing: show the run that was written to FILE
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "only", "memory_seconds", "json"])]
+    from: Option<PathBuf>,
     /// A task for a process of its own
     #[arg(long, hide = true, value_name = "JSON")]
     child: Option<String>,
@@ -101,12 +103,14 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         return Ok(print(&tasks::perform(task)?)?);
     }
     let before = match &options.compare {
-        Some(file) => earlier(file)?,
+        Some(file) => earlier(file)?.results,
         None => Vec::new(),
     };
-    let mut report = measure(options)?;
-    report.before = before;
-    let run = report.run();
+    let mut run = match &options.from {
+        Some(file) => earlier(file)?,
+        None => measure(options)?.run(),
+    };
+    run.compare(&before);
     print(&run.text())?;
     if let Some(file) = &options.json {
         let mut json = run.json()?;
@@ -207,11 +211,10 @@ fn grace_periods(report: &mut Report, effort: &Effort) {
     report.targets.extend(crowd::targets(&report.crowd));
 }
 
-/// Reads the figures of an earlier run.
-fn earlier(file: &Path) -> Result<Vec<Record>, String> {
+/// Reads an earlier run.
+fn earlier(file: &Path) -> Result<Run, String> {
     let text = fs::read_to_string(file).map_err(|error| cannot("read", file, &error))?;
     Run::read(&text)
-        .map(|run| run.results)
         .map_err(|error| format!("{} is no report of rcu-compare: {error}", file.display()))
 }
 

@@ -43,14 +43,19 @@ fn of_size(entries: u64, effort: &Effort, records: &mut Vec<Record>) {
     for kind in &kinds {
         urcu::barrier();
         let before = allocated();
-        let map = (kind.make)();
-        (0..entries).for_each(|number| map.insert(key(number), number));
+        let copies = (65_536 / entries).clamp(1, 256);
+        let mut filled = Vec::new();
+        for _ in 0..copies {
+            let map = (kind.make)();
+            (0..entries).for_each(|number| map.insert(key(number), number));
+            filled.push(map);
+        }
         urcu::barrier();
         if let Some((before, after)) = before.zip(allocated()) {
-            let bytes = after.saturating_sub(before) as f64 / entries as f64;
+            let bytes = after.saturating_sub(before) as f64 / (copies * entries) as f64;
             records.push(situation("bytes an entry", "B").figure(kind.named.name, &[bytes]));
         }
-        maps.push(map);
+        maps.extend(filled.pop());
     }
     let draw = |below, seed| Spread::Uniform.draw(effort.operations, below, seed);
     let numbers = draw(entries, 1);
