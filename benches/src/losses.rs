@@ -26,18 +26,18 @@ fn says_it_again(label: &str) -> bool {
         .any(|metric| label.ends_with(metric))
 }
 
-/// Where one peer is better than this library.
+/// A peer that is better than this library in a bench.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loss {
     /// The bench.
     pub bench: String,
-    /// Who is better.
+    /// The peer.
     pub peer: String,
-    /// In how many of the situations in which both were measured.
+    /// The number of situations in which it is better.
     pub situations: usize,
-    /// How many those are.
+    /// The number of situations in which both were measured.
     pub of: usize,
-    /// The one of them in which it is better by most.
+    /// The situation in which it is better by most.
     pub worst: String,
     /// The peer's figure there.
     pub theirs: f64,
@@ -45,7 +45,7 @@ pub struct Loss {
     pub ours: f64,
     /// Their unit.
     pub unit: String,
-    /// By what factor it is better there.
+    /// The factor by which it is better there.
     pub factor: f64,
 }
 

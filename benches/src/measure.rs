@@ -118,15 +118,15 @@ pub struct Effort {
     pub light_samples: usize,
     /// The time for which values are replaced while memory is measured, in seconds.
     pub memory_seconds: f64,
-    /// How many entries maps have.
+    /// The sizes of maps, in entries.
     pub entries: &'static [u64],
-    /// How many entries a map grows to from none.
+    /// The size to which a map grows from none, in entries.
     pub grown: u64,
     /// Rounds over the maps and queues.
     pub structure_rounds: usize,
     /// Operations of one of them in a round.
     pub operations: usize,
-    /// How long each load of several threads lasts, in milliseconds.
+    /// The duration of each load of several threads, in milliseconds.
     pub structure_ms: u64,
 }
 

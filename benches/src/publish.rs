@@ -19,7 +19,7 @@ use crate::table::Table;
 /// Files by their paths in the repository.
 pub type Files = BTreeMap<PathBuf, String>;
 
-/// Where runs are kept, in the repository.
+/// The folder of the runs that are kept, in the repository.
 pub const RUNS: &str = "benches/runs";
 const FIGURES: &str = "benches/FIGURES.md";
 const PLOTS: &str = "benches/plots";
@@ -30,7 +30,7 @@ const README: &str = "README.md";
 pub struct Kept {
     /// The file's name, without its ending.
     pub name: String,
-    /// What was measured.
+    /// The run.
     pub run: Run,
 }
 

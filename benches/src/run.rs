@@ -13,25 +13,25 @@ use crate::target::Target;
 /// Everything that was measured at one time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
-    /// When it began, by UTC.
+    /// The date at which it began, by UTC.
     pub date: String,
-    /// What it was measured on.
+    /// The machine on which it was measured.
     pub machine: Machine,
     /// The load average when it began, for one minute.
     pub load: Option<f64>,
-    /// What a look at the clock takes, in nanoseconds.
+    /// The cost of reading the clock, in nanoseconds.
     pub clock_ns: f64,
-    /// How long it was measured, all in all, in seconds.
+    /// The duration of all measurements together, in seconds.
     pub seconds: f64,
-    /// How long each thing was measured.
+    /// The effort that was spent on each thing.
     pub effort: Value,
-    /// What could not be measured, and why.
+    /// Measurements that were impossible, and why.
     pub skipped: Vec<String>,
-    /// What makes figures doubtful.
+    /// Conditions that make figures doubtful.
     pub warnings: Vec<String>,
     /// Every figure.
     pub results: Vec<Record>,
-    /// What the library aims at.
+    /// The library's aims, met or not.
     pub targets: Vec<Target>,
     /// The figures as tables.
     pub tables: Vec<Part>,
@@ -53,9 +53,9 @@ pub struct Part {
 pub struct Samples {
     /// The bench.
     pub bench: String,
-    /// What was measured.
+    /// The subject.
     pub subject: String,
-    /// In which situation.
+    /// The situation.
     pub situation: String,
     /// Seconds since the beginning, and what was measured then.
     pub points: Vec<(f64, f64)>,
@@ -152,7 +152,7 @@ pub fn wide(results: &[Record]) -> Vec<String> {
     warnings.collect()
 }
 
-/// What else the machine does during a run.
+/// A watch on other users of the machine during a run.
 #[derive(Debug)]
 pub struct Neighbours {
     begin: Instant,

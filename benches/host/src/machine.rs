@@ -18,7 +18,7 @@ pub struct Machine {
     pub family: Option<String>,
     /// The revision of its microcode.
     pub microcode: Option<String>,
-    /// Whether it is virtual.
+    /// True for a virtual machine.
     pub virtual_machine: bool,
     /// CPUs that the process may run on.
     pub cpus: usize,
@@ -32,7 +32,7 @@ pub struct Machine {
     pub rseq_feature_size: Option<u64>,
     /// The commands of membarrier(2) that the kernel has, as bits.
     pub membarrier: Option<u64>,
-    /// What the kernel does about the processor's vulnerabilities.
+    /// The kernel's measures against the processor's vulnerabilities.
     pub mitigations: BTreeMap<String, String>,
 }
 
@@ -171,7 +171,7 @@ fn mitigations() -> BTreeMap<String, String> {
     entries.collect()
 }
 
-/// What the machine's CPUs have done so far.
+/// The time that the machine's CPUs have spent so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Busy {
     /// Seconds of CPU time that were spent on anything.
@@ -295,7 +295,7 @@ fn kibibytes(text: &str, key: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{
-        Machine, about_resident, allocated, cpu_family, cpu_model, cpu_time,
+        Busy, Machine, about_resident, allocated, cpu_family, cpu_model, cpu_time,
         cpu_time_with_children, kibibytes, of_cpu, peak_resident, resident,
     };
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::record::Record;
 use crate::table::{Table, cell};
 
-/// What figures depend on, beside the subject.
+/// Everything but the subject that figures depend on.
 #[derive(Clone, Debug)]
 pub struct Situation {
     bench: &'static str,
@@ -75,7 +75,7 @@ pub fn is_ours(subject: &str) -> bool {
 /// A situation's figures.
 #[derive(Clone, Debug)]
 pub struct Row<'r> {
-    /// What they depend on, and what they say.
+    /// A name: the parameters and the metric.
     pub label: String,
     /// Their unit.
     pub unit: &'r str,

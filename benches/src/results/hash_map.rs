@@ -22,10 +22,10 @@ use crate::window::together;
 /// The name of the bench.
 pub const BENCH: &str = "hash_map";
 
-/// How many threads share a map.
+/// Numbers of threads that share a map.
 pub const THREADS: [usize; 4] = [1, 2, 8, 64];
 
-/// Out of a hundred operations, so many are insertions or removals, in equal parts.
+/// Insertions and removals, in equal parts, out of a hundred operations.
 pub const UPDATES: [u64; 4] = [0, 1, 10, 50];
 
 /// The size from which all else is varied.

@@ -29,7 +29,7 @@ impl Random {
     }
 }
 
-/// How often which of the keys is asked for.
+/// A distribution of the keys that are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {
     /// All as often.
@@ -86,7 +86,7 @@ impl Zipf {
     }
 }
 
-/// What a map is asked for.
+/// A type of keys.
 pub trait Key: Hash + Eq + Ord + Clone + Send + Sync + Debug + 'static {
     /// Its name in tables.
     const NAME: &'static str;
@@ -96,7 +96,7 @@ pub trait Key: Hash + Eq + Ord + Clone + Send + Sync + Debug + 'static {
     fn of(number: u64) -> Self;
 }
 
-/// What it has for a key.
+/// A type of values.
 pub trait Value: Clone + PartialEq + Send + Sync + Debug + 'static {
     /// Its name in tables.
     const NAME: &'static str;

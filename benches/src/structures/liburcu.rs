@@ -4,8 +4,8 @@ use std::ffi::c_void;
 use std::hash::BuildHasher;
 use std::ptr::NonNull;
 
-use super::hash::{self, hasher};
-use super::queues::Line;
+use super::hash::map::{Table as HashTable, hasher};
+use super::line::Line;
 use crate::memb;
 
 unsafe extern "C" {
@@ -31,7 +31,7 @@ pub(crate) struct Table(NonNull<c_void>);
 
 // SAFETY: the functions may be called by any thread that is registered, at the same time.
 unsafe impl Send for Table {}
-// SAFETY: as above.
+// SAFETY: all functions take the table by a shared pointer, and may be called by many threads at once.
 unsafe impl Sync for Table {}
 
 #[inline(always)]
@@ -54,7 +54,7 @@ impl Table {
     }
 }
 
-impl hash::Table<u64, u64> for Table {
+impl HashTable<u64, u64> for Table {
     fn new() -> Self {
         // SAFETY: makes a table; nothing is required.
         Self(unsafe { urcu_benches_lfht_new() }.expect("memory"))
@@ -71,20 +71,20 @@ impl hash::Table<u64, u64> for Table {
 
     #[inline(always)]
     fn insert(&self, key: u64, value: u64) {
-        // SAFETY: as in `find`.
+        // SAFETY: the table lives as long as `self`; the thread is registered, as every thread of the benches.
         let inserted = unsafe { urcu_benches_lfht_insert(self.0, hash_of(key), key, value) };
         assert_eq!(inserted, 1, "no memory");
     }
 
     #[inline(always)]
     fn remove(&self, key: &u64) {
-        // SAFETY: as in `find`.
+        // SAFETY: the table lives as long as `self`; the thread is registered, as every thread of the benches.
         unsafe { urcu_benches_lfht_remove(self.0, hash_of(*key), *key) }
     }
 
     #[inline(always)]
     fn look_all(&self, keys: &[u64]) -> u64 {
-        // SAFETY: as in `find`; so many keys are read.
+        // SAFETY: the table lives as long as `self`, and so many keys can be read; the thread is registered.
         unsafe { urcu_benches_lfht_get_all(self.0, keys.as_ptr(), keys.len(), hash_for_c) }
     }
 }
@@ -102,7 +102,7 @@ pub(crate) struct WfQueue(NonNull<c_void>);
 
 // SAFETY: enqueueing may be done by any thread; dequeueing takes the queue's mutex.
 unsafe impl Send for WfQueue {}
-// SAFETY: as above.
+// SAFETY: all functions take the queue by a shared pointer; of two that dequeue one waits for the other.
 unsafe impl Sync for WfQueue {}
 
 impl Line for WfQueue {
@@ -121,7 +121,7 @@ impl Line for WfQueue {
     #[inline(always)]
     fn pop(&self) -> Option<u64> {
         let mut value = 0;
-        // SAFETY: as in `push`; `value` may be written to.
+        // SAFETY: the queue lives as long as `self`, and `value` may be written to.
         let found = unsafe { urcu_benches_wfcq_pop(self.0, &raw mut value) };
         (found != 0).then_some(value)
     }

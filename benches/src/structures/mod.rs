@@ -4,6 +4,7 @@ pub mod hash;
 pub mod keys;
 #[cfg(have_liburcu_cds)]
 mod liburcu;
+mod line;
 pub mod ordered;
 pub mod queues;
 
@@ -17,6 +18,6 @@ pub struct Named {
     /// The package on the registry, or the library; behind it the first number of its version, if several are
     /// built in.
     pub package: &'static str,
-    /// How it is used here.
+    /// The way in which it is used here.
     pub how: &'static str,
 }

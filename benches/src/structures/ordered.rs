@@ -7,7 +7,7 @@ use std::sync::RwLock;
 
 use crate::structures::Named;
 
-/// How many entries a range visits.
+/// The number of entries that a range visits.
 pub const RANGE: usize = 100;
 
 /// A map, as its users call it.
@@ -20,7 +20,7 @@ pub(crate) trait Tree: Send + Sync + Sized {
     fn range(&self, from: u64) -> u64;
 }
 
-/// What is measured of it, without a virtual call for each operation.
+/// The loads of a map that are measured, without a virtual call for each operation.
 pub trait Map: Send + Sync {
     /// Returns what the map has for a key.
     fn get(&self, key: u64) -> Option<u64>;
@@ -95,7 +95,7 @@ impl<T: Tree> Map for T {
 /// A kind of ordered map.
 #[derive(Clone, Copy)]
 pub struct Kind {
-    /// What it is called, and how it is used.
+    /// Its name and its use.
     pub named: Named,
     /// Makes an empty one.
     pub make: fn() -> Box<dyn Map>,

@@ -18,7 +18,7 @@ use crate::child::{self, OPTION, Task};
 use crate::subject::{Kind, Subject};
 use crate::subjects::ours::PACKAGE;
 
-/// What is refused in such a process.
+/// The thing that is refused in such a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refused {
     /// Membarrier, so that readers are counted with atomics: the portable fallback.

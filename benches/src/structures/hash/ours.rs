@@ -3,7 +3,7 @@
 use foldhash::fast::FixedState;
 use urcu_collections::HashMap;
 
-use super::{Kind, Table, hasher};
+use super::map::{Kind, Table, hasher};
 use crate::structures::keys::{Key, Value};
 
 const PACKAGE: &str = "urcu-collections";

@@ -4,7 +4,7 @@ use std::sync::RwLock;
 
 use foldhash::fast::FixedState;
 
-use super::{Kind, Table, hasher};
+use super::map::{Kind, Table, hasher};
 use crate::structures::keys::{Key, Value};
 
 pub(super) fn kinds<K: Key, V: Value>() -> Vec<Kind<K, V>> {
