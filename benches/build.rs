@@ -60,6 +60,9 @@ fn main() {
     if packages.exists() {
         println!("cargo::rerun-if-changed={}", packages.display());
     }
+    if env::var_os("CARGO_FEATURE_COMPARE").is_none() {
+        return;
+    }
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
     }

@@ -24,6 +24,8 @@
 //!
 //! `rcu-torture` injects faults while readers verify what they see: package `urcu-torture`.
 
+#![cfg(feature = "compare")]
+
 #[cfg(test)]
 #[macro_use]
 extern crate test_deadline;

@@ -1,5 +1,7 @@
 //! The program runs itself for what needs a process of its own.
 
+#![cfg(feature = "compare")]
+
 #[macro_use]
 extern crate test_deadline;
 

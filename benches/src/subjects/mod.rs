@@ -1,6 +1,12 @@
 //! The subjects: one value as each library keeps it, read and replaced as that library's
 //! documentation recommends.
 
+// There is no C face elsewhere.
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 mod c_face;
 mod collected;
 mod counted;
@@ -19,6 +25,11 @@ pub use ours::guard_sections;
 pub fn all() -> Vec<Kind> {
     let mut kinds = ours::KINDS.to_vec();
     kinds.push(collected::FACE);
+    #[cfg(all(
+        target_os = "linux",
+        target_env = "gnu",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
     kinds.extend(c_face::kinds());
     kinds.extend(liburcu::kinds());
     kinds.extend(collected::KINDS);
