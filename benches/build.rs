@@ -1,4 +1,4 @@
-//! Finds out whether liburcu-memb can be compared with, and builds the loops that do.
+//! Finds out whether liburcu can be compared with, and builds the loops that do; and those of our own C face.
 //!
 //! Without a C compiler, liburcu's headers or its library, and for static executables, nothing is
 //! built, the cfg `have_liburcu_memb` stays unset, and the benchmarks leave that peer out.
@@ -15,6 +15,12 @@ const FLAVOUR_SOURCE: &str = "c/flavour.c";
 
 /// The flavours beside memb.
 const FLAVOURS: [&str; 3] = ["bp", "mb", "qsbr"];
+
+/// Structures of liburcu's.
+const CDS_SOURCE: &str = "c/cds.c";
+
+/// The headers of our own C face.
+const C_FACE: &str = "../urcu/capi/include";
 
 /// Uses each symbol that the benchmarks link, so that linking it proves they are all there.
 const PROBE: &str = "\
@@ -42,6 +48,10 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(have_liburcu_memb)");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(have_liburcu_flavours)");
+    println!("cargo::rustc-check-cfg=cfg(have_liburcu_cds)");
+    println!("cargo::rustc-check-cfg=cfg(have_c_face)");
+    println!("cargo::rerun-if-changed={CDS_SOURCE}");
+    println!("cargo::rerun-if-changed={C_FACE}");
     println!("cargo::rerun-if-changed={SOURCE}");
     println!("cargo::rerun-if-changed={FLAVOUR_SOURCE}");
     println!("cargo::rerun-if-env-changed=CC");
@@ -49,6 +59,9 @@ fn main() {
     let packages = Path::new("/var/lib/dpkg/status");
     if packages.exists() {
         println!("cargo::rerun-if-changed={}", packages.display());
+    }
+    if env::var_os("CARGO_FEATURE_COMPARE").is_none() {
+        return;
     }
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
@@ -62,6 +75,7 @@ fn main() {
     // liburcu's data directly, as a C program's does. Elsewhere than on x86-64 that need
     // not link with a shared library's data.
     let direct = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64");
+    build_c_face(if direct { "-fPIE" } else { "-fPIC" });
     let built = (direct && build("-fPIE")) || build("-fPIC");
     if built {
         println!("cargo::rustc-cfg=have_liburcu_memb");
@@ -75,6 +89,12 @@ fn main() {
                 println!("cargo::rustc-link-lib=dylib=urcu-{flavour}");
             }
             println!("cargo::rustc-cfg=have_liburcu_flavours");
+        }
+        let cds = source(CDS_SOURCE, code_model).try_compile("urcu_benches_cds");
+        if cds.is_ok() {
+            println!("cargo::rustc-link-lib=static=urcu_benches_cds");
+            println!("cargo::rustc-link-lib=dylib=urcu-cds");
+            println!("cargo::rustc-cfg=have_liburcu_cds");
         }
     }
 }
@@ -97,6 +117,23 @@ fn source(file: &str, code_model: &str) -> cc::Build {
         build.flag_if_supported("-fdirect-access-external-data");
     }
     build
+}
+
+/// Builds the value under our own C face, which is linked whatever liburcu is there.
+fn build_c_face(code_model: &str) {
+    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    let mut build = source(FLAVOUR_SOURCE, code_model);
+    build
+        .define("FLAVOUR", "percpu")
+        .define("HEADER", "<urcu-percpu.h>")
+        .define("REGISTERED", None)
+        .define("URCU_PERCPU_NO_API_MAP", None)
+        .include(C_FACE);
+    if build.try_compile("urcu_benches_flavour_percpu").is_ok() {
+        println!("cargo::rustc-link-search=native={out}");
+        println!("cargo::rustc-link-lib=static=urcu_benches_flavour_percpu");
+        println!("cargo::rustc-cfg=have_c_face");
+    }
 }
 
 /// Builds the value of one flavour; true if it compiles.

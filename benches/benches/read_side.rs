@@ -12,7 +12,7 @@ fn read_side(criterion: &mut Criterion) {
     for kind in subjects::all() {
         let subject = kind.make(42);
         group.bench_function(kind.name, |bencher| {
-            bencher.iter_custom(|count| subjects::time(&*subject, count).0);
+            bencher.iter_custom(|count| subject.time(count).0);
         });
     }
     group.finish();

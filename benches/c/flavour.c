@@ -1,13 +1,20 @@
 /*
- * One value under a flavour of liburcu: FLAVOUR is mb, bp, memb or qsbr, HEADER its header. Read-side
+ * One value under a flavour of liburcu: FLAVOUR is mb, bp, memb or qsbr, or percpu for our own, HEADER its header. Read-side
  * sections are inlined as liburcu's own headers inline them into a C program; the headers
  * are included from the system.
  */
 #define _LGPL_SOURCE
 #define URCU_INLINE_SMALL_FUNCTIONS
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include HEADER
+
+/* The short names, as macros, would be taken for arguments of those below. */
+#ifdef URCU_PERCPU_NO_API_MAP
+#define rcu_dereference(p) urcu_percpu_dereference(p)
+#define rcu_xchg_pointer(p, v) urcu_percpu_xchg_pointer(p, v)
+#endif
 
 #define JOIN_(prefix, flavour, name) prefix##flavour##_##name
 #define JOIN(prefix, flavour, name) JOIN_(prefix, flavour, name)
@@ -30,7 +37,7 @@ struct node {
 
 static void free_node(struct rcu_head *head)
 {
-	free(caa_container_of(head, struct node, head));
+	free((char *)head - offsetof(struct node, head));
 }
 
 /* The sum of what `count` sections read: lock, load the pointer, read, unlock. */

@@ -26,6 +26,16 @@ pub trait Task: Serialize + DeserializeOwned + Debug {
     fn perform(&self) -> Result<Self::Outcome, String>;
 }
 
+/// Returns a task as the program gets it after [`OPTION`].
+///
+/// # Errors
+///
+/// Fails if the task cannot be written as JSON.
+pub fn request<T: Task>(task: &T) -> Result<String, String> {
+    let json = serde_json::to_string(task).map_err(|error| error.to_string())?;
+    Ok(format!("{} {json}", T::NAME))
+}
+
 /// Has `program` do a task, which it hands to [`perform`] to print what that returns.
 ///
 /// # Errors
@@ -33,9 +43,9 @@ pub trait Task: Serialize + DeserializeOwned + Debug {
 /// Fails if the program cannot be run, or fails, or prints something else.
 pub fn run<T: Task>(program: &Path, task: &T) -> Result<T::Outcome, String> {
     let cannot = |error: &dyn Display| format!("the child process for {task:?}: {error}");
-    let json = serde_json::to_string(task).map_err(|error| cannot(&error))?;
+    let request = request(task)?;
     let output = Command::new(program)
-        .args([OPTION, &format!("{} {json}", T::NAME)])
+        .args([OPTION, &request])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

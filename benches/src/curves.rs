@@ -12,11 +12,17 @@ pub(crate) struct Curve<'c> {
 }
 
 /// The first is ours.
-const COLORS: [RGBColor; 4] = [
+const COLORS: [RGBColor; 10] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 96, 39),
     RGBColor(120, 120, 120),
     RGBColor(44, 140, 60),
+    RGBColor(180, 60, 160),
+    RGBColor(140, 100, 40),
+    RGBColor(0, 150, 150),
+    RGBColor(200, 50, 60),
+    RGBColor(110, 90, 200),
+    RGBColor(170, 150, 0),
 ];
 
 /// Returns the curves in one chart, as SVG; `axes` name what runs to the right and upwards.

@@ -17,9 +17,14 @@
 //! | [`results::updates`] | replacing a value and retiring the old one |
 //! | [`results::reclaim`] | the time from retiring to the drop |
 //! | [`results::memory`] | memory over time while values are replaced |
+//! | [`results::hash_map`], [`results::ordered_map`], [`results::queues`] | [`structures`]: lookups, changes, growth, memory |
 //! | [`results::reload`] | reads of a large value that is replaced over and over: latencies, staleness |
 //!
+//! [`run`] is what is kept in a file, [`page`] and [`publish`] what is made of it.
+//!
 //! `rcu-torture` injects faults while readers verify what they see: package `urcu-torture`.
+
+#![cfg(feature = "compare")]
 
 #[cfg(test)]
 #[macro_use]
@@ -31,13 +36,18 @@ pub mod child;
 mod curves;
 pub mod floor;
 pub mod grace;
+pub mod losses;
 pub mod measure;
 pub mod memb;
 pub mod membarrier;
 pub mod page;
+pub mod plots;
+pub mod publish;
 pub mod record;
 pub mod report;
 pub mod results;
+pub mod run;
+pub mod structures;
 pub mod subject;
 pub mod subjects;
 pub mod table;

@@ -1,6 +1,6 @@
 //! Interleaved rounds and what is made of them: medians, minima and ratios.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Returns the middle of the values, the mean of the two middle ones of an even number of them;
 /// NaN of none.
@@ -33,7 +33,7 @@ pub fn quantile(values: &[f64], part: f64) -> f64 {
 }
 
 /// The ratio between two series of the same rounds.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Ratio {
     /// The median of the rounds' own ratios: a clock or a neighbour that changes between
     /// rounds changes both sides of each.
@@ -118,6 +118,16 @@ pub struct Effort {
     pub light_samples: usize,
     /// The time for which values are replaced while memory is measured, in seconds.
     pub memory_seconds: f64,
+    /// The sizes of maps, in entries.
+    pub entries: &'static [u64],
+    /// The size to which a map grows from none, in entries.
+    pub grown: u64,
+    /// Rounds over the maps and queues.
+    pub structure_rounds: usize,
+    /// Operations of one of them in a round.
+    pub operations: usize,
+    /// The duration of each load of several threads, in milliseconds.
+    pub structure_ms: u64,
 }
 
 impl Effort {
@@ -143,6 +153,11 @@ impl Effort {
         domains: 10_000,
         light_samples: 400,
         memory_seconds: 60.0,
+        entries: &[16, 1000, 65_536, 1 << 20, 4 << 20],
+        grown: 1 << 20,
+        structure_rounds: 5,
+        operations: 100000,
+        structure_ms: 30,
     };
 
     /// For tests of the measurements themselves.
@@ -168,6 +183,11 @@ impl Effort {
         domains: 100,
         light_samples: 3,
         memory_seconds: 0.1,
+        entries: &[16, 100],
+        grown: 200,
+        structure_rounds: 1,
+        operations: 200,
+        structure_ms: 2,
     };
 
     /// For a look.
@@ -192,6 +212,11 @@ impl Effort {
         domains: 10_000,
         light_samples: 100,
         memory_seconds: 3.0,
+        entries: &[1000, 65_536],
+        grown: 65_536,
+        structure_rounds: 3,
+        operations: 30000,
+        structure_ms: 8,
     };
 }
 

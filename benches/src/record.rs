@@ -64,15 +64,24 @@ impl Record {
             == (&other.bench, &other.subject, &other.metric, &other.params)
     }
 
-    fn label(&self) -> String {
+    /// Returns what the figure depends on beside its subject, and what it says.
+    #[must_use]
+    pub fn situation(&self) -> String {
         let params = self.params.iter();
-        let params: String = params
+        let params: Vec<String> = params
             .map(|(name, value)| match value {
-                Value::String(text) => format!(", {text}"),
-                other => format!(", {name} {other}"),
+                Value::String(text) => text.clone(),
+                other => format!("{name} {other}"),
             })
             .collect();
-        format!("{}{params}: {}", self.subject, self.metric)
+        match &*params {
+            [] => self.metric.clone(),
+            params => format!("{}: {}", params.join(", "), self.metric),
+        }
+    }
+
+    fn label(&self) -> String {
+        format!("{}, {}", self.subject, self.situation())
     }
 }
 

@@ -4,14 +4,14 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
 use urcu_host::machine::Machine;
 
 use crate::grace::Measured;
 use crate::measure::{Effort, median};
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::results::crowd::{self, CrowdResult};
 use crate::results::domains::{self, BarrierResult};
+use crate::results::figures;
 use crate::results::grace::{self, GraceResult};
 use crate::results::memory::{self, MemoryResult};
 use crate::results::mixed::{self, MixedResult};
@@ -21,6 +21,9 @@ use crate::results::reload::{self, ReloadResult};
 use crate::results::scaling::{self, ScalingResult};
 use crate::results::sharing::{self, SharingResult};
 use crate::results::updates::{self, UpdateResult};
+use crate::results::{hash_map, ordered_map, queues};
+use crate::run::{self, Neighbours, Part, Run, Samples};
+use crate::structures::{self, hash, ordered};
 use crate::table::{Table, align};
 use crate::target::{self, Target};
 
@@ -28,10 +31,14 @@ use crate::target::{self, Target};
 pub const SKIPPED: &str = "liburcu-memb (install liburcu-dev to compare with it)";
 
 /// Everything that was measured; what was not is empty.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Report {
+    /// The date at which it began, by UTC.
+    pub date: String,
     /// The machine on which it was measured.
     pub machine: Machine,
+    /// What else the machine does meanwhile.
+    neighbours: Neighbours,
     /// The load average when the measurement began, for one minute.
     pub load: Option<f64>,
     /// The cost of reading the clock, in nanoseconds.
@@ -66,38 +73,10 @@ pub struct Report {
     pub memory: Vec<MemoryResult>,
     /// A large value that is replaced while it is read.
     pub reload: Vec<ReloadResult>,
+    /// Maps and queues: the figures of all their benches.
+    pub structures: Vec<Record>,
     /// The library's aims, met or not.
     pub targets: Vec<Target>,
-    /// Figures of an earlier run, to compare with.
-    pub before: Vec<Record>,
-}
-
-/// The report as JSON.
-#[derive(Serialize)]
-struct Json<'r> {
-    machine: &'r Machine,
-    load: Option<f64>,
-    clock_ns: f64,
-    effort: &'r Effort,
-    skipped: &'r [String],
-    warnings: &'r [String],
-    results: Vec<Record>,
-    targets: &'r [Target],
-}
-
-/// What [`Report::read`] needs of it.
-#[derive(Deserialize)]
-struct Earlier {
-    results: Vec<Record>,
-}
-
-/// A part of the report.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// Its title.
-    pub title: &'static str,
-    /// Its figures.
-    pub table: Table,
 }
 
 impl Report {
@@ -105,8 +84,10 @@ impl Report {
     #[must_use]
     pub fn new(machine: Machine, effort: Effort) -> Self {
         let mut report = Self {
+            date: run::date(),
             load: machine.load(),
             clock_ns: clock_ns(),
+            neighbours: Neighbours::watch(machine.cpus),
             machine,
             effort,
             skipped: Vec::new(),
@@ -123,8 +104,8 @@ impl Report {
             reclaim: Vec::new(),
             memory: Vec::new(),
             reload: Vec::new(),
+            structures: Vec::new(),
             targets: Vec::new(),
-            before: Vec::new(),
         };
         if report.load.is_some_and(|load| load > BUSY) {
             report.warnings.push(format!(
@@ -137,7 +118,6 @@ impl Report {
 
     /// Adds the sections.
     pub fn add_read_side(&mut self, results: Vec<SectionResult>) {
-        self.warnings.extend(read_side::warning(&results));
         self.targets.extend(read_side::targets(&results));
         self.read_side = results;
     }
@@ -171,41 +151,52 @@ impl Report {
             reclaim::records(&self.reclaim),
             memory::records(&self.memory),
             reload::records(&self.reload),
+            self.structures.clone(),
         ]
         .concat()
     }
 
-    /// Returns the report as JSON: the machine, and every figure in `results`.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a value cannot be written as JSON, which none here is.
-    pub fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(&Json {
-            machine: &self.machine,
+    /// Returns the run as it is kept in a file.
+    #[must_use]
+    pub fn run(&self) -> Run {
+        let results = self.records();
+        let mut warnings = self.warnings.clone();
+        warnings.extend(self.neighbours.warnings());
+        warnings.extend(run::wide(&results));
+        let curve = |result: &MemoryResult| Samples {
+            bench: "retire".to_owned(),
+            subject: result.library.clone(),
+            situation: memory::situation(result.stalled).to_owned(),
+            points: result.samples.clone(),
+        };
+        Run {
+            date: self.date.clone(),
+            machine: self.machine.clone(),
             load: self.load,
             clock_ns: self.clock_ns,
-            effort: &self.effort,
-            skipped: &self.skipped,
-            warnings: &self.warnings,
-            results: self.records(),
-            targets: &self.targets,
-        })
-    }
-
-    /// Returns the figures of a report that was written as JSON.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the text is none.
-    pub fn read(json: &str) -> serde_json::Result<Vec<Record>> {
-        serde_json::from_str::<Earlier>(json).map(|earlier| earlier.results)
+            seconds: self.neighbours.seconds(),
+            effort: serde_json::to_value(self.effort).unwrap_or_default(),
+            skipped: self.skipped.clone(),
+            warnings,
+            results,
+            targets: self.targets.clone(),
+            tables: self.parts(),
+            curves: self.memory.iter().map(curve).collect(),
+        }
     }
 
     /// Returns the parts that were measured.
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
         let memory = self.domain_memory.as_ref();
+        let structures = |bench: &str, title: &str| {
+            let records = self
+                .structures
+                .iter()
+                .filter(|record| record.bench == bench);
+            let records: Vec<Record> = records.cloned().collect();
+            figures::table(title, &records)
+        };
         let parts = [
             ("Read side", read_side::table(&self.read_side)),
             ("Reads by many threads", scaling::table(&self.scaling)),
@@ -219,42 +210,33 @@ impl Report {
             ("Reclamation", reclaim::table(&self.reclaim)),
             ("Memory", memory::table(&self.memory)),
             ("A large value, reloaded", reload::table(&self.reload)),
+            ("Hash maps", structures(hash_map::BENCH, "hash map")),
+            (
+                "Ordered maps",
+                structures(ordered_map::BENCH, "ordered map"),
+            ),
+            ("Queues", structures(queues::BENCH, "queue")),
             ("Targets", target::table(&self.targets)),
             (
                 "How each subject is used",
                 read_side::usage(&self.read_side),
             ),
             (
-                "Before and now",
-                record::comparison(&self.records(), &self.before),
+                "How each map and queue is used",
+                structure_usage(&self.structures),
             ),
         ];
         let parts = parts.into_iter().filter(|(_, table)| !table.is_empty());
-        parts.map(|(title, table)| Part { title, table }).collect()
+        let part = |(title, table): (&str, Table)| Part {
+            title: title.to_owned(),
+            table,
+        };
+        parts.map(part).collect()
     }
+}
 
-    /// Returns what it was measured on, in a line.
-    #[must_use]
-    pub fn machine_line(&self) -> String {
-        let load = self
-            .load
-            .map_or("unknown".to_owned(), |load| format!("{load:.1}"));
-        format!(
-            "{}; load average {load}; a look at the clock takes {:.0} ns",
-            self.machine.line(),
-            self.clock_ns
-        )
-    }
-
-    /// Returns what was left out and what is doubtful, a line each.
-    #[must_use]
-    pub fn remarks(&self) -> Vec<String> {
-        let skipped = self.skipped.iter().map(|text| format!("skipped: {text}"));
-        let warnings = self.warnings.iter().map(|text| format!("warning: {text}"));
-        skipped.chain(warnings).collect()
-    }
-
-    /// Returns the report as text: the machine, the tables and the targets.
+impl Run {
+    /// Returns the run as text: the machine, the tables and the targets.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!("{}\n\n", self.machine_line());
@@ -264,13 +246,30 @@ impl Report {
         if !self.remarks().is_empty() {
             text.push('\n');
         }
-        for part in self.parts() {
+        for part in &self.tables {
             text.push_str(&align(part.table.rows()));
             text.push('\n');
         }
         text.push_str(NOTE);
         text
     }
+}
+
+/// Returns how each structure that was measured is used, with the version that was built in.
+fn structure_usage(records: &[Record]) -> Table {
+    let mut table = Table::new(&["map or queue", "package", "version", "how it is used"]);
+    let hash_maps = hash::of_numbers().into_iter().map(|kind| kind.named);
+    let ordered_maps = ordered::kinds().into_iter().map(|kind| kind.named);
+    let queues = structures::queues::kinds()
+        .into_iter()
+        .map(|kind| kind.named);
+    for named in hash_maps.chain(ordered_maps).chain(queues) {
+        if records.iter().any(|record| record.subject == named.name) {
+            let version = structures::version(named.package).unwrap_or("-");
+            table.row([named.name, named.package, version, named.how].map(str::to_owned));
+        }
+    }
+    table
 }
 
 /// With a load average above this, the machine does something else too.
@@ -295,6 +294,14 @@ fn clock_ns() -> f64 {
 pub const NOTE: &str = "\
 x: the median of the ratios of each round, both sides measured in the same round;
 quiet: the ratio of the two best rounds. ns and us: wall-clock time, but for \"cpu ns\".
+Rounds are interleaved: all subjects take their turns in each, after a warm-up that is not measured. Figures are
+medians of the rounds; the spread is the range of their middle half. Threads are not pinned: the kernel places
+them. Single latencies contain a look at the clock, whose cost is told above; other times do not. All are built
+in one program by one compiler, with malloc of the system; all maps have one hasher, foldhash.
+read_side is the kernel's refscale (nanoseconds of a section, many in a row) with a load and a dereference
+inside; grace_period is its rcuscale (how long a grace period takes: one writer or many, with readers or
+without). mixed, memory and garbage with a long-running reader are what smr-benchmark (kaist-cp) measures:
+operations a second, peak and average memory. zipf is YCSB's, 0.99.
 The targets are information, not a test.
 ";
 
@@ -304,7 +311,7 @@ mod tests {
 
     use urcu_host::machine::Machine;
 
-    use super::Report;
+    use super::{Report, Run};
     use crate::grace::{self, Data};
     use crate::measure::Effort;
     use crate::results::read_side;
@@ -322,7 +329,8 @@ mod tests {
     #[test]
     fn the_report_names_everything() {
         let report = small();
-        let text = report.text();
+        let run = report.run();
+        let text = run.text();
         for kind in subjects::all() {
             assert!(text.contains(kind.name), "{}", kind.name);
             assert!(text.contains(kind.how), "{}", kind.name);
@@ -331,8 +339,8 @@ mod tests {
             assert!(text.contains(scenario), "{scenario}");
         }
         assert_eq!(report.targets.len(), 7);
-        let json = report.json().unwrap();
-        let records = Report::read(&json).unwrap();
+        let json = run.json().unwrap();
+        let records = Run::read(&json).unwrap().results;
         assert_eq!(records.len(), report.records().len());
         for kind in subjects::all() {
             let mut own = records.iter().filter(|record| record.subject == kind.name);
@@ -347,7 +355,8 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_left_out() {
         let report = small();
-        let titles: Vec<_> = report.parts().iter().map(|part| part.title).collect();
+        let parts = report.parts();
+        let titles: Vec<_> = parts.iter().map(|part| &*part.title).collect();
         let expected = [
             "Read side",
             "Grace periods",
@@ -355,6 +364,6 @@ mod tests {
             "How each subject is used",
         ];
         assert_eq!(titles, expected);
-        assert!(!report.text().contains("long-running"));
+        assert!(!report.run().text().contains("stalls"));
     }
 }

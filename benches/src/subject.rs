@@ -19,6 +19,13 @@ pub trait Subject: Send + Sync {
     /// Returns the sum of what `count` reads find: each begins, loads the pointer, reads the value
     /// behind it, and ends.
     fn sum(&self, count: u64) -> u64;
+
+    /// Reads `count` times. Returns how long that took, and the sum of what was read.
+    fn time(&self, count: u64) -> (Duration, u64) {
+        let start = Instant::now();
+        let sum = self.sum(count);
+        (start.elapsed(), sum)
+    }
 }
 
 /// A kind of subject, and what readers of a table want to know of it.
@@ -66,18 +73,25 @@ impl Kind {
     }
 }
 
-/// Reads `count` times. Returns how long that took, and the sum of what was read.
-pub fn time(subject: &dyn Subject, count: u64) -> (Duration, u64) {
-    let start = Instant::now();
-    let sum = subject.sum(count);
-    (start.elapsed(), sum)
-}
-
-/// Returns the version of a package in the lock file that this was built with.
-pub(crate) fn version(package: &str) -> Option<&'static str> {
+/// Returns the version of a package in the lock file that this was built with: of several, the one that the
+/// benchmarks themselves depend on. If they depend on several, the package's name is followed by the beginning
+/// of a version.
+#[must_use]
+pub fn version(package: &str) -> Option<&'static str> {
     const LOCK: &str = include_str!("../../Cargo.lock");
+    let own = LOCK.split("name = \"urcu-benches\"").nth(1)?;
+    let dependencies = own.split("]").next()?;
+    // The lock file says the version only where there are several of the name.
+    let mut quoted = dependencies.split('"').skip(1).step_by(2);
+    let is_meant = |dependency: &&str| {
+        let rest = dependency.strip_prefix(package);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '.']))
+    };
+    if let Some(version) = quoted.find(is_meant).and_then(|it| it.split(' ').nth(1)) {
+        return Some(version);
+    }
+    let name = format!("name = \"{}\"", package.split(' ').next()?);
     let mut lines = LOCK.lines();
-    let name = format!("name = \"{package}\"");
     lines.find(|line| **line == *name)?;
     lines
         .next()?

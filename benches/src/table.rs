@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde::{Deserialize, Serialize};
+
 /// Returns a figure as text, with as many digits as say something; `-` for none.
 #[must_use]
 pub fn cell(value: Option<f64>) -> String {
@@ -13,7 +15,7 @@ pub fn cell(value: Option<f64>) -> String {
 }
 
 /// A table: rows of cells, header first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Table(Vec<Vec<String>>);
 
 impl Table {

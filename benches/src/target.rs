@@ -1,12 +1,12 @@
 //! The figures that the library aims at, beside what was measured.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::measure::Ratio;
 use crate::table::{Table, cell};
 
 /// A figure that the library aims at, beside what was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Target {
     /// The two figures of the ratio, in words.
     pub what: String,

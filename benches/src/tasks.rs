@@ -2,6 +2,7 @@
 
 use crate::child;
 use crate::results::{domains, memory};
+use crate::subjects::elsewhere;
 
 /// Does the task that a process was started for. Returns its outcome as JSON.
 ///
@@ -12,6 +13,7 @@ pub fn perform(request: &str) -> Result<String, String> {
     let kinds = [
         child::perform::<memory::Task>,
         child::perform::<domains::Task>,
+        child::perform::<elsewhere::Serve>,
     ];
     for perform in kinds {
         if let Some(outcome) = perform(request)? {

@@ -1,5 +1,7 @@
 //! The program runs itself for what needs a process of its own.
 
+#![cfg(feature = "compare")]
+
 #[macro_use]
 extern crate test_deadline;
 
@@ -8,6 +10,7 @@ use std::process::Command;
 
 use urcu_benches::child::run;
 use urcu_benches::results::{domains, memory};
+use urcu_benches::subjects::elsewhere;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rcu-compare");
 
@@ -25,6 +28,22 @@ fn a_child_does_its_task_and_says_so() {
     let result = run(Path::new(PROGRAM), &task).unwrap();
     assert_eq!(result.library, "seize");
     assert!(result.peak_mib > 0.0);
+}
+
+#[test(300)]
+fn subjects_of_other_processes_read_what_was_stored_last() {
+    elsewhere::set_program(PROGRAM.into());
+    for kind in elsewhere::kinds() {
+        let subject = kind.make(42);
+        assert_eq!(subject.sum(1000), 42_000, "{}", kind.name);
+        for value in 1..10 {
+            subject.store(value);
+            assert_eq!(subject.sum(3), 3 * value, "{}", kind.name);
+        }
+        let (time, sum) = subject.time(100_000);
+        assert_eq!(sum, 900_000, "{}", kind.name);
+        assert!(!time.is_zero(), "{}", kind.name);
+    }
 }
 
 #[test(300)]

@@ -1,6 +1,8 @@
 //! The structures of the page "coming from crossbeam-epoch" as crossbeam's users write them: what holds for
 //! ours holds for them, by the same tests.
 
+#![cfg(feature = "compare")]
+
 #[macro_use]
 extern crate test_deadline;
 

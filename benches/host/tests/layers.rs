@@ -14,11 +14,12 @@ type Floors = &'static [&'static [&'static str]];
 
 const BENCHES: Floors = &[
     &["lib"],
+    &["publish"],
     &["page"],
-    &["report", "tasks"],
+    &["losses", "plots", "report", "tasks"],
     &["results"],
-    &["grace"],
-    &["record", "subjects", "target", "window"],
+    &["grace", "run"],
+    &["record", "structures", "subjects", "target", "window"],
     &[
         "bars",
         "cells",

@@ -13,11 +13,12 @@ use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use urcu_benches::grace::{self, Data};
 use urcu_benches::measure::Effort;
-use urcu_benches::record::Record;
 use urcu_benches::report::{self, Report};
 use urcu_benches::results::{
-    crowd, domains, memory, mixed, read_side, reclaim, reload, scaling, sharing, updates,
+    crowd, domains, hash_map, memory, mixed, ordered_map, queues, read_side, reclaim, reload,
+    scaling, sharing, updates,
 };
+use urcu_benches::run::Run;
 use urcu_benches::{memb, membarrier, page, subjects, tasks};
 use urcu_host::machine::Machine;
 
@@ -43,6 +44,9 @@ struct Options {
     /// Also compare with the figures that an earlier run wrote to FILE
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
+    /// Measure nothing: show the run that was written to FILE
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "only", "memory_seconds", "json"])]
+    from: Option<PathBuf>,
     /// A task for a process of its own
     #[arg(long, hide = true, value_name = "JSON")]
     child: Option<String>,
@@ -64,6 +68,12 @@ enum Bench {
     Reload,
     /// Barriers that domains share, and the memory they take
     Domains,
+    /// Hash maps: lookups, changes, growth, memory
+    HashMap,
+    /// Ordered maps: lookups, ranges, changes, memory
+    OrderedMap,
+    /// Queues, by one thread and between threads
+    Queues,
     /// A read-side section by 1 to 256 threads. Runs last, because some libraries keep a record of
     /// each thread that ever read, and their writers scan all of them from then on
     ReadScaling,
@@ -93,19 +103,22 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         return Ok(print(&tasks::perform(task)?)?);
     }
     let before = match &options.compare {
-        Some(file) => earlier(file)?,
+        Some(file) => earlier(file)?.results,
         None => Vec::new(),
     };
-    let mut report = measure(options)?;
-    report.before = before;
-    print(&report.text())?;
+    let mut run = match &options.from {
+        Some(file) => earlier(file)?,
+        None => measure(options)?.run(),
+    };
+    run.compare(&before);
+    print(&run.text())?;
     if let Some(file) = &options.json {
-        let mut json = report.json()?;
+        let mut json = run.json()?;
         json.push('\n');
         fs::write(file, json).map_err(|error| cannot("write", file, &error))?;
     }
     if let Some(directory) = &options.report {
-        page::write(&report, directory)?;
+        page::write(&run, directory)?;
         print(&format!(
             "\nreport: {}\n",
             directory.join("index.html").display()
@@ -160,6 +173,8 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
             Bench::ReadSide => {
                 // As a thread of a C program that reads.
                 let _registration = memb::register();
+                let mut kinds = kinds.clone();
+                kinds.extend(subjects::elsewhere::kinds());
                 report.add_read_side(read_side::measure(&kinds, &effort));
             }
             Bench::ReadScaling => report.scaling = scaling::measure(&kinds, &effort),
@@ -171,6 +186,9 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
                 report.reclaim = reclaim::measure(&effort);
             }
             Bench::Reload => report.reload = reload::measure(&effort),
+            Bench::HashMap => report.structures.extend(hash_map::measure(&effort)),
+            Bench::OrderedMap => report.structures.extend(ordered_map::measure(&effort)),
+            Bench::Queues => report.structures.extend(queues::measure(&effort)),
             Bench::Domains => {
                 report.barriers = domains::barriers(&effort);
                 let memory = report.domain_memory.as_ref();
@@ -193,10 +211,10 @@ fn grace_periods(report: &mut Report, effort: &Effort) {
     report.targets.extend(crowd::targets(&report.crowd));
 }
 
-/// Reads the figures of an earlier run.
-fn earlier(file: &Path) -> Result<Vec<Record>, String> {
+/// Reads an earlier run.
+fn earlier(file: &Path) -> Result<Run, String> {
     let text = fs::read_to_string(file).map_err(|error| cannot("read", file, &error))?;
-    Report::read(&text)
+    Run::read(&text)
         .map_err(|error| format!("{} is no report of rcu-compare: {error}", file.display()))
 }
 

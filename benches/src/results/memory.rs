@@ -71,14 +71,19 @@ pub struct MemoryResult {
     pub samples: Vec<(f64, f64)>,
 }
 
+/// Returns the name of a situation.
+#[must_use]
+pub fn situation(stalled: bool) -> &'static str {
+    if stalled {
+        "a reader stalls for half of it"
+    } else {
+        "nobody stalls"
+    }
+}
+
 impl MemoryResult {
     fn scenario(&self) -> String {
-        let what = if self.stalled {
-            ", a reader stalls for half of it"
-        } else {
-            ""
-        };
-        format!("{} s{what}", self.seconds)
+        format!("{} s, {}", self.seconds, situation(self.stalled))
     }
 }
 

@@ -2,9 +2,13 @@
 
 pub mod crowd;
 pub mod domains;
+pub mod figures;
 pub mod grace;
+pub mod hash_map;
 pub mod memory;
 pub mod mixed;
+pub mod ordered_map;
+pub mod queues;
 pub mod read_side;
 pub mod reclaim;
 pub mod reload;

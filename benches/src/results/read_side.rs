@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use crate::measure::{Effort, Ratio, median, minimum};
 use crate::record::{Record, spread};
-use crate::subjects::{
-    self, ARC_SWAP, CROSSBEAM, FLOOR, GUARD, Kind, MEMB, READ, SNAPSHOT, Subject,
-};
+use crate::subjects::{ARC_SWAP, CROSSBEAM, FLOOR, GUARD, Kind, MEMB, READ, SNAPSHOT, Subject};
 use crate::table::{Table, cell};
 use crate::target::Target;
 
@@ -15,9 +13,6 @@ const REFERENCES: [&str; 3] = [MEMB, CROSSBEAM, FLOOR];
 
 /// The value that every subject holds.
 const VALUE: u64 = 42;
-
-/// The spread of the middle half of the rounds beyond which ratios say little.
-const WIDE: f64 = 0.25;
 
 /// One subject's read-side section.
 #[derive(Clone, Debug)]
@@ -46,7 +41,7 @@ pub fn measure(kinds: &[Kind], effort: &Effort) -> Vec<SectionResult> {
         for step in 0..kinds.len() {
             // Each round begins with another section, so that none always follows the same.
             let index = (round + step * stride(kinds.len(), round)) % kinds.len();
-            let (elapsed, sum) = subjects::time(&*subjects[index], counts[index]);
+            let (elapsed, sum) = subjects[index].time(counts[index]);
             let expected = VALUE.wrapping_mul(counts[index]);
             assert_eq!(sum, expected, "{}", kinds[index].name);
             series[index].push(elapsed.as_secs_f64() * 1e9 / counts[index] as f64);
@@ -73,7 +68,7 @@ fn stride(kinds: usize, round: usize) -> usize {
 fn calibrate(subject: &dyn Subject, target: Duration) -> u64 {
     let mut count = 64;
     loop {
-        let (elapsed, _) = subjects::time(subject, count);
+        let (elapsed, _) = subject.time(count);
         if elapsed >= target / 2 {
             let scaled = count as f64 * target.as_secs_f64() / elapsed.as_secs_f64();
             return (scaled as u64).max(64);
@@ -136,23 +131,6 @@ pub fn usage(results: &[SectionResult]) -> Table {
         table.row([kind.name, kind.package, version, kind.how].map(str::to_owned));
     }
     table
-}
-
-/// Returns a warning if some rounds lie too far apart for ratios to mean much.
-#[must_use]
-pub fn warning(results: &[SectionResult]) -> Option<String> {
-    let wide = results
-        .iter()
-        .filter(|result| spread(&result.rounds) > WIDE);
-    let names: Vec<&str> = wide.map(|result| result.kind.name).collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "the rounds of {} lie apart by more than {:.0} % of their median: their ratios mean little \
-             (is the machine busy?)",
-            names.join(", "),
-            WIDE * 100.0
-        )
-    })
 }
 
 /// Returns every figure.

@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crossbeam_epoch as epoch;
 use haphazard::{AtomicPtr as HazardCell, HazardPointer};
 use seize::{Collector, Guard, reclaim};
 
 use crate::subject::{CROSSBEAM, Kind, Subject};
+use crate::subjects::ours::PACKAGE;
 
 pub(super) const KINDS: [Kind; 7] = [
     Kind::of::<Epoch>(
@@ -38,47 +38,62 @@ pub(super) const KINDS: [Kind; 7] = [
     Kind::of::<Circ>("circ", "circ", "`cs`, `AtomicRc::load`; `AtomicRc::store`"),
 ];
 
-struct Epoch(epoch::Atomic<u64>);
+/// crossbeam-epoch's interface, by a crate that has it.
+macro_rules! epoch_subject {
+    ($name:ident, $epoch:ident) => {
+        struct $name($epoch::Atomic<u64>);
 
-impl Subject for Epoch {
-    fn new(value: u64) -> Self {
-        Self(epoch::Atomic::new(value))
-    }
+        impl Subject for $name {
+            fn new(value: u64) -> Self {
+                Self($epoch::Atomic::new(value))
+            }
 
-    fn store(&self, value: u64) {
-        let guard = epoch::pin();
-        let old = self.0.swap(epoch::Owned::new(value), AcqRel, &guard);
-        // SAFETY: the swap took the only pointer to the value, which nobody else retires.
-        unsafe { guard.defer_destroy(old) };
-    }
+            fn store(&self, value: u64) {
+                let guard = $epoch::pin();
+                let old = self.0.swap($epoch::Owned::new(value), AcqRel, &guard);
+                // SAFETY: the swap took the only pointer to the value, which nobody else retires.
+                unsafe { guard.defer_destroy(old) };
+            }
 
-    fn held(&self, body: &mut dyn FnMut(u64)) {
-        let guard = epoch::pin();
-        let shared = self.0.load(Acquire, &guard);
-        // SAFETY: never null, and not freed before the guard is dropped.
-        body(unsafe { *shared.deref() });
-    }
+            fn held(&self, body: &mut dyn FnMut(u64)) {
+                let guard = $epoch::pin();
+                let shared = self.0.load(Acquire, &guard);
+                // SAFETY: never null, and not freed before the guard is dropped.
+                body(unsafe { *shared.deref() });
+            }
 
-    #[inline(never)]
-    fn sum(&self, count: u64) -> u64 {
-        let mut sum = 0u64;
-        for _ in 0..count {
-            let guard = epoch::pin();
-            let shared = self.0.load(Acquire, &guard);
-            // SAFETY: never null, and not freed before the guard is dropped.
-            sum = sum.wrapping_add(unsafe { *shared.deref() });
+            #[inline(never)]
+            fn sum(&self, count: u64) -> u64 {
+                let mut sum = 0u64;
+                for _ in 0..count {
+                    let guard = $epoch::pin();
+                    let shared = self.0.load(Acquire, &guard);
+                    // SAFETY: never null, and not freed before the guard is dropped.
+                    sum = sum.wrapping_add(unsafe { *shared.deref() });
+                }
+                black_box(sum)
+            }
         }
-        black_box(sum)
-    }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                let shared = std::mem::replace(&mut self.0, $epoch::Atomic::null());
+                // SAFETY: `&mut self`: nobody reads the value, which no other pointer owns.
+                drop(unsafe { shared.try_into_owned() });
+            }
+        }
+    };
 }
 
-impl Drop for Epoch {
-    fn drop(&mut self) {
-        let shared = std::mem::replace(&mut self.0, epoch::Atomic::null());
-        // SAFETY: `&mut self`: nobody reads the value, which no other pointer owns.
-        drop(unsafe { shared.try_into_owned() });
-    }
-}
+epoch_subject!(Epoch, crossbeam_epoch);
+epoch_subject!(Face, crossbeam_face);
+
+/// This library's face of crossbeam-epoch.
+pub(super) const FACE: Kind = Kind::of::<Face>(
+    "urcu crossbeam face",
+    PACKAGE,
+    "`urcu/compat/crossbeam-epoch`: as crossbeam-epoch",
+);
 
 struct Seize(AtomicPtr<u64>);
 

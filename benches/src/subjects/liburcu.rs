@@ -1,7 +1,7 @@
 //! liburcu's flavours, where they were found when this crate was built: their read sides are inlined
 //! from their own headers (`c/flavour.c`).
 
-#[cfg(have_liburcu_memb)]
+#[cfg(any(have_liburcu_memb, have_c_face))]
 use std::ffi::c_void;
 
 use crate::subject::Kind;
@@ -35,15 +35,15 @@ const REGISTERED: &str =
     "inlined C, the thread registered around the loop; `rcu_xchg_pointer`, `call_rcu`";
 
 /// Runs the `&mut dyn FnMut(u64)` that `body` is the address of.
-#[cfg(have_liburcu_memb)]
-unsafe extern "C" fn run(body: *mut c_void, value: u64) {
+#[cfg(any(have_liburcu_memb, have_c_face))]
+pub(super) unsafe extern "C" fn run(body: *mut c_void, value: u64) {
     // SAFETY: the address that `held` passed on, whose owner waits for this call.
     let body = unsafe { &mut *body.cast::<&mut dyn FnMut(u64)>() };
     body(value);
 }
 
 /// The functions of one flavour, and its subject.
-#[cfg(have_liburcu_memb)]
+#[cfg(any(have_liburcu_memb, have_c_face))]
 macro_rules! flavour {
     ($module:ident, $sum:ident, $store:ident, $held:ident, $registration:expr) => {
         mod $module {
@@ -107,6 +107,9 @@ macro_rules! flavour {
         }
     };
 }
+
+#[cfg(any(have_liburcu_memb, have_c_face))]
+pub(super) use flavour;
 
 #[cfg(have_liburcu_memb)]
 flavour!(

@@ -1,22 +1,36 @@
 //! The subjects: one value as each library keeps it, read and replaced as that library's
 //! documentation recommends.
 
+// There is no C face elsewhere.
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod c_face;
 mod collected;
 mod counted;
+pub mod elsewhere;
 mod floor;
 mod liburcu;
 mod locked;
 mod ours;
 
-pub use crate::subject::{
-    ARC_SWAP, CROSSBEAM, FLOOR, GUARD, Kind, MEMB, READ, SNAPSHOT, Subject, time,
-};
+pub use crate::subject::{ARC_SWAP, CROSSBEAM, FLOOR, GUARD, Kind, MEMB, READ, SNAPSHOT, Subject};
 pub use ours::guard_sections;
 
-/// Returns every kind that can be measured here, the library's own first, the floor last.
+/// Returns every kind that can be measured in this process, the library's own first, the floor last. Those of
+/// [`elsewhere`] can be timed too.
 #[must_use]
 pub fn all() -> Vec<Kind> {
     let mut kinds = ours::KINDS.to_vec();
+    kinds.push(collected::FACE);
+    #[cfg(all(
+        target_os = "linux",
+        target_env = "gnu",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    kinds.extend(c_face::kinds());
     kinds.extend(liburcu::kinds());
     kinds.extend(collected::KINDS);
     kinds.extend(counted::KINDS);
@@ -77,5 +91,11 @@ mod tests {
             );
         }
         assert_eq!(version("no-such-package"), None);
+        for (package, begins) in [("seize", "0.5."), ("dashmap 6", "6."), ("dashmap 7", "7.")] {
+            assert!(
+                version(package).is_some_and(|version| version.starts_with(begins)),
+                "{package}"
+            );
+        }
     }
 }

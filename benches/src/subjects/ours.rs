@@ -1,14 +1,16 @@
 //! This library.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
-use urcu::Rcu;
+use urcu::{Cache, Rcu, RcuArc};
 
 use crate::subject::{GUARD, Kind, READ, SNAPSHOT, Subject};
 
-const PACKAGE: &str = "urcu-percpu";
+/// The package of this library.
+pub(super) const PACKAGE: &str = "urcu-percpu";
 
-pub(super) const KINDS: [Kind; 5] = [
+pub(super) const KINDS: [Kind; 6] = [
     Kind::of::<Guard>(
         GUARD,
         PACKAGE,
@@ -20,11 +22,16 @@ pub(super) const KINDS: [Kind; 5] = [
         "the same within another section",
     ),
     Kind::of::<Refresh>(
-        "urcu refresh",
+        "urcu guard + refresh",
         PACKAGE,
         "one guard for the loop, `refresh` before each `Rcu::load`",
     ),
     Kind::of::<Read>(READ, PACKAGE, "`Rcu::read`"),
+    Kind::of::<Cached>(
+        "urcu Cache",
+        PACKAGE,
+        "a `Cache` of an `RcuArc` for each thread, `Cache::load`; `RcuArc::store`",
+    ),
     Kind::of::<Snapshot>(SNAPSHOT, PACKAGE, "`Rcu::snapshot`: a copy, no section"),
 ];
 
@@ -113,3 +120,30 @@ subject!(
     },
     |cell| &cell.snapshot()
 );
+
+struct Cached(RcuArc<u64>);
+
+impl Subject for Cached {
+    fn new(value: u64) -> Self {
+        Self(RcuArc::new(Arc::new(value)))
+    }
+
+    fn store(&self, value: u64) {
+        self.0.store(Arc::new(value));
+    }
+
+    fn held(&self, body: &mut dyn FnMut(u64)) {
+        let mut cache = Cache::new(&self.0);
+        body(*cache.load());
+    }
+
+    #[inline(never)]
+    fn sum(&self, count: u64) -> u64 {
+        let mut cache = Cache::new(&self.0);
+        let mut sum = 0u64;
+        for _ in 0..count {
+            sum = sum.wrapping_add(*cache.load());
+        }
+        black_box(sum)
+    }
+}

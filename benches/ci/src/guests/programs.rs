@@ -113,7 +113,14 @@ impl Build<'_> {
             "examples/aborts",
             &out.join("bin/aborts-delays"),
         )?;
-        let torture = ["-p", "urcu-benches", "--bin", "rcu-torture"];
+        // The peers of `rcu-compare` are not needed, and some know this processor alone.
+        let torture = [
+            "-p",
+            "urcu-benches",
+            "--no-default-features",
+            "--bin",
+            "rcu-torture",
+        ];
         self.program(
             DELAYS,
             &torture,

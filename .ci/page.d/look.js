@@ -1,0 +1,53 @@
+// Looks at the page that it is in, and tells the window around it what it sees.
+"use strict";
+
+addEventListener("load", () => {
+    const faults = [];
+    const root = document.documentElement;
+    if (root.scrollWidth > root.clientWidth) {
+        faults.push(`${root.scrollWidth} pixels wide`);
+    }
+    for (const entry of performance.getEntriesByType("resource")) {
+        if (!entry.name.endsWith("/look.js")) {
+            faults.push(`fetches ${entry.name}`);
+        }
+    }
+    const wanted = location.search.slice(1);
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    if (dark !== (wanted === "dark")) {
+        faults.push(`the scheme is not ${wanted}`);
+    }
+    const light = colour => {
+        const [red, green, blue] = colour.match(/[\d.]+/g).map(Number);
+        return (red * 0.3 + green * 0.59 + blue * 0.11) / 255;
+    };
+    const paper = light(getComputedStyle(document.body).backgroundColor);
+    if (dark !== paper < 0.5) {
+        faults.push("the paper is of the other scheme");
+    }
+    for (const element of document.querySelectorAll("body, p, td, th, h1, h2")) {
+        if (Math.abs(light(getComputedStyle(element).color) - paper) < 0.4) {
+            faults.push(`${element.tagName} can hardly be read`);
+            break;
+        }
+    }
+    for (const text of document.querySelectorAll("svg text")) {
+        if (Math.abs(light(getComputedStyle(text).fill) - paper) < 0.4) {
+            faults.push("a plot's text can hardly be read");
+            break;
+        }
+    }
+    const plots = document.querySelectorAll("figure").length;
+    const tables = document.querySelectorAll("table").length;
+    if (plots === 0 || tables === 0) {
+        faults.push("no plot or no table");
+    }
+    // Every plot has a paragraph that says what it shows.
+    for (const plot of document.querySelectorAll("figure")) {
+        if (plot.nextElementSibling?.tagName !== "P") {
+            faults.push("a plot without a word");
+        }
+    }
+    const seen = `${plots} plots, ${tables} tables`;
+    parent.postMessage(faults.length ? faults.join("; ") : `fine: ${seen}`, "*");
+});

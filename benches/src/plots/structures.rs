@@ -1,0 +1,195 @@
+//! The plots of maps and queues.
+
+use super::draw::{Plot, bar, bars_of, find, losses, plot_of_bars, plot_of_curves, points};
+use crate::bars::Bar;
+use crate::record::Record;
+use crate::results::figures::{is_ours, subjects};
+use crate::results::{hash_map, ordered_map, queues};
+use crate::run::Run;
+
+/// Says who of the maps or queues is better than our best in which of the situations.
+fn losses_by<'r>(records: &[&'r Record], by: &str) -> String {
+    let mut parts = Vec::new();
+    let mut values: Vec<&serde_json::Value> = Vec::new();
+    for value in records.iter().filter_map(|it| it.params.get(by)) {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    for value in values {
+        let here = || records.iter().filter(|it| it.params.get(by) == Some(value));
+        let least = |ours: bool| -> Option<&'r Record> {
+            let known = here().filter(|it| is_ours(&it.subject) == ours && it.value.is_some());
+            known
+                .min_by(|left, right| left.value.partial_cmp(&right.value).expect("no NaN"))
+                .copied()
+        };
+        let Some((ours, theirs)) = least(true).zip(least(false)) else {
+            continue;
+        };
+        let ratio = theirs.value.unwrap_or(f64::NAN) / ours.value.unwrap_or(f64::NAN);
+        if ratio < 1.0 {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            parts.push(format!(
+                "{by} {value}: {} ({ratio:.2} x our best)",
+                theirs.subject
+            ));
+        }
+    }
+    match &*parts {
+        [] => "Nobody here is better than our best.".to_owned(),
+        parts => format!("Better than our best: {}.", parts.join("; ")),
+    }
+}
+
+fn curves_of_all<'r>(records: &[&'r Record], by: &str) -> Vec<(&'r str, Vec<(f64, f64)>)> {
+    let owned: Vec<Record> = records.iter().map(|record| (*record).clone()).collect();
+    let names: Vec<String> = subjects(&owned).into_iter().map(str::to_owned).collect();
+    let of = |name: &String| {
+        let record = records.iter().find(|it| it.subject == *name)?;
+        Some((&*record.subject, points(records, name, by)))
+    };
+    names.iter().filter_map(of).collect()
+}
+
+const NUMBERS: (&str, &str) = ("types", "u64 to u64");
+
+pub(super) fn map_sizes(run: &Run) -> Option<Plot> {
+    let with = [NUMBERS, ("spread", "uniform"), ("pin", "a section each")];
+    let records = find(run, hash_map::BENCH, "hit", &with);
+    let says = format!(
+        "One lookup that finds its key, with a section or a lock of its own; keys are drawn evenly. Small maps \
+         show what entering costs, large ones how many lines of memory a lookup touches. {}",
+        losses_by(&records, "entries")
+    );
+    plot_of_curves(
+        "hash-map-sizes",
+        "Hash maps: a hit, one thread (median, ns)",
+        ("entries, as a power of two", "ns"),
+        &curves_of_all(&records, "entries"),
+        says,
+    )
+}
+
+pub(super) fn map_updates(run: &Run) -> Option<Plot> {
+    let of = |threads: &str| {
+        let with = [
+            NUMBERS,
+            ("entries", "65536"),
+            ("threads", threads),
+            ("updates", "0.1"),
+        ];
+        find(run, hash_map::BENCH, "operation", &with)
+    };
+    let bars = bars_of(&of("2"));
+    let ours = "urcu HashMap";
+    let says = format!(
+        "65,536 entries; one operation in ten inserts a key or removes it. {} With 64 threads: {} Updates here \
+         allocate an entry and retire it; maps that lock and write in place need neither.",
+        losses(&bars, ours),
+        losses(&bars_of(&of("64")), ours)
+    );
+    plot_of_bars(
+        "hash-map-updates",
+        "Hash maps: 10 % updates, 2 threads (median, ns)",
+        &bars,
+        says,
+    )
+}
+
+pub(super) fn map_bytes(run: &Run) -> Option<Plot> {
+    let with = [NUMBERS, ("entries", "65536")];
+    let bars = bars_of(&find(run, hash_map::BENCH, "bytes an entry", &with));
+    let says = format!(
+        "What malloc has given out for 65,536 pairs of eight bytes each, after growing from none; what a library \
+         has not freed yet is in it. {}",
+        losses(&bars, "urcu HashMap")
+    );
+    plot_of_bars("hash-map-bytes", "Hash maps: bytes an entry", &bars, says)
+}
+
+pub(super) fn map_growth(run: &Run) -> Option<Plot> {
+    let with = [("types", "growing from none")];
+    let bars = bars_of(&find(run, hash_map::BENCH, "insert, p99.99", &with));
+    let lookups = bars_of(&find(
+        run,
+        hash_map::BENCH,
+        "lookup meanwhile, p99.99",
+        &with,
+    ));
+    let ours = "urcu HashMap";
+    let says = format!(
+        "Insertions into a map that grows from none, while another thread looks keys up: the tail shows who moves \
+         its entries in one go. {} Lookups meanwhile: {}",
+        losses(&bars, ours),
+        losses(&lookups, ours)
+    );
+    plot_of_bars(
+        "hash-map-growth",
+        "Hash maps: an insertion while growing (99.99 in 100, ns)",
+        &bars,
+        says,
+    )
+}
+
+pub(super) fn tree_lookups(run: &Run) -> Option<Plot> {
+    let of = |metric: &str| find(run, ordered_map::BENCH, metric, &[]);
+    let records = of("hit");
+    let says = format!(
+        "One lookup that finds its key. {} Ranges of 100 entries: {} Insertions and removals: {}",
+        losses_by(&records, "entries"),
+        losses_by(&of("range of 100"), "entries"),
+        losses_by(&of("insert and remove"), "entries")
+    );
+    plot_of_curves(
+        "ordered-map-sizes",
+        "Ordered maps: a hit, one thread (median, ns)",
+        ("entries, as a power of two", "ns"),
+        &curves_of_all(&records, "entries"),
+        says,
+    )
+}
+
+pub(super) fn tree_updates(run: &Run) -> Option<Plot> {
+    let of = |updates: &str| {
+        let with = [("entries", "65536"), ("threads", "2"), ("updates", updates)];
+        bars_of(&find(run, ordered_map::BENCH, "operation", &with))
+    };
+    let bars = of("0.1");
+    let ours = "urcu BTreeMap";
+    let says = format!(
+        "65,536 entries; one operation in ten inserts a key or removes it, by copying the way from the root. {} With \
+         half of the operations updates: {}",
+        losses(&bars, ours),
+        losses(&of("0.5"), ours)
+    );
+    plot_of_bars(
+        "ordered-map-updates",
+        "Ordered maps: 10 % updates, 2 threads (median, ns)",
+        &bars,
+        says,
+    )
+}
+
+pub(super) fn queue_loads(run: &Run) -> Option<Plot> {
+    let records = find(run, queues::BENCH, "a value in and out", &[]);
+    let bars = records.iter().filter_map(|it| {
+        let load = it.params.get("load")?.as_str()?;
+        let one = load.starts_with("1 in");
+        one.then(|| bar(it.subject.clone(), it)).flatten()
+    });
+    let bars: Vec<Bar> = bars.collect();
+    let says = format!(
+        "One thread puts values in, another takes them out. {} In all loads: {}",
+        losses(&bars, "urcu Queue"),
+        losses_by(&records, "load")
+    );
+    plot_of_bars(
+        "queues",
+        "Queues: a value in and out, 2 threads (median, ns)",
+        &bars,
+        says,
+    )
+}

@@ -1,0 +1,350 @@
+//! The published figures: `FIGURES.md` and its plots, and the tables of the README, all made of the runs that are
+//! kept in `runs`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use urcu_host::machine::Machine;
+
+use crate::losses::{self, digits};
+use crate::page::LOSSES;
+use crate::plots;
+use crate::report::NOTE;
+use crate::run::Run;
+use crate::subjects::{ARC_SWAP, CROSSBEAM, GUARD, MEMB, READ, SNAPSHOT};
+use crate::table::Table;
+
+/// Files by their paths in the repository.
+pub type Files = BTreeMap<PathBuf, String>;
+
+/// The folder of the runs that are kept, in the repository.
+pub const RUNS: &str = "benches/runs";
+const FIGURES: &str = "benches/FIGURES.md";
+const PLOTS: &str = "benches/plots";
+const README: &str = "README.md";
+
+/// A run that is kept, with the name of its file.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The file's name, without its ending.
+    pub name: String,
+    /// The run.
+    pub run: Run,
+}
+
+/// Reads the runs that are kept in the repository, the newest first.
+///
+/// # Errors
+///
+/// Fails if a file cannot be read, or is no run.
+pub fn kept(repository: &Path) -> Result<Vec<Kept>, String> {
+    let folder = repository.join(RUNS);
+    let entries =
+        fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut kept = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|ending| ending != "json") {
+            continue;
+        }
+        let cannot = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = fs::read_to_string(&path).map_err(|error| cannot(&error))?;
+        let run = Run::read(&text).map_err(|error| cannot(&error))?;
+        let name = path.file_stem().unwrap_or_default();
+        kept.push(Kept {
+            name: name.to_string_lossy().into_owned(),
+            run,
+        });
+    }
+    kept.sort_by(|left, right| (&right.run.date, &left.name).cmp(&(&left.run.date, &right.name)));
+    Ok(kept)
+}
+
+/// Returns all files that are made of the runs, with the README as it is in the repository but for its tables.
+///
+/// # Errors
+///
+/// Fails if there is no run, or if the README has not the marks between which its tables are.
+pub fn files(readme: &str, kept: &[Kept]) -> Result<Files, String> {
+    if kept.is_empty() {
+        return Err(format!("no run in {RUNS}"));
+    }
+    let mut files = Files::new();
+    let mut text = String::from(HEAD);
+    for kept in kept {
+        section(kept, &mut text, &mut files);
+    }
+    let _ = writeln!(text, "## How it is measured\n\n{}", NOTE.trim_end());
+    files.insert(FIGURES.into(), text);
+    let mut readme = readme.to_owned();
+    for (mark, table) in [
+        ("read side", read_side(kept)),
+        ("updates", updates(kept)),
+        ("losses", faster(&kept[0].run)),
+    ] {
+        readme = between(&readme, mark, &table)?;
+    }
+    files.insert(README.into(), readme);
+    Ok(files)
+}
+
+const HEAD: &str = "\
+# Figures: urcu-percpu beside its peers
+
+<!-- Made of the runs in benches/runs by `cargo run -p urcu-benches --bin rcu-publish`. Do not edit. -->
+
+Every run is kept with its date and machine: [runs](runs). To measure yours, which gives a page of the same in about
+a quarter of an hour (`--quick`: two minutes):
+
+```sh
+cargo run --release -p urcu-benches --bin rcu-compare -- --json mine.json --report mine
+```
+
+Runs of this version were made on the processors below and on no other: **no Intel processor, no AArch64 and no
+RISC-V machine was to be had**. Figures of earlier versions on an Ice Lake and a Zen 4 are in
+[performance](../urcu/src/docs/performance.rs). What to expect of machines with more CPUs: [SCALE.md](SCALE.md).
+
+";
+
+/// Adds what one run found.
+fn section(kept: &Kept, text: &mut String, files: &mut Files) {
+    let run = &kept.run;
+    let title = format!("{}, {}", architecture(&run.machine), run.date);
+    let _ = writeln!(text, "## {title}\n");
+    let _ = writeln!(
+        text,
+        "[{}.json](runs/{}.json). {}.\n",
+        kept.name,
+        kept.name,
+        run.machine_line()
+    );
+    for remark in run.remarks() {
+        let _ = writeln!(text, "* {remark}");
+    }
+    let _ = writeln!(text, "\n### Where others are better\n\n{LOSSES}\n");
+    markdown(&losses::table(&losses::losses(&run.results)), text);
+    for part in &run.tables {
+        let _ = writeln!(text, "### {}\n", part.title);
+        for plot in plots::of_part(run, &part.title) {
+            let file = format!("{}-{}.svg", kept.name, plot.name);
+            let _ = writeln!(text, "![{}](plots/{file})\n\n{}\n", plot.name, plot.says);
+            files.insert(Path::new(PLOTS).join(file), plot.svg);
+        }
+        markdown(&part.table, text);
+    }
+}
+
+/// Writes a table as Markdown.
+fn markdown(table: &Table, text: &mut String) {
+    for (index, row) in table.rows().iter().enumerate() {
+        let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+        if index == 0 {
+            let _ = writeln!(text, "|{}", "---|".repeat(row.len()));
+        }
+    }
+    text.push('\n');
+}
+
+/// Returns the microarchitecture, where its family tells it, with the name of the processor.
+#[must_use]
+pub fn architecture(machine: &Machine) -> String {
+    let family = machine.family.as_deref().unwrap_or_default();
+    let is_amd = machine.cpu.contains("AMD");
+    let known = match family.split(',').next().unwrap_or_default() {
+        "family 26" if is_amd => Some("Zen 5"),
+        "family 25" if is_amd => Some("Zen 3 or 4"),
+        "family 23" if is_amd => Some("Zen or Zen 2"),
+        "family 6" => match family.split(", ").nth(1).unwrap_or_default() {
+            "model 85" => Some("Skylake or Cascade Lake"),
+            "model 106" => Some("Ice Lake"),
+            "model 143" => Some("Sapphire Rapids"),
+            "model 207" => Some("Emerald Rapids"),
+            _ => None,
+        },
+        _ => None,
+    };
+    known.map_or(machine.cpu.clone(), |known| {
+        format!("{} {known}", machine.cpu)
+    })
+}
+
+/// Returns the text with what is between the two marks replaced.
+fn between(text: &str, mark: &str, new: &str) -> Result<String, String> {
+    let (begin, end) = (format!("<!-- figures: {mark} -->\n"), "<!-- end -->");
+    let cut = || {
+        let (before, rest) = text.split_once(&begin)?;
+        let (_, after) = rest.split_once(end)?;
+        Some(format!("{before}{begin}{new}{end}{after}"))
+    };
+    cut().ok_or_else(|| format!("{README} has no {} ... {end}", begin.trim_end()))
+}
+
+/// A figure of a run.
+fn figure(run: &Run, bench: &str, subject: &str, metric: &str) -> Option<f64> {
+    let mut records = run.results.iter();
+    let one =
+        |it: &&crate::record::Record| it.params.get("threads").is_none_or(|threads| threads == 1);
+    let found = records
+        .find(|it| (&*it.bench, &*it.subject, &*it.metric) == (bench, subject, metric) && one(it));
+    found?.value
+}
+
+/// A row of a table: what it is called, whether it is ours, and the subjects whose figures it has.
+type Line = (&'static str, bool, &'static [&'static str]);
+
+const READS: [Line; 6] = [
+    ("`Rcu::snapshot` of a small value", true, &[SNAPSHOT]),
+    (
+        "liburcu-memb (C, inlined, registered thread)",
+        false,
+        &[MEMB],
+    ),
+    ("`read_lock` guard; `Rcu::read`", true, &[GUARD, READ]),
+    (
+        "`crossbeam_epoch::pin`; seize; kovan",
+        false,
+        &[CROSSBEAM, "seize", "kovan"],
+    ),
+    (
+        "`RwLock::read`; `ArcSwap::load`",
+        false,
+        &["std RwLock", ARC_SWAP],
+    ),
+    (
+        "arc-swap's and our `Cache::load`",
+        false,
+        &["arc-swap Cache", "urcu Cache"],
+    ),
+];
+
+const UPDATES: [Line; 2] = [
+    ("`Rcu::store`", true, &["urcu"]),
+    (
+        "crossbeam-epoch; seize; liburcu `call_rcu`",
+        false,
+        &[CROSSBEAM, "seize", MEMB],
+    ),
+];
+
+/// Returns a table of figures and of their ratios to those of `reference`, two columns for each run.
+fn small(head: &str, lines: &[Line], kept: &[Kept], bench: &str, reference: &str) -> String {
+    let mut text = format!("| {head} |");
+    for Kept { run, .. } in kept {
+        let _ = write!(
+            text,
+            " {}: ns | x {reference} |",
+            architecture(&run.machine)
+        );
+    }
+    let _ = write!(text, "\n|---|{}\n", "---|---|".repeat(kept.len()));
+    for (what, ours, subjects) in lines {
+        let strong = if *ours { "**" } else { "" };
+        let _ = write!(text, "| {strong}{what}{strong} |");
+        for Kept { run, .. } in kept {
+            let of = |subject: &str| figure(run, bench, subject, "time");
+            let cells = |of: &dyn Fn(&str) -> Option<f64>| {
+                let cells: Vec<String> = subjects
+                    .iter()
+                    .map(|subject| of(subject).map_or("-".to_owned(), digits))
+                    .collect();
+                cells.join("; ")
+            };
+            let ratio = |subject: &str| Some(of(subject)? / of(reference)?);
+            let (ns, ratios) = (cells(&of), cells(&ratio));
+            let _ = write!(text, " {strong}{ns}{strong} | {strong}{ratios}{strong} |");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn read_side(kept: &[Kept]) -> String {
+    let head = "a read-side section: begin, load, dereference, end";
+    small(head, &READS, kept, "read_side", MEMB)
+}
+
+fn updates(kept: &[Kept]) -> String {
+    let head = "replace a boxed 24-byte value, retire the old one";
+    small(head, &UPDATES, kept, "retire", CROSSBEAM)
+}
+
+/// Says in one paragraph where others are better.
+fn faster(run: &Run) -> String {
+    let losses = losses::losses(&run.results);
+    let mut text = String::from("**Where others are better**");
+    for (bench, what) in [
+        ("read_side", "a section, compared with the guard"),
+        ("retire", "retiring"),
+        ("hash_map", "hash maps, at most"),
+        ("ordered_map", "ordered maps, at most"),
+        ("queues", "queues, at most"),
+    ] {
+        let of_bench = losses.iter().filter(|loss| loss.bench == bench);
+        let named: Vec<String> = of_bench
+            .map(|loss| format!("{} ({:.1} x)", loss.peer, loss.factor))
+            .collect();
+        if !named.is_empty() {
+            let _ = write!(text, "; {what}: {}", named.join(", "));
+        }
+    }
+    let text = text.replacen("**;", "** (by factors):", 1);
+    format!("{text}.\n[All figures, losses first]({FIGURES}).\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use urcu_host::machine::Machine;
+
+    use super::{Kept, architecture, between, files};
+    use crate::measure::Effort;
+    use crate::report::Report;
+    use crate::results::read_side;
+    use crate::subjects;
+
+    const README: &str = "a\n<!-- figures: read side -->\nstale text\n<!-- end -->\nb\n\
+        <!-- figures: updates -->\n<!-- end -->\n<!-- figures: losses -->\n<!-- end -->\nc\n";
+
+    #[test]
+    fn what_is_between_marks_is_replaced_and_nothing_else() {
+        let new = between(README, "read side", "new\n").unwrap();
+        assert_eq!(new, README.replace("stale text\n", "new\n"));
+        assert!(between(README, "none", "").is_err());
+    }
+
+    #[test]
+    fn all_is_made_of_the_runs() {
+        let mut report = Report::new(Machine::probe(), Effort::TEST);
+        report.add_read_side(read_side::measure(&subjects::all(), &Effort::TEST));
+        let run = report.run();
+        let name = "here".to_owned();
+        let files = files(README, &[Kept { name, run }]).unwrap();
+        let named: Vec<_> = files
+            .keys()
+            .map(|path| path.display().to_string())
+            .collect();
+        let expected = [
+            "README.md",
+            "benches/FIGURES.md",
+            "benches/plots/here-read-side.svg",
+        ];
+        assert_eq!(named, expected);
+        let readme = &files[std::path::Path::new("README.md")];
+        assert!(readme.starts_with("a\n") && readme.ends_with("c\n"));
+        assert!(readme.contains("`Rcu::snapshot`") && !readme.contains("stale text"));
+        assert!(super::files(README, &[]).is_err());
+    }
+
+    #[test]
+    fn processors_have_names() {
+        let mut machine = Machine::probe();
+        machine.cpu = "AMD EPYC".to_owned();
+        machine.family = Some("family 26, model 2, stepping 1".to_owned());
+        assert_eq!(architecture(&machine), "AMD EPYC Zen 5");
+        machine.cpu = "Intel(R) Xeon(R)".to_owned();
+        machine.family = Some("family 6, model 106, stepping 6".to_owned());
+        assert_eq!(architecture(&machine), "Intel(R) Xeon(R) Ice Lake");
+    }
+}

@@ -1,0 +1,23 @@
+//! Concurrent structures, ours and others': what is measured of each, under one hasher.
+
+pub mod hash;
+pub mod keys;
+#[cfg(have_liburcu_cds)]
+mod liburcu;
+mod line;
+pub mod ordered;
+pub mod queues;
+
+pub use crate::subject::version;
+
+/// A kind of structure, and what readers of a table want to know of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    /// Its name in tables and in JSON.
+    pub name: &'static str,
+    /// The package on the registry, or the library; behind it the first number of its version, if several are
+    /// built in.
+    pub package: &'static str,
+    /// The way in which it is used here.
+    pub how: &'static str,
+}
