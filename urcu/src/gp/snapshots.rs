@@ -67,7 +67,8 @@ impl Readers {
         size: usize,
     ) -> bool {
         self.sequences().is_some_and(|handle| {
-            // SAFETY: as in `snapshot_part`; the pointer and the bytes behind it are as the caller promises.
+            // SAFETY: `cs` is set: libc registers the threads, and on one without a registration the sequence
+            // aborts. Source, target, the pointer and the bytes behind it are as the caller promises.
             let outcome = unsafe { sys::copy_behind_through(handle, source, way, target, size) };
             outcome == Outcome::Committed
         })

@@ -201,7 +201,8 @@ pub(crate) unsafe fn copy_behind_through(
     target: *mut u8,
     size: usize,
 ) -> Outcome {
-    // SAFETY: as in `copy_through`, of the pointer at the offset and of the `size` bytes that are behind it.
+    // SAFETY: `handle` is this thread's, `source` points to a value with a pointer at `offset`, and both it and
+    // the `size` bytes that the pointer leads to stay until a restart; `target` is the caller's own.
     unsafe {
         copy!(handle, source, target, size, offset, behind);
     }
