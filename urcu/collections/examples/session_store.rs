@@ -24,7 +24,9 @@ use urcu_collections::{HashMap, List, WfcQueue};
 
 /// How long a session lasts without a request, in milliseconds.
 const IDLE: u64 = 150;
-const USERS: u64 = 4_000;
+/// Users who come all the time, and others who come now and then.
+const REGULARS: u64 = 4_000;
+const OTHERS: u64 = 50_000;
 
 struct Session {
     user: u64,
@@ -119,7 +121,7 @@ struct Books {
     errors: u64,
 }
 
-/// Serves requests. Each user is one of many, of whom some come all the time.
+/// Serves requests.
 fn serve(store: &Store, seed: u64, done: &AtomicBool) -> Books {
     let (mut books, mut random) = (Books::default(), seed);
     while !done.load(Relaxed) {
@@ -128,7 +130,11 @@ fn serve(store: &Store, seed: u64, done: &AtomicBool) -> Books {
                 .wrapping_mul(0x5851_f42d_4c95_7f2d)
                 .wrapping_add(seed | 1);
             let share = (random >> 11) as f64 / (1u64 << 53) as f64;
-            let user = (share * share * USERS as f64) as u64;
+            let user = if random >> 32 & 0x3ff == 0 {
+                REGULARS + (share * OTHERS as f64) as u64
+            } else {
+                (share * share * REGULARS as f64) as u64
+            };
             let token = user.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             books.requests += 1;
             match store.request(token) {
