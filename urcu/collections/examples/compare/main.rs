@@ -6,8 +6,11 @@
 //! `cargo run --release -p urcu-collections --example compare [-- ROW]`
 
 mod bytes;
+mod liburcu;
+mod lists;
 mod maps;
 mod numbers;
+mod one_consumer;
 mod ordered;
 mod peers;
 mod queues;
@@ -17,7 +20,9 @@ fn main() {
     let asked = std::env::args().nth(1).unwrap_or_default();
     ordered::measure();
     queues::measure();
-    let others = ["ordered", "queue"];
+    one_consumer::measure();
+    lists::measure();
+    let others = ["ordered", "queue", "wfcqueue", "list"];
     if !others.iter().any(|other| asked.starts_with(other)) {
         maps::measure();
     }

@@ -16,6 +16,9 @@ use super::node::{Item, Node};
 use crate::lock::{Got, Lock};
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, const_fn};
 
+#[cfg(test)]
+mod tests;
+
 /// A direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum To {
@@ -77,7 +80,9 @@ impl<T> Links<T> {
     /// As for `link`.
     #[inline]
     pub(super) unsafe fn step(&self, node: *mut Node<T>, to: To) -> *mut Node<T> {
-        // Acquire: pairs with the releases in `put` and `unlink`.
+        #[cfg(test)]
+        super::tests::point();
+        // Acquire: pairs with the release in `publish`.
         // SAFETY: the same.
         unsafe { self.link(node, to) }.load(Ordering::Acquire)
     }
@@ -209,13 +214,9 @@ impl<T> Locked<'_, T> {
                 To::Back => (neighbour, beyond),
                 To::Front => (beyond, neighbour),
             };
-            // Release: who finds the node sees what is in it. To the right first: `repair` relies on that.
-            self.links
-                .link(before, To::Back)
-                .store(new, Ordering::Release);
-            self.links
-                .link(behind, To::Front)
-                .store(new, Ordering::Release);
+            // To the right first: `repair` relies on that.
+            publish(self.links.link(before, To::Back), new);
+            publish(self.links.link(behind, To::Front), new);
         }
     }
 
@@ -224,14 +225,8 @@ impl<T> Locked<'_, T> {
         unsafe {
             let next = node.as_ref().next.load(Ordering::Relaxed);
             let prev = node.as_ref().prev.load(Ordering::Relaxed);
-            // Release: who finds the neighbour by these sees what is in it, and that the node is not in the
-            // list any more.
-            self.links
-                .link(prev, To::Back)
-                .store(next, Ordering::Release);
-            self.links
-                .link(next, To::Front)
-                .store(prev, Ordering::Release);
+            publish(self.links.link(prev, To::Back), next);
+            publish(self.links.link(next, To::Front), prev);
         }
     }
 
@@ -251,144 +246,30 @@ impl<T> Locked<'_, T> {
             while let Some(here) = NonNull::new(node) {
                 let next = self.links.step(node, To::Back);
                 if here.as_ref().is_linked() {
-                    here.as_ref().prev.store(last, Ordering::Release);
+                    publish(&here.as_ref().prev, last);
                     (last, len) = (node, len + 1);
                 } else {
-                    self.links
-                        .link(last, To::Back)
-                        .store(next, Ordering::Release);
+                    publish(self.links.link(last, To::Back), next);
                 }
                 node = next;
             }
         }
-        self.links.back.store(last, Ordering::Release);
+        publish(&self.links.back, last);
         self.links.len.store(len, Ordering::Relaxed);
     }
+}
+
+/// Stores a pointer by which readers find their way.
+pub(super) fn publish<T>(place: &AtomicPtr<T>, pointer: *mut T) {
+    // Release: pairs with the acquires in `Links::step` and of homes. Who finds a node sees what is in it; and
+    // all that was put in, or taken out, before.
+    place.store(pointer, Ordering::Release);
+    #[cfg(test)]
+    super::tests::point();
 }
 
 impl<T> Drop for Locked<'_, T> {
     fn drop(&mut self) {
         self.links.lock.unlock();
-    }
-}
-
-/// A child finds a list as it was between two stores of a thread that is not there.
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::list::node::take;
-
-    fn filled() -> Links<u32> {
-        let links = Links::new();
-        for value in 0..4 {
-            let node = Item::first(Item::allocate(value));
-            // SAFETY: new, at the end.
-            unsafe { links.lock().insert(node, ptr::null_mut(), To::Front) };
-        }
-        links
-    }
-
-    /// All that can be reached, in each direction, whether it is in the list or not.
-    fn values(links: &Links<u32>, to: To) -> Vec<u32> {
-        let mut values = Vec::new();
-        // SAFETY: nobody else uses them.
-        unsafe {
-            let mut node = links.step(ptr::null_mut(), to);
-            while let Some(here) = NonNull::new(node) {
-                values.push(here.as_ref().item().as_ref().value);
-                node = links.step(node, to);
-            }
-        }
-        values
-    }
-
-    fn is_repaired(mut links: Links<u32>, expected: &[u32]) {
-        links.lock.abandon();
-        drop(links.lock());
-        assert_eq!(values(&links, To::Back), expected);
-        assert!(values(&links, To::Front).iter().eq(expected.iter().rev()));
-        assert_eq!(links.len(), expected.len());
-        while let Some(node) = links.take_mut(To::Back) {
-            // SAFETY: nobody else has it.
-            unsafe { take(node) };
-        }
-    }
-
-    fn third(links: &Links<u32>) -> NonNull<Node<u32>> {
-        // SAFETY: nobody else uses them.
-        unsafe {
-            let first = links.step(ptr::null_mut(), To::Back);
-            NonNull::new(links.step(links.step(first, To::Back), To::Back)).unwrap()
-        }
-    }
-
-    #[test]
-    fn what_was_being_inserted_at_a_fork_is_left_out() {
-        for stores in 1..=2 {
-            for to in [To::Back, To::Front] {
-                for neighbour in [None, Some(())] {
-                    let links = filled();
-                    let beside = neighbour.map_or(ptr::null_mut(), |()| third(&links).as_ptr());
-                    let item = Item::allocate(9);
-                    let node = Item::first(item);
-                    // SAFETY: new, beside one that is in the list, or an end.
-                    unsafe {
-                        links.lock().put(node, beside, to);
-                        if stores == 1 {
-                            // The link to the left is not there yet.
-                            let behind = node.as_ref().next.load(Ordering::Relaxed);
-                            let before = node.as_ref().prev.load(Ordering::Relaxed);
-                            links
-                                .link(behind, To::Front)
-                                .store(before, Ordering::Relaxed);
-                        }
-                    }
-                    is_repaired(links, &[0, 1, 2, 3]);
-                    // SAFETY: in no list.
-                    unsafe { take(node) };
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_was_being_removed_at_a_fork_is_removed() {
-        for stores in 1..=2 {
-            let links = filled();
-            let node = third(&links);
-            // SAFETY: in the list.
-            unsafe {
-                node.as_ref().item().as_ref().leave(node);
-                if stores == 2 {
-                    let next = node.as_ref().next.load(Ordering::Relaxed);
-                    let prev = node.as_ref().prev.load(Ordering::Relaxed);
-                    links.link(prev, To::Back).store(next, Ordering::Relaxed);
-                }
-            }
-            is_repaired(links, &[0, 1, 3]);
-            // SAFETY: in no list.
-            unsafe { take(node) };
-        }
-    }
-
-    #[test]
-    fn what_was_being_moved_at_a_fork_has_one_place() {
-        for is_settled in [false, true] {
-            let links = filled();
-            let old = third(&links);
-            // SAFETY: the item's new node, at the front.
-            unsafe {
-                let item = old.as_ref().item();
-                let new = Item::another(item);
-                links.lock().put(new, ptr::null_mut(), To::Back);
-                if is_settled {
-                    item.as_ref().settle(new);
-                    is_repaired(links, &[2, 0, 1, 3]);
-                } else {
-                    is_repaired(links, &[0, 1, 2, 3]);
-                    drop(Box::from_raw(new.as_ptr()));
-                }
-            }
-        }
     }
 }

@@ -7,6 +7,8 @@ mod node;
 mod ops;
 mod pinned;
 mod position;
+#[cfg(test)]
+mod tests;
 mod traits;
 
 pub use cursor::Cursor;

@@ -4,6 +4,7 @@ use core::ptr::{self, NonNull};
 
 use urcu::Domain;
 
+use super::links::publish;
 use crate::reclaim;
 use crate::sync::{Alive, AtomicPtr, Ordering};
 
@@ -52,7 +53,7 @@ impl<T> Node<T> {
         self.alive.check();
         // SAFETY: alive as the node is.
         let home = unsafe { &(*self.item.as_ptr()).home };
-        // Acquire: pairs with the releases in `settle` and `leave`. Who sees that it is linked sees both links
+        // Acquire: pairs with the release in `publish`. Who sees that it is linked sees both links
         // to it; who sees that it is not sees all that was removed before.
         ptr::eq(home.load(Ordering::Acquire), self)
     }
@@ -103,15 +104,13 @@ impl<T> Item<T> {
 
     /// From now on the item is in the list by this node, and by no other.
     pub(super) fn settle(&self, node: NonNull<Node<T>>) {
-        // Release: pairs with `is_linked`.
-        self.home.store(node.as_ptr(), Ordering::Release);
+        publish(&self.home, node.as_ptr());
     }
 
     /// From now on the item is not in the list.
     pub(super) fn leave(&self, node: NonNull<Node<T>>) {
         let left = node.as_ptr().map_addr(|address| address | LEFT);
-        // Release: pairs with `is_linked`.
-        self.home.store(left, Ordering::Release);
+        publish(&self.home, left);
     }
 }
 

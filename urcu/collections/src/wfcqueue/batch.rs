@@ -82,6 +82,14 @@ impl<T> Batch<T> {
         Ok(unsafe { Node::take(first) })
     }
 
+    /// As if the process had been forked off by now.
+    #[cfg(test)]
+    pub(super) fn fork(&mut self) {
+        self.chain
+            .iter_mut()
+            .for_each(|chain| chain.generation += 1);
+    }
+
     fn push(&mut self, value: T) {
         let node = Node::allocate(value);
         match &mut self.chain {

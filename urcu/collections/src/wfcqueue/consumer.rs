@@ -53,6 +53,13 @@ impl<'q, T> Consumer<'q, T> {
         self.queue
     }
 
+    /// As if the process had been forked off by now.
+    #[cfg(test)]
+    pub(super) fn fork(&mut self) {
+        self.generation += 1;
+        self.queue.consumers.abandon();
+    }
+
     /// In a child whose thread had the consumer when it forked.
     #[cold]
     fn hold_again(&mut self) {

@@ -296,11 +296,8 @@ impl<T> WfcQueue<T> {
         })
     }
 
-    /// Takes out the only node. False: it is not the only one, its successor is being enqueued.
+    /// Takes out the only node. False: it is not the only one, because its successor is being enqueued.
     fn unlink_last(&self, node: NonNull<Node<T>>) -> bool {
-        if self.tail.0.load(Ordering::Relaxed) != node.as_ptr() {
-            return false;
-        }
         // Before the exchange: whoever finds the tail null stores the head.
         self.head.0.store(ptr::null_mut(), Ordering::Relaxed);
         // Release: that thread's store comes after ours.

@@ -114,3 +114,55 @@ fn a_consumer_of_a_lost_thread_is_nobodys() {
     queue.consumers.abandon();
     assert_eq!(queue.consumer().dequeue(), Some(1));
 }
+
+#[test]
+fn a_child_gives_up_what_a_batch_lacks() {
+    let queue = WfcQueue::new();
+    let batch = || {
+        queue.enqueue(1);
+        drop(begin(&queue, 7));
+        queue.enqueue(8);
+        let mut batch = queue.consumer().take_all();
+        batch.fork();
+        batch
+    };
+    assert!(batch().eq([1]));
+    let other = WfcQueue::new();
+    other.append(batch());
+    other.enqueue(2);
+    let mut consumer = other.consumer();
+    assert_eq!([(); 2].map(|()| consumer.try_dequeue().unwrap()), [1, 2]);
+}
+
+#[test]
+fn a_consumer_that_forks_is_one_of_several_no_more() {
+    let queue = WfcQueue::from_iter([1, 2]);
+    let (mut mine, mut lost) = (queue.consumer(), None);
+    mine.fork();
+    let mut other = queue
+        .try_consumer()
+        .expect("nobody has the queue, in the child");
+    let has_some = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            lost = mine.dequeue();
+            has_some.store(1, Ordering::Relaxed);
+        });
+        for _ in 0..50 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            assert_eq!(has_some.load(Ordering::Relaxed), 0, "two consumers at once");
+        }
+        assert_eq!(other.dequeue(), Some(1));
+        drop(other);
+    });
+    assert_eq!(lost, Some(2));
+    // It has the queue, and gives it back; one that was never used again has nothing to give.
+    drop(mine);
+    let mut unused = queue.consumer();
+    unused.fork();
+    let other = queue.consumer();
+    drop(unused);
+    assert!(queue.try_consumer().is_none());
+    drop(other);
+    assert!(queue.try_consumer().is_some());
+}
