@@ -72,12 +72,16 @@
 //! | to know what is going on | [`stall`], [`Stats`], [`reader_mode`] |
 //!
 //! # Pages
-//! [Patterns](docs::patterns), and mistakes that look right; [coming from arc-swap](docs::arc_swap), [from
-//! crossbeam-epoch](docs::crossbeam_epoch), [from seize or haphazard](docs::hazard_pointers); [a structure of
-//! your own](docs::own_structure), or [one you bring](docs::bring_your_own);
-//! [performance](docs::performance); [limitations](docs::limitations); [what is promised, and what tests
-//! it](docs::reliability); [your own tests under sanitizers](docs::sanitizers); [how it
-//! works](docs::internals).
+//! * To begin with: [patterns](docs::patterns), and mistakes that look right; [a structure of your
+//!   own](docs::own_structure), or [one you bring](docs::bring_your_own).
+//! * Coming from [arc-swap](docs::arc_swap), [crossbeam-epoch](docs::crossbeam_epoch), [seize or
+//!   haphazard](docs::hazard_pointers), [papaya, dashmap or `RwLock<HashMap>`](docs::maps),
+//!   [liburcu](docs::liburcu).
+//! * When something is wrong: [troubleshooting](docs::troubleshooting); [limitations](docs::limitations);
+//!   [sanitizers, Miri, valgrind, debuggers](docs::sanitizers).
+//! * To judge it: [performance](docs::performance); [what is promised, and what tests it](docs::reliability).
+//! * To understand it: [how it works](docs::internals); [where it comes from](docs::lineage);
+//!   [glossary](docs::glossary).
 //!
 //! # Features
 //! | feature | what it adds (all are off by default) |
@@ -96,6 +100,12 @@
 //! threads or ten thousand. Where there are no restartable sequences (Linux before 5.10, other systems, a
 //! strict filter, valgrind), readers use atomics and all else is the same; [`reader_mode`] says which it
 //! is, and why.
+//!
+#![doc = include_str!("docs/grace_period.svg")]
+//!
+//! An updater changes the current *phase* and restarts all sequences in flight by one system call. From then on
+//! sections of the old phase only end; when the sum of its counters is zero, the old version is freed. [How it
+//! works](docs::internals) has more.
 
 // So that its examples are compiled and run.
 #[cfg(doctest)]

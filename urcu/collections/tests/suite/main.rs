@@ -13,6 +13,7 @@ mod support;
 #[global_allocator]
 static POISONING: urcu_host::poison::Poisoning = urcu_host::poison::Poisoning;
 
+mod coming_from;
 mod list_basics;
 mod list_drops;
 mod list_fork;

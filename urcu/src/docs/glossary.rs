@@ -1,0 +1,37 @@
+//! Glossary: the words of this documentation, in one sentence each or two.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | read-side section | the time from the making of a guard to its drop, in which nothing is freed that the reader may see |
+//! | guard | the value that keeps a section open: [`ReadGuard`](crate::ReadGuard), or one inside a [`Ref`](crate::Ref) |
+//! | grace period | the time until all sections have ended that were open when it began; later ones are not waited for |
+//! | domain | a set of sections, and the grace periods that wait for them: [`Domain`](crate::Domain). Most programs need only the [global](crate::global()) one |
+//! | cell | an owning pointer that is read inside sections and replaced: [`Rcu`](crate::Rcu) and its kin |
+//! | publish | to store a pointer so that readers may follow it; with release ordering, so that they see the value whole |
+//! | unlink, unpublish | to replace or remove a pointer, so that sections that begin from now on cannot reach the value |
+//! | retire | to hand over an unlinked value, to be freed after a grace period; the caller does not wait |
+//! | callback | what is queued to be done after a grace period: a closure of [`call`](crate::call), or the free of a retired value |
+//! | pending | queued, and not run yet |
+//! | budget | the bound on what is pending in a domain: [`Budget`](crate::Budget) |
+//! | runner | the choice of who runs a domain's callbacks: [`Runner`](crate::Runner) |
+//! | driver | the part of a domain that advances grace periods for which no thread waits, and runs callbacks |
+//! | stall | a grace period that takes longer than the timeout, because a section does not end: [`stall`](crate::stall) |
+//! | snapshot | a copy of a small value by one restartable sequence, without a guard and without a counter |
+//! | restartable sequence, rseq | a few instructions that end with one store, and that the kernel starts over if it interrupts them |
+//! | commit | the last store of a sequence: with it the whole sequence has happened |
+//! | abort | what happens to a sequence that the kernel has interrupted: it has not happened, and is tried again |
+//! | registration | the agreement with the kernel, for each thread, on where its rseq words lie; made by glibc, or by this library |
+//! | membarrier | the system call by which a writer puts a memory barrier into all running threads of its process, and restarts their sequences |
+//! | phase | one of the two sets of a domain's counters: sections are counted in the current one, and a grace period waits for the other |
+//! | flip | the store that makes the other phase the current one |
+//! | slot | one CPU's counters of one domain, a cache line |
+//! | possible CPUs | the CPUs that the kernel could ever use in this system, on line or not: so many slots are reserved |
+//! | concurrency id, `mm_cid` | a number that no other running thread of the process has, small as long as few threads run |
+//! | leader | the thread that does the work of a grace period for all who wait for it |
+//! | chunk | a page of callbacks, filled by one CPU |
+//! | seal | to close a chunk: from then on it waits for one certain grace period |
+//! | fork generation | the number of a process among those forked from one another, by which copies of a parent's objects are told |
+//! | asymmetric barrier | a pair of barriers of which one costs nothing (in the reader) and the other much (in the writer: membarrier) |
+//! | model | a small program that loom runs in all orders, on an emulated kernel and the sources as shipped |
+//! | mutant | a copy of the sources with one thing broken, which some model must notice |
+//! | placebo | a run of the torture that is like a broken one, but not broken: it must pass |
