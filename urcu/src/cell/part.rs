@@ -57,7 +57,7 @@ macro_rules! leads_on {
                 }
             }
 
-            /// The whole of what this field points to.
+            /// Returns the whole of the value that this field points to.
             ///
             /// ```
             /// use urcu::{Behind, Rcu, part};

@@ -40,17 +40,17 @@ impl<'map, K, V, D: InDomain> BTreeMapRef<'map, K, V, D> {
         self.guard.refresh();
     }
 
-    /// See [`BTreeMap::len`].
+    /// Returns how many entries there are. See [`BTreeMap::len`].
     pub fn len(&self) -> usize {
         self.map.len()
     }
 
-    /// See [`BTreeMap::is_empty`].
+    /// Returns whether there are no entries. See [`BTreeMap::is_empty`].
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
 
-    /// See [`BTreeMap::iter`].
+    /// Returns all entries, in order. See [`BTreeMap::iter`].
     pub fn iter(&self) -> Range<'_, K, V>
     where
         K: Ord,
@@ -58,7 +58,7 @@ impl<'map, K, V, D: InDomain> BTreeMapRef<'map, K, V, D> {
         self.map.iter(&self.guard)
     }
 
-    /// See [`BTreeMap::iter`].
+    /// Returns all keys, in order. See [`BTreeMap::iter`].
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K>
     where
         K: Ord,
@@ -66,7 +66,7 @@ impl<'map, K, V, D: InDomain> BTreeMapRef<'map, K, V, D> {
         self.iter().map(|(key, _)| key)
     }
 
-    /// See [`BTreeMap::iter`].
+    /// Returns all values, in the order of their keys. See [`BTreeMap::iter`].
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &V>
     where
         K: Ord,
@@ -74,7 +74,7 @@ impl<'map, K, V, D: InDomain> BTreeMapRef<'map, K, V, D> {
         self.iter().map(|(_, value)| value)
     }
 
-    /// See [`BTreeMap::range`].
+    /// Returns the entries between two bounds, in order. See [`BTreeMap::range`].
     ///
     /// # Panics
     /// Panics if the range ends before it begins, or begins and ends at the same excluded bound.
@@ -88,17 +88,17 @@ impl<'map, K, V, D: InDomain> BTreeMapRef<'map, K, V, D> {
         self.map.range(range, &self.guard)
     }
 
-    /// See [`BTreeMap::first_key_value`].
+    /// Returns the entry with the least key. See [`BTreeMap::first_key_value`].
     pub fn first_key_value(&self) -> Option<(&K, &V)> {
         self.map.first_key_value(&self.guard)
     }
 
-    /// See [`BTreeMap::last_key_value`].
+    /// Returns the entry with the greatest key. See [`BTreeMap::last_key_value`].
     pub fn last_key_value(&self) -> Option<(&K, &V)> {
         self.map.last_key_value(&self.guard)
     }
 
-    /// See [`BTreeMap::get`].
+    /// Returns the value of a key. See [`BTreeMap::get`].
     #[inline]
     pub fn get<Q>(&self, key: &Q) -> Option<&V>
     where
@@ -108,7 +108,7 @@ impl<'map, K, V, D: InDomain> BTreeMapRef<'map, K, V, D> {
         self.map.get(key, &self.guard)
     }
 
-    /// See [`BTreeMap::get_key_value`].
+    /// Returns the key that the map has, and its value. See [`BTreeMap::get_key_value`].
     #[inline]
     pub fn get_key_value<Q>(&self, key: &Q) -> Option<(&K, &V)>
     where
@@ -118,7 +118,7 @@ impl<'map, K, V, D: InDomain> BTreeMapRef<'map, K, V, D> {
         self.map.get_key_value(key, &self.guard)
     }
 
-    /// See [`BTreeMap::contains_key`].
+    /// Returns whether the map has a key. See [`BTreeMap::contains_key`].
     #[inline]
     pub fn contains_key<Q>(&self, key: &Q) -> bool
     where
@@ -135,22 +135,24 @@ where
     V: Send + 'static,
     D: InDomain,
 {
-    /// See [`BTreeMap::insert`].
+    /// Inserts a value, and returns the one that was there. See [`BTreeMap::insert`].
     pub fn insert(&self, key: K, value: V) -> Option<&V> {
         self.map.insert(key, value, &self.guard)
     }
 
-    /// See [`BTreeMap::get_or_insert_with`].
+    /// Returns the value of a key; if it is not there, what a function makes is inserted. See
+    /// [`BTreeMap::get_or_insert_with`].
     pub fn get_or_insert_with(&self, key: K, make: impl FnOnce() -> V) -> &V {
         self.map.get_or_insert_with(key, make, &self.guard)
     }
 
-    /// See [`BTreeMap::update`].
+    /// Replaces the value of a key by what a function makes of it, and returns that. See
+    /// [`BTreeMap::update`].
     pub fn update(&self, key: K, update: impl Fn(&V) -> V) -> Option<&V> {
         self.map.update(key, update, &self.guard)
     }
 
-    /// See [`BTreeMap::remove`].
+    /// Removes a key, and returns its value. See [`BTreeMap::remove`].
     pub fn remove<Q>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -159,7 +161,7 @@ where
         self.map.remove(key, &self.guard)
     }
 
-    /// See [`BTreeMap::remove_entry`].
+    /// Removes a key, and returns it with its value. See [`BTreeMap::remove_entry`].
     pub fn remove_entry<Q>(&self, key: &Q) -> Option<(&K, &V)>
     where
         K: Borrow<Q>,
@@ -168,17 +170,17 @@ where
         self.map.remove_entry(key, &self.guard)
     }
 
-    /// See [`BTreeMap::pop_first`].
+    /// Removes the entry with the least key, and returns it. See [`BTreeMap::pop_first`].
     pub fn pop_first(&self) -> Option<(&K, &V)> {
         self.map.pop_first(&self.guard)
     }
 
-    /// See [`BTreeMap::pop_last`].
+    /// Removes the entry with the greatest key, and returns it. See [`BTreeMap::pop_last`].
     pub fn pop_last(&self) -> Option<(&K, &V)> {
         self.map.pop_last(&self.guard)
     }
 
-    /// See [`BTreeMap::clear`].
+    /// Removes all entries, in one step. See [`BTreeMap::clear`].
     pub fn clear(&self) {
         self.map.clear(&self.guard);
     }

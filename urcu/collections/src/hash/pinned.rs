@@ -60,28 +60,28 @@ impl<'map, K, V, S, D: InDomain> HashMapRef<'map, K, V, S, D> {
         self.guard.refresh();
     }
 
-    /// See [`HashMap::len`].
+    /// Returns how many entries there are. See [`HashMap::len`].
     pub fn len(&self) -> usize {
         self.map.len()
     }
 
-    /// See [`HashMap::is_empty`].
+    /// Returns whether there are no entries. See [`HashMap::is_empty`].
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
 
-    /// See [`HashMap::iter`].
+    /// Returns an iterator over the entries. See [`HashMap::iter`].
     #[inline]
     pub fn iter(&self) -> Iter<'_, K, V> {
         self.map.iter_in(self.section())
     }
 
-    /// See [`HashMap::keys`].
+    /// Returns an iterator over the keys. See [`HashMap::keys`].
     pub fn keys(&self) -> Keys<'_, K, V> {
         Keys(self.iter())
     }
 
-    /// See [`HashMap::values`].
+    /// Returns an iterator over the values. See [`HashMap::values`].
     pub fn values(&self) -> Values<'_, K, V> {
         Values(self.iter())
     }
@@ -93,7 +93,7 @@ where
     S: BuildHasher,
     D: InDomain,
 {
-    /// See [`HashMap::get`].
+    /// Returns the value, if the key is there now. See [`HashMap::get`].
     #[inline]
     pub fn get<Q>(&self, key: &Q) -> Option<&V>
     where
@@ -103,7 +103,7 @@ where
         found.map(|pair| &pair.value)
     }
 
-    /// See [`HashMap::get_key_value`].
+    /// Returns the key that the map has, and its value. See [`HashMap::get_key_value`].
     #[inline]
     pub fn get_key_value<Q>(&self, key: &Q) -> Option<(&K, &V)>
     where
@@ -113,7 +113,7 @@ where
         found.map(|pair| (&pair.key, &pair.value))
     }
 
-    /// See [`HashMap::contains_key`].
+    /// Returns whether the map has a key. See [`HashMap::contains_key`].
     #[inline]
     pub fn contains_key<Q>(&self, key: &Q) -> bool
     where
@@ -122,7 +122,7 @@ where
         self.get(key).is_some()
     }
 
-    /// See [`HashMap::get_copied`].
+    /// Returns a copy of a key's value, without a guard. See [`HashMap::get_copied`].
     #[inline]
     pub fn get_copied<Q>(&self, key: &Q) -> Option<V>
     where
@@ -132,7 +132,7 @@ where
         self.get(key).copied()
     }
 
-    /// See [`HashMap::get_many`].
+    /// Returns the values of some keys. See [`HashMap::get_many`].
     pub fn get_many<Q, const N: usize>(&self, keys: [&Q; N]) -> [Option<&V>; N]
     where
         Q: Equivalent<K> + Hash + ?Sized,
@@ -140,7 +140,7 @@ where
         self.map.get_many_in(keys, self.section())
     }
 
-    /// See [`HashMap::entry`].
+    /// Returns an entry of a key, there or not, to look at and to change. See [`HashMap::entry`].
     pub fn entry(&self, key: K) -> Entry<'_, K, V, S, D> {
         Entry::new(self.map, key, self.section())
     }
@@ -153,13 +153,13 @@ where
     S: BuildHasher,
     D: InDomain,
 {
-    /// See [`HashMap::insert`].
+    /// Inserts a value, and returns the one that was there. See [`HashMap::insert`].
     #[inline]
     pub fn insert(&self, key: K, value: V) -> Option<&V> {
         self.map.insert_in(key, value, self.section()).1
     }
 
-    /// See [`HashMap::try_insert`].
+    /// Inserts a value, if the key is not there. See [`HashMap::try_insert`].
     ///
     /// # Errors
     /// The key is there.
@@ -168,7 +168,7 @@ where
         self.map.try_insert_in(key, value, self.section())
     }
 
-    /// See [`HashMap::try_insert_with`].
+    /// Inserts what a function makes, if the key is not there. See [`HashMap::try_insert_with`].
     ///
     /// # Errors
     /// The key is there: its value.
@@ -180,13 +180,14 @@ where
         self.map.try_insert_with_in(key, f, self.section())
     }
 
-    /// See [`HashMap::get_or_insert`].
+    /// Returns the value of a key, which is inserted if it is not there. See [`HashMap::get_or_insert`].
     #[inline]
     pub fn get_or_insert(&self, key: K, value: V) -> &V {
         self.get_or_insert_with(key, || value)
     }
 
-    /// See [`HashMap::get_or_insert_with`].
+    /// Returns the value of a key; if it is not there, what a function makes is inserted. See
+    /// [`HashMap::get_or_insert_with`].
     #[inline]
     pub fn get_or_insert_with<F>(&self, key: K, f: F) -> &V
     where
@@ -197,7 +198,7 @@ where
         }
     }
 
-    /// See [`HashMap::update`].
+    /// Replaces the value of a key by what a function makes of it, and returns that. See [`HashMap::update`].
     pub fn update<F>(&self, key: K, update: F) -> Option<&V>
     where
         F: Fn(&V) -> V,
@@ -205,7 +206,8 @@ where
         self.map.update_in(key, update, self.section())
     }
 
-    /// See [`HashMap::update_or_insert`].
+    /// Replaces the value of a key by what a function makes of it, or inserts a value. See
+    /// [`HashMap::update_or_insert`].
     pub fn update_or_insert<F>(&self, key: K, update: F, value: V) -> &V
     where
         F: Fn(&V) -> V,
@@ -213,6 +215,7 @@ where
         self.update_or_insert_with(key, update, || value)
     }
 
+    /// Replaces the value of a key by what a function makes of it, or inserts what another function makes.
     /// See [`HashMap::update_or_insert_with`].
     pub fn update_or_insert_with<U, F>(&self, key: K, update: U, f: F) -> &V
     where
@@ -222,7 +225,7 @@ where
         self.map.update_or_insert_in(key, update, f, self.section())
     }
 
-    /// See [`HashMap::compute`].
+    /// Asks a function what to do with an entry, and does that in one step. See [`HashMap::compute`].
     ///
     /// # Panics
     /// Panics if the function wants to remove an entry that is not there.
@@ -234,7 +237,7 @@ where
         self.map.compute_in(key, compute, self.section())
     }
 
-    /// See [`HashMap::remove`].
+    /// Removes a key, and returns its value. See [`HashMap::remove`].
     #[inline]
     pub fn remove<Q>(&self, key: &Q) -> Option<&V>
     where
@@ -243,7 +246,7 @@ where
         self.remove_entry(key).map(|(_, value)| value)
     }
 
-    /// See [`HashMap::remove_entry`].
+    /// Removes a key, and returns it with its value. See [`HashMap::remove_entry`].
     #[inline]
     pub fn remove_entry<Q>(&self, key: &Q) -> Option<(&K, &V)>
     where
@@ -252,7 +255,7 @@ where
         self.map.remove_entry_in(key, self.section())
     }
 
-    /// See [`HashMap::remove_if`].
+    /// Removes a key if a function says so of its entry, as it is then. See [`HashMap::remove_if`].
     ///
     /// # Errors
     /// The entry, if the function says no.
@@ -264,7 +267,7 @@ where
         self.map.remove_if_in(key, should_remove, self.section())
     }
 
-    /// See [`HashMap::retain`].
+    /// Keeps the entries of which a function says so, and removes the others. See [`HashMap::retain`].
     pub fn retain<F>(&self, f: F)
     where
         F: FnMut(&K, &V) -> bool,
@@ -272,17 +275,18 @@ where
         self.map.retain_in(f, self.section());
     }
 
-    /// See [`HashMap::clear`].
+    /// Removes all entries, one after the other. See [`HashMap::clear`].
     pub fn clear(&self) {
         self.map.clear_in(self.section());
     }
 
-    /// See [`HashMap::reserve`].
+    /// Makes room for so many more entries, and waits until that is done. See [`HashMap::reserve`].
     pub fn reserve(&self, additional: usize) {
         self.map.reserve_in(additional, self.section());
     }
 
-    /// See [`HashMap::shrink_to_fit`].
+    /// Gives back the memory that is not needed for the entries that there are now. See
+    /// [`HashMap::shrink_to_fit`].
     pub fn shrink_to_fit(&self) {
         self.map.shrink_to(0, &self.guard);
     }

@@ -106,27 +106,28 @@ impl<K, S, D: InDomain> HashSet<K, S, D> {
         self.map.hasher()
     }
 
-    /// See [`HashMap::len`].
+    /// Returns how many keys there are. See [`HashMap::len`].
     pub fn len(&self) -> usize {
         self.map.len()
     }
 
-    /// See [`HashMap::is_empty`].
+    /// Returns whether there are no keys. See [`HashMap::is_empty`].
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
 
-    /// See [`HashMap::capacity`].
+    /// Returns for how many keys there is room. See [`HashMap::capacity`].
     pub fn capacity(&self) -> usize {
         self.map.capacity()
     }
 
-    /// See [`HashMap::memory_usage`].
+    /// Returns how many bytes the set takes on the heap: tables, and entries, without what keys own themselves
+    /// and without what the allocator adds. See [`HashMap::memory_usage`].
     pub fn memory_usage(&self) -> usize {
         self.map.memory_usage()
     }
 
-    /// See [`HashMap::iter`].
+    /// Returns an iterator over the keys. See [`HashMap::iter`].
     #[track_caller]
     pub fn iter<'g>(&'g self, guard: &'g ReadGuard<'_>) -> SetIter<'g, K> {
         SetIter(self.map.keys(guard))
@@ -193,7 +194,7 @@ where
         self.map.remove_entry(key, guard).map(|(key, ())| key)
     }
 
-    /// See [`HashMap::retain`].
+    /// Keeps the keys of which a function says so, and removes the others. See [`HashMap::retain`].
     #[track_caller]
     pub fn retain<F>(&self, mut f: F, guard: &ReadGuard<'_>)
     where
@@ -202,19 +203,20 @@ where
         self.map.retain(|key, ()| f(key), guard);
     }
 
-    /// See [`HashMap::clear`].
+    /// Removes all keys, one after the other. See [`HashMap::clear`].
     #[track_caller]
     pub fn clear(&self, guard: &ReadGuard<'_>) {
         self.map.clear(guard);
     }
 
-    /// See [`HashMap::reserve`].
+    /// Makes room for so many more keys, and waits until that is done. See [`HashMap::reserve`].
     #[track_caller]
     pub fn reserve(&self, additional: usize, guard: &ReadGuard<'_>) {
         self.map.reserve(additional, guard);
     }
 
-    /// See [`HashMap::shrink_to_fit`].
+    /// Gives back the memory that is not needed for the keys that there are now. See
+    /// [`HashMap::shrink_to_fit`].
     #[track_caller]
     pub fn shrink_to_fit(&self, guard: &ReadGuard<'_>) {
         self.map.shrink_to_fit(guard);
@@ -327,24 +329,24 @@ impl<'set, K, S, D: InDomain> HashSetRef<'set, K, S, D> {
         self.set
     }
 
-    /// See [`HashMapRef::refresh`].
+    /// Ends the section and begins another, if a grace period waits for it. See [`HashMapRef::refresh`].
     #[inline]
     #[track_caller]
     pub fn refresh(&mut self) {
         self.map.refresh();
     }
 
-    /// See [`HashMap::len`].
+    /// Returns how many keys there are. See [`HashMap::len`].
     pub fn len(&self) -> usize {
         self.map.len()
     }
 
-    /// See [`HashMap::is_empty`].
+    /// Returns whether there are no keys. See [`HashMap::is_empty`].
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
 
-    /// See [`HashMap::iter`].
+    /// Returns an iterator over the keys. See [`HashMap::iter`].
     pub fn iter(&self) -> SetIter<'_, K> {
         SetIter(self.map.keys())
     }
@@ -356,7 +358,7 @@ where
     S: BuildHasher,
     D: InDomain,
 {
-    /// See [`HashSet::contains`].
+    /// Returns whether the set has a key. See [`HashSet::contains`].
     #[inline]
     pub fn contains<Q>(&self, key: &Q) -> bool
     where
@@ -365,7 +367,7 @@ where
         self.map.contains_key(key)
     }
 
-    /// See [`HashSet::get`].
+    /// Returns the key that the set has. See [`HashSet::get`].
     #[inline]
     pub fn get<Q>(&self, key: &Q) -> Option<&K>
     where
@@ -381,13 +383,13 @@ where
     S: BuildHasher,
     D: InDomain,
 {
-    /// See [`HashSet::insert`].
+    /// Inserts a key. See [`HashSet::insert`].
     #[inline]
     pub fn insert(&self, key: K) -> bool {
         self.map.try_insert(key, ()).is_ok()
     }
 
-    /// See [`HashSet::remove`].
+    /// Removes a key. See [`HashSet::remove`].
     #[inline]
     pub fn remove<Q>(&self, key: &Q) -> bool
     where
@@ -396,7 +398,7 @@ where
         self.map.remove(key).is_some()
     }
 
-    /// See [`HashMap::retain`].
+    /// Keeps the keys of which a function says so, and removes the others. See [`HashMap::retain`].
     pub fn retain<F>(&self, mut f: F)
     where
         F: FnMut(&K) -> bool,
@@ -404,12 +406,12 @@ where
         self.map.retain(|key, ()| f(key));
     }
 
-    /// See [`HashMap::clear`].
+    /// Removes all keys, one after the other. See [`HashMap::clear`].
     pub fn clear(&self) {
         self.map.clear();
     }
 
-    /// See [`HashMap::reserve`].
+    /// Makes room for so many more keys, and waits until that is done. See [`HashMap::reserve`].
     pub fn reserve(&self, additional: usize) {
         self.map.reserve(additional);
     }

@@ -40,62 +40,64 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.guard.refresh();
     }
 
-    /// See [`List::len`].
+    /// Returns how many elements there are. See [`List::len`].
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// See [`List::is_empty`].
+    /// Returns whether there are no elements. See [`List::is_empty`].
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// See [`List::iter`].
+    /// Returns the values, from front to back, or from both ends. See [`List::iter`].
     #[inline]
     pub fn iter(&self) -> Iter<'_, T> {
         self.list.iter(&self.guard)
     }
 
-    /// See [`List::positions`].
+    /// Returns the elements, from front to back, or from both ends. See [`List::positions`].
     #[inline]
     pub fn positions(&self) -> Positions<'_, T> {
         self.list.positions(&self.guard)
     }
 
-    /// See [`List::front`].
+    /// Returns the first element: nothing that is there during the whole call is before it. See
+    /// [`List::front`].
     #[inline]
     pub fn front(&self) -> Option<Position<'_, T>> {
         self.list.front(&self.guard)
     }
 
-    /// See [`List::back`].
+    /// Returns the last element: nothing that is there during the whole call is behind it. See
+    /// [`List::back`].
     #[inline]
     pub fn back(&self) -> Option<Position<'_, T>> {
         self.list.back(&self.guard)
     }
 
-    /// See [`List::cursor`].
+    /// Returns a cursor beyond the ends. See [`List::cursor`].
     pub fn cursor(&self) -> Cursor<'_, T> {
         self.list.cursor(&self.guard)
     }
 
-    /// See [`List::cursor_at`].
+    /// Returns a cursor on an element, or, if it was removed, where it was. See [`List::cursor_at`].
     #[track_caller]
     pub fn cursor_at<'g>(&'g self, at: Position<'g, T>) -> Cursor<'g, T> {
         self.list.cursor_at(at)
     }
 
-    /// See [`List::push_front`].
+    /// Puts a value before all others. See [`List::push_front`].
     pub fn push_front(&self, value: T) -> Position<'_, T> {
         self.list.push_front(value, &self.guard)
     }
 
-    /// See [`List::push_back`].
+    /// Puts a value behind all others. See [`List::push_back`].
     pub fn push_back(&self, value: T) -> Position<'_, T> {
         self.list.push_back(value, &self.guard)
     }
 
-    /// See [`List::insert_before`].
+    /// Puts a value before an element. See [`List::insert_before`].
     ///
     /// # Errors
     /// Returns the value if the element is not in the list any more.
@@ -108,7 +110,7 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.insert_before(at, value)
     }
 
-    /// See [`List::insert_after`].
+    /// Puts a value behind an element. See [`List::insert_after`].
     ///
     /// # Errors
     /// Returns the value if the element is not in the list any more.
@@ -121,25 +123,25 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.insert_after(at, value)
     }
 
-    /// See [`List::move_to_front`].
+    /// Moves an element before all others. See [`List::move_to_front`].
     #[track_caller]
     pub fn move_to_front(&self, element: Position<'_, T>) -> bool {
         self.list.move_to_front(element)
     }
 
-    /// See [`List::move_to_back`].
+    /// Moves an element behind all others. See [`List::move_to_back`].
     #[track_caller]
     pub fn move_to_back(&self, element: Position<'_, T>) -> bool {
         self.list.move_to_back(element)
     }
 
-    /// See [`List::move_before`].
+    /// Moves an element before another one. See [`List::move_before`].
     #[track_caller]
     pub fn move_before(&self, element: Position<'_, T>, at: Position<'_, T>) -> bool {
         self.list.move_before(element, at)
     }
 
-    /// See [`List::move_after`].
+    /// Moves an element behind another one. See [`List::move_after`].
     #[track_caller]
     pub fn move_after(&self, element: Position<'_, T>, at: Position<'_, T>) -> bool {
         self.list.move_after(element, at)
@@ -147,28 +149,28 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
 }
 
 impl<T: Send + 'static, D: InDomain> ListRef<'_, T, D> {
-    /// See [`List::remove`].
+    /// Removes an element, and returns its value. See [`List::remove`].
     #[track_caller]
     pub fn remove<'g>(&'g self, element: Position<'g, T>) -> Option<&'g T> {
         self.list.remove(element)
     }
 
-    /// See [`List::pop_front`].
+    /// Removes the first element, and returns its value. See [`List::pop_front`].
     pub fn pop_front(&self) -> Option<&T> {
         self.list.pop_front(&self.guard)
     }
 
-    /// See [`List::pop_back`].
+    /// Removes the last element, and returns its value. See [`List::pop_back`].
     pub fn pop_back(&self) -> Option<&T> {
         self.list.pop_back(&self.guard)
     }
 
-    /// See [`List::retain`].
+    /// Removes the elements for whose values `keep` returns false. See [`List::retain`].
     pub fn retain(&self, keep: impl FnMut(&T) -> bool) {
         self.list.retain(keep, &self.guard);
     }
 
-    /// See [`List::clear`].
+    /// Removes all elements. See [`List::clear`].
     pub fn clear(&self) {
         self.list.clear(&self.guard);
     }
