@@ -163,10 +163,8 @@ fn a_raw_link_of_a_domain_that_is_a_type_is_one_word_and_takes_its_guards() {
     // SAFETY: unlinked, and retired once; whoever had it has a guard of this domain.
     unsafe { Nodes.retire_shared(node) };
     // SAFETY: the section is open.
-    assert_eq!(
-        unsafe { node.as_ref() }.map(|node| node.1.as_str()),
-        Some("a")
-    );
+    let value = unsafe { node.as_ref() };
+    assert_eq!(value.map(|node| node.1.as_str()), Some("a"));
     drop(guard);
     Nodes.barrier();
 }
