@@ -56,7 +56,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     source!("raw", "a closure called at once", "a_node_retired_by_a_closure_outlives_its_sections",
         RETIRE: "«self.enqueue(unsafe { Callback::drop_of(f, bytes) }, true);»" => "f();"),
     source!("raw", "a link loaded relaxed", "a_retired_node_outlives_its_sections",
-        ATOMIC: "pub fn load<'g>(&self, order: Ordering, _guard: &'g ReadGuard<'_>) -> Shared<'g, T> {\n        Shared::of(self.word.load(«order»))" => "{ _ = order; Ordering::Relaxed }"),
+        ATOMIC: "pub fn load<'g>(&self, order: Ordering, _guard: &'g D::Guard<'_>) -> Shared<'g, T> {\n        Shared::of(self.word.load(«order»))" => "{ _ = order; Ordering::Relaxed }"),
     source!("raw", "a node swapped in relaxed", "a_retired_node_outlives_its_sections",
         ATOMIC: "Shared::of(self.word.swap(new.into_word(), «order»))" => "{ _ = order; Ordering::Relaxed }"),
     source!("raw", "a node stored relaxed", "a_node_is_whole_however_it_is_published",

@@ -6,7 +6,7 @@ use core::ptr;
 
 use super::pointee::{Pointee, tag_mask, untagged};
 use super::pointer::{Owned, Pointer, Shared};
-use crate::domain::ReadGuard;
+use crate::domain::{DomainType, GuardOf, ReadGuard};
 use crate::sync::{self, AtomicPtr, Ordering};
 
 /// A link of a structure: a pointer with a tag that many threads load and change. One word; it owns
@@ -14,7 +14,9 @@ use crate::sync::{self, AtomicPtr, Ordering};
 ///
 /// Loads and exchanges take a guard, and what they answer lives as long as that. Any domain's guard will
 /// do: it is for the structure to see that it is the one its nodes wait for
-/// ([`Domain::check`](crate::Domain::check)).
+/// ([`Domain::check`](crate::Domain::check)). A link of a domain that is a type
+/// (`Atomic<T, Requests>`, see [`domain!`](crate::domain!)) takes guards of that alone: another one's does
+/// not compile, and nothing is left to check.
 ///
 /// ```
 /// use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -33,16 +35,66 @@ use crate::sync::{self, AtomicPtr, Ordering};
 /// // SAFETY: nobody else has seen it.
 /// assert_eq!(unsafe { link.into_owned() }.map(Owned::into_inner), Some(5));
 /// ```
-pub struct Atomic<T: ?Sized + Pointee> {
+///
+/// Of a domain of its own:
+///
+/// ```
+/// use std::sync::atomic::Ordering::Acquire;
+/// use urcu::raw::Atomic;
+///
+/// urcu::domain!(Requests = "requests");
+///
+/// let link: Atomic<u64, Requests> = Atomic::null_in(Requests);
+/// assert_eq!(size_of_val(&link), size_of::<usize>());
+/// assert!(link.load(Acquire, &Requests.read_lock()).is_null());
+/// ```
+///
+/// ```compile_fail,E0308
+/// use std::sync::atomic::Ordering::Acquire;
+/// use urcu::raw::Atomic;
+///
+/// urcu::domain!(Requests = "requests");
+///
+/// let link: Atomic<u64, Requests> = Atomic::null_in(Requests);
+/// link.load(Acquire, &urcu::read_lock());
+/// ```
+pub struct Atomic<T: ?Sized + Pointee, D: LinkDomain = AnyDomain> {
     /// An address of `T::adopt` or null, with a tag.
     word: AtomicPtr<()>,
     points_to: PhantomData<*mut T>,
+    /// Invariant: which domain it is must not be forgotten.
+    domain: PhantomData<fn(D) -> D>,
+}
+
+/// Names the guards that a link takes: those of [`AnyDomain`], or of a type that
+/// [`domain!`](crate::domain!) made. Sealed.
+pub trait LinkDomain: sealed::Sealed + Copy + 'static {
+    /// The guards.
+    type Guard<'d>;
+}
+
+/// Stands for any domain in the type of a link: it takes whatever guard it is given. Zero-sized.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AnyDomain;
+
+impl LinkDomain for AnyDomain {
+    type Guard<'d> = ReadGuard<'d>;
+}
+
+impl<D: DomainType> LinkDomain for D {
+    type Guard<'d> = GuardOf<D>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::AnyDomain {}
+    impl<D: super::DomainType> Sealed for D {}
 }
 
 // SAFETY: it gives `&T` and, unsafely, owners of `T`s to other threads.
-unsafe impl<T: ?Sized + Pointee + Send + Sync> Send for Atomic<T> {}
+unsafe impl<T: ?Sized + Pointee + Send + Sync, D: LinkDomain> Send for Atomic<T, D> {}
 // SAFETY: it gives `&T` and, unsafely, owners of `T`s to other threads.
-unsafe impl<T: ?Sized + Pointee + Send + Sync> Sync for Atomic<T> {}
+unsafe impl<T: ?Sized + Pointee + Send + Sync, D: LinkDomain> Sync for Atomic<T, D> {}
 
 /// Why [`Atomic::compare_exchange`] did nothing: another pointer is there.
 pub struct CompareExchangeError<'g, T: ?Sized + Pointee, P: Pointer<T>> {
@@ -57,17 +109,45 @@ impl<T: ?Sized + Pointee> Atomic<T> {
         /// Returns a link to nothing, with the tag 0. Can be used in a `static`.
         #[inline]
         pub fn null() -> Self {
+            Atomic::null_in(AnyDomain)
+        }
+    }
+}
+
+impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
+    sync::const_fn! {
+        /// Returns a link of the given domain to nothing, with the tag 0. Can be used in a `static`.
+        #[inline]
+        pub fn null_in(_domain: D) -> Self {
             Atomic {
                 word: AtomicPtr::new(ptr::null_mut()),
                 points_to: PhantomData,
+                domain: PhantomData,
             }
         }
     }
 
-    fn of(word: *mut ()) -> Self {
+    /// Returns a link of the given domain to a new node, or a second one to the same node.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering::Acquire;
+    /// use urcu::raw::{Atomic, Owned};
+    ///
+    /// urcu::domain!(Requests = "requests");
+    ///
+    /// let link = Atomic::from_in(Owned::new(5), Requests);
+    /// let guard = Requests.read_lock();
+    /// let other = Atomic::from_in(link.load(Acquire, &guard), Requests);
+    /// assert_eq!(other.load(Acquire, &guard), link.load(Acquire, &guard));
+    /// # drop(guard);
+    /// # // SAFETY: nobody else has it.
+    /// # drop(unsafe { link.into_owned() });
+    /// ```
+    pub fn from_in(pointer: impl Pointer<T>, _domain: D) -> Self {
         Atomic {
-            word: AtomicPtr::new(word),
+            word: AtomicPtr::new(pointer.into_word()),
             points_to: PhantomData,
+            domain: PhantomData,
         }
     }
 
@@ -81,7 +161,7 @@ impl<T: ?Sized + Pointee> Atomic<T> {
     /// # Cost
     /// One load. Async-signal-safe, as all methods are.
     #[inline(always)]
-    pub fn load<'g>(&self, order: Ordering, _guard: &'g ReadGuard<'_>) -> Shared<'g, T> {
+    pub fn load<'g>(&self, order: Ordering, _guard: &'g D::Guard<'_>) -> Shared<'g, T> {
         Shared::of(self.word.load(order))
     }
 
@@ -113,7 +193,7 @@ impl<T: ?Sized + Pointee> Atomic<T> {
         &self,
         new: impl Pointer<T>,
         order: Ordering,
-        _guard: &'g ReadGuard<'_>,
+        _guard: &'g D::Guard<'_>,
     ) -> Shared<'g, T> {
         Shared::of(self.word.swap(new.into_word(), order))
     }
@@ -133,7 +213,7 @@ impl<T: ?Sized + Pointee> Atomic<T> {
         new: P,
         success: Ordering,
         failure: Ordering,
-        _guard: &'g ReadGuard<'_>,
+        _guard: &'g D::Guard<'_>,
     ) -> Result<Shared<'g, T>, CompareExchangeError<'g, T, P>> {
         let new = new.into_word();
         let exchanged = self
@@ -157,7 +237,7 @@ impl<T: ?Sized + Pointee> Atomic<T> {
         new: P,
         success: Ordering,
         failure: Ordering,
-        _guard: &'g ReadGuard<'_>,
+        _guard: &'g D::Guard<'_>,
     ) -> Result<Shared<'g, T>, CompareExchangeError<'g, T, P>> {
         let new = new.into_word();
         let exchanged = self
@@ -193,7 +273,7 @@ impl<T: ?Sized + Pointee> Atomic<T> {
         &self,
         set: Ordering,
         fetch: Ordering,
-        guard: &'g ReadGuard<'_>,
+        guard: &'g D::Guard<'_>,
         mut f: impl FnMut(Shared<'g, T>) -> Option<Shared<'g, T>>,
     ) -> Result<Shared<'g, T>, Shared<'g, T>> {
         let mut seen = self.load(fetch, guard);
@@ -224,7 +304,7 @@ impl<T: ?Sized + Pointee> Atomic<T> {
         &self,
         tag: usize,
         order: Ordering,
-        _guard: &'g ReadGuard<'_>,
+        _guard: &'g D::Guard<'_>,
     ) -> Shared<'g, T> {
         Shared::of(self.word.fetch_or(tag & tag_mask::<T>(), order))
     }
@@ -235,7 +315,7 @@ impl<T: ?Sized + Pointee> Atomic<T> {
         &self,
         tag: usize,
         order: Ordering,
-        _guard: &'g ReadGuard<'_>,
+        _guard: &'g D::Guard<'_>,
     ) -> Shared<'g, T> {
         Shared::of(self.word.fetch_and(tag | !tag_mask::<T>(), order))
     }
@@ -246,7 +326,7 @@ impl<T: ?Sized + Pointee> Atomic<T> {
         &self,
         tag: usize,
         order: Ordering,
-        _guard: &'g ReadGuard<'_>,
+        _guard: &'g D::Guard<'_>,
     ) -> Shared<'g, T> {
         Shared::of(self.word.fetch_xor(tag & tag_mask::<T>(), order))
     }
@@ -293,32 +373,32 @@ impl<T> Atomic<T> {
 
 impl<T: ?Sized + Pointee> From<Owned<T>> for Atomic<T> {
     fn from(node: Owned<T>) -> Self {
-        Atomic::of(node.into_word())
+        Atomic::from_in(node, AnyDomain)
     }
 }
 
 impl<T: ?Sized + Pointee> From<Shared<'_, T>> for Atomic<T> {
     /// Returns a second link to the same node.
     fn from(pointer: Shared<'_, T>) -> Self {
-        Atomic::of(pointer.into_word())
+        Atomic::from_in(pointer, AnyDomain)
     }
 }
 
-impl<T: ?Sized + Pointee> Default for Atomic<T> {
+impl<T: ?Sized + Pointee, D: LinkDomain + Default> Default for Atomic<T, D> {
     /// Null.
     fn default() -> Self {
-        Atomic::null()
+        Atomic::null_in(D::default())
     }
 }
 
-impl<T: ?Sized + Pointee> fmt::Debug for Atomic<T> {
+impl<T: ?Sized + Pointee, D: LinkDomain> fmt::Debug for Atomic<T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pointer = Shared::<T>::of(self.word.load(Ordering::Relaxed));
         f.debug_tuple("Atomic").field(&pointer).finish()
     }
 }
 
-impl<T: ?Sized + Pointee> fmt::Pointer for Atomic<T> {
+impl<T: ?Sized + Pointee, D: LinkDomain> fmt::Pointer for Atomic<T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pointer = Shared::<T>::of(self.word.load(Ordering::Relaxed));
         fmt::Pointer::fmt(&pointer, f)

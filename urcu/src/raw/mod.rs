@@ -13,7 +13,8 @@
 //! * Pointers to slices and strings take one word.
 //! * Nothing exposes an address, so code on top of this module keeps to strict provenance.
 //! * A guard may be one of any [`Domain`](crate::Domain); the structure has to check that it is one of its own
-//!   ([`Domain::check`](crate::Domain::check)).
+//!   ([`Domain::check`](crate::Domain::check)). If the domain is a type ([`domain!`](crate::domain!)) links may be
+//!   of it, `Atomic<T, Requests>`: then a wrong guard does not compile.
 //!
 //! # A stack
 //! ```
@@ -136,7 +137,7 @@ mod pointer;
 mod retire;
 mod sequences;
 
-pub use atomic::{Atomic, CompareExchangeError};
+pub use atomic::{AnyDomain, Atomic, CompareExchangeError, LinkDomain};
 pub use head::RcuHead;
 pub use pointee::Pointee;
 pub use pointer::{Owned, Pointer, Shared};

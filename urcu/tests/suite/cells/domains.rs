@@ -140,3 +140,31 @@ fn updaters_of_typed_and_owned_domains_lose_nothing() {
     });
     assert_eq!((typed.snapshot(), owned.snapshot()), (900, 900));
 }
+
+#[test]
+fn a_raw_link_of_a_domain_that_is_a_type_is_one_word_and_takes_its_guards() {
+    use std::sync::atomic::Ordering::{AcqRel, Acquire};
+    use urcu::raw::{Atomic, Owned, Shared};
+
+    urcu::domain!(Nodes = "nodes");
+    static HEAD: Atomic<(u64, String), Nodes> = Atomic::null_in(Nodes);
+    const { assert!(size_of::<Atomic<u64, Nodes>>() == size_of::<usize>()) };
+    let guard = Nodes.read_lock();
+    assert!(HEAD.load(Acquire, &guard).is_null());
+    let new = Owned::new((1, String::from("a")));
+    let node = HEAD.compare_exchange(Shared::null(), new, AcqRel, Acquire, &guard);
+    let node = node.unwrap();
+    // A link of any domain takes them, too.
+    let any = Atomic::from(node);
+    assert_eq!(any.load(Acquire, &guard), node);
+    let second = Atomic::from_in(node.with_tag(1), Nodes);
+    assert_eq!(second.swap(Shared::null(), AcqRel, &guard).tag(), 1);
+    assert_eq!(HEAD.swap(Shared::null(), AcqRel, &guard), node);
+    // SAFETY: unlinked, and retired once; whoever had it has a guard of this domain.
+    unsafe { Nodes.retire_shared(node) };
+    // SAFETY: the section is open.
+    let value = unsafe { node.as_ref() };
+    assert_eq!(value.map(|node| node.1.as_str()), Some("a"));
+    drop(guard);
+    Nodes.barrier();
+}
