@@ -72,7 +72,7 @@ pub fn renames_memory() -> bool {
 
 #[cfg(all(sequences, target_arch = "x86_64"))]
 mod vendor {
-    use core::arch::x86_64::__cpuid;
+    use core::arch::x86_64::{CpuidResult, __cpuid};
     use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
     pub(super) fn renames_memory() -> bool {
@@ -89,14 +89,21 @@ mod vendor {
         }
     }
 
+    /// Returns what the processor tells of itself.
+    #[allow(unused_unsafe)] // Safe from Rust 1.94 on.
+    fn cpuid(leaf: u32) -> CpuidResult {
+        // SAFETY: all processors of this architecture have the instruction.
+        unsafe { __cpuid(leaf) }
+    }
+
     fn is_amd() -> bool {
-        let leaf = __cpuid(0);
+        let leaf = cpuid(0);
         let name = [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes);
         name.as_flattened() == b"AuthenticAMD"
     }
 
     fn family() -> u32 {
-        let version = __cpuid(1).eax;
+        let version = cpuid(1).eax;
         match version >> 8 & 0xF {
             0xF => 0xF + (version >> 20 & 0xFF),
             family => family,

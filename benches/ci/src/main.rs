@@ -1,5 +1,5 @@
-//! Checks that are too long for a shell script: `.ci/guests`, `.ci/sanitizers` and `.ci/litmus` start
-//! them.
+//! Checks that are too long for a shell script: `.ci/guests`, `.ci/sanitizers`, `.ci/litmus`, `.ci/packages`
+//! and `.ci/crossbeam` start them.
 
 #[cfg(test)]
 #[macro_use]
@@ -7,7 +7,10 @@ extern crate test_deadline;
 
 mod debian;
 mod guests;
+mod items;
+mod licences;
 mod litmus;
+mod packages;
 mod run;
 mod sanitizers;
 
@@ -16,7 +19,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: .ci/guests [--short] [WORD...]   tests and torture in virtual machines
        .ci/sanitizers [--short]         the suites under sanitizers
-       .ci/litmus                       the litmus tests, with herd7";
+       .ci/litmus                       the litmus tests, with herd7
+       .ci/packages [--update]          what is published: files, metadata, features, licences, items
+       items ORIGINAL FACE [EXTRA...]   the public items of two crates, by rustdoc's JSON (.ci/crossbeam)";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -27,6 +32,9 @@ fn main() -> ExitCode {
         ("sanitizers", []) => sanitizers::main(false),
         ("sanitizers", [short]) if short == "--short" => sanitizers::main(true),
         ("litmus", []) => litmus::main(),
+        ("packages", []) => packages::main(false),
+        ("packages", [update]) if update == "--update" => packages::main(true),
+        ("items", [original, face, extras @ ..]) => items::compare(original, face, extras),
         _ => {
             eprintln!("{USAGE}");
             Ok(2)

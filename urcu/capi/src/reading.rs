@@ -15,10 +15,15 @@ pub(crate) extern "C" fn urcu_percpu_read_lock() {
     if word == 0 {
         nesting.open(urcu::read_lock().into_raw().into_words());
     } else {
-        core::hint::cold_path();
+        cold_path();
         nesting.word.store(nested(word), Relaxed);
     }
 }
+
+/// Tells the compiler that this way is seldom taken. (`core::hint::cold_path` needs Rust 1.95.)
+#[cold]
+#[inline]
+fn cold_path() {}
 
 #[inline(always)]
 fn nested(word: usize) -> usize {
@@ -34,7 +39,7 @@ pub(crate) extern "C" fn urcu_percpu_read_unlock() {
     let nesting = nesting();
     let word = nesting.word.load(Relaxed);
     if Nesting::is_deeper_or_none(word) {
-        core::hint::cold_path();
+        cold_path();
         nesting.word.store(less_nested(word), Relaxed);
         return;
     }

@@ -76,7 +76,7 @@ pub(crate) unsafe fn enter_section<const BOUND: i32>(
                 rseq_ops::ops::increment_through::<SHIFT, BIAS, BOUND>(way, source)?;
             return Some((Phase::new(word), bound, 1));
         }
-        core::hint::cold_path();
+        cold_path();
         if way == 0 {
             return None;
         }
@@ -113,7 +113,7 @@ pub(crate) unsafe fn exit_section(
                 begun.word(),
             );
         }
-        core::hint::cold_path();
+        cold_path();
         if way == 0 {
             return Outcome::Aborted;
         }
@@ -256,3 +256,8 @@ pub(crate) unsafe fn replace_chunk(
     // caller promises that `new` is the start of an empty chunk.
     unsafe { rseq_ops::ops::replace_through::<SHIFT, BUFFER>(handle, phase.as_ptr(), end, new) }
 }
+
+/// Tells the compiler that this way is seldom taken. (`core::hint::cold_path` needs Rust 1.95.)
+#[cold]
+#[inline]
+fn cold_path() {}

@@ -1,0 +1,354 @@
+//! The public items of crates, as rustdoc's JSON tells them: compared with another crate's (the face of
+//! crossbeam-epoch with the original), or with a list that is kept (the published packages with what they
+//! promised).
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::run::Status;
+
+/// A crate, and the lines that tell its items.
+struct Crate {
+    json: Value,
+    lines: BTreeSet<String>,
+    /// Functions whose documentation has no example.
+    without_example: Vec<String>,
+    /// Whether lines say in which module an item is.
+    modules: bool,
+}
+
+/// The last part of a path: where an item lies is not said alike.
+fn last(path: &Value) -> &str {
+    let path = path.as_str().unwrap_or_default();
+    path.rsplit("::").next().unwrap_or_default()
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// The only entry of an object: its name and what it holds. A text is a name that holds nothing.
+fn one(value: &Value) -> (&str, &Value) {
+    match value.as_object().and_then(|object| object.iter().next()) {
+        Some((name, value)) => (name, value),
+        None => (value.as_str().unwrap_or_default(), &Value::Null),
+    }
+}
+
+fn joined(values: impl Iterator<Item = String>, between: &str) -> String {
+    values.collect::<Vec<_>>().join(between)
+}
+
+fn arguments(value: &Value) -> String {
+    let (kind, value) = one(value);
+    match kind {
+        "angle_bracketed" => {
+            let constraint = |of: &Value| {
+                let name = of["name"].as_str().unwrap_or_default();
+                match one(&of["binding"]) {
+                    ("equality", value) => format!("{name} = {}", argument(value)),
+                    (_, bounds) => format!("{name}: {}", joined(list(bounds).map(bound), " + ")),
+                }
+            };
+            let arguments = list(&value["args"]).map(argument);
+            let all = arguments.chain(list(&value["constraints"]).map(constraint));
+            let all = joined(all, ", ");
+            if all.is_empty() {
+                all
+            } else {
+                format!("<{all}>")
+            }
+        }
+        "parenthesized" => {
+            let inputs = joined(list(&value["inputs"]).map(a_type), ", ");
+            format!("({inputs}) -> {}", a_type(&value["output"]))
+        }
+        _ => String::new(),
+    }
+}
+
+fn argument(value: &Value) -> String {
+    match one(value) {
+        ("type", of) => a_type(of),
+        (_, other) => other.as_str().map_or(other.to_string(), str::to_string),
+    }
+}
+
+/// Returns the word, if that is so.
+fn word<'a>(is_so: &Value, word: &'a str) -> &'a str {
+    if is_so == true { word } else { "" }
+}
+
+fn a_type(value: &Value) -> String {
+    let (kind, of) = one(value);
+    let inner = || a_type(&of["type"]);
+    match kind {
+        "resolved_path" => format!("{}{}", last(&of["path"]), arguments(&of["args"])),
+        "generic" | "primitive" => of.as_str().unwrap_or_default().to_string(),
+        "tuple" => format!("({})", joined(list(of).map(a_type), ", ")),
+        "slice" => format!("[{}]", a_type(of)),
+        "array" => {
+            let length = of["len"].as_str().unwrap_or_default();
+            format!("[{}; {length}]", inner())
+        }
+        "impl_trait" => format!("impl {}", joined(list(of).map(bound), " + ")),
+        "dyn_trait" => {
+            let traits = list(&of["traits"]).map(|one| a_trait(&one["trait"]));
+            let lifetime = of["lifetime"].as_str().map(str::to_owned);
+            format!("dyn {}", joined(traits.chain(lifetime), " + "))
+        }
+        "function_pointer" => {
+            let inputs = list(&of["sig"]["inputs"]).map(|input| a_type(&input[1]));
+            let is_unsafe = word(&of["header"]["is_unsafe"], "unsafe ");
+            let abi = one(&of["header"]["abi"]).0;
+            let output = a_type(&of["sig"]["output"]);
+            format!("{is_unsafe}{abi} fn({}) -> {output}", joined(inputs, ", "))
+        }
+        "borrowed_ref" => {
+            let lifetime = of["lifetime"].as_str().map(|name| format!("{name} "));
+            let mutable = word(&of["is_mutable"], "mut ");
+            format!("&{}{mutable}{}", lifetime.unwrap_or_default(), inner())
+        }
+        "raw_pointer" if of["is_mutable"] == true => format!("*mut {}", inner()),
+        "raw_pointer" => format!("*const {}", inner()),
+        "qualified_path" => {
+            let name = of["name"].as_str().unwrap_or_default();
+            format!("{}::{name}", a_type(&of["self_type"]))
+        }
+        "" => "()".to_string(),
+        _ => value.to_string(),
+    }
+}
+
+/// A trait with its arguments.
+fn a_trait(value: &Value) -> String {
+    format!("{}{}", last(&value["path"]), arguments(&value["args"]))
+}
+
+fn bound(value: &Value) -> String {
+    match one(value) {
+        ("trait_bound", of) => {
+            let mark = match of["modifier"].as_str() {
+                Some("none") => "",
+                Some("maybe") => "?",
+                _ => "~",
+            };
+            format!("{mark}{}", a_trait(&of["trait"]))
+        }
+        (_, other) => other.as_str().map_or(other.to_string(), str::to_owned),
+    }
+}
+
+/// Parameters, and all bounds, wherever they are written.
+fn generics(value: &Value) -> String {
+    let mut bounds = BTreeSet::new();
+    let mut names = Vec::new();
+    for parameter in list(&value["params"]) {
+        let name = parameter["name"].as_str().unwrap_or_default();
+        names.push(name);
+        for a in list(&parameter["kind"]["type"]["bounds"]) {
+            bounds.insert(format!("{name}: {}", bound(a)));
+        }
+    }
+    for predicate in list(&value["where_predicates"]) {
+        let of = one(predicate).1;
+        for a in list(&of["bounds"]) {
+            bounds.insert(format!("{}: {}", a_type(&of["type"]), bound(a)));
+        }
+    }
+    if names.is_empty() && bounds.is_empty() {
+        return String::new();
+    }
+    let bounds = joined(bounds.into_iter(), ", ");
+    format!("<{}> where {bounds}", names.join(", "))
+}
+
+impl Crate {
+    fn read(path: &str, modules: bool) -> Result<Crate, Box<dyn std::error::Error>> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+        let json: Value = serde_json::from_str(&text)?;
+        let mut it = Crate {
+            json,
+            lines: BTreeSet::new(),
+            without_example: Vec::new(),
+            modules,
+        };
+        let root = it.json["root"].clone();
+        it.add_all(&it.item(&root)["inner"]["module"]["items"], "");
+        Ok(it)
+    }
+
+    fn item(&self, id: &Value) -> Value {
+        self.json["index"][id.to_string()].clone()
+    }
+
+    fn add_all(&mut self, ids: &Value, within: &str) {
+        list(ids).for_each(|id| self.add(id, within));
+    }
+
+    fn add(&mut self, id: &Value, within: &str) {
+        let item = self.item(id);
+        if item.is_null() {
+            return; // A private field of a tuple.
+        }
+        self.add_as(&item, item["name"].as_str().unwrap_or_default(), within);
+    }
+
+    /// What another item shows under this name.
+    fn add_use(&mut self, of: &Value, within: &str) {
+        let item = self.item(&of["id"]);
+        match (item.is_null(), of["is_glob"] == true) {
+            // Of another crate.
+            (true, _) => {
+                let (name, source) = (&of["name"], &of["source"]);
+                self.lines.insert(format!("use {within}::{name} {source}"));
+            }
+            (false, true) => self.add_all(&item["inner"]["module"]["items"], within),
+            (false, false) => {
+                self.add_as(&item, of["name"].as_str().unwrap_or_default(), within);
+            }
+        }
+    }
+
+    fn add_as(&mut self, item: &Value, name: &str, within: &str) {
+        let (kind, of) = one(&item["inner"]);
+        let deprecated = if item["deprecation"].is_null() {
+            ""
+        } else {
+            "deprecated "
+        };
+        let here = format!("{within}::{name}");
+        let mut tell = |what: String| {
+            self.lines
+                .insert(format!("{deprecated}{kind} {here}{what}"))
+        };
+        match kind {
+            "module" => {
+                let within = if self.modules { &here } else { within };
+                self.add_all(&of["items"], within);
+            }
+            "use" => self.add_use(of, within),
+            "function" => {
+                let inputs = joined(
+                    list(&of["sig"]["inputs"]).map(|input| a_type(&input[1])),
+                    ", ",
+                );
+                let output = a_type(&of["sig"]["output"]);
+                if !item["docs"]
+                    .as_str()
+                    .is_some_and(|docs| docs.contains("```"))
+                {
+                    self.without_example.push(here.clone());
+                }
+                let (header, generics) = (&of["header"], generics(&of["generics"]));
+                let constant = word(&header["is_const"], " const");
+                let is_unsafe = word(&header["is_unsafe"], " unsafe");
+                let is_async = word(&header["is_async"], " async");
+                let after = format!("{constant}{is_unsafe}{is_async} {generics}");
+                let what = format!("({inputs}) -> {output}{after}");
+                tell(what.trim_end().to_owned());
+            }
+            "struct" => {
+                tell(generics(&of["generics"]));
+                self.add_all(&of["kind"]["plain"]["fields"], &here);
+                self.add_all(&of["kind"]["tuple"], &here);
+                list(&of["impls"]).for_each(|id| self.add_impl(id, &here));
+            }
+            "enum" => {
+                tell(generics(&of["generics"]));
+                self.add_all(&of["variants"], &here);
+                list(&of["impls"]).for_each(|id| self.add_impl(id, &here));
+            }
+            "variant" => {
+                tell(String::new());
+                self.add_all(&of["kind"]["struct"]["fields"], &here);
+                self.add_all(&of["kind"]["tuple"], &here);
+            }
+            "macro" => {
+                tell(format!(" {of}"));
+            }
+            "trait" => {
+                let is_unsafe = word(&of["is_unsafe"], " unsafe");
+                tell(format!("{}{is_unsafe}", generics(&of["generics"])));
+                let without = self.without_example.len();
+                self.add_all(&of["items"], &here);
+                self.without_example.truncate(without);
+                list(&of["implementations"]).for_each(|id| self.add_impl(id, &here));
+            }
+            "type_alias" => {
+                tell(format!(
+                    "{} = {}",
+                    generics(&of["generics"]),
+                    a_type(&of["type"])
+                ));
+            }
+            "struct_field" => {
+                tell(format!(": {}", a_type(of)));
+            }
+            _ => {
+                tell(format!(" {}", a_type(&of["type"])));
+            }
+        }
+    }
+
+    fn add_impl(&mut self, id: &Value, within: &str) {
+        let item = self.item(id);
+        let of = &item["inner"]["impl"];
+        if !of["blanket_impl"].is_null() {
+            return;
+        }
+        if of["trait"].is_null() {
+            return self.add_all(&of["items"], &format!("{within} {}", a_type(&of["for"])));
+        }
+        let name = last(&of["trait"]["path"]);
+        // Synthetic traits (unwind-safe, frozen and so on) follow from the fields, and promise less.
+        if of["is_synthetic"] == true && !["Send", "Sync", "Unpin"].contains(&name) {
+            return;
+        }
+        let (to, target) = (arguments(&of["trait"]["args"]), a_type(&of["for"]));
+        // `Self` as an argument may be written out.
+        let to = if to == format!("<{target}>") {
+            String::new()
+        } else {
+            to
+        };
+        let negative = word(&of["is_negative"], "not ");
+        let generics = generics(&of["generics"]);
+        self.lines.insert(format!(
+            "impl {within}: {negative}{name}{to} for {target}{generics}"
+        ));
+    }
+}
+
+/// Compares the items of two crates. Every item, signature, bound, trait implementation and deprecation of the
+/// first is to be in the second, and nothing else but lines with one of `extras` in them; and every function
+/// of the second, but for those of traits, has an example in its documentation.
+pub(crate) fn compare(original: &str, face: &str, extras: &[String]) -> Status {
+    let (original, face) = (
+        Crate::read(original, false)?.lines,
+        Crate::read(face, false)?,
+    );
+    let missing: Vec<_> = original.difference(&face.lines).collect();
+    let is_known = |line: &&String| extras.iter().any(|extra| line.contains(extra));
+    let more = face.lines.difference(&original);
+    let more: Vec<_> = more.filter(|line| !is_known(line)).collect();
+    missing.iter().for_each(|line| println!("missing: {line}"));
+    more.iter().for_each(|line| println!("too many: {line}"));
+    let without_example = &face.without_example;
+    let say = |name: &String| println!("without an example: {name}");
+    without_example.iter().for_each(say);
+    println!(
+        "items: {} of the original, {} missing",
+        original.len(),
+        missing.len()
+    );
+    let well = missing.is_empty() && more.is_empty() && without_example.is_empty();
+    Ok((!well || original.len() <= 20).into())
+}
+
+/// Returns the items of a crate, a line each.
+pub(crate) fn of(json: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let lines = Crate::read(json, true)?.lines;
+    Ok(lines.into_iter().map(|line| line + "\n").collect())
+}
