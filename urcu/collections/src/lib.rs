@@ -9,6 +9,9 @@
 //! assert_eq!(routes.pin().get("/"), Some(&"index"));
 //! ```
 //!
+//! [`docs::choosing`] says when to use which, and what each costs; other pages of [`docs`] are for those who come
+//! from `papaya`, `dashmap`, a lock, `crossbeam-queue` or liburcu.
+//!
 //! # Features
 //! | feature | what it adds (all are off by default) |
 //! |---|---|
@@ -26,6 +29,7 @@ extern crate test_deadline;
 
 mod btree;
 mod count;
+pub mod docs;
 mod fork;
 mod hash;
 pub mod list;

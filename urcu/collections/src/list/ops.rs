@@ -47,8 +47,7 @@ use crate::sync::const_fn;
 /// to the end, faster than it walks.)
 ///
 /// # Cost
-/// An allocation for each element, and another one while an element is not at its first place; 40 bytes beside
-/// the value, and 24. Changes take one lock for the whole list, and a grace period for what is removed.
+/// An allocation for each element, of 32 bytes beside the value, and another one of 24 for each move. Changes take one lock for the whole list, and a grace period for what is removed.
 ///
 /// # Forks
 /// A forked child may use the list, with guards of its own, whatever other threads were doing with it: the

@@ -1,0 +1,43 @@
+//! Coming from `dashmap`.
+//!
+//! What `dashmap` hands out is a reference with a shard's lock in it: a second call while one is held may
+//! deadlock, and so may an `.await`. Here a handle holds a read-side section, which keeps nobody out: call
+//! whatever you like meanwhile.
+//!
+//! | dashmap | here |
+//! |---|---|
+//! | `map.get(&k)` | `map.pin().get(&k)`; or `map.read(&k, ..)`, `map.get_copied(&k)` |
+//! | `*map.get_mut(&k)? += 1` | `map.pin().update(k, ..)`, or values that are atomics |
+//! | `map.entry(k).or_insert(v)` | `map.pin().entry(k).or_insert(v)`, which returns a `&V` |
+//! | `map.entry(k).and_modify(..).or_insert(v)` | the same, where the closure returns the new value |
+//! | `map.alter(&k, f)` | `map.pin().update(k, f)`, `map.pin().compute(k, f)` |
+//! | `map.remove_if(&k, f)` | `map.pin().remove_if(&k, f)` |
+//! | `map.retain(f)` | `map.pin().retain(f)`, with `&V` |
+//! | `for entry in map.iter()` | `for (k, v) in &map.pin()` |
+//! | `map.view(&k, f)` | `map.read(&k, f)` |
+//! | `map.len()` | the same |
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//! use urcu_collections::HashMap;
+//!
+//! let hits = HashMap::new();
+//! hits.pin().entry("/").and_modify(|hits| hits + 1).or_insert(1);
+//! hits.pin().entry("/").and_modify(|hits| hits + 1).or_insert(1);
+//! assert_eq!(hits.get_copied("/"), Some(2));
+//!
+//! // What changes with every hit is better changed in place: nothing is allocated, and nothing freed.
+//! let hits: HashMap<&str, AtomicU64> = HashMap::new();
+//! let pinned = hits.pin();
+//! pinned.get_or_insert_with("/", AtomicU64::default).fetch_add(1, Relaxed);
+//! // A reference is held, and the same map is changed: no deadlock.
+//! let held = pinned.get("/").unwrap();
+//! pinned.insert("/other", AtomicU64::new(0));
+//! pinned.remove("/");
+//! assert_eq!(held.load(Relaxed), 1);
+//! ```
+//!
+//! # What is lost
+//! `get_mut` and `iter_mut` of a shared map: values are replaced, not changed, because somebody may be reading
+//! them. A change that takes long, on a value that is not to be copied, wants a lock in the value: `HashMap<K,
+//! Mutex<V>>`; then the lock is one entry's, and not a shard's.

@@ -1,0 +1,49 @@
+//! Coming from `papaya`.
+//!
+//! Change the import. Methods, `Operation`, `Compute` and `OccupiedError` have the names and arguments of papaya
+//! 0.2; `&impl Guard` is `&urcu::ReadGuard`.
+//!
+//! ```
+//! use urcu_collections::{Compute, HashMap, Operation};
+//!
+//! let map = HashMap::new();
+//! let pinned = map.pin();
+//! pinned.insert("hits", 1);
+//! let counted = pinned.compute("hits", |entry| match entry {
+//!     Some((_, hits)) if *hits < 10 => Operation::Insert(hits + 1),
+//!     Some(_) => Operation::Abort("enough"),
+//!     None => Operation::Remove,
+//! });
+//! assert!(matches!(counted, Compute::Updated { new: (_, 2), .. }));
+//! // Guards are taken as there, for several maps of a domain if that is wanted.
+//! let guard = map.guard();
+//! assert_eq!(map.get("hits", &guard), Some(&2));
+//! ```
+//!
+//! # What differs
+//! | papaya | here |
+//! |---|---|
+//! | what is found is borrowed from the guard | from the guard, and from the map |
+//! | a collector for each map, or shared | all maps of a domain share theirs: [`HashMapBuilder::domain`](crate::HashMapBuilder::domain) |
+//! | `pin_owned`, `owned_guard`, for guards that are sent or held across an `.await` | the same as `pin` and `guard`, which may be |
+//! | changes ask nothing of the types' lifetimes | `'static` |
+//! | a lookup may follow the next table while the map grows | so it is here, by a bucket's mark; no lookup waits |
+//!
+//! # What is new
+//! ```
+//! use urcu_collections::HashMap;
+//!
+//! let mut map = HashMap::from([(1, 10), (2, 20)]);
+//! map.pin().entry(3).or_insert(30);
+//! // Without a guard or a counter.
+//! assert_eq!(map.get_copied(&3), Some(30));
+//! // Some at once, whose cache misses overlap.
+//! assert_eq!(map.pin().get_many([&1, &2, &9]), [Some(&10), Some(&20), None]);
+//! assert_eq!(map.read(&1, |value| value + 1), Some(11));
+//! map.iter_mut().for_each(|(_, value)| *value += 1);
+//! map.pin().shrink_to_fit();
+//! assert!(map.memory_usage() > 0);
+//! assert_eq!(map.into_iter().map(|(_, value)| value).sum::<i32>(), 63);
+//! ```
+//!
+//! Maps shrink by themselves, and with the feature `rayon` they have parallel iterators.

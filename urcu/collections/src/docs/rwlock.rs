@@ -1,0 +1,56 @@
+//! Coming from a collection behind an `RwLock` or a `Mutex`.
+//!
+//! | behind a lock | here |
+//! |---|---|
+//! | `map.read().unwrap().get(&k)` | `map.pin().get(&k)` |
+//! | `map.read().unwrap().get(&k).copied()` | `map.get_copied(&k)` |
+//! | `map.write().unwrap().insert(k, v)` | `map.pin().insert(k, v)` |
+//! | `*map.write().unwrap().entry(k).or_insert(0) += 1` | `map.pin().update_or_insert(k, \|n\| n + 1, 1)` |
+//! | `map.write().unwrap().retain(f)` | `map.pin().retain(f)` |
+//! | `RwLock<BTreeMap>`, `RwLock<HashSet>` | [`BTreeMap`](crate::BTreeMap), [`HashSet`](crate::HashSet) |
+//! | `RwLock<LinkedList>`, `RwLock<Vec>` that is walked | [`List`](crate::List) |
+//! | `Mutex<VecDeque>` | [`Queue`](crate::Queue), [`WfcQueue`](crate::WfcQueue) |
+//!
+//! ```
+//! use std::sync::RwLock;
+//! use urcu_collections::{HashMap, List};
+//!
+//! let before = RwLock::new(std::collections::HashMap::from([("a", 1)]));
+//! let after = HashMap::from([("a", 1)]);
+//!
+//! assert_eq!(before.read().unwrap().get("a"), after.pin().get("a"));
+//! before.write().unwrap().insert("b", 2);
+//! after.pin().insert("b", 2);
+//! *before.write().unwrap().entry("b").or_insert(0) += 1;
+//! after.pin().update_or_insert("b", |n| n + 1, 1);
+//! assert_eq!(before.read().unwrap().get("b"), after.pin().get("b"));
+//!
+//! // Listeners, called in order, by whoever has something to say.
+//! let before: RwLock<Vec<fn(u32) -> u32>> = RwLock::new(vec![|n| n + 1]);
+//! let after: List<fn(u32) -> u32> = List::from([(|n| n + 1) as fn(u32) -> u32]);
+//! assert_eq!(before.read().unwrap().iter().fold(1, |n, call| call(n)), 2);
+//! // A listener may add or remove listeners here; there it would wait for itself.
+//! assert_eq!(after.pin().iter().fold(1, |n, call| call(n)), 2);
+//! ```
+//!
+//! # What was one step under the lock
+//! Two calls are two steps. What was done under one lock for one key is one call: `compute`, `update_or_insert`,
+//! `try_insert`, `remove_if`. What was done for several keys at once is not to be had here; keep the whole
+//! collection in an [`urcu::Rcu`], and replace it:
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use urcu::Rcu;
+//!
+//! let accounts = Rcu::new(HashMap::from([("alice", 10), ("bob", 0)]));
+//! accounts.update(|accounts| {
+//!     let mut accounts = accounts.clone();
+//!     *accounts.get_mut("alice").unwrap() -= 3;
+//!     *accounts.get_mut("bob").unwrap() += 3;
+//!     accounts
+//! });
+//! // Whoever reads sees both, or neither.
+//! assert_eq!(accounts.read().values().sum::<i32>(), 10);
+//! ```
+//!
+//! Poisoning is no more: code of yours runs under no lock, so a panic in it leaves nothing half done.
