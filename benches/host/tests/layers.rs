@@ -43,7 +43,11 @@ const HOST: Floors = &[
     ],
 ];
 
-const CI: Floors = &[&["guests", "litmus", "sanitizers"], &["debian"], &["run"]];
+const CI: Floors = &[
+    &["guests", "litmus", "packages", "sanitizers"],
+    &["debian", "items", "licences"],
+    &["run"],
+];
 
 const TORTURE: Floors = &[
     &["lib"],
