@@ -72,7 +72,7 @@ pub fn renames_memory() -> bool {
 
 #[cfg(all(sequences, target_arch = "x86_64"))]
 mod vendor {
-    use core::arch::x86_64::{CpuidResult, __cpuid};
+    use core::arch::x86_64::{__cpuid, CpuidResult};
     use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
     pub(super) fn renames_memory() -> bool {
