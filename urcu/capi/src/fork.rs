@@ -23,7 +23,7 @@ pub(crate) fn generation() -> u64 {
 pub(crate) extern "C" fn on_load(_: c_int, _: *const *const i8, _: *const *const i8) {
     // Here, where no thread can be cancelled in the middle of it.
     drop(urcu::read_lock());
-    inline::offer();
+    inline::set_up();
     // SAFETY: a function of this object, which is never unloaded. Without memory for it a child's open
     // sections protect nothing, which is what the header says of a child of `_Fork`.
     unsafe { libc::pthread_atfork(None, None, Some(in_child)) };

@@ -6,6 +6,7 @@ use urcu::raw::RcuHead;
 use urcu::Domain;
 
 use crate::callbacks;
+use crate::fast;
 use crate::fork::{self, AtFork};
 use crate::heads::{HeadFunction, PointerFunction};
 use crate::reading;
@@ -90,8 +91,8 @@ pub(crate) struct Flavor {
 /// The flavour, for liburcu's own containers.
 #[unsafe(no_mangle)]
 pub(crate) static urcu_percpu_flavor: Flavor = Flavor {
-    read_lock: reading::urcu_percpu_read_lock,
-    read_unlock: reading::urcu_percpu_read_unlock,
+    read_lock: fast::urcu_percpu_read_lock,
+    read_unlock: fast::urcu_percpu_read_unlock,
     read_ongoing: reading::urcu_percpu_read_ongoing,
     read_quiescent_state: reading::urcu_percpu_quiescent_state,
     update_call_rcu: callbacks::urcu_percpu_call_rcu,

@@ -1,54 +1,106 @@
-//! What the read side that is compiled into programs needs: `include/urcu-percpu/inline.h`.
+//! What the sequences need that are not this crate's own: those of `include/urcu-percpu/inline.h`, compiled into
+//! programs, and those of [`fast`](crate::fast).
 
-use core::sync::atomic::{AtomicIsize, AtomicPtr, Ordering::Relaxed};
+use core::ffi::c_int;
+use core::mem::offset_of;
+use core::sync::atomic::{
+    AtomicIsize, AtomicPtr,
+    Ordering::{Relaxed, Release},
+};
 
 use urcu::raw::SectionWords;
 
-use crate::nesting::nesting;
+use crate::nesting::{TRACED, nesting};
 
-/// The offset of the way from the phase. Bytes; as in the header.
+/// Where the way lies, as an offset from the phase. Bytes.
 const WAY: isize = -24;
-/// And the bound.
-const BOUND: isize = -32;
+/// And the bound; as in the header.
+pub(crate) const BOUND: isize = -32;
+/// How much more than the offset of `rseq_cs` the way is; as in the header.
+pub(crate) const BIAS: isize = 1 << 30;
+/// How far apart the counters of two CPUs are; as in the header.
+pub(crate) const SHIFT: u32 = 16;
 
 /// `struct urcu_percpu_inline_`.
 #[repr(C)]
 pub(crate) struct Inline {
-    /// The offset of the nesting word from the thread pointer.
-    nesting: AtomicIsize,
+    size: usize,
+    /// [`BIAS`] more than the offset of `rseq_cs` from the thread pointer; 0 leads to the functions.
+    way: AtomicIsize,
     /// The address of the phase.
     phase: AtomicPtr<usize>,
+    /// Where the nesting words lie, as an offset from the thread pointer.
+    nesting: AtomicIsize,
 }
 
-/// Stands for a phase, a bound and a way, all 0: calls the functions.
-static NONE: [usize; 8] = [0; 8];
-
-/// Read by programs. Until the library has set itself up, and where this library's sequences are not those
-/// of the header, it leads to the functions.
-#[unsafe(no_mangle)]
-pub(crate) static urcu_percpu_inline_: Inline = Inline {
-    nesting: AtomicIsize::new(0),
-    phase: AtomicPtr::new((&raw const NONE[4]).cast_mut()),
-};
-
-/// Lets programs use their own sequences.
-pub(crate) fn offer() {
-    if cfg!(rseq_ops_portable) || cfg!(rseq_ops_delay_injection) {
-        return;
+impl Inline {
+    const fn none() -> Self {
+        Inline {
+            size: size_of::<Inline>(),
+            way: AtomicIsize::new(0),
+            phase: AtomicPtr::new(core::ptr::null_mut()),
+            nesting: AtomicIsize::new(0),
+        }
     }
+
+    fn set(&self, way: isize, words: &SectionWords, pointer: usize) {
+        let distance = (&raw const *nesting()).addr().wrapping_sub(pointer) as isize;
+        self.nesting.store(distance, Relaxed);
+        self.phase.store(words.phase.cast_mut(), Relaxed);
+        // Release: who finds a way finds the others.
+        self.way.store(way, Release);
+    }
+}
+
+/// Where the way lies, and the phase.
+pub(crate) const WAY_AT: usize = offset_of!(Inline, way);
+pub(crate) const PHASE_AT: usize = offset_of!(Inline, phase);
+
+/// For [`fast`](crate::fast): none where increments are not the best way to count, and in builds that note where
+/// sections begin.
+pub(crate) static FAST: Inline = Inline::none();
+
+/// Returns where the words lie, and the way, if sequences in assembly may be used.
+fn offered() -> Option<(SectionWords, isize)> {
+    if cfg!(rseq_ops_portable) || cfg!(rseq_ops_delay_injection) {
+        return None;
+    }
+    // So that the domain is set up.
+    drop(urcu::read_lock());
     let words = urcu::global().section_words();
     let phase = words.phase.addr() as isize;
-    let is_the_headers = words.way.addr() as isize - phase == WAY
+    let is_as_said = words.way.addr() as isize - phase == WAY
         && words.bound.addr() as isize - phase == BOUND
-        && SectionWords::BIAS == 1 << 30
-        && SectionWords::SHIFT == 16;
-    if let Some(pointer) = thread_pointer()
-        && is_the_headers
+        && SectionWords::BIAS == BIAS
+        && SectionWords::SHIFT == SHIFT;
+    // SAFETY: of a domain that is never dropped; it is an atomic word there.
+    let way = unsafe { AtomicIsize::from_ptr(words.way.cast_mut()) }.load(Relaxed);
+    (is_as_said && way != 0).then_some((words, way))
+}
+
+/// Lets this library's functions use their sequences.
+pub(crate) fn set_up() {
+    if let Some((words, way)) = offered()
+        && let Some(pointer) = thread_pointer()
+        && way > 0
+        && !TRACED
     {
-        let distance = (&raw const *nesting()).addr().wrapping_sub(pointer) as isize;
-        urcu_percpu_inline_.nesting.store(distance, Relaxed);
-        urcu_percpu_inline_.phase.store(words.phase.cast_mut(), Relaxed);
+        FAST.set(way, &words, pointer);
     }
+}
+
+/// Lets a program use its own sequences, which increment on all processors: where guesses are faster than
+/// increments, increments in place are still faster than a call. Returns whether it may.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn urcu_percpu_inline_offer_(inline: &Inline) -> c_int {
+    if inline.size == size_of::<Inline>()
+        && let Some((words, way)) = offered()
+        && let Some(pointer) = thread_pointer()
+    {
+        inline.set(way.abs(), &words, pointer);
+        return 1;
+    }
+    0
 }
 
 /// Returns the thread pointer, where the header has sequences.
@@ -66,6 +118,19 @@ fn thread_pointer() -> Option<usize> {
         }
         Some(pointer)
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    {
+        let pointer;
+        // SAFETY: reads the register that holds it.
+        unsafe {
+            core::arch::asm!(
+                "mrs {pointer}, tpidr_el0",
+                pointer = out(reg) pointer,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        Some(pointer)
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     None
 }

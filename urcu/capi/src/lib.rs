@@ -30,6 +30,7 @@ on_supported_targets! {
     mod callbacks;
     mod domains;
     mod errno;
+    mod fast;
     mod fork;
     mod grace;
     mod heads;

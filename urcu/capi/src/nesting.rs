@@ -2,8 +2,11 @@
 //!
 //! `rcu_read_unlock` is given no token, so that of the outermost section is kept in thread-local data. The
 //! token is an address of 47 bits (48 on AArch64); the 16 bits above it say how many sections are open
-//! inside that one. So whether a section is the outermost one is one comparison, and the outermost one
-//! stores words that do not depend on what was loaded: the token, and 0.
+//! inside that one. The outermost section stores words that do not depend on what was loaded: the token, and 0;
+//! and the comparison with the current phase, which its end makes anyway, tells it from nested ones and from none.
+//!
+//! The word is set after a section has begun: a signal handler in between has a section of its own, and leaves
+//! the word as it was. It is cleared before the section ends: a handler that comes after that begins one of its own.
 //!
 //! The data is of the *initial-exec* kind: at a constant distance from the thread pointer, there from the
 //! start of each thread, so that signal handlers may use it. Rust has no stable way to ask for that, hence
@@ -136,4 +139,4 @@ impl Nesting {
 }
 
 /// True if the second word of a token says anything.
-const TRACED: bool = size_of::<urcu::RawGuard>() != size_of::<usize>();
+pub(crate) const TRACED: bool = size_of::<urcu::RawGuard>() != size_of::<usize>();

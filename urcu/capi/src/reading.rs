@@ -8,8 +8,7 @@ use urcu::{RawGuard, ReadGuard};
 use crate::nesting::{LEVEL, Nesting, nesting};
 
 /// Begins a section, or nests in the one that the thread has open.
-#[unsafe(no_mangle)]
-pub(crate) extern "C" fn urcu_percpu_read_lock() {
+pub(crate) extern "C" fn begin() {
     let nesting = nesting();
     let word = nesting.word.load(Relaxed);
     if word == 0 {
@@ -34,8 +33,7 @@ fn nested(word: usize) -> usize {
 }
 
 /// Ends the section that the thread began last.
-#[unsafe(no_mangle)]
-pub(crate) extern "C" fn urcu_percpu_read_unlock() {
+pub(crate) extern "C" fn end() {
     let nesting = nesting();
     let word = nesting.word.load(Relaxed);
     if Nesting::is_deeper_or_none(word) {

@@ -1,5 +1,5 @@
 /*
- * The read side, compiled into programs: for x86-64. Included by <urcu-percpu.h>.
+ * The read side, compiled into programs. Included by <urcu-percpu.h>.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
@@ -7,6 +7,11 @@
  * section, an interrupted sequence, a kernel without rseq) is left to the library's functions. The kernel
  * may look at a sequence's descriptor some time after it has ended. So code that can be unloaded must not
  * have any: objects compiled for shared libraries (-fPIC) call the functions.
+ *
+ * A thread keeps its outermost section's token in one word, and 2^48 more for each nested section; 0 while none is
+ * open. It is stored after the section has begun, and cleared before it ends, inside the sequence: a signal handler
+ * that comes in between begins a section of its own, and leaves the word as it was. If the sequence is aborted, the
+ * word is put back.
  */
 #ifndef URCU_PERCPU_INLINE_H
 #define URCU_PERCPU_INLINE_H
@@ -16,119 +21,122 @@ extern "C" {
 #endif
 
 struct urcu_percpu_inline_ {
-	/* The offset of the nesting word from the thread pointer. */
-	intptr_t nesting;
-	/* The phase; 24 bytes before it the way, 32 bytes before it the bound. */
+	/* Of this structure. First, for GCC loads what is first again and again. */
+	size_t size;
+	/* 2^30 more than the offset of rseq_cs from the thread pointer; 0 calls the functions. */
+	intptr_t way;
+	/* The phase; the bound lies 32 bytes before it. */
 	const char *phase;
+	/* The offset of the word from the thread pointer. */
+	intptr_t nesting;
 };
 
-extern const struct urcu_percpu_inline_ urcu_percpu_inline_;
+/* Not 0 if it has set them, which it does only where the library's sequences are those below. */
+int urcu_percpu_inline_offer_(struct urcu_percpu_inline_ *words);
 
-/* By the GOT: a copy of it in the program would not be the library's. */
-static inline const struct urcu_percpu_inline_ *urcu_percpu_inlined_words(void)
+/*
+ * The program's own, so that they are reached without a detour; `const`, so that the compiler knows that it need
+ * not load them twice, and therefore not defined in C: they change once, before main. Whatever mixture of the words
+ * before and after that a thread has found leads to the functions: the phase that is here at first has a bound of
+ * 0, and what lies at the thread pointer is neither 0 nor a phase.
+ */
+extern const struct urcu_percpu_inline_ urcu_percpu_inlined_words
+	__attribute__((visibility("hidden")));
+__asm__(".pushsection .data.urcu_percpu_inlined_words, \"awG\", %progbits, urcu_percpu_inlined_words, comdat\n\t"
+	".balign 64\n\t"
+	".weak urcu_percpu_inlined_words\n\t"
+	".hidden urcu_percpu_inlined_words\n"
+	"urcu_percpu_inlined_words:\n\t"
+	".8byte 32, 0, urcu_percpu_inlined_words + 64, 0, 0, 0, 0, 0, 0, 0\n\t"
+	".popsection");
+
+__attribute__((constructor)) static void urcu_percpu_inline_set_up_(void)
 {
-	const struct urcu_percpu_inline_ *words;
+	struct urcu_percpu_inline_ *words = (struct urcu_percpu_inline_ *)(uintptr_t)&urcu_percpu_inlined_words;
 
-	__asm__("movq urcu_percpu_inline_@GOTPCREL(%%rip), %0" : "=r"(words));
-	return words;
+	if (!__atomic_load_n(&words->way, __ATOMIC_RELAXED))
+		urcu_percpu_inline_offer_(words);
 }
+
+#if defined(__x86_64__)
+
+/* Marks a descriptor of the sequence from 2 to 3 that is aborted to 4, and what the kernel checks before 4. */
+#define URCU_PERCPU_DESCRIPTOR_                     \
+	".pushsection __rseq_cs, \"aw\"\n\t"        \
+	".balign 32\n"                              \
+	"9:\t.long 0, 0\n\t"                        \
+	".quad 2f, 3f - 2f, 4f\n\t"                 \
+	".popsection\n\t"
+#define URCU_PERCPU_ABORT_                          \
+	".pushsection .text.unlikely, \"ax\"\n\t"   \
+	".byte 0x0f, 0xb9, 0x3d\n\t"                \
+	".long 0x53053053\n"                        \
+	"4:\t"
 
 static inline void urcu_percpu_inlined_read_lock(void)
 {
-	const struct urcu_percpu_inline_ *words = urcu_percpu_inlined_words();
-	const char *phase = words->phase;
-	intptr_t nesting = words->nesting, way = *(const volatile intptr_t *)(const void *)(phase - 24);
-	uintptr_t word, index;
-
-	if (__builtin_expect(way > 0, 1)) {
-		__asm__ __volatile__("movq %%fs:(%1), %0" : "=r"(word) : "r"(nesting) : "memory");
-		if (__builtin_expect(word == 0, 1)) {
-			__asm__ __volatile__(
-				".pushsection __rseq_cs, \"aw\"\n\t"
-				".balign 32\n"
-				"9:\t.long 0, 0\n\t"
-				".quad 2f, 3f - 2f, 4f\n\t"
-				".popsection\n\t"
-				"leaq 9b(%%rip), %[word]\n\t"
-				"movq %[word], %%fs:-0x40000000(%[way])\n"
-				"2:\tmovl %%fs:-0x40000004(%[way]), %k[index]\n\t"
-				"cmpl -32(%[phase]), %k[index]\n\t"
-				"jae 4f\n\t"
-				"movq (%[phase]), %[word]\n\t"
-				"shlq $16, %[index]\n\t"
-				"incq (%[word], %[index])\n"
-				"3:\n\t"
-				".pushsection .text.unlikely, \"ax\"\n\t"
-				".byte 0x0f, 0xb9, 0x3d\n\t"
-				".long 0x53053053\n"
-				"4:\txorl %k[word], %k[word]\n\t"
-				"jmp 3b\n\t"
-				".popsection"
-				: [word] "=&r"(word), [index] "=&r"(index)
-				: [phase] "r"(phase), [way] "r"(way)
-				: "memory", "cc");
-			if (__builtin_expect(word != 0, 1)) {
-				__asm__ __volatile__("movq %0, %%fs:(%1)"
-						     :
-						     : "r"(word), "r"(nesting)
-						     : "memory");
-				return;
-			}
-		}
-	}
+	__asm__ __volatile__ goto(
+		URCU_PERCPU_DESCRIPTOR_
+		"testq %[way], %[way]\n\t"
+		"jle %l[slow]\n\t"
+		"cmpq $0, %%fs:(%[nesting])\n\t"
+		"jne %l[slow]\n\t"
+		"leaq 9b(%%rip), %%rax\n\t"
+		"movq %%rax, %%fs:-0x40000000(%[way])\n"
+		"2:\tmovl %%fs:-0x40000004(%[way]), %%eax\n\t"
+		"cmpl -32(%[phase]), %%eax\n\t"
+		"jae %l[slow]\n\t"
+		"movq (%[phase]), %%rcx\n\t"
+		"shlq $16, %%rax\n\t"
+		"incq (%%rcx, %%rax)\n"
+		"3:\tmovq %%rcx, %%fs:(%[nesting])\n\t"
+		URCU_PERCPU_ABORT_
+		"jmp %l[slow]\n\t"
+		".popsection"
+		:
+		: [way] "r"(urcu_percpu_inlined_words.way), [phase] "r"(urcu_percpu_inlined_words.phase),
+		  [nesting] "r"(urcu_percpu_inlined_words.nesting)
+		: "rax", "rcx", "memory", "cc"
+		: slow);
+	return;
+slow:
 	urcu_percpu_read_lock();
 }
 
 static inline void urcu_percpu_inlined_read_unlock(void)
 {
-	const struct urcu_percpu_inline_ *words = urcu_percpu_inlined_words();
-	const char *phase = words->phase;
-	intptr_t nesting = words->nesting, way = *(const volatile intptr_t *)(const void *)(phase - 24);
-	uintptr_t word;
-
-	if (__builtin_expect(way > 0, 1)) {
-		__asm__ __volatile__("movq %%fs:(%1), %0" : "=r"(word) : "r"(nesting) : "memory");
-		if (__builtin_expect((word - 1) >> 48 == 0, 1)) {
-			/* First: a signal handler that reads after it begins a section of its own. */
-			__asm__ __volatile__("movq $0, %%fs:(%0)" : : "r"(nesting) : "memory");
-			/* The address does not depend on what was kept: that is only compared. */
-			__asm__ __volatile__ goto(
-				".pushsection __rseq_cs, \"aw\"\n\t"
-				".balign 32\n"
-				"9:\t.long 0, 0\n\t"
-				".quad 2f, 3f - 2f, 4f\n\t"
-				".popsection\n\t"
-				"leaq 9b(%%rip), %%rax\n\t"
-				"movq %%rax, %%fs:-0x40000000(%[way])\n"
-				"2:\tmovl %%fs:-0x40000004(%[way]), %%eax\n\t"
-				"cmpl -32(%[phase]), %%eax\n\t"
-				"jae 4f\n\t"
-				"movq (%[phase]), %%rdx\n\t"
-				"shlq $16, %%rax\n\t"
-				"cmpq %[word], %%rdx\n\t"
-				"jne %l[slow]\n\t"
-				"decq (%%rdx, %%rax)\n"
-				"3:\n\t"
-				".pushsection .text.unlikely, \"ax\"\n\t"
-				".byte 0x0f, 0xb9, 0x3d\n\t"
-				".long 0x53053053\n"
-				"4:\tjmp %l[slow]\n\t"
-				".popsection"
-				:
-				: [phase] "r"(phase), [way] "r"(way), [word] "r"(word)
-				: "rax", "rdx", "memory", "cc"
-				: slow);
-			return;
+	/* Nested sections, and none, are no phase. */
+	__asm__ __volatile__ goto(
+		URCU_PERCPU_DESCRIPTOR_
+		"testq %[way], %[way]\n\t"
+		"jle %l[slow]\n\t"
+		"movq %%fs:(%[nesting]), %%rcx\n\t"
+		"leaq 9b(%%rip), %%rax\n\t"
+		"movq %%rax, %%fs:-0x40000000(%[way])\n"
+		"2:\tmovl %%fs:-0x40000004(%[way]), %%eax\n\t"
+		"cmpl -32(%[phase]), %%eax\n\t"
+		"jae %l[slow]\n\t"
+		"shlq $16, %%rax\n\t"
+		"cmpq %%rcx, (%[phase])\n\t"
+		"jne %l[slow]\n\t"
+		"movq $0, %%fs:(%[nesting])\n\t"
+		"decq (%%rcx, %%rax)\n"
+		"3:\n\t"
+		URCU_PERCPU_ABORT_
+		"movq %%rcx, %%fs:(%[nesting])\n\t"
+		"jmp %l[slow]\n\t"
+		".popsection"
+		:
+		: [way] "r"(urcu_percpu_inlined_words.way), [phase] "r"(urcu_percpu_inlined_words.phase),
+		  [nesting] "r"(urcu_percpu_inlined_words.nesting)
+		: "rax", "rcx", "memory", "cc"
+		: slow);
+	return;
 slow:
-			/* It is open still: as if this had not been called. */
-			__asm__ __volatile__("movq %0, %%fs:(%1)"
-					     :
-					     : "r"(word), "r"(nesting)
-					     : "memory");
-		}
-	}
 	urcu_percpu_read_unlock();
 }
+
+#endif
 
 #ifdef __cplusplus
 }

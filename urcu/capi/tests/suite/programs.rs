@@ -90,7 +90,6 @@ fn expects_sequences() -> bool {
     cfg!(target_arch = "x86_64")
         && !cfg!(any(rseq_ops_portable, rseq_ops_delay_injection))
         && matches!(urcu::reader_mode(), ReaderMode::LibcRegistered { .. })
-        && rseq_ops::cpu::renames_memory()
 }
 
 #[test]

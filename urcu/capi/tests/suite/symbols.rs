@@ -51,7 +51,7 @@ fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
     assert!(exported.len() > 40, "{exported:?}");
     // Read by the header's sequences.
     let mut declared = declared(&header);
-    declared.insert("urcu_percpu_inline_".to_owned());
+    declared.insert("urcu_percpu_inline_offer_".to_owned());
     assert_eq!(declared, exported);
 }
 
