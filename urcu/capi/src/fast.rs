@@ -101,6 +101,8 @@ mod functions {
             ".long 0x53053053",
             "4:",
             // Open still, as if this had not been called.
+            "cmp qword ptr fs:[r8], 0",
+            "jne 5f",
             "mov qword ptr fs:[r8], r9",
             "5:",
             "jmp {end}",

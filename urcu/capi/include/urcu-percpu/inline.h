@@ -11,7 +11,7 @@
  * A thread keeps its outermost section's token in one word, and 2^48 more for each nested section; 0 while none is
  * open. It is stored after the section has begun, and cleared before it ends, inside the sequence: a signal handler
  * that comes in between begins a section of its own, and leaves the word as it was. If the sequence is aborted, the
- * word is put back.
+ * word is put back, but for one that was not cleared yet: a handler that has forked has given the child another.
  */
 #ifndef URCU_PERCPU_INLINE_H
 #define URCU_PERCPU_INLINE_H
@@ -123,6 +123,8 @@ static inline void urcu_percpu_inlined_read_unlock(void)
 		"decq (%%rcx, %%rax)\n"
 		"3:\n\t"
 		URCU_PERCPU_ABORT_
+		"cmpq $0, %%fs:(%[nesting])\n\t"
+		"jne %l[slow]\n\t"
 		"movq %%rcx, %%fs:(%[nesting])\n\t"
 		"jmp %l[slow]\n\t"
 		".popsection"

@@ -14,4 +14,5 @@ use urcu_percpu as _;
 mod compiler;
 mod installed;
 mod programs;
+mod steps;
 mod symbols;
