@@ -19,7 +19,7 @@
 enum action { READS, READS_NESTED, BEGINS_GRACE_PERIOD, FORKS, ACTIONS };
 
 static unsigned char *at, original;
-static volatile int hits, inside_depth;
+static volatile int hits, inside_depth, probes, forked_depth;
 static enum action action;
 static pid_t child = -1;
 static struct urcu_gp_poll_state begun;
@@ -27,6 +27,18 @@ static struct urcu_gp_poll_state begun;
 static void put(unsigned char byte)
 {
 	__atomic_store_n(at, byte, __ATOMIC_SEQ_CST);
+}
+
+/* A grace period does not end while a section is open. */
+static void is_protected(void)
+{
+	struct urcu_gp_poll_state state = start_poll_synchronize_rcu();
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		usleep(10);
+		CHECK(!poll_state_synchronize_rcu(state));
+	}
 }
 
 static void act(void)
@@ -41,6 +53,8 @@ static void act(void)
 		CHECK(urcu_percpu_read_ongoing() == depth + 2);
 		rcu_read_unlock();
 	}
+	if (action == READS)
+		is_protected();
 	rcu_read_unlock();
 	CHECK(urcu_percpu_read_ongoing() == depth);
 	if (action == BEGINS_GRACE_PERIOD) {
@@ -48,6 +62,7 @@ static void act(void)
 		usleep(200);
 	}
 	if (action == FORKS) {
+		forked_depth = depth;
 		child = fork();
 		CHECK(child >= 0);
 		if (child == 0)
@@ -71,18 +86,11 @@ static void on_trap(int number, siginfo_t *info, void *context)
 
 __attribute__((noinline)) static void inside(void)
 {
-	struct urcu_gp_poll_state state;
-	int i;
-
 	inside_depth = urcu_percpu_read_ongoing();
-	/* A child that was forked between a section's beginning and the note of it has nothing that protects. */
-	if (child == 0)
-		return;
-	state = start_poll_synchronize_rcu();
-	for (i = 0; i < 20; i++) {
-		usleep(10);
-		CHECK(!poll_state_synchronize_rcu(state));
-	}
+	/* Then the section ends in an old phase, in another way. A child that was forked between a section's
+	 * beginning and the note of it has nothing that protects. */
+	if (probes && (child != 0 || forked_depth))
+		is_protected();
 }
 
 __attribute__((noinline, used)) void one_section(void);
@@ -93,8 +101,9 @@ __attribute__((noinline, used)) void one_section(void)
 	rcu_read_unlock();
 }
 
-static void run(unsigned char *address, enum action what)
+static void run(unsigned char *address, enum action what, int probing)
 {
+	probes = probing;
 	at = address;
 	original = *at;
 	action = what;
@@ -126,7 +135,7 @@ int main(int count, char **arguments)
 	unsigned char *base = (unsigned char *)(uintptr_t)one_section;
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	struct sigaction trap;
-	int i, what, total = 0;
+	int i, what, probe, total = 0;
 
 	CHECK(count > 2);
 	alarm(100);
@@ -144,7 +153,8 @@ int main(int count, char **arguments)
 		int before = hits;
 
 		for (what = 0; what < ACTIONS; what++)
-			run(base + strtoul(arguments[i], NULL, 16), (enum action)what);
+			for (probe = 0; probe < 2; probe++)
+				run(base + strtoul(arguments[i], NULL, 16), (enum action)what, probe);
 		total += hits > before;
 	}
 	/* What is left are the ways to what is rare. */
