@@ -36,7 +36,12 @@ const EXAMPLES: [Example; 11] = [
         &[],
         &["own_structure: messages=", " changes=", " errors=0"],
     ),
-    ("urcu-percpu", "reader_mode", &[], &["of a million sections, "]),
+    (
+        "urcu-percpu",
+        "reader_mode",
+        &[],
+        &["of a million sections, "],
+    ),
     (
         "urcu-percpu",
         "tokio_executor",
@@ -67,7 +72,12 @@ const EXAMPLES: [Example; 11] = [
         &[],
         &["given back to the global allocator: ", " buffers"],
     ),
-    ("rseq-ops", "trace_timeline", &[], &[" records in ", " polls, "]),
+    (
+        "rseq-ops",
+        "trace_timeline",
+        &[],
+        &[" records in ", " polls, "],
+    ),
 ];
 
 const PAGE: &str = "urcu/src/docs/gallery.rs";
@@ -75,7 +85,9 @@ const PAGE: &str = "urcu/src/docs/gallery.rs";
 /// Returns whether the words are in the line, one after the other.
 fn has(line: &str, words: &[&str]) -> bool {
     let after = |rest: &str, word: &&str| Some(rest.split_once(*word)?.1.to_owned());
-    let found = words.iter().try_fold(line.to_owned(), |rest, word| after(&rest, word));
+    let found = words
+        .iter()
+        .try_fold(line.to_owned(), |rest, word| after(&rest, word));
     found.is_some()
 }
 
@@ -83,7 +95,9 @@ fn has(line: &str, words: &[&str]) -> bool {
 fn runs(example: &Example) -> bool {
     let (package, name, arguments, words) = example;
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(repository()).args(["run", "--quiet", "-p", package, "--example", name]);
+    cargo
+        .current_dir(repository())
+        .args(["run", "--quiet", "-p", package, "--example", name]);
     let said = output(cargo.arg("--").args(*arguments));
     let last = said.as_deref().and_then(|said| said.lines().last());
     let is_well = last.is_some_and(|line| has(line, words));
@@ -100,11 +114,15 @@ fn runs(example: &Example) -> bool {
 /// Returns the names of all examples that there are.
 fn all() -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut metadata = Command::new("cargo");
-    metadata.current_dir(repository()).args(["metadata", "--format-version", "1", "--no-deps"]);
+    metadata
+        .current_dir(repository())
+        .args(["metadata", "--format-version", "1", "--no-deps"]);
     let metadata: Value = serde_json::from_str(&output(&mut metadata).ok_or("cargo metadata")?)?;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let packages = list(&metadata["packages"]);
-    let targets = packages.iter().flat_map(|package| list(&package["targets"]));
+    let targets = packages
+        .iter()
+        .flat_map(|package| list(&package["targets"]));
     let examples = targets.filter(|target| target["kind"][0] == "example");
     let names = examples.filter_map(|target| target["name"].as_str().map(str::to_owned));
     Ok(names.collect())
@@ -133,8 +151,14 @@ mod tests {
 
     #[test]
     fn words_are_looked_for_in_their_order() {
-        assert!(has("x: reads=5 reloads=3 errors=0", &["x: reads=", " errors=0"]));
-        assert!(!has("x: reads=5 reloads=3 errors=1", &["x: reads=", " errors=0"]));
+        assert!(has(
+            "x: reads=5 reloads=3 errors=0",
+            &["x: reads=", " errors=0"]
+        ));
+        assert!(!has(
+            "x: reads=5 reloads=3 errors=1",
+            &["x: reads=", " errors=0"]
+        ));
         assert!(!has("errors=0 x: reads=5", &["x: reads=", "errors=0"]));
     }
 }
