@@ -6,6 +6,7 @@
 extern crate test_deadline;
 
 mod debian;
+mod gallery;
 mod guests;
 mod items;
 mod licences;
@@ -21,6 +22,7 @@ usage: .ci/guests [--short] [WORD...]   tests and torture in virtual machines
        .ci/sanitizers [--short]         the suites under sanitizers
        .ci/litmus                       the litmus tests, with herd7
        .ci/packages [--update]          what is published: files, metadata, features, licences, items
+       gallery                          the examples, each for a moment
        items ORIGINAL FACE [EXTRA...]   the public items of two crates, by rustdoc's JSON (.ci/crossbeam)";
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ("sanitizers", []) => sanitizers::main(false),
         ("sanitizers", [short]) if short == "--short" => sanitizers::main(true),
         ("litmus", []) => litmus::main(),
+        ("gallery", []) => gallery::main(),
         ("packages", []) => packages::main(false),
         ("packages", [update]) if update == "--update" => packages::main(true),
         ("items", [original, face, extras @ ..]) => items::compare(original, face, extras),

@@ -10,6 +10,7 @@
 //! | [`maps`] | coming from papaya, dashmap or a locked `HashMap` |
 //! | [`own_structure`] | a structure of your own: safe links first, then raw ones |
 //! | [`bring_your_own`] | authors of lock-free structures: the face of `crossbeam-epoch`, or `urcu::raw` |
+//! | [`gallery`] | the examples, and what each printed |
 //! | [`performance`] | what things cost, on which processors, and where others are faster |
 //! | [`troubleshooting`] | what you see, what it means, and what to do |
 //! | [`limitations`] | what this library does not do, and what happens then |
@@ -22,6 +23,7 @@
 pub mod arc_swap;
 pub mod bring_your_own;
 pub mod crossbeam_epoch;
+pub mod gallery;
 pub mod glossary;
 pub mod hazard_pointers;
 pub mod internals;
