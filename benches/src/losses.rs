@@ -1,7 +1,8 @@
 //! Where others are better: every figure of a peer beside ours in the same situation.
 
 use crate::record::Record;
-use crate::results::figures::{Row, is_ours, rows};
+use crate::results::constants;
+use crate::results::figures::{Row, is_a_floor, is_ours, rows};
 use crate::subjects::GUARD;
 use crate::table::Table;
 
@@ -12,11 +13,6 @@ fn less_is_better(unit: &str) -> Option<bool> {
         "1/us" | "1/s" => Some(false),
         _ => None,
     }
-}
-
-/// Whether a subject protects nothing, and is there as a measure.
-fn is_a_floor(subject: &str) -> bool {
-    subject.starts_with("floor") || subject.starts_with("membarrier alone")
 }
 
 /// Whether a figure says in another way what is another figure already.
@@ -73,7 +69,10 @@ const NOISE: f64 = 1.03;
 #[must_use]
 pub fn losses(results: &[Record]) -> Vec<Loss> {
     let mut losses: Vec<Loss> = Vec::new();
-    for bench in benches(results) {
+    for bench in benches(results)
+        .into_iter()
+        .filter(|bench| bench != constants::BENCH)
+    {
         let of_bench: Vec<Record> = results
             .iter()
             .filter(|it| it.bench == bench)
