@@ -15,11 +15,11 @@ fn less_is_better(unit: &str) -> Option<bool> {
     }
 }
 
-/// Whether a figure says in another way what is another figure already.
-fn says_it_again(label: &str) -> bool {
-    ["least time", "cpu time"]
-        .iter()
-        .any(|metric| label.ends_with(metric))
+/// Whether a figure says in another way what is another figure already, or is a single latency, the longest of all,
+/// which is an accident's.
+fn is_left_out(label: &str) -> bool {
+    let metrics = ["least time", "cpu time", ", most"];
+    metrics.iter().any(|metric| label.ends_with(metric))
 }
 
 /// A peer that is better than this library in a bench.
@@ -81,7 +81,7 @@ pub fn losses(results: &[Record]) -> Vec<Loss> {
         let mut of_peers: Vec<Loss> = Vec::new();
         for row in rows(&of_bench)
             .iter()
-            .filter(|row| !says_it_again(&row.label))
+            .filter(|row| !is_left_out(&row.label))
         {
             add_row(row, &mut of_peers);
         }
@@ -93,6 +93,7 @@ pub fn losses(results: &[Record]) -> Vec<Loss> {
 
 fn benches(results: &[Record]) -> Vec<String> {
     let mut benches: Vec<String> = results.iter().map(|record| record.bench.clone()).collect();
+    benches.sort_unstable();
     benches.dedup();
     benches
 }
