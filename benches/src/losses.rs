@@ -9,7 +9,7 @@ use crate::table::Table;
 /// Whether less of a unit is better, or more; none of what is neither.
 fn less_is_better(unit: &str) -> Option<bool> {
     match unit {
-        "ns" | "us" | "cpu ns" | "B" | "MiB" => Some(true),
+        "ns" | "us" | "cpu ns" | "B" | "MiB" | "x liburcu-memb" => Some(true),
         "1/us" | "1/s" => Some(false),
         _ => None,
     }

@@ -87,15 +87,8 @@ pub fn files(readme: &str, kept: &[Kept]) -> Result<Files, String> {
     if let Some((kept, constants)) = constants {
         files.insert(SCALE.into(), scale_page(kept, &constants));
     }
-    let mut readme = readme.to_owned();
-    for (mark, table) in [
-        ("read side", read_side(kept)),
-        ("updates", updates(kept)),
-        ("losses", faster(&kept[0].run)),
-    ] {
-        readme = between(&readme, mark, &table)?;
-    }
-    files.insert(README.into(), readme);
+    let parts = [read_side(kept), updates(kept), faster(&kept[0].run)];
+    files.insert(README.into(), between(readme, &parts.join("\n"))?);
     Ok(files)
 }
 
@@ -260,25 +253,29 @@ pub fn architecture(machine: &Machine) -> String {
     })
 }
 
+const BEGIN: &str =
+    "<!-- figures: made by `cargo run -p urcu-benches --bin rcu-publish` of benches/runs -->\n";
+const END: &str = "<!-- end -->";
+
 /// Returns the text with what is between the two marks replaced.
-fn between(text: &str, mark: &str, new: &str) -> Result<String, String> {
-    let (begin, end) = (format!("<!-- figures: {mark} -->\n"), "<!-- end -->");
+fn between(text: &str, new: &str) -> Result<String, String> {
     let cut = || {
-        let (before, rest) = text.split_once(&begin)?;
-        let (_, after) = rest.split_once(end)?;
-        Some(format!("{before}{begin}{new}{end}{after}"))
+        let (before, rest) = text.split_once(BEGIN)?;
+        let (_, after) = rest.split_once(END)?;
+        Some(format!("{before}{BEGIN}{new}{END}{after}"))
     };
-    cut().ok_or_else(|| format!("{README} has no {} ... {end}", begin.trim_end()))
+    cut().ok_or_else(|| format!("{README} has no {} ... {END}", BEGIN.trim_end()))
 }
 
-/// A figure of a run.
-fn figure(run: &Run, bench: &str, subject: &str, metric: &str) -> Option<f64> {
+/// A figure of a run. Of the oldest runs only ratios were kept.
+fn figure<'r>(run: &'r Run, bench: &str, subject: &str, metric: &str) -> Option<(f64, &'r str)> {
     let mut records = run.results.iter();
     let one =
         |it: &&crate::record::Record| it.params.get("threads").is_none_or(|threads| threads == 1);
     let found = records
         .find(|it| (&*it.bench, &*it.subject, &*it.metric) == (bench, subject, metric) && one(it));
-    found?.value
+    let found = found?;
+    Some((found.value?, &found.unit))
 }
 
 /// A row of a table: what it is called, whether it is ours, and the subjects whose figures it has.
@@ -333,7 +330,12 @@ fn small(head: &str, lines: &[Line], kept: &[Kept], bench: &str, reference: &str
         let strong = if *ours { "**" } else { "" };
         let _ = write!(text, "| {strong}{what}{strong} |");
         for Kept { run, .. } in kept {
-            let of = |subject: &str| figure(run, bench, subject, "time");
+            let any = |subject: &str| figure(run, bench, subject, "time");
+            let ns = |subject: &str| {
+                any(subject)
+                    .filter(|(_, unit)| *unit == "ns")
+                    .map(|(ns, _)| ns)
+            };
             let cells = |of: &dyn Fn(&str) -> Option<f64>| {
                 let cells: Vec<String> = subjects
                     .iter()
@@ -341,8 +343,8 @@ fn small(head: &str, lines: &[Line], kept: &[Kept], bench: &str, reference: &str
                     .collect();
                 cells.join("; ")
             };
-            let ratio = |subject: &str| Some(of(subject)? / of(reference)?);
-            let (ns, ratios) = (cells(&of), cells(&ratio));
+            let ratio = |subject: &str| Some(any(subject)?.0 / any(reference)?.0);
+            let (ns, ratios) = (cells(&ns), cells(&ratio));
             let _ = write!(text, " {strong}{ns}{strong} | {strong}{ratios}{strong} |");
         }
         text.push('\n');
@@ -363,44 +365,44 @@ fn updates(kept: &[Kept]) -> String {
 /// Says in one paragraph where others are better.
 fn faster(run: &Run) -> String {
     let losses = losses::losses(&run.results);
-    let mut text = String::from("**Where others are better**");
+    let mut parts = Vec::new();
     for (bench, what) in [
         ("read_side", "a section, compared with the guard"),
         ("retire", "retiring"),
-        ("hash_map", "hash maps, at most"),
-        ("ordered_map", "ordered maps, at most"),
-        ("queues", "queues, at most"),
+        ("hash_map", "hash maps"),
+        ("ordered_map", "ordered maps"),
+        ("queues", "queues"),
     ] {
         let of_bench = losses.iter().filter(|loss| loss.bench == bench);
         let named: Vec<String> = of_bench
             .map(|loss| format!("{} ({:.1} x)", loss.peer, loss.factor))
             .collect();
         if !named.is_empty() {
-            let _ = write!(text, "; {what}: {}", named.join(", "));
+            parts.push(format!("{what}: {}", named.join(", ")));
         }
     }
-    let text = text.replacen("**;", "** (by factors):", 1);
-    format!("{text}.\n[All figures, losses first]({FIGURES}).\n")
+    let parts = parts.join("; ");
+    format!(
+        "**Where others are better**, at most, in {parts}. [All figures, losses first]({FIGURES}).\n"
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use urcu_host::machine::Machine;
 
-    use super::{Kept, architecture, between, files};
+    use super::{BEGIN, END, Kept, architecture, between, files};
     use crate::measure::Effort;
     use crate::report::Report;
     use crate::results::read_side;
     use crate::subjects;
 
-    const README: &str = "a\n<!-- figures: read side -->\nstale text\n<!-- end -->\nb\n\
-        <!-- figures: updates -->\n<!-- end -->\n<!-- figures: losses -->\n<!-- end -->\nc\n";
-
     #[test]
-    fn what_is_between_marks_is_replaced_and_nothing_else() {
-        let new = between(README, "read side", "new\n").unwrap();
-        assert_eq!(new, README.replace("stale text\n", "new\n"));
-        assert!(between(README, "none", "").is_err());
+    fn what_is_between_the_marks_is_replaced_and_nothing_else() {
+        let readme = format!("a\n{BEGIN}stale text\n{END}\nc\n");
+        let new = between(&readme, "new\n").unwrap();
+        assert_eq!(new, readme.replace("stale text\n", "new\n"));
+        assert!(between("a\n", "").is_err());
     }
 
     #[test]
@@ -409,7 +411,8 @@ mod tests {
         report.add_read_side(read_side::measure(&subjects::all(), &Effort::TEST));
         let run = report.run();
         let name = "here".to_owned();
-        let files = files(README, &[Kept { name, run }]).unwrap();
+        let text = format!("a\n{BEGIN}stale text\n{END}\nc\n");
+        let files = files(&text, &[Kept { name, run }]).unwrap();
         let named: Vec<_> = files
             .keys()
             .map(|path| path.display().to_string())
@@ -423,7 +426,7 @@ mod tests {
         let readme = &files[std::path::Path::new("README.md")];
         assert!(readme.starts_with("a\n") && readme.ends_with("c\n"));
         assert!(readme.contains("`Rcu::snapshot`") && !readme.contains("stale text"));
-        assert!(super::files(README, &[]).is_err());
+        assert!(super::files(&text, &[]).is_err());
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub const CPUS: [u64; 6] = [1, 2, 8, 64, 256, 512];
 /// Numbers of threads.
 pub const THREADS: [u64; 4] = [1, 100, 10_000, 100_000];
 
-/// Scans of all slots in a grace period that waits for nobody: one to sum the counters, one to settle them.
+/// Scans of all slots in a grace period that waits for nobody: one to sum the counters, which fetches the lines that
+/// readers have written, and one to settle them, which finds them here.
 pub const SCANS: f64 = 2.0;
 
 /// Barriers in a grace period of this library.
@@ -44,8 +45,9 @@ pub struct Constants {
     /// One of liburcu-memb with few threads beyond its barriers, and the addition for each thread.
     rest_memb: f64,
     thread: f64,
-    /// The scan of a slot by number of slots: those never written, those written by others.
+    /// The scan of a slot by number of slots: those never written, those here, those written by others.
     untouched: Vec<(f64, f64)>,
+    here: Vec<(f64, f64)>,
     written: Vec<(f64, f64)>,
 }
 
@@ -104,8 +106,8 @@ impl Constants {
             Some(us * 1e3)
         };
         let barrier = here("barrier, nobody runs")?;
-        let written = scan("written here");
-        let slot = interpolate(&written, run.machine.cpus as f64)?;
+        let near = scan("written here");
+        let slot = interpolate(&near, run.machine.cpus as f64)?;
         let counts = run
             .results
             .iter()
@@ -132,6 +134,7 @@ impl Constants {
             rest_memb: (memb_few - BARRIERS_MEMB * barrier - thread * few).max(0.0),
             thread,
             untouched: scan("never written"),
+            here: near,
             written: scan("written elsewhere"),
         })
     }
@@ -145,10 +148,16 @@ impl Constants {
 
     /// Nanoseconds of all scans of a grace period: of so many slots, of which so many are in use.
     fn scans(&self, slots: f64, used: f64, assumption: Assumption) -> f64 {
-        let each = |points: &[(f64, f64)]| interpolate(points, slots).unwrap_or(f64::NAN);
-        let used_cost = used * each(&self.written) * assumption.far;
-        // Those that nobody wrote are one line of the kernel's zeroes, on as many pages.
-        SCANS * (used_cost + (slots - used) * each(&self.untouched))
+        let unused = slots - used;
+        used * self.fetched(used, assumption)
+            + used * each(&self.here, slots)
+            // Those that nobody wrote are one line of the kernel's zeroes, on as many pages.
+            + SCANS * unused * each(&self.untouched, slots)
+    }
+
+    /// Nanoseconds of each of so many lines that others have written.
+    fn fetched(&self, lines: f64, assumption: Assumption) -> f64 {
+        each(&self.written, lines) * assumption.far
     }
 
     /// Nanoseconds of a grace period that waits for no reader.
@@ -159,13 +168,18 @@ impl Constants {
     }
 
     fn memb(&self, running: f64, threads: f64, assumption: Assumption) -> f64 {
-        // A thread that runs elsewhere has its line there.
-        let lines = running.min(threads) * self.line * (assumption.far - 1.0);
+        // Each that runs elsewhere has written its line there since, and is looked at after each barrier.
+        let elsewhere = (running - 1.0).max(0.0);
+        let lines = BARRIERS_MEMB * elsewhere * self.fetched(elsewhere, assumption);
         self.rest_memb
             + BARRIERS_MEMB * self.barrier_of(running, assumption)
             + threads * self.thread
             + lines
     }
+}
+
+fn each(points: &[(f64, f64)], number: f64) -> f64 {
+    interpolate(points, number).unwrap_or(f64::NAN)
 }
 
 /// Returns what lies between two of the points, on a scale of powers of two; at the ends, what is there.
@@ -218,6 +232,9 @@ pub fn constants(c: &Constants) -> Table {
             *ns,
         );
     }
+    for (slots, ns) in &c.here {
+        row(&format!("the scan of a slot that is here, of {slots}"), *ns);
+    }
     for (slots, ns) in &c.written {
         row(
             &format!("the scan of a slot written elsewhere, of {slots}"),
@@ -231,7 +248,7 @@ pub fn constants(c: &Constants) -> Table {
 #[must_use]
 pub fn reads(c: &Constants) -> Table {
     let mut table = Table::new(&[
-        "reads/us, a thread on each CPU",
+        "CPUs (reads/us, a thread on each)",
         "guard",
         "liburcu-memb",
         "crossbeam-epoch",
@@ -251,7 +268,7 @@ pub fn reads(c: &Constants) -> Table {
             }
         };
         table.row([
-            format!("{cpus} CPUs"),
+            cpus.to_string(),
             private(0),
             private(1),
             private(2),
@@ -265,16 +282,16 @@ pub fn reads(c: &Constants) -> Table {
 #[must_use]
 pub fn grace_periods(c: &Constants) -> Table {
     let mut header = vec![
-        "us of a grace period that waits for no reader".to_owned(),
+        "CPUs (us of a grace period that waits for no reader)".to_owned(),
         "urcu, any number of threads".to_owned(),
         "of it scans".to_owned(),
     ];
-    header.extend(THREADS.map(|threads| format!("liburcu-memb, {threads} threads")));
+    header.extend(THREADS.map(|threads| format!("liburcu-memb, threads: {threads}")));
     let mut table = Table::new(&header);
     for cpus in CPUS {
         let n = cpus as f64;
         let mut row = vec![
-            format!("{cpus} CPUs"),
+            cpus.to_string(),
             range(c.ours(n, n, LOW), c.ours(n, n, HIGH), 1e3),
             range(c.scans(n, n, LOW), c.scans(n, n, HIGH), 1e3),
         ];
@@ -296,7 +313,7 @@ pub fn grace_periods(c: &Constants) -> Table {
 #[must_use]
 pub fn changes(c: &Constants) -> Table {
     let mut table = Table::new(&[
-        "us of a grace period, 512 CPUs",
+        "CPUs of 512 that run the process (us of a grace period)",
         "as it is",
         "scan up to the highest index seen",
         "sums of 64 CPUs each, kept by readers",
@@ -310,7 +327,7 @@ pub fn changes(c: &Constants) -> Table {
         // Eight lines, each of which 64 CPUs change by atomic operations: readers would pay a transfer.
         let two_level = |a: Assumption| without(a) + SCANS * 8.0 * c.line * a.far;
         table.row([
-            format!("{used} of them run the process"),
+            used.to_string(),
             of(&|a| c.ours(slots, used, a)),
             of(&bounded),
             of(&two_level),
@@ -351,6 +368,7 @@ mod tests {
             rest_memb: 100.0,
             thread: 5.0,
             untouched: vec![(2.0, 1.0), (512.0, 5.0)],
+            here: vec![(2.0, 1.5), (512.0, 5.0)],
             written: vec![(2.0, 2.0), (512.0, 20.0)],
         }
     }
@@ -359,7 +377,7 @@ mod tests {
     fn what_is_measured_comes_out_again() {
         let c = made_up();
         // Two CPUs, nobody else runs: barrier, two slots twice, the rest.
-        assert_eq!(c.ours(2.0, 1.0, LOW), 100.0 + 200.0 + 2.0 * (2.0 + 1.0));
+        assert_eq!(c.ours(2.0, 1.0, LOW), 100.0 + 200.0 + 2.0 + 1.5 + 2.0 * 1.0);
         assert_eq!(c.barrier_of(2.0, HIGH), 1200.0);
         assert_eq!(c.barrier_of(3.0, HIGH), 1700.0);
         assert_eq!(c.memb(1.0, 10.0, LOW), 100.0 + 400.0 + 50.0);
