@@ -206,8 +206,8 @@ pub fn measure(libraries: &[Library], data: &Arc<Data>, effort: &Effort) -> Meas
     }
 }
 
-/// Microseconds of one grace period after another.
-fn sample(synchronize: fn(), effort: &Effort) -> Vec<f64> {
+/// Returns the microseconds of one grace period after another.
+pub(crate) fn sample(synchronize: fn(), effort: &Effort) -> Vec<f64> {
     let limit = Duration::from_millis(effort.grace_ms);
     let mut samples = Vec::with_capacity(effort.grace_samples);
     synchronize();

@@ -47,6 +47,7 @@ pub mod record;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod scale;
 pub mod structures;
 pub mod subject;
 pub mod subjects;

@@ -1,29 +1,25 @@
 //! Where others are better: every figure of a peer beside ours in the same situation.
 
 use crate::record::Record;
-use crate::results::figures::{Row, is_ours, rows};
+use crate::results::constants;
+use crate::results::figures::{Row, is_a_floor, is_ours, rows};
 use crate::subjects::GUARD;
 use crate::table::Table;
 
 /// Whether less of a unit is better, or more; none of what is neither.
 fn less_is_better(unit: &str) -> Option<bool> {
     match unit {
-        "ns" | "us" | "cpu ns" | "B" | "MiB" => Some(true),
+        "ns" | "us" | "cpu ns" | "B" | "MiB" | "x liburcu-memb" => Some(true),
         "1/us" | "1/s" => Some(false),
         _ => None,
     }
 }
 
-/// Whether a subject protects nothing, and is there as a measure.
-fn is_a_floor(subject: &str) -> bool {
-    subject.starts_with("floor") || subject.starts_with("membarrier alone")
-}
-
-/// Whether a figure says in another way what is another figure already.
-fn says_it_again(label: &str) -> bool {
-    ["least time", "cpu time"]
-        .iter()
-        .any(|metric| label.ends_with(metric))
+/// Whether a figure says in another way what is another figure already, or is a single latency, the longest of all,
+/// which is an accident's.
+fn is_left_out(label: &str) -> bool {
+    let metrics = ["least time", "cpu time", ", most"];
+    metrics.iter().any(|metric| label.ends_with(metric))
 }
 
 /// A peer that is better than this library in a bench.
@@ -73,7 +69,10 @@ const NOISE: f64 = 1.03;
 #[must_use]
 pub fn losses(results: &[Record]) -> Vec<Loss> {
     let mut losses: Vec<Loss> = Vec::new();
-    for bench in benches(results) {
+    for bench in benches(results)
+        .into_iter()
+        .filter(|bench| bench != constants::BENCH)
+    {
         let of_bench: Vec<Record> = results
             .iter()
             .filter(|it| it.bench == bench)
@@ -82,7 +81,7 @@ pub fn losses(results: &[Record]) -> Vec<Loss> {
         let mut of_peers: Vec<Loss> = Vec::new();
         for row in rows(&of_bench)
             .iter()
-            .filter(|row| !says_it_again(&row.label))
+            .filter(|row| !is_left_out(&row.label))
         {
             add_row(row, &mut of_peers);
         }
@@ -94,6 +93,7 @@ pub fn losses(results: &[Record]) -> Vec<Loss> {
 
 fn benches(results: &[Record]) -> Vec<String> {
     let mut benches: Vec<String> = results.iter().map(|record| record.bench.clone()).collect();
+    benches.sort_unstable();
     benches.dedup();
     benches
 }

@@ -118,6 +118,8 @@ pub struct Effort {
     pub light_samples: usize,
     /// The time for which values are replaced while memory is measured, in seconds.
     pub memory_seconds: f64,
+    /// Numbers of threads that have read and sleep.
+    pub idle: &'static [usize],
     /// The sizes of maps, in entries.
     pub entries: &'static [u64],
     /// The size to which a map grows from none, in entries.
@@ -153,6 +155,7 @@ impl Effort {
         domains: 10_000,
         light_samples: 400,
         memory_seconds: 60.0,
+        idle: &[10, 100, 1000, 10_000],
         entries: &[16, 1000, 65_536, 1 << 20, 4 << 20],
         grown: 1 << 20,
         structure_rounds: 5,
@@ -183,6 +186,7 @@ impl Effort {
         domains: 100,
         light_samples: 3,
         memory_seconds: 0.1,
+        idle: &[2, 4],
         entries: &[16, 100],
         grown: 200,
         structure_rounds: 1,
@@ -212,6 +216,7 @@ impl Effort {
         domains: 10_000,
         light_samples: 100,
         memory_seconds: 3.0,
+        idle: &[10, 1000],
         entries: &[1000, 65_536],
         grown: 65_536,
         structure_rounds: 3,

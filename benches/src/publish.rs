@@ -13,6 +13,7 @@ use crate::page::LOSSES;
 use crate::plots;
 use crate::report::NOTE;
 use crate::run::Run;
+use crate::scale::{self, Constants};
 use crate::subjects::{ARC_SWAP, CROSSBEAM, GUARD, MEMB, READ, SNAPSHOT};
 use crate::table::Table;
 
@@ -22,6 +23,7 @@ pub type Files = BTreeMap<PathBuf, String>;
 /// The folder of the runs that are kept, in the repository.
 pub const RUNS: &str = "benches/runs";
 const FIGURES: &str = "benches/FIGURES.md";
+const SCALE: &str = "benches/SCALE.md";
 const PLOTS: &str = "benches/plots";
 const README: &str = "README.md";
 
@@ -78,15 +80,15 @@ pub fn files(readme: &str, kept: &[Kept]) -> Result<Files, String> {
     }
     let _ = writeln!(text, "## How it is measured\n\n{}", NOTE.trim_end());
     files.insert(FIGURES.into(), text);
-    let mut readme = readme.to_owned();
-    for (mark, table) in [
-        ("read side", read_side(kept)),
-        ("updates", updates(kept)),
-        ("losses", faster(&kept[0].run)),
-    ] {
-        readme = between(&readme, mark, &table)?;
+    // Of the newest run that has all constants.
+    let constants = kept
+        .iter()
+        .find_map(|kept| Some((kept, Constants::of(&kept.run)?)));
+    if let Some((kept, constants)) = constants {
+        files.insert(SCALE.into(), scale_page(kept, &constants));
     }
-    files.insert(README.into(), readme);
+    let parts = [read_side(kept), updates(kept), faster(&kept[0].run)];
+    files.insert(README.into(), between(readme, &parts.join("\n"))?);
     Ok(files)
 }
 
@@ -107,6 +109,86 @@ RISC-V machine was to be had**. Figures of earlier versions on an Ice Lake and a
 [performance](../urcu/src/docs/performance.rs). What to expect of machines with more CPUs: [SCALE.md](SCALE.md).
 
 ";
+
+const SCALE_HEAD: &str = "\
+# A model of scale: 1 to 512 CPUs, 1 to 100,000 threads
+
+<!-- Made of the runs in benches/runs by `cargo run -p urcu-benches --bin rcu-publish`. Do not edit. -->
+
+The machines that were to be had have two CPUs. This is what the algorithms and the constants measured there say of
+larger ones: a model, with its uncertainty, and no measurement. The program is `benches/src/scale.rs`; to have the
+tables of your machine, measure (`rcu-compare --json benches/runs/mine.json`) and publish (`rcu-publish`).
+
+## What happens how often
+
+| | this library | liburcu-memb, as a design that knows its threads |
+|---|---|---|
+| a section | two increments on lines of the CPU's own | two stores to a line of the thread's own |
+| a grace period, barriers | 1 | 2 |
+| ... interrupts of a barrier | one for each other CPU that runs the process | the same |
+| ... lines looked at | 2 for each possible CPU | 2 for each registered thread |
+
+The counts of barriers and interrupts were checked by `cargo run -p urcu-torture --example counts` in guests (qemu,
+Linux 6.1) in which nothing else ran, and are checked by `.ci/guests` from then on: one barrier a grace period in all
+of them, and interrupts for each barrier, with threads of the process on so many CPUs:
+
+| virtual CPUs | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 |
+|---|---|---|---|---|---|---|---|---|
+| the model | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 |
+| 2 | 0.00 | 0.97 | | | | | | |
+| 4 | 0.00 | 1.44 | 2.16 | 3.00 | | | | |
+| 8 | 0.00 | 1.21 | 2.16 | 3.14 | 4.07 | 5.11 | 6.07 | 7.00 |
+
+(What is above the model are the kernel's own interrupts: more of them soon after the start.) An emulator says nothing
+of times, so those are not checked.
+
+## What is not known
+
+* **Interrupts overlap**: the first costs what was measured; each further one 2 % of that (low) to 50 % (high).
+* **Lines come from further away** on machines with several sockets: as far as here (low) to three times (high).
+* A virtual machine's interrupts are dearer than a real one's, on some hosts several times.
+* Readers that are in a section, and threads that lost their CPU there, are not in it: every design waits for those.
+
+So ranges below are from all low to all high. Orders of magnitude can be trusted, factors of two cannot.
+
+";
+
+/// Returns the page of the model of scale.
+fn scale_page(kept: &Kept, c: &Constants) -> String {
+    let mut text = String::from(SCALE_HEAD);
+    let machine = architecture(&kept.run.machine);
+    let _ = writeln!(text, "## Constants: {machine}, {}\n", kept.run.date);
+    markdown(&scale::constants(c), &mut text);
+    text.push_str("## Reads\n\n");
+    markdown(&scale::reads(c), &mut text);
+    text.push_str(
+        "Sections that write lines of their own grow with the CPUs in every design that has them; a lock that \
+         readers share does not.\n\n## Grace periods\n\n",
+    );
+    markdown(&scale::grace_periods(c), &mut text);
+    text.push_str(
+        "With one thread nobody is interrupted, and liburcu-memb looks at one line: there it is as fast. From \
+         hundreds of threads on its list is what counts; here the number of threads does not occur.\n\n\
+         ## What should be changed for 512 CPUs\n\n",
+    );
+    markdown(&scale::changes(c), &mut text);
+    let ((few_low, few_high), (all_low, all_high)) =
+        (scale::gain_of_bound(c, 4.0), scale::gain_of_bound(c, 512.0));
+    let _ = writeln!(
+        text,
+        "* **Bounding the scan by the highest index seen** shortens the grace period of a process on 4 of 512 CPUs by \
+         a factor of {few_low:.1} to {few_high:.1}, and that of one on all of them by {all_low:.1} to {all_high:.1}. \
+         It needs a store by whoever first reads on a CPU, in the slow way that sets memory up: nothing in the fast \
+         way. It helps only while the kernel keeps a process on low CPU numbers, which it does where the process is \
+         bound to them (cgroups, `taskset`).\n\
+         * **A two-level sum** would have readers change a line that 63 other CPUs change: {:.0} times what a section \
+         takes now. The scan is never worth that.\n\
+         * **The barrier** is the rest, and is the kernel's: callers share grace periods (`synchronize` of many \
+         callers), and updates that are retired share them by the thousand.",
+        scale::cost_of_two_levels(c)
+    );
+    text
+}
 
 /// Adds what one run found.
 fn section(kept: &Kept, text: &mut String, files: &mut Files) {
@@ -171,25 +253,29 @@ pub fn architecture(machine: &Machine) -> String {
     })
 }
 
+const BEGIN: &str =
+    "<!-- figures: made by `cargo run -p urcu-benches --bin rcu-publish` of benches/runs -->\n";
+const END: &str = "<!-- end -->";
+
 /// Returns the text with what is between the two marks replaced.
-fn between(text: &str, mark: &str, new: &str) -> Result<String, String> {
-    let (begin, end) = (format!("<!-- figures: {mark} -->\n"), "<!-- end -->");
+fn between(text: &str, new: &str) -> Result<String, String> {
     let cut = || {
-        let (before, rest) = text.split_once(&begin)?;
-        let (_, after) = rest.split_once(end)?;
-        Some(format!("{before}{begin}{new}{end}{after}"))
+        let (before, rest) = text.split_once(BEGIN)?;
+        let (_, after) = rest.split_once(END)?;
+        Some(format!("{before}{BEGIN}{new}{END}{after}"))
     };
-    cut().ok_or_else(|| format!("{README} has no {} ... {end}", begin.trim_end()))
+    cut().ok_or_else(|| format!("{README} has no {} ... {END}", BEGIN.trim_end()))
 }
 
-/// A figure of a run.
-fn figure(run: &Run, bench: &str, subject: &str, metric: &str) -> Option<f64> {
+/// A figure of a run. Of the oldest runs only ratios were kept.
+fn figure<'r>(run: &'r Run, bench: &str, subject: &str, metric: &str) -> Option<(f64, &'r str)> {
     let mut records = run.results.iter();
     let one =
         |it: &&crate::record::Record| it.params.get("threads").is_none_or(|threads| threads == 1);
     let found = records
         .find(|it| (&*it.bench, &*it.subject, &*it.metric) == (bench, subject, metric) && one(it));
-    found?.value
+    let found = found?;
+    Some((found.value?, &found.unit))
 }
 
 /// A row of a table: what it is called, whether it is ours, and the subjects whose figures it has.
@@ -244,7 +330,12 @@ fn small(head: &str, lines: &[Line], kept: &[Kept], bench: &str, reference: &str
         let strong = if *ours { "**" } else { "" };
         let _ = write!(text, "| {strong}{what}{strong} |");
         for Kept { run, .. } in kept {
-            let of = |subject: &str| figure(run, bench, subject, "time");
+            let any = |subject: &str| figure(run, bench, subject, "time");
+            let ns = |subject: &str| {
+                any(subject)
+                    .filter(|(_, unit)| *unit == "ns")
+                    .map(|(ns, _)| ns)
+            };
             let cells = |of: &dyn Fn(&str) -> Option<f64>| {
                 let cells: Vec<String> = subjects
                     .iter()
@@ -252,8 +343,8 @@ fn small(head: &str, lines: &[Line], kept: &[Kept], bench: &str, reference: &str
                     .collect();
                 cells.join("; ")
             };
-            let ratio = |subject: &str| Some(of(subject)? / of(reference)?);
-            let (ns, ratios) = (cells(&of), cells(&ratio));
+            let ratio = |subject: &str| Some(any(subject)?.0 / any(reference)?.0);
+            let (ns, ratios) = (cells(&ns), cells(&ratio));
             let _ = write!(text, " {strong}{ns}{strong} | {strong}{ratios}{strong} |");
         }
         text.push('\n');
@@ -274,44 +365,44 @@ fn updates(kept: &[Kept]) -> String {
 /// Says in one paragraph where others are better.
 fn faster(run: &Run) -> String {
     let losses = losses::losses(&run.results);
-    let mut text = String::from("**Where others are better**");
+    let mut parts = Vec::new();
     for (bench, what) in [
         ("read_side", "a section, compared with the guard"),
         ("retire", "retiring"),
-        ("hash_map", "hash maps, at most"),
-        ("ordered_map", "ordered maps, at most"),
-        ("queues", "queues, at most"),
+        ("hash_map", "hash maps"),
+        ("ordered_map", "ordered maps"),
+        ("queues", "queues"),
     ] {
         let of_bench = losses.iter().filter(|loss| loss.bench == bench);
         let named: Vec<String> = of_bench
             .map(|loss| format!("{} ({:.1} x)", loss.peer, loss.factor))
             .collect();
         if !named.is_empty() {
-            let _ = write!(text, "; {what}: {}", named.join(", "));
+            parts.push(format!("{what}: {}", named.join(", ")));
         }
     }
-    let text = text.replacen("**;", "** (by factors):", 1);
-    format!("{text}.\n[All figures, losses first]({FIGURES}).\n")
+    let parts = parts.join("; ");
+    format!(
+        "**Where others are better**, at most, in {parts}. [All figures, losses first]({FIGURES}).\n"
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use urcu_host::machine::Machine;
 
-    use super::{Kept, architecture, between, files};
+    use super::{BEGIN, END, Kept, architecture, between, files};
     use crate::measure::Effort;
     use crate::report::Report;
     use crate::results::read_side;
     use crate::subjects;
 
-    const README: &str = "a\n<!-- figures: read side -->\nstale text\n<!-- end -->\nb\n\
-        <!-- figures: updates -->\n<!-- end -->\n<!-- figures: losses -->\n<!-- end -->\nc\n";
-
     #[test]
-    fn what_is_between_marks_is_replaced_and_nothing_else() {
-        let new = between(README, "read side", "new\n").unwrap();
-        assert_eq!(new, README.replace("stale text\n", "new\n"));
-        assert!(between(README, "none", "").is_err());
+    fn what_is_between_the_marks_is_replaced_and_nothing_else() {
+        let readme = format!("a\n{BEGIN}stale text\n{END}\nc\n");
+        let new = between(&readme, "new\n").unwrap();
+        assert_eq!(new, readme.replace("stale text\n", "new\n"));
+        assert!(between("a\n", "").is_err());
     }
 
     #[test]
@@ -320,7 +411,8 @@ mod tests {
         report.add_read_side(read_side::measure(&subjects::all(), &Effort::TEST));
         let run = report.run();
         let name = "here".to_owned();
-        let files = files(README, &[Kept { name, run }]).unwrap();
+        let text = format!("a\n{BEGIN}stale text\n{END}\nc\n");
+        let files = files(&text, &[Kept { name, run }]).unwrap();
         let named: Vec<_> = files
             .keys()
             .map(|path| path.display().to_string())
@@ -334,7 +426,7 @@ mod tests {
         let readme = &files[std::path::Path::new("README.md")];
         assert!(readme.starts_with("a\n") && readme.ends_with("c\n"));
         assert!(readme.contains("`Rcu::snapshot`") && !readme.contains("stale text"));
-        assert!(super::files(README, &[]).is_err());
+        assert!(super::files(&text, &[]).is_err());
     }
 
     #[test]

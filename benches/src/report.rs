@@ -75,6 +75,10 @@ pub struct Report {
     pub reload: Vec<ReloadResult>,
     /// Maps and queues: the figures of all their benches.
     pub structures: Vec<Record>,
+    /// Grace periods among idle threads.
+    pub idle: Vec<Record>,
+    /// The constants of the model of scale.
+    pub constants: Vec<Record>,
     /// The library's aims, met or not.
     pub targets: Vec<Target>,
 }
@@ -105,6 +109,8 @@ impl Report {
             memory: Vec::new(),
             reload: Vec::new(),
             structures: Vec::new(),
+            idle: Vec::new(),
+            constants: Vec::new(),
             targets: Vec::new(),
         };
         if report.load.is_some_and(|load| load > BUSY) {
@@ -151,7 +157,9 @@ impl Report {
             reclaim::records(&self.reclaim),
             memory::records(&self.memory),
             reload::records(&self.reload),
+            self.idle.clone(),
             self.structures.clone(),
+            self.constants.clone(),
         ]
         .concat()
     }
@@ -202,6 +210,10 @@ impl Report {
             ("Reads by many threads", scaling::table(&self.scaling)),
             ("Reads and updates", mixed::table(&self.mixed)),
             ("Grace periods", grace::table(&self.synchronize)),
+            (
+                "Grace periods among idle threads",
+                figures::table("synchronize", &self.idle),
+            ),
             ("Shared grace periods", sharing::table(&self.sharing)),
             ("More readers than CPUs", crowd::table(&self.crowd)),
             ("Domains at once", domains::barrier_table(&self.barriers)),
@@ -216,6 +228,10 @@ impl Report {
                 structures(ordered_map::BENCH, "ordered map"),
             ),
             ("Queues", structures(queues::BENCH, "queue")),
+            (
+                "Constants of the model of scale",
+                figures::table("this machine", &self.constants),
+            ),
             ("Targets", target::table(&self.targets)),
             (
                 "How each subject is used",
@@ -295,8 +311,8 @@ pub const NOTE: &str = "\
 x: the median of the ratios of each round, both sides measured in the same round;
 quiet: the ratio of the two best rounds. ns and us: wall-clock time, but for \"cpu ns\".
 Rounds are interleaved: all subjects take their turns in each, after a warm-up that is not measured. Figures are
-medians of the rounds; the spread is the range of their middle half. Threads are not pinned: the kernel places
-them. Single latencies contain a look at the clock, whose cost is told above; other times do not. All are built
+medians of the rounds; the spread is the range of their middle half. Threads are not pinned, but for the constants
+of the model of scale: the kernel places them. Single latencies contain a look at the clock, whose cost is told above; other times do not. All are built
 in one program by one compiler, with malloc of the system; all maps have one hasher, foldhash.
 read_side is the kernel's refscale (nanoseconds of a section, many in a row) with a load and a dereference
 inside; grace_period is its rcuscale (how long a grace period takes: one writer or many, with readers or

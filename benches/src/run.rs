@@ -130,6 +130,7 @@ const WIDE: f64 = 0.25;
 #[must_use]
 pub fn wide(results: &[Record]) -> Vec<String> {
     let mut benches: Vec<&str> = results.iter().map(|record| &*record.bench).collect();
+    benches.sort_unstable();
     benches.dedup();
     let warnings = benches.into_iter().filter_map(|bench| {
         let of_bench = || results.iter().filter(|record| record.bench == bench);

@@ -15,8 +15,8 @@ use urcu_benches::grace::{self, Data};
 use urcu_benches::measure::Effort;
 use urcu_benches::report::{self, Report};
 use urcu_benches::results::{
-    crowd, domains, hash_map, memory, mixed, ordered_map, queues, read_side, reclaim, reload,
-    scaling, sharing, updates,
+    constants, crowd, domains, hash_map, idle, memory, mixed, ordered_map, queues, read_side,
+    reclaim, reload, scaling, sharing, updates,
 };
 use urcu_benches::run::Run;
 use urcu_benches::{memb, membarrier, page, subjects, tasks};
@@ -74,6 +74,8 @@ enum Bench {
     OrderedMap,
     /// Queues, by one thread and between threads
     Queues,
+    /// The constants of the model of scale
+    Scale,
     /// A read-side section by 1 to 256 threads. Runs last, because some libraries keep a record of
     /// each thread that ever read, and their writers scan all of them from then on
     ReadScaling,
@@ -189,6 +191,7 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
             Bench::HashMap => report.structures.extend(hash_map::measure(&effort)),
             Bench::OrderedMap => report.structures.extend(ordered_map::measure(&effort)),
             Bench::Queues => report.structures.extend(queues::measure(&effort)),
+            Bench::Scale => report.constants = constants::measure(&effort),
             Bench::Domains => {
                 report.barriers = domains::barriers(&effort);
                 let memory = report.domain_memory.as_ref();
@@ -205,6 +208,9 @@ fn grace_periods(report: &mut Report, effort: &Effort) {
     let _registration = memb::register();
     let libraries = grace::libraries();
     report.add_grace(&grace::measure(&grace::measured(), &data, effort));
+    let (idle, shortage) = idle::measure(&grace::measured(), &data, effort);
+    report.idle = idle;
+    report.skipped.extend(shortage);
     report.sharing = sharing::measure(&libraries, effort);
     report.targets.extend(sharing::targets(&report.sharing));
     report.crowd = crowd::measure(&libraries, &data, effort);

@@ -1,4 +1,4 @@
-//! Makes `benches/FIGURES.md`, its plots and the README's tables of the runs that are kept in `benches/runs`.
+//! Makes `benches/FIGURES.md`, its plots, `benches/SCALE.md` and the README's tables of the runs that are kept in `benches/runs`.
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! A plot with its words, of some of a run's figures.
 
 use crate::bars::{self, Bar};
-use crate::curves::{self, Curve};
+use crate::curves::{self, Axes, Curve};
 use crate::record::Record;
 use crate::results::figures::is_ours;
 use crate::run::Run;
@@ -90,24 +90,35 @@ pub(super) fn plot_of_bars(
     })
 }
 
+/// A curve: its name, its points, and the spread of each.
+pub(super) type Drawn<'r> = (&'r str, Vec<(f64, f64)>, Vec<f64>);
+
 /// Points by a parameter that is a number, on a scale of powers of two.
-pub(super) fn points(records: &[&Record], subject: &str, by: &str) -> Vec<(f64, f64)> {
+pub(super) fn points<'r>(records: &[&Record], subject: &'r str, by: &str) -> Drawn<'r> {
     let own = records.iter().filter(|it| it.subject == subject);
-    let points = own.filter_map(|it| Some((it.params.get(by)?.as_f64()?.log2(), it.value?)));
-    points.collect()
+    let points = own.filter_map(|it| {
+        let at = it.params.get(by)?.as_f64()?.log2();
+        Some(((at, it.value?), it.spread.unwrap_or(0.0)))
+    });
+    let (points, spread) = points.unzip();
+    (subject, points, spread)
 }
 
 pub(super) fn plot_of_curves(
     name: &'static str,
     title: &str,
-    axes: (&str, &str),
-    all: &[(&str, Vec<(f64, f64)>)],
+    axes: Axes<'_>,
+    all: &[Drawn<'_>],
     says: String,
 ) -> Option<Plot> {
     let curves: Vec<Curve<'_>> = all
         .iter()
-        .filter(|(_, points)| !points.is_empty())
-        .map(|(label, points)| Curve { label, points })
+        .filter(|(_, points, _)| !points.is_empty())
+        .map(|(label, points, spread)| Curve {
+            label,
+            points,
+            spread,
+        })
         .collect();
     (!curves.is_empty()).then(|| Plot {
         name,

@@ -2,6 +2,7 @@
 
 use super::draw::{Plot, bar, bars_of, find, losses, plot_of_bars, plot_of_curves, points};
 use crate::bars::Bar;
+use crate::curves::Axes;
 use crate::results::figures::is_ours;
 use crate::results::memory;
 use crate::run::Run;
@@ -77,12 +78,16 @@ pub(super) fn scaling(run: &Run) -> Option<Plot> {
     );
     let all: Vec<_> = DRAWN
         .iter()
-        .map(|name| (*name, points(&records, name, "threads")))
+        .map(|name| points(&records, name, "threads"))
         .collect();
     plot_of_curves(
         "read-scaling",
         "Reads of all threads in a microsecond",
-        ("threads, as a power of two", "reads/us"),
+        Axes {
+            right: "threads",
+            up: "reads/us",
+            powers: true,
+        },
         &all,
         says,
     )
@@ -211,7 +216,7 @@ pub(super) fn curve_of_memory(run: &Run, stalled: bool) -> Option<Plot> {
         .iter()
         .filter(|it| it.bench == "retire" && it.situation == situation);
     let all: Vec<_> = of_situation
-        .map(|it| (&*it.subject, it.points.clone()))
+        .map(|it| (&*it.subject, it.points.clone(), Vec::new()))
         .collect();
     let text = if stalled { "true" } else { "false" };
     let with = [("long-running reader", text)];
@@ -232,7 +237,17 @@ pub(super) fn curve_of_memory(run: &Run, stalled: bool) -> Option<Plot> {
         )
     };
     let says = format!("{says}{}", losses(&bars, "urcu"));
-    plot_of_curves(name, title, ("seconds", "MiB"), &all, says)
+    plot_of_curves(
+        name,
+        title,
+        Axes {
+            right: "seconds",
+            up: "MiB",
+            powers: false,
+        },
+        &all,
+        says,
+    )
 }
 
 pub(super) fn reload(run: &Run) -> Option<Plot> {

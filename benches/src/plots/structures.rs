@@ -1,9 +1,10 @@
 //! The plots of maps and queues.
 
-use super::draw::{Plot, bar, bars_of, find, losses, plot_of_bars, plot_of_curves, points};
+use super::draw::{Drawn, Plot, bar, bars_of, find, losses, plot_of_bars, plot_of_curves, points};
 use crate::bars::Bar;
+use crate::curves::Axes;
 use crate::record::Record;
-use crate::results::figures::{is_ours, subjects};
+use crate::results::figures::is_ours;
 use crate::results::{hash_map, ordered_map, queues};
 use crate::run::Run;
 
@@ -44,15 +45,24 @@ fn losses_by<'r>(records: &[&'r Record], by: &str) -> String {
     }
 }
 
-fn curves_of_all<'r>(records: &[&'r Record], by: &str) -> Vec<(&'r str, Vec<(f64, f64)>)> {
-    let owned: Vec<Record> = records.iter().map(|record| (*record).clone()).collect();
-    let names: Vec<String> = subjects(&owned).into_iter().map(str::to_owned).collect();
-    let of = |name: &String| {
-        let record = records.iter().find(|it| it.subject == *name)?;
-        Some((&*record.subject, points(records, name, by)))
-    };
-    names.iter().filter_map(of).collect()
+fn curves_of_all<'r>(records: &[&'r Record], by: &str) -> Vec<Drawn<'r>> {
+    let mut names: Vec<&'r str> = Vec::new();
+    for record in records {
+        if !names.contains(&&*record.subject) {
+            names.push(&record.subject);
+        }
+    }
+    names
+        .into_iter()
+        .map(|name| points(records, name, by))
+        .collect()
 }
+
+const BY_ENTRIES: Axes<'static> = Axes {
+    right: "entries",
+    up: "ns",
+    powers: true,
+};
 
 const NUMBERS: (&str, &str) = ("types", "u64 to u64");
 
@@ -67,7 +77,7 @@ pub(super) fn map_sizes(run: &Run) -> Option<Plot> {
     plot_of_curves(
         "hash-map-sizes",
         "Hash maps: a hit, one thread (median, ns)",
-        ("entries, as a power of two", "ns"),
+        BY_ENTRIES,
         &curves_of_all(&records, "entries"),
         says,
     )
@@ -146,7 +156,7 @@ pub(super) fn tree_lookups(run: &Run) -> Option<Plot> {
     plot_of_curves(
         "ordered-map-sizes",
         "Ordered maps: a hit, one thread (median, ns)",
-        ("entries, as a power of two", "ns"),
+        BY_ENTRIES,
         &curves_of_all(&records, "entries"),
         says,
     )

@@ -72,6 +72,12 @@ pub fn is_ours(subject: &str) -> bool {
     subject == "urcu" || subject.starts_with("urcu ")
 }
 
+/// Returns whether a subject protects nothing, and is there as a measure.
+#[must_use]
+pub fn is_a_floor(subject: &str) -> bool {
+    subject.starts_with("floor") || subject == "membarrier alone"
+}
+
 /// A situation's figures.
 #[derive(Clone, Debug)]
 pub struct Row<'r> {
@@ -98,7 +104,9 @@ impl Row<'_> {
                 .records
                 .iter()
                 .filter(|it| is_ours(&it.subject) == ours);
-            let known = known.filter_map(|it| Some((it.value?, &*it.subject)));
+            let known = known
+                .filter(|it| !is_a_floor(&it.subject))
+                .filter_map(|it| Some((it.value?, &*it.subject)));
             known.min_by(|left, right| left.0.total_cmp(&right.0))
         };
         let (ours, (theirs, name)) = (least(true)?.0, least(false)?);

@@ -1,10 +1,12 @@
 //! The measurements: what each finds, its table, and what the library aims at.
 
+pub mod constants;
 pub mod crowd;
 pub mod domains;
 pub mod figures;
 pub mod grace;
 pub mod hash_map;
+pub mod idle;
 pub mod memory;
 pub mod mixed;
 pub mod ordered_map;

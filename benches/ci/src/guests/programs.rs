@@ -113,6 +113,8 @@ impl Build<'_> {
             "examples/aborts",
             &out.join("bin/aborts-delays"),
         )?;
+        let counts = ["-p", "urcu-torture", "--example", "counts"];
+        self.program("", &counts, "examples/counts", &out.join("bin/counts"))?;
         // The peers of `rcu-compare` are not needed, and some know this processor alone.
         let torture = [
             "-p",
