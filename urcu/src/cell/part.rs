@@ -24,7 +24,7 @@ impl<Outer, Inner> Offset<Outer, Inner> {
         }
     }
 
-    /// The part.
+    /// Returns the part.
     #[inline(always)]
     fn in_whole(self, whole: &Outer) -> &Inner {
         // SAFETY: by the promise of `new`.
@@ -111,7 +111,7 @@ leads_on! {
 pub trait PartOf<Outer>: sealed::Sealed + Copy {
     /// What is copied.
     type Inner: Copy;
-    /// Where it lies, in bytes: in the `Outer`; or from where a pointer points that lies there.
+    /// Returns where the part lies, in bytes: in the `Outer`; or behind a pointer that lies there.
     #[doc(hidden)]
     fn way(self) -> (usize, Option<usize>);
     #[doc(hidden)]
