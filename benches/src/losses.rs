@@ -5,7 +5,7 @@ use crate::results::figures::{Row, is_ours, rows};
 use crate::subjects::GUARD;
 use crate::table::Table;
 
-/// Whether less of a unit is better, or more; none of what is neither.
+/// Returns whether less of a unit is better, or more; none of what is neither.
 fn less_is_better(unit: &str) -> Option<bool> {
     match unit {
         "ns" | "us" | "cpu ns" | "B" | "MiB" => Some(true),
@@ -14,12 +14,12 @@ fn less_is_better(unit: &str) -> Option<bool> {
     }
 }
 
-/// Whether a subject protects nothing, and is there as a measure.
+/// Returns whether a subject protects nothing, and is there as a measure.
 fn is_a_floor(subject: &str) -> bool {
     subject.starts_with("floor") || subject.starts_with("membarrier alone")
 }
 
-/// Whether a figure says in another way what is another figure already.
+/// Returns whether a figure says in another way what is another figure already.
 fn says_it_again(label: &str) -> bool {
     ["least time", "cpu time"]
         .iter()
@@ -66,7 +66,7 @@ fn factor(ours: f64, theirs: f64, less: bool) -> Option<f64> {
     factor.is_finite().then_some(factor)
 }
 
-/// What lies within the noise of a quiet machine is no loss.
+/// A difference within the noise of a quiet machine is no loss.
 const NOISE: f64 = 1.03;
 
 /// Returns where each peer is better in each bench, the greatest factor first.
