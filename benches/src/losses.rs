@@ -6,7 +6,7 @@ use crate::results::figures::{Row, is_a_floor, is_ours, rows};
 use crate::subjects::GUARD;
 use crate::table::Table;
 
-/// Whether less of a unit is better, or more; none of what is neither.
+/// Returns whether less of a unit is better, or more; none of what is neither.
 fn less_is_better(unit: &str) -> Option<bool> {
     match unit {
         "ns" | "us" | "cpu ns" | "B" | "MiB" | "x liburcu-memb" => Some(true),
@@ -15,8 +15,8 @@ fn less_is_better(unit: &str) -> Option<bool> {
     }
 }
 
-/// Whether a figure says in another way what is another figure already, or is a single latency, the longest of all,
-/// which is an accident's.
+/// Returns whether a figure says in another way what is another figure already, or is a single latency, the longest
+/// of all, which is an accident's.
 fn is_left_out(label: &str) -> bool {
     let metrics = ["least time", "cpu time", ", most"];
     metrics.iter().any(|metric| label.ends_with(metric))
@@ -62,7 +62,7 @@ fn factor(ours: f64, theirs: f64, less: bool) -> Option<f64> {
     factor.is_finite().then_some(factor)
 }
 
-/// What lies within the noise of a quiet machine is no loss.
+/// A difference within the noise of a quiet machine is no loss.
 const NOISE: f64 = 1.03;
 
 /// Returns where each peer is better in each bench, the greatest factor first.

@@ -88,7 +88,7 @@ fn html(run: &Run) -> String {
     html
 }
 
-/// What the first table says.
+/// The contents of the first table.
 pub(crate) const LOSSES: &str = "Each peer and bench in which it is better than this library in any situation, by more \
 than 3 %; the greatest factor first. In read_side, read_scaling and mixed it is compared with the guard, else with \
 the best of this library's ways.";

@@ -37,7 +37,7 @@ pub struct Report {
     pub date: String,
     /// The machine on which it was measured.
     pub machine: Machine,
-    /// What else the machine does meanwhile.
+    /// The machine's other load meanwhile.
     neighbours: Neighbours,
     /// The load average when the measurement began, for one minute.
     pub load: Option<f64>,

@@ -123,7 +123,7 @@ impl Run {
     }
 }
 
-/// Where the middle half of the rounds lies further apart, ratios say little.
+/// The spread of the middle half of the rounds beyond which ratios say little.
 const WIDE: f64 = 0.25;
 
 /// Returns a warning for each bench some of whose rounds lie too far apart for ratios to mean much.

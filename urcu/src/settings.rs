@@ -134,7 +134,7 @@ impl Budget {
         self
     }
 
-    /// `COUNT:BYTES[:PATIENCE]`.
+    /// Parses `COUNT:BYTES[:PATIENCE]`.
     fn parse(text: &str) -> Option<Budget> {
         let mut parts = text.split(':');
         let count = parts.next()?.parse().ok().filter(|count| *count != 0)?;
@@ -146,7 +146,8 @@ impl Budget {
         parts.next().is_none().then_some(budget)
     }
 
-    /// What `URCU_BUDGET` says, as the text of it, else the default; and whether it was no budget.
+    /// Returns the budget that the text of `URCU_BUDGET` stands for, else the default; and whether the text
+    /// was no budget.
     pub(crate) fn from_text(text: Option<&str>) -> (Budget, bool) {
         let found = text.map(Budget::parse);
         let bad = matches!(found, Some(None));
@@ -180,7 +181,7 @@ pub(crate) struct SharedBudget {
 }
 
 impl SharedBudget {
-    /// None.
+    /// Returns no choice.
     pub(crate) const fn unset() -> Self {
         SharedBudget {
             count: AtomicU64::new(0),

@@ -113,7 +113,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// One more caller has waited so long.
+    /// Counts one more caller, which has waited for `time`.
     pub(crate) fn waited(&self, time: Duration) {
         let nanoseconds = time.as_nanos().max(1);
         let bucket = (nanoseconds.ilog2().saturating_sub(FIRST) as usize).min(BUCKETS - 1);

@@ -71,7 +71,7 @@ macro_rules! copies_behind {
         }
     )*};
 }
-// What the second pointer's load needs is a dependency, which no barrier says.
+// The second pointer's load needs a dependency alone, which no barrier says.
 // Expected: copy_behind_4 1 0
 // Expected: copy_behind_64 1 0
 // Expected: copy_behind_200 1 0

@@ -14,7 +14,7 @@ struct Crate {
     lines: BTreeSet<String>,
     /// Functions whose documentation has no example.
     without_example: Vec<String>,
-    /// Whether lines say in which module an item is.
+    /// True if lines say in which module an item is.
     modules: bool,
 }
 
@@ -195,7 +195,7 @@ impl Crate {
         self.add_as(&item, item["name"].as_str().unwrap_or_default(), within);
     }
 
-    /// What another item shows under this name.
+    /// Returns what another item shows under this name.
     fn add_use(&mut self, of: &Value, within: &str) {
         let item = self.item(&of["id"]);
         match (item.is_null(), of["is_glob"] == true) {

@@ -22,10 +22,10 @@ const PUBLISHED: [(&str, usize); 4] = [
 /// Whose lists of items are kept.
 const COMPILER: &str = "rustc 1.95.";
 
-/// What everyone finds in a tarball.
+/// The files that everyone finds in a tarball.
 const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
 
-/// What these two depend on unless features ask for more.
+/// The dependencies of these two unless features ask for more.
 const ALONE: [(&str, &[&str]); 2] = [
     ("rseq-ops", &["libc"]),
     ("urcu-percpu", &["libc", "rseq-ops"]),
@@ -93,7 +93,7 @@ impl Check {
         });
     }
 
-    /// What a registry shows, and docs.rs needs.
+    /// Checks the facts that a registry shows and that docs.rs needs.
     fn about(&mut self, name: &str) {
         let package = self.package(name);
         let count = |key: &str| list(&package[key]).count();
@@ -238,7 +238,7 @@ impl Check {
         Ok(())
     }
 
-    /// What depends on nothing but the system's library.
+    /// Checks that some packages depend on nothing but the system's library.
     fn alone(&mut self) {
         for (name, wanted) in ALONE {
             let mut tree = cargo();

@@ -25,7 +25,7 @@ pub(super) fn read_side(run: &Run) -> Option<Plot> {
     )
 }
 
-/// Who is drawn where all would be too many.
+/// The subjects that are drawn where all would be too many.
 const DRAWN: [&str; 8] = [
     GUARD,
     SNAPSHOT,

@@ -11,7 +11,7 @@ use crate::structures::queues::{Queue, kinds};
 /// The name of the bench.
 pub const BENCH: &str = "queues";
 
-/// How many threads put in, and as many take out.
+/// The numbers of threads that put in; as many take out.
 const PAIRS: [u64; 3] = [1, 4, 32];
 
 /// Measures all queues.

@@ -64,7 +64,7 @@ impl Spread {
     }
 }
 
-/// Where the sums of n^-0.99 lie.
+/// The sums of n^-0.99.
 struct Zipf(Vec<f64>);
 
 impl Zipf {

@@ -59,7 +59,7 @@ pub struct Serve {
     value: u64,
 }
 
-/// What is asked of it.
+/// The requests to it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Request {
     Store(u64),

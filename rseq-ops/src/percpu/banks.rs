@@ -78,7 +78,7 @@ impl Banks {
         self.current.store(new, Ordering::Release);
         // Every sequence that loaded the old address has committed, visibly, or never will.
         if let Err(refused) = sys::restart() {
-            // Whether the sequences were restarted is unknown then, and the new bank may have been used.
+            // Nobody knows then whether the sequences were restarted, and the new bank may have been used.
             self.refused.store(true, Ordering::Relaxed);
             self.current.store(old, Ordering::Release);
             return Err(refused);

@@ -12,13 +12,13 @@ use urcu::raw::SectionWords;
 
 use crate::nesting::{TRACED, nesting};
 
-/// Where the way lies, as an offset from the phase. Bytes.
+/// The offset of the way from the phase. Bytes.
 const WAY: isize = -24;
 /// And the bound; as in the header.
 pub(crate) const BOUND: isize = -32;
-/// How much more than the offset of `rseq_cs` the way is; as in the header.
+/// The difference between the way and the offset of `rseq_cs`; as in the header.
 pub(crate) const BIAS: isize = 1 << 30;
-/// How far apart the counters of two CPUs are; as in the header.
+/// The distance between the counters of two CPUs; as in the header.
 pub(crate) const SHIFT: u32 = 16;
 
 /// `struct urcu_percpu_inline_`.
@@ -29,7 +29,7 @@ pub(crate) struct Inline {
     way: AtomicIsize,
     /// The address of the phase.
     phase: AtomicPtr<usize>,
-    /// Where the nesting words lie, as an offset from the thread pointer.
+    /// The offset of the nesting words from the thread pointer.
     nesting: AtomicIsize,
 }
 
@@ -52,7 +52,7 @@ impl Inline {
     }
 }
 
-/// Where the way lies, and the phase.
+/// The places of the way and of the phase.
 pub(crate) const WAY_AT: usize = offset_of!(Inline, way);
 pub(crate) const PHASE_AT: usize = offset_of!(Inline, phase);
 

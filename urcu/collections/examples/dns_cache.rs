@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use urcu_collections::{HashMap, List};
 
 const NAMES: u64 = 20_000;
-/// How long records may be used, in milliseconds.
+/// The time for which records may be used, in milliseconds.
 const TIMES_TO_LIVE: [u64; 3] = [40, 150, 600];
 
 type Name = Arc<str>;
@@ -47,7 +47,7 @@ struct Cache {
     swept: AtomicU64,
 }
 
-/// What the world's name servers say.
+/// Returns what the world's name servers say.
 fn authority(number: u64) -> (Ipv4Addr, usize) {
     let address = Ipv4Addr::from_bits(0x0a00_0000 | number as u32);
     (address, (number % TIMES_TO_LIVE.len() as u64) as usize)

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use urcu_collections::{HashMap, List, WfcQueue};
 
-/// How long a session lasts without a request, in milliseconds.
+/// The time that a session lasts without a request, in milliseconds.
 const IDLE: u64 = 150;
 /// Users who come all the time, and others who come now and then.
 const REGULARS: u64 = 4_000;

@@ -3,6 +3,11 @@
 //! Readers take no lock, write nothing that others read, and never wait. What is removed is freed after a
 //! grace period.
 //!
+//! ```toml
+//! [dependencies]
+//! urcu-collections = "0.1"
+//! ```
+//!
 //! ```
 //! let routes = urcu_collections::HashMap::new();
 //! routes.pin().insert("/", "index");
@@ -43,7 +48,11 @@ pub mod wfcqueue;
 pub use btree::{BTreeMap, BTreeMapRef, Range};
 pub use equivalent::Equivalent;
 pub use hash::*;
+#[doc(inline)]
 pub use list::List;
+#[doc(inline)]
 pub use queue::Queue;
+#[doc(inline)]
 pub use stack::Stack;
+#[doc(inline)]
 pub use wfcqueue::WfcQueue;

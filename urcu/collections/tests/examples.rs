@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Where the examples are, as this test is built: for debugging or not.
+/// Returns where the examples are, as this test is built: for debugging or not.
 fn directory() -> &'static PathBuf {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {

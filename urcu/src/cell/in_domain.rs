@@ -131,7 +131,7 @@ impl<D: DomainType> InDomain for D {
     fn state(&self) -> &State {
         D::domain().state()
     }
-    /// By the type alone.
+    /// Returns true: the type of the guard tells.
     #[inline(always)]
     #[track_caller]
     fn owns(&self, guard: &GuardOf<D>) -> bool {

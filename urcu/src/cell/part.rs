@@ -24,7 +24,7 @@ impl<Outer, Inner> Offset<Outer, Inner> {
         }
     }
 
-    /// The part.
+    /// Returns the part.
     #[inline(always)]
     fn in_whole(self, whole: &Outer) -> &Inner {
         // SAFETY: by the promise of `new`.
@@ -42,8 +42,8 @@ pub struct Behind<Outer, Inner> {
     leads: PhantomData<fn(&Outer) -> &Inner>,
 }
 
-/// What may lie between: pointers that are an address in memory, as the language promises of them, and that keep
-/// what they point to for as long as the value that they are in lives.
+/// The pointers that may lie between: those that are an address in memory, as the language promises of them,
+/// and that keep what they point to for as long as the value that they are in lives.
 macro_rules! leads_on {
     ($($(#[$doc:meta])* [$($lifetime:lifetime)?] $pointer:ty;)*) => {$(
         impl<$($lifetime,)? Outer, Target> Offset<Outer, $pointer> {
@@ -82,7 +82,7 @@ macro_rules! leads_on {
 }
 
 leads_on! {
-    /// The part of what this field, a `Box`, points to. The sequence follows both pointers.
+    /// Returns a part of the value that this field, a `Box`, points to. The sequence follows both pointers.
     ///
     /// `Box` and references alone lead on: what they point to neither changes nor ends before the value that they
     /// are in. An `Arc` would do as well, but what it looks like in memory is nowhere promised; put the value into
@@ -109,9 +109,9 @@ leads_on! {
 /// Parts of every `Outer` that [`RcuCell::snapshot_of`](crate::RcuCell::snapshot_of) copies: an [`Offset`], or
 /// [`Behind`] one. Sealed.
 pub trait PartOf<Outer>: sealed::Sealed + Copy {
-    /// What is copied.
+    /// The type that is copied.
     type Inner: Copy;
-    /// Where it lies, in bytes: in the `Outer`; or from where a pointer points that lies there.
+    /// Returns where the part lies, in bytes: in the `Outer`; or behind a pointer that lies there.
     #[doc(hidden)]
     fn way(self) -> (usize, Option<usize>);
     #[doc(hidden)]

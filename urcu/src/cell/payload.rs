@@ -344,7 +344,7 @@ pub unsafe trait RefCounted: Payload {
     /// `raw` is from `into_raw`, and its owner exists during the call.
     #[doc(hidden)]
     unsafe fn share(raw: *mut ()) -> Self;
-    /// What `into_raw` would return.
+    /// Returns what `into_raw` would return.
     #[doc(hidden)]
     fn address_of(this: &Self) -> *mut ();
     #[doc(hidden)]

@@ -71,7 +71,7 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     ///
     /// The part is said by [`part!`](crate::part); else as [`snapshot`](Self::snapshot).
     ///
-    /// What a field points to is a part, too, if the field is a `Box` or a reference: see
+    /// Returns what a field points to is a part, too, if the field is a `Box` or a reference: see
     /// [`Offset::then`](crate::Offset::then).
     ///
     /// # Cost

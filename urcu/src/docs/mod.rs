@@ -7,7 +7,7 @@
 //! | [`crossbeam_epoch`] | coming from `crossbeam-epoch`: their items and ours, four structures in both |
 //! | [`hazard_pointers`] | coming from `seize` or `haphazard`, in short |
 //! | [`liburcu`] | coming from C's liburcu: its calls and ours |
-//! | [`maps`] | coming from papaya, dashmap or a locked `HashMap` |
+//! | [`maps`] | coming from papaya, dashmap or a locked `HashMap`, in short |
 //! | [`own_structure`] | a structure of your own: safe links first, then raw ones |
 //! | [`bring_your_own`] | authors of lock-free structures: the face of `crossbeam-epoch`, or `urcu::raw` |
 //! | [`gallery`] | the examples, and what each printed |

@@ -199,7 +199,7 @@ impl<'d> ReadGuard<'d> {
         );
     }
 
-    /// For messages.
+    /// Returns the domain, for messages.
     pub(crate) fn domain(&self) -> Shown<'_> {
         self.state.shown()
     }

@@ -65,7 +65,7 @@ impl State {
         trace::forget(DomainId::of(self), || self.gp.readers.any_left())
     }
 
-    /// The memory is that of one CPU; the other CPUs' is never touched.
+    /// Allocates a state. It uses the memory of one CPU; that of the other CPUs is never touched.
     pub(super) fn allocate(name: Option<&'static str>) -> NonNull<State> {
         let state = NonNull::new(sys::allocate::<State>()).expect("an address");
         // SAFETY: zeroes are a state, and nobody else knows it.
@@ -73,7 +73,7 @@ impl State {
         state
     }
 
-    /// For messages. Guards know the state alone, and the domain itself may move.
+    /// Keeps the name, for messages: guards know the state alone, and the domain itself may move.
     fn set_name(&self, name: Option<&'static str>) {
         if let Some(name) = name {
             let [address, length] = &self.gp.readers.name;
@@ -118,8 +118,8 @@ impl State {
         }
     }
 
-    /// Only what was made in this process. A signal handler may fork between the making and the
-    /// publishing, and what is published in the child then is its parent's.
+    /// Returns the driver, if it was made in this process. A signal handler may fork between the making and
+    /// the publishing, and what is published in the child then is its parent's.
     pub(crate) fn existing_driver(&self) -> Option<&Arc<Driver>> {
         self.driver
             .get()

@@ -56,7 +56,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     sync::const_fn! {
-        /// All zeroes.
+        /// Returns a state of all zeroes.
         pub(crate) fn new() -> Self {
             Shared {
                 handed: AtomicPtr::new(ptr::null_mut()),

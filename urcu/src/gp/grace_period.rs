@@ -261,7 +261,7 @@ impl GpState {
         Ok(Some(old))
     }
 
-    /// Flips. Returns `None` where [`GpState::begin`] does.
+    /// Flips the phase. Returns `None` where [`GpState::begin`] does.
     fn flip(&self, lead: &Leader<'_>, progress: &Progress) -> Option<Begun> {
         // Callers that joined before this are served by this flip: see J, K.
         lead.begin();

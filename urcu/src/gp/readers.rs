@@ -351,7 +351,8 @@ impl Readers {
         begun
     }
 
-    /// Not inlined, so that the loop around it is not unrolled into many sequences.
+    /// Tries once to begin a section. Not inlined, so that the loop around it is not unrolled into many
+    /// sequences.
     #[inline(never)]
     fn try_to_begin(&self, handle: Handle) -> Option<Phase> {
         // SAFETY: the process's handle; the phase is set up. (B)
@@ -364,7 +365,8 @@ impl Readers {
         }
     }
 
-    /// `None` if these are not set up any more: in a child that was forked in the middle of this.
+    /// Begins a section by atomics. Returns `None` if these readers are not set up any more: in a child
+    /// that was forked in the middle of this.
     fn begin_by_atomics(&self) -> Option<Phase> {
         loop {
             // SAFETY: 0, or what `set_up` or `flip` has stored there: of slots that live as long as these
@@ -404,7 +406,8 @@ impl Readers {
         self.wake(phase);
     }
 
-    /// Returns what became of the sequence, and whether the phase was the current one.
+    /// Tries once to end a section. Returns the outcome of the sequence, and whether the phase was the
+    /// current one.
     #[inline(never)]
     fn try_to_end(&self, handle: Handle, phase: Phase) -> (Outcome, bool) {
         // SAFETY: the process's handle; the phase is a token's of these readers. (D)

@@ -60,7 +60,7 @@ impl Round {
         Round(self.0.saturating_add(1))
     }
 
-    /// Tells a round from the ones before and after it.
+    /// Returns a bit that tells a round from the ones before and after it.
     const fn parity(self) -> usize {
         (self.0 & 1) as usize
     }
@@ -189,7 +189,7 @@ impl Sequence {
         sleepers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// After O.
+    /// Wakes up to `how_many` sleepers of a parity. Called after O.
     fn wake(&self, parity: usize, how_many: i32) {
         if self.sleepers[parity].load(Ordering::Relaxed) != 0 {
             self.turns[parity].fetch_add(2, Ordering::Relaxed);

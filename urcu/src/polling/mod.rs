@@ -38,7 +38,7 @@ pub struct GracePeriod {
 }
 
 impl GracePeriod {
-    /// The driver of the domain that asked for it.
+    /// Begins a grace period of the driver's domain.
     pub(crate) fn start(driver: &Arc<Driver>) -> Self {
         let round = driver.progress.sequence.snap();
         driver.want(round);
@@ -165,7 +165,7 @@ impl GracePeriod {
         self.driver.is_current_process()
     }
 
-    /// For messages.
+    /// Returns the name of the domain, for messages.
     pub(crate) fn domain(&self) -> Option<&'static str> {
         self.driver.settings.name
     }
@@ -201,7 +201,7 @@ impl PartialEq for GracePeriod {
 impl Eq for GracePeriod {}
 
 impl PartialOrd for GracePeriod {
-    /// `None` for those of different domains.
+    /// Compares the numbers. Returns `None` for grace periods of different domains.
     fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
         self.is_of(&other.driver)
             .then(|| self.round.cmp(&other.round))

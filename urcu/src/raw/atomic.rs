@@ -385,7 +385,7 @@ impl<T: ?Sized + Pointee> From<Shared<'_, T>> for Atomic<T> {
 }
 
 impl<T: ?Sized + Pointee, D: LinkDomain + Default> Default for Atomic<T, D> {
-    /// Null.
+    /// Returns the null pointer.
     fn default() -> Self {
         Atomic::null_in(D::default())
     }

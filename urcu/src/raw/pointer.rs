@@ -139,7 +139,7 @@ impl<T: ?Sized + Pointee> Pointer<T> for Owned<T> {
 }
 
 impl<T: ?Sized + Pointee> From<Box<T>> for Owned<T> {
-    /// For a sized value the same allocation, for a slice or a `str` a new one.
+    /// Takes over the allocation of a sized value; a slice or a `str` gets a new one.
     #[inline]
     fn from(value: Box<T>) -> Self {
         let word = T::adopt(value);
@@ -349,7 +349,7 @@ impl<T: ?Sized + Pointee> Clone for Shared<'_, T> {
 impl<T: ?Sized + Pointee> Copy for Shared<'_, T> {}
 
 impl<T: ?Sized + Pointee> PartialEq for Shared<'_, T> {
-    /// The same address and the same tag.
+    /// Compares addresses and tags.
     fn eq(&self, other: &Self) -> bool {
         self.word == other.word
     }
@@ -376,7 +376,7 @@ impl<T: ?Sized + Pointee> Hash for Shared<'_, T> {
 }
 
 impl<T: ?Sized + Pointee> Default for Shared<'_, T> {
-    /// Null.
+    /// Returns the null pointer.
     fn default() -> Self {
         Shared::null()
     }

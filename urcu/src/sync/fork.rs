@@ -41,7 +41,7 @@ pub(crate) struct Generation(AtomicU64);
 
 impl Generation {
     const_fn! {
-        /// Not known yet.
+        /// Returns a generation that is not known yet.
         pub(crate) fn new() -> Self {
             Generation(AtomicU64::new(0))
         }

@@ -16,7 +16,7 @@ pub(crate) struct Hook<F: ?Sized>(
 );
 
 impl<F: ?Sized> Hook<F> {
-    /// None.
+    /// Returns no hook.
     pub(crate) const fn new() -> Self {
         Hook(AtomicPtr::new(ptr::null_mut()))
     }
@@ -54,7 +54,7 @@ pub(crate) struct Hooks(WipedLock);
 
 impl Hooks {
     const_fn! {
-        /// Free.
+        /// Returns a lock that is free.
         pub(crate) fn new() -> Self {
             Hooks(WipedLock::new())
         }

@@ -19,7 +19,7 @@ pub(crate) struct Parker {
 
 impl Parker {
     const_fn! {
-        /// Nobody sleeps.
+        /// Returns a parker on which nobody sleeps.
         pub(crate) fn new() -> Self {
             Parker {
                 unparked: AtomicU32::new(0),

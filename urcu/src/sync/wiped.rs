@@ -26,7 +26,7 @@ macro_rules! wiped {
 pub(crate) use wiped;
 
 impl<T> Wiped<T> {
-    /// `value` is all zeroes.
+    /// Wraps `value`, which is all zeroes.
     pub(crate) const fn new(value: T) -> Self {
         Wiped {
             value,

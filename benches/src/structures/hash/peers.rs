@@ -153,7 +153,7 @@ impl<K: Key, V: Value> Table<K, V> for SccIndex<K, V> {
     #[inline(always)]
     fn insert(&self, key: K, value: V) {
         let mut pair = (key, value);
-        // What is there is not replaced by an insertion.
+        // An insertion does not replace an existing entry.
         while let Err(back) = self.0.insert_sync(pair.0, pair.1) {
             self.0.remove_sync(&back.0);
             pair = back;

@@ -115,7 +115,7 @@ fn reader(thread: &mut Thread, cells: &Cells) {
         thread.counter.read(512);
         for _ in 0..64 {
             let large = cells.large.snapshot();
-            // Where the barrier is wrong, the second pointer may be poison, which leads nowhere.
+            // If the barrier is wrong, the second pointer may be poison, which leads nowhere.
             let behind = if thread.run.library_is_broken() {
                 *cells.owner.read().value
             } else {

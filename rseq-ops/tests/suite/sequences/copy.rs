@@ -128,7 +128,7 @@ fn assert_restartable<const SIZE: usize>(copied: Copied) {
     let mut buffers = [vec![1u8; offset + SIZE], vec![2u8; offset + SIZE]];
     let [first, second] = &mut buffers;
     let buffers = [first.as_mut_ptr(), second.as_mut_ptr()].map(AtomicPtr::new);
-    // Where a reader that comes by a pointer that was taken back finds what no buffer has.
+    // A place for readers that come by a pointer that was taken back: its contents are in no buffer.
     let poison = vec![0xDDu8; offset + SIZE];
     let outer: [[AtomicPtr<u8>; 2]; 2] = Default::default();
     let root = |turn: usize| match copied {

@@ -11,7 +11,7 @@ use crate::table::{Subject, side_by_side};
 
 const OPERATIONS: usize = 20_000;
 
-/// What is measured.
+/// The subject of the measurement.
 struct Peer {
     name: &'static str,
     walk: Box<dyn Fn() -> u64 + Sync>,

@@ -10,7 +10,7 @@ use crate::table::{Subject, side_by_side};
 
 const OPERATIONS: usize = 100_000;
 
-/// What is measured: how to put something in, and how to take something out.
+/// The subject of the measurement: how to put something in, and how to take something out.
 struct Peer {
     name: &'static str,
     push: Box<dyn Fn(usize) + Sync>,

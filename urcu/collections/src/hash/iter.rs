@@ -116,7 +116,7 @@ impl<K, V: fmt::Debug> fmt::Debug for Values<'_, K, V> {
     }
 }
 
-/// What is left of a map's entries, each of which is met once.
+/// The rest of a map's entries, each of which is met once.
 type Nodes<'m> = Box<dyn Iterator<Item = NonNull<Node>> + 'm>;
 
 /// An iterator over the entries of a [`HashMap`](crate::HashMap) that nobody else uses, whose values may be

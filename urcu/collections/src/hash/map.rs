@@ -25,8 +25,8 @@ use crate::sync::Ordering;
 /// (`Hash`, `Eq`, closures, destructors) ever runs under a lock, so all of it may panic, or use the same
 /// map. The table is resized by those who write, a few buckets each.
 ///
-/// What is found is borrowed from a read-side section of the map's [`Domain`](urcu::Domain), and from the
-/// map. Either take a handle ([`HashMap::pin`]), whose methods are those of the map without the guard; or
+/// Entries are borrowed from a read-side section of the map's [`Domain`](urcu::Domain), and from the map.
+/// Either take a handle ([`HashMap::pin`]), whose methods are those of the map without the guard; or
 /// a guard ([`HashMap::guard`], [`urcu::read_lock`]), which may serve many maps; or copies
 /// ([`HashMap::get_copied`]), for which no guard is needed. Handles and guards may be sent to other threads
 /// and live across an `.await`.

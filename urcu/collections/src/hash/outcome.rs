@@ -23,9 +23,9 @@ pub enum Compute<'g, K, V, T> {
     Inserted(&'g K, &'g V),
     /// The entry was replaced.
     Updated {
-        /// What was there.
+        /// The old entry.
         old: (&'g K, &'g V),
-        /// What is there now.
+        /// The new entry.
         new: (&'g K, &'g V),
     },
     /// The entry was removed.

@@ -16,12 +16,12 @@ use crate::count::Count;
 use crate::reclaim;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
-/// How many entries a bucket has on average when the table grows.
+/// The average number of entries of a bucket at which the table grows.
 const FULL: usize = 4;
 /// The table shrinks when it has so few: a quarter of an entry for each bucket.
 const SPARSE: usize = 4;
 
-/// Where a key is, or what was looked at in vain.
+/// The place of a key, or the places that were searched in vain.
 pub(crate) enum Place {
     At(NonNull<Node>),
     Nowhere(Seen),
@@ -34,7 +34,7 @@ pub(crate) struct RawMap {
     count: Count,
     /// Fewer buckets than this there are not again by themselves.
     least: AtomicUsize,
-    /// How many groups of buckets a writer moves for each thing it does while the table is resized.
+    /// The number of groups of buckets that a writer moves with each operation while the table is resized.
     share: usize,
 }
 

@@ -46,9 +46,9 @@ pub(crate) struct RawIter<'g> {
     table: TableRef<'g>,
     next: usize,
     end: usize,
-    /// What is left of a bucket whose contents were moved.
+    /// The rest of a bucket whose contents were moved.
     moved: Option<Range>,
-    /// What counts of the bucket that is being gone through.
+    /// The part that counts of the current bucket.
     range: Range,
     chain: Option<&'g Bucket>,
     found: [*mut Node; SLOTS],

@@ -17,7 +17,7 @@ use urcu::InDomain;
 use super::map::HashMap;
 use super::pair::Pair;
 
-/// How often it is tried.
+/// The number of attempts.
 const ATTEMPTS: u32 = 4;
 
 /// Returns whether `Q` is `K`, and such keys are equal if and only if their bytes are.

@@ -17,13 +17,13 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 pub(crate) struct Table {
     /// `(number of buckets - 1) * 64`: a mask of offsets.
     mask: usize,
-    /// What the allocator knows it by. Null: the table is a static.
+    /// The address that the allocator gave. Null: the table is a static.
     memory: *mut u8,
     /// The table that takes this one's place, while and after the contents are moved.
     pub(crate) next: AtomicPtr<Table>,
-    /// How many groups of buckets somebody has begun to move.
+    /// The number of groups of buckets that somebody has begun to move.
     pub(crate) claimed: AtomicUsize,
-    /// How many of the first groups are certain to have been moved.
+    /// The number of groups, counted from the first, that are certain to have been moved.
     pub(crate) verified: AtomicUsize,
 }
 
@@ -35,7 +35,7 @@ unsafe impl Send for Table {}
 // SAFETY: `memory` is only used by who owns the table; the rest is atomic, or never changes.
 unsafe impl Sync for Table {}
 
-/// What a map without a table points to: so that readers need not ask. Never written to.
+/// The table of a map without one, so that readers need not ask. Never written to.
 #[repr(C)]
 struct Empty {
     table: Table,

@@ -61,7 +61,7 @@ where
         section: Section<'g>,
     ) -> Result<&'g Pair<K, V>, Fresh<K, V>> {
         let node = Pair::node(fresh.pair());
-        // What comes after it is published may panic, for want of memory to retire a table.
+        // The code after its publication may panic, for want of memory to retire a table.
         let fresh = ManuallyDrop::new(fresh);
         if !self.raw.insert(node, seen, self.domain.domain()) {
             return Err(ManuallyDrop::into_inner(fresh));
@@ -342,7 +342,7 @@ where
                 Place::At(old) => {
                     // SAFETY: found in the section.
                     let value = update(&unsafe { self.pair(old, section) }.value);
-                    // What was made to be inserted is kept, should the key be gone the next time.
+                    // The pair made for insertion is kept, should the key be gone the next time.
                     let (key, kept) = parts.take();
                     match self.exchange(old, Fresh::new(hash, key, value), section) {
                         Ok(exchanged) => return &exchanged.new.value,
@@ -453,7 +453,7 @@ where
     }
 }
 
-/// What took the place of what.
+/// An exchange of entries: the new one and the old one.
 struct Exchanged<'g, K, V> {
     old: &'g Pair<K, V>,
     new: &'g Pair<K, V>,

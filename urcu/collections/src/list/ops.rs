@@ -18,8 +18,8 @@ use crate::sync::const_fn;
 /// Readers walk in both directions, take no lock, write nothing and never wait for those who insert, remove and
 /// move elements meanwhile. Those take a lock for some stores; no code of yours runs under it.
 ///
-/// What is found is a [`Position`]: a reference to the value, and a place beside which to insert, or from which
-/// to remove or move. It is borrowed from the list and a read-side section: that of a handle
+/// A found element is a [`Position`]: a reference to the value, and a place beside which to insert, or from
+/// which to remove or move. It is borrowed from the list and a read-side section: that of a handle
 /// ([`List::pin`]), or of a guard.
 ///
 /// ```
@@ -99,7 +99,7 @@ impl<T, D> List<T, D> {
     }
 
     pub(super) fn into_links(mut self) -> Links<T> {
-        // What is left to be dropped is empty.
+        // The rest, which is dropped here, is empty.
         core::mem::replace(&mut self.links, Links::new())
     }
 }

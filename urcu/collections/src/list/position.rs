@@ -105,7 +105,7 @@ impl<T> Deref for Position<'_, T> {
 }
 
 impl<T> PartialEq for Position<'_, T> {
-    /// Whether both are the same element, not elements with the same value.
+    /// Returns whether both are the same element, not elements with the same value.
     fn eq(&self, other: &Self) -> bool {
         self.item == other.item
     }

@@ -91,8 +91,8 @@ impl std::error::Error for TryDequeueError {}
 /// Values are taken by a [`Consumer`], of which there is one at a time: one by one, or all at once as a
 /// [`Batch`], which can be put into another queue ([`append`](WfcQueue::append)) with one exchange.
 ///
-/// What is enqueued first is dequeued first. Memory is freed at once: the queue needs no grace periods, and
-/// asks nothing of `T`.
+/// Values leave in the order in which they came. Memory is freed at once: the queue needs no grace periods,
+/// and asks nothing of `T`.
 ///
 /// If several threads take values at the same time, use [`Queue`](crate::Queue), where nobody waits for
 /// anybody: here, whoever takes values may meet an enqueue in the middle, and then has to wait or come again.

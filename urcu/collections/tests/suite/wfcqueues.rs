@@ -35,7 +35,7 @@ fn a_wfcqueue_answers_as_a_deque_does() {
                         .eq(model.drain(..taken.min(model.len())))
                 );
                 assert_eq!(batch.is_empty(), model.is_empty());
-                // What comes between is in front.
+                // Values that come between are in front.
                 (&queue).extend(values.clone());
                 queue.append(batch);
                 let rest = std::mem::replace(&mut model, values.into());

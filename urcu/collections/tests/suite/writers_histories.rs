@@ -13,7 +13,7 @@ use crate::support::Random;
 #[derive(Clone, Copy, Debug)]
 enum Action {
     PushFront(u64),
-    /// Whether there was something before.
+    /// True if there was something before.
     PushBack(u64, Option<bool>),
     PopFront,
     PopBack,
@@ -24,7 +24,7 @@ enum Action {
 #[derive(Clone, Debug)]
 struct Event {
     action: Action,
-    /// What was taken.
+    /// The values that were taken.
     answer: Vec<u64>,
     from: u64,
     to: u64,
@@ -71,7 +71,7 @@ fn check(rounds: u64, record: impl Fn(&AtomicU64, u64) -> Vec<Vec<Event>>) {
     }
 }
 
-/// What three threads do with something, each with its own random numbers.
+/// Returns what three threads do with something, each with its own random numbers.
 fn together(
     clock: &AtomicU64,
     round: u64,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crossbeam_epoch::{self as epoch, Collector};
 use urcu::{Budget, stall};
 
-/// Whether reports say where guards were made.
+/// True if reports say where guards were made.
 const TRACED: bool = cfg!(any(debug_assertions, feature = "stall-trace"));
 
 /// Has a thread of this name pinned, by `pin`, until the function that is returned is called.

@@ -114,7 +114,7 @@ fn a_part_is_of_one_version_while_values_are_replaced() {
     urcu::barrier();
 }
 
-/// What has its parts behind pointers.
+/// A value that has its parts behind pointers.
 struct Owner<'a> {
     name: String,
     whole: Box<Whole>,

@@ -1,4 +1,4 @@
-// Where in an `Arc`'s memory its value lies is promised nowhere.
+// The place of the value in an `Arc`'s memory is promised nowhere.
 use std::sync::Arc;
 
 struct Config {

@@ -23,7 +23,7 @@ use crate::hash::raw_iter::prefetch;
 use crate::hash::table::{Table, TableRef};
 use crate::sync::Ordering;
 
-/// How many it looks at when all are claimed.
+/// The number of groups that it looks at when all are claimed.
 const LOOK: usize = 128;
 /// Of how many groups the memory is asked for before it is needed.
 const MOST_ASKED: usize = 16;

@@ -216,7 +216,7 @@ fn compare(face: &str, original: &str, rounds: usize) {
             }
         }
     }
-    // What else the machine does only adds to a time, and some of these have two usual values.
+    // Other load of the machine only adds to a time, and some of these have two usual values.
     let least = |times: Vec<f64>| times.into_iter().fold(f64::INFINITY, f64::min);
     let mut rows: Vec<(f64, String)> = times
         .into_iter()
