@@ -22,9 +22,12 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
     record: *const Record,
 ) -> (usize, usize) {
     let (next, end);
-    // SAFETY: `handle` is this thread's, `source` leads to the end of a buffer of each index, and
-    // `record` is readable, as the caller promises. An end that is no multiple of the size has room
-    // for a record behind it. What is stored behind the end means nothing until the commit.
+    // In registers, which whoever has just made the record fills without a way through memory.
+    // SAFETY: the record is readable, as the caller promises.
+    let [first, second, third, fourth] = unsafe { record.read() };
+    // SAFETY: `handle` is this thread's, and `source` leads to the end of a buffer of each index, as the
+    // caller promises. An end that is no multiple of the size has room for a record behind it. What is
+    // stored behind the end means nothing until the commit.
     unsafe {
         sequence!(
             handle,
@@ -40,21 +43,18 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
             "mov {next}, xzr",
             "tst {end}, #({size} - 1)",
             "b.eq 3f",
-            "ldr {pointer}, [{record}]",
-            "str {pointer}, [{end}]",
-            "ldr {pointer}, [{record}, #8]",
-            "str {pointer}, [{end}, #8]",
-            "ldr {pointer}, [{record}, #16]",
-            "str {pointer}, [{end}, #16]",
-            "ldr {pointer}, [{record}, #24]",
-            "str {pointer}, [{end}, #24]",
+            "stp {first}, {second}, [{end}]",
+            "stp {third}, {fourth}, [{end}, #16]",
             "add {next}, {end}, #32",
             delay!(22),
             "str {next}, [{word}, #{offset}]",
             "3:",
             on_abort!("mov {next}, #1", "b 3b"),
             source = in(reg) source,
-            record = in(reg) record,
+            first = in(reg) first,
+            second = in(reg) second,
+            third = in(reg) third,
+            fourth = in(reg) fourth,
             bound = in(reg) handle.bound,
             shift = const SHIFT,
             offset = const OFFSET,

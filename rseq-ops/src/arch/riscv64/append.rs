@@ -19,9 +19,12 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
     record: *const Record,
 ) -> (usize, usize) {
     let (next, end);
-    // SAFETY: `handle` is this thread's, `source` leads to the end of a buffer of each index, and
-    // `record` is readable, as the caller promises. An end that is no multiple of the size has room
-    // for a record behind it. What is stored behind the end means nothing until the commit.
+    // In registers, which whoever has just made the record fills without a way through memory.
+    // SAFETY: the record is readable, as the caller promises.
+    let [first, second, third, fourth] = unsafe { record.read() };
+    // SAFETY: `handle` is this thread's, and `source` leads to the end of a buffer of each index, as the
+    // caller promises. An end that is no multiple of the size has room for a record behind it. What is
+    // stored behind the end means nothing until the commit.
     unsafe {
         sequence!(
             handle,
@@ -38,21 +41,20 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
             "li {pointer}, {size} - 1",
             "and {pointer}, {pointer}, {end}",
             "beqz {pointer}, 3f",
-            "ld {pointer}, 0({record})",
-            "sd {pointer}, 0({end})",
-            "ld {pointer}, 8({record})",
-            "sd {pointer}, 8({end})",
-            "ld {pointer}, 16({record})",
-            "sd {pointer}, 16({end})",
-            "ld {pointer}, 24({record})",
-            "sd {pointer}, 24({end})",
+            "sd {first}, 0({end})",
+            "sd {second}, 8({end})",
+            "sd {third}, 16({end})",
+            "sd {fourth}, 24({end})",
             "addi {next}, {end}, 32",
             delay!(22),
             "sd {next}, {offset}({word})",
             "3:",
             on_abort!("li {next}, 1", "jump 3b, {scratch}"),
             source = in(reg) source,
-            record = in(reg) record,
+            first = in(reg) first,
+            second = in(reg) second,
+            third = in(reg) third,
+            fourth = in(reg) fourth,
             bound = in(reg) handle.bound as usize,
             shift = const SHIFT,
             offset = const OFFSET,

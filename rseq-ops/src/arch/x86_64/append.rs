@@ -19,9 +19,12 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
     record: *const Record,
 ) -> (usize, usize) {
     let (next, end);
-    // SAFETY: `handle` is this thread's, `source` leads to the end of a buffer of each index, and
-    // `record` is readable, as the caller promises. An end that is no multiple of the size has room
-    // for a record behind it. What is stored behind the end means nothing until the commit.
+    // In registers, which whoever has just made the record fills without a way through memory.
+    // SAFETY: the record is readable, as the caller promises.
+    let [first, second, third, fourth] = unsafe { record.read() };
+    // SAFETY: `handle` is this thread's, and `source` leads to the end of a buffer of each index, as the
+    // caller promises. An end that is no multiple of the size has room for a record behind it. What is
+    // stored behind the end means nothing until the commit.
     unsafe {
         sequence!(
             descriptor!(),
@@ -38,21 +41,20 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
             "xor {next:e}, {next:e}",
             "test {end:e}, {size} - 1",
             "jz 3f",
-            "mov {next}, qword ptr [{record}]",
-            "mov qword ptr [{end}], {next}",
-            "mov {next}, qword ptr [{record} + 8]",
-            "mov qword ptr [{end} + 8], {next}",
-            "mov {next}, qword ptr [{record} + 16]",
-            "mov qword ptr [{end} + 16], {next}",
-            "mov {next}, qword ptr [{record} + 24]",
-            "mov qword ptr [{end} + 24], {next}",
+            "mov qword ptr [{end}], {first}",
+            "mov qword ptr [{end} + 8], {second}",
+            "mov qword ptr [{end} + 16], {third}",
+            "mov qword ptr [{end} + 24], {fourth}",
             "lea {next}, [{end} + 32]",
             delay!(22),
             "mov qword ptr [{word} + {offset}], {next}",
             "3:",
             on_abort!("mov {next:e}, 1", "jmp 3b"),
             source = in(reg) source,
-            record = in(reg) record,
+            first = in(reg) first,
+            second = in(reg) second,
+            third = in(reg) third,
+            fourth = in(reg) fourth,
             cs = in(reg) handle.cs,
             bound = in(reg) handle.bound,
             shift = const SHIFT,
