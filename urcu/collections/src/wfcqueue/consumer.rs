@@ -107,7 +107,9 @@ impl<'q, T> Consumer<'q, T> {
     pub fn peek(&mut self) -> Option<&T> {
         let queue = self.held();
         // SAFETY: we are the consumer, and mutably borrowed for as long as the reference is there.
-        wait(|| unsafe { queue.first() }).map(|first| unsafe { &(*first.as_ptr()).value })
+        let first = wait(|| unsafe { queue.first() })?;
+        // SAFETY: in the queue, out of which nobody but us takes it.
+        Some(unsafe { &(*first.as_ptr()).value })
     }
 }
 

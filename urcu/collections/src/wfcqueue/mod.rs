@@ -20,11 +20,13 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::compiler_fence;
 
 use crate::fork;
 use crate::lock::Lock;
+use crate::reclaim;
 use crate::sync::{Alive, AtomicPtr, AtomicU32, Ordering, const_fn, pause};
 
 mod batch;
@@ -38,7 +40,7 @@ pub use consumer::Consumer;
 struct Node<T> {
     next: AtomicPtr<Node<T>>,
     alive: Alive,
-    value: T,
+    value: ManuallyDrop<T>,
 }
 
 impl<T> Node<T> {
@@ -46,7 +48,7 @@ impl<T> Node<T> {
         NonNull::from(Box::leak(Box::new(Node {
             next: AtomicPtr::new(ptr::null_mut()),
             alive: Alive::new(),
-            value,
+            value: ManuallyDrop::new(value),
         })))
     }
 
@@ -55,8 +57,13 @@ impl<T> Node<T> {
     /// # Safety
     /// From `allocate`; nobody else knows it any more.
     unsafe fn take(node: NonNull<Node<T>>) -> T {
-        // SAFETY: from a box, and ours alone.
-        unsafe { *Box::from_raw(node.as_ptr()) }.value
+        // SAFETY: ours alone, so the value is there, and is taken once; the memory is a box's, in which
+        // nothing is left to be dropped.
+        unsafe {
+            let value = ptr::read(&raw const (*node.as_ptr()).value);
+            reclaim::free_memory(node);
+            ManuallyDrop::into_inner(value)
+        }
     }
 }
 
