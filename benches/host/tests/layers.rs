@@ -45,7 +45,7 @@ const HOST: Floors = &[
 ];
 
 const CI: Floors = &[
-    &["guests", "litmus", "packages", "sanitizers"],
+    &["gallery", "guests", "litmus", "packages", "sanitizers"],
     &["debian", "items", "licences"],
     &["run"],
 ];
