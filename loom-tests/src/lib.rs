@@ -27,6 +27,7 @@
     clippy::missing_errors_doc
 )]
 
+mod collections;
 mod global;
 pub mod kernel;
 mod models;
@@ -70,10 +71,14 @@ mod shipped {
         pub(crate) use phase::Phase;
     }
 }
+// As which the collections know it.
+extern crate self as urcu;
+
+use collections::{btree, count, fork, hash, queue, reclaim, stack};
 use shipped::{callbacks, cell, domain, driver, gp, polling, raw, settings, stats, sync, sys};
 // The paths that the sources' documentation and signatures use.
-use cell::{Offset, Rcu};
-use domain::Domain;
+use cell::{Global, InDomain, Offset, Rcu};
+use domain::{Domain, ReadGuard};
 use driver::job::Runner;
 use settings::Budget;
 use stats::Stats;

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use loom::cell::UnsafeCell;
 
 use super::values::Body;
+use super::structures::may_store;
 use super::{AtomicI64, AtomicU32, AtomicUsize, CPUS, Fault, Ordering, faulty, kernel, two};
 use crate::domain::State;
 use crate::driver::worker;
@@ -362,6 +363,9 @@ impl<T> AtomicPtr<T> {
     }
 
     pub(crate) fn store(&self, to: *mut T, order: Ordering) {
+        if !may_store() {
+            return;
+        }
         self.address.store(to.expose_provenance(), order);
     }
 

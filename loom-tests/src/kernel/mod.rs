@@ -67,6 +67,7 @@ pub(crate) mod lookups;
 mod memory;
 mod sequences;
 mod sleep;
+mod structures;
 mod sync;
 pub(crate) mod thread;
 mod values;
@@ -77,7 +78,7 @@ pub(crate) use cpu::{
     survive,
 };
 pub(crate) use loom::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicI64, AtomicIsize, AtomicU32, AtomicUsize, Ordering, fence,
 };
 pub(crate) use memory::{
     AtomicPtr, SLOT_SHIFT, WAY_BIAS, Zeroed, allocate, allocate_slots, buffer, fork, free,
@@ -89,9 +90,12 @@ pub(crate) use sequences::{
     sub_if_current, way,
 };
 pub(crate) use sleep::{futex_wait, futex_wake};
+pub(crate) use structures::{
+    Alive, AtomicU8, AtomicU64, NODE_ITEMS, SEGMENT_SLOTS, SLOT_PATIENCE, keep, lost_after, pause,
+};
 pub(crate) use sync::{Mutex, MutexGuard};
 pub(crate) use thread::Instant;
-pub(crate) use values::{Number, Value};
+pub(crate) use values::{Number, Value, values_left};
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
@@ -275,6 +279,7 @@ fn two<T>(make: impl Fn() -> T) -> [T; 2] {
 
 /// Boots a new emulated kernel, for one execution.
 pub(crate) fn boot(mode: Mode) {
+    structures::forget_kept();
     KERNEL.set(Some(Rc::new(Kernel {
         mode,
         cpus: Cpus::new(),

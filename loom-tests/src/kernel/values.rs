@@ -13,6 +13,14 @@ pub(super) struct Body {
     ended: AtomicUsize,
 }
 
+/// Returns how many values have not ended.
+pub(crate) fn values_left() -> usize {
+    let kernel = kernel();
+    let values = kernel.memory.values.borrow();
+    let goes_on = |body: &&Rc<Body>| body.ended.load(Ordering::Relaxed) == 0;
+    values.iter().filter(goes_on).count()
+}
+
 /// A value that fails if it is read after its end. The body's place comes last: should a mutant read
 /// memory that was given back, allocators leave it alone.
 #[derive(Clone, Copy, Debug)]

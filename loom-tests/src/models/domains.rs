@@ -71,6 +71,12 @@ pub(super) fn on_cpu<R: 'static>(
     })
 }
 
+/// Does something on a CPU.
+pub(super) fn here<R>(cpu: usize, program: impl FnOnce() -> R) -> R {
+    let _running = run_on(cpu);
+    program()
+}
+
 /// An executor that keeps its jobs until a model asks for them.
 pub(super) struct Bench;
 

@@ -20,8 +20,8 @@ use urcu::{Global, InDomain};
 
 use crate::reclaim;
 use crate::sync::{
-    Alive, AtomicPtr, AtomicU8, AtomicUsize, Ordering, PATIENCE, SEGMENT_SLOTS as SLOTS, const_fn,
-    pause,
+    Alive, AtomicPtr, AtomicU8, AtomicUsize, Ordering, SEGMENT_SLOTS as SLOTS,
+    SLOT_PATIENCE as PATIENCE, const_fn, pause,
 };
 
 const EMPTY: u8 = 0;

@@ -10,7 +10,7 @@ pub(crate) const SEGMENT_SLOTS: usize = 64;
 
 /// The number of times a consumer looks whether a producer that has taken the slot has filled it, before it
 /// leaves the slot useless.
-pub(crate) const PATIENCE: u32 = 64;
+pub(crate) const SLOT_PATIENCE: u32 = 64;
 
 /// The greatest number of children or entries of a node of a tree: a power of two.
 pub(crate) const NODE_ITEMS: usize = 32;

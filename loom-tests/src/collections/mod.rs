@@ -1,0 +1,26 @@
+//! `urcu-collections`, unchanged: queue, stack and ordered map as they are, and of the hash map what is
+//! without types. Stand-ins for where its memory comes from and goes (`reclaim`, `hash/table.rs`), how
+//! entries are counted, and how forks are.
+
+pub(crate) mod count;
+pub(crate) mod fork;
+pub(crate) mod reclaim;
+pub(crate) mod table;
+
+#[path = "../../../urcu/collections/src"]
+mod shipped {
+    pub(crate) mod btree;
+    pub(crate) mod queue;
+    pub(crate) mod stack;
+
+    #[path = "hash"]
+    pub(crate) mod hash {
+        pub(crate) mod bucket;
+        pub(crate) mod raw;
+        pub(crate) mod raw_iter;
+        pub(crate) mod seen;
+
+        pub(crate) use crate::collections::table;
+    }
+}
+pub(crate) use shipped::{btree, hash, queue, stack};
