@@ -11,6 +11,7 @@
 #![allow(
     dead_code,
     unused_imports,
+    private_interfaces,
     unreachable_pub,
     unexpected_cfgs,
     unfulfilled_lint_expectations

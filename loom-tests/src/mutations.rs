@@ -87,6 +87,15 @@ const ONCE: &str = "sync/once.rs";
 const PARKER: &str = "sync/parker.rs";
 const RUNDOWN: &str = "sync/rundown.rs";
 const WIPED: &str = "sync/wiped.rs";
+const COLL_BUCKET: &str = "../collections/src/hash/bucket.rs";
+const COLL_FORK: &str = "../collections/src/fork.rs";
+const COLL_ITER: &str = "../collections/src/hash/raw_iter.rs";
+const COLL_MAP: &str = "../collections/src/btree/map.rs";
+const COLL_QUEUE: &str = "../collections/src/queue.rs";
+const COLL_RAW: &str = "../collections/src/hash/raw.rs";
+const COLL_RESIZE: &str = "../collections/src/hash/raw/resize.rs";
+const COLL_STACK: &str = "../collections/src/stack.rs";
+const COLL_TREE: &str = "../collections/src/btree/tree.rs";
 
 const fn kernel(
     letter: &'static str,
@@ -116,6 +125,7 @@ macro_rules! source {
 // Behind the macro, which they use.
 mod callbacks;
 mod cells;
+mod collections;
 mod grace_periods;
 mod sync;
 
@@ -125,6 +135,7 @@ pub static MUTANTS: LazyLock<Vec<Mutant>> = LazyLock::new(|| {
         grace_periods::MUTANTS,
         callbacks::MUTANTS,
         cells::MUTANTS,
+        collections::MUTANTS,
         sync::MUTANTS,
     ]
     .concat()

@@ -43,6 +43,14 @@ pub enum Break {
     NodeFreedEarly,
     /// A value of a list of safe links is taken for freed without a grace period.
     ItemFreedEarly,
+    /// A value of a hash map is taken for freed without a grace period.
+    EntryFreedEarly,
+    /// A value of an ordered map is taken for freed without a grace period.
+    LeafFreedEarly,
+    /// A value comes out of a queue twice.
+    ValuePushedTwice,
+    /// A value of a hash map is taken for freed after a barrier that restarts no lookups.
+    PlainBarrierLookups,
     /// An update of a cell is not atomic.
     LostUpdate,
     /// An addition to a CPU's word is no sequence.
@@ -192,6 +200,33 @@ pub static ALL: &[Control] = &[
         "one in 16 values of a list is freed without a grace period",
     ),
     control(
+        Break::EntryFreedEarly,
+        "entry-freed-early",
+        "hash-map",
+        "one in 16 replaced values of a hash map is freed without a grace period",
+    ),
+    control(
+        Break::LeafFreedEarly,
+        "leaf-freed-early",
+        "ordered-map",
+        "one in 16 replaced values of an ordered map is freed without a grace period",
+    ),
+    control(
+        Break::ValuePushedTwice,
+        "value-pushed-twice",
+        "queues",
+        "one in 256 popped values is pushed again",
+    ),
+    Control {
+        delays: true,
+        ..control(
+            Break::PlainBarrierLookups,
+            "plain-barrier-lookups",
+            "hash-map",
+            "one in 4 replaced values is freed after a barrier that restarts no lookups",
+        )
+    },
+    control(
         Break::LostUpdate,
         "lost-update",
         "snapshots",
@@ -237,7 +272,7 @@ pub fn named(name: &str) -> Option<&'static Control> {
 impl Break {
     /// Returns whether it is the library that is wrong.
     pub fn is_inside(self) -> bool {
-        self.control().delays
+        self.control().delays && self != Break::PlainBarrierLookups
     }
 
     /// Returns the description of the control.

@@ -93,6 +93,22 @@ pub fn long_snapshots() {
     set(Point::CopyThroughLoaded, 20_000);
 }
 
+/// Delays in lookups of hash maps, now in one place and now in the other, until the run is over.
+pub fn in_lookups(thread: &mut Thread) {
+    let run = thread.run;
+    while !thread.over() {
+        none();
+        let point = *thread
+            .random
+            .pick(&[Point::LookupBucket, Point::LookupEntry]);
+        if run.settings.delays && !thread.random.one_in(4) {
+            set(point, 1 << (6 + thread.random.below(9)));
+        }
+        run.sleep(Duration::from_millis(5));
+    }
+    none();
+}
+
 /// Delays at the points of the thread's scenario, one after the other, until the run is over; after
 /// each turn what `then` does. It is a fault if nothing passes a point that has its turn, where
 /// there are sequences.

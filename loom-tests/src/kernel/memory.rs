@@ -403,6 +403,9 @@ impl<T> AtomicPtr<T> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
+        if !may_store() {
+            return Err(self.load(failure));
+        }
         let (from, to) = (from.expose_provenance(), to.expose_provenance());
         let exchanged = self.address.compare_exchange(from, to, success, failure);
         exchanged.map(pointer).map_err(pointer)

@@ -195,6 +195,69 @@ pub(super) fn a_bucket_loses_an_entry() {
     end(domain, map);
 }
 
+/// The same of an overflow bucket.
+pub(super) fn an_overflow_bucket_loses_an_entry() {
+    let domain = Owned::new(ALL_THREADS);
+    let full: Vec<u64> = (0..=SLOTS as u64).map(|hash| 4 * hash).collect();
+    let map = Map::of(&domain, 4, &full);
+    let last = full[SLOTS];
+    let theirs = Arc::clone(&map);
+    let reader = thread::spawn(move || {
+        let found = theirs.find(last).is_some();
+        let met = !theirs.met(last).is_empty();
+        assert!(found || !met, "not found, and met afterwards");
+        found
+    });
+    let removed = map.remove(last);
+    let found = reader.join().expect("the reader");
+    witness(0, found);
+    witness(1, !found);
+    free(removed);
+    end(domain, map);
+}
+
+/// The same of a bucket of the next table, which the root does not lead to yet.
+pub(super) fn an_entry_goes_after_it_was_moved() {
+    let domain = Owned::new(ALL_THREADS);
+    // The last one has no room in its bucket, so that the map begins to grow: one group is moved.
+    let even: Vec<u64> = (0..=SLOTS as u64).map(|hash| 2 * hash).collect();
+    let map = here(1, || Map::of(&domain, 2, &even));
+    assert_eq!(map.raw.root().buckets(), 2);
+    assert!(map.raw.root().bucket(0).is_moved());
+    let theirs = Arc::clone(&map);
+    let reader = on_cpu(0, move || {
+        let guard = theirs.domain.read_lock();
+        let found = theirs.find(0).is_some();
+        let met = !theirs.met(0).is_empty();
+        assert!(found || !met, "not found, and met afterwards");
+        drop(guard);
+        found
+    });
+    let removed = here(1, || map.remove(0));
+    let found = reader.join().expect("the reader");
+    witness(0, found);
+    witness(1, !found);
+    free(removed);
+    end(domain, map);
+}
+
+/// Of two who replace a key each takes another one's place.
+pub(super) fn two_replace_a_key() {
+    let domain = Owned::new(ALL_THREADS);
+    let map = Map::of(&domain, 1, &[1]);
+    let theirs = Arc::clone(&map);
+    let other = thread::spawn(move || theirs.replace(1, 1));
+    let mine = map.replace(1, 2);
+    let other = other.join().expect("the other one");
+    // SAFETY: both were unlinked and are not freed yet.
+    let replaced = unsafe { (read(mine), read(other)) };
+    witness(0, replaced == (0, 2));
+    witness(1, replaced == (1, 0));
+    free(mine);
+    free(other);
+    end(domain, map);
+}
+
 /// Of two who insert a key one does, and the other one sees what that one has inserted, whole.
 pub(super) fn two_insert_a_key() {
     let domain = Owned::new(ALL_THREADS);

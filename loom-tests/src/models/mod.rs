@@ -353,6 +353,8 @@ models! {
     queues::a_queue_goes_on_to_the_next_segment, 2, "queue, 8", "1 push, 3 pops", "it is there", "it is not there yet";
     queues::two_consumers_leave_a_segment, 2, "queue, 8", "2 x 2 pops", "the one has two", "the other one has";
     queues::a_new_segment_is_whole, 2, "queue", "2 x 1 push", "it is not there yet", "it is there";
+    queues::the_length_of_a_queue, 2, "queue", "1 push, 1 length", "nothing is there yet", "there is something";
+    queues::a_producer_is_lost, 1, "queue, fork, 8", "1 thread";
     queues::a_stack_hands_values_over, 2, "stack of shared nodes, 8", "1 push, 2 pops", "the first one is popped here", "the second one is";
     queues::all_of_a_stack_is_taken, 2, "stack of shared nodes, 8", "1 push, 1 pop, 1 take", "all is taken", "what is left is", "what is new is";
     ordered::a_reader_of_a_tree_meets_a_change, 2, "tree, 8", "1, 1 change", "it changes meanwhile", "it has changed";
@@ -361,6 +363,9 @@ models! {
     ordered::nodes_are_joined_and_freed, 1, "tree, 8", "1 thread";
     hash::a_bucket_gets_an_entry, 3, "hash", "1, 1 insertion", "it comes in the middle", "it is there", "it is not there yet";
     hash::a_bucket_loses_an_entry, 3, "hash", "1, 1 removal", "it is gone", "it goes in the middle";
+    hash::an_overflow_bucket_loses_an_entry, 2, "hash", "1, 1 removal", "it is there", "it is gone";
+    hash::an_entry_goes_after_it_was_moved, 2, "hash", "1, 1 removal, 1 move", "it is there", "it is gone";
+    hash::two_replace_a_key, 3, "hash", "2 replacements", "the other one is first", "the one is";
     hash::two_insert_a_key, 3, "hash", "2 insertions", "the one does", "the other one does";
     hash::two_change_a_bucket, 3, "hash", "1 insertion, 1 removal";
     hash::a_bucket_overflows, 2, "hash", "1, 1 insertion", "it comes in the middle", "it is there", "it is not there yet";

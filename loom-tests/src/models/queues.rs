@@ -7,8 +7,9 @@ use loom::thread::JoinHandle;
 
 use super::domains::{Owned, here, on_cpu};
 use super::witness;
+use crate::collections::fork;
 use crate::domain::Domain;
-use crate::kernel::{ALL_THREADS, Value, run_on, values_left};
+use crate::kernel::{ALL_THREADS, Value, lost_after, run_on, values_left};
 use crate::queue::Queue;
 use crate::stack::Stack;
 
@@ -157,6 +158,48 @@ pub(super) fn a_new_segment_is_whole() {
         "{popped:?}"
     );
     end(domain, queue);
+}
+
+/// Whoever asks for the length meets the first segment.
+pub(super) fn the_length_of_a_queue() {
+    let domain = Owned::new(ALL_THREADS);
+    let queue = Arc::new(Values::new_in(domain.get()));
+    let theirs = Arc::clone(&queue);
+    let other = on_cpu(0, move || theirs.len());
+    here(1, || queue.push(value(1)));
+    let length = join(other);
+    witness(0, length == 0);
+    witness(1, length == 1);
+    assert!(length <= 1);
+    end(domain, queue);
+}
+
+/// A producer is lost in the middle of its push, as at a fork, perhaps after it has linked a segment and before
+/// it has moved the tail on: consumers go on to that segment, and nobody finds the one that they leave when
+/// it is freed.
+pub(super) fn a_producer_is_lost() {
+    for stores in 0.. {
+        let domain = Owned::new(ALL_THREADS);
+        let queue = Arc::new(Values::new_in(domain.get()));
+        let running = run_on(1);
+        queue.push(value(1));
+        queue.push(value(2));
+        let ended = lost_after(stores, || queue.push(value(3)));
+        fork::fork();
+        let popped = [(); 3].map(|()| read(queue.pop()));
+        assert_eq!(popped, [Some(1), Some(2), ended.then_some(3)]);
+        domain.get().barrier();
+        queue.push(value(4));
+        assert_eq!((read(queue.pop()), queue.len()), (Some(4), 0));
+        drop(running);
+        if ended {
+            assert_eq!(stores, 2, "the link and the tail");
+            end(domain, queue);
+            return;
+        }
+        here(1, || drop(queue));
+        drop(domain);
+    }
 }
 
 /// A stack of shared nodes: what is popped was pushed, whole and once, and its node is there as long as

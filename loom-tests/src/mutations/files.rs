@@ -12,7 +12,8 @@ const NOT_AUDITED: &[&str] = &["stall/", "sys/threads/", "testing.rs"];
 /// A source: its path from `urcu/src`, and its text.
 pub type Source = (&'static str, String);
 
-/// Returns all sources of `urcu/src`, and those of `rseq-ops` that are compiled here.
+/// Returns all sources of `urcu/src` and of `urcu/collections/src`, and those of `rseq-ops` that are compiled
+/// here.
 ///
 /// # Panics
 /// If one cannot be read.
@@ -20,6 +21,8 @@ pub type Source = (&'static str, String);
 pub fn sources() -> Vec<Source> {
     let mut found = Vec::new();
     collect(&root(), "", &mut found);
+    let collections = "../collections/src/";
+    collect(&root().join(collections), collections, &mut found);
     found.sort();
     let here = found.into_iter().map(|name| &*name.leak());
     let there = [BANKS, LOCK, STACK];

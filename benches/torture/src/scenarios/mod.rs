@@ -18,6 +18,7 @@ scenarios! {
     snapshots: SCENARIO;
     raw_list: SCENARIO;
     links: SCENARIO;
+    collections: HASH_MAP, ORDERED_MAP, QUEUES;
     async_tasks: SCENARIO;
     signal_storm: SCENARIO;
     migration_storm: SCENARIO;

@@ -1,0 +1,92 @@
+//! Values that say whether they are whole.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU64, fence};
+
+use crate::run::{Run, Thread};
+
+/// Words of a value that follow from its number.
+const WORDS: usize = 4;
+
+/// How many values were made and freed.
+pub(super) struct Ledger {
+    pub(super) run: &'static Run,
+    made: AtomicU64,
+    freed: AtomicU64,
+}
+
+impl Ledger {
+    pub(super) fn leak(run: &'static Run) -> &'static Ledger {
+        Box::leak(Box::new(Ledger {
+            run,
+            made: AtomicU64::new(0),
+            freed: AtomicU64::new(0),
+        }))
+    }
+
+    /// Checks that nothing is left, after all was freed that is to be.
+    pub(super) fn check(&self) {
+        let (made, freed) = (self.made.load(SeqCst), self.freed.load(SeqCst));
+        if made != freed && self.run.settings.broken.is_none() {
+            let what = format!("{made} values were made, {freed} freed");
+            self.run.fault("the end", what);
+        }
+    }
+}
+
+/// A value.
+pub(super) struct Item {
+    /// Atomic, because a run that is broken on purpose marks values that readers may have.
+    words: [AtomicU64; WORDS],
+    ledger: &'static Ledger,
+}
+
+/// No two words of a value are the same, as those of freed memory are.
+fn word(number: u64, place: usize) -> u64 {
+    (number ^ 0xC0 << 56).wrapping_add(place as u64 * 0x9E37_79B9)
+}
+
+impl Item {
+    pub(super) fn new(ledger: &'static Ledger, number: u64) -> Item {
+        ledger.made.fetch_add(1, Relaxed);
+        Item {
+            words: std::array::from_fn(|place| AtomicU64::new(word(number, place))),
+            ledger,
+        }
+    }
+
+    /// Returns the number, if the value is whole.
+    fn number(&self) -> Option<u64> {
+        let number = self.words[0].load(Relaxed) ^ 0xC0 << 56;
+        let whole = |place: usize| self.words[place].load(Relaxed) == word(number, place);
+        (0..WORDS).all(whole).then_some(number)
+    }
+
+    /// Returns the number; `None` is a fault.
+    pub(super) fn look(&self, thread: &Thread) -> Option<u64> {
+        let number = self.number();
+        if number.is_none() {
+            let words: Vec<u64> = self.words.iter().map(|word| word.load(Relaxed)).collect();
+            let what = format!("a value is {words:x?}");
+            thread.run.fault(&thread.name, what);
+        }
+        number
+    }
+
+    /// Marks a value as freed. What was marked is not freed again: the program is broken on purpose.
+    pub(super) fn mark(&self) {
+        self.words.iter().for_each(|word| word.store(0, Relaxed));
+        fence(SeqCst);
+    }
+}
+
+impl Drop for Item {
+    fn drop(&mut self) {
+        if self.number().is_none() && self.ledger.run.settings.broken.is_none() {
+            let what = "a value that is not whole is dropped";
+            self.ledger.run.fault("reclaimer", what);
+        }
+        self.ledger.freed.fetch_add(1, SeqCst);
+        self.mark();
+    }
+}

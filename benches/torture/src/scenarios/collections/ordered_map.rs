@@ -1,0 +1,141 @@
+//! An ordered map whose scans see one moment.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use urcu::{Domain, ReadGuard};
+use urcu_collections::BTreeMap;
+use urcu_host::poison;
+
+use super::BUDGET;
+use super::item::{Item, Ledger};
+use crate::breaks::Break;
+use crate::run::{Run, Thread};
+
+/// Keys of which all but every [`STEP`]th come and go.
+const KEYS: u64 = 1024;
+/// Multiples of this are always there.
+const STEP: u64 = 16;
+
+struct Tree {
+    map: BTreeMap<u64, Item, &'static Domain>,
+    domain: &'static Domain,
+    ledger: &'static Ledger,
+    version: AtomicU64,
+}
+
+impl Tree {
+    /// Returns a value for a key: the key, in the high bits, and a version.
+    fn item(&self, key: u64) -> Item {
+        let version = self.version.fetch_add(1, Relaxed);
+        Item::new(self.ledger, key << 48 | version)
+    }
+}
+
+pub(super) fn run(run: &'static Run) -> Result<(), String> {
+    if !poison::in_force() {
+        return Err("the program has not the allocator that poisons what is freed".into());
+    }
+    let domain = run.domain(Domain::named("ordered map").with_budget(BUDGET));
+    let tree: &'static Tree = Box::leak(Box::new(Tree {
+        map: BTreeMap::new_in(domain),
+        domain,
+        ledger: Ledger::leak(run),
+        version: AtomicU64::new(1),
+    }));
+    let guard = domain.read_lock();
+    for key in (0..KEYS).step_by(STEP as usize) {
+        tree.map.insert(key, tree.item(key), &guard);
+    }
+    drop(guard);
+    for _ in 0..run.settings.threads.max(2) {
+        run.spawn("reader", move |thread| read(thread, tree));
+    }
+    for _ in 0..2 {
+        run.spawn("updater", move |thread| update(thread, tree));
+    }
+    run.join();
+    tree.map.clear(&domain.read_lock());
+    domain.barrier();
+    tree.ledger.check();
+    Ok(())
+}
+
+fn read(thread: &mut Thread, tree: &'static Tree) {
+    while !thread.over() {
+        let mut guard = tree.domain.read_lock();
+        for _ in 0..=thread.random.skewed(4) {
+            let from = thread.random.below(KEYS);
+            if scan(thread, tree, from, &guard).is_none() {
+                return;
+            }
+            let key = from / STEP * STEP;
+            match tree.map.get(&key, &guard) {
+                Some(item) => _ = item.look(thread),
+                None => {
+                    let what = format!("the key {key} is not there");
+                    thread.run.fault(&thread.name, what);
+                }
+            }
+            thread.counter.read(2);
+            guard.refresh();
+        }
+        drop(guard);
+        std::thread::yield_now();
+    }
+}
+
+/// Goes through a part of the map, and then through it again. `None`: there was a fault.
+fn scan(thread: &mut Thread, tree: &Tree, from: u64, guard: &ReadGuard<'_>) -> Option<()> {
+    let range = tree.map.range(from..from + 8 * STEP, guard);
+    let mut seen = Vec::new();
+    for (&key, item) in range.clone() {
+        let number = item.look(thread)?;
+        if number >> 48 != key || seen.last().is_some_and(|&(last, _)| last >= key) {
+            let what = format!("the key {key} with {number:#x} after {:x?}", seen.last());
+            thread.run.fault(&thread.name, what);
+            return None;
+        }
+        seen.push((key, number));
+    }
+    if thread.random.one_in(64) {
+        std::thread::yield_now();
+    }
+    let to = (from + 8 * STEP).min(KEYS);
+    let expected = (from..to).filter(|key| key % STEP == 0);
+    let always = seen.iter().map(|(key, _)| *key).filter(|key| key % STEP == 0);
+    if !always.eq(expected) {
+        thread.run.fault(&thread.name, format!("a scan from {from} saw {seen:x?}"));
+        return None;
+    }
+    // As it was.
+    for ((&key, item), before) in range.zip(&seen) {
+        if (key, item.look(thread)?) != *before {
+            thread.run.fault(&thread.name, "a scan has become another");
+            return None;
+        }
+    }
+    Some(())
+}
+
+fn update(thread: &mut Thread, tree: &'static Tree) {
+    while !thread.over() {
+        let many = thread.random.one_in(2);
+        for _ in 0..64 {
+            let key = thread.random.below(KEYS);
+            let guard = tree.domain.read_lock();
+            let old = if key.is_multiple_of(STEP) || many != thread.random.one_in(8) {
+                tree.map.insert(key, tree.item(key), &guard)
+            } else {
+                tree.map.remove(&key, &guard)
+            };
+            if thread.breaks(Break::LeafFreedEarly, 16)
+                && let Some(old) = old
+            {
+                old.mark();
+            }
+            thread.counter.updated();
+        }
+        std::thread::yield_now();
+    }
+}
