@@ -176,17 +176,24 @@ fn looks(map: &Map, hash: u64) -> (bool, bool) {
     (met, found)
 }
 
-/// Whoever does not find an entry any more does not meet it later either.
+/// Whoever does not find an entry any more does not meet it later either, and sees what was done before it was
+/// removed.
 pub(super) fn a_bucket_loses_an_entry() {
     let domain = Owned::new(ALL_THREADS);
     let map = Map::of(&domain, 1, &[1]);
-    let theirs = Arc::clone(&map);
+    let done = Arc::new(AtomicUsize::new(0));
+    let (theirs, before) = (Arc::clone(&map), Arc::clone(&done));
     let reader = thread::spawn(move || {
         let found = theirs.find(1).is_some();
+        assert!(
+            found || before.load(Ordering::Relaxed) == 1,
+            "what was done before the removal"
+        );
         let met = !theirs.met(1).is_empty();
         assert!(found || !met, "not found, and met afterwards");
         (found, met)
     });
+    done.store(1, Ordering::Relaxed);
     let removed = map.remove(1);
     let (found, met) = reader.join().expect("the reader");
     witness(0, !found);
@@ -224,16 +231,22 @@ pub(super) fn an_entry_goes_after_it_was_moved() {
     let map = here(1, || Map::of(&domain, 2, &even));
     assert_eq!(map.raw.root().buckets(), 2);
     assert!(map.raw.root().bucket(0).is_moved());
-    let theirs = Arc::clone(&map);
+    let done = Arc::new(AtomicUsize::new(0));
+    let (theirs, before) = (Arc::clone(&map), Arc::clone(&done));
     let reader = on_cpu(0, move || {
         let guard = theirs.domain.read_lock();
         let found = theirs.find(0).is_some();
-        let met = !theirs.met(0).is_empty();
-        assert!(found || !met, "not found, and met afterwards");
+        assert!(
+            found || before.load(Ordering::Relaxed) == 1,
+            "what was done before the removal"
+        );
         drop(guard);
         found
     });
-    let removed = here(1, || map.remove(0));
+    let removed = here(1, || {
+        done.store(1, Ordering::Relaxed);
+        map.remove(0)
+    });
     let found = reader.join().expect("the reader");
     witness(0, found);
     witness(1, !found);
@@ -392,10 +405,12 @@ pub(super) fn a_key_is_inserted_while_its_bucket_is_moved() {
     let domain = Owned::new(ALL_THREADS);
     let map = Map::of(&domain, 1, &[0]);
     let theirs = Arc::clone(&map);
-    let mover = on_cpu(0, move || theirs.raw.reserve(5, theirs.domain));
-    here(1, || assert!(map.insert(1, 1)));
-    assert_eq!((map.find(0), map.find(1)), (Some(0), Some(1)));
-    mover.join().expect("the mover");
+    let other = on_cpu(0, move || {
+        assert!(theirs.insert(1, 1));
+        assert_eq!((theirs.find(0), theirs.find(1)), (Some(0), Some(1)));
+    });
+    here(1, || map.raw.reserve(5, map.domain));
+    other.join().expect("the other one");
     assert_eq!((map.find(0), map.find(1)), (Some(0), Some(1)));
     end(domain, map);
 }
@@ -424,7 +439,8 @@ pub(super) fn who_moves_to_a_larger_table_is_lost() {
 }
 
 pub(super) fn who_moves_to_a_smaller_table_is_lost() {
-    lost_in_the_middle(2, |map| map.raw.shrink_to(1, map.domain));
+    // To four buckets, each of which was four.
+    lost_in_the_middle(16, |map| map.raw.shrink_to(1, map.domain));
 }
 
 pub(super) fn who_changes_a_key_is_lost() {
@@ -443,14 +459,14 @@ fn child_goes_on(map: &Map) {
     untouched(map);
     assert!(map.met(3).len() <= 1 && map.met(5).len() <= 1);
     assert_eq!(map.find(5).is_some(), !map.met(5).is_empty());
-    for hash in 6..8 {
+    for hash in [4, 8, 6] {
         assert!(map.insert(hash, 1));
         assert_eq!(map.find(hash), Some(1));
     }
     untouched(map);
     map.raw.reserve(9, map.domain);
     untouched(map);
-    for hash in 6..8 {
+    for hash in [4, 8, 6] {
         assert_eq!((map.find(hash), map.met(hash)), (Some(1), vec![1]));
         map.remove(hash);
     }

@@ -158,7 +158,7 @@ impl Model {
         let counted = Arc::clone(&count);
         let program = self.program;
         let mut builder = loom::model::Builder::new();
-        builder.max_branches = 100_000;
+        builder.max_branches = 300_000;
         builder.checkpoint_interval = LOOK;
         if deeper() != 0 {
             builder.max_duration.get_or_insert(PATIENCE);
@@ -349,14 +349,16 @@ models! {
     first_use::a_hook_forks, 2, "fork", "2 and the parent's 1, 2";
     first_use::a_child_starts_anew, 2, "fork", "1 and the parent's 2, 1";
     queues::a_queue_hands_values_over, 2, "queue", "2 pushes, 2 pops", "both are popped", "a consumer comes too early";
-    queues::a_queue_gets_its_first_segment, 2, "queue", "2 x 1 push", "the one comes first", "the other one does";
+    queues::a_queue_gets_its_first_segment, 2, "queue", "3 pushes, 1 push", "the one comes first", "the other one does";
     queues::a_queue_goes_on_to_the_next_segment, 2, "queue, 8", "1 push, 3 pops", "it is there", "it is not there yet";
     queues::two_consumers_leave_a_segment, 2, "queue, 8", "2 x 2 pops", "the one has two", "the other one has";
+    queues::a_consumer_follows_another, 1, "queue, 8", "1 push, 2 x 2 pops", "the other one has the new value";
     queues::a_new_segment_is_whole, 2, "queue", "2 x 1 push", "it is not there yet", "it is there";
-    queues::the_length_of_a_queue, 2, "queue", "1 push, 1 length", "nothing is there yet", "there is something";
+    queues::the_length_of_a_queue, 2, "queue, 8", "1 push, 3 pops, 1 length", "nothing is there any more", "all is there";
     queues::a_producer_is_lost, 1, "queue, fork, 8", "1 thread";
     queues::a_stack_hands_values_over, 2, "stack of shared nodes, 8", "1 push, 2 pops", "the first one is popped here", "the second one is";
-    queues::all_of_a_stack_is_taken, 2, "stack of shared nodes, 8", "1 push, 1 pop, 1 take", "all is taken", "what is left is", "what is new is";
+    queues::all_of_a_stack_is_taken, 3, "stack of shared nodes", "1 push, 1 take", "what was there is taken", "what is new is";
+    queues::all_of_a_stack_is_taken_beside_a_pop, 2, "stack of shared nodes, 8", "1 pop, 1 take", "all is taken", "what is left is";
     ordered::a_reader_of_a_tree_meets_a_change, 2, "tree, 8", "1, 1 change", "it changes meanwhile", "it has changed";
     ordered::two_change_a_tree, 2, "tree, 8", "2 changes";
     ordered::a_tree_is_cleared, 2, "tree, 8", "2 changes", "nothing is left", "what came later is";

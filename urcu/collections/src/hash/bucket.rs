@@ -78,6 +78,8 @@ pub(crate) enum Refused {
     Moved,
     /// Another thread has the lock. Only where the caller did not want to wait.
     Busy,
+    /// A thread had the lock that was lost in a fork. Only where the caller did not want to take it over.
+    Left,
 }
 
 const_fn! {
@@ -130,10 +132,11 @@ impl Bucket {
 
     /// Locks the bucket and its overflow buckets against other writers. Waits only if asked to.
     ///
-    /// A lock that a thread of the parent process held at a fork is nobody's: what it guards is
-    /// consistent after every single store, so it is simply taken over.
+    /// A lock that a thread of the parent process held at a fork is nobody's. What it guards is consistent
+    /// after every single store; but the thread may have been about to mark a group of buckets as moved, and
+    /// then those that are not marked must not be changed. So it is taken over only if asked to.
     #[inline]
-    pub(crate) fn lock(&self, wait: bool) -> Result<Locked<'_>, Refused> {
+    pub(crate) fn lock(&self, wait: bool, take_over: bool) -> Result<Locked<'_>, Refused> {
         let generation = u64::from(fork::generation()) << GENERATION;
         let mut turns = 0u32;
         loop {
@@ -150,6 +153,9 @@ impl Bucket {
                 }
                 pause(&mut turns);
                 continue;
+            }
+            if seen & LOCK != 0 && !take_over {
+                return Err(Refused::Left);
             }
             let tags = seen & TAGS;
             // Acquire: pairs with the release in `Locked::drop`, so that we see what the last holder did.
@@ -241,8 +247,8 @@ impl<'a> Locked<'a> {
     /// Empties a slot.
     #[inline]
     pub(crate) fn empty(&mut self, bucket: &'a Bucket, slot: usize) {
-        // Relaxed: the tag's release, next, comes after it.
-        bucket.slots[slot].store(ptr::null_mut(), Ordering::Relaxed);
+        // Release: who finds nothing there sees what was done before. The tag's release comes after it.
+        bucket.slots[slot].store(ptr::null_mut(), Ordering::Release);
         self.set_tag(bucket, slot, 0);
     }
 

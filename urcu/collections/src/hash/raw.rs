@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 
 use urcu::Domain;
 
-use super::bucket::{Bucket, Locked, MOVED, Node, matches, slot_of, tag};
+use super::bucket::{Bucket, Locked, MOVED, Node, Refused, matches, slot_of, tag};
 use super::seen::Seen;
 use super::table::{Table, TableRef};
 use crate::count::Count;
@@ -156,8 +156,14 @@ impl RawMap {
     fn lock(&self, hash: u64) -> (TableRef<'_>, Locked<'_>) {
         loop {
             let (table, bucket, _) = self.live(hash);
-            if let Ok(locked) = bucket.lock(true) {
-                return (table, locked);
+            match bucket.lock(true, false) {
+                Ok(locked) => return (table, locked),
+                Err(Refused::Left) => {
+                    if let Some(locked) = take_over(table, bucket, hash) {
+                        return (table, locked);
+                    }
+                }
+                Err(_) => {}
             }
         }
     }
@@ -397,3 +403,4 @@ fn room(first: &Bucket) -> Result<(&Bucket, usize), &Bucket> {
 
 mod resize;
 pub(crate) use resize::Exclusive;
+use resize::take_over;

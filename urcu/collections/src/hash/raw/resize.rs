@@ -7,7 +7,8 @@
 //!
 //! A group's first bucket is marked last: if it is `MOVED`, all are. Marks that are on other buckets of a
 //! group whose first one is not marked are those of a thread that was lost in a fork; then the new
-//! table's buckets are complete, and in use.
+//! table's buckets are complete, and in use. The buckets that are not marked are still locked by that
+//! thread then: so whoever finds such a lock finishes the group, and changes nothing in it before.
 //!
 //! Groups are claimed with a counter; when all are claimed, those who come look from the first group on
 //! whether they were moved, and move what was not. So nobody waits for a thread that has claimed groups
@@ -89,7 +90,7 @@ impl<'a> Resize<'a> {
             let locked = match self.lock(group, wait) {
                 Ok(locked) => locked,
                 Err(Refused::Moved) => return true,
-                Err(Refused::Busy) => return false,
+                Err(Refused::Busy | Refused::Left) => return false,
             };
             if locked.is_complete {
                 locked.mark();
@@ -110,17 +111,18 @@ impl<'a> Resize<'a> {
 
     fn lock(self, group: usize, wait: bool) -> Result<LockedGroup<'a>, Refused> {
         let mut members = self.members(self.old, group);
-        let first = members.next().expect("a group has a bucket").lock(wait)?;
+        let first = members.next().expect("a group has a bucket");
+        let first = first.lock(wait, true)?;
         let mut locked = LockedGroup {
             buckets: [Some(first), None, None, None],
             is_complete: false,
         };
         for (number, bucket) in (1..).zip(members) {
             // In ascending order, and whoever holds one lock alone waits for no other: no deadlock.
-            match bucket.lock(wait) {
+            match bucket.lock(wait, true) {
                 Ok(bucket) => locked.buckets[number] = Some(bucket),
                 Err(Refused::Moved) => locked.is_complete = true,
-                Err(Refused::Busy) => return Err(Refused::Busy),
+                Err(refused) => return Err(refused),
             }
         }
         Ok(locked)
@@ -174,6 +176,22 @@ impl LockedGroup<'_> {
     }
 }
 
+/// Locks a bucket that a thread had locked which was lost in a fork. `None`: what that thread was about to do
+/// was done; look again.
+#[cold]
+pub(super) fn take_over<'a>(
+    table: TableRef<'a>,
+    bucket: &'a Bucket,
+    hash: u64,
+) -> Option<Locked<'a>> {
+    let Some(new) = table.successor() else {
+        return bucket.lock(true, true).ok();
+    };
+    let resize = Resize { old: table, new };
+    resize.move_group(hash as usize & (resize.groups() - 1), true);
+    None
+}
+
 impl RawMap {
     fn resize(&self) -> Option<Resize<'_>> {
         let old = self.root();
@@ -212,12 +230,13 @@ impl RawMap {
     /// Goes on to see whether all groups are moved, and moves those that are not.
     fn look_on(&self, resize: Resize<'_>, most: usize, wait: bool, domain: &Domain) {
         let groups = resize.groups();
-        // Acquire and release: whoever finishes has seen, through others, that all were moved.
         let verified = &resize.old.verified;
-        let from = verified.load(Ordering::Acquire);
+        // Relaxed: the exchange acquires.
+        let from = verified.load(Ordering::Relaxed);
         let moved = (from..from.saturating_add(most).min(groups))
             .take_while(|&group| resize.move_group(group, wait))
             .count();
+        // Acquire and release: whoever finishes has seen, through others, that all were moved.
         let before = verified.fetch_max(from + moved, Ordering::AcqRel);
         if before.max(from + moved) >= groups {
             let new = NonNull::new(resize.new.as_ptr()).expect("a table");
