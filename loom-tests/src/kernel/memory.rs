@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use loom::cell::UnsafeCell;
 
-use super::values::Body;
 use super::structures::may_store;
+use super::values::Body;
 use super::{AtomicI64, AtomicU32, AtomicUsize, CPUS, Fault, Ordering, faulty, kernel, two};
 use crate::domain::State;
 use crate::driver::worker;

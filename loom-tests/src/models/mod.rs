@@ -158,7 +158,7 @@ impl Model {
         let counted = Arc::clone(&count);
         let program = self.program;
         let mut builder = loom::model::Builder::new();
-        builder.max_branches = 300_000;
+        builder.max_branches = 100_000;
         builder.checkpoint_interval = LOOK;
         if deeper() != 0 {
             builder.max_duration.get_or_insert(PATIENCE);
@@ -377,6 +377,8 @@ models! {
     hash::a_key_is_inserted_while_its_bucket_is_moved, 2, "hash", "1 insertion, 1 move";
     hash::who_moves_to_a_larger_table_is_lost, 1, "hash, fork", "1 thread";
     hash::who_moves_to_a_smaller_table_is_lost, 1, "hash, fork", "1 thread";
+    hash::who_moves_to_a_smaller_table_is_lost_a_store_later, 1, "hash, fork", "1 thread";
+    hash::who_moves_to_a_smaller_table_is_lost_two_stores_later, 1, "hash, fork", "1 thread";
     hash::who_changes_a_key_is_lost, 1, "hash, fork", "1 thread";
     first_use::a_child_counts_anew, 3, "fork", "1 and the parent's 2, 1";
 }
