@@ -75,7 +75,7 @@ mod shipped {
 // As which the collections know it.
 extern crate self as urcu;
 
-use collections::{btree, count, fork, hash, queue, reclaim, stack};
+use collections::{btree, count, fork, hash, list, lock, queue, reclaim, stack, wfcqueue};
 use shipped::{callbacks, cell, domain, driver, gp, polling, raw, settings, stats, sync, sys};
 // The paths that the sources' documentation and signatures use.
 use cell::{Global, InDomain, Offset, Rcu};

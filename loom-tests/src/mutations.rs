@@ -3,11 +3,13 @@
 mod audit;
 mod files;
 mod kept;
+mod kept_collections;
 mod ops;
 
 pub use audit::unheld;
 pub use files::{Source, audited, sources};
 pub use kept::{Cover, KEPT, Kept, UNSEEN, Unseen};
+pub use kept_collections::KEPT_COLLECTIONS;
 pub use ops::{AUDITED, KEPT_OPS};
 
 use std::sync::LazyLock;
@@ -90,6 +92,11 @@ const WIPED: &str = "sync/wiped.rs";
 const COLL_BUCKET: &str = "../collections/src/hash/bucket.rs";
 const COLL_FORK: &str = "../collections/src/fork.rs";
 const COLL_ITER: &str = "../collections/src/hash/raw_iter.rs";
+const COLL_BATCH: &str = "../collections/src/wfcqueue/batch.rs";
+const COLL_LINKS: &str = "../collections/src/list/links.rs";
+const COLL_LOCK: &str = "../collections/src/lock.rs";
+const COLL_NODE: &str = "../collections/src/list/node.rs";
+const COLL_WFC: &str = "../collections/src/wfcqueue/mod.rs";
 const COLL_MAP: &str = "../collections/src/btree/map.rs";
 const COLL_QUEUE: &str = "../collections/src/queue.rs";
 const COLL_RAW: &str = "../collections/src/hash/raw.rs";

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::models::{Checked, MODELS, Model};
-use crate::mutations::{Cover, KEPT, KEPT_OPS, MUTANTS, UNSEEN};
+use crate::mutations::{Cover, KEPT, KEPT_COLLECTIONS, KEPT_OPS, MUTANTS, UNSEEN};
 
 /// Returns a model's row: what it holds, its bounds, its executions up to its bound and one deeper, and
 /// the mutants it must catch.
@@ -91,12 +91,16 @@ pub fn stated<'r>(readme: &'r str, model: &Model) -> Option<(&'r str, Checked, C
 
 /// Returns what no model notices, a line each: first orderings, which stand in angle quotes, then changes.
 pub fn unseen() -> String {
-    let kept = KEPT.iter().chain(KEPT_OPS).map(|kept| {
-        let text: Vec<&str> = kept.text.split_whitespace().collect();
-        let text = text.join(" ").replace('`', "");
-        let what = format!("`{}`: `{text}`", kept.file);
-        (what, kept.why, kept.cover)
-    });
+    let kept = KEPT
+        .iter()
+        .chain(KEPT_OPS)
+        .chain(KEPT_COLLECTIONS)
+        .map(|kept| {
+            let text: Vec<&str> = kept.text.split_whitespace().collect();
+            let text = text.join(" ").replace('`', "");
+            let what = format!("`{}`: `{text}`", kept.file);
+            (what, kept.why, kept.cover)
+        });
     let unseen = UNSEEN
         .iter()
         .map(|unseen| (unseen.change.to_owned(), unseen.why, unseen.cover));

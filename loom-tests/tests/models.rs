@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use urcu_loom_tests::mutations::{
-    AUDITED, Cover, KEPT, KEPT_OPS, MUTANTS, UNSEEN, audited, unheld,
+    AUDITED, Cover, KEPT, KEPT_COLLECTIONS, KEPT_OPS, MUTANTS, UNSEEN, audited, unheld,
 };
 use urcu_loom_tests::table::{readme, stated, updated};
 use urcu_loom_tests::{MODELS, Model, deeper};
@@ -122,7 +122,8 @@ fn file(path: &str) -> String {
 
 #[test]
 fn what_no_model_notices_is_covered() {
-    let covers = KEPT.iter().chain(KEPT_OPS).map(|kept| kept.cover);
+    let kept = KEPT.iter().chain(KEPT_OPS).chain(KEPT_COLLECTIONS);
+    let covers = kept.map(|kept| kept.cover);
     for cover in covers.chain(UNSEEN.iter().map(|unseen| unseen.cover)) {
         match cover {
             Cover::Litmus(forbidden, mutant) => {

@@ -1,5 +1,5 @@
-//! `urcu-collections`, unchanged: queue, stack and ordered map as they are, and of the hash map what is
-//! without types. Stand-ins for where its memory comes from and goes (`reclaim`, `hash/table.rs`), how
+//! `urcu-collections`, unchanged: queues, stack, list and ordered map as they are, and of the hash map what
+//! is without types. Stand-ins for where its memory comes from and goes (`reclaim`, `hash/table.rs`), how
 //! entries are counted, and how forks are.
 
 pub(crate) mod count;
@@ -10,8 +10,11 @@ pub(crate) mod table;
 #[path = "../../../urcu/collections/src"]
 mod shipped {
     pub(crate) mod btree;
+    pub(crate) mod list;
+    pub(crate) mod lock;
     pub(crate) mod queue;
     pub(crate) mod stack;
+    pub(crate) mod wfcqueue;
 
     #[path = "hash"]
     pub(crate) mod hash {
@@ -23,4 +26,4 @@ mod shipped {
         pub(crate) use crate::collections::table;
     }
 }
-pub(crate) use shipped::{btree, hash, queue, stack};
+pub(crate) use shipped::{btree, hash, list, lock, queue, stack, wfcqueue};

@@ -78,7 +78,7 @@ pub(crate) use cpu::{
     survive,
 };
 pub(crate) use loom::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicIsize, AtomicU32, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicI64, AtomicIsize, AtomicUsize, Ordering, fence,
 };
 pub(crate) use memory::{
     AtomicPtr, SLOT_SHIFT, WAY_BIAS, Zeroed, allocate, allocate_slots, buffer, fork, free,
@@ -91,7 +91,8 @@ pub(crate) use sequences::{
 };
 pub(crate) use sleep::{futex_wait, futex_wake};
 pub(crate) use structures::{
-    Alive, AtomicU8, AtomicU64, NODE_ITEMS, SEGMENT_SLOTS, SLOT_PATIENCE, keep, lost_after, pause,
+    Alive, AtomicU8, AtomicU32, AtomicU64, NODE_ITEMS, SEGMENT_SLOTS, SLOT_PATIENCE, keep,
+    lost_after, pause,
 };
 pub(crate) use sync::{Mutex, MutexGuard};
 pub(crate) use thread::Instant;

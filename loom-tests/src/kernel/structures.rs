@@ -99,26 +99,41 @@ pub(super) fn may_store() -> bool {
     }
 }
 
-/// Loom's, whose stores are not made by threads that are lost.
-#[derive(Debug)]
-pub(crate) struct AtomicU64(loom::sync::atomic::AtomicU64);
+macro_rules! losable {
+    ($($name:ident: $type:ty;)*) => {$(
+        #[doc = "Loom's, whose stores are not made by threads that are lost."]
+        #[derive(Debug)]
+        pub(crate) struct $name(loom::sync::atomic::$name);
 
-impl AtomicU64 {
-    pub(crate) fn new(value: u64) -> Self {
-        AtomicU64(loom::sync::atomic::AtomicU64::new(value))
-    }
+        impl $name {
+            pub(crate) fn new(value: $type) -> Self {
+                $name(loom::sync::atomic::$name::new(value))
+            }
 
-    pub(crate) fn store(&self, value: u64, order: Ordering) {
-        if may_store() {
-            self.0.store(value, order);
+            pub(crate) fn store(&self, value: $type, order: Ordering) {
+                if may_store() {
+                    self.0.store(value, order);
+                }
+            }
         }
-    }
+
+        impl Deref for $name {
+            type Target = loom::sync::atomic::$name;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                $name::new(0)
+            }
+        }
+    )*};
 }
 
-impl Deref for AtomicU64 {
-    type Target = loom::sync::atomic::AtomicU64;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
+losable! {
+    AtomicU32: u32;
+    AtomicU64: u64;
 }

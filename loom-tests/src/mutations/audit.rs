@@ -1,6 +1,6 @@
 //! Finds orderings that nothing holds.
 
-use super::{Change, KEPT, KEPT_OPS, MUTANTS, Source};
+use super::{Change, KEPT, KEPT_COLLECTIONS, KEPT_OPS, MUTANTS, Source};
 
 /// Every ordering stronger than relaxed, and every fence, that no mutant weakens or drops, and for
 /// which no reason is given: file, line, text.
@@ -34,6 +34,7 @@ pub fn unheld(sources: &[Source]) -> Vec<(&'static str, usize, String)> {
         .chain(
             KEPT.iter()
                 .chain(KEPT_OPS)
+                .chain(KEPT_COLLECTIONS)
                 .map(|kept| span(kept.file, kept.text)),
         )
         .collect();
