@@ -282,6 +282,8 @@ pub(super) fn all_of_a_stack_is_taken() {
         let taken = theirs.take_all().map(|value| value.read());
         taken.collect::<Vec<u32>>()
     });
+    // A step, or what is made would be as old as the other thread.
+    let _ = stack.is_empty();
     stack.push(value(2));
     let taken = join(other);
     let left: Vec<u32> = here(1, || stack.take_all().map(|value| value.read()).collect());

@@ -30,7 +30,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         COLL_QUEUE: "match NonNull::new(tail.next.load(«Ordering::Acquire»))" => "Ordering::Relaxed"),
     source!("queue", "queue: the tail moved without a release", "a_new_segment_is_whole",
         COLL_QUEUE: ".compare_exchange(from, next.as_ptr(), «Ordering::AcqRel», Ordering::Relaxed);" => "Ordering::Acquire"),
-    source!("queue", "queue: the head moved on to a relaxed next", "a_queue_goes_on_to_the_next_segment",
+    source!("queue", "queue: the head moved on to a relaxed next", "a_consumer_follows_another",
         COLL_QUEUE: "let next = unsafe { head.as_ref() }.next.load(«Ordering::Acquire»);" => "Ordering::Relaxed"),
     source!("queue", "queue: the head moved without a release", "a_consumer_follows_another",
         COLL_QUEUE: "next.as_ptr(),\n            «Ordering::AcqRel»,\n            Ordering::Relaxed,\n        );\n        if moved" => "Ordering::Acquire"),

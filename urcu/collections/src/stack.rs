@@ -228,6 +228,7 @@ impl<T, D: InDomain> Iterator for TakeAll<'_, T, D> {
         let node = NonNull::new(self.next)?;
         // SAFETY: of the nodes that were unlinked together, and are ours.
         unsafe {
+            (*node.as_ptr()).alive.check();
             self.next = (*node.as_ptr()).next;
             Some(take(node, self.stack.domain.domain()))
         }
