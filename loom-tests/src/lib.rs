@@ -18,6 +18,8 @@
 )]
 // Loom's threads are all one.
 #![allow(clippy::arc_with_non_send_sync)]
+// How often is waited is nought here.
+#![allow(clippy::absurd_extreme_comparisons)]
 // Their documentation is made where they ship.
 #![allow(
     rustdoc::broken_intra_doc_links,
@@ -27,6 +29,10 @@
     clippy::missing_panics_doc,
     clippy::missing_errors_doc
 )]
+
+#[cfg(test)]
+#[macro_use]
+extern crate test_deadline;
 
 mod collections;
 mod global;

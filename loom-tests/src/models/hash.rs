@@ -70,6 +70,7 @@ impl Map {
     fn find(&self, hash: u64) -> Option<u32> {
         // SAFETY: what is found is alive: the models hold a section, or nothing is freed.
         let is = |node: NonNull<Node>| unsafe { node.as_ref() }.hash == hash;
+        // SAFETY: as above.
         self.raw.find(hash, is).map(|node| unsafe { read(node) })
     }
 
@@ -78,6 +79,7 @@ impl Map {
         RawIter::new(self.raw.root())
             // SAFETY: as in `find`.
             .filter(|node| unsafe { node.as_ref() }.hash == hash)
+            // SAFETY: as above.
             .map(|node| unsafe { read(node) })
             .collect()
     }
