@@ -1,4 +1,4 @@
-//! The tests of rseq-ops and urcu under AddressSanitizer (with LeakSanitizer), ThreadSanitizer and
+//! The tests of rseq-ops, urcu and the collections under AddressSanitizer (with LeakSanitizer), ThreadSanitizer and
 //! MemorySanitizer.
 //!
 //! Needs a toolchain with the sanitizers' runtimes, as rustup's are. A stable one is told to obey the
@@ -34,6 +34,10 @@ const NOT_HERE: [&str; 7] = [
 ];
 
 const URCU_SUITE: [&str; 5] = ["-p", "urcu-percpu", "--lib", "--test", "suite"];
+const COLLECTIONS: [&str; 5] = ["-p", "urcu-collections", "--lib", "--test", "suite"];
+
+/// Of the suite of the collections: what compares with a program's own memory, or asks for all there is.
+const COLLECTIONS_NOT_HERE: [&str; 2] = ["--skip", "an_absurd_capacity"];
 const PORTABLE: &str = " --cfg rseq_ops_portable";
 
 #[derive(Debug)]
@@ -162,6 +166,16 @@ impl Sanitizers {
             "crossbeam-skiplist on the face, addresses and leaks",
             Self::skiplist,
         );
+        self.step("collections, addresses", |all| {
+            all.address("", &COLLECTIONS, &COLLECTIONS_NOT_HERE)
+        });
+        self.step(
+            "programs of the fuzzer on the collections, addresses",
+            |all| {
+                let tests = ["--manifest-path", "urcu/fuzz/Cargo.toml", "--locked"];
+                all.address("", &tests, &["collections_answer"])
+            },
+        );
         let suite = ["-p", "urcu-percpu", "--test", "suite"];
         if short {
             return self.step("callbacks and cells, addresses", |all| {
@@ -202,6 +216,10 @@ impl Sanitizers {
                     all.with_library(library, sanitizer, &tests, &filter)
                 },
             );
+            self.step(&format!("collections, {sanitizer}"), |all| {
+                let filter = [&COLLECTIONS_NOT_HERE[..], &["--skip", "fork"]].concat();
+                all.with_library(library, sanitizer, &COLLECTIONS, &filter)
+            });
             // A child that is forked from many threads is more than ThreadSanitizer can follow.
             self.step(&format!("urcu, {sanitizer}"), |all| {
                 let filter = filtered(&[], &["fork"]);

@@ -4,11 +4,13 @@
 //! ```sh
 //! mkdir -p urcu/fuzz/corpus # What the fuzzer finds goes there, and not to the seeds.
 //! cargo +nightly fuzz run operations --fuzz-dir urcu/fuzz urcu/fuzz/corpus urcu/fuzz/seeds -- -detect_leaks=0
-//! cargo run --manifest-path urcu/fuzz/Cargo.toml FILE # One program again, without a fuzzer.
+//! cargo +nightly fuzz run collections --fuzz-dir urcu/fuzz # The collections, beside the standard ones.
+//! cargo run --manifest-path urcu/fuzz/Cargo.toml --bin operations FILE # One program again, without a fuzzer.
 //! ```
 
 mod cells;
 mod check;
+pub mod collections;
 mod hand;
 mod helpers;
 mod input;

@@ -31,3 +31,20 @@ fn programs_run_as_the_model_says() {
         urcu_fuzz::run(&bytes);
     }
 }
+
+#[test(300)]
+fn collections_answer_as_the_standard_ones_do() {
+    let programs = std::env::var("PROGRAMS").map_or(300, |count| count.parse().expect("a number"));
+    let mut state = 0x2545_F491_4F6C_DD1D;
+    for _ in 0..programs {
+        let length = 1 + 4 * (next(&mut state) as usize % 600);
+        let mut bytes: Vec<u8> = (0..length).map(|_| next(&mut state) as u8).collect();
+        // Few kinds of steps in one program: long chains of each.
+        let kinds = 1 << (next(&mut state) % 6 + 1);
+        let first = next(&mut state) as u8;
+        for step in bytes[1..].chunks_exact_mut(4) {
+            step[0] = first.wrapping_add(step[0] % kinds);
+        }
+        urcu_fuzz::collections::run(&bytes);
+    }
+}
