@@ -31,6 +31,8 @@ pub enum Break {
     ReadsOn,
     /// A signal handler goes on after its sections.
     HandlerReadsOn,
+    /// The depth of nested sections is lost.
+    NestingLost,
     /// The process is killed.
     ProcessDies,
     /// A section never ends.
@@ -162,6 +164,12 @@ pub static ALL: &[Control] = &[
         "handler-reads-on",
         "signal-storm",
         "one in 8 signal handlers reads on after its sections",
+    ),
+    control(
+        Break::NestingLost,
+        "nesting-lost",
+        "c-face",
+        "one in 64 nested sections of the C face is over when the inner one ends",
     ),
     control(
         Break::ProcessDies,

@@ -319,8 +319,8 @@ inline T *urcu_percpu_cmpxchg_pointer(T **p, typename urcu_percpu_is<T *>::type 
 #endif
 
 /* The read side in place, unless URCU_PERCPU_NO_INLINE is defined. */
-#if defined(__x86_64__) && defined(__LP64__) && !defined(URCU_PERCPU_NO_INLINE) && \
-	(!defined(__PIC__) || defined(__PIE__))
+#if ((defined(__x86_64__) && defined(__LP64__)) || defined(__AARCH64EL__)) && \
+	!defined(URCU_PERCPU_NO_INLINE) && (!defined(__PIC__) || defined(__PIE__))
 #include <urcu-percpu/inline.h>
 #endif
 

@@ -30,6 +30,7 @@ scenarios! {
     fork_generations: SCENARIO;
     thread_churn: SCENARIO;
     mixed_readers: SCENARIO;
+    c_face: SCENARIO;
     affinity: SCENARIO;
     cpu_hotplug: SCENARIO;
     rt_priorities: SCENARIO;

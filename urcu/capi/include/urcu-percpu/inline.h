@@ -138,6 +138,104 @@ slow:
 	urcu_percpu_read_unlock();
 }
 
+#elif defined(__aarch64__)
+
+#define URCU_PERCPU_DESCRIPTOR_                     \
+	".pushsection __rseq_cs, \"aw\"\n\t"        \
+	".balign 32\n"                              \
+	"9:\t.long 0, 0\n\t"                        \
+	".quad 2f, 3f - 2f, 4f\n\t"                 \
+	".popsection\n\t"
+/* A branch from there may get a veneer, which may change x16 and x17. */
+#define URCU_PERCPU_ABORT_                          \
+	".pushsection .text.unlikely, \"ax\"\n\t"   \
+	".balign 4\n\t"                             \
+	".inst 0xd428bc00\n"                        \
+	"4:\t"
+#define URCU_PERCPU_OPERANDS_                                                                        \
+	[way] "r"(urcu_percpu_inlined_words.way), [cs] "r"(urcu_percpu_inlined_words.way - 0x40000000), \
+		[phase] "r"(urcu_percpu_inlined_words.phase),                                        \
+		[nesting] "r"(urcu_percpu_inlined_words.nesting)
+#define URCU_PERCPU_CLOBBERS_ "x9", "x10", "x11", "x12", "x13", "x16", "x17", "memory", "cc"
+
+/* x9: the thread pointer, x10: the token, x11: rseq_cs, x12: the index, and the counter's address. */
+static inline void urcu_percpu_inlined_read_lock(void)
+{
+	__asm__ __volatile__ goto(
+		URCU_PERCPU_DESCRIPTOR_
+		"cmp %[way], #0\n\t"
+		"b.le %l[slow]\n\t"
+		"mrs x9, tpidr_el0\n\t"
+		"ldr x10, [x9, %[nesting]]\n\t"
+		"cbnz x10, %l[slow]\n\t"
+		"add x11, x9, %[cs]\n\t"
+		"adrp x12, 9b\n\t"
+		"add x12, x12, :lo12:9b\n\t"
+		"str x12, [x11]\n"
+		"2:\tldar x10, [%[phase]]\n\t"
+		"cbz x10, %l[slow]\n\t"
+		"ldur w12, [x11, #-4]\n\t"
+		"ldur w13, [%[phase], #-32]\n\t"
+		"cmp w12, w13\n\t"
+		"b.hs %l[slow]\n\t"
+		"add x12, x10, x12, lsl #16\n\t"
+		"ldr x13, [x12]\n\t"
+		"add x13, x13, #1\n\t"
+		"str x13, [x12]\n"
+		"3:\tstr x10, [x9, %[nesting]]\n\t"
+		URCU_PERCPU_ABORT_
+		"b %l[slow]\n\t"
+		".popsection"
+		:
+		: URCU_PERCPU_OPERANDS_
+		: URCU_PERCPU_CLOBBERS_
+		: slow);
+	return;
+slow:
+	urcu_percpu_read_lock();
+}
+
+static inline void urcu_percpu_inlined_read_unlock(void)
+{
+	/* Nested sections, and none, are no phase. What the section did comes before its end: stlr. */
+	__asm__ __volatile__ goto(
+		URCU_PERCPU_DESCRIPTOR_
+		"cmp %[way], #0\n\t"
+		"b.le %l[slow]\n\t"
+		"mrs x9, tpidr_el0\n\t"
+		"ldr x10, [x9, %[nesting]]\n\t"
+		"add x11, x9, %[cs]\n\t"
+		"adrp x12, 9b\n\t"
+		"add x12, x12, :lo12:9b\n\t"
+		"str x12, [x11]\n"
+		"2:\tldur w12, [x11, #-4]\n\t"
+		"ldur w13, [%[phase], #-32]\n\t"
+		"cmp w12, w13\n\t"
+		"b.hs %l[slow]\n\t"
+		"ldr x13, [%[phase]]\n\t"
+		"cmp x13, x10\n\t"
+		"b.ne %l[slow]\n\t"
+		"add x12, x10, x12, lsl #16\n\t"
+		"ldr x13, [x12]\n\t"
+		"sub x13, x13, #1\n\t"
+		"str xzr, [x9, %[nesting]]\n\t"
+		"stlr x13, [x12]\n"
+		"3:\n\t"
+		URCU_PERCPU_ABORT_
+		"ldr x13, [x9, %[nesting]]\n\t"
+		"cbnz x13, 5f\n\t"
+		"str x10, [x9, %[nesting]]\n"
+		"5:\tb %l[slow]\n\t"
+		".popsection"
+		:
+		: URCU_PERCPU_OPERANDS_
+		: URCU_PERCPU_CLOBBERS_
+		: slow);
+	return;
+slow:
+	urcu_percpu_read_unlock();
+}
+
 #endif
 
 #ifdef __cplusplus

@@ -76,10 +76,11 @@ fn each_short_name_that_is_mapped_is_taken_away_again_and_stands_for_a_symbol() 
     assert_eq!(mapped, cleared.collect());
 }
 
-/// Compiles a text that includes the header; whether that went well.
+/// Compiles and assembles a text that includes the header; whether that went well.
 fn compiles(build: &Build<'_>, text: &str) -> bool {
     let mut command = build.command();
-    command.args(["-fsyntax-only", "-x", build.language, "-"]);
+    command.args(build.arguments);
+    command.args(["-c", "-o", "/dev/null", "-x", build.language, "-"]);
     let mut child = command
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
@@ -97,9 +98,28 @@ fn compiles(build: &Build<'_>, text: &str) -> bool {
 const COMPILERS: [(&str, Build<'_>); 2] = [("gcc", C11), ("clang", C11)];
 const CXX_COMPILERS: [(&str, Build<'_>); 2] = [("g++", CXX17), ("clang++", CXX17)];
 
+/// AArch64's sequences too, where they can be assembled.
+const CROSS: [(&str, Build<'_>); 4] = [
+    ("aarch64-linux-gnu-gcc", C11),
+    ("aarch64-linux-gnu-g++", CXX17),
+    ("clang", for_aarch64(C11)),
+    ("clang++", for_aarch64(CXX17)),
+];
+
+const fn for_aarch64(build: Build<'static>) -> Build<'static> {
+    Build {
+        arguments: &["--target=aarch64-linux-gnu"],
+        ..build
+    }
+}
+
 /// The compilers that are there.
 fn builds() -> Vec<Build<'static>> {
     let all = COMPILERS.into_iter().chain(CXX_COMPILERS);
+    // Clang for AArch64 needs the headers that come with that compiler.
+    let all = all
+        .chain(CROSS)
+        .filter(|(_, build)| build.arguments.is_empty() || is_there("aarch64-linux-gnu-gcc"));
     all.filter_map(|(compiler, build)| {
         if !is_there(compiler) {
             skip(&format!("there is no {compiler}"));
@@ -123,6 +143,7 @@ fn the_header_compiles_alone_and_pointers_are_checked() {
         };
         for good in [
             "",
+            "rcu_read_lock(); rcu_read_lock(); rcu_read_unlock(); rcu_read_unlock()",
             "rcu_assign_pointer(p, NULL)",
             "int *q = rcu_dereference(p); (void)q",
             "int *q = rcu_xchg_pointer(&p, NULL); (void)q",
