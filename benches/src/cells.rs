@@ -7,6 +7,7 @@ use std::sync::{LazyLock, RwLock};
 
 use arc_swap::ArcSwap;
 use crossbeam_epoch::{self as epoch, Atomic, Owned};
+use haphazard::{AtomicPtr as HazardCell, Domain as Hazards, HazardPointer};
 use seize::{Collector, Guard, reclaim};
 use urcu::Rcu;
 
@@ -159,6 +160,80 @@ impl<T> Drop for Seize<T> {
     }
 }
 
+/// kovan's.
+#[derive(Debug)]
+pub struct Kovan<T: Send + Sync + 'static>(kovan::Atom<T>);
+
+impl<T: Send + Sync + 'static> Cell<T> for Kovan<T> {
+    const LIBRARY: &'static str = "kovan";
+
+    fn new(value: T) -> Self {
+        Self(kovan::Atom::new(value))
+    }
+
+    #[inline]
+    fn replace(&self, value: T) {
+        self.0.store(value);
+    }
+
+    #[inline]
+    fn read<R>(&self, body: impl FnOnce(&T) -> R) -> R {
+        body(&self.0.load())
+    }
+
+    fn hold(body: impl FnOnce()) {
+        let _guard = kovan::pin();
+        body();
+    }
+
+    fn drain() {
+        kovan::flush();
+    }
+}
+
+/// haphazard's, in its global domain.
+#[derive(Debug)]
+pub struct Hazard<T: Send>(HazardCell<T>);
+
+impl<T: Send + Sync + 'static> Cell<T> for Hazard<T> {
+    const LIBRARY: &'static str = "haphazard";
+
+    fn new(value: T) -> Self {
+        Self(HazardCell::from(Box::new(value)))
+    }
+
+    #[inline]
+    fn replace(&self, value: T) {
+        let old = self.0.swap(Box::new(value)).expect("never null");
+        // SAFETY: the swap took the only pointer to the value, which came from a box and which nobody else
+        // retires.
+        unsafe { old.retire() };
+    }
+
+    #[inline]
+    fn read<R>(&self, body: impl FnOnce(&T) -> R) -> R {
+        let mut hazard = HazardPointer::new();
+        body(self.0.safe_load(&mut hazard).expect("never null"))
+    }
+
+    /// A reader delays the one value that it reads: no others.
+    fn hold(body: impl FnOnce()) {
+        body();
+    }
+
+    fn drain() {
+        Hazards::global().eager_reclaim();
+    }
+}
+
+impl<T: Send> Drop for Hazard<T> {
+    fn drop(&mut self) {
+        let value = self.0.load_ptr();
+        // SAFETY: `&mut self`: nobody reads the value, which came from a box and which no other pointer owns.
+        drop(unsafe { Box::from_raw(value) });
+    }
+}
+
 /// arc-swap's: readers that keep the value are counted, and the last of them drops it.
 #[derive(Debug)]
 pub struct Swap<T>(ArcSwap<T>);
@@ -223,7 +298,7 @@ impl<T: Send + Sync + 'static> Cell<T> for Lock<T> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Cell, Epoch, Seize, Swap, Urcu};
+    use super::{Cell, Epoch, Hazard, Kovan, Seize, Swap, Urcu};
 
     fn is_dropped_in_the_end<C: Cell<Arc<()>>>() {
         let value = Arc::new(());
@@ -243,6 +318,8 @@ mod tests {
         is_dropped_in_the_end::<Epoch<_>>();
         is_dropped_in_the_end::<Seize<_>>();
         is_dropped_in_the_end::<Swap<_>>();
+        is_dropped_in_the_end::<Kovan<_>>();
+        is_dropped_in_the_end::<Hazard<_>>();
     }
 
     #[test]
@@ -256,5 +333,6 @@ mod tests {
         one::<Epoch<_>>();
         one::<Seize<_>>();
         one::<Swap<_>>();
+        one::<Hazard<_>>();
     }
 }

@@ -32,7 +32,7 @@ struct Options {
     /// Run only this benchmark; may be given several times
     #[arg(long, value_enum, value_name = "BENCH")]
     only: Vec<Bench>,
-    /// Seconds for which each of the six memory measurements replaces values
+    /// Seconds for which each of the ten memory measurements replaces values
     #[arg(long, value_name = "SECONDS")]
     memory_seconds: Option<f64>,
     /// Also write the figures to FILE, as JSON

@@ -225,9 +225,9 @@ pub(super) fn curve_of_memory(run: &Run, stalled: bool) -> Option<Plot> {
         (
             "memory-stalled",
             "The same with a long-running reader for half of the time: MiB resident",
-            "A budget bounds what urcu keeps while a reader stalls, by holding the writers up; the others grow until \
-             this program holds their writers up at 1 GiB. So urcu's writers do less meanwhile, and a program that \
-             would rather grow sets another budget. At their peaks: ",
+            "A budget bounds what urcu keeps while a reader stalls, by holding the writers up: they do less meanwhile, and \
+             a program that would rather grow sets another budget. A reader of haphazard's holds the one value that it \
+             reads. Who has no bound grows until this program holds its writers up at 1 GiB (the table says who). At their peaks: ",
         )
     } else {
         (

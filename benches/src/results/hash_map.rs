@@ -252,7 +252,7 @@ fn growth(effort: &Effort, records: &mut Vec<Record>) {
             .with("types", "growing from none")
     };
     let keys: Vec<u64> = (0..effort.grown).map(<u64 as Key>::of).collect();
-    let rounds = effort.structure_rounds.div_ceil(2);
+    let rounds = effort.structure_rounds.div_ceil(3);
     records.extend(situation("insert").interleaved(rounds, &names, |index| {
         let map = (kinds[index].make)();
         let start = Instant::now();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use urcu_host::machine::{about_resident, peak_resident};
 
-use crate::cells::{Cell, Epoch, Seize, Urcu};
+use crate::cells::{Cell, Epoch, Hazard, Kovan, Seize, Urcu};
 use crate::child;
 use crate::measure::Effort;
 use crate::record::Record;
@@ -109,10 +109,15 @@ pub fn measure(program: &Path, effort: &Effort) -> Result<Vec<MemoryResult>, Str
 
 type Library = (&'static str, fn(&Task) -> MemoryResult);
 
-const LIBRARIES: [Library; 3] = [
+const LIBRARIES: [Library; 5] = [
     (<Urcu<Value> as Cell<Value>>::LIBRARY, run::<Urcu<Value>>),
     (<Epoch<Value> as Cell<Value>>::LIBRARY, run::<Epoch<Value>>),
     (<Seize<Value> as Cell<Value>>::LIBRARY, run::<Seize<Value>>),
+    (<Kovan<Value> as Cell<Value>>::LIBRARY, run::<Kovan<Value>>),
+    (
+        <Hazard<Value> as Cell<Value>>::LIBRARY,
+        run::<Hazard<Value>>,
+    ),
 ];
 
 /// Measures the memory of one library. The process should do nothing else.
@@ -268,7 +273,7 @@ mod tests {
             assert!(result.peak_mib >= 1.0, "{library}");
             results.push(result);
         }
-        assert_eq!(table(&results).rows().len(), 4);
+        assert_eq!(table(&results).rows().len(), 6);
         assert!(targets(&results).is_empty(), "a reader stalled in all");
     }
 

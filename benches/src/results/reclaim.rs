@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cells::{Cell, Epoch, Seize, Urcu};
+use crate::cells::{Cell, Epoch, Hazard, Kovan, Seize, Urcu};
 use crate::measure::{Effort, quantile};
 use crate::record::Record;
 use crate::table::{Table, cell};
@@ -175,6 +175,8 @@ pub fn measure(effort: &Effort) -> Vec<ReclaimResult> {
         library::<Urcu<Value>>(),
         library::<Epoch<Value>>(),
         library::<Seize<Value>>(),
+        library::<Kovan<Value>>(),
+        library::<Hazard<Value>>(),
     ];
     let mut results: Vec<ReclaimResult> = thread::scope(|scope| {
         let threads = libraries.map(|(name, light, _)| {
@@ -278,8 +280,8 @@ mod tests {
     #[test]
     fn every_library_has_both_loads() {
         let results = measure(&Effort::TEST);
-        assert_eq!(results.len(), 6);
+        assert_eq!(results.len(), 10);
         assert!(results.iter().all(|result| result.samples > 0));
-        assert_eq!(table(&results).rows().len(), 7);
+        assert_eq!(table(&results).rows().len(), 11);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cells::{Cell, Epoch, Lock, Seize, Swap, Urcu};
+use crate::cells::{Cell, Epoch, Hazard, Kovan, Lock, Seize, Swap, Urcu};
 use crate::measure::{Effort, quantile};
 use crate::record::Record;
 use crate::table::{Table, cell};
@@ -99,10 +99,12 @@ fn run<C: Cell<Value>>(rate: u32, time: Duration) -> ReloadResult {
 #[must_use]
 pub fn measure(effort: &Effort) -> Vec<ReloadResult> {
     type Run = fn(u32, Duration) -> ReloadResult;
-    let runs: [Run; 5] = [
+    let runs: [Run; 7] = [
         run::<Urcu<Value>>,
         run::<Epoch<Value>>,
         run::<Seize<Value>>,
+        run::<Kovan<Value>>,
+        run::<Hazard<Value>>,
         run::<Swap<Value>>,
         run::<Lock<Value>>,
     ];
@@ -169,7 +171,7 @@ mod tests {
     #[test]
     fn every_library_is_read_while_it_is_replaced_and_none_is_stale() {
         let results = measure(&Effort::TEST);
-        assert_eq!(results.len(), 5 * RATES.len());
+        assert_eq!(results.len(), 7 * RATES.len());
         for result in &results {
             assert!(
                 result.replaced > 0 && !result.latencies.is_empty(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use urcu_host::machine::cpu_time;
 
-use crate::cells::{Cell, Epoch, Seize, Swap, Urcu};
+use crate::cells::{Cell, Epoch, Hazard, Kovan, Seize, Swap, Urcu};
 use crate::measure::{Effort, Ratio, median, minimum};
 use crate::memb;
 use crate::record::Record;
@@ -54,6 +54,8 @@ pub fn all() -> Vec<Peer> {
         peer::<Urcu<Value>>(STORE),
         peer::<Epoch<Value>>(CROSSBEAM),
         peer::<Seize<Value>>(SEIZE),
+        peer::<Kovan<Value>>("kovan"),
+        peer::<Hazard<Value>>("haphazard"),
         peer::<Swap<Value>>(ARC_SWAP),
     ];
     if memb::AVAILABLE {

@@ -13,6 +13,11 @@ pub fn kinds() -> Vec<Kind> {
     #[allow(unused_mut, reason = "where there is no liburcu")]
     let mut kinds = vec![
         kind::<Ours>("urcu Queue", "urcu-collections", "`push`, `pop`"),
+        kind::<Waitless>(
+            "urcu WfcQueue",
+            "urcu-collections",
+            "`enqueue`; a `consumer`, which takes a lock, for each `dequeue`",
+        ),
         kind::<Segments>("crossbeam SegQueue", "crossbeam-queue", "`push`, `pop`"),
         kind::<Concurrent>(
             "ConcurrentQueue",
@@ -51,6 +56,24 @@ impl Line for Ours {
     #[inline(always)]
     fn pop(&self) -> Option<u64> {
         self.0.pop()
+    }
+}
+
+struct Waitless(urcu_collections::WfcQueue<u64>);
+
+impl Line for Waitless {
+    fn new() -> Self {
+        Self(urcu_collections::WfcQueue::new())
+    }
+
+    #[inline(always)]
+    fn push(&self, value: u64) {
+        self.0.enqueue(value);
+    }
+
+    #[inline(always)]
+    fn pop(&self) -> Option<u64> {
+        self.0.consumer().dequeue()
     }
 }
 
