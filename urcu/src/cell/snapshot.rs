@@ -69,9 +69,9 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
 
     /// Returns a copy of a part of the current value, which need not be `Copy` as a whole, nor small.
     ///
-    /// The part is said by [`part!`](crate::part); else as [`snapshot`](Self::snapshot).
+    /// Name the part by [`part!`](crate::part). In all else this is as [`snapshot`](Self::snapshot).
     ///
-    /// Returns what a field points to is a part, too, if the field is a `Box` or a reference: see
+    /// If a field is a `Box` or a reference, what it points to can be a part too: see
     /// [`Offset::then`](crate::Offset::then).
     ///
     /// # Cost
