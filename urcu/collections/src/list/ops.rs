@@ -38,6 +38,11 @@ use crate::sync::const_fn;
 /// assert!(tasks.insert_after(cook, "drink").is_err());
 /// ```
 ///
+/// Values are read by several threads at once, so a list that is shared asks `Sync` of them:
+/// ```compile_fail,E0277
+/// static LIST: urcu_collections::List<std::cell::Cell<u8>> = urcu_collections::List::new();
+/// ```
+///
 /// # What a walk sees
 /// An element is inserted, removed or moved by one store, which both directions go by. A walk yields everything
 /// that was in the list, and was not moved, from the walk's beginning to its end, in order and once; of what

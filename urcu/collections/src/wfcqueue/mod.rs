@@ -120,6 +120,11 @@ impl std::error::Error for TryDequeueError {}
 /// assert_eq!(consumer.dequeue(), None);
 /// ```
 ///
+/// Values change threads, so a queue that is shared asks `Send` of them:
+/// ```compile_fail,E0277
+/// static QUEUE: urcu_collections::WfcQueue<std::rc::Rc<u8>> = urcu_collections::WfcQueue::new();
+/// ```
+///
 /// # Cost
 /// An allocation for each value. An exchange and a store to enqueue; two loads and a store to dequeue, and a
 /// compare-and-exchange where the queue becomes empty by that.

@@ -281,3 +281,31 @@ fn what_is_never_removed_need_neither_be_send_nor_static_nor_have_a_size() {
     LIST.pin().push_back(1);
     assert_eq!(format!("{LIST:?} {:?}", LIST.pin().iter()), "[1] [1]");
 }
+
+#[test]
+fn what_may_be_sent_or_shared_is() {
+    use std::cell::Cell;
+    use std::marker::PhantomData;
+    use std::sync::{MutexGuard, RwLockReadGuard};
+    use urcu_collections::WfcQueue;
+    use urcu_collections::list::{Cursor, IntoIter, Iter, Positions};
+    use urcu_collections::wfcqueue::{Batch, Consumer};
+
+    fn sent<T: Send>() {}
+    fn shared<T: Sync>() {}
+    // Of what cannot be shared.
+    sent::<List<Cell<u8>>>();
+    sent::<IntoIter<Cell<u8>>>();
+    sent::<WfcQueue<Cell<u8>>>();
+    shared::<WfcQueue<Cell<u8>>>();
+    sent::<Consumer<'_, Cell<u8>>>();
+    sent::<Batch<Cell<u8>>>();
+    // Of what cannot be sent.
+    sent::<Position<'_, MutexGuard<'_, u8>>>();
+    sent::<Iter<'_, RwLockReadGuard<'_, u8>>>();
+    sent::<Positions<'_, MutexGuard<'_, u8>>>();
+    sent::<Cursor<'_, MutexGuard<'_, u8>>>();
+    shared::<Position<'_, MutexGuard<'_, u8>>>();
+    shared::<List<PhantomData<u8>>>();
+    sent::<ListRef<'_, u64>>();
+}
