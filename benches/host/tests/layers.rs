@@ -80,7 +80,7 @@ const TORTURE: Floors = &[
 
 const FUZZ: Floors = &[
     &["lib"],
-    &["hand"],
+    &["collections", "hand"],
     &["work"],
     &["world", "woken"],
     &["cells", "percpu", "place"],

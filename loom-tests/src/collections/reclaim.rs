@@ -43,7 +43,7 @@ pub(crate) unsafe fn retire_with<T>(
 /// # Safety
 /// It was allocated with its type's layout, and nobody uses it any more.
 pub(crate) unsafe fn end<T>(pointer: *mut T) {
-    // SAFETY: as above.
+    // SAFETY: it is whole, and nobody uses it any more, as the caller promises; `keep` takes what `alloc` gave.
     unsafe {
         pointer.drop_in_place();
         keep(pointer);

@@ -168,7 +168,7 @@ pub(super) fn two_take_a_lock() {
     add(&shared);
     other.join().expect("the other one");
     shared.0.lock();
-    // SAFETY: as above.
+    // SAFETY: the other thread has ended.
     assert_eq!(shared.1.with(|number| unsafe { *number }), 2);
     shared.0.unlock();
     drop(domain);

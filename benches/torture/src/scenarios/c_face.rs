@@ -214,7 +214,7 @@ mod face {
                 worker = next;
             }
         }
-        // SAFETY: as above.
+        // SAFETY: null, or a worker that no other thread has; the thread has none before it is freed.
         unsafe {
             urcu_percpu_set_thread_call_rcu_data(ptr::null_mut());
             urcu_percpu_call_rcu_data_free(worker);

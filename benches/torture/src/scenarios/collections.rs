@@ -6,9 +6,7 @@ mod item;
 mod ordered_map;
 mod queues;
 
-use std::time::Duration;
 
-use urcu::Budget;
 
 use crate::scenario::Scenario;
 
@@ -31,5 +29,3 @@ pub(super) const QUEUES: Scenario = Scenario::new(
     queues::run,
 );
 
-/// As for `raw-list`.
-const BUDGET: Budget = Budget::new(1 << 20, 64 << 20).patience(Duration::from_millis(1));

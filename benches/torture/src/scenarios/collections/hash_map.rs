@@ -9,8 +9,7 @@ use urcu::{Domain, ReadGuard};
 use urcu_collections::HashMap;
 use urcu_host::poison;
 
-use super::BUDGET;
-use super::item::{Item, Ledger};
+use super::item::{BUDGET, Item, Ledger};
 use crate::breaks::Break;
 use crate::delays;
 use crate::random::Random;

@@ -2,9 +2,14 @@
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU64, fence};
+use std::time::Duration;
+
+use urcu::Budget;
 
 use crate::run::{Run, Thread};
 
+/// As for `raw-list`.
+pub(super) const BUDGET: Budget = Budget::new(1 << 20, 64 << 20).patience(Duration::from_millis(1));
 /// Words of a value that follow from its number.
 const WORDS: usize = 4;
 

@@ -7,8 +7,7 @@ use urcu::Domain;
 use urcu_collections::{Queue, Stack};
 use urcu_host::poison;
 
-use super::BUDGET;
-use super::item::{Item, Ledger};
+use super::item::{BUDGET, Item, Ledger};
 use crate::breaks::Break;
 use crate::run::{Run, Thread};
 
