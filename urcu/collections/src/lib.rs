@@ -41,6 +41,8 @@ pub mod list;
 mod lock;
 pub mod queue;
 mod reclaim;
+#[cfg(doctest)]
+mod refused;
 pub mod stack;
 mod sync;
 pub mod wfcqueue;

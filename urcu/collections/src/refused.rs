@@ -1,0 +1,143 @@
+//! Programs that must not compile, each beside one that does.
+//!
+//! A value outlives the refresh of its handle:
+//! ```
+//! let map = urcu_collections::HashMap::from([(1, 10)]);
+//! let mut pinned = map.pin();
+//! assert_eq!(pinned.get(&1), Some(&10));
+//! pinned.refresh();
+//! ```
+//! ```compile_fail,E0502
+//! let map = urcu_collections::HashMap::from([(1, 10)]);
+//! let mut pinned = map.pin();
+//! let found = pinned.get(&1);
+//! pinned.refresh();
+//! assert_eq!(found, Some(&10));
+//! ```
+//! ```compile_fail,E0502
+//! let map = urcu_collections::BTreeMap::from([(1, 10)]);
+//! let mut pinned = map.pin();
+//! let range = pinned.range(..);
+//! pinned.refresh();
+//! assert_eq!(range.count(), 1);
+//! ```
+//! ```compile_fail,E0502
+//! let list = urcu_collections::List::from_iter([1]);
+//! let mut pinned = list.pin();
+//! let first = pinned.front();
+//! pinned.refresh();
+//! assert!(first.is_some());
+//! ```
+//!
+//! A value outlives its guard:
+//! ```compile_fail,E0505
+//! let map = urcu_collections::HashMap::from([(1, 10)]);
+//! let guard = map.guard();
+//! let found = map.get(&1, &guard);
+//! drop(guard);
+//! assert_eq!(found, Some(&10));
+//! ```
+//! ```compile_fail,E0505
+//! let map = urcu_collections::HashMap::from([(1, 10)]);
+//! let guard = map.guard();
+//! let removed = map.remove(&1, &guard);
+//! drop(guard);
+//! assert_eq!(removed, Some(&10));
+//! ```
+//!
+//! Values are changed while others are looked at:
+//! ```compile_fail,E0502
+//! let mut map = urcu_collections::HashMap::from([(1, 10)]);
+//! let pinned = map.pin();
+//! map.iter_mut().for_each(|(_, value)| *value += 1);
+//! assert_eq!(pinned.get(&1), Some(&11));
+//! ```
+//!
+//! Keys and values that may not be shared are:
+//! ```compile_fail,E0277
+//! fn shared<T: Sync>(_: T) {}
+//! shared(urcu_collections::HashMap::<u32, std::cell::Cell<u32>>::new());
+//! ```
+//! ```compile_fail,E0277
+//! fn shared<T: Sync>(_: T) {}
+//! shared(urcu_collections::BTreeMap::<std::cell::Cell<u32>, u32>::new());
+//! ```
+//! ```compile_fail,E0277
+//! fn shared<T: Sync>(_: T) {}
+//! shared(urcu_collections::List::<std::cell::Cell<u32>>::new());
+//! ```
+//! Queues hand values over by value: so it is enough that these may be sent.
+//! ```
+//! fn shared<T: Sync>(_: T) {}
+//! shared(urcu_collections::Queue::<std::cell::Cell<u32>>::new());
+//! shared(urcu_collections::Stack::<std::cell::Cell<u32>>::new());
+//! shared(urcu_collections::WfcQueue::<std::cell::Cell<u32>>::new());
+//! ```
+//! ```compile_fail,E0277
+//! fn shared<T: Sync>(_: T) {}
+//! shared(urcu_collections::Queue::<std::rc::Rc<u32>>::new());
+//! ```
+//! ```compile_fail,E0277
+//! fn shared<T: Sync>(_: T) {}
+//! shared(urcu_collections::Stack::<std::rc::Rc<u32>>::new());
+//! ```
+//! ```compile_fail,E0277
+//! fn sent<T: Send>(_: T) {}
+//! let map = urcu_collections::HashMap::<u32, std::cell::Cell<u32>>::new();
+//! sent(map.pin());
+//! ```
+//! What is dropped later, by any thread, is borrowed, or may not be sent:
+//! ```compile_fail,E0597
+//! let map = urcu_collections::HashMap::new();
+//! let text = String::from("a");
+//! map.pin().insert(1, &text);
+//! ```
+//! ```compile_fail,E0599
+//! let map = urcu_collections::HashMap::<u32, std::rc::Rc<u32>>::new();
+//! map.pin().insert(1, std::rc::Rc::new(1));
+//! ```
+//!
+//! A map of functions that take any reference is taken for one of functions that take only long-lived ones:
+//! then one of these could be put in, and be called with a short-lived one.
+//! ```compile_fail,E0308
+//! use urcu_collections::HashMap;
+//! fn narrow(map: &HashMap<u32, for<'a> fn(&'a u32)>) -> &HashMap<u32, fn(&'static u32)> {
+//!     map
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! use urcu_collections::BTreeMap;
+//! fn narrow(map: &BTreeMap<u32, for<'a> fn(&'a u32)>) -> &BTreeMap<u32, fn(&'static u32)> {
+//!     map
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! use urcu_collections::HashSet;
+//! fn narrow(set: &HashSet<for<'a> fn(&'a u32)>) -> &HashSet<fn(&'static u32)> {
+//!     set
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! use urcu_collections::Queue;
+//! fn narrow(queue: &Queue<for<'a> fn(&'a u32)>) -> &Queue<fn(&'static u32)> {
+//!     queue
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! use urcu_collections::Stack;
+//! fn narrow(stack: &Stack<for<'a> fn(&'a u32)>) -> &Stack<fn(&'static u32)> {
+//!     stack
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! use urcu_collections::List;
+//! fn narrow(list: &List<for<'a> fn(&'a u32)>) -> &List<fn(&'static u32)> {
+//!     list
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! use urcu_collections::WfcQueue;
+//! fn narrow(queue: &WfcQueue<for<'a> fn(&'a u32)>) -> &WfcQueue<fn(&'static u32)> {
+//!     queue
+//! }
+//! ```
