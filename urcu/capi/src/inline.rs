@@ -54,6 +54,7 @@ impl Inline {
 
 /// The places of the way and of the phase.
 pub(crate) const WAY_AT: usize = offset_of!(Inline, way);
+#[cfg(target_arch = "x86_64")]
 pub(crate) const PHASE_AT: usize = offset_of!(Inline, phase);
 
 /// For [`fast`](crate::fast): none where increments are not the best way to count, and in builds that note where

@@ -132,12 +132,14 @@ impl Worker {
     /// # Safety
     /// As for [`Queue::push`].
     unsafe fn push(&'static self, head: *mut Head, function: HeadFunction) -> bool {
+        // First, so that the worker never takes away more than there is.
+        self.pending.fetch_add(1, Relaxed);
         // SAFETY: as the caller promises.
         let pushed = unsafe { self.queue.push(head, function) };
         if pushed == Pushed::Refused {
+            self.pending.fetch_sub(1, Relaxed);
             return false;
         }
-        self.pending.fetch_add(1, Relaxed);
         if pushed == Pushed::First {
             self.wake();
         }
@@ -155,7 +157,9 @@ impl Worker {
     /// Waits until less is pending than the budget allows, as long as that says at most. Not on a worker's
     /// thread, which may be the one that is to make room.
     fn wait_for_room(&self) {
-        let is_full = || self.pending.load(Relaxed) >= self.limit.load(Relaxed);
+        // Signed: a handle that is used while it is freed and given to another may leave one less than 0.
+        let signed = |count: &AtomicUsize| count.load(Relaxed).cast_signed();
+        let is_full = || signed(&self.pending) >= signed(&self.limit);
         if !is_full() || thread::is_any() {
             return;
         }

@@ -55,6 +55,42 @@ fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
     assert_eq!(declared, exported);
 }
 
+/// The names of this flavour in the headings of the reference.
+fn described() -> Vec<String> {
+    let text = fs::read_to_string(format!("{CRATE}/docs/reference.md")).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with("### "));
+    let parts = headings.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    let types = [
+        "urcu_percpu_domain",
+        "urcu_percpu_section",
+        "urcu_percpu_stats",
+        "urcu_percpu_inline_",
+    ];
+    parts
+        .filter(|part| part.starts_with("urcu_percpu_") && !types.contains(part))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_reference_has_one_entry_for_each_name_and_each_macro() {
+    let header = fs::read_to_string(format!("{CRATE}/include/urcu-percpu.h")).unwrap();
+    let mut names = declared(&header);
+    names.insert("urcu_percpu_inline_offer_".to_owned());
+    for name in [
+        "dereference",
+        "assign_pointer",
+        "set_pointer",
+        "xchg_pointer",
+        "cmpxchg_pointer",
+    ] {
+        names.insert(format!("urcu_percpu_{name}"));
+    }
+    let mut described = described();
+    described.sort();
+    assert_eq!(described, names.into_iter().collect::<Vec<_>>());
+}
+
 #[test]
 fn each_short_name_that_is_mapped_is_taken_away_again_and_stands_for_a_symbol() {
     let read = |name| fs::read_to_string(format!("{CRATE}/include/{name}")).unwrap();
