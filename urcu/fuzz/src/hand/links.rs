@@ -15,7 +15,7 @@ pub struct Links {
     raw: [Atomic<Value>; 2],
 }
 
-/// What was taken out of a list, and is kept.
+/// Nodes and chains that were taken out of a list and are kept.
 #[derive(Default)]
 pub struct Cut {
     nodes: Vec<Removed<Value>>,
@@ -122,7 +122,7 @@ impl<'w> Hand<'w> {
             self.world.ledger.retires(value.id, GLOBAL);
         }
         let old = link.swap(Owned::new(self.value()), AcqRel, &guard);
-        // SAFETY: as above; it is retired below.
+        // SAFETY: the section is open, and the node is retired below.
         if let Some(value) = unsafe { old.as_ref() } {
             let id = value.id;
             // SAFETY: from an `Owned`, replaced by us alone, and readers have sections of the global domain.
