@@ -1,7 +1,10 @@
 //! One thread of a run: what it holds, and the steps that are about RCU.
 
 mod cells;
+mod links;
 mod waits;
+
+pub use links::Links;
 
 use std::mem;
 use std::pin::Pin;
@@ -98,6 +101,7 @@ pub struct Hand<'w> {
     kept: Vec<Arc<Value>>,
     own: Vec<Place>,
     shelf: percpu::Shelf,
+    cut: links::Cut,
 }
 
 impl<'w> Hand<'w> {
@@ -111,6 +115,7 @@ impl<'w> Hand<'w> {
             kept: Vec::new(),
             own: Vec::new(),
             shelf: percpu::Shelf::default(),
+            cut: links::Cut::default(),
         }
     }
 
@@ -356,6 +361,9 @@ impl<'w> Hand<'w> {
             35 => self.misuse(cell, b),
             36 => self.run_job(a),
             37 => self.stats(&self.place(a)),
+            38 if c % 8 != 0 => {
+                (0..=c % 8).for_each(|more| self.links(a, b.wrapping_add(5 * more)))
+            }
             38 => {
                 self.kept.pop();
             }
@@ -383,6 +391,7 @@ impl<'w> Hand<'w> {
     pub fn end(mut self) {
         self.release();
         self.kept.clear();
+        self.cut = links::Cut::default();
         for Asked {
             what,
             since,

@@ -9,6 +9,7 @@ use urcu::{Domain, Global, RcuCell};
 
 use crate::cells::{self, Cell};
 use crate::check::check;
+use crate::hand::Links;
 use crate::helpers::patience;
 use crate::input::{Input, Mode};
 use crate::ledger::{DOMAINS, Ledger, Stamp};
@@ -38,6 +39,7 @@ pub struct World {
     pub cells: Vec<CellPlace>,
     pub stamps: Stamps,
     pub shared: Shared,
+    pub links: Links,
     pub places: Vec<Place>,
     pub orphans: Mutex<Vec<Place>>,
     pub ledger: Arc<Ledger>,
@@ -83,6 +85,7 @@ impl World {
                 holds: [AtomicU64::new(0), AtomicU64::new(0)],
             },
             shared: Shared::new(input.ring, exclusive, &ledger),
+            links: Links::default(),
             next_place: AtomicUsize::new(places.len()),
             places,
             orphans: Mutex::default(),
@@ -123,6 +126,7 @@ impl World {
             cells,
             stamps,
             shared,
+            links,
             places: own,
             ledger,
             ..
@@ -135,7 +139,7 @@ impl World {
                 drop(cell.into_inner());
             }
         }
-        drop((stamps, own));
+        drop((stamps, links, own));
         // Values that the last callbacks captured may still be on their way.
         let mut patience = patience();
         while !ledger.is_settled() && patience.lasts() {

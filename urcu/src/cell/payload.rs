@@ -3,7 +3,7 @@
 //!
 //! A word has no room for the length of a `Box<[T]>` or the table of a `Box<dyn Trait>`: such a pointer,
 //! which is two words, lies in an allocation of its own, to which the cell's word leads. Which of the two
-//! is done is known when the type is: `THIN`, so that values with a size pay nothing for the others.
+//! is done is known when the type is (`is_thin`), so that values with a size pay nothing for the others.
 //!
 //! Pointer and value in one allocation would save readers a cache line, and copy every value out of the `Box` that
 //! it comes in. For `dyn Trait` it needs a pointer made of another one's table and a new address, which stable
