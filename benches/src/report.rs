@@ -310,8 +310,9 @@ fn clock_ns() -> f64 {
 pub const NOTE: &str = "\
 x: the median of the ratios of each round, both sides measured in the same round;
 quiet: the ratio of the two best rounds. ns and us: wall-clock time, but for \"cpu ns\".
-Rounds are interleaved: all subjects take their turns in each, after a warm-up that is not measured. Figures are
-medians of the rounds; the spread is the range of their middle half. Threads are not pinned, but for the constants
+Rounds are interleaved: all subjects take their turns in each. Sections, and what threads do in a stretch of time,
+are warmed up before they are measured; what else there is warms up in its first round. Figures are medians of the
+rounds; the spread is the range of their middle half. Threads are not pinned, but for the constants
 of the model of scale: the kernel places them. Single latencies contain a look at the clock, whose cost is told above; other times do not. All are built
 in one program by one compiler, with malloc of the system; all maps have one hasher, foldhash.
 read_side is the kernel's refscale (nanoseconds of a section, many in a row) with a load and a dereference
