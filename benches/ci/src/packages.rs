@@ -120,13 +120,22 @@ impl Check {
 
     /// The tarballs build, and have in them what they should.
     fn tarballs(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        // From nothing: cargo takes what it has built of a version for what that version is.
+        fs::remove_dir_all(target("packages")?)?;
         let folder = target("packages")?;
-        let mut package = cargo();
-        package.args(["package", "--quiet", "--allow-dirty", "--offline"]);
-        package.arg("--target-dir").arg(&folder);
-        package.args(PUBLISHED.iter().flat_map(|(name, _)| ["-p", name]));
-        // Of files that are left out on purpose there are warnings.
-        let output = package.output()?;
+        let package = |more: &[&str]| {
+            let mut package = cargo();
+            package.args(["package", "--quiet", "--allow-dirty", "--target-dir"]);
+            package.arg(&folder).args(more);
+            package.args(PUBLISHED.iter().flat_map(|(name, _)| ["-p", name]));
+            package.output()
+        };
+        self.forget_unpacked();
+        // What they depend on is there, but for one that has built nothing else.
+        let mut output = package(&["--offline"])?;
+        if !output.status.success() {
+            output = package(&[])?;
+        }
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         self.expect(output.status.success(), || format!("cargo package: {said}"));
         for (name, _) in PUBLISHED {
@@ -135,6 +144,26 @@ impl Check {
             self.files(name, &unpacked);
         }
         Ok(())
+    }
+
+    /// Removes what an earlier `cargo package` has unpacked of our packages, for the same reason. (Folders of registries in a target folder have no
+    /// host in their names, which so begin with a dash.)
+    fn forget_unpacked(&self) {
+        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+        let Some(home) = home else { return };
+        let folders = ["src", "cache"].map(|kind| fs::read_dir(home.join("registry").join(kind)));
+        let folders = folders.into_iter().flatten().flatten().flatten();
+        for folder in folders.map(|entry| entry.path()) {
+            if !crate::run::name(&folder).starts_with('-') {
+                continue;
+            }
+            for (name, _) in PUBLISHED {
+                let package = format!("{name}-{}", text(&self.package(name)["version"]));
+                let _ = fs::remove_dir_all(folder.join(&package));
+                let _ = fs::remove_file(folder.join(package + ".crate"));
+            }
+        }
     }
 
     fn files(&mut self, name: &str, folder: &Path) {
