@@ -1,6 +1,7 @@
 //! The arguments and the answers of a lookup.
 
-/// The table that [`lookup`](crate::ops::lookup) searches, and the hash that it looks for.
+/// The table that [`lookup`](crate::ops::lookup) or [`lookup_inline`](crate::ops::lookup_inline) searches, and
+/// the hash that it looks for.
 ///
 /// ```
 /// use rseq_ops::ops::Place;
@@ -17,7 +18,7 @@ pub struct Place {
     pub root: *const *const u8,
     /// The hash of the key. Its low bits choose the bucket, its highest byte is the tag.
     pub hash: u64,
-    /// The offset of the value in an entry. Bytes.
+    /// The offset of the value in an entry, whose key is at 8. Bytes.
     pub offset: usize,
 }
 
@@ -29,15 +30,22 @@ impl Place {
         self.hash << 6
     }
 
+    /// Returns the same of buckets that hold pairs.
+    #[inline(always)]
+    pub(crate) fn inline_bucket(&self) -> u64 {
+        self.hash << 7
+    }
+
     /// Returns the tag, in each byte of a word.
     #[inline(always)]
     pub(crate) fn tags(&self) -> u64 {
         const ONES: u64 = 0x0101_0101_0101_0101;
-        (self.hash >> 56).max(1) * ONES
+        (self.hash >> 56).max(2) * ONES
     }
 }
 
-/// The outcome of one attempt of [`lookup`](crate::ops::lookup).
+/// The outcome of one attempt of [`lookup`](crate::ops::lookup) or
+/// [`lookup_inline`](crate::ops::lookup_inline).
 ///
 /// ```
 /// use rseq_ops::ops::Lookup;

@@ -96,6 +96,23 @@ lookups! {
     lookup_16_16 [u8; 16], [u8; 16];
 }
 
+macro_rules! inline_lookups {
+    ($($name:ident $key:ty, $value:ty;)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe fn $name(handle: Handle, place: &Place, key: &$key, to: *mut $value) -> u8 {
+            // SAFETY: this function asks for what the sequence asks for, and is never called.
+            unsafe { ops::lookup_inline(handle, place, key, to) as u8 }
+        }
+    )*};
+}
+// The root and the header.
+// Expected: lookup_inline_4_1 2 0
+// Expected: lookup_inline_8_8 2 0
+inline_lookups! {
+    lookup_inline_4_1 u32, u8;
+    lookup_inline_8_8 u64, u64;
+}
+
 // Expected: append_through 1 0
 #[unsafe(no_mangle)]
 pub unsafe fn append_through(handle: Handle, source: *const usize, record: *const Record) -> bool {

@@ -19,6 +19,8 @@ mod shipped {
     #[path = "hash"]
     pub(crate) mod hash {
         pub(crate) mod bucket;
+        pub(crate) mod kind;
+        pub(crate) mod pairs;
         pub(crate) mod raw;
         pub(crate) mod raw_iter;
         pub(crate) mod seen;

@@ -49,3 +49,13 @@ pub(crate) unsafe fn end<T>(pointer: *mut T) {
         keep(pointer);
     }
 }
+
+/// As shipped.
+pub(crate) fn next_grace_period(domain: &Domain) -> u64 {
+    domain.next_grace_period_number()
+}
+
+/// As shipped.
+pub(crate) fn last_grace_period(domain: &Domain) -> u64 {
+    domain.last_grace_period_number()
+}

@@ -5,7 +5,9 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 
-use super::hash::bucket::Bucket;
+use super::hash::bucket::{Bucket, Node};
+use super::hash::kind::Kind;
+use super::hash::pairs::Pairs;
 use super::reclaim::end;
 use crate::kernel::{Alive, AtomicPtr, AtomicUsize, Ordering};
 
@@ -13,6 +15,7 @@ use crate::kernel::{Alive, AtomicPtr, AtomicUsize, Ordering};
 pub(crate) struct Table {
     alive: Alive,
     is_static: bool,
+    kind: Kind,
     pub(crate) next: AtomicPtr<Table>,
     pub(crate) claimed: AtomicUsize,
     pub(crate) verified: AtomicUsize,
@@ -22,21 +25,30 @@ pub(crate) struct Table {
 impl Table {
     /// One for each map.
     pub(crate) fn empty() -> NonNull<Table> {
-        Table::make(1, true)
+        Table::make(1, Kind::APART, true)
     }
 
-    pub(crate) fn check(_: usize) {}
+    pub(crate) fn check(_: usize, _: Kind) {}
 
-    pub(crate) fn allocate(buckets: usize) -> NonNull<Table> {
-        Table::make(buckets, false)
+    pub(crate) fn allocate(buckets: usize, kind: Kind) -> NonNull<Table> {
+        Table::make(buckets, kind, false)
     }
 
-    fn make(buckets: usize, is_static: bool) -> NonNull<Table> {
+    fn make(buckets: usize, kind: Kind, is_static: bool) -> NonNull<Table> {
         assert!(buckets.is_power_of_two());
-        let bucket = |_| NonNull::from(Box::leak(Box::new(Bucket::new())));
+        // Both begin with a header; and those of pairs are the larger ones.
+        const { assert!(size_of::<Pairs>() > size_of::<Bucket>()) };
+        let bucket = |_| -> NonNull<Bucket> {
+            if kind.is_inline() || is_static {
+                NonNull::from(Box::leak(Box::new(Pairs::new()))).cast()
+            } else {
+                NonNull::from(Box::leak(Box::new(Bucket::new())))
+            }
+        };
         NonNull::from(Box::leak(Box::new(Table {
             alive: Alive::new(),
             is_static,
+            kind,
             next: AtomicPtr::new(ptr::null_mut()),
             claimed: AtomicUsize::new(0),
             verified: AtomicUsize::new(0),
@@ -50,8 +62,15 @@ impl Table {
         // SAFETY: as shipped.
         unsafe {
             let buckets = ManuallyDrop::take(&mut (*table.as_ptr()).buckets);
+            let (kind, is_static) = (table.as_ref().kind, table.as_ref().is_static);
             end(table.as_ptr());
             for bucket in buckets {
+                if kind.is_inline() || is_static {
+                    let pairs = bucket.cast::<Pairs>();
+                    pairs.as_ref().free_outside();
+                    end(pairs.as_ptr());
+                    continue;
+                }
                 let mut next = bucket.as_ref().next.load(Ordering::Relaxed);
                 end(bucket.as_ptr());
                 while !next.is_null() {
@@ -65,6 +84,10 @@ impl Table {
 
     pub(crate) fn is_static(&self) -> bool {
         self.is_static
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub(crate) fn buckets(&self) -> usize {
@@ -107,13 +130,46 @@ impl<'a> TableRef<'a> {
         self.head.as_ptr()
     }
 
-    pub(crate) fn bucket(self, hash: u64) -> &'a Bucket {
-        let buckets = self.buckets();
-        // SAFETY: the table's.
-        unsafe { self.buckets[hash as usize & (buckets - 1)].as_ref() }
+    pub(crate) fn bucket<const INLINE: bool>(self, hash: u64) -> &'a Bucket {
+        assert!(self.is_static || self.kind.is_inline() == INLINE);
+        self.bucket_at(hash as usize)
     }
 
     pub(crate) fn bucket_at(self, index: usize) -> &'a Bucket {
-        self.bucket(index as u64)
+        let buckets = self.buckets();
+        // SAFETY: the table's.
+        unsafe { self.buckets[index & (buckets - 1)].as_ref() }
+    }
+
+    /// # Safety
+    /// As shipped.
+    pub(crate) unsafe fn pairs(self, hash: u64) -> &'a Pairs {
+        let index = hash as usize & (self.buckets() - 1);
+        // SAFETY: as shipped.
+        unsafe { self.buckets[index].cast().as_ref() }
+    }
+
+    pub(crate) fn any_at(self, index: usize) -> AnyBucket<'a> {
+        AnyBucket {
+            bucket: self.bucket_at(index),
+            // SAFETY: as shipped.
+            pairs: (self.kind.is_inline()).then(|| unsafe { self.pairs(index as u64) }),
+        }
+    }
+}
+
+/// As shipped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnyBucket<'a> {
+    pub(crate) bucket: &'a Bucket,
+    pub(crate) pairs: Option<&'a Pairs>,
+}
+
+impl<'a> AnyBucket<'a> {
+    pub(crate) fn nodes(self) -> impl Iterator<Item = NonNull<Node>> + 'a {
+        let apart = self.pairs.is_none().then(|| self.bucket.nodes());
+        let inline = self.pairs.map(Pairs::nodes);
+        let inline = inline.into_iter().flatten();
+        apart.into_iter().flatten().chain(inline)
     }
 }

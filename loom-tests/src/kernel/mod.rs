@@ -65,6 +65,7 @@ pub(crate) mod lists;
 mod lock;
 pub(crate) mod lookups;
 mod memory;
+pub(crate) mod pairs;
 mod sequences;
 mod sleep;
 mod structures;
@@ -158,6 +159,10 @@ pub enum Fault {
     RelaxedRoot,
     /// A lookup does not see that its bucket has moved.
     LookupStays,
+    /// A lookup among pairs loads the header relaxed.
+    RelaxedHeader,
+    /// A lookup among pairs begins with the list.
+    ListFirst,
     /// B is relaxed in sequences.
     RelaxedPhase,
     /// D is relaxed in sequences.

@@ -11,7 +11,8 @@ use super::witness;
 use crate::collections;
 use crate::domain::Domain;
 use crate::hash::bucket::{Node, SLOTS};
-use crate::hash::raw::{Place, RawMap};
+use crate::hash::kind::Kind;
+use crate::hash::raw::{Hashes, Place, RawMap};
 use crate::hash::raw_iter::RawIter;
 use crate::kernel::{
     ALL_THREADS, AtomicUsize, Ordering, Value, lost_after, run_on, step, values_left,
@@ -50,11 +51,18 @@ unsafe fn read(node: NonNull<Node>) -> u32 {
     unsafe { node.cast::<Entry>().as_ref() }.value.read()
 }
 
+impl Hashes for Map {
+    fn hash_of(&self, node: NonNull<Node>) -> u64 {
+        // SAFETY: as in `find`.
+        unsafe { node.as_ref() }.hash
+    }
+}
+
 impl Map {
     /// Returns a map with a table of some buckets, of which each change moves one group.
     fn new(domain: &Owned, buckets: usize) -> Self {
         Map {
-            raw: RawMap::new(4 * buckets, 1),
+            raw: RawMap::new(4 * buckets, 1, Kind::APART),
             domain: domain.get(),
         }
     }
@@ -76,7 +84,7 @@ impl Map {
 
     /// Returns the numbers of all entries with a hash, as an iteration meets them.
     fn met(&self, hash: u64) -> Vec<u32> {
-        RawIter::new(self.raw.root())
+        RawIter::new(self.raw.root(), self)
             // SAFETY: as in `find`.
             .filter(|node| unsafe { node.as_ref() }.hash == hash)
             // SAFETY: as above.
@@ -89,7 +97,9 @@ impl Map {
         let node = entry(hash, number);
         loop {
             match self.raw.locate(hash, |_| true) {
-                Place::Nowhere(seen) if self.raw.insert(node, &seen, self.domain) => return true,
+                Place::Nowhere(seen) if self.raw.insert(node, &seen, self, self.domain) => {
+                    return true;
+                }
                 Place::Nowhere(_) => {}
                 Place::At(there) => {
                     // SAFETY: alive, as in `find`; and the new one was never published.
@@ -114,7 +124,7 @@ impl Map {
         let new = entry(hash, number);
         loop {
             let old = self.node(hash).expect("a key that is there");
-            if self.raw.replace(old, new, self.domain) {
+            if self.raw.replace(old, new, self, self.domain) {
                 return old;
             }
         }
@@ -123,7 +133,7 @@ impl Map {
     fn remove(&self, hash: u64) -> NonNull<Node> {
         loop {
             let old = self.node(hash).expect("a key that is there");
-            if self.raw.remove(old, self.domain) {
+            if self.raw.remove(old, self, self.domain) {
                 return old;
             }
         }
@@ -232,7 +242,7 @@ pub(super) fn an_entry_goes_after_it_was_moved() {
     let even: Vec<u64> = (0..=SLOTS as u64).map(|hash| 2 * hash).collect();
     let map = here(1, || Map::of(&domain, 2, &even));
     assert_eq!(map.raw.root().buckets(), 2);
-    assert!(map.raw.root().bucket(0).is_moved());
+    assert!(map.raw.root().bucket_at(0).is_moved());
     let done = Arc::new(AtomicUsize::new(0));
     let (theirs, before) = (Arc::clone(&map), Arc::clone(&done));
     let reader = on_cpu(0, move || {
@@ -341,7 +351,7 @@ pub(super) fn an_untouched_key_is_always_found() {
         moved
     });
     let running = run_on(1);
-    map.raw.reserve(5, map.domain);
+    map.raw.reserve(5, &*map, map.domain);
     domain.get().barrier();
     drop(running);
     let moved = reader.join().expect("the reader");
@@ -369,7 +379,7 @@ pub(super) fn a_key_is_replaced_after_it_was_moved() {
         (first, second)
     });
     let running = run_on(1);
-    map.raw.reserve(5, map.domain);
+    map.raw.reserve(5, &*map, map.domain);
     let old = map.replace(1, 1);
     told.store(1, Ordering::Release);
     map.retire(old);
@@ -385,14 +395,14 @@ pub(super) fn two_move_a_table() {
     let domain = Owned::new(ALL_THREADS);
     let map = Map::of(&domain, 2, &[0, 1]);
     let theirs = Arc::clone(&map);
-    let mover = on_cpu(0, move || theirs.raw.reserve(9, theirs.domain));
+    let mover = on_cpu(0, move || theirs.raw.reserve(9, &*theirs, theirs.domain));
     let theirs = Arc::clone(&map);
     let reader = thread::spawn(move || {
         let moved = theirs.raw.root().buckets() == 4;
         assert_eq!((theirs.find(0), theirs.find(1)), (Some(0), Some(0)));
         moved
     });
-    here(1, || map.raw.reserve(9, map.domain));
+    here(1, || map.raw.reserve(9, &*map, map.domain));
     assert_eq!((map.find(0), map.find(1)), (Some(0), Some(0)));
     mover.join().expect("the mover");
     let moved = reader.join().expect("the reader");
@@ -411,7 +421,7 @@ pub(super) fn a_key_is_inserted_while_its_bucket_is_moved() {
         assert!(theirs.insert(1, 1));
         assert_eq!((theirs.find(0), theirs.find(1)), (Some(0), Some(1)));
     });
-    here(1, || map.raw.reserve(5, map.domain));
+    here(1, || map.raw.reserve(5, &*map, map.domain));
     other.join().expect("the other one");
     assert_eq!((map.find(0), map.find(1)), (Some(0), Some(1)));
     end(domain, map);
@@ -442,12 +452,12 @@ fn lost_after_some(buckets: usize, (first, step): (usize, usize), program: fn(&M
 }
 
 pub(super) fn who_moves_to_a_larger_table_is_lost() {
-    lost_in_the_middle(1, |map| map.raw.reserve(5, map.domain));
+    lost_in_the_middle(1, |map| map.raw.reserve(5, map, map.domain));
 }
 
 /// To four buckets, each of which was four.
 fn lost_on_the_way_to_a_smaller_table(first: usize) {
-    lost_after_some(16, (first, 3), |map| map.raw.shrink_to(1, map.domain));
+    lost_after_some(16, (first, 3), |map| map.raw.shrink_to(1, map, map.domain));
 }
 
 pub(super) fn who_moves_to_a_smaller_table_is_lost() {
@@ -481,7 +491,7 @@ fn child_goes_on(map: &Map) {
         assert_eq!(map.find(hash), Some(1));
     }
     found([0, 1], 0);
-    map.raw.reserve(9, map.domain);
+    map.raw.reserve(9, map, map.domain);
     found([0, 1], 0);
     found([4, 8], 1);
     for hash in [0, 1, 4, 8] {

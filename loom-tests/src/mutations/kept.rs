@@ -1,8 +1,8 @@
 //! Orderings, and changes, that no model notices, why, and what notices in the models' place.
 
 use super::{
-    CACHE, CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, DRIVER, EXCHANGE, FORK, PARKER, POLLING, QUEUE,
-    READERS, WIPED, WORKER,
+    CACHE, CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, COLL_PAIRS, DRIVER, EXCHANGE, FORK, PARKER,
+    POLLING, QUEUE, READERS, WIPED, WORKER,
 };
 
 /// The evidence for an ordering that no model shows.
@@ -62,6 +62,18 @@ const ACQUIRES: Cover = Cover::Litmus("publication", "publication-relaxed");
 /// Orderings that no model needs, and why they are there.
 #[rustfmt::skip]
 pub const KEPT: &[Kept] = &[
+    kept(
+        COLL_PAIRS,
+        "self.pairs.list.store(next, «Ordering::Release»);",
+        "what it leads to was there before the fork",
+        RELEASES,
+    ),
+    kept(
+        COLL_PAIRS,
+        "link.store(next, «Ordering::Release»);",
+        "what it leads to was published by another store, after which something was retired, with a fence",
+        RELEASES,
+    ),
     kept(CACHE, "let address = self.cell.current.load(«Ordering::Acquire»).addr();",
         "a value at the address of another is the allocator's doing, which no model has",
         ACQUIRES),

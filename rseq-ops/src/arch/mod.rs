@@ -9,6 +9,7 @@
 //! | `copy` | the copy that is a read-side section |
 //! | `indexed` | sequences whose caller has prepared for an index |
 //! | `lookup` | a lookup in a hash table |
+//! | `lookup_inline` | the same, where pairs lie in the buckets |
 //! | `append` | buffers that each CPU fills |
 //! | `structures` | sequences made for one structure of `percpu` each |
 

@@ -26,6 +26,7 @@
 //! | [`copy_part_through`] | `p = *source + offset; *target = *p` |
 //! | [`copy_behind_through`] | `p = *(*source + offset) + behind; *target = *p` |
 //! | [`lookup`] | finds a key in a hash table, and copies its value |
+//! | [`lookup_inline`] | the same, in a table whose pairs lie in the buckets |
 //!
 //! # With an index
 //! The caller asks for its index ([`Handle::current_index`]), prepares pointers for that index, and

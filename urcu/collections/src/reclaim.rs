@@ -80,3 +80,15 @@ pub(crate) unsafe fn retire_with<T>(
     // SAFETY: the same conditions.
     unsafe { domain.retire_with(pointer.as_ptr(), free, bytes) };
 }
+
+/// Returns the number of the grace period after which what was unlinked before the call is of no interest to
+/// anybody any more.
+pub(crate) fn next_grace_period(domain: &Domain) -> u64 {
+    domain.next_grace_period_number()
+}
+
+/// Returns the number of the last grace period that is over.
+#[inline]
+pub(crate) fn last_grace_period(domain: &Domain) -> u64 {
+    domain.last_grace_period_number()
+}

@@ -333,6 +333,42 @@ impl Domain {
         driver.progress.sequence.snap()
     }
 
+    /// Returns the number of the next grace period to begin: whatever was unlinked before this call may be used
+    /// again as soon as [`Domain::last_grace_period_number`] is at least that. Asks for nothing.
+    ///
+    /// For structures that keep numbers beside what they unlink, and use it again when it is convenient. A forked
+    /// child counts its own grace periods from 0: numbers of its parent say nothing there.
+    ///
+    /// ```
+    /// let domain = urcu::Domain::new();
+    /// let number = domain.next_grace_period_number();
+    /// assert!(domain.last_grace_period_number() < number);
+    /// domain.synchronize();
+    /// assert!(domain.last_grace_period_number() >= number);
+    /// ```
+    ///
+    /// # Cost
+    /// One atomic read-modify-write.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    pub fn next_grace_period_number(&self) -> u64 {
+        self.next_grace_period().number()
+    }
+
+    /// Returns the number of the last grace period that is over: see [`Domain::next_grace_period_number`].
+    ///
+    /// # Cost
+    /// Two loads.
+    ///
+    /// # Async-signal safety
+    /// Not safe in signal handlers.
+    #[inline]
+    pub fn last_grace_period_number(&self) -> u64 {
+        let (_, driver) = self.driver();
+        driver.progress.sequence.done().number()
+    }
+
     /// Returns something that differs in each process, and how many grace periods have begun in this one.
     pub(crate) fn grace_periods_begun(&self) -> (usize, Round) {
         self.state()

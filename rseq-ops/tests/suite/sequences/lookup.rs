@@ -64,7 +64,7 @@ impl<const BUCKETS: usize> Table<BUCKETS> {
 }
 
 fn tag(hash: u64) -> u64 {
-    (hash >> 56).max(1)
+    (hash >> 56).max(2)
 }
 
 #[derive(Clone, Copy, Debug)]

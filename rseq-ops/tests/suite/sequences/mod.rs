@@ -8,6 +8,7 @@ mod counts;
 mod descriptors;
 #[cfg(all(sequences, not(miri)))]
 mod lookup;
+mod lookup_inline;
 mod outcomes;
 #[cfg(sequences)]
 mod single_step;

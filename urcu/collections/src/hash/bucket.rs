@@ -5,8 +5,8 @@
 //! |---|---|
 //! | 0 | [`LOCK`]: somebody changes the bucket or its overflow buckets; readers do not care |
 //! | 1 | [`MOVED`]: what was here is in the next table; nothing changes here any more |
-//! | 2..16 | the fork generation of who holds the lock |
-//! | 16..64 | six tags: one byte of the hash of what is in the slot, never 0; 0: nothing |
+//! | 2..16 | the fork generation of who holds the lock, or held it last |
+//! | 16..64 | six tags: one byte of the hash of what is in the slot, never 0 or 1; 0: nothing |
 //!
 //! # What a reader may rely on
 //! A slot's word decides: it is the address of the entry, or null. The tags are hints, and there are
@@ -35,11 +35,11 @@ const TAGS: u64 = !0xffff;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_0000;
 
-/// Returns the tag of a hash: its high bits, because the low ones choose the bucket.
+/// Returns the tag of a hash: its high bits, because the low ones choose the bucket. Never 1, which
+/// [`matches`] could not tell from nothing.
 #[inline(always)]
 pub(crate) fn tag(hash: u64) -> u8 {
-    let tag = (hash >> 56) as u8;
-    if tag == 0 { 1 } else { tag }
+    ((hash >> 56) as u8).max(2)
 }
 
 /// Returns a mask with a bit in each byte of `header` that may be the tag, and in each that is.
@@ -169,10 +169,13 @@ impl Bucket {
                 )
                 .is_ok()
             {
+                let last = seen & !TAGS & !LOCK;
                 return Ok(Locked {
                     bucket: self,
-                    flags: LOCK | generation,
+                    generation,
                     tags,
+                    was_lost: seen & LOCK != 0,
+                    is_ours: last == generation,
                 });
             }
         }
@@ -206,9 +209,13 @@ impl Bucket {
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     pub(crate) bucket: &'a Bucket,
-    flags: u64,
+    generation: u64,
     /// The tags of the bucket itself, as they will be.
-    tags: u64,
+    pub(super) tags: u64,
+    /// Who had the lock before is gone, by a fork, in the middle of something.
+    pub(super) was_lost: bool,
+    /// Who had the lock before was of this process.
+    pub(super) is_ours: bool,
 }
 
 impl<'a> Locked<'a> {
@@ -227,13 +234,23 @@ impl<'a> Locked<'a> {
         let tags = with_tag(self.tags(bucket), slot, tag);
         let flags = if ptr::eq(bucket, self.bucket) {
             self.tags = tags;
-            self.flags
+            LOCK | self.generation
         } else {
             0
         };
         // Release: pairs with the readers' acquire of the header. A tag that is gone tells of a slot
         // that was emptied before.
         bucket.header.store(tags | flags, Ordering::Release);
+    }
+
+    /// Publishes other tags.
+    #[inline]
+    pub(super) fn set_tags(&mut self, tags: u64) {
+        self.tags = tags;
+        let header = tags | LOCK | self.generation;
+        // Release: whoever finds a tag sees what is in the slot; and nobody who does not find it any more
+        // has another one's contents before him.
+        self.bucket.header.store(header, Ordering::Release);
     }
 
     /// Fills a slot that is empty.
@@ -279,6 +296,8 @@ impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
         // Release: pairs with `lock`.
-        self.bucket.header.store(self.tags, Ordering::Release);
+        self.bucket
+            .header
+            .store(self.tags | self.generation, Ordering::Release);
     }
 }

@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 
 use urcu::{Global, InDomain};
 
+use super::plain::kind;
 use super::raw::{RawMap, SHARE};
 use super::{DefaultHashBuilder, HashMap};
 
@@ -97,7 +98,7 @@ impl<K, V, S, D> HashMapBuilder<K, V, S, D> {
     where
         D: InDomain,
     {
-        let raw = RawMap::new(self.capacity, self.resize_mode.share());
+        let raw = RawMap::new(self.capacity, self.resize_mode.share(), kind::<K, V, S>());
         HashMap::build(raw, self.hasher, self.domain)
     }
 }

@@ -40,7 +40,7 @@ where
     /// Returns the value, if the key is there now.
     pub fn get(&self) -> Option<&'g V> {
         let found = self.map.find(&self.key, self.section);
-        found.map(|pair| &pair.value)
+        found.map(|pair| pair.value)
     }
 }
 

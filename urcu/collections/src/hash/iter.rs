@@ -3,11 +3,12 @@
 use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use super::bucket::Node;
 use super::map::{HashMap, Section};
 use super::pair::Pair;
+use super::plain::kind;
 use super::raw_iter::RawIter;
 
 /// An iterator over the entries of a [`HashMap`](crate::HashMap), in no order.
@@ -59,8 +60,8 @@ impl<'g, K, V> Iterator for Iter<'g, K, V> {
     fn next(&mut self) -> Option<Self::Item> {
         let node = self.raw.next()?;
         // SAFETY: by `new`.
-        let pair = unsafe { node.cast::<Pair<K, V>>().as_ref() };
-        Some((&pair.key, &pair.value))
+        let pair = unsafe { Pair::of(node) };
+        Some((pair.key, pair.value))
     }
 }
 
@@ -136,9 +137,10 @@ impl<'m, K, V> Iterator for IterMut<'m, K, V> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let node = self.nodes.next()?;
-        // SAFETY: a pair of these types, which is met once; the map is borrowed for itself.
-        let pair = unsafe { node.cast::<Pair<K, V>>().as_mut() };
-        Some((&pair.key, &mut pair.value))
+        let pair = node.cast::<Pair<K, V>>().as_ptr();
+        // SAFETY: a pair of these types, which is met once; the map is borrowed for itself. Nothing is said of
+        // what lies before the key.
+        unsafe { Some((&*(&raw const (*pair).key), &mut *(&raw mut (*pair).value))) }
     }
 }
 
@@ -152,8 +154,14 @@ impl<K, V> fmt::Debug for IterMut<'_, K, V> {
 ///
 /// Entries that are not taken are dropped with it.
 pub struct IntoIter<K, V> {
-    left: std::vec::IntoIter<NonNull<Pair<K, V>>>,
+    left: Left<K, V>,
     owns: PhantomData<Box<Pair<K, V>>>,
+}
+
+enum Left<K, V> {
+    Apart(std::vec::IntoIter<NonNull<Pair<K, V>>>),
+    /// Copies of those that lay in buckets.
+    Inline(std::vec::IntoIter<(K, V)>),
 }
 
 // SAFETY: it owns its pairs.
@@ -165,14 +173,20 @@ impl<K, V> Iterator for IntoIter<K, V> {
     type Item = (K, V);
 
     fn next(&mut self) -> Option<(K, V)> {
-        let pair = self.left.next()?;
+        let pair = match &mut self.left {
+            Left::Apart(left) => left.next()?,
+            Left::Inline(left) => return left.next(),
+        };
         // SAFETY: the address of a box, which is ours since the map was taken apart, and met once.
         let Pair { key, value, .. } = *unsafe { Box::from_raw(pair.as_ptr()) };
         Some((key, value))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.left.size_hint()
+        match &self.left {
+            Left::Apart(left) => left.size_hint(),
+            Left::Inline(left) => left.size_hint(),
+        }
     }
 }
 
@@ -196,7 +210,7 @@ impl<K, V> Drop for IntoIter<K, V> {
 impl<K, V> fmt::Debug for IntoIter<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IntoIter")
-            .field("left", &self.left.len())
+            .field("left", &self.len())
             .finish_non_exhaustive()
     }
 }
@@ -239,10 +253,22 @@ impl<K, V, S, D> IntoIterator for HashMap<K, V, S, D> {
     /// assert_eq!(map.into_iter().collect::<Vec<_>>(), [("a", 1)]);
     /// ```
     fn into_iter(mut self) -> IntoIter<K, V> {
-        let pairs: Vec<_> = self.raw.exclusive().nodes().map(NonNull::cast).collect();
+        let nodes = self.raw.exclusive().nodes();
+        let left = if kind::<K, V, S>().is_inline() {
+            // SAFETY: pairs of these types, which may be copied byte by byte, and have no destructors; nobody
+            // else uses the map.
+            let copy = |node| unsafe {
+                let pair = Pair::<K, V>::of(node);
+                (ptr::read(pair.key), ptr::read(pair.value))
+            };
+            Left::Inline(nodes.map(copy).collect::<Vec<_>>().into_iter())
+        } else {
+            let pairs = nodes.map(NonNull::cast::<Pair<K, V>>).collect::<Vec<_>>();
+            Left::Apart(pairs.into_iter())
+        };
         self.raw.forget_entries();
         IntoIter {
-            left: pairs.into_iter(),
+            left,
             owns: PhantomData,
         }
     }

@@ -10,9 +10,10 @@ use urcu::{Global, InDomain, ReadGuard};
 use super::bucket::{MOVED, Node, matches, slot_of, tag};
 use super::builder::HashMapBuilder;
 use super::iter::{Iter, Keys, Values};
-use super::pair::Pair;
+use super::pair::{Found, Pair};
 use super::pinned::HashMapRef;
-use super::raw::{Exclusive, RawMap, SHARE};
+use super::plain::{kind, rehash};
+use super::raw::{Exclusive, Hashes, RawMap, SHARE};
 use super::raw_iter::{RawIter, prefetch};
 use super::restartable::sequence_key;
 use super::{DefaultHashBuilder, Entry};
@@ -151,7 +152,11 @@ impl<K, V, D: InDomain> HashMap<K, V, DefaultHashBuilder, D> {
 impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
     /// Creates an empty map with all that can be chosen.
     pub fn with_capacity_and_hasher_in(capacity: usize, hash_builder: S, domain: D) -> Self {
-        HashMap::build(RawMap::new(capacity, SHARE), hash_builder, domain)
+        HashMap::build(
+            RawMap::new(capacity, SHARE, kind::<K, V, S>()),
+            hash_builder,
+            domain,
+        )
     }
 
     pub(super) fn build(raw: RawMap, hasher: S, domain: D) -> Self {
@@ -234,7 +239,12 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
     /// ```
     pub fn memory_usage(&self) -> usize {
         let _section = self.guard();
-        self.raw.table_bytes() + self.len() * size_of::<Pair<K, V>>()
+        let apart = if kind::<K, V, S>().is_inline() {
+            0
+        } else {
+            self.len() * size_of::<Pair<K, V>>()
+        };
+        self.raw.table_bytes() + apart
     }
 
     /// # Panics
@@ -250,10 +260,29 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
     /// # Safety
     /// The node was found in this map, in the section.
     #[inline(always)]
-    pub(super) unsafe fn pair<'g>(&'g self, node: NonNull<Node>, _: Section<'g>) -> &'g Pair<K, V> {
+    pub(super) unsafe fn pair<'g>(
+        &'g self,
+        node: NonNull<Node>,
+        _: Section<'g>,
+    ) -> Found<'g, K, V> {
         // SAFETY: all nodes of this map are pairs of these types, which do not change. What was found in
-        // a section is freed after it, or by who has the map for itself, and `'g` is within both.
-        unsafe { node.cast().as_ref() }
+        // a section is freed, or its place in a bucket used again, after it, or by who has the map for itself,
+        // and `'g` is within both.
+        unsafe { Pair::of(node) }
+    }
+
+    /// Finds an entry, inside a section.
+    #[inline(always)]
+    pub(super) fn find_node(
+        &self,
+        hash: u64,
+        is: impl FnMut(NonNull<Node>) -> bool,
+    ) -> Option<NonNull<Node>> {
+        if kind::<K, V, S>().is_inline() {
+            self.raw.find_inline(hash, is)
+        } else {
+            self.raw.find(hash, is)
+        }
     }
 
     /// Returns an iterator over the entries. See [`Iter`] for what it meets while others change the map.
@@ -268,7 +297,7 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
     #[inline]
     pub(super) fn iter_in<'g>(&'g self, section: Section<'g>) -> Iter<'g, K, V> {
         // SAFETY: the pairs are of these types, and are found in the section.
-        unsafe { Iter::new(RawIter::new(self.raw.root()), section) }
+        unsafe { Iter::new(RawIter::new(self.raw.root(), self), section) }
     }
 
     /// Returns an iterator over the keys.
@@ -307,18 +336,18 @@ where
     {
         move |node| {
             // SAFETY: called by `RawMap::find`, in the section.
-            key.equivalent(&unsafe { self.pair(node, section) }.key)
+            key.equivalent(unsafe { self.pair(node, section) }.key)
         }
     }
 
     #[inline(always)]
-    pub(super) fn find<'g, Q>(&'g self, key: &Q, section: Section<'g>) -> Option<&'g Pair<K, V>>
+    pub(super) fn find<'g, Q>(&'g self, key: &Q, section: Section<'g>) -> Option<Found<'g, K, V>>
     where
         Q: Equivalent<K> + Hash + ?Sized,
     {
-        let node = self.raw.find(self.hash(key), |node| {
+        let node = self.find_node(self.hash(key), |node| {
             // SAFETY: found in the section.
-            key.equivalent(&unsafe { self.pair(node, section) }.key)
+            key.equivalent(unsafe { self.pair(node, section) }.key)
         });
         // SAFETY: found in the section.
         node.map(|node| unsafe { self.pair(node, section) })
@@ -350,7 +379,7 @@ where
     where
         Q: Equivalent<K> + Hash + ?Sized,
     {
-        self.find(key, self.section(guard)).map(|pair| &pair.value)
+        self.find(key, self.section(guard)).map(|pair| pair.value)
     }
 
     /// Returns the key that the map has, and its value.
@@ -365,7 +394,7 @@ where
         Q: Equivalent<K> + Hash + ?Sized,
     {
         let found = self.find(key, self.section(guard));
-        found.map(|pair| (&pair.key, &pair.value))
+        found.map(|pair| (pair.key, pair.value))
     }
 
     /// Returns whether the map has a key.
@@ -394,7 +423,7 @@ where
         Q: Equivalent<K> + Hash + ?Sized,
         V: Copy,
     {
-        if let Some(key) = sequence_key::<K, V, Q>(key)
+        if let Some(key) = sequence_key::<K, V, S, Q>(key)
             && let Some(answer) = self.look_up(key)
         {
             return answer;
@@ -426,7 +455,7 @@ where
         let guard = self.guard();
         // SAFETY: the guard is of the map's domain.
         let section = unsafe { Section::new(&guard) };
-        self.find(key, section).map(|pair| read(&pair.value))
+        self.find(key, section).map(|pair| read(pair.value))
     }
 
     /// Returns the values of some keys. The memory of all of them is asked for before it is waited for,
@@ -458,11 +487,22 @@ where
     {
         let hashes = keys.map(|key| self.hash(key));
         let table = self.raw.root();
+        let is_inline = kind::<K, V, S>().is_inline();
         for hash in hashes {
-            prefetch(table.bucket(hash));
+            if is_inline {
+                // SAFETY: a map of pairs has tables of pairs.
+                let pairs = unsafe { table.pairs(hash) };
+                prefetch(pairs);
+                pairs.prefetch_rest();
+            } else {
+                prefetch(table.bucket::<false>(hash));
+            }
         }
         for hash in hashes {
-            let bucket = table.bucket(hash);
+            if is_inline {
+                break;
+            }
+            let bucket = table.bucket::<false>(hash);
             // Relaxed: for a hint.
             let header = bucket.header.load(Ordering::Relaxed);
             let mask = matches(header, tag(hash));
@@ -474,9 +514,9 @@ where
         let mut numbers = 0..N;
         keys.map(|key| {
             let hash = hashes[numbers.next().expect("as many as keys")];
-            let node = self.raw.find(hash, self.is(key, section));
+            let node = self.find_node(hash, self.is(key, section));
             // SAFETY: found in the section.
-            node.map(|node| &unsafe { self.pair(node, section) }.value)
+            node.map(|node| unsafe { self.pair(node, section) }.value)
         })
     }
 
@@ -491,6 +531,18 @@ where
     #[track_caller]
     pub fn entry<'g>(&'g self, key: K, guard: &'g ReadGuard<'_>) -> Entry<'g, K, V, S, D> {
         Entry::new(self, key, self.section(guard))
+    }
+}
+
+impl<K, V, S, D> Hashes for HashMap<K, V, S, D> {
+    fn hash_of(&self, node: NonNull<Node>) -> u64 {
+        if kind::<K, V, S>().is_inline() {
+            // SAFETY: a pair of these types, found in a section or under a lock.
+            rehash(&self.hasher, unsafe { Pair::<K, V>::of(node) }.key)
+        } else {
+            // SAFETY: an entry, of which the hash is the first word.
+            unsafe { node.as_ref() }.hash
+        }
     }
 }
 
@@ -515,6 +567,10 @@ impl<K, V, S, D> Drop for HashMap<K, V, S, D> {
             }
         }
         let tables = Tables(&mut self.raw);
+        if kind::<K, V, S>().is_inline() {
+            // They have no destructors, and lie in the tables.
+            return;
+        }
         let mut nodes = Exclusive::new(tables.0).nodes();
         let rest = Rest::<K, V, _>(&mut nodes, PhantomData);
         for node in rest.0.by_ref() {

@@ -4,10 +4,13 @@ mod bucket;
 mod builder;
 mod entry;
 mod iter;
+mod kind;
 mod map;
 mod outcome;
 mod pair;
+mod pairs;
 mod pinned;
+mod plain;
 mod raw;
 mod raw_iter;
 #[cfg(feature = "rayon")]

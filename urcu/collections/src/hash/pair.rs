@@ -1,12 +1,14 @@
-//! What an entry is: a key, a value and the hash, in one allocation.
+//! What an entry is: a key, a value and the hash.
 
 use core::marker::PhantomData;
-use core::ops::Deref;
 use core::ptr::NonNull;
 
 use super::bucket::Node;
 
-/// An entry. Nothing of it changes while it is published.
+/// An entry in an allocation of its own. Nothing of it changes while it is published.
+///
+/// Pairs that lie in buckets have the same fields at the same places, but for the hash: in its place there is
+/// something else's.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Pair<K, V> {
@@ -17,70 +19,116 @@ pub(crate) struct Pair<K, V> {
 }
 
 impl<K, V> Pair<K, V> {
-    pub(crate) fn node(this: NonNull<Self>) -> NonNull<Node> {
-        this.cast()
-    }
-
     /// Frees an entry.
     ///
     /// # Safety
-    /// The address is of a [`Fresh`] of these types that was published, and nobody uses it any more.
+    /// The address is of a [`Fresh::Apart`] of these types that was published, and nobody uses it any more.
     pub(crate) unsafe fn free(this: NonNull<()>) {
         // SAFETY: the address is of a box.
         drop(unsafe { Box::from_raw(this.cast::<Self>().as_ptr()) });
     }
+
+    /// Returns the key of a node, and its value.
+    ///
+    /// # Safety
+    /// The node is that of such a pair, in a bucket or apart, and does not change within `'g`.
+    #[inline(always)]
+    pub(crate) unsafe fn of<'g>(node: NonNull<Node>) -> Found<'g, K, V> {
+        let pair = node.cast::<Self>().as_ptr();
+        // SAFETY: both are there, and do not change; nothing is said of what lies before the key.
+        unsafe {
+            Found {
+                key: &*(&raw const (*pair).key),
+                value: &*(&raw const (*pair).value),
+            }
+        }
+    }
 }
 
-/// An entry that nobody else sees yet. Not a `Box`, which would go on to claim that it is the only one
-/// while it is being published.
+/// A pair that was found.
 #[derive(Debug)]
-pub(crate) struct Fresh<K, V> {
-    pair: NonNull<Pair<K, V>>,
-    owns: PhantomData<Box<Pair<K, V>>>,
+pub(crate) struct Found<'g, K, V> {
+    pub(crate) key: &'g K,
+    pub(crate) value: &'g V,
+}
+
+impl<K, V> Clone for Found<'_, K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for Found<'_, K, V> {}
+
+/// An entry that nobody else sees yet.
+#[derive(Debug)]
+pub(crate) enum Fresh<K, V> {
+    /// It will lie in an allocation of its own.
+    Apart(Own<K, V>),
+    /// It will be copied to where it lies.
+    Inline { hash: u64, key: K, value: V },
 }
 
 impl<K, V> Fresh<K, V> {
     #[inline]
-    pub(crate) fn new(hash: u64, key: K, value: V) -> Self {
+    pub(crate) fn new(hash: u64, key: K, value: V, is_inline: bool) -> Self {
+        if is_inline {
+            return Fresh::Inline { hash, key, value };
+        }
         let pair = Box::new(Pair { hash, key, value });
-        Fresh {
+        Fresh::Apart(Own {
             pair: NonNull::from(Box::leak(pair)),
             owns: PhantomData,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn key(&self) -> &K {
+        match self {
+            // SAFETY: from a box, and ours until it is published.
+            Fresh::Apart(own) => unsafe { &(*own.pair.as_ptr()).key },
+            Fresh::Inline { key, .. } => key,
         }
-    }
-
-    #[inline]
-    pub(crate) fn pair(&self) -> NonNull<Pair<K, V>> {
-        self.pair
-    }
-
-    /// It is published: it belongs to the map.
-    #[inline]
-    pub(crate) fn publish(self) -> NonNull<Pair<K, V>> {
-        let pair = self.pair;
-        core::mem::forget(self);
-        pair
     }
 
     /// Takes it apart.
     pub(crate) fn into_parts(self) -> (K, V) {
-        // SAFETY: the address of a box, which nobody else knows.
-        let Pair { key, value, .. } = *unsafe { Box::from_raw(self.publish().as_ptr()) };
-        (key, value)
+        match self {
+            Fresh::Apart(own) => {
+                // SAFETY: the address of a box, which nobody else knows.
+                let pair = *unsafe { Box::from_raw(own.publish().cast::<Pair<K, V>>().as_ptr()) };
+                let Pair { key, value, .. } = pair;
+                (key, value)
+            }
+            Fresh::Inline { key, value, .. } => (key, value),
+        }
     }
 }
 
-impl<K, V> Deref for Fresh<K, V> {
-    type Target = Pair<K, V>;
+/// An allocation that nobody else sees yet. Not a `Box`, which would go on to claim that it is the only one
+/// while it is being published.
+#[derive(Debug)]
+pub(crate) struct Own<K, V> {
+    pair: NonNull<Pair<K, V>>,
+    owns: PhantomData<Box<Pair<K, V>>>,
+}
 
+impl<K, V> Own<K, V> {
     #[inline]
-    fn deref(&self) -> &Pair<K, V> {
-        // SAFETY: from a box, and ours until it is published.
-        unsafe { self.pair.as_ref() }
+    pub(crate) fn node(&self) -> NonNull<Node> {
+        self.pair.cast()
+    }
+
+    /// It is published: it belongs to the map.
+    #[inline]
+    pub(crate) fn publish(self) -> NonNull<Node> {
+        let node = self.node();
+        core::mem::forget(self);
+        node
     }
 }
 
-impl<K, V> Drop for Fresh<K, V> {
+impl<K, V> Drop for Own<K, V> {
     fn drop(&mut self) {
         // SAFETY: the address of a box, which was not published.
         drop(unsafe { Box::from_raw(self.pair.as_ptr()) });

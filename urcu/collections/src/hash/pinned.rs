@@ -100,7 +100,7 @@ where
         Q: Equivalent<K> + Hash + ?Sized,
     {
         let found = self.map.find(key, self.section());
-        found.map(|pair| &pair.value)
+        found.map(|pair| pair.value)
     }
 
     /// Returns the key that the map has, and its value. See [`HashMap::get_key_value`].
@@ -110,7 +110,7 @@ where
         Q: Equivalent<K> + Hash + ?Sized,
     {
         let found = self.map.find(key, self.section());
-        found.map(|pair| (&pair.key, &pair.value))
+        found.map(|pair| (pair.key, pair.value))
     }
 
     /// Returns whether the map has a key. See [`HashMap::contains_key`].

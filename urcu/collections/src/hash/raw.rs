@@ -10,6 +10,7 @@ use core::ptr::NonNull;
 use urcu::Domain;
 
 use super::bucket::{Bucket, Locked, MOVED, Node, Refused, matches, slot_of, tag};
+use super::kind::Kind;
 use super::seen::Seen;
 use super::table::{Table, TableRef};
 use crate::count::Count;
@@ -27,6 +28,12 @@ pub(crate) enum Place {
     Nowhere(Seen),
 }
 
+/// The hashes of a map's entries, wherever they are.
+pub(crate) trait Hashes {
+    /// Returns the hash of an entry that was found in the section, or under a lock.
+    fn hash_of(&self, node: NonNull<Node>) -> u64;
+}
+
 #[derive(Debug)]
 pub(crate) struct RawMap {
     /// Never null. The restartable lookup begins with this word.
@@ -36,29 +43,31 @@ pub(crate) struct RawMap {
     least: AtomicUsize,
     /// The number of groups of buckets that a writer moves with each operation while the table is resized.
     share: usize,
+    kind: Kind,
 }
 
 /// What [`RawMap::share`] is if nothing else is said.
 pub(crate) const SHARE: usize = 8;
 
 /// Returns how many buckets are good for so many entries.
-pub(crate) fn buckets_for(entries: usize) -> usize {
+fn buckets_for(entries: usize) -> usize {
     entries.div_ceil(FULL).next_power_of_two()
 }
 
 impl RawMap {
-    pub(crate) fn new(capacity: usize, share: usize) -> Self {
+    pub(crate) fn new(capacity: usize, share: usize, kind: Kind) -> Self {
         let (root, least) = if capacity == 0 {
             (Table::empty(), 1)
         } else {
             let buckets = buckets_for(capacity);
-            (Table::allocate(buckets), buckets)
+            (Table::allocate(buckets, kind), buckets)
         };
         RawMap {
             root: AtomicPtr::new(root.as_ptr()),
             count: Count::new(),
             least: AtomicUsize::new(least),
             share,
+            kind,
         }
     }
 
@@ -95,9 +104,9 @@ impl RawMap {
 
     /// Returns the bucket in which a hash's keys are now, and its header.
     #[inline(always)]
-    pub(crate) fn live(&self, hash: u64) -> (TableRef<'_>, &Bucket, u64) {
+    pub(crate) fn live<const INLINE: bool>(&self, hash: u64) -> (TableRef<'_>, &Bucket, u64) {
         let table = self.root();
-        let bucket = table.bucket(hash);
+        let bucket = table.bucket::<INLINE>(hash);
         // Acquire: pairs with the stores of tags, and with `Locked::move_away`.
         let header = bucket.header.load(Ordering::Acquire);
         if header & MOVED == 0 {
@@ -115,7 +124,7 @@ impl RawMap {
         mut is: impl FnMut(NonNull<Node>) -> bool,
     ) -> Option<NonNull<Node>> {
         let tag = tag(hash);
-        let (_, mut bucket, mut header) = self.live(hash);
+        let (_, mut bucket, mut header) = self.live::<false>(hash);
         loop {
             let mut mask = matches(header, tag);
             while mask != 0 {
@@ -153,13 +162,17 @@ impl RawMap {
 
     /// Locks the bucket in which a hash's keys are.
     #[inline]
-    fn lock(&self, hash: u64) -> (TableRef<'_>, Locked<'_>) {
+    fn lock<const INLINE: bool>(
+        &self,
+        hash: u64,
+        hashes: &dyn Hashes,
+    ) -> (TableRef<'_>, Locked<'_>) {
         loop {
-            let (table, bucket, _) = self.live(hash);
+            let (table, bucket, _) = self.live::<INLINE>(hash);
             match bucket.lock(true, false) {
                 Ok(locked) => return (table, locked),
                 Err(Refused::Left) => {
-                    if let Some(locked) = take_over(table, bucket, hash) {
+                    if let Some(locked) = take_over(table, bucket, hash, hashes) {
                         return (table, locked);
                     }
                 }
@@ -171,13 +184,19 @@ impl RawMap {
     /// Adds an entry, if nothing with its hash has been added since `seen` was noted. False: it has been;
     /// look again.
     #[inline]
-    pub(crate) fn insert(&self, node: NonNull<Node>, seen: &Seen, domain: &Domain) -> bool {
+    pub(crate) fn insert(
+        &self,
+        node: NonNull<Node>,
+        seen: &Seen,
+        hashes: &dyn Hashes,
+        domain: &Domain,
+    ) -> bool {
         // SAFETY: the caller's own, not published yet.
         let hash = unsafe { node.as_ref() }.hash;
-        self.take_part(domain);
+        self.take_part(hashes, domain);
         let mut spare = None;
         loop {
-            let (table, mut locked) = self.lock(hash);
+            let (table, mut locked) = self.lock::<false>(hash, hashes);
             if table.is_static() {
                 drop(locked);
                 self.first_table(domain);
@@ -206,7 +225,7 @@ impl RawMap {
                     locked.append(last, made);
                     drop(locked);
                     self.count.add(1);
-                    self.grow_if_full(table, domain);
+                    self.grow_if_full(table, hashes, domain);
                     return true;
                 }
             }
@@ -217,11 +236,17 @@ impl RawMap {
     ///
     /// Afterwards `old` is the caller's, to be retired.
     #[inline]
-    pub(crate) fn replace(&self, old: NonNull<Node>, new: NonNull<Node>, domain: &Domain) -> bool {
-        self.take_part(domain);
+    pub(crate) fn replace(
+        &self,
+        old: NonNull<Node>,
+        new: NonNull<Node>,
+        hashes: &dyn Hashes,
+        domain: &Domain,
+    ) -> bool {
+        self.take_part(hashes, domain);
         // SAFETY: an entry that was found in this section.
         let hash = unsafe { old.as_ref() }.hash;
-        let (_, mut locked) = self.lock(hash);
+        let (_, mut locked) = self.lock::<false>(hash, hashes);
         let place = place_of(&locked, old, hash);
         if let Some((bucket, slot)) = place {
             locked.replace(bucket, slot, new);
@@ -233,11 +258,11 @@ impl RawMap {
     ///
     /// Afterwards it is the caller's, to be retired.
     #[inline]
-    pub(crate) fn remove(&self, old: NonNull<Node>, domain: &Domain) -> bool {
-        self.take_part(domain);
+    pub(crate) fn remove(&self, old: NonNull<Node>, hashes: &dyn Hashes, domain: &Domain) -> bool {
+        self.take_part(hashes, domain);
         // SAFETY: an entry that was found in this section.
         let hash = unsafe { old.as_ref() }.hash;
-        let (table, mut locked) = self.lock(hash);
+        let (table, mut locked) = self.lock::<false>(hash, hashes);
         let Some((bucket, slot)) = place_of(&locked, old, hash) else {
             return false;
         };
@@ -245,11 +270,24 @@ impl RawMap {
         let is_empty = locked.tags(locked.bucket) == 0;
         drop(locked);
         self.count.add(-1);
-        // Summing up is dear; a table that has become sparse has many buckets that become empty.
-        if is_empty && (hash >> 40) & 31 == 0 {
-            self.shrink_if_sparse(table, domain);
-        }
+        self.shrink_now_and_then(is_empty, hash, table, hashes, domain);
         true
+    }
+
+    /// Called when something was removed from a bucket. Summing up is dear; a table that has become sparse
+    /// has many buckets that become empty.
+    #[inline]
+    fn shrink_now_and_then(
+        &self,
+        is_empty: bool,
+        hash: u64,
+        table: TableRef<'_>,
+        hashes: &dyn Hashes,
+        domain: &Domain,
+    ) {
+        if is_empty && (hash >> 40) & 31 == 0 {
+            self.shrink_if_sparse(table, hashes, domain);
+        }
     }
 
     /// Returns the map for whoever has it for itself.
@@ -257,9 +295,9 @@ impl RawMap {
         Exclusive::new(self)
     }
 
-    /// Empties the map: the entries are the caller's.
+    /// Empties the map: entries that lie apart are the caller's.
     pub(crate) fn forget_entries(&mut self) {
-        let replaced = RawMap::new(0, self.share);
+        let replaced = RawMap::new(0, self.share, self.kind);
         let mut old = core::mem::replace(self, replaced);
         // SAFETY: it is not used any more.
         unsafe { old.exclusive().free_tables() };
@@ -270,7 +308,7 @@ impl RawMap {
     fn first_table(&self, domain: &Domain) {
         let empty = self.root();
         if empty.is_static() {
-            let first = Table::allocate(self.least.load(Ordering::Relaxed).max(2));
+            let first = Table::allocate(self.least.load(Ordering::Relaxed).max(2), self.kind);
             self.exchange_root(empty, first, domain);
         }
     }
@@ -306,7 +344,7 @@ fn follow(mut table: TableRef<'_>, hash: u64) -> (TableRef<'_>, &Bucket, u64) {
         table = table
             .successor()
             .expect("a table with moved buckets has a successor");
-        let bucket = table.bucket(hash);
+        let bucket = table.bucket_at(hash as usize);
         let header = bucket.header.load(Ordering::Acquire);
         if header & MOVED == 0 {
             return (table, bucket, header);
@@ -401,6 +439,8 @@ fn room(first: &Bucket) -> Result<(&Bucket, usize), &Bucket> {
     Err(last)
 }
 
+mod inline;
 mod resize;
+pub(crate) use inline::Image;
 pub(crate) use resize::Exclusive;
 use resize::take_over;

@@ -6,10 +6,13 @@
 //! range. So each hash is looked at once, in one bucket, however often the map was resized meanwhile, and
 //! an entry that nobody touches is met exactly once.
 
+use core::fmt;
 use core::ptr::{self, NonNull};
 
 use super::bucket::{Bucket, Node, SLOTS};
-use super::table::TableRef;
+use super::pairs::{Outside, Outsiders, Pairs, words_of};
+use super::raw::Hashes;
+use super::table::{AnyBucket, TableRef};
 use crate::sync::Ordering;
 
 /// A range of reversed hashes, both ends included.
@@ -41,9 +44,10 @@ impl Range {
 }
 
 /// The entries of some of the buckets of a table, in a section that lasts as long as `'g`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct RawIter<'g> {
     table: TableRef<'g>,
+    hashes: &'g dyn Hashes,
     next: usize,
     end: usize,
     /// The rest of a bucket whose contents were moved.
@@ -53,21 +57,35 @@ pub(crate) struct RawIter<'g> {
     chain: Option<&'g Bucket>,
     found: [*mut Node; SLOTS],
     left: usize,
+    /// What follows of a bucket of pairs.
+    outside: Outsiders,
 }
 
-// SAFETY: of the entries it gives the addresses alone.
+impl fmt::Debug for RawIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawIter")
+            .field("table", &self.table)
+            .field("next", &self.next)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
+
+// SAFETY: of the entries it gives the addresses alone; and hashes are those that entries have in them, or
+// made by hashers that any thread may use.
 unsafe impl Send for RawIter<'_> {}
 // SAFETY: of the entries it gives the addresses alone.
 unsafe impl Sync for RawIter<'_> {}
 
 impl<'g> RawIter<'g> {
-    pub(crate) fn new(table: TableRef<'g>) -> Self {
-        RawIter::part(table, 0, table.buckets())
+    pub(crate) fn new(table: TableRef<'g>, hashes: &'g dyn Hashes) -> Self {
+        RawIter::part(table, hashes, 0, table.buckets())
     }
 
-    fn part(table: TableRef<'g>, next: usize, end: usize) -> Self {
+    fn part(table: TableRef<'g>, hashes: &'g dyn Hashes, next: usize, end: usize) -> Self {
         RawIter {
             table,
+            hashes,
             next,
             end,
             moved: None,
@@ -75,6 +93,7 @@ impl<'g> RawIter<'g> {
             chain: None,
             found: [ptr::null_mut(); SLOTS],
             left: 0,
+            outside: Outsiders::NONE,
         }
     }
 
@@ -85,13 +104,18 @@ impl<'g> RawIter<'g> {
         if middle == self.next {
             return None;
         }
-        let second = RawIter::part(self.table, middle, self.end);
+        let second = RawIter::part(self.table, self.hashes, middle, self.end);
         self.end = middle;
         Some(second)
     }
 
     #[inline]
-    fn take(&mut self, bucket: &'g Bucket) {
+    fn take(&mut self, bucket: AnyBucket<'g>) {
+        if let Some(pairs) = bucket.pairs {
+            self.take_inline(pairs);
+            return;
+        }
+        let bucket = bucket.bucket;
         for slot in &bucket.slots {
             // Acquire: pairs with the release that filled the slot.
             let node = slot.load(Ordering::Acquire);
@@ -105,17 +129,44 @@ impl<'g> RawIter<'g> {
     }
 
     #[inline]
-    fn next_bucket(&mut self) -> Option<&'g Bucket> {
+    fn take_inline(&mut self, pairs: &'g Pairs) {
+        // The header before the list, as all readers.
+        let header = pairs.header();
+        self.found = [ptr::null_mut(); SLOTS];
+        for node in pairs.inside(header) {
+            self.found[self.left] = node.as_ptr();
+            self.left += 1;
+        }
+        self.outside = pairs.outside();
+    }
+
+    /// Returns the next pair of the list, but for one that has just taken the place of one that was found in
+    /// the bucket.
+    #[inline]
+    fn next_outside(&mut self) -> Option<NonNull<Node>> {
+        // SAFETY: found in the section that lasts as long as `'g`.
+        let key = |node| unsafe { words_of(node) }[0];
+        let kind = self.table.kind();
+        let found = self.found.iter().filter_map(|&node| NonNull::new(node));
+        self.outside.by_ref().map(Outside::node).find(|&node| {
+            !found
+                .clone()
+                .any(|inside| kind.is_same(key(inside), key(node)))
+        })
+    }
+
+    #[inline]
+    fn next_bucket(&mut self) -> Option<AnyBucket<'g>> {
         if let Some(rest) = self.moved.take() {
             return Some(self.next_moved(rest));
         }
         if self.next == self.end {
             return None;
         }
-        let bucket = self.table.bucket_at(self.next);
+        let bucket = self.table.any_at(self.next);
         let number = self.next as u64;
         self.next += 1;
-        if bucket.is_moved() {
+        if bucket.bucket.is_moved() {
             let first = number.reverse_bits();
             let rest = Range { first, last: first }.of_bucket(self.table);
             return Some(self.next_moved(rest));
@@ -125,11 +176,11 @@ impl<'g> RawIter<'g> {
     }
 
     #[cold]
-    fn next_moved(&mut self, rest: Range) -> &'g Bucket {
+    fn next_moved(&mut self, rest: Range) -> AnyBucket<'g> {
         let mut table = self.table;
         loop {
-            let bucket = table.bucket(rest.first.reverse_bits());
-            if bucket.is_moved() {
+            let bucket = table.any_at(rest.first.reverse_bits() as usize);
+            if bucket.bucket.is_moved() {
                 table = table
                     .successor()
                     .expect("a table with moved buckets has a successor");
@@ -157,13 +208,21 @@ impl Iterator for RawIter<'_> {
                 let Some(node) = NonNull::new(self.found[self.left]) else {
                     continue;
                 };
-                // SAFETY: an entry that was found in the section that lasts as long as `'g`.
-                if self.range.is_all() || self.range.has(unsafe { node.as_ref() }.hash) {
+                if self.range.is_all() || self.range.has(self.hashes.hash_of(node)) {
                     return Some(node);
                 }
             }
+            if let Some(node) = self.next_outside() {
+                if self.range.is_all() || self.range.has(self.hashes.hash_of(node)) {
+                    return Some(node);
+                }
+                continue;
+            }
             let bucket = match self.chain.take() {
-                Some(bucket) => bucket,
+                Some(bucket) => AnyBucket {
+                    bucket,
+                    pairs: None,
+                },
                 None => self.next_bucket()?,
             };
             self.take(bucket);

@@ -57,7 +57,7 @@ where
     {
         let hash = self.hash(key);
         loop {
-            let found = self.raw.find(hash, self.is(key, section))?;
+            let found = self.find_node(hash, self.is(key, section))?;
             if let Some(removed) = self.remove_found(found, section) {
                 return Some(removed);
             }
@@ -101,13 +101,13 @@ where
     {
         let hash = self.hash(key);
         loop {
-            let Some(found) = self.raw.find(hash, self.is(key, section)) else {
+            let Some(found) = self.find_node(hash, self.is(key, section)) else {
                 return Ok(None);
             };
             // SAFETY: found in the section.
             let pair = unsafe { self.pair(found, section) };
-            if !should_remove(&pair.key, &pair.value) {
-                return Err((&pair.key, &pair.value));
+            if !should_remove(pair.key, pair.value) {
+                return Err((pair.key, pair.value));
             }
             if let Some(removed) = self.remove_found(found, section) {
                 return Ok(Some(removed));
@@ -132,15 +132,15 @@ where
     }
 
     pub(super) fn retain_in(&self, mut f: impl FnMut(&K, &V) -> bool, section: Section<'_>) {
-        for node in RawIter::new(self.raw.root()) {
+        for node in RawIter::new(self.raw.root(), self) {
             // SAFETY: found in the section.
             let pair = unsafe { self.pair(node, section) };
-            if f(&pair.key, &pair.value) {
+            if f(pair.key, pair.value) {
                 continue;
             }
             if self.remove_found(node, section).is_none() {
                 // Replaced, or removed. A key without a faithful `Eq` may not be found; then it stays.
-                let _ = self.remove_if_in(&pair.key, |key, value| !f(key, value), section);
+                let _ = self.remove_if_in(pair.key, |key, value| !f(key, value), section);
             }
         }
     }
@@ -168,7 +168,7 @@ where
     pub(super) fn reserve_in(&self, additional: usize, _: Section<'_>) {
         let entries = self.len().saturating_add(additional);
         if entries > 0 {
-            self.raw.reserve(entries, self.domain.domain());
+            self.raw.reserve(entries, self, self.domain.domain());
         }
     }
 
@@ -190,6 +190,6 @@ where
     #[track_caller]
     pub fn shrink_to(&self, capacity: usize, guard: &ReadGuard<'_>) {
         self.section(guard);
-        self.raw.shrink_to(capacity, self.domain.domain());
+        self.raw.shrink_to(capacity, self, self.domain.domain());
     }
 }

@@ -11,11 +11,12 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::num::{NonZeroI32, NonZeroI64, NonZeroU32, NonZeroU64, NonZeroUsize};
 use core::ptr;
 
-use rseq_ops::ops::{Lookup, Place, can_look_up, lookup};
+use rseq_ops::ops::{Lookup, Place, can_look_up, can_look_up_inline, lookup, lookup_inline};
 use urcu::InDomain;
 
 use super::map::HashMap;
 use super::pair::Pair;
+use super::plain::kind;
 
 /// The number of attempts.
 const ATTEMPTS: u32 = 4;
@@ -59,8 +60,13 @@ fn is_bytewise<K, Q: ?Sized>() -> bool {
 /// Returns the key, if it and such values can be looked up by a sequence. All but the cast is decided when
 /// the program is compiled.
 #[inline(always)]
-pub(super) fn sequence_key<K, V, Q: ?Sized>(key: &Q) -> Option<&K> {
-    let fits = can_look_up::<K, V>() && offset_of!(Pair<K, V>, key) == 8;
+pub(super) fn sequence_key<K, V, S, Q: ?Sized>(key: &Q) -> Option<&K> {
+    let has_size = if kind::<K, V, S>().is_inline() {
+        can_look_up_inline::<K, V>()
+    } else {
+        can_look_up::<K, V>()
+    };
+    let fits = has_size && offset_of!(Pair<K, V>, key) == 8;
     // SAFETY: the types are the same.
     (fits && is_bytewise::<K, Q>()).then(|| unsafe { &*ptr::from_ref(key).cast::<K>() })
 }
@@ -86,10 +92,17 @@ where
         let mut value = MaybeUninit::<V>::uninit();
         for _ in 0..ATTEMPTS {
             // SAFETY: the handle is the process's. The root is that of tables as described, and the key has
-            // no padding (`sequence_key`). What is unlinked is freed after a grace period of the domain
-            // whose handle this is, or by who has the map for itself, which `&self` excludes. The value is
-            // `Copy`, so its bytes do not change.
-            match unsafe { lookup(handle, &place, key, value.as_mut_ptr()) } {
+            // no padding (`sequence_key`). What is unlinked is freed, or its slot filled again, after a grace
+            // period of the domain whose handle this is, or by who has the map for itself, which `&self`
+            // excludes. The value is `Copy`, so its bytes do not change.
+            let answer = unsafe {
+                if kind::<K, V, S>().is_inline() {
+                    lookup_inline(handle, &place, key, value.as_mut_ptr())
+                } else {
+                    lookup(handle, &place, key, value.as_mut_ptr())
+                }
+            };
+            match answer {
                 // SAFETY: all of it was copied from a value.
                 Lookup::Found => return Some(Some(unsafe { value.assume_init() })),
                 Lookup::Missing => return Some(None),

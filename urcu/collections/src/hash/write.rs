@@ -10,8 +10,9 @@ use urcu::{InDomain, ReadGuard};
 use super::bucket::Node;
 use super::map::{HashMap, Section};
 use super::outcome::{Compute, OccupiedError, Operation};
-use super::pair::{Fresh, Pair};
-use super::raw::Place;
+use super::pair::{Found, Fresh, Pair};
+use super::plain::{kind, words};
+use super::raw::{Hashes, Image, Place};
 use super::seen::Seen;
 use crate::reclaim;
 
@@ -32,7 +33,7 @@ where
         &'g self,
         node: NonNull<Node>,
         section: Section<'g>,
-    ) -> &'g Pair<K, V> {
+    ) -> Found<'g, K, V> {
         // SAFETY: it was found in the section, by which it is unlinked. Keys and values may be dropped by
         // any thread, at any time, by their bounds.
         unsafe {
@@ -46,10 +47,20 @@ where
     where
         Q: Equivalent<K> + ?Sized,
     {
-        self.raw.locate(hash, |node| {
+        let is = |node| {
             // SAFETY: found in the section.
-            key.equivalent(&unsafe { self.pair(node, section) }.key)
-        })
+            key.equivalent(unsafe { self.pair(node, section) }.key)
+        };
+        if kind::<K, V, S>().is_inline() {
+            let found = self.raw.find_inline(hash, is);
+            return found.map_or_else(|| Place::Nowhere(Seen::new()), Place::At);
+        }
+        self.raw.locate(hash, is)
+    }
+
+    #[inline(always)]
+    fn fresh(hash: u64, key: K, value: V) -> Fresh<K, V> {
+        Fresh::new(hash, key, value, kind::<K, V, S>().is_inline())
     }
 
     /// Adds an entry, or gives it back if something was added since the key was looked for.
@@ -59,13 +70,25 @@ where
         fresh: Fresh<K, V>,
         seen: &Seen,
         section: Section<'g>,
-    ) -> Result<&'g Pair<K, V>, Fresh<K, V>> {
-        let node = Pair::node(fresh.pair());
-        // The code after its publication may panic, for want of memory to retire a table.
-        let fresh = ManuallyDrop::new(fresh);
-        if !self.raw.insert(node, seen, self.domain.domain()) {
-            return Err(ManuallyDrop::into_inner(fresh));
-        }
+    ) -> Result<Found<'g, K, V>, Fresh<K, V>> {
+        let domain = self.domain.domain();
+        let node = match fresh {
+            Fresh::Inline { hash, key, value } => {
+                let words = words(&key, &value);
+                match self.raw.insert_inline(Image { hash, words }, self, domain) {
+                    Some(node) => node,
+                    None => return Err(Fresh::Inline { hash, key, value }),
+                }
+            }
+            Fresh::Apart(own) => {
+                // The code after its publication may panic, for want of memory to retire a table.
+                let own = ManuallyDrop::new(own);
+                if !self.raw.insert(own.node(), seen, self, domain) {
+                    return Err(Fresh::Apart(ManuallyDrop::into_inner(own)));
+                }
+                own.node()
+            }
+        };
         // SAFETY: it was in the map in this section.
         Ok(unsafe { self.pair(node, section) })
     }
@@ -78,17 +101,35 @@ where
         fresh: Fresh<K, V>,
         section: Section<'g>,
     ) -> Result<Exchanged<'g, K, V>, Fresh<K, V>> {
-        let node = Pair::node(fresh.pair());
-        if !self.raw.replace(old, node, self.domain.domain()) {
-            return Err(fresh);
-        }
-        fresh.publish();
-        // SAFETY: the old one was just unlinked, by us; the new one was in the map in this section.
-        unsafe {
-            Ok(Exchanged {
-                old: self.retire(old, section),
-                new: self.pair(node, section),
-            })
+        let domain = self.domain.domain();
+        match fresh {
+            Fresh::Inline { hash, key, value } => {
+                let words = words(&key, &value);
+                let image = Image { hash, words };
+                match self.raw.replace_inline(old, image, self, domain) {
+                    // SAFETY: both were in the map in this section.
+                    Some(node) => unsafe {
+                        Ok(Exchanged {
+                            old: self.pair(old, section),
+                            new: self.pair(node, section),
+                        })
+                    },
+                    None => Err(Fresh::Inline { hash, key, value }),
+                }
+            }
+            Fresh::Apart(own) => {
+                if !self.raw.replace(old, own.node(), self, domain) {
+                    return Err(Fresh::Apart(own));
+                }
+                let node = own.publish();
+                // SAFETY: the old one was just unlinked, by us; the new one was in the map in this section.
+                unsafe {
+                    Ok(Exchanged {
+                        old: self.retire(old, section),
+                        new: self.pair(node, section),
+                    })
+                }
+            }
         }
     }
 
@@ -117,15 +158,15 @@ where
         section: Section<'g>,
     ) -> (&'g V, Option<&'g V>) {
         let hash = self.hash(&key);
-        let mut fresh = Fresh::new(hash, key, value);
+        let mut fresh = Self::fresh(hash, key, value);
         loop {
-            match self.locate(hash, &fresh.key, section) {
+            match self.locate(hash, fresh.key(), section) {
                 Place::At(old) => match self.exchange(old, fresh, section) {
-                    Ok(Exchanged { old, new }) => return (&new.value, Some(&old.value)),
+                    Ok(Exchanged { old, new }) => return (new.value, Some(old.value)),
                     Err(again) => fresh = again,
                 },
                 Place::Nowhere(seen) => match self.add(fresh, &seen, section) {
-                    Ok(new) => return (&new.value, None),
+                    Ok(new) => return (new.value, None),
                     Err(again) => fresh = again,
                 },
             }
@@ -171,19 +212,19 @@ where
         let hash = self.hash(&key);
         let mut seen = match self.locate(hash, &key, section) {
             // SAFETY: found in the section.
-            Place::At(node) => return Err((&unsafe { self.pair(node, section) }.value, None)),
+            Place::At(node) => return Err((unsafe { self.pair(node, section) }.value, None)),
             Place::Nowhere(seen) => seen,
         };
-        let mut fresh = Fresh::new(hash, key, make());
+        let mut fresh = Self::fresh(hash, key, make());
         loop {
             match self.add(fresh, &seen, section) {
-                Ok(pair) => return Ok(&pair.value),
+                Ok(pair) => return Ok(pair.value),
                 Err(again) => fresh = again,
             }
-            match self.locate(hash, &fresh.key, section) {
+            match self.locate(hash, fresh.key(), section) {
                 Place::At(node) => {
                     // SAFETY: found in the section.
-                    let current = &unsafe { self.pair(node, section) }.value;
+                    let current = unsafe { self.pair(node, section) }.value;
                     return Err((current, Some(fresh.into_parts().1)));
                 }
                 Place::Nowhere(now) => seen = now,
@@ -337,22 +378,25 @@ where
         let hash = self.hash(&key);
         let mut parts = Parts::Apart(key, None);
         let mut make = Some(f);
+        let is_inline = kind::<K, V, S>().is_inline();
         loop {
             match self.locate(hash, parts.key(), section) {
                 Place::At(old) => {
                     // SAFETY: found in the section.
-                    let value = update(&unsafe { self.pair(old, section) }.value);
+                    let value = update(unsafe { self.pair(old, section) }.value);
                     // The pair made for insertion is kept, should the key be gone the next time.
                     let (key, kept) = parts.take();
-                    match self.exchange(old, Fresh::new(hash, key, value), section) {
-                        Ok(exchanged) => return &exchanged.new.value,
+                    match self.exchange(old, Self::fresh(hash, key, value), section) {
+                        Ok(exchanged) => return exchanged.new.value,
                         Err(again) => parts = Parts::Apart(again.into_parts().0, kept),
                     }
                 }
                 Place::Nowhere(seen) => {
-                    let fresh = parts.join(hash, || make.take().expect("what it makes is kept")());
+                    let fresh = parts.join(hash, is_inline, || {
+                        make.take().expect("what it makes is kept")()
+                    });
                     match self.add(fresh, &seen, section) {
-                        Ok(pair) => return &pair.value,
+                        Ok(pair) => return pair.value,
                         Err(again) => parts = Parts::Joined(again),
                     }
                 }
@@ -410,9 +454,9 @@ where
                 Place::At(old) => {
                     // SAFETY: found in the section.
                     let pair = unsafe { self.pair(old, section) };
-                    match compute(Some((&pair.key, &pair.value))) {
+                    match compute(Some((pair.key, pair.value))) {
                         Operation::Insert(value) => {
-                            match self.exchange(old, Fresh::new(hash, key, value), section) {
+                            match self.exchange(old, Self::fresh(hash, key, value), section) {
                                 Ok(exchanged) => return exchanged.into(),
                                 Err(again) => again,
                             }
@@ -426,8 +470,8 @@ where
                 }
                 Place::Nowhere(seen) => match compute(None) {
                     Operation::Insert(value) => {
-                        match self.add(Fresh::new(hash, key, value), &seen, section) {
-                            Ok(pair) => return Compute::Inserted(&pair.key, &pair.value),
+                        match self.add(Self::fresh(hash, key, value), &seen, section) {
+                            Ok(pair) => return Compute::Inserted(pair.key, pair.value),
                             Err(again) => again,
                         }
                     }
@@ -445,25 +489,34 @@ where
         node: NonNull<Node>,
         section: Section<'g>,
     ) -> Option<Both<'g, K, V>> {
-        self.raw.remove(node, self.domain.domain()).then(|| {
+        if kind::<K, V, S>().is_inline() {
+            let (hash, domain) = (self.hash_of(node), self.domain.domain());
+            let is_removed = self.raw.remove_inline(node, hash, self, domain);
+            return is_removed.then(|| {
+                // SAFETY: it was in the map in this section.
+                let pair = unsafe { self.pair(node, section) };
+                (pair.key, pair.value)
+            });
+        }
+        self.raw.remove(node, self, self.domain.domain()).then(|| {
             // SAFETY: just unlinked, by us.
             let pair = unsafe { self.retire(node, section) };
-            (&pair.key, &pair.value)
+            (pair.key, pair.value)
         })
     }
 }
 
 /// An exchange of entries: the new one and the old one.
 struct Exchanged<'g, K, V> {
-    old: &'g Pair<K, V>,
-    new: &'g Pair<K, V>,
+    old: Found<'g, K, V>,
+    new: Found<'g, K, V>,
 }
 
 impl<'g, K, V, T> From<Exchanged<'g, K, V>> for Compute<'g, K, V, T> {
     fn from(Exchanged { old, new }: Exchanged<'g, K, V>) -> Self {
         Compute::Updated {
-            old: (&old.key, &old.value),
-            new: (&new.key, &new.value),
+            old: (old.key, old.value),
+            new: (new.key, new.value),
         }
     }
 }
@@ -478,7 +531,7 @@ impl<K, V> Parts<K, V> {
     fn key(&self) -> &K {
         match self {
             Parts::Apart(key, _) => key,
-            Parts::Joined(fresh) => &fresh.key,
+            Parts::Joined(fresh) => fresh.key(),
         }
     }
 
@@ -492,13 +545,13 @@ impl<K, V> Parts<K, V> {
         }
     }
 
-    fn join(self, hash: u64, make: impl FnOnce() -> V) -> Fresh<K, V> {
+    fn join(self, hash: u64, is_inline: bool, make: impl FnOnce() -> V) -> Fresh<K, V> {
         match self {
             Parts::Joined(fresh) => fresh,
-            Parts::Apart(key, Some(value)) => Fresh::new(hash, key, value),
+            Parts::Apart(key, Some(value)) => Fresh::new(hash, key, value, is_inline),
             Parts::Apart(key, None) => {
                 let value = make();
-                Fresh::new(hash, key, value)
+                Fresh::new(hash, key, value, is_inline)
             }
         }
     }

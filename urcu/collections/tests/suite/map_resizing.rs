@@ -32,7 +32,8 @@ fn memory_follows_the_entries_up_and_down() {
         map.memory_usage()
     );
     map.pin().shrink_to_fit();
-    assert!(map.memory_usage() <= 64 * 4, "{}", map.memory_usage());
+    // One bucket of two lines, the head, and what it takes to align them.
+    assert!(map.memory_usage() <= 64 * 5, "{}", map.memory_usage());
 }
 
 #[test]

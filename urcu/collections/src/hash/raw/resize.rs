@@ -18,10 +18,12 @@ use core::ptr::{self, NonNull};
 
 use urcu::Domain;
 
-use super::{FULL, RawMap, SPARSE, buckets_for};
+use super::{Hashes, RawMap, SPARSE, buckets_for};
 use crate::hash::bucket::{Bucket, Locked, Node, Refused, SLOTS, tag};
+use crate::hash::kind::Kind;
+use crate::hash::pairs::{LockedPairs, Outside, ROOM, words_of};
 use crate::hash::raw_iter::prefetch;
-use crate::hash::table::{Table, TableRef};
+use crate::hash::table::{AnyBucket, Table, TableRef};
 use crate::sync::Ordering;
 
 /// The number of groups that it looks at when all are claimed.
@@ -31,8 +33,35 @@ const MOST_ASKED: usize = 16;
 /// The most by which a table shrinks at a time: so many locks are held.
 const STEP: usize = 4;
 
-/// Overflow buckets that were made before they are needed, each a box that a link is to own.
-type Spares = Vec<Box<Bucket>>;
+/// What was made before it is needed: boxes that a link is to own each.
+#[derive(Default)]
+struct Spares {
+    overflow: Vec<Box<Bucket>>,
+    outside: Vec<Box<Outside>>,
+}
+
+impl Spares {
+    /// How many may be needed of each kind to move so many entries.
+    fn needed(entries: usize, kind: Kind) -> (usize, usize) {
+        if kind.is_inline() {
+            (0, entries.saturating_sub(ROOM))
+        } else {
+            (entries / SLOTS, 0)
+        }
+    }
+
+    fn is_short_for(&self, entries: usize, kind: Kind) -> bool {
+        let (overflow, outside) = Spares::needed(entries, kind);
+        self.overflow.len() < overflow || self.outside.len() < outside
+    }
+
+    fn make_for(&mut self, entries: usize, kind: Kind) {
+        let (overflow, outside) = Spares::needed(entries, kind);
+        self.overflow
+            .resize_with(overflow, || Box::new(Bucket::new()));
+        self.outside.resize_with(outside, || Outside::new([0; 2]));
+    }
+}
 
 impl<'a> TableRef<'a> {
     /// Returns the next table, if this one's contents are being moved or were.
@@ -59,24 +88,35 @@ impl<'a> Resize<'a> {
     }
 
     /// Returns the buckets of a group in a table.
-    fn members(self, table: TableRef<'a>, group: usize) -> impl Iterator<Item = &'a Bucket> {
+    fn members(
+        self,
+        table: TableRef<'a>,
+        group: usize,
+    ) -> impl Iterator<Item = AnyBucket<'a>> + use<'a> {
         let groups = self.groups();
-        (0..table.buckets() / groups).map(move |number| table.bucket_at(group + number * groups))
+        (0..table.buckets() / groups).map(move |number| table.any_at(group + number * groups))
     }
 
     /// Asks for the memory of some groups, so that it is waited for once: of each entry the hash is needed.
     fn ask_for(self, groups: core::ops::Range<usize>) {
         for group in groups.clone().take(MOST_ASKED) {
-            self.members(self.old, group)
-                .for_each(|bucket| prefetch(bucket));
-            self.members(self.new, group)
-                .for_each(|bucket| prefetch(bucket));
+            for table in [self.old, self.new] {
+                self.members(table, group).for_each(|member| {
+                    prefetch(member.bucket);
+                    if let Some(pairs) = member.pairs {
+                        pairs.prefetch_rest();
+                    }
+                });
+            }
+        }
+        if self.old.kind().is_inline() {
+            return;
         }
         for bucket in groups
             .take(MOST_ASKED)
             .flat_map(|group| self.members(self.old, group))
         {
-            for slot in &bucket.slots {
+            for slot in &bucket.bucket.slots {
                 // Relaxed: for a hint.
                 prefetch(slot.load(Ordering::Relaxed));
             }
@@ -84,8 +124,9 @@ impl<'a> Resize<'a> {
     }
 
     /// Moves a group, if that was not done. False: without waiting for another thread that cannot be done.
-    fn move_group(self, group: usize, wait: bool) -> bool {
-        let mut spares = Spares::new();
+    fn move_group(self, group: usize, wait: bool, hashes: &dyn Hashes) -> bool {
+        let kind = self.old.kind();
+        let mut spares = Spares::default();
         loop {
             let locked = match self.lock(group, wait) {
                 Ok(locked) => locked,
@@ -96,30 +137,44 @@ impl<'a> Resize<'a> {
                 locked.mark();
                 return true;
             }
-            let needed = locked.nodes().count() / SLOTS;
-            if spares.len() < needed {
+            let entries = locked.nodes().count();
+            if spares.is_short_for(entries, kind) {
                 // Not under the locks: an allocator is somebody else's code.
                 drop(locked);
-                spares.resize_with(needed, || Box::new(Bucket::new()));
+                spares.make_for(entries, kind);
                 continue;
             }
-            self.fill(group, &locked, &mut spares);
+            if kind.is_inline() {
+                self.fill_inline(group, &locked, &mut spares, hashes);
+            } else {
+                self.fill(group, &locked, &mut spares, hashes);
+            }
             locked.mark();
             return true;
         }
     }
 
+    fn lock_member(self, member: AnyBucket<'a>, wait: bool) -> Result<LockedMember<'a>, Refused> {
+        let lock = member.bucket.lock(wait, true)?;
+        Ok(match member.pairs {
+            Some(pairs) => LockedMember {
+                lock: LockedPairs::new(lock, pairs, self.old.kind()).into_lock(),
+                member,
+            },
+            None => LockedMember { lock, member },
+        })
+    }
+
     fn lock(self, group: usize, wait: bool) -> Result<LockedGroup<'a>, Refused> {
         let mut members = self.members(self.old, group);
-        let first = members.next().expect("a group has a bucket");
-        let first = first.lock(wait, true)?;
+        let first = self.lock_member(members.next().expect("a group has a bucket"), wait)?;
         let mut locked = LockedGroup {
             buckets: [Some(first), None, None, None],
             is_complete: false,
         };
         for (number, bucket) in (1..).zip(members) {
             // In ascending order, and whoever holds one lock alone waits for no other: no deadlock.
-            match bucket.lock(wait, true) {
+            match self.lock_member(bucket, wait) {
                 Ok(bucket) => locked.buckets[number] = Some(bucket),
                 Err(Refused::Moved) => locked.is_complete = true,
                 Err(refused) => return Err(refused),
@@ -128,21 +183,49 @@ impl<'a> Resize<'a> {
         Ok(locked)
     }
 
-    /// Fills the new table's buckets, which nobody else sees yet.
-    fn fill(self, group: usize, locked: &LockedGroup<'_>, spares: &mut Spares) {
+    /// The same as `fill`, where pairs lie in the buckets. They are copied: whoever looks at the old table
+    /// goes on to find them there, until it is freed, after a grace period.
+    fn fill_inline(
+        self,
+        group: usize,
+        locked: &LockedGroup<'_>,
+        spares: &mut Spares,
+        hashes: &dyn Hashes,
+    ) {
         for bucket in self.members(self.new, group) {
             // There may be something of a thread that was lost in a fork.
-            bucket.clear_unseen();
+            let pairs = bucket.pairs.expect("a table of pairs");
+            pairs.clear_unseen();
         }
         for node in locked.nodes() {
-            // SAFETY: what is in a slot under the lock is not retired.
-            let hash = unsafe { node.as_ref() }.hash;
-            let mut bucket = self.new.bucket(hash);
+            let hash = hashes.hash_of(node);
+            // SAFETY: found under the lock; and a table of pairs.
+            let (words, pairs) = unsafe { (words_of(node), self.new.pairs(hash)) };
+            pairs.put_unseen(words, tag(hash), &mut spares.outside);
+        }
+    }
+
+    /// Fills the new table's buckets, which nobody else sees yet.
+    fn fill(
+        self,
+        group: usize,
+        locked: &LockedGroup<'_>,
+        spares: &mut Spares,
+        hashes: &dyn Hashes,
+    ) {
+        for bucket in self.members(self.new, group) {
+            // There may be something of a thread that was lost in a fork.
+            bucket.bucket.clear_unseen();
+        }
+        for node in locked.nodes() {
+            let hash = hashes.hash_of(node);
+            let mut bucket = self.new.bucket::<false>(hash);
             while !bucket.put_unseen(node, tag(hash)) {
                 bucket = match bucket.overflow() {
                     Some(next) => next,
                     None => {
-                        let made = Box::into_raw(spares.pop().expect("as many as can be needed"));
+                        let made =
+                            Box::into_raw(spares.overflow.pop().expect("as many as can be needed"));
                         bucket.next.store(made, Ordering::Relaxed);
                         // SAFETY: just made, and freed with its table.
                         unsafe { &*made }
@@ -153,9 +236,14 @@ impl<'a> Resize<'a> {
     }
 }
 
+struct LockedMember<'a> {
+    lock: Locked<'a>,
+    member: AnyBucket<'a>,
+}
+
 /// The locks of a group, in the order of its buckets.
 struct LockedGroup<'a> {
-    buckets: [Option<Locked<'a>>; STEP],
+    buckets: [Option<LockedMember<'a>>; STEP],
     /// The new table has everything already.
     is_complete: bool,
 }
@@ -164,7 +252,7 @@ impl LockedGroup<'_> {
     /// Marks the buckets as moved, the first one last.
     fn mark(mut self) {
         for locked in self.buckets.iter_mut().rev().filter_map(Option::take) {
-            locked.move_away();
+            locked.lock.move_away();
         }
     }
 
@@ -172,7 +260,7 @@ impl LockedGroup<'_> {
         self.buckets
             .iter()
             .flatten()
-            .flat_map(|locked| locked.bucket.nodes())
+            .flat_map(|locked| locked.member.nodes())
     }
 }
 
@@ -183,12 +271,13 @@ pub(super) fn take_over<'a>(
     table: TableRef<'a>,
     bucket: &'a Bucket,
     hash: u64,
+    hashes: &dyn Hashes,
 ) -> Option<Locked<'a>> {
     let Some(new) = table.successor() else {
         return bucket.lock(true, true).ok();
     };
     let resize = Resize { old: table, new };
-    resize.move_group(hash as usize & (resize.groups() - 1), true);
+    resize.move_group(hash as usize & (resize.groups() - 1), true, hashes);
     None
 }
 
@@ -200,15 +289,15 @@ impl RawMap {
 
     /// Does the caller's share of a resize that is under way.
     #[inline]
-    pub(super) fn take_part(&self, domain: &Domain) {
+    pub(super) fn take_part(&self, hashes: &dyn Hashes, domain: &Domain) {
         if let Some(resize) = self.resize() {
-            self.do_share(resize, domain);
+            self.do_share(resize, hashes, domain);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn do_share(&self, resize: Resize<'_>, domain: &Domain) {
+    fn do_share(&self, resize: Resize<'_>, hashes: &dyn Hashes, domain: &Domain) {
         let groups = resize.groups();
         let claimed = &resize.old.claimed;
         // Relaxed: who moves which group is settled by the groups' locks.
@@ -220,21 +309,28 @@ impl RawMap {
         let share = from..(from.saturating_add(self.share)).min(groups);
         resize.ask_for(share.clone());
         for group in share {
-            resize.move_group(group, false);
+            resize.move_group(group, false, hashes);
         }
         if from.saturating_add(self.share) >= groups {
-            self.look_on(resize, self.share.max(LOOK), false, domain);
+            self.look_on(resize, self.share.max(LOOK), false, hashes, domain);
         }
     }
 
     /// Goes on to see whether all groups are moved, and moves those that are not.
-    fn look_on(&self, resize: Resize<'_>, most: usize, wait: bool, domain: &Domain) {
+    fn look_on(
+        &self,
+        resize: Resize<'_>,
+        most: usize,
+        wait: bool,
+        hashes: &dyn Hashes,
+        domain: &Domain,
+    ) {
         let groups = resize.groups();
         let verified = &resize.old.verified;
         // Relaxed: the exchange acquires.
         let from = verified.load(Ordering::Relaxed);
         let moved = (from..from.saturating_add(most).min(groups))
-            .take_while(|&group| resize.move_group(group, wait))
+            .take_while(|&group| resize.move_group(group, wait, hashes))
             .count();
         // Acquire and release: whoever finishes has seen, through others, that all were moved.
         let before = verified.fetch_max(from + moved, Ordering::AcqRel);
@@ -245,19 +341,25 @@ impl RawMap {
     }
 
     /// Waits until no resize is under way, doing what is left of it.
-    pub(crate) fn finish_resize(&self, domain: &Domain) {
+    pub(crate) fn finish_resize(&self, hashes: &dyn Hashes, domain: &Domain) {
         while let Some(resize) = self.resize() {
-            self.look_on(resize, usize::MAX, true, domain);
+            self.look_on(resize, usize::MAX, true, hashes, domain);
         }
     }
 
     /// Begins to move to a table of so many buckets, unless that is under way or was done.
-    fn begin_resize(&self, old: TableRef<'_>, buckets: usize, domain: &Domain) {
+    fn begin_resize(
+        &self,
+        old: TableRef<'_>,
+        buckets: usize,
+        hashes: &dyn Hashes,
+        domain: &Domain,
+    ) {
         let is_root = self.root.load(Ordering::Relaxed) == old.as_ptr();
         if old.is_static() || !is_root || !old.next.load(Ordering::Relaxed).is_null() {
             return;
         }
-        let new = Table::allocate(buckets);
+        let new = Table::allocate(buckets, self.kind);
         // A table that was the root and has no successor is still the root.
         // AcqRel: who loads the successor sees its head.
         let begun = old.next.compare_exchange(
@@ -270,80 +372,95 @@ impl RawMap {
             // SAFETY: never published.
             unsafe { Table::free(new) };
         }
-        self.take_part(domain);
+        self.take_part(hashes, domain);
     }
 
     /// Called when a bucket has overflowed.
     #[cold]
-    pub(super) fn grow_if_full(&self, table: TableRef<'_>, domain: &Domain) {
+    pub(super) fn grow_if_full(&self, table: TableRef<'_>, hashes: &dyn Hashes, domain: &Domain) {
         let buckets = table.buckets();
-        if self.count.sum() >= buckets * FULL - buckets / 2 {
-            self.begin_resize(table, buckets * 2, domain);
+        let most = if self.kind.is_inline() {
+            // A little more than what a table is made for: it is not to be doubled at once.
+            buckets * 4 + buckets / 4
+        } else {
+            buckets * 4 - buckets / 2
+        };
+        if self.count.sum() >= most {
+            self.begin_resize(table, buckets * 2, hashes, domain);
         }
     }
 
     /// Called now and then, when a bucket has become empty.
     #[cold]
-    pub(super) fn shrink_if_sparse(&self, table: TableRef<'_>, domain: &Domain) {
+    pub(super) fn shrink_if_sparse(
+        &self,
+        table: TableRef<'_>,
+        hashes: &dyn Hashes,
+        domain: &Domain,
+    ) {
         let buckets = table.buckets();
         let least = self.least.load(Ordering::Relaxed);
         if buckets > least && self.count.sum() < buckets / SPARSE {
-            self.begin_resize(table, (buckets / STEP).max(least), domain);
+            self.begin_resize(table, (buckets / STEP).max(least), hashes, domain);
         }
     }
 
     /// Makes room for so many entries in all, and waits for it.
-    pub(crate) fn reserve(&self, entries: usize, domain: &Domain) {
+    pub(crate) fn reserve(&self, entries: usize, hashes: &dyn Hashes, domain: &Domain) {
         let buckets = buckets_for(entries);
         // First: a wish that cannot be fulfilled must not be remembered.
-        Table::check(buckets);
+        Table::check(buckets, self.kind);
         self.least.fetch_max(buckets, Ordering::Relaxed);
         if self.root().is_static() {
             self.first_table(domain);
         }
         loop {
-            self.finish_resize(domain);
+            self.finish_resize(hashes, domain);
             let table = self.root();
             if table.buckets() >= buckets {
                 return;
             }
-            self.begin_resize(table, buckets, domain);
+            self.begin_resize(table, buckets, hashes, domain);
         }
     }
 
     /// Gives memory back that is not needed for what is there now, overflow buckets too.
-    pub(crate) fn shrink_to(&self, entries: usize, domain: &Domain) {
+    pub(crate) fn shrink_to(&self, entries: usize, hashes: &dyn Hashes, domain: &Domain) {
         // No wish for more than there is.
         let least = buckets_for(entries).min(self.root().buckets());
         self.least.store(least, Ordering::Relaxed);
         loop {
-            self.finish_resize(domain);
+            self.finish_resize(hashes, domain);
             let table = self.root();
             let buckets = buckets_for(self.len().max(entries)).min(table.buckets());
-            let chained =
-                || (0..table.buckets()).any(|index| table.bucket_at(index).overflow().is_some());
+            // Pairs that lie outside do so in the best of tables.
+            let chained = || {
+                !self.kind.is_inline()
+                    && (0..table.buckets()).any(|index| table.bucket_at(index).overflow().is_some())
+            };
             if table.is_static() || buckets == table.buckets() && !chained() {
                 return;
             }
             let step = buckets.max(table.buckets() / STEP);
-            self.begin_resize(table, step, domain);
-            self.finish_resize(domain);
+            self.begin_resize(table, step, hashes, domain);
+            self.finish_resize(hashes, domain);
             if step == buckets {
                 return;
             }
         }
     }
 
-    /// Returns how many bytes the tables and their overflow buckets take.
+    /// Returns how many bytes the tables take, with overflow buckets and pairs that lie outside.
     pub(crate) fn table_bytes(&self) -> usize {
         let root = self.root();
         core::iter::successors(Some(root), |table| table.successor())
             .map(|table| {
-                let buckets = (0..table.buckets()).map(|index| table.bucket_at(index));
-                let chained = buckets
-                    .map(|bucket| bucket.chain().count() - 1)
-                    .sum::<usize>();
-                table.bytes() + chained * size_of::<Bucket>()
+                let buckets = (0..table.buckets()).map(|index| table.any_at(index));
+                let chained = buckets.map(|bucket| match bucket.pairs {
+                    Some(pairs) => pairs.outside().count() * size_of::<Outside>(),
+                    None => (bucket.bucket.chain().count() - 1) * size_of::<Bucket>(),
+                });
+                table.bytes() + chained.sum::<usize>()
             })
             .sum()
     }
@@ -362,11 +479,11 @@ impl<'a> Exclusive<'a> {
 
     /// Returns all entries, each once.
     pub(crate) fn nodes(self) -> impl Iterator<Item = NonNull<Node>> + use<'a> {
-        self.buckets().flat_map(Bucket::nodes)
+        self.buckets().flat_map(AnyBucket::nodes)
     }
 
     /// Returns the buckets that count: of a group that was moved the new table's, else the old one's.
-    fn buckets(self) -> impl Iterator<Item = &'a Bucket> {
+    fn buckets(self) -> impl Iterator<Item = AnyBucket<'a>> {
         let old = self.map.root();
         // Nothing is moved on from a table that is not the root.
         let resize = Resize {
@@ -374,12 +491,14 @@ impl<'a> Exclusive<'a> {
             new: old.successor().unwrap_or(old),
         };
         (0..resize.groups()).flat_map(move |group| {
-            let is_moved = resize.members(old, group).any(Bucket::is_moved);
+            let is_moved = resize
+                .members(old, group)
+                .any(|member| member.bucket.is_moved());
             resize.members(if is_moved { resize.new } else { old }, group)
         })
     }
 
-    /// Frees the tables, but no entries.
+    /// Frees the tables, but no entries that lie apart.
     ///
     /// # Safety
     /// The map is not used any more.

@@ -1,0 +1,560 @@
+//! Buckets that hold the pairs themselves: six, in two lines, of which mostly the first one is needed.
+//!
+//! The header is that of a [`bucket`](super::bucket). A tag says that the slot's pair may be read. What does not
+//! find room lies outside, in a list. For each slot without a tag there is a *stamp*: 0 if the slot may be
+//! filled, else the grace period after which it may.
+//!
+//! # What a reader may rely on
+//! References to keys and values are handed out. So a slot is filled again only after a grace period that began
+//! when its tag was cleared already: then nobody looks at it any more, whether by a reference, in a section, or
+//! in a restartable sequence. A header with a tag says that the slot's pair is there and does not change; each
+//! change of a key is **one** store, to the header or to a link. A pair that is replaced may move from the
+//! bucket to the list, but not back: so whoever looks at the header first, and then at the list, misses nothing.
+
+use core::mem::offset_of;
+use core::ptr::{self, NonNull};
+
+use urcu::Domain;
+
+use super::bucket::{Locked, Node, SLOTS, matches, slot_of, with_tag};
+use super::kind::Kind;
+use super::raw_iter::prefetch;
+use crate::reclaim;
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, const_fn};
+
+/// How many pairs a bucket holds.
+pub(crate) const ROOM: usize = SLOTS;
+/// The slot was emptied, and nobody has asked yet which grace period is to be waited for.
+const UNASKED: u8 = 255;
+/// Numbers of grace periods are kept modulo this.
+const NUMBERS: u64 = 253;
+
+/// A bucket of a table of pairs. It begins as a [`Bucket`](super::bucket::Bucket) does.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Pairs {
+    header: AtomicU64,
+    /// In the first line, because who finds no tag needs it.
+    list: AtomicPtr<Outside>,
+    slots: [Words; ROOM],
+    /// A byte for each slot.
+    stamps: AtomicU64,
+    unused: AtomicU64,
+}
+
+/// A key, and a value behind it. Atomic, because a slot is filled anew while it is shared; but nobody reads it
+/// then, so whoever has a pair reads it as what it is.
+type Words = [AtomicU64; 2];
+
+/// What a node's address is before the words of its pair: in place of a hash.
+const BEFORE: usize = size_of::<u64>();
+
+/// A pair for which there was no room.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Outside {
+    pub(crate) next: AtomicPtr<Outside>,
+    words: Words,
+}
+
+impl Outside {
+    pub(crate) fn new(words: [u64; 2]) -> Box<Outside> {
+        Box::new(Outside {
+            next: AtomicPtr::new(ptr::null_mut()),
+            words: words.map(AtomicU64::new),
+        })
+    }
+
+    /// Returns it as an entry.
+    #[inline(always)]
+    pub(crate) fn node(this: NonNull<Outside>) -> NonNull<Node> {
+        // SAFETY: within what `this` points to: the link lies before the words.
+        unsafe { this.byte_add(offset_of!(Outside, words) - BEFORE).cast() }
+    }
+}
+
+/// Where a pair is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Spot<'a> {
+    Slot(usize),
+    /// The link that leads to it, and itself.
+    Linked(&'a AtomicPtr<Outside>, NonNull<Outside>),
+}
+
+/// What a grace period's number is kept as.
+fn stamp(number: u64) -> u8 {
+    (number % NUMBERS) as u8 + 1
+}
+
+/// Returns whether the grace period of a stamp is over, if the last that is over is `last`.
+///
+/// No number was more than two ahead of the last one when it was kept. So it is never taken for one that is
+/// over; and one that was over long ago may look as if it were not, which only leaves a slot empty for longer.
+fn is_over(stamp: u8, last: u64) -> bool {
+    let number = u64::from(stamp) - 1;
+    (last % NUMBERS + NUMBERS - number) % NUMBERS < NUMBERS / 2
+}
+
+fn tag_at(tags: u64, slot: usize) -> u8 {
+    (tags >> (16 + 8 * slot)) as u8
+}
+
+fn stamp_at(stamps: u64, slot: usize) -> u8 {
+    (stamps >> (8 * slot)) as u8
+}
+
+fn with_stamp(stamps: u64, slot: usize, stamp: u8) -> u64 {
+    stamps & !(0xff << (8 * slot)) | u64::from(stamp) << (8 * slot)
+}
+
+/// Returns the slots without a tag.
+fn vacant(tags: u64) -> impl Iterator<Item = usize> {
+    (0..ROOM).filter(move |&slot| tag_at(tags, slot) == 0)
+}
+
+const_fn! {
+    fn no_words() -> Words {
+        [AtomicU64::new(0), AtomicU64::new(0)]
+    }
+}
+
+impl Pairs {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Pairs {
+                header: AtomicU64::new(0),
+                list: AtomicPtr::new(ptr::null_mut()),
+                slots: [no_words(), no_words(), no_words(), no_words(), no_words(), no_words()],
+                stamps: AtomicU64::new(0),
+                unused: AtomicU64::new(0),
+            }
+        }
+    }
+
+    /// Returns a slot as an entry: whose first word, the hash of others, is not its own.
+    #[inline(always)]
+    fn node(&self, slot: usize) -> NonNull<Node> {
+        let offset = offset_of!(Pairs, slots) + slot * size_of::<Words>() - BEFORE;
+        // SAFETY: within the bucket: the list's link lies before the slots.
+        unsafe { NonNull::from(self).byte_add(offset).cast() }
+    }
+
+    /// Asks for the second line.
+    #[inline(always)]
+    pub(crate) fn prefetch_rest(&self) {
+        prefetch(&self.slots[ROOM / 2]);
+    }
+
+    /// Finds a pair, after the header was loaded.
+    #[inline(always)]
+    pub(crate) fn find(
+        &self,
+        header: u64,
+        tag: u8,
+        mut is: impl FnMut(NonNull<Node>) -> bool,
+    ) -> Option<NonNull<Node>> {
+        // No tag is 1, so that no byte of 0 is taken for one.
+        let mut mask = matches(header, tag);
+        while mask != 0 {
+            let node = self.node(slot_of(mask));
+            mask &= mask - 1;
+            if is(node) {
+                return Some(node);
+            }
+        }
+        self.outside().map(Outside::node).find(|&node| is(node))
+    }
+
+    /// Returns what is in the list.
+    #[inline(always)]
+    pub(crate) fn outside(&self) -> Outsiders {
+        // Acquire: pairs with the releases that fill links.
+        Outsiders(self.list.load(Ordering::Acquire))
+    }
+
+    /// Returns the pairs that lie in the bucket, after the header was loaded.
+    #[inline]
+    pub(crate) fn inside(&self, header: u64) -> impl Iterator<Item = NonNull<Node>> {
+        (0..ROOM)
+            .filter(move |&slot| tag_at(header, slot) != 0)
+            .map(|slot| self.node(slot))
+    }
+
+    /// Returns the header, which has to be looked at before the rest.
+    pub(crate) fn header(&self) -> u64 {
+        // Acquire: pairs with the stores of tags.
+        self.header.load(Ordering::Acquire)
+    }
+
+    /// Returns all pairs.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NonNull<Node>> {
+        let header = self.header();
+        self.inside(header).chain(self.outside().map(Outside::node))
+    }
+
+    /// Fills in a pair, in a bucket that nobody else sees yet. What it is given to lie outside is made of
+    /// `spares`.
+    pub(crate) fn put_unseen(&self, words: [u64; 2], tag: u8, spares: &mut Vec<Box<Outside>>) {
+        let header = self.header.load(Ordering::Relaxed);
+        if let Some(slot) = vacant(header).next() {
+            self.write(slot, words);
+            let header = with_tag(header, slot, tag);
+            self.header.store(header, Ordering::Relaxed);
+            return;
+        }
+        let mut outside = spares.pop().expect("as many as can be needed");
+        outside.words = words.map(AtomicU64::new);
+        outside.next = AtomicPtr::new(self.list.load(Ordering::Relaxed));
+        self.list.store(Box::into_raw(outside), Ordering::Relaxed);
+    }
+
+    /// Empties a bucket that nobody else sees yet.
+    pub(crate) fn clear_unseen(&self) {
+        self.header.store(0, Ordering::Relaxed);
+        self.list.store(ptr::null_mut(), Ordering::Relaxed);
+        self.stamps.store(0, Ordering::Relaxed);
+    }
+
+    /// Frees what lies outside.
+    ///
+    /// # Safety
+    /// The bucket is not used any more.
+    pub(crate) unsafe fn free_outside(&self) {
+        let mut next = self.list.load(Ordering::Relaxed);
+        while let Some(outside) = NonNull::new(next) {
+            // SAFETY: each is a box without a destructor, which one link owns.
+            unsafe {
+                next = outside.as_ref().next.load(Ordering::Relaxed);
+                reclaim::free_memory(outside);
+            }
+        }
+    }
+
+    /// Writes a slot at which nobody looks.
+    #[inline]
+    fn write(&self, slot: usize, words: [u64; 2]) {
+        for (place, word) in self.slots[slot].iter().zip(words) {
+            // Relaxed: published by the header.
+            place.store(word, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The pairs of a list, in a section of the domain, or under the bucket's lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Outsiders(*mut Outside);
+
+impl Outsiders {
+    pub(crate) const NONE: Outsiders = Outsiders(ptr::null_mut());
+}
+
+impl Iterator for Outsiders {
+    type Item = NonNull<Outside>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<NonNull<Outside>> {
+        let outside = NonNull::new(self.0)?;
+        // SAFETY: found in the section, so not freed before it ends; what it leads to was not unlinked before
+        // the section began either.
+        self.0 = unsafe { outside.as_ref() }.next.load(Ordering::Acquire);
+        Some(outside)
+    }
+}
+
+/// Returns the words of a pair.
+///
+/// # Safety
+/// Found in a section that is still open, or under the lock.
+pub(crate) unsafe fn words_of(node: NonNull<Node>) -> [u64; 2] {
+    // SAFETY: `BEFORE` bytes further on are the words of the pair.
+    let words = unsafe { node.byte_add(BEFORE).cast::<Words>().as_ref() };
+    // Relaxed: published before the node was found.
+    [&words[0], &words[1]].map(|word| word.load(Ordering::Relaxed))
+}
+
+/// A bucket of pairs that is locked.
+#[derive(Debug)]
+pub(crate) struct LockedPairs<'a> {
+    lock: Locked<'a>,
+    pairs: &'a Pairs,
+}
+
+impl<'a> LockedPairs<'a> {
+    /// Of the bucket that is locked. Sees to what a thread has left behind that held the lock when its process
+    /// forked.
+    #[inline]
+    pub(crate) fn new(lock: Locked<'a>, pairs: &'a Pairs, kind: Kind) -> Self {
+        let locked = LockedPairs { lock, pairs };
+        if locked.lock.was_lost {
+            locked.mend(kind);
+        }
+        locked
+    }
+
+    pub(crate) fn into_lock(self) -> Locked<'a> {
+        self.lock
+    }
+
+    #[cold]
+    fn mend(&self, kind: Kind) {
+        // It may have been about to empty the slot of a pair that it had replaced by one in the list. That
+        // has not happened, then: the memory is lost.
+        let head = self.pairs.list.load(Ordering::Relaxed);
+        let Some(head) = NonNull::new(head) else {
+            return;
+        };
+        // SAFETY: what a link leads to under the lock is not retired.
+        let head = unsafe { head.as_ref() };
+        if self
+            .slot_of(head.words[0].load(Ordering::Relaxed), kind)
+            .is_some()
+        {
+            let next = head.next.load(Ordering::Relaxed);
+            self.pairs.list.store(next, Ordering::Release);
+        }
+    }
+
+    fn slot_of(&self, key: u64, kind: Kind) -> Option<usize> {
+        (0..ROOM).find(|&slot| {
+            // Relaxed: under the lock, which acquired.
+            let word = self.pairs.slots[slot][0].load(Ordering::Relaxed);
+            tag_at(self.lock.tags, slot) != 0 && kind.is_same(word, key)
+        })
+    }
+
+    /// Returns the link that leads to a pair of the list, and the pair.
+    fn link(&self, mut is: impl FnMut(NonNull<Outside>) -> bool) -> Option<Spot<'a>> {
+        let mut link = &self.pairs.list;
+        loop {
+            // Relaxed: under the lock.
+            let outside = NonNull::new(link.load(Ordering::Relaxed))?;
+            if is(outside) {
+                return Some(Spot::Linked(link, outside));
+            }
+            // SAFETY: what a link leads to under the lock is not retired; it lives as long as the table, or
+            // until a grace period after it was unlinked: beyond the lock in any case.
+            link = unsafe { &(*outside.as_ptr()).next };
+        }
+    }
+
+    /// Returns where a key is.
+    #[inline]
+    pub(crate) fn seek(&self, key: u64, kind: Kind) -> Option<Spot<'a>> {
+        if let Some(slot) = self.slot_of(key, kind) {
+            return Some(Spot::Slot(slot));
+        }
+        // SAFETY: as above.
+        self.link(|outside| {
+            let word = unsafe { outside.as_ref() }.words[0].load(Ordering::Relaxed);
+            kind.is_same(word, key)
+        })
+    }
+
+    /// Returns where a pair is that was found in this section, if it is there still.
+    #[inline]
+    pub(crate) fn spot_of(&self, node: NonNull<Node>) -> Option<Spot<'a>> {
+        let distance = node
+            .addr()
+            .get()
+            .wrapping_sub(self.pairs.node(0).addr().get());
+        let slot = distance / size_of::<Words>();
+        if slot < ROOM {
+            // The slot was not filled again since it was found: that takes a grace period.
+            return (tag_at(self.lock.tags, slot) != 0).then_some(Spot::Slot(slot));
+        }
+        self.link(|outside| Outside::node(outside) == node)
+    }
+
+    /// Returns a slot that may be filled.
+    #[inline]
+    fn room(&mut self, domain: &Domain) -> Option<usize> {
+        let tags = self.lock.tags;
+        // Relaxed, as all of stamps: under the lock.
+        let stamps = self.pairs.stamps.load(Ordering::Relaxed);
+        let free = vacant(tags).find(|&slot| stamp_at(stamps, slot) == 0);
+        match free {
+            None if vacant(tags).next().is_some() => self.room_after(stamps, domain),
+            free => free,
+        }
+    }
+
+    /// Returns a slot that was emptied before a grace period that is over; or notes for how long the emptied
+    /// ones have to be left alone.
+    fn room_after(&mut self, mut stamps: u64, domain: &Domain) -> Option<usize> {
+        let tags = self.lock.tags;
+        if !self.lock.is_ours {
+            // The numbers are those of the process that forked this one.
+            for slot in vacant(tags) {
+                stamps = with_stamp(stamps, slot, UNASKED);
+            }
+            self.pairs.stamps.store(stamps, Ordering::Relaxed);
+            self.lock.is_ours = true;
+        }
+        let last = reclaim::last_grace_period(domain);
+        let is_unasked = |&slot: &usize| stamp_at(stamps, slot) == UNASKED;
+        let is_free = |slot: &usize| !is_unasked(slot) && is_over(stamp_at(stamps, *slot), last);
+        if let Some(slot) = vacant(tags).find(is_free) {
+            return Some(slot);
+        }
+        if vacant(tags).any(|slot| is_unasked(&slot)) {
+            // They were emptied before: by earlier holders of the lock.
+            let next = stamp(reclaim::next_grace_period(domain));
+            let asked = vacant(tags)
+                .filter(is_unasked)
+                .fold(stamps, |stamps, slot| with_stamp(stamps, slot, next));
+            self.pairs.stamps.store(asked, Ordering::Relaxed);
+        }
+        None
+    }
+
+    /// Notes that a slot is about to be emptied. Before it is: a slot without a tag and without a stamp would
+    /// be filled at once.
+    #[inline]
+    fn note_emptied(&self, slot: usize) {
+        let stamps = self.pairs.stamps.load(Ordering::Relaxed);
+        let stamps = with_stamp(stamps, slot, UNASKED);
+        self.pairs.stamps.store(stamps, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn vacate(&mut self, slot: usize) {
+        self.note_emptied(slot);
+        self.lock.set_tags(with_tag(self.lock.tags, slot, 0));
+    }
+
+    /// Fills a slot, in the same step in which another one may be emptied.
+    #[inline]
+    fn fill_slot(
+        &mut self,
+        slot: usize,
+        words: [u64; 2],
+        tag: u8,
+        emptied: Option<usize>,
+    ) -> NonNull<Node> {
+        self.pairs.write(slot, words);
+        let mut tags = self.lock.tags;
+        if let Some(emptied) = emptied {
+            self.note_emptied(emptied);
+            tags = with_tag(tags, emptied, 0);
+        }
+        // The header's release: whoever sees the tag sees the pair.
+        self.lock.set_tags(with_tag(tags, slot, tag));
+        self.pairs.node(slot)
+    }
+
+    fn push(&mut self, mut new: Box<Outside>) -> NonNull<Node> {
+        new.next = AtomicPtr::new(self.pairs.list.load(Ordering::Relaxed));
+        let new = NonNull::from(Box::leak(new));
+        // Release: who finds the pair sees what is in it.
+        self.pairs.list.store(new.as_ptr(), Ordering::Release);
+        Outside::node(new)
+    }
+
+    /// Adds a pair whose key is not there, outside if there is a spare place and none inside. `None`: there
+    /// is neither.
+    #[inline]
+    pub(crate) fn add(
+        &mut self,
+        words: [u64; 2],
+        tag: u8,
+        spare: &mut Option<Box<Outside>>,
+        domain: &Domain,
+    ) -> Option<NonNull<Node>> {
+        match self.room(domain) {
+            Some(slot) => Some(self.fill_slot(slot, words, tag, None)),
+            None => Some(self.push(spare.take()?)),
+        }
+    }
+
+    /// Puts a pair with the same key into the place of one. Returns it, and what was unlinked of the list.
+    /// `None`: there is no room, and no spare place.
+    #[inline]
+    pub(crate) fn exchange(
+        &mut self,
+        old: Spot<'a>,
+        words: [u64; 2],
+        tag: u8,
+        spare: &mut Option<Box<Outside>>,
+        domain: &Domain,
+    ) -> Option<(NonNull<Node>, Option<NonNull<Outside>>)> {
+        match old {
+            Spot::Slot(slot) => {
+                if let Some(free) = self.room(domain) {
+                    return Some((self.fill_slot(free, words, tag, Some(slot)), None));
+                }
+                // Until the slot is emptied, it is what readers find.
+                let new = self.push(spare.take()?);
+                self.vacate(slot);
+                Some((new, None))
+            }
+            Spot::Linked(link, old) => {
+                let mut new = spare.take()?;
+                // SAFETY: what a link leads to under the lock is not retired.
+                let next = unsafe { old.as_ref() }.next.load(Ordering::Relaxed);
+                new.next = AtomicPtr::new(next);
+                let new = NonNull::from(Box::leak(new));
+                // Release: who finds the pair sees what is in it.
+                link.store(new.as_ptr(), Ordering::Release);
+                Some((Outside::node(new), Some(old)))
+            }
+        }
+    }
+
+    /// Removes a pair. Returns what was unlinked of the list.
+    #[inline]
+    pub(crate) fn take_out(&mut self, old: Spot<'a>) -> Option<NonNull<Outside>> {
+        match old {
+            Spot::Slot(slot) => {
+                self.vacate(slot);
+                None
+            }
+            Spot::Linked(link, old) => {
+                // SAFETY: what a link leads to under the lock is not retired.
+                let next = unsafe { old.as_ref() }.next.load(Ordering::Relaxed);
+                // Release: what it leads to was published by another store, perhaps.
+                link.store(next, Ordering::Release);
+                Some(old)
+            }
+        }
+    }
+
+    /// Returns whether there is nothing in the bucket.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock.tags == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stamp_of_a_grace_period_says_that_it_is_over_from_its_end_on() {
+        for number in 0..3 * NUMBERS {
+            for ahead in 1..=2 {
+                let Some(last) = number.checked_sub(ahead) else {
+                    continue;
+                };
+                assert!(!is_over(stamp(number), last), "{number} after {last}");
+            }
+            for later in 0..100 {
+                assert!(
+                    is_over(stamp(number), number + later),
+                    "{number}, {later} later"
+                );
+            }
+            assert!(![0, UNASKED].contains(&stamp(number)));
+        }
+    }
+
+    #[test]
+    fn a_stamp_changes_no_other_one() {
+        for slot in 0..ROOM {
+            let stamps = with_stamp(u64::MAX, slot, 7);
+            for other in 0..ROOM {
+                let expected = if other == slot { 7 } else { 255 };
+                assert_eq!(stamp_at(stamps, other), expected);
+            }
+        }
+    }
+}
