@@ -33,7 +33,7 @@ struct Map {
 
 // SAFETY: what loom's threads do with it at once is what the model is about.
 unsafe impl Sync for Map {}
-// SAFETY: as above.
+// SAFETY: what loom's threads do with it at once is what the model is about.
 unsafe impl Send for Map {}
 
 fn entry(hash: u64, number: u32) -> NonNull<Node> {
@@ -78,16 +78,16 @@ impl Map {
     fn find(&self, hash: u64) -> Option<u32> {
         // SAFETY: what is found is alive: the models hold a section, or nothing is freed.
         let is = |node: NonNull<Node>| unsafe { node.as_ref() }.hash == hash;
-        // SAFETY: as above.
+        // SAFETY: what is found is alive: the models hold a section, or nothing is freed.
         self.raw.find(hash, is).map(|node| unsafe { read(node) })
     }
 
     /// Returns the numbers of all entries with a hash, as an iteration meets them.
     fn met(&self, hash: u64) -> Vec<u32> {
         RawIter::new(self.raw.root(), self)
-            // SAFETY: as in `find`.
+            // SAFETY: alive: the models hold a section, or nothing is freed.
             .filter(|node| unsafe { node.as_ref() }.hash == hash)
-            // SAFETY: as above.
+            // SAFETY: alive: the models hold a section, or nothing is freed.
             .map(|node| unsafe { read(node) })
             .collect()
     }
@@ -114,7 +114,7 @@ impl Map {
     }
 
     fn node(&self, hash: u64) -> Option<NonNull<Node>> {
-        // SAFETY: as in `find`.
+        // SAFETY: alive: the models hold a section, or nothing is freed.
         self.raw
             .find(hash, |node| unsafe { node.as_ref() }.hash == hash)
     }

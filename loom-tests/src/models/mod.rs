@@ -24,8 +24,9 @@ mod shapes;
 mod sharing;
 mod stacks;
 mod waiting;
+mod world;
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::env;
 use std::fmt;
 use std::str::FromStr;
@@ -33,15 +34,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Uncounted};
 use std::time::{Duration, Instant};
 
-use loom::thread;
-
-use crate::driver::worker;
-use crate::gp::grace_period::{GpState, Place, Progress};
-use crate::gp::readers::{Readers, Token};
-use crate::gp::sequence::Round;
-use crate::kernel::{self, Mode, Ordering, Running, Source, run_on, step};
-use crate::stall::Patience;
-use crate::sys::Phase;
+use crate::kernel;
+use world::{World, off_cpu, on};
 
 /// A model.
 #[derive(Clone, Copy, Debug)]
@@ -408,143 +402,4 @@ models! {
     hash::who_moves_to_a_smaller_table_is_lost_two_stores_later, 1, "hash, fork", "1 thread";
     hash::who_changes_a_key_is_lost, 1, "hash, fork", "1 thread";
     first_use::a_child_counts_anew, 3, "fork", "1 and the parent's 2, 1";
-}
-
-/// A domain and what it protects: values, the index of the current one in place of a pointer.
-struct World {
-    phases: GpState,
-    /// Made by the first who updates, before others do.
-    place: OnceCell<Place>,
-    /// The phase that is the current one at first, once set up.
-    first: Option<Phase>,
-    source: Source,
-}
-
-// SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
-unsafe impl Sync for World {}
-// SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
-unsafe impl Send for World {}
-
-impl World {
-    /// Returns a domain of an emulated kernel of its own.
-    fn new(mode: Mode) -> Arc<World> {
-        kernel::boot(mode);
-        World::another()
-    }
-
-    /// A domain more.
-    fn another() -> Arc<World> {
-        let first = kernel::allocate_slots();
-        let phases = GpState::new();
-        assert!(phases.readers.set_up(first, worker::parker()));
-        let world = Arc::new(World {
-            phases,
-            place: OnceCell::new(),
-            first: Some(first),
-            source: Source::new(3),
-        });
-        world.progress();
-        world
-    }
-
-    fn progress(&self) -> &Progress {
-        self.place.get_or_init(|| Place::new(&self.phases.readers))
-    }
-
-    /// As `State::read_lock`.
-    fn enter(&self) -> Token {
-        let readers = &self.phases.readers;
-        readers
-            .enter()
-            .unwrap_or_else(|| Readers::slow_token(readers.enter_slow().expect("set up")))
-    }
-
-    /// Returns a section that began on a CPU before the model's threads start.
-    fn enter_on(&self, cpu: usize) -> Token {
-        let _running = run_on(cpu);
-        self.enter()
-    }
-
-    fn exit(&self, token: Token) {
-        self.phases.readers.exit(token);
-    }
-
-    /// Follows the pointer, inside a section.
-    fn read(&self) {
-        let pointer = self.source.current.load(Ordering::Acquire);
-        // Here a writer that does not wait for us could reclaim.
-        step();
-        assert_eq!(self.source.read(pointer), pointer as u32);
-    }
-
-    /// The same for a section that has followed the pointer to this value before.
-    fn read_at(&self, pointer: usize) {
-        step();
-        assert_eq!(self.source.read(pointer), pointer as u32);
-    }
-
-    fn section(&self) {
-        let token = self.enter();
-        self.read();
-        self.exit(token);
-    }
-
-    fn join(&self) -> Round {
-        self.progress().sequence.snap()
-    }
-
-    /// Returns whether the kernel grants the barrier.
-    fn try_to_wait(&self, round: Round) -> bool {
-        let waited = self.phases.wait(self.progress(), round, &Patience::none());
-        assert_ne!(waited, Ok(false), "there is nothing to tell");
-        waited.is_ok()
-    }
-
-    fn wait(&self, round: Round) {
-        assert!(self.try_to_wait(round), "refused");
-    }
-
-    /// A turn of the worker's.
-    fn advance(&self, round: Round) -> bool {
-        let advanced =
-            self.phases
-                .advance(self.progress(), round, &Patience::none(), worker::parker());
-        advanced.expect("a barrier")
-    }
-
-    /// As `Domain::synchronize`.
-    fn synchronize(&self) {
-        self.wait(self.join());
-    }
-
-    /// Replaces the value by the next one; the old one.
-    fn unpublish(&self) -> usize {
-        self.source.current.fetch_add(1, Ordering::Release)
-    }
-
-    /// Replaces the value by the next one, waits for a grace period, and reclaims the old one.
-    fn update(&self) {
-        let old = self.unpublish();
-        self.synchronize();
-        self.source.reclaim(old);
-    }
-}
-
-/// Starts a thread that runs on a CPU.
-fn on(
-    cpu: usize,
-    world: &Arc<World>,
-    program: impl FnOnce(&World, &Running) + 'static,
-) -> thread::JoinHandle<()> {
-    let world = Arc::clone(world);
-    thread::spawn(move || {
-        let running = run_on(cpu);
-        program(&world, &running);
-    })
-}
-
-/// Starts a thread that never runs a sequence, and needs no CPU.
-fn off_cpu(world: &Arc<World>, program: impl FnOnce(&World) + 'static) -> thread::JoinHandle<()> {
-    let world = Arc::clone(world);
-    thread::spawn(move || program(&world))
 }
