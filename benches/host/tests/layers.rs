@@ -83,7 +83,7 @@ const FUZZ: Floors = &[
     &["collections", "hand"],
     &["work"],
     &["world", "woken"],
-    &["cells", "percpu", "place"],
+    &["cells", "links", "percpu", "place"],
     &["helpers", "ledger", "panics"],
     &["check", "input"],
 ];

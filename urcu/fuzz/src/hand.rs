@@ -4,8 +4,6 @@ mod cells;
 mod links;
 mod waits;
 
-pub use links::Links;
-
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
@@ -17,6 +15,7 @@ use crate::check::check;
 use crate::helpers::{drop_elsewhere, patience};
 use crate::input::Step;
 use crate::ledger::{Ledger, Value};
+use crate::links::Cut;
 use crate::panics::panics;
 use crate::percpu;
 use crate::place::{JOBS, Place};
@@ -101,7 +100,7 @@ pub struct Hand<'w> {
     kept: Vec<Arc<Value>>,
     own: Vec<Place>,
     shelf: percpu::Shelf,
-    cut: links::Cut,
+    cut: Cut,
 }
 
 impl<'w> Hand<'w> {
@@ -115,7 +114,7 @@ impl<'w> Hand<'w> {
             kept: Vec::new(),
             own: Vec::new(),
             shelf: percpu::Shelf::default(),
-            cut: links::Cut::default(),
+            cut: Cut::default(),
         }
     }
 
@@ -391,7 +390,7 @@ impl<'w> Hand<'w> {
     pub fn end(mut self) {
         self.release();
         self.kept.clear();
-        self.cut = links::Cut::default();
+        self.cut = Cut::default();
         for Asked {
             what,
             since,

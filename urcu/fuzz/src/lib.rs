@@ -15,6 +15,7 @@ mod hand;
 mod helpers;
 mod input;
 mod ledger;
+mod links;
 mod panics;
 mod percpu;
 mod place;

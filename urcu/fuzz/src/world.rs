@@ -9,10 +9,10 @@ use urcu::{Domain, Global, RcuCell};
 
 use crate::cells::{self, Cell};
 use crate::check::check;
-use crate::hand::Links;
 use crate::helpers::patience;
 use crate::input::{Input, Mode};
 use crate::ledger::{DOMAINS, Ledger, Stamp};
+use crate::links::Links;
 use crate::percpu::Shared;
 use crate::place::{JOBS, Place};
 

@@ -2,38 +2,14 @@
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
-use urcu::link::{Chain, Link, Removed};
-use urcu::raw::{Atomic, Owned};
+use urcu::link::Link;
+use urcu::raw::Owned;
 
 use super::Hand;
 use crate::ledger::Value;
 
-/// Links of the global domain.
-#[derive(Default)]
-pub struct Links {
-    lists: [Link<Value>; 2],
-    raw: [Atomic<Value>; 2],
-}
-
-/// Nodes and chains that were taken out of a list and are kept.
-#[derive(Default)]
-pub struct Cut {
-    nodes: Vec<Removed<Value>>,
-    chains: Vec<Chain<Value>>,
-}
-
 /// The number of the global domain.
 const GLOBAL: usize = 0;
-
-impl Drop for Links {
-    fn drop(&mut self) {
-        for link in &mut self.raw {
-            // SAFETY: all threads of the run are over, and the links go: nobody else has the nodes, each of
-            // which is owned by its link.
-            drop(unsafe { std::mem::take(link).into_owned() });
-        }
-    }
-}
 
 impl<'w> Hand<'w> {
     pub(super) fn links(&mut self, a: u8, b: u8) {
@@ -131,13 +107,5 @@ impl<'w> Hand<'w> {
                 self.world.ledger.retired(id, self.thread);
             }
         }
-    }
-}
-
-impl Cut {
-    /// Retires the oldest of what is kept.
-    pub fn end(&mut self) {
-        drop(self.nodes.pop());
-        drop(self.chains.pop());
     }
 }
