@@ -1,5 +1,5 @@
 //! The gallery of examples: each is run for a moment, and its last line looked at; and the page
-//! `urcu/src/docs/gallery.rs` names every example that there is.
+//! `urcu/src/docs/gallery.rs` names every example of a published package.
 
 use std::fs;
 use std::process::Command;
@@ -111,7 +111,7 @@ fn runs(example: &Example) -> bool {
     is_well
 }
 
-/// Returns the names of all examples that there are.
+/// Returns the names of all examples of packages that are published.
 fn all() -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut metadata = Command::new("cargo");
     metadata
@@ -120,9 +120,10 @@ fn all() -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let metadata: Value = serde_json::from_str(&output(&mut metadata).ok_or("cargo metadata")?)?;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let packages = list(&metadata["packages"]);
-    let targets = packages
+    let published = packages
         .iter()
-        .flat_map(|package| list(&package["targets"]));
+        .filter(|package| package["publish"].is_null());
+    let targets = published.flat_map(|package| list(&package["targets"]));
     let examples = targets.filter(|target| target["kind"][0] == "example");
     let names = examples.filter_map(|target| target["name"].as_str().map(str::to_owned));
     Ok(names.collect())
