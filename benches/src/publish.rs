@@ -104,8 +104,8 @@ a quarter of an hour (`--quick`: two minutes):
 cargo run --release -p urcu-benches --bin rcu-compare -- --json mine.json --report mine
 ```
 
-Runs of this version were made on the processors below and on no other: **no Intel processor, no AArch64 and no
-RISC-V machine was to be had**. Figures of earlier versions on an Ice Lake and a Zen 4 are in
+**For this version no Intel processor, no AArch64 and no RISC-V machine was to be had**: a run below that says \"an earlier
+version\" is of one. More of earlier versions, on an Ice Lake and a Zen 4, is in
 [performance](../urcu/src/docs/performance.rs). What to expect of machines with more CPUs: [SCALE.md](SCALE.md).
 
 ";
