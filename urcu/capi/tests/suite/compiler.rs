@@ -101,6 +101,12 @@ pub(crate) const GNU11: Build<'_> = Build {
     arguments: &[],
 };
 
+/// The same for C++.
+pub(crate) const GNUXX17: Build<'_> = Build {
+    standard: "gnu++17",
+    ..CXX17
+};
+
 pub(crate) const CXX17: Build<'_> = Build {
     compiler: "c++",
     standard: "c++17",

@@ -5,7 +5,8 @@ use std::fs;
 use urcu::ReaderMode;
 
 use crate::compiler::{
-    Build, C11, CXX17, GNU11, has_compiler, has_cxx, has_liburcu, libraries, passes, scratch,
+    Build, C11, CXX17, GNU11, GNUXX17, has_compiler, has_cxx, has_liburcu, libraries, passes,
+    scratch,
 };
 
 #[test]
@@ -57,6 +58,16 @@ fn liburcus_hash_table_runs_on_this_flavour() {
 fn sections_and_callbacks_survive_forks() {
     if has_compiler() {
         passes(&GNU11.shared("forks.c", "forks", &[]), &[]);
+    }
+}
+
+#[test]
+fn what_cannot_go_on_ends_the_process_and_unwinds_nothing() {
+    if has_compiler() {
+        passes(&GNU11.shared("ends.c", "ends", &[]), &[]);
+    }
+    if has_compiler() && has_cxx() {
+        passes(&GNUXX17.shared("ends.c", "ends-cxx", &[]), &[]);
     }
 }
 
