@@ -343,7 +343,7 @@ impl<'a> LockedPairs<'a> {
         if let Some(slot) = self.slot_of(key, kind) {
             return Some(Spot::Slot(slot));
         }
-        // SAFETY: as above.
+        // SAFETY: what a link leads to under the lock is not retired.
         self.link(|outside| {
             let word = unsafe { outside.as_ref() }.words[0].load(Ordering::Relaxed);
             kind.is_same(word, key)
