@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The greatest number of lines of a file: about 500, and a little more for a hash map.
-const LINES: usize = 590;
+const LINES: usize = 530;
 
 /// Words that the field has better ones for, and what is said instead.
 const WORDS: [(&str, &str); 8] = [
