@@ -192,6 +192,7 @@ impl Pairs {
         self.inside(header).chain(self.outside().map(Outside::node))
     }
 
+    #[allow(clippy::vec_box, reason = "a link is to own each")]
     /// Fills in a pair, in a bucket that nobody else sees yet. What it is given to lie outside is made of
     /// `spares`.
     pub(crate) fn put_unseen(&self, words: [u64; 2], tag: u8, spares: &mut Vec<Box<Outside>>) {
@@ -282,7 +283,7 @@ pub(crate) struct LockedPairs<'a> {
 impl<'a> LockedPairs<'a> {
     /// Of the bucket that is locked. Sees to what a thread has left behind that held the lock when its process
     /// forked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(lock: Locked<'a>, pairs: &'a Pairs, kind: Kind) -> Self {
         let locked = LockedPairs { lock, pairs };
         if locked.lock.was_lost {
@@ -314,6 +315,7 @@ impl<'a> LockedPairs<'a> {
         }
     }
 
+    #[inline(always)]
     fn slot_of(&self, key: u64, kind: Kind) -> Option<usize> {
         (0..ROOM).find(|&slot| {
             // Relaxed: under the lock, which acquired.
@@ -343,8 +345,8 @@ impl<'a> LockedPairs<'a> {
         if let Some(slot) = self.slot_of(key, kind) {
             return Some(Spot::Slot(slot));
         }
-        // SAFETY: as above.
         self.link(|outside| {
+            // SAFETY: what a link leads to under the lock is not retired.
             let word = unsafe { outside.as_ref() }.words[0].load(Ordering::Relaxed);
             kind.is_same(word, key)
         })
@@ -516,6 +518,12 @@ impl<'a> LockedPairs<'a> {
                 Some(old)
             }
         }
+    }
+
+    /// Returns whether there is a pair in every slot.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        vacant(self.lock.tags).next().is_none()
     }
 
     /// Returns whether there is nothing in the bucket.
