@@ -24,7 +24,7 @@ struct Map {
 
 // SAFETY: what loom's threads do with it at once is what the model is about.
 unsafe impl Sync for Map {}
-// SAFETY: as above.
+// SAFETY: it is a table of atomics, and a domain that any thread may use.
 unsafe impl Send for Map {}
 
 impl Hashes for Map {
@@ -40,7 +40,7 @@ fn key(node: NonNull<Node>) -> u64 {
 }
 
 fn number(node: NonNull<Node>) -> u64 {
-    // SAFETY: as above.
+    // SAFETY: the models hold a section, or nothing is freed.
     let [_, number] = unsafe { words_of(node) };
     number
 }
