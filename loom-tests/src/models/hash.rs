@@ -53,7 +53,7 @@ unsafe fn read(node: NonNull<Node>) -> u32 {
 
 impl Hashes for Map {
     fn hash_of(&self, node: NonNull<Node>) -> u64 {
-        // SAFETY: alive: the models hold a section, or nothing is freed.
+        // SAFETY: asked of an entry that was found in a section, or under a lock.
         unsafe { node.as_ref() }.hash
     }
 }

@@ -24,7 +24,7 @@ struct Map {
 
 // SAFETY: what loom's threads do with it at once is what the model is about.
 unsafe impl Sync for Map {}
-// SAFETY: what loom's threads do with it at once is what the model is about.
+// SAFETY: it is a table of atomics, and a domain that any thread may use.
 unsafe impl Send for Map {}
 
 impl Hashes for Map {

@@ -135,7 +135,7 @@ impl Bucket {
     /// A lock that a thread of the parent process held at a fork is nobody's. What it guards is consistent
     /// after every single store; but the thread may have been about to mark a group of buckets as moved, and
     /// then those that are not marked must not be changed. So it is taken over only if asked to.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lock(&self, wait: bool, take_over: bool) -> Result<Locked<'_>, Refused> {
         let generation = u64::from(fork::generation()) << GENERATION;
         let mut turns = 0u32;

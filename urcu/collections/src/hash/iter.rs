@@ -140,7 +140,7 @@ impl<'m, K, V> Iterator for IterMut<'m, K, V> {
         let pair = node.cast::<Pair<K, V>>().as_ptr();
         // SAFETY: a pair of these types, which is met once; the map is borrowed for itself. Nothing is said of
         // what lies before the key.
-        unsafe { Some((&*(&raw const (*pair).key), &mut *(&raw mut (*pair).value))) }
+        unsafe { Some((&(*pair).key, &mut (*pair).value)) }
     }
 }
 

@@ -7,17 +7,16 @@ use core::ptr::NonNull;
 use equivalent::Equivalent;
 use urcu::{Global, InDomain, ReadGuard};
 
-use super::bucket::{MOVED, Node, matches, slot_of, tag};
+use super::bucket::Node;
 use super::builder::HashMapBuilder;
 use super::iter::{Iter, Keys, Values};
 use super::pair::{Found, Pair};
 use super::pinned::HashMapRef;
-use super::plain::{kind, rehash};
-use super::raw::{Exclusive, Hashes, RawMap, SHARE};
-use super::raw_iter::{RawIter, prefetch};
+use super::plain::kind;
+use super::raw::{RawMap, SHARE};
+use super::raw_iter::RawIter;
 use super::restartable::sequence_key;
 use super::{DefaultHashBuilder, Entry};
-use crate::sync::Ordering;
 
 /// A concurrent hash map for data that is read far more often than it is written.
 ///
@@ -477,49 +476,6 @@ where
         self.get_many_in(keys, self.section(guard))
     }
 
-    pub(super) fn get_many_in<'g, Q, const N: usize>(
-        &'g self,
-        keys: [&Q; N],
-        section: Section<'g>,
-    ) -> [Option<&'g V>; N]
-    where
-        Q: Equivalent<K> + Hash + ?Sized,
-    {
-        let hashes = keys.map(|key| self.hash(key));
-        let table = self.raw.root();
-        let is_inline = kind::<K, V, S>().is_inline();
-        for hash in hashes {
-            if is_inline {
-                // SAFETY: a map of pairs has tables of pairs.
-                let pairs = unsafe { table.pairs(hash) };
-                prefetch(pairs);
-                pairs.prefetch_rest();
-            } else {
-                prefetch(table.bucket::<false>(hash));
-            }
-        }
-        for hash in hashes {
-            if is_inline {
-                break;
-            }
-            let bucket = table.bucket::<false>(hash);
-            // Relaxed: for a hint.
-            let header = bucket.header.load(Ordering::Relaxed);
-            let mask = matches(header, tag(hash));
-            if mask != 0 && header & MOVED == 0 {
-                let slot = &bucket.slots[slot_of(mask)];
-                prefetch(slot.load(Ordering::Relaxed));
-            }
-        }
-        let mut numbers = 0..N;
-        keys.map(|key| {
-            let hash = hashes[numbers.next().expect("as many as keys")];
-            let node = self.find_node(hash, self.is(key, section));
-            // SAFETY: found in the section.
-            node.map(|node| unsafe { self.pair(node, section) }.value)
-        })
-    }
-
     /// Returns an entry of a key, there or not, to look at and to change.
     ///
     /// ```
@@ -531,51 +487,5 @@ where
     #[track_caller]
     pub fn entry<'g>(&'g self, key: K, guard: &'g ReadGuard<'_>) -> Entry<'g, K, V, S, D> {
         Entry::new(self, key, self.section(guard))
-    }
-}
-
-impl<K, V, S, D> Hashes for HashMap<K, V, S, D> {
-    fn hash_of(&self, node: NonNull<Node>) -> u64 {
-        if kind::<K, V, S>().is_inline() {
-            // SAFETY: a pair of these types, found in a section or under a lock.
-            rehash(&self.hasher, unsafe { Pair::<K, V>::of(node) }.key)
-        } else {
-            // SAFETY: an entry, of which the hash is the first word.
-            unsafe { node.as_ref() }.hash
-        }
-    }
-}
-
-impl<K, V, S, D> Drop for HashMap<K, V, S, D> {
-    fn drop(&mut self) {
-        /// Goes on when a destructor panics; a second panic aborts, as everywhere.
-        struct Rest<'a, K, V, I: Iterator<Item = NonNull<Node>>>(&'a mut I, PhantomData<(K, V)>);
-        impl<K, V, I: Iterator<Item = NonNull<Node>>> Drop for Rest<'_, K, V, I> {
-            fn drop(&mut self) {
-                for node in self.0.by_ref() {
-                    // SAFETY: an entry of these types, which is met once; nobody else uses the map.
-                    unsafe { Pair::<K, V>::free(node.cast()) };
-                }
-            }
-        }
-        /// Frees the tables, also if a destructor panics.
-        struct Tables<'a>(&'a mut RawMap);
-        impl Drop for Tables<'_> {
-            fn drop(&mut self) {
-                // SAFETY: it is being dropped.
-                unsafe { Exclusive::new(self.0).free_tables() };
-            }
-        }
-        let tables = Tables(&mut self.raw);
-        if kind::<K, V, S>().is_inline() {
-            // They have no destructors, and lie in the tables.
-            return;
-        }
-        let mut nodes = Exclusive::new(tables.0).nodes();
-        let rest = Rest::<K, V, _>(&mut nodes, PhantomData);
-        for node in rest.0.by_ref() {
-            // SAFETY: an entry of these types, which is met once; nobody else uses the map.
-            unsafe { Pair::<K, V>::free(node.cast()) };
-        }
     }
 }

@@ -2,13 +2,16 @@
 
 mod bucket;
 mod builder;
+mod entries;
 mod entry;
 mod iter;
 mod kind;
+mod many;
 mod map;
 mod outcome;
 mod pair;
 mod pairs;
+mod parts;
 mod pinned;
 mod plain;
 mod raw;

@@ -38,8 +38,8 @@ impl<K, V> Pair<K, V> {
         // SAFETY: both are there, and do not change; nothing is said of what lies before the key.
         unsafe {
             Found {
-                key: &*(&raw const (*pair).key),
-                value: &*(&raw const (*pair).value),
+                key: &(*pair).key,
+                value: &(*pair).value,
             }
         }
     }

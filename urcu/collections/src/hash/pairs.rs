@@ -22,13 +22,11 @@ use super::raw_iter::prefetch;
 use crate::reclaim;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, const_fn};
 
+mod stamps;
+use stamps::{UNASKED, is_over, stamp, stamp_at, with_stamp};
+
 /// How many pairs a bucket holds.
 pub(crate) const ROOM: usize = SLOTS;
-/// The slot was emptied, and nobody has asked yet which grace period is to be waited for.
-const UNASKED: u8 = 255;
-/// Numbers of grace periods are kept modulo this.
-const NUMBERS: u64 = 253;
-
 /// A bucket of a table of pairs. It begins as a [`Bucket`](super::bucket::Bucket) does.
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -81,30 +79,8 @@ pub(crate) enum Spot<'a> {
     Linked(&'a AtomicPtr<Outside>, NonNull<Outside>),
 }
 
-/// What a grace period's number is kept as.
-fn stamp(number: u64) -> u8 {
-    (number % NUMBERS) as u8 + 1
-}
-
-/// Returns whether the grace period of a stamp is over, if the last that is over is `last`.
-///
-/// No number was more than two ahead of the last one when it was kept. So it is never taken for one that is
-/// over; and one that was over long ago may look as if it were not, which only leaves a slot empty for longer.
-fn is_over(stamp: u8, last: u64) -> bool {
-    let number = u64::from(stamp) - 1;
-    (last % NUMBERS + NUMBERS - number) % NUMBERS < NUMBERS / 2
-}
-
 fn tag_at(tags: u64, slot: usize) -> u8 {
     (tags >> (16 + 8 * slot)) as u8
-}
-
-fn stamp_at(stamps: u64, slot: usize) -> u8 {
-    (stamps >> (8 * slot)) as u8
-}
-
-fn with_stamp(stamps: u64, slot: usize, stamp: u8) -> u64 {
-    stamps & !(0xff << (8 * slot)) | u64::from(stamp) << (8 * slot)
 }
 
 /// Returns the slots without a tag.
@@ -192,6 +168,7 @@ impl Pairs {
         self.inside(header).chain(self.outside().map(Outside::node))
     }
 
+    #[allow(clippy::vec_box, reason = "a link is to own each")]
     /// Fills in a pair, in a bucket that nobody else sees yet. What it is given to lie outside is made of
     /// `spares`.
     pub(crate) fn put_unseen(&self, words: [u64; 2], tag: u8, spares: &mut Vec<Box<Outside>>) {
@@ -282,7 +259,7 @@ pub(crate) struct LockedPairs<'a> {
 impl<'a> LockedPairs<'a> {
     /// Of the bucket that is locked. Sees to what a thread has left behind that held the lock when its process
     /// forked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(lock: Locked<'a>, pairs: &'a Pairs, kind: Kind) -> Self {
         let locked = LockedPairs { lock, pairs };
         if locked.lock.was_lost {
@@ -314,6 +291,7 @@ impl<'a> LockedPairs<'a> {
         }
     }
 
+    #[inline(always)]
     fn slot_of(&self, key: u64, kind: Kind) -> Option<usize> {
         (0..ROOM).find(|&slot| {
             // Relaxed: under the lock, which acquired.
@@ -343,8 +321,8 @@ impl<'a> LockedPairs<'a> {
         if let Some(slot) = self.slot_of(key, kind) {
             return Some(Spot::Slot(slot));
         }
-        // SAFETY: what a link leads to under the lock is not retired.
         self.link(|outside| {
+            // SAFETY: what a link leads to under the lock is not retired.
             let word = unsafe { outside.as_ref() }.words[0].load(Ordering::Relaxed);
             kind.is_same(word, key)
         })
@@ -518,43 +496,14 @@ impl<'a> LockedPairs<'a> {
         }
     }
 
+    /// Returns whether there is a pair in every slot.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        vacant(self.lock.tags).next().is_none()
+    }
+
     /// Returns whether there is nothing in the bucket.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock.tags == 0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_stamp_of_a_grace_period_says_that_it_is_over_from_its_end_on() {
-        for number in 0..3 * NUMBERS {
-            for ahead in 1..=2 {
-                let Some(last) = number.checked_sub(ahead) else {
-                    continue;
-                };
-                assert!(!is_over(stamp(number), last), "{number} after {last}");
-            }
-            for later in 0..100 {
-                assert!(
-                    is_over(stamp(number), number + later),
-                    "{number}, {later} later"
-                );
-            }
-            assert!(![0, UNASKED].contains(&stamp(number)));
-        }
-    }
-
-    #[test]
-    fn a_stamp_changes_no_other_one() {
-        for slot in 0..ROOM {
-            let stamps = with_stamp(u64::MAX, slot, 7);
-            for other in 0..ROOM {
-                let expected = if other == slot { 7 } else { 255 };
-                assert_eq!(stamp_at(stamps, other), expected);
-            }
-        }
     }
 }

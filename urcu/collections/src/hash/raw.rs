@@ -161,7 +161,7 @@ impl RawMap {
     }
 
     /// Locks the bucket in which a hash's keys are.
-    #[inline]
+    #[inline(always)]
     fn lock<const INLINE: bool>(
         &self,
         hash: u64,

@@ -11,6 +11,7 @@ use super::bucket::Node;
 use super::map::{HashMap, Section};
 use super::outcome::{Compute, OccupiedError, Operation};
 use super::pair::{Found, Fresh, Pair};
+use super::parts::Parts;
 use super::plain::{kind, words};
 use super::raw::{Hashes, Image, Place};
 use super::seen::Seen;
@@ -517,42 +518,6 @@ impl<'g, K, V, T> From<Exchanged<'g, K, V>> for Compute<'g, K, V, T> {
         Compute::Updated {
             old: (old.key, old.value),
             new: (new.key, new.value),
-        }
-    }
-}
-
-/// A key, and perhaps a value for it.
-enum Parts<K, V> {
-    Apart(K, Option<V>),
-    Joined(Fresh<K, V>),
-}
-
-impl<K, V> Parts<K, V> {
-    fn key(&self) -> &K {
-        match self {
-            Parts::Apart(key, _) => key,
-            Parts::Joined(fresh) => fresh.key(),
-        }
-    }
-
-    fn take(self) -> (K, Option<V>) {
-        match self {
-            Parts::Apart(key, value) => (key, value),
-            Parts::Joined(fresh) => {
-                let (key, value) = fresh.into_parts();
-                (key, Some(value))
-            }
-        }
-    }
-
-    fn join(self, hash: u64, is_inline: bool, make: impl FnOnce() -> V) -> Fresh<K, V> {
-        match self {
-            Parts::Joined(fresh) => fresh,
-            Parts::Apart(key, Some(value)) => Fresh::new(hash, key, value, is_inline),
-            Parts::Apart(key, None) => {
-                let value = make();
-                Fresh::new(hash, key, value, is_inline)
-            }
         }
     }
 }

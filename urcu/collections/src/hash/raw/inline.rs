@@ -33,7 +33,8 @@ impl RawMap {
         unsafe { table.pairs(hash) }.find(header, tag(hash), is)
     }
 
-    #[inline]
+    // Inlined to the end: a lock that is returned through memory, in pieces, is waited for.
+    #[inline(always)]
     fn lock_pairs(&self, hash: u64, hashes: &dyn Hashes) -> (TableRef<'_>, LockedPairs<'_>) {
         let (table, lock) = self.lock::<true>(hash, hashes);
         // SAFETY: a map of pairs has tables of pairs.
@@ -61,7 +62,7 @@ impl RawMap {
             if locked.seek(new.words[0], self.kind).is_some() {
                 return None;
             }
-            let had_spare = spare.is_some();
+            let is_full = locked.is_full();
             let Some(node) = locked.add(new.words, tag(new.hash), &mut spare, domain) else {
                 // Not under the lock: an allocator is somebody else's code.
                 drop(locked);
@@ -70,7 +71,7 @@ impl RawMap {
             };
             drop(locked);
             self.count.add(1);
-            if had_spare {
+            if is_full {
                 self.grow_if_full(table, hashes, domain);
             }
             return Some(node);

@@ -35,6 +35,7 @@ const STEP: usize = 4;
 
 /// What was made before it is needed: boxes that a link is to own each.
 #[derive(Default)]
+#[allow(clippy::vec_box, reason = "a link is to own each")]
 struct Spares {
     overflow: Vec<Box<Bucket>>,
     outside: Vec<Box<Outside>>,
