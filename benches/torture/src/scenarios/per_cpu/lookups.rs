@@ -43,8 +43,8 @@ pub(super) struct Lookups {
 }
 
 fn hash(key: usize) -> u64 {
-    // Three tags, of two keys each.
-    (key as u64 / 2 + 1) << 56
+    // Three tags, of two keys each. (No tag is less than 2.)
+    (key as u64 / 2 + 2) << 56
 }
 
 impl Lookups {
