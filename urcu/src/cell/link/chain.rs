@@ -88,7 +88,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
     /// Returns the first node. Its links lead to the others.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     #[track_caller]
     pub fn first<'g>(&'g self, guard: &'g D::Guard<'_>) -> &'g Node<T, D> {
         super::check::<D>(guard);
@@ -100,7 +100,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
     /// Returns an iterator over the values.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     #[track_caller]
     pub fn iter<'g>(&'g self, guard: &'g D::Guard<'_>) -> Iter<'g, T, D> {
         Iter::new(Some(self.first(guard)))

@@ -190,7 +190,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// this link is borrowed.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     ///
     /// # Cost
     /// One load.
@@ -230,7 +230,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// Nodes that are inserted or removed meanwhile may be missed.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     #[track_caller]
     pub fn iter<'g>(&'g self, guard: &'g D::Guard<'_>) -> Iter<'g, T, D> {
         Iter::new(self.load(guard))
@@ -309,7 +309,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// [marks](Node::mark) the node, and the node stays marked if another one is put in front of it meanwhile.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -334,7 +334,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// [marked](Node::mark) in any case.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
