@@ -56,8 +56,8 @@ unsafe impl<P: Payload + Send + Sync + 'static, D: InDomain + Sync> Sync for Unl
 
 impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
     /// # Safety
-    /// `raw` is from `P::into_raw` and owned by nobody else. Only sections of `domain` see it. After the next grace
-    /// period of `domain` that begins from now on has begun, no new section sees it.
+    /// `raw` is from `P::into_raw` and owned by nobody else. Only sections of `domain` see it, and none that begins
+    /// after the start of the next grace period.
     #[inline(always)]
     pub(super) unsafe fn new(raw: *mut (), domain: D) -> Self {
         Unlinked {
