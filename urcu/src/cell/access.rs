@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::{InDomain, OwningPtr, RcuCell, Ref};
 use crate::global::global;
 
-/// A source of a value that can be read again and again: a cell, or a part of the value in a cell. A component
-/// that needs one part of a configuration takes an `Access` to that part, and need not know the rest.
+/// A source from which a value can be read repeatedly: a cell, or a part of a cell's value. A component that
+/// needs one part of a configuration takes an `Access` to that part and need not know the rest.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::global::global;
 ///
 /// The idea is that of `Access` in `arc-swap`.
 pub trait Access<T: ?Sized> {
-    /// Returns the current value, with the section that keeps it.
+    /// Returns the current value together with the read-side section that keeps it alive.
     fn read(&self) -> Ref<'_, T>;
 }
 
@@ -107,7 +107,7 @@ pub struct Constant<T>(pub T);
 impl<T> Access<T> for Constant<T> {
     #[track_caller]
     fn read(&self) -> Ref<'_, T> {
-        // SAFETY: borrowed for as long as the answer lives.
+        // SAFETY: the result borrows the value, so the value outlives it.
         unsafe { Ref::from_parts(&self.0, global().read_lock()) }
     }
 }

@@ -1,4 +1,4 @@
-//! How a value that is on the stack takes the place of what is in a cell.
+//! The methods that replace a cell's value by one that is passed by value.
 
 use super::payload::ByValue;
 use super::{InDomain, RcuCell, Unlinked};
@@ -6,8 +6,8 @@ use super::{InDomain, RcuCell, Unlinked};
 impl<P: ByValue, D: InDomain> RcuCell<P, D> {
     /// Publishes `value`. The old value is dropped after a grace period.
     ///
-    /// Returns at once, unless the domain's [`Budget`](crate::Budget) is exceeded, and may be called
-    /// inside a read-side section.
+    /// Returns at once, unless the domain's [`Budget`](crate::Budget) is exceeded. May be called inside a
+    /// read-side section.
     ///
     /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
     /// thread.
@@ -36,7 +36,7 @@ impl<P: ByValue, D: InDomain> RcuCell<P, D> {
     /// ```
     /// let names = urcu::Rcu::new(vec!["a"]);
     /// let mut old: Vec<&str> = names.replace(vec!["b"]);
-    /// old.push("nobody else has it");
+    /// old.push("nobody else sees it");
     /// ```
     #[track_caller]
     pub fn replace(&self, value: P::Value) -> P::Value {
@@ -45,9 +45,9 @@ impl<P: ByValue, D: InDomain> RcuCell<P, D> {
 
     /// Publishes `value`, waits for a grace period without blocking the thread, and returns the old value.
     ///
-    /// If the future is dropped before it is ready, the new value is published (unless it was never polled)
-    /// and the old one is retired. Do not await it while you hold a guard of the same domain: it would wait
-    /// for ever.
+    /// If the future is dropped after it was polled and before it is ready, the new value is published and the
+    /// old one is retired. Do not await the future while you hold a guard of the same domain: it would wait for
+    /// ever.
     ///
     /// ```
     /// # struct Noop;
@@ -71,8 +71,8 @@ impl<P: ByValue, D: InDomain> RcuCell<P, D> {
         self.unlink(value).wait_async().await
     }
 
-    /// Publishes `value` and returns the old value, which readers may still see. The caller may look at it,
-    /// wait for its readers, retire it, or keep it: see [`Unlinked`].
+    /// Publishes `value` and returns the old value, which readers may still see. The caller may look at the old
+    /// value, wait for its readers, retire it, or keep it: see [`Unlinked`].
     ///
     /// ```
     /// let cell = urcu::Rcu::new(1);
@@ -88,8 +88,8 @@ impl<P: ByValue, D: InDomain> RcuCell<P, D> {
         self.unlink_boxed(P::own(value))
     }
 
-    /// Publishes the default value, waits for a grace period, and returns the old value. From a cell of an
-    /// `Option` it takes the value and leaves `None`.
+    /// Publishes the default value, waits for a grace period, and returns the old value. In a cell of an
+    /// `Option` the default value is `None`.
     ///
     /// # Panics
     /// Panics where [`replace`](Self::replace) does.
@@ -109,8 +109,8 @@ impl<P: ByValue, D: InDomain> RcuCell<P, D> {
 
     /// Publishes `f(current)`. The old value is dropped after a grace period.
     ///
-    /// If another update comes between, `f` runs again on the new value. So concurrent updates are never
-    /// lost, and `f` may run more than once. `f` runs inside a read-side section.
+    /// If another thread replaces the value meanwhile, `f` runs again on the new value. So concurrent updates
+    /// are never lost, and `f` may run more than once. `f` runs inside a read-side section.
     ///
     /// May run [destructors of values that were replaced earlier](#who-drops-old-values) on the calling
     /// thread.
@@ -151,8 +151,8 @@ impl<P: ByValue, D: InDomain> RcuCell<P, D> {
         self.try_update_boxed(|current| f(current).map(P::own))
     }
 
-    /// Publishes `f(current)`, as [`update`](Self::update) does, and returns the value that it replaced,
-    /// which readers may still see: see [`Unlinked`].
+    /// Publishes `f(current)`, as [`update`](Self::update) does, and returns the old value, which readers may
+    /// still see: see [`Unlinked`].
     ///
     /// ```
     /// let list = urcu::Rcu::new(vec![1]);

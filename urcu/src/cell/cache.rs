@@ -1,4 +1,4 @@
-//! Handles that remember what they have read.
+//! Handles that cache the value they have read.
 
 use core::fmt;
 use core::ops::Deref;
@@ -8,12 +8,13 @@ use crate::gp::sequence::Round;
 use crate::sync::Ordering;
 
 /// A handle for one thread or task that keeps the `Arc` of an [`RcuArc`](crate::RcuArc). Each use only checks
-/// whether the cell still has the same one.
+/// whether the cell still holds the same `Arc`.
 ///
-/// It keeps an old value alive until its next use. No section is open meanwhile, so it delays no grace period.
+/// The handle keeps an old value alive until its next use. No section is open meanwhile, so the handle delays no
+/// grace period.
 ///
 /// # Cost
-/// One load and one comparison while the cell does not change; then [`RcuCell::load_full`].
+/// One load and one comparison while the cell does not change; [`RcuCell::load_full`] after it has changed.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -42,8 +43,8 @@ impl<C: Deref<Target = RcuCell<P, D>>, P: RefCounted, D: InDomain> Cache<C, P> {
     /// Returns the current value.
     #[inline(always)]
     pub fn load(&mut self) -> P::View<'_> {
-        // Relaxed: what is followed is kept by this very handle; as long as that has it, no other value can
-        // be at its address.
+        // Relaxed: only `kept` is followed, which this handle owns. As long as it does, no other value can be
+        // at that address.
         if self.cell.current.load(Ordering::Relaxed) != P::address_of(&self.kept) {
             self.renew();
         }
@@ -61,7 +62,7 @@ impl<C: Deref<Target = RcuCell<P, D>>, P: RefCounted, D: InDomain> Cache<C, P> {
         &self.cell
     }
 
-    /// Returns the `Arc` that this handle keeps, which may be an old one.
+    /// Returns the `Arc` that this handle keeps, which may be older than the cell's.
     pub fn into_kept(self) -> P {
         self.kept
     }
@@ -85,11 +86,11 @@ impl<C, P: fmt::Debug> fmt::Debug for Cache<C, P> {
 /// A handle for one thread or task that keeps a clone of the value of an [`Rcu`](crate::Rcu). Each use only
 /// checks whether the cell may have another value by now.
 ///
-/// No section is open between two uses, so it delays no grace period.
+/// No section is open between two uses, so the handle delays no grace period.
 ///
 /// # Cost
-/// Some loads and comparisons, of words that change with the cell and with each grace period of its domain.
-/// After either, a section and a clone.
+/// A few loads and comparisons, while neither the cell has changed nor a grace period of its domain has begun.
+/// After either, a read-side section and a clone.
 ///
 /// ```
 /// use urcu::{CloneCache, Rcu};
@@ -106,12 +107,12 @@ pub struct CloneCache<C, T> {
     mark: Mark,
 }
 
-/// When a clone was made. As long as neither changes the cell has the same value: another one can be at its
-/// address only after a grace period has begun.
+/// When a clone was made. As long as neither field changes, the cell has the same value: another value can be at
+/// the same address only after a grace period has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark {
     address: usize,
-    /// Which process's, and how many.
+    /// The process, and how many grace periods had begun in it.
     grace_periods: (usize, Round),
 }
 
@@ -122,11 +123,11 @@ impl<C: Deref<Target = Rcu<T, D>>, T: Clone, D: InDomain> CloneCache<C, T> {
         CloneCache { cell, kept, mark }
     }
 
-    /// Returns the current value, or a clone of it as it was just now.
+    /// Returns the cached clone, which is renewed first if the cell may have changed.
     #[inline(always)]
     pub fn load(&mut self) -> &T {
-        // Acquire: whoever put another value at the address did so after a grace period had begun, which the
-        // look at their number must not miss.
+        // Acquire: if another value is at this address by now, it was put there after a grace period had begun.
+        // The load of the number of grace periods below must not miss that one.
         let address = self.cell.current.load(Ordering::Acquire).addr();
         let grace_periods = self.cell.domain().grace_periods_begun();
         if (Mark {
@@ -142,7 +143,7 @@ impl<C: Deref<Target = Rcu<T, D>>, T: Clone, D: InDomain> CloneCache<C, T> {
     #[cold]
     #[inline(never)]
     fn look(cell: &Rcu<T, D>) -> (T, Mark) {
-        // Before the section: should one begin afterwards, the next look finds another number.
+        // Before the section: if a grace period begins after this, the next use finds another number.
         let grace_periods = cell.domain().grace_periods_begun();
         let seen = cell.read();
         let address = core::ptr::from_ref(&*seen).addr();

@@ -5,13 +5,13 @@ use core::fmt::{self, Write};
 use crate::cell::{InDomain, OwningPtr, Payload, RcuCell};
 
 impl<P: Payload + Default> Default for RcuCell<P> {
-    /// Returns a cell of the global domain: of the default value; of `None`, where it takes an `Option`.
+    /// Returns a cell of the global domain that holds the default value, which is `None` for an `Option`.
     fn default() -> Self {
         RcuCell::new_boxed(P::default())
     }
 }
 
-/// From a `Box`, an `Arc`, or an `Option` of one: it is taken as it is, nothing is allocated.
+/// Converts a `Box`, an `Arc`, or an `Option` of one, without another allocation.
 impl<P: Payload> From<P> for RcuCell<P> {
     fn from(owned: P) -> Self {
         RcuCell::new_boxed(owned)
@@ -30,9 +30,8 @@ impl<T> From<Option<T>> for RcuCell<Option<Box<T>>> {
     }
 }
 
-/// The value is written to memory inside of a read-side section, and given to `f` after it. So a
-/// slow `f` delays no grace period, and one that waits for a grace period, or for a lock whose
-/// holder does, does not wait for itself.
+/// Formats the value into a buffer inside a read-side section, and writes the buffer to `f` after the section.
+/// So a slow `f` delays no grace period, and an `f` that waits for a grace period does not deadlock.
 fn debug<'a, P: Payload, D: InDomain>(
     cell: &'a RcuCell<P, D>,
     f: &mut fmt::Formatter<'_>,
@@ -41,7 +40,7 @@ where
     P::Ref<'a>: fmt::Debug,
 {
     let mut text = String::new();
-    // Not `format!`, which panics where a value's `Debug` gives an error.
+    // Not `format!`, which panics if the value's `Debug` returns an error.
     if f.alternate() {
         write!(text, "{:#?}", cell.read())?;
     } else {
@@ -50,8 +49,8 @@ where
     f.debug_tuple("Rcu").field(&format_args!("{text}")).finish()
 }
 
-/// The formatter is written to after the read-side section, so it may block. Of the format's options
-/// only `#` reaches the value.
+/// The formatter may block, because it is written to after the read-side section. Of the formatting options only
+/// `#` reaches the value.
 impl<P: OwningPtr, D: InDomain> fmt::Debug for RcuCell<P, D>
 where
     <P as OwningPtr>::Target: fmt::Debug,
@@ -61,7 +60,7 @@ where
     }
 }
 
-/// As without `Option`.
+/// As for a cell without an `Option`.
 impl<P: OwningPtr, D: InDomain> fmt::Debug for RcuCell<Option<P>, D>
 where
     P::Target: fmt::Debug,
@@ -85,8 +84,8 @@ mod serde_impls {
         }
     }
 
-    /// As the value. The read-side section lasts as long as the serializer takes: give it memory
-    /// to write to, not a socket.
+    /// Serializes the value. The read-side section lasts until the serializer is done, so let it write to
+    /// memory and not to a socket.
     impl<P: OwningPtr, D: InDomain> Serialize for RcuCell<P, D>
     where
         <P as OwningPtr>::Target: Serialize,
@@ -96,7 +95,7 @@ mod serde_impls {
         }
     }
 
-    /// As the `Option`.
+    /// Serializes the `Option`.
     impl<P: OwningPtr, D: InDomain> Serialize for RcuCell<Option<P>, D>
     where
         P::Target: Serialize,
@@ -122,15 +121,15 @@ mod serde_impls {
     }
 
     deserialized! {
-        /// A cell of the global domain.
+        /// Deserializes a cell of the global domain.
         Sized, Box<T>, Box<T>;
-        /// A cell of the global domain, of a new `Arc`.
+        /// Deserializes a cell of the global domain, with a new `Arc`.
         , Arc<T>, T;
-        /// As without `Option`.
+        /// As for a cell without an `Option`.
         Sized, Option<Box<T>>, Option<Box<T>>;
     }
 
-    /// As without `Option`.
+    /// As for a cell without an `Option`.
     impl<'de, T: Deserialize<'de>> Deserialize<'de> for RcuCell<Option<Arc<T>>> {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             let value = Option::<T>::deserialize(deserializer)?;

@@ -1,4 +1,4 @@
-//! Replacing what is in a cell if nobody else has.
+//! Replacing a cell's value only if nobody else has replaced it.
 
 use core::fmt;
 
@@ -6,12 +6,12 @@ use super::{ByValue, InDomain, Payload, RcuCell};
 use crate::sync::Ordering;
 
 impl<P: ByValue, D: InDomain> RcuCell<P, D> {
-    /// Publishes `new` if the cell still holds `current`, and returns a reference to it as it is published.
-    /// The old value is dropped after a grace period.
+    /// Publishes `new` if the cell still holds `current`, and returns a reference to the published value. The
+    /// old value is dropped after a grace period.
     ///
-    /// Compares addresses, not values: a value that is merely equal does not count. While you hold a
-    /// reference, its value is not freed, so no other one can be at that address. (Zero-sized values
-    /// in a `Box` have no address of their own, and all count as the same one.)
+    /// Compares addresses, not values: an equal value at another address does not match. While you hold a
+    /// reference to a value, it is not freed, so no other value can be at that address. (Zero-sized values in a
+    /// `Box` have no addresses of their own, and all count as the same value.)
     ///
     /// Returns at once, unless the domain's [`Budget`](crate::Budget) is exceeded.
     ///
@@ -19,10 +19,10 @@ impl<P: ByValue, D: InDomain> RcuCell<P, D> {
     /// thread.
     ///
     /// # Errors
-    /// Returns the value found and `new` if the cell holds another value than `current`.
+    /// Returns the cell's value and `new` if the cell does not hold `current`.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -57,13 +57,13 @@ impl<P: ByValue, D: InDomain> RcuCell<P, D> {
 
 impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// Does what [`compare_exchange`](Self::compare_exchange) does, with a value that is already in a `Box`
-    /// (or an `Arc`, or an `Option` of one). An error returns the box, so a loop allocates only once.
+    /// (or an `Arc`, or an `Option` of one). The error gives the box back, so a loop allocates only once.
     ///
     /// # Errors
-    /// Returns the value found and `new` if the cell holds another value than `current`.
+    /// Returns the cell's value and `new` if the cell does not hold `current`.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     ///
     /// ```
     /// let total = urcu::Rcu::new(1_u64);
@@ -90,19 +90,20 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         P: Send + 'static,
     {
         self.check(guard);
-        // SAFETY: null or from `into_raw`; what is found is kept by the guard's section. Acquire: as in `load`.
+        // SAFETY: the word is null or from `into_raw`, and the guard's section keeps its target alive. Acquire:
+        // as in `load`.
         let current = unsafe { P::raw_of(current, || self.current.load(Ordering::Acquire)) };
         let new = P::into_raw(new);
         match self.exchange(current, new) {
             Ok(old) => {
                 self.retire(old);
-                // SAFETY: published inside the section of the guard, which the check has shown to be of this
-                // cell's domain: whatever grace period it is freed after waits for that section.
+                // SAFETY: the value was published inside the guard's section, which belongs to this cell's domain
+                // (checked above). The grace period after which it is freed waits for that section.
                 Ok(unsafe { P::view(new) })
             }
             Err(found) => Err(CompareExchangeError {
-                // SAFETY: the check has shown the guard to be one of this cell's domain, so its section
-                // keeps what it loads here.
+                // SAFETY: the guard belongs to this cell's domain (checked above), so its section keeps alive
+                // what is loaded here.
                 current: unsafe { P::view(found) },
                 // SAFETY: from `P::into_raw`, and never published.
                 new: unsafe { P::from_raw(new) },
@@ -111,7 +112,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     }
 }
 
-/// The error of [`RcuCell::compare_exchange`]: the cell held another value than expected.
+/// The error of [`RcuCell::compare_exchange`]: the cell did not hold the expected value.
 pub struct CompareExchangeError<'g, P: Payload + 'g, N = P> {
     /// The value that the cell held.
     pub current: P::View<'g>,

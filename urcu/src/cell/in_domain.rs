@@ -43,8 +43,8 @@ mod sealed {
 /// ```
 #[expect(private_interfaces, reason = "sealed; only this crate calls `state`")]
 pub trait InDomain: sealed::Sealed {
-    /// The guards with which cells are read: [`ReadGuard`]; or, if the domain is a type, [`GuardOf`] that
-    /// type.
+    /// The type of guards with which cells are read: [`ReadGuard`], or [`GuardOf`] the domain's type if the
+    /// domain is a type.
     type Guard<'d>: AsRef<ReadGuard<'d>>
     where
         Self: 'd;
@@ -55,7 +55,7 @@ pub trait InDomain: sealed::Sealed {
     fn begin(&self) -> Self::Guard<'_>;
     #[doc(hidden)]
     fn state(&self) -> &State;
-    /// Returns whether a guard is one of this domain.
+    /// Returns whether a guard belongs to this domain.
     #[doc(hidden)]
     fn owns(&self, guard: &Self::Guard<'_>) -> bool;
 }
@@ -73,7 +73,7 @@ pub trait StaticDomain: InDomain + Copy + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Global;
 
-/// Common to all but types of domains: guards are asked for their domain when they are used.
+/// Implements `InDomain` for domains that are not types: guards are checked at run time.
 macro_rules! told_by_guards {
     ($($this:ident: $domain:ty => $state:expr, $found:expr;)*) => {$(
         #[expect(private_interfaces, reason = "see the trait")]
@@ -131,7 +131,7 @@ impl<D: DomainType> InDomain for D {
     fn state(&self) -> &State {
         D::domain().state()
     }
-    /// Returns true: the type of the guard tells.
+    /// Returns true: the guard's type proves it.
     #[inline(always)]
     #[track_caller]
     fn owns(&self, guard: &GuardOf<D>) -> bool {

@@ -10,14 +10,14 @@ use super::{InDomain, OwningPtr, Payload, RcuCell};
 use crate::domain::ReadGuard;
 use crate::sync::Ordering;
 
-/// A [`Ref`](crate::Ref) that owns its cell, or its part of it: see [`RcuCell::read_owned`].
+/// A [`Ref`](crate::Ref) that shares ownership of its cell: see [`RcuCell::read_owned`].
 ///
-/// It borrows nothing, so a task may keep it and a queue may hold it. It holds a read-side section open: grace
-/// periods wait for it.
+/// It borrows nothing, so tasks and queues may hold it. It keeps a read-side section open: grace periods wait for
+/// it.
 pub struct OwnedRef<C, T: ?Sized> {
-    /// In `cell`, and kept by `guard`.
+    /// The value in `cell`, kept alive by `guard`.
     value: NonNull<T>,
-    /// Of the cell's domain, which `cell` keeps: so it goes first.
+    /// A guard of the cell's domain. `cell` keeps the domain alive, so the guard is dropped first.
     guard: ReadGuard<'static>,
     cell: Arc<C>,
 }
@@ -45,7 +45,7 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     /// ```
     #[track_caller]
     pub fn read_owned(self: &Arc<Self>) -> OwnedRef<Self, <P as OwningPtr>::Target> {
-        // SAFETY: the `OwnedRef` has its guard dropped before its owner of the cell, which is not empty.
+        // SAFETY: the `OwnedRef` drops its guard before its `Arc` of the cell. The cell is not empty.
         unsafe {
             let (raw, guard) = self.hold().unwrap_unchecked();
             OwnedRef {
@@ -61,7 +61,7 @@ impl<P: OwningPtr, D: InDomain> RcuCell<Option<P>, D> {
     /// Returns the current value, if there is one, together with a guard and an owner of this cell.
     #[track_caller]
     pub fn read_owned(self: &Arc<Self>) -> Option<OwnedRef<Self, P::Target>> {
-        // SAFETY: the `OwnedRef` has its guard dropped before its owner of the cell.
+        // SAFETY: the `OwnedRef` drops its guard before its `Arc` of the cell.
         unsafe {
             let (raw, guard) = self.hold()?;
             Some(OwnedRef {
@@ -74,15 +74,15 @@ impl<P: OwningPtr, D: InDomain> RcuCell<Option<P>, D> {
 }
 
 impl<P: Payload, D: InDomain> RcuCell<P, D> {
-    /// Returns what the cell holds, if that is anything, and the section that keeps it.
+    /// Returns the cell's value, if there is one, and the section that keeps it alive.
     ///
     /// # Safety
     /// The guard is dropped before the cell.
     #[track_caller]
     unsafe fn hold(&self) -> Option<(NonNull<()>, ReadGuard<'static>)> {
         let guard = ReadGuard::begin(self.domain.state());
-        // SAFETY: the state is there as long as the domain, which the cell keeps, or borrows for longer than
-        // its type lives; the cell is there longer than the guard, by the caller.
+        // SAFETY: the guard uses the domain's state, which lives as long as the domain. The cell owns the domain
+        // or borrows it for longer than the cell's type lives, and the caller drops the guard before the cell.
         let guard = unsafe { mem::transmute::<ReadGuard<'_>, ReadGuard<'static>>(guard) };
         Some((NonNull::new(self.current.load(Ordering::Acquire))?, guard))
     }
@@ -130,7 +130,7 @@ impl<C, T: ?Sized> Deref for OwnedRef<C, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: loaded inside of the guard's section, which is open, from the cell, which is there.
+        // SAFETY: loaded from the cell, which `self` owns, inside the guard's section, which is still open.
         unsafe { self.value.as_ref() }
     }
 }

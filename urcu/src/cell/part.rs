@@ -1,21 +1,22 @@
-//! Where parts of values lie, for copies of them.
+//! The places of parts in values, for copying single parts.
 
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr;
 
-/// The place of an `Inner` in every `Outer`: made by [`part!`](crate::part), for
-/// [`RcuCell::snapshot_of`](crate::RcuCell::snapshot_of).
+/// The place of an `Inner` in every `Outer`. [`part!`](crate::part) makes it, and
+/// [`RcuCell::snapshot_of`](crate::RcuCell::snapshot_of) takes it.
 pub struct Offset<Outer, Inner> {
     bytes: usize,
     leads: PhantomData<fn(&Outer) -> &Inner>,
 }
 
 impl<Outer, Inner> Offset<Outer, Inner> {
-    /// Used by [`part!`](crate::part). `_field` tells the type of the part.
+    /// Used by [`part!`](crate::part). `_field` determines the type of the part.
     ///
     /// # Safety
-    /// `bytes` into every `Outer` lies, as a field of it or of a field, the `Inner` to which `_field` leads.
+    /// In every `Outer` the `Inner` that `_field` returns is at offset `bytes`, as a field of the `Outer` or as a
+    /// field of a field.
     #[doc(hidden)]
     pub const unsafe fn new(bytes: usize, _field: fn(&Outer) -> *const Inner) -> Self {
         Offset {
@@ -24,7 +25,7 @@ impl<Outer, Inner> Offset<Outer, Inner> {
         }
     }
 
-    /// Returns the part.
+    /// Returns the part of `whole`.
     #[inline(always)]
     fn in_whole(self, whole: &Outer) -> &Inner {
         // SAFETY: by the promise of `new`.
@@ -32,18 +33,19 @@ impl<Outer, Inner> Offset<Outer, Inner> {
     }
 }
 
-/// Where, behind a field of every `Outer` that points to something, an `Inner` lies: made by
-/// [`Offset::then`] and [`Offset::target`], for [`RcuCell::snapshot_of`](crate::RcuCell::snapshot_of).
+/// The place of an `Inner` behind a pointer that is a field of every `Outer`. [`Offset::then`] and
+/// [`Offset::target`] make it, and [`RcuCell::snapshot_of`](crate::RcuCell::snapshot_of) takes it.
 pub struct Behind<Outer, Inner> {
-    /// Of the pointer, a thin one that is not null and whose target lives as long as the `Outer`, in that.
+    /// The offset of the pointer in the `Outer`. The pointer is thin and not null, and its target lives as long as
+    /// the `Outer`.
     bytes: usize,
-    /// Of the `Inner` from where that points.
+    /// The offset of the `Inner` in the pointer's target.
     behind: usize,
     leads: PhantomData<fn(&Outer) -> &Inner>,
 }
 
-/// The pointers that may lie between: those that are an address in memory, as the language promises of them,
-/// and that keep what they point to for as long as the value that they are in lives.
+/// Implements `then` and `target` for a kind of pointer. The language must promise that such a pointer is
+/// represented as an address, and its target must live as long as the value that contains the pointer.
 macro_rules! leads_on {
     ($($(#[$doc:meta])* [$($lifetime:lifetime)?] $pointer:ty;)*) => {$(
         impl<$($lifetime,)? Outer, Target> Offset<Outer, $pointer> {
@@ -57,7 +59,7 @@ macro_rules! leads_on {
                 }
             }
 
-            /// Returns the whole of the value that this field points to.
+            /// Returns the place of the whole value that this field points to.
             ///
             /// ```
             /// use urcu::{Behind, Rcu, part};
@@ -82,12 +84,13 @@ macro_rules! leads_on {
 }
 
 leads_on! {
-    /// Returns a part of the value that this field, a `Box`, points to. The sequence follows both pointers.
+    /// Returns the place of a part of the value that this field, a `Box`, points to. The restartable sequence
+    /// follows both pointers.
     ///
-    /// `Box` and references alone lead on: what they point to neither changes nor ends before the value that they
-    /// are in. An `Arc` would do as well, but what it looks like in memory is nowhere promised; put the value into
-    /// a `Box`, or the `Arc` into an [`RcuArc`](crate::RcuArc). An `Option` may be null, and other pointers promise
-    /// nothing of their target.
+    /// Only fields that are a `Box` or a reference have this method: their targets neither change nor end before
+    /// the value that contains the field. An `Arc` would be as good, but its representation in memory is not
+    /// documented: put the value into a `Box`, or the `Arc` into an [`RcuArc`](crate::RcuArc). An `Option` may be
+    /// null, and other pointers promise nothing about their target.
     ///
     /// ```
     /// use urcu::{Rcu, part};
@@ -102,16 +105,17 @@ leads_on! {
     /// # assert_eq!((read.name.as_str(), read.limits.burst), ("a", 7));
     /// ```
     [] Box<Target>;
-    /// The part of what this field, a reference, points to: as with a `Box`.
+    /// Returns the place of a part of the value that this field, a reference, points to. See the method for a
+    /// field that is a `Box`.
     ['a] &'a Target;
 }
 
-/// Parts of every `Outer` that [`RcuCell::snapshot_of`](crate::RcuCell::snapshot_of) copies: an [`Offset`], or
-/// [`Behind`] one. Sealed.
+/// A part of every `Outer` that [`RcuCell::snapshot_of`](crate::RcuCell::snapshot_of) can copy: an [`Offset`] or a
+/// [`Behind`]. Sealed.
 pub trait PartOf<Outer>: sealed::Sealed + Copy {
     /// The type that is copied.
     type Inner: Copy;
-    /// Returns where the part lies, in bytes: in the `Outer`; or behind a pointer that lies there.
+    /// Returns the place of the part, in bytes: in the `Outer`, or behind a pointer in the `Outer`.
     #[doc(hidden)]
     fn way(self) -> (usize, Option<usize>);
     #[doc(hidden)]
@@ -143,8 +147,8 @@ impl<Outer, Inner: Copy> PartOf<Outer> for Behind<Outer, Inner> {
         (self.bytes, Some(self.behind))
     }
     fn of(self, whole: &Outer) -> &Inner {
-        // SAFETY: `leads_on` makes these of offsets of pointers that are an address in memory, whose target has the
-        // part where its own offset says, and is there, and shared, as long as the value.
+        // SAFETY: `leads_on` makes a `Behind` only for fields that are represented as an address. Their target
+        // has the part at `behind`, and stays valid and shared as long as the value.
         unsafe {
             let pointer = ptr::from_ref(whole)
                 .byte_add(self.bytes)
@@ -186,13 +190,12 @@ impl<Outer, Inner> fmt::Debug for Offset<Outer, Inner> {
     }
 }
 
-/// Says which part of a value is meant: an [`Offset`](crate::Offset), a constant, for
-/// [`RcuCell::snapshot_of`](crate::RcuCell::snapshot_of).
+/// Names a part of a value for [`RcuCell::snapshot_of`](crate::RcuCell::snapshot_of). Expands to an
+/// [`Offset`](crate::Offset), which can be a constant.
 ///
-/// After the type comes the path of a field, as for [`offset_of!`](core::mem::offset_of): fields of fields,
-/// of structures and tuples, as far as they are visible. What lies in an `enum`, in a `union` or, at an odd
-/// address, in a packed structure does not compile; what lies behind a pointer is a part of its own: see
-/// [`Offset::then`](crate::Offset::then).
+/// After the type comes the path of a field, as for [`offset_of!`](core::mem::offset_of): visible fields of
+/// structures and tuples, and fields of these. A field of an `enum` or a `union`, or an unaligned field of a
+/// packed structure, does not compile. To go on behind a pointer, use [`Offset::then`](crate::Offset::then).
 ///
 /// ```
 /// use urcu::{Offset, Rcu, part};
@@ -211,15 +214,13 @@ macro_rules! part {
     ($Outer:ty, $($field:tt).+ $(,)?) => {
         const {
             let bytes = ::core::mem::offset_of!($Outer, $($field).+);
-            // A reference, which no field of a `union` gives, nor one of a packed structure.
-            // And a raw pointer in the end, which is not made one to what a field points to, whatever type is
-            // asked for.
+            // First a reference, which cannot be made of a field of a `union` or of a packed structure. Then a
+            // raw pointer, which does not coerce to a pointer to the field's target, whatever type is expected.
             let field: fn(&$Outer) -> *const _ = |outer| {
                 let field = &outer.$($field).+;
                 &raw const *field
             };
-            // SAFETY: `offset_of!` goes through no pointer, so that the path leads to the same field for
-            // both.
+            // SAFETY: `offset_of!` does not follow pointers, so the path names the same field in both places.
             unsafe { $crate::Offset::new(bytes, field) }
         }
     };

@@ -1,13 +1,13 @@
-//! What a cell may own: a `Box` or an `Arc`, or an `Option` of one. A cell is one machine word,
-//! which for a value with a size is that pointer, so that readers reach the value with one load.
+//! What a cell may own: a `Box` or an `Arc`, or an `Option` of one. A cell is one machine word. For a sized value
+//! that word is the pointer itself, so readers reach the value with one load.
 //!
-//! A word has no room for the length of a `Box<[T]>` or the table of a `Box<dyn Trait>`: such a pointer,
-//! which is two words, lies in an allocation of its own, to which the cell's word leads. Which of the two
-//! is done is known when the type is (`is_thin`), so that values with a size pay nothing for the others.
+//! One word has no room for the length of a `Box<[T]>` or the vtable of a `Box<dyn Trait>`. Such a pointer takes two
+//! words, which lie in an allocation of their own, and the cell's word points to that allocation. The type decides
+//! at compile time between the two (`is_thin`), so sized values pay nothing for the others.
 //!
-//! Pointer and value in one allocation would save readers a cache line, and copy every value out of the `Box` that
-//! it comes in. For `dyn Trait` it needs a pointer made of another one's table and a new address, which stable
-//! Rust has no sound way to make.
+//! Pointer and value in one allocation would save readers a cache line, but every value would have to be copied out
+//! of the `Box` in which it arrives. For `dyn Trait` this needs a pointer made of an existing vtable and a new
+//! address, which stable Rust has no sound way to make.
 
 use core::marker::PhantomData;
 use core::mem::size_of;
@@ -28,9 +28,9 @@ pub(super) mod sealed {
 /// A pointer that a cell can own: `Box<T>` or `Arc<T>`. Sealed.
 ///
 /// # Safety
-/// `target` of what `into_raw` has returned points to a valid `Target`, which stays where it is and can be
-/// read by whoever may read a `&Self`, until `from_raw` has made a `Self` of it that is dropped. Where the
-/// `Target` has a size, the two are the same address.
+/// For a `raw` from `into_raw`, `target(raw)` points to a valid `Target`. The `Target` does not move, and may be
+/// read by everybody who may read a `&Self`, until `from_raw(raw)` has returned a `Self` and that is dropped. If
+/// `Target` is sized, `raw` and `target(raw)` are the same address.
 pub unsafe trait OwningPtr: sealed::Sealed + Sized {
     /// The type that it points to.
     type Target: ?Sized;
@@ -47,11 +47,12 @@ pub unsafe trait OwningPtr: sealed::Sealed + Sized {
     /// `raw` is from `into_raw`, and its owner exists during the call.
     #[doc(hidden)]
     unsafe fn target(raw: NonNull<()>) -> NonNull<Self::Target>;
-    /// Returns the word by which a cell holds this value, if that is the one that `found` returns or need
-    /// not be looked for; else one that no cell ever holds.
+    /// Returns the word of a cell that holds `value`. For values without a size that is the word that `found`
+    /// returns, if it leads to `value`, and otherwise a word that no cell ever holds. For sized values `found` is
+    /// not called.
     ///
     /// # Safety
-    /// What `found` returns is null or from `into_raw`, and its owner exists during the call.
+    /// The word that `found` returns is null or from `into_raw`, and its owner exists during the call.
     #[doc(hidden)]
     #[inline(always)]
     unsafe fn raw_of(value: &Self::Target, found: impl FnOnce() -> *mut ()) -> *mut () {
@@ -65,7 +66,7 @@ const fn is_thin<T: ?Sized>() -> bool {
     size_of::<*mut T>() == size_of::<*mut ()>()
 }
 
-// SAFETY: what `Box` promises, both of that of the value and of that of a pointer of two words.
+// SAFETY: `Box` promises it, both for the box of the value and for the box of a pointer of two words.
 unsafe impl<T: ?Sized> OwningPtr for Box<T> {
     type Target = T;
 
@@ -82,7 +83,7 @@ unsafe impl<T: ?Sized> OwningPtr for Box<T> {
     }
     #[inline(always)]
     unsafe fn from_raw(raw: NonNull<()>) -> Self {
-        // SAFETY: from `Box::into_raw` in `into_raw`, each box once, as the trait requires of the caller.
+        // SAFETY: each box is from `Box::into_raw` in `into_raw`, and is taken back once, as the trait requires.
         unsafe {
             if const { is_thin::<T>() } {
                 Box::from_raw(Self::target(raw).as_ptr())
@@ -98,8 +99,8 @@ unsafe impl<T: ?Sized> OwningPtr for Box<T> {
         } else {
             raw.cast::<*mut T>().as_ptr().cast_const()
         };
-        // SAFETY: a pointer of one word is its address, with its provenance; one of two words is what
-        // `into_raw` has put there, and the owner exists, by the caller. Both are a box's, so not null.
+        // SAFETY: a pointer of one word is `raw` itself, with its provenance. A pointer of two words is where
+        // `into_raw` has put it, and its owner exists, as the caller promises. Both are from a box, so not null.
         unsafe { NonNull::new_unchecked(place.read()) }
     }
     #[inline(always)]
@@ -108,17 +109,17 @@ unsafe impl<T: ?Sized> OwningPtr for Box<T> {
             return ptr::from_ref(value).cast_mut().cast();
         }
         let is_same = |raw: &NonNull<()>| {
-            // SAFETY: from `into_raw`, and its owner exists, by the caller.
+            // SAFETY: the word is from `into_raw` and its owner exists, as the caller promises.
             ptr::addr_eq(unsafe { Self::target(*raw) }.as_ptr(), value)
         };
         let found = NonNull::new(found()).filter(is_same);
-        // At an odd address there is no pointer.
+        // Pointers are aligned, so no cell holds an odd address.
         found.map_or(ptr::without_provenance_mut(1), NonNull::as_ptr)
     }
 }
 
-// SAFETY: what `Arc` promises. The count that `into_raw` leaves behind keeps the value, and keeps
-// `Arc::get_mut` from giving it to anybody.
+// SAFETY: `Arc` promises it. The count that `into_raw` leaves behind keeps the value alive, and makes
+// `Arc::get_mut` fail.
 unsafe impl<T> OwningPtr for Arc<T> {
     type Target = T;
 
@@ -141,7 +142,7 @@ unsafe impl<T> OwningPtr for Arc<T> {
 /// A pointer that a cell can own: an [`OwningPtr`], or an `Option` of one. Sealed.
 ///
 /// # Safety
-/// As for [`OwningPtr`]; a null pointer stands for nothing.
+/// As for [`OwningPtr`]; a null pointer stands for `None`.
 pub unsafe trait Payload: sealed::Sealed + Sized {
     /// The type that the pointer points to.
     type Target: ?Sized;
@@ -169,7 +170,7 @@ pub unsafe trait Payload: sealed::Sealed + Sized {
     /// See [`OwningPtr::raw_of`].
     ///
     /// # Safety
-    /// As there.
+    /// As for [`OwningPtr::raw_of`].
     #[doc(hidden)]
     unsafe fn raw_of(view: Self::View<'_>, found: impl FnOnce() -> *mut ()) -> *mut ();
     /// # Safety
@@ -179,7 +180,7 @@ pub unsafe trait Payload: sealed::Sealed + Sized {
     unsafe fn guarded<'a>(raw: *mut (), guard: ReadGuard<'a>) -> Self::Ref<'a>
     where
         Self: 'a;
-    /// Returns how many bytes there are on the heap.
+    /// Returns how many bytes the value takes on the heap.
     ///
     /// # Safety
     /// `raw` is from `into_raw`, and what it points to is valid and shared during the call.
@@ -187,7 +188,7 @@ pub unsafe trait Payload: sealed::Sealed + Sized {
     unsafe fn bytes(raw: *mut ()) -> usize;
 }
 
-// SAFETY: it is one; never null.
+// SAFETY: an `OwningPtr` keeps the same promises, and is never null.
 unsafe impl<P: OwningPtr> Payload for P {
     type Target = P::Target;
     type View<'a>
@@ -231,11 +232,11 @@ unsafe impl<P: OwningPtr> Payload for P {
     }
     #[inline(always)]
     unsafe fn bytes(raw: *mut ()) -> usize {
-        // SAFETY: from `into_raw`, so not null; valid and shared, as the caller promises. (The size is told by
-        // the pointer, of which no contents are looked at.)
+        // SAFETY: from `into_raw`, so not null; valid and shared, as the caller promises. (The size follows from
+        // the pointer; the value is not read.)
         let value = unsafe { size_of_val(P::target(NonNull::new_unchecked(raw)).as_ref()) };
         let pointer = size_of::<*mut P::Target>();
-        // That of a pointer of two words lies on the heap, too.
+        // A pointer of two words lies on the heap, too.
         value
             + if const { is_thin::<P::Target>() } {
                 0
@@ -290,12 +291,12 @@ unsafe impl<P: OwningPtr> Payload for Option<P> {
     }
     #[inline(always)]
     unsafe fn bytes(raw: *mut ()) -> usize {
-        // SAFETY: not null, so as the inner one wants it, by the caller.
+        // SAFETY: not null, so from the inner `into_raw`; valid and shared, as the caller promises.
         NonNull::new(raw).map_or(0, |raw| unsafe { <P as Payload>::bytes(raw.as_ptr()) })
     }
 }
 
-/// A [`Payload`] that can be made of what is on the stack: of a value with a size, or an `Arc`.
+/// A [`Payload`] that can be made of a value that is passed by value: a sized value, or an `Arc`.
 pub trait ByValue: Payload {
     /// The value that methods put into a cell and get out of it: the content of the `Box`, or the `Arc`
     /// itself.
@@ -342,7 +343,7 @@ impl<P: OwningPtr + ByValue> ByValue for Option<P> {
 /// A payload with a reference count: `Arc<T>` or `Option<Arc<T>>`. Sealed.
 ///
 /// # Safety
-/// `share` gives an owner of its own, beside that of `raw`.
+/// `share` returns another owner, independent of the one that `raw` stands for.
 pub unsafe trait RefCounted: Payload {
     /// # Safety
     /// `raw` is from `into_raw`, and its owner exists during the call.
@@ -355,7 +356,7 @@ pub unsafe trait RefCounted: Payload {
     fn seen(&self) -> Self::View<'_>;
 }
 
-// SAFETY: it adds a count and makes an `Arc` of it.
+// SAFETY: `share` adds a count and makes an `Arc` that owns it.
 unsafe impl<T> RefCounted for Arc<T> {
     unsafe fn share(raw: *mut ()) -> Self {
         let raw = raw.cast::<T>();
@@ -376,10 +377,10 @@ unsafe impl<T> RefCounted for Arc<T> {
     }
 }
 
-// SAFETY: there may be any number of `None`; `Some` is as above.
+// SAFETY: `None` owns nothing; `Some` is as above.
 unsafe impl<T> RefCounted for Option<Arc<T>> {
     unsafe fn share(raw: *mut ()) -> Self {
-        // SAFETY: not null, so an `Arc`'s pointer, with a count that stays meanwhile: the caller promises that.
+        // SAFETY: not null, so from an `Arc`, whose count does not reach 0 during the call, as the caller promises.
         (!raw.is_null()).then(|| unsafe { <Arc<T> as RefCounted>::share(raw) })
     }
     #[inline(always)]
@@ -393,8 +394,8 @@ unsafe impl<T> RefCounted for Option<Arc<T>> {
     }
 }
 
-/// A replaced pointer on its way to the callback thread. Not a `P` yet: a `Box` may not exist
-/// while others still read what is in it.
+/// A replaced pointer on its way to the callback that drops it. Not a `P` yet: a `Box` may not exist while readers
+/// still read its content.
 pub(super) struct Retired<P: Payload> {
     raw: *mut (),
     owns: PhantomData<P>,
@@ -422,18 +423,18 @@ impl<P: Payload> Retired<P> {
 }
 
 impl<P: Payload + Send + 'static> Retired<P> {
-    /// Returns the callback that drops it.
+    /// Returns the callback that drops the payload.
     ///
     /// # Safety
     /// The pointer is from `P::into_raw`, was replaced before, and is retired once. The callback runs after
     /// a grace period that begins from now on.
     #[inline(always)]
     pub(super) unsafe fn callback(self) -> Callback {
-        // SAFETY: not retired before, so valid; others that have it read alone.
+        // SAFETY: not retired before, so valid; other threads only read it.
         let bytes = unsafe { P::bytes(self.raw) };
         // SAFETY: as the caller promises; a callback runs once.
         let free = move || unsafe { self.free() };
-        // SAFETY: it is `Send + 'static`.
+        // SAFETY: the closure is `Send + 'static`.
         unsafe { Callback::drop_of(free, bytes) }
     }
 }

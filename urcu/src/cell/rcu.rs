@@ -108,12 +108,13 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// assert_eq!((&*old, &*name.read()), ("a", "b"));
 /// ```
 ///
-/// The cell is one word all the same, and the `Box` is taken as it is. The word leads to the pointer of the `Box`,
-/// which is two words, an address and a length or a table, in an allocation of their own. So reading takes one
-/// load more than of a value with a size, from a cache line more, and publishing allocates once besides the
-/// `Box`. Values with a size pay nothing for this. Where the type is one of a few, an `enum` has none of it.
+/// Such a cell is one word, too, and takes the `Box` without copying the value. The word points to an allocation
+/// with the two words of the `Box`: an address, and a length or a vtable. So reading takes one more load, from one
+/// more cache line, than with a sized value, and publishing takes one more allocation. Sized values pay nothing for
+/// this. If the value has one of a few known types, an `enum` avoids the cost.
 ///
-/// There is no [`snapshot`](Self::snapshot) of them, as nobody knows how much to copy, and no [`RcuArc`].
+/// Values without a size have no [`snapshot`](Self::snapshot), because how much to copy is not known at compile
+/// time, and cannot be in an [`RcuArc`].
 ///
 /// # Who drops old values
 /// [`store`](Self::store), [`update`](Self::update), [`try_update`](Self::try_update),
@@ -123,8 +124,8 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// later. Therefore:
 ///
 /// * the value must be `Send + 'static`;
-/// * do not call these methods with a lock held that a destructor of a retired value takes, or that a
-///   waker takes: they may also end a grace period and wake the tasks that await it;
+/// * do not call these methods while holding a lock that the destructor of a retired value takes, or that a waker
+///   takes: these methods may also end a grace period and wake the tasks that await it;
 /// * such a destructor must not wait for a grace period, because the thread that runs it may be inside a
 ///   read-side section.
 ///
@@ -138,17 +139,17 @@ pub type RcuArcOption<T, D = Global> = RcuCell<Option<Arc<T>>, D>;
 /// With the feature `serde` a cell is serialized as its value, and a cell of the global domain can be
 /// deserialized.
 pub struct RcuCell<P: Payload, D: InDomain = Global> {
-    /// From `P::into_raw`, and ours.
+    /// A word from `P::into_raw`, owned by the cell.
     pub(super) current: AtomicPtr<()>,
     pub(super) domain: D,
-    /// Invariant: through a shared cell a `P` is put into it and taken out.
+    /// Makes `P` invariant: a `P` can be put into a shared cell and taken out of it.
     owns: PhantomData<*mut P>,
 }
 
-// SAFETY: it owns a `P`, which goes along. `AtomicPtr` would be `Send` for any `P`.
+// SAFETY: the cell owns a `P`, which moves along. (`AtomicPtr` would be `Send` for any `P`.)
 unsafe impl<P: Payload + Send, D: InDomain + Send> Send for RcuCell<P, D> {}
-// SAFETY: a shared cell shows its value to several threads (`Sync`: a `Box` or an `Arc` is only if
-// the value is), and gives its `P` to any of them (`replace`: `Send`).
+// SAFETY: a shared cell shows its value to several threads, for which `P: Sync` is enough (a `Box` or an `Arc` is
+// `Sync` only if the value is). It gives its `P` to any of them (`replace`), for which `P: Send` is enough.
 unsafe impl<P: Payload + Send + Sync, D: InDomain + Sync> Sync for RcuCell<P, D> {}
 
 impl<P: ByValue> RcuCell<P> {
@@ -193,7 +194,7 @@ impl<P: OwningPtr, D: InDomain> RcuCell<Option<P>, D> {
         /// ```
         pub fn empty_in(domain: D) -> Self {
             RcuCell {
-                // What `None` is.
+                // Null stands for `None`.
                 current: AtomicPtr::new(ptr::null_mut()),
                 domain,
                 owns: PhantomData,
@@ -254,8 +255,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     /// Several loads under one guard may return different values.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain; with debug assertions also if it was taken before
-    /// a `fork` and is used in the child.
+    /// Panics if the guard belongs to another domain. With debug assertions, also panics if the guard was taken
+    /// before a `fork` and is used in the child.
     ///
     /// # Cost
     /// One load.
@@ -318,24 +319,24 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     #[track_caller]
     pub fn read(&self) -> P::Ref<'_> {
         let guard = ReadGuard::begin(self.domain.state());
-        // SAFETY: just begun.
+        // SAFETY: `guard` is a guard of this cell's domain, begun above.
         unsafe { self.guarded(guard) }
     }
 
     /// # Safety
-    /// The guard is one of this cell's domain.
+    /// The guard belongs to this cell's domain.
     #[inline(always)]
     unsafe fn guarded<'g>(&'g self, guard: ReadGuard<'g>) -> P::Ref<'g> {
-        // SAFETY: the guard is one of this cell's domain, as the caller promises; its section keeps what is
-        // loaded in it, and stays open as long as the guard does.
+        // SAFETY: the guard belongs to this cell's domain, as the caller promises. Its section keeps alive what is
+        // loaded in it, and stays open as long as the guard lives.
         unsafe { P::guarded(self.current.load(Ordering::Acquire), guard) }
     }
 
-    /// Returns the current value together with `guard`, a guard that the caller already has. So one section
-    /// serves several cells, one after the other.
+    /// Returns the current value together with `guard`, which the caller already has. So one section serves
+    /// several cells, one after the other.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     ///
     /// ```
     /// use urcu::{Rcu, Ref};
@@ -349,7 +350,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     #[track_caller]
     pub fn read_with<'g>(&'g self, guard: ReadGuard<'g>) -> P::Ref<'g> {
         self.domain().check(&guard);
-        // SAFETY: just checked.
+        // SAFETY: the guard's domain was just checked.
         unsafe { self.guarded(guard) }
     }
 
@@ -363,7 +364,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     pub fn into_boxed(self) -> P {
         let this = ManuallyDrop::new(self);
         // SAFETY: every reader's borrow of this cell is over, and `drop` does not run, so the value is ours. The
-        // domain is not used again, and is dropped after the value is out.
+        // domain is dropped after the value was taken out, and is not used again.
         unsafe {
             let _domain = ptr::read(&raw const this.domain);
             P::from_raw(this.current.load(Ordering::Relaxed))
@@ -372,7 +373,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
 }
 
 impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
-    /// Returns a clone of the current `Arc`, to keep: it delays no grace period.
+    /// Returns a clone of the current `Arc`. Keeping it delays no grace period.
     ///
     /// # Cost
     /// A read-side section, and an atomic increment of a cache line that all callers share.
@@ -411,7 +412,7 @@ impl<P: RefCounted, D: InDomain> RcuCell<P, D> {
         P: Send + 'static,
     {
         let old = self.publish(value);
-        // SAFETY: the cell's count of the old value is ours now, and is retired after this.
+        // SAFETY: the cell's count of the old value is ours now; it is retired below.
         let shared = unsafe { P::share(old) };
         self.retire(old);
         shared
@@ -427,7 +428,7 @@ impl<T: ?Sized, D: InDomain> RcuCell<Box<T>, D> {
     /// assert_eq!(cell.snapshot(), 2);
     /// ```
     pub fn get_mut(&mut self) -> &mut T {
-        // SAFETY: `&mut self`: no reader, no updater; a box is not null.
+        // SAFETY: `&mut self` excludes readers and updaters; a box is not null.
         unsafe { Box::target(NonNull::new_unchecked(*self.current.get_mut())).as_mut() }
     }
 }
@@ -436,14 +437,14 @@ impl<T: ?Sized, D: InDomain> RcuCell<Option<Box<T>>, D> {
     /// Returns a mutable reference to the value, if there is one.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         let raw = NonNull::new(*self.current.get_mut());
-        // SAFETY: `&mut self`: no reader, no updater.
+        // SAFETY: `&mut self` excludes readers and updaters.
         raw.map(|raw| unsafe { Box::target(raw).as_mut() })
     }
 }
 
 impl<P: Payload, D: InDomain> Drop for RcuCell<P, D> {
     fn drop(&mut self) {
-        // SAFETY: every reader's borrow of this cell is over, so what it owns is its alone.
+        // SAFETY: every reader's borrow of this cell is over, so nobody else uses its value.
         drop(unsafe { P::from_raw(*self.current.get_mut()) });
     }
 }

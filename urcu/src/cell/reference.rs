@@ -1,4 +1,4 @@
-//! A value and the read-side section that keeps it.
+//! A value together with the read-side section that keeps it alive.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -10,7 +10,7 @@ use crate::domain::ReadGuard;
 /// A reference to the value of a cell, or to a part of it, with the read-side section that keeps the
 /// value alive.
 ///
-/// Grace periods wait for it as for any guard. It may be moved to another thread if `T: Sync`.
+/// Grace periods wait for a `Ref` as for any guard. It may be moved to another thread if `T: Sync`.
 ///
 /// `map` and `filter_map` are associated functions, called as `Ref::map(seen, ..)`, so that they do not
 /// hide methods of the value.
@@ -19,13 +19,13 @@ pub struct Ref<'a, T: ?Sized> {
     /// given the `Ref` still runs.
     value: NonNull<T>,
     guard: ReadGuard<'a>,
-    /// Covariant, as `&'a T`: a `Ref` gives out shared references alone.
+    /// Covariant, as `&'a T`: a `Ref` only gives out shared references.
     borrows: PhantomData<&'a T>,
 }
 
-// SAFETY: sent or shared, it gives `&T` to another thread; the value is never dropped through it.
+// SAFETY: another thread gets `&T` through it, and never drops the value through it.
 unsafe impl<T: ?Sized + Sync> Send for Ref<'_, T> {}
-// SAFETY: sent or shared, it gives `&T` to another thread; the value is never dropped through it.
+// SAFETY: another thread gets `&T` through it, and never drops the value through it.
 unsafe impl<T: ?Sized + Sync> Sync for Ref<'_, T> {}
 
 impl<'a, T: ?Sized> Ref<'a, T> {
@@ -40,18 +40,18 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         }
     }
 
-    /// Creates a `Ref` from a reference and the section that keeps its target.
+    /// Creates a `Ref` from a reference and the guard whose section keeps its target alive.
     ///
     /// # Safety
     /// The value stays valid and shared as long as `guard` lives, within `'a`.
     pub unsafe fn from_parts(value: &T, guard: ReadGuard<'a>) -> Self {
-        // SAFETY: the value stays valid as long as the guard lives, by the caller.
+        // SAFETY: the value stays valid as long as the guard lives, as the caller promises.
         unsafe { Ref::new(NonNull::from(value), guard) }
     }
 
-    /// Returns another reference to the same value, with [a section of its own](ReadGuard::clone) that keeps it.
+    /// Returns another reference to the same value, with [a section of its own](ReadGuard::clone).
     ///
-    /// This is a function and not `Clone`, so that `cell.read().clone()` clones the value.
+    /// This is an associated function and not `Clone`, so that `cell.read().clone()` clones the value.
     ///
     /// ```
     /// use urcu::Ref;
@@ -83,7 +83,7 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         &this.guard
     }
 
-    /// Returns the guard without the reference. The section goes on.
+    /// Returns the guard without the reference. The section stays open.
     pub fn into_guard(this: Self) -> ReadGuard<'a> {
         this.guard
     }
@@ -102,12 +102,12 @@ impl<'a, T: ?Sized> Ref<'a, T> {
     /// ```
     pub fn map<U: ?Sized>(this: Self, part: impl FnOnce(&T) -> &U) -> Ref<'a, U> {
         let value = NonNull::from(part(&*this));
-        // SAFETY: `part` works for every lifetime of its argument, so what it gives lives as long
-        // as the value, which the guard keeps, or longer.
+        // SAFETY: `part` works for every lifetime of its argument, so its result lives at least as long as the
+        // value, which the guard keeps alive.
         unsafe { Ref::new(value, this.guard) }
     }
 
-    /// Turns this into a reference to a part of the value, if that part is there.
+    /// Turns this into a reference to a part of the value, if `part` returns one.
     ///
     /// # Errors
     /// Returns the unchanged `Ref` if `part` returns `None`.
@@ -126,8 +126,8 @@ impl<'a, T: ?Sized> Ref<'a, T> {
         part: impl FnOnce(&T) -> Option<&U>,
     ) -> Result<Ref<'a, U>, Self> {
         match part(&*this).map(NonNull::from) {
-            // SAFETY: `part` works for every lifetime of its argument, so what it gives lives as long as
-            // the value, which the guard keeps, or longer.
+            // SAFETY: `part` works for every lifetime of its argument, so its result lives at least as long as
+            // the value, which the guard keeps alive.
             Some(value) => Ok(unsafe { Ref::new(value, this.guard) }),
             None => Err(this),
         }
@@ -139,8 +139,8 @@ impl<T: ?Sized> Deref for Ref<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: by `new`, as long as the guard lives, which this borrow of `self` does not
-        // outlive.
+        // SAFETY: the value is valid as long as the guard lives (see `new`), and the borrow of `self` does not
+        // outlive the guard.
         unsafe { self.value.as_ref() }
     }
 }

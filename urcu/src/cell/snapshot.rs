@@ -1,4 +1,4 @@
-//! Copies of values and of parts of them, without a counter.
+//! Copies of values, and of parts of values, without a counter.
 
 use core::mem::{MaybeUninit, size_of};
 
@@ -13,17 +13,16 @@ pub const SNAPSHOT_MAX: usize = sys::COPY_MAX;
 impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     /// Returns a copy of the current value.
     ///
-    /// The copy is made in one restartable sequence, which touches no counter. No updater waits for it: a
-    /// grace period makes the sequence start over.
+    /// The copy is made in one restartable sequence, which touches no counter. No updater waits for it: a grace
+    /// period makes the sequence start over.
     ///
-    /// [`RcuOption`](crate::RcuOption) has no `snapshot`, because the sequence follows the pointer without
-    /// looking at it.
-    /// For a small `Copy` value that may be missing use `Rcu<Option<T>>`.
+    /// [`RcuOption`](crate::RcuOption) has no `snapshot`, because the sequence follows the pointer without checking
+    /// it for null. For a small `Copy` value that may be missing, use `Rcu<Option<T>>`.
     ///
     /// # Cost
-    /// Some plain instructions. Sizes of 1, 2 and 4 bytes, and multiples of 8 up to 64, are fastest.
-    /// Values of more than [`SNAPSHOT_MAX`] bytes, threads without `rseq`, and copies that are
-    /// interrupted again and again take a guard inside.
+    /// A few plain instructions. Sizes of 1, 2 and 4 bytes, and multiples of 8 up to 64, are fastest. The method
+    /// takes a guard inside for values of more than [`SNAPSHOT_MAX`] bytes, on threads without `rseq`, and if the
+    /// copy is interrupted again and again.
     ///
     /// # Async-signal safety
     /// Safe in signal handlers.
@@ -39,9 +38,9 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
     {
         let size = size_of::<<P as OwningPtr>::Target>();
         let mut copy = MaybeUninit::<<P as OwningPtr>::Target>::uninit();
-        // SAFETY: the word is the address of the value, as that has a size, and not null. It is to a value that is freed only after it was
-        // replaced and a grace period has passed, or when the cell is dropped, which `&self`
-        // excludes. A `Copy` type has no interior mutability: its bytes do not change.
+        // SAFETY: the word is not null, and is the address of the value, which has a size. The value is freed only a
+        // grace period after it was replaced, or when the cell is dropped, which `&self` excludes. A `Copy` type has
+        // no interior mutability, so its bytes do not change.
         let copied = size <= SNAPSHOT_MAX
             && unsafe {
                 self.domain.state().gp.readers.snapshot(
@@ -67,16 +66,16 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
         *self.read()
     }
 
-    /// Returns a copy of a part of the current value, which need not be `Copy` as a whole, nor small.
+    /// Returns a copy of a part of the current value. The value as a whole need not be `Copy` or small.
     ///
-    /// Name the part by [`part!`](crate::part). In all else this is as [`snapshot`](Self::snapshot).
+    /// Name the part with [`part!`](crate::part). Otherwise the same as [`snapshot`](Self::snapshot).
     ///
-    /// If a field is a `Box` or a reference, what it points to can be a part too: see
+    /// If a field is a `Box` or a reference, a part of its target can be copied too: see
     /// [`Offset::then`](crate::Offset::then).
     ///
     /// # Cost
-    /// As `snapshot`, of the size of the part, and an addition; behind a pointer another load, which waits for the
-    /// first. It is tried once: a copy that is interrupted takes a guard inside at once.
+    /// That of `snapshot` for the size of the part, and an addition. A part behind a pointer takes another,
+    /// dependent load. The sequence is tried once: a copy that is interrupted takes a guard inside at once.
     ///
     /// # Async-signal safety
     /// Safe in signal handlers.
@@ -109,10 +108,10 @@ impl<P: OwningPtr, D: InDomain> RcuCell<P, D> {
         let target = copy.as_mut_ptr().cast();
         let readers = &self.domain.state().gp.readers;
         let (offset, behind) = part.way();
-        // SAFETY: the pointer is not null. It is to a value that is freed only after it was replaced and a grace
-        // period has passed, or when the cell is dropped, which `&self` excludes. The part lies where `way` says, in
-        // the value or behind a pointer in it; it is `Copy`, so its bytes do not change while the value is shared.
-        // Nor does such a pointer, whose target ends no earlier than the value.
+        // SAFETY: the pointer is not null. Its target is freed only a grace period after it was replaced, or when the
+        // cell is dropped, which `&self` excludes. The part lies where `way` says, in the value or behind a pointer
+        // in the value. The part is `Copy`, so its bytes do not change while the value is shared. Such a pointer does
+        // not change either, and its target lives at least as long as the value.
         let copied = size <= SNAPSHOT_MAX
             && unsafe {
                 match behind {

@@ -16,47 +16,48 @@ use crate::polling::SynchronizeAsync;
 
 /// A value that was taken out of a cell or a [list](crate::link), and that earlier readers may still see.
 ///
-/// New readers do not find it any more. Its owner decides what becomes of it:
+/// New readers do not find the value any more. The owner of the `Unlinked` decides what becomes of it:
 ///
 /// | | the value | the caller |
 /// |---|---|---|
-/// | [`retire`](Self::retire), or dropping the `Unlinked` | is dropped after a grace period | goes on |
-/// | [`wait`](Self::wait) | comes back | waits for a grace period |
-/// | [`wait_async`](Self::wait_async) | comes back | awaits a grace period |
-/// | keeping the `Unlinked` | can be looked at | goes on; no section is open |
+/// | [`retire`](Self::retire), or dropping the `Unlinked` | is dropped after a grace period | continues at once |
+/// | [`wait`](Self::wait) | is returned | waits for a grace period |
+/// | [`wait_async`](Self::wait_async) | is returned | awaits a grace period |
+/// | keeping the `Unlinked` | can be read | continues at once; no section is open |
 ///
 /// ```
 /// use urcu::{Rcu, Unlinked};
 ///
 /// let names = Rcu::new(vec!["a"]);
 /// let old: Unlinked<Box<Vec<&str>>> = names.unlink(vec!["b"]);
-/// assert_eq!(*old, ["a"]); // Readers may look at it, too.
+/// assert_eq!(*old, ["a"]); // Readers may still see it.
 /// let mut old: Vec<&str> = old.wait();
-/// old.push("nobody else has it");
+/// old.push("nobody else sees it");
 /// ```
 ///
-/// An `Unlinked` may be kept anywhere, in another cell too, and sent to another thread. If it is
-/// forgotten ([`core::mem::forget`]), the value leaks.
+/// An `Unlinked` may be kept anywhere, even in another cell, and may be sent to another thread. If it is forgotten
+/// ([`core::mem::forget`]), the value leaks.
 ///
 /// # What runs where
 /// Retiring may run destructors of values that were replaced earlier on the calling thread, as
 /// [`RcuCell::store`](crate::RcuCell::store) may.
 pub struct Unlinked<P: Payload + Send + 'static, D: InDomain = super::Global> {
-    /// From `P::into_raw`, ours, and unreachable for sections that begin from now on.
+    /// A word from `P::into_raw` that this `Unlinked` owns, and that sections beginning from now on do not find.
     raw: *mut (),
     owns: PhantomData<P>,
     domain: D,
 }
 
-// SAFETY: it owns a `P` (`Send`), of which readers on other threads may have references (`Sync`).
+// SAFETY: it owns a `P`, for which `P: Send` is enough; readers on other threads may hold references to it, for
+// which `P: Sync` is enough.
 unsafe impl<P: Payload + Send + Sync + 'static, D: InDomain + Send> Send for Unlinked<P, D> {}
-// SAFETY: a shared one gives out shared references alone.
+// SAFETY: a shared `Unlinked` only gives out shared references.
 unsafe impl<P: Payload + Send + Sync + 'static, D: InDomain + Sync> Sync for Unlinked<P, D> {}
 
 impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
     /// # Safety
-    /// `raw` is from `P::into_raw` and owned by nobody else. Only sections of `domain` see it, and none
-    /// that begins after a grace period of `domain` has begun from now on.
+    /// `raw` is from `P::into_raw` and owned by nobody else. Only sections of `domain` see it, and none that begins
+    /// after the start of the next grace period.
     #[inline(always)]
     pub(super) unsafe fn new(raw: *mut (), domain: D) -> Self {
         Unlinked {
@@ -68,7 +69,7 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
 
     /// Returns the value: `&T`, or `Option<&T>` if it came from an [`RcuOption`](crate::RcuOption).
     pub fn get(&self) -> P::View<'_> {
-        // SAFETY: ours, and not freed as long as `self` lives.
+        // SAFETY: `self` owns the value, which is not freed as long as `self` lives.
         unsafe { P::view(self.raw) }
     }
 
@@ -84,7 +85,7 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
         drop(self);
     }
 
-    /// Waits for a grace period and returns the value, which nobody else sees any more.
+    /// Waits for a grace period and returns the value, which no reader sees any more.
     ///
     /// A call inside a read-side section of the same domain waits for ever, which is
     /// [reported](crate::stall). If there is no value (`None`), it does not wait.
@@ -100,7 +101,7 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
     }
 
     /// Waits for a grace period and returns the value in its `Box` (or as the `Arc`, or the `Option` of one), as
-    /// [`wait`](Self::wait) does. Values without a size come back in this way alone.
+    /// [`wait`](Self::wait) does. This is the only way to get values without a size back.
     ///
     /// ```
     /// let name = urcu::Rcu::<str>::new_boxed("a".into());
@@ -167,8 +168,8 @@ impl<P: Payload + Send + 'static, D: InDomain> Unlinked<P, D> {
     /// A grace period has begun since the value was unlinked, and is over; or nobody has seen the value.
     pub(super) unsafe fn into_boxed(self) -> P {
         let this = ManuallyDrop::new(self);
-        // SAFETY: `this` is not dropped. By the caller nobody else sees the value, and it is taken once.
-        // The domain, which may be dropped here, outlives the value's last use.
+        // SAFETY: `this` is not dropped, so the value is taken once. Nobody else sees it, as the caller promises.
+        // The domain, which may be dropped here, is dropped after the value was taken.
         unsafe {
             let _domain = ptr::read(&raw const this.domain);
             P::from_raw(this.raw)
@@ -208,13 +209,13 @@ where
 /// The future of [`Unlinked::wait_async`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct WaitAsync<P: Payload + Send + 'static, D: InDomain = super::Global> {
-    /// `None`: there is no value to wait for.
+    /// The end of the grace period; `None` if there is no value to wait for.
     over: Option<SynchronizeAsync>,
-    /// Until it is ready.
+    /// The value, until the future is ready.
     unlinked: Option<Unlinked<P, D>>,
 }
 
-// Nothing in it is pinned.
+// The future pins nothing structurally.
 impl<P: Payload + Send + 'static, D: InDomain> Unpin for WaitAsync<P, D> {}
 
 impl<P: ByValue + Send + 'static, D: InDomain> Future for WaitAsync<P, D> {

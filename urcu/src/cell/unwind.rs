@@ -1,4 +1,4 @@
-//! A panic leaves nothing of this half done: what is published is published in one step.
+//! Unwind safety: a value is published in one step, so a panic never leaves a cell half changed.
 
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -13,7 +13,7 @@ impl RefUnwindSafe for ReadGuard<'_> {}
 impl<D: DomainType> UnwindSafe for GuardOf<D> {}
 impl<D: DomainType> RefUnwindSafe for GuardOf<D> {}
 
-// Readers look at the value, as through a `&T`.
+// Readers see the value through a `&T`.
 impl<P: Payload, D: InDomain> UnwindSafe for RcuCell<P, D> where P::Target: RefUnwindSafe {}
 impl<P: Payload, D: InDomain> RefUnwindSafe for RcuCell<P, D> where P::Target: RefUnwindSafe {}
 impl<P: Payload + Send, D: InDomain> UnwindSafe for Unlinked<P, D> where P::Target: RefUnwindSafe {}

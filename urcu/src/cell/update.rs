@@ -1,4 +1,4 @@
-//! How what is in a cell is replaced.
+//! The methods that replace a cell's value.
 
 use core::convert::Infallible;
 
@@ -39,8 +39,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         if !old.is_null() {
             self.domain().synchronize();
         }
-        // SAFETY: from `P::into_raw`; unpublished by us, and no section that could have seen it is
-        // open any more.
+        // SAFETY: from `P::into_raw`; we have replaced the value, and every section that could have seen it has
+        // ended.
         unsafe { P::from_raw(old) }
     }
 
@@ -76,8 +76,8 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         P: Send + 'static,
         D: Clone,
     {
-        // SAFETY: from `P::into_raw`, and replaced by us: no section that begins later finds it, and
-        // sections of this cell's domain alone have.
+        // SAFETY: from `P::into_raw`, and replaced by us, so no section that begins later finds it. Only sections of
+        // this cell's domain have found it.
         unsafe { Unlinked::new(old, self.domain.clone()) }
     }
 
@@ -112,7 +112,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     }
 
     /// Publishes the `Box` (or the `Arc`, or the `Option` of one) that `f` makes of the current value, and returns
-    /// that, as [`fetch_update`](Self::fetch_update) does.
+    /// the old value, as [`fetch_update`](Self::fetch_update) does.
     pub fn fetch_update_boxed(&self, mut f: impl FnMut(P::View<'_>) -> P) -> Unlinked<P, D>
     where
         P: Send + 'static,
@@ -137,18 +137,17 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         Ok(self.unlinked(self.exchange_by(&mut f)?))
     }
 
-    /// Publishes what `f` makes of the value that is there, and returns what that replaced.
+    /// Publishes what `f` makes of the current value, and returns the old pointer.
     fn exchange_by<E>(
         &self,
         f: &mut impl FnMut(P::View<'_>) -> Result<P, E>,
     ) -> Result<*mut (), E> {
         loop {
-            // The guard also keeps the old value from being freed and its address from being used
-            // again, so that the exchange cannot mistake another value for it.
+            // The guard also keeps the old value from being freed, so its address is not used again and the
+            // exchange cannot mistake another value for it.
             let guard = ReadGuard::begin(self.domain.state());
             let seen = self.current.load(Ordering::Acquire);
-            // SAFETY: loaded in the guard's section, which is one of this cell's domain and keeps the
-            // value.
+            // SAFETY: loaded in the guard's section, which belongs to this cell's domain and keeps the value alive.
             let new = P::into_raw(f(unsafe { P::view(seen) })?);
             let exchanged = self.exchange(seen, new);
             drop(guard);
@@ -160,14 +159,14 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         }
     }
 
-    /// Publishes a value and returns the old pointer. AcqRel: readers that see the new value see
-    /// it whole, and whoever gets the old value sees all that was done to it.
+    /// Publishes a value and returns the old pointer. Release: readers that find the new value see its content.
+    /// Acquire: whoever gets the old value sees everything that was done to it.
     pub(super) fn publish(&self, value: P) -> *mut () {
         self.current.swap(P::into_raw(value), Ordering::AcqRel)
     }
 
-    /// Publishes `new` in place of `seen`, and returns that; else what is there. Orderings as in
-    /// `publish` and, for what is there, `load`.
+    /// Publishes `new` if the cell holds `seen`, and returns `seen`; otherwise returns the pointer that it holds.
+    /// The orderings are those of `publish`, and on failure that of `load`.
     pub(super) fn exchange(&self, seen: *mut (), new: *mut ()) -> Result<*mut (), *mut ()> {
         self.current
             .compare_exchange(seen, new, Ordering::AcqRel, Ordering::Acquire)
@@ -180,7 +179,7 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
         if old.is_null() {
             return;
         }
-        // SAFETY: it was replaced before, by us; the domain calls back after a grace period.
+        // SAFETY: we have replaced it; the domain runs the callback after a grace period.
         let callback = unsafe { Retired::<P>::new(old).callback() };
         self.domain().enqueue(callback, true);
     }

@@ -181,7 +181,7 @@ impl Domain {
     /// this domain.
     ///
     /// # Panics
-    /// Panics if the guard is of another domain. The message has the names of both.
+    /// Panics if the guard belongs to another domain. The message has the names of both.
     ///
     /// # Cost
     /// One comparison.

@@ -124,7 +124,7 @@ impl<K, V, D: InDomain> BTreeMap<K, V, D> {
     /// Returns all entries, in order.
     ///
     /// # Panics
-    /// Panics if the guard is of another domain; so do all methods that take one.
+    /// Panics if the guard belongs to another domain; so do all methods that take one.
     #[track_caller]
     pub fn iter<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Range<'g, K, V>
     where

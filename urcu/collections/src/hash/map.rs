@@ -247,7 +247,7 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
     }
 
     /// # Panics
-    /// If the guard is of another domain.
+    /// If the guard belongs to another domain.
     #[inline(always)]
     #[track_caller]
     pub(super) fn section<'g>(&self, guard: &'g ReadGuard<'_>) -> Section<'g> {
@@ -287,7 +287,7 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
     /// Returns an iterator over the entries. See [`Iter`] for what it meets while others change the map.
     ///
     /// # Panics
-    /// Panics if the guard is of another domain; so do all methods that take one.
+    /// Panics if the guard belongs to another domain; so do all methods that take one.
     #[track_caller]
     pub fn iter<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Iter<'g, K, V> {
         self.iter_in(self.section(guard))
@@ -371,7 +371,7 @@ where
     /// ```
     ///
     /// # Panics
-    /// Panics if the guard is of another domain; so do all methods that take one.
+    /// Panics if the guard belongs to another domain; so do all methods that take one.
     #[inline]
     #[track_caller]
     pub fn get<'g, Q>(&'g self, key: &Q, guard: &'g ReadGuard<'_>) -> Option<&'g V>

@@ -157,7 +157,7 @@ impl<T, D: InDomain> List<T, D> {
     /// ```
     ///
     /// # Panics
-    /// Panics if the guard is of another domain; so do all methods that take one.
+    /// Panics if the guard belongs to another domain; so do all methods that take one.
     #[inline]
     #[track_caller]
     pub fn iter<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Iter<'g, T> {

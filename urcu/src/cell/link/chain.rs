@@ -1,4 +1,4 @@
-//! Many nodes at once: iterating over them, and cutting them off.
+//! Iterating over a list, and lists that were cut off.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -26,7 +26,7 @@ impl<'g, T: Send + Sync + 'static, D: StaticDomain> Iterator for Iter<'g, T, D> 
 
     fn next(&mut self) -> Option<&'g T> {
         let node = self.next?;
-        // SAFETY: the section with which the node was loaded is open during `'g`.
+        // SAFETY: the section in which the node was loaded is open during `'g`.
         self.next = unsafe { node.next.follow() };
         Some(node)
     }
@@ -46,9 +46,9 @@ impl<T: Send + Sync + 'static, D: StaticDomain> fmt::Debug for Iter<'_, T, D> {
     }
 }
 
-/// A list that was cut off: what a [`Link`](super::Link) owned. Readers who found it there may still see it.
+/// A list that was cut off from a [`Link`](super::Link). Readers that found its nodes before may still see them.
 ///
-/// Dropping it drops its values after a grace period.
+/// Dropping the chain drops its values after a grace period.
 ///
 /// ```
 /// use urcu::link::Link;
@@ -60,20 +60,21 @@ impl<T: Send + Sync + 'static, D: StaticDomain> fmt::Debug for Iter<'_, T, D> {
 /// assert_eq!(cut.wait(), ["a", "b"]);
 /// ```
 pub struct Chain<T: Send + Sync + 'static, D: StaticDomain = Global> {
-    /// From `NodeBox::leak` and ours, with all that it owns; or null, while this goes.
+    /// From `NodeBox::leak`, and owned by the chain together with all following nodes; null while the chain is
+    /// taken apart.
     first: *mut Node<T, D>,
     owns: PhantomData<Box<T>>,
 }
 
-// SAFETY: it owns nodes, as a link does.
+// SAFETY: a chain owns nodes, as a link does.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Send for Chain<T, D> {}
-// SAFETY: it owns nodes, as a link does.
+// SAFETY: a chain owns nodes, as a link does.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Sync for Chain<T, D> {}
 
 impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
     /// # Safety
-    /// `first` is from `NodeBox::leak`, and the caller's with all that it owns. Sections that begin after a
-    /// grace period of the domain has begun from now on do not see it.
+    /// `first` is from `NodeBox::leak`, and the caller owns it together with all following nodes. Sections that
+    /// begin after the start of the domain's next grace period do not see it.
     pub(super) unsafe fn of(first: *mut Node<T, D>) -> Self {
         Chain {
             first,
@@ -88,19 +89,19 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
     /// Returns the first node. Its links lead to the others.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     #[track_caller]
     pub fn first<'g>(&'g self, guard: &'g D::Guard<'_>) -> &'g Node<T, D> {
         super::check::<D>(guard);
-        // SAFETY: ours; not null as long as anybody can call this. What follows is loaded inside of the
-        // guard's section.
+        // SAFETY: the chain owns the node, which is not null while this can be called. The following nodes are
+        // loaded inside the guard's section.
         unsafe { &*self.first }
     }
 
     /// Returns an iterator over the values.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     #[track_caller]
     pub fn iter<'g>(&'g self, guard: &'g D::Guard<'_>) -> Iter<'g, T, D> {
         Iter::new(Some(self.first(guard)))
@@ -117,7 +118,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
     /// [reported](crate::stall).
     ///
     /// # Panics
-    /// Panics where [`Domain::synchronize`](crate::Domain::synchronize) does; what is left is retired.
+    /// Panics where [`Domain::synchronize`](crate::Domain::synchronize) does; the remaining values are retired.
     #[track_caller]
     pub fn wait(mut self) -> Vec<T> {
         let mut values = Vec::new();
@@ -127,7 +128,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
             match unsafe { self.next_value() } {
                 Ok(Some(value)) => values.push(value),
                 Ok(None) => return values,
-                // While we waited somebody put there what was visible elsewhere.
+                // While we waited, another thread put nodes here that readers may still see in another place.
                 Err(()) => D::get().synchronize(),
             }
         }
@@ -135,8 +136,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
 
     /// Waits for a grace period, without blocking the thread, and returns the values.
     ///
-    /// If the future is dropped before it is ready, they are retired. Do not await it while you hold a guard
-    /// of the same domain: it would wait for ever.
+    /// If the future is dropped before it is ready, the values are retired. Do not await the future while you hold
+    /// a guard of the same domain: it would wait for ever.
     pub async fn wait_async(mut self) -> Vec<T> {
         let mut values = Vec::new();
         D::get().synchronize_async().await;
@@ -150,19 +151,20 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
         }
     }
 
-    /// Takes the first value, if there is one; fails if readers may see it who found it elsewhere.
+    /// Takes the first value, if there is one. Fails if readers that found it in another place may still see it.
     ///
     /// # Safety
-    /// A grace period has passed since this was cut off.
+    /// A grace period has passed since the chain was cut off.
     unsafe fn next_value(&mut self) -> Result<Option<T>, ()> {
-        // SAFETY: null or ours.
+        // SAFETY: null, or owned by the chain.
         match unsafe { self.first.as_ref() } {
             None => Ok(None),
             Some(node) if !node.is_over_elsewhere() => Err(()),
             Some(_) => {
                 let first = mem::replace(&mut self.first, ptr::null_mut());
-                // SAFETY: ours; who found it in the place from which it was cut off is over, by the caller,
-                // and so is everybody else. What follows is as long in its place as this was.
+                // SAFETY: the chain owns the node. Readers that found it in the place from which it was cut off
+                // have ended, as the caller promises, and so have readers that found it in other places. The
+                // following nodes were cut off together with this one.
                 let (value, rest) = unsafe { node::take_apart(first) };
                 self.first = rest;
                 Ok(Some(value))
@@ -174,7 +176,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Chain<T, D> {
 impl<T: Send + Sync + 'static, D: StaticDomain> Drop for Chain<T, D> {
     fn drop(&mut self) {
         if !self.first.is_null() {
-            // SAFETY: ours.
+            // SAFETY: the chain owns the node and all that follow.
             unsafe { node::retire(self.first) };
         }
     }

@@ -8,16 +8,16 @@
 //! | | what it does |
 //! |---|---|
 //! | [`Link::load`] | returns the node that the link owns |
-//! | [`Link::push`] | puts a new node first; what was there follows it |
+//! | [`Link::push`] | inserts a new node in front; the other nodes follow it |
 //! | [`Link::insert`] | does the same if a given node is still the first |
-//! | [`Link::pop`] | takes the first node out; what follows it takes its place |
+//! | [`Link::pop`] | takes the first node out; the next node takes its place |
 //! | [`Link::remove`] | does the same if a given node is still the first |
-//! | [`Link::take`], [`Link::put`] | takes everything out of the link, or puts a chain into it |
+//! | [`Link::take`], [`Link::put`] | takes all nodes out of the link, or puts a chain into it |
 //! | [`Node::mark`] | decides that a node will be removed: nothing is inserted after it any more |
 //!
-//! A link is one word, and a node two words more than its value. All links of a structure belong to one
-//! domain that is a type: [`Global`](crate::Global), or one of [`domain!`](crate::domain!). Values may have
-//! links in them, so that trees can be built, too.
+//! A link is one word, and a node takes two words more than its value. All links of a structure belong to one
+//! domain that is a type: [`Global`](crate::Global), or one that [`domain!`](crate::domain!) made. Values may
+//! contain links, so trees can be built, too.
 //!
 //! # A stack
 //! ```
@@ -101,16 +101,16 @@
 //! # Why it is sound
 //! * A node has one owner: a link, a [`NodeBox`], an [`Unlinked`], a [`Chain`], or a callback that frees it.
 //! * A node's `next` link is *marked* before the node is taken out, and a marked link never changes again.
-//!   So whoever takes the node out (one exchange of the link in front of it) knows what follows it, and
-//!   leaves that to the link in front. Readers who stand on the node still follow its own link: what is
-//!   there is freed only after a grace period that begins later, and so waits for them.
-//! * Before a node that was taken out is freed or given back its link is cleared: the link does not own what
-//!   follows any more.
-//! * A link that is dropped frees what it owns at once, because whoever found it by that link borrowed the
-//!   link, or was waited for together with the node that the link is in. Readers that found it elsewhere,
-//!   before it was [put](Link::put) there, are a separate case: a node remembers the grace period that waits for
-//!   such readers, and hands it on to the node that takes its place (also if it was moved, and moved back,
-//!   while somebody was about to take it out).
+//!   So the thread that takes the node out (one exchange of the link in front of it) knows the following node, and
+//!   leaves it to the link in front. Readers that stand on the removed node still follow its link. The node they
+//!   find there is freed only after a grace period that begins later, and so waits for them.
+//! * Before a removed node is freed or given back, its link is cleared, because the link does not own the
+//!   following node any more.
+//! * A link that is dropped frees its nodes at once. Readers that found a node through this link have borrowed the
+//!   link, or have ended before the node that contains the link was freed. Readers that found a node in another
+//!   place, before it was [put](Link::put) here, are a separate case: a node remembers the grace period that waits
+//!   for such readers, and passes it on to the node that takes its place. This also holds if the node was moved,
+//!   and moved back, while a thread was about to take it out.
 
 mod chain;
 mod node;
@@ -128,24 +128,23 @@ use crate::sync::{self, AtomicPtr, Ordering};
 /// A value that was taken out of a list by [`Link::pop`] or [`Link::remove`].
 pub type Removed<T, D = Global> = Unlinked<NodeBox<T, D>, D>;
 
-/// The content found in a link, and the node that was to be put there.
+/// The word found in a link, and the node that could not be put there.
 type Refused<T, D> = (*mut Node<T, D>, NodeBox<T, D>);
 
-/// In a node's link: it never changes again.
+/// Set in a node's link that never changes again.
 const MARK: usize = 1;
 
-/// An owner of a [`Node`] and of all nodes that follow it, or of nothing. It is one word. See
-/// [the module](self).
+/// A pointer that owns a [`Node`] and all nodes that follow it, or nothing. See [the module](self).
 pub struct Link<T: Send + Sync + 'static, D: StaticDomain = Global> {
-    /// From `NodeBox::leak`, or null; perhaps with [`MARK`].
+    /// An address from `NodeBox::leak`, or null; either may have [`MARK`] set.
     word: AtomicPtr<Node<T, D>>,
     owns: PhantomData<Box<T>>,
 }
 
-// SAFETY: it owns nodes with values that other threads look at (`Sync`) and that any thread may drop or get
+// SAFETY: the values of its nodes may be read by other threads (`Sync`), and dropped or taken by any thread
 // (`Send`); both are bounds of the type.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Send for Link<T, D> {}
-// SAFETY: it owns nodes with values that other threads look at (`Sync`) and that any thread may drop or get
+// SAFETY: the values of its nodes may be read by other threads (`Sync`), and dropped or taken by any thread
 // (`Send`); both are bounds of the type.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Sync for Link<T, D> {}
 
@@ -186,11 +185,11 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         }
     }
 
-    /// Returns the first node that this link owns. The reference is valid as long as the guard lives and
-    /// this link is borrowed.
+    /// Returns the first node that this link owns. The reference is valid as long as the guard lives and this link
+    /// is borrowed.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     ///
     /// # Cost
     /// One load.
@@ -201,25 +200,25 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     #[track_caller]
     pub fn load<'g>(&'g self, guard: &'g D::Guard<'_>) -> Option<&'g Node<T, D>> {
         check::<D>(guard);
-        // SAFETY: the guard's section is open as long as the answer lives.
+        // SAFETY: the guard's section is open as long as the result lives.
         unsafe { self.follow() }
     }
 
     /// # Safety
-    /// A section of the domain is open as long as the answer lives: the one in which this link was found, if
-    /// it is a node's.
+    /// A section of the domain is open as long as the result lives. If this is a node's link, the section is the one
+    /// in which the node was found.
     #[inline(always)]
     unsafe fn follow(&self) -> Option<&Node<T, D>> {
         // Acquire: pairs with the release of whoever put the node there.
         let node = unmarked(self.word.load(Ordering::Acquire));
-        // SAFETY: null; or a node that this link owns, or did own until its own node was taken out. In
-        // either case it is freed only after a grace period that begins after it was taken out in turn, and
-        // so waits for the section: that began before, because it found this link where it belonged, or
-        // the link is borrowed from its owner.
+        // SAFETY: null, or a node that this link owns, or has owned until the link's own node was taken out. In
+        // either case the node is freed only after it was taken out, and a grace period that begins later. That
+        // grace period waits for the section: either the section began before, because it found this link in its
+        // place, or the link is borrowed from its owner.
         unsafe { node.as_ref() }
     }
 
-    /// Returns whether this link owns nothing. If the link's own node was taken out: whether nothing follows.
+    /// Returns whether this link owns nothing. For the link of a removed node, returns whether no node followed.
     pub fn is_empty(&self) -> bool {
         // Relaxed: nothing is followed.
         unmarked(self.word.load(Ordering::Relaxed)).is_null()
@@ -230,13 +229,13 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// Nodes that are inserted or removed meanwhile may be missed.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     #[track_caller]
     pub fn iter<'g>(&'g self, guard: &'g D::Guard<'_>) -> Iter<'g, T, D> {
         Iter::new(self.load(guard))
     }
 
-    /// Puts a new node first. What was here follows the new node.
+    /// Inserts a new node in front of the nodes that this link owns.
     ///
     /// # Errors
     /// Returns `node` if this is the link of a node that is being removed.
@@ -245,8 +244,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// Not safe in signal handlers.
     pub fn push(&self, new: impl Into<NodeBox<T, D>>) -> Result<(), NodeBox<T, D>> {
         let mut new = new.into();
-        // Relaxed: what is there is not looked at here. Whoever does gets it from the new node's link, and
-        // our exchange passes on what its own release said.
+        // Relaxed: the node found is not read here. Readers reach it through the new node's link, and our exchange
+        // continues the release sequence of the store that published it.
         let mut seen = self.word.load(Ordering::Relaxed);
         while !is_marked(seen) {
             match self.exchange_for(seen, new) {
@@ -257,11 +256,11 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         Err(new)
     }
 
-    /// Puts a new node here in front of `before`, or at the end if that is `None`.
+    /// Inserts a new node in front of `before`, or at the end if `before` is `None`.
     ///
     /// # Errors
-    /// Returns the node if `before` is not the first one here any more, or if this is the link of a node that
-    /// is being removed.
+    /// Returns the node if `before` is not the first node of this link any more, or if this is the link of a node
+    /// that is being removed.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -273,22 +272,22 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
         let new = new.into();
         let before = before.map_or(ptr::null(), ptr::from_ref);
         let seen = self.word.load(Ordering::Relaxed);
-        // Compared with a word without a mark: so a marked link is another one.
+        // `before` has no mark, so a marked link never equals it.
         if !ptr::addr_eq(seen, before) {
             return Err(new);
         }
         self.exchange_for(seen, new).map_err(|(_, back)| back)
     }
 
-    /// Puts `new` here in the place of `seen`, which it takes over; else gives it back, with what is here.
+    /// Replaces `seen` by `new`, which then owns `seen`. On failure, returns the word found and `new`.
     fn exchange_for(&self, seen: *mut Node<T, D>, new: NodeBox<T, D>) -> Result<(), Refused<T, D>> {
         let new = new.leak();
-        // SAFETY: just leaked, and nobody else's until the exchange.
+        // SAFETY: just leaked, and not shared before the exchange.
         let next = unsafe { &(*new).next };
         // Relaxed: the exchange publishes it.
         next.word.store(seen, Ordering::Relaxed);
-        // Release: whoever finds the node sees it whole. A read-modify-write goes on with the release of
-        // whoever put `seen` here.
+        // Release: a thread that finds the node sees its content. As a read-modify-write, the exchange also
+        // continues the release sequence of the store that put `seen` here.
         match self
             .word
             .compare_exchange(seen, new, Ordering::Release, Ordering::Relaxed)
@@ -296,20 +295,20 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
             Ok(_) => Ok(()),
             Err(found) => {
                 next.word.store(ptr::null_mut(), Ordering::Relaxed);
-                // SAFETY: leaked above, never published, and it owns nothing.
+                // SAFETY: leaked above, and never published, so it owns nothing.
                 Err((found, unsafe { NodeBox::of(new) }))
             }
         }
     }
 
-    /// Takes the first node out and returns its value; what follows the node takes its place. Returns `None` if
-    /// there is no node, or if this is the link of a node that is being removed.
+    /// Takes the first node out and returns its value; the next node takes its place. Returns `None` if there is no
+    /// node, or if this is the link of a node that is being removed.
     ///
-    /// If two threads take the same node out at the same time, one of them gets it. This call
-    /// [marks](Node::mark) the node, and the node stays marked if another one is put in front of it meanwhile.
+    /// If two threads take the same node out at the same time, one of them gets it. This call [marks](Node::mark)
+    /// the node, and the node stays marked if another node is inserted in front of it meanwhile.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -322,19 +321,19 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
             if is_marked(seen) || seen.is_null() {
                 return None;
             }
-            // SAFETY: loaded from this link in the guard's section, which is one of the domain and keeps
-            // the node; neither null nor marked.
+            // SAFETY: loaded from this link in the guard's section, which belongs to the domain and keeps the node
+            // alive. The word is neither null nor marked.
             if let Some(unlinked) = unsafe { self.unlink(seen) } {
                 return Some(unlinked);
             }
         }
     }
 
-    /// Takes `node` out if it is the first one here, as [`pop`](Self::pop) does. It is
+    /// Takes `node` out if it is the first node of this link, as [`pop`](Self::pop) does. `node` is
     /// [marked](Node::mark) in any case.
     ///
     /// # Panics
-    /// Panics if the guard is one of another domain.
+    /// Panics if the guard belongs to another domain.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -342,51 +341,52 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     pub fn remove(&self, node: &Node<T, D>, guard: &D::Guard<'_>) -> Option<Removed<T, D>> {
         check::<D>(guard);
         node.mark();
-        // The node's address as this link has it. Relaxed: whoever has a reference sees the node whole.
+        // The node's address as this link holds it. Relaxed: the caller has a reference, so it sees the node's
+        // content already.
         let seen = self.word.load(Ordering::Relaxed);
         if !ptr::eq(seen, node) {
             return None;
         }
-        // SAFETY: loaded from this link in the guard's section, which is one of the domain and keeps the
-        // node; equal to `node`, so neither null nor marked.
+        // SAFETY: loaded from this link in the guard's section, which belongs to the domain and keeps the node alive.
+        // The word equals `node`, so it is neither null nor marked.
         unsafe { self.unlink(seen) }
     }
 
-    /// Takes the node of this address out, if it is here.
+    /// Takes the node at address `seen` out, if this link still holds it.
     ///
     /// # Safety
-    /// `seen` was loaded from this link inside a section of the domain that is still open; not null, not
+    /// `seen` was loaded from this link inside a section of the domain that is still open, and is neither null nor
     /// marked.
     unsafe fn unlink(&self, seen: *mut Node<T, D>) -> Option<Removed<T, D>> {
-        // SAFETY: alive, by the caller.
+        // SAFETY: the section in which it was loaded is still open, as the caller promises.
         let node = unsafe { &*seen };
-        // Final, because it is marked from now on.
+        // `next` is final, because the node's link is marked from now on.
         let next = node.freeze();
-        // SAFETY: null, or owned by the node as long as that is in the structure, so kept by the section.
+        // SAFETY: null, or owned by the node as long as the node is in the structure, so the section keeps it alive.
         if let Some(next) = unsafe { next.as_ref() } {
-            // Before the exchange, which publishes it. Should that fail it is too careful.
-            // SAFETY: kept by the section, as are those that it would leave in its place.
+            // Before the exchange, which publishes it. If the exchange fails, this was not needed and does no harm.
+            // SAFETY: the section keeps `next` alive, and the nodes that would take its place.
             unsafe { next.inherit(node) };
         }
-        // Release: whoever finds `next` here sees it whole, because `freeze` has acquired it, and what it
-        // inherits. Acquire is not needed: the caller has loaded `seen` with it.
+        // Release: a thread that finds `next` here sees its content, which `freeze` has acquired, and what it has
+        // inherited. Acquire is not needed: the caller has loaded `seen` with acquire.
         let exchanged =
             self.word
                 .compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed);
-        // SAFETY: ours now, taken out of the only link that owned it; its own link owns nothing any more
+        // SAFETY: we have taken the node out of the only link that owned it. Its own link owns nothing any more
         // (`NodeBox::from_raw` clears it).
         exchanged
             .is_ok()
             .then(|| unsafe { Unlinked::new(Node::value_of(seen).cast(), D::THIS) })
     }
 
-    /// Takes out everything that this link owns. Returns `None` if that is nothing, or if this is the link of
-    /// a node that is being removed.
+    /// Takes out all nodes that this link owns. Returns `None` if there are none, or if this is the link of a node
+    /// that is being removed.
     pub fn take(&self) -> Option<Chain<T, D>> {
         self.replace(ptr::null_mut()).ok().flatten()
     }
 
-    /// Puts a chain here, and returns everything that this link owned before.
+    /// Puts a chain into this link, and returns the nodes that the link owned before.
     ///
     /// # Errors
     /// Returns the chain if this is the link of a node that is being removed.
@@ -396,34 +396,33 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     ///
     /// let [new, old] = [Link::empty(), Link::empty()];
     /// ["b", "a"].map(|value| new.push(value).unwrap());
-    /// // Who reads `new` just now may still see both, and goes on to the end.
+    /// // A reader that is in `new` just now may still see both nodes, and continues to the end.
     /// old.put(new.take().unwrap()).unwrap();
     /// let guard = urcu::read_lock();
     /// assert_eq!(old.iter(&guard).copied().collect::<String>(), "ab");
     /// ```
     pub fn put(&self, chain: Chain<T, D>) -> Result<Option<Chain<T, D>>, Chain<T, D>> {
         let first = chain.leak();
-        // SAFETY: the chain's, which is ours; nobody takes out what follows a marked node.
+        // SAFETY: the nodes belong to the chain, which is ours; nobody takes out what follows a marked node.
         unsafe { (*first).note_readers_elsewhere() };
-        // SAFETY: leaked above, and not published.
+        // SAFETY: `first` was leaked above, and is not published.
         self.replace(first)
             .map_err(|first| unsafe { Chain::of(first) })
     }
 
-    /// Empties the link, for whoever has it alone, and returns what was here.
+    /// Empties a link that is not shared, and returns the node that it owned, or null.
     fn give_up(&mut self) -> *mut Node<T, D> {
         let first = unmarked(*self.word.get_mut());
         self.word.store(ptr::null_mut(), Ordering::Relaxed);
         first
     }
 
-    /// Puts the first node of a chain here, or null; its owner is this link if that succeeds. Returns what
-    /// was here, or `first` if this link is marked.
+    /// Replaces the nodes of this link by the chain that begins with `first`, or by nothing if `first` is null. The
+    /// link then owns the chain. Returns the replaced nodes, or `first` if this link is marked.
     fn replace(&self, first: *mut Node<T, D>) -> Result<Option<Chain<T, D>>, *mut Node<T, D>> {
         let mut seen = self.word.load(Ordering::Relaxed);
         while !is_marked(seen) {
-            // Release: as in `exchange_for`. Acquire: whoever gets what was here may look at it, and drop
-            // it.
+            // Release: as in `exchange_for`. Acquire: the caller may read and drop the replaced nodes.
             match self
                 .word
                 .compare_exchange(seen, first, Ordering::AcqRel, Ordering::Relaxed)
@@ -437,7 +436,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     }
 }
 
-/// Checks that the guard is one of the domain.
+/// Checks that the guard belongs to the domain.
 #[inline(always)]
 #[track_caller]
 fn check<D: StaticDomain>(guard: &D::Guard<'_>) {
@@ -458,14 +457,15 @@ fn wrong_guard<D: StaticDomain>(guard: &D::Guard<'_>) -> ! {
 }
 
 impl<T: Send + Sync + 'static, D: StaticDomain> Default for Link<T, D> {
-    /// Owns nothing.
+    /// Returns a link that owns nothing.
     fn default() -> Self {
         Link::empty_in(D::THIS)
     }
 }
 
 impl<T: Send + Sync + 'static, D: StaticDomain> Drop for Link<T, D> {
-    /// Drops all that this link owns: at once, but for nodes that readers who found them elsewhere may see.
+    /// Drops all nodes that this link owns. They are dropped at once, except those that readers may still see who
+    /// found them in another place.
     fn drop(&mut self) {
         // SAFETY: owned by this link, which is exclusively borrowed.
         unsafe { node::release(self.give_up()) };

@@ -1,4 +1,4 @@
-//! Nodes: as readers see them, before they are published, and how they are freed.
+//! Nodes: their content, nodes that are not published yet, and how nodes are freed.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -13,12 +13,12 @@ use crate::cell::{ByValue, Global, OwningPtr, StaticDomain};
 use crate::gp::sequence::Round;
 use crate::sync::{AtomicU64, Ordering};
 
-/// A value in a list, with a [`Link`] to what follows. Readers get it by reference; as the owner of a value
-/// it stands in [`Unlinked<Node<T>>`](crate::Unlinked).
+/// A value in a list, with a [`Link`] to the next node. Readers get nodes by reference.
 #[repr(C)]
 pub struct Node<T: Send + Sync + 'static, D: StaticDomain = Global> {
     pub(super) next: Link<T, D>,
-    /// The number of the grace period that readers need who found this node elsewhere; 0: there were none.
+    /// The number of the grace period that waits for readers that found this node in another place; 0 if there
+    /// were none.
     elsewhere: AtomicU64,
     value: T,
 }
@@ -35,16 +35,16 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
         })
     }
 
-    /// Returns the link to what follows this node.
+    /// Returns the link to the next node.
     pub fn next(&self) -> &Link<T, D> {
         &self.next
     }
 
-    /// Marks the node as one that is being removed: nothing is inserted or taken out after it any more. Returns
-    /// whether it was this call that marked it.
+    /// Marks the node as being removed: nothing is inserted or taken out after it any more. Returns whether this
+    /// call marked it.
     pub fn mark(&self) -> bool {
-        // Relaxed: nothing is followed. A read-modify-write goes on with the release of whoever put what
-        // follows there.
+        // Relaxed: the pointer is not followed. As a read-modify-write, this continues the release sequence of the
+        // store that published the next node.
         let word = &self.next.word;
         word.fetch_or(MARK, Ordering::Relaxed).addr() & MARK == 0
     }
@@ -54,14 +54,14 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
         super::is_marked(self.next.word.load(Ordering::Relaxed))
     }
 
-    /// Marks the node and returns what follows, which is final.
+    /// Marks the node and returns the next one, which is final.
     pub(super) fn freeze(&self) -> *mut Self {
-        // Acquire: whoever publishes what follows in another place must have seen it whole, and what `note`
-        // says of this node.
+        // Acquire: the caller publishes the next node in another place, so it must see that node's content. It must
+        // also see what `note` has stored in this node.
         unmarked(self.next.word.fetch_or(MARK, Ordering::Acquire))
     }
 
-    /// Notes that readers may have found this node elsewhere until now.
+    /// Notes that readers may have found this node in another place until now.
     ///
     /// # Safety
     /// As for [`Self::note`].
@@ -70,12 +70,13 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
         unsafe { self.note(D::get().next_grace_period()) };
     }
 
-    /// Takes the place of `other`: who found that elsewhere may have found this, too.
+    /// Notes that this node takes the place of `other`: readers that found `other` in another place may have found
+    /// this node, too.
     ///
     /// # Safety
     /// As for [`Self::note`].
     pub(super) unsafe fn inherit(&self, other: &Self) {
-        // Relaxed: whoever publishes the node publishes this; and what was noted later, see `note`.
+        // Relaxed: the node's publication publishes this too. For what is noted later, see `note`.
         let theirs = Round::of_number(other.elsewhere.load(Ordering::Relaxed));
         if theirs != Round::NONE {
             // SAFETY: by the contract of this function.
@@ -83,28 +84,29 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
         }
     }
 
-    /// Notes that readers who found this node elsewhere need this grace period.
+    /// Notes that this grace period waits for the readers that found this node in another place.
     ///
-    /// Whoever has marked a node to take it out may have read what is noted there already, and wait for
-    /// the node to be back in its link. So it is also noted for what such a node leaves in its place.
+    /// A thread that has marked a node to take it out may have read the node's number already, and still succeed
+    /// once the node is back in its link. So the number is also noted in the node that takes a marked node's place.
     ///
     /// # Safety
-    /// This node and what follows it are not freed meanwhile, as far as nodes are marked: they are the
-    /// caller's, or were found in a section that is open.
+    /// This node, and the following ones up to the first that is not marked, are not freed meanwhile: the caller
+    /// owns them, or found them in a section that is open.
     unsafe fn note(&self, round: Round) {
         let mut node = self;
         loop {
-            // Relaxed: whoever publishes the node publishes this.
+            // Relaxed: the node's publication publishes this too.
             node.elsewhere.fetch_max(round.number(), Ordering::Relaxed);
-            // Not a load: either `freeze` comes later, and acquires what was noted (release), or the mark
-            // is seen. Acquire: what follows was put there by somebody else.
+            // Not a load, which leaves two cases. If `freeze` comes later, it acquires what was noted here
+            // (release). If `freeze` came before, we see its mark. Acquire: another thread may have published the
+            // next node.
             let next = node.next.word.fetch_or(0, Ordering::AcqRel);
             if !super::is_marked(next) {
                 return;
             }
-            // SAFETY: null, or what a marked node leaves in its place: alive, by the caller.
+            // SAFETY: null, or the node that takes a marked node's place: alive, as the caller promises.
             match unsafe { unmarked(next).as_ref() } {
-                // Somebody has put a node behind itself: nobody will take it out.
+                // The node was put behind itself: nobody will take it out.
                 Some(next) if ptr::eq(next, self) => return,
                 Some(next) => node = next,
                 None => return,
@@ -112,18 +114,18 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Node<T, D> {
         }
     }
 
-    /// Returns whether nobody can see it any more who found it elsewhere.
+    /// Returns whether all readers that found this node in another place have ended.
     pub(super) fn is_over_elsewhere(&self) -> bool {
         let round = Round::of_number(self.elsewhere.load(Ordering::Relaxed));
         round == Round::NONE || D::get().is_over(round)
     }
 
-    /// Returns the place of a node's value, as a pointer to the whole.
+    /// Returns a pointer to a node's value that may be used for the whole node.
     ///
     /// # Safety
     /// `node` is from [`Fresh::leak`] and alive.
     pub(super) unsafe fn value_of(node: *mut Self) -> *mut T {
-        // SAFETY: inside of the allocation, by the caller.
+        // SAFETY: `node` is alive, as the caller promises, and the value lies inside the same allocation.
         unsafe { node.byte_add(Self::VALUE).cast() }
     }
 }
@@ -143,7 +145,7 @@ impl<T: Send + Sync + fmt::Debug + 'static, D: StaticDomain> fmt::Debug for Node
     }
 }
 
-/// A node that nobody else sees: a new one that is not in a list yet, or one whose readers have ended.
+/// A node that nobody else sees: it is not in a list yet, or its readers have ended.
 ///
 /// ```
 /// use urcu::link::{Link, NodeBox};
@@ -154,31 +156,31 @@ impl<T: Send + Sync + fmt::Debug + 'static, D: StaticDomain> fmt::Debug for Node
 /// list.push(node).unwrap();
 /// ```
 pub struct NodeBox<T: Send + Sync + 'static, D: StaticDomain = Global> {
-    /// From `leak`.
+    /// An address from `leak`.
     node: NonNull<Node<T, D>>,
     owns: PhantomData<Box<T>>,
 }
 
-// SAFETY: it owns its node alone, as a box would.
+// SAFETY: nobody else uses the node, as with a box.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Send for NodeBox<T, D> {}
-// SAFETY: it owns its node alone, as a box would.
+// SAFETY: nobody else uses the node, as with a box.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Sync for NodeBox<T, D> {}
 
 impl<T: Send + Sync + 'static, D: StaticDomain> NodeBox<T, D> {
     /// Returns a new node.
     pub fn new(value: T) -> Self {
-        // SAFETY: nobody else's.
+        // SAFETY: just allocated, so nobody else sees it, and it owns nothing.
         unsafe { NodeBox::of(Box::into_raw(Node::new(value))) }
     }
 
     /// Returns the value.
     pub fn into_inner(self) -> T {
-        // SAFETY: from `Box::into_raw`, ours alone, and used once.
+        // SAFETY: from `Box::into_raw`; nobody else uses it, and it is taken back once.
         let node = unsafe { Box::from_raw(self.leak()) };
         node.value
     }
 
-    /// Leaves the node to whoever gets the address.
+    /// Returns the node's address and gives up its ownership.
     pub(super) fn leak(self) -> *mut Node<T, D> {
         ManuallyDrop::new(self).node.as_ptr()
     }
@@ -204,27 +206,27 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Deref for NodeBox<T, D> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: ours, and alive.
+        // SAFETY: we own the node, which is alive.
         unsafe { &self.node.as_ref().value }
     }
 }
 
 impl<T: Send + Sync + 'static, D: StaticDomain> DerefMut for NodeBox<T, D> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: ours alone, and alive.
+        // SAFETY: we own the node, which is alive, and nobody else uses it.
         unsafe { &mut self.node.as_mut().value }
     }
 }
 
 impl<T: Send + Sync + 'static, D: StaticDomain> Drop for NodeBox<T, D> {
     fn drop(&mut self) {
-        // SAFETY: from `Box::into_raw`, ours alone.
+        // SAFETY: from `Box::into_raw`, and nobody else uses it.
         drop(unsafe { Box::from_raw(self.node.as_ptr()) });
     }
 }
 
 impl<T: Send + Sync + 'static, D: StaticDomain> fmt::Debug for NodeBox<T, D> {
-    /// Whatever `T` is: who pushes what cannot be shown may unwrap, too.
+    /// Has no bound on `T`, so that a `push` of any value can be unwrapped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeBox").finish_non_exhaustive()
     }
@@ -232,19 +234,19 @@ impl<T: Send + Sync + 'static, D: StaticDomain> fmt::Debug for NodeBox<T, D> {
 
 impl<T: Send + Sync + 'static, D: StaticDomain> sealed::Sealed for NodeBox<T, D> {}
 
-// SAFETY: the pointer of `into_raw` is to the value inside of the node, which stays where it is until the
-// box of the node is dropped, which `from_raw` has made again.
+// SAFETY: the pointer of `into_raw` points to the value inside the node. The value does not move until the node's
+// box, which `from_raw` makes again, is dropped.
 unsafe impl<T: Send + Sync + 'static, D: StaticDomain> OwningPtr for NodeBox<T, D> {
     type Target = T;
 
     fn into_raw(this: Self) -> NonNull<()> {
-        // SAFETY: alive; and inside of an allocation, so not null.
+        // SAFETY: the node is alive. An address inside an allocation is not null.
         unsafe { NonNull::new_unchecked(Node::value_of(this.leak()).cast()) }
     }
-    /// Of a node that was taken out, too: what followed it is not its own any more.
+    /// Also used for a node that was taken out, which does not own the following node any more.
     unsafe fn from_raw(raw: NonNull<()>) -> Self {
-        // SAFETY: from `into_raw` or `value_of`, so a pointer to the whole node; by the caller it is ours
-        // alone from now on.
+        // SAFETY: from `into_raw` or `value_of`, so it may be used for the whole node. Nobody else uses the node from
+        // now on, as the caller promises.
         unsafe {
             let node = raw
                 .as_ptr()
@@ -271,43 +273,45 @@ impl<T: Send + Sync + 'static, D: StaticDomain> ByValue for NodeBox<T, D> {
     }
 }
 
-/// Returns the value of a node, and what follows it.
+/// Returns the value of a node, and the next node.
 ///
 /// # Safety
-/// `node` is from [`NodeBox::leak`] and the caller's, and nobody else sees it.
+/// `node` is from [`NodeBox::leak`], the caller owns it, and nobody else sees it.
 pub(super) unsafe fn take_apart<T: Send + Sync + 'static, D: StaticDomain>(
     node: *mut Node<T, D>,
 ) -> (T, *mut Node<T, D>) {
-    // SAFETY: from `leak`, and nobody else sees it, by the caller: so it may be changed, and made a box again.
+    // SAFETY: from `leak`, and nobody else sees it, as the caller promises. So it may be changed, and made a box
+    // again.
     unsafe {
         let next = (*node).next.give_up();
         (NodeBox::of(node).into_inner(), next)
     }
 }
 
-/// Drops a node and all that follows: but what readers may still see who found it elsewhere is retired.
+/// Drops a node and all following ones. Nodes are retired instead, from the first one that readers may still see
+/// who found it in another place.
 ///
-/// A loop, because a list may be longer than the stack is deep.
+/// A loop and no recursion, because a long list would overflow the stack.
 ///
 /// # Safety
-/// `first` is null or from [`NodeBox::leak`] and the caller's, with all that it owns. Nobody sees it but who
-/// found it elsewhere.
+/// `first` is null, or from [`NodeBox::leak`] and owned by the caller together with all following nodes. Only readers
+/// that found it in another place may still see it.
 pub(super) unsafe fn release<T: Send + Sync + 'static, D: StaticDomain>(first: *mut Node<T, D>) {
-    /// The rest of a chain, which is freed even if a value's drop panics.
+    /// The rest of a chain, which is freed even if the destructor of a value panics.
     struct Rest<T: Send + Sync + 'static, D: StaticDomain>(*mut Node<T, D>);
 
     impl<T: Send + Sync + 'static, D: StaticDomain> Rest<T, D> {
         fn release(&mut self) {
-            // SAFETY: null or alive and ours, by the contract of `release`; each once.
+            // SAFETY: null, or alive and ours by the contract of `release`; each node is met once.
             while let Some(node) = unsafe { self.0.as_ref() } {
                 if !node.is_over_elsewhere() {
-                    // SAFETY: the node is alive and ours by the contract of `release`, with all that
-                    // follows; the field is null from here on, so it is retired once.
+                    // SAFETY: this node and all following ones are alive and ours, by the contract of `release`. The
+                    // field is null from here on, so they are retired once.
                     return unsafe { retire(core::mem::replace(&mut self.0, ptr::null_mut())) };
                 }
                 let node = self.0;
-                // SAFETY: alive and ours by the contract of `release`, and no reader sees it any more; from
-                // `Box::into_raw`, freed once, as the field names the next one from here on.
+                // SAFETY: from `Box::into_raw`, alive and ours by the contract of `release`, and no reader sees it
+                // any more. It is freed once, because the field holds the next node from here on.
                 unsafe {
                     self.0 = (*node).next.give_up();
                     drop(Box::from_raw(node));
@@ -325,14 +329,14 @@ pub(super) unsafe fn release<T: Send + Sync + 'static, D: StaticDomain>(first: *
     Rest(first).release();
 }
 
-/// Releases a node and all that follows after a grace period.
+/// Releases a node and all following ones after a grace period.
 ///
 /// # Safety
-/// As [`release`], but for those who found it here before.
+/// As for [`release`], except that readers may also still see the nodes that found them here.
 pub(super) unsafe fn retire<T: Send + Sync + 'static, D: StaticDomain>(first: *mut Node<T, D>) {
-    /// On its way to whoever frees it.
+    /// The first node, on its way to the callback that frees it.
     struct Retired<T: Send + Sync + 'static, D: StaticDomain>(*mut Node<T, D>);
-    // SAFETY: it owns nodes whose values may be sent.
+    // SAFETY: it owns nodes, whose values are `Send`.
     unsafe impl<T: Send + Sync + 'static, D: StaticDomain> Send for Retired<T, D> {}
 
     let retired = Retired(first);
