@@ -1,9 +1,9 @@
-//! Counts what a grace period does, for the model of scale: barriers, and interrupts of other CPUs, with threads of
-//! this process running on 1, 2, ... of the CPUs. Prints a line for each; the last line is
+//! Counts, for the model of scale, the barriers and the interrupts of other CPUs in a grace period, while threads
+//! of this process run on 1, 2, ... of the CPUs. Prints a line for each number of CPUs; the last line is
 //! `counts: cpus=N slots=N errors=N`.
 //!
-//! `--check` compares them with the model (one barrier; an interrupt for each other CPU that runs the process), and
-//! ends with status 1 if they differ: for machines on which nothing else runs.
+//! `--check` compares the counts with the model (one barrier, and an interrupt for each other CPU that runs the
+//! process), and ends with status 1 if they differ. It needs a machine on which nothing else runs.
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -27,8 +27,8 @@ mod counts {
 
     const GRACE_PERIODS: u64 = 200;
 
-    /// The interrupts by which CPUs call functions on others, since the machine was started; none where the kernel
-    /// does not tell.
+    /// Returns how many interrupts have called functions on other CPUs since the machine started, or `None` if the
+    /// kernel does not say.
     fn function_calls() -> Option<u64> {
         let text = fs::read_to_string("/proc/interrupts").ok()?;
         let line = text
@@ -85,7 +85,7 @@ mod counts {
         let check = std::env::args().any(|word| word == "--check");
         let cpus = cpus();
         run_on(&cpus[..1]);
-        // The kernel cuts a barrier short in a process of one thread.
+        // A second thread: the kernel shortens the barrier of a process with one thread.
         let done = AtomicBool::new(false);
         let errors = thread::scope(|scope| {
             let asleep = scope.spawn(|| {
@@ -105,8 +105,8 @@ mod counts {
                     counted.barriers
                 );
                 errors += u32::from((counted.barriers - 1.0).abs() > 0.01);
-                // The kernel interrupts for reasons of its own, too: it has just been started. And a CPU that
-                // runs a kernel thread just then needs no interrupt.
+                // Tolerances: a kernel that has just started also interrupts for reasons of its own, and a CPU that
+                // runs a kernel thread at that moment needs no interrupt.
                 let far = |it: f64| it < 0.9 * predicted || it > predicted + 0.9;
                 errors += u32::from(counted.interrupts.is_some_and(far));
             }

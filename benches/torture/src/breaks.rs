@@ -1,11 +1,10 @@
-//! The controls: what is wrong on purpose, and must be noticed.
+//! The controls: faults made on purpose, which must be detected.
 //!
-//! A torture program that cannot fail is worthless. Each control breaks one promise, mostly on this
-//! program's side of the interface (it reclaims too early, it loses a callback), some inside the
-//! library by hooks that are built with `--cfg rseq_ops_delay_injection` alone. Nothing that readers
-//! reach is ever freed for good in a process that is broken on purpose, so that it fails by its checks
-//! and not by a crash. Where the library is the one that is wrong, callbacks are left alone: what they
-//! are queued in is its own memory.
+//! A torture program that cannot fail is worthless. Each control breaks one promise. Most do it on this
+//! program's side of the interface (reclaim too early, lose a callback), some inside the library, by
+//! hooks that exist only in builds with `--cfg rseq_ops_delay_injection`. A process that is broken on
+//! purpose never really frees memory that readers reach, so that its checks fail and it does not crash.
+//! A control that breaks the library queues no callbacks: their memory is the library's own.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +14,9 @@ use serde::{Deserialize, Serialize};
 pub enum Break {
     /// Memory is reclaimed without a grace period.
     EarlyReclaim,
-    /// A grace period is waited for that was asked for too early.
+    /// An updater waits for a grace period that it asked for too early.
     WrongCookie,
-    /// A future of a grace period is dropped, and taken for over.
+    /// The future of a grace period is dropped and taken for complete.
     EarlyAwait,
     /// A callback runs without a grace period.
     CallbackEarly,
@@ -27,9 +26,9 @@ pub enum Break {
     CallbackPanics,
     /// A version is published before it is filled.
     PublishedEmpty,
-    /// A reader goes on after its section.
+    /// A reader goes on reading after its section.
     ReadsOn,
-    /// A signal handler goes on after its sections.
+    /// A signal handler goes on reading after its sections.
     HandlerReadsOn,
     /// The depth of nested sections is lost.
     NestingLost,
@@ -41,25 +40,25 @@ pub enum Break {
     UnboundedMemory,
     /// A forked child waits for itself.
     ChildHangs,
-    /// A node of a list is freed without a grace period.
+    /// A node of a list is marked as freed without a grace period.
     NodeFreedEarly,
-    /// A value of a list of safe links is taken for freed without a grace period.
+    /// A value of a list of safe links is marked as freed without a grace period.
     ItemFreedEarly,
-    /// A value of a hash map is taken for freed without a grace period.
+    /// A value of a hash map is marked as freed without a grace period.
     EntryFreedEarly,
-    /// A value of an ordered map is taken for freed without a grace period.
+    /// A value of an ordered map is marked as freed without a grace period.
     LeafFreedEarly,
     /// A value comes out of a queue twice.
     ValuePushedTwice,
-    /// A value of a hash map is taken for freed after a barrier that restarts no lookups.
+    /// A value of a hash map is marked as freed after a barrier that restarts no lookups.
     PlainBarrierLookups,
     /// An update of a cell is not atomic.
     LostUpdate,
-    /// An addition to a CPU's word is no sequence.
+    /// An addition to a CPU's word is not one sequence.
     SplitAddition,
-    /// Sequences are not restarted.
+    /// Grace periods restart no sequences.
     PlainMembarrier,
-    /// The same, for snapshots.
+    /// Grace periods restart no sequences; snapshots must detect it.
     PlainMembarrierSnapshots,
     /// A CPU's readers are not counted.
     SkippedCpu,
@@ -76,9 +75,9 @@ pub struct Control {
     pub name: &'static str,
     /// The fault.
     pub about: &'static str,
-    /// The scenario that runs unless another one is asked for.
+    /// The scenario that runs by default.
     pub scenario: &'static str,
-    /// True if it takes a build with delays, in which the hooks are.
+    /// True if the control needs a build with delays.
     pub delays: bool,
 }
 
@@ -109,7 +108,7 @@ const fn hook(
     }
 }
 
-/// All of them.
+/// All controls.
 pub static ALL: &[Control] = &[
     control(
         Break::EarlyReclaim,
@@ -121,19 +120,19 @@ pub static ALL: &[Control] = &[
         Break::WrongCookie,
         "wrong-cookie",
         "update-flood",
-        "updates reclaim after a grace period that was asked for before they unpublished",
+        "updates reclaim after a grace period that began before they unpublished",
     ),
     control(
         Break::EarlyAwait,
         "early-await",
         "async-tasks",
-        "one in 16 tasks drops its future of a grace period and reclaims",
+        "one in 16 tasks drops the future of its grace period and reclaims",
     ),
     control(
         Break::CallbackEarly,
         "callback-early",
         "callback-flood",
-        "one in 64 callbacks runs at once",
+        "one in 64 callbacks runs without a grace period",
     ),
     control(
         Break::CallbackLost,
@@ -157,19 +156,19 @@ pub static ALL: &[Control] = &[
         Break::ReadsOn,
         "reads-on",
         "steady",
-        "one in 64 long sections ends while its reader reads on",
+        "one in 64 long sections ends while its reader goes on reading",
     ),
     control(
         Break::HandlerReadsOn,
         "handler-reads-on",
         "signal-storm",
-        "one in 8 signal handlers reads on after its sections",
+        "one in 8 signal handlers goes on reading after its sections",
     ),
     control(
         Break::NestingLost,
         "nesting-lost",
         "c-face",
-        "one in 64 nested sections of the C face is over when the inner one ends",
+        "one in 64 nested sections of the C face ends with its inner section",
     ),
     control(
         Break::ProcessDies,
@@ -193,7 +192,7 @@ pub static ALL: &[Control] = &[
         Break::ChildHangs,
         "child-hangs",
         "fork-generations",
-        "a child waits for a section of its own",
+        "a forked child waits for a section of its own, for ever",
     ),
     control(
         Break::NodeFreedEarly,
@@ -231,38 +230,38 @@ pub static ALL: &[Control] = &[
             Break::PlainBarrierLookups,
             "plain-barrier-lookups",
             "hash-map",
-            "one in 4 replaced values is freed after a barrier that restarts no lookups",
+            "one in 4 replaced values is freed after a membarrier that restarts no lookups",
         )
     },
     control(
         Break::LostUpdate,
         "lost-update",
         "snapshots",
-        "one in 256 updates is a load and a store",
+        "one in 256 updates of a cell is a load and a store, not atomic",
     ),
     control(
         Break::SplitAddition,
         "split-addition",
         "per-cpu",
-        "one in 1024 additions to a CPU's word is a load and a store",
+        "one in 1024 additions to a CPU's word is a load and a store, not atomic",
     ),
     hook(
         Break::PlainMembarrier,
         "plain-membarrier",
         "delay-injection",
-        "grace periods use the barrier that restarts no sequences",
+        "grace periods use a membarrier that restarts no sequences",
     ),
     hook(
         Break::PlainMembarrierSnapshots,
         "plain-membarrier-snapshots",
         "snapshots",
-        "as plain-membarrier, detected by restartable snapshots",
+        "as plain-membarrier, to be detected by restartable snapshots",
     ),
     hook(
         Break::SkippedCpu,
         "skipped-cpu",
         "update-flood",
-        "grace periods do not look at one CPU's counters",
+        "grace periods ignore one CPU's counters",
     ),
     hook(
         Break::DroppedCounter,
@@ -278,7 +277,7 @@ pub fn named(name: &str) -> Option<&'static Control> {
 }
 
 impl Break {
-    /// Returns whether it is the library that is wrong.
+    /// Returns whether the control breaks the library itself.
     pub fn is_inside(self) -> bool {
         self.control().delays && self != Break::PlainBarrierLookups
     }
@@ -286,14 +285,14 @@ impl Break {
     /// Returns the description of the control.
     ///
     /// # Panics
-    /// Never: all are in [`ALL`].
+    /// Never: all controls are in [`ALL`].
     pub fn control(self) -> &'static Control {
         let found = ALL.iter().find(|control| control.is == self);
         found.expect("all are listed")
     }
 }
 
-/// Makes the library wrong where the control wants that, in a process that will end soon.
+/// Breaks the library if the control asks for it, in a process that will end soon.
 ///
 /// # Safety
 /// Nothing that readers reach may be freed from now on, and no callbacks may be queued.
@@ -330,7 +329,7 @@ mod tests {
                     .all(|other| other.name != control.name && other.is != control.is)
             );
             assert_eq!(control.is.control().name, control.name);
-            // In reports as on the command line.
+            // Reports use the names of the command line.
             assert_eq!(serde_json::to_value(control.is).unwrap(), control.name);
         }
     }

@@ -1,19 +1,19 @@
-//! What the program prints, whatever becomes of where that goes: a full disk or a reader who has
-//! left ends no torture in the middle, and changes no exit status but a good one.
+//! Output that may fail. A full disk or a closed pipe does not end a scenario in the middle, and changes
+//! no exit status but that of success.
 
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 
-/// A line on standard error. Nothing more can be done about it if nobody takes it.
+/// Writes a line to standard error, and ignores errors: there is nowhere left to report them.
 pub fn tell(what: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{what}");
 }
 
-/// Lines on standard output.
+/// Writes lines to standard output.
 #[derive(Debug)]
 pub struct Console<W = io::Stdout> {
     output: W,
-    /// The first one.
+    /// The first error.
     error: Option<io::Error>,
 }
 
@@ -24,7 +24,7 @@ impl Default for Console {
 }
 
 impl<W: Write> Console<W> {
-    /// On such an output.
+    /// Returns a console that writes to `output`.
     pub fn new(output: W) -> Self {
         Console {
             output,
@@ -32,7 +32,7 @@ impl<W: Write> Console<W> {
         }
     }
 
-    /// A line, at once. None after one that could not be written.
+    /// Writes a line at once. Writes nothing more after a line that could not be written.
     pub fn line(&mut self, what: impl Display) {
         if self.error.is_none() {
             let written = writeln!(self.output, "{what}").and_then(|()| self.output.flush());
@@ -40,7 +40,7 @@ impl<W: Write> Console<W> {
         }
     }
 
-    /// Returns whether nobody reads on, so that it makes no sense to go on.
+    /// Returns whether the reader has closed the pipe, so that it makes no sense to go on.
     pub fn is_left_alone(&self) -> bool {
         let error = self.error.as_ref();
         error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
@@ -49,7 +49,7 @@ impl<W: Write> Console<W> {
     /// Returns whether all lines were written.
     ///
     /// # Errors
-    /// Why not.
+    /// Returns the first error.
     pub fn check(self) -> Result<(), Unwritten> {
         self.error.map_or(Ok(()), |error| Err(Unwritten(error)))
     }
@@ -71,7 +71,7 @@ impl std::error::Error for Unwritten {}
 mod tests {
     use super::*;
 
-    /// Takes so many bytes.
+    /// Takes so many bytes, and then fails.
     struct Disk(usize, io::ErrorKind);
 
     impl Write for Disk {

@@ -1,4 +1,4 @@
-//! What a run counts.
+//! The counters of a run.
 
 use serde::{Deserialize, Serialize};
 use urcu::Stats;
@@ -12,11 +12,11 @@ pub struct Counts {
     pub updates: u64,
     /// Grace periods.
     pub grace_periods: u64,
-    /// Sequences that were aborted, as far as the library noticed.
+    /// Aborted sequences that the library noticed.
     pub aborts: u64,
     /// Sections that began with atomics although the process has sequences.
     pub fallbacks: u64,
-    /// Resident memory, in bytes; the most, in a result.
+    /// Resident memory, in bytes; in a result, the highest value seen.
     pub memory: u64,
 }
 
@@ -29,7 +29,7 @@ impl Counts {
     }
 }
 
-/// Returns a number in four characters or so.
+/// Returns a number in about four characters.
 pub fn short(number: u64) -> String {
     let mut value = number as f64;
     for unit in ["", "k", "M", "G"] {

@@ -1,4 +1,4 @@
-//! Delays inside the library's restartable sequences, where the program was built with them.
+//! Delays inside the library's restartable sequences, in builds that have them.
 //!
 //! A sequence is a handful of instructions; without a delay an interrupt hits it once in some ten
 //! million runs, and a stress test proves nothing.
@@ -15,10 +15,10 @@ use rseq_ops::delay::{passed, set};
 /// True if this build can inject delays.
 pub const BUILT: bool = cfg!(rseq_ops_delay_injection);
 
-/// Returns the scenario in which a point has its turn: what sections, snapshots and callbacks pass, or
-/// what only the structures and operations of `rseq-ops` do.
+/// Returns the scenario that delays at this point: one for the points that sections, snapshots and
+/// callbacks pass, one for those that only the structures and operations of `rseq-ops` pass.
 pub fn scenario(point: Point) -> &'static str {
-    // No wildcard: a new point has to go somewhere, and that scenario verifies that it passes it.
+    // No wildcard: each new point needs a scenario, which verifies that something passes the point.
     match point {
         Point::AddThroughLoaded
         | Point::AddThroughCommit
@@ -50,14 +50,14 @@ pub fn scenario(point: Point) -> &'static str {
     }
 }
 
-/// Returns the points whose turn is in a scenario.
+/// Returns the points at which a scenario delays.
 fn points(of: &str) -> Vec<Point> {
     let all = Point::ALL.into_iter();
     all.filter(|point| scenario(*point) == of).collect()
 }
 
-/// Returns whether a point is passed by snapshots and callbacks alone, for which the library frees memory
-/// after grace periods.
+/// Returns whether only snapshots and callbacks pass a point. For them the library frees memory after
+/// grace periods.
 fn frees(point: Point) -> bool {
     matches!(
         point,
@@ -68,14 +68,14 @@ fn frees(point: Point) -> bool {
     )
 }
 
-/// No delay anywhere.
+/// Removes all delays.
 pub fn none() {
     for point in Point::ALL {
         set(point, 0);
     }
 }
 
-/// Short delays at random points for one part in four of the time, for scenarios that are not about
+/// Delays briefly at random points during a quarter of the time, for scenarios that are not about
 /// delays. `elapsed` is the time since the scenario began.
 pub fn now_and_then(elapsed: Duration, random: &mut Random) {
     const PART: u128 = 50;
@@ -88,12 +88,12 @@ pub fn now_and_then(elapsed: Duration, random: &mut Random) {
     }
 }
 
-/// Long delays in snapshots, if that is possible.
+/// Delays snapshots for long, if this build can.
 pub fn long_snapshots() {
     set(Point::CopyThroughLoaded, 20_000);
 }
 
-/// Delays in lookups of hash maps, now in one place and now in the other, until the run is over.
+/// Delays lookups of hash maps, now in one place and now in another, until the run is over.
 pub fn in_lookups(thread: &mut Thread) {
     let run = thread.run;
     while !thread.over() {
@@ -109,26 +109,26 @@ pub fn in_lookups(thread: &mut Thread) {
     none();
 }
 
-/// Delays at the points of the thread's scenario, one after the other, until the run is over; after
-/// each turn what `then` does. It is a fault if nothing passes a point that has its turn, where
-/// there are sequences.
+/// Delays at the points of the thread's scenario, one after the other, until the run is over, and calls
+/// `then` after each turn. Where there are sequences, a point that nothing passes during its turn is a
+/// fault.
 pub fn in_turn(thread: &mut Thread, mut then: impl FnMut(Point)) {
     let run = thread.run;
     let mut points = points(run.name());
     if run.library_is_broken() {
-        // A scenario leaves out what passes these then.
+        // In that case the scenario leaves out what would pass these points.
         points.retain(|point| !frees(*point));
     }
-    // At least twice round.
+    // Every point has at least two turns.
     let turn = Duration::from_millis(60).min(run.length() / (2 * points.len() as u32));
-    // Looks, a millisecond apart: a busy machine may take that long to do anything.
+    // The number of looks, a millisecond apart: a busy machine may take that long to do anything.
     let patience = (run.length() / 4).as_millis().max(250);
     let sequences = has_sequences();
     let mut turns = 0;
     while !thread.over() {
         let point = points[turns % points.len()];
-        // From some hundred nanoseconds to some hundred microseconds; as long as a grace period
-        // most of the time.
+        // From some hundred nanoseconds to some hundred microseconds: most of the time as long as a
+        // grace period.
         let length = if thread.random.one_in(2) {
             20_000
         } else {
@@ -138,7 +138,7 @@ pub fn in_turn(thread: &mut Thread, mut then: impl FnMut(Point)) {
         let delayed = run.settings.delays && set(point, length) && sequences;
         run.sleep(turn);
         let mut looks = 0;
-        // Not what a control is to be noticed by. In this order: at the end the monitor clears all.
+        // A control must not be noticed by this. Read in this order: the monitor clears all at the end.
         while delayed && !run.library_is_broken() && !passed(point) && !run.over() {
             looks += 1;
             if looks > patience {
@@ -153,7 +153,7 @@ pub fn in_turn(thread: &mut Thread, mut then: impl FnMut(Point)) {
     if run.settings.delays {
         run.tally("turns of delays at one point", turns as u64);
         if turns < points.len() {
-            run.note("too short a run for delays at every point");
+            run.note("the run was too short for delays at every point");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Scenarios that run where rseq or membarrier are not as usual: their processes are started with
-//! another tunable of glibc, or under a seccomp filter, and verify that it is so.
+//! Environments in which rseq or membarrier differ from the usual: the process of a scenario starts
+//! with another tunable of glibc or under a seccomp filter, and verifies that this had its effect.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -14,13 +14,13 @@ pub enum Environment {
     Usual,
     /// libc registers each thread for rseq.
     LibcRegistered,
-    /// It does not, so this library does.
+    /// libc does not register threads, so the library does.
     SelfRegistered,
     /// The kernel knows no rseq.
     NoRseq,
     /// The kernel knows no membarrier.
     NoMembarrier,
-    /// Neither.
+    /// The kernel knows neither.
     Neither,
 }
 
@@ -42,24 +42,24 @@ impl Environment {
         }
     }
 
-    /// Arranges it for a process that is about to be started.
+    /// Arranges the environment for a process that is about to start.
     ///
     /// # Errors
-    /// Why that is impossible.
+    /// Says why that is impossible.
     pub fn arrange(self, command: &mut Command) -> Result<(), String> {
         let (owner, membarrier) = self.expected();
         let here = rseq_ops::process().owner;
         if here == Owner::Nobody && owner != Owner::Nobody {
-            return Err("there are no restartable sequences here".into());
+            return Err("this system has no restartable sequences".into());
         }
         if membarrier && rseq_ops::membarrier::register().is_err() {
-            return Err("there is no membarrier here that restarts sequences".into());
+            return Err("this system has no membarrier that restarts sequences".into());
         }
         match (here, owner) {
-            (Owner::Own, Owner::Libc) => return Err("libc does not register threads here".into()),
+            (Owner::Own, Owner::Libc) => return Err("this libc does not register threads".into()),
             (Owner::Libc, Owner::Own) => {
                 if cfg!(not(target_env = "gnu")) {
-                    return Err("only glibc can be told not to register threads".into());
+                    return Err("only glibc has a tunable against registering threads".into());
                 }
                 command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
             }
@@ -80,10 +80,10 @@ impl Environment {
         Ok(())
     }
 
-    /// In the process: whether it is as arranged.
+    /// Verifies, in the process, that the environment is as arranged.
     ///
     /// # Errors
-    /// Returns an error that says what is different.
+    /// Says what is different.
     pub fn verify(self) -> Result<(), String> {
         let found = (
             rseq_ops::process().owner,
@@ -94,7 +94,7 @@ impl Environment {
             Ok(())
         } else {
             Err(format!(
-                "the environment is not as arranged: (owner of rseq, membarrier) is {found:?} and not {expected:?}"
+                "the environment is not as arranged: (owner of rseq, membarrier) is {found:?}, expected {expected:?}"
             ))
         }
     }

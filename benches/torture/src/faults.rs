@@ -1,5 +1,5 @@
-//! Faults. Each is counted together with what it was: there is no way to add to the number alone, so
-//! nothing can be wrong without being told.
+//! Faults. Each is counted together with its text: the number cannot grow alone, so no fault goes
+//! unreported.
 
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
 
 use serde::{Deserialize, Serialize};
 
-/// Faults of which the texts are kept.
+/// The number of faults whose texts are kept.
 const KEPT: usize = 12;
 
-/// The faults found: their number, and the first of them in words.
+/// The faults found: their number, and the texts of the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Received")]
 pub struct Faults {
@@ -18,7 +18,7 @@ pub struct Faults {
     faults: Vec<String>,
 }
 
-/// The same as another process told it, who may have been wrong about that, too.
+/// Faults as another process reported them. The report itself may be wrong: errors without a text.
 #[derive(Deserialize)]
 struct Received {
     errors: u64,
@@ -33,19 +33,19 @@ impl From<Received> for Faults {
             faults,
         };
         if errors > told {
-            all.add_times(errors - told, "errors of which nothing was told");
+            all.add_times(errors - told, "errors without a description");
         }
         all
     }
 }
 
 impl Faults {
-    /// Counts a fault and keeps its text, if it is one of the first. Whether it was.
+    /// Counts a fault, and keeps its text if it is one of the first. Returns whether it kept the text.
     pub fn add(&mut self, what: impl Display) -> bool {
         self.add_times(1, what)
     }
 
-    /// The same for many of one kind. None are none.
+    /// Counts `times` faults of one kind under one text. Does nothing if `times` is 0.
     pub fn add_times(&mut self, times: u64, what: impl Display) -> bool {
         if times == 0 {
             return false;
@@ -55,7 +55,7 @@ impl Faults {
         if kept {
             let text = what.to_string();
             let text = if text.trim().is_empty() {
-                "a fault without a word".to_owned()
+                "a fault without a description".to_owned()
             } else {
                 text
             };
@@ -64,24 +64,24 @@ impl Faults {
         kept
     }
 
-    /// Returns how many there were.
+    /// Returns the number of faults.
     pub fn count(&self) -> u64 {
         self.errors
     }
 
-    /// Returns whether there were none.
+    /// Returns whether there were no faults.
     pub fn is_empty(&self) -> bool {
         self.errors == 0
     }
 
-    /// Returns the first of them. Not empty if there were any.
+    /// Returns the texts of the first faults. Not empty if there were any faults.
     pub fn first(&self) -> &[String] {
         &self.faults
     }
 }
 
-/// The faults of signal handlers, which can take no locks and allocate nothing. All are counted, the
-/// first has its text.
+/// The faults of signal handlers, which can take no locks and allocate nothing. All are counted; only
+/// the first keeps its text.
 #[derive(Debug)]
 pub struct InHandlers {
     count: AtomicU64,
@@ -124,7 +124,7 @@ impl InHandlers {
         }
     }
 
-    /// Adds what was counted to the rest.
+    /// Adds the faults of the handlers to `faults`.
     pub fn add_to(&self, faults: &mut Faults) {
         let length = self.length.load(Acquire).min(self.text.len());
         let text: Vec<u8> = self.text[..length]
@@ -163,7 +163,7 @@ mod tests {
     fn what_another_process_counted_in_silence_is_told() {
         let received: Faults = serde_json::from_str(r#"{"errors":1,"faults":[]}"#).unwrap();
         assert_eq!(received.count(), 1);
-        assert_eq!(received.first(), ["errors of which nothing was told"]);
+        assert_eq!(received.first(), ["errors without a description"]);
         let received: Faults = serde_json::from_str(r#"{"errors":0,"faults":["one"]}"#).unwrap();
         assert_eq!((received.count(), received.first().len()), (1, 1));
         let again: Faults =

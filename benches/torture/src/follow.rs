@@ -1,6 +1,6 @@
-//! Follows a process that runs a scenario: what it tells and prints, and how it ends. It may crash,
-//! hang, say nothing or write nonsense, and leave others behind: that is an error of its scenario,
-//! with all that is known of it.
+//! Follows a process that runs a scenario: its messages, its output and its end. The process may crash,
+//! hang, say nothing, write nonsense or leave other processes behind. Each of these is an error of its
+//! scenario, reported with all that is known.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -16,20 +16,20 @@ use crate::counts::Counts;
 use crate::faults::Faults;
 use crate::outcome::{Message, Outcome};
 
-/// By which the user ends the program.
+/// The signals by which the user ends the program.
 pub(crate) const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 const BY_USER: &str = "interrupted";
 
-/// Between two looks at a process.
+/// The time between two looks at a process.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The limits of a process's time.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    /// For everything.
+    /// For all of the process's work.
     pub(crate) all: Duration,
-    /// To end, after its result.
+    /// For its end, after its result.
     pub(crate) end: Duration,
 }
 
@@ -104,7 +104,8 @@ impl Heard {
         }
     }
 
-    /// Waits until all was heard. Whether it was: a process that was left behind may keep the pipes.
+    /// Waits until both pipes are closed. Returns false if they stay open: a process that was left behind
+    /// may hold them.
     fn all(&self) -> bool {
         let mut patience = Patience::new(Duration::from_secs(5), LOOK);
         while !self.readers.iter().all(thread::JoinHandle::is_finished) {
@@ -117,8 +118,8 @@ impl Heard {
     }
 }
 
-/// Waits until the process has ended, or is no longer to be waited for. `interrupted` says whether
-/// the user wants an end, `progress` gets what was counted so far.
+/// Waits until the process ends, and kills it when it takes too long or the user interrupts.
+/// `interrupted` says whether the user did; `progress` gets the counts so far.
 pub(crate) fn follow(
     mut child: Child,
     scenario: &str,
@@ -146,7 +147,7 @@ pub(crate) fn follow(
             }
             Ok(Message::Done(outcome)) => {
                 done = Some(outcome);
-                // A process that it forked may still have its pipe: do not wait for that to close.
+                // A process that it forked may still hold the pipe: do not wait until it closes.
                 break;
             }
             Err(RecvTimeoutError::Disconnected) => break,
@@ -160,7 +161,7 @@ pub(crate) fn follow(
     }
     let (status, stuck) = end(&mut child, killed.is_some(), limits.end);
     let all = heard.all();
-    // Messages that were on their way when the process was killed.
+    // The messages that were on their way when the process was killed.
     for message in heard.messages.try_iter() {
         match message {
             Message::Tick(counts) => last = counts,
@@ -184,7 +185,7 @@ pub(crate) fn follow(
     // The terminal interrupts the process, too, which may have ended before it was killed.
     let by_terminal = interrupted() && status.signal().is_some_and(|one| SIGNALS.contains(&one));
     if killed == Some(BY_USER) || by_terminal {
-        // No fault of the library's.
+        // An interrupt is no fault of the library.
         outcome.notes.push(BY_USER.to_owned());
     } else if let Some(why) = killed {
         outcome.faults.add(why);
@@ -223,8 +224,8 @@ fn failure(status: ExitStatus) -> String {
     format!("its process died of signal {signal}{name}")
 }
 
-/// Returns the status of a process that has said its last, or is to be killed; whether it had to be
-/// though it was not meant to.
+/// Waits for the end of a process, or kills it. Returns its status, and true if it had to be killed
+/// although `kill` was false.
 fn end(child: &mut Child, kill: bool, limit: Duration) -> (ExitStatus, bool) {
     let mut patience = Patience::new(limit, LOOK);
     let mut stuck = false;
@@ -246,7 +247,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns a shell's script in the place of a scenario.
+    /// Returns the outcome of a shell script that runs in the place of a scenario.
     fn followed(script: &str, interrupted: fn() -> bool) -> Outcome {
         let child = Command::new("sh")
             .args(["-c", script])
@@ -269,7 +270,7 @@ mod tests {
         follow(child, "one", &limits, interrupted, &mut |_| ())
     }
 
-    /// Its only fault, and all of its notes.
+    /// Returns the only fault of a script, and all of its notes.
     fn fault(script: &str) -> (String, String) {
         let outcome = followed(script, || false);
         assert_eq!(outcome.scenario, "one");
@@ -277,7 +278,7 @@ mod tests {
         (outcome.faults.first()[0].clone(), outcome.notes.join("\n"))
     }
 
-    /// Returns a shell's command that tells this.
+    /// Returns a shell command that sends this message.
     fn says(message: &Message) -> String {
         format!("echo '{}';", serde_json::to_string(message).unwrap())
     }
@@ -345,7 +346,7 @@ mod tests {
         assert_eq!(outcome.errors(), 2);
         assert_eq!(outcome.faults.first()[0], "told at once");
         let outcome = followed(&(told + "kill -INT $$"), || {
-            // It has ended by now, perhaps: what it said is heard in either case.
+            // It may have ended by now: its messages are heard in either case.
             thread::sleep(Duration::from_millis(300));
             true
         });

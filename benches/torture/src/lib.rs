@@ -1,35 +1,35 @@
-//! Torture: every fault that the library claims to survive, injected and counted, in the spirit of
-//! the Linux kernel's `rcutorture`. The program `rcu-torture` (of the package
-//! `urcu-benches`) runs [`main`].
+//! Injects and counts every fault that the library claims to survive, in the spirit of the Linux
+//! kernel's `rcutorture`. The program `rcu-torture` (of the package `urcu-benches`) runs [`main`].
 //!
 //! A [`Scenario`](scenario::Scenario) is a load and a fault. Each runs in a process of its own, which the
-//! [supervisor] starts and watches: a crash or a hang is an error of that scenario and not
-//! the end of the program, and what was arranged for one (a filter, priorities, a library that is
-//! broken on purpose) does not reach another.
+//! [supervisor] starts and watches. So a crash or a hang is an error of one scenario and does not end
+//! the program, and what is arranged for one scenario (a filter, priorities, a library that is broken
+//! on purpose) does not affect another.
 //!
 //! | | |
 //! |---|---|
-//! | [`scenarios`] | one small file each; to add one, add a file and its line in the list there |
-//! | [`versions`] | what is tortured, and how readers verify it |
+//! | [`scenarios`] | the scenarios, one small file each |
+//! | [`versions`] | the values that are published and reclaimed, and how readers verify them |
 //! | [`readers`], [`updaters`] | the usual loads |
 //! | [`run`] | threads, counters and faults of a run |
-//! | [`perform`] | the process that runs a scenario, and the monitor that ends it |
+//! | [`perform`] | the process that runs a scenario |
 //! | [`delays`] | delays inside the library's sequences |
-//! | [`breaks`] | the controls: what is wrong on purpose and must be noticed |
+//! | [`breaks`] | the controls: faults made on purpose, which must be detected |
 //! | [`environment`] | processes without rseq or membarrier |
 //! | [`faults`] | how faults are counted |
 //! | [`supervisor`], [`progress`], [`console`], [`outcome`], [`report`] | processes, the terminal, the results |
-//! | [`options`], [`session`] | the program |
+//! | [`options`], [`session`] | the command line and the main function |
 //!
 //! # A new scenario
-//! A thread of its own ([`run::Run::spawn`]) loops until [`run::Thread::over`], counts what it verified
-//! ([`run::Counter`]; nothing verified is an error), and hands what may be wrong to
-//! [`run::Thread::check`]. Statistics are those of [`run::Run::domain`]. Callbacks are queued only
-//! unless [`run::Run::library_is_broken`]. If the fault that is injected can be refused by the system,
-//! count it: a scenario that did nothing must not pass.
+//! Add a file to `scenarios`, and its line to the list in `scenarios/mod.rs`. A scenario starts threads
+//! ([`run::Run::spawn`]). Each loops until [`run::Thread::over`], counts its verified reads
+//! ([`run::Counter`]; a run that verified nothing is an error), and passes its results to
+//! [`run::Thread::check`]. Statistics come from the domains that [`run::Run::domain`] returns. Do not queue
+//! callbacks if [`run::Run::library_is_broken`]. If the system can refuse the injected fault, count how
+//! often it was injected: a scenario that did nothing must not pass.
 //!
 //! ```ignore
-//! //! What it is and what it is to show.
+//! //! One reader and one updater: the least that must work.
 //!
 //! use crate::{readers, run::Run, scenario::Scenario, updaters};
 //!

@@ -10,7 +10,7 @@ use crate::outcome::Message;
 use crate::random::Random;
 use crate::run::Run;
 
-/// Says how it goes, ends the run in time, and notices if nothing goes any more.
+/// Sends the counts, ends the run in time, and ends the process if nothing makes progress any more.
 pub(crate) fn watch(run: &'static Run, chaos: bool) {
     const TURN: Duration = Duration::from_millis(10);
     let mut random = Random::new(run.settings.seed, u64::MAX);
@@ -40,7 +40,7 @@ pub(crate) fn watch(run: &'static Run, chaos: bool) {
             return give_up(run, ended);
         }
         if !Message::Tick(counts).send() {
-            run.stop(); // Nobody listens any more.
+            run.stop(); // The parent listens no more.
         }
     }
 }
@@ -51,13 +51,13 @@ fn give_up(run: &Run, ended: bool) {
         return; // It is about to end by itself.
     }
     let what = if ended {
-        "the scenario does not end"
+        "the scenario did not end"
     } else {
-        "no grace period has ended"
+        "no update was completed"
     };
     run.fault(
         "monitor",
-        format!("{what}, for {:?}", run.settings.patience()),
+        format!("{what} for {:?}", run.settings.patience()),
     );
     run.note("threads: ".to_owned() + &threads::threads("self").join("; "));
     Message::Done(run.outcome(None)).send();

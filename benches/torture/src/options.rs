@@ -1,4 +1,4 @@
-//! The options of the program, and what they come to.
+//! The options of the program, and the scenarios and settings that follow from them.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,10 +13,10 @@ use crate::{delays, scenarios};
 
 /// Injects every fault that urcu-percpu claims to survive, and verifies what readers see.
 ///
-/// Each scenario runs in a process of its own, one after the other, for the time that --seconds
-/// says. As root it also takes CPUs off line, makes a cpuset and uses real-time priorities, and
-/// restores everything afterwards. (Except that the kernel removes a CPU that was off line from all
-/// other cpusets of cgroup v1 for good.) When a scenario ends, its errors are reported on standard
+/// The scenarios run one after the other, each in a process of its own, for the time that --seconds
+/// says. As root, the program also takes CPUs off line, makes a cpuset and uses real-time priorities, and
+/// restores everything afterwards, with one exception: the kernel removes a CPU that was off line from
+/// all other cpusets of cgroup v1 for good. When a scenario ends, its errors are reported on standard
 /// error, with the seed and everything that its process printed. Exits with status 1 if there was an
 /// error, and with 2 if it could not run, was interrupted, or could not write its results.
 #[derive(Debug, Parser)]
@@ -37,22 +37,22 @@ pub struct Options {
     /// Also write the results to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Run a control: something is broken on purpose and must be detected. Stops at the first error
+    /// Run a control: break something on purpose, which must be detected. Stops at the first error
     #[arg(long = "break", value_name = "NAME")]
     pub(crate) broken: Option<String>,
-    /// With --break: run the same without the fault. Must find no error
+    /// With --break: run the same scenario without the fault, which must find no error
     #[arg(long, requires = "broken")]
     pub(crate) placebo: bool,
-    /// Number of reader threads, where the scenario leaves it open [default: one for each CPU]
+    /// Number of reader threads, unless the scenario decides it [default: one for each CPU]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Seconds for which a wait may make no progress before that is an error [default: 20, or 5 with --break]
+    /// Seconds without progress after which a wait is an error [default: 20, or 5 with --break]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) patience: Option<u64>,
     /// Use no delays inside the sequences, and do not rebuild the program for them
     #[arg(long)]
     pub(crate) no_delays: bool,
-    /// A task for a process of its own
+    /// The task of a child process
     #[arg(long, hide = true, value_name = "JSON")]
     pub(crate) child: Option<String>,
 }
@@ -93,7 +93,7 @@ impl Options {
         }
     }
 
-    /// Returns what the scenarios are told.
+    /// Returns the settings of the scenarios.
     pub(crate) fn settings(&self, control: Option<&Control>) -> Settings {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH);
         Settings {

@@ -1,4 +1,4 @@
-//! What became of a scenario, and what its process tells of it.
+//! The outcome of a scenario, and the messages of its process.
 
 use std::io::Write;
 
@@ -13,16 +13,16 @@ use crate::faults::Faults;
 pub enum Message {
     /// The counts so far.
     Tick(Counts),
-    /// A fault, told when it is noticed, whatever becomes of the process afterwards.
+    /// A fault. It is sent at once, because the process may crash afterwards.
     Fault(String),
-    /// That it is done, and all of its faults.
+    /// The result, with all faults.
     Done(Outcome),
 }
 
 /// The outcome of a scenario.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Which.
+    /// Its name.
     pub scenario: String,
     /// The time it took.
     pub seconds: f64,
@@ -50,12 +50,12 @@ impl Outcome {
         }
     }
 
-    /// Returns how many faults there were.
+    /// Returns the number of faults.
     pub fn errors(&self) -> u64 {
         self.faults.count()
     }
 
-    /// Returns a line for a person.
+    /// Returns a line that is easy to read.
     pub fn line(&self) -> String {
         if let Some(reason) = &self.skipped
             && self.faults.is_empty()
@@ -91,7 +91,7 @@ impl Message {
     /// Writes the message as a line on standard output. Returns false if nobody reads it.
     ///
     /// # Panics
-    /// Never: it is numbers and text.
+    /// Never: a message is numbers and text.
     pub fn send(&self) -> bool {
         let mut line = serde_json::to_string(self).expect("numbers and text");
         line.push('\n');

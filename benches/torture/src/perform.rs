@@ -1,4 +1,4 @@
-//! The child: runs a scenario, and tells its parent all about it.
+//! The child: runs a scenario, and reports to its parent.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ pub struct Task {
 }
 
 impl Task {
-    /// Does the task, in a process of its own, and tells standard output all about it as lines of
-    /// JSON ([`Message`]). Returns true if there was no error.
+    /// Does the task, in a process of its own, and reports on standard output, in lines of JSON
+    /// ([`Message`]). Returns true if there was no error.
     ///
     /// # Errors
     /// If there is no such scenario.
     pub fn perform(self) -> Result<bool, String> {
         let scenario = scenarios::named(&self.scenario)
-            .ok_or_else(|| format!("no scenario {}", self.scenario))?;
+            .ok_or_else(|| format!("no scenario is called {}", self.scenario))?;
         let outcome = match scenario.environment.verify() {
             Ok(()) => perform(scenario, self.settings),
             Err(difference) => {
@@ -46,7 +46,7 @@ impl Task {
     }
 }
 
-/// Runs a scenario in this process, and tells standard output how it goes.
+/// Runs a scenario in this process, and reports its progress on standard output.
 ///
 /// # Panics
 /// If no thread can be started.
@@ -54,17 +54,16 @@ fn perform(scenario: &'static Scenario, settings: Settings) -> Outcome {
     if let Some(which) = settings.broken {
         poison::keep_for_ever();
         if !settings.placebo {
-            // SAFETY: versions and domains live for ever, and what the allocator is given back
-            // of the cells' kind is kept; scenarios ask `library_is_broken` before they queue
-            // callbacks.
+            // SAFETY: versions and domains live for ever, and the allocator keeps freed memory of the
+            // sizes that cells use; scenarios ask `library_is_broken` before they queue callbacks.
             unsafe { breaks::break_library(which) };
         }
     }
-    // Grace periods that take too long are this program's to notice.
+    // This program itself notices grace periods that take too long.
     urcu::stall::set_timeout(Duration::MAX);
     let run = Run::leak(scenario.name, settings);
-    // Anywhere: the library goes on after a panic of a callback or on a thread of its own. Here it
-    // is an error.
+    // A hook sees panics on every thread: the library survives one in a callback or on a thread of its
+    // own, but here each is an error.
     std::panic::set_hook(Box::new(|panic| run.panicked(panic)));
     let chaos = scenario.chaos && run.settings.delays;
     std::thread::Builder::new()
@@ -77,7 +76,7 @@ fn perform(scenario: &'static Scenario, settings: Settings) -> Outcome {
         run.settle();
     }
     if !run.tells() {
-        // The monitor has lost patience, and is about to end the process.
+        // The monitor has given up, and is about to end the process.
         loop {
             std::thread::park();
         }

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::counts::{Counts, short};
 
-/// One scenario's bar; drawn on a terminal alone.
+/// The progress bar of one scenario, drawn only on a terminal.
 #[derive(Debug)]
 pub struct Bar {
     bar: ProgressBar,
@@ -16,7 +16,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// Of a scenario that will take so long. `position` counts the scenarios.
+    /// Returns the bar of a scenario that will take `length`. `position` is its number, and that of all.
     pub fn new(name: &str, position: (usize, usize), length: Duration) -> Self {
         let target = ProgressDrawTarget::stderr();
         let bar = ProgressBar::with_draw_target(Some(length.as_millis().max(1) as u64), target);
@@ -57,7 +57,7 @@ impl Bar {
         self.last = (Instant::now(), counts.clone());
     }
 
-    /// Takes it away.
+    /// Removes the bar.
     pub fn clear(self) {
         self.bar.finish_and_clear();
     }

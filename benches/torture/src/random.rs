@@ -1,11 +1,11 @@
-//! The dice of one thread: the same seed throws the same numbers.
+//! The random numbers of one thread: the same seed gives the same numbers.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): a few nanoseconds, good enough to choose by.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// For a thread of a run.
+    /// Returns the generator of a thread of a run.
     pub fn new(seed: u64, thread: u64) -> Self {
         let mut random = Random(seed ^ thread.wrapping_mul(0xD6E8_FEB8_6659_FD93));
         random.throw();
@@ -26,18 +26,19 @@ impl Random {
         ((u128::from(self.throw()) * u128::from(limit)) >> 64) as u64
     }
 
-    /// True once in so many throws.
+    /// Returns true once in `throws` calls, on average.
     pub fn one_in(&mut self, throws: u64) -> bool {
         self.below(throws) == 0
     }
 
-    /// Returns a number below two to the `most`, of which half are below two to the `most / 2`.
+    /// Returns a number below two to the `most`. About half of these numbers are below two to the
+    /// `most / 2`.
     pub fn skewed(&mut self, most: u32) -> u64 {
         let bits = self.below(u64::from(most) + 1);
         self.below(1 << bits)
     }
 
-    /// One of some.
+    /// Returns one element of `some`.
     pub fn pick<'a, T>(&mut self, some: &'a [T]) -> &'a T {
         &some[self.below(some.len() as u64) as usize]
     }

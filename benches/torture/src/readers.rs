@@ -4,24 +4,24 @@ use crate::breaks::Break;
 use crate::run::{Run, Thread};
 use crate::versions::{Fault, Place};
 
-/// Sections of [`quick`].
+/// The number of sections for one call of [`quick`].
 const BATCH: u64 = 2048;
 
-/// The usual length of [`long`] sections: looks, as a power of two.
+/// The usual length of [`long`] sections: two to this many looks, at most.
 pub const LONG: u32 = 14;
 
-/// Reads until the run is over: mostly the shortest sections there are, and long ones between.
+/// Reads until the run is over, mostly in the shortest possible sections, now and then in a long one.
 pub fn forever(thread: &mut Thread, places: &[&'static Place]) {
     while !thread.over() {
         let place = *thread.random.pick(places);
         quick(thread, place, BATCH);
         long(thread, place, LONG);
-        // Better here than in the middle of a section that an updater waits for.
+        // Better to lose the CPU here than in the middle of a section that an updater waits for.
         std::thread::yield_now();
     }
 }
 
-/// Starts so many threads that do [`forever`].
+/// Starts `count` threads that run [`forever`].
 pub fn start(run: &'static Run, count: usize, places: &[&'static Place]) {
     for _ in 0..count {
         let places = places.to_vec();
@@ -38,15 +38,15 @@ fn glances(place: &'static Place, count: u64) -> Result<(), Fault> {
     Ok(())
 }
 
-/// So many short sections.
+/// Runs `count` short sections.
 pub fn quick(thread: &Thread, place: &'static Place, count: u64) {
     if thread.check(glances(place, count)).is_some() {
         thread.counter.read(count);
     }
 }
 
-/// One section that looks again and again, for up to two to the `most` times. One in 16 gives its
-/// CPU to another thread in the middle: on a busy machine that is what sections meet updates by.
+/// Runs one section that looks again and again, up to two to the `most` times. One section in 16 yields
+/// its CPU in the middle, so that updates happen during sections on a busy machine too.
 pub fn long(thread: &mut Thread, place: &'static Place, most: u32) {
     let mut looks = thread.random.skewed(most);
     let mut ends_at = u64::MAX;

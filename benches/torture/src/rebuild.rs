@@ -1,4 +1,4 @@
-//! Builds the program again, with delays.
+//! Rebuilds the program with delays.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,16 +12,16 @@ use crate::supervisor;
 /// The flags that every compiler is given.
 const DELAYS: [&str; 2] = ["--cfg", "rseq_ops_delay_injection"];
 
-/// If cargo has started this, has it build and start the same with delays, and does not return
-/// unless that is impossible, or not wanted any more.
+/// Has cargo build and start the program with delays, if cargo started this one. Returns only if that
+/// is impossible, or if the user has interrupted it.
 pub(crate) fn build_with_delays(console: &mut Console) {
     let Some(cargo) = env::var_os("CARGO") else {
-        console.line("built without delays inside the sequences: what needs them is skipped");
+        console.line("this build has no delays inside the sequences: what needs them is skipped");
         return;
     };
     let flags = DELAYS.join(" ");
     console.line(format_args!(
-        "building again with RUSTFLAGS=\"{flags}\" (--no-delays: do not)"
+        "building again with RUSTFLAGS=\"{flags}\" (--no-delays prevents this)"
     ));
     let cargo_with = |what: &str| {
         let mut command = Command::new(&cargo);
@@ -56,11 +56,11 @@ pub(crate) fn build_with_delays(console: &mut Console) {
             .exec();
         tell(format_args!("rcu-torture: {error}"));
     }
-    console.line("that was not possible: what needs delays is skipped");
+    console.line("the program could not be built again: what needs delays is skipped");
 }
 
-/// Returns the variable by which cargo is told of compiler options, and the options of the environment
-/// with delays. Cargo reads the first of the two that is set.
+/// Returns the variable that passes compiler options to cargo, and its value with the flags for delays
+/// added. Of the two variables, cargo reads the first that is set.
 fn compiler_options(environment: impl Fn(&str) -> Option<OsString>) -> (&'static str, OsString) {
     let variables = [("CARGO_ENCODED_RUSTFLAGS", "\u{1f}"), ("RUSTFLAGS", " ")];
     let set = variables.map(|(name, separator)| (name, separator, environment(name)));

@@ -1,4 +1,4 @@
-//! What the program prints of what the scenarios told.
+//! Reports: of a scenario's errors, and of the whole run.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::delays::BUILT;
 use crate::outcome::Outcome;
 use crate::settings::Settings;
 
-/// Returns the report of an outcome's errors: all that is needed to look for them.
+/// Returns the report of an outcome's errors, with all that is needed to reproduce them.
 pub fn error_report(outcome: &Outcome, settings: &Settings) -> String {
     let mut text = String::new();
     let Settings { seed, threads, .. } = settings;
@@ -53,7 +53,7 @@ pub fn error_report(outcome: &Outcome, settings: &Settings) -> String {
     text
 }
 
-/// All of it.
+/// The results of all scenarios.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// The machine on which it ran.
@@ -62,16 +62,16 @@ pub struct Report {
     pub settings: Settings,
     /// True if delays could be injected.
     pub delays_built_in: bool,
-    /// By scenario.
+    /// The outcome of each scenario.
     pub scenarios: Vec<Outcome>,
-    /// Sums of these.
+    /// The sums of their counts.
     pub total: Counts,
-    /// Likewise. Each has its text in its scenario's.
+    /// The number of all faults. Their texts are in the outcomes.
     errors: u64,
 }
 
 impl Report {
-    /// Returns the report of what the scenarios did.
+    /// Returns the report of these outcomes.
     pub fn new(settings: Settings, scenarios: Vec<Outcome>) -> Self {
         let mut total = Counts::default();
         for Outcome { counts, .. } in &scenarios {
@@ -92,7 +92,7 @@ impl Report {
         }
     }
 
-    /// Returns how many faults there were in all.
+    /// Returns the number of all faults.
     pub fn errors(&self) -> u64 {
         self.errors
     }

@@ -37,18 +37,18 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// So many more verified reads.
+    /// Counts verified reads.
     pub fn read(&self, count: u64) {
         self.reads.fetch_add(count, Relaxed);
     }
 
-    /// One more version was reclaimed, or whatever else shows that grace periods end.
+    /// Counts a reclaimed version, or whatever else shows that grace periods end.
     pub fn updated(&self) {
         self.updates.fetch_add(1, Relaxed);
     }
 }
 
-/// A scenario that runs.
+/// A run of a scenario.
 #[derive(Debug)]
 pub struct Run {
     /// The settings of the run.
@@ -56,16 +56,16 @@ pub struct Run {
     name: &'static str,
     start: Instant,
     over: AtomicBool,
-    /// Nobody has to make progress now.
+    /// True while updates need make no progress.
     stalled: AtomicBool,
     counters: Mutex<Vec<&'static Counter>>,
     domains: Mutex<Vec<&'static Domain>>,
     places: Mutex<Vec<&'static Place>>,
-    /// Of domains that are gone, or of other processes.
+    /// The counts of domains that are gone, and of other processes.
     more: Mutex<Counts>,
-    /// Set by who tells the result, which is told once.
+    /// Set by the thread that sends the result, which is sent once.
     told: AtomicBool,
-    /// Not that of a child that a scenario forked.
+    /// The process that runs the scenario, as opposed to children that it forks.
     process: u32,
     faults: Mutex<Faults>,
     in_handlers: InHandlers,
@@ -80,7 +80,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Run {
-    /// Returns a run that begins now, and is there until the process ends.
+    /// Returns a run that begins now, and lives until the process ends.
     pub(crate) fn leak(name: &'static str, settings: Settings) -> &'static Run {
         Box::leak(Box::new(Run {
             settings,
@@ -103,7 +103,7 @@ impl Run {
         }))
     }
 
-    /// Verifies in the end that all that was retired is reclaimed, and that something was verified at all.
+    /// Verifies, at the end, that everything retired was reclaimed, and that something was verified at all.
     pub(crate) fn settle(&self) {
         let domains = lock(&self.domains).clone();
         // Twice: callbacks may have queued others.
@@ -119,7 +119,10 @@ impl Run {
         }
         let counts = self.counts();
         if counts.reads == 0 || counts.updates == 0 || counts.grace_periods == 0 {
-            self.fault("the end", format!("nothing was verified: {counts:?}"));
+            self.fault(
+                "the end",
+                format!("reads, updates or grace periods are 0: {counts:?}"),
+            );
         }
     }
 
@@ -139,7 +142,7 @@ impl Run {
         self.over.store(true, SeqCst);
     }
 
-    /// Time since the beginning.
+    /// Returns the time since the beginning.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
@@ -155,18 +158,18 @@ impl Run {
         std::thread::sleep(time.min(left.max(Duration::from_millis(1))));
     }
 
-    /// Returns whether that is wrong on purpose.
+    /// Returns whether this is the fault that is made on purpose.
     pub fn broken(&self, which: Break) -> bool {
         self.settings.broken == Some(which) && !self.settings.placebo
     }
 
-    /// Returns whether the library is wrong on purpose (or would be, but for a placebo), so that
-    /// callbacks are not to be used.
+    /// Returns whether the control breaks the library, so that no callbacks may be queued. Also true for
+    /// its placebo.
     pub fn library_is_broken(&self) -> bool {
         self.settings.broken.is_some_and(Break::is_inside)
     }
 
-    /// Says that updates need make no progress, until it is said that they must again.
+    /// Sets whether updates may stall: while this is true, they need make no progress.
     pub fn set_stalled(&self, stalled: bool) {
         self.stalled.store(stalled, SeqCst);
     }
@@ -176,24 +179,24 @@ impl Run {
         self.stalled.load(SeqCst)
     }
 
-    /// Returns true to its first caller, who tells the result: it is told once.
+    /// Returns true to its first caller, which sends the result, and false to all others.
     pub(crate) fn tells(&self) -> bool {
         !self.told.swap(true, SeqCst)
     }
 
-    /// Returns a domain whose statistics count.
+    /// Returns the domain with its statistics included in the run's counts.
     pub fn domain(&self, domain: Domain) -> &'static Domain {
         let domain: &'static Domain = Box::leak(Box::new(domain));
         lock(&self.domains).push(domain);
         domain
     }
 
-    /// Counts a domain that is about to go.
+    /// Adds the statistics of a domain that is about to be dropped.
     pub fn add_stats(&self, stats: &Stats) {
         lock(&self.more).add(stats);
     }
 
-    /// Counts what other processes did.
+    /// Adds the counts of another process.
     pub fn add_counts(&self, counts: &Counts) {
         let mut more = lock(&self.more);
         more.reads += counts.reads;
@@ -201,25 +204,25 @@ impl Run {
         more.grace_periods += counts.grace_periods;
     }
 
-    /// So many places of a domain.
+    /// Returns `count` new places of a domain.
     pub fn places(&self, domain: &'static Domain, count: usize) -> Vec<&'static Place> {
         let places: Vec<_> = (0..count).map(|_| Place::leak(domain)).collect();
         lock(&self.places).extend(&places);
         places
     }
 
-    /// Something to be told with the result.
+    /// Adds a note to the result.
     pub fn note(&self, text: impl Into<String>) {
         lock(&self.notes).push(text.into());
     }
 
-    /// Something to be counted with the result.
+    /// Adds `count` to a tally, which the result prints as "COUNT WHAT".
     pub fn tally(&self, what: &'static str, count: u64) {
         *lock(&self.tallies).entry(what).or_default() += count;
     }
 
-    /// A fault, which ends the run. The parent is told at once: it knows of it even if this process
-    /// crashes, or hangs, right after.
+    /// Reports a fault, which ends the run. The parent is told at once, so that it knows of the fault even
+    /// if this process crashes or hangs right after.
     #[cold]
     pub fn fault(&self, who: &str, what: impl Display) {
         self.over.store(true, SeqCst);
@@ -235,24 +238,23 @@ impl Run {
         }
     }
 
-    /// A fault in a signal handler. Async-signal-safe.
+    /// Reports a fault in a signal handler. Async-signal-safe.
     #[cold]
     pub fn fault_in_handler(&self, fault: &Fault) {
-        // A fault that is found by looking is numbers alone.
+        // The faults that a look finds hold only numbers, so formatting them is async-signal-safe.
         self.in_handlers.add(fault);
         self.over.store(true, SeqCst);
     }
 
     /// Notes a panic, wherever it happens.
     pub(crate) fn panicked(&self, panic: &PanicHookInfo<'_>) {
-        // There is none any more in the last destructors.
+        // The thread-local may be gone in a thread's last destructors.
         let _ = PANICKED.try_with(|panicked| panicked.set(true));
         let thread = std::thread::current();
         self.fault(thread.name().unwrap_or("some thread"), panic);
     }
 
-    /// Does something that may panic, which is a fault of whoever does it. One without a call of the
-    /// panic hook, too.
+    /// Runs `body`, and reports a panic as a fault of `who`, also one that did not call the panic hook.
     fn guarded(&self, who: &str, body: impl FnOnce()) {
         PANICKED.set(false);
         if let Err(payload) = catch_unwind(AssertUnwindSafe(body))
@@ -262,8 +264,8 @@ impl Run {
         }
     }
 
-    /// Starts a thread, which [`Run::join`] waits for. Threads that are started in the same order
-    /// decide the same with the same seed.
+    /// Starts a thread, which [`Run::join`] waits for. With the same seed, threads that are started in the
+    /// same order make the same random decisions.
     pub fn spawn(
         &'static self,
         role: &'static str,
@@ -281,7 +283,7 @@ impl Run {
         }
     }
 
-    /// Returns the state of a thread that the caller starts, or is.
+    /// Returns the state of a thread: of one that the caller starts, or of the caller itself.
     pub fn thread(&'static self, role: &'static str) -> Thread {
         let number = self.started.fetch_add(1, Relaxed);
         let counter: &'static Counter = Box::leak(Box::default());
@@ -302,12 +304,12 @@ impl Run {
             let Some(thread) = lock(&self.threads).pop() else {
                 return;
             };
-            // Its panics are caught inside.
+            // `guarded` has caught its panics.
             let _ = thread.join();
         }
     }
 
-    /// Returns what was counted so far.
+    /// Returns the counts so far.
     pub fn counts(&self) -> Counts {
         let mut counts = lock(&self.more).clone();
         for counter in lock(&self.counters).iter() {
@@ -321,7 +323,7 @@ impl Run {
         counts
     }
 
-    /// Returns what became of it so far.
+    /// Returns the outcome so far.
     pub(crate) fn outcome(&self, skipped: Option<String>) -> Outcome {
         let mut faults = lock(&self.faults).clone();
         self.in_handlers.add_to(&mut faults);
@@ -346,7 +348,7 @@ impl Run {
 }
 
 thread_local! {
-    /// True if the hook has told the panic of this thread.
+    /// True if the panic hook has reported the panic of this thread.
     static PANICKED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -357,10 +359,10 @@ fn words(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("of some kind")
 }
 
-/// A line on standard error, without the standard library's lock. For forked children.
+/// Writes a line to standard error without the standard library's lock, for forked children.
 pub fn write_error(text: &str) {
     let line = format!("{text}\n");
-    // SAFETY: so many bytes are there.
+    // SAFETY: `line` is valid for reads of its length.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
@@ -373,30 +375,30 @@ pub struct Thread {
     pub name: String,
     /// Counted from 0 in the order of starting.
     pub number: u32,
-    /// Its dice.
+    /// Its random numbers.
     pub random: Random,
     /// Its counters.
     pub counter: &'static Counter,
-    /// True if it has been told that this is the last time through its loop.
+    /// True if `over` has already returned `false` for the last turn of the thread's loop.
     last: Cell<bool>,
 }
 
 impl Thread {
-    /// Returns whether it is time to stop. Once more `false` when it is: a thread that did not get to run
-    /// in time, on a busy machine, does what it does once.
+    /// Returns whether it is time to stop. The first call after the end still returns `false`, so that a
+    /// thread that a busy machine did not run in time does its work at least once.
     #[inline(always)]
     pub fn over(&self) -> bool {
         self.run.over() && self.last.replace(true)
     }
 
-    /// Returns a fault, if there was one. Whether all is well.
+    /// Returns the value of a result, or reports its fault and returns `None`.
     pub fn check<T>(&self, result: Result<T, Fault>) -> Option<T> {
         result
             .map_err(|fault| self.run.fault(&self.name, fault))
             .ok()
     }
 
-    /// True once in so many times, if that is broken on purpose.
+    /// Returns true once in `one_in` calls on average if this control is on, and false otherwise.
     pub fn breaks(&mut self, which: Break, one_in: u64) -> bool {
         self.run.broken(which) && self.random.one_in(one_in)
     }

@@ -1,4 +1,4 @@
-//! What a scenario is.
+//! The description of a scenario.
 
 use urcu_host::affinity;
 use urcu_host::threads;
@@ -14,21 +14,21 @@ pub struct Scenario {
     pub name: &'static str,
     /// The purpose of the scenario, in a line.
     pub about: &'static str,
-    /// The abilities of the machine that it cannot do without.
+    /// What the machine or the build must have.
     pub needs: &'static [Need],
     /// The environment of its process.
     pub environment: Environment,
     /// True if the engine injects delays now and then.
     pub chaos: bool,
-    /// Starts its threads, and may wait for them; the engine does in any case. An `Err` says why
-    /// it could not be run after all.
+    /// Starts the threads of the scenario. It may wait for them; the engine does so in any case. An `Err`
+    /// says why the scenario could not run.
     pub run: fn(&'static Run) -> Result<(), String>,
-    /// Called by the parent before the process starts; what it returns puts back, when that has
-    /// ended, what a process that was killed may have left behind.
+    /// Called by the parent before the process starts. After the process has ended, the parent calls the
+    /// returned closure, which restores what a killed process may have left changed.
     pub remember: fn() -> Box<dyn FnOnce()>,
 }
 
-/// An ability of the machine that a scenario cannot do without.
+/// Something that a scenario needs of the machine or the build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// The rights of root.
@@ -42,21 +42,21 @@ pub enum Need {
 }
 
 impl Need {
-    /// Says what is missing.
+    /// Checks whether the need is met.
     ///
     /// # Errors
-    /// If it is.
+    /// Says what is missing.
     pub fn check(self) -> Result<(), String> {
         let (there, missing) = match self {
             Need::Root => (threads::is_root(), "needs root"),
             Need::TwoCpus => (affinity::cpus().len() > 1, "needs two CPUs"),
             Need::Delays => (
                 delays::BUILT,
-                "needs delays, which this build does not have (--cfg rseq_ops_delay_injection)",
+                "needs delays, which this build lacks (--cfg rseq_ops_delay_injection)",
             ),
             Need::Sequences => (
                 has_sequences(),
-                "needs restartable sequences, of which this system has none",
+                "needs restartable sequences, which this system does not have",
             ),
         };
         if there { Ok(()) } else { Err(missing.into()) }
@@ -74,7 +74,7 @@ impl Need {
 }
 
 impl Scenario {
-    /// Returns a scenario that needs nothing, with delays now and then.
+    /// Returns a scenario without needs, during which the engine injects delays now and then.
     pub const fn new(
         name: &'static str,
         about: &'static str,
@@ -91,12 +91,12 @@ impl Scenario {
         }
     }
 
-    /// Returns the same with needs.
+    /// Returns the scenario with these needs.
     pub const fn needs(self, needs: &'static [Need]) -> Self {
         Scenario { needs, ..self }
     }
 
-    /// Returns the same in another environment.
+    /// Returns the scenario in another environment.
     pub const fn under(self, environment: Environment) -> Self {
         Scenario {
             environment,
@@ -104,7 +104,7 @@ impl Scenario {
         }
     }
 
-    /// Returns the same without delays of the engine's.
+    /// Returns the scenario without the engine's delays.
     pub const fn without_chaos(self) -> Self {
         Scenario {
             chaos: false,
@@ -112,7 +112,7 @@ impl Scenario {
         }
     }
 
-    /// Returns the same with something to be put back.
+    /// Returns the scenario with something to restore afterwards.
     pub const fn remember(self, remember: fn() -> Box<dyn FnOnce()>) -> Self {
         Scenario { remember, ..self }
     }

@@ -1,4 +1,4 @@
-//! The parent: runs the chosen scenarios one after the other, and tells what became of them.
+//! The parent: runs the chosen scenarios one after the other, and prints their results.
 
 use std::error::Error;
 use std::fs;
@@ -47,7 +47,7 @@ fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
         return Ok(true);
     }
     if !(options.seconds > 0.0 && options.seconds < 1e6) {
-        return Err("--seconds takes a number above 0".into());
+        return Err("--seconds must be a number above 0 and below 1000000".into());
     }
     let control = options.control()?;
     let chosen = options.scenarios(control)?;
@@ -94,7 +94,7 @@ fn torture(chosen: &[&'static Scenario], settings: Settings, console: &mut Conso
         let mut bar = Bar::new(scenario.name, (number + 1, chosen.len()), length);
         let outcome = supervisor::run(scenario, &settings, |counts| bar.show(counts));
         bar.clear();
-        // First of all, and whatever becomes of the rest.
+        // Reported first, so that nothing that goes wrong later can hide it.
         if !outcome.faults.is_empty() {
             tell(error_report(&outcome, &settings).trim_end());
         }
@@ -110,7 +110,10 @@ fn torture(chosen: &[&'static Scenario], settings: Settings, console: &mut Conso
             && outcome.faults.is_empty()
             && !settings.placebo
         {
-            console.line(beside(&format!("{} was not noticed", control.name)));
+            console.line(beside(&format!(
+                "the control {} was not noticed",
+                control.name
+            )));
         }
         outcomes.push(outcome);
     }
@@ -143,7 +146,7 @@ fn conclude(
     }
     let all = written.and(printed.map_err(Box::from));
     if report.errors() != 0 {
-        // Whatever else went wrong: the status is that of an error.
+        // The status is that of an error, whatever else went wrong.
         if let Err(error) = all {
             tell(format_args!("rcu-torture: {error}"));
         }
@@ -170,7 +173,7 @@ fn list(console: &mut Console) {
             scenario.name, scenario.about
         ));
     }
-    console.line("controls (--break), which must fail:");
+    console.line("controls (--break), which must be detected:");
     for control in breaks::ALL {
         console.line(format_args!(
             "  {:<26} {} (scenario {}{})",

@@ -1,4 +1,4 @@
-//! What a run is told.
+//! The settings of a run.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use crate::breaks::Break;
 pub struct Settings {
     /// The length of the run, in seconds.
     pub seconds: f64,
-    /// Of all random decisions.
+    /// The seed of all random decisions.
     pub seed: u64,
-    /// Reader threads, where the scenario does not need so many.
+    /// The number of reader threads, unless the scenario decides it.
     pub threads: usize,
-    /// The fault that is built in on purpose.
+    /// The fault that is made on purpose.
     pub broken: Option<Break>,
-    /// True for the placebo, in which the fault is left out: there must be no errors, or those of the control
-    /// come from something else.
+    /// True for the placebo, which leaves the fault out. It must have no errors: otherwise those of the
+    /// control may have another cause.
     pub placebo: bool,
-    /// True if delays are used, where they are built in.
+    /// True if delays are injected.
     pub delays: bool,
-    /// The seconds for which updates may make no progress, and which the end may take.
+    /// The seconds for which updates may make no progress; the end may take as long.
     pub patience: u64,
 }
 
 impl Settings {
-    /// Those of a test.
+    /// The settings of unit tests.
     #[cfg(test)]
     pub(crate) const TEST: Self = Settings {
         seconds: 1.0,
@@ -39,7 +39,7 @@ impl Settings {
         patience: 20,
     };
 
-    /// Returns how long updates may make no progress, and the end may take.
+    /// Returns how long updates may make no progress; the end may take as long.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.patience)
     }

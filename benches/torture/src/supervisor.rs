@@ -1,5 +1,5 @@
-//! The parent: starts a process for each scenario, follows it, and puts back what
-//! that may have left behind.
+//! The parent: starts a process for each scenario, follows it, and restores what it may have left
+//! changed.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -15,17 +15,18 @@ use crate::perform::Task;
 use crate::scenario::Scenario;
 use crate::settings::Settings;
 
-/// The option by which a process gets its task.
+/// The option that gives a process its task.
 pub const OPTION: &str = "--child";
 
-/// Set when the user wants an end.
+/// True once the user has interrupted the program.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn interrupt(_: libc::c_int) {
     INTERRUPTED.store(true, SeqCst);
 }
 
-/// Interrupts end the program after what a scenario changed was put back.
+/// Installs handlers, so that an interrupt ends the program only after it has restored what a scenario
+/// changed.
 pub fn catch_interrupts() {
     for signal in SIGNALS {
         // SAFETY: the handler stores to an atomic and does nothing else.
@@ -33,12 +34,12 @@ pub fn catch_interrupts() {
     }
 }
 
-/// Returns whether the user wants an end.
+/// Returns whether the user has interrupted the program.
 pub fn interrupted() -> bool {
     INTERRUPTED.load(SeqCst)
 }
 
-/// Runs a scenario in a process of its own. `progress` gets what was counted so far.
+/// Runs a scenario in a process of its own. `progress` gets the counts so far.
 ///
 /// # Panics
 /// Never: a task is numbers and text.
@@ -54,7 +55,7 @@ pub fn run(
         scenario: scenario.name.to_owned(),
         settings: settings.clone(),
     };
-    // Not its path: another build may have taken its place meanwhile.
+    // Not the program's path: another build may have replaced that file meanwhile.
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0_torture()
@@ -72,7 +73,7 @@ pub fn run(
         Err(error) => {
             let what = format!("cannot start its process: {error}");
             let mut outcome = Outcome::skipped(scenario.name, what.clone());
-            // A filter may be impossible here; all else is an error.
+            // Filters may be impossible on this system; all else is an error.
             if scenario.environment == Environment::Usual {
                 outcome.skipped = None;
                 outcome.faults.add(what);
@@ -81,7 +82,7 @@ pub fn run(
         }
     };
     let limits = Limits {
-        // Its own monitor gives up long before.
+        // The process's own monitor gives up long before.
         all: Duration::from_secs_f64(settings.seconds) + settings.patience() * 3,
         end: Duration::from_secs(20),
     };

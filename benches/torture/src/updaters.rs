@@ -1,4 +1,4 @@
-//! How threads update: publish, wait for a grace period in one of the ways there are, reclaim.
+//! How threads update: they publish, wait for a grace period in one of several ways, and reclaim.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::versions::{Place, Retired};
 pub enum Way {
     /// `synchronize`.
     Synchronize,
-    /// `start_poll`, then looking, or waiting with a time limit.
+    /// `start_poll`, then polling, or waiting with a time limit.
     Poll,
     /// `call`.
     Call,
@@ -21,10 +21,10 @@ pub enum Way {
     DeferDrop,
 }
 
-/// All of them.
+/// All ways.
 pub const WAYS: [Way; 4] = [Way::Synchronize, Way::Poll, Way::Call, Way::DeferDrop];
 
-/// What `defer_drop` gets.
+/// The value that is passed to `defer_drop`. It reclaims a version when it is dropped.
 struct Dropped(&'static Run, &'static crate::run::Counter, Option<Retired>);
 
 impl Drop for Dropped {
@@ -38,7 +38,7 @@ impl Drop for Dropped {
     }
 }
 
-/// One update. In the first two ways it is complete when this returns.
+/// Updates a place once. In the first two ways the update is complete when this returns.
 pub fn update(thread: &mut Thread, place: &'static Place, way: Way) {
     let run = thread.run;
     let way = if run.library_is_broken() {
@@ -81,13 +81,13 @@ pub fn update(thread: &mut Thread, place: &'static Place, way: Way) {
     reclaim(thread, retired);
 }
 
-/// Waits for a grace period by looking at it now and then, or with a time limit.
+/// Waits for a grace period by polling, or with a time limit.
 fn poll(thread: &mut Thread, grace_period: &GracePeriod) {
     let limit = Duration::from_micros(thread.random.skewed(12));
     if thread.random.one_in(2) {
         while !grace_period.is_over() {
-            // Not a sleep: one that is interrupted goes on for what is left, which has grown by the
-            // timer's slack of 50 us, so in a storm of faster signals it never ends.
+            // Not a sleep: an interrupted sleep goes on for the time left plus the timer's slack of 50 us,
+            // so in a storm of faster signals it would never end.
             std::thread::yield_now();
         }
     } else {
@@ -100,8 +100,8 @@ fn reclaim(thread: &Thread, retired: Retired) {
     thread.counter.updated();
 }
 
-/// Updates until the run is over, in one of these ways after the other. `pause`: between updates, at
-/// most, a power of two of microseconds; `None`: no pause.
+/// Updates until the run is over, each time in a random one of these ways. The pause between updates is
+/// at most two to the `pause` microseconds; with `None` there is no pause.
 pub fn forever(thread: &mut Thread, places: &[&'static Place], ways: &[Way], pause: Option<u32>) {
     while !thread.over() {
         let (place, way) = (*thread.random.pick(places), *thread.random.pick(ways));
@@ -112,7 +112,7 @@ pub fn forever(thread: &mut Thread, places: &[&'static Place], ways: &[Way], pau
     }
 }
 
-/// Starts so many threads that do [`forever`].
+/// Starts `count` threads that run [`forever`].
 pub fn start(
     run: &'static Run,
     count: usize,

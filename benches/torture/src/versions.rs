@@ -1,21 +1,20 @@
-//! What is tortured: places, each with one current version of a value, and the versions that were
-//! replaced.
+//! The values that are tortured: places, each with one current version of a value, and the versions that
+//! were replaced.
 //!
 //! # What a reader verifies
-//! * The version is whole: its stamp and its canary fit one another, and now and then all of its
-//!   words do. A version that was reclaimed is poisoned and rests in a quarantine, so whoever looks
-//!   too late sees the poison and not the next value.
-//! * It stays what it is for as long as the section lasts.
-//! * It is not too old. An updater numbers its versions, and notes in [`Place`] the last one whose
-//!   grace period has *ended*. A section that has hold of a version must end before that grace
-//!   period does: no section may see a version **and** the note that its grace period is over, in
-//!   whatever order it looks. (Both looks are relaxed loads: a grace period has to order them, the
-//!   check does not help it. A section that begins later and sees the old version is caught by the
-//!   same look.)
+//! * The version is whole: its stamp and its canary belong together; now and then all of its words are
+//!   checked. A reclaimed version is poisoned and rests in a quarantine, so a reader that looks too late
+//!   sees the poison and not the next value.
+//! * The version does not change while the section lasts.
+//! * The version is not too old. An updater numbers its versions, and notes in [`Place`] the last one
+//!   whose grace period has *ended*. A section that holds a version must end before that grace period
+//!   does. So no section may see a version **and** the note that its grace period is over, in whatever
+//!   order it looks. (Both looks are relaxed loads: the grace period alone must order them, without help
+//!   from the check. The same check also catches a section that begins later and sees the old version.)
 //!
-//! # Why a library that is wrong does not crash the program
-//! Versions live in memory that is never given back, and all of their words are atomic: a read that
-//! comes too late is a wrong number, not undefined behaviour.
+//! # Why a broken library does not crash the program
+//! Versions live in memory that is never freed, and all of their words are atomic: a read that comes too
+//! late gets a wrong number, and is not undefined behaviour.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,7 +24,7 @@ use std::sync::{Mutex, PoisonError};
 
 use urcu::{Domain, ReadGuard};
 
-/// Words of a version: a cache line, so that looking at two of them costs one miss.
+/// The number of words in a version: a cache line, so that reading two of them costs one miss.
 pub const WORDS: usize = 8;
 
 /// The contents of reclaimed versions.
@@ -33,10 +32,10 @@ const POISON: u64 = 0xDEAD_DEAD_DEAD_DEAD;
 
 const CANARY: u64 = 0x5AFE_C0DE_0BAD_F00D;
 
-/// Reclaimed versions that rest, at least, before one is used again.
+/// The least number of reclaimed versions that rest before one is used again.
 const QUARANTINE: usize = 2048;
 
-/// Versions that are made at once.
+/// The number of versions that are allocated together.
 const CHUNK: usize = 256;
 
 /// A version, in memory that lives for ever.
@@ -95,7 +94,7 @@ pub enum Fault {
         /// The contents of its first words.
         words: [u64; 2],
     },
-    /// A version turned into another one while a section had hold of it.
+    /// A version turned into another one while a section held it.
     Changed {
         /// The stamp before.
         from: u64,
@@ -114,15 +113,15 @@ impl fmt::Display for Fault {
                 ended,
             } => write!(
                 f,
-                "version {stamp} was reclaimed inside a section that read it (grace periods ended up to version {ended})"
+                "version {stamp} was reclaimed inside a section that read it (last version whose grace period had ended: {ended})"
             ),
             Fault::Reclaimed { stamp: None, ended } => write!(
                 f,
-                "a section reached reclaimed memory (grace periods ended up to version {ended})"
+                "a section reached reclaimed memory (last version whose grace period had ended: {ended})"
             ),
             Fault::TooOld { stamp, ended } => write!(
                 f,
-                "a section saw version {stamp} though the grace period of version {ended} was over"
+                "a section saw version {stamp} after the grace period of version {ended} had ended"
             ),
             Fault::Torn { words } => write!(f, "a torn version: {words:#x?}"),
             Fault::Changed { from, to } => {
@@ -138,10 +137,10 @@ impl fmt::Display for Fault {
 #[repr(C, align(128))]
 pub struct Place {
     current: AtomicPtr<Version>,
-    /// Versions up to this one were replaced, and the grace periods after that have ended.
+    /// The last version that was replaced and whose grace period has ended.
     ended: AtomicU64,
     domain: &'static Domain,
-    /// On lines of its own.
+    /// The rest, on cache lines of its own.
     shelf: Box<Mutex<Shelf>>,
 }
 
@@ -149,14 +148,14 @@ pub struct Place {
 struct Shelf {
     /// The version that was published last.
     stamp: u64,
-    /// Reclaimed, the longest one first.
+    /// The reclaimed versions, the one that has rested longest first.
     quarantine: VecDeque<&'static Version>,
-    /// Replaced and not reclaimed.
+    /// The number of versions that were replaced and not yet reclaimed.
     outstanding: usize,
 }
 
-/// A version that a section has hold of. It does not borrow the section: versions live for ever, and
-/// whoever looks too late is to find out.
+/// A version that a section holds. It does not borrow the section: versions live for ever, and a look
+/// after the section must be able to happen and to fail.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
     place: &'static Place,
@@ -170,7 +169,7 @@ impl Seen {
         self.stamp
     }
 
-    /// Returns whether the version is as it was and may be seen still, as long as the section lasts.
+    /// Checks that the version is unchanged and not too old, while the section lasts.
     ///
     /// # Errors
     /// Returns the fault in it.
@@ -184,7 +183,7 @@ impl Seen {
         }
     }
 
-    /// The same for all of its words.
+    /// Checks all words of the version as well.
     ///
     /// # Errors
     /// As [`Seen::still`].
@@ -201,7 +200,7 @@ impl Seen {
 }
 
 impl Place {
-    /// Returns a place with its first version, for as long as the process lives.
+    /// Returns a place with its first version. It lives as long as the process.
     pub fn leak(domain: &'static Domain) -> &'static Place {
         let place = Place {
             current: AtomicPtr::default(),
@@ -225,7 +224,7 @@ impl Place {
         self.domain
     }
 
-    /// Replaced versions that are not reclaimed yet.
+    /// Returns the number of replaced versions that are not yet reclaimed.
     pub fn outstanding(&self) -> usize {
         self.shelf().outstanding
     }
@@ -237,7 +236,7 @@ impl Place {
     #[inline(always)]
     fn current(&self) -> &'static Version {
         // Acquire: what the version holds was stored before it was published.
-        // SAFETY: set in `leak`, to versions alone, which live for ever.
+        // SAFETY: `leak` and `publish` store only pointers to versions, which live for ever.
         unsafe { &*self.current.load(Acquire) }
     }
 
@@ -251,7 +250,7 @@ impl Place {
         self.look_inside()
     }
 
-    /// The same, inside a section that no guard stands for.
+    /// Looks at the current version, inside a section without a guard. Async-signal-safe.
     ///
     /// # Errors
     /// Returns the fault in it.
@@ -270,7 +269,7 @@ impl Place {
         }
     }
 
-    /// The shortest section's whole check, two words and the age.
+    /// Does the whole check of the shortest sections: two words and the age.
     ///
     /// # Errors
     /// As [`Place::look`] and [`Seen::still`].
@@ -305,8 +304,8 @@ impl Place {
         }
     }
 
-    /// Publishes the next version; the one before is the caller's, to be reclaimed after a grace
-    /// period. `filled_late` is wrong on purpose: the version is filled after it was published.
+    /// Publishes the next version, and returns the one before, which the caller reclaims after a grace
+    /// period. `filled_late` is wrong on purpose: it fills the version after publishing it.
     ///
     /// # Errors
     /// If somebody has written to a version in quarantine.
@@ -344,7 +343,7 @@ impl Shelf {
             let chunk: Box<[Version]> = (0..CHUNK)
                 .map(|_| Version([const { AtomicU64::new(POISON) }; WORDS]))
                 .collect();
-            // In front: what rests goes on resting.
+            // New versions go to the front, so that those that rest go on resting.
             for version in Box::leak(chunk) {
                 self.quarantine.push_front(version);
             }
@@ -370,10 +369,10 @@ pub struct Retired {
 }
 
 impl Retired {
-    /// Poisons it. A grace period must have passed since it was replaced.
+    /// Poisons the version. A grace period must have passed since it was replaced.
     ///
     /// # Errors
-    /// If it is not what it was, as after being reclaimed twice.
+    /// If the version has changed, as when it is reclaimed twice.
     pub fn reclaim(self) -> Result<(), Fault> {
         let Retired {
             place,
@@ -381,9 +380,9 @@ impl Retired {
             stamp,
         } = self;
         let now = version.stamp();
-        // The grace period of a version is over, so those of earlier ones are: a section that had
-        // hold of them was open when this one was replaced.
-        // Relaxed: see above, and it comes before the poison for the sake of better reports alone.
+        // The grace period of this version is over, so those of earlier versions are too: a section that
+        // held one of them was open when this one was replaced.
+        // Relaxed: see the module. The store comes before the poison only for better reports.
         place.ended.fetch_max(stamp, Relaxed);
         version.poison();
         let mut shelf = place.shelf();
@@ -414,7 +413,7 @@ mod tests {
         let retired = place.publish(false).unwrap();
         assert_eq!(seen.whole(), Ok(()));
         assert_eq!(place.outstanding(), 1);
-        // Without a grace period, which is what readers have to notice.
+        // There was no grace period, which readers must notice.
         retired.reclaim().unwrap();
         let reclaimed = Fault::Reclaimed {
             stamp: Some(1),

@@ -1,4 +1,4 @@
-//! Of runs.
+//! Tests of runs.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn whatever_is_wrong_is_in_the_result_in_words() {
     let run = Run::leak("one", Settings::TEST);
     assert!(run.outcome(None).faults.is_empty());
     run.fault("somebody", "something");
-    // Without a call of the panic hook.
+    // A panic without a call of the panic hook.
     run.spawn("silent", |_| {
         std::panic::resume_unwind(Box::new("no words"))
     });

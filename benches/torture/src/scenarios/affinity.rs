@@ -1,4 +1,4 @@
-//! The CPUs that the process may use shrink and grow: of its threads, one by one, and of its cpuset,
+//! The CPUs that the process may use shrink and grow: by the affinity of each thread, and by its cpuset
 //! where one can be made.
 
 use std::fs;
@@ -15,7 +15,7 @@ use crate::scenario::{Need, Scenario};
 use crate::updaters::{self, WAYS};
 
 pub(super) const SCENARIO: Scenario =
-    Scenario::new("affinity", "affinities and the cpuset shrink and grow", run)
+    Scenario::new("affinity", "threads' affinities and the cpuset shrink and grow", run)
         .needs(&[Need::TwoCpus])
         .remember(|| Box::new(put_back));
 
@@ -23,7 +23,7 @@ fn run(run: &'static Run) -> Result<(), String> {
     let places = run.places(run.domain(Domain::named("affinity")), 2);
     let cpuset = Cpuset::make();
     if let Err(reason) = &cpuset {
-        run.note(format!("affinity alone, no cpuset: {reason}"));
+        run.note(format!("only affinities change, not the cpuset: {reason}"));
     }
     readers::start(run, run.settings.threads + 1, &places);
     updaters::start(run, 2, &places, &WAYS, Some(6));
@@ -38,7 +38,7 @@ fn shrink(thread: &mut Thread, cpuset: Option<Cpuset>) {
         let one = [*thread.random.pick(&cpus)];
         for task in threads() {
             let chosen: &[usize] = if thread.random.one_in(3) { &cpus } else { &one };
-            // The kernel may refuse, while the cpuset has none of them.
+            // The kernel may refuse while the cpuset contains none of these CPUs.
             affinities += u64::from(affinity::move_to(task, chosen));
         }
         std::thread::sleep(Duration::from_micros(500));
@@ -50,10 +50,10 @@ fn shrink(thread: &mut Thread, cpuset: Option<Cpuset>) {
         }
     }
     if affinities == 0 {
-        thread.run.fault(&thread.name, "no affinity ever changed");
+        thread.run.fault(&thread.name, "no affinity was ever set");
     }
     if cpuset.is_some() && sets == 0 {
-        thread.run.fault(&thread.name, "the cpuset never changed");
+        thread.run.fault(&thread.name, "the cpuset was never set");
     }
     if let Some(cpuset) = &cpuset {
         cpuset.set(&cpus);
@@ -62,7 +62,7 @@ fn shrink(thread: &mut Thread, cpuset: Option<Cpuset>) {
     thread.run.tally("cpusets set", sets);
 }
 
-/// Of this process.
+/// Returns the threads of this process.
 fn threads() -> Vec<libc::pid_t> {
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
     tasks
@@ -71,17 +71,17 @@ fn threads() -> Vec<libc::pid_t> {
         .collect()
 }
 
-/// A cpuset of this process, which goes with it: see [`put_back`].
+/// A cpuset of this process. [`put_back`] removes it when the process has ended.
 struct Cpuset {
     directory: PathBuf,
-    /// With version 1 names may have a prefix.
+    /// The prefix of file names, which version 1 may use.
     prefix: &'static str,
 }
 
 impl Cpuset {
     fn make() -> Result<Cpuset, String> {
         if !threads::is_root() {
-            return Err("needs root".into());
+            return Err("a cpuset needs root".into());
         }
         let (root, prefix, second) = hierarchy()?;
         let directory = root.join(name(std::os::unix::process::parent_id()));
@@ -98,7 +98,7 @@ impl Cpuset {
             fs::write(directory.join(format!("{prefix}mems")), memory.trim()).map_err(text)?;
         }
         if !cpuset.set(&affinity::cpus()) {
-            return Err("it cannot be given CPUs".into());
+            return Err("a new cpuset accepts no CPUs".into());
         }
         fs::write(
             directory.join("cgroup.procs"),
@@ -140,18 +140,18 @@ fn hierarchy() -> Result<(PathBuf, &'static str, bool), String> {
             }
         }
     }
-    // None is mounted: one of our own, of version 1.
+    // None is mounted: mount one, of version 1.
     let place = std::env::temp_dir().join(format!(
         "{}-cgroup",
         name(std::os::unix::process::parent_id())
     ));
-    // Not one that was there before.
+    // Not a folder that was there before.
     fs::create_dir(&place).map_err(|error| format!("{}: {error}", place.display()))?;
     match mount(&place) {
         Ok(()) => Ok((place, "cpuset.", false)),
         Err(error) => {
             let _ = fs::remove_dir(&place);
-            Err(format!("no cgroup file system with cpusets: {error}"))
+            Err(format!("cannot mount a cgroup file system with cpusets: {error}"))
         }
     }
 }
@@ -175,7 +175,7 @@ fn mount(place: &Path) -> Result<(), std::io::Error> {
     }
 }
 
-/// In the parent, when the process is gone: takes its cpuset away.
+/// Removes the cpuset of the process. Called by the parent when the process has ended.
 fn put_back() {
     let own = std::env::temp_dir().join(format!("{}-cgroup", name(std::process::id())));
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
@@ -185,7 +185,7 @@ fn put_back() {
         .filter_map(|line| line.split(' ').nth(1));
     for place in places {
         let directory = Path::new(place).join(name(std::process::id()));
-        // The kernel may take a moment to let it go.
+        // The kernel may keep the cpuset busy for a moment.
         for _ in 0..100 {
             if !directory.exists() || fs::remove_dir(&directory).is_ok() {
                 break;
@@ -195,7 +195,7 @@ fn put_back() {
     }
     if own.exists() {
         if let Ok(path) = std::ffi::CString::new(own.as_os_str().as_encoded_bytes()) {
-            // Not where a link of that name leads: others may write to that folder.
+            // Do not follow a symbolic link of that name: others may write to that folder.
             let flags = libc::MNT_DETACH | libc::UMOUNT_NOFOLLOW;
             // SAFETY: the string ends with a zero and lives during the call.
             unsafe { libc::umount2(path.as_ptr(), flags) };

@@ -1,5 +1,5 @@
-//! Guards that live across an `.await`, in tasks that move between threads; grace periods that are
-//! awaited, and such futures that are dropped in the middle.
+//! Tasks that move between threads and hold guards across an `.await`. They also await grace periods, and
+//! drop some of these futures in the middle.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::versions::Place;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "async-tasks",
-    "tasks that hold guards across awaits, and await grace periods",
+    "tasks that hold guards across awaits and await grace periods",
     run,
 );
 
@@ -26,7 +26,7 @@ fn run(run: &'static Run) -> Result<(), String> {
         .worker_threads(run.settings.threads.max(2))
         .enable_time()
         .build()
-        .map_err(|error| format!("no runtime: {error}"))?;
+        .map_err(|error| format!("cannot start tokio: {error}"))?;
     let mut tasks = Vec::new();
     for number in 0..READERS {
         let place = places[number % places.len()];
@@ -62,7 +62,7 @@ async fn read(mut thread: Thread, place: &'static Place) {
         if thread.random.one_in(256) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        // Perhaps on another thread by now.
+        // The task may be on another thread by now.
         thread.check(seen.whole());
         drop(guard);
         thread.counter.read(1);
@@ -78,9 +78,9 @@ async fn update(mut thread: Thread, place: &'static Place) {
         };
         let mut grace_period = domain.synchronize_async();
         if thread.breaks(Break::EarlyAwait, 16) {
-            // Dropped, and taken for over.
+            // Wrong on purpose: the future is dropped and taken for complete.
         } else if thread.random.one_in(8) {
-            // Somebody loses patience now and then, and asks again.
+            // Now and then the task gives up, and asks again.
             let limit = Duration::from_micros(thread.random.skewed(10));
             if tokio::time::timeout(limit, &mut grace_period)
                 .await

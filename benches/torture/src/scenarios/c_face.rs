@@ -1,11 +1,11 @@
-//! The C face: readers, updaters and signal handlers that go through the functions of `urcu/capi`, in the global
-//! domain. Sections nest; callbacks go through workers that come and go.
+//! The C face: readers, updaters and signal handlers that use the functions of `urcu/capi` on the global
+//! domain. Sections nest; callbacks run on workers that come and go.
 
 use crate::scenario::Scenario;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "c-face",
-    "sections, callbacks and workers by the functions for C",
+    "sections, callbacks and workers through the C face",
     run,
 );
 
@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
 fn run(_: &'static crate::run::Run) -> Result<(), String> {
-    Err("there is no C face for this processor or libc".into())
+    Err("the C face does not exist for this processor or libc".into())
 }
 
 #[cfg(all(
@@ -39,7 +39,7 @@ mod face {
     use std::time::Duration;
 
     use urcu_host::signals::{Timer, install};
-    // So that it is linked.
+    // A use of the library, so that it is linked.
     use urcu_percpu as _;
 
     use crate::breaks::Break;
@@ -86,7 +86,7 @@ mod face {
             handled: AtomicU64::new(0),
         };
         if STAGE.set(stage).is_err() {
-            return Err("it ran in this process before".into());
+            return Err("it has already run in this process".into());
         }
         // SAFETY: the handler reads a stage that is set, takes no lock and allocates nothing: sections and notes
         // of faults in handlers are async-signal-safe.
@@ -114,13 +114,13 @@ mod face {
                 stage.run.fault_in_handler(&fault);
             }
             if urcu_percpu_read_ongoing() != depth {
-                let fault = Fault::Other("a handler's sections have changed the depth".into());
+                let fault = Fault::Other("a handler's sections changed the depth".into());
                 stage.run.fault_in_handler(&fault);
             }
         }
     }
 
-    /// A section with another inside it. `lost`: wrong on purpose, the inner end ends both.
+    /// Runs a section with another inside it. With `lost`, wrong on purpose, the inner end ends both.
     fn section(place: &'static Place, looks: u64, lost: bool) -> Result<(), Fault> {
         urcu_percpu_read_lock();
         let result = nested(place, looks, lost);
@@ -151,7 +151,7 @@ mod face {
     fn read(thread: &mut Thread, places: &[&'static Place]) {
         let timer = match Timer::start(libc::SIGUSR1, Duration::from_millis(1)) {
             Ok(timer) => timer,
-            Err(error) => return thread.run.fault(&thread.name, format!("no timer: {error}")),
+            Err(error) => return thread.run.fault(&thread.name, format!("cannot start a timer: {error}")),
         };
         while !thread.over() {
             timer.set(Duration::from_micros(100 + thread.random.skewed(9)));
@@ -170,10 +170,10 @@ mod face {
         }
     }
 
-    /// What waits for its grace period.
+    /// A version that waits for its grace period.
     #[repr(C)]
     struct Waiting {
-        /// The first, so that its address is this one's.
+        /// The first field, so that its address is that of the whole.
         head: Head,
         run: &'static Run,
         counter: &'static Counter,
@@ -181,12 +181,12 @@ mod face {
     }
 
     unsafe extern "C" fn reclaim_head(head: *mut Head) {
-        // SAFETY: of `Waiting`, whose first part it is.
+        // SAFETY: `head` is the first field of a `Waiting`.
         unsafe { reclaim_data(head.cast()) };
     }
 
     unsafe extern "C" fn reclaim_data(data: *mut c_void) {
-        // SAFETY: from `update_one`, called once.
+        // SAFETY: `update_one` queued this head, and the callback runs once.
         let waiting = unsafe { Box::from_raw(data.cast::<Waiting>()) };
         if let Err(fault) = waiting.retired.reclaim() {
             waiting.run.fault("callback", fault);
@@ -201,8 +201,8 @@ mod face {
                 let place = *thread.random.pick(places);
                 update_one(thread, place);
             }
-            // SAFETY: null, or a worker that no other thread has; the thread has another one, or none, before it
-            // is freed.
+            // SAFETY: the pointer is null, or a worker that no other thread uses; this thread has another
+            // worker, or none, before it is freed.
             unsafe {
                 let next = if thread.random.one_in(2) {
                     urcu_percpu_create_call_rcu_data(thread.random.below(2) as c_ulong, -1)
@@ -214,7 +214,8 @@ mod face {
                 worker = next;
             }
         }
-        // SAFETY: null, or a worker that no other thread has; the thread has none before it is freed.
+        // SAFETY: the pointer is null, or a worker that no other thread uses; this thread has no worker
+        // before it is freed.
         unsafe {
             urcu_percpu_set_thread_call_rcu_data(ptr::null_mut());
             urcu_percpu_call_rcu_data_free(worker);
@@ -244,7 +245,7 @@ mod face {
                     counter,
                     retired,
                 }));
-                // SAFETY: from a box, and the functions' until they take it back.
+                // SAFETY: the pointer is from a box, and belongs to the functions until the callback.
                 return unsafe {
                     match way {
                         2 => urcu_percpu_defer_rcu(reclaim_data, waiting.cast()),

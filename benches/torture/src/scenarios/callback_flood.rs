@@ -1,5 +1,5 @@
-//! Callbacks as fast as they can be queued, of all sizes, some by other callbacks; and `barrier`,
-//! after which exactly those have run that the same thread queued before.
+//! Callbacks of all sizes, queued as fast as possible, some by other callbacks. After `barrier`, all
+//! callbacks that the same thread queued before must have run, each once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -15,7 +15,7 @@ use crate::versions::{Place, Retired};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "callback-flood",
-    "callbacks as fast as they can be queued, and barriers that wait for them",
+    "callbacks queued as fast as possible, and barriers that wait for them",
     run,
 );
 
@@ -30,7 +30,7 @@ struct Ledger {
 
 fn run(run: &'static Run) -> Result<(), String> {
     if run.library_is_broken() {
-        return Err("it queues callbacks, which a library that is wrong must not get".into());
+        return Err("it queues callbacks, which must not reach a broken library".into());
     }
     let domain = run.domain(Domain::named("callbacks"));
     let places = run.places(domain, QUEUERS);
@@ -47,7 +47,7 @@ fn run(run: &'static Run) -> Result<(), String> {
                 let ran = ledger.ran.load(SeqCst);
                 if ran != ledger.queued {
                     let Ledger { queued, .. } = ledger;
-                    let what = format!("a barrier returned with {ran} of {queued} callbacks run");
+                    let what = format!("a barrier returned after {ran} of {queued} callbacks run");
                     return thread.run.fault(&thread.name, what);
                 }
             }
@@ -90,13 +90,13 @@ fn queue(thread: &mut Thread, place: &'static Place, ledger: &mut Ledger) {
             let bulk = [thread.random.throw(); 24];
             domain.call(move || {
                 if bulk.iter().any(|word| *word != bulk[0]) {
-                    work.run.fault("callback", "what it captured has changed");
+                    work.run.fault("callback", "its captured data has changed");
                 }
                 work.run(&ran);
             });
         }
         1 => domain.call(move || {
-            // By another one, for which a barrier need not wait.
+            // Queued by another callback: a barrier need not wait for it.
             domain.call(move || work.run(&AtomicU64::new(0)));
             ran.fetch_add(1, SeqCst);
         }),
@@ -104,7 +104,7 @@ fn queue(thread: &mut Thread, place: &'static Place, ledger: &mut Ledger) {
     }
 }
 
-/// Of a callback.
+/// The work of a callback.
 struct Work {
     run: &'static Run,
     counter: &'static Counter,

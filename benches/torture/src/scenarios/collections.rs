@@ -1,5 +1,5 @@
-//! The collections of `urcu-collections`, beside threads that change them without end. Freed memory is
-//! poisoned, and each value says whether it is whole.
+//! The collections of `urcu-collections`, read while other threads change them. Freed memory is poisoned,
+//! and each value shows whether it is whole.
 
 mod hash_map;
 mod item;
@@ -12,20 +12,20 @@ use crate::scenario::Scenario;
 
 pub(super) const HASH_MAP: Scenario = Scenario::new(
     "hash-map",
-    "a hash map that grows and shrinks, looked up by guards and by sequences",
+    "hash maps that grow and shrink, with lookups under guards and by sequences",
     hash_map::run,
 )
 .without_chaos();
 
 pub(super) const ORDERED_MAP: Scenario = Scenario::new(
     "ordered-map",
-    "an ordered map, scanned while its nodes are split and joined",
+    "an ordered map, scanned while its nodes split and join",
     ordered_map::run,
 );
 
 pub(super) const QUEUES: Scenario = Scenario::new(
     "queues",
-    "a queue and a stack, through which values go in circles",
+    "a queue and a stack, through which values pass",
     queues::run,
 );
 

@@ -1,7 +1,7 @@
 //! CPUs that go off line and come back.
 //!
-//! They come back in any case: when the process ends, by its parent if it was killed, and by itself
-//! if the parent was.
+//! They come back in any case: the process puts them back on line when it ends, and its parent does if the
+//! process was killed.
 
 use std::fs;
 use std::io;
@@ -16,18 +16,18 @@ use crate::scenario::{Need, Scenario};
 use crate::updaters::{self, WAYS};
 
 pub(super) const SCENARIO: Scenario =
-    Scenario::new("cpu-hotplug", "CPUs that go off line and come back", run)
+    Scenario::new("cpu-hotplug", "CPUs go off line and come back", run)
         .needs(&[Need::Root, Need::TwoCpus])
         .remember(remember);
 
-/// At most so many are taken off line.
+/// The greatest number of CPUs that are taken off line.
 const MOST: usize = 3;
 
 fn is_on(switch: &PathBuf) -> bool {
     fs::read_to_string(switch).is_ok_and(|state| state.trim() == "1")
 }
 
-/// Returns the switches of CPUs that are on line and not the first.
+/// Returns the switches of the CPUs that are on line, without the first.
 fn switches() -> Vec<PathBuf> {
     let all =
         (1..1024).map(|cpu| PathBuf::from(format!("/sys/devices/system/cpu/cpu{cpu}/online")));
@@ -42,7 +42,7 @@ struct Off<'s>(&'s PathBuf);
 
 impl<'s> Off<'s> {
     fn new(switch: &'s PathBuf) -> io::Result<Self> {
-        // Made first: whatever happens from now on, it comes back.
+        // Made first: whatever happens from now on, the CPU comes back.
         let off = Off(switch);
         fs::write(switch, "0")?;
         Ok(off)
@@ -55,7 +55,7 @@ impl Drop for Off<'_> {
     }
 }
 
-/// In the parent, before: puts on line again what is now, if need be.
+/// Remembers, in the parent, which CPUs are on line. The closure puts them back on line if need be.
 fn remember() -> Box<dyn FnOnce()> {
     let before = switches();
     Box::new(move || {
@@ -68,11 +68,11 @@ fn remember() -> Box<dyn FnOnce()> {
 fn run(run: &'static Run) -> Result<(), String> {
     let switches = switches();
     let Some(first) = switches.first() else {
-        return Err("no CPU can be taken off line here".into());
+        return Err("no CPU of this system can be taken off line".into());
     };
-    // Interrupts are the parent's to handle: it kills this process and puts back.
+    // The parent handles interrupts: it kills this process, and puts the CPUs back on line.
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-        // SAFETY: ignores a signal, which takes no handler.
+        // SAFETY: ignoring a signal installs no handler.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
     let places = run.places(run.domain(Domain::named("hotplug")), 2);
@@ -80,14 +80,14 @@ fn run(run: &'static Run) -> Result<(), String> {
     updaters::start(run, 2, &places, &WAYS, Some(6));
     if let Err(error) = Off::new(first) {
         run.stop();
-        return Err(format!("no CPU can be taken off line here: {error}"));
+        return Err(format!("no CPU of this system can be taken off line: {error}"));
     }
     run.spawn("hotplug", move |thread| plug(thread, &switches));
     Ok(())
 }
 
 fn plug(thread: &mut Thread, switches: &[PathBuf]) {
-    // Once it was tried. On a busy machine that alone can take all the time there is.
+    // The check above was one attempt. On a busy machine that alone can take the whole run.
     let mut times = 1;
     while !thread.over() {
         let all = thread.random.one_in(4);

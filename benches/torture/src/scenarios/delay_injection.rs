@@ -1,5 +1,5 @@
-//! Delays inside the library's sequences, at one point after the other, as long as a grace period
-//! takes and longer: what an interrupt at the worst of moments does.
+//! Delays inside the library's sequences, at one point after the other, as long as a grace period and
+//! longer. They do what an interrupt at the worst moment does.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{delays, readers};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "delay-injection",
-    "delays inside the sequences, at every point in turn",
+    "delays inside the library's sequences, at every point in turn",
     run,
 )
 .needs(&[Need::Delays, Need::Sequences])
@@ -41,18 +41,18 @@ fn run(run: &'static Run) -> Result<(), String> {
             while !thread.over() {
                 let place = *thread.random.pick(&places);
                 readers::quick(thread, place, 16);
-                // A section that was counted in the wrong phase is missed by the second grace
-                // period from there: it has to last that long.
+                // The second grace period after that misses a section that was counted in the wrong
+                // phase: the section must last that long.
                 for _ in 0..8 {
                     readers::long(thread, place, 16);
                 }
-                // If the library is wrong, guards are to notice that; the scenario `snapshots` is
-                // for the rest.
+                // Here guards must notice that the library is broken; the scenario `snapshots` covers
+                // the rest.
                 if !run.library_is_broken() {
                     snapshots(thread, cells);
                 }
-                // Seldom: what is wrong shows while an updater runs on another CPU, and on a busy
-                // machine who leaves this one is not back soon.
+                // Seldom: a fault shows while an updater runs on another CPU, and on a busy machine a
+                // thread that leaves its CPU is not back soon.
                 if thread.random.one_in(64) {
                     std::thread::yield_now();
                 }
@@ -66,7 +66,7 @@ fn run(run: &'static Run) -> Result<(), String> {
             if thread.over() {
                 break;
             }
-            // Replaced versions are poisoned when this returns.
+            // When this returns, replaced versions are poisoned.
             cells.plain.replace(Stamped::new(stamp));
             drop(cells.owner.replace(Owner(Box::new(Stamped::new(stamp)))));
             if !run.library_is_broken() {
@@ -82,7 +82,7 @@ fn run(run: &'static Run) -> Result<(), String> {
     run.spawn("delays", |thread| delays::in_turn(thread, |_| ()));
     run.join();
     if run.counts().aborts == 0 {
-        run.note("no sequence was aborted: is this an emulator?");
+        run.note("no sequence was aborted: this may be an emulator");
     }
     Ok(())
 }

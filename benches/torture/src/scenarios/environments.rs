@@ -1,4 +1,4 @@
-//! All kinds of load where rseq or membarrier are not as usual.
+//! All kinds of load in environments whose rseq or membarrier differ from the usual.
 
 use urcu::Domain;
 
@@ -10,24 +10,24 @@ use crate::updaters::{self, WAYS};
 
 pub(super) const LIBC_REGISTERED: Scenario = Scenario::new(
     "libc-registered",
-    "all kinds of load, where libc registers threads for rseq",
+    "all kinds of load, with threads registered for rseq by libc",
     run,
 )
 .under(Environment::LibcRegistered);
 
 pub(super) const SELF_REGISTERED: Scenario =
-    Scenario::new("self-registered", "the same where this library does", run)
+    Scenario::new("self-registered", "the same, with threads registered by urcu", run)
         .under(Environment::SelfRegistered);
 
 pub(super) const NO_RSEQ: Scenario =
-    Scenario::new("no-rseq", "the same where rseq is refused", run).under(Environment::NoRseq);
+    Scenario::new("no-rseq", "the same, with rseq refused", run).under(Environment::NoRseq);
 
 pub(super) const NO_MEMBARRIER: Scenario =
-    Scenario::new("no-membarrier", "the same where membarrier is refused", run)
+    Scenario::new("no-membarrier", "the same, with membarrier refused", run)
         .under(Environment::NoMembarrier);
 
 pub(super) const NEITHER: Scenario =
-    Scenario::new("neither", "the same where both are refused", run).under(Environment::Neither);
+    Scenario::new("neither", "the same, with both refused", run).under(Environment::Neither);
 
 fn run(run: &'static Run) -> Result<(), String> {
     let places = run.places(run.domain(Domain::named("environment")), 2);

@@ -1,5 +1,5 @@
-//! Children, grandchildren and great-grandchildren, forked while other threads are inside sections,
-//! grace periods and callbacks: each can do everything at once.
+//! Children, grandchildren and great-grandchildren, forked while other threads are inside sections, grace
+//! periods and callbacks. Each child must be able to do everything right away.
 
 use std::io;
 use std::sync::Arc;
@@ -20,18 +20,18 @@ use crate::versions::{Fault, Place};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "fork-generations",
-    "three generations of children, forked in the middle of everything",
+    "three generations of forked children, forked amid sections and callbacks",
     run,
 );
 
 const GENERATIONS: u32 = 3;
-/// The number of rounds that each process verifies and waits for.
+/// The number of rounds in each process: verified reads, and a grace period.
 const ROUNDS: u64 = 20;
 const READS: u64 = 200;
 
 fn run(run: &'static Run) -> Result<(), String> {
     if run.library_is_broken() {
-        return Err("it queues callbacks, which a library that is wrong must not get".into());
+        return Err("it queues callbacks, which must not reach a broken library".into());
     }
     let places = run.places(run.domain(Domain::named("forked")), 2);
     readers::start(run, run.settings.threads, &places);
@@ -64,27 +64,27 @@ const LOST_A_CALLBACK: i32 = 4;
 const HAS_NO_HEIR: i32 = 5;
 const PANICKED: i32 = 6;
 
-/// Forks a child that does everything, and waits for it. How it failed.
+/// Forks a child that does everything, and waits for it. Returns how it failed, if it did.
 fn fork(thread: &Thread, place: &'static Place, generations: u32) -> Option<String> {
     let hangs = thread.run.broken(Break::ChildHangs);
     let patience = thread.run.settings.patience();
-    // SAFETY: the child does what the library promises to be possible there, and allocates, which
-    // glibc sees to; it takes none of this program's locks that others may hold.
+    // SAFETY: the child does what the library allows in forked children, and allocates, which glibc
+    // allows; it takes none of this program's locks that other threads may hold.
     let process = unsafe { libc::fork() };
     match process {
         0 => {
-            // Its parent loses patience before, unless that is killed.
+            // The parent gives up earlier, unless it was killed.
             // SAFETY: no handler is installed for SIGALRM, so it ends the child if it hangs.
             unsafe { libc::alarm((patience * 10).as_secs() as libc::c_uint) };
             let body = std::panic::AssertUnwindSafe(|| child(thread, place, generations, hangs));
             let code = std::panic::catch_unwind(body).unwrap_or(PANICKED);
-            // SAFETY: ends the process at once.
+            // SAFETY: `_exit` ends the process at once, without handlers.
             unsafe { libc::_exit(code) }
         }
         -1 => Some(format!("cannot fork: {}", io::Error::last_os_error())),
         _ => {
             let number = GENERATIONS - generations + 1;
-            // The older one has more of it, so that the one who hangs is the one who is named.
+            // Older generations get more time, so that the report names the process that hangs.
             let patience = patience / 4 * generations;
             let failed = failure(wait(process, patience)?);
             Some(format!("a process of generation {number} {failed}"))
@@ -94,13 +94,13 @@ fn fork(thread: &Thread, place: &'static Place, generations: u32) -> Option<Stri
 
 /// The way in which a failing child ended.
 enum Failed {
-    /// It did not end, and was killed; what its threads were at.
+    /// It hung, and was killed. Says what its threads were doing.
     Hung(String),
     Status(libc::c_int),
     NotWaitedFor(io::Error),
 }
 
-/// Waits for a child. `None` if all is well.
+/// Waits for a child. Returns `None` if it succeeded.
 fn wait(process: libc::pid_t, patience: Duration) -> Option<Failed> {
     let mut patience = Patience::new(patience, Duration::from_millis(20));
     let status = loop {
@@ -149,7 +149,7 @@ fn failure(how: Failed) -> String {
     }
     // The child has written its message to standard error.
     let what = match libc::WEXITSTATUS(status) {
-        SAW_A_FAULT => "saw what it must not see",
+        SAW_A_FAULT => "saw a fault",
         LOST_A_CALLBACK => "lost a callback",
         HAS_NO_HEIR => "had a child that failed",
         PANICKED => "panicked",
@@ -164,7 +164,7 @@ fn child(thread: &Thread, inherited: &'static Place, generations: u32, hangs: bo
     if hangs {
         std::mem::forget(domain.read_lock());
     }
-    // Nobody else replaces what was current here; but the lock of those versions may be held.
+    // No other thread replaces the current version here, but the lock of the versions may be held.
     let place = Place::leak(domain);
     let all = || -> Result<bool, Fault> {
         let ran = Arc::new(AtomicU64::new(0));
@@ -200,7 +200,7 @@ fn child(thread: &Thread, inherited: &'static Place, generations: u32, hangs: bo
     match all() {
         Err(fault) => {
             let number = GENERATIONS - generations + 1;
-            // Its parent gets the code alone.
+            // The parent gets only the exit code.
             write_error(&format!("a process of generation {number}: {fault}"));
             return SAW_A_FAULT;
         }

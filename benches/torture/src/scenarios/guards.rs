@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
     run,
 );
 
-/// A section on its way, and what it has hold of.
+/// A section that moves to another thread, and the version that it holds.
 type Moved = (ReadGuard<'static>, Seen);
 
 fn run(run: &'static Run) -> Result<(), String> {
@@ -27,7 +27,7 @@ fn run(run: &'static Run) -> Result<(), String> {
     Ok(())
 }
 
-/// Starts so many of these readers, each after `prepare`.
+/// Starts `count` of these readers, each of which first calls `prepare`.
 pub(super) fn start(
     run: &'static Run,
     places: &[&'static Place],
@@ -36,7 +36,7 @@ pub(super) fn start(
 ) {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..threads).map(|_| sync_channel(16)).unzip();
     for (number, receiver) in receivers.into_iter().enumerate() {
-        // To the next one.
+        // Each reader sends to the next one.
         let sender: SyncSender<Moved> = senders[(number + 1) % threads].clone();
         let places = places.to_vec();
         run.spawn("reader", move |thread| {
@@ -60,7 +60,7 @@ fn reader(
         let place = *thread.random.pick(places);
         readers::quick(thread, place, 512);
         readers::long(thread, place, readers::LONG);
-        // One of ours goes on elsewhere, and those that came end here.
+        // One of this thread's sections goes on elsewhere; those that arrived end here.
         let guard = place.domain().read_lock();
         if let Some(seen) = thread.check(place.look(&guard))
             && let Err(TrySendError::Full((guard, _))) = sender.try_send((guard, seen))
@@ -74,11 +74,11 @@ fn reader(
         }
         std::thread::yield_now();
     }
-    // Messages that are on their way end with the channel.
+    // Sections that are still on their way end with the channel.
     while receiver.recv_timeout(Duration::from_millis(1)).is_ok() {}
 }
 
-/// Up to eight sections, opened and ended in any order, all of which see what they may.
+/// Opens and ends up to eight sections in any order, and checks what each of them sees.
 fn nest(thread: &mut Thread, places: &[&'static Place], open: &mut Vec<Moved>) {
     let mut steps = 4 + thread.random.below(12);
     loop {

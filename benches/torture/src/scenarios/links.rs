@@ -1,6 +1,6 @@
-//! Lists of `urcu::link`, without `unsafe`: updaters push, pop, insert and remove in the middle, and move whole
-//! lists from one link to the other; what is taken out is retired, or waited for. Readers follow both. Freed
-//! memory is poisoned, and each value says whether it is whole.
+//! Lists of `urcu::link`, without `unsafe`. Updaters push, pop, insert and remove in the middle, and move
+//! whole lists from one link to the other; they retire what they take out, or wait for it. Readers walk
+//! both lists. Freed memory is poisoned, and each value shows whether it is whole.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -16,26 +16,26 @@ use crate::scenario::Scenario;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "links",
-    "lists of safe links, changed everywhere and moved as a whole",
+    "lists of safe links, changed in every place and moved as a whole",
     run,
 );
 
-/// The number of values in each list, about.
+/// The approximate number of values in each list.
 const LENGTH: u64 = 100;
 
-/// As for `raw-list`.
+/// The budget, chosen as that of `raw-list`.
 const BUDGET: Budget = Budget::new(1 << 20, 64 << 20).patience(Duration::from_millis(1));
 
 urcu::domain!(Listed = "links", with_budget: BUDGET);
 
-/// Words of a value that follow from its number.
+/// The number of words in a value. All follow from its number.
 const WORDS: usize = 4;
 
 /// A value of a list.
 struct Item {
-    /// Atomic, because a run that is broken on purpose marks values that readers may have.
+    /// Atomic, because a run that is broken on purpose marks values that readers may hold.
     words: [AtomicU64; WORDS],
-    /// True once it has left the lists: somebody may take it out of a list that somebody else cuts off.
+    /// True once the value has left the lists: one thread may take it out while another cuts its list off.
     left: AtomicBool,
     lists: &'static Lists,
 }
@@ -50,7 +50,7 @@ struct Lists {
     waited: [AtomicBool; 2],
 }
 
-/// No two words of a value are the same, as those of freed memory are.
+/// Returns a word of a value. No two are the same, unlike the words of freed memory.
 fn word(number: u64, place: usize) -> u64 {
     (number ^ 0x11AF << 48).wrapping_add(place as u64 * 0x9E37_79B9)
 }
@@ -73,7 +73,7 @@ impl Item {
         (0..WORDS).all(whole).then_some(number)
     }
 
-    /// Counts it among those that have left.
+    /// Counts the value among those that have left.
     fn leave(&self) {
         if !self.left.swap(true, Relaxed) {
             self.lists.length.fetch_sub(1, Relaxed);
@@ -89,7 +89,7 @@ impl Item {
 impl Drop for Item {
     fn drop(&mut self) {
         if self.number().is_none() {
-            let what = "a value that is not whole is dropped";
+            let what = "a value was not whole when it was dropped";
             self.lists.run.fault("reclaimer", what);
         }
         self.lists.freed.fetch_add(1, SeqCst);
@@ -99,7 +99,7 @@ impl Drop for Item {
 
 pub(super) fn run(run: &'static Run) -> Result<(), String> {
     if !poison::in_force() {
-        return Err("the program has not the allocator that poisons what is freed".into());
+        return Err("this program lacks the allocator that poisons freed memory".into());
     }
     let lists: &'static Lists = Box::leak(Box::new(Lists {
         links: [Link::empty_in(Listed), Link::empty_in(Listed)],
@@ -123,12 +123,12 @@ pub(super) fn run(run: &'static Run) -> Result<(), String> {
     run.add_stats(&Listed.stats());
     let (made, freed) = (lists.made.load(SeqCst), lists.freed.load(SeqCst));
     if made != freed && run.settings.broken.is_none() {
-        run.fault("the end", format!("{made} values were made, {freed} freed"));
+        run.fault("the end", format!("{made} values were made but {freed} freed"));
     }
     Ok(())
 }
 
-/// Follows the lists, and looks at each value twice.
+/// Walks the lists, and looks at each value twice.
 fn read(thread: &mut Thread, lists: &'static Lists) {
     while !thread.over() {
         let mut guard = Listed.read_lock();
@@ -144,33 +144,33 @@ fn read(thread: &mut Thread, lists: &'static Lists) {
     }
 }
 
-/// Returns how many values there were; `None` if one was not whole.
+/// Returns the number of values, or `None` if one was not whole.
 fn follow(thread: &mut Thread, link: &Link<Item, Listed>, guard: &GuardOf<Listed>) -> Option<u64> {
     let mut seen = Vec::new();
-    // More than there are: should updaters be faster, or lead in a circle.
+    // More values than there are, in case updaters are faster than this walk or make a circle.
     for item in link.iter(guard).take(10 * LENGTH as usize) {
         seen.push((item, look(thread, item)?));
     }
-    // A few sections last longer.
+    // A few sections wait before their second look.
     if thread.random.one_in(256) {
         std::thread::yield_now();
     }
-    // Some were taken out meanwhile.
+    // Look again: some values were taken out meanwhile.
     for (item, number) in &seen {
         if look(thread, item)? != *number {
-            thread.run.fault(&thread.name, "a value has become another");
+            thread.run.fault(&thread.name, "a value changed into another inside a section");
             return None;
         }
     }
     Some(2 * seen.len() as u64)
 }
 
-/// Returns the number of a value that a reader has.
+/// Returns the number of a value that a reader holds, or reports a fault.
 fn look(thread: &Thread, item: &Item) -> Option<u64> {
     let number = item.number();
     if number.is_none() {
         let words: Vec<u64> = item.words.iter().map(|word| word.load(Relaxed)).collect();
-        let what = format!("a value of the list is {words:x?}");
+        let what = format!("a value of the list is not whole: {words:x?}");
         thread.run.fault(&thread.name, what);
     }
     number
@@ -180,7 +180,7 @@ fn update(thread: &mut Thread, lists: &'static Lists) {
     while !thread.over() {
         for _ in 0..64 {
             let link = &lists.links[thread.random.below(2) as usize];
-            // The lists are as long as they should be, about, and live on.
+            // This keeps the lists near their length.
             let long = lists.length.load(Relaxed) > 2 * LENGTH;
             if !long || thread.random.one_in(2) {
                 add(thread, lists, link);
@@ -192,12 +192,12 @@ fn update(thread: &mut Thread, lists: &'static Lists) {
         if thread.random.one_in(16) {
             move_all(thread, lists);
         }
-        // Else sections fill the time, and readers get none of it.
+        // Without this pause readers would get no CPU time.
         std::thread::yield_now();
     }
 }
 
-/// The link in front of the node of this place, or of the last one.
+/// Returns the link in front of the node at this place, or in front of the last node.
 fn nth<'g>(
     link: &'g Link<Item, Listed>,
     place: u64,
@@ -213,18 +213,18 @@ fn nth<'g>(
     link
 }
 
-/// Puts a new value first, or somewhere.
+/// Inserts a new value, at the head or elsewhere.
 fn add(thread: &mut Thread, lists: &'static Lists, link: &Link<Item, Listed>) {
     let guard = Listed.read_lock();
     let there = nth(link, thread.random.skewed(6), &guard);
-    // The node in front may be on its way out; the first link never is.
+    // The node in front may be on its way out; the first link belongs to no node.
     if let Err(back) = there.push(Item::new(lists)) {
         let pushed = link.push(back);
-        assert!(pushed.is_ok(), "the first link is marked");
+        assert!(pushed.is_ok(), "the first link is marked as removed");
     }
 }
 
-/// Takes out a value, the first one or another.
+/// Takes out the first value or another one.
 fn take_out(thread: &mut Thread, link: &Link<Item, Listed>) -> Option<Removed<Item, Listed>> {
     let guard = Listed.read_lock();
     let there = nth(link, thread.random.skewed(6), &guard);
@@ -234,8 +234,8 @@ fn take_out(thread: &mut Thread, link: &Link<Item, Listed>) -> Option<Removed<It
     }
 }
 
-/// Retires what was taken out, or waits for it; marks it at once, and keeps it for good, where the run is
-/// broken.
+/// Retires what was taken out, or waits for it. In a run that is broken on purpose, marks it at once and
+/// never frees it.
 fn dispose(thread: &mut Thread, lists: &Lists, removed: Removed<Item, Listed>) {
     thread.counter.updated();
     removed.get().leave();
@@ -249,7 +249,7 @@ fn dispose(thread: &mut Thread, lists: &Lists, removed: Removed<Item, Listed>) {
     }
 }
 
-/// Cuts one list off, and puts it into the other link, or gives it up.
+/// Cuts one list off, and moves it to the other link or disposes of it.
 fn move_all(thread: &mut Thread, lists: &Lists) {
     let from = thread.random.below(2) as usize;
     let Some(chain) = lists.links[from].take() else {
@@ -258,7 +258,7 @@ fn move_all(thread: &mut Thread, lists: &Lists) {
     match lists.links[1 - from].put(chain) {
         Ok(Some(old)) => give_up(thread, lists, old),
         Ok(None) => {}
-        Err(_) => thread.run.fault(&thread.name, "the first link is marked"),
+        Err(_) => thread.run.fault(&thread.name, "the first link is marked as removed"),
     }
 }
 

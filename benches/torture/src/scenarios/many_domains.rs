@@ -1,5 +1,4 @@
-//! Sections of many domains, one inside the other, each protecting its own; and domains that come
-//! and go.
+//! Nested sections of many domains, each of which protects its own values; and domains that come and go.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
@@ -15,7 +14,7 @@ use crate::{readers, updaters};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "many-domains",
-    "64 domains, sections inside one another's, and domains that come and go",
+    "64 domains with nested sections, and domains that come and go",
     run,
 );
 
@@ -54,7 +53,7 @@ fn run(run: &'static Run) -> Result<(), String> {
     Ok(())
 }
 
-/// Sections of two domains, which end in the order in which they began.
+/// Opens sections of two domains, and ends them in the order in which they began.
 fn inside_one_another([first, second]: [&'static Place; 2]) -> Result<(), Fault> {
     let outer = first.domain().read_lock();
     let one = first.look(&outer)?;
@@ -65,7 +64,7 @@ fn inside_one_another([first, second]: [&'static Place; 2]) -> Result<(), Fault>
     two.whole()
 }
 
-/// Makes a domain, uses it, and drops it: what it had to reclaim is reclaimed before.
+/// Makes a domain, uses it, and drops it. It must reclaim everything before the drop returns.
 fn short_lived(thread: &mut Thread) {
     static RECLAIMED: AtomicU64 = AtomicU64::new(0);
     struct Counted;
@@ -90,7 +89,7 @@ fn short_lived(thread: &mut Thread) {
                 let words = value.words();
                 thread.run.fault(
                     &thread.name,
-                    format!("a value that was reclaimed: {words:x?}"),
+                    format!("a section saw a reclaimed value: {words:x?}"),
                 );
             }
         }
@@ -103,7 +102,7 @@ fn short_lived(thread: &mut Thread) {
         let reclaimed = RECLAIMED.load(SeqCst) - before;
         if reclaimed != retired {
             let what =
-                format!("a domain was dropped with {reclaimed} of {retired} values reclaimed");
+                format!("a dropped domain has reclaimed {reclaimed} of {retired} values");
             thread.run.fault(&thread.name, what);
         }
         thread.counter.updated();

@@ -41,12 +41,12 @@ fn migrate(thread: &mut Thread, places: &[&'static Place]) {
         readers::long(thread, place, readers::LONG);
     }
     if moves == 0 {
-        thread.run.fault(&thread.name, "was never moved");
+        thread.run.fault(&thread.name, "this thread was never moved inside a section");
     }
     thread.run.tally("moves inside sections", moves);
 }
 
-/// Counts the moves from one CPU to another.
+/// Runs a section on three CPUs, and counts the moves from one CPU to another.
 fn travel(place: &'static Place, way: [usize; 3], moves: &mut u64) -> Result<(), Fault> {
     let mut go = |from: usize, to: usize| {
         *moves += u64::from(affinity::run_on(&[to]) && from != to);

@@ -1,6 +1,6 @@
-//! Readers with sequences beside readers that have none, which pass their guards to each other.
+//! Readers with sequences and readers without, which pass guards to each other.
 //!
-//! Where the library registers each thread, a filter in some of them refuses that.
+//! It runs where the library registers each thread: in some threads a filter refuses the registration.
 
 use urcu::Domain;
 use urcu_host::seccomp::Filter;
@@ -12,30 +12,30 @@ use crate::updaters::{self, WAYS};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "mixed-readers",
-    "readers with sequences beside readers that are refused them",
+    "readers with sequences beside readers whose registration is refused",
     run,
 )
 .under(Environment::SelfRegistered);
 
 fn run(run: &'static Run) -> Result<(), String> {
-    // In a thread of its own, which ends: a filter stays.
+    // In a thread of its own, which ends: a filter cannot be removed.
     let tried = std::thread::spawn(|| Filter::new(&[libc::SYS_rseq], libc::EPERM).install());
     if let Ok(Err(error)) = tried.join() {
-        return Err(format!("no filter for a thread: {error}"));
+        return Err(format!("cannot install a filter in a thread: {error}"));
     }
     let places = run.places(run.domain(Domain::named("mixed")), 3);
     super::guards::start(run, &places, run.settings.threads.max(2) + 2, |number| {
         if number % 2 == 1
             && let Err(error) = Filter::new(&[libc::SYS_rseq], libc::EPERM).install()
         {
-            panic!("no filter: {error}");
+            panic!("cannot install a filter: {error}");
         }
     });
     updaters::start(run, 2, &places, &WAYS, Some(6));
     run.join();
     let counts = run.counts();
     if counts.fallbacks == 0 || counts.fallbacks >= counts.reads {
-        run.fault("readers", "were all of one kind");
+        run.fault("readers", "all readers were of one kind");
     }
     Ok(())
 }

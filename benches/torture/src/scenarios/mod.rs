@@ -1,11 +1,11 @@
-//! The scenarios. To add one: a file here, and its line in this list, in whose order they run.
+//! The scenarios. To add one, add a file here and its line to this list. They run in the list's order.
 
 use crate::scenario::Scenario;
 
 macro_rules! scenarios {
     ($($file:ident: $($name:ident),+;)*) => {
         $(mod $file;)*
-        /// All of them.
+        /// All scenarios.
         pub static ALL: &[Scenario] = &[$($($file::$name),+),*];
     };
 }

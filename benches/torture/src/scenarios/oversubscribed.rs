@@ -1,4 +1,4 @@
-//! Sixty-four threads a CPU: sections are preempted in the middle, for a long time.
+//! Sixty-four threads on each CPU: sections are preempted in the middle, for a long time.
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::updaters::{self, WAYS};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "oversubscribed",
-    "64 threads a CPU, which preempt each other inside sections",
+    "64 threads on each CPU, which preempt each other inside sections",
     run,
 );
 
 const THREADS_A_CPU: usize = 64;
-/// On machines with many.
+/// The greatest number of threads, on machines with many CPUs.
 const MOST: usize = 2048;
 
 fn run(run: &'static Run) -> Result<(), String> {
     let places = run.places(run.domain(Domain::named("crowd")), 4);
     updaters::start(run, 4, &places, &WAYS, Some(4));
-    // They begin together: readers would take the time from the thread that starts the others.
+    // All begin together: otherwise readers would take CPU time from the thread that starts the rest.
     let start = Arc::new(RwLock::new(()));
     let starting = start.write();
     for _ in 0..(THREADS_A_CPU * affinity::cpus().len()).min(MOST) {

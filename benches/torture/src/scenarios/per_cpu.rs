@@ -1,6 +1,7 @@
-//! The structures and operations of `rseq-ops` by themselves, with a delay at each point in turn that
-//! the RCU library does not pass: threads and their signal handlers work, are moved from CPU to CPU,
-//! and others take all from afar. Now and then everybody stops, and everything is counted.
+//! The structures and operations of `rseq-ops` by themselves, with delays in turn at each point that the
+//! RCU library does not pass. Threads and their signal handlers work on them and are moved from CPU to
+//! CPU, while another thread takes everything from all CPUs. Now and then all threads stop, and everything
+//! is counted.
 
 mod additions;
 mod containers;
@@ -39,12 +40,12 @@ use subject::Subject;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "per-cpu",
-    "per-CPU structures and operations, delays at every point in turn",
+    "per-CPU structures and operations, with delays at every point in turn",
     run,
 )
 .without_chaos();
 
-/// Counts who works, and can be closed. Async-signal-safe.
+/// A gate that counts the threads and handlers inside, and can be closed. Async-signal-safe.
 #[derive(Default)]
 struct Gate {
     closed: AtomicBool,
@@ -60,7 +61,7 @@ impl Gate {
         (!self.closed.load(SeqCst)).then_some(inside)
     }
 
-    /// While nobody is inside.
+    /// Closes the gate, waits until nobody is inside, and calls `then`.
     fn closed(&self, then: impl FnOnce()) {
         self.closed.store(true, SeqCst);
         while self.inside.load(SeqCst) != 0 {
@@ -89,7 +90,7 @@ struct Stage {
 
 static STAGE: OnceLock<Stage> = OnceLock::new();
 
-/// Async-signal-safe: the stage is set before the first signal.
+/// Works on a random subject. Async-signal-safe: the stage is set before the first signal.
 extern "C" fn handler(_: libc::c_int) {
     // SAFETY: errno is the calling thread's.
     let errno = unsafe { *libc::__errno_location() };
@@ -112,15 +113,15 @@ fn run(run: &'static Run) -> Result<(), String> {
         ..Stage::default()
     };
     if STAGE.set(stage.filled(run)).is_err() {
-        return Err("it ran in this process before".into());
+        return Err("it has already run in this process".into());
     }
-    let stage = STAGE.get().ok_or("it was set")?;
+    let stage = STAGE.get().ok_or("the stage is not set")?;
     // SAFETY: the handler reads a stage that is set, takes no lock and allocates nothing: it leaves out
     // the subjects whose work is not async-signal-safe.
     unsafe { install(libc::SIGUSR1, handler) };
     let end = Timer::start(libc::SIGUSR1, Duration::from_secs(3600));
-    end.map_err(|error| format!("no timer for a thread: {error}"))?;
-    // Sections and grace periods beside them: the same threads' areas, the same membarriers.
+    end.map_err(|error| format!("cannot start a timer for a thread: {error}"))?;
+    // Sections and grace periods run too: they use the same threads' areas and the same membarriers.
     let places = run.places(run.domain(Domain::named("per-cpu")), 1);
     readers::start(run, 1, &places);
     updaters::start(run, 1, &places, &WAYS, Some(10));
@@ -131,11 +132,11 @@ fn run(run: &'static Run) -> Result<(), String> {
     run.spawn("mover", move |thread| shift(thread, stage));
     run.spawn("delays", move |thread| {
         delays::in_turn(thread, |point| {
-            stage.audit(run, &format!("the delays were at {point:?}"));
+            stage.audit(run, &format!("after delays at {point:?}"));
         });
     });
     run.join();
-    stage.audit(run, "in the end");
+    stage.audit(run, "at the end");
     stage.tell(run);
     Ok(())
 }
@@ -151,10 +152,10 @@ impl Stage {
             if rseq_ops::membarrier::register().is_ok() {
                 self.subjects.push(Lookups::new());
             } else {
-                run.note("nothing that restarts sequences: no lookups");
+                run.note("lookups are left out: nothing restarts sequences here");
             }
         } else {
-            run.note("no restartable sequences: the structures alone, with atomics");
+            run.note("no restartable sequences: only the structures run, with atomics");
         }
         self.subjects.push(Box::new(Counting::new()));
         self.subjects.push(Box::new(Stacking::new()));
@@ -193,7 +194,7 @@ impl Stage {
         let aborts = self.subjects.iter().map(|subject| subject.aborts()).sum();
         let handled = self.handled.load(Relaxed);
         if handled == 0 {
-            run.fault("signals", "none arrived");
+            run.fault("signals", "no signal arrived");
         }
         run.tally("per-CPU operations", self.worked.load(Relaxed));
         run.tally("per-CPU operations in handlers", handled);
@@ -204,7 +205,7 @@ impl Stage {
 fn work(thread: &mut Thread, stage: &Stage) {
     let timer = match Timer::start(libc::SIGUSR1, Duration::from_millis(1)) {
         Ok(timer) => timer,
-        Err(error) => return thread.run.fault(&thread.name, format!("no timer: {error}")),
+        Err(error) => return thread.run.fault(&thread.name, format!("cannot start a timer: {error}")),
     };
     let workers = stage.workers.lock();
     workers
@@ -230,7 +231,7 @@ fn work(thread: &mut Thread, stage: &Stage) {
 fn take(thread: &mut Thread, stage: &Stage) {
     let cpus = affinity::cpus();
     while !thread.over() {
-        // On the CPU where this thread puts back what it took.
+        // The thread puts back on this CPU what it took.
         affinity::run_on(&[*thread.random.pick(&cpus)]);
         for subject in &stage.subjects {
             if let Some(_inside) = stage.gate.enter() {
@@ -241,7 +242,7 @@ fn take(thread: &mut Thread, stage: &Stage) {
     }
 }
 
-/// Moves workers to other CPUs, in the middle of whatever they do.
+/// Moves workers to other CPUs in the middle of their work.
 fn shift(thread: &mut Thread, stage: &Stage) {
     let cpus = affinity::cpus();
     while !thread.over() {

@@ -1,5 +1,5 @@
-//! A list of `urcu::raw`, popped and pushed at its head by all updaters, whose nodes are retired in every
-//! way there is, and followed by readers. Freed memory is poisoned, and each node says whether it is whole.
+//! A list of `urcu::raw` pointers. All updaters push and pop at its head and retire nodes in every possible
+//! way; readers walk it. Freed memory is poisoned, and each node shows whether it is whole.
 
 use std::alloc::{Layout, dealloc};
 use std::mem::offset_of;
@@ -21,18 +21,18 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
     run,
 );
 
-/// The number of nodes in the list, about.
+/// The approximate number of nodes in the list.
 const LENGTH: u64 = 100;
 
-/// Room for what updaters retire while somebody who is inside a section does not run: they retire inside
-/// sections themselves, and if they waited for room there, no grace period would end meanwhile.
+/// A budget with room for what updaters retire while a reader is preempted inside a section. Updaters
+/// retire inside sections: if they waited for room there, no grace period could end meanwhile.
 const BUDGET: Budget = Budget::new(1 << 20, 64 << 20).patience(Duration::from_millis(1));
 
-/// Words of a node that follow from its number.
+/// The number of words in a node that follow from its number.
 const WORDS: usize = 4;
 
 struct Node {
-    /// Atomic, because a run that is broken on purpose marks nodes that readers may have.
+    /// Atomic, because a run that is broken on purpose marks nodes that readers may hold.
     words: [AtomicU64; WORDS],
     next: Atomic<Node>,
     head: RcuHead,
@@ -48,7 +48,7 @@ struct List {
     length: AtomicU64,
 }
 
-/// No two words of a node are the same, as those of freed memory are.
+/// Returns a word of a node. No two are the same, unlike the words of freed memory.
 fn word(number: u64, place: usize) -> u64 {
     (number ^ 0x5AFE << 48).wrapping_add(place as u64 * 0x9E37_79B9)
 }
@@ -80,7 +80,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         if self.number().is_none() {
-            let what = "a node that is not whole is dropped";
+            let what = "a node was not whole when it was dropped";
             self.list.run.fault("reclaimer", what);
         }
         self.list.freed.fetch_add(1, SeqCst);
@@ -89,14 +89,15 @@ impl Drop for Node {
 }
 
 /// # Safety
-/// `node` is from an `Owned`, and nobody else has it.
+/// `node` must be from an `Owned`, and nobody else may use it.
 unsafe fn free(node: *mut Node) {
     // SAFETY: by the contract of this function.
     drop(unsafe { Owned::from_raw(node) });
 }
 
 /// # Safety
-/// `head` is that of a node from an `Owned`, by a pointer that is good for all of it; nobody else has it.
+/// `head` must be that of a node from an `Owned`, with provenance for the whole node, and nobody else may
+/// use the node.
 unsafe fn free_by_head(head: *mut RcuHead) {
     // SAFETY: by the contract of this function.
     unsafe { free(head.byte_sub(offset_of!(Node, head)).cast()) };
@@ -112,12 +113,12 @@ unsafe extern "C" fn free_by_head_in_c(head: *mut RcuHead) {
 /// Retires a node in one of the ways.
 ///
 /// # Safety
-/// The node is unlinked, not null, and retired once.
+/// The node must be unlinked and not null, and must be retired once.
 unsafe fn retire(list: &List, node: Shared<'_, Node>, way: u64) {
     let (domain, raw) = (list.domain, node.as_raw().cast_mut());
     let bytes = size_of::<Node>();
-    // SAFETY: nodes are from `Owned`s and unlinked by the caller, who retires each once; what they use is
-    // there until the process ends.
+    // SAFETY: nodes are from `Owned`s, and the caller unlinks each and retires it once; what their
+    // destructors use lives until the process ends.
     unsafe {
         match way {
             0 => domain.retire_shared(node),
@@ -126,7 +127,7 @@ unsafe fn retire(list: &List, node: Shared<'_, Node>, way: u64) {
             3 => domain.retire_fn(move || free(raw), bytes),
             4 => domain.retire_head(&raw mut (*raw).head, free_by_head, bytes),
             5 => domain.call_head(&raw mut (*raw).head, free_by_head_in_c, bytes),
-            // Memory alone, by a node that is dropped elsewhere than where it is freed.
+            // The node is dropped and its memory freed in two steps.
             6 => domain.retire_fn(
                 move || {
                     raw.drop_in_place();
@@ -145,7 +146,7 @@ impl Whole for Node {}
 
 pub(super) fn run(run: &'static Run) -> Result<(), String> {
     if !poison::in_force() {
-        return Err("the program has not the allocator that poisons what is freed".into());
+        return Err("this program lacks the allocator that poisons freed memory".into());
     }
     let list: &'static List = Box::leak(Box::new(List {
         head: Atomic::null(),
@@ -168,12 +169,12 @@ pub(super) fn run(run: &'static Run) -> Result<(), String> {
     list.domain.barrier();
     let (made, freed) = (list.made.load(SeqCst), list.freed.load(SeqCst));
     if made != freed && run.settings.broken.is_none() {
-        run.fault("the end", format!("{made} nodes were made, {freed} freed"));
+        run.fault("the end", format!("{made} nodes were made but {freed} freed"));
     }
     Ok(())
 }
 
-/// Follows the list, and looks at each node twice.
+/// Walks the list, and looks at each node twice.
 fn read(thread: &mut Thread, list: &'static List) {
     while !thread.over() {
         let mut guard = list.domain.read_lock();
@@ -189,7 +190,7 @@ fn read(thread: &mut Thread, list: &'static List) {
     }
 }
 
-/// Returns how many nodes there were; `None` if one was not whole.
+/// Returns the number of nodes, or `None` if one was not whole.
 fn follow(thread: &mut Thread, list: &List, guard: &ReadGuard<'_>) -> Option<u64> {
     let (mut seen, mut next) = (Vec::new(), list.head.load(Acquire, guard));
     // SAFETY: a node that was reachable in this section is not freed before its end.
@@ -197,26 +198,26 @@ fn follow(thread: &mut Thread, list: &List, guard: &ReadGuard<'_>) -> Option<u64
         seen.push((node, look(thread, node)?));
         next = node.next.load(Acquire, guard);
     }
-    // A few sections last longer.
+    // A few sections wait before their second look.
     if thread.random.one_in(256) {
         std::thread::yield_now();
     }
-    // Some were popped meanwhile.
+    // Look again: some nodes were popped meanwhile.
     for (node, number) in &seen {
         if look(thread, node)? != *number {
-            thread.run.fault(&thread.name, "a node has become another");
+            thread.run.fault(&thread.name, "a node changed into another inside a section");
             return None;
         }
     }
     Some(2 * seen.len() as u64)
 }
 
-/// Returns the number of a node that a reader has.
+/// Returns the number of a node that a reader holds, or reports a fault.
 fn look(thread: &Thread, node: &Node) -> Option<u64> {
     let number = node.number();
     if number.is_none() {
         let words: Vec<u64> = node.words.iter().map(|word| word.load(Relaxed)).collect();
-        let what = format!("a node of the list is {words:x?}");
+        let what = format!("a node of the list is not whole: {words:x?}");
         thread.run.fault(&thread.name, what);
     }
     number
@@ -226,7 +227,7 @@ fn update(thread: &mut Thread, list: &'static List) {
     while !thread.over() {
         for _ in 0..64 {
             let guard = list.domain.read_lock();
-            // The list is as long as it should be, about, and lives on.
+            // This keeps the list near its length.
             let long = list.length.load(Relaxed) > LENGTH;
             if !long || thread.random.one_in(2) {
                 push(list, &guard);
@@ -237,7 +238,7 @@ fn update(thread: &mut Thread, list: &'static List) {
                 thread.counter.updated();
             }
         }
-        // Else sections fill the time, and readers get none of it.
+        // Without this pause readers would get no CPU time.
         std::thread::yield_now();
     }
 }
@@ -258,11 +259,12 @@ fn push(list: &'static List, guard: &ReadGuard<'_>) {
     }
 }
 
-/// Unlinks the first node and retires it; marks it at once, and keeps it for good, where the way is `MAX`.
+/// Unlinks the first node and retires it in this way. With the way `u64::MAX`, marks it at once and never
+/// frees it.
 fn pop(list: &List, guard: &ReadGuard<'_>, way: u64) -> Option<()> {
     loop {
         let head = list.head.load(Acquire, guard);
-        // SAFETY: loaded in the guard's section, which keeps the node until it ends.
+        // SAFETY: the guard's section loaded the node, and keeps it until the section ends.
         let node = unsafe { head.as_ref() }?;
         let next = node.next.load(Relaxed, guard);
         if list
@@ -273,7 +275,7 @@ fn pop(list: &List, guard: &ReadGuard<'_>, way: u64) -> Option<()> {
             list.length.fetch_sub(1, Relaxed);
             match way {
                 u64::MAX => node.mark(),
-                // SAFETY: unlinked by us alone, not null, and retired once.
+                // SAFETY: this thread alone has unlinked the node, which is not null and is retired once.
                 way => unsafe { retire(list, head, way) },
             }
             return Some(());

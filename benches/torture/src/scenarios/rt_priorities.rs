@@ -1,9 +1,9 @@
-//! Priorities upside down: readers that run only when nothing else does, and are preempted inside
-//! their sections by real-time threads; an updater of the least priority beside real-time readers.
+//! Inverted priorities: readers of idle priority, which real-time threads preempt inside sections, and an
+//! updater of idle priority beside real-time readers.
 //!
-//! On a machine that others keep busy such threads may not get to run for a long time, with a section
-//! open or the lead of a grace period. That is no fault of the library's: now and then, and in the end,
-//! they get an ordinary priority for a moment.
+//! On a busy machine such threads may not run for a long time, while they have a section open or lead a
+//! grace period. That is no fault of the library, so now and then, and at the end, they get an ordinary
+//! priority for a moment.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 fn run(run: &'static Run) -> Result<(), String> {
     let tried = std::thread::spawn(|| schedule::schedule(0, libc::SCHED_FIFO, 1)).join();
     if let Ok(Err(error)) = tried {
-        return Err(format!("no real-time priority for a thread: {error}"));
+        return Err(format!("cannot give a thread real-time priority: {error}"));
     }
     let places = run.places(run.domain(Domain::named("priorities")), 2);
     let starved = Arc::new(Mutex::new(Vec::new()));
@@ -43,11 +43,11 @@ fn run(run: &'static Run) -> Result<(), String> {
         run.spawn("real-time", move |thread| {
             affinity::run_on(&[cpu]);
             if let Err(error) = schedule::schedule(0, libc::SCHED_FIFO, 1) {
-                let what = format!("no real-time priority: {error}");
+                let what = format!("cannot get real-time priority: {error}");
                 thread.run.fault(&thread.name, what);
             }
             while !thread.over() {
-                // Reads all the time, and then leaves the CPU to the others.
+                // It reads without a pause, and then leaves the CPU to the others.
                 let end = Instant::now() + Duration::from_micros(200 + thread.random.skewed(14));
                 while Instant::now() < end {
                     let place = *thread.random.pick(&places);
@@ -63,11 +63,11 @@ fn run(run: &'static Run) -> Result<(), String> {
         starve(thread, &list);
         updaters::forever(thread, &places, &[Way::Synchronize], Some(6));
     });
-    // This thread has an ordinary priority.
+    // This thread keeps an ordinary priority.
     while !run.over() {
         run.sleep(FAMINE);
         feed(&starved, libc::SCHED_OTHER);
-        // Until it was enough for a grace period, on a busy machine.
+        // Until a grace period has ended, even on a busy machine.
         let updates = run.counts().updates;
         loop {
             std::thread::sleep(MEAL);
@@ -79,7 +79,7 @@ fn run(run: &'static Run) -> Result<(), String> {
             feed(&starved, libc::SCHED_IDLE);
         }
     }
-    // For good, whichever thread begins or ends last: each has its share of the list until it ends.
+    // Until all have ended: each thread holds a share of the list until its end.
     while Arc::strong_count(&starved) > 1 {
         feed(&starved, libc::SCHED_OTHER);
         std::thread::sleep(MEAL);
@@ -87,18 +87,19 @@ fn run(run: &'static Run) -> Result<(), String> {
     Ok(())
 }
 
-/// The time for which threads are starved, and the time for which they are not.
+/// The time for which threads are starved.
 const FAMINE: Duration = Duration::from_secs(1);
+/// The time for which they then have an ordinary priority.
 const MEAL: Duration = Duration::from_millis(20);
 
-/// The calling thread runs from now on when nobody else wants to.
+/// Gives the calling thread idle priority, so that it runs only when no other thread wants to.
 fn starve(thread: &Thread, list: &Mutex<Vec<libc::pid_t>>) {
-    // Before, or it might be starved while it has the lock, and whoever feeds it waits for that.
+    // Listed before it is starved: otherwise it could be starved with the lock, for which `feed` waits.
     let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
     list.push(threads::gettid());
     drop(list);
     if let Err(error) = schedule::schedule(0, libc::SCHED_IDLE, 0) {
-        let what = format!("no idle priority: {error}");
+        let what = format!("cannot get idle priority: {error}");
         thread.run.fault(&thread.name, what);
     }
 }
@@ -106,7 +107,7 @@ fn starve(thread: &Thread, list: &Mutex<Vec<libc::pid_t>>) {
 fn feed(starved: &Mutex<Vec<libc::pid_t>>, policy: libc::c_int) {
     let starved = starved.lock().unwrap_or_else(PoisonError::into_inner);
     for thread in starved.iter() {
-        // It may have ended.
+        // The thread may have ended.
         let _ = schedule::schedule(*thread, policy, 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Signal handlers that read, in the middle of sections, sequences, grace periods and callbacks.
+//! Signal handlers that read in the middle of sections, sequences, grace periods and callbacks.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,7 +18,7 @@ use crate::versions::{Fault, Place};
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "signal-storm",
-    "handlers that read, in the middle of everything",
+    "signal handlers that read in the middle of everything",
     run,
 );
 
@@ -30,7 +30,7 @@ struct Stage {
 
 static STAGE: OnceLock<Stage> = OnceLock::new();
 
-/// Async-signal-safe: the stage is set before the first signal.
+/// Reads in sections. Async-signal-safe: the stage is set before the first signal.
 extern "C" fn handler(_: libc::c_int) {
     // SAFETY: errno is the calling thread's.
     let errno = unsafe { *libc::__errno_location() };
@@ -75,13 +75,13 @@ fn run(run: &'static Run) -> Result<(), String> {
         handled: AtomicU64::new(0),
     };
     if STAGE.set(stage).is_err() {
-        return Err("it ran in this process before".into());
+        return Err("it has already run in this process".into());
     }
     // SAFETY: the handler reads a stage that is set, takes no lock and allocates nothing: sections and
     // notes of faults in handlers are async-signal-safe.
     unsafe { install(libc::SIGUSR1, handler) };
     let end = Timer::start(libc::SIGUSR1, Duration::from_secs(3600));
-    end.map_err(|error| format!("no timer for a thread: {error}"))?;
+    end.map_err(|error| format!("cannot start a timer for a thread: {error}"))?;
     for number in 0..run.settings.threads + 2 {
         let places = places.clone();
         let reads = number < run.settings.threads;
@@ -90,7 +90,7 @@ fn run(run: &'static Run) -> Result<(), String> {
     run.join();
     let handled = STAGE.get().map_or(0, |stage| stage.handled.load(Relaxed));
     if handled == 0 {
-        run.fault("signals", "none arrived");
+        run.fault("signals", "no signal arrived");
     }
     run.tally("signals handled", handled);
     run.add_counts(&Counts {
@@ -103,7 +103,7 @@ fn run(run: &'static Run) -> Result<(), String> {
 fn stormed(thread: &mut Thread, places: &[&'static Place], reads: bool) {
     let timer = match Timer::start(libc::SIGUSR1, Duration::from_millis(1)) {
         Ok(timer) => timer,
-        Err(error) => return thread.run.fault(&thread.name, format!("no timer: {error}")),
+        Err(error) => return thread.run.fault(&thread.name, format!("cannot start a timer: {error}")),
     };
     while !thread.over() {
         timer.set(Duration::from_micros(30 + thread.random.skewed(9)));
@@ -115,7 +115,7 @@ fn stormed(thread: &mut Thread, places: &[&'static Place], reads: bool) {
             let way = *thread.random.pick(&WAYS);
             updaters::update(thread, place, way);
             if thread.random.one_in(64) {
-                // Elsewhere for a while.
+                // The thread reads at another place for a while.
                 let cpus = affinity::cpus();
                 affinity::run_on(&[*thread.random.pick(&cpus)]);
                 affinity::run_on(&cpus);

@@ -1,5 +1,5 @@
-//! Cells of the library's own: snapshots, which no grace period waits for but all restart, and the
-//! other ways to read, against every way to replace. No update may be lost.
+//! The library's cells: snapshots, which grace periods restart instead of waiting for them, and all other
+//! ways to read, against every way to replace. No update may be lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "snapshots",
-    "cells: snapshots and guarded reads against store, replace and update",
+    "cells: snapshots and guarded reads, against store, replace and update",
     run,
 );
 
@@ -23,7 +23,7 @@ struct Cells {
     small: Rcu<Stamped<SMALL>, &'static Domain>,
     large: Rcu<Stamped<LARGE>, &'static Domain>,
     owner: Rcu<Owner, &'static Domain>,
-    /// No reader that begins now may see an older stamp.
+    /// The oldest stamp that a reader that begins now may see.
     oldest: AtomicU64,
     count: Rcu<u64, &'static Domain>,
     updates: AtomicU64,
@@ -44,7 +44,7 @@ impl Owner {
 
 pub(super) fn run(run: &'static Run) -> Result<(), String> {
     if !poison::in_force() {
-        return Err("the program has not the allocator that poisons what is freed".into());
+        return Err("this program lacks the allocator that poisons freed memory".into());
     }
     let domain = run.domain(Domain::named("cells"));
     let cells = Arc::new(Cells {
@@ -69,13 +69,14 @@ pub(super) fn run(run: &'static Run) -> Result<(), String> {
     }
     run.join();
     let (counted, updates) = (*cells.count.read(), cells.updates.load(Ordering::SeqCst));
-    // Of what the cells free, were it only the values that `replace` hands back: two for each stamp, and a third behind one.
+    // The cells free at least the values that `replace` returns: two for each stamp, and a third behind
+    // one of them.
     let poisoned = poison::poisoned() - poisoned;
     if (poisoned as u64) < 2 * (cells.oldest.load(Ordering::SeqCst) - 1) {
         run.fault("cells", format!("only {poisoned} values were poisoned"));
     }
     if counted != updates {
-        run.fault("counters", format!("{updates} updates have left {counted}"));
+        run.fault("counters", format!("the count is {counted} after {updates} updates"));
     }
     Ok(())
 }
@@ -115,7 +116,7 @@ fn reader(thread: &mut Thread, cells: &Cells) {
         thread.counter.read(512);
         for _ in 0..64 {
             let large = cells.large.snapshot();
-            // If the barrier is wrong, the second pointer may be poison, which leads nowhere.
+            // With a broken barrier the second pointer may be poison, which no sequence may follow.
             let behind = if thread.run.library_is_broken() {
                 *cells.owner.read().value
             } else {
@@ -145,7 +146,7 @@ fn reader(thread: &mut Thread, cells: &Cells) {
 }
 
 fn replace(thread: &mut Thread, cells: &Cells) {
-    // Broken sequences are likely to be noticed only after a delay.
+    // Without delays broken sequences would hardly be noticed.
     let delayed = thread.run.broken(Break::PlainMembarrierSnapshots);
     for stamp in 2.. {
         if thread.over() {
@@ -154,7 +155,7 @@ fn replace(thread: &mut Thread, cells: &Cells) {
         if delayed {
             delays::long_snapshots();
         }
-        // What `replace` hands back was moved out of memory that is poisoned now.
+        // The value that `replace` returns was moved out of memory that is now poisoned.
         let small = cells.small.replace(Stamped::new(stamp));
         let large = cells.large.replace(Stamped::new(stamp));
         let owner = cells.owner.replace(Owner::new(stamp));
@@ -190,11 +191,11 @@ fn count(thread: &mut Thread, cells: &Cells) {
             }
             cells.updates.fetch_add(1, Ordering::SeqCst);
         }
-        // Not the other way round: what was counted here was complete before.
+        // Read in this order: each update that is counted here was complete before.
         let updates = cells.updates.load(Ordering::SeqCst);
         let counted = *cells.count.read();
         if counted < updates {
-            let what = format!("{updates} updates have left {counted}");
+            let what = format!("the count is {counted} after {updates} updates");
             return thread.run.fault(&thread.name, what);
         }
         std::thread::sleep(std::time::Duration::from_micros(thread.random.skewed(7)));

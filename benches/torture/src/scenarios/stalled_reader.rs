@@ -1,5 +1,5 @@
-//! A reader that stalls while others retire as fast as they can: what waits stays within the
-//! domain's budget, and goes when the reader goes on.
+//! A reader stalls while other threads retire as fast as they can. The waiting versions must stay within
+//! the domain's budget, and must be reclaimed when the reader goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -19,14 +19,14 @@ use crate::versions::Place;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "stalled-reader",
-    "a reader that stalls, and memory that stays bounded",
+    "a reader that stalls while memory stays bounded",
     run,
 );
 
 const BUDGET: u64 = 20_000;
-/// Callbacks that a CPU has without the budget's knowledge, generously.
+/// An upper bound of the callbacks on one CPU that the budget does not count yet.
 const UNCOUNTED: usize = 512;
-/// Bytes that the process may grow by.
+/// The bytes by which the process may grow.
 const GROWTH: u64 = 64 << 20;
 
 fn run(run: &'static Run) -> Result<(), String> {
@@ -62,13 +62,13 @@ fn run(run: &'static Run) -> Result<(), String> {
             paused.store(false, SeqCst);
         }
         thread.run.note(format!(
-            "at most {peak} versions waited, of a budget of {BUDGET}"
+            "at most {peak} versions waited, under a budget of {BUDGET}"
         ));
     });
     Ok(())
 }
 
-/// A section for some tenths of a second; what waited at most.
+/// Stalls in a section for some tenths of a second. Returns the most versions that waited meanwhile.
 fn stall(thread: &mut Thread, place: &'static Place, memory: u64) -> usize {
     let run = thread.run;
     let domain = place.domain();
@@ -85,13 +85,13 @@ fn stall(thread: &mut Thread, place: &'static Place, memory: u64) -> usize {
         thread.check(seen.whole());
         thread.counter.read(1);
         let waiting = place.outstanding();
-        // Looked at later, so not too small.
+        // Read after the waiting versions, so that the bound is not too small.
         let excess = (domain.stats().callbacks_excess - excess) as usize;
         let bound = BUDGET as usize + UNCOUNTED * affinity::cpus().len() + excess;
         if waiting > bound {
             run.fault(
                 &thread.name,
-                format!("{waiting} versions wait, where {bound} may"),
+                format!("{waiting} versions wait, but only {bound} may"),
             );
         }
         peak = peak.max(waiting);
@@ -109,18 +109,18 @@ fn stall(thread: &mut Thread, place: &'static Place, memory: u64) -> usize {
     peak
 }
 
-/// All that waited goes, by itself.
+/// Waits until all versions that waited were reclaimed, which must happen by itself.
 fn recover(thread: &Thread, place: &'static Place) {
-    // Less than the monitor's, which knows less of what is wrong.
+    // Less than the monitor's patience: this fault says more than the monitor's.
     let patience = thread.run.settings.patience() / 2;
     let mut patience = Patience::new(patience, Duration::from_millis(20));
     while place.outstanding() != 0 {
         if patience.is_over() {
             let left = place.outstanding();
-            let what = format!("{left} versions are left though no reader stalls any more");
+            let what = format!("{left} versions are left although no reader stalls any more");
             return thread.run.fault(&thread.name, what);
         }
-        // The engine's watchdog is for those who retire; here nobody does when all is gone.
+        // The monitor watches updates, and here there are none once all is reclaimed.
         std::thread::sleep(Duration::from_micros(500));
     }
 }

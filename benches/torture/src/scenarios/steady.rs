@@ -1,4 +1,4 @@
-//! What RCU is for: readers at full speed, and an update now and then.
+//! The usual load of RCU: readers at full speed, and an update now and then.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ fn run(run: &'static Run) -> Result<(), String> {
     Ok(())
 }
 
-/// Wrong on purpose: as if the system had run out of memory. What is printed before is no message.
+/// Kills the process, as the system does when memory runs out. Prints lines before that are no messages.
 fn die() {
     std::thread::sleep(Duration::from_millis(200));
     println!("the last words on standard output");
     write_error("the last words on standard error");
-    // SAFETY: ends the process.
+    // SAFETY: the signal ends this process, and touches no memory.
     unsafe { libc::raise(libc::SIGKILL) };
 }

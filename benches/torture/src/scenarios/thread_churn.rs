@@ -1,5 +1,5 @@
-//! Threads that are started, read, and end, tens of thousands of them; the last reads are in
-//! destructors of thread-local data, some of which run after the thread's registration has ended.
+//! Tens of thousands of threads that start, read and end. The last reads are in destructors of
+//! thread-local data, some of which run after the thread's registration has ended.
 
 use std::cell::RefCell;
 
@@ -13,13 +13,13 @@ use crate::versions::Place;
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
     "thread-churn",
-    "threads that start, read and end, also in their last destructors",
+    "threads that start, read and end, and also read in their last destructors",
     run,
 );
 
 const AT_ONCE: usize = 16;
 
-/// Reads when its thread ends.
+/// Thread-local data that reads in its destructor.
 struct Last(&'static Run, &'static Counter, &'static Place);
 
 impl Drop for Last {
@@ -64,8 +64,8 @@ fn spawn(thread: &mut Thread, places: &[&'static Place]) {
             let builder = std::thread::Builder::new().stack_size(64 << 10);
             builder.spawn(move || {
                 if destroys {
-                    // Before the first read: its destructor is registered before what the library
-                    // registers for a thread, where it does.
+                    // Before the first read: so this destructor is registered before any that the
+                    // library registers.
                     LAST.with(|last| *last.borrow_mut() = Some(Last(run, counter, place)));
                 }
                 for _ in 0..reads {
@@ -81,7 +81,7 @@ fn spawn(thread: &mut Thread, places: &[&'static Place]) {
     for started in threads {
         match started.map(std::thread::JoinHandle::join) {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => run.fault("a short-lived thread", "panicked"),
+            Ok(Err(_)) => run.fault("a short-lived thread", "the thread panicked"),
             Err(error) => run.fault(&thread.name, format!("cannot start a thread: {error}")),
         }
     }

@@ -1,4 +1,4 @@
-//! Updaters as fast as they can, who share grace periods; one reader thread fewer than elsewhere.
+//! Updaters that run as fast as they can and share grace periods, with one reader thread fewer than usual.
 
 use urcu::Domain;
 
@@ -8,7 +8,7 @@ use crate::updaters::{WAYS, Way};
 use crate::{readers, updaters};
 
 pub(super) const SCENARIO: Scenario =
-    Scenario::new("update-flood", "three updaters as fast as they can", run);
+    Scenario::new("update-flood", "three updaters, as fast as they can", run);
 
 fn run(run: &'static Run) -> Result<(), String> {
     let places = run.places(run.domain(Domain::named("flood")), 4);

@@ -1,5 +1,5 @@
-//! Three maps of the same keys: one whose values are looked at by guards, and two whose values are copied
-//! by sequences. Keys below a bound are always there.
+//! Three maps of the same keys: one whose values readers look at under guards, and two whose values
+//! sequences copy. Keys below a bound are always there.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,11 +15,11 @@ use crate::delays;
 use crate::random::Random;
 use crate::run::{Run, Thread};
 
-/// Keys of which half the others come and go at a time.
+/// The number of keys. Those that are not always there come and go.
 const KEYS: u64 = 512;
 /// Keys below this are always there.
 const ALWAYS: u64 = 48;
-/// Keys below this are looked up and changed most of all.
+/// Keys below this are looked up and changed most.
 const HOT: u64 = 4;
 const UPDATERS: u64 = 2;
 
@@ -38,14 +38,14 @@ struct Maps {
 
 type Hasher = urcu_collections::DefaultHashBuilder;
 
-/// The key, in the high bits, and a version.
+/// Returns the key, in the high bits, and a version.
 fn number(key: u64, version: u64) -> u64 {
     key << 48 | version
 }
 
 pub(super) fn run(run: &'static Run) -> Result<(), String> {
     if !poison::in_force() {
-        return Err("the program has not the allocator that poisons what is freed".into());
+        return Err("this program lacks the allocator that poisons freed memory".into());
     }
     let domain = run.domain(Domain::named("hash map").with_budget(BUDGET));
     let ledger = Ledger::leak(run);
@@ -87,7 +87,7 @@ pub(super) fn run(run: &'static Run) -> Result<(), String> {
         ("small", maps.small.len()),
     ] {
         if length != 0 {
-            run.fault("the end", format!("{length} entries of an empty map, {map}"));
+            run.fault("the end", format!("the empty map {map} has {length} entries"));
         }
     }
     ledger.check();
@@ -103,7 +103,7 @@ impl Maps {
     }
 }
 
-/// The versions of each key that a reader saw last: they only grow, for each key has one updater.
+/// The version of each key that a reader saw last. Versions only grow, because each key has one updater.
 struct Last(Vec<u64>);
 
 impl Last {
@@ -111,18 +111,18 @@ impl Last {
         Last(vec![0; KEYS as usize])
     }
 
-    /// Checks what was found for a key.
+    /// Checks the value that was found for a key.
     fn check(&mut self, thread: &Thread, key: u64, found: Option<u64>) {
         let fault = |what: String| thread.run.fault(&thread.name, what);
         let last = &mut self.0[key as usize];
         match found {
-            None if key < ALWAYS => fault(format!("the key {key} is not there")),
+            None if key < ALWAYS => fault(format!("the key {key} is missing")),
             None => {}
             Some(number) if number >> 48 != key => {
                 fault(format!("the key {key} has the value {number:#x}"));
             }
             Some(number) if number < *last => {
-                fault(format!("the key {key} has {number:#x} after {last:#x}"));
+                fault(format!("the key {key} has the value {number:#x} after {last:#x}"));
             }
             Some(number) => *last = number,
         }
@@ -147,7 +147,7 @@ fn copy(thread: &mut Thread, maps: &'static Maps) {
             if let Some([value, complement]) = found
                 && value != !complement
             {
-                let what = format!("the key {key} has {value:#x} and {complement:#x}");
+                let what = format!("the key {key} has {value:#x} with the complement {complement:#x}");
                 thread.run.fault(&thread.name, what);
                 continue;
             }
@@ -160,7 +160,7 @@ fn copy(thread: &mut Thread, maps: &'static Maps) {
     }
 }
 
-/// Looks values up and goes through all of them, in sections.
+/// Looks values up and iterates over them, in sections.
 fn read(thread: &mut Thread, maps: &'static Maps) {
     let mut last = Last::new();
     while !thread.over() {
@@ -172,7 +172,7 @@ fn read(thread: &mut Thread, maps: &'static Maps) {
             if thread.random.one_in(64) {
                 std::thread::yield_now();
             }
-            // Replaced or removed meanwhile, and still there.
+            // The value may have been replaced or removed meanwhile, but must still be whole.
             if found.map(|item| item.look(thread)) != seen || seen == Some(None) {
                 return;
             }
@@ -188,8 +188,8 @@ fn read(thread: &mut Thread, maps: &'static Maps) {
     }
 }
 
-/// Goes through the map: keys that nobody removes are met. (One that is replaced is met once at least: its
-/// entry may be replaced by one in the same place alone.)
+/// Iterates over the map, and checks that it meets each key that nobody removes once. (Replacing a value
+/// keeps the entry in its place, so the key is met once as well.)
 fn all_are_met(thread: &Thread, maps: &Maps, guard: &ReadGuard<'_>) -> bool {
     let mut met = [0u32; ALWAYS as usize];
     for (&key, item) in maps.items.iter(guard) {
@@ -214,10 +214,10 @@ fn all_are_met(thread: &Thread, maps: &Maps, guard: &ReadGuard<'_>) -> bool {
     true
 }
 
-/// Changes keys that nobody else changes; and has the maps grow and shrink.
+/// Changes keys that no other thread changes, and makes the maps grow and shrink.
 fn update(thread: &mut Thread, maps: &'static Maps, number: u64) {
     while !thread.over() {
-        // Many keys at one time, few at another.
+        // Many keys are there at one time, few at another.
         let many = thread.random.one_in(2);
         for _ in 0..512 {
             let key = some_key(&mut thread.random) / UPDATERS * UPDATERS + number;
@@ -250,7 +250,7 @@ fn remove(maps: &Maps, key: u64, guard: &ReadGuard<'_>) {
     maps.small.remove(&key, guard);
 }
 
-/// Puts new values in; marks the ones that were there, where the run is broken.
+/// Inserts new values. In a run that is broken on purpose, marks the replaced ones.
 fn put(thread: &mut Thread, maps: &Maps, key: u64, guard: &ReadGuard<'_>) {
     let new = number(key, maps.version.fetch_add(1, Relaxed));
     let item = Item::new(maps.ledger, new);
@@ -265,8 +265,8 @@ fn put(thread: &mut Thread, maps: &Maps, key: u64, guard: &ReadGuard<'_>) {
         && let Some(old) = old
         && membarrier::barrier().is_ok()
     {
-        // SAFETY: two words of an entry that stays for as long as the guard. Whoever copies them meanwhile is
-        // a sequence, which is to notice.
+        // SAFETY: the two words are in an entry that lives as long as the guard. Only sequences copy them
+        // meanwhile, and those must notice.
         let words = unsafe { &*std::ptr::from_ref(old).cast::<[AtomicU64; 2]>() };
         words.iter().for_each(|word| word.store(0, Relaxed));
     }

@@ -11,7 +11,7 @@ use super::item::{BUDGET, Item, Ledger};
 use crate::breaks::Break;
 use crate::run::{Run, Thread};
 
-/// Keys of which all but every [`STEP`]th come and go.
+/// The number of keys. All but the multiples of [`STEP`] come and go.
 const KEYS: u64 = 1024;
 /// Multiples of this are always there.
 const STEP: u64 = 16;
@@ -24,7 +24,7 @@ struct Tree {
 }
 
 impl Tree {
-    /// Returns a value for a key: the key, in the high bits, and a version.
+    /// Returns a new value for a key: the key, in the high bits, and a version.
     fn item(&self, key: u64) -> Item {
         let version = self.version.fetch_add(1, Relaxed);
         Item::new(self.ledger, key << 48 | version)
@@ -33,7 +33,7 @@ impl Tree {
 
 pub(super) fn run(run: &'static Run) -> Result<(), String> {
     if !poison::in_force() {
-        return Err("the program has not the allocator that poisons what is freed".into());
+        return Err("this program lacks the allocator that poisons freed memory".into());
     }
     let domain = run.domain(Domain::named("ordered map").with_budget(BUDGET));
     let tree: &'static Tree = Box::leak(Box::new(Tree {
@@ -72,7 +72,7 @@ fn read(thread: &mut Thread, tree: &'static Tree) {
             match tree.map.get(&key, &guard) {
                 Some(item) => _ = item.look(thread),
                 None => {
-                    let what = format!("the key {key} is not there");
+                    let what = format!("the key {key} is missing");
                     thread.run.fault(&thread.name, what);
                 }
             }
@@ -84,14 +84,14 @@ fn read(thread: &mut Thread, tree: &'static Tree) {
     }
 }
 
-/// Goes through a part of the map, and then through it again. `None`: there was a fault.
+/// Scans a part of the map twice. Returns `None` after a fault.
 fn scan(thread: &mut Thread, tree: &Tree, from: u64, guard: &ReadGuard<'_>) -> Option<()> {
     let range = tree.map.range(from..from + 8 * STEP, guard);
     let mut seen = Vec::new();
     for (&key, item) in range.clone() {
         let number = item.look(thread)?;
         if number >> 48 != key || seen.last().is_some_and(|&(last, _)| last >= key) {
-            let what = format!("the key {key} with {number:#x} after {:x?}", seen.last());
+            let what = format!("a scan met the key {key} with {number:#x} after {:x?}", seen.last());
             thread.run.fault(&thread.name, what);
             return None;
         }
@@ -107,10 +107,10 @@ fn scan(thread: &mut Thread, tree: &Tree, from: u64, guard: &ReadGuard<'_>) -> O
         thread.run.fault(&thread.name, format!("a scan from {from} saw {seen:x?}"));
         return None;
     }
-    // As it was.
+    // The second scan must see what the first saw.
     for ((&key, item), before) in range.zip(&seen) {
         if (key, item.look(thread)?) != *before {
-            thread.run.fault(&thread.name, "a scan has become another");
+            thread.run.fault(&thread.name, "a second scan saw something else");
             return None;
         }
     }

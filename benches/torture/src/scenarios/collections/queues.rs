@@ -1,4 +1,4 @@
-//! Values go round: producers make them and push them, consumers pop and drop them, through a queue and a stack.
+//! Producers make values and push them to a queue and a stack; consumers pop and drop them.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -11,7 +11,7 @@ use super::item::{BUDGET, Item, Ledger};
 use crate::breaks::Break;
 use crate::run::{Run, Thread};
 
-/// Values in the queue and on the stack, about, at most.
+/// The approximate limit of values in the queue and on the stack.
 const LENGTH: u64 = 1000;
 
 const PRODUCERS: u64 = 2;
@@ -26,7 +26,7 @@ struct Rings {
 
 pub(super) fn run(run: &'static Run) -> Result<(), String> {
     if !poison::in_force() {
-        return Err("the program has not the allocator that poisons what is freed".into());
+        return Err("this program lacks the allocator that poisons freed memory".into());
     }
     let domain = run.domain(Domain::named("queues").with_budget(BUDGET));
     let rings: &'static Rings = Box::leak(Box::new(Rings {
@@ -47,7 +47,7 @@ pub(super) fn run(run: &'static Run) -> Result<(), String> {
     let left = left + rings.stack.take_all().count();
     let (pushed, popped) = (rings.pushed.load(SeqCst), rings.popped.load(SeqCst));
     if pushed != popped + left as u64 && run.settings.broken.is_none() {
-        let what = format!("{pushed} values were pushed, {popped} popped, {left} are left");
+        let what = format!("{pushed} values were pushed and {popped} popped, but {left} are left");
         run.fault("the end", what);
     }
     domain.barrier();
@@ -77,7 +77,7 @@ fn produce(thread: &mut Thread, rings: &'static Rings, producer: u64) {
     }
 }
 
-/// Pops values. Each consumer sees those of each producer in their order, if they come through the queue.
+/// Pops values. From the queue, each consumer must see the values of each producer in their order.
 fn consume(thread: &mut Thread, rings: &'static Rings) {
     let mut last = [0; PRODUCERS as usize];
     while !thread.over() {
@@ -103,7 +103,7 @@ fn consume(thread: &mut Thread, rings: &'static Rings) {
             let (producer, number) = ((number >> 48) as usize, number & ((1 << 48) - 1));
             let before = std::mem::replace(&mut last[producer], number);
             if before >= number {
-                let what = format!("the value {number} of producer {producer} after {before}");
+                let what = format!("value {number} of producer {producer} came after {before}");
                 thread.run.fault(&thread.name, what);
             }
             thread.counter.read(1);

@@ -1,4 +1,4 @@
-//! Additions to words of the calling CPU, of which none may be lost or done twice; and locks.
+//! Additions to words of the calling CPU, none of which may be lost or done twice; and locks.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -11,8 +11,8 @@ use super::slots::{Slots, dawdle};
 use super::subject::Subject;
 use crate::random::Random;
 
-/// `add_at` to word 0; `add_through_offset` to word 1 or 2, by way of one of two tables, of which
-/// one is replaced by the other now and then: after a restart nobody uses it any more.
+/// `add_at` adds to word 0; `add_through_offset` adds to word 1 or 2 through one of two tables. Now and then
+/// the other table takes its place: after a restart nobody may use the old one any more.
 pub(super) struct Additions<C> {
     slots: Slots<C>,
     tables: [Vec<usize>; 2],
@@ -20,9 +20,9 @@ pub(super) struct Additions<C> {
     current: AtomicUsize,
     at: AtomicUsize,
     through: AtomicUsize,
-    /// Additions by way of a table that was not in use any more.
+    /// The number of additions through a table that was no longer in use.
     late: AtomicUsize,
-    /// True if some additions are wrong on purpose.
+    /// True if some additions are not atomic on purpose.
     split: bool,
 }
 
@@ -66,15 +66,15 @@ impl<C: Commit + Send + Sync> Subject for Additions<C> {
             word.store(before + 1, Relaxed);
             self.at.fetch_add(1, SeqCst);
         } else if random.one_in(2) {
-            // SAFETY: this thread's handle; the word is changed by these sequences alone.
+            // SAFETY: the handle is this thread's; only these sequences change the word.
             let outcome = unsafe { ops::add_at(handle, index, word.as_ptr(), 1, commit) };
             self.at
                 .fetch_add(usize::from(self.slots.done(outcome)), SeqCst);
         } else {
             let offset = index as usize * size_of::<usize>();
             let source = self.current.as_ptr().cast_const();
-            // SAFETY: this thread's handle; both tables have the address of a word for each index, and live
-            // on; these sequences alone change the words.
+            // SAFETY: the handle is this thread's; both tables have the address of a word for each index, and
+            // live on; only these sequences change the words.
             let outcome =
                 unsafe { ops::add_through_offset(handle, index, source, offset, 1, commit) };
             self.through
@@ -101,7 +101,7 @@ impl<C: Commit + Send + Sync> Subject for Additions<C> {
         let sums = [0, 1, 2].map(|word| self.slots.sum(word));
         if late != 0 {
             Err(format!(
-                "{late} additions by way of a table that was replaced before"
+                "{late} additions went through a table that had been replaced"
             ))
         } else if (sums[0], sums[1] + sums[2]) != (at, through) {
             Err(format!("{at} and {through} additions have left {sums:?}"))
@@ -115,8 +115,8 @@ impl<C: Commit + Send + Sync> Subject for Additions<C> {
     }
 }
 
-/// `compare_store` takes the lock in word 0, an atomic store releases it, wherever the holder is by
-/// then; word 1 is what it protects.
+/// `compare_store` takes the lock in word 0; an atomic store releases it, on whichever CPU the holder is by
+/// then. The lock protects word 1.
 pub(super) struct Locks<C> {
     slots: Slots<C>,
     taken: AtomicUsize,
@@ -142,7 +142,7 @@ impl<C: Commit + Send + Sync> Subject for Locks<C> {
         };
         let [lock, count, ..] = here.words;
         dawdle(random);
-        // SAFETY: this thread's handle; only these sequences store to a lock that is free.
+        // SAFETY: the handle is this thread's; only these sequences store to a lock that is free.
         let taken = self.slots.done(unsafe {
             let (handle, index, word) = (here.handle, here.index, lock.as_ptr());
             ops::compare_store(handle, index, word, 0, 1, self.slots.commit)
@@ -163,7 +163,7 @@ impl<C: Commit + Send + Sync> Subject for Locks<C> {
             Ok(())
         } else {
             Err(format!(
-                "taken {taken} times, {counted} counted, {held} held"
+                "the locks were taken {taken} times, {counted} of them were counted, and {held} are held"
             ))
         }
     }

@@ -1,4 +1,4 @@
-//! Containers made of the operations that compare.
+//! Containers made of the operations that compare before they store.
 
 use std::mem::offset_of;
 use std::sync::atomic::AtomicUsize;
@@ -34,7 +34,7 @@ impl<C> Lists<C> {
         (&raw const self.nodes[item]).expose_provenance()
     }
 
-    /// Of no node: no item.
+    /// Returns the item of a node, or a number that is no item if the address is that of no node.
     fn item(&self, address: usize) -> usize {
         address.wrapping_sub(self.address(0)) / size_of::<Node>()
     }
@@ -54,7 +54,7 @@ impl<C: Commit + Send + Sync> Container for Lists<C> {
         self.nodes[item].next.store(head, SeqCst);
         dawdle(random);
         let new = self.address(item);
-        // SAFETY: this thread's handle; heads are changed by these sequences alone.
+        // SAFETY: the handle is this thread's; only these sequences change heads.
         self.slots.done(unsafe {
             let (handle, index) = (here.handle, here.index);
             ops::compare_store(handle, index, word.as_ptr(), head, new, self.slots.commit)
@@ -64,7 +64,7 @@ impl<C: Commit + Send + Sync> Container for Lists<C> {
     fn pop(&self, _: &mut Random) -> Option<usize> {
         let here = self.slots.here()?;
         let (word, offset) = (here.words[0].as_ptr(), offset_of!(Node, next));
-        // SAFETY: this thread's handle; heads are changed by these sequences alone, and are nodes, which
+        // SAFETY: the handle is this thread's; only these sequences change heads, which point to nodes that
         // live as long as `self`.
         let popped = self.slots.popped(unsafe {
             let (handle, index) = (here.handle, here.index);
@@ -111,8 +111,8 @@ impl<C: Commit + Send + Sync> Container for Arrays<C> {
             return false;
         };
         dawdle(random);
-        // SAFETY: this thread's handle; the words are changed by these sequences alone, and one
-        // behind the last item does not count.
+        // SAFETY: the handle is this thread's; only these sequences change the words, and a word behind the
+        // last item does not count.
         self.0.done(unsafe {
             ops::compare_store_store(
                 here.handle,
@@ -132,7 +132,7 @@ impl<C: Commit + Send + Sync> Container for Arrays<C> {
         let last = here.words.get(length).filter(|_| length != 0)?;
         let item = last.load(SeqCst);
         dawdle(random);
-        // SAFETY: this thread's handle; the words are changed by these sequences alone.
+        // SAFETY: the handle is this thread's; only these sequences change the words.
         let popped = self.0.done(unsafe {
             ops::compare_two_store(
                 here.handle,
@@ -159,17 +159,17 @@ impl<C: Commit + Send + Sync> Container for Arrays<C> {
     }
 }
 
-/// Bytes of a record: words and some more.
+/// The bytes of a record: no whole number of words.
 const SIZE: usize = 29;
 
-/// `compare_copy_store` pushes and pops. Word 0 is the length, the records lie in the other words.
+/// `compare_copy_store` pushes and pops. Word 0 is the length; the records are in the other words.
 pub(super) struct Records<C>(pub(super) Slots<C>);
 
 fn record(item: usize) -> [u8; SIZE] {
     std::array::from_fn(|n| (item * 19 + n) as u8)
 }
 
-/// Of no record, or a torn one: no item.
+/// Returns the item of a record, or a number that is no item if the record is torn.
 fn read(bytes: &[u8]) -> usize {
     let found = (0..COUNT).find(|item| record(*item) == *bytes);
     found.unwrap_or(usize::MAX)
@@ -192,8 +192,8 @@ impl<C: Commit + Send + Sync> Container for Records<C> {
         let target = here.words[1..].as_ptr().cast::<u8>().cast_mut();
         let record = record(item);
         dawdle(random);
-        // SAFETY: this thread's handle; the words are changed by these sequences alone, there is
-        // room for so many records, and what is behind the last does not count.
+        // SAFETY: the handle is this thread's; only these sequences change the words, which have room for
+        // all records, and what is behind the last record does not count.
         self.0.done(unsafe {
             let copy = (record.as_ptr(), target.add(length * SIZE), SIZE);
             let word = (word.as_ptr(), length);
@@ -212,8 +212,8 @@ impl<C: Commit + Send + Sync> Container for Records<C> {
         let source = here.words[1..].as_ptr().cast::<u8>();
         let mut popped = [0; SIZE];
         dawdle(random);
-        // SAFETY: this thread's handle; the words are changed by these sequences alone; `popped` has room
-        // for the record.
+        // SAFETY: the handle is this thread's; only these sequences change the words; `popped` has room for
+        // the record.
         let done = self.0.done(unsafe {
             let copy = (source.add((length - 1) * SIZE), popped.as_mut_ptr(), SIZE);
             let word = (word.as_ptr(), length);

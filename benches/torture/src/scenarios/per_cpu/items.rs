@@ -1,4 +1,4 @@
-//! Items that are in one place at a time: in a container, in the hands of a thread, or free.
+//! Items that are in one place at a time: in a container, held by a thread, or free.
 
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
@@ -8,7 +8,7 @@ use super::slots::dawdle;
 use super::subject::Subject;
 use crate::random::Random;
 
-/// Their number.
+/// The number of items.
 pub(super) const COUNT: usize = 12;
 
 const LOOSE: u8 = 0;
@@ -19,12 +19,12 @@ const HELD: u8 = 2;
 #[derive(Default)]
 pub(super) struct Items {
     places: [AtomicU8; COUNT],
-    /// Items that came out of a container in which they were not.
+    /// The number of items that came out of a container without being in it.
     wrong: AtomicU64,
 }
 
 impl Items {
-    /// An item came out of a container. `None` if it cannot have been there.
+    /// Records that an item came out of a container. Returns `None` if it cannot have been in one.
     pub(super) fn came_out(&self, item: usize) -> Option<usize> {
         let place = self.places.get(item);
         if place.is_some_and(|place| place.swap(HELD, SeqCst) == INSIDE) {
@@ -35,7 +35,7 @@ impl Items {
         }
     }
 
-    /// An item that is held is about to go in.
+    /// Records that a held item is about to go into a container.
     pub(super) fn goes_in(&self, item: usize) {
         self.places[item].store(INSIDE, SeqCst);
     }
@@ -44,17 +44,17 @@ impl Items {
         self.places[item].store(LOOSE, SeqCst);
     }
 
-    /// Takes a free item.
+    /// Tries to take an item that is free.
     fn catch(&self, random: &mut Random) -> Option<usize> {
         let item = random.below(COUNT as u64) as usize;
         let caught = self.places[item].compare_exchange(LOOSE, HELD, SeqCst, SeqCst);
         caught.is_ok().then_some(item)
     }
 
-    /// Returns whether these are the ones inside, and nobody holds any.
+    /// Checks that exactly these items are inside, and that no thread holds one.
     ///
     /// # Errors
-    /// Returns the fault.
+    /// Says what is wrong.
     pub(super) fn audit(&self, mut found: Vec<usize>) -> Result<(), String> {
         found.sort_unstable();
         let places = self.places.each_ref().map(|place| place.load(SeqCst));
@@ -64,7 +64,7 @@ impl Items {
             Err(format!("{wrong} items came out twice, or never went in"))
         } else if places.contains(&HELD) || !inside.eq(found.iter().copied()) {
             Err(format!(
-                "{found:?} are inside; said to be loose (0), inside (1), held (2) are {places:?}"
+                "the items {found:?} are inside, but the records say (0 free, 1 inside, 2 held): {places:?}"
             ))
         } else {
             Ok(())
@@ -72,17 +72,17 @@ impl Items {
     }
 }
 
-/// Something that sequences put items in and take them out of; on each CPU by itself.
+/// A container for each CPU, into which sequences put items and from which they take them.
 pub(super) trait Container: Send + Sync {
     fn name(&self) -> &'static str;
 
-    /// One attempt; whether the item is in.
+    /// Tries once to put an item in. Returns whether it is in.
     fn push(&self, item: usize, random: &mut Random) -> bool;
 
-    /// One attempt; what may be no item at all, if something is wrong.
+    /// Tries once to take an item out. If something is wrong, the result may be no item at all.
     fn pop(&self, random: &mut Random) -> Option<usize>;
 
-    /// Returns the contents while nobody works; more than there can be, if something is wrong.
+    /// Returns the contents while nobody works. If something is wrong, there may be too many.
     fn contents(&self) -> Vec<usize>;
 
     fn aborts(&self) -> u64;
@@ -112,10 +112,10 @@ impl<C: Container> Subject for Holding<C> {
         let pop = |random: &mut Random| self.items.came_out(self.container.pop(random)?);
         let held = [pop(random), pop(random), self.items.catch(random)];
         dawdle(random);
-        // Two that came out return in the wrong order.
+        // Two items that came out go in again in the wrong order.
         for item in held.into_iter().flatten() {
             self.items.goes_in(item);
-            // Elsewhere the next time, now and then.
+            // Now and then the next attempt is on another CPU.
             let attempts = if random.one_in(4) { 0 } else { 8 };
             if !(0..attempts).any(|_| self.container.push(item, random)) {
                 self.items.let_loose(item);
@@ -149,7 +149,7 @@ mod tests {
         assert!(items.audit(vec![5]).is_err());
         items.let_loose(3);
         assert_eq!(items.audit(vec![5]), Ok(()));
-        // Popped once more.
+        // The item is popped once more.
         assert_eq!(items.came_out(3), None);
         items.let_loose(3);
         assert!(items.audit(vec![5]).is_err());

@@ -1,5 +1,5 @@
-//! A hash table of one bucket, looked up in one sequence each time, while its entries are replaced and
-//! the table is.
+//! A hash table of one bucket. Each lookup is one sequence, while updaters replace the entries and the
+//! table.
 
 use std::array;
 use std::ptr;
@@ -12,13 +12,13 @@ use rseq_ops::{current_thread, membarrier};
 use super::subject::Subject;
 use crate::random::Random;
 
-/// Slots of a bucket, of which each has its key. The keys of the upper half come and go.
+/// The slots of a bucket. Each has its key; the keys of the upper half come and go.
 const KEYS: usize = 6;
 /// The contents of a reclaimed entry.
 const GONE: u64 = 0xDDDD_DDDD_DDDD_DDDD;
 const MOVED: u64 = 2;
 
-/// As [`ops::lookup`] has it: a mask, and one bucket.
+/// A table as [`ops::lookup`] expects it: a mask and one bucket.
 #[repr(C, align(64))]
 struct Table {
     mask: usize,
@@ -35,7 +35,7 @@ const VALUE: usize = 16;
 pub(super) struct Lookups {
     root: AtomicPtr<u8>,
     tables: [Table; 2],
-    /// Two for each key: one may be in the table.
+    /// Two entries for each key, at most one of which is in the table.
     entries: [[Entry; 2]; KEYS],
     version: AtomicU64,
     wrong: AtomicU64,
@@ -43,7 +43,7 @@ pub(super) struct Lookups {
 }
 
 fn hash(key: usize) -> u64 {
-    // Three tags, of two keys each. (No tag is less than 2.)
+    // Three tags, each shared by two keys. (No tag is less than 2.)
     (key as u64 / 2 + 2) << 56
 }
 
@@ -69,7 +69,7 @@ impl Lookups {
         for key in 0..KEYS {
             lookups.tables[0].slots[key].store(lookups.filled(key, 0), Relaxed);
         }
-        // Tags may be there without their entries: they stay.
+        // Tags may be there without entries, so they stay.
         lookups.tables[0].header.store(header, Relaxed);
         let first = (&raw const lookups.tables[0]).cast_mut().cast();
         lookups.root.store(first, Release);
@@ -86,7 +86,7 @@ impl Lookups {
         entry.as_ptr().expose_provenance()
     }
 
-    /// After a restart, behind which nobody can be using the entry.
+    /// Overwrites an entry. Called after a restart, so that no lookup can still use the entry.
     fn reclaim(&self, address: usize) {
         let mut all = self.entries.iter().flatten();
         if let Some(entry) = all.find(|entry| entry.as_ptr().expose_provenance() == address) {
@@ -104,8 +104,8 @@ impl Lookups {
             return Lookup::Aborted;
         };
         let mut value = [0; 2];
-        // SAFETY: this thread's handle, and a table as asked for. Entries and tables live as long as
-        // this, and are overwritten after a restart alone.
+        // SAFETY: the handle is this thread's, and the table has the form that `lookup` asks for. Entries
+        // and tables live as long as `self`, and are overwritten only after a restart.
         let found = unsafe { ops::lookup(handle, &place, &(key as u64), &raw mut value) };
         let good = value[0] == !value[1] && value[0] >> 48 == key as u64;
         let is_wrong = match found {
@@ -166,13 +166,13 @@ impl Subject for Lookups {
     fn audit(&self) -> Result<(), String> {
         let wrong = self.wrong.load(SeqCst);
         if wrong > 0 {
-            return Err(format!("{wrong} lookups missed a key, or saw what was reclaimed"));
+            return Err(format!("{wrong} lookups missed a key or saw a reclaimed entry"));
         }
         let lost = (0..KEYS / 2).find(|key| {
             let found = ops::retry(|| self.look(*key));
             !matches!(found, Lookup::Found | Lookup::Aborted)
         });
-        lost.map_or(Ok(()), |key| Err(format!("the key {key} is not there any more")))
+        lost.map_or(Ok(()), |key| Err(format!("the key {key} was lost")))
     }
 
     fn aborts(&self) -> u64 {

@@ -13,7 +13,7 @@ use crate::random::Random;
 /// One index's words.
 pub(super) type Words = [AtomicUsize; 64];
 
-/// Words for each index, which sequences with one kind of index alone use, and one kind of commit.
+/// Words for each index. All sequences on them use the same kind of index and of commit.
 pub(super) struct Slots<C> {
     index: fn() -> Option<Handle>,
     pub(super) commit: C,
@@ -21,7 +21,7 @@ pub(super) struct Slots<C> {
     aborts: AtomicU64,
 }
 
-/// The place of an attempt: the calling thread's handle, its index, and the words of that.
+/// The place of an attempt: the calling thread's handle, its index, and the words of this index.
 pub(super) struct Here<'s> {
     pub(super) handle: Handle,
     pub(super) index: u32,
@@ -38,10 +38,10 @@ impl<C> Slots<C> {
         }
     }
 
-    /// `None` on a thread without sequences.
+    /// Returns the calling thread's place, or `None` on a thread without sequences.
     pub(super) fn here(&self) -> Option<Here<'_>> {
         let handle = (self.index)()?;
-        // SAFETY: this thread's handle.
+        // SAFETY: the handle is this thread's.
         let index = unsafe { handle.current_index() }?;
         let words = self.words.get(index as usize)?;
         Some(Here {
@@ -51,25 +51,25 @@ impl<C> Slots<C> {
         })
     }
 
-    /// Those of all indexes.
+    /// Returns the words of all indexes.
     pub(super) fn all(&self) -> impl Iterator<Item = &Words> {
         self.words.iter()
     }
 
-    /// Returns the sum of the words of that number.
+    /// Returns the sum of all indexes' words of this number.
     pub(super) fn sum(&self, word: usize) -> usize {
         let words = self.all().map(|words| words[word].load(SeqCst));
         words.fold(0, usize::wrapping_add)
     }
 
-    /// Counts an abort; whether it was done.
+    /// Counts an abort. Returns whether the sequence was committed.
     pub(super) fn done(&self, outcome: Outcome) -> bool {
         self.aborts
             .fetch_add(u64::from(outcome == Outcome::Aborted), Relaxed);
         outcome == Outcome::Committed
     }
 
-    /// Counts an abort; what was popped.
+    /// Counts an abort. Returns what was popped.
     pub(super) fn popped(&self, popped: Popped) -> Option<usize> {
         self.aborts
             .fetch_add(u64::from(popped == Popped::Aborted), Relaxed);
@@ -84,7 +84,7 @@ impl<C> Slots<C> {
     }
 }
 
-/// Widens the gap between two steps.
+/// Spins for a moment, to widen the gap between two steps.
 pub(super) fn dawdle(random: &mut Random) {
     (0..random.skewed(7)).for_each(|_| std::hint::spin_loop());
 }

@@ -1,4 +1,4 @@
-//! The structures of `rseq_ops::percpu`, through their safe faces.
+//! The structures of `rseq_ops::percpu`, through their safe interfaces.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize};
@@ -48,7 +48,7 @@ impl Subject for Counting {
     }
 }
 
-/// A [`Stack`]: nodes are popped, pushed again in the wrong order, and taken all.
+/// A [`Stack`], whose nodes are popped, pushed again in the wrong order, and all taken at once.
 pub(super) struct Stacking {
     stack: Stack<'static, usize>,
     items: Items,
@@ -77,13 +77,13 @@ impl Stacking {
         self.items.came_out(node.value).map(|_| node)
     }
 
-    /// Their numbers; they are in again.
+    /// Takes all nodes, and pushes them again. Returns their numbers.
     fn take_all(&self) -> Vec<usize> {
         let Ok(all) = self.stack.take_all() else {
             self.refused.fetch_add(1, SeqCst);
             return Vec::new();
         };
-        // More than there are: a list without end.
+        // More nodes than there are mean a list without end.
         let all = all.take(2 * COUNT);
         let out: Vec<_> = all
             .filter(|node| self.items.came_out(node.value).is_some())
@@ -113,12 +113,12 @@ impl Subject for Stacking {
         let found = self.take_all();
         match self.refused.load(SeqCst) {
             0 => self.items.audit(found),
-            refused => Err(format!("{refused} membarriers were refused")),
+            refused => Err(format!("the kernel refused {refused} membarriers")),
         }
     }
 }
 
-/// A [`Pool`]: nobody else writes to an object, and none is lost.
+/// A [`Pool`]: no other thread may write to an allocated object, and no object may be lost.
 pub(super) struct Pooling {
     pool: &'static Pool<Pooled>,
     stamps: AtomicU64,
@@ -143,7 +143,7 @@ impl Pooling {
         self.pool.alloc(Pooled(words))
     }
 
-    /// Checks that an object is as it was made.
+    /// Checks that an object is unchanged.
     fn check(&self, object: &Pooled) {
         let stamp = object.0[0];
         let whole = (0..).zip(&object.0).all(|(n, word)| *word == mix(stamp, n));
@@ -151,7 +151,7 @@ impl Pooling {
     }
 }
 
-/// Word `n` of what belongs to a stamp; the first is the stamp.
+/// Returns word `n` of the object with a stamp. Word 0 is the stamp itself.
 fn mix(stamp: u64, n: u64) -> u64 {
     stamp.wrapping_add(n).wrapping_mul(2 * n + 1)
 }
@@ -178,7 +178,7 @@ impl Subject for Pooling {
         }
     }
 
-    /// It asks the global allocator.
+    /// Handlers may not work: the pool calls the global allocator.
     fn in_handlers(&self) -> bool {
         false
     }
@@ -199,23 +199,23 @@ impl Subject for Pooling {
             Ok(())
         } else {
             Err(format!(
-                "{wrong} objects were written to by others, {left} lost; released: {released:?}"
+                "{wrong} objects were written to by others, {left} were lost; released: {released:?}"
             ))
         }
     }
 }
 
-/// A [`Ring`]: every record once, whole, and in each ring in the order of time.
+/// A [`Ring`]: each record must arrive once and whole, and in each ring in the order of time.
 pub(super) struct Tracing {
     ring: Ring,
     stamps: AtomicU64,
     written: AtomicUsize,
     unwanted: AtomicUsize,
     dropped: AtomicUsize,
-    /// Of the stamps that were written and not read yet.
+    /// The sum of the weights of the stamps that were written and not yet read.
     balance: AtomicU64,
     wrong: AtomicU64,
-    /// The consumer's: of each ring, the time of the last record.
+    /// For the consumer: the time of the last record of each ring.
     times: Mutex<Vec<u64>>,
 }
 
@@ -256,7 +256,7 @@ impl Tracing {
     }
 }
 
-/// Sums of these are the same for the same stamps alone, but for an accident.
+/// Returns a weight. Two sums of weights are equal only for the same stamps, except by accident.
 fn weight(stamp: u64) -> u64 {
     Random::new(stamp, 1).throw()
 }
@@ -302,7 +302,7 @@ impl Subject for Tracing {
             Ok(())
         } else {
             Err(format!(
-                "{wrong} records were torn or out of order; {written} written, {unwanted} unwanted and \
+                "{wrong} records were torn or out of order; {written} written, {unwanted} abandoned and \
                  {dropped} dropped are counted as {totals:?}; the sums differ by {balance}"
             ))
         }

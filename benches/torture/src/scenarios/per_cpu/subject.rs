@@ -1,30 +1,31 @@
-//! What is tortured.
+//! The interface of a structure or operation under torture.
 
 use crate::random::Random;
 
 /// A structure, or an operation.
 pub(super) trait Subject: Send + Sync {
-    /// For the report.
+    /// Returns the name for reports.
     fn name(&self) -> &'static str;
 
-    /// A small piece of work, by any thread or handler; async-signal-safe if that is asked for.
+    /// Does a small piece of work, in any thread. Also called in handlers, if `in_handlers` says so: then it
+    /// must be async-signal-safe.
     fn work(&self, random: &mut Random);
 
-    /// Returns whether handlers may work.
+    /// Returns whether handlers may call `work`.
     fn in_handlers(&self) -> bool {
         true
     }
 
-    /// By one thread, while others work: what is done from afar.
+    /// Does what one thread does to all CPUs while others work.
     fn take(&self, _: &mut Random) {}
 
-    /// While nobody works: everything is where it should be, once.
+    /// Checks, while nobody works, that everything is in its place, once.
     ///
     /// # Errors
-    /// Returns the fault.
+    /// Says what is wrong.
     fn audit(&self) -> Result<(), String>;
 
-    /// Attempts that were aborted, where that is to be known.
+    /// Returns the number of aborted attempts, where it is known.
     fn aborts(&self) -> u64 {
         0
     }
