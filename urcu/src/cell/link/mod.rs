@@ -333,6 +333,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// Takes `node` out if it is the first one here, as [`pop`](Self::pop) does. It is
     /// [marked](Node::mark) in any case.
     ///
+    /// To take out a node further behind, call this on the link in front of it: [`Node::next`] of the node before.
+    ///
     /// # Panics
     /// Panics if the guard is one of another domain.
     ///
