@@ -7,7 +7,7 @@
 //!
 //! ```toml
 //! [dependencies]
-//! urcu = { package = "urcu-percpu", version = "0.1" }
+//! urcu = { package = "urcu-percpu", path = "../urcu-percpu/urcu" } # the checkout beside your package
 //! ```
 //!
 //! ```
@@ -72,8 +72,8 @@
 //! | to know what is going on | [`stall`], [`Stats`], [`reader_mode`] |
 //!
 //! # Pages
-//! * To begin with: [patterns](docs::patterns), and mistakes that look right; [a structure of your
-//!   own](docs::own_structure), or [one you bring](docs::bring_your_own).
+//! * To begin with: [patterns](docs::patterns), and mistakes that look right; [examples](docs::gallery) to start
+//!   from; [a structure of your own](docs::own_structure), or [one you bring](docs::bring_your_own).
 //! * Coming from [arc-swap](docs::arc_swap), [crossbeam-epoch](docs::crossbeam_epoch), [seize or
 //!   haphazard](docs::hazard_pointers), [papaya, dashmap or `RwLock<HashMap>`](docs::maps),
 //!   [liburcu](docs::liburcu).

@@ -5,7 +5,7 @@
 //!
 //! ```toml
 //! [dependencies]
-//! urcu-collections = "0.1"
+//! urcu-collections = { path = "../urcu-percpu/urcu/collections" } # the checkout beside your package
 //! ```
 //!
 //! ```

@@ -32,8 +32,9 @@ pub enum ErrorKind {
 /// Why a version was refused: in which file, at which line and column, for which reason.
 ///
 /// `{}` shows it in one line, `service.toml:12:10: route[3].weight: 2000 is over 1000`; `{:#}` adds the
-/// line at fault with a mark under it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// line at fault with a mark under it. `{:?}` shows the same as `{:#}`, so that a `main` that returns the error
+/// says what has to be changed, as `expect` does; `{:#?}` shows the fields.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
     reason: String,
@@ -141,6 +142,21 @@ impl fmt::Display for Error {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return write!(f, "{self:#}");
+        }
+        f.debug_struct("Error")
+            .field("kind", &self.kind)
+            .field("reason", &self.reason)
+            .field("file", &self.file)
+            .field("place", &self.place)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [dependencies]
-//! urcu-reload = "0.1"
+//! urcu-reload = { path = "../urcu-percpu/urcu/reload" } # the checkout beside your package
 //! serde = { version = "1", features = ["derive"] }
 //! ```
 //!

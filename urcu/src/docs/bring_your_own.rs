@@ -21,7 +21,7 @@
 //!
 //! ```toml
 //! [patch.crates-io]
-//! crossbeam-epoch = { path = "urcu-percpu/urcu/compat/crossbeam-epoch" }
+//! crossbeam-epoch = { path = "../urcu-percpu/urcu/compat/crossbeam-epoch" }
 //! ```
 //!
 //! Then `cargo update -p crossbeam-epoch`, and `cargo tree -i crossbeam-epoch` shows the path. The

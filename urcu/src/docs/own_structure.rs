@@ -19,15 +19,13 @@
 //! return borrows the structure *and* the guard: `fn get<'g>(&'g self, guard: &'g ReadGuard<'_>) -> &'g T`.
 //!
 //! # Safe links
-//! [`link`](crate::link) has a stack and a sorted list; a table is an array of lists. A node that is taken out
-//! becomes an [`Unlinked`](crate::Unlinked) value. Its owner can read it at once; it can be changed or freed only
-//! after a grace period, because readers may still see it.
+//! A table is an array of lists:
 //!
 //! ```
 //! use std::collections::hash_map::RandomState;
 //! use std::hash::BuildHasher;
 //! use urcu::GuardOf;
-//! use urcu::link::{Link, Node, NodeBox};
+//! use urcu::link::Link;
 //!
 //! urcu::domain!(pub Names = "names");
 //!
@@ -41,8 +39,8 @@
 //!         &self.buckets[self.hasher.hash_one(key) as usize % 64]
 //!     }
 //!
-//!     fn get<'g>(&'g self, key: &str, guard: &'g GuardOf<Names>) -> Option<u32> {
-//!         self.bucket(key).iter(guard).find(|entry| entry.key == key).map(|entry| entry.value)
+//!     fn get<'g>(&'g self, key: &str, guard: &'g GuardOf<Names>) -> Option<&'g u32> {
+//!         self.bucket(key).iter(guard).find(|entry| entry.key == key).map(|entry| &entry.value)
 //!     }
 //!
 //!     fn put(&self, key: &str, value: u32) {
@@ -58,12 +56,23 @@
 //! table.put("a", 1);
 //! table.put("a", 2);
 //! let guard = Names.read_lock();
-//! assert_eq!([table.get("a", &guard), table.get("b", &guard)], [Some(2), None]);
+//! assert_eq!([table.get("a", &guard), table.get("b", &guard)], [Some(&2), None]);
 //! ```
 //!
+//! To take something out, walk with the *link*, not with the node: a node is taken out of the link in front of it.
+//! It becomes an [`Unlinked`](crate::Unlinked) value, which is retired when it is dropped. Its owner can read it at
+//! once; it can be changed or freed only after a grace period, because readers may still see it.
+//!
+//! * If writers share a lock, a loop of four lines is enough: `unsubscribe` in the example `own_structure`, a tree
+//!   of lists.
+//! * Without a lock, another writer may be faster: [the sorted list](crate::link#a-sorted-list) is whole, and can
+//!   be copied.
+//!
 //! # Raw links
-//! [Coming from crossbeam-epoch](crate::docs::crossbeam_epoch) shows a stack, a queue, a sorted list and a
-//! map. These are the rules:
+//! Begin with the [stack of 40 lines](crate::docs::bring_your_own#a-structure-on-urcuraw), which has a domain of
+//! its own and takes guards of its callers. [Coming from
+//! crossbeam-epoch](crate::docs::crossbeam_epoch#a-stack) has a queue, a sorted list and a map besides. These are
+//! the rules:
 //!
 //! 1. **Publish with `Release`, follow with `Acquire`**: [`raw`](crate::raw#orderings-that-a-structure-may-rely-on)
 //!    has the table.

@@ -119,6 +119,7 @@
 //! | `defer_drop(vec)`, by the million | the [`Budget`](crate::Budget) counts three words for each `Vec` | [`defer_drop_sized`](crate::Domain::defer_drop_sized), with the bytes that each one owns |
 //! | a lock held around `store` that a destructor of an old value takes | a deadlock, now and then: `store` may drop values that were retired before | `store` after the lock, or [`call`](crate::call), which runs nothing on the calling thread |
 //! | `list.pop(&urcu::read_lock()).unwrap().wait()` | the guard lives to the end of the statement, so `wait` waits for ever; a [stall](crate::stall) report names the section | `let old = list.pop(&guard)`, drop the guard, `old.wait()` |
+//! | `list.remove(node, &guard)` with a node that is not the first of `list` | `None`: the node stays, marked, and nothing can be put behind it | [`remove`](crate::link::Link::remove) on the link in front of it: [a structure of your own](crate::docs::own_structure#safe-links) |
 //! | `mem::forget(guard)` | grace periods of that domain never end | drop it |
 //! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | [`refresh`](crate::ReadGuard::refresh) the guard in each iteration, or retire after dropping it: while the budget is exceeded, each retirement inside a section waits in vain for that section to end, 10 ms each time |
 //! | returning from `main` with callbacks queued | they do not run | `barrier()` before |

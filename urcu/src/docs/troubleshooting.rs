@@ -7,6 +7,17 @@
 //! println!("{:?}", urcu::global().stats());
 //! ```
 //!
+//! # It does not compile
+//! | the compiler says | why | what to write |
+//! |---|---|---|
+//! | `temporary value dropped while borrowed` (E0716): `let v = map.pin().get(&k);`, `cell.load(&read_lock())` | what is read lives as long as its guard | `let guard = urcu::read_lock();` in a line of its own |
+//! | `cannot return value referencing local variable` (E0515) | the same | take the guard as an argument; or return a [`Ref`](crate::Ref), an [`OwnedRef`](crate::OwnedRef), an `Arc` ([`RcuArc::load_full`](crate::RcuCell::load_full)) or a copy |
+//! | `cannot borrow data in dereference of Ref as mutable` (E0596) | others are reading the value | [`update`](crate::RcuCell::update) makes a new one; what is changed in place is an atomic or a lock |
+//! | `expected Vec<u32>, found ()` (E0308) in `update` or `compute` | the closure returns the new value and does not change the old one | `update(\|old\| { let mut new = old.clone(); new.push(1); new })` |
+//! | `expected &GuardOf<Names>, found &ReadGuard<'_>` (E0308) | the guard is of another domain | `Names.read_lock()` |
+//! | `cannot call non-const associated function` (E0015) in a `static` | a value needs an allocation | `LazyLock::new(\|\| Rcu::new(..))`, or [`RcuOption::empty()`](crate::RcuOption), which is `const` |
+//! | `cannot be sent between threads safely` (E0277), `must outlive 'static` (E0521) at `store` | old values are dropped later, on another thread | `Arc` instead of `Rc`, `String` instead of `&str`; or [`replace`](crate::RcuCell::replace), which waits and asks for neither |
+//!
 //! # A grace period is reported as stalled
 //! On standard error, or in the log: `grace period 7 of RCU domain "x" has waited 10.000s for 1 open read-side
 //! section`. A section of that domain does not end. The report says on which CPU it began, and, with the feature
@@ -37,9 +48,9 @@
 //! | memory stays after a burst | the allocator keeps it: compare with the same burst of `Box`es | the allocator's settings |
 //!
 //! # A domain is reported as over its budget
-//! `RCU domain "x" has used seven eighths of its budget or more: ...`. A thread was held up for some milliseconds because too much is pending. If a loop retires under one guard, it
-//! waits for itself: refresh the guard. Else look for the old section, which the report names, or raise the
-//! budget: [`set_budget`](crate::Domain::set_budget), or `URCU_BUDGET=COUNT:BYTES:MILLISECONDS` in the
+//! `RCU domain "x" has used seven eighths of its budget or more: ...`. A thread was held up for some milliseconds,
+//! because too much is pending. If a loop retires under one guard, it waits for itself: refresh the guard. Else
+//! look for the old section, which the report names, or raise the budget: [`set_budget`](crate::Domain::set_budget), or `URCU_BUDGET=COUNT:BYTES:MILLISECONDS` in the
 //! environment.
 //!
 //! # Destructors do not run
@@ -102,8 +113,8 @@
 //! debugger that steps into a sequence aborts it, and the library then uses atomics.
 //!
 //! # A panic about the guard of another domain
-//! `what belongs to ... was used with a guard of ...`. A cell or a structure was read under a guard of another domain, which would not keep its values. Take the guard
-//! of its own domain, or make the domain a type ([`domain!`](crate::domain!)), so that the compiler finds it.
+//! `what belongs to ... was used with a guard of ...`. A cell or a structure was read under a guard of another
+//! domain, which would not keep its values. Take the guard of its own domain, or make the domain a type ([`domain!`](crate::domain!)), so that the compiler finds it.
 //!
 //! # It crashes
 //! * SIGSEGV that no line of the program explains: the code of a sequence was unloaded, or somebody else writes

@@ -1,7 +1,7 @@
 //! Coming from `papaya`.
 //!
 //! Change the import. Methods, `Operation`, `Compute` and `OccupiedError` have the names and arguments of papaya
-//! 0.2; `&impl Guard` is `&urcu::ReadGuard`.
+//! 0.2. Where the program names guards, hashers or lifetimes, see [what differs](#what-differs).
 //!
 //! ```
 //! use urcu_collections::{Compute, HashMap, Operation};
@@ -23,7 +23,10 @@
 //! # What differs
 //! | papaya | here |
 //! |---|---|
-//! | what is found is borrowed from the guard | from the guard, and from the map |
+//! | `&impl Guard`, `LocalGuard<'_>`, `OwnedGuard<'_>` | `&urcu::ReadGuard<'_>`, `urcu::ReadGuard<'_>`: to name them, the program has to depend on `urcu` itself |
+//! | `HashMapRef<'_, K, V, S, G>` | [`HashMapRef<'_, K, V, S>`](crate::HashMapRef): there is one kind of guard |
+//! | what is found is borrowed from the guard: `fn find<'g>(&self, guard: &'g impl Guard) -> Option<&'g V>` | from the guard, and from the map: `fn find<'g>(&'g self, guard: &'g urcu::ReadGuard<'_>) -> Option<&'g V>` |
+//! | the default hasher is the standard library's `RandomState` | [`DefaultHashBuilder`](crate::DefaultHashBuilder): foldhash's, seeded at random |
 //! | a collector for each map, or shared | all maps of a domain share theirs: [`HashMapBuilder::domain`](crate::HashMapBuilder::domain) |
 //! | `pin_owned`, `owned_guard`, for guards that are sent or held across an `.await` | the same as `pin` and `guard`, which may be |
 //! | changes ask nothing of the types' lifetimes | `'static` |

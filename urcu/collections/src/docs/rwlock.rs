@@ -4,12 +4,19 @@
 //! |---|---|
 //! | `map.read().unwrap().get(&k)` | `map.pin().get(&k)` |
 //! | `map.read().unwrap().get(&k).copied()` | `map.get_copied(&k)` |
+//! | `let map = map.read().unwrap();`, for several calls | `let map = map.pin();` |
 //! | `map.write().unwrap().insert(k, v)` | `map.pin().insert(k, v)` |
+//! | `map.write().unwrap().remove(&k)` | `map.pin().remove(&k)`, which returns an `Option<&V>`: others may be reading it. `.cloned()` keeps it |
+//! | `map.write().unwrap().get_mut(&k)` | `map.pin().update(k, \|v\| ..)` with a closure that returns the new value; or [values that are atomics or locks](super::dashmap#what-is-lost) |
 //! | `*map.write().unwrap().entry(k).or_insert(0) += 1` | `map.pin().update_or_insert(k, \|n\| n + 1, 1)` |
-//! | `map.write().unwrap().retain(f)` | `map.pin().retain(f)` |
+//! | `map.write().unwrap().retain(f)` | `map.pin().retain(f)`, with `&V` |
+//! | `iter`, `keys`, `values`, `range` | the same, of `map.pin()` |
 //! | `RwLock<BTreeMap>`, `RwLock<HashSet>` | [`BTreeMap`](crate::BTreeMap), [`HashSet`](crate::HashSet) |
 //! | `RwLock<LinkedList>`, `RwLock<Vec>` that is walked | [`List`](crate::List) |
 //! | `Mutex<VecDeque>` | [`Queue`](crate::Queue), [`WfcQueue`](crate::WfcQueue) |
+//!
+//! What is found lives as long as the handle: `let v = map.pin().get(&k);` does not compile ("temporary value
+//! dropped while borrowed"), as it does not with a lock's guard. Keep the handle in a variable of its own.
 //!
 //! ```
 //! use std::sync::RwLock;
@@ -24,6 +31,9 @@
 //! *before.write().unwrap().entry("b").or_insert(0) += 1;
 //! after.pin().update_or_insert("b", |n| n + 1, 1);
 //! assert_eq!(before.read().unwrap().get("b"), after.pin().get("b"));
+//! *before.write().unwrap().get_mut("a").unwrap() *= 10;
+//! after.pin().update("a", |n| n * 10);
+//! assert_eq!(before.write().unwrap().remove("a"), after.pin().remove("a").copied());
 //!
 //! // Listeners, called in order, by whoever has something to say.
 //! let before: RwLock<Vec<fn(u32) -> u32>> = RwLock::new(vec![|n| n + 1]);

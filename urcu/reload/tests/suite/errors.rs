@@ -39,6 +39,9 @@ fn refusal(name: &str, text: &str) -> String {
     let error = config.start().expect_err(text);
     let whole = format!("{error:#}");
     assert!(whole.starts_with(&error.to_string()), "{whole}");
+    // What `main` prints if it returns the error.
+    assert_eq!(format!("{error:?}"), whole);
+    assert!(format!("{error:#?}").starts_with("Error {\n    kind: "));
     whole.replace(&format!("{}/", scratch.0.display()), "")
 }
 

@@ -332,6 +332,8 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// Takes `node` out if it is the first node of this link, as [`pop`](Self::pop) does. `node` is
     /// [marked](Node::mark) in any case.
     ///
+    /// To take out a node further behind, call this on the link in front of it: [`Node::next`] of the node before.
+    ///
     /// # Panics
     /// Panics if the guard belongs to another domain.
     ///
