@@ -68,7 +68,7 @@ macro_rules! commit {
 /// See [`crate::ops::compare_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_store<C: Commit>(
     handle: Handle,
@@ -107,7 +107,7 @@ pub(crate) unsafe fn compare_store<C: Commit>(
 /// See [`crate::ops::pop`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::pop`].
 #[inline(always)]
 pub(crate) unsafe fn pop<C: Commit>(
     handle: Handle,
@@ -155,7 +155,7 @@ pub(crate) unsafe fn pop<C: Commit>(
 /// See [`crate::ops::add_at`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_at`].
 #[inline(always)]
 pub(crate) unsafe fn add_at<C: Commit>(
     handle: Handle,
@@ -189,7 +189,7 @@ pub(crate) unsafe fn add_at<C: Commit>(
 /// See [`crate::ops::compare_two_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_two_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_two_store<C: Commit>(
     handle: Handle,
@@ -229,7 +229,7 @@ pub(crate) unsafe fn compare_two_store<C: Commit>(
 /// See [`crate::ops::compare_store_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_store_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_store_store<C: Commit>(
     handle: Handle,
@@ -270,7 +270,7 @@ pub(crate) unsafe fn compare_store_store<C: Commit>(
 /// See [`crate::ops::compare_copy_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_copy_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_copy_store<C: Commit>(
     handle: Handle,
@@ -323,7 +323,7 @@ pub(crate) unsafe fn compare_copy_store<C: Commit>(
 /// See [`crate::ops::add_through_offset`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_through_offset`].
 #[inline(always)]
 pub(crate) unsafe fn add_through_offset<C: Commit>(
     handle: Handle,

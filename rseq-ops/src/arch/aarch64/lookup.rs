@@ -66,7 +66,7 @@ macro_rules! find {
 /// See [`crate::ops::lookup`]. The sizes are constants at every call, so one sequence remains.
 ///
 /// # Safety
-/// As there, for keys and values of these sizes.
+/// The requirements of [`crate::ops::lookup`], for keys and values of these sizes.
 #[inline(always)]
 pub(crate) unsafe fn lookup(
     handle: Handle,

@@ -11,7 +11,7 @@ use crate::record::Record;
 /// the end that was found.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::append_through`].
 #[inline(always)]
 pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: usize>(
     handle: Handle,
@@ -71,7 +71,7 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
 /// See [`crate::ops::replace_through`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::replace_through`].
 #[inline(always)]
 pub(crate) unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
     handle: Handle,

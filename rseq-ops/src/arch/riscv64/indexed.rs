@@ -64,7 +64,7 @@ macro_rules! commit {
 /// See [`crate::ops::compare_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_store<C: Commit>(
     handle: Handle,
@@ -103,7 +103,7 @@ pub(crate) unsafe fn compare_store<C: Commit>(
 /// See [`crate::ops::pop`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::pop`].
 #[inline(always)]
 pub(crate) unsafe fn pop<C: Commit>(
     handle: Handle,
@@ -151,7 +151,7 @@ pub(crate) unsafe fn pop<C: Commit>(
 /// See [`crate::ops::add_at`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_at`].
 #[inline(always)]
 pub(crate) unsafe fn add_at<C: Commit>(
     handle: Handle,
@@ -185,7 +185,7 @@ pub(crate) unsafe fn add_at<C: Commit>(
 /// See [`crate::ops::compare_two_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_two_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_two_store<C: Commit>(
     handle: Handle,
@@ -225,7 +225,7 @@ pub(crate) unsafe fn compare_two_store<C: Commit>(
 /// See [`crate::ops::compare_store_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_store_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_store_store<C: Commit>(
     handle: Handle,
@@ -266,7 +266,7 @@ pub(crate) unsafe fn compare_store_store<C: Commit>(
 /// See [`crate::ops::compare_copy_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_copy_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_copy_store<C: Commit>(
     handle: Handle,
@@ -323,7 +323,7 @@ pub(crate) unsafe fn compare_copy_store<C: Commit>(
 /// See [`crate::ops::add_through_offset`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_through_offset`].
 #[inline(always)]
 pub(crate) unsafe fn add_through_offset<C: Commit>(
     handle: Handle,

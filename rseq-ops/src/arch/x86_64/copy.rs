@@ -181,7 +181,7 @@ macro_rules! copy {
 /// See [`crate::ops::copy_through`]. `size` is a constant at every call.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::copy_through`].
 #[inline(always)]
 pub(crate) unsafe fn copy_through(
     handle: Handle,
@@ -201,7 +201,7 @@ pub(crate) unsafe fn copy_through(
 /// See [`crate::ops::copy_part_through`]. `size` is a constant at every call.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::copy_part_through`].
 #[inline(always)]
 pub(crate) unsafe fn copy_part_through(
     handle: Handle,
@@ -222,7 +222,7 @@ pub(crate) unsafe fn copy_part_through(
 /// See [`crate::ops::copy_behind_through`]. `size` is a constant at every call.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::copy_behind_through`].
 #[inline(always)]
 pub(crate) unsafe fn copy_behind_through(
     handle: Handle,

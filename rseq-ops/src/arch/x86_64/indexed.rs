@@ -22,7 +22,7 @@ macro_rules! begin {
 /// See [`crate::ops::compare_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_store(
     handle: Handle,
@@ -63,7 +63,7 @@ pub(crate) unsafe fn compare_store(
 /// See [`crate::ops::pop`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::pop`].
 #[inline(always)]
 pub(crate) unsafe fn pop(
     handle: Handle,
@@ -112,7 +112,7 @@ pub(crate) unsafe fn pop(
 /// See [`crate::ops::add_at`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_at`].
 #[inline(always)]
 pub(crate) unsafe fn add_at(
     handle: Handle,
@@ -145,7 +145,7 @@ pub(crate) unsafe fn add_at(
 /// See [`crate::ops::compare_two_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_two_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_two_store(
     handle: Handle,
@@ -188,7 +188,7 @@ pub(crate) unsafe fn compare_two_store(
 /// See [`crate::ops::compare_store_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_store_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_store_store(
     handle: Handle,
@@ -231,7 +231,7 @@ pub(crate) unsafe fn compare_store_store(
 /// See [`crate::ops::compare_copy_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_copy_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_copy_store(
     handle: Handle,
@@ -295,7 +295,7 @@ pub(crate) unsafe fn compare_copy_store(
 /// See [`crate::ops::add_through_offset`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_through_offset`].
 #[inline(always)]
 pub(crate) unsafe fn add_through_offset(
     handle: Handle,
