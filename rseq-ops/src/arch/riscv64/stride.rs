@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
-/// See [`crate::ops::add_through`]: the pointer, 0 for an abort, and the value stored.
+/// See [`crate::ops::add_through`]. Returns the pointer (0 for an abort) and the value that was stored.
 ///
 /// # Safety
 /// The requirements of [`crate::ops::add_through`].
@@ -126,7 +126,7 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
     Outcome::Committed
 }
 
-/// See [`crate::ops::increment_through`]: the pointer, 0 for an abort, and the bound.
+/// See [`crate::ops::increment_through`]. Returns the pointer (0 for an abort) and the bound.
 ///
 /// # Safety
 /// The requirements of [`crate::ops::increment_through`].
@@ -157,7 +157,7 @@ pub(crate) unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
     source: *const usize,
     expected: usize,
 ) -> Outcome {
-    // SAFETY: the caller promises what `sub_if_current` asks for, of a handle with these parts.
+    // SAFETY: the caller promises what `sub_if_current` asks for, and the parts of such a handle.
     unsafe { sub_if_current::<SHIFT>(unbiased(biased, BIAS, bound), source, expected, 1) }
 }
 

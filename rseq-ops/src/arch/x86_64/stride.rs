@@ -5,7 +5,7 @@ use core::arch::asm;
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
-/// See [`crate::ops::add_through`]: the pointer, 0 for an abort, and the value stored.
+/// See [`crate::ops::add_through`]. Returns the pointer (0 for an abort) and the value that was stored.
 ///
 /// # Safety
 /// The requirements of [`crate::ops::add_through`].
@@ -104,7 +104,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
     Outcome::Committed
 }
 
-/// See [`crate::ops::increment_through`]: the pointer, 0 for an abort, and the bound.
+/// See [`crate::ops::increment_through`]. Returns the pointer (0 for an abort) and the bound.
 ///
 /// # Safety
 /// The requirements of [`crate::ops::increment_through`].
