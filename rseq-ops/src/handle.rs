@@ -26,7 +26,7 @@ use crate::abi;
 pub struct Handle {
     /// Offset of `rseq_cs` from the thread pointer. Bytes.
     pub cs: isize,
-    /// Sequences by CPU number commit on CPUs below this alone: [`crate::percpu::possible_cpus`], or 0.
+    /// Sequences by CPU number commit only on CPUs below this number: [`crate::percpu::possible_cpus`], or 0.
     pub bound: u32,
     /// The index that sequences with an index compare: its offset from `rseq_cs` in bytes, [`Handle::CPU`]
     /// or [`Handle::CONCURRENCY_ID`].
@@ -46,7 +46,7 @@ impl Handle {
     /// use rseq_ops::ops::{self, Outcome};
     ///
     /// if let Some(handle) = rseq_ops::current_thread() {
-    ///     // SAFETY: aborts before it looks at an address.
+    ///     // SAFETY: the sequence aborts before it looks at an address.
     ///     let outcome = unsafe { ops::add::<7>(handle.unregistered(), 0, 1) };
     ///     assert_eq!(outcome, Outcome::Aborted);
     /// }

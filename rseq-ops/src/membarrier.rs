@@ -1,20 +1,21 @@
-//! `membarrier(2)`: a barrier that costs its caller much and all other threads nothing.
+//! `membarrier(2)`: a barrier that is expensive for its caller and free for all other threads.
 //!
-//! [`barrier`] interrupts every CPU that runs a thread of this process, and each executes a full
-//! memory barrier; threads that are not running went through one when they were descheduled. So
-//! a *compiler* barrier in the frequent thread pairs with this call in the rare one.
-//! [`restart`] does that and also restarts every restartable sequence in flight: when it has
-//! returned, a sequence of this process either committed before, visibly, or starts after.
+//! [`barrier`] interrupts every CPU that runs a thread of this process, and each of these CPUs executes a
+//! full memory barrier. Threads that are not running went through one when they were descheduled. So a
+//! *compiler* barrier on a frequent path pairs with a call of [`barrier`] on a rare one.
 //!
-//! Neither reaches other processes. Both need a registration, once per process: the first call makes it, if
-//! [`register`] was not called before. It survives `fork`, and ends at `execve`.
+//! [`restart`] does the same, and also restarts every restartable sequence in flight. Once it has returned,
+//! each sequence of this process has either committed before, and its commit is visible, or starts after.
 //!
-//! Each function is one or two system calls, leaves errno alone, and is async-signal-safe. While the kernel
-//! lacks memory for such a call, the call is repeated for about ten milliseconds.
+//! Neither function reaches other processes. Both need a registration of the process: the first call makes it,
+//! if [`register`] was not called before. The registration survives `fork`, and ends at `execve`.
+//!
+//! Each function makes one or two system calls, leaves errno alone, and is async-signal-safe. While the kernel
+//! lacks memory for a call, the call is repeated for about ten milliseconds.
 
 use crate::abi;
 
-/// The reason why a `membarrier(2)` call was refused: the errno value.
+/// The error of a refused `membarrier(2)` call. Holds the errno value.
 ///
 /// ```
 /// use rseq_ops::membarrier::{self, MembarrierError};
@@ -33,9 +34,9 @@ impl core::fmt::Display for MembarrierError {
 }
 
 impl MembarrierError {
-    /// Returns whether the same call may be granted later: the kernel had no memory for it (`ENOMEM`), or
-    /// was busy (`EAGAIN`, `EINTR`). Other refusals come from a filter, or from a kernel that does not know
-    /// the call, and are permanent.
+    /// Returns whether the same call may succeed later. That is so if the kernel had no memory for it
+    /// (`ENOMEM`) or was busy (`EAGAIN`, `EINTR`). Other refusals are permanent: they come from a filter, or
+    /// from a kernel that does not know the call.
     ///
     /// ```
     /// use rseq_ops::membarrier::MembarrierError;
@@ -46,7 +47,7 @@ impl MembarrierError {
     /// assert!(!MembarrierError(EPERM).is_passing());
     /// ```
     pub const fn is_passing(self) -> bool {
-        // Numbers of Linux, because this is compiled elsewhere too.
+        // Linux's numbers, and not libc's constants, because this is compiled for other systems too.
         matches!(self.0, 4 | 11 | 12)
     }
 }
@@ -55,8 +56,8 @@ impl core::error::Error for MembarrierError {}
 
 #[cfg(all(target_os = "linux", not(miri), not(rseq_ops_portable)))]
 fn call(command: i32) -> Result<i32, MembarrierError> {
-    // SAFETY: membarrier takes three integers and touches no memory of ours. errno is the calling
-    // thread's; it is put back, because this also runs in signal handlers.
+    // SAFETY: membarrier takes three integers and touches no memory of ours. errno is the calling thread's
+    // own. It is restored, because this also runs in signal handlers.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
@@ -73,13 +74,13 @@ fn call(command: i32) -> Result<i32, MembarrierError> {
 
 #[cfg(not(all(target_os = "linux", not(miri), not(rseq_ops_portable))))]
 fn call(_command: i32) -> Result<i32, MembarrierError> {
-    /// `ENOSYS` of Linux: there is no such call.
+    /// Linux's `ENOSYS`: there is no such call.
     const NO_SUCH_CALL: i32 = 38;
     Err(MembarrierError(NO_SUCH_CALL))
 }
 
-/// Repeats a call, after pauses, while it is refused for a reason that passes. A barrier takes
-/// microseconds, but a caller is better off with ten milliseconds more than with a refusal.
+/// Makes a call, and repeats it after pauses while it is refused for a temporary reason. A barrier usually
+/// takes microseconds, but ten milliseconds more are better for the caller than a refusal.
 fn patiently(command: i32) -> Result<i32, MembarrierError> {
     const FIRST_PAUSE: u32 = 10_000;
     const TRIES: u32 = 10;
@@ -94,15 +95,14 @@ fn patiently(command: i32) -> Result<i32, MembarrierError> {
     answer
 }
 
-/// Sleeps for `nanoseconds`, less than a second; less long if a signal comes.
+/// Sleeps for `nanoseconds`, which are less than a second. A signal ends the sleep early.
 #[cfg(all(target_os = "linux", not(miri), not(rseq_ops_portable)))]
 fn pause(nanoseconds: u32) {
     let time = libc::timespec {
         tv_sec: 0,
         tv_nsec: nanoseconds as libc::c_long,
     };
-    // SAFETY: the time is valid during the call, which writes nothing else. errno is put back, as in
-    // `call`.
+    // SAFETY: the time is valid during the call, which writes nothing. errno is restored, as in `call`.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
@@ -111,7 +111,7 @@ fn pause(nanoseconds: u32) {
     }
 }
 
-/// Nothing is refused for a reason that passes where there is no such call.
+/// Does nothing: where there is no such call, no refusal is temporary.
 #[cfg(not(all(target_os = "linux", not(miri), not(rseq_ops_portable))))]
 fn pause(_nanoseconds: u32) {}
 
@@ -133,12 +133,12 @@ pub fn query() -> Result<i32, MembarrierError> {
 }
 
 /// Registers this process for [`barrier`] and [`restart`], and issues one of each to learn whether they
-/// work: a filter may allow the registration and deny the commands. Idempotent. With many threads the
-/// kernel may take some milliseconds for it.
+/// work: a filter may allow the registrations and deny the commands. Later calls repeat all this without harm.
+/// In a process with many threads the kernel may take some milliseconds for it.
 ///
 /// # Errors
-/// [`MembarrierError`] before Linux 5.10, where a filter denies one of the calls, or while the kernel lacks
-/// memory for it ([`MembarrierError::is_passing`]).
+/// [`MembarrierError`] before Linux 5.10, if a filter denies one of the calls, or while the kernel lacks memory
+/// for one ([`MembarrierError::is_passing`]).
 ///
 /// ```
 /// match rseq_ops::membarrier::register() {
@@ -160,10 +160,10 @@ pub fn register() -> Result<(), MembarrierError> {
 /// Issues a full memory barrier on every CPU that runs a thread of this process, the caller's included.
 ///
 /// # Cost
-/// One system call and an interrupt per such CPU: some microseconds.
+/// One system call, and an interrupt on each such CPU: some microseconds.
 ///
 /// # Errors
-/// [`MembarrierError`] where the call is not to be had, or while the kernel lacks memory for it
+/// [`MembarrierError`] if the call is missing or denied, or while the kernel lacks memory for it
 /// ([`MembarrierError::is_passing`]).
 ///
 /// ```
@@ -173,14 +173,14 @@ pub fn register() -> Result<(), MembarrierError> {
 /// static READING: AtomicBool = AtomicBool::new(false);
 /// static CLOSED: AtomicBool = AtomicBool::new(false);
 ///
-/// // The frequent one. Without membarriers its fence would have to be `fence(SeqCst)`.
+/// // The frequent side. Without membarriers its fence would have to be `fence(SeqCst)`.
 /// fn enter() -> bool {
 ///     READING.store(true, Relaxed);
 ///     compiler_fence(std::sync::atomic::Ordering::SeqCst);
 ///     !CLOSED.load(Relaxed)
 /// }
 ///
-/// // The rare one: either it sees the reader, or the reader sees it.
+/// // The rare side: either it sees that somebody is reading, or the reader sees that it has closed.
 /// if membarrier::register().is_ok() {
 ///     CLOSED.store(true, Relaxed);
 ///     membarrier::barrier().unwrap();
@@ -198,11 +198,11 @@ pub fn barrier() -> Result<(), MembarrierError> {
 /// Issues a [`barrier`], and restarts every restartable sequence of this process that is in flight.
 ///
 /// # Errors
-/// [`MembarrierError`] where the call is not to be had, or while the kernel lacks memory for it
+/// [`MembarrierError`] if the call is missing or denied, or while the kernel lacks memory for it
 /// ([`MembarrierError::is_passing`]).
 ///
 /// # Cost
-/// As [`barrier`].
+/// The same as [`barrier`].
 ///
 /// ```
 /// use rseq_ops::membarrier;
@@ -222,9 +222,9 @@ pub fn restart() -> Result<(), MembarrierError> {
 
 /// Issues a command that needs the registration that `register` makes.
 ///
-/// The registration may be missing although the process's memory says that it was made: `fork` copies the
-/// registration first and the memory later, while other threads go on to write. A child that was forked
-/// while another thread registered makes up for it here.
+/// The registration may be missing although the process's memory says that it was made. `fork` copies the
+/// registration first and the memory later, and other threads go on to write in between. So a child that was
+/// forked while another thread registered may have to register here.
 fn registered(command: i32, register: i32) -> Result<(), MembarrierError> {
     match patiently(command) {
         Err(MembarrierError(NOT_REGISTERED)) => {
@@ -235,7 +235,7 @@ fn registered(command: i32, register: i32) -> Result<(), MembarrierError> {
     }
 }
 
-/// `EPERM` of Linux.
+/// Linux's `EPERM`.
 const NOT_REGISTERED: i32 = 1;
 
 #[cfg(all(test, target_os = "linux"))]

@@ -1,4 +1,4 @@
-//! The records in each CPU's buffers.
+//! The record type of the buffers that [`append_through`](crate::ops::append_through) fills.
 
 use core::mem::MaybeUninit;
 

@@ -1,16 +1,16 @@
-//! The sequences, in a folder for each processor, with the same files in each; `portable` stands
-//! beside them where there are none.
+//! The sequences. There is a folder for each processor, with the same files in each. Builds without sequences
+//! use `portable`.
 //!
 //! | file | what is in it |
 //! |---|---|
 //! | `mod` | the shape of a sequence: its descriptor, its abort handler, its delay points |
 //! | `thread` | the thread pointer, and words relative to it |
 //! | `stride` | additions to the word that the CPU number leads to |
-//! | `copy` | the copy that is a read-side section |
+//! | `copy` | the copies that are read-side sections |
 //! | `indexed` | sequences whose caller has prepared for an index |
 //! | `lookup` | a lookup in a hash table |
-//! | `lookup_inline` | the same, where pairs lie in the buckets |
-//! | `append` | buffers that each CPU fills |
+//! | `lookup_inline` | the same, in a table whose buckets hold the pairs |
+//! | `append` | buffers of records, one for each CPU |
 //! | `structures` | sequences made for one structure of `percpu` each |
 
 #[cfg(all(sequences, target_arch = "x86_64"))]

@@ -1,4 +1,4 @@
-//! Buffers that each CPU fills.
+//! Buffers of records, one for each CPU.
 
 use crate::arch;
 use crate::handle::Handle;
@@ -8,18 +8,19 @@ use crate::record::Record;
 /// The outcome of an [`append_through`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// The record is in; the buffer's new end.
+    /// The record was appended. Holds the buffer's new end.
     At(usize),
-    /// There is no place; the word was this: 0, or the end of a buffer that is full.
+    /// There was no room. Holds the CPU's word: 0, or the end of a full buffer.
     Full(usize),
-    /// The sequence was interrupted, or the pointer is null; it did nothing.
+    /// The sequence was interrupted, or the pointer was null. Nothing was appended.
     Aborted,
 }
 
 /// Appends `record` to this CPU's buffer, in one sequence.
 ///
-/// The sequence loads the pointer in `source`. This CPU's word, `OFFSET` bytes behind its stretch of
-/// memory there, is the end of its buffer. The record is copied to that end, which moves on by 32 bytes.
+/// The sequence loads the pointer in `source`, which leads to a stretch of memory for each CPU. The word
+/// `OFFSET` bytes into this CPU's stretch is the end of its buffer. The sequence copies the record to that
+/// end, and moves the end on by 32 bytes.
 ///
 /// A buffer has `SIZE` bytes and is aligned to them, so it is full when its end is a multiple of `SIZE`.
 /// A word of 0 means that there is no buffer. Give the CPU another one by [`replace_through`].
@@ -28,8 +29,8 @@ pub enum Appended {
 /// buffers of the old pointer to itself.
 ///
 /// # Safety
-/// As for [`add_through`](super::add_through). The words are 0 or ends of buffers as described, which
-/// such sequences alone write. `record` is valid for reads.
+/// The requirements of [`add_through`](super::add_through). Each word is 0 or the end of a buffer as
+/// described, and only such sequences write to the words and the buffers. `record` is valid for reads.
 ///
 /// ```
 /// use rseq_ops::ops::{self, Appended, Outcome, Record};
@@ -78,12 +79,11 @@ pub unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: 
     }
 }
 
-/// Stores `new` in this CPU's word, `OFFSET` bytes behind where the pointer in `source` points,
-/// relative to it, if the word is `expected`: gives the CPU another buffer. See
-/// [`append_through`] for an example.
+/// Stores `new` in the word that [`append_through`] uses on this CPU, if the word is `expected`. This gives
+/// the CPU another buffer. See [`append_through`] for an example.
 ///
 /// # Safety
-/// As for [`append_through`].
+/// The requirements of [`append_through`].
 #[inline(always)]
 pub unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
     handle: Handle,
@@ -91,7 +91,7 @@ pub unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
     expected: usize,
     new: usize,
 ) -> Outcome {
-    // SAFETY: the caller promises the handle, and words that are ends of buffers, of which
-    // sequences alone write.
+    // SAFETY: the caller promises the handle, and words that are ends of buffers and that only
+    // sequences write.
     unsafe { arch::replace_through::<SHIFT, OFFSET>(handle, source, expected, new) }
 }

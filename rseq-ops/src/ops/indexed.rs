@@ -1,24 +1,25 @@
-//! The sequences that take the index they were prepared for.
+//! The sequences whose caller passes the index that it has prepared for.
 
 use crate::arch;
 use crate::handle::Handle;
 use crate::outcome::{Commit, Outcome, Popped};
 
-/// Stores `new` to `*word` if that is `expected` (a compare-and-exchange without the `lock`).
+/// Stores `new` to `*word` if `*word` is `expected`: a compare-and-exchange without the `lock` prefix.
+///
+/// Useful for a lock for each index, and for a push onto a list. For the push, `new` is a node whose link
+/// was set to `expected` before. If others walk the list, the commit must be [`Release`](super::Release).
 ///
 /// # Cost
-/// Two comparisons and a store. A lock for each index, a push onto a list (`new` is a node
-/// whose link was set to `expected` before; then the commit must be [`Release`](super::Release)
-/// if others walk the list).
+/// Two comparisons and a store.
 ///
 /// # Safety
-/// [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`.
+/// [The requirements of all sequences with an index](super#safety-of-sequences-with-an-index), for `word`.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 /// use rseq_ops::{Handle, ops::{self, Outcome, Relaxed}, percpu::possible_cpus};
 ///
-/// // One lock for each CPU: 0 is free. Taken by sequences, released by an atomic store.
+/// // One lock for each CPU: 0 is free. A sequence takes it, and an atomic store releases it.
 /// let locks: Vec<AtomicUsize> = (0..possible_cpus()).map(|_| AtomicUsize::new(0)).collect();
 /// let taken = Handle::by_cpu().and_then(|handle| {
 ///     // SAFETY: this thread's handle.
@@ -30,7 +31,7 @@ use crate::outcome::{Commit, Outcome, Popped};
 /// });
 /// if let Some(cpu) = taken {
 ///     locks[cpu as usize].store(0, Ordering::Release);
-/// } // Else: aborted, held, or no sequences here: a lock for everybody.
+/// } // Otherwise (aborted, held, or no sequences here) one would take a lock that all CPUs share.
 /// ```
 #[inline(always)]
 pub unsafe fn compare_store(
@@ -41,27 +42,28 @@ pub unsafe fn compare_store(
     new: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
-    // where that is its index: the sequence compares it first.
+    // SAFETY: the caller promises this thread's handle, and words that are valid while the thread has
+    // this index. The sequence compares the index before it touches them.
     unsafe { arch::compare_store(handle, index, word, expected, new, commit) }
 }
 
-/// Pops the first node of a list: if `*word` is not `unwanted`, loads the word `offset` bytes behind the address in it, stores
-/// that to `*word`, and answers with the address: pops the head of a linked list, whose links lie
-/// `offset` bytes into the nodes and whose end is `unwanted`.
+/// Pops the first node of a linked list, and returns its address.
 ///
-/// The list may be pushed to and popped from by sequences on its index alone; then a node that is
-/// the head stays the head from the load to the commit, so the ABA problem does not exist: no
-/// counter, no double-width compare-and-exchange.
+/// `*word` holds the address of the first node, or `unwanted` if the list is empty. The link to the next node
+/// lies `offset` bytes into each node. The sequence loads the first node's link and stores it to `*word`.
+///
+/// If only sequences on the list's own index push to it and pop from it, a node that is the head stays the
+/// head from the load to the commit. So there is no ABA problem, and no need for a counter or a double-width
+/// compare-and-exchange.
 ///
 /// # Cost
 /// Two comparisons, two loads, a store.
 ///
 /// # Safety
-/// * [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`.
-/// * As long as `word` holds an address other than `unwanted`, the word `offset` bytes behind it
-///   is aligned and valid for reads. Memory of nodes that another thread popped may be freed at
-///   once: a thread that could still follow a stale head was interrupted, and starts over.
+/// * [The requirements of all sequences with an index](super#safety-of-sequences-with-an-index), for `word`.
+/// * As long as `word` holds an address other than `unwanted`, the word `offset` bytes behind that address
+///   is aligned and valid for reads. A thread that has popped a node may free it at once: another thread
+///   that could still follow the stale head was interrupted, and starts over.
 ///
 /// ```
 /// use rseq_ops::{Handle, ops::{self, Popped, Release}};
@@ -92,26 +94,29 @@ pub unsafe fn pop(
     offset: usize,
     commit: impl Commit,
 ) -> Popped {
-    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
-    // where that is its index: the sequence compares it first.
+    // SAFETY: the caller promises this thread's handle, and words that are valid while the thread has
+    // this index. The sequence compares the index before it touches them.
     unsafe { arch::pop(handle, index, word, unwanted, offset, commit) }
 }
 
 /// Adds `delta` to `*word`, wrapping around.
 ///
-/// Never a [`Outcome::Mismatch`]. Cost: one comparison and an addition to memory without `lock`.
+/// Never returns [`Outcome::Mismatch`].
+///
+/// # Cost
+/// One comparison, and an addition to memory without the `lock` prefix.
 /// [`super::add`] finds the word by itself where the memory is an
 /// [`Area`](crate::percpu::Area).
 ///
 /// # Safety
-/// [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`.
+/// [The requirements of all sequences with an index](super#safety-of-sequences-with-an-index), for `word`.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 /// use rseq_ops::{Handle, ops::{self, Outcome, Relaxed}, percpu::possible_cpus};
 ///
-/// // One word for each CPU's sequences, and *another* one for those who must use atomics: on one
-/// // word the plain addition would lose the atomic ones. The sum counts.
+/// // One word for each CPU's sequences, and *another* one for threads that must use atomics: on a shared
+/// // word, a plain addition could overwrite an atomic one. The sum of all words is the count.
 /// let by_cpu: Vec<AtomicUsize> = (0..possible_cpus()).map(|_| AtomicUsize::new(0)).collect();
 /// let shared = AtomicUsize::new(0);
 /// let count = || {
@@ -125,7 +130,7 @@ pub unsafe fn pop(
 ///         }) == Outcome::Committed
 ///     });
 ///     if !committed {
-///         shared.fetch_add(1, Ordering::Relaxed); // This always ends.
+///         shared.fetch_add(1, Ordering::Relaxed); // This always succeeds.
 ///     }
 /// };
 /// (0..1000).for_each(|_| count());
@@ -140,19 +145,21 @@ pub unsafe fn add_at(
     delta: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
-    // where that is its index: the sequence compares it first.
+    // SAFETY: the caller promises this thread's handle, and words that are valid while the thread has
+    // this index. The sequence compares the index before it touches them.
     unsafe { arch::add_at(handle, index, word, delta, commit) }
 }
 
-/// Stores `new` to `*word` if that is `expected`, and `*other` is `other_expected`.
+/// Stores `new` to `*word` if `*word` is `expected` and `*other` is `other_expected`.
+///
+/// Useful for a pop from an array whose length is `word` and whose last element was seen to be
+/// `other_expected`.
 ///
 /// # Cost
-/// Three comparisons and a store. Pops from an array, whose length is `word` and whose last
-/// element was seen to be `other_expected`.
+/// Three comparisons and a store.
 ///
 /// # Safety
-/// [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`; `other` is
+/// [The requirements of all sequences with an index](super#safety-of-sequences-with-an-index), for `word`; `other` is
 /// aligned and valid for reads as long as `word` holds `expected`.
 ///
 /// ```
@@ -180,8 +187,8 @@ pub unsafe fn compare_two_store(
     new: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
-    // where that is its index: the sequence compares it first.
+    // SAFETY: the caller promises this thread's handle, and words that are valid while the thread has
+    // this index. The sequence compares the index before it touches them.
     unsafe {
         arch::compare_two_store(
             handle,
@@ -194,17 +201,19 @@ pub unsafe fn compare_two_store(
     }
 }
 
-/// Stores `first_new` to `*first` and then `new` to `*word`, if that is `expected`.
+/// Stores `first_new` to `*first` and then `new` to `*word`, if `*word` is `expected`.
 ///
-/// An attempt that is given up may have done the first store: what lies there does not count until
-/// `word` says so. Others who load `word` (acquire) and then `first` need the commit to be
+/// Useful for a push onto an array whose length is `word`.
+///
+/// An aborted attempt may have done the first store, so the contents of `first` must not count until `word`
+/// says so. If other threads load `word` (acquire) and then `first`, the commit must be
 /// [`Release`](super::Release).
 ///
 /// # Cost
-/// Two comparisons and two stores. Pushes onto an array, whose length is `word`.
+/// Two comparisons and two stores.
 ///
 /// # Safety
-/// * [What all of them need](super#safety-of-the-sequences-with-an-index), for `word` and `first`.
+/// * [The requirements of all sequences with an index](super#safety-of-sequences-with-an-index), for `word` and `first`.
 /// * As long as `word` holds `expected`, nobody relies on what is in `first`.
 ///
 /// ```
@@ -234,8 +243,8 @@ pub unsafe fn compare_store_store(
     new: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
-    // where that is its index: the sequence compares it first.
+    // SAFETY: the caller promises this thread's handle, and words that are valid while the thread has
+    // this index. The sequence compares the index before it touches them.
     unsafe {
         arch::compare_store_store(
             handle,
@@ -248,22 +257,22 @@ pub unsafe fn compare_store_store(
     }
 }
 
-/// Copies `size` bytes from `source` to `target` if `*word` is `expected`, and then stores `new`
-/// to `word`.
+/// Copies `size` bytes from `source` to `target` and then stores `new` to `*word`, if `*word` is `expected`.
 ///
-/// An attempt that is given up may have copied any part: what lies in `target` does not count
-/// until `word` says so. Others who load `word` (acquire) and then `target` need the commit to be
-/// [`Release`](super::Release). The order of the copied bytes is not specified.
+/// Useful for a push onto a ring of records, and for a pop from one, where `target` is the caller's own.
+///
+/// An aborted attempt may have copied any part, so the contents of `target` must not count until `word` says
+/// so. If other threads load `word` (acquire) and then `target`, the commit must be
+/// [`Release`](super::Release). The bytes are copied in an unspecified order.
 ///
 /// # Cost
-/// Two comparisons, a move for each 8 bytes and for each byte that is left, a store. Pushes
-/// onto a ring of records, and pops from it (then `target` is the caller's own).
+/// Two comparisons, a move for each 8 bytes and for each remaining byte, and a store.
 ///
 /// # Safety
-/// * [What all of them need](super#safety-of-the-sequences-with-an-index), for `word`.
+/// * [The requirements of all sequences with an index](super#safety-of-sequences-with-an-index), for `word`.
 /// * As long as `word` holds `expected`: `source` is valid for reads and `target` for writes of
 ///   `size` bytes, the two do not overlap, nobody else writes to `source`, and nobody relies on
-///   what is in `target`. `size` is at most [`COPY_MAX`](super::COPY_MAX), lest every attempt is
+///   what is in `target`. `size` is at most [`COPY_MAX`](super::COPY_MAX); otherwise every attempt might be
 ///   interrupted.
 ///
 /// ```
@@ -292,8 +301,8 @@ pub unsafe fn compare_copy_store(
     new: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
-    // where that is its index: the sequence compares it first.
+    // SAFETY: the caller promises this thread's handle, and words that are valid while the thread has
+    // this index. The sequence compares the index before it touches them.
     unsafe {
         arch::compare_copy_store(
             handle,
@@ -306,22 +315,24 @@ pub unsafe fn compare_copy_store(
     }
 }
 
-/// Loads a pointer from `source`, a second one from `offset` bytes behind it, and adds `delta` to
-/// the word there, wrapping around.
+/// Loads a pointer from `source`, loads a second pointer from `offset` bytes behind the first one's target,
+/// and adds `delta` to the word that the second one points to, wrapping around.
 ///
-/// Both loads and the addition are one sequence: a thread that replaced the pointer in `source`
-/// and then called [`crate::membarrier::restart`] knows that no addition by way of the old one
-/// happens any more. [`super::add_through`] is the shorter way where the first pointer leads to
-/// the memory of all indexes itself.
+/// Both loads and the addition are one sequence: a thread that has replaced the pointer in `source` and then
+/// called [`crate::membarrier::restart`] knows that no addition through the old pointer happens any more.
+/// Where the first pointer itself leads to the memory of all indexes, [`super::add_through`] is shorter.
 ///
-/// Never a [`Outcome::Mismatch`]. Cost: one comparison, two loads, an addition to memory.
+/// Never returns [`Outcome::Mismatch`].
+///
+/// # Cost
+/// One comparison, two loads, and an addition to memory.
 ///
 /// # Safety
-/// * [What all of them need](super#safety-of-the-sequences-with-an-index), for the word at the
-///   end of the way.
+/// * [The requirements of all sequences with an index](super#safety-of-sequences-with-an-index), for the word
+///   that is added to.
 /// * `source` is aligned, valid for reads, and holds a pointer `p`; `p + offset` is aligned, valid
 ///   for reads, and holds the word's address.
-/// * What a replaced pointer led to stays valid until [`crate::membarrier::restart`].
+/// * What a replaced pointer led to stays valid until [`crate::membarrier::restart`] has returned.
 ///
 /// ```
 /// use rseq_ops::{Handle, ops::{self, Outcome, Relaxed}};
@@ -347,7 +358,7 @@ pub unsafe fn add_through_offset(
     delta: usize,
     commit: impl Commit,
 ) -> Outcome {
-    // SAFETY: the caller promises a handle and an index of this thread, and words that are valid
-    // where that is its index: the sequence compares it first.
+    // SAFETY: the caller promises this thread's handle, and words that are valid while the thread has
+    // this index. The sequence compares the index before it touches them.
     unsafe { arch::add_through_offset(handle, index, source, offset, delta, commit) }
 }

@@ -1,4 +1,4 @@
-//! A whole lookup in a hash table, as one sequence.
+//! Lookups in hash tables, each one sequence.
 
 use core::ptr;
 
@@ -24,43 +24,44 @@ pub const fn can_look_up<K, V>() -> bool {
 /// Looks a key up in a hash table and copies its value, in one sequence: a read-side section without a
 /// guard and without a counter.
 ///
-/// `value` is written if the answer is [`Lookup::Found`], and else not. After [`Lookup::Inconclusive`]
-/// and, some attempts later, [`Lookup::Aborted`], the caller takes a guard and looks for itself.
+/// `value` is written only if the answer is [`Lookup::Found`]. After [`Lookup::Inconclusive`], or after
+/// several attempts that end in [`Lookup::Aborted`], the caller should take a guard and search by itself.
 ///
 /// # What a table looks like
-/// All distances are in bytes; every word has 8 and is little-endian.
+/// All distances are in bytes. Every word has 8 bytes and is little-endian.
 ///
 /// | | at | |
 /// |---|---|---|
 /// | table | 0 | (number of buckets - 1) x 64; the number is a power of two |
-/// | | 64 | the first bucket. That of a hash is `(hash << 6) & mask` bytes further on |
-/// | bucket | 0 | header: bit 1 is set if the bucket has moved to another table; byte 2 + n is the tag of slot n, 0 if that is empty |
+/// | | 64 | the first bucket; the bucket of a hash is `(hash << 6) & mask` bytes further on, where `mask` is the word at 0 |
+/// | bucket | 0 | header: bit 1 is set if the bucket has moved to another table; byte 2 + n is the tag of slot n, or 0 if the slot is empty |
 /// | | 8 + 8n | slot n, of six: the address of an entry, or 0 |
 /// | | 56 | the address of an overflow bucket, or 0 |
 /// | entry | 8 | key |
 /// | | [`Place::offset`] | value |
 ///
-/// A tag is the highest byte of the hash, or 2 if that is less. It is stored before the entry's address
-/// is, and cleared after it.
+/// A tag is the highest byte of the hash, or 2 if that byte is less than 2. A tag is stored before the
+/// address of its entry is stored, and cleared after that address is cleared.
 ///
 /// # Ordering
-/// Loads of the root and of the header are acquires. An entry, its key and its value are found by
-/// addresses that were loaded: whoever stored them with release has filled them before.
+/// Loads of the root and of the header are acquires. The sequence reaches an entry through an address that
+/// it has loaded. So an entry that is filled before its address is stored with release is seen as filled.
 ///
 /// # Safety
-/// * `handle` is as for [`copy_through`](super::copy_through): this thread's or this process's. Its
+/// * `handle` is this thread's or this process's, as for [`copy_through`](super::copy_through). Its
 ///   bound does not matter.
-/// * [`can_look_up`] says yes, or the answer is [`Lookup::Inconclusive`]. Two keys are equal if their bytes are, so they have no padding.
-/// * `place.root` is valid for reads and points to a table as above. Buckets are aligned to 64 bytes,
-///   entries to 8. `place.offset` is where a `V` is in each entry, aligned or not. Entries do not
-///   change after their address was stored.
+/// * Keys are compared byte by byte, so they have no padding, and equal keys have equal bytes. (For types
+///   that [`can_look_up`] does not allow, the answer is always [`Lookup::Inconclusive`].)
+/// * `place.root` is valid for reads and points to a table as above. Buckets are aligned to 64 bytes and
+///   entries to 8. Each entry has a `V` at `place.offset`, aligned or not. An entry does not change after
+///   its address has been stored.
 /// * A table, an overflow bucket and an entry stay valid until nothing leads to them any more
-///   **and** [`crate::membarrier::restart`] has returned since.
+///   **and** [`crate::membarrier::restart`] has been called and has returned after that.
 /// * `value` is valid for a write of a `V`, which may be copied byte by byte.
 ///
 /// # Cost
-/// A lookup that finds its key touches two cache lines: bucket and entry. Some 25 instructions, none
-/// of them atomic.
+/// A lookup that finds its key touches two cache lines: the bucket's and the entry's. It takes some 25
+/// instructions, none of them atomic.
 ///
 /// # Async-signal safety
 /// Async-signal-safe.
@@ -94,14 +95,14 @@ pub const fn can_look_up<K, V>() -> bool {
 ///     });
 ///     assert!(matches!(look(4321), Lookup::Missing | Lookup::Aborted));
 ///     if look(1234) == Lookup::Found {
-///         // SAFETY: found.
+///         // SAFETY: the lookup found the key, so it has written the value.
 ///         assert_eq!(unsafe { value.assume_init() }, 5);
 ///     }
 /// }
 /// ```
 #[inline(always)]
 pub unsafe fn lookup<K, V>(handle: Handle, place: &Place, key: &K, value: *mut V) -> Lookup {
-    // Not an assertion: generic callers cannot keep the compiler from looking at this.
+    // Not a `const` assertion: in generic callers this is compiled for types that never come here.
     if !const { can_look_up::<K, V>() } {
         return Lookup::Inconclusive;
     }
@@ -127,34 +128,38 @@ pub const fn can_look_up_inline<K, V>() -> bool {
     matches!(size_of::<K>(), 4 | 8) && matches!(size_of::<V>(), 1 | 2 | 4 | 8)
 }
 
-/// Does what [`lookup`] does in a table whose pairs lie in the buckets.
+/// Does what [`lookup`] does, in a table whose buckets hold the pairs themselves.
 ///
 /// # What a table looks like
-/// As that of [`lookup`], but for the buckets:
+/// Like the table of [`lookup`], except for the buckets:
 ///
 /// | | at | |
 /// |---|---|---|
 /// | table | 0 | (number of buckets - 1) x 128; the number is a power of two |
-/// | | 64 | the first bucket, aligned to 128. That of a hash is `(hash << 7) & mask` bytes further on |
-/// | bucket | 0 | header: bit 1 is set if the bucket has moved to another table; byte 2 + n is the tag of slot n, of six, or 0 |
-/// | | 8 | the address of the first entry that found no room, or 0 |
-/// | | 8 + 16n | the entry of slot n, but for its first word, which is another's: key and value lie in 16 bytes from 16 + 16n on |
-/// | entry | 0 | the address of the next entry that found no room, or 0 |
+/// | | 64 | the first bucket, aligned to 128; the bucket of a hash is `(hash << 7) & mask` bytes further on, where `mask` is the word at 0 |
+/// | bucket | 0 | header: bit 1 is set if the bucket has moved to another table; byte 2 + n is the tag of slot n, of six, or 0 if the slot is empty |
+/// | | 8 | the address of the bucket's first overflow entry, or 0 |
+/// | | 16 + 16n | slot n: the key, and then the value as an entry that begins at 8 + 16n would have it. Both lie in these 16 bytes |
+/// | entry | 0 | the address of the next overflow entry, or 0 |
 /// | | 8 | key |
 /// | | [`Place::offset`] | value |
 ///
-/// A tag is the highest byte of the hash, or 2 if that is less. Where there is one, the slot does not change.
+/// A tag is the highest byte of the hash, or 2 if that byte is less than 2. A slot that has a tag does not
+/// change.
 ///
 /// # Safety
-/// As for [`lookup`], with [`can_look_up_inline`]. Besides:
-/// * A slot whose tag was stored does not change before the tag is cleared **and**
-///   [`crate::membarrier::restart`] has returned since.
-/// * An entry that found no room is linked with all that is in it, and does not change as long as it is
-///   linked, nor until a restart after it; but for its first word. A pair that is moved from a slot to the
-///   list is linked before its tag is cleared; and none is moved from the list to a slot.
+/// The requirements of [`lookup`], with [`can_look_up_inline`] in the place of
+/// [`can_look_up`]. In addition:
+/// * A slot whose tag has been stored does not change until the tag is cleared **and**
+///   [`crate::membarrier::restart`] has been called and has returned after that.
+/// * An overflow entry is filled before it is linked. Apart from its first word, it does not change while it
+///   is linked, nor after that until a restart has returned.
+/// * A pair that moves from a slot to the list is linked there before its tag is cleared. No pair moves from
+///   the list to a slot.
 ///
 /// # Cost
-/// One cache line for an entry in the first three slots, or for none; two for one in the others.
+/// One cache line if the key is in one of the first three slots, or missing; two if it is in one
+/// of the other slots.
 ///
 /// # Async-signal safety
 /// Async-signal-safe.
@@ -193,7 +198,7 @@ pub const fn can_look_up_inline<K, V>() -> bool {
 ///         ops::lookup_inline(handle, &place, &1234u64, value.as_mut_ptr())
 ///     });
 ///     if found == Lookup::Found {
-///         // SAFETY: found.
+///         // SAFETY: the lookup found the key, so it has written the value.
 ///         assert_eq!(unsafe { value.assume_init() }, 5);
 ///     }
 /// }
@@ -215,7 +220,7 @@ pub unsafe fn lookup_inline<K, V>(handle: Handle, place: &Place, key: &K, value:
 /// Returns the bytes of a key.
 ///
 /// # Safety
-/// It has 4, 8 or 16, and no padding.
+/// A key has 4, 8 or 16 bytes, and no padding.
 #[inline(always)]
 unsafe fn words<K>(key: &K) -> [u64; 2] {
     let key = ptr::from_ref(key);
@@ -232,7 +237,7 @@ unsafe fn words<K>(key: &K) -> [u64; 2] {
 /// Writes the value, if the sequence has copied one.
 ///
 /// # Safety
-/// The answer is about such values, of 1, 2, 4, 8 or 16 bytes, and `value` is valid for a write.
+/// The answer is that of a lookup of such values, of 1, 2, 4, 8 or 16 bytes, and `value` is valid for a write.
 #[inline(always)]
 unsafe fn take<V>(answer: Answer, value: *mut V) -> Lookup {
     let lookup = answer.lookup();

@@ -1,4 +1,4 @@
-//! The restartable sequences. Each function here makes one attempt at one.
+//! The restartable sequences. Each function here makes one attempt at a sequence.
 //!
 //! There are two families.
 //!
@@ -6,9 +6,9 @@
 //! Memory has a stretch of `1 << SHIFT` bytes for each CPU ([`crate::percpu::Area`]). The sequence itself
 //! finds the calling CPU's word, at `base + (cpu << SHIFT)`. These sequences are the shortest.
 //!
-//! Each compares the CPU number with the bound of the [`Handle`]. The attempt is aborted on a CPU that
-//! has no memory, and on a thread that is not registered, whose CPU number is negative (as an unsigned
-//! number it is beyond every bound).
+//! Each sequence compares the CPU number with the bound of the [`Handle`]. The attempt is aborted on a CPU
+//! that has no memory, and on a thread that is not registered. The CPU number of such a thread is negative,
+//! so as an unsigned number it is beyond every bound.
 //!
 //! | | in one sequence |
 //! |---|---|
@@ -17,8 +17,8 @@
 //! | [`sub_if_current`] | `if *source == p { *word(p) -= 1 }` |
 //! | [`increment_through`], [`decrement_if_current`] | the same, fastest where the processor renames memory |
 //!
-//! These sequences read and write no word of the CPU's. They are aborted only on a thread that is not
-//! registered:
+//! The following sequences have no word for each CPU, so they need no bound. Besides interruptions, only a
+//! missing registration of the thread aborts them:
 //!
 //! | | in one sequence |
 //! |---|---|
@@ -51,15 +51,15 @@
 //! An attempt is aborted ([`Outcome::Aborted`]) when the kernel interrupts it: nothing was committed.
 //! Try again *a bounded number of times* ([`retry`]), because a debugger or a storm of signals can
 //! interrupt every attempt. Then take a way that always ends, such as an atomic operation on *another*
-//! word. It must be another: a plain addition loses an atomic one on the same word that comes between
-//! its load and its store.
+//! word. It must be another word: if an atomic addition comes between the load and the store of a plain
+//! addition to the same word, it is lost.
 //!
-//! Where there are no sequences at all, [`Handle::by_cpu`] and its like return `None`, and that other
-//! way is the only one.
+//! Where there are no sequences at all, [`Handle::by_cpu`] and [`Handle::by_concurrency_id`] return `None`,
+//! and the other way is the only one.
 //!
 //! # Async-signal safety
 //! No sequence takes a lock, allocates, or makes a system call: all are async-signal-safe. A signal
-//! handler may use the very words that the interrupted sequence works on, because that one is aborted.
+//! handler may use the very words that the interrupted sequence works on, because that sequence is aborted.
 //!
 //! # Ordering
 //! * Loads of pointers are acquires, and so are loads of words that sequences with an index compare.
@@ -68,18 +68,19 @@
 //!   only [`crate::membarrier`] orders it.
 //! * The commit of a sequence with an index is [`Relaxed`] or [`Release`], as the caller chooses.
 //!
-//! Orderings matter to threads that look from elsewhere. Threads that have the same index one after the
-//! other need none: each sees what the one before did.
+//! Orderings matter to threads with another index. Threads that have the same index one after the other
+//! need none: each sees what the one before did.
 //!
 //! # Safety of sequences with an index
 //! * `handle` is the calling thread's, or the process's where libc registers threads. `index` comes
 //!   from [`Handle::current_index`]. If the handle's index is the concurrency id, nobody has ended the
-//!   thread's registration since.
-//! * If `index` is the thread's index when the sequence runs, its words are aligned, and valid for what
-//!   it reads and writes. If it is not, the sequence touches nothing but the thread's own area.
-//! * A word that sequences store to is stored to by sequences of one kind of handle and one index alone.
-//!   Anybody may load it atomically. Anybody may also store to it atomically while no sequence can commit
-//!   to it: the holder of a lock may, say, while all others compare the word with "free".
+//!   thread's registration since that call.
+//! * If `index` is the thread's index when the sequence runs, the words that the sequence reads and writes
+//!   are aligned, and valid for that. If the thread has another index by then, the sequence touches nothing
+//!   but the thread's own area.
+//! * Only sequences of one kind of handle and of one index store to a word. Anybody may load it atomically.
+//!   Anybody may also store to it atomically while no sequence can commit to it. For example, the holder of a
+//!   lock may do so while all others compare the word with "free".
 //!
 //! [`Handle`]: crate::Handle
 //! [`Handle::by_concurrency_id`]: crate::Handle::by_concurrency_id

@@ -1,9 +1,10 @@
-//! Attempts, a bounded number of times.
+//! Repeats attempts, a bounded number of times.
 
 use crate::lookup::Lookup;
 use crate::outcome::{Outcome, Popped};
 
-/// The answer of an attempt: [`Outcome`], [`Popped`], [`Lookup`], or the `Option` of [`add_through`](super::add_through).
+/// The answer of an attempt: [`Outcome`], [`Popped`], [`Lookup`], or the `Option` of
+/// [`add_through`](super::add_through).
 ///
 /// ```
 /// use rseq_ops::ops::{self, Attempt, Outcome, Popped};
@@ -24,11 +25,11 @@ impl Attempt for Popped {}
 impl Attempt for Lookup {}
 impl<T> Attempt for Option<T> {}
 
-/// The number of times [`retry`] tries.
+/// The largest number of attempts that [`retry`] makes.
 pub const ATTEMPTS: u32 = 16;
 
-/// Makes attempts until one is not aborted, [`ATTEMPTS`] at most; the last answer. Whoever gets
-/// an aborted one takes a way that always ends.
+/// Makes attempts until one is not aborted, but at most [`ATTEMPTS`]. Returns the last answer. If even that
+/// one is aborted, the caller should take a way that always ends.
 ///
 /// ```
 /// use rseq_ops::ops::{self, Outcome};
@@ -55,7 +56,7 @@ mod sealed {
     /// For [`super::retry`].
     #[allow(unreachable_pub)]
     pub trait Attempt {
-        /// Returns whether the attempt was given up.
+        /// Returns whether the attempt was aborted.
         fn aborted(&self) -> bool;
     }
 

@@ -1,4 +1,4 @@
-//! The family by stride.
+//! The sequences that find their word by a stride.
 
 use core::num::NonZeroUsize;
 
@@ -6,24 +6,25 @@ use crate::arch;
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
-/// Loads a pointer from `source`, adds 1 to this CPU's word relative to it, and returns the
-/// pointer and the word's new value; `None` for an abort, and where the pointer is null.
+/// Loads a pointer from `source` and adds 1 to this CPU's word relative to the pointer. Returns the pointer
+/// and the word's new value, or `None` if the attempt was aborted or the pointer is null.
 ///
 /// The load and the addition are one sequence. So a thread that changes `source` and then calls
 /// [`crate::membarrier::restart`] knows that no addition through the old pointer happens any more.
 ///
-/// Fastest where the word is 0, which is guessed. Any other value takes as long as a plain increment.
+/// This is fastest where the word is 0, because the sequence guesses that it is. With any other value it
+/// takes as long as a plain increment.
 ///
 /// # Safety
 /// * `handle` is this thread's or this process's, or [`Handle::unregistered`].
-/// * No signal handler **registers** this thread in the middle of the sequence, which would then commit
-///   unprotected. Where this crate registers threads ([`crate::Owner::Own`]), it is enough that
-///   [`crate::current_thread`] was called on this thread before. Where libc does, no handler may call
-///   `rseq(2)` itself.
+/// * No signal handler **registers** this thread in the middle of the sequence: the sequence would then
+///   commit unprotected. Where this crate registers threads ([`crate::Owner::Own`]), it is enough that
+///   [`crate::current_thread`] was called on this thread before. Where libc registers threads, no handler
+///   may call `rseq(2)` itself.
 /// * `source` is valid for reads and holds null or a pointer `p` such that for every index below the
-///   handle's bound, `p + (index << SHIFT)` is an aligned 8-byte word that is written
-///   by such sequences alone, atomic loads aside.
-/// * What a replaced pointer pointed to stays valid until [`crate::membarrier::restart`].
+///   handle's bound, `p + (index << SHIFT)` is the address of an aligned 8-byte word. Only such sequences
+///   write the word; anybody may load it atomically.
+/// * What a replaced pointer pointed to stays valid until [`crate::membarrier::restart`] has returned.
 ///
 /// # Cost
 /// Three loads, a comparison, an addition and two stores, none of them atomic; no call.
@@ -54,21 +55,22 @@ pub unsafe fn add_through<const SHIFT: u32>(
     handle: Handle,
     source: *const usize,
 ) -> Option<(NonZeroUsize, u64)> {
-    // SAFETY: the caller promises all that the sequence needs: the handle, readable `source`, a
+    // SAFETY: the caller promises all that the sequence needs: the handle, a readable `source`, and a
     // word for each index below the bound behind the pointer.
     let (pointer, value) = unsafe { arch::add_through::<SHIFT>(handle, source) };
     Some((NonZeroUsize::new(pointer)?, value))
 }
 
-/// Subtracts 1 from this CPU's word relative to `expected`, if `source` holds that.
+/// Subtracts 1 from this CPU's word relative to `expected`, if `source` holds `expected`.
 ///
-/// Fastest where the word is `guess`, such as what [`add_through`] returned. Any guess is right.
+/// This is fastest where the word is `guess`, for which the value that [`add_through`] returned is a good
+/// choice. A wrong guess costs time, but the result is the same.
 ///
 /// # Safety
-/// As for [`add_through`], with `expected` in the place of the pointer there.
+/// The requirements of [`add_through`], with `expected` in the place of the pointer there.
 ///
 /// # Cost
-/// As [`add_through`].
+/// The same as [`add_through`].
 ///
 /// ```
 /// use std::sync::atomic::AtomicUsize;
@@ -97,26 +99,27 @@ pub unsafe fn sub_if_current<const SHIFT: u32>(
     guess: u64,
 ) -> Outcome {
     // SAFETY: the caller promises the handle, a readable `source`, and a word for each index behind
-    // `expected` while that is in it.
+    // `expected` while `source` holds that.
     unsafe { arch::sub_if_current::<SHIFT>(handle, source, expected, guess) }
 }
 
-/// Adds 1 as [`add_through`] does, on x86-64 in one instruction, with the handle's parts where they cost
-/// least. Returns the pointer and the bound.
+/// Adds 1 as [`add_through`] does. On x86-64 the addition is a single instruction. Returns the pointer and
+/// the bound.
 ///
-/// `biased` is [`Handle::cs`] with `BIAS` added: so a caller can keep it positive and use its sign. The
-/// bound is the word `BOUND` bytes from `source`.
+/// The parts of the handle come from where they cost least. `biased` is [`Handle::cs`] with `BIAS` added, so
+/// that a caller can keep it positive and use its sign. The bound is the word `BOUND` bytes from `source`.
 ///
-/// Faster than [`add_through`] on processors that rename memory, and slower on others
-/// ([`renames_memory`](crate::cpu::renames_memory)).
+/// This is faster than [`add_through`] on processors that rename memory, and slower on others: see
+/// [`renames_memory`](crate::cpu::renames_memory).
 ///
 /// # Safety
-/// As for [`add_through`]. The word at `BOUND` is a bound as a [`Handle`]'s. Where it is not 0, `source`
-/// holds a pointer: so the pointer is stored before the bound, and what takes the pointer away takes the
-/// bound too and interrupts this thread (as a fork does where the memory is wiped).
+/// The requirements of [`add_through`]. The word at `BOUND` is a bound like that of a [`Handle`]. Whenever
+/// it is not 0, `source` holds a pointer. So the pointer is stored before the bound, and whatever takes the
+/// pointer away takes the bound away too and interrupts this thread (as a fork does where the memory is
+/// wiped).
 ///
 /// # Cost
-/// Four loads, a comparison, two stores, none of them atomic; no call.
+/// Four loads, a comparison and two stores, none of them atomic; no call.
 #[inline(always)]
 pub unsafe fn increment_through<const SHIFT: u32, const BIAS: i32, const BOUND: i32>(
     biased: isize,
@@ -128,14 +131,14 @@ pub unsafe fn increment_through<const SHIFT: u32, const BIAS: i32, const BOUND: 
     Some((NonZeroUsize::new(pointer)?, bound))
 }
 
-/// Subtracts 1 if `source` holds `expected`, as [`sub_if_current`] does, on x86-64 in one instruction.
-/// `biased` is as for [`increment_through`], and `bound` what that returned.
+/// Subtracts 1 if `source` holds `expected`, as [`sub_if_current`] does. On x86-64 the subtraction is a
+/// single instruction. `biased` is the same as for [`increment_through`], and `bound` is what that returned.
 ///
 /// # Safety
-/// As for [`sub_if_current`].
+/// The requirements of [`sub_if_current`].
 ///
 /// # Cost
-/// As [`increment_through`].
+/// The same as [`increment_through`].
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, AtomicUsize};
@@ -171,17 +174,17 @@ pub unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
     source: *const usize,
     expected: usize,
 ) -> Outcome {
-    // SAFETY: the caller promises what `sub_if_current` asks for, of a handle with these parts.
+    // SAFETY: the caller promises what `sub_if_current` asks for, and the parts of such a handle.
     unsafe { arch::decrement_if_current::<SHIFT, BIAS>(biased, bound, source, expected) }
 }
 
 /// Adds `delta` to this CPU's word relative to `base`.
 ///
 /// # Safety
-/// As for [`add_through`], with `base` in the place of the pointer there.
+/// The requirements of [`add_through`], with `base` in the place of the pointer there.
 ///
 /// # Cost
-/// Two loads, a store, and an addition to memory without `lock`.
+/// Two loads, a store, and an addition to memory without the `lock` prefix.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicI64, Ordering};
@@ -189,7 +192,7 @@ pub unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
 ///
 /// let area = Area::new(0, 1 << 7).unwrap();
 /// let base = area.base().expose_provenance().get();
-/// // For what the sequences do not do. Never the same word.
+/// // For additions that no sequence makes. It must be another word.
 /// let shared = AtomicI64::new(0);
 /// let count = |delta| {
 ///     let added = current_thread().is_some_and(|handle| {

@@ -2,15 +2,15 @@
 //!
 //! # Implementation
 //! A *chunk* is an [`Area`] with a stride of 64 KiB: an object is at the same offset in each
-//! CPU's stretch. Every chunk holds objects of one size, a power of two, and a bit map in its
-//! header says which are in use; so an allocation is one compare-and-exchange, without a lock. Chunks
-//! are never moved and never unmapped before the allocator goes.
+//! CPU's stretch. All objects of a chunk have one size, a power of two. A bit map in the chunk's header
+//! says which objects are in use, so an allocation is one compare-and-exchange, without a lock. A chunk
+//! never moves, and is not unmapped before the allocator is dropped.
 //!
 //! # The limit
 //! All chunks are in one list, and each has a number, one more than that of the chunk behind it. So
-//! the compare-and-exchange that adds a chunk also counts it, and a thread that finds the limit
-//! reached also finds all the chunks that count. A search that finds no free object is repeated if
-//! one was given back meanwhile, because that may have been where the search had already been.
+//! the compare-and-exchange that adds a chunk also counts it, and a thread that finds that the limit is
+//! reached also finds all chunks that are counted. A search that finds no free object is repeated if an
+//! object was given back meanwhile, because it may lie where the search had already been.
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -18,15 +18,15 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use super::area::{AllocError, Area};
 
-/// Bytes from one CPU's object to the next CPU's, as a power of two.
+/// The distance from one CPU's object to the next CPU's, in bytes, as a power of two.
 pub(super) const SHIFT: u32 = 16;
-/// Bytes of a chunk for each CPU; no object is larger.
+/// The size of a chunk for each CPU, in bytes. No object is larger.
 const CHUNK: usize = 1 << SHIFT;
-/// Alignment of a chunk; no object is aligned more.
+/// The alignment of a chunk, in bytes. No object has a larger alignment.
 const ALIGNMENT: usize = 4096;
-/// The smallest objects, as a power of two.
+/// The size of the smallest objects, in bytes, as a power of two.
 const SMALLEST: u32 = 3;
-/// Words of a bit map for the smallest objects.
+/// The number of words of a bit map for the smallest objects.
 const WORDS: usize = CHUNK >> SMALLEST >> 6;
 
 /// The contents of per-CPU memory in a forked child.
@@ -37,52 +37,53 @@ const WORDS: usize = CHUNK >> SMALLEST >> 6;
 ///
 /// let wiped = Allocator::new(Fork::Wipe);
 /// assert_eq!(wiped.fork(), Fork::Wipe);
-/// // What a fork wipes can only be what zeroes are a value of.
+/// // Memory that a fork wipes can only hold types for which zeroes are a valid value.
 /// let refused = PerCpu::new(&wiped, |_| AtomicU64::new(1)).unwrap_err();
 /// assert_eq!(refused, AllocError::Wiped);
 /// assert!(matches!(PerCpu::<AtomicU64>::zeroed(&wiped), Ok(_) | Err(AllocError::CannotWipe(_))));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fork {
-    /// A copy of the parent's.
+    /// The child finds a copy of the parent's contents.
     Keep,
-    /// Zeroes.
+    /// The child finds zeroes.
     Wipe,
 }
 
 /// The header of a chunk.
 #[repr(C)]
 struct Chunk {
-    /// Set before the chunk is published, as the next three are.
+    /// The next chunk in the list. This and the following three fields are set before the chunk is published.
     next: *mut Chunk,
-    /// The number of chunks, this one and those behind it.
+    /// The number of chunks from this one on to the end of the list.
     number: usize,
-    /// Address of the memory of index 0.
+    /// The address of the memory of index 0.
     base: usize,
-    /// Bytes of an object.
+    /// The size of an object, in bytes.
     size: usize,
-    /// The number of free objects, give or take what happens now.
+    /// The number of free objects. It may be out of date while objects are taken or given back.
     free: AtomicUsize,
-    /// The number of objects ever given back. Changes after each became free.
+    /// The number of objects ever given back. It changes after the object has become free.
     given_back: AtomicUsize,
     used: [AtomicU64; WORDS],
 }
 
 /// Memory for per-CPU objects: one object is `size` bytes *for each possible CPU*.
 ///
-/// Sizes are rounded up to a power of two of at least 8 bytes. The memory comes in chunks of
-/// 64 KiB for each CPU, zeroed, and a page becomes real when its CPU first writes to it, on that
-/// CPU's memory node (under the default memory policy). Objects never move. Objects of one CPU lie
-/// side by side; objects of different CPUs never share a cache line.
+/// Sizes are rounded up to a power of two of at least 8 bytes. The memory comes in zeroed chunks of
+/// 64 KiB for each CPU. The kernel provides a page when its CPU first writes to it, on that CPU's memory
+/// node (under the default memory policy). Objects never move. Objects of one CPU lie side by side; objects
+/// of different CPUs never share a cache line.
 ///
 /// # With `mlockall`
-/// After `mlockall(MCL_FUTURE)` all of a chunk is real at once: 64 KiB for each *possible* CPU and each
-/// size in use, 16 MiB with 256 of them. `MCL_FUTURE | MCL_ONFAULT` (Linux 4.4) locks only what is
-/// written to. A program that must not have page faults later writes to the memory beforehand, on each CPU.
+/// After `mlockall(MCL_FUTURE)` the kernel provides a whole chunk at once: 64 KiB for each *possible* CPU and
+/// each size in use, which is 16 MiB for 256 possible CPUs. `MCL_FUTURE | MCL_ONFAULT` (Linux 4.4) locks only
+/// what is written to. A program that must not have page faults later has to write to the memory beforehand, on
+/// each CPU.
 ///
 /// # Async-signal safety
-/// No method takes a lock or uses the heap: all are async-signal-safe and work in a child of a
-/// fork whatever other threads did at that moment.
+/// No method takes a lock or uses the heap. So all are async-signal-safe, and all work in a forked child,
+/// whatever other threads did at the moment of the fork.
 ///
 /// ```
 /// use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -97,23 +98,23 @@ struct Chunk {
 pub struct Allocator {
     /// The newest chunk.
     chunks: AtomicPtr<Chunk>,
-    /// The greatest number of chunks.
+    /// The largest allowed number of chunks.
     most: usize,
     fork: Fork,
 }
 
-/// An object: where it lies for index 0, and where its bit is.
+/// An object: its address for index 0, and the place of its bit.
 #[derive(Debug)]
 pub(super) struct Object {
     base: usize,
     size: usize,
     chunk: NonNull<Chunk>,
-    /// Values were written there whole, whose padding has no bytes that could be looked at.
+    /// True if whole values were written there: their padding bytes must not be read.
     pub(super) written: bool,
 }
 
 impl Allocator {
-    /// Creates an allocator without memory yet, and without a limit.
+    /// Creates an allocator that has no memory yet, and no limit.
     pub const fn new(fork: Fork) -> Self {
         Allocator {
             chunks: AtomicPtr::new(ptr::null_mut()),
@@ -143,7 +144,8 @@ impl Allocator {
         allocator
     }
 
-    /// Returns the allocator that this crate's own structures use. It has no limit, and a forked child keeps a copy.
+    /// Returns the allocator that this crate's own structures use. It has no limit, and a forked child keeps a
+    /// copy of its memory.
     ///
     /// ```
     /// use rseq_ops::percpu::{Allocator, Fork};
@@ -160,8 +162,8 @@ impl Allocator {
         self.fork
     }
 
-    /// Returns how many bytes of address space are reserved for each CPU. What was never written to takes no
-    /// memory.
+    /// Returns how many bytes of address space are reserved for each CPU. Pages that were never written to take
+    /// no memory.
     pub fn reserved(&self) -> usize {
         self.chunks().next().map_or(0, |(_, chunk)| chunk.number) << SHIFT
     }
@@ -203,12 +205,12 @@ impl Allocator {
         }
     }
 
-    /// Returns how many objects of a size were given back. If that is the same before and after a search,
-    /// none became free where the search had been already, while another was taken further on.
+    /// Returns how many objects of a size were given back so far. If the number is the same before and after a
+    /// search, no object became free where the search had already been.
     fn given_back(&self, size: usize) -> usize {
         self.chunks()
             .filter(|(_, chunk)| chunk.size == size)
-            // Acquire: pairs with the release in `free`: a search that comes later finds those free.
+            // Acquire: pairs with the release in `free`: a later search finds the objects that were given back.
             .map(|(_, chunk)| chunk.given_back.load(Ordering::Acquire))
             .fold(0, usize::wrapping_add)
     }
@@ -225,7 +227,7 @@ impl Allocator {
         })
     }
 
-    /// Returns the object in use whose memory of index 0 is at an address.
+    /// Returns the object in use whose memory of index 0 is at `address`.
     pub(super) fn find(&self, base: usize, layout: Layout) -> Option<Object> {
         let size = size_class(layout);
         let of_it = |chunk: &Chunk| (chunk.base..chunk.base + CHUNK).contains(&base);
@@ -239,8 +241,8 @@ impl Allocator {
             })
     }
 
-    /// One more chunk for objects of `size` bytes, before the one that was the newest when the caller
-    /// found no room. If another is the newest by now, the caller is to search that first.
+    /// Adds a chunk for objects of `size` bytes, in front of the one that was the newest when the caller found no
+    /// room. If another chunk is the newest by now, the caller must search that one first.
     #[cold]
     fn grow(&self, newest: *mut Chunk, size: usize) -> Result<(), AllocError> {
         // SAFETY: a published chunk lives as long as the allocator.
@@ -255,8 +257,8 @@ impl Allocator {
         let base = area.base().expose_provenance().get();
         let chunk = area.header().cast::<Chunk>().as_ptr();
         let objects = CHUNK / size;
-        // SAFETY: the header is ours alone until it is published; it is zeroed, page-aligned and
-        // large enough, and zeroes are a valid bit map.
+        // SAFETY: the header is ours alone until it is published. It is zeroed, page-aligned and large enough,
+        // and zeroes are a valid bit map.
         unsafe {
             (*chunk).next = newest;
             (*chunk).number = number + 1;
@@ -268,7 +270,7 @@ impl Allocator {
                 *bits.get_mut() = if here == 64 { 0 } else { u64::MAX << here };
             }
         }
-        // Release: who sees the chunk sees its header, and those behind it.
+        // Release: a thread that sees the chunk sees its header, and the chunks behind it.
         let published =
             self.chunks
                 .compare_exchange(newest, chunk, Ordering::Release, Ordering::Relaxed);
@@ -292,17 +294,17 @@ impl Allocator {
     }
 }
 
-/// Bytes that an object takes in the memory of each CPU.
+/// Returns how many bytes an object takes in the memory of each CPU.
 fn size_class(layout: Layout) -> usize {
     let size = layout.size().max(layout.align()).max(1 << SMALLEST);
     size.checked_next_power_of_two().unwrap_or(usize::MAX)
 }
 
 impl Chunk {
-    /// Takes a free object: its number.
+    /// Takes a free object, and returns its number.
     ///
-    /// Whoever finds an object taken acquires, with these loads, what its taker had given back
-    /// before: [`Allocator::given_back`] then sees that.
+    /// The loads are acquires: if a thread finds an object taken, its next [`Allocator::given_back`] sees all
+    /// objects that the taker had given back before.
     fn claim(&self) -> Option<usize> {
         if self.free.load(Ordering::Acquire) == 0 {
             return None;
@@ -328,7 +330,7 @@ impl Chunk {
 }
 
 impl Object {
-    /// Address of the object of an index.
+    /// Returns the address of the object of an index.
     pub(super) fn at(&self, index: usize) -> usize {
         self.base + (index << SHIFT)
     }
@@ -336,7 +338,7 @@ impl Object {
     /// Makes the object zero again and gives it back.
     ///
     /// # Safety
-    /// Nobody uses it any more, and its allocator is alive.
+    /// Nobody uses the object any more, and its allocator is alive.
     pub(super) unsafe fn free(self) {
         for index in 0..super::possible_cpus() {
             if self.written {
@@ -347,9 +349,9 @@ impl Object {
             }
             for word in (0..self.size).step_by(size_of::<u64>()) {
                 let word = ptr::with_exposed_provenance_mut::<u64>(self.at(index) + word);
-                // SAFETY: within the object, which is the caller's alone, and zeroed memory of which
-                // only initialised fields were written. Only what is not zero is written, so that pages
-                // nobody wrote to stay unreal.
+                // SAFETY: within the object, which is the caller's alone. It is zeroed memory, of which only
+                // initialised fields were written. Only words that are not zero are written, so that pages that
+                // nobody wrote to still take no memory.
                 unsafe {
                     if *word != 0 {
                         *word = 0;
@@ -372,8 +374,8 @@ impl Drop for Allocator {
     fn drop(&mut self) {
         let mut chunk = *self.chunks.get_mut();
         while let Some(at) = NonNull::new(chunk) {
-            // SAFETY: all objects borrow the allocator, so they are gone, or leaked and never
-            // used again; the header comes from such an area.
+            // SAFETY: all objects borrow the allocator, so they are gone, or leaked and never used again. The
+            // header is that of an area of these sizes.
             unsafe {
                 chunk = at.as_ref().next;
                 drop(Area::from_header(at.cast(), size_of::<Chunk>(), CHUNK));

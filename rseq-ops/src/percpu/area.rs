@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use crate::possible_cpus::possible_cpus;
 
-/// The reason why an [`Area`] could not be reserved, or an object not be allocated.
+/// The reason why an [`Area`] could not be reserved, or an object could not be allocated.
 ///
 /// ```
 /// use rseq_ops::percpu::{Area, AllocError};
@@ -23,14 +23,14 @@ pub enum AllocError {
     Memory(usize),
     /// No chunk can hold the object. Holds its size or alignment and the largest possible one, in bytes.
     Object {
-        /// The size that was asked for. Bytes.
+        /// The size or alignment that was asked for, in bytes.
         asked: usize,
-        /// The most there can be.
+        /// The largest possible one, in bytes.
         most: usize,
     },
     /// The allocator's own limit is reached. Holds the limit, in bytes for each CPU.
     Limit(usize),
-    /// Objects that need initialisation, in memory that a fork wipes.
+    /// The objects need initialisation, but a fork wipes the allocator's memory.
     Wiped,
     /// The kernel cannot wipe memory at a fork (before Linux 4.14). Holds the number of bytes.
     CannotWipe(usize),
@@ -68,10 +68,9 @@ impl core::error::Error for AllocError {}
 
 /// Zeroed memory in equal strides, one for each possible CPU, after a header.
 ///
-/// The memory is reserved as a whole and touched lazily: a page that no CPU writes to costs
-/// nothing. It never moves. Huge pages are switched off, because they would make all of it real
-/// at the first touch. Making one takes no lock and allocates nothing from the heap, so it is
-/// async-signal-safe.
+/// The memory is reserved as a whole, and never moves. The kernel provides a page only once a CPU writes to
+/// it: other pages cost nothing. Huge pages are switched off, because the first write would allocate all of
+/// one. Creating an area takes no lock and uses no heap, so it is async-signal-safe.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,8 +104,8 @@ impl Area {
     /// for each of the possible CPUs.
     ///
     /// # Errors
-    /// [`AllocError::Stride`] for a stride that is not a power of two of at least 8 bytes,
-    /// [`AllocError::Memory`] where the system has none.
+    /// [`AllocError::Stride`] for a stride that is not a power of two of at least 8 bytes.
+    /// [`AllocError::Memory`] if the system has no memory.
     pub fn new(header: usize, stride: usize) -> Result<Self, AllocError> {
         if !stride.is_power_of_two() || stride < 8 {
             return Err(AllocError::Stride(stride));
@@ -125,7 +124,7 @@ impl Area {
         })
     }
 
-    /// Returns the start of the header, page-aligned (where pages exist; else aligned to 4096 bytes).
+    /// Returns the start of the header. It is aligned to a page, or to 4096 bytes where there are no pages.
     pub fn header(&self) -> NonNull<u8> {
         self.base
     }
@@ -136,12 +135,12 @@ impl Area {
         unsafe { self.base.add(self.header) }
     }
 
-    /// Returns the bytes from one index to the next.
+    /// Returns the stride: the distance from one index to the next, in bytes.
     pub fn stride(&self) -> usize {
         self.stride
     }
 
-    /// Returns how many indexes there are: the possible CPUs.
+    /// Returns the number of indexes, which is that of the possible CPUs.
     pub fn cpus(&self) -> usize {
         self.cpus
     }
@@ -150,7 +149,7 @@ impl Area {
     ///
     /// # Errors
     /// [`AllocError::CannotWipe`] before Linux 4.14, or where the header does not fill whole pages;
-    /// [`AllocError::Memory`] where the kernel has no memory for it now: it may have later.
+    /// [`AllocError::Memory`] if the kernel has no memory for this at the moment.
     ///
     /// ```
     /// use rseq_ops::percpu::{Area, AllocError};
@@ -170,15 +169,16 @@ impl Area {
         }
     }
 
-    /// Leaves the memory to [`Area::from_header`], which a later owner calls.
+    /// Gives up ownership of the memory, and returns its header. A later owner takes it over by
+    /// [`Area::from_header`].
     ///
     /// ```
     /// use rseq_ops::percpu::Area;
     ///
     /// let area = Area::new(64, 128).unwrap();
     /// let base = area.base();
-    /// let header = area.into_header(); // One word to keep, in an atomic say.
-    /// // SAFETY: from an area of the same sizes, once.
+    /// let header = area.into_header(); // One word, which can be kept in an atomic.
+    /// // SAFETY: the header is that of an area of the same sizes, and is used once.
     /// let area = unsafe { Area::from_header(header, 64, 128) };
     /// assert_eq!(area.base(), base);
     /// ```
@@ -186,7 +186,7 @@ impl Area {
         core::mem::ManuallyDrop::new(self).base
     }
 
-    /// Takes over an area again, from what [`Area::into_header`] returned.
+    /// Takes over the area whose header [`Area::into_header`] returned.
     ///
     /// # Safety
     /// `header` comes from an area of the same `header_size` and `stride`, and is used once.
@@ -225,8 +225,8 @@ mod memory {
     use super::Advised;
 
     pub(super) fn map(size: usize) -> Option<NonNull<u8>> {
-        // SAFETY: a new private mapping at an address of the kernel's choice; advice about it
-        // may fail without harm. errno is put back, because this also runs in signal handlers.
+        // SAFETY: a new private mapping at an address that the kernel chooses. Advice about it may fail
+        // without harm. errno is restored, because this also runs in signal handlers.
         unsafe {
             let errno = libc::__errno_location();
             let before = *errno;

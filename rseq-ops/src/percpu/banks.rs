@@ -1,22 +1,23 @@
-//! Two banks of words, so that one thread can take what sequences on other CPUs use.
+//! Two banks of words, which let one thread take over words that sequences on other CPUs use.
 
 use super::lock::Lock;
 use super::sys::{self, AtomicBool, AtomicUsize, Handle, MembarrierError, Ordering};
 
-/// Two banks of per-CPU words, of which sequences use the one that a word names, as in a
-/// grace period with one flip: after the flip and a restart of all sequences nobody uses the other
-/// bank any more, and it is the flipper's alone.
+/// Two banks of per-CPU words. Sequences use the current bank, which a word names. A taker flips that word to
+/// the other bank and restarts all sequences, as in a grace period with one flip. After that nobody uses the
+/// old bank any more, and it is the taker's alone.
 #[derive(Debug)]
 pub(super) struct Banks {
-    /// Address of the current bank in the slot of index 0.
+    /// The address of the current bank in the slot of index 0.
     current: AtomicUsize,
-    /// The two addresses, combined by exclusive or.
+    /// The exclusive or of the two banks' addresses.
     flip: usize,
-    /// The handle for sequences inline; its `cs` is 0 where there is none.
+    /// The handle for inline sequences. Its `cs` is 0 if there is no handle that all threads share.
     handle: Handle,
-    /// True if there are sequences at all: not without the means to restart them.
+    /// True if sequences may be used: only where they can also be restarted.
     sequences: bool,
-    /// True if the taker's last flip was refused and taken back. Only the taker uses it.
+    /// True if the restart after the taker's last flip was refused, and the flip was undone. Only the taker uses
+    /// this.
     refused: AtomicBool,
     taker: Lock,
 }
@@ -39,7 +40,7 @@ impl Banks {
         }
     }
 
-    /// Returns the handle for one attempt inline, where every thread has the same.
+    /// Returns the handle for one inline attempt, if all threads share one.
     #[inline(always)]
     pub(super) fn handle(&self) -> Option<Handle> {
         (self.handle.cs != 0).then_some(self.handle)
@@ -51,7 +52,7 @@ impl Banks {
         &self.current
     }
 
-    /// Tries a sequence as [`sys::try_sequence`] does, where sequences can be restarted.
+    /// Tries a sequence as [`sys::try_sequence`] does, if sequences can be restarted.
     pub(super) fn try_sequence<T>(&self, attempt: impl FnMut(Handle) -> Option<T>) -> Option<T> {
         if self.sequences {
             sys::try_sequence(attempt)
@@ -60,8 +61,8 @@ impl Banks {
         }
     }
 
-    /// Flips, and calls `take` with the address of the old bank, which belongs to `take` alone meanwhile.
-    /// After a flip that was refused, calls it with the other bank first.
+    /// Flips the banks, and calls `take` with the address of the old bank, which is `take`'s alone during the
+    /// call. If the restart of the last flip was refused, calls `take` with the other bank first.
     pub(super) fn flip(&self, mut take: impl FnMut(usize)) -> Result<(), MembarrierError> {
         if !self.sequences {
             return Ok(());
@@ -70,7 +71,8 @@ impl Banks {
         let old = self.current.load(Ordering::Relaxed);
         let new = old ^ self.flip;
         if self.refused.load(Ordering::Relaxed) {
-            // A thread that loaded its address before the flip was taken back is done with it after this.
+            // A thread that loaded the other bank's address before that flip was undone is done with it after
+            // this restart.
             sys::restart()?;
             take(new);
             self.refused.store(false, Ordering::Relaxed);
@@ -78,7 +80,7 @@ impl Banks {
         self.current.store(new, Ordering::Release);
         // Every sequence that loaded the old address has committed, visibly, or never will.
         if let Err(refused) = sys::restart() {
-            // Nobody knows then whether the sequences were restarted, and the new bank may have been used.
+            // It is unknown now whether the sequences were restarted, and the new bank may have been used.
             self.refused.store(true, Ordering::Relaxed);
             self.current.store(old, Ordering::Release);
             return Err(refused);

@@ -1,4 +1,4 @@
-//! A counter with a part for each CPU.
+//! A counter with words for each CPU.
 
 use core::sync::atomic::{AtomicI64, Ordering};
 
@@ -10,7 +10,7 @@ use crate::arch;
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
-/// One CPU's part.
+/// One CPU's words.
 #[derive(Debug)]
 #[repr(C)]
 struct Slot {
@@ -18,28 +18,28 @@ struct Slot {
     net: [AtomicI64; 2],
     /// The word whose turn it is. Only the sequences use it.
     turn: AtomicI64,
-    /// Written by anybody, with atomic additions. Never the same word as the above: an atomic
-    /// addition and a plain one on one word lose updates.
+    /// Written by anybody, with atomic additions. It is never one of the words above, because an atomic addition
+    /// and a plain one to the same word lose updates.
     shared: AtomicI64,
 }
 
 // SAFETY: atomic integers.
 unsafe impl Zeroed for Slot {}
 
-/// A 64-bit counter: adding is a plain addition on the calling CPU, reading sums over the CPUs.
+/// A 64-bit counter. Adding is a plain addition on the calling CPU, and reading sums over all CPUs.
 ///
-/// Takes 32 bytes for each possible CPU, of which many share a page and, on one CPU, a cache line;
-/// those of different CPUs never do. Arithmetic wraps around.
+/// A counter takes 32 bytes for each possible CPU. Words of the same CPU may share a cache line with other
+/// counters, and words of different CPUs never share one. Arithmetic wraps around.
 ///
 /// [`Counter::add`] is async-signal-safe, wait-free, and works everywhere: where there are no
 /// restartable sequences it is an atomic addition to one of several stripes.
 ///
 /// # What a sum means
-/// Additions that happened before [`Counter::sum`] (in the sense of the memory model: a join, a
-/// lock, a message) are all in it. Additions that happen after it are not. Of those concurrent
-/// with it each is in it or not, on its own: so a sum lies between *before + all the negative
-/// ones* and *before + all the positive ones*. At rest it is exact. A counter that only grows
-/// never goes backwards for one observer, but two counters are not read at one moment.
+/// A sum includes all additions that happened before [`Counter::sum`] (in the sense of the memory model: a
+/// join, a lock, a message), and none that happen after it. Each addition that is concurrent with the call may
+/// be included or not, independently of the others. So a sum lies between *before + all concurrent negative
+/// additions* and *before + all concurrent positive additions*. While nobody adds, it is exact. For one
+/// observer, a counter that only grows never goes backwards. Two counters are not read at the same moment.
 ///
 /// ```
 /// let requests = rseq_ops::percpu::Counter::new().unwrap();
@@ -52,7 +52,7 @@ unsafe impl Zeroed for Slot {}
 /// ```
 #[derive(Debug)]
 pub struct Counter<'a> {
-    /// For the inline way; `cs` is 0 where there is none.
+    /// The handle for inline sequences. Its `cs` is 0 if there is no handle that all threads share.
     handle: Handle,
     slots: PerCpu<'a, Slot>,
 }
@@ -61,18 +61,18 @@ impl Counter<'static> {
     /// Creates a counter at 0, in the memory of [`Allocator::global`]. Async-signal-safe.
     ///
     /// # Errors
-    /// [`AllocError`], which says what was too much.
+    /// [`AllocError`] if the memory cannot be allocated.
     pub fn new() -> Result<Self, AllocError> {
         Counter::new_in(Allocator::global())
     }
 }
 
 impl<'a> Counter<'a> {
-    /// Creates a counter at 0 in an allocator's memory. In that of [`super::Fork::Wipe`] a forked child
-    /// counts from 0 again.
+    /// Creates a counter at 0 in an allocator's memory. If that is an allocator with [`super::Fork::Wipe`], the
+    /// counter is 0 again in a forked child.
     ///
     /// # Errors
-    /// [`AllocError`], which says what was too much.
+    /// [`AllocError`] if the memory cannot be allocated.
     ///
     /// ```
     /// use rseq_ops::percpu::{Allocator, Counter, Fork};
@@ -90,7 +90,7 @@ impl<'a> Counter<'a> {
         })
     }
 
-    /// Adds `delta`, on the calling CPU.
+    /// Adds `delta` on the calling CPU.
     #[inline(always)]
     pub fn add(&self, delta: i64) {
         if self.handle.cs != 0 {
@@ -126,8 +126,8 @@ impl<'a> Counter<'a> {
     /// # Cost
     /// Three loads for each possible CPU, and a cache miss for each CPU that has added since the last sum.
     pub fn sum(&self) -> i64 {
-        // Acquire: pairs with the additions: what a thread did before one that is in the sum is
-        // visible.
+        // Acquire: pairs with the release of the additions. What a thread did before an addition that is in the
+        // sum is visible to the caller.
         self.slots.iter().fold(0, |sum, slot| {
             sum.wrapping_add(slot.net[0].load(Ordering::Acquire))
                 .wrapping_add(slot.net[1].load(Ordering::Acquire))

@@ -1,15 +1,15 @@
 //! The lock of this module's structures, for rare operations.
 //!
-//! A signal handler may ask for it and go elsewhere if it is held ([`Lock::try_lock`]), but must not wait
-//! ([`Lock::lock`]): the code that it interrupted may be the holder.
+//! A signal handler may call [`Lock::try_lock`], and do without the lock if it is held. It must not wait in
+//! [`Lock::lock`], because the code that it has interrupted may be the holder.
 
 use super::sys::{self, AtomicU32, Ordering};
 
-/// A lock that only spins: the kernel knows nothing of it.
+/// A spin lock. The kernel knows nothing of it.
 #[derive(Debug, Default)]
 pub(super) struct Lock(AtomicU32);
 
-/// A lock that is held; unlocks it when dropped.
+/// The guard of a lock that is held. Unlocks it when dropped.
 pub(super) struct Locked<'l>(&'l Lock);
 
 impl Lock {
@@ -19,7 +19,7 @@ impl Lock {
         }
     }
 
-    /// Locks, unless the lock is held. Never waits: async-signal-safe.
+    /// Takes the lock, unless it is held. Never waits. Async-signal-safe.
     pub(super) fn try_lock(&self) -> Option<Locked<'_>> {
         self.0
             .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
@@ -27,7 +27,7 @@ impl Lock {
             .then(|| Locked(self))
     }
 
-    /// Locks, after waiting until the lock is free. Not async-signal-safe.
+    /// Waits until the lock is free, and takes it. Not async-signal-safe.
     pub(super) fn lock(&self) -> Locked<'_> {
         loop {
             if let Some(locked) = self.try_lock() {

@@ -1,13 +1,13 @@
 //! Memory indexed by CPU, and the structures built on it.
 //!
-//! | | what it is | what other CPUs can do |
+//! | | what it is | what threads on other CPUs get |
 //! |---|---|---|
 //! | [`Area`] | one stretch of memory for each CPU | |
 //! | [`Allocator`], [`PerCpu`] | many small objects, each once for every CPU | shared references |
 //! | [`Counter`] | additions without atomics | a sum |
-//! | [`Stack`] | an intrusive list | takes all, by a flip and a membarrier |
-//! | `Pool` (feature `alloc`) | a cache before the global allocator | gives back, in the same way |
-//! | `Ring` (64-bit processors) | records of any length | one consumer |
+//! | [`Stack`] | an intrusive list | all nodes at once, by a flip and a membarrier |
+//! | `Pool` (feature `alloc`) | a cache in front of the global allocator | all kept objects, in the same way |
+//! | `Ring` (64-bit processors) | records of any length | the records, by one consumer |
 //!
 //! Without restartable sequences all of them still work, more slowly, with atomics on separate words.
 

@@ -11,7 +11,7 @@ use super::area::AllocError;
 use super::sys;
 use crate::possible_cpus::possible_cpus;
 
-/// Types for which zeroed memory is a value.
+/// Types for which zeroed memory is a valid value.
 ///
 /// # Safety
 /// All zero bytes must be a valid value of the type.
@@ -25,7 +25,7 @@ use crate::possible_cpus::possible_cpus;
 ///     packets: AtomicU32,
 ///     sizes: [AtomicU32; 16],
 /// }
-/// // SAFETY: atomic integers, which may be 0.
+/// // SAFETY: the fields are atomic integers, which may be 0.
 /// unsafe impl Zeroed for Statistics {}
 ///
 /// let statistics = PerCpu::<Statistics>::zeroed(Allocator::global()).unwrap();
@@ -55,20 +55,19 @@ zeroed!(
     atomic::AtomicI64,
     atomic::AtomicIsize
 );
-// SAFETY: a null pointer.
+// SAFETY: a null pointer is a valid value.
 unsafe impl<T> Zeroed for atomic::AtomicPtr<T> {}
-// SAFETY: each element may be zero.
+// SAFETY: each element may be zeroed memory.
 unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 
 /// One `T` for each possible CPU, in the memory of an [`Allocator`].
 ///
-/// All threads may see all of the `T`s at any time, so they are reached by shared reference and change
-/// through atomics, or through [`crate::ops`] (with
-/// [`PerCpu::SHIFT`] and [`PerCpu::base`]).
+/// All threads may access all of the `T`s at any time. So there are only shared references to the `T`s, which
+/// change through atomics, or through [`crate::ops`] (with [`PerCpu::SHIFT`] and [`PerCpu::base`]).
 ///
 /// No method takes a lock or uses the heap, so all are async-signal-safe if creating and dropping a `T` is.
-/// Dropping a `PerCpu` looks at every word for every possible CPU. If dropping one
-/// `T` panics, the others are dropped all the same.
+/// Dropping a `PerCpu` looks at every word for every possible CPU. If dropping one `T` panics, the others are
+/// dropped all the same.
 ///
 /// ```
 /// use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -79,11 +78,11 @@ unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 ///     assert_eq!(mark.load(Relaxed), cpu as u32);
 /// }
 /// assert_eq!(marks.get(0).unwrap().load(Relaxed), 0);
-/// marks.current().store(7, Relaxed); // A hint: another thread may store there too.
+/// marks.current().store(7, Relaxed); // Another thread may store to the same word.
 /// assert!(marks.iter().any(|mark| mark.load(Relaxed) == 7));
 /// ```
 ///
-/// With a sequence:
+/// Used with a sequence:
 /// ```
 /// use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
 /// use rseq_ops::{current_thread, ops::{self, Outcome}, percpu::{Allocator, PerCpu}};
@@ -104,20 +103,20 @@ pub struct PerCpu<'a, T> {
     memory: PhantomData<(&'a Allocator, T)>,
 }
 
-// SAFETY: it owns its `T`s, as a boxed slice would.
+// SAFETY: a `PerCpu` owns its `T`s, as a boxed slice would.
 unsafe impl<T: Send> Send for PerCpu<'_, T> {}
-// SAFETY: a shared one gives out shared references alone.
+// SAFETY: a shared `PerCpu` gives out only shared references.
 unsafe impl<T: Sync> Sync for PerCpu<'_, T> {}
 
 impl<'a, T> PerCpu<'a, T> {
-    /// The distance from one CPU's `T` to the next CPU's, as a power of two: for [`crate::ops`].
+    /// The distance in bytes from one CPU's `T` to the next CPU's is `1 << SHIFT`, as [`crate::ops`] needs it.
     pub const SHIFT: u32 = SHIFT;
 
-    /// Creates `T`s that are zero, in memory that is not touched yet: each page becomes real when a CPU
-    /// first writes to it, on that CPU's memory node. Async-signal-safe.
+    /// Creates zeroed `T`s without touching their memory: a page is allocated when a CPU first writes to it, on
+    /// that CPU's memory node. Async-signal-safe.
     ///
     /// # Errors
-    /// [`AllocError`], which says what was too much.
+    /// [`AllocError`] if the memory cannot be allocated.
     pub fn zeroed(allocator: &'a Allocator) -> Result<Self, AllocError>
     where
         T: Zeroed,
@@ -131,11 +130,11 @@ impl<'a, T> PerCpu<'a, T> {
     /// Creates the `T` of each index with `init`. All of the memory is touched, by the calling thread.
     ///
     /// # Errors
-    /// [`AllocError`], which says what was too much; [`AllocError::Wiped`] for an allocator of
-    /// [`Fork::Wipe`], in whose memory a child would find zeroes instead.
+    /// [`AllocError`] if the memory cannot be allocated. [`AllocError::Wiped`] for an allocator with
+    /// [`Fork::Wipe`], because a forked child would find zeroes instead of the values.
     ///
     /// # Panics
-    /// Panics if `init` does. The values that it made before are dropped, and the memory is given back.
+    /// Panics if `init` panics. The values made so far are dropped, and the memory is given back.
     pub fn new(
         allocator: &'a Allocator,
         mut init: impl FnMut(usize) -> T,
@@ -152,32 +151,32 @@ impl<'a, T> PerCpu<'a, T> {
         made.object.written = true;
         for index in 0..possible_cpus() {
             let value = init(index);
-            // SAFETY: the object is ours, as large and aligned as a `T`.
+            // SAFETY: the object is ours, and is large and aligned enough for a `T`.
             unsafe { pointer::<T>(&made.object, index).write(value) };
             made.end += 1;
         }
         let mut made = ManuallyDrop::new(made);
         Ok(PerCpu {
-            // SAFETY: taken once: `made` is not used any more, nor dropped.
+            // SAFETY: the object is taken once: `made` is neither used nor dropped after this.
             object: ManuallyDrop::new(unsafe { ManuallyDrop::take(&mut made.object) }),
             memory: PhantomData,
         })
     }
 
-    /// Returns the `T` of an index below [`possible_cpus`].
+    /// Returns the `T` of an index, or `None` if the index is not below [`possible_cpus`].
     pub fn get(&self, index: usize) -> Option<&T> {
         // SAFETY: initialised or zeroed at creation, and shared as long as `self` is borrowed.
         (index < possible_cpus()).then(|| unsafe { &*pointer::<T>(&self.object, index) })
     }
 
-    /// Returns an iterator over all of them, by index.
+    /// Returns an iterator over all `T`s, in the order of their indexes.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         // SAFETY: every index below `possible_cpus` has a `T`, which lives as long as `self`.
         (0..possible_cpus()).map(|index| unsafe { &*pointer::<T>(&self.object, index) })
     }
 
-    /// Returns the `T` of the calling CPU (or of some stripe, on a thread without rseq). The thread
-    /// may have moved to another CPU when this returns, so the answer avoids contention but excludes nobody.
+    /// Returns the `T` of the calling CPU, or some `T` on a thread without rseq. The thread may have moved to
+    /// another CPU when this returns. So the answer avoids contention, but other threads may use the same `T`.
     #[inline]
     pub fn current(&self) -> &T {
         let index = sys::index_hint();
@@ -191,22 +190,22 @@ impl<'a, T> PerCpu<'a, T> {
         pointer(&self.object, 0)
     }
 
-    /// Leaves the memory to [`PerCpu::from_base`], which a later owner calls. Returns
-    /// [`PerCpu::base`].
+    /// Gives up ownership without dropping the `T`s, and returns [`PerCpu::base`]. A later owner takes the memory
+    /// over by [`PerCpu::from_base`].
     ///
     /// ```
     /// use core::sync::atomic::AtomicU64;
     /// use rseq_ops::percpu::{Allocator, PerCpu};
     ///
     /// let base = PerCpu::<AtomicU64>::zeroed(Allocator::global()).unwrap().into_base();
-    /// // SAFETY: from `into_base` of the same type and allocator, and used once.
+    /// // SAFETY: `base` comes from `into_base` of the same type and allocator, and is used once.
     /// drop(unsafe { PerCpu::from_base(Allocator::global(), base) });
     /// ```
     pub fn into_base(self) -> *mut T {
         ManuallyDrop::new(self).base()
     }
 
-    /// Takes over the memory that [`PerCpu::into_base`] left.
+    /// Takes over the memory that [`PerCpu::into_base`] gave up.
     ///
     /// # Safety
     /// `base` comes from an object of the same type and allocator, and is used once. The object was made
@@ -228,12 +227,12 @@ fn pointer<T>(object: &Object, index: usize) -> *mut T {
     ptr::with_exposed_provenance_mut(object.at(index))
 }
 
-/// An object, and the `T`s in it that are to be dropped before it is given back.
+/// An object, and the `T`s in it that must be dropped before the object is given back.
 struct Values<T> {
     object: ManuallyDrop<Object>,
-    /// The first index.
+    /// The index of the first `T` to drop.
     next: usize,
-    /// The index after the last.
+    /// The index after that of the last `T` to drop.
     end: usize,
     values: PhantomData<T>,
 }
@@ -243,23 +242,23 @@ impl<T> Values<T> {
         while self.next < self.end {
             let index = self.next;
             self.next += 1;
-            // SAFETY: initialised, ours alone, and never used again: it is counted as dropped.
+            // SAFETY: the value is initialised, ours alone, and never used again: `next` has passed it.
             unsafe { pointer::<T>(&self.object, index).drop_in_place() };
         }
     }
 }
 
 impl<T> Drop for Values<T> {
-    /// If a drop panics, the others are dropped all the same; if a second one does, the process
+    /// If one drop panics, the other values are dropped all the same. If a second drop panics, the process
     /// aborts, as when the elements of a slice are dropped.
     fn drop(&mut self) {
-        /// Goes on where a drop has panicked, and gives the memory back in any case.
+        /// Drops the values that are left after a drop has panicked, and gives the memory back in any case.
         struct Rest<'v, T>(&'v mut Values<T>);
         impl<T> Drop for Rest<'_, T> {
             fn drop(&mut self) {
                 self.0.drop_values();
-                // SAFETY: taken once, here; nobody has a reference to a value any more, and the
-                // allocator is borrowed for as long as a `PerCpu` is there or made, so alive.
+                // SAFETY: the object is taken once, here. Nobody has a reference to a value any more. The
+                // allocator is alive, because a `PerCpu` borrows it, also while it is being created.
                 unsafe { ManuallyDrop::take(&mut self.0.object).free() };
             }
         }
@@ -270,7 +269,7 @@ impl<T> Drop for Values<T> {
 impl<T> Drop for PerCpu<'_, T> {
     fn drop(&mut self) {
         drop(Values::<T> {
-            // SAFETY: taken once, here.
+            // SAFETY: the object is taken once, here.
             object: ManuallyDrop::new(unsafe { ManuallyDrop::take(&mut self.object) }),
             next: 0,
             end: if core::mem::needs_drop::<T>() {

@@ -1,4 +1,4 @@
-//! A cache of freed objects on each CPU, before the global allocator.
+//! A cache of freed objects for each CPU, in front of the global allocator.
 
 use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::fmt;
@@ -32,7 +32,7 @@ struct Cache {
 /// One CPU's caches.
 #[repr(C)]
 struct Slot {
-    /// Written by restartable sequences, and by a taker to whom the bank belongs.
+    /// Written by restartable sequences, and by a taker whose bank it is.
     banks: [Cache; 2],
     /// For threads that cannot use sequences: written under the lock.
     shared: Cache,
@@ -42,19 +42,19 @@ struct Slot {
 // SAFETY: atomic integers, and a lock that nobody holds.
 unsafe impl Zeroed for Slot {}
 
-/// Memory for `T`s, of which each CPU keeps some that were freed.
+/// An allocator for `T`s. Each CPU keeps some of the memory that was freed on it.
 ///
 /// Allocating takes the object that was freed last on this CPU, with one short restartable sequence, and
-/// freeing puts it back. If a CPU has none left, or keeps as many as it may, the global allocator is
-/// used. A CPU keeps at most [`Pool::capacity_per_cpu`] objects (and a thread without restartable sequences
-/// as many in each stripe). Objects are given back to the global allocator by [`Pool::release`], or by
-/// [`Pool::release_idle`] if the pool is not in use.
+/// freeing puts an object back. If a CPU has no object left, or already keeps as many as it may, the global
+/// allocator is used. A CPU keeps at most [`Pool::capacity_per_cpu`] objects. (Threads without restartable
+/// sequences keep as many in each of several stripes.) [`Pool::release`] gives objects back to the global
+/// allocator, and so does [`Pool::release_idle`] if the pool is not in use.
 ///
-/// Taking from the cache and putting back are async-signal-safe; asking the global allocator
+/// Taking an object from the cache and putting it back are async-signal-safe. A call of the global allocator
 /// usually is not.
 ///
-/// In the child of a `fork` by a process with several threads, what other threads were doing is
-/// half done, as in all memory: do not use the parent's pool there.
+/// After a `fork` of a process with several threads, the child has what the other threads were doing half done:
+/// do not use the parent's pool there.
 ///
 /// ```
 /// use rseq_ops::percpu::Pool;
@@ -87,7 +87,7 @@ impl<T> Pool<T> {
     /// Creates a pool that keeps up to 63 objects on each CPU, though not more than 256 KiB of them.
     ///
     /// # Errors
-    /// [`AllocError`], which says what was too much.
+    /// [`AllocError`] if the memory cannot be allocated.
     pub fn new() -> Result<Self, AllocError> {
         let fits = (256 << 10) / size_of::<T>().max(1);
         Pool::with_capacity_per_cpu(fits)
@@ -96,7 +96,7 @@ impl<T> Pool<T> {
     /// Creates a pool that keeps up to `capacity` objects on each CPU, clamped to between 1 and 63.
     ///
     /// # Errors
-    /// [`AllocError`], which says what was too much.
+    /// [`AllocError`] if the memory cannot be allocated.
     ///
     /// ```
     /// use rseq_ops::percpu::Pool;
@@ -116,7 +116,7 @@ impl<T> Pool<T> {
         })
     }
 
-    /// Returns how many objects a CPU keeps at most.
+    /// Returns the largest number of objects that a CPU keeps.
     pub fn capacity_per_cpu(&self) -> usize {
         self.most + 1
     }
@@ -199,7 +199,7 @@ impl<T> Pool<T> {
     }
 
     /// # Safety
-    /// As for [`Pool::give`].
+    /// The requirements of [`Pool::give`].
     #[cold]
     #[inline(never)]
     unsafe fn give_slow(&self, memory: NonNull<T>) {
@@ -234,7 +234,7 @@ impl<T> Pool<T> {
     ///
     /// # Errors
     /// [`MembarrierError`] if the kernel refuses the membarrier that it granted before. The objects then stay in
-    /// the caches, except for any that an earlier refusal left over.
+    /// the caches, except for those that an earlier refusal had left over.
     ///
     /// # Cost
     /// One membarrier (microseconds). The CPUs are not stopped.
@@ -260,18 +260,18 @@ impl<T> Pool<T> {
     /// Releases the caches as [`Pool::release`] does, if no cache has changed since the last call of this
     /// function. Call it from a timer. Returns how many objects were given back.
     ///
-    /// A pool from which objects are only taken and put back in turn looks unused; it then costs one
-    /// more allocation.
+    /// A pool from which an object is only taken and put back in turn looks unused. Releasing its cache then
+    /// costs one more allocation.
     ///
     /// # Errors
-    /// As for [`Pool::release`].
+    /// The same as for [`Pool::release`].
     ///
     /// ```
     /// use rseq_ops::percpu::Pool;
     ///
     /// let pool = Pool::<[u8; 100]>::new().unwrap();
     /// drop(pool.alloc([0; 100]));
-    /// // Every minute, say:
+    /// // For example, every minute:
     /// assert_eq!(pool.release_idle().unwrap(), 0); // It was in use since the last time.
     /// assert_eq!(pool.release_idle().unwrap(), 1); // It was not.
     /// ```
@@ -308,7 +308,7 @@ impl<T> Pool<T> {
 }
 
 impl Cache {
-    /// As the sequence does, for whoever has the cache alone.
+    /// Does what the sequence does, for a caller who has the cache alone.
     fn take(&self) -> usize {
         let single = self.single.swap(0, Ordering::Acquire);
         if single != 0 {
@@ -323,7 +323,7 @@ impl Cache {
         }
     }
 
-    /// As the sequence does, for whoever has the cache alone.
+    /// Does what the sequence does, for a caller who has the cache alone.
     fn put(&self, object: usize, most: usize) -> bool {
         let count = self.count.load(Ordering::Relaxed);
         if self.single.load(Ordering::Relaxed) == 0 {

@@ -21,7 +21,7 @@ use super::sys::{
     self, ABORTED, AtomicPtr, AtomicUsize, MembarrierError, Ordering, Outcome, stripe,
 };
 
-/// A value with room for a link before it.
+/// A value with room for a link in front of it.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Node<T> {
@@ -50,22 +50,21 @@ struct Slot<T> {
     banks: [AtomicPtr<Node<T>>; 2],
     /// For threads that cannot use sequences: pushed to by compare-and-exchange.
     shared: AtomicPtr<Node<T>>,
-    /// The lock of those who take nodes away from `shared`: one at a time, so there is no ABA there either.
+    /// A lock for taking nodes away from `shared`. Only its holder does so, so there is no ABA there either.
     taker: Lock,
 }
 
 // SAFETY: null pointers, and a lock that nobody holds.
 unsafe impl<T> Zeroed for Slot<T> {}
 
-/// A stack on each CPU by itself: last in, first out. Nodes are the caller's memory; nothing is allocated
-/// for them.
+/// A stack for each CPU: last in, first out. Nodes are the caller's memory, and nothing is allocated for them.
 ///
-/// [`Stack::push`] and [`Stack::pop`] take no lock: they are async-signal-safe. Order holds for
-/// what one CPU pushes and pops. A thread without restartable sequences uses other lists,
-/// which [`Stack::pop`] looks at when its CPU's own is empty.
+/// [`Stack::push`] and [`Stack::pop`] wait for no lock, and are async-signal-safe. The order holds only among
+/// pushes and pops on the same CPU. Threads without restartable sequences use other lists, at which
+/// [`Stack::pop`] looks if its CPU's own stack is empty.
 ///
-/// In the child of a `fork` by a process with several threads, what other threads were doing is
-/// half done, as in all memory: do not use the parent's stack there.
+/// After a `fork` of a process with several threads, the child has what the other threads were doing half done:
+/// do not use the parent's stack there.
 ///
 /// ```
 /// use rseq_ops::percpu::{Node, Stack};
@@ -80,7 +79,7 @@ unsafe impl<T> Zeroed for Slot<T> {}
 /// assert!(stack.pop().is_none());
 /// ```
 ///
-/// A node must live as long as all others may:
+/// Every node must live for `'a`. A push of a node with a shorter life does not compile:
 /// ```compile_fail
 /// use rseq_ops::percpu::{Node, Stack};
 ///
@@ -96,7 +95,7 @@ pub struct Stack<'a, T> {
     slots: PerCpu<'static, Slot<T>>,
     /// An upper bound of the number of nodes in the shared lists.
     shared: AtomicUsize,
-    /// Invariant in 'a, as a `Cell` is: a node that lives shorter may not be put here.
+    /// Makes the stack invariant in `'a`, as a `Cell` is, so that it takes no node with a shorter lifetime.
     nodes: PhantomData<Cell<&'a mut Node<T>>>,
 }
 
@@ -116,7 +115,7 @@ impl<'a, T> Stack<'a, T> {
     /// Creates a stack without nodes, in the memory of [`Allocator::global`]. Async-signal-safe.
     ///
     /// # Errors
-    /// [`AllocError`], which says what was too much.
+    /// [`AllocError`] if the memory cannot be allocated.
     pub fn new() -> Result<Self, AllocError> {
         let slots = PerCpu::<Slot<T>>::zeroed(Allocator::global())?;
         let first = slots.base().expose_provenance();
@@ -171,9 +170,9 @@ impl<'a, T> Stack<'a, T> {
         }
     }
 
-    /// Takes the node that was put last on the calling CPU's stack. Returns `None` if that is
-    /// empty, whatever other CPUs' stacks hold. Rarely it also returns `None` although there are nodes that threads
-    /// without restartable sequences pushed, while another thread is taking one of them.
+    /// Takes the node that was pushed last on the calling CPU's stack. Returns `None` if that stack is empty,
+    /// whatever other CPUs' stacks hold. Rarely it returns `None` although there are nodes that were pushed by
+    /// threads without restartable sequences, because another thread is taking one of them.
     #[inline]
     pub fn pop(&self) -> Option<&'a mut Node<T>> {
         if let Some(handle) = self.banks.handle() {
@@ -217,17 +216,17 @@ impl<'a, T> Stack<'a, T> {
         if list.load(Ordering::Relaxed).is_null() {
             return None;
         }
-        // If the lock is held, another thread takes nodes, or the code that this signal interrupted does.
+        // If the lock is held, another thread is taking nodes, or the code that a signal handler interrupted is.
         let _taker = slot.taker.try_lock()?;
         // Acquire, also below: pairs with the push.
         let mut seen = list.load(Ordering::Acquire);
         loop {
             let node = NonNull::new(seen)?;
-            // SAFETY: only who holds the lock takes nodes away, so that the one seen is still in
-            // the list, and its link what it was; all that others can do is push before it.
+            // SAFETY: only the holder of the lock takes nodes away. So the node is still in the list, and its
+            // link has not changed: others can only push nodes in front of it.
             let next = unsafe { node.as_ref() }.next.load(Ordering::Relaxed);
-            // Relaxed if it succeeds: nobody else takes nodes away, so the node has been at the head
-            // ever since it was seen there, by a load that acquires.
+            // Relaxed on success: nobody else takes nodes away, so the node has been the head ever since it
+            // was seen there by an acquire load.
             match list.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Acquire) {
                 Ok(_) => {
                     self.shared.fetch_sub(1, Ordering::Relaxed);
@@ -239,12 +238,12 @@ impl<'a, T> Stack<'a, T> {
         }
     }
 
-    /// Takes all nodes of all CPUs' stacks: those that were pushed before this call and not popped, and
-    /// perhaps some that are pushed meanwhile. The CPUs are not stopped: they go on with empty stacks.
+    /// Takes all nodes of all CPUs' stacks: the nodes that were pushed before this call and not popped, and
+    /// perhaps some that are pushed during it. The CPUs are not stopped, and go on with empty stacks.
     ///
     /// # Errors
     /// [`MembarrierError`] if the kernel refuses the membarrier that it granted before (because of a filter that
-    /// was installed since). The nodes stay, perhaps on another CPU's stack.
+    /// was installed since). The nodes stay in the stack, perhaps on another CPU's list.
     ///
     /// # Cost
     /// One membarrier (microseconds).
@@ -282,7 +281,7 @@ impl<'a, T> Stack<'a, T> {
     }
 }
 
-/// The nodes that [`Stack::take_all`] took. Those not iterated over are in no stack any more.
+/// The nodes that [`Stack::take_all`] took. They are in no stack any more, even if they are not iterated over.
 ///
 /// ```
 /// use rseq_ops::percpu::{Node, Stack, TakeAll};
@@ -302,13 +301,13 @@ pub struct TakeAll<'a, T> {
     nodes: PhantomData<&'a mut Node<T>>,
 }
 
-// SAFETY: as a list of exclusive references.
+// SAFETY: it is like a list of exclusive references.
 unsafe impl<T: Send> Send for TakeAll<'_, T> {}
-// SAFETY: a shared one gives out nothing.
+// SAFETY: a shared `TakeAll` gives out nothing.
 unsafe impl<T: Send> Sync for TakeAll<'_, T> {}
 
 impl<T> TakeAll<'_, T> {
-    /// Puts a list before the others. Returns its length.
+    /// Puts a list in front of the others. Returns the length of that list.
     fn append(&mut self, list: *mut Node<T>) -> usize {
         let mut count = 0;
         let mut last: *mut Node<T> = ptr::null_mut();

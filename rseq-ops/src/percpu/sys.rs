@@ -14,7 +14,7 @@ pub(super) use crate::outcome::Outcome;
 use crate::possible_cpus::possible_cpus;
 use crate::registration::{self, Owner, current_thread, process};
 
-/// A `const fn` here. Loom's atomics cannot be made in a constant.
+/// A `const fn` here, but not in the models: Loom's atomics cannot be made in a constant.
 macro_rules! const_fn {
     ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
         $(#[$attribute])* $visibility const fn $($rest)*
@@ -22,7 +22,7 @@ macro_rules! const_fn {
 }
 pub(super) use const_fn;
 
-/// No handle. The `cs` of a handle is never 0, because the thread pointer itself lies at 0.
+/// Stands for no handle. The `cs` of a handle is never 0, because the thread pointer itself lies at 0.
 pub(super) const NO_HANDLE: Handle = Handle {
     cs: 0,
     bound: 0,
@@ -41,15 +41,15 @@ pub(super) fn try_sequence<T>(mut attempt: impl FnMut(Handle) -> Option<T>) -> O
     ops::retry(|| attempt(handle))
 }
 
-/// Returns a number below `count` that differs between threads, mostly. The stack's address is to be had
-/// everywhere, in signal handlers and destructors too.
+/// Returns a number below `count` that mostly differs between threads. It comes from the stack's address,
+/// which is at hand everywhere, in signal handlers and destructors too.
 pub(super) fn stripe(count: usize) -> usize {
     let here = 0u8;
     let hash = ((&raw const here).addr() as u64 >> 17).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     ((hash * count as u64) >> 32) as usize
 }
 
-/// Returns the calling thread's index now, or a stripe.
+/// Returns the calling thread's index at this moment, or a stripe.
 pub(super) fn index_hint() -> usize {
     let count = possible_cpus();
     let index = current_thread().and_then(|handle| {
@@ -59,7 +59,7 @@ pub(super) fn index_hint() -> usize {
     index.map_or_else(|| stripe(count), |index| index as usize)
 }
 
-/// Returns whether the process can restart its sequences: registers it for that at the first call.
+/// Returns whether the process can restart its sequences. The first call registers the process for that.
 pub(super) fn can_restart() -> bool {
     const YES: u32 = 1;
     const NO: u32 = 2;
@@ -68,7 +68,7 @@ pub(super) fn can_restart() -> bool {
     if decided == 0 {
         let able = process().owner != Owner::Nobody && membarrier::register().is_ok();
         let found = if able { YES } else { NO };
-        // Should two first uses disagree, because a filter came between them, the first stays.
+        // If two first calls disagree, because a filter was installed between them, the first one stays.
         decided = DECIDED
             .compare_exchange(0, found, Ordering::AcqRel, Ordering::Acquire)
             .map_or_else(|first| first, |_| found);
@@ -76,11 +76,11 @@ pub(super) fn can_restart() -> bool {
     decided == YES
 }
 
-/// Pushes by [`crate::arch::push_through`], on lists in the memory of an allocator; `source` is
+/// Pushes by [`crate::arch::push_through`], on lists in the memory of an allocator. `source` is
 /// [`super::banks::Banks::source`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::arch::push_through`].
 #[inline(always)]
 pub(super) unsafe fn push_through(handle: Handle, source: &AtomicUsize, node: usize) -> Outcome {
     // SAFETY: the caller promises the handle, a bank of lists in an allocator's memory, whose
@@ -91,11 +91,11 @@ pub(super) unsafe fn push_through(handle: Handle, source: &AtomicUsize, node: us
 /// Pops by [`crate::arch::pop_through`], in the same way.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::arch::pop_through`].
 #[inline(always)]
 pub(super) unsafe fn pop_through(handle: Handle, source: &AtomicUsize) -> usize {
     // SAFETY: the caller promises the handle, and a bank of lists in an allocator's memory, whose
-    // stride is `1 << SHIFT`, with nodes that stay until a restart.
+    // stride is `1 << SHIFT`, with nodes that stay valid until a restart.
     unsafe { crate::arch::pop_through::<SHIFT>(handle, source.as_ptr()) }
 }
 

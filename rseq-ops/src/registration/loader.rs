@@ -1,29 +1,29 @@
-//! libc's `__rseq_offset` and `__rseq_size` (glibc 2.35 and newer), wherever this program runs.
+//! Finds libc's `__rseq_offset` and `__rseq_size` (glibc 2.35 and newer), whichever libc the program runs on.
 //!
-//! An ordinary reference, weak or not, makes the linker write into the program that it needs `GLIBC_2.35`,
-//! and then the program does not start where libc is older, although it would do without. `dlsym` takes
-//! locks and allocates, which the first use in a signal handler must not. So the two words are looked up in
-//! the places where they can be:
+//! An ordinary reference, weak or not, makes the linker record that the program needs `GLIBC_2.35`. The program
+//! then does not start with an older libc, although it could do without these words. `dlsym` takes locks and
+//! allocates, which the first use in a signal handler must not do. So the two words are looked up in the places
+//! where they can be:
 //!
-//! * Programs that are **linked statically** (`-C target-feature=+crt-static`) contain them, so that a
-//!   weak reference finds them, and needs no version. Only such builds have one: a static library for
-//!   C programs that are to be linked statically is to be built in this way, too, or else threads
-//!   take the atomics there.
-//! * Else they are the dynamic loader's (`ld-linux-*.so`), or those of an object that stands before it
-//!   and means to replace them (`LD_PRELOAD`). The loader leaves a list of the objects for debuggers;
-//!   those that were there at the start are before the loader itself in it, are never unmapped, and
-//!   their part of the list never changes. Their own tables of symbols are read. That is plain
-//!   memory, so this is async-signal-safe, and nobody needs to have been started before, as with a
-//!   constructor.
+//! * A program that is **linked statically** (`-C target-feature=+crt-static`) contains the words. A weak
+//!   reference finds them there, and needs no version. Only such builds have the weak reference. So a static
+//!   library for C programs that are linked statically must be built in this way too; otherwise threads use
+//!   the atomics there.
+//! * In any other program the words are in the dynamic loader (`ld-linux-*.so`), or in an object that is
+//!   searched before it in order to replace them (`LD_PRELOAD`). The loader keeps a list of all objects for
+//!   debuggers. The objects that were there at the program's start come before the loader itself in that
+//!   list. They are never unmapped, and their part of the list never changes. The symbol tables of these
+//!   objects are read. They are plain memory, so the search is async-signal-safe, and it needs no constructor
+//!   that would have to run first.
 //!
-//! (A weak *hidden* reference would do for both, were hiddenness not the symbol's: it would hide libc's
-//! words from the rest of the program.)
+//! A weak *hidden* reference would serve both kinds of programs, but hiddenness is a property of the symbol
+//! itself: the reference would hide libc's words from the rest of the program.
 
 use core::ffi::CStr;
 use core::ptr;
 
-/// Returns the offset of every thread's area from its thread pointer, and its size: 0 if libc registers
-/// no thread. `None` where libc knows nothing of rseq.
+/// Returns the offset of every thread's area from its thread pointer, and the area's size, which is 0 if libc
+/// registers no thread. Returns `None` if libc knows nothing of rseq.
 pub(crate) fn offset_and_size() -> Option<(isize, u32)> {
     let (mut offset, mut size) = linked_symbols();
     if offset.is_null() || size.is_null() {
@@ -40,13 +40,13 @@ pub(crate) fn offset_and_size() -> Option<(isize, u32)> {
 use crate::arch::linked_symbols;
 use crate::auxiliary::auxiliary;
 
-/// No symbols of libc in here.
+/// Returns null: these builds contain no symbols of libc.
 #[cfg(not(target_feature = "crt-static"))]
 fn linked_symbols() -> (*const isize, *const u32) {
     (ptr::null(), ptr::null())
 }
 
-/// The words of an ELF object in memory that are needed here. All are 64 bits wide.
+/// The words of an ELF object in memory that the search needs. All are 64 bits wide.
 struct Image {
     base: usize,
     symbols: *const Symbol,
@@ -93,12 +93,12 @@ const DT_SYMTAB: usize = 6;
 const DT_DEBUG: usize = 21;
 const DT_GNU_HASH: usize = 0x6fff_fef5;
 
-/// Returns the value of a tag in a dynamic section, if it is there.
+/// Returns the value of a tag in a dynamic section, if the section has that tag.
 ///
 /// # Safety
 /// `dynamic` is the dynamic section of an object in memory.
 unsafe fn tagged(dynamic: *const [usize; 2], tag: usize) -> Option<usize> {
-    // SAFETY: the caller promises a dynamic section, which ends with the tag 0: no entry behind that is
+    // SAFETY: the caller promises a dynamic section, which ends with the tag 0. No entry behind that tag is
     // read.
     unsafe {
         (0..)
@@ -119,7 +119,7 @@ unsafe fn dynamic(
     count: usize,
     bias: usize,
 ) -> Option<*const [usize; 2]> {
-    // SAFETY: the caller promises so many segments of an object in memory, which stays.
+    // SAFETY: the caller promises this number of segments of an object that stays in memory.
     let segments = unsafe { core::slice::from_raw_parts(segments, count) };
     let found = segments.iter().find(|segment| segment.kind == PT_DYNAMIC)?;
     Some(ptr::with_exposed_provenance(
@@ -127,7 +127,7 @@ unsafe fn dynamic(
     ))
 }
 
-/// The loader's structure for debuggers, as in `link.h`.
+/// The loader's structure for debuggers, as declared in `link.h`.
 #[repr(C)]
 struct Debug {
     version: i32,
@@ -153,13 +153,13 @@ impl Image {
             if loader == 0 {
                 return None; // Linked statically.
             }
-            // SAFETY: where the kernel says that it has mapped the loader.
+            // SAFETY: this is the address at which the kernel says that it has mapped the loader.
             return look(&unsafe { Image::at(loader) }?);
         };
         let mut next = debug.objects;
-        // SAFETY: the objects of the start, up to the loader: see the top of this file.
+        // SAFETY: the objects of the program's start, up to the loader: see the top of this file.
         while let Some(object) = unsafe { next.as_ref() } {
-            // SAFETY: as the loader says.
+            // SAFETY: the loader's list says that this object is mapped there.
             let image = unsafe { Image::with(object.bias, object.dynamic) };
             if let Some(answer) = image.as_ref().and_then(&look) {
                 return Some(answer);
@@ -184,20 +184,20 @@ impl Image {
             return None;
         }
         let segments = ptr::with_exposed_provenance(base + header.segments);
-        // SAFETY: where the header says; the loader's addresses count from its base.
+        // SAFETY: the header says where they are. The loader's addresses count from its base.
         unsafe { Image::with(base, dynamic(segments, header.segment_count.into(), base)?) }
     }
 
-    /// Returns the object with this dynamic section and this difference between its addresses and those
-    /// in its file; `None` if it has no table of the newer kind.
+    /// Returns the object with this dynamic section. `bias` is the difference between its addresses in memory
+    /// and those in its file. Returns `None` if the object has no symbol hash table of the GNU kind.
     ///
     /// # Safety
-    /// Such an object is mapped, and stays.
+    /// Such an object is mapped, and stays mapped.
     unsafe fn with(bias: usize, dynamic: *const [usize; 2]) -> Option<Self> {
         let table = |tag| {
             // SAFETY: the caller promises the dynamic section of an object that stays.
             let at = unsafe { tagged(dynamic, tag) }?;
-            // Some loaders write where it is in memory, some leave what is in the file.
+            // Some loaders store the address in memory here, and some leave the address in the file.
             Some(if at < bias { bias + at } else { at })
         };
         Some(Image {
@@ -208,14 +208,14 @@ impl Image {
         })
     }
 
-    /// Returns the address of what the object defines by that name.
+    /// Returns the address of the symbol of this name, if the object defines it.
     fn find(&self, name: &CStr) -> Option<*const ()> {
         let hash = name.to_bytes().iter().fold(5381u32, |hash, byte| {
             hash.wrapping_mul(33).wrapping_add(u32::from(*byte))
         });
-        // SAFETY: a table as the linker writes it: four numbers, a filter of words of 64 bits,
-        // buckets with the first symbol of each, and for each symbol from the first hashed one on its
-        // hash, in which the lowest bit marks the bucket's last.
+        // SAFETY: this is a table as the linker writes it. It has four numbers, a filter of 64-bit words, and
+        // for each bucket the number of its first symbol. Then it has the hash of each symbol from the first
+        // hashed one on. The lowest bit of a hash marks the last symbol of its bucket.
         unsafe {
             let [buckets, first, filter] = [0, 1, 2].map(|n| *self.hashes.add(n));
             let bucket = self.hashes.add(4 + 2 * filter as usize);
@@ -251,8 +251,8 @@ impl Debug {
         if first.is_null() {
             return None;
         }
-        // SAFETY: the kernel, or the loader, says that the program's segments are there. Programs
-        // that are not at the addresses of their file say where their segments are in that.
+        // SAFETY: the kernel, or the loader, says that the program's segments are there. A program that is not
+        // mapped at the addresses of its file has a segment that says where its segments are in the file.
         unsafe {
             let all = core::slice::from_raw_parts(first, count);
             let own = all.iter().find(|segment| segment.kind == PT_PHDR);
@@ -278,7 +278,7 @@ mod tests {
         let (offset, size): (*const isize, *const u32) =
             (by_libc(c"__rseq_offset"), by_libc(c"__rseq_size"));
         if offset.is_null() || size.is_null() {
-            // In a static program libc finds nothing, and the linker has put the words there.
+            // In a static program libc finds nothing, because the linker has put the words into the program.
             assert!(cfg!(target_feature = "crt-static") || offset_and_size().is_none());
             return;
         }
@@ -307,7 +307,7 @@ mod tests {
         }
     }
 
-    /// They may be unmapped, and their part of the list changes.
+    /// Objects that were loaded later may be unmapped, and their part of the list changes.
     #[test]
     fn objects_that_came_later_are_not_looked_into() {
         for (object, name) in [

@@ -1,28 +1,30 @@
 //! Who owns this thread's rseq area, and what the kernel offers.
 //!
-//! A thread has one registration. glibc from 2.35 on registers every thread by itself and
-//! publishes where; that is the usual case and costs nothing per thread ([`Owner::Libc`]). Where it
-//! did not (musl, older glibc, the tunable `glibc.pthread.rseq=0`) this crate registers an area of
-//! its own, thread by thread, at the thread's first operation, and ends the registration when
-//! the thread ends ([`Owner::Own`]). That takes one `pthread` key for the process and 256 bytes for
-//! each thread at a time; no thread-local data, which in a shared object would have to come out of
-//! libc's small reserve. Where another library was there first, or the kernel
-//! refuses, the thread has none: [`current_thread`] answers `None` and callers use atomics.
+//! A thread has at most one registration.
 //!
-//! All of this may run first in a signal handler that interrupted the very same first use. So
-//! nothing here locks or allocates; concurrent first uses compute the same values.
+//! * Usually libc makes it ([`Owner::Libc`]): glibc from 2.35 on registers every thread and publishes where
+//!   the area is. That costs nothing for each thread.
+//! * Where libc does not (musl, older glibc, the tunable `glibc.pthread.rseq=0`), this crate registers an area
+//!   of its own at a thread's first operation, and ends the registration when the thread ends
+//!   ([`Owner::Own`]). That takes one `pthread` key for the process, and 256 bytes for each thread as long as
+//!   it lives. It takes no thread-local data, which in a shared object would come out of libc's small reserve.
+//! * Where another library was first, or the kernel refuses, the thread has no registration that this crate
+//!   can use. [`current_thread`] returns `None`, and callers use atomics.
+//!
+//! The first use of all this may be in a signal handler that has interrupted another first use. So nothing
+//! here locks or allocates, and concurrent first uses compute the same values.
 //!
 //! # Threads that lose their registration
-//! Anybody can end a thread's registration with `rseq(2)`; glibc then registers none of the threads
-//! either that this thread creates. The kernel sets the CPU number of such a thread to -1 and its
-//! concurrency id to **0**. So all structures of this crate go by CPU number, and each sequence looks
-//! at it: such a thread takes the way without sequences, at once and without harm. Two things stay
-//! open, and are the callers' to exclude:
+//! Anybody can end a thread's registration with `rseq(2)`. glibc then does not register the threads that this
+//! thread creates, either. The kernel sets the CPU number of a thread whose registration has ended to -1, and
+//! its concurrency id to **0**. All structures of this crate go by the CPU number, and each of their sequences
+//! checks it. So on such a thread they use the way without sequences, at once and without harm. Callers must
+//! rule out two cases that remain:
 //!
-//! * operations with the concurrency id as their index ([`Handle::by_concurrency_id`]), all of them
-//!   unsafe, cannot see it happen between [`Handle::current_index`] and the commit;
-//! * a signal handler that *registers* the thread, by calling `rseq(2)` itself, in the few
-//!   instructions of a sequence: the sequence goes on, armed for nobody.
+//! * Operations with the concurrency id as their index ([`Handle::by_concurrency_id`]), all of them unsafe,
+//!   cannot see that the registration ends between [`Handle::current_index`] and the commit.
+//! * A signal handler may *register* the thread, by calling `rseq(2)` itself, in the middle of a sequence. The
+//!   sequence then goes on without protection, because it was armed before the registration.
 
 use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 
@@ -54,11 +56,11 @@ pub use crate::handle::Handle;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// libc: every thread, from its first instruction to its last.
+    /// libc registers every thread, from its first instruction to its last.
     Libc,
-    /// This crate: each thread at its first operation.
+    /// This crate registers each thread at its first operation.
     Own,
-    /// Nobody: no restartable sequences in this process.
+    /// Nobody registers threads: there are no restartable sequences in this process.
     Nobody,
 }
 
@@ -75,15 +77,14 @@ pub enum Owner {
 pub struct Process {
     /// The registrar of the threads.
     pub owner: Owner,
-    /// Bytes of the area that the kernel fills: at least 20 where there is an owner.
+    /// The number of bytes of the area that the kernel fills: at least 20 if there is an owner.
     pub feature_size: u32,
-    /// True if threads have a concurrency id: [`Handle::by_concurrency_id`].
+    /// True if threads have a concurrency id: see [`Handle::by_concurrency_id`].
     pub concurrency_ids: bool,
 }
 
-/// True if this build has restartable sequences: they are written for Linux on x86-64, AArch64 and
-/// RISC-V 64, and left out under Miri, ThreadSanitizer and MemorySanitizer, and with
-/// `--cfg rseq_ops_portable`.
+/// True if this build has restartable sequences. Builds for Linux on x86-64, AArch64 and RISC-V 64 have them,
+/// except under Miri, ThreadSanitizer and MemorySanitizer, and with `--cfg rseq_ops_portable`.
 ///
 /// ```
 /// use rseq_ops::{Owner, process, registration};
@@ -101,12 +102,11 @@ const NOBODY: u32 = 3;
 
 static OWNER: AtomicU32 = AtomicU32::new(UNKNOWN);
 static FEATURE_SIZE: AtomicU32 = AtomicU32::new(0);
-/// Offset of every thread's area from its thread pointer where libc registers threads, else
-/// `AREA_UNKNOWN`.
+/// The offset of every thread's area from its thread pointer if libc registers threads, else `AREA_UNKNOWN`.
 static AREA: AtomicIsize = AtomicIsize::new(AREA_UNKNOWN);
 const AREA_UNKNOWN: isize = isize::MIN;
 
-/// Returns what holds for this process, which is found out at the first call. Async-signal-safe.
+/// Returns the facts about this process. The first call finds them out. Async-signal-safe.
 ///
 /// ```
 /// println!("{:?}", rseq_ops::process());
@@ -124,7 +124,7 @@ pub fn process() -> Process {
 
 #[inline]
 fn owner() -> Owner {
-    // Acquire: pairs with the release in `discover`; whoever sees the owner sees the rest.
+    // Acquire: pairs with the release in `discover`: a thread that sees the owner sees the other words too.
     match OWNER.load(Ordering::Acquire) {
         LIBC => Owner::Libc,
         OWN => Owner::Own,
@@ -139,15 +139,16 @@ fn owner() -> Owner {
 /// Returns `None` if the thread has no registration that this crate can use:
 /// * nobody registers threads in this process ([`Owner::Nobody`]);
 /// * the kernel refused the registration, or somebody else made one first;
-/// * the registration has ended. Ours ends in a destructor of thread-local data. Anybody can end one by
-///   `rseq(2)`; glibc then registers none of the threads that this thread creates.
+/// * the registration has ended. A registration of this crate ends in a destructor when the thread ends.
+///   Anybody can end a registration by `rseq(2)`; glibc then does not register the threads that this thread
+///   creates, either.
 ///
-/// Also returns `None` while the thread runs on a CPU that has no memory, because [`possible_cpus`]
-/// found fewer.
+/// Also returns `None` while the thread runs on a CPU for which no memory is reserved, because
+/// [`possible_cpus`] counted fewer CPUs.
 ///
 /// # Cost
-/// Four loads where libc registers threads. Where this crate does, some microseconds at a thread's first
-/// call.
+/// Four loads where libc registers threads. Where this crate registers them, some microseconds at a thread's
+/// first call.
 ///
 /// # Async-signal safety
 /// Async-signal-safe.
@@ -165,24 +166,24 @@ pub fn current_thread() -> Option<Handle> {
     (cpu < handle.bound).then_some(handle)
 }
 
-/// Returns the calling thread's area and its CPU, if it is registered; registers it if that is ours to
-/// do.
+/// Returns the calling thread's area and its CPU, if the thread is registered. Registers it first if this crate
+/// registers threads.
 #[inline]
 pub(crate) fn registered() -> Option<(isize, u32)> {
     let area = match owner() {
-        // Relaxed: the owner was acquired.
+        // Relaxed: `owner` has loaded the owner with acquire, and the area was stored before it.
         Owner::Libc => AREA.load(Ordering::Relaxed),
         Owner::Own => own::current_thread()?,
         Owner::Nobody => return None,
     };
     // SAFETY: the thread has an area there, registered or not.
     let cpu = unsafe { arch::thread_word(area + abi::CPU_ID) };
-    // Negative: its creator had no registration, or somebody has ended it.
+    // Negative if the thread's creator had no registration, or if somebody has ended the thread's own.
     ((cpu as i32) >= 0).then_some((area, cpu))
 }
 
-/// Returns the handle that all threads of this process have, for all of its life: only where libc
-/// registers threads. On a thread that libc did not register, sequences with it abort.
+/// Returns the handle that all threads share for the whole life of this process, or `None` if libc does not
+/// register threads. On a thread that libc did not register, sequences with this handle abort.
 /// Async-signal-safe.
 ///
 /// ```
@@ -199,7 +200,7 @@ pub fn handle() -> Option<Handle> {
     area().map(|area| at(area, Handle::CPU))
 }
 
-/// `cpu_id` as a thread without a registration finds it.
+/// Returns `cpu_id` as a thread without a registration finds it.
 pub(crate) fn cpu_id_unregistered() -> i32 {
     match owner() {
         Owner::Libc => {
@@ -212,12 +213,11 @@ pub(crate) fn cpu_id_unregistered() -> i32 {
     }
 }
 
-/// Offset of every thread's area from its thread pointer, where libc registers threads and
-/// [`process`] has been called. The calling thread need not be registered, `cpu_id` there tells: it
-/// is negative then.
+/// Returns the offset of every thread's area from its thread pointer, if libc registers threads and [`process`]
+/// has been called. The calling thread may not be registered: then `cpu_id` in its area is negative.
 #[inline]
 pub(crate) fn area() -> Option<isize> {
-    // Acquire: pairs with the release in `discover`; whoever sees this sees the feature size.
+    // Acquire: pairs with the release in `discover`: a thread that sees the area sees the feature size too.
     let area = AREA.load(Ordering::Acquire);
     (area != AREA_UNKNOWN).then_some(area)
 }
@@ -230,14 +230,14 @@ fn at(area: isize, index: i32) -> Handle {
     }
 }
 
-/// What [`process`] says, without asking who owns: right once [`area`] has answered.
+/// Returns what [`process`] says, without looking for the owner. Correct once [`area`] has returned an offset.
 #[inline]
 pub(crate) fn feature_size() -> usize {
     FEATURE_SIZE.load(Ordering::Relaxed) as usize
 }
 
-/// Bytes of an area of `published` bytes that the kernel fills. 20 and 32 both mean the original
-/// area: then the kernel's own word counts, and without one the first 20 bytes.
+/// Returns how many bytes the kernel fills of an area for which libc has published `published` bytes. Both 20
+/// and 32 mean the original area. Then the kernel's own number counts or, if it has none, 20 bytes.
 #[cfg(any(sequences, test))]
 fn decode(published: usize, kernel: usize) -> usize {
     match published {

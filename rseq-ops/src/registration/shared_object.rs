@@ -1,26 +1,26 @@
-//! A shared object that has sequences in it stays loaded.
+//! Keeps a shared object that contains sequences loaded.
 //!
-//! The kernel clears a thread's `rseq_cs` lazily: for some time after a sequence has ended, the word
-//! points to the sequence's descriptor. If that is unmapped by then, the thread dies of SIGSEGV at its
-//! next preemption, somewhere else. No system call and no barrier makes all threads let go, those that
-//! sleep included. So an object that contains this crate, a plugin say, must not be unloaded once
-//! one of its sequences has run.
+//! The kernel clears a thread's `rseq_cs` lazily: for some time after a sequence has ended, the word still
+//! points to the sequence's descriptor. If the descriptor is unmapped by then, the thread dies of SIGSEGV at
+//! its next preemption, in unrelated code. No system call and no barrier makes all threads, sleeping ones
+//! included, forget the descriptor. So an object that contains this crate, such as a plugin, must not be
+//! unloaded once one of its sequences has run.
 //!
-//! `dlopen` with `RTLD_NODELETE` says so to the loader. It takes locks and allocates, and sequences may
-//! run first in a signal handler; so it is called where no handler is: when the object is loaded, by a
-//! constructor. What is loaded is kept, then, whether or not a sequence will run.
+//! `dlopen` with `RTLD_NODELETE` asks the loader for that. But it takes locks and allocates, and the first
+//! sequence may run in a signal handler. So a constructor calls it when the object is loaded. An object is
+//! therefore kept whether or not a sequence ever runs.
 //!
-//! musl never unloads anything. Elsewhere this is not known to matter.
+//! musl never unloads anything. On other systems this is not known to matter.
 
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 
-/// Runs once the loader has loaded the object, before anybody can call what is in it.
+/// Runs once the loader has loaded the object, before anybody can call functions in it.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static ON_LOAD: extern "C" fn(c_int, *const *const i8, *const *const i8) = keep;
 
-/// Makes the linker take [`ON_LOAD`] whenever it takes whatever calls this.
+/// Makes the linker include [`ON_LOAD`] whenever it includes a caller of this function.
 #[inline]
 pub(crate) fn is_kept() {
     // SAFETY: reads a static.
@@ -28,7 +28,7 @@ pub(crate) fn is_kept() {
 }
 
 unsafe extern "C" {
-    /// The start of the object that this is linked into: the linker's.
+    /// The start of the object that this is linked into. The linker defines this symbol.
     #[link_name = "__ehdr_start"]
     safe static START: u8;
 }
@@ -41,8 +41,8 @@ extern "C" fn keep(_: c_int, _: *const *const i8, _: *const *const i8) {
         return; // A program is never unloaded.
     }
     let mut found = MaybeUninit::<libc::Dl_info>::uninit();
-    // SAFETY: `found` is filled if the answer is not 0. The name is the loader's own for the object that
-    // it is loading, so nothing is looked for; a constructor may call both functions.
+    // SAFETY: `found` is filled if the answer is not 0. The name is the loader's own name of the object that it
+    // is loading, so the loader does not search for a file. A constructor may call both functions.
     unsafe {
         if libc::dladdr(here, found.as_mut_ptr()) != 0 {
             let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;

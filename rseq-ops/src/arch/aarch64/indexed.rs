@@ -1,5 +1,5 @@
-//! The sequences whose caller prepared for an index: they compare it first, and give the attempt
-//! up where the thread has another one by now.
+//! The sequences whose caller has prepared for an index. They compare it with the thread's index first, and
+//! abort if the thread has another one by now.
 
 use core::arch::asm;
 
@@ -68,7 +68,7 @@ macro_rules! commit {
 /// See [`crate::ops::compare_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_store<C: Commit>(
     handle: Handle,
@@ -107,7 +107,7 @@ pub(crate) unsafe fn compare_store<C: Commit>(
 /// See [`crate::ops::pop`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::pop`].
 #[inline(always)]
 pub(crate) unsafe fn pop<C: Commit>(
     handle: Handle,
@@ -119,7 +119,8 @@ pub(crate) unsafe fn pop<C: Commit>(
 ) -> Popped {
     let head: usize;
     let aborted: usize;
-    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The head is dereferenced only where it is not `unwanted`.
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The head is
+    // dereferenced only where it is not `unwanted`.
     unsafe {
         sequence!(
             handle,
@@ -155,7 +156,7 @@ pub(crate) unsafe fn pop<C: Commit>(
 /// See [`crate::ops::add_at`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_at`].
 #[inline(always)]
 pub(crate) unsafe fn add_at<C: Commit>(
     handle: Handle,
@@ -189,7 +190,7 @@ pub(crate) unsafe fn add_at<C: Commit>(
 /// See [`crate::ops::compare_two_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_two_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_two_store<C: Commit>(
     handle: Handle,
@@ -229,7 +230,7 @@ pub(crate) unsafe fn compare_two_store<C: Commit>(
 /// See [`crate::ops::compare_store_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_store_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_store_store<C: Commit>(
     handle: Handle,
@@ -239,8 +240,9 @@ pub(crate) unsafe fn compare_store_store<C: Commit>(
     new: usize,
     _: C,
 ) -> Outcome {
-    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The first store is no commit: an attempt that is given up
-    // after it has changed a word whose contents do not count until `word` says so.
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The first store is not
+    // the commit: an attempt that is aborted after it has only changed a word whose contents do not count
+    // until `word` says so.
     unsafe {
         sequence!(
             handle,
@@ -270,7 +272,7 @@ pub(crate) unsafe fn compare_store_store<C: Commit>(
 /// See [`crate::ops::compare_copy_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_copy_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_copy_store<C: Commit>(
     handle: Handle,
@@ -280,8 +282,8 @@ pub(crate) unsafe fn compare_copy_store<C: Commit>(
     new: usize,
     _: C,
 ) -> Outcome {
-    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The copied bytes do not count until `word` says so. Words
-    // first, then what is left byte by byte.
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The copied
+    // bytes do not count until `word` says so. Whole words are copied first, and the rest byte by byte.
     unsafe {
         sequence!(
             handle,
@@ -323,7 +325,7 @@ pub(crate) unsafe fn compare_copy_store<C: Commit>(
 /// See [`crate::ops::add_through_offset`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_through_offset`].
 #[inline(always)]
 pub(crate) unsafe fn add_through_offset<C: Commit>(
     handle: Handle,

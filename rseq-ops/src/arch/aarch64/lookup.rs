@@ -1,8 +1,8 @@
 //! A lookup in a hash table. The shape is that of `x86_64::lookup`.
 //!
 //! # Ordering
-//! The loads of the root and of the header are acquires. What follows goes by addresses that were
-//! loaded, which the processor does not load through before it has them.
+//! The loads of the root and of the header are acquires. All later loads are from addresses that were loaded
+//! before, and the processor orders a load after the load of its address.
 
 use core::arch::asm;
 use core::ptr;
@@ -10,7 +10,7 @@ use core::ptr;
 use crate::handle::Handle;
 use crate::lookup::{Answer, Place};
 
-/// The sequence for one size of keys and one of values: see `x86_64::lookup`.
+/// The sequence for one size of keys and one size of values: see `x86_64::lookup`.
 macro_rules! find {
     ($handle:ident, $place:ident; $($compare:literal)+; $($copy:literal)+; $($operands:tt)+) => {
         sequence!(
@@ -66,7 +66,7 @@ macro_rules! find {
 /// See [`crate::ops::lookup`]. The sizes are constants at every call, so one sequence remains.
 ///
 /// # Safety
-/// As there, for keys and values of these sizes.
+/// The requirements of [`crate::ops::lookup`], for keys and values of these sizes.
 #[inline(always)]
 pub(crate) unsafe fn lookup(
     handle: Handle,
@@ -77,7 +77,7 @@ pub(crate) unsafe fn lookup(
 ) -> Answer {
     let entry: usize;
     let mut words = [ptr::null_mut::<()>(); 2];
-    /// For each size of keys.
+    /// Chooses the sequence for the size of the keys.
     macro_rules! sized {
         ($($copy:literal)+; $($high:tt)*) => {
             match key_size {

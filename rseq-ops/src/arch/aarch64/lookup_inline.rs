@@ -1,7 +1,8 @@
-//! A lookup in a hash table whose pairs lie in the buckets. The shape is that of `x86_64::lookup_inline`.
+//! A lookup in a hash table whose buckets hold the pairs. The shape is that of `x86_64::lookup_inline`.
 //!
 //! # Ordering
-//! As in `lookup`; and the loads of a slot, and of the link to the list, come after the header's acquire.
+//! The same as in `lookup`. In addition, the loads of a slot and of the link to the list come after the
+//! header's acquire.
 
 use core::arch::asm;
 use core::ptr;
@@ -9,7 +10,7 @@ use core::ptr;
 use crate::handle::Handle;
 use crate::lookup::{Answer, Place};
 
-/// The sequence for one size of keys and one of values: see `x86_64::lookup_inline`.
+/// The sequence for one size of keys and one size of values: see `x86_64::lookup_inline`.
 macro_rules! find {
     ($handle:ident, $place:ident; $inside:literal, $outside:literal; $copy:literal; $($operands:tt)+) => {
         sequence!(
@@ -69,7 +70,7 @@ macro_rules! find {
 /// See [`crate::ops::lookup_inline`]. The sizes are constants at every call, so one sequence remains.
 ///
 /// # Safety
-/// As there, for keys and values of these sizes.
+/// The requirements of [`crate::ops::lookup_inline`], for keys and values of these sizes.
 #[inline(always)]
 pub(crate) unsafe fn lookup_inline(
     handle: Handle,
@@ -80,7 +81,7 @@ pub(crate) unsafe fn lookup_inline(
 ) -> Answer {
     let entry: usize;
     let value: *mut ();
-    /// For each size of keys.
+    /// Chooses the sequence for the size of the keys.
     macro_rules! sized {
         ($copy:literal) => {
             match key_size {

@@ -5,31 +5,31 @@
 //! behind its signature. The area is found from the thread pointer, `tpidr_el0`.
 //!
 //! # Ordering
-//! x86-64 orders loads with loads and stores with stores; here it must be said:
+//! x86-64 orders loads with loads and stores with stores. Here the instructions must ask for it:
 //!
-//! * the load of a *pointer* (`add_through`, `copy_through`) is an acquire: what the caller reads
-//!   after the operation is at least as new as what was published with the pointer;
-//! * so are the loads of the words that the sequences with an index compare;
-//! * the commits of `sub_if_current` and `add` are releases: what the caller accessed before the
-//!   operation is over when somebody sees it;
-//! * the commit of `add_through` is a plain store. Nothing but a `membarrier` orders it before the
-//!   caller's later loads, on x86-64 too: an interrupt that comes after the commit executes a full
-//!   barrier there, one that comes before it restarts the sequence;
-//! * the comparison of `sub_if_current` is a plain load: if it reads a value that was just
-//!   replaced, the restart that follows the replacement either finds the commit done, and makes it
-//!   visible, or makes the sequence compare again.
+//! * The load of a *pointer* (`add_through`, `copy_through`) is an acquire: what the caller reads
+//!   after the operation is at least as new as what was published with the pointer.
+//! * The loads of the words that the sequences with an index compare are acquires too.
+//! * The commits of `sub_if_current` and `add` are releases: when somebody sees the commit, all that the
+//!   caller accessed before the operation is over.
+//! * The commit of `add_through` is a plain store. Only a `membarrier` orders it before the caller's
+//!   later loads, on x86-64 too. If the membarrier's interrupt comes after the commit, it executes a full
+//!   barrier there; if it comes before the commit, it restarts the sequence.
+//! * The comparison of `sub_if_current` is a plain load. It may read a value that was just replaced. If
+//!   the commit comes before the restart that follows the replacement, the restart makes the commit
+//!   visible; if the restart comes first, the sequence compares again.
 //!
-//! `ldar` also waits for earlier `stlr`s of its thread, which nobody here needs; a build for
-//! processors with `ldapr` (`-C target-feature=+rcpc`) does without that wait.
+//! `ldar` also waits for earlier `stlr`s of its thread, which no sequence here needs. A build for
+//! processors with `ldapr` (`-C target-feature=+rcpc`) avoids that wait.
 //!
 //! The value speculation of `x86_64` is left out: it has not been measured on such a processor.
 //!
 //! # Registers
 //! A branch to or from an abort handler crosses sections. In a program with more than 128 MiB of
-//! code the linker puts a veneer in its way, which may use `x16` and `x17`: so no sequence has
-//! operands there.
+//! code the linker inserts a veneer for such a branch, which may change `x16` and `x17`. So no sequence
+//! has operands in these registers.
 
-/// Stores the descriptor's address into `rseq_cs`. Leaves the address of that in `{area}`.
+/// Stores the descriptor's address into `rseq_cs`. Leaves the address of `rseq_cs` in `{area}`.
 macro_rules! arm {
     ($scratch:literal) => {
         concat!(
@@ -55,7 +55,7 @@ macro_rules! arm {
     };
 }
 
-/// The abort handler, out of line: the signature, label 4, and what to do.
+/// The abort handler, out of line: the signature, label 4, and the instructions that follow an abort.
 macro_rules! on_abort {
     ($($action:literal),+) => {
         concat!(
@@ -90,7 +90,7 @@ macro_rules! load_pointer {
     };
 }
 
-/// A delay loop at a numbered point (`crate::delay::Point`) and its mark, or nothing.
+/// A delay loop at a numbered point (`crate::delay::Point`) and its mark; nothing in builds without delays.
 #[cfg(rseq_ops_delay_injection)]
 macro_rules! delay {
     ($point:literal) => {
@@ -127,7 +127,7 @@ macro_rules! load_index {
     };
 }
 
-/// Aborts on a thread without a registration, for the sequences that need no index. Changes
+/// Aborts on a thread that is not registered, in sequences that need no index. Changes
 /// `{value}`.
 macro_rules! check_registration {
     () => {
@@ -138,8 +138,8 @@ macro_rules! check_registration {
     };
 }
 
-/// `asm!`, with what every sequence needs: the handle's `cs`, the address it leads to, the signature,
-/// the linker's registers, and those of the delay loops where there are any.
+/// `asm!`, with the operands that every sequence needs: the handle's `cs`, the address that `cs` leads to, the
+/// signature, the linker's registers and, in builds with delay loops, the registers of those.
 macro_rules! sequence {
     ($handle:ident, $($body:tt)+) => {
         #[cfg(rseq_ops_delay_injection)]

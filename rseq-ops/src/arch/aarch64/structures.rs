@@ -2,25 +2,25 @@
 //! `aarch64`, their algorithms in `x86_64::structures`.
 //!
 //! # Ordering
-//! The lists and caches belong to one index, and who has an index next sees what was done under it
-//! before: by program order, or by the barriers of the scheduler. So only two things are to be
-//! ordered here:
+//! Each list and each cache belongs to one index. The next thread with that index sees what was done under
+//! it before, by program order or by the barriers of the scheduler. So only two orderings are left to
+//! explain:
 //!
-//! * the load of the pointer in `source` is an acquire: who sees a bank that a taker has emptied
-//!   and given back sees it empty;
-//! * the commits are plain stores. A taker comes after [`crate::membarrier::restart`], whose barrier
-//!   on this CPU makes them visible, and what its thread did with the node or object before.
+//! * The load of the pointer in `source` is an acquire: a thread that sees a bank that a taker has emptied
+//!   and given back sees it empty.
+//! * The commits are plain stores. A taker comes after [`crate::membarrier::restart`], whose barrier on
+//!   this CPU makes them visible, together with what the thread did with the node or object before.
 
 use core::arch::asm;
 
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
-/// One word instead of two in turn: whether turns gain anything on such a processor has not been
-/// measured.
+/// Adds `delta` to one word instead of to two in turn: whether turns gain anything on such a processor has not
+/// been measured.
 ///
 /// # Safety
-/// As for [`crate::ops::add`].
+/// The requirements of [`crate::ops::add`].
 #[inline(always)]
 pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
     handle: Handle,
@@ -33,11 +33,11 @@ pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
     unsafe { super::stride::add::<SHIFT>(handle, base, delta) }
 }
 
-/// What [`pop_through`] and [`cache_take_through`] answer for an abort: no address of a node.
+/// What [`pop_through`] and [`cache_take_through`] return for an abort. It is no node's address.
 pub(crate) const ABORTED: usize = 1;
 
-/// Leaves the address of this CPU's word, relative to the pointer in `{source}`, in `{word}`.
-/// Changes `{pointer}`.
+/// Computes the address of this CPU's word, relative to the pointer in `{source}`, in `{word}`. Changes
+/// `{pointer}`.
 macro_rules! find_word {
     () => {
         concat!(
@@ -49,12 +49,12 @@ macro_rules! find_word {
     };
 }
 
-/// Pushes `node`, whose first word becomes the link, on this CPU's list: its head is relative to
-/// the pointer in `source`.
+/// Pushes `node` on this CPU's list. The list's head is this CPU's word relative to the pointer in `source`.
+/// The node's first word becomes the link.
 ///
 /// # Safety
-/// As for [`crate::ops::add_through`]; the words hold lists of such nodes. `node` is valid for
-/// writes of a word, and the caller's alone.
+/// The requirements of [`crate::ops::add_through`]. The words hold lists of such nodes. `node` is valid for
+/// writes of a word, and nobody else uses it.
 #[inline(always)]
 pub(crate) unsafe fn push_through<const SHIFT: u32>(
     handle: Handle,
@@ -87,11 +87,11 @@ pub(crate) unsafe fn push_through<const SHIFT: u32>(
     Outcome::Committed
 }
 
-/// Pops the first node of this CPU's list; 0 if there is none, [`ABORTED`] for an abort.
+/// Pops the first node of this CPU's list. Returns its address, 0 if the list is empty, or [`ABORTED`].
 ///
 /// # Safety
-/// As for [`push_through`]. Nodes stay readable until they were popped, or until the pointer in
-/// `source` was replaced and [`crate::membarrier::restart`] has returned.
+/// The requirements of [`push_through`]. A node stays readable until it is popped, or until the pointer in
+/// `source` has been replaced and [`crate::membarrier::restart`] has returned.
 #[inline(always)]
 pub(crate) unsafe fn pop_through<const SHIFT: u32>(handle: Handle, source: *const usize) -> usize {
     let node;
@@ -122,13 +122,13 @@ pub(crate) unsafe fn pop_through<const SHIFT: u32>(handle: Handle, source: *cons
     node
 }
 
-/// Takes an object from this CPU's cache, whose place is relative to the pointer in `source`; 0 if
-/// there is none, [`ABORTED`] for an abort.
+/// Takes an object from this CPU's cache, which lies relative to the pointer in `source`. Returns the object's
+/// address, 0 if the cache is empty, or [`ABORTED`].
 ///
-/// A cache is a word for one object, or 0, a count, and as many objects in an array.
+/// A cache is a word that holds one object or 0, then a count, and then an array with that many objects.
 ///
 /// # Safety
-/// As for [`crate::ops::add_through`], for all words of such a cache.
+/// The requirements of [`crate::ops::add_through`], for all words of such a cache.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
@@ -137,7 +137,7 @@ pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
 ) -> usize {
     let object;
     // SAFETY: `handle` is this thread's and `source` leads to a cache of each index, as the caller
-    // promises; its count is never more than its array has.
+    // promises. The count is never more than the array has room for.
     unsafe {
         sequence!(
             handle,
@@ -170,11 +170,11 @@ pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
     object
 }
 
-/// Puts an object into this CPU's cache (see [`cache_take_through`]), unless its array holds
-/// `most` of them: that is a mismatch.
+/// Puts an object into this CPU's cache (see [`cache_take_through`]). Returns a mismatch if the cache's array
+/// already holds `most` objects.
 ///
 /// # Safety
-/// As for [`cache_take_through`]; the array has room for `most`.
+/// The requirements of [`cache_take_through`]. The array has room for `most` objects.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) unsafe fn cache_put_through<const SHIFT: u32>(
@@ -184,7 +184,7 @@ pub(crate) unsafe fn cache_put_through<const SHIFT: u32>(
     most: usize,
 ) -> Outcome {
     // SAFETY: `handle` is this thread's, `source` leads to a cache of each index, and its array has
-    // room for `most`, as the caller promises. What is stored behind the counted ones means
+    // room for `most` objects, as the caller promises. What is stored behind the counted objects means
     // nothing.
     unsafe {
         sequence!(

@@ -20,12 +20,12 @@ pub(crate) fn thread_pointer() -> usize {
 /// Loads the word `offset` bytes from the thread pointer.
 ///
 /// # Safety
-/// There is a word of this thread there.
+/// This thread has a word there.
 #[inline(always)]
 pub(crate) unsafe fn thread_word(offset: isize) -> u32 {
     let word;
-    // SAFETY: the caller promises that this thread has a word there; it is read alone. Not `pure`:
-    // the kernel changes the word at any time.
+    // SAFETY: the caller promises that this thread has a word there. The block only reads it. It is not
+    // `pure`, because the kernel may change the word at any time.
     unsafe {
         asm!(
             "mrs {tp}, tpidr_el0",
@@ -48,7 +48,7 @@ pub(crate) fn linked_symbols() -> (*const isize, *const u32) {
     // SAFETY: loads two entries of the GOT: the symbols are weak, so they are addresses or null.
     unsafe {
         asm!(
-            // Here, so that they are weak in every object that refers to them.
+            // The directive is here so that the symbols are weak in every object that refers to them.
             ".weak __rseq_offset",
             ".weak __rseq_size",
             "adrp {offset}, :got:__rseq_offset",

@@ -1,5 +1,5 @@
-//! Where there are no sequences: no thread is ever registered, so none of these is ever called.
-//! They exist so that callers need no `cfg`.
+//! Stand-ins for the sequences, for builds without sequences. No thread is ever registered there, so none of
+//! these functions is ever called. They exist so that callers need no `cfg`.
 
 mod append;
 mod copy;

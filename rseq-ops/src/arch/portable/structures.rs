@@ -1,15 +1,15 @@
-//! Stands beside `x86_64::structures`, and answers with aborts; the counter has [`super::stride::add`].
+//! Stands in for `x86_64::structures`, and answers with aborts. The counter uses [`super::stride::add`].
 
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
-/// One word instead of two in turn.
+/// Adds `delta` to one word instead of to two in turn.
 pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
     handle: Handle,
     base: usize,
     delta: i64,
 ) -> Outcome {
-    // SAFETY: `base` has words for each index, as the caller promises; and this aborts anyway.
+    // SAFETY: `base` has words for each index, as the caller promises. Besides, this always aborts.
     unsafe { super::stride::add::<SHIFT>(handle, base, delta) }
 }
 

@@ -1,8 +1,8 @@
 //! A lookup in a hash table. The orderings are those of `aarch64::lookup`.
 //!
-//! Bits are not counted here, because not all processors have an instruction for it: the six tags are
-//! compared one after the other. A bucket is aligned to its 64 bytes, so the place in it says which
-//! is the last.
+//! The six tags are compared one after the other, because not all processors have an instruction that
+//! counts bits. A bucket is aligned to its size of 64 bytes, so the address of a slot tells
+//! whether it is the last one.
 
 use core::arch::asm;
 use core::ptr;
@@ -10,9 +10,9 @@ use core::ptr;
 use crate::handle::Handle;
 use crate::lookup::{Answer, Place};
 
-/// The sequence for one size of keys and one of values: see `x86_64::lookup`. From label 7 on,
-/// `{bucket}` is the place of a slot, and the lowest byte of `{tags}` is 0 if the tag of the slot
-/// before is the hash's.
+/// The sequence for one size of keys and one size of values: see `x86_64::lookup`. From label 7 on,
+/// `{bucket}` is the address of a slot, and the lowest byte of `{tags}` is 0 if the tag of the slot before it
+/// is that of the hash.
 macro_rules! find {
     ($handle:ident, $place:ident; $($compare:literal)+; $($copy:literal)+; $($operands:tt)+) => {
         sequence!(
@@ -68,7 +68,7 @@ macro_rules! find {
 /// See [`crate::ops::lookup`]. The sizes are constants at every call, so one sequence remains.
 ///
 /// # Safety
-/// As there, for keys and values of these sizes.
+/// The requirements of [`crate::ops::lookup`], for keys and values of these sizes.
 #[inline(always)]
 pub(crate) unsafe fn lookup(
     handle: Handle,
@@ -79,7 +79,7 @@ pub(crate) unsafe fn lookup(
 ) -> Answer {
     let entry: usize;
     let mut words = [ptr::null_mut::<()>(); 2];
-    /// For each size of keys.
+    /// Chooses the sequence for the size of the keys.
     macro_rules! sized {
         ($($copy:literal)+; $($high:tt)*) => {
             match key_size {

@@ -1,4 +1,4 @@
-//! A lookup in a hash table whose pairs lie in the buckets. The orderings are those of
+//! A lookup in a hash table whose buckets hold the pairs. The orderings are those of
 //! `aarch64::lookup_inline`; the tags are compared one after the other, as in `lookup`.
 
 use core::arch::asm;
@@ -7,9 +7,9 @@ use core::ptr;
 use crate::handle::Handle;
 use crate::lookup::{Answer, Place};
 
-/// The sequence for one size of keys and one of values: see `x86_64::lookup_inline`. From label 7 on,
-/// `{bucket}` is the place of an entry, and the lowest byte of `{tags}` is 0 if the tag of the one before is
-/// the hash's.
+/// The sequence for one size of keys and one size of values: see `x86_64::lookup_inline`. From label 7 on,
+/// `{bucket}` is the address of an entry, and the lowest byte of `{tags}` is 0 if the tag of the entry before
+/// it is that of the hash.
 macro_rules! find {
     ($handle:ident, $place:ident; $inside:literal, $outside:literal; $copy:literal; $($operands:tt)+) => {
         sequence!(
@@ -70,7 +70,7 @@ macro_rules! find {
 /// See [`crate::ops::lookup_inline`]. The sizes are constants at every call, so one sequence remains.
 ///
 /// # Safety
-/// As there, for keys and values of these sizes.
+/// The requirements of [`crate::ops::lookup_inline`], for keys and values of these sizes.
 #[inline(always)]
 pub(crate) unsafe fn lookup_inline(
     handle: Handle,
@@ -81,7 +81,7 @@ pub(crate) unsafe fn lookup_inline(
 ) -> Answer {
     let entry: usize;
     let value: *mut ();
-    /// For each size of keys.
+    /// Chooses the sequence for the size of the keys.
     macro_rules! sized {
         ($copy:literal) => {
             match key_size {

@@ -11,7 +11,7 @@
 //!
 //! No emulator on x86-64 shows the weak ordering of a real processor.
 
-/// Stores the descriptor's address into `rseq_cs`. Leaves the address of that in `{at}`.
+/// Stores the descriptor's address into `rseq_cs`. Leaves the address of `rseq_cs` in `{at}`.
 macro_rules! arm {
     () => {
         ".pushsection __rseq_cs, \"aw\"
@@ -25,7 +25,7 @@ macro_rules! arm {
     };
 }
 
-/// The abort handler, out of line: the signature, label 4, and what to do.
+/// The abort handler, out of line: the signature, label 4, and the instructions that follow an abort.
 macro_rules! on_abort {
     ($($action:literal),+) => {
         concat!(
@@ -58,7 +58,7 @@ macro_rules! load_index {
     };
 }
 
-/// Aborts on a thread without a registration, for the sequences that need no index.
+/// Aborts on a thread that is not registered, in sequences that need no index.
 macro_rules! check_registration {
     () => {
         "lw {scratch}, -4({at})
@@ -75,7 +75,7 @@ macro_rules! find_word {
     };
 }
 
-/// A delay loop at a numbered point (`crate::delay::Point`) and its mark, or nothing.
+/// A delay loop at a numbered point (`crate::delay::Point`) and its mark; nothing in builds without delays.
 #[cfg(rseq_ops_delay_injection)]
 macro_rules! delay {
     ($point:literal) => {
@@ -100,8 +100,8 @@ macro_rules! delay {
     };
 }
 
-/// `asm!`, with what every sequence needs: the handle's `cs`, the signature, two registers that
-/// are free once it is armed, and those of the delay loops where there are any.
+/// `asm!`, with the operands that every sequence needs: the handle's `cs`, the signature, two registers that
+/// are free once the sequence is armed and, in builds with delay loops, the registers of those.
 macro_rules! sequence {
     ($handle:ident, $($body:tt)+) => {
         #[cfg(rseq_ops_delay_injection)]

@@ -6,10 +6,10 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
-/// See [`crate::ops::add_through`]: the pointer, 0 for an abort, and the value stored.
+/// See [`crate::ops::add_through`]. Returns the pointer (0 for an abort) and the value that was stored.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_through`].
 #[inline(always)]
 pub(crate) unsafe fn add_through<const SHIFT: u32>(
     handle: Handle,
@@ -50,7 +50,7 @@ pub(crate) unsafe fn add_through<const SHIFT: u32>(
 /// See [`crate::ops::sub_if_current`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::sub_if_current`].
 #[inline(always)]
 pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
     handle: Handle,
@@ -95,7 +95,7 @@ pub(crate) unsafe fn sub_if_current<const SHIFT: u32>(
 /// See [`crate::ops::add`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add`].
 #[inline(always)]
 pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i64) -> Outcome {
     // SAFETY: `handle` is this thread's, and `base` leads to a word of each index below the bound,
@@ -126,10 +126,10 @@ pub(crate) unsafe fn add<const SHIFT: u32>(handle: Handle, base: usize, delta: i
     Outcome::Committed
 }
 
-/// See [`crate::ops::increment_through`]: the pointer, 0 for an abort, and the bound.
+/// See [`crate::ops::increment_through`]. Returns the pointer (0 for an abort) and the bound.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::increment_through`].
 #[inline(always)]
 pub(crate) unsafe fn increment_through<const SHIFT: u32, const BIAS: i32, const BOUND: i32>(
     biased: isize,
@@ -149,7 +149,7 @@ pub(crate) unsafe fn increment_through<const SHIFT: u32, const BIAS: i32, const 
 /// See [`crate::ops::decrement_if_current`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::decrement_if_current`].
 #[inline(always)]
 pub(crate) unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
     biased: isize,
@@ -157,7 +157,7 @@ pub(crate) unsafe fn decrement_if_current<const SHIFT: u32, const BIAS: i32>(
     source: *const usize,
     expected: usize,
 ) -> Outcome {
-    // SAFETY: the caller promises what `sub_if_current` asks for, of a handle with these parts.
+    // SAFETY: the caller promises what `sub_if_current` asks for, and the parts of such a handle.
     unsafe { sub_if_current::<SHIFT>(unbiased(biased, BIAS, bound), source, expected, 1) }
 }
 

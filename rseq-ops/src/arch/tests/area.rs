@@ -1,6 +1,6 @@
-//! The sequences on an rseq area that no kernel knows, so that it says what a test wants: the CPU of
-//! a thread that is not registered, or one beyond all words. Nothing restarts them there, and nobody
-//! else uses the words.
+//! Tests of the sequences on an rseq area that no kernel knows. A test can write any CPU number into it: that
+//! of a thread that is not registered, or one beyond all words. Nothing restarts the sequences there, and
+//! nobody else uses the words.
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -13,7 +13,7 @@ use crate::ops::{self, Appended, Lookup, Outcome, Popped, Record};
 use crate::{abi, arch};
 
 const SHIFT: u32 = 7;
-/// Indexes that have words, and the bound that is told.
+/// The number of indexes that have words, which is also the bound of the handles.
 const SLOTS: usize = 4;
 const BOUND: u32 = 2;
 /// The offset of a slot's buffer, in words and bytes.
@@ -45,7 +45,7 @@ impl Area {
         }
     }
 
-    /// All words but `rseq_cs`.
+    /// Returns all words of the area except `rseq_cs`.
     fn words(&self) -> [u32; 32] {
         // SAFETY: no sequence runs now.
         let mut words = unsafe { self.0.get().read_volatile() };
@@ -59,7 +59,7 @@ impl Area {
 const AFTER: i32 =
     core::mem::offset_of!(Memory, bound) as i32 - core::mem::offset_of!(Memory, source) as i32;
 
-/// Words for each index, each word what makes every operation commit that is tried on it.
+/// Words for each index. The value of each word makes every operation on it commit.
 struct Memory {
     slots: Vec<[usize; 16]>,
     /// The item that a list's head, a cache's object and a link point to.
@@ -99,7 +99,7 @@ impl Memory {
     }
 }
 
-/// An operation that goes by the CPU number; whether it was not aborted.
+/// An operation that goes by the CPU number. Returns whether it was not aborted.
 type ByStride = fn(Handle, &mut Memory) -> bool;
 
 const BY_STRIDE: &[(&str, ByStride)] = &[

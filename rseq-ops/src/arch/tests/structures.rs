@@ -1,5 +1,5 @@
-//! The sequences of `data_*`, without the structures they are made for: those hide an abort behind
-//! the way that always ends, and so would hide a sequence that never commits.
+//! Tests of the sequences in `structures`, without the structures of `percpu` that use them. Those fall back
+//! to a way that always ends, which would hide a sequence that never commits.
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
@@ -58,7 +58,7 @@ impl Banks {
         }
     }
 
-    /// Exactly one index has other words than `before` now, and they are `after`.
+    /// Asserts that exactly one index has other words now than `before`, and that they are `after`.
     fn assert_one_changed(&self, before: [usize; 2 + MOST], after: [usize; 2 + MOST]) {
         let words = |slot: &[AtomicUsize; 2 + MOST]| slot.each_ref().map(|word| word.load(Relaxed));
         let changed: Vec<_> = self.now().map(words).filter(|now| *now != before).collect();
@@ -91,7 +91,7 @@ const POP: usize = 1;
 const TAKE: usize = 2;
 const PUT: usize = 3;
 
-/// The operations until they are not aborted, and how often they were.
+/// Repeats each operation until it is not aborted, and counts the aborts.
 struct Driver {
     handle: Handle,
     commits: [usize; 4],
@@ -246,7 +246,7 @@ fn items_are_in_one_place_whatever_is_aborted() {
     let wrong = AtomicUsize::new(0);
     // Items that were taken, for the threads to put somewhere again.
     let taken = Mutex::new(Vec::from_iter(&items));
-    // The item at an address that an operation answered; nobody else may have it.
+    // The item at an address that an operation returned. Nobody else may have the item.
     let item = |address: usize| {
         let found = items.iter().find(|item| item.address() == address);
         if found.is_none_or(|item| item.held.swap(true, AcqRel)) {
@@ -276,7 +276,7 @@ fn items_are_in_one_place_whatever_is_aborted() {
     let delayed = Point::ALL[Point::StackPushCommit as usize..]
         .iter()
         .all(|point| delay::set(*point, 40_000));
-    // Everything that lies in the banks that were current before.
+    // Everything that lies in the banks that were in use before the flip.
     let take_all = || {
         let lists = list.current.fetch_xor(BANK, AcqRel);
         let caches = cache.current.fetch_xor(BANK, AcqRel);
@@ -288,7 +288,7 @@ fn items_are_in_one_place_whatever_is_aborted() {
                 found.push(item);
                 node = item.link.load(Relaxed);
                 if found.len() > items.len() {
-                    // A list without end.
+                    // A list that never ends would hang this test.
                     wrong.fetch_add(1, Relaxed);
                     break;
                 }

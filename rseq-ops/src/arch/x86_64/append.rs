@@ -7,11 +7,11 @@ use crate::handle::Handle;
 use crate::outcome::Outcome;
 use crate::record::Record;
 
-/// See [`crate::ops::append_through`]: the new end, 0 if there is no place, 1 for an abort; and
-/// the end that was found.
+/// See [`crate::ops::append_through`]. Returns the new end (0 if there is no room, 1 for an abort), and the end
+/// that was found.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::append_through`].
 #[inline(always)]
 pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const SIZE: usize>(
     handle: Handle,
@@ -19,7 +19,7 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
     record: *const Record,
 ) -> (usize, usize) {
     let (next, end);
-    // In registers, which whoever has just made the record fills without a way through memory.
+    // The record is passed in registers, so a caller that has just made it need not store it to memory.
     // SAFETY: the record is readable, as the caller promises.
     let [first, second, third, fourth] = unsafe { record.read() };
     // SAFETY: `handle` is this thread's, and `source` leads to the end of a buffer of each index, as the
@@ -71,7 +71,7 @@ pub(crate) unsafe fn append_through<const SHIFT: u32, const OFFSET: usize, const
 /// See [`crate::ops::replace_through`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::replace_through`].
 #[inline(always)]
 pub(crate) unsafe fn replace_through<const SHIFT: u32, const OFFSET: usize>(
     handle: Handle,

@@ -1,12 +1,12 @@
-//! The copy that is a read-side section.
+//! The copies that are read-side sections.
 
 use core::arch::asm;
 
 use crate::handle::Handle;
 use crate::outcome::Outcome;
 
-/// Goes on from the pointer to what is to be copied: a part of what it points to; or, where `$behind` is
-/// given, of what the pointer at the offset points to.
+/// Leads from the loaded pointer to what is to be copied: a part of what the pointer points to or, where
+/// `$behind` is given, a part of what the second pointer, at the offset, points to.
 macro_rules! go_on {
     ($pointer:literal, $offset:ident) => {
         concat!("add ", $pointer, ", {", stringify!($offset), "}")
@@ -30,7 +30,7 @@ macro_rules! go_on {
     };
 }
 
-/// `copy_through` of a size that fits one register: the value never goes through memory.
+/// The copy of a size that fits one register: the value never goes through memory.
 macro_rules! copy_one {
     ($handle:ident, $source:ident, $target:ident, $register:ty, $type:ty, $load:literal $(, $offset:ident $(, $behind:ident)?)?) => {{
         let (pointer, value): (usize, $register);
@@ -59,7 +59,7 @@ macro_rules! copy_one {
     }};
 }
 
-/// `copy_through` of some whole 8-byte words: `$word` lists their offsets.
+/// The copy of a few whole 8-byte words. `$word` lists their offsets.
 macro_rules! copy_words {
     ($handle:ident, $source:ident, $target:ident, $($word:literal)+ $(, $offset:ident $(, $behind:ident)?)?) => {
         sequence!(
@@ -88,9 +88,9 @@ macro_rules! copy_words {
     };
 }
 
-/// Copies by the sequence that is made for the size, which is a constant at every call, so that one arm
-/// remains. `$offset`, if it is given, is that of a part, and `$behind` that of a part of what a pointer there
-/// points to.
+/// Copies by the sequence that is made for the size. The size is a constant at every call, so only one arm
+/// remains. `$offset`, if given, is the offset of the part to copy. If `$behind` is given too, `$offset` is
+/// where the second pointer lies, and `$behind` the offset of the part in what that points to.
 macro_rules! copy {
     ($handle:ident, $source:ident, $target:ident, $size:ident $(, $offset:ident $(, $behind:ident)?)?) => {
         match $size {
@@ -161,7 +161,7 @@ macro_rules! copy {
                     "mov rsi, qword ptr [{source}]",
                     delay!(4),
                     $(go_on!("rsi", $offset $(, $behind)?),)?
-                    // Interruptible between its iterations; the copy starts over then.
+                    // This can be interrupted between its iterations; then the copy starts over.
                     "rep movsb",
                     "3:",
                     on_abort!("jmp {aborted}"),
@@ -181,7 +181,7 @@ macro_rules! copy {
 /// See [`crate::ops::copy_through`]. `size` is a constant at every call.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::copy_through`].
 #[inline(always)]
 pub(crate) unsafe fn copy_through(
     handle: Handle,
@@ -201,7 +201,7 @@ pub(crate) unsafe fn copy_through(
 /// See [`crate::ops::copy_part_through`]. `size` is a constant at every call.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::copy_part_through`].
 #[inline(always)]
 pub(crate) unsafe fn copy_part_through(
     handle: Handle,
@@ -222,7 +222,7 @@ pub(crate) unsafe fn copy_part_through(
 /// See [`crate::ops::copy_behind_through`]. `size` is a constant at every call.
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::copy_behind_through`].
 #[inline(always)]
 pub(crate) unsafe fn copy_behind_through(
     handle: Handle,

@@ -1,5 +1,5 @@
-//! The sequences whose caller prepared for an index: they compare it first, and give the attempt
-//! up where the thread has another one by now.
+//! The sequences whose caller has prepared for an index. They compare it with the thread's index first, and
+//! abort if the thread has another one by now.
 //!
 //! A store on x86-64 is a release as it is, so the two kinds of commit are the same instruction.
 
@@ -22,7 +22,7 @@ macro_rules! begin {
 /// See [`crate::ops::compare_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_store(
     handle: Handle,
@@ -63,7 +63,7 @@ pub(crate) unsafe fn compare_store(
 /// See [`crate::ops::pop`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::pop`].
 #[inline(always)]
 pub(crate) unsafe fn pop(
     handle: Handle,
@@ -75,7 +75,8 @@ pub(crate) unsafe fn pop(
 ) -> Popped {
     let head: usize;
     let aborted: usize;
-    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The head is dereferenced only where it is not `unwanted`.
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The head is
+    // dereferenced only where it is not `unwanted`.
     unsafe {
         sequence!(
             descriptor!(),
@@ -112,7 +113,7 @@ pub(crate) unsafe fn pop(
 /// See [`crate::ops::add_at`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_at`].
 #[inline(always)]
 pub(crate) unsafe fn add_at(
     handle: Handle,
@@ -145,7 +146,7 @@ pub(crate) unsafe fn add_at(
 /// See [`crate::ops::compare_two_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_two_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_two_store(
     handle: Handle,
@@ -188,7 +189,7 @@ pub(crate) unsafe fn compare_two_store(
 /// See [`crate::ops::compare_store_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_store_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_store_store(
     handle: Handle,
@@ -198,8 +199,9 @@ pub(crate) unsafe fn compare_store_store(
     new: usize,
     _: impl Commit,
 ) -> Outcome {
-    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The first store is no commit: an attempt that is given up
-    // after it has changed a word whose contents do not count until `word` says so.
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The first store is not
+    // the commit: an attempt that is aborted after it has only changed a word whose contents do not count
+    // until `word` says so.
     unsafe {
         sequence!(
             descriptor!(),
@@ -231,7 +233,7 @@ pub(crate) unsafe fn compare_store_store(
 /// See [`crate::ops::compare_copy_store`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::compare_copy_store`].
 #[inline(always)]
 pub(crate) unsafe fn compare_copy_store(
     handle: Handle,
@@ -241,9 +243,9 @@ pub(crate) unsafe fn compare_copy_store(
     new: usize,
     _: impl Commit,
 ) -> Outcome {
-    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The copied bytes do not count until `word` says so. Words
-    // first, then what is left byte by byte: a string instruction would cost more to start than
-    // the usual copy takes.
+    // SAFETY: the caller promises what `compare_store` asks for, for each of the words. The copied
+    // bytes do not count until `word` says so. Whole words are copied first, and the rest byte by byte: a
+    // string instruction would take longer to start than the usual copy takes as a whole.
     unsafe {
         sequence!(
             descriptor!(),
@@ -295,7 +297,7 @@ pub(crate) unsafe fn compare_copy_store(
 /// See [`crate::ops::add_through_offset`].
 ///
 /// # Safety
-/// As there.
+/// The requirements of [`crate::ops::add_through_offset`].
 #[inline(always)]
 pub(crate) unsafe fn add_through_offset(
     handle: Handle,

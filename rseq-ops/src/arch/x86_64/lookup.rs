@@ -6,11 +6,11 @@ use core::ptr;
 use crate::handle::Handle;
 use crate::lookup::{Answer, Place};
 
-/// The sequence for one size of keys and one of values. `$compare` leaves for label 7 where the key
-/// differs; `$copy` loads the value, and its last instruction is the last of the sequence.
+/// The sequence for one size of keys and one size of values. `$compare` jumps to label 7 if the keys differ.
+/// `$copy` loads the value, and its last instruction is the last of the sequence.
 ///
-/// Of the header, `{bits}` becomes a mask with the highest bit of each byte that equals the tag, and
-/// of some behind such a byte, which are tried in vain (Mycroft's test for zero bytes).
+/// `{bits}` becomes a mask with the highest bit of each byte of the header that equals the tag. It can also
+/// have the bits of bytes above such a byte, where the keys then differ (Mycroft's test for zero bytes).
 macro_rules! find {
     ($handle:ident, $place:ident; $($compare:literal)+; $($copy:literal)+; $($operands:tt)+) => {
         sequence!(
@@ -68,7 +68,7 @@ macro_rules! find {
 /// See [`crate::ops::lookup`]. The sizes are constants at every call, so one sequence remains.
 ///
 /// # Safety
-/// As there, for keys and values of these sizes.
+/// The requirements of [`crate::ops::lookup`], for keys and values of these sizes.
 #[inline(always)]
 pub(crate) unsafe fn lookup(
     handle: Handle,
@@ -79,7 +79,7 @@ pub(crate) unsafe fn lookup(
 ) -> Answer {
     let entry: usize;
     let mut words = [ptr::null_mut::<()>(); 2];
-    /// For each size of keys.
+    /// Chooses the sequence for the size of the keys.
     macro_rules! sized {
         ($($copy:literal)+; $($high:tt)*) => {
             match key_size {

@@ -1,4 +1,4 @@
-//! A lookup in a hash table whose pairs lie in the buckets.
+//! A lookup in a hash table whose buckets hold the pairs.
 
 use core::arch::asm;
 use core::ptr;
@@ -6,8 +6,8 @@ use core::ptr;
 use crate::handle::Handle;
 use crate::lookup::{Answer, Place};
 
-/// The sequence for one size of keys and one of values: see `lookup`. `$inside` leaves for label 7 where
-/// the key of a slot differs, `$outside` for label 5 where that of the list does.
+/// The sequence for one size of keys and one size of values: see `lookup`. `$inside` jumps to label 7 if the
+/// key of a slot differs. `$outside` jumps to label 5 if the key of an entry of the list differs.
 macro_rules! find {
     ($handle:ident, $place:ident; $inside:literal, $outside:literal; $copy:literal; $($operands:tt)+) => {
         sequence!(
@@ -68,7 +68,7 @@ macro_rules! find {
 /// See [`crate::ops::lookup_inline`]. The sizes are constants at every call, so one sequence remains.
 ///
 /// # Safety
-/// As there, for keys and values of these sizes.
+/// The requirements of [`crate::ops::lookup_inline`], for keys and values of these sizes.
 #[inline(always)]
 pub(crate) unsafe fn lookup_inline(
     handle: Handle,
@@ -79,7 +79,7 @@ pub(crate) unsafe fn lookup_inline(
 ) -> Answer {
     let entry: usize;
     let value: *mut ();
-    /// For each size of keys.
+    /// Chooses the sequence for the size of the keys.
     macro_rules! sized {
         ($copy:literal) => {
             match key_size {

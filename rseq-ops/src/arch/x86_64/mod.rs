@@ -6,21 +6,21 @@
 //! behind its signature, which is the operand of an `ud1` so that disassemblers stay in step.
 //! Nothing disarms: a descriptor whose range the thread has left is ignored by the kernel.
 //!
-//! The index of the sequences that find their word by a stride is `cpu_id`, 4 bytes before
-//! `rseq_cs`, and one unsigned comparison with the handle's bound decides: a negative one, which is
-//! what threads without a registration read, aborts as one does that lies beyond all words.
+//! The index of the sequences that find their word by a stride is `cpu_id`, 4 bytes before `rseq_cs`.
+//! They compare it with the handle's bound, as an unsigned number. So one comparison aborts on an index
+//! beyond all words, and also on a negative one, which threads without a registration read.
 //!
 //! Loads and stores on x86-64 are acquires and releases as they are, and an `asm!` block without
 //! `nomem` is a compiler barrier; so every sequence here has acquire loads and a release commit.
 //!
 //! # Value speculation
 //! A counter that many sections increment and decrement in turn is a chain of store-to-load
-//! forwardings: six cycles an increment on many processors. The counters here mostly rest at 0
-//! between sections, so `add_through` *guesses* 0 with a branch: on the guessed way the new value
-//! does not depend on the load, and the chain is broken. `sub_if_current` guesses that the counter
-//! is as its section's `add_through` left it, so where it rests at another value, because another
-//! section is open on this CPU, the chain has one link a section and not two. Where a guess is
-//! wrong, the same two instructions later add to what was loaded: nothing is lost.
+//! forwardings: six cycles for each increment on many processors. The counters here are mostly at 0
+//! between sections, so `add_through` *guesses* 0 with a branch. If the guess is right, the new value
+//! does not depend on the load, and the chain is broken. `sub_if_current` guesses that the counter is as
+//! the section's `add_through` left it. So where the counter is at another value between sections, because
+//! another section is open on this CPU, the chain has one link for each section instead of two. If a guess
+//! is wrong, the sequence adds to the loaded value instead: the result is the same.
 
 /// The descriptor of the sequence between labels 2 and 3 with its abort handler at label 4.
 macro_rules! descriptor {
@@ -33,7 +33,7 @@ macro_rules! descriptor {
     };
 }
 
-/// The abort handler, out of line: the signature, label 4, and what to do.
+/// The abort handler, out of line: the signature, label 4, and the instructions that follow an abort.
 macro_rules! on_abort {
     ($($action:literal),+) => {
         concat!(
@@ -47,7 +47,7 @@ macro_rules! on_abort {
     };
 }
 
-/// A delay loop at a numbered point (`crate::delay::Point`) and its mark, or nothing.
+/// A delay loop at a numbered point (`crate::delay::Point`) and its mark; nothing in builds without delays.
 #[cfg(rseq_ops_delay_injection)]
 macro_rules! delay {
     ($point:literal) => {
@@ -73,7 +73,7 @@ macro_rules! delay {
     };
 }
 
-/// `asm!`, with the registers that the delay loops need where there are any.
+/// `asm!`, with the registers that the delay loops need in builds that have them.
 macro_rules! sequence {
     ($($body:tt)+) => {
         #[cfg(rseq_ops_delay_injection)]
@@ -92,7 +92,7 @@ macro_rules! load_index {
     };
 }
 
-/// Aborts on a thread without a registration, for the sequences that need no index.
+/// Aborts on a thread that is not registered, in sequences that need no index.
 macro_rules! check_registration {
     () => {
         "cmp dword ptr fs:[{cs} - 4], 0

@@ -9,13 +9,13 @@ use crate::outcome::Outcome;
 /// Adds `delta` to one of the two words of this CPU's slot relative to `base`, in turn. The third
 /// word, 0 or 8, says which one comes next.
 ///
-/// Additions to one word are a chain of store-to-load forwardings, some six cycles each. Turns
-/// make two chains of it; and because the turn is taken by a branch, which is predicted without
-/// fail, the turns are no chain themselves. The turn is a hint: stored before the commit, it may
-/// change without an addition.
+/// Additions to one word form a chain of store-to-load forwardings, some six cycles each. Taking turns splits
+/// it into two chains. The sequence branches on the third word, and the processor predicts that branch well,
+/// so the turns themselves form no chain. The third word is only a hint: it is stored before the commit, so it
+/// may change without an addition.
 ///
 /// # Safety
-/// As for [`crate::ops::add`], with three such words.
+/// The requirements of [`crate::ops::add`], for three such words.
 #[inline(always)]
 pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
     handle: Handle,
@@ -57,15 +57,15 @@ pub(crate) unsafe fn add_in_turns<const SHIFT: u32>(
     Outcome::Committed
 }
 
-/// What [`pop_through`] and [`cache_take_through`] answer for an abort: no address of a node.
+/// What [`pop_through`] and [`cache_take_through`] return for an abort. It is no node's address.
 pub(crate) const ABORTED: usize = 1;
 
-/// Pushes `node`, whose first word becomes the link, on this CPU's list: its head is relative to
-/// the pointer in `source`.
+/// Pushes `node` on this CPU's list. The list's head is this CPU's word relative to the pointer in `source`.
+/// The node's first word becomes the link.
 ///
 /// # Safety
-/// As for [`crate::ops::add_through`]; the words hold lists of such nodes. `node` is valid for
-/// writes of a word, and the caller's alone.
+/// The requirements of [`crate::ops::add_through`]. The words hold lists of such nodes. `node` is valid for
+/// writes of a word, and nobody else uses it.
 #[inline(always)]
 pub(crate) unsafe fn push_through<const SHIFT: u32>(
     handle: Handle,
@@ -102,11 +102,11 @@ pub(crate) unsafe fn push_through<const SHIFT: u32>(
     Outcome::Committed
 }
 
-/// Pops the first node of this CPU's list; 0 if there is none, [`ABORTED`] for an abort.
+/// Pops the first node of this CPU's list. Returns its address, 0 if the list is empty, or [`ABORTED`].
 ///
 /// # Safety
-/// As for [`push_through`]. Nodes stay readable until they were popped, or until the pointer in
-/// `source` was replaced and [`crate::membarrier::restart`] has returned.
+/// The requirements of [`push_through`]. A node stays readable until it is popped, or until the pointer in
+/// `source` has been replaced and [`crate::membarrier::restart`] has returned.
 #[inline(always)]
 pub(crate) unsafe fn pop_through<const SHIFT: u32>(handle: Handle, source: *const usize) -> usize {
     let node;
@@ -142,15 +142,15 @@ pub(crate) unsafe fn pop_through<const SHIFT: u32>(handle: Handle, source: *cons
     node
 }
 
-/// Takes an object from this CPU's cache, whose place is relative to the pointer in `source`; 0 if
-/// there is none, [`ABORTED`] for an abort.
+/// Takes an object from this CPU's cache, which lies relative to the pointer in `source`. Returns the object's
+/// address, 0 if the cache is empty, or [`ABORTED`].
 ///
-/// A cache is a word for one object, or 0, a count, and as many objects in an array. Taking the
-/// one stores a constant, and putting it back looks whether there is one by a branch alone: so
-/// an object that is taken and put back in turn makes no chain of additions to the count.
+/// A cache is a word that holds one object or 0, then a count, and then an array with that many objects. The
+/// single object is taken by a store of a constant, and put back after a branch on whether the word is 0. So
+/// an object that is taken and put back in turn causes no chain of additions to the count.
 ///
 /// # Safety
-/// As for [`crate::ops::add_through`], for all words of such a cache.
+/// The requirements of [`crate::ops::add_through`], for all words of such a cache.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
@@ -159,7 +159,7 @@ pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
 ) -> usize {
     let object;
     // SAFETY: `handle` is this thread's and `source` leads to a cache of each index, as the caller
-    // promises; its count is never more than its array has.
+    // promises. The count is never more than the array has room for.
     unsafe {
         sequence!(
             descriptor!(),
@@ -196,11 +196,11 @@ pub(crate) unsafe fn cache_take_through<const SHIFT: u32>(
     object
 }
 
-/// Puts an object into this CPU's cache (see [`cache_take_through`]), unless its array holds
-/// `most` of them: that is a mismatch.
+/// Puts an object into this CPU's cache (see [`cache_take_through`]). Returns a mismatch if the cache's array
+/// already holds `most` objects.
 ///
 /// # Safety
-/// As for [`cache_take_through`]; the array has room for `most`.
+/// The requirements of [`cache_take_through`]. The array has room for `most` objects.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) unsafe fn cache_put_through<const SHIFT: u32>(
@@ -210,7 +210,7 @@ pub(crate) unsafe fn cache_put_through<const SHIFT: u32>(
     most: usize,
 ) -> Outcome {
     // SAFETY: `handle` is this thread's, `source` leads to a cache of each index, and its array has
-    // room for `most`, as the caller promises. What is stored behind the counted ones means
+    // room for `most` objects, as the caller promises. What is stored behind the counted objects means
     // nothing.
     unsafe {
         sequence!(

@@ -1,4 +1,4 @@
-//! Rings of records, as their users see them.
+//! [`Ring`]: what users of rings see.
 
 use core::fmt;
 use core::sync::atomic::Ordering;
@@ -13,14 +13,14 @@ use crate::percpu::lock::Lock;
 
 /// Rings of records of any length, one for each possible CPU.
 ///
-/// [`Ring::write`] and [`Ring::reserve`] take no lock, allocate nothing, and are async-signal-safe
-/// (as far as the clock is: the default one is); a handler may write while the code it interrupted
-/// has a reservation. A record that was reserved is delivered, or counted as
-/// overwritten; one that was not is counted as dropped.
+/// [`Ring::write`] and [`Ring::reserve`] wait for no lock, allocate nothing, and are async-signal-safe if the
+/// clock is (the default one is). A signal handler may write while the code that it interrupted has a
+/// reservation. A record that was reserved is delivered, or counted as overwritten. A record that could not be
+/// reserved is counted as dropped.
 ///
 /// A reservation that is leaked, or whose thread never runs again, stops its ring: the consumer
-/// waits there for ever. In the child of a `fork` by a process with several threads, what other
-/// threads were doing is half done, as in all memory: do not use the parent's rings there.
+/// never gets past it. After a `fork` of a process with several threads, the child has what the other threads
+/// were writing half done: do not use the parent's rings there.
 ///
 /// ```
 /// use rseq_ops::percpu::{Mode, Ring};
@@ -49,20 +49,20 @@ impl fmt::Debug for Ring {
 }
 
 impl Ring {
-    /// Creates rings of at least `size` bytes each (rounded up to a power of two), whose pages become real
-    /// as they are written to. Time stamps are nanoseconds of `CLOCK_MONOTONIC`.
+    /// Creates rings of at least `size` bytes each, rounded up to a power of two. A page takes memory only
+    /// once it is written to. Time stamps are nanoseconds of `CLOCK_MONOTONIC`.
     ///
     /// # Errors
-    /// [`AllocError::Object`] for more than 64 MiB, [`AllocError::Memory`] where the system has none.
+    /// [`AllocError::Object`] for more than 64 MiB, [`AllocError::Memory`] where the system has no memory.
     pub fn new(mode: Mode, size: usize) -> Result<Self, AllocError> {
         Ring::with_clock(mode, size, monotonic)
     }
 
-    /// Creates rings as [`Ring::new`] does, with a clock of the caller's: it should never go back, and be
-    /// async-signal-safe if records are written in signal handlers.
+    /// Creates rings as [`Ring::new`] does, with the caller's own clock. The clock should never go back, and
+    /// should be async-signal-safe if records are written in signal handlers.
     ///
     /// # Errors
-    /// As for [`Ring::new`].
+    /// The same as for [`Ring::new`].
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -100,7 +100,7 @@ impl Ring {
     /// Writes a record.
     ///
     /// # Errors
-    /// [`ReserveError`], which is counted.
+    /// [`ReserveError`], if there is no room for the record. A dropped record is counted.
     #[inline]
     pub fn write(&self, bytes: &[u8]) -> Result<(), ReserveError> {
         let mut reservation = self.reserve(bytes.len())?;
@@ -109,10 +109,10 @@ impl Ring {
         Ok(())
     }
 
-    /// Reserves a record of `length` bytes: zeroes, until they are written.
+    /// Reserves a record of `length` bytes. Bytes that are never written are zero.
     ///
     /// # Errors
-    /// [`ReserveError`]; what is dropped is counted.
+    /// [`ReserveError`], if there is no room for the record. A dropped record is counted.
     ///
     /// ```
     /// use rseq_ops::percpu::{Mode, Ring};
@@ -122,7 +122,7 @@ impl Ring {
     /// record.write(&7u32.to_ne_bytes());
     /// record.write(&8u32.to_ne_bytes());
     /// record.commit();
-    /// drop(ring.reserve(100).unwrap()); // Thought better of it: not delivered.
+    /// drop(ring.reserve(100).unwrap()); // Not committed, so not delivered.
     /// assert_eq!(ring.consumer().unwrap().poll(|record| assert_eq!(record.bytes.len(), 8)), 1);
     /// ```
     #[inline]
@@ -138,14 +138,17 @@ impl Ring {
         }
     }
 
-    /// Returns the one consumer, if nobody else has it. Does not wait; async-signal-safe, and so is
-    /// [`Consumer::poll`] if its closure is.
+    /// Returns the consumer, or `None` while somebody else has it. Does not wait. Async-signal-safe, as
+    /// [`Consumer::poll`] is if its closure is.
     pub fn consumer(&self) -> Option<Consumer<'_>> {
         let locked = self.consumer.try_lock()?;
         Some(Consumer::new(&self.rings, locked))
     }
 
-    /// Returns what has become of records so far. Some loads for each ring; async-signal-safe.
+    /// Returns what has become of all records so far. Async-signal-safe.
+    ///
+    /// # Cost
+    /// Some loads for each ring.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for ring in 0..self.rings.count() {

@@ -1,4 +1,4 @@
-//! The reading end.
+//! [`Consumer`]: the reading end.
 
 use core::fmt;
 use core::sync::atomic::{Ordering, fence};
@@ -31,11 +31,11 @@ impl fmt::Debug for Consumer<'_> {
     }
 }
 
-/// The record, or the lack of one, at the consumer's position.
+/// What the consumer finds at its position.
 enum Found {
     Nothing,
     Overtaken,
-    /// The header, and the second word.
+    /// A record or another item: its header and its second word.
     Item(usize, usize),
 }
 
@@ -47,9 +47,9 @@ impl<'r> Consumer<'r> {
         }
     }
 
-    /// Hands all whole records to `f`, ring by ring, in each ring in the order of their
-    /// reservation. Returns how many there were. A record counts as consumed when `f` returns: if `f` panics,
-    /// it gets the same record next time.
+    /// Hands all complete records to `f`, ring by ring. In each ring they come in the order in which they were
+    /// reserved. Returns how many there were. A record counts as consumed when `f` returns: if `f` panics, the
+    /// next call hands out the same record again.
     pub fn poll(&mut self, mut f: impl FnMut(Record<'_>)) -> usize {
         (0..self.rings.count())
             .map(|ring| self.poll_ring(ring, &mut f))
@@ -70,7 +70,7 @@ impl<'r> Consumer<'r> {
             let (header, second) = match self.look(control, position) {
                 Found::Nothing => return delivered,
                 Found::Overtaken => {
-                    // The oldest part that nobody can be entering yet.
+                    // Go on at the oldest part that no writer can be entering yet.
                     let end = control.reserved.load(Ordering::Acquire);
                     let oldest =
                         end / self.rings.part * self.rings.part + self.rings.part - self.rings.size;
@@ -99,12 +99,12 @@ impl<'r> Consumer<'r> {
                     .number
                     .store(number.wrapping_add(1), Ordering::Relaxed);
             }
-            // Release: what was here may be overwritten now.
+            // Release: pairs with the acquire in `plan_start`. The record may be overwritten from now on.
             reader.position.store(next, Ordering::Release);
         }
     }
 
-    /// Looks at a position, and copies the payload if it is a record.
+    /// Looks at the item at `position`. If that is a record, copies its payload.
     fn look(&mut self, control: &Control, position: usize) -> Found {
         let rings = self.rings;
         let at = rings.at(control, position);
@@ -118,14 +118,15 @@ impl<'r> Consumer<'r> {
         }
         let mut second = 0;
         if header & PADDING == 0 {
-            // SAFETY: within the ring: the header is good, so a second word follows.
+            // SAFETY: within the ring: the header is valid, so a second word follows.
             second = unsafe { word(at.wrapping_add(1)) }.load(Ordering::Relaxed);
         }
         if header & (PADDING | START | UNWANTED) == 0 {
             let words = (header >> PAYLOAD).div_ceil(8);
             let target = self.scratch();
             for n in 0..words {
-                // SAFETY: within the ring, and within the copy, which is as large and ours alone.
+                // SAFETY: within the ring, and within the scratch memory, which is as large as a ring and
+                // is this consumer's alone.
                 unsafe {
                     let value = word(at.wrapping_add(2 + n)).load(Ordering::Relaxed);
                     target.add(n).write(value);
@@ -138,13 +139,14 @@ impl<'r> Consumer<'r> {
         Found::Item(header, second)
     }
 
-    /// Returns whether what was read from the part of `position` so far was not overwritten meanwhile.
+    /// Returns whether everything that was read so far from the part of `position` is still valid: no writer
+    /// has begun to overwrite the part.
     fn still_there(&self, control: &Control, position: usize) -> bool {
         if self.rings.mode == Mode::Discard {
             return true;
         }
-        // Pairs with the release of the end: who reads what was stored in the part later on
-        // sees the end at, or behind, the start of the part.
+        // Pairs with the release of the end: if we have read anything that was stored in the part later on,
+        // we see an end that is at the new start of the part, or behind it.
         fence(Ordering::Acquire);
         let start = position / self.rings.part * self.rings.part;
         control.reserved.load(Ordering::Relaxed) < start + self.rings.size
@@ -157,8 +159,8 @@ impl<'r> Consumer<'r> {
     }
 
     fn copy(&self, length: usize) -> &[u8] {
-        // SAFETY: the copy is as large as a ring, and written by this consumer alone, not as long
-        // as it is borrowed.
+        // SAFETY: the scratch memory is as large as a ring. Only this consumer writes it, and not while it
+        // is borrowed.
         unsafe { core::slice::from_raw_parts(self.scratch().cast(), length) }
     }
 }

@@ -1,8 +1,8 @@
-//! What becomes of records.
+//! The outcomes of records.
 
 use core::fmt;
 
-/// Why there is no reservation.
+/// The reason why a record could not be reserved.
 ///
 /// ```
 /// use rseq_ops::percpu::{Mode, ReserveError, Ring};
@@ -18,13 +18,14 @@ use core::fmt;
 pub enum ReserveError {
     /// The record is larger than the ring allows.
     TooLong {
-        /// Bytes asked for.
+        /// The length that was asked for, in bytes.
         asked: usize,
-        /// Bytes that there can be.
+        /// The largest possible length, in bytes.
         most: usize,
     },
-    /// Dropped, and counted: the ring is full ([`Mode::Discard`](super::Mode::Discard)), or the part to overwrite has a
-    /// record that is still being written ([`Mode::Overwrite`](super::Mode::Overwrite)).
+    /// The record was dropped, and counted. With [`Mode::Discard`](super::Mode::Discard) the ring is full. With
+    /// [`Mode::Overwrite`](super::Mode::Overwrite) the part to overwrite has a record that is still being
+    /// written.
     Dropped,
 }
 
@@ -41,7 +42,7 @@ impl fmt::Display for ReserveError {
 
 impl core::error::Error for ReserveError {}
 
-/// The fates of records, over all rings.
+/// Counts of what became of records, over all rings.
 ///
 /// ```
 /// use rseq_ops::percpu::{Mode, Ring, Totals};
@@ -56,9 +57,9 @@ impl core::error::Error for ReserveError {}
 pub struct Totals {
     /// Records that were handed to the consumer, or reserved and then discarded.
     pub consumed: usize,
-    /// Records that were overwritten before the consumer got to them, as far as it has found out.
+    /// Records that were overwritten before the consumer got to them, as far as the consumer knows by now.
     pub overwritten: usize,
-    /// Records for which there was no room.
+    /// Records that were dropped, because there was no room for them.
     pub dropped: usize,
 }
 
@@ -77,10 +78,10 @@ pub struct Totals {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'c> {
-    /// The ring: the CPU where the record was reserved, or a number from
-    /// [`possible_cpus`](crate::percpu::possible_cpus) on for threads without restartable sequences.
+    /// The number of the ring: the CPU where the record was reserved or, for threads without restartable
+    /// sequences, a number that is not below [`possible_cpus`](crate::percpu::possible_cpus).
     pub ring: usize,
-    /// The clock's reading. In one ring it never goes back.
+    /// The time of the reservation, by the ring's clock. In one ring it never goes back.
     pub time: u64,
     /// The payload.
     pub bytes: &'c [u8],

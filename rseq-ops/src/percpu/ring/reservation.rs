@@ -1,4 +1,4 @@
-//! The writing end, from the reservation to the commit.
+//! [`Reservation`]: the writing end, from the reservation to the commit.
 
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
@@ -6,9 +6,10 @@ use core::sync::atomic::Ordering;
 
 use super::layout::{BUSY, HEAD, PAYLOAD, Rings, UNWANTED, word};
 
-/// A record that is being written. Dropped without [`Reservation::commit`], it is discarded.
-/// It may be committed by another thread than the one that reserved it. All methods use plain
-/// stores, and are async-signal-safe.
+/// A record that is being written. If it is dropped without [`Reservation::commit`], the record is discarded.
+///
+/// Another thread than the one that reserved the record may commit it. All methods use plain stores, and are
+/// async-signal-safe.
 ///
 /// ```
 /// use rseq_ops::percpu::{Mode, Reservation, Ring};
@@ -31,14 +32,14 @@ pub struct Reservation<'r> {
     ring: PhantomData<&'r Rings>,
     record: usize,
     header: usize,
-    /// Bytes so far.
+    /// The number of bytes written so far.
     written: usize,
-    /// Those of the last word, if it is not full.
+    /// The bytes of the last word, as long as that word is not full.
     pending: u64,
 }
 
 impl<'r> Reservation<'r> {
-    /// Of the record at this address, whose header this is.
+    /// Creates the reservation of the record at `record`, which has this header.
     #[inline]
     pub(super) fn new(record: NonNull<usize>, header: usize) -> Self {
         Reservation {
@@ -50,15 +51,15 @@ impl<'r> Reservation<'r> {
         }
     }
 
-    /// Returns how many bytes are reserved.
+    /// Returns the number of bytes that are reserved.
     pub fn length(&self) -> usize {
         self.header >> PAYLOAD
     }
 
-    /// Appends to what was written.
+    /// Appends `bytes` to what was written.
     ///
     /// # Panics
-    /// Panics if that is more than was reserved.
+    /// Panics if there are more bytes than were reserved.
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
         assert!(
@@ -68,7 +69,7 @@ impl<'r> Reservation<'r> {
             self.length(),
             self.written
         );
-        // First what fills up the pending word, then whole words, then what is left pending.
+        // First the bytes that fill up the pending word, then whole words. The rest becomes the pending word.
         let missing = self.written.next_multiple_of(8) - self.written;
         let (first, rest) = bytes.split_at(missing.min(bytes.len()));
         for byte in first {
@@ -77,8 +78,8 @@ impl<'r> Reservation<'r> {
         let (words, last) = rest.as_chunks::<8>();
         let mut at = ptr::with_exposed_provenance_mut::<usize>(self.record + HEAD + self.written);
         for bytes in words {
-            // SAFETY: within the record, as it has room for `bytes`, and aligned: `first` is what
-            // was missing. It is ours, and the ring is borrowed.
+            // SAFETY: within the record, which has room for `bytes`, and aligned, because `first` has filled up
+            // the word before. The record is ours, and the ring is borrowed.
             unsafe { word(at) }.store(usize::from_ne_bytes(*bytes), Ordering::Relaxed);
             at = at.wrapping_add(1);
         }
@@ -101,7 +102,7 @@ impl<'r> Reservation<'r> {
         self.written += 1;
     }
 
-    /// Stores the word that `written` is in.
+    /// Stores the word that the byte number `written` is in.
     #[inline]
     fn store(&self, value: u64) {
         let at = self.record + HEAD + self.written / 8 * 8;
@@ -130,7 +131,8 @@ impl<'r> Reservation<'r> {
             unsafe { word(ptr::with_exposed_provenance_mut(at)) }.store(0, Ordering::Relaxed);
             written += 8;
         }
-        // SAFETY: the first word of the record, which is ours, of a ring that is borrowed. Release: pairs with the consumer's load of the header.
+        // SAFETY: the first word of the record, which is ours, of a ring that is borrowed. Release: pairs with
+        // the consumer's load of the header.
         unsafe { word(ptr::with_exposed_provenance_mut(self.record)) }
             .store(self.header & !BUSY | flags, Ordering::Release);
     }

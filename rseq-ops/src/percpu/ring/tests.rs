@@ -1,5 +1,5 @@
-//! What happens once in a million records, made to happen: another writer, or the consumer, right
-//! between two steps of a reservation, and a reservation that was interrupted right before its commit.
+//! Forces what otherwise happens once in a million records: another writer or the consumer acts between two
+//! steps of a reservation, or a reservation is interrupted right before its commit.
 
 use core::sync::atomic::Ordering;
 use std::boxed::Box;
@@ -9,11 +9,11 @@ use std::vec::Vec;
 use super::layout::{Control, HEAD, PARTS, SHARED, SMALLEST, START, busy_header, whole, word};
 use super::*;
 
-/// Two of these and the start of a part fill a part of the smallest ring.
+/// The payload of a record. Two such records and the start of a part fill a part of the smallest ring.
 const HALF: usize = 232;
 const RECORDS: usize = 2 * PARTS;
 
-/// An action of the clock, once, between the load of the end and the plan.
+/// What the clock does once, between the load of the end and the plan.
 type Meanwhile = Box<dyn FnOnce() + Send>;
 
 std::thread_local! {
@@ -28,7 +28,7 @@ fn clock() -> u64 {
     0
 }
 
-/// A ring for ever, all of whose records are this thread's, on one CPU.
+/// A ring that is never freed. All of its records are this thread's, on one CPU.
 fn ring(mode: Mode) -> &'static Ring {
     #[cfg(target_os = "linux")]
     // SAFETY: sets of CPUs are plain memory, which the calls read and write.
@@ -52,7 +52,7 @@ fn write(ring: &Ring, number: usize) -> Result<(), ReserveError> {
     ring.write(&bytes)
 }
 
-/// Returns the numbers that the consumer gets.
+/// Returns the numbers in the records that the consumer gets.
 fn consume(ring: &Ring) -> Vec<usize> {
     let mut numbers = Vec::new();
     ring.consumer().unwrap().poll(|record| {
@@ -93,8 +93,8 @@ fn who_sees_too_late_that_the_ring_moved_on_drops_nothing() {
     assert_eq!(totals(ring).2, 0, "there is room behind the other's record");
     drop(HELD.lock().unwrap().take());
     assert_eq!(consume(ring).last(), Some(&100));
-    // The other one's counts as consumed: it was not wanted. Without sequences it has found our ring
-    // locked and gone to another one, so that no part is overwritten on its account.
+    // The other writer's record was discarded, so it counts as consumed. Without sequences that writer found
+    // our ring locked and took another ring, so it made us overwrite no part.
     let overwritten = if crate::current_thread().is_some() {
         4
     } else {
@@ -160,7 +160,7 @@ fn a_consumer_that_is_exactly_one_ring_behind_loses_one_part_and_no_more() {
     assert_eq!(control.reserved.load(Ordering::Relaxed), ring.rings.size);
     assert_eq!(consume(ring), (2..RECORDS).collect::<Vec<_>>());
     assert_eq!(totals(ring), (RECORDS - 2, 2, 0));
-    // One record less than a ring behind: nothing is lost.
+    // The consumer is one record less than a ring behind, so nothing is lost.
     (0..RECORDS - 1).for_each(|number| write(ring, number).unwrap());
     assert_eq!(consume(ring), (0..RECORDS - 1).collect::<Vec<_>>());
     assert_eq!(totals(ring), (2 * RECORDS - 3, 2, 0));
@@ -170,8 +170,8 @@ fn a_consumer_that_is_exactly_one_ring_behind_loses_one_part_and_no_more() {
 fn a_part_that_somebody_is_entering_is_not_taken_for_the_old_one() {
     let ring = ring(Mode::Overwrite);
     (0..RECORDS).for_each(|number| write(ring, number).unwrap());
-    // A writer enters the first part again, and is interrupted right before its commit: the end is
-    // where it was, the words are stored.
+    // A writer enters the first part again, and is interrupted right before its commit: its words are stored,
+    // but the end has not moved.
     let control = in_use(ring);
     for (n, value) in [START | HEAD, RECORDS].into_iter().enumerate() {
         // SAFETY: the first two words of the ring.
@@ -179,7 +179,7 @@ fn a_part_that_somebody_is_entering_is_not_taken_for_the_old_one() {
     }
     assert_eq!(consume(ring), (2..RECORDS).collect::<Vec<_>>());
     assert_eq!(totals(ring), (RECORDS - 2, 2, 0), "not one ring more");
-    // It tries again.
+    // The writer tries again.
     write(ring, 100).unwrap();
     assert_eq!(consume(ring), [100]);
     assert_eq!(totals(ring), (RECORDS - 1, 2, 0));
@@ -190,7 +190,7 @@ fn a_consumer_many_rings_behind_finds_the_newest_and_counts_the_others() {
     for written in [RECORDS + 1, RECORDS + 2, 3 * RECORDS, 10 * RECORDS + 7] {
         let ring = ring(Mode::Overwrite);
         (0..written).for_each(|number| write(ring, number).unwrap());
-        // Seven whole parts, or six and what the eighth has so far.
+        // Seven whole parts, or six of them and what the eighth has so far.
         let kept = if written % 2 == 0 {
             RECORDS - 2
         } else {
@@ -213,7 +213,7 @@ fn who_finds_all_shared_rings_locked_drops_the_record_and_counts_it() {
         assert_eq!(ring.writer().claim_shared(HALF), None);
         assert_eq!(totals(ring), (0, 0, dropped));
     }
-    // One is enough, whichever it is.
+    // Either one is enough.
     for (n, lock) in locks.iter_mut().enumerate() {
         *lock = None;
         let record = ring.writer().claim_shared(HALF).expect("a ring is free");

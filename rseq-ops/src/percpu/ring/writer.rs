@@ -1,4 +1,4 @@
-//! Reserving: where the next record goes, and the sequence that takes the place.
+//! Reserving: choosing the place of the next record, and the sequence that takes it.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
@@ -11,26 +11,27 @@ use crate::ops::{self, ATTEMPTS};
 use crate::outcome::{Outcome, Release};
 use crate::percpu::sys::stripe;
 
-/// The action at a position.
+/// What a writer has to do at the end of what is reserved.
 enum Plan {
-    /// Store this header and go on from there to the second position.
+    /// Reserve the record: store this header, and move the end to this position.
     Record(usize, usize),
-    /// The same, and it is no record: plan again.
+    /// Fill the part up: store this header, move the end to this position, and plan again.
     Padding(usize, usize),
-    /// A part begins: these two words.
+    /// Enter a part: store these two words at its start, and plan again.
     Start([usize; 2]),
-    /// No room.
+    /// There is no room.
     Full,
-    /// The ring has moved on while it was looked at.
+    /// The ring has moved on since its end was loaded.
     Stale,
 }
 
-/// A writer in these rings.
+/// A writer to these rings.
 pub(super) struct Writer<'r>(pub(super) &'r Rings);
 
 impl Writer<'_> {
-    /// Room for a record, with its header and its time; `None` where it was dropped and counted.
-    /// An address and nothing else, so that the rest of a reservation stays in registers.
+    /// Reserves room for a record, and stores its header and its time. Returns the record's address, or `None`
+    /// if the record was dropped and counted. Returns nothing but an address, so that the rest of a
+    /// reservation stays in registers.
     pub(super) fn claim(&self, length: usize) -> Option<NonNull<usize>> {
         if let Some(handle) = Handle::by_cpu() {
             for _ in 0..ATTEMPTS {
@@ -40,9 +41,9 @@ impl Writer<'_> {
                 };
                 let control = self.0.control(cpu as usize);
                 let result = self.claim_at(control, length, |end, at, words, new| {
-                    // SAFETY: this thread's handle; the words are this CPU's, written by such
-                    // sequences alone as long as the end is what it was; nobody reads what is
-                    // behind the end. (`copy` is as long as `words`.)
+                    // SAFETY: this thread's handle. The words are this CPU's: as long as the end is what it
+                    // was, only such sequences write them. Nobody reads behind the end. `copy` is as
+                    // long as `words`.
                     unsafe {
                         let word = (control.reserved.as_ptr(), end);
                         if let [header] = *words {
@@ -62,8 +63,8 @@ impl Writer<'_> {
         self.claim_shared(length)
     }
 
-    /// Claims room where there are no sequences: under the lock of one of some rings. A lock that is held,
-    /// perhaps by the code that this signal interrupted, is not waited for.
+    /// Claims room without sequences, under the lock of one of the shared rings. Does not wait for a lock that
+    /// is held, because the holder may be the code that a signal handler has interrupted.
     #[cold]
     pub(super) fn claim_shared(&self, length: usize) -> Option<NonNull<usize>> {
         let first = stripe(SHARED);
@@ -91,8 +92,8 @@ impl Writer<'_> {
         None
     }
 
-    /// [`Writer::claim`] in one ring, by `commit(end, address, words to store there, new end)`. `None`
-    /// where an attempt was given up.
+    /// Makes one attempt at [`Writer::claim`] in one ring. Stores words by a call of
+    /// `commit(end, address, words to store there, new end)`. Returns `None` if the attempt was given up.
     #[inline(always)]
     fn claim_at(
         &self,
@@ -100,10 +101,11 @@ impl Writer<'_> {
         length: usize,
         commit: impl Fn(usize, *mut usize, &[usize], usize) -> Outcome,
     ) -> Option<Option<NonNull<usize>>> {
-        // At most: padding, the start of a part, the record.
+        // At most three steps: padding, the start of a part, the record.
         for _ in 0..3 {
             let end = control.reserved.load(Ordering::Acquire);
-            // Between the load of the end and the comparison with it: so time goes as positions.
+            // Read between the load of the end and the commit, which compares the end: so the times in a ring
+            // are in the order of the positions.
             let time = (self.0.clock)();
             let at = self.0.at(control, end);
             let outcome = match self.plan(control, end, length) {
@@ -117,7 +119,7 @@ impl Writer<'_> {
                 }
                 Plan::Padding(header, new) => commit(end, at, &[header], new),
                 Plan::Start(words) => commit(end, at, &words, end + HEAD),
-                // Unless it looks full because somebody is far ahead by now.
+                // The ring may only look full, because other writers have moved the end on meanwhile.
                 Plan::Full if control.reserved.load(Ordering::Relaxed) != end => return None,
                 Plan::Full => {
                     control.dropped.fetch_add(1, Ordering::Relaxed);
@@ -149,8 +151,8 @@ impl Writer<'_> {
     #[cold]
     fn plan_start(&self, control: &Control, end: usize) -> Plan {
         let free = match self.0.mode {
-            // Acquire: the consumer has read what was there. It may be far ahead of an `end` that
-            // is not the end any more; then the sequence will find out.
+            // Acquire: the consumer has read what was there. If `end` is stale, the consumer may be far ahead
+            // of it; then the commit fails, because it compares the end.
             Mode::Discard => {
                 end + self.0.part <= control.reader.position.load(Ordering::Acquire) + self.0.size
             }
@@ -177,8 +179,8 @@ impl Writer<'_> {
         Plan::Start([START | HEAD, number])
     }
 
-    /// Returns how many records a whole part has, and whether one is being written. `None` if this is not
-    /// a part any more: somebody is overwriting it.
+    /// Returns how many records a complete part has, and whether one of them is being written. Returns `None`
+    /// if somebody is overwriting the part.
     fn survey(&self, control: &Control, start: usize) -> Option<(usize, bool)> {
         let (mut offset, mut records, mut busy) = (0, 0, false);
         while offset < self.0.part {

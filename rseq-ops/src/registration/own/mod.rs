@@ -1,20 +1,20 @@
 //! Our own registrations, thread by thread, where libc makes none.
 //!
 //! # Where the areas are
-//! Not in thread-local data. The kernel needs an area that stays where it is, and sequences reach it
-//! from any code of ours, so such data would have to be of the model `initial-exec`; and one word of
-//! that model takes *all* thread-local data of a shared object from libc's small reserve, in every
-//! program that loads it, also where libc registers and nobody needs an area. The other models may
-//! allocate at the first access of a thread, which may be in a signal handler.
+//! The areas are not in thread-local data. The kernel needs an area that does not move, and sequences reach it
+//! from any code of ours, so such data would need the model `initial-exec`. But a single word of that model
+//! makes a shared object take *all* its thread-local data from libc's small reserve, in every program that
+//! loads the object, even where libc registers threads and nobody needs our area. The other models may
+//! allocate at a thread's first access, which may be in a signal handler.
 //!
-//! So areas are in memory of our own, mapped when the first thread is registered, and a `pthread` key
-//! leads to them: reading its value is two loads, without a lock, in glibc and musl.
+//! So the areas are in memory of our own, mapped when the first thread is registered. A `pthread` key leads to
+//! them: in glibc and musl, reading its value takes two loads and no lock.
 //!
 //! # The end of a thread
-//! The key's destructor ends the registration, and keeps the area until libc calls it for the last
-//! time, so that other destructors of the thread, which may come later, find an area that says
-//! "not registered (any more)". Then another thread may have it. In a forked child those of
-//! its parent's other threads are in use for ever: some hundred bytes for each.
+//! The key's destructor ends the registration. It keeps the area until libc calls it for the last time, so
+//! that destructors of the thread that run later find an area that says "not registered". After that another
+//! thread may have the area. In a forked child, the areas of the parent's other threads stay in use for ever:
+//! some hundred bytes for each thread.
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
@@ -27,23 +27,23 @@ use crate::abi;
 use crate::registration::call::lengths;
 use slots::{GONE, KEPT, OVER, REGISTERED, Slot, give, take};
 
-/// The number of times libc calls a key's destructor for a thread, as long as there is a value:
+/// The number of times that libc calls a key's destructor for a thread if the key has a value each time:
 /// `PTHREAD_DESTRUCTOR_ITERATIONS` of glibc and musl.
 const PASSES: u32 = 4;
 
-/// The key, plus 1; 0 is none yet.
+/// The key plus 1, or 0 if there is no key yet.
 static KEY: AtomicU32 = AtomicU32::new(0);
 
-/// Returns the process's key, made at the first call. `None` where there is none to be had now.
+/// Returns the process's key, which the first call makes. Returns `None` if no key can be made now.
 fn key() -> Option<libc::pthread_key_t> {
-    /// glibc keeps the values of this many keys in the thread itself; beyond, setting one
-    /// allocates, which a signal handler may not do.
+    /// glibc keeps the values of this many keys in the thread itself. Setting the value of a later key
+    /// allocates, which a signal handler must not do.
     const WITHOUT_ALLOCATION: u32 = if cfg!(target_env = "gnu") {
         32
     } else {
         u32::MAX
     };
-    // Acquire: pairs with the release below; whoever uses the key finds it made.
+    // Acquire: pairs with the release below, so that the key exists for a thread that finds it here.
     let known = KEY.load(Ordering::Acquire);
     if known != 0 {
         return Some(known - 1);
@@ -72,7 +72,7 @@ fn key() -> Option<libc::pthread_key_t> {
 #[inline]
 fn mine() -> Option<&'static Slot> {
     let key = KEY.load(Ordering::Acquire).checked_sub(1)?;
-    // SAFETY: the key is never deleted; its values are null or slots, which stay.
+    // SAFETY: the key is never deleted. Its values are null or slots, which are never unmapped.
     unsafe { libc::pthread_getspecific(key).cast::<Slot>().as_ref() }
 }
 
@@ -81,8 +81,8 @@ fn set_mine(key: libc::pthread_key_t, slot: &'static Slot) -> bool {
     unsafe { libc::pthread_setspecific(key, ptr::from_ref(slot).cast()) == 0 }
 }
 
-/// Returns the offset of the calling thread's area from its thread pointer, if it is registered;
-/// registers it at its first call.
+/// Returns the offset of the calling thread's area from its thread pointer, if the thread is registered. A
+/// thread's first call registers it.
 #[inline]
 pub(super) fn current_thread() -> Option<isize> {
     match mine() {
@@ -91,7 +91,7 @@ pub(super) fn current_thread() -> Option<isize> {
     }
 }
 
-/// `cpu_id` of a thread that is not registered.
+/// Returns `cpu_id` of a thread that is not registered.
 pub(super) fn cpu_id() -> i32 {
     mine().map_or(abi::CPU_ID_UNINITIALIZED, |slot| {
         let word = slot.area.get().cast::<u8>().wrapping_offset(abi::CPU_ID);
@@ -103,7 +103,7 @@ pub(super) fn cpu_id() -> i32 {
 #[cold]
 fn register() -> Option<isize> {
     let mut registered = None;
-    // Signals wait: a handler must not find the thread registered and the state not yet so.
+    // Signals are blocked: a handler must not find the thread registered while the state does not say so yet.
     with_signals_blocked(|| registered = register_with_signals_blocked());
     registered
 }
@@ -114,7 +114,7 @@ fn register_with_signals_blocked() -> Option<isize> {
     }
     let key = key()?;
     let slot = take()?;
-    // First, so that no thread ends registered without `at_exit`.
+    // The value is set first, so that no registered thread ends without `at_exit`.
     if !set_mine(key, slot) {
         give(slot);
         return None;
@@ -126,7 +126,7 @@ fn register_with_signals_blocked() -> Option<isize> {
             Some(slot.offset())
         }
         None => {
-            // The early adopters' convention: `cpu_id` says so.
+            // By the early adopters' convention, `cpu_id` says that the registration was refused.
             slot.write(abi::CPU_ID, abi::CPU_ID_REGISTRATION_FAILED);
             slot.state.store(OVER, Ordering::Relaxed);
             None
@@ -143,20 +143,20 @@ fn end(slot: &Slot) {
         return;
     };
     if slot.rseq(length, abi::FLAG_UNREGISTER).is_ok() {
-        // The kernel leaves `cpu_id` at -1 and `mm_cid` at 0; now the area is ours, and both say that
-        // the thread is not registered.
+        // The kernel leaves `cpu_id` at -1 and `mm_cid` at 0. Now that the area is ours, both words are made to
+        // say that the thread is not registered.
         slot.write(abi::MM_CID, -1);
     } else {
-        // A filter forbids it, perhaps. The kernel goes on writing here for as long as this thread
-        // lives: it would take another's sequences for over.
+        // Perhaps a filter forbids the call. The kernel then goes on writing to this area as long as the thread
+        // lives. So the area must not become another thread's: the kernel would disarm that thread's sequences.
         slot.state.store(KEPT, Ordering::Relaxed);
     }
 }
 
-/// The key's destructor. Destructors that run later find a thread that is not registered any more, and
-/// use their fallback.
+/// The key's destructor. Destructors that run later find that the thread is not registered any more, and use
+/// their fallback.
 extern "C" fn at_exit(value: *mut c_void) {
-    // SAFETY: the key's values are slots, which stay.
+    // SAFETY: the key's values are slots, which are never unmapped.
     let slot: &'static Slot = unsafe { &*value.cast::<Slot>() };
     let Some(key) = KEY.load(Ordering::Acquire).checked_sub(1) else {
         return;
@@ -169,7 +169,7 @@ extern "C" fn at_exit(value: *mut c_void) {
     if passes == 1 {
         with_signals_blocked(|| end(slot));
     }
-    // libc has taken the value away. As long as there is one, it calls again.
+    // libc has cleared the value. It calls this destructor again as long as the value is set again.
     if passes < PASSES {
         set_mine(key, slot);
     } else if set_mine(key, &GONE) && slot.state.load(Ordering::Relaxed) != KEPT {

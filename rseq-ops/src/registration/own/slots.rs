@@ -1,4 +1,4 @@
-//! The areas: slots in pages, a slot for each thread.
+//! The memory of the areas: pages of slots, one slot for each thread.
 
 use core::cell::UnsafeCell;
 use core::ptr::{self, NonNull};
@@ -7,33 +7,34 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::registration::call::{ALIGNMENT, ROOM, rseq};
 use crate::{abi, arch};
 
-/// The first state of a [`Slot`]: the kernel was not asked.
+/// The first state of a [`Slot`]: the kernel has not been asked to register it.
 pub(super) const NEW: u32 = 0;
 /// Registered with the length that `REGISTERED + n` stands for: [`lengths`](crate::registration::call::lengths)`()[n]`.
 pub(super) const REGISTERED: u32 = 1;
-/// Never again: refused, or ended before the thread is.
+/// The thread is not registered, and must not be registered again: the kernel has refused, or the thread is
+/// ending.
 pub(super) const OVER: u32 = u32::MAX;
-/// The same, and the kernel still has the area: no other thread may ever have it.
+/// The same, but the kernel still uses the area: no other thread may ever have it.
 pub(super) const KEPT: u32 = u32::MAX - 1;
-/// A thread's area, and what is known of it.
+/// A thread's area, and the state of its registration.
 #[repr(C, align(256))]
 pub(super) struct Slot {
-    /// The kernel's, as long as it is registered.
+    /// The area, which the kernel writes while it is registered.
     pub(super) area: UnsafeCell<[u32; ROOM / 4]>,
     pub(super) state: AtomicU32,
-    /// The number of times the key's destructor ran.
+    /// The number of times that the key's destructor has run for the thread.
     pub(super) passes: AtomicU32,
 }
 
-// SAFETY: the area is written by the kernel and by its thread alone, the rest is atomic.
+// SAFETY: only the kernel and the area's thread write the area. The other fields are atomic.
 unsafe impl Sync for Slot {}
 
-/// Slots of as many threads as fit.
+/// As many slots as fit into a page of memory.
 #[repr(C, align(4096))]
 pub(super) struct Page {
     /// Set before the page is published.
     pub(super) next: *mut Page,
-    /// A bit for each slot.
+    /// A bit for each slot that is in use.
     pub(super) used: AtomicU32,
     slots: [Slot; SLOTS],
 }
@@ -42,10 +43,10 @@ pub(super) const SLOTS: usize = 15;
 const _: () = assert!(size_of::<Page>() == 4096 && size_of::<Slot>() == 256);
 const _: () = assert!(align_of::<Slot>() == ALIGNMENT);
 
-/// The newest page. Pages stay: a stale value of the key must not lead to what is not there.
+/// The newest page. Pages are never unmapped, because a stale value of the key may still lead to one.
 pub(super) static PAGES: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
 
-/// An area as [`Slot::renew`] leaves it.
+/// The contents of an area after [`Slot::renew`].
 const UNREGISTERED: [u32; ROOM / 4] = {
     let mut words = [0; ROOM / 4];
     words[abi::CPU_ID as usize / 4] = abi::CPU_ID_UNINITIALIZED as u32;
@@ -53,7 +54,7 @@ const UNREGISTERED: [u32; ROOM / 4] = {
     words
 };
 
-/// The slot of threads that gave theirs back.
+/// The slot of threads that gave their own slot back.
 pub(super) static GONE: Slot = Slot {
     area: UnsafeCell::new(UNREGISTERED),
     state: AtomicU32::new(OVER),
@@ -61,9 +62,9 @@ pub(super) static GONE: Slot = Slot {
 };
 
 impl Slot {
-    /// The state in which a thread gets it.
+    /// Puts the slot into the state in which a thread gets it.
     fn renew(&self) {
-        // An unregistered thread must read this: as the kernel leaves it, but that `mm_cid` is not 0.
+        // What an unregistered thread must read: the same as the kernel leaves, except that `mm_cid` is not 0.
         self.write(abi::CPU_ID, abi::CPU_ID_UNINITIALIZED);
         self.write(abi::MM_CID, -1);
         self.write(abi::RSEQ_CS, 0);
@@ -84,7 +85,8 @@ impl Slot {
 
     #[inline]
     pub(super) fn registered(&self) -> Option<isize> {
-        // `NEW` here: in a handler that interrupted the registration before the kernel was asked.
+        // The state is `NEW` here if this is a handler that interrupted the registration before its system
+        // call.
         match self.state.load(Ordering::Relaxed) {
             NEW | OVER | KEPT => None,
             _ => Some(self.offset()),
@@ -112,7 +114,7 @@ pub(super) fn take() -> Option<&'static Slot> {
         let mut used = page.used.load(Ordering::Relaxed);
         while used.trailing_ones() < SLOTS as u32 {
             let taken = used | 1 << used.trailing_ones();
-            // Acquire: pairs with the release in `give`: the thread before is done with the slot.
+            // Acquire: pairs with the release in `give`: the thread that had the slot is done with it.
             match page
                 .used
                 .compare_exchange(used, taken, Ordering::Acquire, Ordering::Relaxed)
@@ -132,7 +134,7 @@ pub(super) fn take() -> Option<&'static Slot> {
     let page = unsafe { page.as_mut() };
     *page.used.get_mut() = 1;
     page.next = PAGES.load(Ordering::Relaxed);
-    // Release: who sees the page sees what is behind it, and what it has in use.
+    // Release: a thread that sees the page sees the older pages behind it, and which of its slots are in use.
     while let Err(other) =
         PAGES.compare_exchange(page.next, page, Ordering::Release, Ordering::Relaxed)
     {
@@ -165,12 +167,12 @@ fn map() -> Option<NonNull<Page>> {
     }
 }
 
-/// Gives a slot back, which nobody uses any more and no kernel knows.
+/// Gives a slot back. Nobody may use it any more, and its area must not be registered.
 pub(super) fn give(slot: &'static Slot) {
     let address = slot.address();
     let page = ptr::with_exposed_provenance::<Page>(address & !(size_of::<Page>() - 1));
     let number = address % size_of::<Page>() / size_of::<Slot>() - 1;
-    // SAFETY: slots are in pages, which are aligned to their size and stay.
+    // SAFETY: slots lie in pages, which are aligned to their size and are never unmapped.
     // Release: pairs with `take`.
     unsafe { &(*page).used }.fetch_and(!(1 << number), Ordering::Release);
 }

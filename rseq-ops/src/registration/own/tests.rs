@@ -8,7 +8,7 @@ use super::*;
 use crate::registration::call::ALIGNMENT;
 use crate::registration::{Owner, process};
 
-/// Held by each test that takes slots, or counts those of the whole process.
+/// A lock that each test holds while it takes slots, or counts the slots of the whole process.
 static SLOTS_IN_USE: Mutex<()> = Mutex::new(());
 
 /// Returns how many slots are in use. Pages that others have begun to use are counted too.
@@ -69,7 +69,7 @@ fn who_gave_its_slot_back_is_not_registered() {
 
 #[test]
 fn a_slot_has_one_owner_at_a_time_and_then_another() {
-    /// All of three pages.
+    /// The number of slots in three pages.
     const ALL: usize = 3 * SLOTS;
     if process().owner == Owner::Own {
         return; // The other tests' threads have slots.
@@ -109,7 +109,7 @@ fn a_slot_has_one_owner_at_a_time_and_then_another() {
     }
     assert_eq!(in_use(), 0, "a thread that ended gives its slot back");
 
-    // A thread whose registration the kernel does not end: it is none.
+    // This thread's registration cannot be ended, because the kernel knows of none.
     let kept = || {
         let slot = take().unwrap();
         slot.state.store(REGISTERED, Ordering::Relaxed);
