@@ -1,15 +1,15 @@
-// Looks at the page that it is in, and tells the window around it what it sees.
+// Checks the page that loads this script, and sends the result to the window around it.
 "use strict";
 
 addEventListener("load", () => {
     const faults = [];
     const root = document.documentElement;
     if (root.scrollWidth > root.clientWidth) {
-        faults.push(`${root.scrollWidth} pixels wide`);
+        faults.push(`the content is ${root.scrollWidth} pixels wide`);
     }
     for (const entry of performance.getEntriesByType("resource")) {
         if (!entry.name.endsWith("/look.js")) {
-            faults.push(`fetches ${entry.name}`);
+            faults.push(`the page fetches ${entry.name}`);
         }
     }
     const wanted = location.search.slice(1);
@@ -23,7 +23,7 @@ addEventListener("load", () => {
     };
     const paper = light(getComputedStyle(document.body).backgroundColor);
     if (dark !== paper < 0.5) {
-        faults.push("the paper is of the other scheme");
+        faults.push("the background has the other scheme");
     }
     for (const element of document.querySelectorAll("body, p, td, th, h1, h2")) {
         if (Math.abs(light(getComputedStyle(element).color) - paper) < 0.4) {
@@ -40,12 +40,12 @@ addEventListener("load", () => {
     const plots = document.querySelectorAll("figure").length;
     const tables = document.querySelectorAll("table").length;
     if (plots === 0 || tables === 0) {
-        faults.push("no plot or no table");
+        faults.push("there is no plot or no table");
     }
-    // Every plot has a paragraph that says what it shows.
+    // A paragraph below every plot says what it shows.
     for (const plot of document.querySelectorAll("figure")) {
         if (plot.nextElementSibling?.tagName !== "P") {
-            faults.push("a plot without a word");
+            faults.push("a plot has no paragraph below it");
         }
     }
     const seen = `${plots} plots, ${tables} tables`;

@@ -1,7 +1,7 @@
-//! A structure of one's own, in 80 lines and without `unsafe`: who subscribes to a topic of a message broker.
-//! Topics have levels (`home/kitchen/lamp`), and a `+` in a subscription stands for any name of its level.
+//! A structure of your own in 80 lines, without `unsafe`: the subscriptions of a message broker. Topics have levels
+//! (`home/kitchen/lamp`), and a `+` in a subscription stands for any name at its level.
 //!
-//! Whoever sends a message finds the subscribers without a lock, while others come and go.
+//! Threads that send messages find the subscribers without a lock, while subscriptions come and go.
 //!
 //! ```text
 //! cargo run --release -p urcu-percpu --example own_structure
@@ -49,12 +49,12 @@ impl Topic {
 
 struct Topics {
     root: Topic,
-    /// Held by whoever changes something.
+    /// Held by the thread that changes something.
     change: Mutex<()>,
 }
 
 impl Topics {
-    /// Puts the subscribers of a topic into `found`. Never waits.
+    /// Adds the subscribers of a topic to `found`. Never waits.
     fn subscribers(&self, topic: &[&str], found: &mut Vec<u32>) {
         found.clear();
         self.root.collect(topic, &urcu::read_lock(), found);
@@ -73,7 +73,7 @@ impl Topics {
         at.subscribers.push(id).expect("topics stay");
     }
 
-    /// What is removed is freed when nobody sees it any more.
+    /// Removes a subscription. Its memory is freed once no reader can see it.
     fn unsubscribe(&self, topic: &str, id: u32) -> bool {
         let _changing = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let guard = urcu::read_lock();
@@ -92,7 +92,7 @@ impl Topics {
     }
 }
 
-/// Two threads send messages for a second, while this one subscribes and unsubscribes.
+/// Lets two threads send messages for a second, while this one subscribes and unsubscribes.
 fn main() {
     let (root, change) = (Topic::new(""), Mutex::new(()));
     let topics = Topics { root, change };
@@ -132,7 +132,7 @@ fn main() {
             .fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
         errors += wrong;
         let nanoseconds = 2e9 * begun.elapsed().as_secs_f64() / messages as f64;
-        println!("{nanoseconds:.0} ns of a thread for a message among 101 topics");
+        println!("a message among 101 topics takes a thread {nanoseconds:.0} ns");
         println!("own_structure: messages={messages} changes={changes} errors={errors}");
         assert_eq!(errors, 0);
     });

@@ -1,13 +1,12 @@
-//! A plugin that has the library inside: a shared object that a program loads when it runs.
+//! A plugin with the library inside: a shared object that a running program loads.
 //!
 //! ```text
 //! cargo build -p urcu-percpu --example plugin      # target/debug/examples/libplugin.so
 //! ```
 //!
-//! A program may load any number of such plugins, each with a copy or a version of the library of its
-//! own, beside a library of its own; `urcu/tests/suite/plugins.rs` is such a program. Their domains know
-//! nothing of one another. Under glibc a plugin with the library inside stays loaded, whatever the
-//! program does (`rseq_ops`, "In shared objects").
+//! A program may load any number of such plugins, each with its own copy or version of the library, and may use
+//! the library itself; `urcu/tests/suite/plugins.rs` is such a program. The copies' domains are independent. Under
+//! glibc a plugin with the library inside stays loaded until the program ends (`rseq_ops`, "In shared objects").
 #![allow(missing_docs)]
 
 use std::cell::Cell;
@@ -17,11 +16,11 @@ use urcu::RcuOption;
 static NUMBERS: RcuOption<Vec<u64>> = RcuOption::empty();
 
 thread_local! {
-    /// Much more than libc has in reserve for thread-local data that must be there from the start.
+    /// Much more than libc reserves for thread-local data that must exist from a thread's start.
     static BUFFER: Cell<[u64; 512]> = const { Cell::new([0; 512]) };
 }
 
-/// Retires a value, and reads the new one: its last number.
+/// Retires a value, and returns the last number of the new one.
 #[unsafe(no_mangle)]
 pub extern "C" fn plugin_update(number: u64) -> u64 {
     NUMBERS.store(Some(vec![number; 4]));

@@ -1,5 +1,5 @@
-//! Which kind of reader is in force here, and why: `cargo run -p urcu-percpu --example reader_mode`.
-//! Beside it `cargo run -p rseq-ops --example where_am_i` says what kernel and libc offer.
+//! Prints which kind of reader this process uses, and why: `cargo run -p urcu-percpu --example reader_mode`.
+//! `cargo run -p rseq-ops --example where_am_i` prints what the kernel and libc offer.
 
 fn main() {
     println!("readers use {}", urcu::reader_mode());

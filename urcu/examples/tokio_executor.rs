@@ -1,5 +1,5 @@
-//! Callbacks that run on tokio: a domain whose work is a task of the program's own runtime, so that
-//! there is no thread besides.
+//! Callbacks that run on tokio: the work of a domain is a task of the program's own runtime, so the library needs no
+//! thread of its own.
 //!
 //! `cargo run -p urcu-percpu --example tokio_executor`
 
@@ -10,12 +10,12 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use urcu::{Domain, Executor, Job, Rcu, Runner};
 
-/// The runtime's handle, not `tokio::spawn`: callbacks are queued by any thread.
+/// The runtime's handle. `tokio::spawn` would not do, because any thread may queue callbacks.
 struct Tokio(OnceLock<Handle>);
 
 impl Executor for Tokio {
     fn execute(&self, mut job: Job) {
-        // Before there is a runtime the job is dropped, and done later with the next one.
+        // Without a runtime the job is dropped; the next job does its work later.
         if let Some(runtime) = self.0.get() {
             runtime.spawn(async move {
                 while let Some(pause) = job.run() {
@@ -34,7 +34,7 @@ struct Session(usize);
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // On a thread of the runtime: this needs one.
+        // `Handle::current` panics outside a runtime, so this callback must run on one of its threads.
         Handle::current();
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
-//! Packages of Debian, unpacked without being installed: from the mirror that this system's apt uses,
-//! through an apt state of our own.
+//! Debian packages, unpacked without being installed. They come from the mirror that this system's apt
+//! uses, through an apt state of our own.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::run::{output, say, succeeds, succeeds_quietly};
 
-/// Returns the addresses that this system's apt knows, without repetition.
+/// Returns the addresses of this system's apt sources, without repetition.
 pub(crate) fn sites() -> Vec<String> {
     let mut command = Command::new("apt-get");
     command.args(["indextargets", "--format", "$(SITE)"]);
@@ -20,7 +20,7 @@ pub(crate) fn sites() -> Vec<String> {
     sites
 }
 
-/// Returns the one of them with Debian's own packages.
+/// Returns the address with Debian's own packages.
 pub(crate) fn main_site(sites: &[String]) -> Option<&str> {
     let is_main = |site: &&String| site.trim_end_matches('/').ends_with("/debian");
     sites.iter().find(is_main).map(String::as_str)
@@ -33,8 +33,8 @@ pub(crate) struct Apt {
 }
 
 impl Apt {
-    /// Returns the state in that folder, for these sources and architectures, the first of which is
-    /// this machine's. The folder is kept between runs.
+    /// Returns the state in a folder, for these sources and architectures. The first architecture is this
+    /// machine's. The folder is kept between runs.
     pub(crate) fn new(folder: &Path, sources: &str, architectures: &[&str]) -> io::Result<Self> {
         for part in ["state/lists/partial", "cache/archives/partial", "unpacked"] {
             fs::create_dir_all(folder.join(part))?;
@@ -66,8 +66,8 @@ Acquire::Languages \"none\";
         })
     }
 
-    /// Returns a program of apt's. Container images tell it to keep no binary cache, without which each
-    /// question takes seconds.
+    /// Returns a command of apt's, with the binary cache that container images switch off: without it each
+    /// query takes seconds.
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.env("APT_CONFIG", self.folder.join("apt.conf"));
@@ -76,7 +76,7 @@ Acquire::Languages \"none\";
         command
     }
 
-    /// Reads the package indexes, which are large: a day old is young enough. Returns whether they
+    /// Reads the package indexes, unless they are less than a day old: they are large. Returns whether they
     /// are there.
     pub(crate) fn update(&self) -> bool {
         let (updated, sources) = (
@@ -90,7 +90,7 @@ Acquire::Languages \"none\";
             return true;
         }
         say("reading the package indexes");
-        // By default apt takes it for a success if it reached nobody.
+        // By default apt reports success even if it reached no server.
         let mut update = self.program("apt-get");
         update.args(["update", "-qq", "-o", "APT::Update::Error-Mode=any"]);
         let done = succeeds(update.stdout(Stdio::null()));
@@ -103,7 +103,7 @@ Acquire::Languages \"none\";
         done
     }
 
-    /// Returns the folder with the files of a package (`name:architecture`), if it is to be had.
+    /// Returns the folder with the files of a package (`name:architecture`), if it can be fetched.
     pub(crate) fn unpacked(&self, package: &str, suite: &str) -> Option<PathBuf> {
         let folder = self.folder.join("unpacked").join(suite).join(package);
         if !folder.exists() {
@@ -136,10 +136,10 @@ Acquire::Languages \"none\";
         dependency(&shown, prefix)
     }
 
-    /// Copies packages of this machine's architecture into one folder, of which they all are parts.
+    /// Unpacks packages of this machine's architecture into one common folder.
     ///
     /// # Errors
-    /// Returns the name of the one that is not to be had.
+    /// Returns the name of a package that cannot be fetched.
     pub(crate) fn together(
         &self,
         folder: &Path,
@@ -162,7 +162,7 @@ Acquire::Languages \"none\";
     }
 }
 
-/// In what `apt-cache show` prints.
+/// Finds the dependency in the output of `apt-cache show`.
 fn dependency(shown: &str, prefix: &str) -> Option<String> {
     let lines = shown
         .lines()

@@ -1,5 +1,5 @@
-//! The gallery of examples: each is run for a moment, and its last line looked at; and the page
-//! `urcu/src/docs/gallery.rs` names every example of a published package.
+//! The gallery of examples. Each example runs for a moment and must end with the expected line, and the page
+//! `urcu/src/docs/gallery.rs` must name every example of a published package.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::run::{Status, output, repository, say};
 
-/// An example: its package, its name, its arguments, and in its last line these words, in this order.
+/// An example: its package, its name, its arguments, and the words that its last line must have in this order.
 type Example = (
     &'static str,
     &'static str,
@@ -82,7 +82,7 @@ const EXAMPLES: [Example; 11] = [
 
 const PAGE: &str = "urcu/src/docs/gallery.rs";
 
-/// Returns whether the words are in the line, one after the other.
+/// Returns whether the line has the words, one after the other.
 fn has(line: &str, words: &[&str]) -> bool {
     let after = |rest: &str, word: &&str| Some(rest.split_once(*word)?.1.to_owned());
     let found = words
@@ -91,7 +91,7 @@ fn has(line: &str, words: &[&str]) -> bool {
     found.is_some()
 }
 
-/// Runs one. (As `cargo test` has built it.)
+/// Runs an example, with the profile that `cargo test` uses. Returns whether it ended as expected.
 fn runs(example: &Example) -> bool {
     let (package, name, arguments, words) = example;
     let mut cargo = Command::new("cargo");
@@ -106,12 +106,12 @@ fn runs(example: &Example) -> bool {
         None => println!("{name} failed"),
     }
     if !is_well {
-        println!("{name}: not the last line that it should have: {words:?}");
+        println!("{name}: the last line does not have these words in order: {words:?}");
     }
     is_well
 }
 
-/// Returns the names of all examples of packages that are published.
+/// Returns the names of all examples of the published packages.
 fn all() -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut metadata = Command::new("cargo");
     metadata
@@ -129,7 +129,7 @@ fn all() -> Result<Vec<String>, Box<dyn std::error::Error>> {
     Ok(names.collect())
 }
 
-/// Runs all of them.
+/// Runs all examples.
 pub(crate) fn main() -> Status {
     let page = fs::read_to_string(repository().join(PAGE))?;
     let mut faults = 0;

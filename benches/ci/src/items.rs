@@ -1,6 +1,6 @@
-//! The public items of crates, as rustdoc's JSON tells them: compared with another crate's (the face of
-//! crossbeam-epoch with the original), or with a list that is kept (the published packages with what they
-//! promised).
+//! The public items of crates, read from rustdoc's JSON. They are compared with another crate's (the face of
+//! crossbeam-epoch with the original), or with a list in the repository (the published packages with what
+//! they promised).
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use serde_json::Value;
 
 use crate::run::Status;
 
-/// A crate, and the lines that tell its items.
+/// A crate, and the lines that describe its items.
 struct Crate {
     json: Value,
     lines: BTreeSet<String>,
     /// Functions whose documentation has no example.
     without_example: Vec<String>,
-    /// True if lines say in which module an item is.
+    /// True if the lines name the module of an item.
     modules: bool,
 }
 
-/// The last part of a path: where an item lies is not said alike.
+/// Returns the last part of a path: the crates may have an item in different modules.
 fn last(path: &Value) -> &str {
     let path = path.as_str().unwrap_or_default();
     path.rsplit("::").next().unwrap_or_default()
@@ -28,7 +28,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// The only entry of an object: its name and what it holds. A text is a name that holds nothing.
+/// Returns the only entry of an object: its name and its value. A string is a name without a value.
 fn one(value: &Value) -> (&str, &Value) {
     match value.as_object().and_then(|object| object.iter().next()) {
         Some((name, value)) => (name, value),
@@ -75,7 +75,7 @@ fn argument(value: &Value) -> String {
     }
 }
 
-/// Returns the word, if that is so.
+/// Returns the word if `is_so` is true, and an empty text otherwise.
 fn word<'a>(is_so: &Value, word: &'a str) -> &'a str {
     if is_so == true { word } else { "" }
 }
@@ -121,7 +121,7 @@ fn a_type(value: &Value) -> String {
     }
 }
 
-/// A trait with its arguments.
+/// Returns a trait with its arguments.
 fn a_trait(value: &Value) -> String {
     format!("{}{}", last(&value["path"]), arguments(&value["args"]))
 }
@@ -140,7 +140,7 @@ fn bound(value: &Value) -> String {
     }
 }
 
-/// Parameters, and all bounds, wherever they are written.
+/// Returns the parameters, and all bounds wherever they are written.
 fn generics(value: &Value) -> String {
     let mut bounds = BTreeSet::new();
     let mut names = Vec::new();
@@ -195,11 +195,11 @@ impl Crate {
         self.add_as(&item, item["name"].as_str().unwrap_or_default(), within);
     }
 
-    /// Returns what another item shows under this name.
+    /// Adds the items that a re-export shows under its name.
     fn add_use(&mut self, of: &Value, within: &str) {
         let item = self.item(&of["id"]);
         match (item.is_null(), of["is_glob"] == true) {
-            // Of another crate.
+            // The item is of another crate.
             (true, _) => {
                 let (name, source) = (&of["name"], &of["source"]);
                 self.lines.insert(format!("use {within}::{name} {source}"));
@@ -302,12 +302,12 @@ impl Crate {
             return self.add_all(&of["items"], &format!("{within} {}", a_type(&of["for"])));
         }
         let name = last(&of["trait"]["path"]);
-        // Synthetic traits (unwind-safe, frozen and so on) follow from the fields, and promise less.
+        // Synthetic implementations (unwind-safe, frozen and so on) follow from the fields, and are no promise.
         if of["is_synthetic"] == true && !["Send", "Sync", "Unpin"].contains(&name) {
             return;
         }
         let (to, target) = (arguments(&of["trait"]["args"]), a_type(&of["for"]));
-        // `Self` as an argument may be written out.
+        // Either crate may write out `Self` as an argument.
         let to = if to == format!("<{target}>") {
             String::new()
         } else {
@@ -321,9 +321,9 @@ impl Crate {
     }
 }
 
-/// Compares the items of two crates. Every item, signature, bound, trait implementation and deprecation of the
-/// first is to be in the second, and nothing else but lines with one of `extras` in them; and every function
-/// of the second, but for those of traits, has an example in its documentation.
+/// Compares the items of two crates. The second must have every item, signature, bound, trait implementation
+/// and deprecation of the first, and nothing more except lines that contain one of `extras`. Every function of
+/// the second, except those of traits, must have an example in its documentation.
 pub(crate) fn compare(original: &str, face: &str, extras: &[String]) -> Status {
     let (original, face) = (
         Crate::read(original, false)?.lines,
@@ -334,12 +334,13 @@ pub(crate) fn compare(original: &str, face: &str, extras: &[String]) -> Status {
     let more = face.lines.difference(&original);
     let more: Vec<_> = more.filter(|line| !is_known(line)).collect();
     missing.iter().for_each(|line| println!("missing: {line}"));
-    more.iter().for_each(|line| println!("too many: {line}"));
+    more.iter()
+        .for_each(|line| println!("not in the original: {line}"));
     let without_example = &face.without_example;
-    let say = |name: &String| println!("without an example: {name}");
+    let say = |name: &String| println!("documented without an example: {name}");
     without_example.iter().for_each(say);
     println!(
-        "items: {} of the original, {} missing",
+        "items: the original has {}, of which {} are missing",
         original.len(),
         missing.len()
     );
@@ -347,7 +348,7 @@ pub(crate) fn compare(original: &str, face: &str, extras: &[String]) -> Status {
     Ok((!well || original.len() <= 20).into())
 }
 
-/// Returns the items of a crate, a line each.
+/// Returns the items of a crate, one on each line.
 pub(crate) fn of(json: &str) -> Result<String, Box<dyn std::error::Error>> {
     let lines = Crate::read(json, true)?.lines;
     Ok(lines.into_iter().map(|line| line + "\n").collect())

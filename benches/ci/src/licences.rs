@@ -1,7 +1,7 @@
-//! Whether an expression of licences (SPDX) is one of those that are allowed.
+//! Licence expressions (SPDX), checked against a list of allowed licences.
 
-/// Returns whether the expression can be satisfied with allowed licences alone: `A OR B`, `A AND (B OR C)`,
-/// `A WITH B`, and the older `A/B`.
+/// Returns whether allowed licences satisfy the expression: `A OR B`, `A AND (B OR C)`, `A WITH B`, or the
+/// older `A/B`.
 pub(crate) fn is_allowed(expression: &str, allowed: &[String]) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ");
     let spaced = spaced.replace('/', " OR ");
@@ -10,7 +10,7 @@ pub(crate) fn is_allowed(expression: &str, allowed: &[String]) -> bool {
     any(&mut rest, allowed) && rest.is_empty()
 }
 
-/// `A OR B`, of which all is read.
+/// Reads all of `A OR B`. Returns whether allowed licences satisfy it.
 fn any(words: &mut &[&str], allowed: &[String]) -> bool {
     let mut is_allowed = all(words, allowed);
     while let Some(rest) = after(words, "OR") {
@@ -20,7 +20,7 @@ fn any(words: &mut &[&str], allowed: &[String]) -> bool {
     is_allowed
 }
 
-/// `A AND B`, which binds closer.
+/// Reads `A AND B`, which binds more tightly.
 fn all(words: &mut &[&str], allowed: &[String]) -> bool {
     let mut is_allowed = one(words, allowed);
     while let Some(rest) = after(words, "AND") {
@@ -44,7 +44,7 @@ fn one(words: &mut &[&str], allowed: &[String]) -> bool {
         return false;
     };
     *words = rest;
-    // An exception only allows more.
+    // An exception only grants more rights.
     if let Some(rest) = after(words, "WITH") {
         *words = rest.get(1..).unwrap_or_default();
     }

@@ -1,5 +1,5 @@
-//! The litmus tests for what loom cannot see (`loom-tests/litmus`), with herd7. It is taken from
-//! Debian, if it is not installed. Skips, and says why, where it cannot be had.
+//! Runs the litmus tests of what loom cannot show (`loom-tests/litmus`) with herd7. If herd7 is not installed,
+//! it is fetched from Debian; where that is impossible, the tests are skipped, and the output says why.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::run::{Status, cache, find, is_there, name, output, repository};
 #[derive(Debug)]
 enum Herd {
     Installed,
-    /// With Debian's own libraries: this system's may be older.
+    /// Unpacked, with Debian's own libraries: this system's may be older.
     Unpacked {
         root: PathBuf,
         models: PathBuf,
@@ -25,19 +25,23 @@ impl Herd {
             return Ok(Herd::Installed);
         }
         if !cfg!(target_arch = "x86_64") {
-            return Err("no herd7, and no packages of it for this processor".into());
+            return Err("herd7 is not installed, and has no package for this processor".into());
         }
         for tool in ["apt-get", "dpkg"] {
             if !is_there(tool) {
-                return Err(format!("no herd7, and no {tool} to unpack Debian's with"));
+                return Err(format!(
+                    "herd7 is not installed, and there is no {tool} to unpack its package"
+                ));
             }
         }
         let root = cache().join("herd/root");
         if !root.exists() {
-            fetch(&root).ok_or("no herd7, and Debian's herdtools7 could not be fetched")?;
+            fetch(&root)
+                .ok_or("herd7 is not installed, and Debian's herdtools7 could not be fetched")?;
         }
         let is_model = |path: &Path| name(path) == "aarch64.cat";
-        let model = find(&root.join("usr"), &is_model).ok_or("herdtools7 without models")?;
+        let model =
+            find(&root.join("usr"), &is_model).ok_or("the package herdtools7 has no models")?;
         let models = model.parent().expect("a file is in a folder").to_owned();
         Ok(Herd::Unpacked { root, models })
     }
@@ -59,7 +63,7 @@ impl Herd {
     /// Returns how often a test's condition held: `Never`, `Sometimes`, `Always`.
     fn observe(&self, test: &Path, text: &str) -> Option<String> {
         let mut command = self.command();
-        // C11 as Lahav et al. repaired it (2017), which C++20, and so Rust, follows.
+        // C11 as repaired by Lahav et al. (2017). C++20 follows this model, and so does Rust.
         if text.lines().any(|line| line.starts_with("C ")) {
             command.args(["-model", "rc11.cat"]);
         }
@@ -89,7 +93,7 @@ fn expectation(text: &str) -> Option<&str> {
     ["Never", "Sometimes"].contains(&word).then_some(word)
 }
 
-/// Runs all tests.
+/// Runs all litmus tests.
 pub(crate) fn main() -> Status {
     let herd = match Herd::find() {
         Ok(herd) => herd,
@@ -104,7 +108,7 @@ pub(crate) fn main() -> Status {
     tests.retain(|path| path.extension().is_some_and(|end| end == "litmus"));
     tests.sort();
     if tests.is_empty() {
-        return Err("no tests".into());
+        return Err("there are no litmus tests".into());
     }
     let mut failed = false;
     for test in tests {

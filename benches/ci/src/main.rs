@@ -1,5 +1,5 @@
-//! Checks that are too long for a shell script: `.ci/guests`, `.ci/sanitizers`, `.ci/litmus`, `.ci/packages`
-//! and `.ci/crossbeam` start them.
+//! Checks that are too long for a shell script. `.ci/guests`, `.ci/sanitizers`, `.ci/litmus`, `.ci/packages`
+//! and `.ci/crossbeam` run this program.
 
 #[cfg(test)]
 #[macro_use]
@@ -18,12 +18,13 @@ mod sanitizers;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: .ci/guests [--short] [WORD...]   tests and torture in virtual machines
-       .ci/sanitizers [--short]         the suites under sanitizers
-       .ci/litmus                       the litmus tests, with herd7
-       .ci/packages [--update]          what is published: files, metadata, features, licences, items
-       gallery                          the examples, each for a moment
-       items ORIGINAL FACE [EXTRA...]   the public items of two crates, by rustdoc's JSON (.ci/crossbeam)";
+usage: urcu-ci CHECK [ARGUMENT...]
+       guests [--short] [WORD...]       runs tests and torture in virtual machines (.ci/guests)
+       sanitizers [--short]             runs the suites under sanitizers (.ci/sanitizers)
+       litmus                           runs the litmus tests with herd7 (.ci/litmus)
+       packages [--update]              checks files, metadata, features, licences and items (.ci/packages)
+       gallery                          runs each example for a moment
+       items ORIGINAL FACE [EXTRA...]   compares the public items of two crates (.ci/crossbeam)";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

@@ -1,4 +1,4 @@
-//! What is published: files, metadata, features, licences, public items.
+//! Checks of the published packages: files, metadata, features, licences, public items.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,22 +10,22 @@ use serde_json::Value;
 use crate::run::{Status, output, repository, rustc, say, succeeds, target};
 use crate::{items, licences};
 
-/// All that may be published, with how many features of each are tried together.
+/// The packages that may be published, and how many features of each are tried together.
 const PUBLISHED: [(&str, usize); 4] = [
     ("rseq-ops", 9),
     ("urcu-percpu", 9),
     ("urcu-collections", 9),
-    // Of seven, three are formats; a pair of them is as good as three.
+    // Three of the seven features are formats; a pair of formats shows as much as all three.
     ("urcu-reload", 2),
 ];
 
-/// Whose lists of items are kept.
+/// The compiler whose lists of items are kept.
 const COMPILER: &str = "rustc 1.95.";
 
-/// The files that everyone finds in a tarball.
+/// The files that every tarball must have.
 const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
 
-/// The dependencies of these two unless features ask for more.
+/// The only dependencies of these two packages by default.
 const ALONE: [(&str, &[&str]); 2] = [
     ("rseq-ops", &["libc"]),
     ("urcu-percpu", &["libc", "rseq-ops"]),
@@ -55,7 +55,7 @@ impl Check {
     fn new() -> Result<Self, Box<dyn std::error::Error>> {
         let mut metadata = cargo();
         metadata.args(["metadata", "--format-version", "1", "--all-features"]);
-        let metadata = output(&mut metadata).ok_or("cargo metadata")?;
+        let metadata = output(&mut metadata).ok_or("cargo metadata failed")?;
         Ok(Check {
             metadata: serde_json::from_str(&metadata)?,
             faults: Vec::new(),
@@ -76,7 +76,7 @@ impl Check {
         packages.find(is_ours).cloned().unwrap_or_default()
     }
 
-    /// Nothing is published by mistake.
+    /// Checks that nothing is published by mistake.
     fn names(&mut self) {
         let members: BTreeSet<&str> = list(&self.metadata["workspace_members"])
             .map(text)
@@ -89,7 +89,7 @@ impl Check {
             .collect();
         let wanted = PUBLISHED.map(|(name, _)| name.to_owned()).into();
         self.expect(published == wanted, || {
-            format!("published would be {published:?}, not {wanted:?}")
+            format!("the publishable packages are {published:?}, expected {wanted:?}")
         });
     }
 
@@ -99,28 +99,28 @@ impl Check {
         let count = |key: &str| list(&package[key]).count();
         for key in ["description", "readme", "rust_version", "license"] {
             self.expect(!text(&package[key]).is_empty(), || {
-                format!("{name}: no {key}")
+                format!("{name}: {key} is missing")
             });
         }
         for key in ["keywords", "categories"] {
             self.expect((1..=5).contains(&count(key)), || {
-                format!("{name}: one to five {key}")
+                format!("{name}: there must be one to five {key}")
             });
         }
         let for_docs = &package["metadata"]["docs"]["rs"];
         self.expect(for_docs["targets"].is_array(), || {
-            format!("{name}: nothing for docs.rs")
+            format!("{name}: the metadata for docs.rs is missing")
         });
         let version = text(&package["version"]);
         let changes = fs::read_to_string(repository().join("CHANGELOG.md")).unwrap_or_default();
         self.expect(changes.contains(&format!("\n## {version}")), || {
-            format!("{name}: the CHANGELOG tells nothing of {version}")
+            format!("{name}: the CHANGELOG has no section for {version}")
         });
     }
 
-    /// The tarballs build, and have in them what they should.
+    /// Checks that the tarballs build and contain what they should.
     fn tarballs(&mut self) -> Result<(), Box<dyn std::error::Error>> {
-        // From nothing: cargo takes what it has built of a version for what that version is.
+        // From an empty state: cargo reuses what it has built for a version even if the sources have changed.
         fs::remove_dir_all(target("packages")?)?;
         let folder = target("packages")?;
         let package = |more: &[&str]| {
@@ -131,7 +131,7 @@ impl Check {
             package.output()
         };
         self.forget_unpacked();
-        // What they depend on is there, but for one that has built nothing else.
+        // Offline at first: the dependencies were downloaded, except where nothing else was built.
         let mut output = package(&["--offline"])?;
         if !output.status.success() {
             output = package(&[])?;
@@ -146,8 +146,8 @@ impl Check {
         Ok(())
     }
 
-    /// Removes what an earlier `cargo package` has unpacked of our packages, for the same reason. (Folders of registries in a target folder have no
-    /// host in their names, which so begin with a dash.)
+    /// Removes what an earlier `cargo package` unpacked of these packages, for the same reason. (The name of a
+    /// registry in a target folder has no host, and so begins with a dash.)
     fn forget_unpacked(&self) {
         let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
         let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
@@ -174,7 +174,7 @@ impl Check {
                 _ => fs::read(repository().join(file)).is_ok_and(|ours| ours == there),
             };
             self.expect(is_well, || {
-                format!("{name}: not the right {file} in its tarball")
+                format!("{name}: the {file} in its tarball differs or is missing")
             });
         }
         let is_program = |path: &Path| {
@@ -182,11 +182,11 @@ impl Check {
                 .is_some_and(|end| end == "toml" || end == "rs")
         };
         self.expect(crate::run::find(folder, &is_program).is_some(), || {
-            format!("{name}: nothing in its tarball")
+            format!("{name}: its tarball is empty")
         });
     }
 
-    /// Every set of so many features compiles, without a warning.
+    /// Checks that every set of up to `most` features compiles without a warning.
     fn features(&mut self, name: &str, most: usize) {
         let package = self.package(name);
         let features = package["features"].as_object();
@@ -208,16 +208,17 @@ impl Check {
             check.args(["check", "--quiet", "--lib", "-p", name]);
             check.args(["--no-default-features", "--features", &chosen]);
             let said = check.output().map(|output| output.stderr);
-            let said = String::from_utf8_lossy(&said.unwrap_or(b"no cargo".into())).into_owned();
+            let said = String::from_utf8_lossy(&said.unwrap_or(b"cargo cannot be run".into()))
+                .into_owned();
             self.expect(said.is_empty(), || {
                 format!("{name} with {chosen:?}: {said}")
             });
             tried += 1;
         }
-        println!("{name}: {tried} sets of features");
+        println!("{name}: {tried} sets of features were tried");
     }
 
-    /// Returns the identities of all that a package is built with, but for its tests.
+    /// Returns the identities of all packages that a package is built with, except those only for its tests.
     fn built_with(&self, name: &str) -> BTreeSet<String> {
         let nodes = list(&self.metadata["resolve"]["nodes"]);
         let nodes: BTreeMap<&str, &Value> = nodes.map(|node| (text(&node["id"]), node)).collect();
@@ -238,7 +239,8 @@ impl Check {
         found
     }
 
-    /// The licences of all that they are built with, whatever the features, and no package twice.
+    /// Checks the licences of all dependencies with all features, and that no dependency is there in two
+    /// versions.
     fn dependencies(&mut self) -> std::io::Result<()> {
         let allowed = allowed(&fs::read_to_string(repository().join("deny.toml"))?);
         let mut all = BTreeSet::new();
@@ -252,22 +254,22 @@ impl Check {
             let licence = text(&package["license"]);
             versions.entry(name).or_default().insert(version);
             self.expect(licences::is_allowed(licence, &allowed), || {
-                format!("{name} {version}: its licence is {licence:?}")
+                format!("{name} {version}: the licence {licence:?} is not allowed")
             });
         }
         println!(
-            "{} packages are built for those that are published",
+            "the published packages are built from {} packages",
             versions.len()
         );
         for (name, versions) in versions {
             self.expect(versions.len() == 1, || {
-                format!("{name} is there in {versions:?}")
+                format!("{name} is there in several versions: {versions:?}")
             });
         }
         Ok(())
     }
 
-    /// Checks that some packages depend on nothing but the system's library.
+    /// Checks that some packages depend only on `libc`, and on each other.
     fn alone(&mut self) {
         for (name, wanted) in ALONE {
             let mut tree = cargo();
@@ -280,11 +282,13 @@ impl Check {
                 .map(|name| name.replace('_', "-"))
                 .collect();
             let wanted = wanted.iter().map(|name| (*name).to_owned()).collect();
-            self.expect(found == wanted, || format!("{name} depends on {found:?}"));
+            self.expect(found == wanted, || {
+                format!("{name} depends on {found:?}, expected {wanted:?}")
+            });
         }
     }
 
-    /// The public items are those of the lists.
+    /// Checks that the public items are those of the lists, or writes the lists.
     fn items(&mut self, update: bool) -> Result<(), Box<dyn std::error::Error>> {
         let folder = target("items")?;
         let mut doc = cargo();
@@ -299,7 +303,7 @@ impl Check {
         let options = "-Zunstable-options --output-format json --cap-lints allow";
         doc.env("RUSTDOCFLAGS", options).stderr(Stdio::inherit());
         doc.args(PUBLISHED.iter().flat_map(|(name, _)| ["-p", name]));
-        self.expect(succeeds(&mut doc), || "cargo doc".to_owned());
+        self.expect(succeeds(&mut doc), || "cargo doc failed".to_owned());
         for (name, _) in PUBLISHED {
             let library = if name == "urcu-percpu" { "urcu" } else { name };
             let json = folder
@@ -323,7 +327,7 @@ impl Check {
                 .for_each(|line| println!("{name}: + {line}"));
             self.expect(before == now && now.len() > 20, || {
                 format!(
-                    "{name}: other public items than in benches/ci/items: if that is meant, \
+                    "{name}: the public items differ from benches/ci/items; if that is intended, run \
                      `.ci/packages --update`"
                 )
             });
@@ -347,7 +351,7 @@ fn allowed(deny: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Checks all, or writes the lists of items.
+/// Runs all checks, or writes the lists of items.
 pub(crate) fn main(update: bool) -> Status {
     let mut check = Check::new()?;
     let version = rustc(&["--version"]).unwrap_or_default();
@@ -356,7 +360,7 @@ pub(crate) fn main(update: bool) -> Status {
         check.items(update)?;
     } else {
         say(format_args!(
-            "skipped: public items, which {version} may tell in another way"
+            "skipped: public items; {version} may describe them in another way"
         ));
     }
     if update {

@@ -23,12 +23,12 @@ pub(crate) fn repository() -> PathBuf {
     root.canonicalize().unwrap_or(root)
 }
 
-/// Returns a folder for what is fetched, which is kept between runs.
+/// Returns the folder for fetched files, which is kept between runs.
 pub(crate) fn cache() -> PathBuf {
     repository().join(".ci/cache")
 }
 
-/// Returns a folder for what is compiled.
+/// Returns a target folder for compiled files.
 pub(crate) fn target(name: &str) -> io::Result<PathBuf> {
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
     let folder = repository().join(folder).join(name);
@@ -41,13 +41,12 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// The same for one that has nothing to say.
+/// Runs a program to its end, without its output. Returns whether it succeeded.
 pub(crate) fn succeeds_quietly(command: &mut Command) -> bool {
     succeeds(command.stdout(Stdio::null()).stderr(Stdio::null()))
 }
 
-/// Runs a program to its end. Returns what it wrote on standard output, without the last line's end,
-/// if it succeeded.
+/// Runs a program to its end. Returns its standard output without the last newline, if it succeeded.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -60,7 +59,7 @@ pub(crate) fn is_there(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// Returns the first file or folder below `folder` that is wanted, by its name's order.
+/// Returns the first file or folder below `folder`, in order of names, for which `wanted` is true.
 pub(crate) fn find(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
     let entries = fs::read_dir(folder).ok()?;
     let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -91,12 +90,12 @@ pub(crate) fn rustc(arguments: &[&str]) -> Option<String> {
     output(Command::new("rustc").args(arguments))
 }
 
-/// Returns the folder of the standard library's source for this compiler, if it is to be had.
+/// Returns the folder of the standard library's source for this compiler, if it can be found or fetched.
 pub(crate) fn std_source() -> Option<String> {
     output(&mut Command::new(repository().join(".ci/std-source")))
 }
 
-/// Returns the triple of this machine.
+/// Returns the target triple of this machine.
 pub(crate) fn host() -> Option<String> {
     let text = rustc(&["-vV"])?;
     let line = text.lines().find_map(|line| line.strip_prefix("host: "));

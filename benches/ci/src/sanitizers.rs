@@ -1,28 +1,28 @@
 //! The tests of rseq-ops, urcu and the collections under AddressSanitizer (with LeakSanitizer), ThreadSanitizer and
 //! MemorySanitizer.
 //!
-//! Needs a toolchain with the sanitizers' runtimes, as rustup's are. A stable one is told to obey the
-//! options (`RUSTC_BOOTSTRAP`). ThreadSanitizer and MemorySanitizer also need a standard library that
-//! was built with them, or they see no lock that was waited for, and nothing that it initialises: the
-//! source is what `.ci/std-source` finds. What is not to be had is skipped, and this says so.
+//! This needs a toolchain with the sanitizers' runtimes, such as rustup's. `RUSTC_BOOTSTRAP` lets a stable
+//! toolchain use the options. ThreadSanitizer and MemorySanitizer also need a standard library that was built
+//! with them: otherwise they miss waits for locks and memory that the library initialises. Its source is what
+//! `.ci/std-source` finds. What cannot be had is skipped, and the output says so.
 //!
 //! # What they see
-//! AddressSanitizer does not see the loads and stores of restartable sequences, which are inline
-//! assembly. What a sequence copied is seen when somebody uses it: a callback when it runs.
+//! AddressSanitizer does not see the loads and stores of restartable sequences, which are inline assembly. It
+//! sees what a sequence copied when Rust code uses the copy, such as a callback when it runs.
 //!
-//! LeakSanitizer does not look for pointers in mappings. Of the tests only `leaks` is for it: others
-//! leak on purpose (values whose `replace` panics, what a forked child has of its parent, forgotten
-//! guards and jobs).
+//! LeakSanitizer does not look for pointers in mappings. Only the test `leaks` is for it: other tests leak on
+//! purpose (values whose `replace` panics, memory that a forked child has from its parent, forgotten guards
+//! and jobs).
 //!
-//! ThreadSanitizer and MemorySanitizer know nothing of sequences at all. The build finds out that it
-//! is one for them, and does without (`rseq-ops/build.rs`).
+//! ThreadSanitizer and MemorySanitizer do not understand sequences at all. A build for them detects this, and
+//! uses no sequences (`rseq-ops/build.rs`).
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::run::{Status, find, host, name, repository, rustc, std_source, succeeds, target};
 
-/// Those that measure memory, or the stack of a signal handler, or run valgrind, or run all again.
+/// The tests that measure memory or the stack of a signal handler, run valgrind, or run all tests again.
 const NOT_HERE: [&str; 8] = [
     "environments::",
     "callbacks::budget::two_threads_that_replace",
@@ -37,7 +37,7 @@ const NOT_HERE: [&str; 8] = [
 const URCU_SUITE: [&str; 5] = ["-p", "urcu-percpu", "--lib", "--test", "suite"];
 const COLLECTIONS: [&str; 5] = ["-p", "urcu-collections", "--lib", "--test", "suite"];
 
-/// Of the suite of the collections: what compares with a program's own memory, or asks for all there is.
+/// The tests of the collections that compare with a program's own memory, or ask for all of it.
 const COLLECTIONS_NOT_HERE: [&str; 2] = ["--skip", "an_absurd_capacity"];
 const PORTABLE: &str = " --cfg rseq_ops_portable";
 
@@ -52,8 +52,8 @@ struct Sanitizers {
 
 impl Sanitizers {
     fn new() -> Result<Self, Box<dyn std::error::Error>> {
-        let host = host().ok_or("rustc does not say for which machine it compiles")?;
-        let sysroot = rustc(&["--print", "sysroot"]).ok_or("rustc does not say where it is")?;
+        let host = host().ok_or("rustc does not tell its host")?;
+        let sysroot = rustc(&["--print", "sysroot"]).ok_or("rustc does not tell its sysroot")?;
         Ok(Sanitizers {
             libraries: PathBuf::from(sysroot).join(format!("lib/rustlib/{host}/lib")),
             target: target("sanitizers")?,
@@ -78,22 +78,22 @@ impl Sanitizers {
         }
     }
 
-    /// Returns a command of cargo's, with these options for the compiler.
+    /// Returns a cargo command with these options for the compiler.
     fn cargo(&self, command: &str, options: &str) -> Command {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(repository()).env("RUSTFLAGS", options);
         cargo.args([command, "--quiet", "--target", &self.host]);
         cargo.env("CARGO_TARGET_DIR", &self.target);
         cargo.env("RUSTC_BOOTSTRAP", "1");
-        // The sanitizers make everything slower: stress tests need not last.
+        // The sanitizers make everything slower, so stress tests run for a short time.
         cargo.env("URCU_TEST_SECONDS", "0.1");
         cargo.env("URCU_TEST_DEADLINE", "300");
-        // Tests panic on purpose: to read an instrumented library's symbols takes minutes.
+        // Tests panic on purpose, and reading an instrumented library's symbols would take minutes.
         cargo.env("RUST_BACKTRACE", "0");
         cargo
     }
 
-    /// `cargo test` with a sanitizer, and what else is handed to the compiler.
+    /// Returns a `cargo test` with a sanitizer and further options for the compiler.
     fn test(&self, sanitizer: &str, options: &str) -> Command {
         let all = format!("-Zsanitizer={sanitizer} -Cforce-frame-pointers=yes{options}");
         self.cargo("test", &all)
@@ -105,15 +105,15 @@ impl Sanitizers {
         succeeds(with_filter(cargo.args(tests), filter))
     }
 
-    /// A process with a leak ends with exit code 1.
+    /// Runs the test `leaks`. A process with a leak ends with exit code 1.
     fn leaks(&self, options: &str) -> bool {
         let mut cargo = self.test("address", options);
         cargo.env("URCU_TEST_LEAK_SANITIZER", "1");
         succeeds(cargo.args(["-p", "urcu-percpu", "--test", "leaks"]))
     }
 
-    /// The published tests of crossbeam-skiplist on the face of crossbeam-epoch. Leaks too: all
-    /// that waits for a grace period is known to the checker.
+    /// Runs the published tests of crossbeam-skiplist on the face of crossbeam-epoch. This looks for leaks too:
+    /// the checker finds everything that waits for a grace period.
     fn skiplist(&self) -> bool {
         let mut suites = Command::new(repository().join(".ci/crossbeam.d/suites"));
         suites.arg(self.target.join("crossbeam"));
@@ -123,7 +123,7 @@ impl Sanitizers {
         succeeds(&mut suites)
     }
 
-    /// With the standard library from this folder. Not `-Zbuild-std`, because tests run cargo themselves.
+    /// Builds with the standard library from this folder. Without `-Zbuild-std`, because tests run cargo too.
     fn with_library(
         &self,
         library: &str,
@@ -140,8 +140,8 @@ impl Sanitizers {
         succeeds(with_filter(cargo.args(tests), filter))
     }
 
-    /// A program that is built with a sanitizer says whether it has sequences. The standard
-    /// library as it is will do for that: its reports are not looked at.
+    /// Checks what a program that is built with a sanitizer says of its sequences. The ordinary standard library
+    /// is enough for that: nobody reads the sanitizer's reports.
     fn says(&self, sanitizer: &str, sequences: bool) -> bool {
         let options = format!(
             "-Zsanitizer={sanitizer} -Zsanitizer-recover=memory -Cunsafe-allow-abi-mismatch=sanitizer"
@@ -160,23 +160,20 @@ impl Sanitizers {
             && (sequences || said.contains("owner: Nobody"))
     }
 
-    /// Everything under AddressSanitizer, or less.
+    /// Runs everything under AddressSanitizer, or the short form.
     fn addresses(&mut self, short: bool) {
         self.step("leaks", |all| all.leaks(""));
         self.step(
-            "crossbeam-skiplist on the face, addresses and leaks",
+            "crossbeam-skiplist on the face of crossbeam-epoch, addresses and leaks",
             Self::skiplist,
         );
         self.step("collections, addresses", |all| {
             all.address("", &COLLECTIONS, &COLLECTIONS_NOT_HERE)
         });
-        self.step(
-            "programs of the fuzzer on the collections, addresses",
-            |all| {
-                let tests = ["--manifest-path", "urcu/fuzz/Cargo.toml", "--locked"];
-                all.address("", &tests, &["collections_answer"])
-            },
-        );
+        self.step("random programs on the collections, addresses", |all| {
+            let tests = ["--manifest-path", "urcu/fuzz/Cargo.toml", "--locked"];
+            all.address("", &tests, &["collections_answer"])
+        });
         let suite = ["-p", "urcu-percpu", "--test", "suite"];
         if short {
             return self.step("callbacks and cells, addresses", |all| {
@@ -196,19 +193,17 @@ impl Sanitizers {
         }
     }
 
-    /// The suites under ThreadSanitizer and MemorySanitizer.
+    /// Runs the suites under ThreadSanitizer and MemorySanitizer.
     fn with_libraries(&mut self, library: &str) {
         for (runtime, sanitizer) in [("tsan", "thread"), ("msan", "memory")] {
             if !self.has(runtime) {
-                println!(
-                    "== skipped: the runtime of -Zsanitizer={sanitizer} does not come with this toolchain"
-                );
+                println!("== skipped: this toolchain has no runtime for -Zsanitizer={sanitizer}");
                 continue;
             }
             self.step(&format!("rseq-ops, {sanitizer}"), |all| {
                 all.with_library(library, sanitizer, &["-p", "rseq-ops", "--lib"], &[])
             });
-            // Filters and limits are more than they can follow.
+            // These sanitizers cannot work under filters and limits.
             self.step(
                 &format!("rseq-ops, per-CPU structures, {sanitizer}"),
                 |all| {
@@ -221,7 +216,7 @@ impl Sanitizers {
                 let filter = [&COLLECTIONS_NOT_HERE[..], &["--skip", "fork"]].concat();
                 all.with_library(library, sanitizer, &COLLECTIONS, &filter)
             });
-            // A child that is forked from many threads is more than ThreadSanitizer can follow.
+            // ThreadSanitizer cannot follow a child that is forked from a process with many threads.
             self.step(&format!("urcu, {sanitizer}"), |all| {
                 let filter = filtered(&[], &["fork"]);
                 all.with_library(library, sanitizer, &URCU_SUITE, &filter)
@@ -237,14 +232,14 @@ fn with_filter<'c>(cargo: &'c mut Command, filter: &[&str]) -> &'c mut Command {
     cargo.arg("--").args(filter)
 }
 
-/// Arguments of the suite of urcu: what runs, without those that do not run here, and others.
+/// Returns arguments for the suite of urcu: the tests to run, without those of `NOT_HERE` and `unwanted`.
 fn filtered<'a>(wanted: &[&'a str], unwanted: &[&'a str]) -> Vec<&'a str> {
     let skipped = NOT_HERE.iter().chain(unwanted);
     let skipped = skipped.flat_map(|test| ["--skip", test]);
     wanted.iter().copied().chain(skipped).collect()
 }
 
-/// Runs all of them, or the short form.
+/// Runs all sanitizers, or the short form.
 pub(crate) fn main(short: bool) -> Status {
     let mut all = Sanitizers::new()?;
     if cfg!(target_arch = "x86_64") {
@@ -263,17 +258,17 @@ pub(crate) fn main(short: bool) -> Status {
     if all.has("asan") {
         all.addresses(short);
     } else {
-        println!("== skipped: no AddressSanitizer comes with this toolchain");
+        println!("== skipped: this toolchain has no AddressSanitizer");
     }
     if short {
         println!(
-            "== skipped in the short form: the suites under ThreadSanitizer and MemorySanitizer"
+            "== skipped: the short form leaves out the suites under ThreadSanitizer and MemorySanitizer"
         );
     } else if let Some(library) = std_source() {
         all.with_libraries(&library);
     } else {
         println!(
-            "== skipped: ThreadSanitizer and MemorySanitizer: the source of this standard library could not be fetched"
+            "== skipped: ThreadSanitizer and MemorySanitizer: the source of the standard library could not be fetched"
         );
     }
     if !all.failed.is_empty() {

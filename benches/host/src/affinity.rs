@@ -1,6 +1,6 @@
 //! The CPUs that threads run on.
 
-/// As many CPUs as Linux can have. A `cpu_set_t` has 1024, which some machines exceed.
+/// The greatest number of CPUs that Linux supports. A `cpu_set_t` has 1024, which some machines exceed.
 #[cfg(target_os = "linux")]
 type Mask = [u64; 128];
 
@@ -11,7 +11,7 @@ type Mask = [u64; 128];
 #[cfg(target_os = "linux")]
 pub fn cpus() -> Vec<usize> {
     let mut mask: Mask = [0; _];
-    // SAFETY: a mask of the size that the call is told.
+    // SAFETY: the mask has the size that the call is given.
     let known = unsafe { libc::sched_getaffinity(0, size_of_val(&mask), (&raw mut mask).cast()) };
     let error = std::io::Error::last_os_error();
     assert_eq!(known, 0, "sched_getaffinity: {error}");
@@ -20,24 +20,24 @@ pub fn cpus() -> Vec<usize> {
         .collect()
 }
 
-/// Moves the calling thread to these CPUs alone. Returns false if the kernel refuses, because there
-/// are none of them any more. Makes one system call and allocates nothing.
+/// Restricts the calling thread to these CPUs. Returns false if the kernel refuses, because none of them
+/// is on line. Makes one system call and allocates nothing.
 pub fn run_on(cpus: &[usize]) -> bool {
     move_to(0, cpus)
 }
 
-/// Moves a thread of this process to these CPUs alone. Returns false if the kernel refuses, because
-/// the thread is gone, or the CPUs are.
+/// Restricts a thread of this process to these CPUs. Returns false if the kernel refuses, because the
+/// thread has ended or none of the CPUs is on line.
 #[cfg(target_os = "linux")]
 pub fn move_to(thread: libc::pid_t, cpus: &[usize]) -> bool {
     let mut mask: Mask = [0; _];
     cpus.iter()
         .for_each(|cpu| mask[cpu / 64] |= 1 << (cpu % 64));
-    // SAFETY: a mask of the size that the call is told.
+    // SAFETY: the mask has the size that the call is given.
     unsafe { libc::sched_setaffinity(thread, size_of_val(&mask), (&raw const mask).cast()) == 0 }
 }
 
-/// Returns about as many CPUs as the process may use: this system does not say which.
+/// Returns numbers for as many CPUs as the process may use: this system does not say which they are.
 #[cfg(not(target_os = "linux"))]
 pub fn cpus() -> Vec<usize> {
     (0..std::thread::available_parallelism().map_or(1, usize::from)).collect()

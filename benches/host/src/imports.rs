@@ -1,9 +1,9 @@
-//! Which source file of a crate imports which, and whether that keeps to its layers.
+//! The imports between the source files of a crate, and whether they respect its layers.
 //!
-//! [`Imports::of`] reads the paths of all files below a folder `src`: those of `use` declarations
-//! and those written out, re-exports followed to the file that they come from, what is built for
-//! tests alone left out. [`Imports::faults`] compares them with floors: a file may import from the
-//! floors below its own, and within its own room.
+//! [`Imports::of`] reads the paths in all files below a folder `src`: those of `use` declarations and those
+//! written out. It follows re-exports to the file that they come from, and leaves out what is built only
+//! for tests. [`Imports::faults`] compares the imports with floors: a file may import from the floors below
+//! its own, and within its own room.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,7 +21,7 @@ type Module = String;
 /// The imports between the files of a crate.
 #[derive(Clone, Debug, Default)]
 pub struct Imports {
-    /// By the importing file, then by the imported one: the first line that does.
+    /// For each importing file and each file that it imports: the first line that does so.
     arrows: BTreeMap<Module, BTreeMap<Module, usize>>,
 }
 
@@ -29,14 +29,14 @@ impl Imports {
     /// Reads the files of a crate. `src` is the folder of its `lib.rs`.
     ///
     /// # Errors
-    /// If one cannot be read.
+    /// If a file cannot be read.
     pub fn of(src: &Path) -> io::Result<Self> {
         let mut texts = BTreeMap::new();
         read(src, "", &mut texts)?;
         Ok(Self::of_texts(&texts))
     }
 
-    /// Reads files that are given as text, by their module paths.
+    /// Reads files that are given as texts under their module paths.
     #[must_use]
     pub fn of_texts(texts: &BTreeMap<String, String>) -> Self {
         let mut readings: BTreeMap<&str, Reading> = texts
@@ -67,7 +67,7 @@ impl Imports {
         self.arrows.keys().map(String::as_str)
     }
 
-    /// Returns the imports: from which file, of which file.
+    /// Returns the imports: the importing file, and the imported one.
     pub fn arrows(&self) -> impl Iterator<Item = (&str, &str)> {
         self.arrows.iter().flat_map(|(from, all)| {
             let all = all.keys();
@@ -75,7 +75,7 @@ impl Imports {
         })
     }
 
-    /// Returns the same with one import turned around.
+    /// Returns these imports with one of them reversed.
     #[must_use]
     pub fn turned(&self, from: &str, to: &str) -> Self {
         let mut turned = self.clone();
@@ -88,7 +88,7 @@ impl Imports {
         turned
     }
 
-    /// Returns the same with a module's files taken for one: for types that are made of each other.
+    /// Returns these imports with all files of a module merged into one, for types that contain each other.
     #[must_use]
     pub fn merged(&self, module: &str) -> Self {
         let name = |file: &str| if is_in(file, module) { module } else { file }.to_owned();
@@ -102,10 +102,10 @@ impl Imports {
         merged
     }
 
-    /// Returns the files of a circle, if there is one: each imports the next, the last the first.
+    /// Returns the files of a circle, if there is one: each imports the next, and the last imports the first.
     #[must_use]
     pub fn circle(&self) -> Option<Vec<&str>> {
-        // Whoever imports nothing that is left is in no circle.
+        // A file that imports no file that is left is in no circle.
         let mut left: BTreeSet<&str> = self.files().collect();
         loop {
             let (rest, gone): (BTreeSet<&str>, BTreeSet<&str>) = left
@@ -127,9 +127,9 @@ impl Imports {
         }
     }
 
-    /// Returns what does not keep to the floors: imports that do not go down, files that stand on no
-    /// floor, rooms without a file, and a circle. `floors` are listed from the top, and each names
-    /// its rooms: a module with all below it, or `lib`.
+    /// Returns the violations: imports that do not go down, files on no floor, rooms without a file, and a
+    /// circle. `floors` are listed from the top, and each names its rooms: a module with everything below it,
+    /// or `lib`.
     #[must_use]
     pub fn faults(&self, floors: &[&[&str]]) -> Vec<String> {
         let mut faults = Vec::new();
@@ -184,13 +184,13 @@ fn parent(module: &str) -> &str {
     module.rsplit_once("::").map_or("", |(parent, _)| parent)
 }
 
-/// Returns whether a module is a room, or lies in it.
+/// Returns whether a module is this room or lies in it.
 fn is_in(module: &str, room: &str) -> bool {
     let rest = module.strip_prefix(room);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Reads the files of a folder that is a module.
+/// Reads the files in the folder of a module.
 fn read(folder: &Path, module: &str, texts: &mut BTreeMap<Module, String>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -215,7 +215,7 @@ fn read(folder: &Path, module: &str, texts: &mut BTreeMap<Module, String>) -> io
     Ok(())
 }
 
-/// Returns the file that a path leads to; none if it leads out of the crate.
+/// Returns the file that a path leads to, or `None` if it leads out of the crate.
 fn target(
     readings: &BTreeMap<&str, Reading>,
     from: &str,
@@ -228,7 +228,7 @@ fn target(
         "crate" => at.clear(),
         "self" => {}
         "super" => {
-            // Modules within the file are left first.
+            // The first `super`s leave modules within the file.
             let mut inner = used.inner;
             let mut up = 1;
             while segments.next_if_eq(&"super").is_some() {
@@ -257,7 +257,7 @@ fn target(
         at = below;
         segments.next();
     }
-    // The rest is a name in that file, which may have it from elsewhere.
+    // The rest of the path is a name in that file, which may re-export it.
     if let Some(name) = segments.next()
         && depth > 0
         && at != from

@@ -1,18 +1,18 @@
-//! What the benchmarks, the torture program and tests ask of the machine, and what they share.
+//! What the benchmarks, the torture program and the tests share: facts about the machine, and test support.
 //!
 //! | | |
 //! |---|---|
-//! | [`machine`] | what the machine is, and what this process uses of it |
+//! | [`machine`] | facts about the machine, and this process's use of it |
 //! | [`affinity`] | the CPUs that threads run on |
 //! | [`schedule`] | scheduling policies |
-//! | [`threads`] | what threads are, and what they are at |
+//! | [`threads`] | the threads of a process, and what they are doing |
 //! | [`signals`] | handlers, and timers that send signals |
 //! | [`seccomp`] | system calls that fail |
 //! | [`transient`] | a `membarrier` that fails for a while |
-//! | [`poison`] | an allocator that overwrites what is freed |
+//! | [`poison`] | an allocator that overwrites freed memory |
 //! | [`stamped`] | values that show whether they are whole |
-//! | [`patience`] | hangs told from busy machines |
-//! | [`imports`] | which source file imports which: layers, as tests enforce them |
+//! | [`patience`] | time limits that tell a hang from a busy machine |
+//! | [`imports`] | imports between source files, for the tests that enforce layers |
 
 #[cfg(test)]
 #[macro_use]

@@ -1,10 +1,10 @@
-//! What the figures were measured on, and what the process uses of it.
+//! Facts about the machine on which figures are measured, and this process's use of it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-/// Facts of the machine, as far as it tells them.
+/// Facts about the machine, as far as the system tells them.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Machine {
@@ -14,30 +14,30 @@ pub struct Machine {
     pub kernel: String,
     /// The model of the first CPU.
     pub cpu: String,
-    /// Its family, model and stepping, in decimal, as x86 has them.
+    /// The first CPU's family, model and stepping, in decimal, on x86.
     pub family: Option<String>,
     /// The revision of its microcode.
     pub microcode: Option<String>,
     /// True for a virtual machine.
     pub virtual_machine: bool,
-    /// CPUs that the process may run on.
+    /// The number of CPUs that the process may use.
     pub cpus: usize,
-    /// Memory, in bytes.
+    /// The machine's memory, in bytes.
     pub memory: u64,
     /// The version of glibc.
     pub glibc: Option<String>,
     /// True if glibc registers each thread's rseq area.
     pub glibc_rseq: bool,
-    /// The size of the rseq area that the kernel fills, in bytes; none before Linux 6.3.
+    /// The size of the rseq area that the kernel fills, in bytes; `None` before Linux 6.3.
     pub rseq_feature_size: Option<u64>,
     /// The commands of membarrier(2) that the kernel has, as bits.
     pub membarrier: Option<u64>,
-    /// The kernel's measures against the processor's vulnerabilities.
+    /// The kernel's mitigations of the processor's vulnerabilities.
     pub mitigations: BTreeMap<String, String>,
 }
 
 impl Machine {
-    /// Asks the machine what it is.
+    /// Reads the facts from the system.
     #[must_use]
     pub fn probe() -> Self {
         let unknown = || "unknown".to_owned();
@@ -62,14 +62,14 @@ impl Machine {
         }
     }
 
-    /// Returns the load average of the last minute: what else the machine does.
+    /// Returns the load average of the last minute, which shows what else the machine does.
     #[must_use]
     pub fn load(&self) -> Option<f64> {
         let text = fs::read_to_string("/proc/loadavg").ok()?;
         text.split_whitespace().next()?.parse().ok()
     }
 
-    /// Returns the processor: its model, and which one exactly.
+    /// Returns the processor: its model, family and stepping.
     #[must_use]
     pub fn processor(&self) -> String {
         let family = self.family.iter().map(|family| format!(" ({family})"));
@@ -103,7 +103,7 @@ impl Machine {
         )
     }
 
-    /// Returns what is done about vulnerabilities, without those that the processor does not have.
+    /// Returns the mitigations, without vulnerabilities that the processor does not have.
     fn mitigations_line(&self) -> String {
         let affected = self
             .mitigations
@@ -120,7 +120,7 @@ impl Machine {
     }
 }
 
-/// Returns the value of the first of the keys that the first CPU has.
+/// Returns the first CPU's value for the first of the keys that it has.
 fn of_cpu(cpuinfo: &str, keys: &[&str]) -> Option<String> {
     cpuinfo.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
@@ -140,7 +140,7 @@ fn rseq_feature_size() -> Option<u64> {
     #[cfg(target_os = "linux")]
     {
         const AT_RSEQ_FEATURE_SIZE: libc::c_ulong = 27;
-        // SAFETY: the function looks a number up, and returns zero for one that is not there.
+        // SAFETY: the function looks up an entry by number, and returns zero if there is none.
         let size = unsafe { libc::getauxval(AT_RSEQ_FEATURE_SIZE) };
         (size != 0).then_some(u64::from(size as usize as u32))
     }
@@ -151,7 +151,7 @@ fn rseq_feature_size() -> Option<u64> {
 fn membarrier_commands() -> Option<u64> {
     #[cfg(target_os = "linux")]
     {
-        // SAFETY: command 0 asks which commands there are, and touches no memory.
+        // SAFETY: command 0 queries the supported commands, and touches no memory.
         let commands = unsafe { libc::syscall(libc::SYS_membarrier, 0, 0, 0) };
         u64::try_from(commands).ok()
     }
@@ -171,17 +171,17 @@ fn mitigations() -> BTreeMap<String, String> {
     entries.collect()
 }
 
-/// The time that the machine's CPUs have spent so far.
+/// The CPU time of the whole machine so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Busy {
-    /// Seconds of CPU time that were spent on anything.
+    /// Seconds that CPUs were busy with any work.
     pub seconds: f64,
     /// Seconds that a virtual machine's host kept for itself.
     pub stolen: f64,
 }
 
 impl Busy {
-    /// Asks the kernel; none where it does not tell.
+    /// Reads the times from the kernel. Returns `None` if it does not tell them.
     #[must_use]
     pub fn now() -> Option<Self> {
         let text = fs::read_to_string("/proc/stat").ok()?;
@@ -189,7 +189,7 @@ impl Busy {
     }
 
     fn of(stat: &str) -> Option<Self> {
-        // Of `USER_HZ`, which is 100 on all of Linux's processors.
+        // In units of `USER_HZ`, which is 100 on all processors that Linux supports.
         let line = stat.lines().next()?.strip_prefix("cpu ")?;
         let times: Vec<f64> = line
             .split_whitespace()
@@ -225,8 +225,8 @@ fn glibc_version() -> Option<String> {
 #[must_use]
 pub fn cpu_time_with_children() -> Duration {
     let of = |who| {
-        // SAFETY: all bits zero is a usage of nothing; it is a live exclusive reference, and stays so if the call
-        // fails.
+        // SAFETY: all bits zero is a valid usage, and stays so if the call fails; the reference is live and
+        // exclusive.
         let usage = unsafe {
             let mut usage: libc::rusage = std::mem::zeroed();
             libc::getrusage(who, &raw mut usage);
@@ -246,34 +246,34 @@ pub fn cpu_time() -> Duration {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` is a live exclusive reference. If the call fails it stays zero.
+    // SAFETY: `time` is a live exclusive reference. If the call fails, it stays zero.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Returns the memory of the process that is resident, in bytes; zero where the system does not tell.
-/// Exact, at the cost of a walk through all of it.
+/// Returns the resident memory of the process, in bytes, or zero if the system does not tell. The number is
+/// exact, at the cost of a walk through all mappings.
 #[must_use]
 pub fn resident() -> u64 {
     let text = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
     kibibytes(&text, "Rss:") << 10
 }
 
-/// Returns about the same as [`resident`], from counters that may be some pages behind; cheap.
+/// Returns about the same as [`resident`], at low cost, from counters that may be some pages behind.
 #[must_use]
 pub fn about_resident() -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     kibibytes(&text, "VmRSS:") << 10
 }
 
-/// Returns the most that was ever resident, in bytes.
+/// Returns the highest resident memory so far, in bytes.
 #[must_use]
 pub fn peak_resident() -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     kibibytes(&text, "VmHWM:") << 10
 }
 
-/// Returns how many bytes the program has from `malloc` and has not given back; none where libc does not tell.
+/// Returns how many bytes the program has allocated by `malloc` and not freed, or `None` if libc does not tell.
 #[must_use]
 pub fn allocated() -> Option<u64> {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

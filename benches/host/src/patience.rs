@@ -1,10 +1,9 @@
-//! How long something may take, on a machine that others keep busy.
+//! Time limits on a machine that others keep busy.
 
 use std::time::{Duration, Instant};
 
-/// A time limit that does not count what whoever keeps it could not see. Between two looks at most
-/// one step counts: on a machine that stood still, or let this process wait, nobody else got on
-/// either.
+/// A time limit that ignores pauses of the whole machine. At most one step counts between two looks: if the
+/// machine stood still or made this process wait, the others made no progress either.
 #[derive(Debug)]
 pub struct Patience {
     limit: Duration,
@@ -14,7 +13,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Returns a limit for somebody who looks twice as often as every `step`, when the machine is idle.
+    /// Returns a limit for a caller that looks twice in every `step` on an idle machine.
     pub fn new(limit: Duration, step: Duration) -> Self {
         Patience {
             limit,
@@ -24,13 +23,13 @@ impl Patience {
         }
     }
 
-    /// Has all of it again.
+    /// Starts the limit anew.
     pub fn renew(&mut self) {
         self.spent = Duration::ZERO;
         self.last = Instant::now();
     }
 
-    /// Takes a look. Returns whether the time is over.
+    /// Counts the time since the last look. Returns whether the limit is over.
     pub fn is_over(&mut self) -> bool {
         let now = Instant::now();
         self.pass(now - self.last);
@@ -38,7 +37,7 @@ impl Patience {
         self.spent > self.limit
     }
 
-    /// Lets others run, and takes a look. Returns whether to look again.
+    /// Yields to other threads, and counts the time since the last look. Returns whether to look again.
     pub fn lasts(&mut self) -> bool {
         std::thread::yield_now();
         !self.is_over()

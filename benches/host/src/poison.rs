@@ -1,18 +1,18 @@
-//! An allocator for tests: freed memory is overwritten at once, and blocks of the sizes that stress
-//! tests use stay out of circulation for a while, so that whoever reads too late sees the poison and
-//! not the next value. Threads can be stopped in it, too.
+//! An allocator for tests. It overwrites freed memory at once, and keeps freed blocks of the sizes that
+//! stress tests use for a while, so that a reader that comes too late sees the poison and not the next
+//! value. It can also stop threads inside an allocation.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, AtomicUsize};
 
-/// Words of the values whose memory is watched: 24 bytes, which a snapshot copies with three moves,
-/// and 200, which it copies with a string instruction.
+/// The number of words in small watched values: 24 bytes, which a snapshot copies with three moves.
 pub const SMALL: usize = 3;
-/// See [`SMALL`].
+/// The number of words in large watched values: 200 bytes, which a snapshot copies with a string
+/// instruction.
 pub const LARGE: usize = 25;
 
-/// The object of a tortured pool; nothing else has this layout, and blocks of it are counted.
+/// The object of a tortured pool. Nothing else has this layout, and the allocator counts its blocks.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Pooled(pub [u64; 24]);
@@ -21,7 +21,7 @@ const POOLED: Layout = Layout::new::<Pooled>();
 
 static POOLED_BLOCKS: AtomicI64 = AtomicI64::new(0);
 
-/// Returns how many blocks for a [`Pooled`] there are. 0 where no [`Poisoning`] is at work.
+/// Returns the number of allocated blocks for a [`Pooled`], or 0 without [`Poisoning`].
 pub fn pooled() -> i64 {
     POOLED_BLOCKS.load(Relaxed)
 }
@@ -29,14 +29,14 @@ pub fn pooled() -> i64 {
 /// The value that fills freed memory.
 pub const POISON: u64 = 0xDEAD_DEAD_DEAD_DEAD;
 
-/// Bytes of a block that are overwritten, at most.
+/// The greatest number of bytes of a block that are overwritten.
 const OVERWRITTEN: usize = 4096;
 
-/// Freed blocks of each kind that rest.
+/// The number of freed blocks of each kind that are kept.
 const KEPT: usize = 4096;
 
-/// The system's allocator, which overwrites what is freed, and keeps blocks of the sizes of [`SMALL`]
-/// and [`LARGE`] for the time of some thousand further ones.
+/// The system's allocator, but it overwrites freed memory, and keeps freed blocks of the sizes of [`SMALL`]
+/// and [`LARGE`] until some thousand further ones were freed.
 #[derive(Debug)]
 pub struct Poisoning;
 
@@ -49,10 +49,10 @@ struct Quarantine {
 
 static QUARANTINES: [Quarantine; 2] = [Quarantine::new(SMALL), Quarantine::new(LARGE)];
 static FOR_EVER: AtomicBool = AtomicBool::new(false);
-/// True while a [`Poisoning`] is at work.
+/// True if [`Poisoning`] is the program's allocator.
 static IN_FORCE: AtomicBool = AtomicBool::new(false);
 
-/// Keeps such blocks for ever from now on, because the library is wrong on purpose.
+/// From now on never frees blocks of these sizes, because the library is broken on purpose.
 pub fn keep_for_ever() {
     FOR_EVER.store(true, Relaxed);
 }
@@ -63,7 +63,7 @@ pub fn in_force() -> bool {
     IN_FORCE.load(Relaxed)
 }
 
-/// Returns how many freed values were poisoned so far.
+/// Returns the number of freed values that were poisoned so far.
 pub fn poisoned() -> usize {
     let counts = QUARANTINES.iter().map(|one| one.next.load(Relaxed));
     counts.sum()
@@ -82,10 +82,11 @@ impl Quarantine {
         layout.size() == self.words * 8 && layout.align() == 8
     }
 
-    /// The block in, the one that rested longest out; null if there is none, or none is to go.
+    /// Keeps this block, and returns the one that was kept longest. Returns null if there is none, or if
+    /// blocks are kept for ever.
     fn exchange(&self, block: *mut u8) -> *mut u8 {
         let turn = self.next.fetch_add(1, Relaxed) % KEPT;
-        // The block that fell out is freed by this thread alone, or leaked where blocks stay for ever.
+        // Only this thread frees the returned block; where blocks are kept for ever, it leaks.
         let oldest = self.kept[turn].swap(block, AcqRel);
         if FOR_EVER.load(Relaxed) {
             std::ptr::null_mut()
@@ -100,8 +101,8 @@ fn overwrite(block: *mut u8, size: usize) {
         return;
     }
     for word in 0..size.min(OVERWRITTEN) / 8 {
-        // SAFETY: aligned, within the block, which nobody owns any more. Atomic, because who is too
-        // late looks at it.
+        // SAFETY: the word is aligned and within the block, which nobody owns any more. The store is
+        // atomic because a reader that is too late may look at the word.
         unsafe { AtomicU64::from_ptr(block.cast::<u64>().add(word)) }.store(POISON, Relaxed);
     }
 }
@@ -109,9 +110,9 @@ fn overwrite(block: *mut u8, size: usize) {
 /// The calls in which threads stop: see [`hold`].
 #[derive(Clone, Copy, Debug)]
 pub enum Held {
-    /// The allocation of so many bytes, aligned to one.
+    /// The allocation of so many bytes with alignment 1.
     Allocated(usize),
-    /// That they are freed.
+    /// The freeing of such an allocation.
     Freed(usize),
 }
 
@@ -119,7 +120,7 @@ static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 static FREED: AtomicUsize = AtomicUsize::new(0);
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// Stops every thread that comes to this, until it is called again.
+/// Stops every thread that makes this call of the allocator, until `hold` is called again.
 pub fn hold(held: Option<Held>) {
     STOPPED.store(false, SeqCst);
     let (allocated, freed) = match held {
@@ -147,9 +148,9 @@ impl Held {
     }
 }
 
-// SAFETY: every block is the system allocator's, with the layout that was asked for; one that is
-// given back is given back there once, later, with the same layout, or never. `realloc` is the
-// provided one, which uses these.
+// SAFETY: every block comes from the system allocator, with the layout that was asked for. A freed block
+// goes back there once, perhaps later, with the same layout, or never. `realloc` is the provided method,
+// which uses these two.
 unsafe impl GlobalAlloc for Poisoning {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Held::stop(&ALLOCATED, layout);
@@ -187,8 +188,8 @@ unsafe impl GlobalAlloc for Poisoning {
             None => block,
         };
         if !freed.is_null() {
-            // SAFETY: `System` made the block with this layout, and its owner has given it back: it
-            // is the one handed in, or one of the same layout that has rested.
+            // SAFETY: `System` made the block with this layout, and its owner has freed it: it is the
+            // block passed in, or one of the same layout that was kept.
             unsafe { System.dealloc(freed, layout) }
         }
     }
@@ -198,7 +199,7 @@ unsafe impl GlobalAlloc for Poisoning {
 mod tests {
     use super::*;
 
-    /// Frees a block of so many words as the allocator does, and returns where it was.
+    /// Frees a block of `words` words through the allocator, and returns its address.
     fn freed(words: usize) -> *mut u64 {
         let layout = Layout::array::<u64>(words).unwrap();
         // SAFETY: the layout is not empty; the block is given back once, with its layout.
@@ -217,7 +218,7 @@ mod tests {
             let block = freed(words);
             assert!(poisoned() > before);
             for word in 0..words {
-                // SAFETY: in quarantine, so mapped still: these tests free fewer than `KEPT` blocks.
+                // SAFETY: the block is kept, so it is still mapped: these tests free fewer than `KEPT`.
                 let word = unsafe { block.add(word).read_volatile() };
                 assert_eq!(word, POISON);
             }

@@ -2,12 +2,12 @@
 
 use std::io;
 
-/// Sets a thread's (0: the calling one's) scheduling policy.
+/// Sets the scheduling policy of a thread (0 for the calling thread).
 ///
 /// # Errors
-/// Returns the kernel's.
+/// Returns the kernel's error.
 pub fn schedule(thread: libc::pid_t, policy: libc::c_int, priority: libc::c_int) -> io::Result<()> {
-    // SAFETY: the parameter is valid during the call; zeroed ones are.
+    // SAFETY: the parameter is valid during the call, and all bits zero is a valid one.
     let result = unsafe {
         let mut parameter: libc::sched_param = std::mem::zeroed();
         parameter.sched_priority = priority;

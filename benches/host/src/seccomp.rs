@@ -1,4 +1,4 @@
-//! System calls that fail, by seccomp filters.
+//! Seccomp filters that make system calls fail.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -11,7 +11,7 @@ const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 const NUMBER: u32 = std::mem::offset_of!(libc::seccomp_data, nr) as u32;
 const ARCHITECTURE: u32 = std::mem::offset_of!(libc::seccomp_data, arch) as u32;
 
-/// `AUDIT_ARCH_*` of this processor: calls of other ABIs have other numbers, and are let through.
+/// `AUDIT_ARCH_*` of this processor. The filters allow calls of other ABIs, whose numbers differ.
 const OWN_ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
     0xC000_003E
 } else if cfg!(target_arch = "aarch64") {
@@ -24,7 +24,7 @@ const OWN_ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
     panic!("the number of this processor is missing here: nothing would be refused")
 };
 
-/// Returns where the lower half of an argument lies, on little-endian processors.
+/// Returns the offset of an argument's lower half on little-endian processors.
 const fn argument(place: usize) -> u32 {
     (std::mem::offset_of!(libc::seccomp_data, args) + place * 8) as u32
 }
@@ -35,7 +35,7 @@ const fn step(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
 
 const ALLOW: libc::sock_filter = step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW);
 
-/// Goes on with the next step but one if what is loaded is not `value`.
+/// Returns an instruction that skips the next one unless the loaded word is `value`.
 const fn only_if(value: u32) -> libc::sock_filter {
     step(JUMP_IF_EQUAL, 0, 1, value)
 }
@@ -44,14 +44,14 @@ const fn fail(errno: i32) -> libc::sock_filter {
     step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32)
 }
 
-/// A seccomp filter that makes system calls fail. It is made before it is installed, so that it can be
+/// A seccomp filter that makes system calls fail. Making and installing it are two steps, so that it can be
 /// installed where nothing may be allocated: between `fork` and `exec`, in a forked child, in a signal
 /// handler.
 #[derive(Clone, Debug)]
 pub struct Filter(Vec<libc::sock_filter>);
 
 impl Filter {
-    /// Returns a filter by which `calls` fail with `errno`; all others are allowed.
+    /// Returns a filter that makes `calls` fail with `errno` and allows all others.
     #[must_use]
     pub fn new(calls: &[libc::c_long], errno: i32) -> Self {
         let mut filter = Filter::of_this_abi();
@@ -61,8 +61,8 @@ impl Filter {
         filter.otherwise(ALLOW)
     }
 
-    /// Returns a filter by which a call fails with `errno` if its argument `place` (the first is 0) is
-    /// one of `values`. Only the lower 32 bits of an argument are compared.
+    /// Returns a filter that makes a call fail with `errno` if its argument `place` (the first is 0) is one of
+    /// `values`. It compares only the lower 32 bits of the argument.
     #[must_use]
     pub fn of_argument(call: libc::c_long, place: usize, values: &[u32], errno: i32) -> Self {
         let mut filter = Filter::of_call(call);
@@ -73,8 +73,8 @@ impl Filter {
         filter.otherwise(ALLOW)
     }
 
-    /// Returns a filter that sends `SIGSYS` in the place of a call, unless its argument `place` is
-    /// `pass`, by which the handler can make the call after all.
+    /// Returns a filter that sends `SIGSYS` instead of making a call, unless its argument `place` is `pass`.
+    /// With that argument the handler can still make the call.
     #[must_use]
     pub fn trapping(call: libc::c_long, place: usize, pass: u32) -> Self {
         let mut filter = Filter::of_call(call);
@@ -83,7 +83,7 @@ impl Filter {
         filter.otherwise(step(RETURN, 0, 0, libc::SECCOMP_RET_TRAP))
     }
 
-    /// Returns the beginning of each filter. Afterwards the number of the call is loaded.
+    /// Returns the beginning of each filter, which loads the number of the call.
     fn of_this_abi() -> Self {
         Filter(vec![
             step(LOAD, 0, 0, ARCHITECTURE),
@@ -106,17 +106,17 @@ impl Filter {
         self
     }
 
-    /// Installs the filter for the calling thread, and for the threads and processes that it starts
-    /// from now on. Makes two system calls and does nothing else.
+    /// Installs the filter for the calling thread, and for the threads and processes that it starts from now
+    /// on. Makes two system calls and does nothing else.
     ///
     /// # Errors
-    /// Returns the kernel's.
+    /// Returns the kernel's error.
     pub fn install(&self) -> io::Result<()> {
         let program = libc::sock_fprog {
             len: self.0.len() as u16,
             filter: self.0.as_ptr().cast_mut(),
         };
-        // SAFETY: the program is valid during the calls; they change nothing else.
+        // SAFETY: the filter program is valid during the calls, which touch no other memory.
         let refused = unsafe {
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
                 || libc::prctl(
@@ -153,8 +153,8 @@ mod tests {
     use std::io::Error;
     use std::process::Command;
 
-    /// Returns the results of a call under the filter, on a thread of its own: a filter stays. `None`
-    /// where this machine allows none.
+    /// Returns the results of calls under the filter, on a thread of its own, because a filter cannot be
+    /// removed. Returns `None` if this machine allows no filter.
     fn under<const N: usize>(filter: Filter, calls: [fn() -> c_long; N]) -> Option<[c_long; N]> {
         let answers = move || {
             filter.install().ok()?;
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_call_fails_with_the_arguments_of_a_filter_alone() {
-        // `getpriority(which, who)`: of this process, or of its group.
+        // `getpriority(which, who)` asks about this process, or about its group.
         let first = Filter::of_argument(libc::SYS_getpriority, 0, &[7, 1], libc::EXDEV);
         let second = Filter::of_argument(libc::SYS_getpriority, 1, &[0x7FFF_FFFF], libc::EXDEV);
         let all: [fn() -> c_long; 3] = [
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_child_has_the_filter_from_its_first_instruction_on() {
         let mut child = Command::new("true");
-        // The program's loader needs it.
+        // The program's loader needs this call.
         let filter = Filter::new(&[libc::SYS_openat, libc::SYS_mmap], libc::EXDEV);
         if let Ok(status) = filter.install_in(&mut child).status() {
             assert!(!status.success());

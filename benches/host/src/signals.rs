@@ -1,4 +1,4 @@
-//! Handlers, and timers that send signals.
+//! Signal handlers, and timers that send signals.
 
 use std::io;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::threads::gettid;
 /// Installs a handler for the whole process.
 ///
 /// # Safety
-/// The handler is async-signal-safe: it may run in the middle of anything.
+/// The handler must be async-signal-safe: it may run in the middle of anything.
 pub unsafe fn install(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
     // SAFETY: a zeroed `sigaction` is valid; the handler may run at any time, as the caller
     // promises.
@@ -20,17 +20,17 @@ pub unsafe fn install(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) 
     }
 }
 
-/// A timer of the kernel's that sends the calling thread a signal at every period, until dropped.
+/// A kernel timer that sends a thread a signal at every period, until dropped.
 #[derive(Debug)]
 pub struct Timer(libc::timer_t);
 
 impl Timer {
-    /// Starts a timer for the calling thread, which drops it before it ends.
+    /// Starts a timer for the calling thread. The thread must drop the timer before it ends.
     ///
     /// # Errors
-    /// Returns the kernel's.
+    /// Returns the kernel's error.
     pub fn start(signal: libc::c_int, period: Duration) -> io::Result<Self> {
-        // SAFETY: zeroed structures are valid, the others are filled by the calls.
+        // SAFETY: zeroed structures are valid, and the calls fill the others.
         unsafe {
             let mut event: libc::sigevent = std::mem::zeroed();
             event.sigev_notify = libc::SIGEV_THREAD_ID;
@@ -48,7 +48,7 @@ impl Timer {
 
     /// Sets another period.
     pub fn set(&self, period: Duration) {
-        // SAFETY: the timer is there until `self` is dropped; the times are valid during the call.
+        // SAFETY: the timer exists until `self` is dropped; the times are valid during the call.
         unsafe {
             let mut time: libc::itimerspec = std::mem::zeroed();
             time.it_interval.tv_sec = period.as_secs() as _;
@@ -61,7 +61,7 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // SAFETY: made by `start`, and not used again.
+        // SAFETY: `start` made the timer, and nothing uses it again.
         unsafe { libc::timer_delete(self.0) };
     }
 }

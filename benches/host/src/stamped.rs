@@ -2,7 +2,7 @@
 
 const MAGIC: u64 = 0x5AFE << 48;
 
-/// Every word follows from the stamp and its own place.
+/// A value in which every word follows from the stamp and the word's place.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamped<const WORDS: usize>([u64; WORDS]);
 
@@ -11,16 +11,16 @@ fn word(stamp: u64, place: usize) -> u64 {
 }
 
 impl<const WORDS: usize> Stamped<WORDS> {
-    /// Returns the value of that number, which has 48 bits.
+    /// Returns the value with this stamp, which has 48 bits.
     pub fn new(stamp: u64) -> Self {
         debug_assert!(stamp >> 48 == 0);
         Stamped(std::array::from_fn(|place| word(stamp, place)))
     }
 
-    /// Returns the stamp, if all of the value is as it was made. Looks at memory at every call.
+    /// Returns the stamp if the whole value is unchanged. Reads memory at every call.
     #[inline]
     pub fn check(&self) -> Option<u64> {
-        // SAFETY: reads words of `self`; volatile, so that no earlier look is used again.
+        // SAFETY: the pointers are to words of `self`. Volatile, so that no earlier read is reused.
         let look = |place: usize| unsafe { (&raw const self.0[place]).read_volatile() };
         let stamp = look(0) ^ MAGIC;
         let whole = (0..WORDS).fold(stamp >> 48, |wrong, place| {

@@ -1,4 +1,4 @@
-//! What threads are, and what they are at.
+//! The threads of a process, and what they are doing.
 
 /// Returns the calling thread's number.
 pub fn gettid() -> libc::pid_t {
@@ -6,8 +6,8 @@ pub fn gettid() -> libc::pid_t {
     unsafe { libc::syscall(libc::SYS_gettid) as libc::pid_t }
 }
 
-/// Returns what the threads of a process (its number, or `self`) are at, in a line each: name, state,
-/// and the system call that the thread is in, as the kernel tells it. For the report of a hang.
+/// Returns a line for each thread of a process (given by number, or `self`): its name, its state and its
+/// current system call, as the kernel tells them. For reports of hangs.
 pub fn threads(process: impl std::fmt::Display) -> Vec<String> {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
     let tasks = tasks.into_iter().flatten();

@@ -1,4 +1,4 @@
-//! Refusals that pass: `membarrier` fails some times in a thread, and then does not any more.
+//! Temporary refusals: `membarrier` fails a number of times, and then works again.
 
 use std::io;
 use std::mem;
@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering::SeqCst};
 
 use crate::seccomp::Filter;
 
-/// In the place of a sixth argument, which `membarrier` does not have: this call is not trapped.
+/// The sixth argument by which a call is not trapped. `membarrier` itself has no such argument.
 const PASS: u32 = 0x7061_7373;
 
-/// The number of times the trapped call still fails, and its error.
+/// How often the trapped call still fails, and its error.
 static FAILS: AtomicUsize = AtomicUsize::new(0);
 static ERRNO: AtomicI32 = AtomicI32::new(0);
 
-/// Installs a filter for the calling thread, by which `membarrier` goes through a signal handler from
-/// now on. It fails no more often than [`refuse_membarrier`] says.
+/// Installs a filter for the calling thread. From now on its calls of `membarrier` go through a signal
+/// handler, and fail as often as [`refuse_membarrier`] says.
 ///
 /// # Errors
-/// Returns the kernel's, which may allow no filter.
+/// Returns the kernel's error, if it allows no filter.
 pub fn trap_membarrier() -> io::Result<()> {
     // SAFETY: a zeroed action is valid; the handler makes a system call and uses atomics.
     unsafe {
@@ -29,26 +29,26 @@ pub fn trap_membarrier() -> io::Result<()> {
     Filter::trapping(libc::SYS_membarrier, 5, PASS).install()
 }
 
-/// From now on `membarrier` fails so many times, of all threads that called [`trap_membarrier`].
+/// Makes `membarrier` fail so many times in all threads that called [`trap_membarrier`].
 pub fn refuse_membarrier(times: usize, errno: i32) {
     ERRNO.store(errno, SeqCst);
     FAILS.store(times, SeqCst);
 }
 
-/// Returns how often it fails still.
+/// Returns how often `membarrier` will still fail.
 #[must_use]
 pub fn refusals_left() -> usize {
     FAILS.load(SeqCst)
 }
 
-/// Has it fail no more. Returns how often it would have.
+/// Makes `membarrier` work again. Returns how often it would still have failed.
 pub fn forgo_refusals() -> usize {
     FAILS.swap(0, SeqCst)
 }
 
-/// Makes the call that was trapped, or fails in its place.
+/// Makes the trapped call, or fails in its place.
 extern "C" fn trapped(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: what the kernel gives to a handler.
+    // SAFETY: the kernel passes valid pointers to a handler.
     let context = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext };
     #[cfg(target_arch = "x86_64")]
     let command = context.gregs[libc::REG_RDI as usize];
@@ -59,8 +59,8 @@ extern "C" fn trapped(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut lib
         -i64::from(ERRNO.load(SeqCst))
     } else {
         let pass = libc::c_ulong::from(PASS);
-        // SAFETY: errno is this thread's own, and is put back: who was interrupted may be about to read
-        // it.
+        // SAFETY: errno is this thread's own. It is restored, because the interrupted code may be about to
+        // read it.
         let errno = unsafe { &mut *libc::__errno_location() };
         let before = *errno;
         // SAFETY: the call takes integers.
@@ -96,7 +96,7 @@ mod tests {
         let usual = query();
         let filtered = move || {
             if crate::seccomp::under_valgrind() || trap_membarrier().is_err() {
-                return println!("skipped: no calls can be trapped here");
+                return println!("skipped: this machine cannot trap system calls");
             }
             assert_eq!(query(), usual);
             refuse_membarrier(2, libc::EXDEV);

@@ -1,6 +1,6 @@
-//! The sources are built in layers: a file imports from the floors below its own alone.
+//! The sources are built in layers: a file imports only from the floors below its own.
 //!
-//! A new file is to be put on a floor here: the lowest on which all that it imports is below it.
+//! Put each new file on a floor here: the lowest one that is above everything that the file imports.
 
 #[macro_use]
 extern crate test_deadline;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use urcu_host::imports::Imports;
 
-/// From the top. A room is a module with all below it.
+/// The floors from the top. A room is a module with everything below it.
 type Floors = &'static [&'static [&'static str]];
 
 const BENCHES: Floors = &[
@@ -60,7 +60,7 @@ const TORTURE: Floors = &[
     &["perform"],
     &["scenarios"],
     &["scenario"],
-    // Loads, and whoever watches them.
+    // The loads, and the monitor that watches them.
     &["monitor", "readers", "report", "updaters"],
     &["delays"],
     &["run"],
@@ -136,7 +136,7 @@ fn imports(src: &str) -> Imports {
 fn keep_to(src: &str, imports: &Imports, floors: Floors) {
     let faults = imports.faults(floors);
     assert!(faults.is_empty(), "{src}:\n{}", faults.join("\n"));
-    // The floors say something: no import between rooms could go the other way.
+    // The floors are not vacuous: no import between rooms could be reversed.
     for (from, to) in imports.arrows() {
         let room = |file: &str| file.split("::").next().map(str::to_owned);
         if room(from) != room(to) {

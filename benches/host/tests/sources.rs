@@ -1,4 +1,4 @@
-//! What holds for every source file: its length, its comments, and the words it uses.
+//! Rules for every source file: its length, its comments and the words it uses.
 
 #[macro_use]
 extern crate test_deadline;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The greatest number of lines of a file: about 500, and a little more for a hash map.
 const LINES: usize = 530;
 
-/// Words that the field has better ones for, and what is said instead.
+/// Words for which the field has better ones, and the words to use instead.
 const WORDS: [(&str, &str); 8] = [
     ("incarnation", "fork generation"),
     ("is_of_now", "is_current_generation"),
@@ -25,7 +25,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Calls `check` with the path and the text of each source file of the repository but this one.
+/// Calls `check` with the path and the text of each source file of the repository, except this one.
 fn for_each_source(mut check: impl FnMut(&Path, &str)) {
     let mut folders: Vec<_> = ["benches", "loom-tests", "rseq-ops", "urcu"]
         .map(|folder| root().join(folder))

@@ -1,10 +1,10 @@
-//! Feature flags: by share of the users, by name, and a switch for an emergency.
+//! Feature flags for a share of the users, for users by name, and with a switch for emergencies.
 //!
 //! ```text
 //! cargo run --release -p urcu-reload --example feature_flags
 //! ```
 //!
-//! The file is rewritten three times, once badly; then it is measured what asking for a flag costs.
+//! The program rewrites the file three times, once with an error, and then measures the cost of asking for a flag.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -15,7 +15,7 @@ use std::{fs, thread};
 use serde::Deserialize;
 use urcu_reload::{Invalid, Watched};
 
-/// As it is written.
+/// The file as it is written.
 #[derive(Deserialize)]
 struct File {
     flag: HashMap<String, Rule>,
@@ -32,7 +32,7 @@ struct Rule {
     off: bool,
 }
 
-/// As it is asked.
+/// The flags as the program asks for them.
 struct Flags(HashMap<String, Rule>);
 
 impl Flags {
@@ -40,7 +40,7 @@ impl Flags {
         let Some(rule) = self.0.get(flag).filter(|rule| !rule.off) else {
             return false;
         };
-        // A user keeps their side while the share goes up, and is not on the same side of every flag.
+        // A user keeps a flag while its share grows, and different flags choose different users.
         let side = BuildHasherDefault::<DefaultHasher>::default().hash_one((flag, user)) % 100;
         side < u64::from(rule.share) || rule.users.contains(user)
     }
@@ -49,7 +49,7 @@ impl Flags {
 fn convert(file: File) -> Result<Flags, Invalid> {
     for (name, rule) in &file.flag {
         if rule.share > 100 {
-            let reason = format!("{} % of the users", rule.share);
+            let reason = format!("a share of {} % is over 100", rule.share);
             return Err(Invalid::new(reason).at_key(format!("flag.{name}.share")));
         }
     }
@@ -58,7 +58,7 @@ fn convert(file: File) -> Result<Flags, Invalid> {
 
 fn show(flags: &Watched<Flags>) {
     let users: Vec<_> = (0..1000).map(|number| format!("user{number}")).collect();
-    // One version for all of them.
+    // Ask for all users in one version.
     let seen = flags.read();
     let on = users
         .iter()

@@ -1,4 +1,4 @@
-//! A configuration that reloads itself, to copy.
+//! A configuration that reloads itself: a program to copy from.
 //!
 //! ```text
 //! cargo run --release -p urcu-reload --example minimal_reload -- my.toml    # and edit my.toml meanwhile
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .unwrap_or("urcu/reload/examples/minimal_reload.toml".into());
     let config = urcu_reload::watch::<Config>(&file)
         .validate(|config| match config.greeting.is_empty() {
-            true => Err(urcu_reload::Invalid::new("say something").at_key("greeting")),
+            true => Err(urcu_reload::Invalid::new("the greeting is empty").at_key("greeting")),
             false => Ok(()),
         })
         .start()?;

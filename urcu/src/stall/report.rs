@@ -87,8 +87,8 @@ impl Report {
         write!(
             f,
             "a thread has waited {age:.3?} for grace period {grace_period} of {domain}, at {wait}, \
-             while a read-side section of the same domain is open that it began at {section}: \
-             it waits for itself, for ever, unless the guard is another thread's by now; drop the guard first",
+             while it has a read-side section of the same domain open, begun at {section}: it waits \
+             for itself for ever, unless another thread has the guard by now; drop the guard first",
         )
     }
 
@@ -112,7 +112,7 @@ impl Report {
             self.domain, self.grace_period
         )?;
         if patience.is_zero() {
-            write!(f, "; more are taken all the same, without a limit")?;
+            write!(f, "; the domain takes more all the same, without a limit")?;
         } else {
             write!(
                 f,
@@ -130,8 +130,8 @@ impl Report {
         if let Some(place) = own_section {
             write!(
                 f,
-                "; this thread waits for a section of its own, which began at {place} and should be \
-                 ended now and then"
+                "; this thread waits for a section of its own, which began at {place}: end or refresh it \
+                 now and then"
             )?;
         }
         Ok(())
@@ -160,7 +160,10 @@ impl fmt::Display for Report {
             write!(f, "{before}{site}")?;
         }
         if self.sites.is_empty() && self.open != 0 {
-            write!(f, "; the feature `stall-trace` says where they began")?;
+            write!(
+                f,
+                "; with the feature `stall-trace` reports say where sections began"
+            )?;
         }
         Ok(())
     }

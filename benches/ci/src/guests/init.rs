@@ -1,4 +1,4 @@
-//! A guest's first process. Every line of its output that counts begins with `GUEST`.
+//! A guest's first process. The lines of its output that the report reads begin with `GUEST`.
 
 use super::kinds::{Arch, Guest, Runs};
 
@@ -32,8 +32,8 @@ tests() {
 
 const END: &str = "echo GUEST done runs=$runs\npoweroff -f\n";
 
-/// The tests of what kernels differ in: registration, restarts, membarrier, signals, migration, fork,
-/// hotplug.
+/// The tests of features in which kernels differ: registration, restarts, membarrier, signals, migration,
+/// fork, hotplug.
 const SHORT: &str = r#"export RSEQ_OPS_STRESS_MS=300 URCU_TEST_DEADLINE=100
 long=300
 run 60 delays aborts-delays 2
@@ -54,7 +54,7 @@ for test in /tests/*; do
 done
 "#;
 
-/// Skipped is what an initramfs has not: a compiler, other programs.
+/// The tests that need what an initramfs does not have: a compiler, other programs.
 const SKIPPED: [&str; 5] = [
     "environments::",
     "compile",
@@ -78,14 +78,14 @@ done
 pub(crate) fn script(guest: &Guest, short: bool) -> String {
     let body = match guest.runs {
         Runs::Tests => tests(guest.arch, short),
-        // As shipped: no delays. The pause is for whoever switches single-stepping on.
+        // The program as shipped, without delays. During the pause the host switches single-stepping on.
         Runs::SingleStep => "sleep 2; run 120 single-step aborts 15 0\n".into(),
     };
     format!("{BEGIN}{body}{END}")
 }
 
-/// The emulated machine is slow, and its host may be busy: more time where tests have a limit,
-/// and in the short form less of what takes a given time for each of many combinations.
+/// Returns the commands that run the tests. The emulated machine is slow and its host may be busy, so tests
+/// with a limit get more time, and in the short form tests of many combinations spend less on each.
 fn tests(arch: Arch, short: bool) -> String {
     let riscv = arch == Arch::Riscv64;
     let mut script = String::new();
@@ -95,7 +95,7 @@ fn tests(arch: Arch, short: bool) -> String {
     } else {
         let mut skipped = SKIPPED.to_vec();
         if riscv {
-            // No delay makes readers see the wrong barrier there, and we do not know why.
+            // On that processor no delay makes readers notice the wrong barrier, for reasons unknown.
             skipped.push("a_barrier_that_restarts_nothing");
         }
         let skips: Vec<_> = skipped
@@ -105,11 +105,11 @@ fn tests(arch: Arch, short: bool) -> String {
         script += &format!("skips=\"{}\"\n{LONG}", skips.join(" "));
         script += &own_registration("$skips");
     }
-    // What the model of scale (`benches/SCALE.md`) counts on. Emulated interrupts are slow, not wrong.
+    // The model of scale (`benches/SCALE.md`) relies on these counts. Emulated interrupts are slow, not wrong.
     if arch == Arch::Amd64 {
         script += "run 100 counts counts --check\n";
     }
-    // The RISC-V kernel locks up hard in qemu 7.2 when CPUs come and go.
+    // In qemu 7.2 the RISC-V kernel locks up when CPUs go off line and come back.
     if !riscv {
         script += HOTPLUG;
     }
@@ -133,8 +133,8 @@ fn tests(arch: Arch, short: bool) -> String {
     script + TORTURE
 }
 
-/// Returns the commands for guests whose libc does not register threads: which kind of registration ours is,
-/// and those tests that registrations matter to; of the suite those of the filter.
+/// Returns the commands for guests whose libc does not register threads. They print the kind of registration,
+/// and run the tests that depend on it; of the suite only those of the filter.
 fn own_registration(filter: &str) -> String {
     format!(
         r#"export GLIBC_TUNABLES=glibc.pthread.rseq=0

@@ -1,8 +1,8 @@
-//! The guests that there are.
+//! The list of guests.
 
 use std::fmt::{self, Display, Formatter};
 
-/// A processor, as Debian calls it.
+/// A processor, under Debian's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Arch {
     Amd64,
@@ -58,9 +58,9 @@ impl Display for Arch {
 pub(crate) enum Runs {
     /// The tests and the torture program, with delays inside the sequences.
     Tests,
-    /// The sequences as shipped, with one instruction per translation block, once the kernel has
-    /// booted. By default qemu takes interrupts only between blocks, so that a straight-line sequence is
-    /// never interrupted; here it is.
+    /// The sequences as shipped, with one instruction per translation block once the kernel has booted. By
+    /// default qemu takes interrupts only between blocks, and so never inside a straight-line sequence; here
+    /// it does.
     SingleStep,
 }
 
@@ -88,8 +88,8 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Returns whether it is chosen by the words, one of which is to be in its line. Without words all
-    /// are, or those of the short form.
+    /// Returns whether the words choose this guest: its line must contain one of them. Without words all guests
+    /// are chosen, or those of the short form.
     pub(crate) fn is_wanted(&self, short: bool, words: &[&str]) -> bool {
         if words.is_empty() {
             return self.short || !short;

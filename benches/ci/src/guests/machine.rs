@@ -19,7 +19,7 @@ use super::programs;
 use super::report::Row;
 use crate::run::{say, succeeds};
 
-/// The time that may pass until something of ours runs.
+/// The time that a guest may take until its first process runs.
 const BOOT_LIMIT: Duration = Duration::from_secs(150);
 
 /// The line that a guest prints once its kernel has booted.
@@ -33,14 +33,14 @@ pub(crate) fn limit(short: bool) -> Duration {
 /// Boots a guest and waits for its end.
 ///
 /// # Errors
-/// If this machine cannot.
+/// If this machine cannot run it.
 pub(crate) fn run(plan: &Plan, guest: &Guest, files: &Files) -> Result<Row, Box<dyn Error>> {
     let name = format!("{}-{}-{}", guest.arch, guest.kernel, guest.runs);
     let log = plan.logs.join(format!("{name}.log"));
     let archive = initramfs(plan, guest, &name, &files.busybox)?;
     let mut begin = Instant::now();
-    // Under qemu 7.2 a CPU may run instructions that another one has just replaced. The kernel replaces
-    // its own while it boots, and dies of it now and then: before anything of ours runs.
+    // Under qemu 7.2 a CPU may run instructions that another one has just replaced. The kernel patches its
+    // own code while it boots, and dies of it now and then, before its first process runs.
     for boot in 1..=5 {
         say(format_args!("{guest} starts"));
         begin = Instant::now();
@@ -107,14 +107,14 @@ fn initramfs(
 /// Options for a processor: the emulator's, the console, the kernel's.
 fn options(arch: Arch) -> (&'static [&'static str], &'static str, &'static str) {
     match arch {
-        // qemu 7.2 computes wrong flags for CMPXCHG16B, of which newer kernels die sooner or later. The
-        // kernel counts on timer interrupts within milliseconds, whatever else the host does.
+        // qemu 7.2 computes wrong flags for CMPXCHG16B, which sooner or later kills newer kernels. And the
+        // kernel relies on timer interrupts within milliseconds, however busy the host is.
         Arch::Amd64 => (
             &["-cpu", "max,-cx16", "-M", "q35"],
             "ttyS0",
             " no_timer_check",
         ),
-        // The real pointer authentication algorithm takes most of the time when it is emulated.
+        // The real algorithm of pointer authentication would take most of the emulated time.
         Arch::Arm64 => (
             &["-cpu", "max,pauth-impdef=on", "-M", "virt,gic-version=3"],
             "ttyAMA0",
@@ -124,10 +124,10 @@ fn options(arch: Arch) -> (&'static [&'static str], &'static str, &'static str) 
     }
 }
 
-/// A running emulator, which ends with this.
+/// A running emulator, which is killed when this is dropped.
 struct Machine {
     emulator: Child,
-    /// The socket on which it takes commands, if it is to be told any.
+    /// The socket on which it takes commands, if any will be sent.
     monitor: Option<PathBuf>,
 }
 
@@ -174,7 +174,11 @@ impl Machine {
 
     /// Writes the guest's output to `log`, and waits for its end. Returns whether it has booted.
     fn watch(&mut self, log: &Path, limit: Duration) -> Result<bool, Box<dyn Error>> {
-        let output = self.emulator.stdout.take().ok_or("no output")?;
+        let output = self
+            .emulator
+            .stdout
+            .take()
+            .ok_or("the emulator has no output pipe")?;
         let mut log = File::create(log)?;
         let is_up = &AtomicBool::new(false);
         let begin = Instant::now();
@@ -205,15 +209,17 @@ impl Machine {
                 }
                 thread::sleep(Duration::from_millis(100));
             }
-            copies.join().map_err(|_| "the copier panicked")??;
+            copies
+                .join()
+                .map_err(|_| "the thread that copies output panicked")??;
             Ok(is_up.load(SeqCst))
         })
     }
 
-    /// One instruction per translation block, when the guest has booted: that alone would take minutes.
+    /// Switches to one instruction per translation block. Not earlier: booting that way would take minutes.
     fn step(&self) -> Option<UnixStream> {
         let mut monitor = UnixStream::connect(self.monitor.as_ref()?).ok()?;
-        // The command's name until qemu 8.1, and its name since.
+        // The name of the command until qemu 8.1, and its name since then.
         monitor
             .write_all(b"singlestep on\none-insn-per-tb on\n")
             .ok()?;

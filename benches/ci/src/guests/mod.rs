@@ -1,11 +1,10 @@
-//! Runs the tests and the torture program in virtual machines: other kernels and processors,
-//! whatever this machine is.
+//! Runs the tests and the torture program in virtual machines with other kernels and processors.
 //!
-//! The kernels are Debian's. They, busybox, and what compiles for other processors come from the
-//! mirror that this system's apt uses, through an apt state of our own, and are unpacked into
-//! `.ci/cache`; nothing foreign is installed. What is not to be had is skipped, and the table says
-//! why. Exit status 1 if a guest's tests failed or something does not build, 2 if no line of the list
-//! contains any of the words, else 0. The guests' output is left in `.ci/cache/logs`.
+//! The kernels are Debian's. The kernels, busybox and cross compilers come from the mirror that this system's
+//! apt uses, through an apt state of our own, and are unpacked into `.ci/cache`; nothing for other processors
+//! is installed. Guests whose parts cannot be fetched are skipped, and the table says why. The exit status is
+//! 1 if a guest's tests failed or something does not build, 2 if no line of the list contains any of the
+//! words, and 0 otherwise. The guests' output is in `.ci/cache/logs`.
 
 mod init;
 mod kinds;
@@ -37,7 +36,7 @@ enum Work {
 /// The state that the workers share.
 #[derive(Debug, Default)]
 struct Shared {
-    /// For each processor, true if its programs could be built. Missing until that is known.
+    /// For each processor: whether its programs could be built. Empty until that is known.
     built: Mutex<HashMap<Arch, bool>>,
     one_more: Condvar,
     rows: Mutex<Vec<(&'static Guest, Row)>>,
@@ -61,13 +60,13 @@ impl Shared {
 }
 
 impl Shared {
-    /// Says what is to be done, in that order.
+    /// Sets the work to be done, in this order.
     fn order(&self, work: VecDeque<Work>) {
         *self.work.lock().unwrap() = Some(work);
         self.ordered.notify_all();
     }
 
-    /// Waits until it is known what is to be done. Returns the next of it.
+    /// Waits until the work is known. Returns the next piece.
     fn next(&self) -> Option<Work> {
         let work = self.work.lock().unwrap();
         let unknown = |work: &mut Option<VecDeque<Work>>| work.is_none();
@@ -100,8 +99,8 @@ impl Work {
     }
 }
 
-/// Everything in the order in which it is begun, two at a time. The next processor's programs are
-/// built while one's guests run.
+/// Returns all work in the order in which it begins. Two pieces run at a time: the programs of the next
+/// processor are built while guests run.
 fn in_order(ready: Vec<(&'static Guest, Files)>) -> VecDeque<Work> {
     let mut others = Vec::new();
     for (guest, _) in &ready {
@@ -121,7 +120,7 @@ fn in_order(ready: Vec<(&'static Guest, Files)>) -> VecDeque<Work> {
     work
 }
 
-/// Fetches what the guests need. Returns those for which all is there.
+/// Fetches what the guests need. Returns the guests that have everything.
 fn prepare(chosen: &[&'static Guest], shared: &Shared) -> Vec<(&'static Guest, Files)> {
     let packages = Packages::new(chosen);
     let mut ready = Vec::new();
@@ -131,7 +130,7 @@ fn prepare(chosen: &[&'static Guest], shared: &Shared) -> Vec<(&'static Guest, F
             Err(missing) => {
                 shared.put(
                     guest,
-                    Row::without_figures(format!("skipped: no {missing}")),
+                    Row::without_figures(format!("skipped: cannot get {missing}")),
                 );
             }
         }
@@ -152,7 +151,10 @@ pub(crate) fn main(arguments: &[String]) -> Status {
         .filter(|guest| guest.is_wanted(short, &words))
         .collect();
     if chosen.is_empty() {
-        say(format_args!("no guest is called {}", words.join(" ")));
+        say(format_args!(
+            "no guest's line contains any of: {}",
+            words.join(" ")
+        ));
         return Ok(2);
     }
     let plan = Plan {
@@ -163,7 +165,7 @@ pub(crate) fn main(arguments: &[String]) -> Status {
     fs::create_dir_all(&plan.logs)?;
     let shared = Shared::default();
     thread::scope(|scope| {
-        // This processor's programs need nothing of what is fetched meanwhile.
+        // The programs of this processor need nothing that is fetched meanwhile.
         let is_chosen = chosen.iter().any(|guest| guest.arch == Arch::Amd64);
         for first in [is_chosen.then_some(Work::Build(Arch::Amd64)), None] {
             let (plan, shared) = (&plan, &shared);
@@ -180,7 +182,7 @@ pub(crate) fn main(arguments: &[String]) -> Status {
     let rows = shared.rows.into_inner().unwrap_or_default();
     println!("\n{}", report::table(&chosen, &rows));
     say("over");
-    // Also where there was no guest to run it.
+    // A failed build counts even if no guest would have run the programs.
     let all_built = shared.built.into_inner().unwrap_or_default().into_values();
     let failed =
         rows.iter().any(|(_, row)| row.has_failed()) || all_built.into_iter().any(|built| !built);

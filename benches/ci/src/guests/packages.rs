@@ -1,4 +1,4 @@
-//! What the guests need of Debian.
+//! The Debian packages that guests need.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -22,7 +22,7 @@ pub(crate) struct Files {
 pub(crate) struct Packages(Option<Apt>);
 
 impl Packages {
-    /// Installs the emulators, and reads what packages there are.
+    /// Installs the emulators, and reads the package indexes.
     pub(crate) fn new(chosen: &[&Guest]) -> Self {
         let riscv = chosen.iter().any(|guest| guest.arch == Arch::Riscv64);
         install_tools(riscv);
@@ -40,7 +40,7 @@ impl Packages {
     /// Fetches what a guest needs.
     ///
     /// # Errors
-    /// Returns what is not to be had.
+    /// Returns what cannot be fetched.
     pub(crate) fn prepare(&self, guest: &Guest) -> Result<Files, String> {
         for tool in [guest.arch.emulator(), "cpio"] {
             if !is_there(tool) {
@@ -54,10 +54,10 @@ impl Packages {
         Ok(Files { kernel, busybox })
     }
 
-    /// Returns the image. Newer packages keep it in `linux-binary-*`.
+    /// Returns the kernel image. Newer packages keep it in `linux-binary-*`.
     fn kernel(&self, arch: Arch, suite: &str) -> Option<PathBuf> {
         let package = match arch {
-            // Debian makes no cloud image of it.
+            // Debian has no cloud image for this processor.
             Arch::Riscv64 => "linux-image-riscv64:riscv64".to_owned(),
             _ => format!("linux-image-cloud-{arch}:{arch}"),
         };
@@ -73,7 +73,7 @@ impl Packages {
         })
     }
 
-    /// Returns the static program.
+    /// Returns the static busybox.
     fn busybox(&self, arch: Arch) -> Option<PathBuf> {
         let suite = match arch {
             Arch::Riscv64 => "trixie",
@@ -86,8 +86,8 @@ impl Packages {
         })
     }
 
-    /// Fetches what compiles for a processor: Debian has a std for AArch64 as a package, and a compiler
-    /// of the same version beside it. For RISC-V 64 std is compiled.
+    /// Fetches a compiler for a processor. For AArch64 Debian has std as a package, and a compiler of the same
+    /// version. For RISC-V 64 the source of std is fetched, to be compiled.
     fn compiler(&self, arch: Arch) -> Result<(), String> {
         if arch == Arch::Amd64 {
             return Ok(());
@@ -120,8 +120,8 @@ impl Packages {
         apt.together(&root, &packages, suite)
     }
 
-    /// Fetches a linker. Debian's own cross compilers cannot be installed beside gcc-multilib, and gcc
-    /// finds its parts from where it lies.
+    /// Fetches a linker. It is unpacked, not installed: Debian's cross compilers conflict with gcc-multilib, and
+    /// gcc finds its parts relative to its own place.
     fn linker(&self, arch: Arch) -> Result<(), String> {
         let root = gcc_for(arch);
         let gnu = arch.gnu();
@@ -152,17 +152,17 @@ fn gcc_for(arch: Arch) -> PathBuf {
     cache().join(format!("gcc-{arch}"))
 }
 
-/// Returns the program that links for that processor.
+/// Returns the linker for a processor.
 pub(crate) fn linker(arch: Arch) -> PathBuf {
     gcc_for(arch).join("linker-gcc")
 }
 
-/// Returns the folder of a compiler of Debian's.
+/// Returns the folder of Debian's compiler for AArch64.
 pub(crate) fn rustc_for_arm64() -> PathBuf {
     cache().join("rustc-arm64")
 }
 
-/// Packages for this machine. Without root, what is missing is found missing later.
+/// Installs packages on this machine. Without root, missing ones are reported later.
 fn install_tools(riscv: bool) {
     let mut packages = vec!["cpio", "qemu-system-x86", "qemu-system-arm"];
     if riscv {
@@ -174,7 +174,7 @@ fn install_tools(riscv: bool) {
     }
     if output(Command::new("id").arg("-u")).as_deref() != Some("0") {
         return say(format_args!(
-            "not root, so these are not installed: {}",
+            "without root these cannot be installed: {}",
             packages.join(" ")
         ));
     }
@@ -185,21 +185,21 @@ fn install_tools(riscv: bool) {
         install.args(["install", "-y", "-qq", "--no-install-recommends"]);
         succeeds_quietly(install.args(packages))
     };
-    // All at once, or else all that there are.
+    // All at once; if that fails, one by one, so that those that exist are installed.
     if !install(&packages) {
         for package in packages {
             if !install(&[package]) {
-                say(format_args!("no {package}"));
+                say(format_args!("cannot install {package}"));
             }
         }
     }
 }
 
-/// Returns the system's mirror, more suites, more architectures.
+/// Returns an apt state for the system's mirror, with more suites and architectures.
 fn set_up(riscv: bool) -> Option<Apt> {
     let sites = debian::sites();
     let Some(main) = debian::main_site(&sites) else {
-        say("no Debian mirror among this system's apt sources");
+        say("this system's apt sources have no Debian mirror");
         return None;
     };
     let security = sites.iter().find(|site| site.contains("debian-security"));

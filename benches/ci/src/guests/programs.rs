@@ -10,7 +10,7 @@ use super::packages::{linker, rustc_for_arm64};
 use super::plan::Plan;
 use crate::run::{name, repository, std_source, succeeds};
 
-/// Delays inside the sequences, without which tests show little; only single-stepping runs what is
+/// Delays inside the sequences: without them tests show little. Only single-stepping runs the sequences as
 /// shipped.
 const DELAYS: &str = " --cfg rseq_ops_delay_injection";
 
@@ -34,12 +34,12 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Returns a folder of its own: cargo would not build for two at a time in one.
+    /// Returns a target folder of its own: cargo cannot build for two processors at a time in one.
     fn target(&self) -> PathBuf {
         self.plan.target.join(self.arch.name())
     }
 
-    /// Cargo that makes static programs for that processor.
+    /// Returns a cargo command that makes static programs for this processor.
     fn cargo(&self, options: &str) -> Command {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(repository());
@@ -47,12 +47,12 @@ impl Build<'_> {
         cargo
             .env("RUSTFLAGS", options)
             .env("CARGO_TARGET_DIR", self.target());
-        // Emulation is slow, so our own code is optimised.
+        // Emulation is slow, so this repository's code is optimised.
         for (variable, value) in [
             ("CARGO_PROFILE_DEV_DEBUG", "false"),
             ("CARGO_PROFILE_DEV_OPT_LEVEL", "1"),
             ("CARGO_INCREMENTAL", "0"),
-            // No C compiler for `urcu-benches`: it would link with liburcu for a comparison.
+            // `urcu-benches` gets no C compiler: it would link liburcu for a comparison.
             ("CC", "false"),
         ] {
             cargo.env(variable, value);
@@ -85,10 +85,10 @@ impl Build<'_> {
         cargo
     }
 
-    /// Options of a subcommand.
+    /// Adds the options of a subcommand.
     fn for_target(&self, cargo: &mut Command) {
-        // To optimise others' code takes longer than it saves. But the jumps in RISC-V's static libc
-        // reach 1 MiB: a std without optimisation is more.
+        // Optimising the dependencies takes longer than it saves. But jumps in RISC-V's static libc reach
+        // only 1 MiB, and a std without optimisation is larger.
         let others = match self.arch {
             Arch::Riscv64 => "\"s\"",
             _ => "0",
@@ -115,7 +115,7 @@ impl Build<'_> {
         )?;
         let counts = ["-p", "urcu-torture", "--example", "counts"];
         self.program("", &counts, "examples/counts", &out.join("bin/counts"))?;
-        // The peers of `rcu-compare` are not needed, and some know this processor alone.
+        // The peers of `rcu-compare` are not needed, and some support only this machine's processor.
         let torture = [
             "-p",
             "urcu-benches",
@@ -178,18 +178,18 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     copied.map(drop).map_err(told)
 }
 
-/// Returns the programs in what `cargo test --no-run` prints.
+/// Returns the programs that the output of `cargo test --no-run` names.
 fn executables(listing: &str) -> impl Iterator<Item = &str> {
     let lines = listing.lines().map(str::trim_start);
     let lines = lines.filter(|line| line.starts_with("Executable "));
     lines.filter_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
 }
 
-/// Returns what a test program is called on the guest, if it is run there.
+/// Returns the name of a test program on the guest, or `None` if it does not run there.
 fn test_name(package: &str, program: &str) -> Option<String> {
     let (name, _hash) = program.rsplit_once('-').unwrap_or((program, ""));
     match (package, name) {
-        // It compiles.
+        // This test runs a compiler.
         (_, "compile_fail") => None,
         // Both packages have a program of this name.
         ("rseq-ops", "suite") => Some("rseq-ops-suite".into()),

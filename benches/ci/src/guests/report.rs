@@ -1,4 +1,4 @@
-//! What a guest's output says.
+//! Reads a guest's output, and prints the table of results.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) struct Row {
     kernel: Option<String>,
     /// From `owner` to `time`.
     figures: [String; 11],
-    /// `ok`, or why not.
+    /// `ok`, or the reason why not.
     pub(crate) outcome: String,
 }
 
@@ -40,7 +40,7 @@ impl Row {
         self.outcome.contains("FAILED")
     }
 
-    /// Returns what a guest's output says of it.
+    /// Returns the row that a guest's output gives.
     pub(crate) fn of(guest: &Guest, output: &str, time: Duration, limit: Duration) -> Self {
         let run = match guest.runs {
             Runs::SingleStep => "single-step",
@@ -94,7 +94,7 @@ fn fault(
         return Some(format!("the guest died or took more than {limit} s"));
     };
     let results: Vec<(&str, &str)> = output.lines().filter_map(result).collect();
-    // That `plain` fails is what it is for.
+    // `plain` is expected to fail.
     let is_fault = |result: &&(&str, &str)| result.0 != "0" && result.1 != "plain";
     let failures: Vec<&str> = results
         .iter()
@@ -108,14 +108,17 @@ fn fault(
     if !failures.is_empty() {
         Some(failures.join(" "))
     } else if results.len() != runs {
-        // The kernel may write into the middle of such a line.
-        Some(format!("of {runs} results {} can be read", results.len()))
+        // The kernel's messages may cut a result's line in two.
+        Some(format!(
+            "only {} of {runs} results can be read",
+            results.len()
+        ))
     } else if guest.runs == Runs::Tests && guest.arch != Arch::Riscv64 && !went_off_line() {
         Some("no CPU went off line in the torture".into())
     } else if guest.kernel == "newest" && !is_new(kernel.unwrap_or("")) {
-        Some("this is not the kernel that is wanted here, 7.1 or newer".into())
+        Some("this kernel is not 7.1 or newer, as it should be".into())
     } else if matches!(aborts, None | Some("0")) {
-        Some("nothing was ever aborted, so nothing was shown".into())
+        Some("no sequence was aborted, so nothing was shown".into())
     } else {
         None
     }
@@ -153,8 +156,8 @@ fn value(output: &str, run: &str, name: &str) -> Option<String> {
     })
 }
 
-/// The sum of the numbers between `before` and `after`, or of the last before `after`, of all lines with
-/// `what`.
+/// Sums the numbers between `before` and `after` in all lines with `what`. If `before` is empty, takes the
+/// last word in front of `after`.
 fn total(output: &str, what: &str, before: &str, after: &str) -> Option<String> {
     let numbers = output.lines().filter_map(|line| {
         let rest = line.split_once(what)?.1;
@@ -171,12 +174,12 @@ fn total(output: &str, what: &str, before: &str, after: &str) -> Option<String> 
     (!numbers.is_empty()).then(|| numbers.iter().sum::<u64>().to_string())
 }
 
-/// Returns the rows of all guests, those of which there is none as faults, below a head.
+/// Returns the table: a head, and a row for each guest. A guest without a result is a failure.
 pub(crate) fn table(chosen: &[&'static Guest], rows: &[(&'static Guest, Row)]) -> String {
     let mut table = line(&HEAD.map(str::to_owned));
     for guest in chosen {
         let row = rows.iter().find(|(of, _)| std::ptr::eq(*of, *guest));
-        let unknown = Row::without_figures("FAILED: this program".into());
+        let unknown = Row::without_figures("FAILED: no result".into());
         let row = row.map_or(&unknown, |(_, row)| row);
         let kernel = row
             .kernel
@@ -256,7 +259,7 @@ GUEST done runs=2
                 .unwrap()
                 .starts_with("amd64   5.10.0-39-cloud-amd64")
         );
-        assert!(lines.next().unwrap().ends_with("FAILED: this program"));
+        assert!(lines.next().unwrap().ends_with("FAILED: no result"));
     }
 
     #[test]
@@ -266,7 +269,7 @@ GUEST done runs=2
         assert_eq!(changed("rc=1 suite", "rc=1 plain"), "ok");
         assert_eq!(
             changed("runs=2", "runs=3"),
-            "FAILED: of 3 results 2 can be read"
+            "FAILED: only 2 of 3 results can be read"
         );
         assert_eq!(
             changed("off line", "up"),
@@ -274,7 +277,7 @@ GUEST done runs=2
         );
         let died = "FAILED: the guest died or took more than 1 s";
         assert_eq!(changed("GUEST done", "done"), died);
-        let nothing = "FAILED: nothing was ever aborted, so nothing was shown";
+        let nothing = "FAILED: no sequence was aborted, so nothing was shown";
         assert_eq!(changed("total=45", "total=0"), nothing);
         let old = Row::of(&GUESTS[1], GOOD, SECOND, SECOND).outcome;
         assert!(old.contains("7.1 or newer"), "{old}");

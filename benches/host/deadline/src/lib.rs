@@ -1,29 +1,28 @@
-//! `#[test]` with a deadline. Hanging is the usual way in which a grace period goes wrong, and a test
-//! that hangs says nothing.
+//! `#[test]` with a deadline. A broken grace period usually hangs, and a test that hangs reports nothing.
 //!
-//! A test program takes it in the place of the standard library's for all its tests at once:
+//! A test program replaces the standard library's `#[test]` for all of its tests at once:
 //!
 //! ```ignore
 //! #[macro_use]
 //! extern crate test_deadline;
 //! ```
 //!
-//! A test that takes too long is named on standard error, and its process aborts. The default is
-//! longer for whoever waits for a child process than for the child, whose message says more:
-//! `#[ignore = "..."]` marks children. `#[test(300)]` sets another number of seconds.
-//! `URCU_TEST_DEADLINE`, seconds, replaces a child's 40 and scales all others: slow machines need
-//! more. `URCU_TEST_SECONDS`, with which stress tests last longer, is added ten times.
+//! If a test takes too long, its name is printed on standard error and its process aborts. The default is
+//! 90 seconds; it is 40 seconds for tests that run as child processes, which `#[ignore = "..."]` marks,
+//! because a child's message says more than that of the test that waits for it. `#[test(300)]` sets another
+//! number of seconds. `URCU_TEST_DEADLINE`, in seconds, replaces a child's 40 and scales all other limits,
+//! for slow machines. Ten times `URCU_TEST_SECONDS`, which makes stress tests last longer, is added.
 //!
-//! A child that was forked has no such thread: it must see to itself (`alarm`).
+//! A forked child does not have the thread that watches the time. It must set its own limit (`alarm`).
 
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
-/// The deadline of a test, in seconds, that is not the child of another.
+/// The deadline, in seconds, of a test that does not run as a child process.
 const TEST: &str = "90";
-/// And of one that is, or else is run by itself.
+/// The deadline, in seconds, of a test that runs as a child process or by itself.
 const CHILD: &str = "40";
 
-/// Makes a function a test, which ends in time or is named as one that hangs.
+/// Makes a function a test with a deadline.
 ///
 /// # Panics
 /// On anything but a function.
@@ -68,8 +67,8 @@ fn is_ignored(tokens: &[TokenTree]) -> bool {
     })
 }
 
-/// Statements at the beginning of a test: a thread that waits for the test to end, by a channel whose
-/// sender goes out of scope with it.
+/// Returns the statements that begin a test: they start a thread that waits for the end of the test, when
+/// the sender of a channel goes out of scope.
 fn deadline(name: &str, seconds: &str) -> TokenStream {
     let code = format!(
         r#"let _ends_with_the_test = {{
@@ -84,7 +83,7 @@ fn deadline(name: &str, seconds: &str) -> TokenStream {
                 use ::std::io::Write as _;
                 let waited = receiver.recv_timeout(limit);
                 if waited == ::std::result::Result::Err(::std::sync::mpsc::RecvTimeoutError::Timeout) {{
-                    // Not `eprintln!`: the test harness would keep it to itself.
+                    // Not `eprintln!`: the test harness would capture it.
                     let message = ::std::format!(
                         "\n{{}}::{name}: not over after {{limit:?}}; something hangs\n",
                         ::std::module_path!(),

@@ -2,14 +2,14 @@
 
 use super::tokens::{Token, tokens};
 
-/// A path that leads to another module of the crate, or may.
+/// A path that leads, or may lead, to another module of the crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Used {
     pub(super) path: Vec<String>,
     pub(super) line: usize,
-    /// In how many modules within the file it stands.
+    /// The number of modules within the file that enclose the path.
     pub(super) inner: usize,
-    /// The name that it has in this file from a `use` declaration.
+    /// The name that a `use` declaration gives it in this file.
     pub(super) exported: Option<String>,
 }
 
@@ -17,7 +17,7 @@ pub(super) struct Used {
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) used: Vec<Used>,
-    /// Its modules that are built for tests alone.
+    /// Its modules that are built only for tests.
     pub(super) tests: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ struct Reader<'t> {
     tokens: &'t [Token<'t>],
     at: usize,
     reading: Reading,
-    /// The depths at which modules within the file began.
+    /// The depths at which the enclosing modules within the file began.
     inner: Vec<usize>,
     depth: usize,
 }
@@ -82,7 +82,7 @@ impl<'t> Reader<'t> {
         self.at += 1;
     }
 
-    /// An item of tests.
+    /// Skips an item that is built only for tests.
     fn skip_item(&mut self) {
         while self.peek(0) == "#" {
             self.at += 1;
@@ -107,7 +107,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// From an opening bracket to behind its closing one.
+    /// Skips everything from an opening bracket through its closing one.
     fn skip_brackets(&mut self) {
         let mut depth = 0;
         while self.at < self.tokens.len() {
@@ -123,7 +123,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A path that is written out.
+    /// Reads a path that is written out.
     fn path(&mut self) {
         let mut path = Vec::new();
         let line = self.tokens[self.at].line;
@@ -160,7 +160,7 @@ impl<'t> Reader<'t> {
                     self.at += 1;
                     break;
                 }
-                "::" => {} // Of a path that begins with it: another crate's.
+                "::" => {} // At the beginning of a path: the path of another crate.
                 word if is_word(word) => {
                     before.push(word.to_owned());
                     if self.peek(1) != "::" {
@@ -177,7 +177,7 @@ impl<'t> Reader<'t> {
         before.truncate(length);
     }
 
-    /// The end of a path in a `use` declaration, and perhaps another name for it.
+    /// Reads the end of a path in a `use` declaration, and the name after `as`, if any.
     fn leaf(&mut self, path: &[String], line: usize) {
         let mut path = path.to_vec();
         if path.len() > 1 && path.last().is_some_and(|last| last == "self") {

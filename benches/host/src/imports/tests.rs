@@ -1,4 +1,4 @@
-//! Of imports.
+//! Tests of the reader of imports.
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ pub(super) struct Token<'t> {
     pub(super) line: usize,
 }
 
-/// Returns the tokens of a text. `::` is one, every other sign is one for itself.
+/// Returns the tokens of a text. `::` is one token, and so is each other sign.
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut all = Vec::new();
     let (mut rest, mut line) = (text, 1);
@@ -99,7 +99,7 @@ fn string(text: &str) -> usize {
     text.len()
 }
 
-/// Returns a character, or a lifetime's mark.
+/// Returns the length of a character literal, or of a lifetime's mark.
 fn quoted(text: &str) -> usize {
     let mut signs = text.char_indices().skip(1);
     match signs.next() {

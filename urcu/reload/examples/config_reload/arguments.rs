@@ -6,16 +6,16 @@ use std::time::Duration;
 use lexopt::{Arg, Parser, ValueExt};
 
 const HELP: &str = "\
-Reads a service's configuration from many threads while the file is rewritten fifty times a second.
+Reads a service's configuration in many threads while its file is rewritten fifty times a second.
 
 Usage: config_reload [OPTIONS]
 
-      --seconds N    How long to run, in all [default: 10]
-      --readers N    How many threads read [default: as many as there are CPUs]
-      --config FILE  A configuration to use instead of the one that comes with the program; it is
-                     not modified
-      --verbose      Show every refused file, instead of the first of a kind
-  -h, --help         Print this";
+      --seconds N    Length of the whole run [default: 10]
+      --readers N    Number of reader threads [default: one for each CPU]
+      --config FILE  Use this configuration instead of the one that comes with the program; the file
+                     is copied, not modified
+      --verbose      Show every refused file, not only the first of each kind
+  -h, --help         Print this help";
 
 #[derive(Debug)]
 pub(crate) struct Arguments {
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Those of this process. `None`: help was asked for, and given.
+    /// Returns the arguments of this process, or `None` if it printed the help.
     pub(crate) fn parse() -> Result<Option<Self>, String> {
         Self::of(Parser::from_env()).map_err(|error| format!("{error}\n\n{HELP}"))
     }
@@ -60,13 +60,13 @@ impl Arguments {
 fn length(text: &str) -> Result<Duration, &'static str> {
     match text.parse() {
         Ok(seconds) if (1.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("a number from 1 to 86400 is needed"),
+        _ => Err("--seconds takes a number from 1 to 86400"),
     }
 }
 
 fn readers(text: &str) -> Result<u16, &'static str> {
     match text.parse() {
         Ok(readers @ 1..=1024) => Ok(readers),
-        _ => Err("a number from 1 to 1024 is needed"),
+        _ => Err("--readers takes a number from 1 to 1024"),
     }
 }

@@ -1,4 +1,4 @@
-//! The format of the file, and the way from its content to a [`Table`] or to the reason why not.
+//! The format of the file, and the conversion of its content to a [`Table`] or to an error.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ struct Service {
     default_timeout_ms: u32,
 }
 
-/// A `[[backend]]`: where requests can be sent to.
+/// A `[[backend]]`: a server to which requests can be sent.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct BackendEntry {
@@ -43,7 +43,7 @@ pub(crate) struct BackendEntry {
     max_connections: u32,
 }
 
-/// A `[[route]]`: which requests are sent to which backend.
+/// A `[[route]]`: a kind of requests and the backend for them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct RouteEntry {
@@ -55,7 +55,7 @@ pub(crate) struct RouteEntry {
     weight: u32,
 }
 
-/// A `[[feature]]`: a percentage of users that see something.
+/// A `[[feature]]`: a feature and the percentage of users that see it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FeatureEntry {
@@ -63,12 +63,12 @@ pub(crate) struct FeatureEntry {
     rollout: u32,
 }
 
-/// Makes the index of the content: every check that needs more than one value at a time, or knows what a
-/// value means. What is refused is named by its key; the library finds the line.
+/// Builds the table. This does every check that needs several values or the meaning of a value. An error names
+/// the key at fault, and the library finds its line.
 pub(crate) fn build(config: &Config) -> Result<Table, Invalid> {
     let found = config.backend.len() + config.route.len() + config.feature.len();
     if config.route.is_empty() {
-        return Err(Invalid::new("there is no route in the file").at_key("version"));
+        return Err(Invalid::new("the file has no route").at_key("version"));
     }
     if config.entries != found {
         let said = config.entries;
@@ -109,7 +109,7 @@ fn backends(config: &Config) -> Result<HashMap<&str, u32>, Invalid> {
     Ok(backends)
 }
 
-/// Adds a route, or returns the field at fault and why.
+/// Adds a route, or returns the field at fault and the reason.
 fn add_route(
     table: &mut Table,
     backends: &HashMap<&str, u32>,

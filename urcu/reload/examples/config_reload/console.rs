@@ -1,4 +1,4 @@
-//! What is told while the program runs: a progress line, and what goes wrong.
+//! What the program prints while it runs: a progress line, refusals and errors.
 
 use std::fmt::{Arguments, Display};
 use std::io::{self, IsTerminal, Write};
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use crate::ledger::Fault;
 
-/// The number of refusals of a kind that are shown, unless all of them are asked for.
+/// The number of refusals of each kind that are shown without `--verbose`.
 const SHOWN: u64 = 1;
-/// Of the bar, in characters.
+/// The width of the bar, in characters.
 const WIDTH: usize = 24;
 
-/// Everything that is printed. The progress line is left out if standard error is no terminal. What
-/// cannot be written (the disk is full, nobody reads on) is an error like others, and no reason to
-/// leave without a closing line and a status.
+/// Prints everything. The progress line is left out if standard error is no terminal. A line that cannot be
+/// written (a full disk, a closed pipe) counts as an error, but the program still ends with a closing line and a
+/// status.
 #[derive(Debug)]
 pub(crate) struct Console {
     length: Duration,
@@ -51,41 +51,41 @@ impl Console {
         );
     }
 
-    /// Takes the progress line away.
+    /// Removes the progress line.
     pub(crate) fn finish(&self) {
         if self.has_progress.swap(false, Relaxed) {
             let _ = write!(io::stderr().lock(), "\r\x1b[2K");
         }
     }
 
-    /// A line of its own on standard error, above the progress line.
+    /// Prints a line on standard error, above the progress line.
     pub(crate) fn line(&self, line: impl Display) {
         self.finish();
         let _ = writeln!(io::stderr().lock(), "{line}");
     }
 
-    /// A line on standard output.
+    /// Prints a line on standard output.
     pub(crate) fn print(&self, line: impl Display) {
         self.finish();
         let mut output = io::stdout().lock();
         let written = writeln!(output, "{line}").and_then(|()| output.flush());
         if let Err(error) = written {
-            self.error(&format!("standard output: {error}"));
+            self.error(&format!("cannot write to standard output: {error}"));
         }
     }
 
-    /// A file was refused that was broken on purpose.
+    /// Reports that a file that was broken on purpose was refused.
     pub(crate) fn refused(&self, fault: Fault, reason: &impl Display, in_force: u64) {
         let count = 1 + self.refused[fault as usize].fetch_add(1, Relaxed);
         if self.verbose || count <= SHOWN {
             let kind = fault.name();
             self.line(format_args!(
-                "on purpose ({kind}): {reason}; version {in_force} stays in force"
+                "on purpose ({kind}): refused: {reason}; version {in_force} stays in force"
             ));
         }
     }
 
-    /// Something went wrong that nobody meant to.
+    /// Reports an error.
     pub(crate) fn error(&self, what: &str) {
         self.errors.fetch_add(1, Relaxed);
         self.line(format_args!("error: {what}"));

@@ -1,4 +1,4 @@
-//! What was written to the file, so that what becomes of it can be judged.
+//! A record of what was written to the file, by which publications and refusals are judged.
 
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ impl Fault {
         }
     }
 
-    /// Returns whether a file with this fault, put on that line, is to be refused for that reason.
+    /// Returns whether this is the right error for a file with this fault on that line.
     fn explains(self, fault_line: usize, error: &Error) -> bool {
         let here = error.line() == Some(fault_line as u32);
         match (self, error.kind()) {
@@ -50,29 +50,29 @@ impl Fault {
     }
 }
 
-/// One write: when it was made and, if it is broken, how and on which line.
+/// One write: its time and, if it is broken, its fault and the fault's line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Written {
     pub(crate) at: Instant,
     pub(crate) fault: Option<(Fault, usize)>,
 }
 
-/// All the writes of the run, broken ones too: each has a version of its own.
+/// All writes of the run, broken ones too. Each has its own version.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// The version of the first of the writes; they are counted up from there.
+    /// The version of the first write; later writes count up from it.
     first: u64,
     writes: Vec<Written>,
-    /// The last version that the reloader came across, good or bad.
+    /// The last version that the library read, good or bad.
     seen: u64,
-    /// The number of versions that were replaced before the reloader came to read them.
+    /// The number of versions that were replaced before the library read them.
     pub(crate) superseded: u64,
-    /// The number of faults of each kind that were refused as they should be, by [`Fault::ALL`].
+    /// The number of correct refusals for each fault, in the order of [`Fault::ALL`].
     pub(crate) refused: [u64; Fault::ALL.len()],
 }
 
 impl Ledger {
-    /// A ledger that starts with a valid version, which has been read already.
+    /// Returns a ledger that begins with a valid version, which the library has read.
     pub(crate) fn new(version: u64) -> Self {
         Self {
             first: version,
@@ -86,25 +86,25 @@ impl Ledger {
         }
     }
 
-    /// Enters the next write. To be done before it is made: nobody can then read what is not here.
+    /// Enters the next write. Called before the write is made, so that nothing unrecorded can be read.
     pub(crate) fn enter(&mut self, written: Written) {
         self.writes.push(written);
     }
 
-    /// The version of the last write.
+    /// Returns the version of the last write.
     pub(crate) fn newest(&self) -> u64 {
         self.first + self.writes.len() as u64 - 1
     }
 
-    /// A version's write.
+    /// Returns the write of a version.
     pub(crate) fn get(&self, version: u64) -> Option<Written> {
         self.writes
             .get(usize::try_from(version.checked_sub(self.first)?).ok()?)
             .copied()
     }
 
-    /// Judges a version that was published. Returns what is wrong about that, if anything is: that it was
-    /// written with a fault, or that a newer one was in force.
+    /// Judges a version that was published. Returns an error if it was written with a fault, or if a newer version
+    /// was in force.
     pub(crate) fn judge_published(&mut self, version: u64) -> Result<(), String> {
         if version <= self.seen {
             let seen = self.seen;
@@ -124,17 +124,16 @@ impl Ledger {
         }
     }
 
-    /// Judges a refusal. Returns the fault of the write that explains it: the last one that does, since the
-    /// last read. Without one, a valid file was refused, or the reason or line is not the real one.
+    /// Judges a refusal. Returns the fault of the last write since the last read that explains it. Without such a
+    /// write, a valid file was refused, or the reason or the line is wrong.
     pub(crate) fn judge_refused(&mut self, error: &Error) -> Result<Fault, String> {
         let unread = (self.seen + 1..=self.newest()).rev();
         let explained = unread.filter_map(|version| Some((version, self.get(version)?.fault?)));
         let found = explained
             .into_iter()
             .find(|(_, (fault, line))| fault.explains(*line, error));
-        let (version, (fault, _)) = found.ok_or_else(|| {
-            format!("refused without a reason that was put there on purpose: {error}")
-        })?;
+        let (version, (fault, _)) = found
+            .ok_or_else(|| format!("a refusal that no fault made on purpose explains: {error}"))?;
         self.see(version);
         self.refused[fault as usize] += 1;
         Ok(fault)

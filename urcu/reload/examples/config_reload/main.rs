@@ -1,17 +1,17 @@
 //! A service's configuration, read by every worker thread and replaced fifty times a second.
 //!
-//! Worker threads look routes and features up as fast as they can while the file that they come from is
-//! rewritten; one version in ten is broken on purpose, and has to be refused for the right reason.
-//! [`urcu_reload`] notices what changes, parses and validates it, and publishes it. Every read is checked:
-//! its content has to be whole, and never older than a version that was in force before the read began.
-//! The same is done with `replace`, which waits for readers, with `arc_swap::ArcSwap` and with
-//! `std::sync::RwLock<Arc<_>>`, in turns, to see what the difference is.
+//! Worker threads look up routes and features as fast as they can while the configuration file is rewritten.
+//! One version in ten is broken on purpose, and must be refused for the right reason. [`urcu_reload`] notices
+//! each change, parses and validates the file, and publishes it. Every read is checked: it must see a whole
+//! version, and never one older than a version that was in force before the read began. For comparison, other
+//! stores take turns with the same work: `replace`, which waits for readers, `arc_swap::ArcSwap`, and
+//! `std::sync::RwLock<Arc<_>>`.
 //!
 //! ```text
 //! cargo run --release --example config_reload -- --seconds 10 --readers 2
 //! ```
 //!
-//! `service.rs` is where the library is used; `minimal_reload`, beside this, is the same in 30 lines.
+//! `service.rs` shows how to use the library; the example `minimal_reload` does the same in 30 lines.
 
 mod arguments;
 mod config;
@@ -46,7 +46,7 @@ use crate::table::Table;
 use crate::worker::Work;
 use crate::writer::Writer;
 
-/// The stores take turns so many times, so that each gets its part of what else the machine does.
+/// The number of rounds in which the stores take turns, so that other load on the machine meets all of them.
 const ROUNDS: u32 = 3;
 
 fn main() -> ExitCode {
@@ -65,20 +65,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs everything; `false` if anything was stale or went wrong, an error if it cannot run at all or
-/// was interrupted.
+/// Runs everything. Returns `false` if a read was stale or anything went wrong, and an error if the program cannot
+/// run or was interrupted.
 fn run(arguments: &Arguments) -> Result<bool, String> {
     let shipped =
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config_reload/service.toml");
     let original = arguments.config.clone().unwrap_or_else(shipped);
     let told = |error: io::Error| format!("{}: {error}", original.display());
     let text = fs::read_to_string(&original).map_err(told)?;
-    let directory = Scratch::new().map_err(|error| format!("no temporary directory: {error}"))?;
+    let directory =
+        Scratch::new().map_err(|error| format!("cannot make a temporary directory: {error}"))?;
     let file = directory.0.join("service.toml");
     fs::write(&file, &text).map_err(told)?;
     let original = original.display();
 
-    // Once to see whether it is any good, and to know what to ask for.
+    // Load the file once, to check it and to know what the readers can ask for.
     let config = urcu_reload::watch::<Config>(&file)
         .start()
         .map_err(|error| error.to_string())?;
@@ -99,12 +100,13 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         console: Arc::new(Console::new(arguments.length, arguments.verbose)),
         file: &file,
         start: Instant::now(),
-        is_interrupted: catch_interrupts().map_err(|error| format!("no handlers: {error}"))?,
+        is_interrupted: catch_interrupts()
+            .map_err(|error| format!("cannot install signal handlers: {error}"))?,
     };
     service.console.print(format_args!(
         "{original}: {} backends, {} routes, {} features; {readers} readers, {} s\n\
-         A copy of it is rewritten 50 times a second. One version in ten is broken on purpose: it has to be \
-         refused,\nfor the right reason at the right line. The first of each kind:",
+         A copy of it is rewritten 50 times a second. One version in ten is broken on purpose, and must be \
+         refused\nfor the right reason at the right line. The first refusals of each kind:",
         config.backend.len(),
         config.route.len(),
         config.feature.len(),
@@ -114,9 +116,9 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     serve(&mut service, arguments)
 }
 
-/// Everybody has turns, then the results are told.
+/// Gives each store its turns, and then prints the results.
 fn serve(service: &mut Service<'_>, arguments: &Arguments) -> Result<bool, String> {
-    // The part of a round that each turn gets. Most of it goes to the lookups through the library.
+    // The end of each turn within a round. Most of the time goes to lookups through the library.
     let round = arguments.length / ROUNDS;
     let (mut store, mut replace, mut arc_swap, mut rw_lock) = Default::default();
     let mut take_turns = || -> Result<(), String> {
@@ -143,7 +145,7 @@ fn serve(service: &mut Service<'_>, arguments: &Arguments) -> Result<bool, Strin
     let served = take_turns();
     let console = &service.console;
     console.finish();
-    // From here on there is a closing line, whatever has gone wrong.
+    // From here on a closing line is printed, whatever goes wrong.
     if let Err(reason) = served {
         console.error(&reason);
     }
@@ -166,7 +168,7 @@ fn serve(service: &mut Service<'_>, arguments: &Arguments) -> Result<bool, Strin
     let errors = console.errors();
     console.print(closing());
     if console.errors() != errors {
-        console.line(closing()); // It could not be written to where it belongs.
+        console.line(closing()); // It could not be written to standard output.
     }
     if stale != 0 || console.errors() != 0 {
         return Ok(false);
@@ -177,8 +179,8 @@ fn serve(service: &mut Service<'_>, arguments: &Arguments) -> Result<bool, Strin
     Ok(true)
 }
 
-/// Interrupts are only noted, from now on: the program ends in order then, with its closing line, and
-/// without the directory that it made.
+/// Makes interrupts only set a flag, so that the program ends in order: it prints its closing line and removes
+/// its directory.
 fn catch_interrupts() -> io::Result<Arc<AtomicBool>> {
     let is_interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -187,7 +189,7 @@ fn catch_interrupts() -> io::Result<Arc<AtomicBool>> {
     Ok(is_interrupted)
 }
 
-/// A directory of our own, gone at the end.
+/// A temporary directory, removed at the end.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -209,7 +211,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Nothing more can be done about it if this fails.
+        // A failure is ignored: nothing more can be done about it.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! What was measured.
+//! The results of the run.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::worker::{Tally, Work};
 pub(crate) struct Timings {
     /// From the rename until the library begins to read.
     pub(crate) notice: Vec<Duration>,
-    /// Read, parse, validate, build.
+    /// To read, parse, validate and build.
     pub(crate) build: Vec<Duration>,
-    /// Publishing: with `replace`, the grace period too.
+    /// To publish; with `replace`, this includes the grace period.
     pub(crate) publish: Vec<Duration>,
     /// From the rename until every read that begins sees the version.
     pub(crate) total: Vec<Duration>,
@@ -29,7 +29,7 @@ pub(crate) struct Results {
     pub(crate) timings: Timings,
 }
 
-/// Reads, and how long the readers took for them, all readers' time added up.
+/// The number of reads, and the sum of all readers' times.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     pub(crate) reads: u64,
@@ -50,7 +50,7 @@ impl Reads {
         1e9 / self.per_second_of_a_reader()
     }
 
-    /// Or a dash, if it was not measured.
+    /// Returns the nanoseconds, or a dash if they were not measured.
     fn shown_nanoseconds(&self) -> String {
         match self.reads {
             0 => "-".into(),
@@ -88,19 +88,20 @@ impl Results {
 }
 
 const READS: &str = "\
-Reads. A lookup finds a route and a feature, and checks that both are whole and of one version that is not
-too old. `version only` is next to nothing but the way to the table and back.
+Reads. A lookup finds a route and a feature, and checks that both are whole and belong to one version
+that is not too old. `version only` reads nothing else: it measures access to the table alone.
 
-                     lookups/s   of a reader   ns each   to the first   version only: ns each";
+                     lookups/s    per reader   ns each   vs the first   version only: ns each";
 
 const RELOADS: &str = "\
-Reloads, in ms: median / 99th percentile. From the rename of the file until the library begins to read
-(noticed), until the new table is there (built); publishing it (`store` waits for nobody; when `replace`
-returns, no reader is left in the old table); in all, until every read that begins sees it.
+Reloads, in ms: median / 99th percentile. `noticed`: from the rename of the file until the library begins
+to read it; `built`: from then until the new table is ready; `published`: the time to publish it (`store`
+does not wait; `replace` waits until no reader uses the old table); `in all`: from the rename until every
+read that begins sees the new table.
 
                    count         noticed           built       published          in all";
 
-/// The results as text; those that the others are compared with come first.
+/// Returns the results as text. The first store is the one that the others are compared with.
 pub(crate) fn text(stores: &[&Results], ledger: &Ledger) -> Result<String, fmt::Error> {
     let mut text = String::new();
     writeln!(text, "\n{READS}")?;
@@ -138,18 +139,18 @@ pub(crate) fn text(stores: &[&Results], ledger: &Ledger) -> Result<String, fmt::
     let refused = Fault::ALL.map(|f| format!("{} {}", f.name(), ledger.refused[f as usize]));
     writeln!(
         text,
-        "\nFiles broken on purpose and refused as they should be, each at its line: {}.",
+        "\nFiles that were broken on purpose, and refused for the right reason at the right line: {}.",
         refused.join(", ")
     )?;
     writeln!(
         text,
-        "Written again before they were read: {} versions.",
+        "Versions that were replaced before the library read them: {}.",
         ledger.superseded
     )?;
     Ok(text)
 }
 
-/// The median and the 99th percentile, in milliseconds.
+/// Returns the median and the 99th percentile, in milliseconds.
 fn quantiles(times: &[Duration]) -> String {
     let mut times = times.to_vec();
     times.sort_unstable();

@@ -1,4 +1,4 @@
-//! Clients that ask as fast as they are answered, and check how old the answers are.
+//! Clients that send requests one after the other, and check how old the answers are.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,12 +16,12 @@ use crate::Routes;
 const CLIENTS: usize = 8;
 const REQUEST: &[u8] = b"GET /teapot HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Rewrites the file, with a generation that goes up.
+/// Rewrites the file with growing generations.
 pub(crate) struct Writer {
     file: PathBuf,
     text: String,
     written: AtomicU64,
-    /// The generation that every request must see that begins now.
+    /// The oldest generation that a request that begins now may see.
     in_force: Arc<AtomicU64>,
 }
 
@@ -71,7 +71,7 @@ impl Run {
         self.latencies.len() as f64 / self.took.as_secs_f64()
     }
 
-    /// In microseconds.
+    /// Returns a quantile of the latencies, in microseconds.
     pub(crate) fn quantile(&self, percent: usize) -> f64 {
         let last = self.latencies.len().saturating_sub(1);
         self.latencies
@@ -80,7 +80,7 @@ impl Run {
     }
 }
 
-/// Asks for so long, while the file is rewritten now and then.
+/// Sends requests for this time, while the file is rewritten now and then.
 pub(crate) async fn run(
     address: SocketAddr,
     writer: &Arc<Writer>,
@@ -130,7 +130,7 @@ async fn ask(address: SocketAddr, in_force: Arc<AtomicU64>, end: Instant) -> io:
     Ok(run)
 }
 
-/// The header that tells of which generation the answer is.
+/// Returns the generation of an answer, from its header.
 fn generation(answer: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(answer).ok()?;
     let mut lines = text.lines();

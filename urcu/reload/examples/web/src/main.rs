@@ -23,7 +23,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use urcu_reload::{Error, Invalid, Watched};
 
-/// As it is written.
+/// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -40,7 +40,7 @@ struct Route {
     body: String,
 }
 
-/// As it is looked up.
+/// The routes as requests look them up.
 struct Routes {
     generation: HeaderValue,
     answers: HashMap<String, (StatusCode, String)>,
@@ -52,9 +52,9 @@ fn convert(file: File) -> Result<Routes, Invalid> {
         let refuse =
             |field, reason: &str| Invalid::new(reason).at_key(format!("route[{number}].{field}"));
         let status = StatusCode::from_u16(route.status.unwrap_or(200))
-            .map_err(|_| refuse("status", "this is no status"))?;
+            .map_err(|_| refuse("status", "this is not an HTTP status"))?;
         if answers.insert(route.path, (status, route.body)).is_some() {
-            return Err(refuse("path", "a second route of this path"));
+            return Err(refuse("path", "another route has this path"));
         }
     }
     Ok(Routes {
@@ -67,7 +67,7 @@ fn watch(file: &Path) -> Result<Watched<Routes>, Error> {
     urcu_reload::watch::<Routes>(file).convert(convert).start()
 }
 
-/// Every request finds its answer in the version that is in force when it looks.
+/// Answers a request from the version that is in force when it looks.
 async fn answer(State(routes): State<Watched<Routes>>, request: Request) -> Response {
     let routes = routes.read();
     let answer = routes.answers.get(request.uri().path());
@@ -132,7 +132,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             run.stale,
         );
         if run.stale != 0 {
-            return Err("an answer was older than a version that had been in force".into());
+            return Err("an answer came from a version that was no longer in force".into());
         }
     }
     println!("{}", routes.status());
