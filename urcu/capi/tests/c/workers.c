@@ -417,6 +417,34 @@ static void children_go_on(int told)
 	free_own(worker);
 }
 
+static void *releases(void *argument)
+{
+	(void)argument;
+	/* Longer than any call sleeps at a time. */
+	usleep(250000);
+	__atomic_store_n(&release, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void waiting_sets_no_errno(void)
+{
+	struct call_rcu_data *worker = own_worker(0, -1);
+	pthread_t thread;
+
+	hold_worker();
+	CHECK(pthread_create(&thread, NULL, releases, NULL) == 0);
+	errno = 0;
+	rcu_barrier();
+	CHECK(errno == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+	hold_worker();
+	CHECK(pthread_create(&thread, NULL, releases, NULL) == 0);
+	errno = 0;
+	free_own(worker);
+	CHECK(errno == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+}
+
 static pid_t forked;
 
 static void forks(struct rcu_head *head)
@@ -567,6 +595,7 @@ int main(void)
 	each_cpu_can_have_a_worker();
 	callbacks_have_the_programs_mask_and_may_queue_and_free();
 	a_full_budget_makes_callers_wait_and_no_longer();
+	waiting_sets_no_errno();
 	children_go_on(0);
 	children_go_on(1);
 	a_callback_may_fork();
