@@ -41,7 +41,7 @@ struct rcu_head {
 #endif
 	void (*func)(struct rcu_head *head);
 };
-/* For create_call_rcu_data: queueing a callback makes no system call; the worker looks every 10 ms. */
+/* For create_call_rcu_data: queueing makes no system call unless the budget is full; the worker looks every 10 ms. */
 #define URCU_CALL_RCU_RT (1U << 0)
 #endif
 

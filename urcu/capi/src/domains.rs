@@ -39,19 +39,23 @@ fn kept_name(name: &str) -> &'static str {
 /// Creates a domain; null and EINVAL if the name is not UTF-8.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn urcu_percpu_domain_create(name: *const c_char) -> *mut Domain {
-    uncancelled(|| {
-        if name.is_null() {
-            return Box::into_raw(Box::new(Domain::new()));
+    let new = |name: Option<&str>| {
+        uncancelled(|| {
+            let domain = name.map_or_else(Domain::new, |name| Domain::named(kept_name(name)));
+            Box::into_raw(Box::new(domain))
+        })
+    };
+    if name.is_null() {
+        return new(None);
+    }
+    // SAFETY: a string of C, by the header.
+    match unsafe { CStr::from_ptr(name) }.to_str() {
+        Ok(name) => new(Some(name)),
+        Err(_) => {
+            set_errno(libc::EINVAL);
+            ptr::null_mut()
         }
-        // SAFETY: a string of C, by the header.
-        match unsafe { CStr::from_ptr(name) }.to_str() {
-            Ok(name) => Box::into_raw(Box::new(Domain::named(kept_name(name)))),
-            Err(_) => {
-                set_errno(libc::EINVAL);
-                ptr::null_mut()
-            }
-        }
-    })
+    }
 }
 
 /// Waits until the domain's callbacks have run, and frees it.

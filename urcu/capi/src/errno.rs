@@ -1,9 +1,15 @@
-//! Errors as C is told of them.
+//! `errno`, by which C is told of errors.
 
 use core::ffi::c_int;
 
-/// Sets the calling thread's `errno`.
+/// Sets the calling thread's `errno`: not inside of [`uncancelled`](crate::uncancelled), which puts it back.
 pub(crate) fn set_errno(error: c_int) {
     // SAFETY: this thread's.
     unsafe { *libc::__errno_location() = error };
+}
+
+/// Returns the calling thread's `errno`.
+pub(crate) fn errno() -> c_int {
+    // SAFETY: this thread's.
+    unsafe { *libc::__errno_location() }
 }

@@ -1,5 +1,7 @@
 //! The read side's two functions. On x86-64 they are the usual case alone, in assembly, and lead to
-//! [`reading`](crate::reading) for all else: without a stack frame they cost little more than being called.
+//! [`reading`](crate::reading) for all else: without a stack frame they cost little more than being called. The
+//! stack is the caller's all the way, which is what the two `.cfi` lines say to whoever unwinds from a handler, and
+//! to profilers.
 
 #[cfg(not(target_arch = "x86_64"))]
 mod functions {
@@ -31,6 +33,7 @@ mod functions {
     #[unsafe(no_mangle)]
     pub(crate) extern "C" fn urcu_percpu_read_lock() {
         naked_asm!(
+            ".cfi_startproc",
             "mov rcx, qword ptr [rip + {fast} + {way}]",
             "test rcx, rcx",
             "jle 5f",
@@ -55,6 +58,7 @@ mod functions {
             "4:",
             "5:",
             "jmp {begin}",
+            ".cfi_endproc",
             ".pushsection __rseq_cs, \"aw\"",
             ".balign 32",
             "9:",
@@ -77,6 +81,7 @@ mod functions {
     #[unsafe(no_mangle)]
     pub(crate) extern "C" fn urcu_percpu_read_unlock() {
         naked_asm!(
+            ".cfi_startproc",
             "mov rcx, qword ptr [rip + {fast} + {way}]",
             "test rcx, rcx",
             "jle 5f",
@@ -106,6 +111,7 @@ mod functions {
             "mov qword ptr fs:[r8], r9",
             "5:",
             "jmp {end}",
+            ".cfi_endproc",
             ".pushsection __rseq_cs, \"aw\"",
             ".balign 32",
             "9:",

@@ -60,15 +60,18 @@ __attribute__((constructor)) static void urcu_percpu_inline_set_up_(void)
 
 #if defined(__x86_64__)
 
-/* Marks a descriptor of the sequence from 2 to 3 that is aborted to 4, and what the kernel checks before 4. */
+/*
+ * Marks a descriptor of the sequence from 2 to 3 that is aborted to 4, and what the kernel checks before 4. "?": where
+ * these lie in a function of C++ of which the linker takes one copy, theirs go with the other copies.
+ */
 #define URCU_PERCPU_DESCRIPTOR_                     \
-	".pushsection __rseq_cs, \"aw\"\n\t"        \
+	".pushsection __rseq_cs, \"aw?\"\n\t"       \
 	".balign 32\n"                              \
 	"9:\t.long 0, 0\n\t"                        \
 	".quad 2f, 3f - 2f, 4f\n\t"                 \
 	".popsection\n\t"
 #define URCU_PERCPU_ABORT_                          \
-	".pushsection .text.unlikely, \"ax\"\n\t"   \
+	".pushsection .text.unlikely, \"ax?\"\n\t"  \
 	".byte 0x0f, 0xb9, 0x3d\n\t"                \
 	".long 0x53053053\n"                        \
 	"4:\t"
@@ -141,14 +144,14 @@ slow:
 #elif defined(__aarch64__)
 
 #define URCU_PERCPU_DESCRIPTOR_                     \
-	".pushsection __rseq_cs, \"aw\"\n\t"        \
+	".pushsection __rseq_cs, \"aw?\"\n\t"       \
 	".balign 32\n"                              \
 	"9:\t.long 0, 0\n\t"                        \
 	".quad 2f, 3f - 2f, 4f\n\t"                 \
 	".popsection\n\t"
 /* A branch from there may get a veneer, which may change x16 and x17. */
 #define URCU_PERCPU_ABORT_                          \
-	".pushsection .text.unlikely, \"ax\"\n\t"   \
+	".pushsection .text.unlikely, \"ax?\"\n\t"  \
 	".balign 4\n\t"                             \
 	".inst 0xd428bc00\n"                        \
 	"4:\t"

@@ -16,8 +16,9 @@ use crate::fork;
 use crate::uncancelled::uncancelled;
 
 thread_local! {
-    /// The worker whose thread this is. Without a destructor: it is there as long as the thread is.
-    static MINE: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+    /// The worker whose thread this is, and the process's number: in a child the thread that forked is no
+    /// worker's. Without a destructor: it is there as long as the thread is.
+    static MINE: Cell<(*const Worker, u64)> = const { Cell::new((ptr::null(), 0)) };
 }
 
 /// The interval at which a worker looks that nobody wakes.
@@ -25,12 +26,13 @@ const POLLS: Duration = Duration::from_millis(10);
 
 /// Returns whether this is the worker's thread.
 pub(super) fn is(worker: &Worker) -> bool {
-    ptr::eq(MINE.get(), worker)
+    is_any() && ptr::eq(MINE.get().0, worker)
 }
 
 /// Returns whether this is a worker's thread.
 pub(super) fn is_any() -> bool {
-    !MINE.get().is_null()
+    let (worker, generation) = MINE.get();
+    !worker.is_null() && generation == fork::generation()
 }
 
 /// The arguments of a thread.
@@ -125,7 +127,7 @@ extern "C" fn body(start: *mut c_void) -> *mut c_void {
     // SAFETY: what `start_blocked` has given to this thread alone.
     let start = unsafe { Box::from_raw(start.cast::<Start>()) };
     let Start { worker, mask } = *start;
-    MINE.set(worker);
+    MINE.set((worker, fork::generation()));
     // Heads that callbacks queue come back here.
     choice::set_of_thread(ptr::from_ref(worker).cast_mut());
     // SAFETY: a name of less than 16 bytes.
@@ -134,9 +136,10 @@ extern "C" fn body(start: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
-/// Calls what is queued until the worker is stopped, or until a callback comes back in a forked child, where
+/// Calls what is queued until the worker is stopped, or until something comes back in a forked child, where
 /// this is another thread, and the worker not its own.
 fn run(worker: &'static Worker, mask: &libc::sigset_t) {
+    let generation = fork::generation();
     while worker.state.load(Acquire) != state::STOPPING {
         let batch = worker.queue.take();
         if batch.is_empty() {
@@ -146,29 +149,36 @@ fn run(worker: &'static Worker, mask: &libc::sigset_t) {
         pin(worker);
         worker.set_limit();
         urcu::synchronize();
-        if !call(worker, batch, mask) {
+        if !call(worker, batch, mask, generation) {
             return;
         }
     }
     worker.finish();
 }
 
-/// Calls the callbacks of a batch, with the signal mask of a thread of the program's. False in a child that one
-/// of them has forked.
-fn call(worker: &Worker, mut batch: Batch, mask: &libc::sigset_t) -> bool {
-    let generation = fork::generation();
+/// Calls the callbacks of a batch, with the signal mask of a thread of the program's, in the process of that
+/// generation. False in a child of it, which one of them, or a signal handler, or what is told of stalls, has forked.
+fn call(worker: &Worker, mut batch: Batch, mask: &libc::sigset_t, generation: u64) -> bool {
+    let is_same = || fork::generation() == generation;
     let blocked = set_mask(mask);
-    while let Some((head, function)) = batch.pop() {
+    while is_same()
+        && let Some((head, function)) = batch.pop()
+    {
         // SAFETY: whoever has queued it lets it be called by any thread after a grace period, which began
         // after it was taken out of the queue, and is over.
         unsafe { function(head.cast()) };
-        if fork::generation() != generation {
-            return false;
+        if is_same() {
+            worker.pending.fetch_sub(1, Relaxed);
         }
-        worker.pending.fetch_sub(1, Relaxed);
     }
     set_mask(&blocked);
-    true
+    // From here on no handler forks.
+    let goes_on = is_same();
+    if !goes_on {
+        // The thread ends, and with it the process: as one of the program's.
+        set_mask(mask);
+    }
+    goes_on
 }
 
 /// Sleeps until there is something to look at.

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <urcu-percpu.h>
 
+#include <execinfo.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,7 +20,7 @@
 enum action { READS, READS_NESTED, BEGINS_GRACE_PERIOD, FORKS, ACTIONS };
 
 static unsigned char *at, original;
-static volatile int hits, inside_depth, probes, forked_depth;
+static volatile int hits, inside_depth, probes, forked_depth, of_library;
 static enum action action;
 static pid_t child = -1;
 static struct urcu_gp_poll_state begun;
@@ -70,6 +71,19 @@ static void act(void)
 	}
 }
 
+static void *caller;
+
+/* From any instruction of the library's functions the way leads back to who called the caller. */
+static void is_unwound(void)
+{
+	void *frames[16];
+	int count = backtrace(frames, 16), i, found = 0;
+
+	for (i = 0; i < count; i++)
+		found |= frames[i] == caller;
+	CHECK(found);
+}
+
 static void on_trap(int number, siginfo_t *info, void *context)
 {
 	greg_t *ip = &((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
@@ -81,6 +95,8 @@ static void on_trap(int number, siginfo_t *info, void *context)
 	/* Else the kernel has aborted a sequence. */
 	if (*ip == (greg_t)(uintptr_t)at + 1)
 		*ip = (greg_t)(uintptr_t)at;
+	if (of_library)
+		is_unwound();
 	act();
 }
 
@@ -96,6 +112,7 @@ __attribute__((noinline)) static void inside(void)
 __attribute__((noinline, used)) void one_section(void);
 __attribute__((noinline, used)) void one_section(void)
 {
+	caller = __builtin_return_address(0);
 	rcu_read_lock();
 	inside();
 	rcu_read_unlock();
@@ -139,6 +156,7 @@ int main(int count, char **arguments)
 
 	CHECK(count > 2);
 	alarm(100);
+	of_library = strcmp(arguments[1], "section") != 0;
 	if (!strcmp(arguments[1], "lock"))
 		base = (unsigned char *)(uintptr_t)(void (*)(void))(urcu_percpu_read_lock);
 	if (!strcmp(arguments[1], "unlock"))

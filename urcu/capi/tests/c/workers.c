@@ -417,6 +417,34 @@ static void children_go_on(int told)
 	free_own(worker);
 }
 
+static void *releases(void *argument)
+{
+	(void)argument;
+	/* Longer than any call sleeps at a time. */
+	usleep(250000);
+	__atomic_store_n(&release, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void waiting_sets_no_errno(void)
+{
+	struct call_rcu_data *worker = own_worker(0, -1);
+	pthread_t thread;
+
+	hold_worker();
+	CHECK(pthread_create(&thread, NULL, releases, NULL) == 0);
+	errno = 0;
+	rcu_barrier();
+	CHECK(errno == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+	hold_worker();
+	CHECK(pthread_create(&thread, NULL, releases, NULL) == 0);
+	errno = 0;
+	free_own(worker);
+	CHECK(errno == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+}
+
 static pid_t forked;
 
 static void forks(struct rcu_head *head)
@@ -427,8 +455,9 @@ static void forks(struct rcu_head *head)
 		alarm(60);
 		called = 0;
 		queue(0, 1);
-		while (!__atomic_load_n(&called, __ATOMIC_ACQUIRE))
-			usleep(100);
+		/* This is no worker's thread here. */
+		rcu_barrier();
+		CHECK(called == 1);
 		_exit(0);
 	}
 }
@@ -463,6 +492,38 @@ static void a_callback_may_fork(void)
 	rcu_read_unlock();
 	rcu_barrier();
 	succeeds(forked);
+	free_own(worker);
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	forked = fork();
+	if (forked == 0)
+		alarm(60);
+}
+
+/* The signal comes when the worker lets signals in again, before it calls anything. */
+static void what_waits_is_the_parents_if_a_handler_forks_on_the_workers_thread(void)
+{
+	static struct rcu_head heads[2];
+	struct call_rcu_data *worker = own_worker(0, -1);
+	struct sigaction forks_in_handler, before;
+
+	memset(&forks_in_handler, 0, sizeof(forks_in_handler));
+	forks_in_handler.sa_handler = on_signal;
+	CHECK(sigaction(SIGUSR2, &forks_in_handler, &before) == 0);
+	forked = -1;
+	/* Both batches wait: the signal is not let in meanwhile. */
+	rcu_read_lock();
+	call_rcu(&heads[0], ends_a_child);
+	CHECK(pthread_kill(get_call_rcu_thread(worker), SIGUSR2) == 0);
+	call_rcu(&heads[1], ends_a_child);
+	rcu_read_unlock();
+	rcu_barrier();
+	CHECK(forked > 0);
+	succeeds(forked);
+	CHECK(sigaction(SIGUSR2, &before, NULL) == 0);
 	free_own(worker);
 }
 
@@ -534,9 +595,11 @@ int main(void)
 	each_cpu_can_have_a_worker();
 	callbacks_have_the_programs_mask_and_may_queue_and_free();
 	a_full_budget_makes_callers_wait_and_no_longer();
+	waiting_sets_no_errno();
 	children_go_on(0);
 	children_go_on(1);
 	a_callback_may_fork();
+	what_waits_is_the_parents_if_a_handler_forks_on_the_workers_thread();
 	nothing_is_lost_while_workers_come_and_go_and_others_fork();
 	puts("all is well");
 	return 0;

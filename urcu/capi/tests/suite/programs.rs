@@ -5,8 +5,8 @@ use std::fs;
 use urcu::ReaderMode;
 
 use crate::compiler::{
-    Build, C11, CXX17, GNU11, GNUXX17, has_compiler, has_cxx, has_liburcu, libraries, passes,
-    scratch,
+    Build, C11, CRATE, CXX17, GNU11, GNUXX17, has_compiler, has_cxx, has_liburcu, libraries,
+    passes, scratch, succeeds,
 };
 
 #[test]
@@ -26,6 +26,20 @@ fn each_call_keeps_its_promise_in_cxx() {
     if has_compiler() && has_cxx() {
         passes(&CXX17.shared("calls.c", "calls-cxx", &[]), &[]);
     }
+}
+
+#[test]
+fn sources_of_cxx_share_functions_that_begin_sections() {
+    if !has_compiler() || !has_cxx() {
+        return;
+    }
+    let object = scratch("programs").join(format!("units-{}.o", std::process::id()));
+    let mut command = CXX17.command();
+    command.args(["-c", "-DOTHER_UNIT", "-o"]).arg(&object);
+    succeeds(command.arg(format!("{CRATE}/tests/c/units.cc")));
+    let others = [object.to_str().expect("a name in UTF-8")];
+    passes(&CXX17.shared("units.cc", "units", &others), &[]);
+    let _ = fs::remove_file(&object);
 }
 
 #[test]
