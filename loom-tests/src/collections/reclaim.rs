@@ -56,6 +56,11 @@ pub(crate) fn next_grace_period(domain: &Domain) -> u64 {
 }
 
 /// As shipped.
-pub(crate) fn last_grace_period(domain: &Domain) -> u64 {
-    domain.last_grace_period_number()
+pub(crate) fn last_grace_period(domain: &Domain) -> Option<u64> {
+    domain.known_grace_period_number()
+}
+
+/// As shipped.
+pub(crate) fn prepare(domain: &Domain) {
+    domain.last_grace_period_number();
 }

@@ -174,7 +174,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     source!("batches", "batches: the next one loaded relaxed", "a_consumer_meets_enqueues",
         COLL_WFC: "let next = unsafe { first.as_ref() }.next.load(«Ordering::Acquire»);\n        if" => "Ordering::Relaxed"),
     source!("batches", "batches: the first one loaded relaxed", "a_consumer_meets_enqueues",
-        COLL_WFC: "NonNull::new(self.head.0.load(«Ordering::Acquire»)).ok_or_else" => "Ordering::Relaxed"),
+        COLL_WFC: "NonNull::new(self.front.0.head.load(«Ordering::Acquire»)).ok_or_else" => "Ordering::Relaxed"),
     source!("batches", "batches: the last one taken without a comparison", "a_consumer_meets_enqueues",
         COLL_WFC: "let unlinked = «self.tail.0.compare_exchange(\n            node.as_ptr(),\n            ptr::null_mut(),\n            Ordering::Release,\n            Ordering::Relaxed,\n        )»;" => "Ok::<_, *mut Node<T>>(self.tail.0.swap(ptr::null_mut(), Ordering::Release))"),
     source!("batches", "batches: the next of a batch loaded relaxed", "all_is_taken_beside_an_enqueue",

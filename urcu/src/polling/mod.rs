@@ -369,6 +369,15 @@ impl Domain {
         driver.progress.sequence.done().number()
     }
 
+    /// Returns the same as [`Domain::last_grace_period_number`]; or `None`, if in this process something would
+    /// have to be allocated first. For callers that hold locks.
+    #[doc(hidden)]
+    #[inline]
+    pub fn known_grace_period_number(&self) -> Option<u64> {
+        let driver = self.state().existing_driver()?;
+        Some(driver.progress.sequence.done().number())
+    }
+
     /// Returns something that differs in each process, and how many grace periods have begun in this one.
     pub(crate) fn grace_periods_begun(&self) -> (usize, Round) {
         self.state()

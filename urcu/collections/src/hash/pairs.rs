@@ -368,7 +368,8 @@ impl<'a> LockedPairs<'a> {
             self.pairs.stamps.store(stamps, Ordering::Relaxed);
             self.lock.is_ours = true;
         }
-        let last = reclaim::last_grace_period(domain);
+        // Else the caller prepares that without the lock, and comes again.
+        let last = reclaim::last_grace_period(domain)?;
         let is_unasked = |&slot: &usize| stamp_at(stamps, slot) == UNASKED;
         let is_free = |slot: &usize| !is_unasked(slot) && is_over(stamp_at(stamps, *slot), last);
         if let Some(slot) = vacant(tags).find(is_free) {

@@ -71,6 +71,15 @@ impl<T> Node<T> {
 #[repr(align(128))]
 struct Line<T>(T);
 
+/// Where values leave.
+struct Front<T> {
+    /// Null: the queue is empty, or the first value is still being enqueued.
+    head: AtomicPtr<Node<T>>,
+    /// The node that the consumer is about to take out as the last one, in whose place there may be nothing in
+    /// `head`. A child whose consumer was lost there finds by it what is behind that node.
+    leaving: AtomicPtr<Node<T>>,
+}
+
 /// Why no value was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryDequeueError {
@@ -132,13 +141,13 @@ impl std::error::Error for TryDequeueError {}
 /// # Forks
 /// A forked child may use the queue, whatever other threads were about to do. A value that another thread was
 /// enqueueing at the fork is not in the child's queue, and neither are the values that were enqueued after
-/// that one: only the lost thread knew where they are.
+/// that one: only the lost thread knew where they are. What another thread had taken, or was taking all at
+/// once, is not there either.
 ///
 /// # Async-signal safety
 /// Not safe in signal handlers: it allocates.
 pub struct WfcQueue<T> {
-    /// Null: the queue is empty, or the first value is still being enqueued.
-    head: Line<AtomicPtr<Node<T>>>,
+    front: Line<Front<T>>,
     /// Null: the queue is empty.
     tail: Line<AtomicPtr<Node<T>>>,
     /// The process that has used it last; 0 at first.
@@ -162,7 +171,10 @@ impl<T> WfcQueue<T> {
         /// Creates an empty queue. Can be used in a `static`.
         pub fn new() -> Self {
             WfcQueue {
-                head: Line(AtomicPtr::new(ptr::null_mut())),
+                front: Line(Front {
+                    head: AtomicPtr::new(ptr::null_mut()),
+                    leaving: AtomicPtr::new(ptr::null_mut()),
+                }),
                 tail: Line(AtomicPtr::new(ptr::null_mut())),
                 generation: AtomicU32::new(0),
                 consumers: Lock::new(),
@@ -235,7 +247,7 @@ impl<T> WfcQueue<T> {
                 (*before.as_ptr()).alive.check();
                 &(*before.as_ptr()).next
             },
-            None => &self.head.0,
+            None => &self.front.0.head,
         };
         // Release: who finds the node sees what is in it.
         next.store(first.as_ptr(), Ordering::Release);
@@ -259,11 +271,19 @@ impl<T> WfcQueue<T> {
         let now = fork::generation();
         let last = self.generation.load(Ordering::Relaxed);
         if last != 0 && last != now {
-            let end = match NonNull::new(self.head.0.load(Ordering::Acquire)) {
-                // SAFETY: in the queue, which nobody changes: of this process everybody comes here first.
+            let Front { head, leaving } = &self.front.0;
+            let first = match head.load(Ordering::Acquire) {
+                first if first.is_null() => leaving.load(Ordering::Relaxed),
+                first => first,
+            };
+            let end = match NonNull::new(first) {
+                // SAFETY: in the queue, or not freed yet by who was about to take it out; and nobody changes
+                // the queue: of this process everybody comes here first.
                 Some(first) => unsafe { end_of_chain(first) }.as_ptr(),
                 None => ptr::null_mut(),
             };
+            head.store(first, Ordering::Relaxed);
+            leaving.store(ptr::null_mut(), Ordering::Relaxed);
             self.tail.0.store(end, Ordering::Relaxed);
         }
         // Release: pairs with the acquire in `adopt`.
@@ -283,7 +303,7 @@ impl<T> WfcQueue<T> {
         // SAFETY: in the queue, and only the consumer frees nodes.
         let next = unsafe { first.as_ref() }.next.load(Ordering::Acquire);
         if !next.is_null() {
-            self.head.0.store(next, Ordering::Relaxed);
+            self.front.0.head.store(next, Ordering::Relaxed);
         } else if !self.unlink_last(first) {
             return Err(TryDequeueError::WouldBlock);
         }
@@ -299,7 +319,7 @@ impl<T> WfcQueue<T> {
     #[inline]
     unsafe fn first(&self) -> Result<NonNull<Node<T>>, TryDequeueError> {
         // Acquire: pairs with the release in `link`.
-        NonNull::new(self.head.0.load(Ordering::Acquire)).ok_or_else(|| {
+        NonNull::new(self.front.0.head.load(Ordering::Acquire)).ok_or_else(|| {
             if self.has_no_tail() {
                 TryDequeueError::Empty
             } else {
@@ -310,8 +330,12 @@ impl<T> WfcQueue<T> {
 
     /// Takes out the only node. False: it is not the only one, because its successor is being enqueued.
     fn unlink_last(&self, node: NonNull<Node<T>>) -> bool {
+        let Front { head, leaving } = &self.front.0;
+        // A fork may come between any two of these stores, so that compilers have to leave their order.
+        leaving.store(node.as_ptr(), Ordering::Relaxed);
+        compiler_fence(Ordering::Release);
         // Before the exchange: whoever finds the tail null stores the head.
-        self.head.0.store(ptr::null_mut(), Ordering::Relaxed);
+        head.store(ptr::null_mut(), Ordering::Relaxed);
         // Release: that thread's store comes after ours.
         let unlinked = self.tail.0.compare_exchange(
             node.as_ptr(),
@@ -321,8 +345,10 @@ impl<T> WfcQueue<T> {
         );
         if unlinked.is_err() {
             // The tail was not null in between, so nobody else stores the head.
-            self.head.0.store(node.as_ptr(), Ordering::Relaxed);
+            head.store(node.as_ptr(), Ordering::Relaxed);
         }
+        compiler_fence(Ordering::Release);
+        leaving.store(ptr::null_mut(), Ordering::Relaxed);
         unlinked.is_ok()
     }
 
@@ -334,8 +360,10 @@ impl<T> WfcQueue<T> {
         // SAFETY: the caller is the consumer.
         let first = unsafe { self.first() }?;
         // As in `unlink_last`.
-        self.head.0.store(ptr::null_mut(), Ordering::Relaxed);
-        let last = self.tail.0.swap(ptr::null_mut(), Ordering::Release);
+        self.front.0.head.store(ptr::null_mut(), Ordering::Relaxed);
+        // Release: as in `unlink_last`. Acquire: pairs with the release in `link` of who has put in the last
+        // one, which may become the tail of another queue before it is found from the first one.
+        let last = self.tail.0.swap(ptr::null_mut(), Ordering::AcqRel);
         // SAFETY: nobody else takes them, and from the first one the last is found.
         Ok(unsafe { Batch::from_chain(first, NonNull::new_unchecked(last)) })
     }

@@ -9,7 +9,7 @@ fn begin<T>(queue: &WfcQueue<T>, value: T) -> impl FnOnce() + use<'_, T> {
     let before = queue.tail.0.swap(node.as_ptr(), Ordering::AcqRel);
     move || {
         // SAFETY: not freed, because its `next` is null.
-        let next = unsafe { before.as_ref() }.map_or(&queue.head.0, |before| &before.next);
+        let next = unsafe { before.as_ref() }.map_or(&queue.front.0.head, |before| &before.next);
         next.store(node.as_ptr(), Ordering::Release);
     }
 }
@@ -99,13 +99,75 @@ fn a_child_gives_up_what_only_lost_threads_could_have_linked() {
 }
 
 #[test]
-fn a_child_gives_up_what_was_being_dequeued() {
+fn a_child_gives_up_what_was_being_taken() {
     let queue = WfcQueue::from_iter([1]);
-    queue.head.0.store(ptr::null_mut(), Ordering::Relaxed);
+    queue.front.0.head.store(ptr::null_mut(), Ordering::Relaxed);
     fork(&queue);
     assert!(queue.is_empty());
     assert!(!queue.enqueue(2));
     assert!(queue.into_iter().eq([2]));
+}
+
+#[test]
+fn a_child_keeps_what_is_behind_a_value_that_was_being_dequeued() {
+    // The consumer of the parent is lost after each store of `unlink_last`: what it has to find are the values
+    // that came when it took the first one for the last.
+    for (is_head_null, behind) in [(false, 0), (true, 0), (true, 1), (true, 20), (false, 20)] {
+        let queue = WfcQueue::from_iter([0]);
+        let first = queue.front.0.head.load(Ordering::Relaxed);
+        queue.front.0.leaving.store(first, Ordering::Relaxed);
+        (1..=behind).for_each(|value| _ = queue.enqueue(value));
+        if is_head_null {
+            queue.front.0.head.store(ptr::null_mut(), Ordering::Relaxed);
+        }
+        fork(&queue);
+        assert!(queue.enqueue(100));
+        assert!(queue.front.0.leaving.load(Ordering::Relaxed).is_null());
+        assert!(queue.into_iter().eq((0..=behind).chain([100])));
+    }
+}
+
+#[test]
+fn who_dequeues_leaves_no_trace() {
+    let queue = WfcQueue::from_iter([1, 2]);
+    let mut consumer = queue.consumer();
+    let is_clean = || queue.front.0.leaving.load(Ordering::Relaxed).is_null();
+    assert_eq!((consumer.dequeue(), is_clean()), (Some(1), true));
+    let end = begin(&queue, 3);
+    assert!(consumer.try_dequeue().is_err() && is_clean());
+    end();
+    assert_eq!((consumer.dequeue(), is_clean()), (Some(2), true));
+    assert_eq!((consumer.dequeue(), is_clean()), (Some(3), true));
+}
+
+/// For Miri, which notices who uses a node without knowing that it was made before.
+#[test]
+fn the_last_of_a_batch_is_whole_for_who_enqueues_behind_it() {
+    let (near, far) = (WfcQueue::from_iter([1]), WfcQueue::from_iter([0]));
+    let step = AtomicU32::new(0);
+    // Relaxed: nobody is to learn anything by it but whose turn it is.
+    let turn = |number| {
+        while step.load(Ordering::Relaxed) != number {
+            std::thread::yield_now();
+        }
+    };
+    let end = || _ = step.fetch_add(1, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            near.enqueue(2);
+            end();
+        });
+        scope.spawn(|| {
+            turn(1);
+            far.append(near.consumer().take_all());
+            end();
+        });
+        scope.spawn(|| {
+            turn(2);
+            far.enqueue(3);
+        });
+    });
+    assert!(far.into_iter().eq([0, 1, 2, 3]));
 }
 
 #[test]

@@ -66,6 +66,7 @@ impl RawMap {
             let Some(node) = locked.add(new.words, tag(new.hash), &mut spare, domain) else {
                 // Not under the lock: an allocator is somebody else's code.
                 drop(locked);
+                reclaim::prepare(domain);
                 spare = Some(Outside::new(new.words));
                 continue;
             };
@@ -101,6 +102,7 @@ impl RawMap {
                 return Some(node);
             }
             drop(locked);
+            reclaim::prepare(domain);
             spare = Some(Outside::new(new.words));
         }
     }
