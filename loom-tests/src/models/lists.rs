@@ -218,6 +218,33 @@ pub(super) fn all_is_taken_beside_an_enqueue() {
     end(domain, queue);
 }
 
+/// All is taken and put into another queue, where somebody enqueues behind a node at which nobody has looked.
+pub(super) fn a_batch_goes_on() {
+    let domain = Owned::new(ALL_THREADS);
+    let [near, far] = [(); 2].map(|()| Arc::new(WfcQueue::new()));
+    near.enqueue(Value::new(1));
+    let enqueue = |queue: &Arc<WfcQueue<Value>>, number| {
+        let queue = Arc::clone(queue);
+        thread::spawn(move || queue.enqueue(Value::new(number)))
+    };
+    let threads = [enqueue(&near, 2), enqueue(&far, 3)];
+    far.append(near.consumer().take_all());
+    for thread in threads {
+        thread.join().expect("a thread");
+    }
+    let rest = |queue: &WfcQueue<Value>| -> Vec<u32> {
+        let all = queue.consumer().take_all();
+        all.map(|value| value.read()).collect()
+    };
+    let all = [rest(&far), rest(&near)].concat();
+    witness(0, all == [1, 2, 3]);
+    witness(1, all == [3, 1, 2]);
+    witness(2, all == [1, 3, 2]);
+    assert_eq!(all.len(), 3);
+    drop(near);
+    end(domain, far);
+}
+
 /// Of two who enqueue into an empty queue one is told that it was empty.
 pub(super) fn two_enqueue() {
     let domain = Owned::new(ALL_THREADS);

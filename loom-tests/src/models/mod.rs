@@ -378,6 +378,7 @@ models! {
     lists::two_take_a_lock, 3, "list of values", "2 threads";
     lists::a_consumer_meets_enqueues, 3, "batches", "2 enqueues, 3 dequeues", "a consumer comes too early", "both come out", "it is empty";
     lists::all_is_taken_beside_an_enqueue, 3, "batches", "1 enqueue, 1 take", "what was there is taken", "what is new is";
+    lists::a_batch_goes_on, 2, "batches", "2 enqueues, 1 take", "behind it", "before it", "behind a part of it";
     lists::two_enqueue, 3, "batches", "2 enqueues", "the one is first", "the other one is";
     lists::who_enqueues_is_lost, 1, "batches, fork", "1 thread";
     ordered::a_reader_of_a_tree_meets_a_change, 2, "tree, 8", "1, 1 change", "it changes meanwhile", "it has changed";

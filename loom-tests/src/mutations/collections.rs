@@ -177,6 +177,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         COLL_WFC: "NonNull::new(self.front.0.head.load(«Ordering::Acquire»)).ok_or_else" => "Ordering::Relaxed"),
     source!("batches", "batches: the last one taken without a comparison", "a_consumer_meets_enqueues",
         COLL_WFC: "let unlinked = «self.tail.0.compare_exchange(\n            node.as_ptr(),\n            ptr::null_mut(),\n            Ordering::Release,\n            Ordering::Relaxed,\n        )»;" => "Ok::<_, *mut Node<T>>(self.tail.0.swap(ptr::null_mut(), Ordering::Release))"),
+    source!("batches", "batches: all is taken without an acquire", "a_batch_goes_on",
+        COLL_WFC: "let last = self.tail.0.swap(ptr::null_mut(), «Ordering::AcqRel»);" => "Ordering::Release"),
     source!("batches", "batches: the next of a batch loaded relaxed", "all_is_taken_beside_an_enqueue",
         COLL_BATCH: "NonNull::new(unsafe { first.as_ref() }.next.load(«Ordering::Acquire»))" => "Ordering::Relaxed"),
     source!("batches, fork", "batches: a child keeps what cannot be reached", "who_enqueues_is_lost",

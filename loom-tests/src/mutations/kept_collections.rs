@@ -49,6 +49,4 @@ pub const KEPT_COLLECTIONS: &[Kept] = &[
         "of two stores to the head loom takes the one that runs last for the last", WRITTEN_BEFORE),
     kept(COLL_WFC, "let last = self.tail.0.swap(ptr::null_mut(), «Ordering::AcqRel»);",
         "as above", WRITTEN_BEFORE),
-    kept(COLL_WFC, "let last = self.tail.0.swap(ptr::null_mut(), «Ordering::AcqRel»);",
-        "the last one may be put elsewhere unseen, and another stores into it there: a unit test under Miri", ACQUIRES),
 ];

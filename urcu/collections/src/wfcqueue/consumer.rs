@@ -13,7 +13,8 @@ use crate::sync::pause;
 /// # Forks
 /// A consumer of another thread does not keep a forked child from having one. If a thread forks that has a
 /// consumer, the child may use it too; should there be another one in the child by then, it waits for that
-/// one's end.
+/// one's end. A reference that it returned before the fork ([`peek`](Consumer::peek)) is not to be used in the
+/// child any more once there is another one, which may take out that value.
 pub struct Consumer<'q, T> {
     queue: &'q WfcQueue<T>,
     /// The process for which the queue is locked.
