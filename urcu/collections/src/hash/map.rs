@@ -53,8 +53,9 @@ use super::{DefaultHashBuilder, Entry};
 ///
 /// # Cost
 /// A hit touches two cache lines, a bucket and the entry. An entry takes an allocation for the hash, the
-/// key and the value, and 64 bytes of table for two to four entries. The guard of a section costs about
-/// a nanosecond.
+/// key and the value, and 64 bytes of table for two to four entries. Pairs of integers and the like, of at most
+/// 8 bytes each, lie in the buckets instead, if the hasher is the default one or that of the standard library.
+/// The guard of a section costs about a nanosecond.
 ///
 /// # Async-signal safety
 /// Reading is safe in signal handlers, as far as the key's `Hash` and `Eq` are. Changing is not.
