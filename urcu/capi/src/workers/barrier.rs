@@ -29,8 +29,11 @@ unsafe extern "C" fn arrives(head: *mut RcuHead) {
     }
 }
 
-/// Sends a marker through a worker's queue. False if that is closed.
+/// Sends a marker through a worker's queue, if there is anything to wait for. False if that is closed.
 fn send(worker: &'static Worker, left: &Arc<AtomicU32>) -> bool {
+    if worker.is_at_rest() {
+        return true;
+    }
     left.fetch_add(1, Relaxed);
     let marker = Box::into_raw(Box::new(Marker {
         head: Head::new(arrives),

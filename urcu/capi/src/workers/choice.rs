@@ -134,6 +134,10 @@ pub(super) fn of_caller() -> Option<&'static Worker> {
 /// As for [`heads::call`].
 pub(crate) unsafe fn call(head: *mut RcuHead, function: HeadFunction) {
     for worker in [of_caller(), existing_default()].into_iter().flatten() {
+        // A child may have no room for a thread: then it is the domain's to call, and `barrier` can help.
+        if worker.ensure_thread() != 0 {
+            continue;
+        }
         worker.wait_for_room();
         // SAFETY: as the caller promises: two words that are ours until the function is called.
         if unsafe { worker.push(head.cast(), function) } {

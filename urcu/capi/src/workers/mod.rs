@@ -190,6 +190,12 @@ impl Worker {
         thread::start(self)
     }
 
+    /// Returns whether nothing that was queued before this call is left, because there is no thread, nor anything
+    /// that waits for one. (Whoever has queued something has had the thread started, or left it in the queue.)
+    fn is_at_rest(&self) -> bool {
+        self.queue.is_empty() && self.state.load(Acquire) == state::IDLE
+    }
+
     /// Stops the worker, which hands over to the default one what it has not begun with. Returns when that is
     /// done; at once on the worker's own thread.
     fn free(&'static self) {

@@ -445,6 +445,29 @@ static void waiting_sets_no_errno(void)
 	CHECK(pthread_join(thread, NULL) == 0);
 }
 
+static void children_without_room_for_threads_go_on(void)
+{
+	struct call_rcu_data *worker = own_worker(0, -1);
+	pid_t child = fork();
+
+	if (child == 0) {
+		pthread_attr_t attributes;
+
+		alarm(60);
+		CHECK(pthread_attr_init(&attributes) == 0);
+		CHECK(pthread_attr_setstacksize(&attributes, (size_t)1 << 47) == 0);
+		CHECK(pthread_setattr_default_np(&attributes) == 0);
+		CHECK(!create_call_rcu_data(0, -1) && errno == EAGAIN);
+		rcu_barrier();
+		queue(0, 3);
+		rcu_barrier();
+		CHECK(called == 3);
+		_exit(0);
+	}
+	succeeds(child);
+	free_own(worker);
+}
+
 static pid_t forked;
 
 static void forks(struct rcu_head *head)
@@ -598,6 +621,7 @@ int main(void)
 	waiting_sets_no_errno();
 	children_go_on(0);
 	children_go_on(1);
+	children_without_room_for_threads_go_on();
 	a_callback_may_fork();
 	what_waits_is_the_parents_if_a_handler_forks_on_the_workers_thread();
 	nothing_is_lost_while_workers_come_and_go_and_others_fork();
