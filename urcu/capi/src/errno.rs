@@ -1,9 +1,9 @@
-//! Errors as C is told of them.
+//! Reports errors to C, through `errno`.
 
 use core::ffi::c_int;
 
 /// Sets the calling thread's `errno`.
 pub(crate) fn set_errno(error: c_int) {
-    // SAFETY: this thread's.
+    // SAFETY: the address is that of this thread's `errno`.
     unsafe { *libc::__errno_location() = error };
 }

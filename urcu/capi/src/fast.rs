@@ -1,5 +1,6 @@
-//! The read side's two functions. On x86-64 they are the usual case alone, in assembly, and lead to
-//! [`reading`](crate::reading) for all else: without a stack frame they cost little more than being called.
+//! The read side's two functions. On x86-64 they handle only the usual case, in assembly, and jump to
+//! [`reading`](crate::reading) in all other cases. So they need no stack frame, and cost little more than an empty
+//! call.
 
 #[cfg(not(target_arch = "x86_64"))]
 mod functions {
@@ -26,7 +27,7 @@ mod functions {
     use crate::reading;
 
     /// Begins a section, or nests in the one that the thread has open.
-    // As in `inline.h`, which explains it. The way is loaded first: it is stored last.
+    // The sequence is explained in `inline.h`. The way is loaded first, because it is stored last.
     #[unsafe(naked)]
     #[unsafe(no_mangle)]
     pub(crate) extern "C" fn urcu_percpu_read_lock() {
@@ -72,7 +73,7 @@ mod functions {
     }
 
     /// Ends the section that the thread began last.
-    // As in `inline.h`, which explains it. The way is loaded first: it is stored last.
+    // The sequence is explained in `inline.h`. The way is loaded first, because it is stored last.
     #[unsafe(naked)]
     #[unsafe(no_mangle)]
     pub(crate) extern "C" fn urcu_percpu_read_unlock() {
@@ -100,7 +101,7 @@ mod functions {
             ".byte 0x0f, 0xb9, 0x3d",
             ".long 0x53053053",
             "4:",
-            // Open still, as if this had not been called.
+            // The section is still open, as if this had not been called.
             "cmp qword ptr fs:[r8], 0",
             "jne 5f",
             "mov qword ptr fs:[r8], r9",
