@@ -85,8 +85,8 @@ impl Waiters {
 /// The versions that are published from now on, one after the other. A slow task may miss versions, but never the
 /// latest one.
 ///
-/// With the feature `stream` this is a [`Stream`](https://docs.rs/futures-core), which never ends. A `Changes` keeps the
-/// watch alive.
+/// With the feature `stream` this is a [`Stream`](https://docs.rs/futures-core), which never ends. A `Changes` keeps
+/// the watch alive.
 ///
 /// ```no_run
 /// # async fn serve(config: urcu_reload::Watched<Vec<u8>>) {

@@ -191,8 +191,8 @@ impl Worker {
         thread::start(self)
     }
 
-    /// Stops the worker. It hands the callbacks that it has not begun with over to the default worker. Returns when that
-    /// is done or, on the worker's own thread, at once.
+    /// Stops the worker. It hands the callbacks that it has not begun with over to the default worker. Returns when
+    /// that is done or, on the worker's own thread, at once.
     fn free(&'static self) {
         loop {
             let is = self.state.load(Acquire);

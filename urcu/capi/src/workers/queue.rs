@@ -42,8 +42,8 @@ impl Batch {
     /// Takes the first head out, with its function.
     pub(crate) fn pop(&mut self) -> Option<(*mut Head, HeadFunction)> {
         let head = self.0;
-        // SAFETY: the pointer is null or leads to a head that its owner keeps alive until the head's function is called,
-        // which happens after the head has been taken out here.
+        // SAFETY: the pointer is null or leads to a head that its owner keeps alive until the head's function is
+        // called, which happens after the head has been taken out here.
         let first = unsafe { head.as_ref() }?;
         self.0 = first.next;
         Some((head, first.function))
@@ -139,8 +139,8 @@ impl Queue {
         }
         while !next.is_null() {
             let head = next;
-            // SAFETY: the head was pushed and its function has not been called yet. So it is alive, and this queue's. It
-            // is taken out here.
+            // SAFETY: the head was pushed and its function has not been called yet. So it is alive, and this queue's.
+            // It is taken out here.
             unsafe {
                 next = (*head).next;
                 (*head).next = first;

@@ -75,8 +75,8 @@ fn asynchronous() -> libc::sigset_t {
 /// Starts the thread of a worker that has none. Returns 0, or the error that kept it from starting. The worker then has
 /// no thread, and the next caller tries again.
 pub(super) fn start(worker: &'static Worker) -> libc::c_int {
-    // Signals are blocked for two reasons. The new thread begins with this mask. And a signal handler that forked in the
-    // middle of this would continue it in a child, where the worker's state is another one.
+    // Signals are blocked for two reasons. The new thread begins with this mask. And a signal handler that forked in
+    // the middle of this would continue it in a child, where the worker's state is another one.
     let mask = set_mask(&asynchronous());
     let error = start_blocked(worker, mask);
     set_mask(&mask);
