@@ -213,7 +213,8 @@ pub unsafe fn compare_two_store(
 /// Two comparisons and two stores.
 ///
 /// # Safety
-/// * [The requirements of all sequences with an index](super#safety-of-sequences-with-an-index), for `word` and `first`.
+/// * [The requirements of all sequences with an index](super#safety-of-sequences-with-an-index), for `word` and
+///   `first`.
 /// * As long as `word` holds `expected`, nobody relies on what is in `first`.
 ///
 /// ```

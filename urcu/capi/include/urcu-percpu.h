@@ -3,13 +3,13 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * C11 or C++17, GCC or Clang, Linux with glibc on x86-64 or AArch64. `man`-style descriptions are in
- * docs/reference.md, what differs from liburcu in docs/from-liburcu.md.
+ * Needs C11 or C++17, GCC or Clang, and Linux with glibc on x86-64 or AArch64. docs/reference.md describes each
+ * call, and docs/from-liburcu.md lists what differs from liburcu.
  *
- * The short names (rcu_read_lock, ...) stand for this flavour's, unless URCU_PERCPU_NO_API_MAP is defined
- * or a flavour of liburcu was included before; <urcu-percpu/clear.h> takes them away again, and
- * <urcu-percpu/map.h> brings them back. In one source with a flavour of liburcu, include that first; its containers
- * may come first or later.
+ * The short names (rcu_read_lock, ...) stand for the calls of this flavour, unless URCU_PERCPU_NO_API_MAP is defined
+ * or a flavour of liburcu was included before. <urcu-percpu/clear.h> removes the short names, and
+ * <urcu-percpu/map.h> brings them back. A source that also uses a flavour of liburcu includes that flavour first;
+ * liburcu's containers may be included before or after this header.
  */
 #ifndef URCU_PERCPU_H
 #define URCU_PERCPU_H
@@ -23,14 +23,14 @@
 extern "C" {
 #endif
 
-/* Types that liburcu has too: the same size, the same members. */
+/* Types that liburcu has too, with the same sizes and members. */
 
 #ifdef _URCU_CALL_RCU_H
 #define URCU_PERCPU_AFTER_LIBURCU
 #else
-/* Its containers, which may follow, are to take these types; its flavours come before this header. */
+/* liburcu's containers, which may be included later, then use these types. Its flavours come before this header. */
 #define _URCU_CALL_RCU_H
-/* A member of what is freed by call_rcu. Its contents are the library's. */
+/* A member of each object that is freed by call_rcu. Only the library uses its contents. */
 struct rcu_head {
 #ifdef _URCU_WFCQUEUE_H
 	struct cds_wfcq_node next;
@@ -56,7 +56,7 @@ struct urcu_gp_poll_state {
 #endif
 
 #ifndef _URCU_FLAVOR_H
-/* Called by call_rcu_before_fork and its kin; for liburcu's hash table. */
+/* Handlers that call_rcu_before_fork and the two calls after fork call; for liburcu's hash table. */
 struct urcu_atfork {
 	void (*before_fork)(void *priv);
 	void (*after_fork_parent)(void *priv);
@@ -64,7 +64,7 @@ struct urcu_atfork {
 	void *priv;
 };
 
-/* A flavour as a table, for liburcu's containers. */
+/* A flavour as a table of functions, for liburcu's containers. */
 struct rcu_flavor_struct {
 	void (*read_lock)(void);
 	void (*read_unlock)(void);
@@ -84,7 +84,7 @@ struct rcu_flavor_struct {
 	bool (*update_poll_state_synchronize_rcu)(struct urcu_gp_poll_state state);
 };
 
-/* Under the names that are mapped where it stands. */
+/* Defines a flavour from the short names, as they are mapped at that place. */
 #define DEFINE_RCU_FLAVOR(x)                                                        \
 	extern const struct rcu_flavor_struct x;                                    \
 	const struct rcu_flavor_struct x = {                                        \
@@ -97,13 +97,13 @@ struct rcu_flavor_struct {
 	}
 #endif
 
-/* Readers: any thread, without registration; signal handlers too. Sections nest, 65,536 deep. */
+/* Readers. Any thread may call these without registration, signal handlers too. Sections nest up to 65,536 deep. */
 void urcu_percpu_read_lock(void);
 void urcu_percpu_read_unlock(void);
-/* How many sections this thread has open, one inside the other. */
+/* Returns how many sections this thread has open, one inside the other. */
 int urcu_percpu_read_ongoing(void);
 
-/* Accepted, and not needed. */
+/* These do nothing, and are not needed. */
 void urcu_percpu_init(void);
 void urcu_percpu_register_thread(void);
 void urcu_percpu_unregister_thread(void);
@@ -111,56 +111,57 @@ void urcu_percpu_thread_online(void);
 void urcu_percpu_thread_offline(void);
 void urcu_percpu_quiescent_state(void);
 
-/* Waits until all sections that are open now have ended. Not inside a section, nor a signal handler. */
+/* Waits until all sections that are open now have ended. Not to be called inside a section or a signal handler. */
 void urcu_percpu_synchronize_rcu(void);
 struct urcu_gp_poll_state urcu_percpu_start_poll_synchronize_rcu(void);
 bool urcu_percpu_poll_state_synchronize_rcu(struct urcu_gp_poll_state state);
 
 /*
- * Calls func(head) after a grace period: on the worker of this thread, else on that of this CPU, else on the
- * default one, which is a background thread of the library's until get_default_call_rcu_data is called. While a stalled reader keeps the budget
- * full, each call waits for room, 10 ms at most: see urcu_percpu_domain_set_budget.
+ * Calls func(head) after a grace period, on the worker of this thread, else on that of this CPU, else on the
+ * default one. Until get_default_call_rcu_data is called, a background thread of the library takes the place of
+ * the default worker. While a stalled reader keeps the budget full, each call waits for room, for 10 ms at most:
+ * see urcu_percpu_domain_set_budget.
  */
 void urcu_percpu_call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
-/* Waits until all callbacks queued before have run. Not inside a section. */
+/* Waits until all callbacks queued before have run. Not to be called inside a section. */
 void urcu_percpu_barrier(void);
 
 
 /*
- * Workers. A CPU that is not negative is the one that the thread runs on, where the kernel allows it. Null with
- * errno (EAGAIN) where no thread can be started.
+ * Workers. Creates one, whose thread runs on CPU cpu_affinity if that is not negative and the kernel allows it.
+ * Returns null, with errno set (EAGAIN), if no thread can be started.
  */
 struct call_rcu_data *urcu_percpu_create_call_rcu_data(unsigned long flags, int cpu_affinity);
 /*
- * Stops the worker's thread, after the callbacks that it is calling; the default one calls the others. Nothing
- * for null and for the default one. Not inside a section.
+ * Stops the worker's thread after the callbacks that it is calling. The default worker calls the others. Does
+ * nothing for null and for the default worker. Not to be called inside a section.
  */
 void urcu_percpu_call_rcu_data_free(struct call_rcu_data *crdp);
-/* Created if necessary: from then on, callbacks that have no other worker go there. */
+/* Creates the default worker if necessary. From then on, callbacks that have no other worker go to it. */
 struct call_rcu_data *urcu_percpu_get_default_call_rcu_data(void);
-/* Null where there is none. */
+/* Return null if there is no such worker. */
 struct call_rcu_data *urcu_percpu_get_cpu_call_rcu_data(int cpu);
 struct call_rcu_data *urcu_percpu_get_thread_call_rcu_data(void);
-/* Where this thread's callbacks go now. */
+/* Returns the worker that this thread's callbacks go to now. */
 struct call_rcu_data *urcu_percpu_get_call_rcu_data(void);
 pthread_t urcu_percpu_get_call_rcu_thread(struct call_rcu_data *crdp);
-/* Null for none. */
+/* Null takes the thread's worker away. */
 void urcu_percpu_set_thread_call_rcu_data(struct call_rcu_data *crdp);
-/* 0, or -1 with errno EINVAL (no such CPU) or EEXIST (it has one: set null first). */
+/* Returns 0, or -1 with errno EINVAL (no such CPU) or EEXIST (the CPU has a worker: set null first). */
 int urcu_percpu_set_cpu_call_rcu_data(int cpu, struct call_rcu_data *crdp);
-/* A worker for each configured CPU that has none. 0, or an error number, negative, which is in errno too. */
+/* Creates a worker for each configured CPU that has none. Returns 0, or a negative error number and sets errno. */
 int urcu_percpu_create_all_cpu_call_rcu_data(unsigned long flags);
-/* Takes the workers of all CPUs away, waits for a grace period, and frees them. */
+/* Takes the workers of all CPUs away, waits for a grace period, and frees the workers. */
 void urcu_percpu_free_all_cpu_call_rcu_data(void);
 
-/* Around fork: not needed, but by liburcu's hash tables that resize themselves, which these tell. */
+/* Only liburcu's hash tables that resize themselves need these calls around fork: they call the tables' handlers. */
 void urcu_percpu_call_rcu_before_fork(void);
 void urcu_percpu_call_rcu_after_fork_parent(void);
 void urcu_percpu_call_rcu_after_fork_child(void);
 void urcu_percpu_register_rculfhash_atfork(struct urcu_atfork *atfork);
 void urcu_percpu_unregister_rculfhash_atfork(struct urcu_atfork *atfork);
 
-/* Calls func(p), which frees something, after a grace period: by this or any other thread. */
+/* Calls func(p), which frees something, after a grace period, on this or any other thread. */
 void urcu_percpu_defer_rcu(void (*func)(void *p), void *p);
 int urcu_percpu_defer_register_thread(void);
 void urcu_percpu_defer_unregister_thread(void);
@@ -169,29 +170,29 @@ void urcu_percpu_defer_barrier_thread(void);
 
 extern const struct rcu_flavor_struct urcu_percpu_flavor;
 
-/* Domains: sections that do not delay one another's grace periods, and that may end in another thread. */
+/* Domains. Sections of different domains do not delay each other's grace periods, and may end in another thread. */
 
 struct urcu_percpu_domain;
 
-/* An open section. Every one is given back once, to its own domain. */
+/* The token of an open section. Each token is given back once, to its own domain. */
 struct urcu_percpu_section {
 	uintptr_t urcu_percpu_words[2];
 };
 
-/* The name, or null, shows in messages. Null with errno EINVAL if it is not UTF-8. */
+/* The name, which may be null, appears in messages. Returns null with errno EINVAL if the name is not UTF-8. */
 struct urcu_percpu_domain *urcu_percpu_domain_create(const char *name);
-/* Runs what is queued, and frees the domain. Nobody may use it any more. Nothing for null. */
+/* Runs the queued callbacks, and frees the domain, which nobody may use any more. Does nothing for null. */
 void urcu_percpu_domain_destroy(struct urcu_percpu_domain *domain);
-/* That of urcu_percpu_read_lock. Not to be destroyed. */
+/* Returns the domain of urcu_percpu_read_lock, which must not be destroyed. */
 const struct urcu_percpu_domain *urcu_percpu_global_domain(void);
 
 struct urcu_percpu_section urcu_percpu_domain_read_lock(const struct urcu_percpu_domain *domain);
-/* On any thread. */
+/* Ends a section, on any thread. */
 void urcu_percpu_domain_read_unlock(const struct urcu_percpu_domain *domain,
 				    struct urcu_percpu_section section);
 /*
- * Copies `size` bytes from where *source points to, inside a section of its own: up to 1,024 bytes without
- * touching a counter. *source is not null; what it points to does not change until it is freed.
+ * Copies `size` bytes from where *source points, inside a section of its own. For up to 1,024 bytes that touches
+ * no counter. *source is not null, and what it points to does not change until it is freed.
  */
 void urcu_percpu_domain_snapshot(const struct urcu_percpu_domain *domain,
 				 const void *const *source, void *target, size_t size);
@@ -207,8 +208,8 @@ void urcu_percpu_domain_defer(const struct urcu_percpu_domain *domain, void (*fu
 void urcu_percpu_domain_barrier(const struct urcu_percpu_domain *domain);
 
 /*
- * How many callbacks may wait, of how many bytes (64 for each of C's), and how long a call waits for room
- * when seven eighths of that are used. Milliseconds.
+ * Sets how many callbacks may wait, and how many bytes they may keep (each callback of C counts 64 bytes). When
+ * seven eighths of either are used, a call that queues waits up to patience_ms milliseconds for room.
  */
 void urcu_percpu_domain_set_budget(const struct urcu_percpu_domain *domain, uint64_t count,
 				   size_t bytes, uint64_t patience_ms);
@@ -230,13 +231,13 @@ struct urcu_percpu_stats {
 	uint64_t stalls;
 };
 
-/* `size` is sizeof(*stats). 0, or -1 with errno EINVAL if the library knows more than there is room for. */
+/* `size` is sizeof(*stats). Returns 0, or -1 with errno EINVAL if it is too small for what the library counts. */
 int urcu_percpu_domain_stats(const struct urcu_percpu_domain *domain,
 			     struct urcu_percpu_stats *stats, size_t size);
 
-/* Who is told of grace periods that do not end, in the place of standard error; null for that again. */
+/* Sets a hook that is told of grace periods that do not end, instead of standard error. Null restores that. */
 void urcu_percpu_set_stall_hook(void (*hook)(const char *report, void *data), void *data);
-/* After how many milliseconds, for the first time: 10,000 at first; UINT64_MAX for never. */
+/* Sets after how many milliseconds a stall is first reported. The default is 10,000; UINT64_MAX means never. */
 void urcu_percpu_set_stall_timeout(uint64_t milliseconds);
 
 #ifdef __cplusplus
@@ -244,8 +245,8 @@ void urcu_percpu_set_stall_timeout(uint64_t milliseconds);
 #endif
 
 /*
- * Pointers. urcu_percpu_dereference and urcu_percpu_assign_pointer take the pointer itself, the others its
- * address. What is stored must convert to the pointer's type without a cast.
+ * Pointers. urcu_percpu_dereference and urcu_percpu_assign_pointer take the pointer itself, and the other macros
+ * take its address. The stored value must convert to the pointer's type without a cast.
  */
 
 #define urcu_percpu_dereference(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
@@ -309,7 +310,7 @@ inline T *urcu_percpu_cmpxchg_pointer(T **p, typename urcu_percpu_is<T *>::type 
 
 #endif
 
-/* These are no flavour's: liburcu's do the same. */
+/* These belong to no flavour: liburcu's macros of these names do the same. */
 #ifndef _URCU_POINTER_H
 #define rcu_dereference(p) urcu_percpu_dereference(p)
 #define rcu_assign_pointer(p, v) urcu_percpu_assign_pointer(p, v)
@@ -318,7 +319,7 @@ inline T *urcu_percpu_cmpxchg_pointer(T **p, typename urcu_percpu_is<T *>::type 
 #define rcu_cmpxchg_pointer(p, old, v) urcu_percpu_cmpxchg_pointer(p, old, v)
 #endif
 
-/* The read side in place, unless URCU_PERCPU_NO_INLINE is defined. */
+/* The inlined read side, unless URCU_PERCPU_NO_INLINE is defined. */
 #if ((defined(__x86_64__) && defined(__LP64__)) || defined(__AARCH64EL__)) && \
 	!defined(URCU_PERCPU_NO_INLINE) && (!defined(__PIC__) || defined(__PIE__))
 #include <urcu-percpu/inline.h>

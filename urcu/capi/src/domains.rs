@@ -17,14 +17,14 @@ use crate::grace::PollState;
 use crate::heads::{self, HeadFunction, PointerFunction};
 use crate::uncancelled::uncancelled;
 
-/// `struct urcu_percpu_section`: a guard of a section, in two words.
+/// `struct urcu_percpu_section`: the token of a section, in two words.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Section {
     words: [usize; 2],
 }
 
-/// Returns a name that lives for ever: each one once, however many domains bear it.
+/// Returns a copy of a name that lives for ever. Each distinct name is copied once, however many domains have it.
 fn kept_name(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +36,7 @@ fn kept_name(name: &str) -> &'static str {
     kept
 }
 
-/// Creates a domain; null and EINVAL if the name is not UTF-8.
+/// Creates a domain. Returns null with `EINVAL` if the name is not UTF-8.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn urcu_percpu_domain_create(name: *const c_char) -> *mut Domain {
     let new = |name: Option<&str>| {
@@ -62,7 +62,8 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_create(name: *const c_char) -
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn urcu_percpu_domain_destroy(domain: *mut Domain) {
     if !domain.is_null() {
-        // SAFETY: of `urcu_percpu_domain_create`, and nobody uses it any more, by the header.
+        // SAFETY: by the header's contract, the domain comes from `urcu_percpu_domain_create`, and nobody uses it
+        // any more.
         uncancelled(|| drop(unsafe { Box::from_raw(domain) }));
     }
 }
@@ -84,7 +85,7 @@ pub(crate) extern "C" fn urcu_percpu_domain_read_lock(domain: &Domain) -> Sectio
 /// Ends a section, on any thread.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn urcu_percpu_domain_read_unlock(domain: &Domain, section: Section) {
-    // SAFETY: of a section of this domain that is still open, by the header.
+    // SAFETY: by the header's contract, the token is that of a section of this domain that is still open.
     drop(unsafe { ReadGuard::from_raw(domain, RawGuard::from_words(section.words)) });
 }
 
@@ -101,19 +102,19 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_call(
     head: *mut RcuHead,
     function: HeadFunction,
 ) {
-    // SAFETY: by the header, the head is in a node that nobody else has any more after a grace period of
-    // the domain, is queued this once, and `function` may be called with it on any thread.
+    // SAFETY: by the header's contract, the head lies in a node that nobody else uses any more after a grace
+    // period of the domain, is queued only once, and `function` may be called with it on any thread.
     uncancelled(|| unsafe { heads::call(domain, head, function) });
 }
 
-/// Has `function(data)` called after a grace period, by whichever thread.
+/// Has `function(data)` called after a grace period, on any thread.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn urcu_percpu_domain_defer(
     domain: &Domain,
     function: PointerFunction,
     data: *mut c_void,
 ) {
-    // SAFETY: by the header, `function` may be called with `data` once, on any thread.
+    // SAFETY: by the header's contract, `function` may be called with `data` once, on any thread.
     uncancelled(|| unsafe { heads::defer(domain, function, data) });
 }
 
@@ -123,19 +124,19 @@ pub(crate) extern "C" fn urcu_percpu_domain_barrier(domain: &Domain) {
     uncancelled(|| domain.barrier());
 }
 
-/// Begins a grace period.
+/// Asks for a grace period, and returns the state to poll for.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_domain_start_poll(domain: &Domain) -> PollState {
     PollState::start(domain)
 }
 
-/// Returns whether it is over.
+/// Returns whether a grace period is over.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_domain_poll(domain: &Domain, state: PollState) -> bool {
     state.is_over(domain)
 }
 
-/// Sets how much may wait.
+/// Sets how many callbacks may wait.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_domain_set_budget(
     domain: &Domain,
@@ -147,7 +148,7 @@ pub(crate) extern "C" fn urcu_percpu_domain_set_budget(
     uncancelled(|| domain.set_budget(budget));
 }
 
-/// The number of sequences that are tried before a section is begun.
+/// The number of attempts at a sequence before a section is used instead.
 const ATTEMPTS: usize = 8;
 
 /// Copies what `*source` points to.
@@ -162,7 +163,7 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_snapshot(
         && let Some(handle) = domain.read_sequences()
     {
         for _ in 0..ATTEMPTS {
-            // SAFETY: the process's handle; the rest is the caller's promise, by the header.
+            // SAFETY: the process's handle. By the header's contract, `source` and `target` are valid.
             let outcome = unsafe { ops::copy_through(handle, source, target, size) };
             if outcome == Outcome::Committed {
                 return;
@@ -170,9 +171,9 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_snapshot(
         }
     }
     let guard = domain.read_lock();
-    // SAFETY: valid for reads, by the header.
+    // SAFETY: by the header's contract, `source` is valid for reads.
     let source = unsafe { AtomicPtr::from_ptr(source.cast_mut().cast::<*mut u8>()) };
-    // SAFETY: what it points to is alive as long as the section is open; the target has room.
+    // SAFETY: the source's target is alive as long as the section is open, and `target` has room.
     unsafe { ptr::copy_nonoverlapping(source.load(Acquire), target, size) };
     drop(guard);
 }
@@ -196,7 +197,7 @@ pub(crate) struct Numbers {
     stalls: u64,
 }
 
-/// Fills in what the domain has counted: the first `size` bytes of it.
+/// Fills in the first `size` bytes of what the domain has counted.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn urcu_percpu_domain_stats(
     domain: &Domain,
@@ -223,8 +224,8 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_stats(
         callbacks_excess: stats.callbacks_excess,
         stalls: stats.stalls,
     };
-    // SAFETY: room for `size` bytes, by the header, which are enough. What a later library knows besides
-    // is zero.
+    // SAFETY: by the header's contract there is room for `size` bytes, which are enough. Fields that only a later
+    // library knows become zero.
     unsafe {
         ptr::write_bytes(numbers.cast::<u8>(), 0, size);
         numbers.write(found);
@@ -232,7 +233,7 @@ pub(crate) unsafe extern "C" fn urcu_percpu_domain_stats(
     0
 }
 
-/// The function that is called with the text of a report.
+/// The function that is called with the text of a stall report.
 type StallHook = unsafe extern "C" fn(*const c_char, *mut c_void);
 
 struct Hook {
@@ -240,21 +241,21 @@ struct Hook {
     data: *mut c_void,
 }
 
-// SAFETY: whoever sets the hook lets any thread call it with the data, by the header.
+// SAFETY: by the header's contract, any thread may call the hook with the data.
 unsafe impl Send for Hook {}
-// SAFETY: whoever sets the hook lets any thread call it with the data, by the header.
+// SAFETY: by the header's contract, any thread may call the hook with the data.
 unsafe impl Sync for Hook {}
 
 impl Hook {
     fn tell(&self, report: &stall::Report) {
         let text = report.to_string().replace('\0', " ");
         let text = CString::new(text).unwrap_or_default();
-        // SAFETY: a string of C, and the data that belongs to the function.
+        // SAFETY: the report is a C string, and the data is what the function was set with.
         unsafe { (self.function)(text.as_ptr(), self.data) };
     }
 }
 
-/// Sets what is told of stalled grace periods; null for lines on standard error.
+/// Sets the hook that is told of stalled grace periods. Null stands for lines on standard error.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_set_stall_hook(function: Option<StallHook>, data: *mut c_void) {
     uncancelled(|| match function {
@@ -266,7 +267,7 @@ pub(crate) extern "C" fn urcu_percpu_set_stall_hook(function: Option<StallHook>,
     });
 }
 
-/// Sets after how many milliseconds a grace period is reported; 2^64 - 1 for never.
+/// Sets after how many milliseconds a grace period is reported. 2^64 - 1 means never.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_set_stall_timeout(milliseconds: u64) {
     stall::set_timeout(match milliseconds {

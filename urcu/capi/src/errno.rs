@@ -4,7 +4,7 @@ use core::ffi::c_int;
 
 /// Sets the calling thread's `errno`: not inside of [`uncancelled`](crate::uncancelled), which puts it back.
 pub(crate) fn set_errno(error: c_int) {
-    // SAFETY: this thread's.
+    // SAFETY: the address is that of this thread's `errno`.
     unsafe { *libc::__errno_location() = error };
 }
 

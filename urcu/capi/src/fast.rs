@@ -28,7 +28,7 @@ mod functions {
     use crate::reading;
 
     /// Begins a section, or nests in the one that the thread has open.
-    // As in `inline.h`, which explains it. The way is loaded first: it is stored last.
+    // The sequence is explained in `inline.h`. The way is loaded first, because it is stored last.
     #[unsafe(naked)]
     #[unsafe(no_mangle)]
     pub(crate) extern "C" fn urcu_percpu_read_lock() {
@@ -76,7 +76,7 @@ mod functions {
     }
 
     /// Ends the section that the thread began last.
-    // As in `inline.h`, which explains it. The way is loaded first: it is stored last.
+    // The sequence is explained in `inline.h`. The way is loaded first, because it is stored last.
     #[unsafe(naked)]
     #[unsafe(no_mangle)]
     pub(crate) extern "C" fn urcu_percpu_read_unlock() {
@@ -105,7 +105,7 @@ mod functions {
             ".byte 0x0f, 0xb9, 0x3d",
             ".long 0x53053053",
             "4:",
-            // Open still, as if this had not been called.
+            // The section is still open, as if this had not been called.
             "cmp qword ptr fs:[r8], 0",
             "jne 5f",
             "mov qword ptr fs:[r8], r9",

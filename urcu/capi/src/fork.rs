@@ -10,27 +10,27 @@ use crate::nesting::nesting;
 use crate::uncancelled::uncancelled;
 use crate::workers;
 
-/// The number of forks between this process and the one that loaded the library, as far as libc's `fork`
-/// was used.
+/// The number of forks between this process and the one that loaded the library. Only calls of libc's `fork` are
+/// counted.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
-/// Returns a number that differs in a child from its parent's.
+/// Returns a number that is different in a child than in its parent.
 pub(crate) fn generation() -> u64 {
     GENERATION.load(Relaxed)
 }
 
-/// Sets up the readers, and has forks told of. Called by the loader.
+/// Sets up the readers and the handler of forks. The loader calls this.
 pub(crate) extern "C" fn on_load(_: c_int, _: *const *const i8, _: *const *const i8) {
-    // Here, where no thread can be cancelled in the middle of it.
+    // This is done here, because no thread can be cancelled in the middle of it.
     drop(urcu::read_lock());
     inline::set_up();
-    // SAFETY: a function of this object, which is never unloaded. Without memory for it a child's open
-    // sections protect nothing, which is what the header says of a child of `_Fork`.
+    // SAFETY: a function of this object, which is never unloaded. If libc has no memory for the handler, open
+    // sections protect nothing in a child, as in a child of `_Fork`.
     unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
 }
 
-/// A section that was open when the thread forked is open in the child too, as in liburcu. What protects
-/// there is another section: the parent's counters are not the child's.
+/// Keeps a section that was open when the thread forked open in the child too, as in liburcu. The child begins
+/// another section for that, because the parent's counters are not the child's.
 unsafe extern "C" fn in_child() {
     GENERATION.fetch_add(1, Relaxed);
     workers::in_child();
@@ -40,7 +40,7 @@ unsafe extern "C" fn in_child() {
     }
 }
 
-/// The notifications that liburcu's hash tables with threads of their own want: `struct urcu_atfork`.
+/// The handlers of liburcu's hash tables that have threads of their own: `struct urcu_atfork`.
 #[repr(C)]
 pub(crate) struct AtFork {
     before: Option<unsafe extern "C" fn(*mut c_void)>,
@@ -49,13 +49,13 @@ pub(crate) struct AtFork {
     data: *mut c_void,
 }
 
-/// The one that is registered, and how often.
+/// The registered handlers, and the number of registrations.
 struct Registered {
     handlers: *const AtFork,
     times: usize,
 }
 
-// SAFETY: whoever registers the handlers lets any thread call them.
+// SAFETY: by the header's contract, any thread may call the handlers.
 unsafe impl Send for Registered {}
 
 static REGISTERED: Mutex<Registered> = Mutex::new(Registered {
@@ -67,7 +67,7 @@ fn registered() -> MutexGuard<'static, Registered> {
     REGISTERED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Registers what the calls around a fork call. There is one such set in a process, as in liburcu.
+/// Registers the handlers for the calls around a fork. A process has one set of handlers, as in liburcu.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_register_rculfhash_atfork(handlers: *const AtFork) {
     uncancelled(|| {
@@ -93,21 +93,21 @@ pub(crate) extern "C" fn urcu_percpu_unregister_rculfhash_atfork(_: *const AtFor
 
 type Handler = Option<unsafe extern "C" fn(*mut c_void)>;
 
-/// Calls one of the handlers, under no lock: it waits for the table's own thread.
+/// Calls one of the handlers. Holds no lock meanwhile, because the handler waits for the table's own thread.
 fn tell(which: impl FnOnce(&AtFork) -> Handler) {
     uncancelled(|| {
         let handlers = registered().handlers;
-        // SAFETY: null, or alive until it is unregistered, by the header.
+        // SAFETY: the pointer is null or, by the header's contract, valid until it is unregistered.
         if let Some(handlers) = unsafe { handlers.as_ref() }
             && let Some(handler) = which(handlers)
         {
-            // SAFETY: with the data it was registered with.
+            // SAFETY: the handler is called with the data that it was registered with.
             unsafe { handler(handlers.data) };
         }
     });
 }
 
-/// Of the library itself this does nothing: it sees to forks by itself.
+/// Calls the registered handler. The library itself needs no call before a fork.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_call_rcu_before_fork() {
     tell(|handlers| handlers.before);

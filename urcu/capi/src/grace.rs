@@ -25,7 +25,7 @@ pub(crate) struct PollState {
     grace_period_id: c_ulong,
 }
 
-/// The number of bits in a grace period's number that say in which process it was begun: a child's numbers
+/// The number of bits of a grace period's number that tell in which process it was begun, because a child's numbers
 /// start anew.
 const PROCESS_BITS: u32 = 16;
 
@@ -46,21 +46,21 @@ impl PollState {
         let number = if id % (1 << PROCESS_BITS) == process() {
             id >> PROCESS_BITS
         } else {
-            // A parent's, of whose readers the one that forked may be here: the first one that begins in
-            // this process waits for it.
+            // This is a grace period of a parent. Of its readers, only the thread that forked may be here. The
+            // first grace period that begins in this process waits for that thread's section.
             1
         };
         uncancelled(|| domain.grace_period(number).is_over())
     }
 }
 
-/// Begins a grace period, unless one that has not begun yet is wanted already.
+/// Asks for a grace period, unless one that has not begun yet was asked for already. Returns the state to poll for.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_start_poll_synchronize_rcu() -> PollState {
     PollState::start(urcu::global())
 }
 
-/// Returns whether it is over.
+/// Returns whether a grace period is over.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_poll_state_synchronize_rcu(state: PollState) -> bool {
     state.is_over(urcu::global())
@@ -88,7 +88,7 @@ pub(crate) struct Flavor {
     update_poll_state_synchronize_rcu: extern "C" fn(PollState) -> bool,
 }
 
-/// The flavour, for liburcu's own containers.
+/// The flavour as a table of functions, for liburcu's own containers.
 #[unsafe(no_mangle)]
 pub(crate) static urcu_percpu_flavor: Flavor = Flavor {
     read_lock: fast::urcu_percpu_read_lock,

@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use urcu::Domain;
 use urcu::raw::RcuHead;
 
-// As liburcu's: a link and a function.
+// The layout is that of liburcu: a link and a function.
 const _: () = assert!(size_of::<RcuHead>() == 2 * size_of::<*const ()>());
 const _: () = assert!(align_of::<RcuHead>() == align_of::<*const ()>());
 
@@ -15,16 +15,16 @@ pub(crate) type HeadFunction = unsafe extern "C" fn(*mut RcuHead);
 /// The function that is called with a pointer after a grace period.
 pub(crate) type PointerFunction = unsafe extern "C" fn(*mut c_void);
 
-/// The bytes that a callback of C counts in a domain's budget, since its object's size is unknown.
+/// The number of bytes that a callback of C counts in a domain's budget, because the size of its object is unknown.
 pub(crate) const BYTES: usize = 64;
 
 /// Has `function(head)` called after a grace period.
 ///
 /// # Safety
-/// `head` is alive, and nobody else's, until `function` is called, which may be called with it on any
+/// `head` is alive, and nobody else uses it, until `function` is called. `function` may be called with `head` on any
 /// thread.
 pub(crate) unsafe fn call(domain: &Domain, head: *mut RcuHead, function: HeadFunction) {
-    // SAFETY: what is asked for there is asked for here.
+    // SAFETY: the requirements of the called function are those of this one, which the caller meets.
     unsafe { domain.call_head(head, function, BYTES) };
 }
 
@@ -33,6 +33,7 @@ pub(crate) unsafe fn call(domain: &Domain, head: *mut RcuHead, function: HeadFun
 /// # Safety
 /// `function` may be called with `data` on any thread.
 pub(crate) unsafe fn defer(domain: &Domain, function: PointerFunction, data: *mut c_void) {
-    // SAFETY: what is asked for there is asked for here; it borrows nothing.
+    // SAFETY: the requirements of the called function are those of this one, which the caller meets. The closure
+    // borrows nothing.
     unsafe { domain.retire_fn(move || function(data), BYTES) };
 }

@@ -1,4 +1,4 @@
-//! What the sequences need that are not this crate's own: those of `include/urcu-percpu/inline.h`, compiled into
+//! The words that sequences in assembly need: the sequences of `include/urcu-percpu/inline.h`, which are compiled into
 //! programs, and those of [`fast`](crate::fast).
 
 use core::ffi::c_int;
@@ -12,20 +12,21 @@ use urcu::raw::SectionWords;
 
 use crate::nesting::{TRACED, nesting};
 
-/// The offset of the way from the phase. Bytes.
+/// The offset of the way from the phase, in bytes.
 const WAY: isize = -24;
-/// And the bound; as in the header.
+/// The offset of the bound from the phase, in bytes, as in the header.
 pub(crate) const BOUND: isize = -32;
-/// The difference between the way and the offset of `rseq_cs`; as in the header.
+/// The difference between the way and the offset of `rseq_cs`, as in the header.
 pub(crate) const BIAS: isize = 1 << 30;
-/// The distance between the counters of two CPUs; as in the header.
+/// The distance between the counters of two CPUs, as in the header.
 pub(crate) const SHIFT: u32 = 16;
 
 /// `struct urcu_percpu_inline_`.
 #[repr(C)]
 pub(crate) struct Inline {
     size: usize,
-    /// [`BIAS`] more than the offset of `rseq_cs` from the thread pointer; 0 leads to the functions.
+    /// The *way* that a section takes: the offset of `rseq_cs` from the thread pointer plus [`BIAS`], or 0 for a call
+    /// of the functions.
     way: AtomicIsize,
     /// The address of the phase.
     phase: AtomicPtr<usize>,
@@ -47,18 +48,18 @@ impl Inline {
         let distance = (&raw const *nesting()).addr().wrapping_sub(pointer) as isize;
         self.nesting.store(distance, Relaxed);
         self.phase.store(words.phase.cast_mut(), Relaxed);
-        // Release: who finds a way finds the others.
+        // Release: a thread that finds the way finds the other words too.
         self.way.store(way, Release);
     }
 }
 
-/// The places of the way and of the phase.
+/// The addresses of the way and of the phase.
 pub(crate) const WAY_AT: usize = offset_of!(Inline, way);
 #[cfg(target_arch = "x86_64")]
 pub(crate) const PHASE_AT: usize = offset_of!(Inline, phase);
 
-/// For [`fast`](crate::fast): none where increments are not the best way to count, and in builds that note where
-/// sections begin.
+/// The words for [`fast`](crate::fast). They are not set where increments are not the best way to count, nor in builds
+/// that record where sections begin.
 pub(crate) static FAST: Inline = Inline::none();
 
 /// Returns where the words lie, and the way, if sequences in assembly may be used.
@@ -66,7 +67,7 @@ fn offered() -> Option<(SectionWords, isize)> {
     if cfg!(rseq_ops_portable) || cfg!(rseq_ops_delay_injection) {
         return None;
     }
-    // So that the domain is set up.
+    // This sets the domain up.
     drop(urcu::read_lock());
     let words = urcu::global().section_words();
     let phase = words.phase.addr() as isize;
@@ -74,12 +75,12 @@ fn offered() -> Option<(SectionWords, isize)> {
         && words.bound.addr() as isize - phase == BOUND
         && SectionWords::BIAS == BIAS
         && SectionWords::SHIFT == SHIFT;
-    // SAFETY: of a domain that is never dropped; it is an atomic word there.
+    // SAFETY: an atomic word of a domain that is never dropped.
     let way = unsafe { AtomicIsize::from_ptr(words.way.cast_mut()) }.load(Relaxed);
     (is_as_said && way != 0).then_some((words, way))
 }
 
-/// Lets this library's functions use their sequences.
+/// Lets this library's functions use their sequences in assembly.
 pub(crate) fn set_up() {
     if let Some((words, way)) = offered()
         && let Some(pointer) = thread_pointer()
@@ -90,8 +91,8 @@ pub(crate) fn set_up() {
     }
 }
 
-/// Lets a program use its own sequences, which increment on all processors: where guesses are faster than
-/// increments, increments in place are still faster than a call. Returns whether it may.
+/// Lets a program use its own sequences. Returns 1 if it may use them, else 0. They increment on all processors: even
+/// where guesses are faster than increments, an inlined increment is faster than a call.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_inline_offer_(inline: &Inline) -> c_int {
     if inline.size == size_of::<Inline>()
@@ -104,7 +105,7 @@ pub(crate) extern "C" fn urcu_percpu_inline_offer_(inline: &Inline) -> c_int {
     0
 }
 
-/// Returns the thread pointer, where the header has sequences.
+/// Returns the thread pointer, or `None` on processors for which the header has no sequences.
 fn thread_pointer() -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
     {
@@ -122,7 +123,7 @@ fn thread_pointer() -> Option<usize> {
     #[cfg(target_arch = "aarch64")]
     {
         let pointer;
-        // SAFETY: reads the register that holds it.
+        // SAFETY: reads the register that holds the thread pointer.
         unsafe {
             core::arch::asm!(
                 "mrs {pointer}, tpidr_el0",

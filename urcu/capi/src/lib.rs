@@ -1,7 +1,7 @@
 //! The C face of `urcu-percpu`: the functions of `include/urcu-percpu.h`, which documents them.
 //!
-//! A panic never leaves one of these functions: they are `extern "C"`, so it ends the process, with the
-//! panic's message.
+//! A panic never leaves one of these functions. They are `extern "C"`, so a panic ends the process, with the panic's
+//! message.
 
 #![allow(
     clippy::missing_safety_doc,
@@ -12,7 +12,7 @@
 #[macro_use]
 extern crate test_deadline;
 
-// Elsewhere there is nothing: neither the thread-local word nor its width have been thought through.
+// The crate is empty elsewhere: the thread-local word and its width are made for these processors and systems only.
 macro_rules! on_supported_targets {
     ($($item:item)+) => {
         $(

@@ -1,42 +1,43 @@
 //! The thread's nesting word: the section that is open, and how deep it is nested.
 //!
-//! `rcu_read_unlock` is given no token, so that of the outermost section is kept in thread-local data. The
-//! token is an address of 47 bits (48 on AArch64); the 16 bits above it say how many sections are open
-//! inside that one. The outermost section stores words that do not depend on what was loaded: the token, and 0;
-//! and the comparison with the current phase, which its end makes anyway, tells it from nested ones and from none.
+//! `rcu_read_unlock` is given no token, so the token of the outermost section is kept in thread-local data. The
+//! token is an address of 47 bits (48 on AArch64). The 16 bits above it say how many sections are open inside that
+//! section. An outermost section stores words that do not depend on a load: the token at its begin, and 0 at its end.
+//! Its end compares the word with the current phase anyway. That comparison also tells an outermost section from
+//! nested ones, and from none.
 //!
-//! The word is set after a section has begun: a signal handler in between has a section of its own, and leaves
-//! the word as it was. It is cleared before the section ends: a handler that comes after that begins one of its own.
+//! The word is set after a section has begun: a signal handler in between has a section of its own, and leaves the
+//! word as it was. The word is cleared before the section ends: a handler after that begins a section of its own.
 //!
-//! The data is of the *initial-exec* kind: at a constant distance from the thread pointer, there from the
-//! start of each thread, so that signal handlers may use it. Rust has no stable way to ask for that, hence
-//! assembly.
+//! The data is of the *initial-exec* kind: it lies at a constant distance from the thread pointer and exists from
+//! the start of each thread, so signal handlers may use it. Rust has no stable way to ask for that, so this is
+//! written in assembly.
 
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-/// One more section is open.
+/// What each nested section adds to the word.
 pub(crate) const LEVEL: usize = 1 << 48;
 
-/// The bits of a token.
+/// The bits of the word that hold the token.
 const TOKEN: usize = LEVEL - 1;
 
 /// A thread's record of its sections in the global domain.
 #[repr(C)]
 pub(crate) struct Nesting {
-    /// 0, or the token of the outermost section, and the number of those inside it times [`LEVEL`].
+    /// 0, or the token of the outermost section plus [`LEVEL`] for each section inside it.
     pub(crate) word: AtomicUsize,
-    /// The second word of the token, of builds that note where sections begin; 0 while no section is open, and
-    /// for one that was begun by the header's own sequence.
+    /// The second word of the token, in builds that record where sections begin. It is 0 while no section is open, and
+    /// in a section that the header's own sequence began.
     pub(crate) trace: AtomicUsize,
-    /// The worker that calls the thread's callbacks, if it was given one: see [`workers`](crate::workers).
+    /// The worker that the thread was given, or null: see [`workers`](crate::workers).
     pub(crate) worker: AtomicPtr<()>,
-    /// So that no other thread-local data lies in a line half of which this is.
+    /// Keeps other thread-local data out of the half cache line that this structure fills.
     unused: usize,
 }
 
-// With the entry for `.init_array`, so that whoever takes the one out of the static library takes the
-// other too.
+// The data stands together with the entry of `.init_array`, so that a linker that takes one of the two out of the
+// static library also takes the other.
 global_asm!(
     ".pushsection .tbss.urcu_percpu_nesting, \"awT\", @nobits",
     ".hidden urcu_percpu_nesting",
@@ -54,14 +55,14 @@ global_asm!(
     on_load = sym crate::fork::on_load,
 );
 
-/// Returns the calling thread's. The reference is good on this thread, as long as it lives: so for the
-/// duration of the caller.
+/// Returns the calling thread's record. The reference is valid on this thread as long as the thread lives, and so for
+/// the duration of the caller.
 #[inline(always)]
 pub(crate) fn nesting<'a>() -> &'a Nesting {
     let address: *const Nesting;
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: loads the thread pointer, and the distance that the loader has put into the GOT (or the
-    // linker into the instruction); a thread's does not change.
+    // SAFETY: loads the thread pointer, and the distance that the loader has put into the GOT, or the linker into the
+    // instruction. Neither changes while the thread lives.
     unsafe {
         asm!(
             "mov {address}, qword ptr fs:[0]",
@@ -71,8 +72,8 @@ pub(crate) fn nesting<'a>() -> &'a Nesting {
         );
     }
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: loads the thread pointer and the distance that the loader has put into the GOT; a thread's
-    // does not change.
+    // SAFETY: loads the thread pointer, and the distance that the loader has put into the GOT. Neither changes while
+    // the thread lives.
     unsafe {
         asm!(
             "adrp {offset}, :gottprel:urcu_percpu_nesting",
@@ -84,20 +85,20 @@ pub(crate) fn nesting<'a>() -> &'a Nesting {
             options(pure, nomem, nostack, preserves_flags)
         );
     }
-    // SAFETY: 32 bytes of this thread's, of which zero is a value, aligned as the section says.
+    // SAFETY: 32 bytes of this thread's data, aligned as the section says. Zeroed bytes are a valid record.
     unsafe { &*address }
 }
 
 impl Nesting {
-    /// Returns whether the word is neither 0 nor that of an outermost section without others inside.
+    /// Returns whether sections are nested: the word is neither 0 nor the token of a section with none inside it.
     #[inline(always)]
     pub(crate) fn is_deeper_or_none(word: usize) -> bool {
-        // 0 wraps.
+        // 0 wraps around.
         word.wrapping_sub(1) >= TOKEN
     }
 
-    /// Notes an outermost section. The word comes first: a signal handler that reads after it nests, and
-    /// leaves the trace alone; one that reads before it has come and gone.
+    /// Records that an outermost section is open. The word is stored first: a signal handler that begins a section
+    /// after that nests, and leaves the trace alone. A handler that comes earlier has ended its section by then.
     #[inline(always)]
     pub(crate) fn open(&self, [token, trace]: [usize; 2]) {
         self.word.store(token, Relaxed);
@@ -107,8 +108,8 @@ impl Nesting {
         }
     }
 
-    /// Notes that no section is open, and returns the token of the one that was, which is in `word`.
-    /// Before that one ends: a signal handler that reads after it must begin one of its own.
+    /// Records that no section is open, and returns the token of the section that was open, which is in `word`. This is
+    /// called before that section ends, because a signal handler after its end must begin a section of its own.
     #[inline(always)]
     pub(crate) fn close(&self, word: usize) -> [usize; 2] {
         let mut trace = 0;
@@ -130,7 +131,7 @@ impl Nesting {
         }
     }
 
-    /// Puts another token in the place of the one that is there, as deep as that.
+    /// Replaces the token, and keeps the depth.
     pub(crate) fn replace(&self, [token, trace]: [usize; 2]) {
         let word = self.word.load(Relaxed);
         self.trace.store(trace, Relaxed);
@@ -138,5 +139,5 @@ impl Nesting {
     }
 }
 
-/// True if the second word of a token says anything.
+/// True if the second word of a token is used.
 pub(crate) const TRACED: bool = size_of::<urcu::RawGuard>() != size_of::<usize>();

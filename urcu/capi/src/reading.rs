@@ -19,7 +19,7 @@ pub(crate) extern "C" fn begin() {
     }
 }
 
-/// Tells the compiler that this way is seldom taken. (`core::hint::cold_path` needs Rust 1.95.)
+/// Tells the compiler that a branch is seldom taken. (`core::hint::cold_path` needs Rust 1.95.)
 #[cold]
 #[inline]
 fn cold_path() {}
@@ -42,8 +42,8 @@ pub(crate) extern "C" fn end() {
         return;
     }
     let token = nesting.close(word);
-    // SAFETY: the word is one that `open` has stored, so a guard's of the global domain; `close` has taken
-    // it away, so it is used once.
+    // SAFETY: `open` has stored the word, so it is the token of a section of the global domain. `close` has removed
+    // it, so it is used once.
     drop(unsafe { ReadGuard::from_raw(urcu::global(), RawGuard::from_words(token)) });
 }
 
@@ -73,17 +73,17 @@ macro_rules! accepted {
 }
 
 accepted! {
-    /// Not needed: the library sets itself up when it is loaded.
+    /// Does nothing: the library sets itself up when it is loaded.
     urcu_percpu_init
-    /// Not needed: threads are not registered.
+    /// Does nothing: threads are not registered.
     urcu_percpu_register_thread
-    /// Not needed: threads are not registered.
+    /// Does nothing: threads are not registered.
     urcu_percpu_unregister_thread
-    /// Not needed: threads outside sections delay nobody.
+    /// Does nothing: threads outside sections delay nobody.
     urcu_percpu_thread_online
-    /// Not needed: threads outside sections delay nobody.
+    /// Does nothing: threads outside sections delay nobody.
     urcu_percpu_thread_offline
-    /// Not needed: the ends of sections are what is waited for.
+    /// Does nothing: grace periods wait for the ends of sections.
     urcu_percpu_quiescent_state
 }
 

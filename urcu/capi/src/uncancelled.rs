@@ -1,4 +1,4 @@
-//! No call here is a cancellation point.
+//! Makes sure that no call of this library is a cancellation point.
 //!
 //! `pthread_cancel` unwinds the thread's stack, through frames of Rust that nobody may unwind, from
 //! wherever the thread calls into libc next. So calls that may do that, which are all but those of

@@ -1,4 +1,4 @@
-//! From a path to a watched configuration.
+//! [`Builder`]: describes what is watched, and starts the watch.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ use crate::tree::{self, Lists, Mismatch, Node, Overlay};
 use crate::version::Version;
 use crate::watch::{Bell, Timing, Watcher};
 
-/// Marks a [`Builder`] that parses by the formats that are built in.
+/// Marks a [`Builder`] that parses the built-in formats.
 #[derive(Clone, Copy, Debug)]
 pub struct Formats;
 
@@ -33,7 +33,7 @@ enum Refusal {
     Invalid(Invalid),
 }
 
-/// The way in which files become a value.
+/// How files become a value.
 enum Parser<T> {
     None,
     Own(Parse<T>),
@@ -41,10 +41,11 @@ enum Parser<T> {
     Tree(Convert<T>),
 }
 
-/// Starts to describe what is to be watched: a file, or a directory whose files make up one version.
+/// Starts the description of a watched configuration. `path` is a file, or a directory whose files together make one
+/// version.
 ///
-/// See the [first page](crate) for examples. A directory's files are read in the order of their names,
-/// hidden ones left out; a later one overrides an earlier one key by key.
+/// See the [first page](crate) for examples. The files of a directory are read in the order of their names, except
+/// hidden ones. A later file overrides an earlier one key by key.
 pub fn watch<T>(path: impl AsRef<Path>) -> Builder<T> {
     let mut sources = Sources::default();
     sources.add(path.as_ref(), false);
@@ -66,7 +67,7 @@ pub fn watch<T>(path: impl AsRef<Path>) -> Builder<T> {
     }
 }
 
-/// A description of what is to be watched, and how. Made by [`watch`]; ends with [`start`](Builder::start).
+/// A description of what is watched, and how. [`watch`] creates it, and [`start`](Builder::start) starts the watch.
 #[must_use = "nothing is watched before `start`"]
 pub struct Builder<T, P = Formats> {
     sources: Sources,
@@ -82,31 +83,31 @@ pub struct Builder<T, P = Formats> {
 }
 
 impl<T, P> Builder<T, P> {
-    /// Adds a file, or a directory of files, that overrides what was named before.
+    /// Adds a file, or a directory of files, that overrides those added before.
     pub fn and(mut self, path: impl AsRef<Path>) -> Self {
         self.sources.add(path.as_ref(), false);
         self
     }
 
-    /// Adds a file or directory that need not be there.
+    /// Adds a file or directory that need not exist.
     pub fn and_optional(mut self, path: impl AsRef<Path>) -> Self {
         self.sources.add(path.as_ref(), true);
         self
     }
 
-    /// Sets which files are read in directories, by their extensions without a dot. Default: those of the
-    /// formats that are built in.
+    /// Sets which files are read in directories, by their extensions without a dot. The default is the extensions of
+    /// the built-in formats.
     pub fn extensions(mut self, extensions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let extensions = extensions.into_iter().map(Into::into).collect();
         self.sources.set_extensions(extensions);
         self
     }
 
-    /// Refuses files that do not end with `marker`, white space aside.
+    /// Refuses files that do not end with `marker`. White space after it is ignored.
     ///
-    /// A writer that is killed in the middle, or a disk that is full, leaves a file that is cut short. JSON
-    /// cannot be cut unnoticed; TOML and YAML can, between any two lines. With a last line such as
-    /// `# end` they cannot either.
+    /// If a writer is killed in the middle, or the disk is full, a file is cut short. JSON that is cut short is always
+    /// malformed, but TOML and YAML can be cut between any two lines unnoticed. A last line such as `# end` prevents
+    /// that.
     pub fn end_marker(mut self, marker: impl Into<String>) -> Self {
         self.sources.set_end_marker(marker.into());
         self
@@ -132,8 +133,8 @@ impl<T, P> Builder<T, P> {
         self
     }
 
-    /// Refuses values for which `check` returns a reason, given the one in force and the new one: what must not
-    /// change while the program runs, or must not go back.
+    /// Refuses values for which `check` returns a reason. `check` gets the value in force and the new one, so it can
+    /// refuse changes: of a value that must not change while the program runs, or that must not decrease.
     pub fn validate_change(
         mut self,
         check: impl Fn(&T, &T) -> Result<(), Invalid> + Send + Sync + 'static,
@@ -145,44 +146,43 @@ impl<T, P> Builder<T, P> {
         self
     }
 
-    /// Sets for how long nothing may change before the files are read. Default: 50 ms, so that several
-    /// files that change together are one version.
+    /// Sets how long the files must be unchanged before they are read. The default is 50 ms, so that several files that
+    /// change together make one version.
     ///
-    /// A file that somebody is writing to is left alone until it is closed, or nothing has been written for
-    /// a second. With [`Duration::ZERO`], files that are renamed into place are read at once: for files that
-    /// only ever change so.
+    /// A file that somebody is writing to is not read until it is closed, or until nothing was written for a second.
+    /// With [`Duration::ZERO`], files that are renamed into place are read at once. Use that if the files only ever
+    /// change by renames.
     pub fn debounce(mut self, quiet: Duration) -> Self {
         self.timing.debounce = quiet;
         self
     }
 
-    /// Sets how often it is looked where changes are not notified: on network file systems, where the limit
-    /// of inotify watches is reached, on other systems than Linux. Default: 250 ms.
+    /// Sets the polling interval for files whose changes are not notified: on network file systems, if the limit of
+    /// inotify watches is reached, and on other systems than Linux. The default is 250 ms.
     ///
-    /// If changes are notified, the files are looked at every two seconds all the same: mounts are not
-    /// notified.
+    /// Files whose changes are notified are still polled every two seconds, because mounts are not notified.
     pub fn poll_every(mut self, interval: Duration) -> Self {
         self.timing.poll = interval.max(Duration::from_millis(1));
         self
     }
 
-    /// Looks only, without notifications: for file systems that notify nothing and are not known to.
+    /// Only polls, without notifications. Use this for file systems that notify nothing, unless this crate knows them.
     pub fn poll_only(mut self) -> Self {
         self.timing.poll_only = true;
         self
     }
 
-    /// Reloads when the process gets a SIGHUP, too.
+    /// Also reloads when the process gets a SIGHUP.
     ///
-    /// Other handlers that were set with `signal-hook` go on being called; the default, to end the process,
-    /// is off from then on.
+    /// Other handlers that were set with `signal-hook` are still called. From this call on, a SIGHUP no longer ends the
+    /// process, as it does by default.
     #[cfg(all(feature = "signal", unix))]
     pub fn reload_on_sighup(mut self) -> Self {
         self.on_sighup = true;
         self
     }
 
-    /// Parses by a function instead of the formats that are built in. It gets all files, in their order.
+    /// Parses with a function instead of the built-in formats. The function gets all files, in their order.
     ///
     /// ```
     /// # use urcu_reload::{Invalid, watch};
@@ -218,8 +218,8 @@ impl<T, P> Builder<T, P> {
 
 #[cfg(feature = "serde")]
 impl<T> Builder<T, Formats> {
-    /// Deserializes a `C` and makes the value of it, for what is not as it is written: an index, compiled
-    /// patterns, resolved names.
+    /// Deserializes a `C`, and converts it to the value. Use this for values that differ from the text of the file: an
+    /// index, compiled patterns, resolved names.
     ///
     /// ```
     /// # use std::collections::HashMap;
@@ -245,21 +245,21 @@ impl<T> Builder<T, Formats> {
 
 #[cfg(feature = "serde")]
 impl<T, P> Builder<T, P> {
-    /// Takes environment variables that begin with `prefix` for values, before those of the files. They are
-    /// read once, here.
+    /// Overrides values of the files by environment variables that begin with `prefix`. The variables are read once, in
+    /// this call.
     ///
-    /// Two underscores separate the parts of a key: with the prefix `SERVICE_`, `SERVICE_DATABASE__MAX_OPEN`
-    /// is `database.max-open`, `database.maxOpen` or `database.max_open`, whichever there is. Lists are
+    /// Two underscores separate the parts of a key. With the prefix `SERVICE_`, `SERVICE_DATABASE__MAX_OPEN` stands for
+    /// `database.max-open`, `database.maxOpen` or `database.max_open`, whichever exists. The items of a list are
     /// separated by commas.
     pub fn env(self, prefix: &str) -> Self {
-        // Those that are not Unicode are none of ours.
+        // Variables that are not Unicode are ignored.
         let variables = std::env::vars_os();
         let variables = variables
             .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
         self.overlay(prefix, variables)
     }
 
-    /// Does the same with other variables than those of the process.
+    /// Does the same with the given variables instead of those of the process.
     pub fn overlay(
         mut self,
         prefix: &str,
@@ -269,8 +269,8 @@ impl<T, P> Builder<T, P> {
         self
     }
 
-    /// Makes the lists of several files one, instead of the last file's: `[[route]]` in each of the files
-    /// of a `conf.d`.
+    /// Joins the lists of several files, instead of taking the last file's list. For example, each file of a `conf.d`
+    /// can then have its own `[[route]]`s.
     pub fn append_lists(mut self) -> Self {
         self.lists = Lists::Append;
         self
@@ -282,7 +282,7 @@ impl<T: serde::de::DeserializeOwned + Send + Sync + 'static> Builder<T, Formats>
     /// Reads the files, and watches them from now on.
     ///
     /// # Errors
-    /// Returns why the first version is refused, or the thread cannot be started.
+    /// Fails if the first version is refused, or if the thread cannot be started.
     pub fn start(self) -> Result<Watched<T>, Error> {
         self.by_formats().launch(None)
     }
@@ -304,7 +304,7 @@ impl<T: Send + Sync + 'static> Builder<T, Custom> {
     /// Reads the files, and watches them from now on.
     ///
     /// # Errors
-    /// Returns why the first version is refused, or the thread cannot be started.
+    /// Fails if the first version is refused, or if the thread cannot be started.
     pub fn start(self) -> Result<Watched<T>, Error> {
         self.launch(None)
     }
@@ -324,7 +324,7 @@ impl<T: Send + Sync + 'static> Builder<T, Custom> {
         let (timing, on_sighup) = (self.timing, self.on_sighup);
         let build = self.into_build();
         let (bell, ringer) = Bell::new().map_err(system)?;
-        // Before the files are read: what changes after that is noticed.
+        // The watch begins before the files are read, so later changes are noticed.
         let watcher = Watcher::new(sources.clone(), timing, bell);
         let begun = Instant::now();
         let (read, _) = sources.read();
@@ -385,7 +385,7 @@ fn validate<T>(validations: &[Validate<T>], new: &T, old: Option<&T>) -> Result<
     validations.iter().try_for_each(|check| check(new, old))
 }
 
-/// Returns an error of a parser that knows its places itself.
+/// Returns the error of a parser that names the place itself.
 fn locate(invalid: Invalid, files: &[SourceFile]) -> Error {
     let Invalid {
         reason,
@@ -417,7 +417,7 @@ fn locate(invalid: Invalid, files: &[SourceFile]) -> Error {
 fn catch_sighup<T>(shared: &Shared<T>) -> std::io::Result<()> {
     use std::sync::Arc;
     let hangup = signal_hook::consts::SIGHUP;
-    // In this order: whoever is woken finds the flag.
+    // In this order, so that the thread that is woken finds the flag.
     signal_hook::flag::register(hangup, Arc::clone(&shared.signalled))?;
     #[cfg(target_os = "linux")]
     signal_hook::low_level::pipe::register(hangup, shared.ringer.for_handler()?)?;

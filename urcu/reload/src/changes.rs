@@ -1,4 +1,4 @@
-//! Waiting for versions, in asynchronous code or by blocking.
+//! [`Changes`]: waits for versions, in asynchronous code or by blocking.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -16,14 +16,14 @@ pub(crate) struct Waiters {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The last that was published while anybody could wait; 0 before.
+    /// The number of the last version that was published while anybody could wait, or 0.
     number: u64,
     next: u64,
     wakers: Vec<(u64, Waker)>,
 }
 
 impl Waiters {
-    /// A version has been published.
+    /// Tells all waiting tasks that a version was published.
     pub(crate) fn wake(&self, number: u64) {
         let mut state = self.lock();
         state.number = number;
@@ -51,7 +51,7 @@ impl Waiters {
             }
         };
         drop(state);
-        drop(replaced); // The runtime's code, under no lock.
+        drop(replaced); // This runs the runtime's code, so no lock may be held.
     }
 
     fn forget(&self, id: u64) {
@@ -82,10 +82,10 @@ impl Waiters {
     }
 }
 
-/// The versions that are published from now on, one after the other. Who is slow misses those in between,
-/// never the last.
+/// The versions that are published from now on, one after the other. A slow task may miss versions, but never the
+/// latest one.
 ///
-/// With the feature `stream` this is a [`Stream`](https://docs.rs/futures-core), which never ends. It keeps
+/// With the feature `stream` this is a [`Stream`](https://docs.rs/futures-core), which never ends. A `Changes` keeps
 /// the watch alive.
 ///
 /// ```no_run
@@ -116,12 +116,12 @@ impl<T: Send + Sync + 'static> Changes<T> {
 
     /// Waits for a version that is newer than the last one returned.
     ///
-    /// May be cancelled: nothing is lost.
+    /// Cancel-safe: no version is lost if the future is dropped.
     pub async fn next(&mut self) -> Arc<Version<T>> {
         poll_fn(|context| self.poll_next_version(context)).await
     }
 
-    /// Blocks for a version that is newer than the last one returned, for `timeout` at most.
+    /// Blocks until there is a version that is newer than the last one returned, but at most for `timeout`.
     pub fn wait(&mut self, timeout: Duration) -> Option<Arc<Version<T>>> {
         let until = Instant::now() + timeout;
         self.newer().or_else(|| {
@@ -132,7 +132,7 @@ impl<T: Send + Sync + 'static> Changes<T> {
 
     /// Returns the version in force if it is newer than the last one returned.
     pub fn newer(&mut self) -> Option<Arc<Version<T>>> {
-        // Without a count that all share, as long as nothing is new.
+        // As long as nothing is new, this changes no reference count that all share.
         if self.watched.version() <= self.seen {
             return None;
         }
@@ -149,7 +149,7 @@ impl<T: Send + Sync + 'static> Changes<T> {
             .shared
             .waiters
             .register(&mut self.waker, context.waker());
-        // A version published before that has woken nobody.
+        // A version that was published before that has not woken this task.
         self.newer().map_or(Poll::Pending, Poll::Ready)
     }
 }

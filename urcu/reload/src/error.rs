@@ -1,4 +1,4 @@
-//! Why a version was refused.
+//! The reasons why a version is refused.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 pub enum ErrorKind {
     /// There is no such file or directory.
     Missing,
-    /// It is there, but cannot be read: permissions, not a regular file, not UTF-8.
+    /// The file is there, but cannot be read: it is not allowed, not a regular file, or not UTF-8.
     Unreadable,
-    /// It is not complete: the [end marker](crate::Builder::end_marker) is not there.
+    /// The file is not complete: it lacks the [end marker](crate::Builder::end_marker).
     Incomplete,
-    /// The files change faster than they can be read as one version.
+    /// The files change too fast to be read as one version.
     Unsettled,
-    /// The text is not of its format, or no format is known for the file.
+    /// The text is malformed, or no format is known for the file.
     Syntax,
     /// The text is well-formed but does not fit the type: a missing field, a wrong type.
     Type,
-    /// The value fits the type and was refused by a validation, or by a parser of one's own.
+    /// The value fits the type, but a validation or a custom parser refused it.
     Invalid,
     /// The parser or the validation panicked.
     Panicked,
@@ -29,7 +29,7 @@ pub enum ErrorKind {
     System,
 }
 
-/// Why a version was refused: in which file, at which line and column, for which reason.
+/// The error of a refused version: the file, the line and column, and the reason.
 ///
 /// `{}` shows it in one line, `service.toml:12:10: route[3].weight: 2000 is over 1000`; `{:#}` adds the
 /// line at fault with a mark under it. `{:?}` shows the same as `{:#}`, so that a `main` that returns the error
@@ -66,7 +66,7 @@ impl Error {
         self
     }
 
-    /// At a place in the text of its file.
+    /// Sets the place, as an offset in the text of the file.
     #[cfg_attr(not(feature = "serde"), allow(dead_code))]
     pub(crate) fn at_offset(self, text: &str, offset: usize) -> Self {
         let offset = text.floor_char_boundary(offset.min(text.len()));
@@ -77,11 +77,11 @@ impl Error {
         self.at(text, line as u32, column as u32)
     }
 
-    /// At a line and a column, both counted from 1, of the text of its file.
+    /// Sets the place, as a line and a column of the text of the file, both counted from 1.
     pub(crate) fn at(mut self, text: &str, line: u32, column: u32) -> Self {
         self.place = Some((line, column));
         let line = text.lines().nth((line as usize).saturating_sub(1));
-        // Nobody wants to see a line of minified JSON.
+        // A long line, such as minified JSON, is not shown.
         self.excerpt = line.filter(|line| line.len() < 200).map(str::to_owned);
         self
     }
@@ -91,12 +91,12 @@ impl Error {
         self.kind
     }
 
-    /// Returns the reason alone, without the place.
+    /// Returns the reason without the place.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Returns the file at fault, if it is one file's fault.
+    /// Returns the file at fault, if the error is that of one file.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
@@ -111,7 +111,7 @@ impl Error {
         self.place.map(|(_, column)| column)
     }
 
-    /// Returns the key at fault, as `route[3].weight`.
+    /// Returns the key at fault, such as `route[3].weight`.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
@@ -134,7 +134,7 @@ impl fmt::Display for Error {
             (Some(excerpt), Some((line, column))) if f.alternate() => {
                 let number = line.to_string();
                 let (gap, column) = (" ".repeat(number.len()), column.saturating_sub(1) as usize);
-                // Tabs stay tabs, so that the mark stands where it should.
+                // Tabs stay tabs, so that the mark stands under the right column.
                 let indent: String = (excerpt.chars().take(column))
                     .map(|c| if c == '\t' { '\t' } else { ' ' })
                     .collect();
@@ -162,9 +162,9 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// A mistake found by a validation or by a parser of one's own, and its place.
+/// A mistake that a validation or a custom parser has found, and its place.
 ///
-/// A `&str` or a `String` turns into one with `?` or `.into()`:
+/// A `&str` or a `String` is converted to an `Invalid` by `?` or `.into()`:
 ///
 /// ```
 /// use urcu_reload::Invalid;
@@ -187,7 +187,7 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// Creates one from its reason.
+    /// Creates an `Invalid` with this reason.
     pub fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
@@ -197,19 +197,19 @@ impl Invalid {
         }
     }
 
-    /// Names the key at fault, as `route[3].weight`. The error gets its file, line and column from it.
+    /// Names the key at fault, such as `route[3].weight`. The error gets its file, line and column from the key.
     pub fn at_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// Names the place at fault, counted from 1: for parsers of one's own.
+    /// Names the line and column at fault, both counted from 1. This is for custom parsers.
     pub fn at_line(mut self, line: u32, column: u32) -> Self {
         self.place = Some((line, column));
         self
     }
 
-    /// Names the file at fault; without it, it is the first.
+    /// Names the file at fault. Without this call, the error names the first file.
     pub fn in_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.file = Some(file.into());
         self

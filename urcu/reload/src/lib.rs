@@ -30,19 +30,19 @@
 //! # }
 //! ```
 //!
-//! A file that is missing, malformed or refused leaves the version in force as it is, and is told once: to
-//! the hooks, or else on standard error, and in [`status`](Watched::status).
+//! If a file is missing, malformed or refused, the version in force stays. The error is reported once, to the hooks or,
+//! if there are none, on standard error. It is also in [`status`](Watched::status).
 //!
 //! # What do I want?
 //! | you want | use |
 //! |---|---|
 //! | the value, now | [`Watched::read`], or [`load`](Watched::load) for several under one guard |
-//! | the value, to keep across a whole request or task | [`Watched::load_full`] |
+//! | the value, to keep for a whole request or task | [`Watched::load_full`] |
 //! | to do something when it changes | [`Watched::on_change`]; [`Part::on_change`] for a section of it |
 //! | to await changes | [`Watched::changes`] |
-//! | a component that knows its own section only | [`Watched::part`], [`Access`] |
-//! | to refuse what makes no sense, at its line | [`Builder::validate`], [`Invalid::at_key`] |
-//! | to refuse what must not change at run time | [`Builder::validate_change`] |
+//! | a component that only knows its own section | [`Watched::part`], [`Access`] |
+//! | to refuse values that make no sense, with an error at their line | [`Builder::validate`], [`Invalid::at_key`] |
+//! | to refuse changes that must not happen at run time | [`Builder::validate_change`] |
 //! | an index, compiled patterns, resolved names | [`Builder::convert`] |
 //! | a format of your own | [`Builder::parser`] |
 //! | a base file, a `conf.d` and a local file as one version | [`Builder::and`], [`and_optional`](Builder::and_optional) |
@@ -55,19 +55,18 @@
 //! # Every way in which files change
 //! | way | what happens |
 //! |---|---|
-//! | renamed into place: editors, `install`, configuration management | read as soon as it is there |
-//! | written in place | read when its writer has closed it, or not written for a second |
-//! | written by somebody who dies in the middle | refused, if the format shows it: JSON does, and TOML and YAML with an [`end_marker`](Builder::end_marker) |
-//! | symbolic links that lead elsewhere: Kubernetes' `..data`, Nix, `current -> release-7` | every link on the way is watched; several files are read from one and the same directory; files younger than a second are given that time, since somebody may still be writing to them |
-//! | files and directories that go and come back | watched as far as the path leads, and on from there |
-//! | several files, one after the other | one version, when nothing has changed for [50 ms](Builder::debounce) |
-//! | mounts over it; NFS, SMB, FUSE and the like; no more inotify watches; other systems than Linux | looked for, [four times a second](Builder::poll_every), or every two seconds where only mounts can go unnoticed |
+//! | a file is renamed into place: editors, `install`, configuration management | it is read as soon as it is there |
+//! | a file is written in place | it is read when its writer has closed it, or when nothing was written for a second |
+//! | a file's writer dies in the middle | the file is refused if the format shows that it is cut short: JSON does, and TOML and YAML with an [`end_marker`](Builder::end_marker) |
+//! | a symbolic link changes its target: Kubernetes' `..data`, Nix, `current -> release-7` | every link on the path is watched; several files are read from one and the same directory; a file younger than a second is read a second after it was written, because somebody may still be writing to it |
+//! | files and directories vanish and come back | the path is watched as far as it leads, and further once it leads further |
+//! | several files change, one after the other | they make one version, when nothing has changed for [50 ms](Builder::debounce) |
+//! | a mount on the path; NFS, SMB, FUSE and the like; no more inotify watches; other systems than Linux | changes are polled for [four times a second](Builder::poll_every), or every two seconds where only mounts can go unnoticed |
 //!
-//! A single file that is bind-mounted into a container (`-v service.toml:/etc/service.toml`) is one inode: if
-//! it is replaced by a rename outside, the container never sees that. Mount its directory.
+//! A single file that is bind-mounted into a container (`-v service.toml:/etc/service.toml`) is one inode. If the file
+//! is replaced by a rename outside, the container never sees the new file. Mount its directory instead.
 //!
-//! The kernel is asked about the names on the way alone, so that neither readers of the files nor busy
-//! neighbours wake anybody.
+//! Only the names on the path are watched, so neither readers of the files nor busy neighbours cause any wake-ups.
 //!
 //! # Features
 //! | feature | what it adds | packages |
@@ -78,12 +77,14 @@
 //! | `yaml` | files named `*.yaml`, `*.yml` | `saphyr`, `serde` |
 //! | `stream` | `Stream` for [`Changes`] | `futures-core` |
 //!
-//! Without any of them: [parsers of your own](Builder::parser). On Linux, `rustix` in any case.
+//! Without any of these features you can still use [parsers of your own](Builder::parser). On Linux, `rustix` is always
+//! a dependency.
 //!
 //! # Costs
-//! A read is one of [`urcu::Rcu`]: about a nanosecond where restartable sequences are there. A reload parses
-//! into a tree in which every value knows its place, so that errors can name it, and then into your type: in all
-//! about 1.4 times what `toml` takes alone (2.8 ms for 2066 entries in 15,000 lines). One thread, which sleeps; one copy of the files' text, to compare.
+//! A read is that of [`urcu::Rcu`]: about a nanosecond with restartable sequences. A reload first parses into a tree in
+//! which every value knows its place, so that errors can name it, and then into your type. Together that takes about
+//! 1.4 times as long as `toml` alone (2.8 ms for 2066 entries in 15,000 lines). A watch has one thread, which sleeps
+//! most of the time, and keeps one copy of the files' text to compare with.
 #![forbid(unsafe_code)]
 
 // So that its examples are compiled.

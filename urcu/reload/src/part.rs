@@ -1,4 +1,4 @@
-//! Parts of a configuration, for the components that need no more.
+//! Parts of a configuration, for components that need only a part.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use urcu::{ReadGuard, Ref};
 
 use crate::{HookId, Watched};
 
-/// The part of a configuration that a component needs: a value that may be another at the next look.
+/// Access to the part of a configuration that a component needs. The value may be another one at the next access.
 ///
-/// [`Watched`], [`Part`] and a plain [`urcu::Rcu`] are such, so that a component can take an
-/// `Arc<dyn Access<Database>>` or be generic, and its tests can hand it an `Rcu` of their own:
+/// [`Watched`], [`Part`] and a plain [`urcu::Rcu`] implement this. So a component can take an
+/// `Arc<dyn Access<Database>>` or be generic, and its tests can pass it an `Rcu` of their own:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -29,10 +29,10 @@ use crate::{HookId, Watched};
 /// assert!(pool.may_open(2));
 /// ```
 pub trait Access<U>: Send + Sync {
-    /// Returns the value in force, with the read-side section that keeps it.
+    /// Returns the value in force, with the read-side section that keeps it valid.
     fn read(&self) -> Ref<'_, U>;
 
-    /// Returns the value in force, for as long as the section of `guard` lasts.
+    /// Returns the value in force. It stays valid as long as the section of `guard` lasts.
     ///
     /// # Panics
     /// Panics if `guard` is not of the global domain.
@@ -69,9 +69,9 @@ impl<U, A: Access<U> + ?Sized> Access<U> for Arc<A> {
     }
 }
 
-/// A part of a watched configuration, always of the version in force. Made by [`Watched::part`].
+/// A part of a watched configuration, always that of the version in force. [`Watched::part`] returns it.
 ///
-/// Reading costs what reading the whole costs.
+/// Reading a part costs the same as reading the whole configuration.
 pub struct Part<T: Send + Sync + 'static, U> {
     watched: Watched<T>,
     part: fn(&T) -> &U,
@@ -82,13 +82,13 @@ impl<T: Send + Sync + 'static, U> Part<T, U> {
         Self { watched, part }
     }
 
-    /// Returns the part as it is in force, with the read-side section that keeps it.
+    /// Returns the part of the version in force, with the read-side section that keeps it valid.
     #[inline]
     pub fn read(&self) -> Ref<'_, U> {
         Ref::map(self.watched.read(), self.part)
     }
 
-    /// Returns the part as it is in force, for as long as the section of `guard` lasts.
+    /// Returns the part of the version in force. It stays valid as long as the section of `guard` lasts.
     ///
     /// # Panics
     /// Panics if `guard` is not of the global domain.
@@ -97,7 +97,7 @@ impl<T: Send + Sync + 'static, U> Part<T, U> {
         (self.part)(self.watched.load(guard))
     }
 
-    /// Calls `hook` with the old and the new part after each reload that has changed it. See
+    /// Calls `hook` with the old and the new part after each reload that has changed the part. See
     /// [`Watched::on_change`].
     pub fn on_change(&self, hook: impl Fn(&U, &U) + Send + Sync + 'static) -> HookId
     where
@@ -112,7 +112,7 @@ impl<T: Send + Sync + 'static, U> Part<T, U> {
         })
     }
 
-    /// Returns the configuration that this is a part of.
+    /// Returns the configuration to which this part belongs.
     pub fn watched(&self) -> &Watched<T> {
         &self.watched
     }

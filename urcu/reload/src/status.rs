@@ -1,24 +1,24 @@
-//! What a watched configuration has come to.
+//! [`Status`]: the state of a watched configuration.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
 
-/// Why changes are looked for instead of being notified.
+/// The reason why changes are polled for instead of being notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Polling {
-    /// It was [asked for](crate::Builder::poll_only).
+    /// Polling was [asked for](crate::Builder::poll_only).
     Asked,
     /// A file is on a network file system, where changes by other hosts are not notified.
     Network,
     /// The user's limit of inotify instances or watches is reached: `fs.inotify.max_user_instances`,
     /// `fs.inotify.max_user_watches`.
     LimitReached,
-    /// Something on the way cannot be watched: a directory that may be passed but not read, say.
+    /// Something on the path cannot be watched, such as a directory that may be passed through but not read.
     Unwatchable,
-    /// The system has no notifications that this library uses, or refuses them.
+    /// The system has no notifications that this crate can use, or refuses them.
     Unavailable,
 }
 
@@ -34,10 +34,9 @@ impl fmt::Display for Polling {
     }
 }
 
-/// The state of a watched configuration: the version in force, the last error, and how often
-/// what happened.
+/// The state of a watched configuration: the version in force, the last error, and counts of events.
 ///
-/// `{}` shows the most important of it in one line.
+/// `{}` shows the most important facts in one line.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
@@ -45,13 +44,13 @@ pub struct Status {
     pub version: u64,
     /// When that version was published.
     pub published: SystemTime,
-    /// Why the files as they are now were refused, if they were: the version in force is older.
+    /// The reason why the files as they are now were refused, if they were. The version in force is then older.
     pub error: Option<Error>,
-    /// Why changes are looked for, if they are not notified.
+    /// The reason why changes are polled for, if they are not notified.
     pub polling: Option<Polling>,
     /// The counts since the start.
     pub counts: Counts,
-    /// The time that the last published reload took, from the beginning of reading to publication.
+    /// The time that the last published reload took, from the start of reading to the publication.
     pub last_reload: Duration,
 }
 
@@ -59,19 +58,19 @@ pub struct Status {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Versions that were published, the first one not counted.
+    /// Versions that were published, except the first one.
     pub reloads: u64,
     /// Versions that were refused.
     pub refused: u64,
-    /// Reloads that found what they had read before.
+    /// Reloads that found the same content as before.
     pub unchanged: u64,
-    /// Times that everything was read again because it changed while it was read.
+    /// How often all files were read again, because they changed while they were read.
     pub reread: u64,
     /// Notifications of the system about the files.
     pub notifications: u64,
-    /// Looks at the files without a notification.
+    /// Polls of the files.
     pub looks: u64,
-    /// Signals that asked for a reload; several at once are one.
+    /// Signals that asked for a reload. Several at once count as one.
     pub signals: u64,
     /// Hooks that panicked.
     pub hook_panics: u64,

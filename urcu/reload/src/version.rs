@@ -1,10 +1,10 @@
-//! A version of the configuration, and what happens to versions.
+//! Versions of the configuration, and changes from one to the next.
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A version of the configuration: the value, to which it dereferences, and how it came about.
+/// A version of the configuration. It dereferences to the value, and knows when it was read and published.
 #[derive(Clone, Debug)]
 pub struct Version<T> {
     value: T,
@@ -32,27 +32,27 @@ impl<T> Version<T> {
         &self.value
     }
 
-    /// Returns the number of the version. The first is 1; what is refused has none.
+    /// Returns the number of the version. The first is 1. Content that is refused gets no number.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// Returns when the first of the changes was noticed that led to this version.
+    /// Returns when the first of the changes that led to this version was noticed.
     pub fn noticed(&self) -> Instant {
         self.noticed
     }
 
-    /// Returns when reading the files began.
+    /// Returns when the reading of the files began.
     pub fn begun(&self) -> Instant {
         self.begun
     }
 
-    /// Returns when it had been read, parsed and validated.
+    /// Returns when the version was completely read, parsed and validated.
     pub fn built(&self) -> Instant {
         self.built
     }
 
-    /// Returns when it was published.
+    /// Returns when the version was published.
     pub fn published(&self) -> SystemTime {
         self.published
     }
@@ -66,7 +66,7 @@ impl<T> Deref for Version<T> {
     }
 }
 
-/// A change of version: what a hook is called with.
+/// A change of version. Hooks are called with it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Change<T> {
@@ -74,14 +74,14 @@ pub struct Change<T> {
     pub old: Arc<Version<T>>,
     /// The version in force. Every read that begins now sees it, or a later one.
     pub new: Arc<Version<T>>,
-    /// The time that publishing took. It waits for no reader.
+    /// The time that the publication took. It does not wait for readers.
     pub publication: Duration,
 }
 
-/// The outcome of a reload that was asked for.
+/// The outcome of [`reload_now`](crate::Watched::reload_now).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {
-    /// The files say what is in force already.
+    /// The files have the content that is already in force.
     Unchanged,
     /// A version of this number has been published.
     Published(u64),

@@ -1,4 +1,4 @@
-//! The handle of a watched configuration.
+//! [`Watched`]: the handle of a watched configuration.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -15,14 +15,15 @@ use crate::status::Status;
 use crate::version::{Change, Reload, Version};
 use crate::watch::Watcher;
 
-/// A configuration that reloads itself. Made by [`watch`](crate::watch).
+/// A configuration that reloads itself. Start one with [`watch`](crate::watch).
 ///
-/// Clones are handles of the same configuration. The watch ends with the last of them, and of what
-/// [`part`](Self::part) and [`changes`](Self::changes) return; hooks that have captured one keep it alive.
+/// Clones are handles of the same configuration. The watch ends when the last of them is dropped, together with all
+/// values that [`part`](Self::part) and [`changes`](Self::changes) have returned. A hook that has captured one of these
+/// keeps the watch alive.
 ///
 /// # After a fork
-/// A child process reads on, the version that was in force; it has no watching thread, and
-/// [`reload_now`](Self::reload_now) reloads for it alone.
+/// A child process can still read the version that was in force at the fork. It has no watching thread, and
+/// [`reload_now`](Self::reload_now) reloads for the child alone.
 pub struct Watched<T: Send + Sync + 'static> {
     pub(crate) shared: Arc<Shared<T>>,
     watching: Arc<Watching<T>>,
@@ -36,7 +37,7 @@ struct Watching<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> Watched<T> {
-    /// Starts the thread.
+    /// Starts the watching thread.
     pub(crate) fn start(shared: Shared<T>, watcher: Watcher) -> std::io::Result<Self> {
         let shared = Arc::new(shared);
         shared.requests.open();
@@ -55,10 +56,10 @@ impl<T: Send + Sync + 'static> Watched<T> {
         })
     }
 
-    /// Returns the configuration in force, with the read-side section that keeps it.
+    /// Returns the configuration in force, with the read-side section that keeps it valid.
     ///
     /// # Cost
-    /// What [`urcu::Rcu::read`] costs.
+    /// The same as [`urcu::Rcu::read`].
     ///
     /// # Async-signal safety
     /// Safe in signal handlers.
@@ -67,7 +68,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         Ref::map(self.shared.cell.read(), Version::value)
     }
 
-    /// Returns the configuration in force, for as long as the section of `guard` lasts.
+    /// Returns the configuration in force. It stays valid as long as the section of `guard` lasts.
     ///
     /// # Panics
     /// Panics if `guard` is not of the global domain.
@@ -79,7 +80,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         self.shared.cell.load(guard).value()
     }
 
-    /// Returns the version in force, to keep as long as one likes: it delays no grace period.
+    /// Returns the version in force. It may be kept as long as one likes, because it delays no grace period.
     ///
     /// # Cost
     /// An atomic increment of a cache line that all callers share.
@@ -92,17 +93,17 @@ impl<T: Send + Sync + 'static> Watched<T> {
         self.shared.cell.load(&urcu::read_lock()).number()
     }
 
-    /// Makes the watching thread read the files now, and returns the outcome after the hooks have been called.
+    /// Makes the watching thread read the files now. Returns the outcome after the hooks have been called.
     ///
-    /// Waits for whoever is writing to a file at the moment. A hook that calls this reloads on the spot; so
-    /// does anybody when the watch has ended, and a child process.
+    /// If somebody is writing to a file at the moment, this waits until the file is complete. In a hook, in a child
+    /// process, and after the watch has ended, the reload happens on the calling thread.
     ///
     /// # Errors
-    /// Returns why the files were refused; the version in force stays so. It is also told to the hooks,
-    /// and in [`status`](Self::status).
+    /// Fails if the files are refused. The version in force then stays, and the error is also reported to the hooks and
+    /// in [`status`](Self::status).
     ///
     /// # Deadlocks
-    /// Not to be called inside a read-side section, if a hook waits for readers.
+    /// Must not be called inside a read-side section if a hook waits for readers.
     pub fn reload_now(&self) -> Result<Reload, Error> {
         let is_watching = self.watching.id == thread::current().id();
         let request = if is_watching {
@@ -120,23 +121,23 @@ impl<T: Send + Sync + 'static> Watched<T> {
         result.unwrap_or(Ok(Reload::Unchanged))
     }
 
-    /// Calls `hook` after every change of version, on the thread that reloaded, under no lock.
+    /// Calls `hook` after every change of version, on the thread that reloaded. No lock is held meanwhile.
     ///
-    /// Hooks are called in the order of the versions, one at a time. One that panics is counted and called
-    /// again the next time. As long as one runs, changes of the files are not noticed: hand long work to
-    /// a thread of its own.
+    /// Hooks are called in the order of the versions, one at a time. A panic of a hook is counted, and the hook is
+    /// called again at the next change. While a hook runs, changes of the files are not noticed, so long work belongs
+    /// on a thread of its own.
     pub fn on_change(&self, hook: impl Fn(&Change<T>) + Send + Sync + 'static) -> HookId {
         self.shared.add_change_hook(Arc::new(hook))
     }
 
-    /// Calls `hook` whenever files are refused, once for each such content.
+    /// Calls `hook` whenever files are refused, once for each refused content.
     ///
-    /// As long as there is no such hook, errors are written to standard error.
+    /// Without such a hook, errors are written to standard error.
     pub fn on_error(&self, hook: impl Fn(&Error) + Send + Sync + 'static) -> HookId {
         self.shared.add_error_hook(Arc::new(hook))
     }
 
-    /// Removes a hook. Returns whether it was there. A call that has begun goes on.
+    /// Removes a hook. Returns whether there was such a hook. A call of the hook that has begun is not interrupted.
     pub fn remove_hook(&self, id: HookId) -> bool {
         self.shared.remove_hook(id)
     }
@@ -146,7 +147,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         Changes::new(self.clone())
     }
 
-    /// Returns a part of the configuration, for a component that needs no more.
+    /// Returns a part of the configuration, for a component that needs only that part.
     ///
     /// ```no_run
     /// # struct Database { url: String }
@@ -160,14 +161,14 @@ impl<T: Send + Sync + 'static> Watched<T> {
         Part::new(self.clone(), part)
     }
 
-    /// Returns which version is in force, what was wrong last, and how often what happened.
+    /// Returns the state of the watch: the version in force, the last error, and counts of events.
     pub fn status(&self) -> Status {
         self.shared.status()
     }
 
-    /// Ends the watch and waits for its thread. The configuration can be read on.
+    /// Ends the watch and waits for its thread. The configuration can still be read.
     ///
-    /// Returns at once if it is called by a hook.
+    /// Returns at once if it is called in a hook.
     pub fn stop(&self) {
         self.watching.stop();
         let thread = self
@@ -179,7 +180,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
         {
-            // If it has panicked, that was told.
+            // If the thread has panicked, that was reported already.
             let _ = thread.join();
         }
     }
@@ -198,7 +199,7 @@ impl<T: Send + Sync + 'static> Drop for Watching<T> {
     }
 }
 
-/// The thread.
+/// The body of the watching thread.
 fn run<T: Send + Sync + 'static>(shared: &Shared<T>, mut watcher: Watcher) {
     let _closes = CloseOnDrop(&shared.requests);
     let is_stopped = || shared.stop.load(Ordering::Relaxed);
@@ -213,7 +214,7 @@ fn run<T: Send + Sync + 'static>(shared: &Shared<T>, mut watcher: Watcher) {
             return;
         }
         if noticed.is_some() {
-            // If somebody has begun to write, they will be waited for. What is wrong is told to the hooks.
+            // If somebody has begun to write, the next wait is for that. Errors are reported to the hooks.
             let _ = shared.reload(noticed, false, || watcher.is_undisturbed());
             continue;
         }
@@ -233,7 +234,7 @@ fn run<T: Send + Sync + 'static>(shared: &Shared<T>, mut watcher: Watcher) {
     }
 }
 
-/// Nobody waits for a thread that is not there.
+/// Answers all waiting callers when the thread ends, so that nobody waits for a thread that is gone.
 struct CloseOnDrop<'a>(&'a Requests);
 
 impl Drop for CloseOnDrop<'_> {

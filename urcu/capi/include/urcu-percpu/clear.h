@@ -1,5 +1,5 @@
 /*
- * Takes the short names away, whichever flavour they stand for.
+ * Removes the short names, whichever flavour they stand for.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */

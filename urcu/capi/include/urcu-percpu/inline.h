@@ -3,15 +3,16 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * A section begins and ends by a restartable sequence, as in the library; whatever is not usual (a nested
- * section, an interrupted sequence, a kernel without rseq) is left to the library's functions. The kernel
- * may look at a sequence's descriptor some time after it has ended. So code that can be unloaded must not
- * have any: objects compiled for shared libraries (-fPIC) call the functions.
+ * A section begins and ends by a restartable sequence, as in the library. The unusual cases (a nested section, an
+ * interrupted sequence, a kernel without rseq) are left to the library's functions. The kernel may look at a
+ * sequence's descriptor for some time after the sequence has ended. So code that can be unloaded must not contain
+ * sequences: objects compiled for shared libraries (-fPIC) call the functions.
  *
- * A thread keeps its outermost section's token in one word, and 2^48 more for each nested section; 0 while none is
- * open. It is stored after the section has begun, and cleared before it ends, inside the sequence: a signal handler
- * that comes in between begins a section of its own, and leaves the word as it was. If the sequence is aborted, the
- * word is put back, but for one that was not cleared yet: a handler that has forked has given the child another.
+ * A thread has one word for its sections: the token of the outermost section plus 2^48 for each nested section, or
+ * 0 while no section is open. The word is stored after the section has begun. It is cleared before the section ends,
+ * inside the sequence. So a signal handler that comes in between begins a section of its own, and leaves the word
+ * as it was. If the sequence is aborted after it has cleared the word, the word is restored. If it was not cleared
+ * yet, it is left alone: a handler that has forked may have stored another token there, in the child.
  */
 #ifndef URCU_PERCPU_INLINE_H
 #define URCU_PERCPU_INLINE_H
@@ -21,7 +22,7 @@ extern "C" {
 #endif
 
 struct urcu_percpu_inline_ {
-	/* Of this structure. First, for GCC loads what is first again and again. */
+	/* The size of this structure. It comes first, because GCC loads the first member again and again. */
 	size_t size;
 	/* 2^30 more than the offset of rseq_cs from the thread pointer; 0 calls the functions. */
 	intptr_t way;
@@ -31,14 +32,17 @@ struct urcu_percpu_inline_ {
 	intptr_t nesting;
 };
 
-/* Not 0 if it has set them, which it does only where the library's sequences are those below. */
+/*
+ * Sets the words and returns another number than 0, if this library's readers can use the sequences below.
+ * Otherwise returns 0.
+ */
 int urcu_percpu_inline_offer_(struct urcu_percpu_inline_ *words);
 
 /*
- * The program's own, so that they are reached without a detour; `const`, so that the compiler knows that it need
- * not load them twice, and therefore not defined in C: they change once, before main. Whatever mixture of the words
- * before and after that a thread has found leads to the functions: the phase that is here at first has a bound of
- * 0, and what lies at the thread pointer is neither 0 nor a phase.
+ * These words are the program's own, so that they are reached directly. They are declared `const`, so that the
+ * compiler need not load them twice. But they change once, before main, so they cannot be defined in C. A thread
+ * that finds a mixture of the words before and after that change calls the functions, whatever the mixture is: the
+ * phase that is here at first has a bound of 0, and the word at the thread pointer is neither 0 nor a phase.
  */
 extern const struct urcu_percpu_inline_ urcu_percpu_inlined_words
 	__attribute__((visibility("hidden")));
@@ -108,7 +112,7 @@ slow:
 
 static inline void urcu_percpu_inlined_read_unlock(void)
 {
-	/* Nested sections, and none, are no phase. */
+	/* If sections are nested, or none is open, the word is no phase. */
 	__asm__ __volatile__ goto(
 		URCU_PERCPU_DESCRIPTOR_
 		"testq %[way], %[way]\n\t"
@@ -149,7 +153,7 @@ slow:
 	"9:\t.long 0, 0\n\t"                        \
 	".quad 2f, 3f - 2f, 4f\n\t"                 \
 	".popsection\n\t"
-/* A branch from there may get a veneer, which may change x16 and x17. */
+/* The linker may add a veneer to a branch from the abort handler. A veneer may change x16 and x17. */
 #define URCU_PERCPU_ABORT_                          \
 	".pushsection .text.unlikely, \"ax?\"\n\t"  \
 	".balign 4\n\t"                             \
@@ -200,7 +204,7 @@ slow:
 
 static inline void urcu_percpu_inlined_read_unlock(void)
 {
-	/* Nested sections, and none, are no phase. What the section did comes before its end: stlr. */
+	/* If sections are nested, or none is open, the word is no phase. stlr: the section's accesses precede its end. */
 	__asm__ __volatile__ goto(
 		URCU_PERCPU_DESCRIPTOR_
 		"cmp %[way], #0\n\t"
@@ -245,7 +249,7 @@ slow:
 }
 #endif
 
-/* Calls alone: as addresses, the names are the functions'. */
+/* These macros replace calls only: used as addresses, the names are those of the functions. */
 #define urcu_percpu_read_lock() urcu_percpu_inlined_read_lock()
 #define urcu_percpu_read_unlock() urcu_percpu_inlined_read_unlock()
 

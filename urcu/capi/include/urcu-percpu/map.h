@@ -1,11 +1,11 @@
 /*
- * Maps the short names to this flavour's.
+ * Maps the short names to the names of this flavour.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * May be included any number of times, in turn with <urcu-percpu/clear.h>.
+ * May be included any number of times, alternating with <urcu-percpu/clear.h>.
  */
-/* So that <urcu/rculfhash.h> has cds_lfht_new for the mapped flavour. */
+/* With this, <urcu/rculfhash.h> defines cds_lfht_new for the mapped flavour. */
 #ifndef URCU_API_MAP
 #define URCU_API_MAP
 #endif

@@ -1,4 +1,4 @@
-//! Waiting for the callbacks of all workers.
+//! Waits for the callbacks of all workers.
 
 use core::sync::atomic::{
     AtomicU32,
@@ -11,19 +11,19 @@ use urcu::raw::RcuHead;
 use super::queue::Head;
 use super::{Worker, all, choice, thread, until, wait};
 
-/// A callback that tells that those queued before it have been called.
+/// A callback of the barrier's own. When a worker calls it, the callbacks queued before it have been called.
 #[repr(C)]
 struct Marker {
-    /// The first, so that its address is the marker's.
+    /// The first field, so that its address is that of the marker.
     head: Head,
-    /// The number of markers on their way, and the barrier itself.
+    /// The number of markers that have not arrived, plus 1 for the barrier itself.
     left: Arc<AtomicU32>,
 }
 
 unsafe extern "C" fn arrives(head: *mut RcuHead) {
-    // SAFETY: of a marker of `send`, called once.
+    // SAFETY: the head is that of a marker from `send`, and this is called once for it.
     let marker = unsafe { Box::from_raw(head.cast::<Marker>()) };
-    // Release: what the callbacks before this one did comes before the end of the barrier.
+    // Release: the effects of the callbacks before this one come before the end of the barrier.
     if marker.left.fetch_sub(1, AcqRel) == 1 {
         wait::wake(&marker.left);
     }
@@ -39,27 +39,29 @@ fn send(worker: &'static Worker, left: &Arc<AtomicU32>) -> bool {
         head: Head::new(arrives),
         left: Arc::clone(left),
     }));
-    // SAFETY: from a box, whose first part is the head, and which is the queue's until `arrives` has it.
+    // SAFETY: the head is the first field of a marker that comes from a box. The marker is the queue's until `arrives`
+    // gets it.
     if unsafe { worker.push(marker.cast(), arrives) } {
         return true;
     }
-    // SAFETY: refused, so still ours.
+    // SAFETY: the queue has refused the marker, so it is still ours.
     drop(unsafe { Box::from_raw(marker) });
     left.fetch_sub(1, Relaxed);
     false
 }
 
-/// Waits until all callbacks that were queued before have been called, by whatever worker.
+/// Waits until all callbacks that were queued before have been called, on whichever worker they are.
 ///
 /// # Panics
-/// On a worker's thread, which would wait for itself, and inside other callbacks.
+/// Panics on a worker's thread, which would wait for itself, and inside other callbacks.
 pub(crate) fn barrier() {
     assert!(
         !thread::is_any(),
         "rcu_barrier in a callback would wait for itself"
     );
     let left = Arc::new(AtomicU32::new(0));
-    // The default worker comes after those that may hand over to it, the domain's callbacks run meanwhile.
+    // The default worker comes last, because the others may hand callbacks over to it. The domain's callbacks run
+    // meanwhile.
     for worker in all() {
         if !choice::is_default(worker) {
             until(|| {
@@ -71,7 +73,7 @@ pub(crate) fn barrier() {
             });
         }
     }
-    // A worker may have made it meanwhile.
+    // A worker may have created the default worker meanwhile.
     if let Some(worker) = choice::existing_default() {
         send(worker, &left);
     }
@@ -81,7 +83,7 @@ pub(crate) fn barrier() {
         let now = left.load(Acquire);
         if now != 0 {
             wait::wait(&left, now, Some(wait::LOOK));
-            // Of one whose thread could not be started.
+            // This helps a worker whose thread could not be started.
             for worker in all() {
                 worker.ensure_thread();
             }

@@ -1,4 +1,4 @@
-//! Which worker calls a callback.
+//! Chooses the worker that calls a callback.
 
 use core::ptr;
 use core::sync::atomic::{
@@ -13,14 +13,14 @@ use super::{Worker, state};
 use crate::heads::{self, HeadFunction};
 use crate::nesting::nesting;
 
-/// The worker of callbacks that have no other; null until somebody asks for it.
+/// The worker of callbacks that have no other worker. Null until somebody asks for it.
 static DEFAULT: AtomicPtr<Worker> = AtomicPtr::new(ptr::null_mut());
 
-/// The first of `possible_cpus()` pointers to the workers of CPUs; null until one is set.
+/// The first of `possible_cpus()` pointers to the workers of CPUs. Null until a CPU's worker is set.
 static OF_CPUS: AtomicPtr<AtomicPtr<Worker>> = AtomicPtr::new(ptr::null_mut());
 
 fn existing(worker: *mut Worker) -> Option<&'static Worker> {
-    // SAFETY: null, or a worker, of which none is ever freed.
+    // SAFETY: the pointer is null or leads to a worker. Workers are never freed.
     unsafe { worker.as_ref() }
 }
 
@@ -29,7 +29,7 @@ pub(super) fn existing_default() -> Option<&'static Worker> {
     existing(DEFAULT.load(Acquire))
 }
 
-/// Returns the default worker, which there is from now on.
+/// Returns the default worker, and creates it if there is none.
 pub(super) fn default_worker() -> &'static Worker {
     if let Some(worker) = existing_default() {
         return worker;
@@ -45,7 +45,7 @@ pub(super) fn default_worker() -> &'static Worker {
     }
 }
 
-/// Returns whether there is a default worker, and this is it.
+/// Returns whether this is the default worker.
 pub(super) fn is_default(worker: &Worker) -> bool {
     existing_default().is_some_and(|default| ptr::eq(default, worker))
 }
@@ -56,7 +56,7 @@ fn of_cpus() -> &'static [AtomicPtr<Worker>] {
     if first.is_null() {
         return &[];
     }
-    // SAFETY: the table of `of_cpus_or_new`, which is never freed.
+    // SAFETY: the table comes from `of_cpus_or_new`, and is never freed.
     unsafe { core::slice::from_raw_parts(first, rseq_ops::percpu::possible_cpus()) }
 }
 
@@ -69,21 +69,21 @@ fn of_cpus_or_new() -> &'static [AtomicPtr<Worker>] {
         let first = new.cast::<AtomicPtr<Worker>>();
         let exchanged = OF_CPUS.compare_exchange(ptr::null_mut(), first, AcqRel, Relaxed);
         if exchanged.is_err() {
-            // SAFETY: from the box above, and not published.
+            // SAFETY: the table comes from the box above, and was not published.
             drop(unsafe { Box::from_raw(new) });
         }
     }
     of_cpus()
 }
 
-/// Returns the worker of a CPU, if there is such a CPU, and it has one.
+/// Returns the worker of a CPU, if there is such a CPU and it has a worker.
 pub(super) fn of_cpu(cpu: i32) -> Option<&'static Worker> {
     let place = of_cpus().get(usize::try_from(cpu).ok()?)?;
     // Acquire: pairs with the exchange in `set_of_cpu`.
     existing(place.load(Acquire))
 }
 
-/// Sets the worker of a CPU that has none, or takes its own away.
+/// Sets the worker of a CPU that has none, or takes the CPU's worker away.
 ///
 /// # Errors
 /// `EINVAL` if there is no such CPU, `EEXIST` if it has a worker.
@@ -118,7 +118,7 @@ pub(super) fn set_of_thread(worker: *mut Worker) {
     nesting().worker.store(worker.cast(), Relaxed);
 }
 
-/// Returns the worker for the calling thread, where it is on a CPU that has one, or was given one.
+/// Returns the worker that the calling thread was given, or that of its CPU, if there is one.
 pub(super) fn of_caller() -> Option<&'static Worker> {
     of_thread().or_else(|| {
         if of_cpus().is_empty() {
@@ -128,10 +128,10 @@ pub(super) fn of_caller() -> Option<&'static Worker> {
     })
 }
 
-/// Has `function(head)` called after a grace period, by the worker that is meant for the calling thread.
+/// Has `function(head)` called after a grace period, by the worker of the calling thread.
 ///
 /// # Safety
-/// As for [`heads::call`].
+/// The requirements of [`heads::call`].
 pub(crate) unsafe fn call(head: *mut RcuHead, function: HeadFunction) {
     for worker in [of_caller(), existing_default()].into_iter().flatten() {
         // A child may have no room for a thread: then it is the domain's to call, and `barrier` can help.
@@ -139,29 +139,30 @@ pub(crate) unsafe fn call(head: *mut RcuHead, function: HeadFunction) {
             continue;
         }
         worker.wait_for_room();
-        // SAFETY: as the caller promises: two words that are ours until the function is called.
+        // SAFETY: the caller promises that the head's two words are ours until the function is called.
         if unsafe { worker.push(head.cast(), function) } {
             return;
         }
     }
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller promises what `heads::call` requires.
     unsafe { heads::call(urcu::global(), head, function) };
 }
 
-/// Has what a worker leaves behind called by the default one.
+/// Has a callback that a stopping worker leaves behind called by the default worker.
 ///
 /// # Safety
-/// As for [`heads::call`].
+/// The requirements of [`heads::call`].
 pub(super) unsafe fn call_by_default(head: *mut Head, function: HeadFunction) {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller promises what `heads::call` requires.
     let pushed = unsafe { default_worker().push(head, function) };
-    // It is never freed.
+    // The default worker is never freed.
     assert!(pushed, "the default worker takes callbacks");
 }
 
-/// Returns whether the worker is to be waited for by a barrier that has found its queue closed: it is handing
-/// over what it has.
+/// Returns whether a barrier that has found the worker's queue closed must wait for the worker, because it is still
+/// handing its callbacks over.
 pub(super) fn is_handing_over(worker: &Worker) -> bool {
-    // Acquire: pairs with the release in `finish`: what it handed over is in the default worker's queue.
+    // Acquire: pairs with the release in `finish`: the callbacks that the worker handed over are in the default
+    // worker's queue.
     worker.state.load(Acquire) == state::STOPPING
 }

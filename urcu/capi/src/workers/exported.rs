@@ -7,7 +7,7 @@ use super::{Worker, choice, thread};
 use crate::errno::set_errno;
 use crate::uncancelled::uncancelled;
 
-/// `URCU_CALL_RCU_RT`: whoever queues a callback makes no system call.
+/// `URCU_CALL_RCU_RT`: queueing a callback makes no system call.
 const RT: c_ulong = 1;
 
 fn create(flags: c_ulong, cpu: c_int) -> Result<&'static Worker, c_int> {
@@ -36,7 +36,7 @@ pub(crate) extern "C" fn urcu_percpu_create_call_rcu_data(
     }
 }
 
-/// Stops a worker; not the default one.
+/// Stops a worker, unless it is the default one.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_call_rcu_data_free(worker: Option<&'static Worker>) {
     if let Some(worker) = worker
@@ -46,7 +46,7 @@ pub(crate) extern "C" fn urcu_percpu_call_rcu_data_free(worker: Option<&'static 
     }
 }
 
-/// Returns the default worker, which there is from now on.
+/// Returns the default worker, and creates it if there is none.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_get_default_call_rcu_data() -> &'static Worker {
     uncancelled(|| {
@@ -103,10 +103,10 @@ pub(crate) extern "C" fn urcu_percpu_set_cpu_call_rcu_data(
     }
 }
 
-/// Gives each configured CPU a worker of its own that has none.
+/// Gives a new worker to each configured CPU that has none.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn urcu_percpu_create_all_cpu_call_rcu_data(flags: c_ulong) -> c_int {
-    // SAFETY: always allowed.
+    // SAFETY: `sysconf` may always be called.
     let configured = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
     let possible = rseq_ops::percpu::possible_cpus();
     let cpus = usize::try_from(configured).unwrap_or(1).min(possible);
@@ -130,7 +130,7 @@ fn give(flags: c_ulong, cpu: c_int) -> Result<(), c_int> {
         worker.free();
     }
     match set {
-        // Another thread was first.
+        // Another thread has set a worker for this CPU first.
         Err(libc::EEXIST) => Ok(()),
         set => set,
     }
@@ -144,7 +144,7 @@ pub(crate) extern "C" fn urcu_percpu_free_all_cpu_call_rcu_data() {
         if taken.is_empty() {
             return;
         }
-        // Whoever has a handle from inside a section may use it to the section's end.
+        // A thread that got a handle inside a section may use it until the section ends.
         urcu::synchronize();
         taken.into_iter().for_each(Worker::free);
     });

@@ -1,14 +1,15 @@
 //! Workers: threads that call the callbacks queued through them, in order. `struct call_rcu_data` is one.
 //!
-//! A callback goes to the worker of the calling thread, else to that of its CPU, else to the default one. As
-//! long as nobody has asked for a default worker there is none, and the global domain's own background
-//! thread calls what is queued.
+//! A callback goes to the worker of the calling thread, else to that of its CPU, else to the default worker. Until
+//! somebody asks for the default worker there is none, and the global domain's own background thread takes its place.
 //!
 //! # Forks and freed handles
-//! The memory of workers is never freed, and linked for ever in one list: [`Worker::claim`] takes one that is
-//! free, or adds another. So there is no lock that a fork could leave held, and whoever still has a handle that
-//! was freed finds a closed queue, and takes the default worker. In a child all queues are empty (what waited
-//! is the parent's to call) and no worker has a thread; the next callback starts one.
+//! The memory of a worker is never freed, and stays linked in one list. [`Worker::claim`] takes a free worker from the
+//! list, or adds another. So there is no lock that a fork could leave held. A thread that uses a handle after it was
+//! freed finds a closed queue, and uses the default worker.
+//!
+//! In a child all queues are empty, because the parent calls the callbacks that waited. No worker has a thread there;
+//! the next callback starts one.
 
 mod barrier;
 mod choice;
@@ -35,14 +36,14 @@ use crate::heads::{self, HeadFunction};
 
 /// The states of a worker: `Worker::state`.
 mod state {
-    /// Nobody's; its queue is closed.
+    /// Nobody has the worker. Its queue is closed.
     pub(super) const FREE: u32 = 0;
-    /// Somebody's, without a thread.
+    /// Somebody has the worker, but it has no thread.
     pub(super) const IDLE: u32 = 1;
-    /// Its thread is being started.
+    /// The worker's thread is being started.
     pub(super) const STARTING: u32 = 2;
     pub(super) const RUNNING: u32 = 3;
-    /// It hands over what is left, and becomes free.
+    /// The worker hands over the callbacks that are left, and becomes free.
     pub(super) const STOPPING: u32 = 4;
 }
 
@@ -53,25 +54,25 @@ pub(crate) struct Worker {
     /// The number of callbacks that wait in the queue, or are being called.
     pending: AtomicUsize,
     state: AtomicU32,
-    /// The number of callbacks that may wait before whoever queues one waits a little.
+    /// The number of callbacks that may wait. Beyond it, a thread that queues another waits for room.
     limit: AtomicUsize,
-    /// 1 while the thread sleeps, or is about to; it sleeps on this word.
+    /// 1 while the thread sleeps on this word, or is about to.
     asleep: AtomicU32,
     /// The thread's `pthread_t`, while it is running.
     thread: AtomicUsize,
-    /// The CPU that the thread is to run on, if not negative.
+    /// The CPU on which the thread should run, if not negative.
     cpu: AtomicI32,
-    /// 1 if queueing wakes nobody: the thread looks every 10 ms.
+    /// 1 if queueing does not wake the thread, which looks every 10 ms.
     polls: AtomicU32,
-    /// The one that was added to the list before.
+    /// The worker that was added to the list before this one.
     next: *const Worker,
 }
 
-// SAFETY: `next` is written before the worker is published, and never again; the rest is atomic, or heads
-// that whoever queues them lets any thread have.
+// SAFETY: `next` is written before the worker is published, and never again. The rest is atomic, or consists of heads
+// that any thread may have.
 unsafe impl Send for Worker {}
-// SAFETY: `next` is written before the worker is published, and never again; the rest is atomic, or heads
-// that whoever queues them lets any thread have.
+// SAFETY: `next` is written before the worker is published, and never again. The rest is atomic, or consists of heads
+// that any thread may have.
 unsafe impl Sync for Worker {}
 
 /// The worker that was added last.
@@ -79,14 +80,14 @@ static ALL: AtomicPtr<Worker> = AtomicPtr::new(ptr::null_mut());
 
 /// Returns all workers that there have ever been.
 fn all() -> impl Iterator<Item = &'static Worker> {
-    // SAFETY: null or a worker, which is never freed.
+    // SAFETY: the pointer is null or leads to a worker. Workers are never freed.
     let worker = |at: *const Worker| unsafe { at.as_ref::<'static>() };
     // Acquire: pairs with the release in `add`.
     core::iter::successors(worker(ALL.load(Acquire)), move |at| worker(at.next))
 }
 
 impl Worker {
-    /// Returns a worker without a thread that was nobody's.
+    /// Claims a worker that nobody has, and returns it. It has no thread yet.
     fn claim(cpu: i32, polls: bool) -> &'static Worker {
         let free = all().find(|worker| {
             // Acquire: pairs with the release in `finish`, whose thread is done with the worker.
@@ -120,21 +121,21 @@ impl Worker {
         // Release: pairs with the acquire in `all`.
         while let Err(other) = ALL.compare_exchange(last, worker, Release, Relaxed) {
             last = other;
-            // SAFETY: not published yet.
+            // SAFETY: the worker is not published yet.
             unsafe { (*worker).next = last };
         }
-        // SAFETY: from a box that is never freed.
+        // SAFETY: the worker comes from a box that is never freed.
         unsafe { &*worker }
     }
 
-    /// Queues a callback, and sees to it that a thread will call it. False if the worker is nobody's.
+    /// Queues a callback, and makes sure that a thread will call it. Returns false if nobody has the worker.
     ///
     /// # Safety
-    /// As for [`Queue::push`].
+    /// The requirements of [`Queue::push`].
     unsafe fn push(&'static self, head: *mut Head, function: HeadFunction) -> bool {
-        // First, so that the worker never takes away more than there is.
+        // The callback is counted first, so that the worker never subtracts more than was added.
         self.pending.fetch_add(1, Relaxed);
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Queue::push` requires.
         let pushed = unsafe { self.queue.push(head, function) };
         if pushed == Pushed::Refused {
             self.pending.fetch_sub(1, Relaxed);
@@ -147,17 +148,17 @@ impl Worker {
         true
     }
 
-    /// Takes the limit from the global domain's budget.
+    /// Sets the limit from the global domain's budget.
     fn set_limit(&self) {
         let budget = urcu::global().budget();
         let count = usize::try_from(budget.count).unwrap_or(usize::MAX);
         self.limit.store(count.min(budget.bytes / heads::BYTES).max(1), Relaxed);
     }
 
-    /// Waits until less is pending than the budget allows, as long as that says at most. Not on a worker's
-    /// thread, which may be the one that is to make room.
+    /// Waits until fewer callbacks are pending than the budget allows, but at most for the budget's patience. Does not
+    /// wait on a worker's thread, which may be the one that has to make room.
     fn wait_for_room(&self) {
-        // Signed: a handle that is used while it is freed and given to another may leave one less than 0.
+        // Signed: if a handle is used while it is freed and claimed again, the count may become negative.
         let signed = |count: &AtomicUsize| count.load(Relaxed).cast_signed();
         let is_full = || signed(&self.pending) >= signed(&self.limit);
         if !is_full() || thread::is_any() {
@@ -171,10 +172,10 @@ impl Worker {
         }
     }
 
-    /// Wakes the thread, which is to look at the queue or the state. One that looks by itself is never asleep.
+    /// Wakes the thread, so that it looks at the queue or the state. A thread that looks every 10 ms needs no wake-up.
     fn wake(&self) {
-        // Either the thread, after its fence, sees what was stored before this, or this sees it asleep:
-        // pairs with the fence in `sleep`.
+        // Pairs with the fence in `sleep`. If the thread's fence comes first, we see that it is asleep; if ours comes
+        // first, the thread sees what was stored before this.
         fence(SeqCst);
         if self.asleep.load(Relaxed) != 0 {
             self.asleep.store(0, Relaxed);
@@ -182,7 +183,7 @@ impl Worker {
         }
     }
 
-    /// Has a thread started if there is none. Returns 0, or what kept it from starting.
+    /// Starts the worker's thread if it has none. Returns 0, or the error that kept the thread from starting.
     fn ensure_thread(&'static self) -> libc::c_int {
         if self.state.load(Acquire) != state::IDLE {
             return 0;
@@ -202,11 +203,11 @@ impl Worker {
         loop {
             let is = self.state.load(Acquire);
             match is {
-                // Not ours: freed twice.
+                // The worker is not the caller's any more: it was freed twice.
                 state::FREE => return,
                 state::STOPPING => break,
                 state::STARTING => {
-                    // SAFETY: always allowed.
+                    // SAFETY: this may always be called.
                     unsafe { libc::sched_yield() };
                 }
                 _ => {
@@ -227,11 +228,11 @@ impl Worker {
         }
     }
 
-    /// Hands over what is queued, and makes the worker nobody's.
+    /// Hands over the callbacks that are queued, and makes the worker free.
     fn finish(&'static self) {
         let mut rest = self.queue.close();
         while let Some((head, function)) = rest.pop() {
-            // SAFETY: a head that was queued, with the same promise, and taken out.
+            // SAFETY: the head was queued with the same requirements, and has been taken out of the queue.
             unsafe { choice::call_by_default(head, function) };
         }
         // Release: pairs with the acquire in `claim`, `free` and `barrier`.
@@ -239,7 +240,7 @@ impl Worker {
         wait::wake(&self.state);
     }
 
-    /// In a child of `fork`, which has none of the threads.
+    /// Resets the worker in a child of `fork`, which has none of the parent's threads.
     fn in_child(&self) {
         self.thread.store(0, Relaxed);
         self.asleep.store(0, Relaxed);
@@ -247,7 +248,7 @@ impl Worker {
         match self.state.load(Relaxed) {
             state::FREE => {}
             state::STOPPING => {
-                // Its callbacks are the parent's to call.
+                // The parent calls the callbacks that were queued.
                 let _ = self.queue.close();
                 self.state.store(state::FREE, Relaxed);
             }
@@ -259,12 +260,12 @@ impl Worker {
     }
 }
 
-/// Forgets what the parent's workers had to do.
+/// Resets all workers in a child, and forgets the callbacks that were queued in the parent.
 pub(crate) fn in_child() {
     all().for_each(Worker::in_child);
 }
 
-/// Runs `f` until it is true; false if the process was forked meanwhile, and this is the child.
+/// Runs `f` until it returns true. Returns false if the process was forked meanwhile, and this is the child.
 fn until(mut f: impl FnMut() -> bool) -> bool {
     let generation = fork::generation();
     while !f() {

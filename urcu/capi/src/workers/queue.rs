@@ -8,7 +8,7 @@ use core::sync::atomic::{
 
 use crate::heads::HeadFunction;
 
-/// The words of a `struct rcu_head` that the library uses while it waits in a [`Queue`].
+/// A `struct rcu_head`, as the library uses its words while the head waits in a [`Queue`].
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -29,12 +29,12 @@ impl Head {
     }
 }
 
-/// A chain of heads, the first to be called first.
+/// A chain of heads, in the order in which their functions are to be called.
 #[derive(Debug)]
 pub(crate) struct Batch(*mut Head);
 
 impl Batch {
-    /// Returns whether nothing is in it.
+    /// Returns whether the chain is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_null()
     }
@@ -42,22 +42,22 @@ impl Batch {
     /// Takes the first head out, with its function.
     pub(crate) fn pop(&mut self) -> Option<(*mut Head, HeadFunction)> {
         let head = self.0;
-        // SAFETY: null, or a head that its owner keeps alive until its function is called, which happens
-        // after it has been taken out here.
+        // SAFETY: the pointer is null or leads to a head that its owner keeps alive until the head's function is
+        // called, which happens after the head has been taken out here.
         let first = unsafe { head.as_ref() }?;
         self.0 = first.next;
         Some((head, first.function))
     }
 }
 
-/// Any number of threads push; one takes all.
+/// A queue to which any number of threads push, and from which one thread takes all heads at once.
 #[derive(Debug)]
 pub(crate) struct Queue {
     /// The head that was pushed last, or [`closed`].
     last: AtomicPtr<Head>,
 }
 
-/// Stands for a queue that takes nothing. No head lies there: they are aligned.
+/// The word of a queue that accepts nothing. It is no head's address, because heads are aligned.
 fn closed() -> *mut Head {
     ptr::without_provenance_mut(1)
 }
@@ -65,9 +65,9 @@ fn closed() -> *mut Head {
 /// The outcome of pushing a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
-    /// It is the only one.
+    /// The head was pushed. It is the only one in the queue.
     First,
-    /// Others were there.
+    /// The head was pushed. The queue already had others.
     Behind,
     /// The queue is closed: the head is still the caller's.
     Refused,
@@ -83,18 +83,18 @@ impl Queue {
     /// Appends a head.
     ///
     /// # Safety
-    /// `head` is valid for writes, and nobody else's until `function` is called, or it is refused.
+    /// `head` is valid for writes. Nobody else uses it until `function` is called, or until it is refused.
     pub(crate) unsafe fn push(&self, head: *mut Head, function: HeadFunction) -> Pushed {
         let mut last = self.last.load(Relaxed);
         loop {
             if last == closed() {
                 return Pushed::Refused;
             }
-            // SAFETY: valid for writes and ours until it is published, by the caller.
+            // SAFETY: the caller promises that the head is valid for writes, and ours until it is published.
             unsafe { head.write(Head { next: last, function }) };
-            // Release: pairs with the acquire in `take`, for this and all earlier heads (their exchanges head
-            // release sequences that the later ones continue): what an updater unpublished before it queued
-            // a head comes before the grace period that the worker then asks for.
+            // Release: pairs with the acquire in `take`, for this head and for all earlier ones (their exchanges begin
+            // release sequences that the later exchanges continue). So if an updater unpublishes something and then
+            // queues a head, that comes before the grace period for which the worker then asks.
             match self.last.compare_exchange_weak(last, head, Release, Relaxed) {
                 Ok(_) if last.is_null() => return Pushed::First,
                 Ok(_) => return Pushed::Behind,
@@ -105,28 +105,28 @@ impl Queue {
 
     /// Returns whether there is nothing to take.
     pub(crate) fn is_empty(&self) -> bool {
-        // Relaxed: whoever finds something takes it by `take`, which acquires.
+        // Relaxed: a caller that finds heads takes them by `take`, which acquires.
         let last = self.last.load(Relaxed);
         last.is_null() || last == closed()
     }
 
-    /// Takes all, in the order in which it was pushed.
+    /// Takes all heads, in the order in which they were pushed.
     pub(crate) fn take(&self) -> Batch {
         if self.is_empty() {
             return Batch(ptr::null_mut());
         }
-        // Only its one taker opens or closes a queue, so it is open.
+        // Only the queue's one taker opens or closes it, so it is open.
         self.replace(ptr::null_mut())
     }
 
-    /// Takes all, and lets nothing more in.
+    /// Takes all heads, and closes the queue.
     pub(crate) fn close(&self) -> Batch {
         self.replace(closed())
     }
 
-    /// Lets heads in again, or forgets those that are there, which a child of `fork` does.
+    /// Opens the queue again. In a child of `fork`, this forgets the heads that are in it.
     pub(crate) fn open(&self) {
-        // Release: pairs with the exchange in `push`: who pushes sees what the new owner has set before.
+        // Release: pairs with the exchange in `push`: a thread that pushes sees what the new owner has set before.
         self.last.store(ptr::null_mut(), Release);
     }
 
@@ -139,7 +139,8 @@ impl Queue {
         }
         while !next.is_null() {
             let head = next;
-            // SAFETY: a head that was pushed and not called yet, so alive and this queue's; taken out here.
+            // SAFETY: the head was pushed and its function has not been called yet. So it is alive, and this queue's.
+            // It is taken out here.
             unsafe {
                 next = (*head).next;
                 (*head).next = first;
@@ -161,7 +162,7 @@ mod tests {
         let queue = Queue::new();
         let mut heads = [const { Head::new(nothing) }; 3];
         let addresses: Vec<*mut Head> = heads.iter_mut().map(ptr::from_mut).collect();
-        // SAFETY: heads that live as long as this test, and are looked at by nobody else.
+        // SAFETY: the heads live as long as this test, and nobody else uses them.
         let push = |index: usize| unsafe { queue.push(addresses[index], nothing) };
         assert!(queue.take().is_empty());
         assert_eq!(push(0), Pushed::First);

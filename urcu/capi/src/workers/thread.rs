@@ -21,7 +21,7 @@ thread_local! {
     static MINE: Cell<(*const Worker, u64)> = const { Cell::new((ptr::null(), 0)) };
 }
 
-/// The interval at which a worker looks that nobody wakes.
+/// The interval at which a worker that nobody wakes looks at its queue.
 const POLLS: Duration = Duration::from_millis(10);
 
 /// Returns whether this is the worker's thread.
@@ -35,17 +35,17 @@ pub(super) fn is_any() -> bool {
     !worker.is_null() && generation == fork::generation()
 }
 
-/// The arguments of a thread.
+/// The arguments of a worker's thread.
 struct Start {
     worker: &'static Worker,
-    /// The signals that the thread that started it had blocked: so has a callback.
+    /// The signal mask of the thread that started this one. Callbacks run with it.
     mask: libc::sigset_t,
 }
 
 /// Sets the signal mask, and returns what it was.
 fn set_mask(mask: &libc::sigset_t) -> libc::sigset_t {
     let mut before = MaybeUninit::uninit();
-    // SAFETY: a valid mask, and room for one, which is filled: it does not fail for these arguments.
+    // SAFETY: a valid mask, and room for the old one, which is filled: the call does not fail with these arguments.
     unsafe {
         libc::sigemptyset(before.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, mask, before.as_mut_ptr());
@@ -53,10 +53,10 @@ fn set_mask(mask: &libc::sigset_t) -> libc::sigset_t {
     }
 }
 
-/// Returns all signals but those that a thread's own instructions raise, which must not be blocked.
+/// Returns the set of all signals except those that a thread's own instructions raise. Those must not be blocked.
 fn asynchronous() -> libc::sigset_t {
     let mut all = MaybeUninit::uninit();
-    // SAFETY: filled before it is used; the numbers are those of signals.
+    // SAFETY: the set is filled before it is used, and the numbers are those of signals.
     unsafe {
         libc::sigfillset(all.as_mut_ptr());
         for signal in [
@@ -74,11 +74,11 @@ fn asynchronous() -> libc::sigset_t {
     }
 }
 
-/// Starts the thread of a worker that has none. Returns 0, or what kept it from starting: the worker is
-/// without a thread then, and the next one who asks tries again.
+/// Starts the thread of a worker that has none. Returns 0, or the error that kept it from starting. The worker then has
+/// no thread, and the next caller tries again.
 pub(super) fn start(worker: &'static Worker) -> libc::c_int {
-    // With signals blocked, for the thread has this mask at first, and because a handler that forked in the
-    // middle of this would go on with it in a child, whose worker is another state.
+    // Signals are blocked for two reasons. The new thread begins with this mask. And a signal handler that forked in
+    // the middle of this would continue it in a child, where the worker's state is another one.
     let mask = set_mask(&asynchronous());
     let error = start_blocked(worker, mask);
     set_mask(&mask);
@@ -95,42 +95,42 @@ fn start_blocked(worker: &'static Worker, mask: libc::sigset_t) -> libc::c_int {
     }
     let start = Box::into_raw(Box::new(Start { worker, mask }));
     let mut thread = 0;
-    // SAFETY: the function takes what it is given, which is from a box.
+    // SAFETY: the function takes the argument that it is given, which comes from a box.
     let error = unsafe { libc::pthread_create(&raw mut thread, ptr::null(), body, start.cast()) };
     if error == 0 {
-        // SAFETY: a thread that was just created; it is waited for by the worker's state.
+        // SAFETY: the thread was just created. Nobody joins it: the worker's state tells when it has ended.
         unsafe { libc::pthread_detach(thread) };
         worker.thread.store(thread as usize, Relaxed);
         // Release: pairs with the acquire in `free` and `thread_of`.
         worker.state.store(state::RUNNING, Release);
     } else {
-        // SAFETY: from the box above; no thread has taken it.
+        // SAFETY: the argument comes from the box above, and no thread has taken it.
         drop(unsafe { Box::from_raw(start) });
         worker.state.store(state::IDLE, Release);
     }
     error
 }
 
-/// Returns the worker's thread, which is started if there is none; 0 if it cannot be.
+/// Returns the worker's thread, and starts it if there is none. Returns 0 if it cannot be started.
 pub(super) fn thread_of(worker: &'static Worker) -> libc::pthread_t {
     while matches!(worker.state.load(Acquire), state::IDLE | state::STARTING) {
         if worker.ensure_thread() != 0 {
             return 0;
         }
-        // SAFETY: always allowed.
+        // SAFETY: this may always be called.
         unsafe { libc::sched_yield() };
     }
     worker.thread.load(Relaxed) as libc::pthread_t
 }
 
 extern "C" fn body(start: *mut c_void) -> *mut c_void {
-    // SAFETY: what `start_blocked` has given to this thread alone.
+    // SAFETY: the argument comes from `start_blocked`, which gave it to this thread alone.
     let start = unsafe { Box::from_raw(start.cast::<Start>()) };
     let Start { worker, mask } = *start;
     MINE.set((worker, fork::generation()));
     // Heads that callbacks queue come back here.
     choice::set_of_thread(ptr::from_ref(worker).cast_mut());
-    // SAFETY: a name of less than 16 bytes.
+    // SAFETY: the name is a C string of less than 16 bytes.
     unsafe { libc::prctl(libc::PR_SET_NAME, c"call_rcu".as_ptr()) };
     uncancelled(|| run(worker, &mask));
     ptr::null_mut()
@@ -181,13 +181,13 @@ fn call(worker: &Worker, mut batch: Batch, mask: &libc::sigset_t, generation: u6
     goes_on
 }
 
-/// Sleeps until there is something to look at.
+/// Sleeps until the queue or the state has to be looked at.
 fn sleep(worker: &Worker) {
     if worker.polls.load(Relaxed) != 0 {
         return wait::wait(&worker.asleep, 0, Some(POLLS));
     }
     worker.asleep.store(1, Relaxed);
-    // Pairs with the fence in `wake`.
+    // Pairs with the fence in `wake`, where both cases are explained.
     fence(SeqCst);
     if worker.queue.is_empty() && worker.state.load(Relaxed) != state::STOPPING {
         wait::wait(&worker.asleep, 1, None);
@@ -195,7 +195,8 @@ fn sleep(worker: &Worker) {
     worker.asleep.store(0, Relaxed);
 }
 
-/// Has the thread run on the worker's CPU, where the kernel allows it: it may be off line, or another's.
+/// Pins the thread to the worker's CPU, if the kernel allows that. The CPU may be off line, or not allowed for this
+/// process.
 fn pin(worker: &Worker) {
     let Ok(cpu) = usize::try_from(worker.cpu.load(Relaxed)) else {
         return;
@@ -207,6 +208,6 @@ fn pin(worker: &Worker) {
     let mut mask = vec![0usize; cpu / bits + 1];
     mask[cpu / bits] = 1 << (cpu % bits);
     let bytes = size_of_val(mask.as_slice());
-    // SAFETY: as many bytes as there are.
+    // SAFETY: the set has as many bytes as the call is told.
     unsafe { libc::sched_setaffinity(0, bytes, mask.as_ptr().cast()) };
 }

@@ -1,4 +1,4 @@
-//! A link of a structure.
+//! [`Atomic`]: a link of a structure.
 
 mod conversions;
 
@@ -14,8 +14,8 @@ use crate::owned::{Owned, Pointer, fmt_pointer};
 use crate::pointable::{Pointable, tag_mask, untagged};
 use crate::shared::Shared;
 
-/// A link of a structure: a pointer with a tag that many threads load and change. It owns nothing, so
-/// whoever drops a structure frees its nodes.
+/// A link of a structure: a pointer with a tag, which many threads load and change. It owns nothing, so a structure
+/// must free its nodes when it is dropped.
 ///
 /// ```
 /// use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -37,16 +37,16 @@ pub struct Atomic<T: ?Sized + Pointable> {
     points_to: PhantomData<*mut T>,
 }
 
-// SAFETY: it gives `&T` and, unsafely, owners of `T`s to other threads.
+// SAFETY: an `Atomic` gives `&T` and, through unsafe functions, owners of `T`s to other threads.
 unsafe impl<T: ?Sized + Pointable + Send + Sync> Send for Atomic<T> {}
-// SAFETY: it gives `&T` and, unsafely, owners of `T`s to other threads.
+// SAFETY: an `Atomic` gives `&T` and, through unsafe functions, owners of `T`s to other threads.
 unsafe impl<T: ?Sized + Pointable + Send + Sync> Sync for Atomic<T> {}
 
-/// Why [`Atomic::compare_exchange`] did nothing: another pointer is there.
+/// The error of [`Atomic::compare_exchange`]: the link holds another pointer.
 pub struct CompareExchangeError<'g, T: ?Sized + Pointable, P: Pointer<T>> {
-    /// The pointer that is there.
+    /// The pointer that the link holds.
     pub current: Shared<'g, T>,
-    /// The pointer that was to be put there.
+    /// The pointer that should have been stored.
     pub new: P,
 }
 
@@ -86,7 +86,7 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         }
     }
 
-    /// Allocates a value of what it is made of, and returns a link to it: see [`Pointable::Init`].
+    /// Allocates a value from its initial data, and returns a link to it: see [`Pointable::Init`].
     ///
     /// ```
     /// use std::mem::MaybeUninit;
@@ -100,7 +100,7 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Self::from(Owned::init(init))
     }
 
-    /// Returns a link to nothing, with the tag 0. Can be used in a `static`.
+    /// Returns a null link with the tag 0. Can be used in a `static`.
     ///
     /// ```
     /// static HEAD: crossbeam_epoch::Atomic<u32> = crossbeam_epoch::Atomic::null();
@@ -110,10 +110,10 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Self::of(0)
     }
 
-    /// Returns the pointer, which is good as long as the guard.
+    /// Returns the pointer, which is valid as long as the guard.
     ///
     /// # Panics
-    /// If the ordering is `Release` or `AcqRel`.
+    /// Panics if the ordering is `Release` or `AcqRel`.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::Acquire;
@@ -127,8 +127,8 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Shared::of(self.data.load(ord))
     }
 
-    /// Returns the pointer, ordered before what depends on it. Here that is `Acquire`: nothing weaker is
-    /// promised by the language.
+    /// Returns the pointer, ordered before accesses that depend on it. Here the ordering is `Acquire`, because the
+    /// language promises nothing weaker.
     ///
     /// ```
     /// use crossbeam_epoch::{self as epoch, Atomic};
@@ -141,10 +141,10 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         self.load(Ordering::Acquire, guard)
     }
 
-    /// Puts another pointer there. What was there is not freed.
+    /// Stores another pointer. The old value is not freed.
     ///
     /// # Panics
-    /// If the ordering is `Acquire` or `AcqRel`.
+    /// Panics if the ordering is `Acquire` or `AcqRel`.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::Release;
@@ -159,7 +159,7 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         self.data.store(new.into_usize(), ord);
     }
 
-    /// Puts another pointer there, and returns the one that was there.
+    /// Stores another pointer, and returns the old one.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::SeqCst;
@@ -175,13 +175,13 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Shared::of(self.data.swap(new.into_usize(), ord))
     }
 
-    /// Puts `new` there if the pointer is still `current`, the tag included, and returns what it put there.
+    /// Stores `new` if the pointer and its tag are still `current`, and returns the stored pointer.
     ///
     /// # Errors
-    /// If another pointer is there: that one, and `new` again.
+    /// Returns the pointer that the link holds, and `new`, if the link does not hold `current`.
     ///
     /// # Panics
-    /// If `failure` is `Release` or `AcqRel`.
+    /// Panics if `failure` is `Release` or `AcqRel`.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::SeqCst;
@@ -212,14 +212,14 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Self::exchanged(exchanged, new)
     }
 
-    /// Does what [`Atomic::compare_exchange`] does, but may fail although the pointer is `current`: cheaper in a loop
-    /// on some processors.
+    /// Does what [`Atomic::compare_exchange`] does, but may fail although the pointer is `current`. In a loop this is
+    /// cheaper on some processors.
     ///
     /// # Errors
-    /// As `compare_exchange`.
+    /// The same as for `compare_exchange`.
     ///
     /// # Panics
-    /// As `compare_exchange`.
+    /// The same as for `compare_exchange`.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::SeqCst;
@@ -261,20 +261,20 @@ impl<T: ?Sized + Pointable> Atomic<T> {
             Ok(_) => Ok(Shared::of(new)),
             Err(current) => Err(CompareExchangeError {
                 current: Shared::of(current),
-                // SAFETY: of the `P` that the caller gave, which was not published.
+                // SAFETY: the address is that of the `P` that the caller gave, which was not published.
                 new: unsafe { P::from_usize(new) },
             }),
         }
     }
 
-    /// Replaces the pointer by what `func` makes of it, until no other thread comes between, and returns
-    /// the one that was replaced.
+    /// Replaces the pointer by the result of `func`, which is called again whenever another thread has changed the
+    /// pointer meanwhile. Returns the pointer that was replaced.
     ///
     /// # Errors
-    /// The pointer that is there, if `func` answers `None`.
+    /// Returns the pointer that the link holds, if `func` returns `None`.
     ///
     /// # Panics
-    /// If `fail_order` is `Release` or `AcqRel`.
+    /// Panics if `fail_order` is `Release` or `AcqRel`.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::SeqCst;
@@ -305,10 +305,10 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Err(seen)
     }
 
-    /// Does what [`Atomic::compare_exchange`] does, with both orderings told by `ord`.
+    /// Does what [`Atomic::compare_exchange`] does. `ord` determines both orderings.
     ///
     /// # Errors
-    /// As `compare_exchange`.
+    /// The same as for `compare_exchange`.
     ///
     /// ```
     /// # #![allow(deprecated)]
@@ -338,10 +338,10 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         self.compare_exchange(current, new, ord.success(), ord.failure(), guard)
     }
 
-    /// Does what [`Atomic::compare_exchange_weak`] does, with both orderings told by `ord`.
+    /// Does what [`Atomic::compare_exchange_weak`] does. `ord` determines both orderings.
     ///
     /// # Errors
-    /// As `compare_exchange`.
+    /// The same as for `compare_exchange`.
     ///
     /// ```
     /// # #![allow(deprecated)]
@@ -369,7 +369,7 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         self.compare_exchange_weak(current, new, ord.success(), ord.failure(), guard)
     }
 
-    /// Clears the bits of the tag that are not in `val`, and returns the pointer as it was.
+    /// Clears the bits of the tag that are not in `val`, and returns the old pointer.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::SeqCst;
@@ -385,7 +385,7 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Shared::of(self.data.fetch_and(val | !tag_mask::<T>(), ord))
     }
 
-    /// Sets the bits of `val` in the tag, and returns the pointer as it was.
+    /// Sets the bits of `val` in the tag, and returns the old pointer.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::SeqCst;
@@ -401,7 +401,7 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Shared::of(self.data.fetch_or(val & tag_mask::<T>(), ord))
     }
 
-    /// Inverts the bits of `val` in the tag, and returns the pointer as it was.
+    /// Inverts the bits of `val` in the tag, and returns the old pointer.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::SeqCst;
@@ -417,13 +417,13 @@ impl<T: ?Sized + Pointable> Atomic<T> {
         Shared::of(self.data.fetch_xor(val & tag_mask::<T>(), ord))
     }
 
-    /// Returns an owner of the value, with the tag: for whoever ends a structure.
+    /// Returns an owner of the value, with the tag. This is for the destructors of structures.
     ///
     /// # Safety
-    /// The pointer is not null, its value is alive, and nobody else has it or can reach it any more.
+    /// The pointer is not null. Its value is alive, and nobody else uses it or can reach it any more.
     ///
     /// # Panics
-    /// If the pointer is null, with debug assertions.
+    /// Panics if the pointer is null, in builds with debug assertions.
     ///
     /// ```
     /// use crossbeam_epoch::Atomic;
@@ -433,14 +433,14 @@ impl<T: ?Sized + Pointable> Atomic<T> {
     /// ```
     #[track_caller]
     pub unsafe fn into_owned(self) -> Owned<T> {
-        // SAFETY: a live value that is the caller's alone: by the contract of this function.
+        // SAFETY: by the contract of this function, the value is alive and the caller's alone.
         unsafe { Shared::of(self.data.into_inner()).into_owned() }
     }
 
     /// Returns an owner of the value, or `None` if the pointer is null.
     ///
     /// # Safety
-    /// The pointer is null, or what [`Atomic::into_owned`] demands holds.
+    /// The pointer is null, or the requirements of [`Atomic::into_owned`] hold.
     ///
     /// ```
     /// use crossbeam_epoch::Atomic;
@@ -449,18 +449,18 @@ impl<T: ?Sized + Pointable> Atomic<T> {
     /// assert!(unsafe { Atomic::<u32>::null().try_into_owned() }.is_none());
     /// ```
     pub unsafe fn try_into_owned(self) -> Option<Owned<T>> {
-        // SAFETY: null, or the caller's alone: by the contract of this function.
+        // SAFETY: by the contract of this function, the pointer is null, or the value is the caller's alone.
         unsafe { Shared::of(self.data.into_inner()).try_into_owned() }
     }
 
-    /// For whoever only looks.
+    /// Returns the address and the tag, for callers that do not follow the pointer.
     fn peek(&self) -> usize {
         self.data.load(Ordering::Relaxed)
     }
 }
 
 impl<T: ?Sized + Pointable> fmt::Debug for Atomic<T> {
-    /// Writes address and tag.
+    /// Writes the address and the tag.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt_pointer::<T>("Atomic", self.peek(), f)
     }
@@ -477,8 +477,8 @@ impl<T: ?Sized + Pointable> fmt::Pointer for Atomic<T> {
 }
 
 impl<T: ?Sized + Pointable> Clone for Atomic<T> {
-    /// Returns a link to the same value, which was loaded with `Relaxed`: whoever follows the copy needs
-    /// another ordering between the value's publication and this.
+    /// Returns a link to the same value, which is loaded with `Relaxed`. Before the copy is followed, something else
+    /// must order the publication of the value before this call.
     fn clone(&self) -> Self {
         Self::of(self.peek())
     }

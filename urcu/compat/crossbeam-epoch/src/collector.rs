@@ -1,4 +1,4 @@
-//! Garbage, and who has a share in it.
+//! [`Collector`]: a set of guards and their garbage.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -14,17 +14,17 @@ use crate::local::Local;
 /// The domain of [`pin`](crate::pin).
 static DEFAULT_DOMAIN: Domain = Domain::named("crossbeam-epoch").with_budget(BUDGET);
 
-/// This face decides itself who waits: see `Local::wait_for_room`.
+/// With this the domain itself never waits. `Local::wait_for_room` decides who waits.
 const BUDGET: Budget = Budget::DEFAULT.patience(Duration::ZERO);
 
 /// A set of guards, and the garbage that waits for them: a [`Domain`] of urcu-percpu.
 ///
-/// A guard keeps only the garbage of its own collector. Most programs need none but the one of
-/// [`pin`](crate::pin), [`default_collector`](crate::default_collector).
+/// A guard delays only the garbage of its own collector. Most programs need only the collector of [`pin`](crate::pin),
+/// [`default_collector`](crate::default_collector).
 ///
 /// # Dropping
-/// When a collector, its clones, its handles and their guards are all dropped, whatever was deferred and
-/// has not run runs in the last of these drops.
+/// When a collector, its clones, its handles and their guards are all dropped, the last of these drops runs all
+/// deferred functions that have not run yet.
 ///
 /// ```
 /// use crossbeam_epoch::Collector;
@@ -37,7 +37,7 @@ const BUDGET: Budget = Budget::DEFAULT.patience(Duration::ZERO);
 /// guard.defer(|| println!("runs when the guard is dropped, at the latest"));
 /// ```
 pub struct Collector {
-    /// `None`: the default one.
+    /// The domain, or `None` for the default collector.
     domain: Option<Arc<Domain>>,
 }
 
@@ -47,7 +47,7 @@ impl Collector {
         Collector { domain: None }
     }
 
-    /// Its domain.
+    /// Returns the domain of the default collector.
     #[inline(always)]
     pub(crate) const fn default_domain() -> &'static Domain {
         &DEFAULT_DOMAIN
@@ -69,7 +69,7 @@ impl Collector {
     /// Returns a handle with which a thread makes guards of this collector.
     ///
     /// # Cost
-    /// One allocation. Nothing is kept of the thread.
+    /// One allocation. Nothing is kept for the thread.
     ///
     /// ```
     /// use crossbeam_epoch::Collector;
@@ -86,9 +86,9 @@ impl Collector {
 
     /// Returns how many grace periods the garbage of this collector has waited for so far.
     ///
-    /// Not in the original (crossbeam#459). What was deferred before and whose guards are dropped waits for
-    /// no guard any more when this has grown by three: it has run, or will as soon as a thread is there for
-    /// it.
+    /// The original does not have this (crossbeam#459). Consider a function that was deferred before a call of this,
+    /// and whose guards are dropped. When the number has grown by three, the function waits for no guard any more: it
+    /// has run, or runs as soon as there is a thread to run it.
     ///
     /// ```
     /// use crossbeam_epoch::Collector;
@@ -98,9 +98,9 @@ impl Collector {
         self.domain().stats().grace_periods
     }
 
-    /// Returns the domain behind this, for its budget, its statistics and its grace periods.
+    /// Returns the domain of this collector, which gives access to its budget, its statistics and its grace periods.
     ///
-    /// Not in the original.
+    /// The original does not have this.
     ///
     /// ```
     /// use crossbeam_epoch::{default_collector, pin};
@@ -134,7 +134,7 @@ impl Default for Collector {
 }
 
 impl PartialEq for Collector {
-    /// Returns whether these are the same collector.
+    /// Returns whether both are the same collector.
     fn eq(&self, other: &Self) -> bool {
         ptr::eq(self.domain(), other.domain())
     }
@@ -148,7 +148,7 @@ impl fmt::Debug for Collector {
     }
 }
 
-/// A share in a [`Collector`]: what makes guards on one thread.
+/// A handle of a [`Collector`], which makes guards on one thread.
 ///
 /// ```
 /// use crossbeam_epoch::Collector;
@@ -160,14 +160,14 @@ impl fmt::Debug for Collector {
 /// assert!(!handle.is_pinned());
 /// ```
 pub struct LocalHandle {
-    /// From a box, and there until this is dropped at least.
+    /// The thread's record. It comes from a box, and lives at least until this handle is dropped.
     local: *const Local,
     _not_send: PhantomData<*const ()>,
 }
 
 impl LocalHandle {
     fn local(&self) -> &Local {
-        // SAFETY: there as long as the handle, see `Local::release_handle`.
+        // SAFETY: the record lives as long as the handle: see `Local::release_handle`.
         unsafe { &*self.local }
     }
 
@@ -182,11 +182,11 @@ impl LocalHandle {
     #[inline]
     #[track_caller]
     pub fn pin(&self) -> Guard {
-        // SAFETY: there as long as the handle, which is not `Send`.
+        // SAFETY: the record lives as long as the handle, which is not `Send`.
         unsafe { Local::pin(self.local) }
     }
 
-    /// Returns whether a guard of this handle is there.
+    /// Returns whether this handle has a guard.
     ///
     /// ```
     /// assert!(!crossbeam_epoch::Collector::new().register().is_pinned());
@@ -211,7 +211,7 @@ impl LocalHandle {
 impl Drop for LocalHandle {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the only handle of a boxed one, which goes.
+        // SAFETY: the record comes from a box, and this is its only handle, which is being dropped.
         unsafe { Local::release_handle(self.local) };
     }
 }

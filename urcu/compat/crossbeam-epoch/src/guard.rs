@@ -1,4 +1,4 @@
-//! Guards, and what waits for them.
+//! [`Guard`], and deferred functions.
 
 use core::fmt;
 use core::mem;
@@ -10,11 +10,10 @@ use crate::owned::Pointer;
 use crate::pointable::{Pointable, untagged};
 use crate::shared::Shared;
 
-/// A guard that keeps the thread pinned: as long as it lives, nothing is freed that could be reached when it
-/// was made.
+/// A guard that keeps the thread pinned: as long as it lives, nothing that could be reached when it was made is freed.
 ///
-/// A thread, or a handle, may have several; they are as one that lives as long as any of them. None can be
-/// moved to another thread.
+/// A thread, or a handle, may have several guards. They act like a single guard that lives as long as any of them. A
+/// guard cannot be moved to another thread.
 ///
 /// ```
 /// use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -28,7 +27,7 @@ use crate::shared::Shared;
 ///     scope.spawn(|| {
 ///         let guard = epoch::pin();
 ///         let old = link.swap(Shared::null(), Relaxed, &guard);
-///         // SAFETY: whoever pins from now on cannot reach it.
+///         // SAFETY: a thread that pins from now on cannot reach it.
 ///         unsafe { guard.defer_destroy(old) };
 ///     });
 /// });
@@ -41,13 +40,13 @@ use crate::shared::Shared;
 /// is_send::<crossbeam_epoch::Guard>();
 /// ```
 pub struct Guard {
-    /// The thread's record, in which it counts. Null: the guard of [`unprotected`].
+    /// The thread's record, in which the guard is counted. Null for the guard of [`unprotected`].
     local: *const Local,
 }
 
 impl Guard {
     /// # Safety
-    /// The guard counts in `local`.
+    /// Creates a guard, which is already counted in `local`.
     #[inline(always)]
     pub(crate) unsafe fn new(local: *const Local) -> Guard {
         Guard { local }
@@ -55,16 +54,17 @@ impl Guard {
 
     #[inline(always)]
     fn local(&self) -> Option<&Local> {
-        // SAFETY: null, or there as long as a guard counts in it.
+        // SAFETY: the pointer is null, or the record lives as long as a guard is counted in it.
         unsafe { self.local.as_ref() }
     }
 
-    /// Runs `f` when all guards of the collector are gone that are there now.
+    /// Runs `f` when all guards of the collector that exist now are dropped.
     ///
-    /// Returns at once, unless the collector is over its [budget](urcu::Budget). `f` runs on whatever
-    /// thread: soon after the guards are gone, on the background thread `urcu-callbacks`, or before that on
-    /// a thread that defers or flushes, perhaps inside that call: so it takes no lock that such a thread
-    /// may hold. A panic in `f` goes to the panic hook and no further.
+    /// Returns at once, unless the collector is over its [budget](urcu::Budget).
+    ///
+    /// `f` may run on any thread. Usually it runs on the background thread `urcu-callbacks`, soon after the guards are
+    /// dropped. Before that, it may run on a thread that defers or flushes, perhaps inside that call. So `f` must not
+    /// take a lock that such a thread may hold. A panic in `f` goes to the panic hook and no further.
     ///
     /// With an [`unprotected`] guard, `f` runs at once.
     ///
@@ -82,14 +82,14 @@ impl Guard {
         F: FnOnce() -> R,
         F: Send + 'static,
     {
-        // SAFETY: the bounds say what is demanded.
+        // SAFETY: the bounds of `F` and `R` guarantee what `defer_unchecked` requires.
         unsafe { self.defer_unchecked(f) }
     }
 
-    /// Does what [`Guard::defer`] does, for a function that need not be `Send` or `'static` for the compiler.
+    /// Does what [`Guard::defer`] does, but the compiler does not check that `f` is `Send` and `'static`.
     ///
     /// # Safety
-    /// `f` may run on another thread, and what it refers to is there until it has run.
+    /// `f` may run on another thread, and everything that it refers to stays valid until it has run.
     ///
     /// # Cost
     /// Some tens of nanoseconds, and an allocation if `f` is larger than two words.
@@ -111,12 +111,12 @@ impl Guard {
         unsafe { self.run_later(move || drop(f()), size_of::<F>()) };
     }
 
-    /// Drops what a pointer points to when all guards of the collector are gone that are there now; see
-    /// [`Guard::defer`]. With an [`unprotected`] guard, at once.
+    /// Drops the value that a pointer points to when all guards of the collector that exist now are dropped: see
+    /// [`Guard::defer`]. With an [`unprotected`] guard, drops it at once.
     ///
     /// # Safety
-    /// The pointer is not null. Whoever pins from now on cannot reach the value, nobody else does this,
-    /// and it may be dropped by another thread.
+    /// The pointer is not null. A thread that pins from now on cannot reach the value. Nobody else drops the value, and
+    /// another thread may drop it.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::SeqCst;
@@ -133,8 +133,8 @@ impl Guard {
     pub unsafe fn defer_destroy<T: ?Sized + Pointable>(&self, ptr: Shared<'_, T>) {
         let address = untagged::<T>(ptr.into_usize());
         debug_assert_ne!(address, 0, "a null pointer points to nothing");
-        // SAFETY: a live value, that others have shared if at all, that nobody else destroys, and that nobody
-        // can reach when this runs: by the contract of this function.
+        // SAFETY: by the contract of this function, the value is alive, others have at most shared references to it,
+        // nobody else drops it, and nobody can reach it when the function runs.
         unsafe {
             let bytes = size_of_val(T::deref(address));
             self.run_later(move || T::drop(address), bytes);
@@ -142,7 +142,7 @@ impl Guard {
     }
 
     /// # Safety
-    /// As for [`Guard::defer_unchecked`].
+    /// The requirements of [`Guard::defer_unchecked`].
     #[inline]
     unsafe fn run_later<F: FnOnce()>(&self, f: F, bytes: usize) {
         match self.local() {
@@ -152,14 +152,14 @@ impl Guard {
         }
     }
 
-    /// Runs what was deferred and whose time has come, about 512 functions at most, and has the rest run as
-    /// soon as possible. Never waits for a guard.
+    /// Runs deferred functions that wait for no guard any more, about 512 at most, and has the others run as soon as
+    /// possible. Never waits for a guard.
     ///
-    /// Two calls of `pin().flush()` run everything that this thread deferred before, if no other
-    /// guard of the collector is there meanwhile, and if the background thread is not running it. Does
-    /// nothing with an [`unprotected`] guard.
+    /// Two calls of `pin().flush()` run everything that this thread deferred before, if the collector has no other
+    /// guard meanwhile, and if the background thread is not running it already. Does nothing with an [`unprotected`]
+    /// guard.
     ///
-    /// There is seldom a reason to call this: what is deferred runs within milliseconds without it.
+    /// There is seldom a reason to call this: deferred functions run within milliseconds without it.
     ///
     /// ```
     /// use crossbeam_epoch as epoch;
@@ -173,10 +173,10 @@ impl Guard {
         }
     }
 
-    /// Makes the guard a new one if it is the only one, so that what was deferred before can run. Does
-    /// nothing with an [`unprotected`] guard.
+    /// Renews the guard if it is the only one, so that functions that were deferred before can run. Does nothing with
+    /// an [`unprotected`] guard.
     ///
-    /// It is no fence, other than [`pin`](crate::pin).
+    /// Unlike [`pin`](crate::pin), this is not a fence.
     ///
     /// # Cost
     /// One comparison, unless a grace period waits for the guard.
@@ -203,15 +203,15 @@ impl Guard {
     #[inline]
     #[track_caller]
     pub fn repin(&mut self) {
-        // SAFETY: the guard counts, and `&mut self` shows that nothing is borrowed from it.
+        // SAFETY: the guard is counted, and `&mut self` shows that nothing is borrowed from it.
         let left = self.local().is_some_and(|local| unsafe { local.repin() });
         if left {
             self.repin_after(|| ());
         }
     }
 
-    /// Runs `f` as if there were no guard, if this is the only one; then the thread is pinned again, also
-    /// if `f` panics. Only runs `f` with an [`unprotected`] guard.
+    /// Runs `f` without this guard. If the guard is the only one, the thread is not pinned while `f` runs, and is
+    /// pinned again afterwards, also if `f` panics. With an [`unprotected`] guard, only runs `f`.
     ///
     /// ```
     /// use crossbeam_epoch as epoch;
@@ -229,9 +229,9 @@ impl Guard {
             return f();
         };
         local.hold();
-        // While it does not count, it is one of `unprotected`: what panics meanwhile does not count it twice.
+        // While the guard is not counted, it is like that of `unprotected`, so a panic does not subtract it twice.
         let local = mem::replace(&mut self.local, ptr::null());
-        // SAFETY: the guard counted, until this.
+        // SAFETY: the guard was counted until now.
         unsafe { Local::unpin(local) };
         let _again = PinAgain { guard: self, local };
         f()
@@ -243,7 +243,7 @@ impl Guard {
     /// use crossbeam_epoch as epoch;
     ///
     /// assert_eq!(epoch::pin().collector(), Some(epoch::default_collector()));
-    /// // SAFETY: nothing is loaded with it.
+    /// // SAFETY: nothing is loaded with this guard.
     /// assert_eq!(unsafe { epoch::unprotected() }.collector(), None);
     /// ```
     pub fn collector(&self) -> Option<&Collector> {
@@ -255,7 +255,7 @@ impl Drop for Guard {
     #[inline(always)]
     fn drop(&mut self) {
         if !self.local.is_null() {
-            // SAFETY: one that is not of `unprotected` counts.
+            // SAFETY: a guard that is not that of `unprotected` is counted.
             unsafe { Local::unpin(self.local) };
         }
     }
@@ -267,7 +267,7 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// Pins a guard again that has been unpinned, and ends its hold.
+/// Pins a guard that was unpinned again, and ends the hold on its record.
 struct PinAgain<'a> {
     guard: &'a mut Guard,
     local: *const Local,
@@ -275,8 +275,8 @@ struct PinAgain<'a> {
 
 impl Drop for PinAgain<'_> {
     fn drop(&mut self) {
-        // SAFETY: held, by whoever made this, which is ended here. Where no section can be begun (a forked
-        // child without memory), this panics, and the guard stays one that does not count.
+        // SAFETY: the record is held since this value was made, and that hold ends here. If no section can begin (in a
+        // forked child without memory), this panics, and the guard stays uncounted.
         unsafe {
             let counted = &*self.local;
             counted.count(counted.domain());
@@ -286,11 +286,11 @@ impl Drop for PinAgain<'_> {
     }
 }
 
-/// Returns a guard that protects nothing: for whoever has a structure alone, in a constructor or a
-/// destructor. What is deferred with it runs at once.
+/// Returns a guard that protects nothing. It is for code that has a structure for itself, such as a constructor or a
+/// destructor. What is deferred with this guard runs at once.
 ///
 /// # Safety
-/// Pointers loaded with it are followed only if nobody else changes or frees their targets meanwhile.
+/// Pointers that are loaded with this guard are followed only if nobody else changes or frees their targets meanwhile.
 ///
 /// ```
 /// use std::sync::atomic::Ordering::Relaxed;
@@ -316,7 +316,7 @@ impl Drop for PinAgain<'_> {
 #[inline]
 pub unsafe fn unprotected() -> &'static Guard {
     struct Nobodys(Guard);
-    // SAFETY: all that a guard of nobody's does is to run functions on the calling thread.
+    // SAFETY: the guard belongs to no thread. All that it does is to run functions on the calling thread.
     unsafe impl Sync for Nobodys {}
     static UNPROTECTED: Nobodys = Nobodys(Guard { local: ptr::null() });
     &UNPROTECTED.0

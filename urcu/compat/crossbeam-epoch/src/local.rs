@@ -1,7 +1,7 @@
-//! What one thread has of a collector: how many guards, and their section.
+//! [`Local`]: the guards of one thread in a collector.
 //!
-//! All guards of a `Local` share one read-side section of the collector's domain: it begins with the first
-//! of them and ends with the last, in whatever order they go.
+//! All guards of a `Local` share one read-side section of the collector's domain. It begins with the first guard and
+//! ends with the last, in whatever order they are dropped.
 
 use core::cell::{Cell, UnsafeCell};
 use core::mem::{self, ManuallyDrop, MaybeUninit};
@@ -16,27 +16,26 @@ use crate::collector::Collector;
 use crate::fence;
 use crate::guard::Guard;
 
-/// A handle is there. Always set in thread-local data.
+/// Set while there is a handle. Always set in thread-local data.
 const HANDLE: usize = 1;
-/// A guard was flushed.
+/// Set when a guard was flushed.
 const FLUSH: usize = 2;
-/// A guard has waited for room in vain.
+/// Set when a guard has waited for room in vain.
 const WAITED: usize = 4;
-/// One guard.
+/// The amount that each guard adds.
 const GUARD: usize = 8;
 
-/// The number of deferrals between two questions whether there is room; and the wait for it.
+/// The number of deferrals after which a thread asks again whether there is room, and the time that it waits for room.
 const ASK: u32 = 64;
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// The greatest number of callbacks that one `flush` runs, about.
+/// About the largest number of callbacks that one `flush` runs.
 const FLUSH_MAX: usize = 512;
 
-/// See the module.
+/// The guards of one thread in a collector. See the module.
 pub(crate) struct Local {
-    /// Flags, and how many guards there are. The usual values, a handle with one guard or none, are compared
-    /// with and stored as constants: a value that is made of the one that was loaded would make each guard
-    /// wait for the one before it.
+    /// Flags, and the number of guards. The usual values, a handle with one guard or none, are compared with and
+    /// stored as constants. A value computed from the loaded one would make each guard wait for the one before it.
     state: Cell<usize>,
     /// The section, while there are guards.
     section: UnsafeCell<MaybeUninit<RawGuard>>,
@@ -44,14 +43,14 @@ pub(crate) struct Local {
     holds: Cell<usize>,
     /// The number of deferrals, modulo the type's range.
     deferred: Cell<u32>,
-    /// The domain of the collector. Beside it, because each guard that goes would ask which one that is:
-    /// 3 % of a lookup in a skiplist.
+    /// The domain of the collector. It is kept here because each drop of a guard would have to ask the collector for
+    /// it, which takes 3 % of a lookup in a skiplist.
     domain: NonNull<Domain>,
     collector: Collector,
 }
 
 thread_local! {
-    /// Without a destructor: it is there as long as its thread.
+    /// The thread's record for the default collector. It has no destructor, so it lives as long as its thread.
     static LOCAL: ManuallyDrop<Local> = const { ManuallyDrop::new(Local::of_thread()) };
 }
 
@@ -60,7 +59,7 @@ thread_local! {
 #[track_caller]
 pub(crate) fn pin_thread() -> Guard {
     let local = LOCAL.with(|local| ptr::from_ref::<Local>(local));
-    // SAFETY: the calling thread's, which is there as long as the thread, of this domain.
+    // SAFETY: the record is the calling thread's, lives as long as the thread, and belongs to this domain.
     unsafe { Local::pin_in(local, Collector::default_domain()) }
 }
 
@@ -76,13 +75,13 @@ impl Local {
         Self::of(collector, domain)
     }
 
-    /// Returns a thread's share in the default collector.
+    /// Returns a thread's record for the default collector.
     const fn of_thread() -> Self {
         let domain = NonNull::from_ref(Collector::default_domain());
         Self::of(Collector::default_one(), domain)
     }
 
-    /// `domain` is the collector's.
+    /// Returns a record for `collector`, whose domain is `domain`.
     const fn of(collector: Collector, domain: NonNull<Domain>) -> Self {
         Local {
             state: Cell::new(HANDLE),
@@ -96,8 +95,8 @@ impl Local {
 
     #[inline(always)]
     pub(crate) fn domain(&self) -> &Domain {
-        // SAFETY: the collector's, which is in a static or in an `Arc` of which the collector is an owner,
-        // so that it neither moves nor ends while the collector is there.
+        // SAFETY: the collector's domain is in a static, or in an `Arc` that the collector owns a share of. So it
+        // neither moves nor ends while the collector is there.
         unsafe { self.domain.as_ref() }
     }
 
@@ -112,10 +111,10 @@ impl Local {
 
     /// Makes a guard.
     ///
-    /// By a pointer, which is the guard's: with it the memory is given back.
+    /// Takes a pointer and not a reference, because the guard may free the memory through it.
     ///
     /// # Safety
-    /// `local` is there, and the calling thread's.
+    /// `local` is alive, and the calling thread's.
     #[inline(always)]
     #[track_caller]
     pub(crate) unsafe fn pin(local: *const Local) -> Guard {
@@ -123,21 +122,21 @@ impl Local {
         unsafe { Self::pin_in(local, (*local).domain()) }
     }
 
-    /// The same where the domain is known.
+    /// Makes a guard, as [`Local::pin`] does, for callers that know the domain.
     ///
     /// # Safety
-    /// As for [`Local::pin`], and it is the domain of its collector.
+    /// The requirements of [`Local::pin`]. `domain` is the domain of the collector.
     #[inline(always)]
     #[track_caller]
     unsafe fn pin_in(local: *const Local, domain: &Domain) -> Guard {
-        // SAFETY: there, by the contract of this function; and it has just been counted.
+        // SAFETY: by the contract of this function, the record is alive. The guard has just been counted.
         unsafe {
             (&*local).count(domain);
             Guard::new(local)
         }
     }
 
-    /// Counts one guard more.
+    /// Counts one more guard.
     #[inline(always)]
     #[track_caller]
     pub(crate) fn count(&self, domain: &Domain) {
@@ -156,7 +155,7 @@ impl Local {
     #[inline(always)]
     #[track_caller]
     fn begin(&self, domain: &Domain, state: usize) {
-        /// Takes the guard back if the section cannot begin.
+        /// Uncounts the guard if the section cannot begin.
         struct Undo<'a>(&'a Cell<usize>);
         impl Drop for Undo<'_> {
             fn drop(&mut self) {
@@ -167,7 +166,7 @@ impl Local {
         let undo = Undo(&self.state);
         let section = domain.read_lock().into_raw();
         mem::forget(undo);
-        // SAFETY: the thread's alone, and nobody refers to it.
+        // SAFETY: the section is the thread's alone, and nobody has a reference to it.
         unsafe { (*self.section.get()).write(section) };
     }
 
@@ -178,31 +177,31 @@ impl Local {
         self.begin(domain, self.state.get() + GUARD);
     }
 
-    /// Takes the section.
+    /// Takes the section out.
     ///
     /// # Safety
-    /// There is one, and nobody takes it again.
+    /// There is a section, and nobody takes it again.
     #[inline(always)]
     unsafe fn section(&self) -> ReadGuard<'_> {
-        // SAFETY: written when the first guard was made, of this collector's domain; used once, by the
-        // contract of this function.
+        // SAFETY: the section was written when the first guard was made. It is one of this collector's domain and, by
+        // the contract of this function, is used once.
         unsafe {
             let section = (*self.section.get()).assume_init_read();
             ReadGuard::from_raw(self.domain(), section)
         }
     }
 
-    /// For a guard that goes.
+    /// Uncounts a guard that is being dropped.
     ///
     /// # Safety
-    /// `local` is there, and the guard counts in it, which it does not any more.
+    /// `local` is alive, and the guard is counted in it. After this it is not.
     #[inline(always)]
     pub(crate) unsafe fn unpin(local: *const Local) {
-        // SAFETY: by the contract of this function.
+        // SAFETY: by the contract of this function, the record is alive.
         let this = unsafe { &*local };
         let state = this.state.get();
         if state == HANDLE + GUARD {
-            // SAFETY: of the last guard, which is this one.
+            // SAFETY: the section is that of the last guard, which is this one.
             let section = unsafe { this.section() };
             this.state.set(HANDLE);
             drop(section);
@@ -214,42 +213,42 @@ impl Local {
         }
     }
 
-    /// For the last guard where there is more to do.
+    /// Uncounts the last guard if there is more to do than to end the section.
     ///
     /// # Safety
-    /// As for [`Local::unpin`].
+    /// The requirements of [`Local::unpin`].
     #[cold]
     #[inline(never)]
     unsafe fn unpin_slow(local: *const Local) {
-        // SAFETY: there until the last use of it, which is `release` below.
+        // SAFETY: the record is alive until its last use, which is `release` below.
         let this = unsafe { &*local };
         let state = this.state.get();
         this.hold();
-        // SAFETY: of the last guard, which is this one.
+        // SAFETY: the section is that of the last guard, which is this one.
         let section = unsafe { this.section() };
         this.state.set(state & HANDLE);
         drop(section);
         if state & FLUSH != 0 {
             this.advance();
         }
-        // SAFETY: this function's hold.
+        // SAFETY: the hold is the one that this function has taken.
         unsafe { Self::release(local) };
     }
 
-    /// Begins a grace period that is due, and ends those that no guard keeps open, without running anything.
+    /// Begins a grace period that is due, and ends grace periods that no guard keeps open. Runs no functions.
     fn advance(&self) {
-        // One collects what was deferred, the other is what that waits for.
+        // The first call collects what was deferred, and the second one ends the grace period for which that waits.
         for _ in 0..2 {
             self.domain().run_callbacks(0);
         }
     }
 
-    /// Keeps this until `release`.
+    /// Keeps this record alive until `release`.
     pub(crate) fn hold(&self) {
         self.holds.set(self.holds.get() + 1);
     }
 
-    /// Ends a hold, and with the last use of it the `Local`.
+    /// Ends a hold. Frees the `Local` if that was its last use.
     ///
     /// # Safety
     /// The hold is the caller's.
@@ -258,29 +257,29 @@ impl Local {
         let this = unsafe { &*local };
         this.holds.set(this.holds.get() - 1);
         if this.holds.get() == 0 && this.state.get() & HANDLE == 0 && !this.is_pinned() {
-            // SAFETY: from a box, because its handle is gone, and nobody uses it any more.
+            // SAFETY: the record comes from a box, because its handle is gone, and nobody uses it any more.
             drop(unsafe { Box::from_raw(local.cast_mut()) });
         }
     }
 
-    /// The handle goes.
+    /// Ends the use by the handle, which is being dropped.
     ///
     /// # Safety
-    /// `local` is from a box, and the handle the caller's.
+    /// `local` comes from a box, and the caller owns its handle.
     pub(crate) unsafe fn release_handle(local: *const Local) {
-        // SAFETY: there as long as its handle.
+        // SAFETY: the record is alive as long as its handle.
         let this = unsafe { &*local };
         this.hold();
         this.state.set(this.state.get() & !HANDLE);
-        // SAFETY: this function's hold.
+        // SAFETY: the hold is the one that this function has taken.
         unsafe { Self::release(local) };
     }
 
-    /// Renews the section of the only guard, if a grace period waits for it. Returns whether that is left to
-    /// the caller, who is to unpin and pin again, because of what else there is to do.
+    /// Renews the section of the only guard, if a grace period waits for it. Returns whether the caller must unpin
+    /// and pin again instead, because there is more to do.
     ///
     /// # Safety
-    /// A guard counts, and nothing is used any more that was loaded with it.
+    /// A guard is counted, and nothing that was loaded with it is used any more.
     #[inline]
     #[track_caller]
     pub(crate) unsafe fn repin(&self) -> bool {
@@ -291,8 +290,7 @@ impl Local {
         if state & (FLUSH | WAITED) != 0 {
             return true;
         }
-        // SAFETY: there are guards, so there is a section, and it is put back; or stays there, if this
-        // panics.
+        // SAFETY: there are guards, so there is a section. It is put back, or stays in place if this panics.
         unsafe {
             let mut section = ManuallyDrop::new(self.section());
             section.refresh();
@@ -302,16 +300,16 @@ impl Local {
         false
     }
 
-    /// Does what can be done without waiting.
+    /// Does all work that can be done without waiting.
     pub(crate) fn flush(&self) {
         self.state.set(self.state.get() | FLUSH);
         self.domain().run_callbacks(FLUSH_MAX);
     }
 
-    /// Has `f` run after a grace period, which stands for this many bytes.
+    /// Has `f` run after a grace period. `f` counts as this many bytes.
     ///
     /// # Safety
-    /// As for [`Domain::retire_fn`].
+    /// The requirements of [`Domain::retire_fn`].
     #[inline]
     pub(crate) unsafe fn defer<F: FnOnce()>(&self, f: F, bytes: usize) {
         let deferred = self.deferred.get().wrapping_add(1);
@@ -323,8 +321,8 @@ impl Local {
         unsafe { self.domain().retire_fn(f, bytes) };
     }
 
-    /// Waits while the domain is over its budget, but not for long, and once for each section: it may be
-    /// this section that the garbage waits for. (The domain itself does not wait: see `Collector::new`.)
+    /// Waits while the domain is over its budget. It waits only briefly, and once for each section, because the garbage
+    /// may be waiting for this very section. (The domain itself does not wait: see `Collector::new`.)
     #[cold]
     fn wait_for_room(&self) {
         let domain = self.domain();

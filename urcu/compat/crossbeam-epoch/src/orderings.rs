@@ -2,16 +2,16 @@
 
 use core::sync::atomic::Ordering;
 
-/// The orderings of an exchange: one, to which the one of a failure is found, or both.
+/// The orderings of an exchange: either one ordering, from which that of a failure follows, or both.
 #[deprecated(
     note = "`compare_and_set` and `compare_and_set_weak` that use this trait are deprecated, use \
             `compare_exchange` or `compare_exchange_weak instead`"
 )]
 pub trait CompareAndSetOrdering {
-    /// Returns the ordering of an exchange.
+    /// Returns the ordering of a successful exchange.
     fn success(&self) -> Ordering;
 
-    /// Returns the ordering of the load if there is none, which is neither `Release` nor `AcqRel`.
+    /// Returns the ordering of the load in a failed exchange. It is neither `Release` nor `AcqRel`.
     fn failure(&self) -> Ordering;
 }
 

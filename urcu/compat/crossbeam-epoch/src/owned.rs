@@ -1,4 +1,4 @@
-//! A value on the heap that nobody else knows.
+//! [`Owned`]: a value on the heap with a single owner.
 
 use core::borrow::{Borrow, BorrowMut};
 use core::fmt;
@@ -12,26 +12,26 @@ use crate::shared::Shared;
 
 /// A pointer that can be stored in an [`Atomic`](crate::Atomic): an [`Owned`] or a [`Shared`].
 pub trait Pointer<T: ?Sized + Pointable> {
-    /// Returns the address and the tag. Whoever gets them owns what an `Owned` owned.
+    /// Returns the address and the tag. The caller then owns what an `Owned` has owned.
     ///
     /// ```
     /// use crossbeam_epoch::{Owned, Pointer};
     ///
     /// let data = Owned::new(7).into_usize();
-    /// // SAFETY: from `into_usize` of the same type, and used once.
+    /// // SAFETY: the data comes from `into_usize` of the same type, and is used once.
     /// assert_eq!(*unsafe { Owned::<i32>::from_usize(data) }, 7);
     /// ```
     fn into_usize(self) -> usize;
 
-    /// Returns the pointer of an address and a tag.
+    /// Returns the pointer that consists of this address and tag.
     ///
     /// # Safety
-    /// `data` is from [`Pointer::into_usize`] of the same type, and is used once.
+    /// `data` comes from [`Pointer::into_usize`] of the same type, and is used once.
     unsafe fn from_usize(data: usize) -> Self;
 }
 
-/// A value on the heap that nobody else knows, as in a `Box`, with a tag in the bits that its alignment
-/// leaves free.
+/// A value on the heap with a single owner, as in a `Box`. It has a tag in the low bits of the address that the
+/// alignment leaves free.
 ///
 /// ```
 /// use crossbeam_epoch::Owned;
@@ -41,19 +41,19 @@ pub trait Pointer<T: ?Sized + Pointable> {
 /// assert_eq!((node.tag(), *node), (1, [3, 2]));
 /// ```
 pub struct Owned<T: ?Sized + Pointable> {
-    /// From `T::init`, with a tag.
+    /// Returns the owner of a value from `T::init`. `data` has the address and the tag.
     data: usize,
     owns: PhantomData<Box<T>>,
 }
 
 impl<T> Owned<T> {
-    /// Returns the value at an address, with the tag 0.
+    /// Returns the owner of the value at an address, with the tag 0.
     ///
     /// # Safety
-    /// `raw` is from a `Box<T>` or an `Owned<T>`, and nobody else owns it.
+    /// `raw` comes from a `Box<T>` or an `Owned<T>`, and nobody else owns the value.
     ///
     /// # Panics
-    /// If `raw` is not aligned.
+    /// Panics if `raw` is not aligned.
     ///
     /// ```
     /// use crossbeam_epoch::Owned;
@@ -64,7 +64,7 @@ impl<T> Owned<T> {
     /// ```
     #[track_caller]
     pub unsafe fn from_raw(raw: *mut T) -> Owned<T> {
-        // SAFETY: the address of a box, which is what `init` answers for sized values; the caller owns it.
+        // SAFETY: the address is that of a box, as `init` returns for sized values. The caller owns it.
         unsafe { Owned::from_usize(aligned(raw)) }
     }
 
@@ -95,7 +95,7 @@ impl<T> Owned<T> {
 }
 
 impl<T: ?Sized + Pointable> Owned<T> {
-    /// Allocates a value of what it is made of: see [`Pointable::Init`].
+    /// Allocates a value from its initial data: see [`Pointable::Init`].
     ///
     /// ```
     /// use std::mem::MaybeUninit;
@@ -105,11 +105,11 @@ impl<T: ?Sized + Pointable> Owned<T> {
     /// ```
     #[inline]
     pub fn init(init: T::Init) -> Owned<T> {
-        // SAFETY: freed by `drop` of this `Owned`, or of whoever takes it over.
+        // SAFETY: the value is dropped by this `Owned`, or by an owner that takes it over.
         unsafe { Owned::from_usize(T::init(init)) }
     }
 
-    /// Leaves the value to whoever gets the pointer.
+    /// Gives up ownership of the value, and returns a pointer to it.
     ///
     /// ```
     /// use crossbeam_epoch::{self as epoch, Owned};
@@ -134,8 +134,7 @@ impl<T: ?Sized + Pointable> Owned<T> {
         tag_of::<T>(self.data)
     }
 
-    /// Returns the same value with another tag, of which as many low bits count as the alignment has
-    /// zeroes.
+    /// Returns the same value with another tag. Only as many low bits of `tag` count as the alignment leaves free.
     ///
     /// ```
     /// assert_eq!(crossbeam_epoch::Owned::new(5_u64).with_tag(9).tag(), 1);
@@ -143,7 +142,7 @@ impl<T: ?Sized + Pointable> Owned<T> {
     #[inline]
     pub fn with_tag(self, tag: usize) -> Owned<T> {
         let data = tagged::<T>(self.into_usize(), tag);
-        // SAFETY: of this very `Owned`, which is gone.
+        // SAFETY: the data comes from this very `Owned`, which is gone.
         unsafe { Owned::from_usize(data) }
     }
 }
@@ -157,7 +156,7 @@ impl<T: ?Sized + Pointable> Pointer<T> for Owned<T> {
     }
 
     /// # Safety
-    /// As for the trait. Nor is it null.
+    /// The requirements of the trait. In addition, the pointer is not null.
     #[inline(always)]
     unsafe fn from_usize(data: usize) -> Self {
         debug_assert_ne!(untagged::<T>(data), 0, "a null pointer owns nothing");
@@ -170,7 +169,7 @@ impl<T: ?Sized + Pointable> Pointer<T> for Owned<T> {
 
 impl<T: ?Sized + Pointable> Drop for Owned<T> {
     fn drop(&mut self) {
-        // SAFETY: from `init`, and this alone owns it, which goes.
+        // SAFETY: the value comes from `init`. This is its only owner, and is being dropped.
         unsafe { T::drop(untagged::<T>(self.data)) };
     }
 }
@@ -179,7 +178,7 @@ impl<T: ?Sized + Pointable> Deref for Owned<T> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: from `init`, alive, and unshared while this is borrowed.
+        // SAFETY: the value comes from `init`, is alive, and is not mutably borrowed while this is borrowed.
         unsafe { T::deref(untagged::<T>(self.data)) }
     }
 }
@@ -187,13 +186,13 @@ impl<T: ?Sized + Pointable> Deref for Owned<T> {
 impl<T: ?Sized + Pointable> DerefMut for Owned<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: from `init`, alive, and this one's alone while it is borrowed mutably.
+        // SAFETY: the value comes from `init`, is alive, and is used by nobody else while this is mutably borrowed.
         unsafe { T::deref_mut(untagged::<T>(self.data)) }
     }
 }
 
 impl<T: ?Sized + Pointable> fmt::Debug for Owned<T> {
-    /// Writes address and tag.
+    /// Writes the address and the tag.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt_pointer::<T>("Owned", self.data, f)
     }
@@ -215,7 +214,7 @@ impl<T> From<T> for Owned<T> {
 impl<T> From<Box<T>> for Owned<T> {
     /// Returns the same allocation.
     fn from(value: Box<T>) -> Self {
-        // SAFETY: from a box, which is gone.
+        // SAFETY: the address comes from a box, which is gone.
         unsafe { Owned::from_raw(Box::into_raw(value)) }
     }
 }

@@ -1,14 +1,14 @@
-//! What a one-word pointer can point to.
+//! [`Pointable`]: the types that a one-word pointer can point to.
 
 use core::alloc::Layout;
 use core::mem::{MaybeUninit, align_of};
 use core::ptr;
 use std::alloc::{alloc, dealloc, handle_alloc_error};
 
-/// Types that can be reached by a pointer of one word: all that have a size, and slices of
-/// `MaybeUninit<T>`, whose length lies in front of their elements.
+/// Types that a pointer of one word can point to: all `Sized` types, and slices of `MaybeUninit<T>`, whose length is
+/// stored in front of their elements.
 ///
-/// Implement it for types of your own that are not `Sized`.
+/// Implement this for your own types that are not `Sized`.
 ///
 /// ```
 /// use std::mem::MaybeUninit;
@@ -19,7 +19,7 @@ use std::alloc::{alloc, dealloc, handle_alloc_error};
 /// assert_eq!(size_of_val(&ten), size_of::<usize>());
 /// ```
 pub trait Pointable {
-    /// The alignment of every address, a power of two. Bytes. Its low bits are free for tags.
+    /// The alignment of every address in bytes, a power of two. It leaves the low bits free for tags.
     const ALIGN: usize;
 
     /// The initial data of a value: for a sized type the value, for a slice its length.
@@ -28,25 +28,26 @@ pub trait Pointable {
     /// Allocates a value, and returns its address, a multiple of [`ALIGN`](Pointable::ALIGN).
     ///
     /// # Safety
-    /// The value is given back by [`Pointable::drop`] alone.
+    /// The value is only freed by [`Pointable::drop`].
     unsafe fn init(init: Self::Init) -> usize;
 
     /// Returns the value at an address.
     ///
     /// # Safety
-    /// `ptr` is from [`Pointable::init`] and not dropped during `'a`, and nobody has the value mutably.
+    /// `ptr` comes from [`Pointable::init`]. During `'a` the value is not dropped, and nobody has a mutable reference
+    /// to it.
     unsafe fn deref<'a>(ptr: usize) -> &'a Self;
 
     /// Returns the value at an address, mutably.
     ///
     /// # Safety
-    /// `ptr` is from [`Pointable::init`] and not dropped during `'a`, and nobody else has the value.
+    /// `ptr` comes from [`Pointable::init`]. During `'a` the value is not dropped, and nobody else uses it.
     unsafe fn deref_mut<'a>(ptr: usize) -> &'a mut Self;
 
     /// Drops the value at an address, and frees its memory.
     ///
     /// # Safety
-    /// `ptr` is from [`Pointable::init`], nobody else has the value, and this is called once.
+    /// `ptr` comes from [`Pointable::init`]. Nobody else uses the value, and this is called once.
     unsafe fn drop(ptr: usize);
 }
 
@@ -61,37 +62,37 @@ impl<T> Pointable for T {
 
     #[inline(always)]
     unsafe fn deref<'a>(ptr: usize) -> &'a T {
-        // SAFETY: the address of a live box, which `init` or `Box::into_raw` exposed, and which nobody
-        // has mutably: by the contract of this function.
+        // SAFETY: by the contract of this function, this is the address of a live box, which `init` or `Box::into_raw`
+        // exposed, and nobody has a mutable reference to the value.
         unsafe { &*ptr::with_exposed_provenance(ptr) }
     }
 
     #[inline(always)]
     unsafe fn deref_mut<'a>(ptr: usize) -> &'a mut T {
-        // SAFETY: the address of a live box that nobody else has: by the contract of this function.
+        // SAFETY: by the contract of this function, this is the address of a live box that nobody else uses.
         unsafe { &mut *ptr::with_exposed_provenance_mut(ptr) }
     }
 
     #[inline]
     unsafe fn drop(ptr: usize) {
-        // SAFETY: from `Box::into_raw`, and the caller has it alone and does this once.
+        // SAFETY: the address comes from `Box::into_raw`. Only the caller uses the box, and does this once.
         drop(unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<T>(ptr)) });
     }
 }
 
-/// Returns an allocation of a length and as many elements.
+/// Returns the layout of a length followed by that many elements.
 ///
-/// The `T`s begin at a distance that depends on their alignment alone.
+/// The distance at which the elements begin depends only on their alignment.
 fn layout<T>(length: usize) -> (Layout, usize) {
     let elements = Layout::array::<MaybeUninit<T>>(length);
     let whole = elements.and_then(|elements| Layout::new::<usize>().extend(elements));
     whole.expect("the size of a slice is more than there can be")
 }
 
-/// Returns the slice behind the length at an address.
+/// Returns the slice whose length is at this address.
 ///
 /// # Safety
-/// `ptr` is from `init` of `[MaybeUninit<T>]`, and not dropped.
+/// `ptr` comes from `init` of `[MaybeUninit<T>]`, and the value is not dropped.
 unsafe fn slice<T>(ptr: usize) -> *mut [MaybeUninit<T>] {
     let start = ptr::with_exposed_provenance_mut::<usize>(ptr);
     // SAFETY: `init` wrote the length there, and allocated the elements at that distance.
@@ -111,31 +112,32 @@ impl<T> Pointable for [MaybeUninit<T>] {
 
     unsafe fn init(length: usize) -> usize {
         let layout = layout::<T>(length).0;
-        // SAFETY: it has the size of a word at least.
+        // SAFETY: the layout has at least the size of a word.
         let start = unsafe { alloc(layout) }.cast::<usize>();
         if start.is_null() {
             handle_alloc_error(layout);
         }
-        // SAFETY: there is room for a word, aligned, and nobody else has it.
+        // SAFETY: there is room for an aligned word, and nobody else uses it.
         unsafe { start.write(length) };
         start.expose_provenance()
     }
 
     #[inline]
     unsafe fn deref<'a>(ptr: usize) -> &'a Self {
-        // SAFETY: from `init`, alive, and nobody has it mutably: by the contract of this function.
+        // SAFETY: by the contract of this function, the value comes from `init`, is alive, and nobody has a mutable
+        // reference to it.
         unsafe { &*slice::<T>(ptr) }
     }
 
     #[inline]
     unsafe fn deref_mut<'a>(ptr: usize) -> &'a mut Self {
-        // SAFETY: from `init`, alive, and the caller's alone: by the contract of this function.
+        // SAFETY: by the contract of this function, the value comes from `init`, is alive, and is the caller's alone.
         unsafe { &mut *slice::<T>(ptr) }
     }
 
     unsafe fn drop(ptr: usize) {
-        // SAFETY: from `init`, with the layout of the length that lies there; the caller has it alone and
-        // does this once. Elements that may be uninitialised are not dropped.
+        // SAFETY: the address comes from `init`, with the layout for the length that is stored there. Only the caller
+        // uses it, and does this once. Elements that may be uninitialised are not dropped.
         unsafe {
             let layout = layout::<T>(slice::<T>(ptr).len()).0;
             dealloc(ptr::with_exposed_provenance_mut(ptr), layout);
@@ -143,7 +145,7 @@ impl<T> Pointable for [MaybeUninit<T>] {
     }
 }
 
-/// Returns the low bits of addresses of `T` that are zero.
+/// Returns a mask of the low bits that are zero in every address of a `T`.
 #[inline(always)]
 pub(crate) const fn tag_mask<T: ?Sized + Pointable>() -> usize {
     (1 << T::ALIGN.trailing_zeros()) - 1
@@ -164,10 +166,10 @@ pub(crate) const fn tagged<T: ?Sized + Pointable>(data: usize, tag: usize) -> us
     untagged::<T>(data) | (tag & tag_mask::<T>())
 }
 
-/// Returns the address of a pointer from outside.
+/// Returns the address of a pointer that a caller has passed.
 ///
 /// # Panics
-/// If it is not aligned, because a tag would be made of it.
+/// Panics if the pointer is not aligned, because its low bits would become a tag.
 #[inline]
 #[track_caller]
 pub(crate) fn aligned<T>(raw: *const T) -> usize {

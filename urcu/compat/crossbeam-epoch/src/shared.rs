@@ -1,4 +1,4 @@
-//! A pointer that was loaded while a guard protects it.
+//! [`Shared`]: a pointer that was loaded, and that a guard protects.
 
 use core::cmp;
 use core::fmt;
@@ -8,8 +8,8 @@ use core::ptr;
 use crate::owned::{Owned, Pointer, fmt_pointer};
 use crate::pointable::{Pointable, aligned, tag_of, tagged, untagged};
 
-/// A pointer that was loaded from an [`Atomic`](crate::Atomic), with its tag, or null. It is good as long
-/// as the [`Guard`](crate::Guard) that it borrows.
+/// A pointer that was loaded from an [`Atomic`](crate::Atomic), with its tag. It may be null. It is valid as long as
+/// the [`Guard`](crate::Guard) that it borrows.
 pub struct Shared<'g, T: 'g + ?Sized + Pointable> {
     data: usize,
     borrows: PhantomData<(&'g (), *const T)>,
@@ -65,9 +65,9 @@ impl<'g, T: ?Sized + Pointable> Shared<'g, T> {
     /// Returns the value of a pointer that is not null.
     ///
     /// # Safety
-    /// The pointer is not null, and its value is neither freed nor had mutably as long as the guard lives.
-    /// Whoever published it did so with `Release`, and it was loaded with `Acquire`, or something else
-    /// orders the two.
+    /// The pointer is not null. As long as the guard lives, the value is not freed, and nobody has a mutable
+    /// reference to it. The pointer was published with `Release` and loaded with `Acquire`, or something else orders
+    /// the two.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::SeqCst;
@@ -75,20 +75,21 @@ impl<'g, T: ?Sized + Pointable> Shared<'g, T> {
     ///
     /// let link = Atomic::new(5);
     /// let guard = epoch::pin();
-    /// // SAFETY: it is there, and nobody frees it.
+    /// // SAFETY: the value is there, and nobody frees it.
     /// assert_eq!(unsafe { *link.load(SeqCst, &guard).deref() }, 5);
     /// # unsafe { drop(link.into_owned()) };
     /// ```
     #[inline]
     pub unsafe fn deref(&self) -> &'g T {
-        // SAFETY: not null, alive, and nobody's mutably: by the contract of this function.
+        // SAFETY: by the contract of this function, the pointer is not null, and the value is alive and not mutably
+        // borrowed.
         unsafe { T::deref(untagged::<T>(self.data)) }
     }
 
     /// Returns the value of a pointer that is not null, mutably.
     ///
     /// # Safety
-    /// As for [`Shared::deref`], and nobody else has the value as long as the reference is used.
+    /// The requirements of [`Shared::deref`]. In addition, nobody else uses the value while the reference is used.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::SeqCst;
@@ -96,21 +97,22 @@ impl<'g, T: ?Sized + Pointable> Shared<'g, T> {
     ///
     /// let link = Atomic::new(vec![1]);
     /// let guard = epoch::pin();
-    /// // SAFETY: it is there, and nobody else has it.
+    /// // SAFETY: the value is there, and nobody else uses it.
     /// unsafe { link.load(SeqCst, &guard).deref_mut().push(2) };
     /// assert_eq!(unsafe { link.load(SeqCst, &guard).deref() }, &[1, 2]);
     /// # unsafe { drop(link.into_owned()) };
     /// ```
     #[inline]
     pub unsafe fn deref_mut(&mut self) -> &'g mut T {
-        // SAFETY: not null, alive, and the caller's alone: by the contract of this function.
+        // SAFETY: by the contract of this function, the pointer is not null, and the value is alive and the caller's
+        // alone.
         unsafe { T::deref_mut(untagged::<T>(self.data)) }
     }
 
     /// Returns the value, or `None` if the pointer is null.
     ///
     /// # Safety
-    /// The pointer is null, or what [`Shared::deref`] demands holds.
+    /// The pointer is null, or the requirements of [`Shared::deref`] hold.
     ///
     /// ```
     /// use crossbeam_epoch::Shared;
@@ -120,17 +122,18 @@ impl<'g, T: ?Sized + Pointable> Shared<'g, T> {
     /// ```
     #[inline]
     pub unsafe fn as_ref(&self) -> Option<&'g T> {
-        // SAFETY: not null, alive, and nobody's mutably: by the contract of this function.
+        // SAFETY: by the contract of this function, the pointer is not null, and the value is alive and not mutably
+        // borrowed.
         (!self.is_null()).then(|| unsafe { T::deref(untagged::<T>(self.data)) })
     }
 
     /// Returns an owner of the value, with the tag.
     ///
     /// # Safety
-    /// The pointer is not null, its value is alive, and nobody else has it or can reach it any more.
+    /// The pointer is not null. Its value is alive, and nobody else uses it or can reach it any more.
     ///
     /// # Panics
-    /// If the pointer is null, with debug assertions.
+    /// Panics if the pointer is null, in builds with debug assertions.
     ///
     /// ```
     /// use crossbeam_epoch::{self as epoch, Owned};
@@ -144,14 +147,14 @@ impl<'g, T: ?Sized + Pointable> Shared<'g, T> {
     #[track_caller]
     pub unsafe fn into_owned(self) -> Owned<T> {
         debug_assert!(!self.is_null(), "a null pointer owns nothing");
-        // SAFETY: a live value that is the caller's alone: by the contract of this function.
+        // SAFETY: by the contract of this function, the value is alive and the caller's alone.
         unsafe { Owned::from_usize(self.data) }
     }
 
     /// Returns an owner of the value, or `None` if the pointer is null.
     ///
     /// # Safety
-    /// The pointer is null, or what [`Shared::into_owned`] demands holds.
+    /// The pointer is null, or the requirements of [`Shared::into_owned`] hold.
     ///
     /// ```
     /// use crossbeam_epoch::Shared;
@@ -161,7 +164,7 @@ impl<'g, T: ?Sized + Pointable> Shared<'g, T> {
     /// ```
     #[inline]
     pub unsafe fn try_into_owned(self) -> Option<Owned<T>> {
-        // SAFETY: not null, and the caller's alone: by the contract of this function.
+        // SAFETY: by the contract of this function, the pointer is not null, and the value is the caller's alone.
         (!self.is_null()).then(|| unsafe { Owned::from_usize(self.data) })
     }
 
@@ -175,8 +178,7 @@ impl<'g, T: ?Sized + Pointable> Shared<'g, T> {
         tag_of::<T>(self.data)
     }
 
-    /// Returns the same pointer with another tag, of which as many low bits count as the alignment has
-    /// zeroes.
+    /// Returns the same pointer with another tag. Only as many low bits of `tag` count as the alignment leaves free.
     ///
     /// ```
     /// assert_eq!(crossbeam_epoch::Shared::<u32>::null().with_tag(7).tag(), 3);
@@ -211,7 +213,7 @@ impl<T> From<*const T> for Shared<'_, T> {
     /// Returns a pointer with the tag 0.
     ///
     /// # Panics
-    /// If `raw` is not aligned.
+    /// Panics if `raw` is not aligned.
     #[track_caller]
     fn from(raw: *const T) -> Self {
         Shared::of(aligned(raw))
@@ -240,7 +242,7 @@ impl<T: ?Sized + Pointable> Ord for Shared<'_, T> {
 }
 
 impl<T: ?Sized + Pointable> fmt::Debug for Shared<'_, T> {
-    /// Writes address and tag.
+    /// Writes the address and the tag.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt_pointer::<T>("Shared", self.data, f)
     }

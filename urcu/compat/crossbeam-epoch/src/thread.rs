@@ -1,4 +1,4 @@
-//! The collector that every thread has a share in.
+//! The default collector, which every thread can use.
 
 use crate::collector::Collector;
 use crate::guard::Guard;
@@ -6,13 +6,13 @@ use crate::local;
 
 /// Pins the calling thread: makes a guard of the [`default_collector`].
 ///
-/// If the thread has no guard yet, this is also a sequentially consistent fence. (Not with the feature
-/// `relaxed-pin`.)
+/// If the thread has no guard yet, this is also a sequentially consistent fence (except with the feature
+/// `relaxed-pin`).
 ///
-/// Works as long as the thread does: in destructors of thread-local data too.
+/// It works as long as the thread runs, also in destructors of thread-local data.
 ///
 /// # Panics
-/// At the first use, if the system has no memory for the readers' counters.
+/// Panics at the first use, if the system has no memory for the readers' counters.
 ///
 /// ```
 /// use crossbeam_epoch as epoch;

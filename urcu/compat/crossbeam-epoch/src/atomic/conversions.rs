@@ -1,4 +1,4 @@
-//! Links from what can be stored in one.
+//! Conversions to links.
 
 use super::Atomic;
 use crate::owned::{Owned, Pointer};
@@ -33,7 +33,7 @@ impl<T> From<*const T> for Atomic<T> {
     /// Returns a link with the tag 0.
     ///
     /// # Panics
-    /// If `raw` is not aligned.
+    /// Panics if `raw` is not aligned.
     #[track_caller]
     fn from(raw: *const T) -> Self {
         Self::from(Shared::from(raw))
