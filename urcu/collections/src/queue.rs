@@ -178,7 +178,7 @@ impl<T> Queue<T> {
 
 impl<T, D> Queue<T, D> {
     const_fn! {
-        /// Creates an empty queue in a domain of the program's own.
+        /// Creates an empty queue in the given domain.
         pub fn new_in(domain: D) -> Self {
             Queue {
                 head: Line(AtomicPtr::new(ptr::null_mut())),
@@ -220,7 +220,7 @@ impl<T, D: InDomain> Queue<T, D> {
         }
     }
 
-    /// Returns how many values there are. Exact if nobody pushes or pops meanwhile.
+    /// Returns the number of values. It is exact if nobody pushes or pops meanwhile.
     pub fn len(&self) -> usize {
         let _section = self.domain.domain().read_lock();
         let (head, tail) = (
@@ -367,7 +367,7 @@ impl<T, D> Queue<T, D> {
 
 impl<T, D> Drop for Queue<T, D> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, T, D>(&'a mut Queue<T, D>);
         impl<T, D> Drop for Rest<'_, T, D> {
             fn drop(&mut self) {

@@ -58,7 +58,7 @@ impl<T> Stack<T> {
 
 impl<T, D> Stack<T, D> {
     const_fn! {
-        /// Creates an empty stack in a domain of the program's own.
+        /// Creates an empty stack in the given domain.
         pub fn new_in(domain: D) -> Self {
             Stack {
                 head: AtomicPtr::new(ptr::null_mut()),
@@ -168,7 +168,7 @@ unsafe fn take<T>(node: NonNull<Node<T>>, domain: &Domain) -> T {
 
 impl<T, D> Drop for Stack<T, D> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, T, D>(&'a mut Stack<T, D>);
         impl<T, D> Drop for Rest<'_, T, D> {
             fn drop(&mut self) {
@@ -218,7 +218,7 @@ pub struct TakeAll<'s, T, D: InDomain = Global> {
 
 // SAFETY: it owns its values; of the stack it uses the domain.
 unsafe impl<T: Send, D: InDomain + Sync> Send for TakeAll<'_, T, D> {}
-// SAFETY: a shared one gives nothing.
+// SAFETY: a shared iterator gives access to nothing.
 unsafe impl<T: Sync, D: InDomain + Sync> Sync for TakeAll<'_, T, D> {}
 
 impl<T, D: InDomain> Iterator for TakeAll<'_, T, D> {
@@ -239,7 +239,7 @@ impl<T, D: InDomain> FusedIterator for TakeAll<'_, T, D> {}
 
 impl<T, D: InDomain> Drop for TakeAll<'_, T, D> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, 's, T, D: InDomain>(&'a mut TakeAll<'s, T, D>);
         impl<T, D: InDomain> Drop for Rest<'_, '_, T, D> {
             fn drop(&mut self) {

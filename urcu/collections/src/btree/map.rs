@@ -54,7 +54,7 @@ pub struct BTreeMap<K, V, D = Global> {
 
 // SAFETY: it owns its keys and values, and those that were retired are `Send` and `'static`.
 unsafe impl<K: Send, V: Send, D: Send> Send for BTreeMap<K, V, D> {}
-// SAFETY: shared, it hands out shared references to keys and values, and takes and drops some on any
+// SAFETY: a shared map hands out shared references to keys and values, and takes and drops keys and values on any
 // thread.
 unsafe impl<K: Send + Sync, V: Send + Sync, D: Sync> Sync for BTreeMap<K, V, D> {}
 
@@ -77,12 +77,12 @@ impl<K, V, D> BTreeMap<K, V, D> {
         }
     }
 
-    /// Creates an empty map in a domain of the program's own.
+    /// Creates an empty map in the given domain.
     pub fn new_in(domain: D) -> Self {
         BTreeMap::with_root(ptr::null_mut(), 0, domain)
     }
 
-    /// Returns how many entries there are. Exact if nobody changes the map meanwhile.
+    /// Returns the number of entries. It is exact if nobody changes the map meanwhile.
     pub fn len(&self) -> usize {
         self.count.sum()
     }
@@ -94,7 +94,7 @@ impl<K, V, D> BTreeMap<K, V, D> {
 }
 
 impl<K, V, D: InDomain> BTreeMap<K, V, D> {
-    /// Returns a handle, with a guard in it: the map's methods without the guard.
+    /// Returns a handle that holds a guard: it has the map's methods, without the guard argument.
     #[inline(always)]
     #[track_caller]
     pub fn pin(&self) -> BTreeMapRef<'_, K, V, D> {
@@ -108,7 +108,7 @@ impl<K, V, D: InDomain> BTreeMap<K, V, D> {
         self.domain.domain().read_lock()
     }
 
-    /// Returns the domain whose grace periods entries wait for.
+    /// Returns the domain whose grace periods removed entries wait for.
     pub fn domain(&self) -> &urcu::Domain {
         self.domain.domain()
     }
@@ -178,7 +178,7 @@ impl<K, V, D: InDomain> BTreeMap<K, V, D> {
         self.find(&Last, guard)
     }
 
-    /// Returns the key that the map has, and its value.
+    /// Returns the key as it is stored in the map, and its value.
     #[inline]
     #[track_caller]
     pub fn get_key_value<'g, Q>(
@@ -283,7 +283,7 @@ where
         Ok(old.map(|old| unsafe { self.retire(old, guard) }))
     }
 
-    /// Inserts a value, and returns the one that was there. The key takes the place of the old one, too.
+    /// Inserts a value, and returns the old one. The key takes the place of the old one, too.
     ///
     /// ```
     /// let map = urcu_collections::BTreeMap::new();
@@ -305,9 +305,9 @@ where
         }
     }
 
-    /// Returns the value of a key; if it is not there, what a function makes is inserted.
+    /// Returns the value of a key. If the key is missing, inserts the result of a function.
     ///
-    /// The function may be called although in the end another thread was first.
+    /// The function may have been called in vain if another thread inserts the key first.
     #[track_caller]
     pub fn get_or_insert_with<'g>(
         &'g self,
@@ -335,8 +335,8 @@ where
         }
     }
 
-    /// Replaces the value of a key by what a function makes of it, and returns that. `None`: the key is not
-    /// there.
+    /// Replaces the value of a key by the result of a function, and returns the new value. Returns `None` if the
+    /// key is missing.
     ///
     /// The function is called again if another thread has changed the map meanwhile: no update is lost.
     #[track_caller]
@@ -437,7 +437,7 @@ where
 
 impl<K, V, D> Drop for BTreeMap<K, V, D> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<K, V>(Vec<NonNull<Pair<K, V>>>);
         impl<K, V> Drop for Rest<K, V> {
             fn drop(&mut self) {

@@ -68,7 +68,7 @@ impl<K, V, S, D> HashMapBuilder<K, V, S, D> {
         }
     }
 
-    /// Sets the domain whose grace periods entries wait for.
+    /// Sets the domain whose grace periods removed entries wait for.
     pub fn domain<T: InDomain>(self, domain: T) -> HashMapBuilder<K, V, S, T> {
         HashMapBuilder {
             hasher: self.hasher,

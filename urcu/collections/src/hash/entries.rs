@@ -23,7 +23,7 @@ impl<K, V, S, D> Hashes for HashMap<K, V, S, D> {
 
 impl<K, V, S, D> Drop for HashMap<K, V, S, D> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics; a second panic aborts, as everywhere.
+        /// Drops the rest even if a destructor panics. A second panic aborts, as everywhere.
         struct Rest<'a, K, V, I: Iterator<Item = NonNull<Node>>>(&'a mut I, PhantomData<(K, V)>);
         impl<K, V, I: Iterator<Item = NonNull<Node>>> Drop for Rest<'_, K, V, I> {
             fn drop(&mut self) {

@@ -37,7 +37,7 @@ where
         self.key
     }
 
-    /// Returns the value, if the key is there now.
+    /// Returns the value if the key is there now.
     pub fn get(&self) -> Option<&'g V> {
         let found = self.map.find(&self.key, self.section);
         found.map(|pair| pair.value)

@@ -129,7 +129,7 @@ pub struct IterMut<'m, K, V> {
 
 // SAFETY: it has the entries for itself, and the map's buckets may be read by any thread.
 unsafe impl<K: Send, V: Send> Send for IterMut<'_, K, V> {}
-// SAFETY: a shared one gives nothing.
+// SAFETY: a shared iterator gives access to nothing.
 unsafe impl<K: Sync, V: Sync> Sync for IterMut<'_, K, V> {}
 
 impl<'m, K, V> Iterator for IterMut<'m, K, V> {
@@ -166,7 +166,7 @@ enum Left<K, V> {
 
 // SAFETY: it owns its pairs.
 unsafe impl<K: Send, V: Send> Send for IntoIter<K, V> {}
-// SAFETY: a shared one gives nothing.
+// SAFETY: a shared iterator gives access to nothing.
 unsafe impl<K: Sync, V: Sync> Sync for IntoIter<K, V> {}
 
 impl<K, V> Iterator for IntoIter<K, V> {
@@ -195,7 +195,7 @@ impl<K, V> FusedIterator for IntoIter<K, V> {}
 
 impl<K, V> Drop for IntoIter<K, V> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, K, V>(&'a mut IntoIter<K, V>);
         impl<K, V> Drop for Rest<'_, K, V> {
             fn drop(&mut self) {

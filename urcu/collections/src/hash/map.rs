@@ -73,7 +73,7 @@ pub struct HashMap<K, V, S = DefaultHashBuilder, D = Global> {
 // SAFETY: it owns its keys and values, and those that were retired are `Send` and `'static` by the bounds
 // of what retires them.
 unsafe impl<K: Send, V: Send, S: Send, D: Send> Send for HashMap<K, V, S, D> {}
-// SAFETY: shared, it hands out shared references to keys and values, and takes and drops some on any
+// SAFETY: a shared map hands out shared references to keys and values, and takes and drops keys and values on any
 // thread.
 unsafe impl<K: Send + Sync, V: Send + Sync, S: Sync, D: Sync> Sync for HashMap<K, V, S, D> {}
 
@@ -101,12 +101,12 @@ impl<K, V> HashMap<K, V> {
         HashMap::with_capacity(0)
     }
 
-    /// Creates an empty map with room for so many entries. It does not shrink below that by itself.
+    /// Creates an empty map with room for `capacity` entries. The map does not shrink below that by itself.
     pub fn with_capacity(capacity: usize) -> Self {
         HashMap::with_capacity_and_hasher(capacity, DefaultHashBuilder::default())
     }
 
-    /// Returns a builder, for what is seldom chosen.
+    /// Returns a builder for the options that are seldom needed.
     ///
     /// ```
     /// use urcu_collections::{HashMap, ResizeMode};
@@ -127,15 +127,15 @@ impl<K, V, S> HashMap<K, V, S> {
         HashMap::with_capacity_and_hasher(0, hash_builder)
     }
 
-    /// Creates an empty map with a hasher and with room for so many entries.
+    /// Creates an empty map with a hasher and with room for `capacity` entries.
     pub fn with_capacity_and_hasher(capacity: usize, hash_builder: S) -> Self {
         HashMap::with_capacity_and_hasher_in(capacity, hash_builder, Global)
     }
 }
 
 impl<K, V, D: InDomain> HashMap<K, V, DefaultHashBuilder, D> {
-    /// Creates an empty map in a domain of the program's own: sections that last long then do not delay the
-    /// grace periods of others.
+    /// Creates an empty map in the given domain. Sections of the map then do not delay the grace periods of other
+    /// domains, however long they last.
     ///
     /// ```
     /// static SESSIONS: urcu::Domain = urcu::Domain::named("sessions");
@@ -149,7 +149,7 @@ impl<K, V, D: InDomain> HashMap<K, V, DefaultHashBuilder, D> {
 }
 
 impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
-    /// Creates an empty map with all that can be chosen.
+    /// Creates an empty map with the given capacity, hasher and domain.
     pub fn with_capacity_and_hasher_in(capacity: usize, hash_builder: S, domain: D) -> Self {
         HashMap::build(
             RawMap::new(capacity, SHARE, kind::<K, V, S>()),
@@ -167,7 +167,7 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
         }
     }
 
-    /// Returns a handle, with a guard in it: the map's methods without the guard.
+    /// Returns a handle that holds a guard: it has the map's methods, without the guard argument.
     #[inline(always)]
     #[track_caller]
     pub fn pin(&self) -> HashMapRef<'_, K, V, S, D> {
@@ -195,7 +195,7 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
         self.guard()
     }
 
-    /// Returns the domain whose grace periods entries wait for.
+    /// Returns the domain whose grace periods removed entries wait for.
     pub fn domain(&self) -> &urcu::Domain {
         self.domain.domain()
     }
@@ -205,7 +205,7 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
         &self.hasher
     }
 
-    /// Returns how many entries there are. Exact if nobody changes the map meanwhile.
+    /// Returns the number of entries. It is exact if nobody changes the map meanwhile.
     ///
     /// # Cost
     /// Takes a cache line from each CPU that has counted since.
@@ -381,7 +381,7 @@ where
         self.find(key, self.section(guard)).map(|pair| pair.value)
     }
 
-    /// Returns the key that the map has, and its value.
+    /// Returns the key as it is stored in the map, and its value.
     #[inline]
     #[track_caller]
     pub fn get_key_value<'g, Q>(
@@ -406,7 +406,7 @@ where
         self.get(key, guard).is_some()
     }
 
-    /// Returns a copy of a key's value, without a guard.
+    /// Returns a copy of a key's value. Takes no guard.
     ///
     /// If the key is an integer, an address, or an array of integers of 4, 8 or 16 bytes, and the value has 1,
     /// 2, 4, 8 or 16 bytes, this is one restartable sequence, the fastest way to look something up. Else,
@@ -476,7 +476,7 @@ where
         self.get_many_in(keys, self.section(guard))
     }
 
-    /// Returns an entry of a key, there or not, to look at and to change.
+    /// Returns the entry of a key, present or not, to read and to change it.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::new();

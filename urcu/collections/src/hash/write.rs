@@ -134,7 +134,7 @@ where
         }
     }
 
-    /// Inserts a value, and returns the one that was there.
+    /// Inserts a value, and returns the old one.
     ///
     /// If the key was there, the new key takes the place of the old one, which matters where keys can be
     /// told apart though they are equal.
@@ -174,10 +174,10 @@ where
         }
     }
 
-    /// Inserts a value, if the key is not there. Returns it.
+    /// Inserts a value if the key is missing. Returns it.
     ///
     /// # Errors
-    /// The key is there: its value, and the one that was not inserted.
+    /// Returns the existing value, and the one that was not inserted, if the key is there.
     #[inline]
     #[track_caller]
     pub fn try_insert<'g>(
@@ -233,12 +233,12 @@ where
         }
     }
 
-    /// Inserts what a function makes, if the key is not there. Returns it.
+    /// Inserts the result of a function if the key is missing. Returns it.
     ///
-    /// The function may be called although in the end another thread was first.
+    /// The function may have been called in vain if another thread inserts the key first.
     ///
     /// # Errors
-    /// The key is there: its value.
+    /// Returns the existing value if the key is there.
     #[inline]
     #[track_caller]
     pub fn try_insert_with<'g, F>(
@@ -263,14 +263,14 @@ where
             .map_err(|(current, _)| current)
     }
 
-    /// Returns the value of a key, which is inserted if it is not there.
+    /// Returns the value of a key. If the key is missing, inserts a value.
     #[inline]
     #[track_caller]
     pub fn get_or_insert<'g>(&'g self, key: K, value: V, guard: &'g ReadGuard<'_>) -> &'g V {
         self.get_or_insert_with(key, || value, guard)
     }
 
-    /// Returns the value of a key; if it is not there, what a function makes is inserted.
+    /// Returns the value of a key. If the key is missing, inserts the result of a function.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::new();
@@ -289,8 +289,8 @@ where
         }
     }
 
-    /// Replaces the value of a key by what a function makes of it, and returns that. `None`: the key is not
-    /// there.
+    /// Replaces the value of a key by the result of a function, and returns the new value. Returns `None` if the
+    /// key is missing.
     ///
     /// The function is called again if another thread has changed the entry meanwhile: no update is lost.
     ///
@@ -328,8 +328,8 @@ where
         }
     }
 
-    /// Replaces the value of a key by what a function makes of it, or inserts a value. Returns what is there
-    /// now.
+    /// Replaces the value of a key by the result of a function, or inserts a value if the key is missing. Returns
+    /// what is there now.
     #[track_caller]
     pub fn update_or_insert<'g, F>(
         &'g self,
@@ -344,8 +344,8 @@ where
         self.update_or_insert_with(key, update, || value, guard)
     }
 
-    /// Replaces the value of a key by what a function makes of it, or inserts what another function makes.
-    /// Returns what is there now.
+    /// Replaces the value of a key by the result of a function, or inserts the result of another function if the
+    /// key is missing. Returns what is there now.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::new();
@@ -405,7 +405,7 @@ where
         }
     }
 
-    /// Asks a function what to do with an entry, and does that in one step.
+    /// Changes an entry atomically, as a function decides.
     ///
     /// The function gets the entry, or `None`. It is called again if another thread has changed the entry
     /// meanwhile, and may itself use the map.
@@ -425,7 +425,7 @@ where
     /// ```
     ///
     /// # Panics
-    /// Panics if the function wants to remove an entry that is not there.
+    /// Panics if the function returns `Operation::Remove` for a key that is missing.
     #[track_caller]
     pub fn compute<'g, F, T>(
         &'g self,

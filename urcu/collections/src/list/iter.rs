@@ -197,7 +197,7 @@ pub struct IntoIter<T> {
 
 // SAFETY: it owns its values.
 unsafe impl<T: Send> Send for IntoIter<T> {}
-// SAFETY: a shared one gives nothing.
+// SAFETY: a shared iterator gives access to nothing.
 unsafe impl<T: Sync> Sync for IntoIter<T> {}
 
 impl<T> IntoIter<T> {
@@ -234,7 +234,7 @@ impl<T> FusedIterator for IntoIter<T> {}
 
 impl<T> Drop for IntoIter<T> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, T>(&'a mut IntoIter<T>);
         impl<T> Drop for Rest<'_, T> {
             fn drop(&mut self) {

@@ -69,7 +69,7 @@ pub struct List<T, D = Global> {
 
 // SAFETY: it owns its values, and those that were retired are `Send` and `'static`.
 unsafe impl<T: Send, D: Send> Send for List<T, D> {}
-// SAFETY: shared, it hands out shared references to values, and takes and drops some on any thread.
+// SAFETY: a shared list hands out shared references to values, and takes and drops values on any thread.
 unsafe impl<T: Send + Sync, D: Sync> Sync for List<T, D> {}
 
 impl<T> List<T> {
@@ -83,7 +83,7 @@ impl<T> List<T> {
 
 impl<T, D> List<T, D> {
     const_fn! {
-        /// Creates an empty list in a domain of the program's own.
+        /// Creates an empty list in the given domain.
         pub fn new_in(domain: D) -> Self {
             List {
                 links: Links::new(),
@@ -93,7 +93,7 @@ impl<T, D> List<T, D> {
         }
     }
 
-    /// Returns how many elements there are. Exact if nobody inserts or removes meanwhile.
+    /// Returns the number of elements. It is exact if nobody inserts or removes meanwhile.
     pub fn len(&self) -> usize {
         self.links.len()
     }
@@ -117,7 +117,7 @@ impl<T, D> Drop for List<T, D> {
 }
 
 impl<T, D: InDomain> List<T, D> {
-    /// Returns a handle, with a guard in it: the list's methods without the guard.
+    /// Returns a handle that holds a guard: it has the list's methods, without the guard argument.
     #[inline(always)]
     #[track_caller]
     pub fn pin(&self) -> ListRef<'_, T, D> {
@@ -173,14 +173,14 @@ impl<T, D: InDomain> List<T, D> {
         unsafe { Positions::new(&self.links) }
     }
 
-    /// Returns the first element: nothing that is there during the whole call is before it.
+    /// Returns the first element. No element that is in the list during the whole call is before it.
     #[inline]
     #[track_caller]
     pub fn front<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Option<Position<'g, T>> {
         self.positions(guard).next()
     }
 
-    /// Returns the last element: nothing that is there during the whole call is behind it.
+    /// Returns the last element. No element that is in the list during the whole call is behind it.
     #[inline]
     #[track_caller]
     pub fn back<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Option<Position<'g, T>> {
@@ -207,7 +207,7 @@ impl<T, D: InDomain> List<T, D> {
         unsafe { Cursor::new(ptr::null_mut(), &self.links) }
     }
 
-    /// Returns a cursor on an element, or, if it was removed, where it was.
+    /// Returns a cursor on an element. If the element was removed, the cursor is where the element was.
     ///
     /// # Panics
     /// Panics if the position is one of another list; so do all methods that take one.
@@ -291,7 +291,7 @@ impl<T, D: InDomain> List<T, D> {
         }
     }
 
-    /// Moves an element before all others. False: it is not in the list any more.
+    /// Moves an element before all others. Returns false if the element is not in the list any more.
     ///
     /// # Cost
     /// An allocation, and freeing one after a grace period, unless it is there already.
@@ -300,7 +300,7 @@ impl<T, D: InDomain> List<T, D> {
         self.relink(element, None, To::Back)
     }
 
-    /// Moves an element behind all others. False: it is not in the list any more.
+    /// Moves an element behind all others. Returns false if the element is not in the list any more.
     ///
     /// # Cost
     /// An allocation, and freeing one after a grace period, unless it is there already.
@@ -309,13 +309,13 @@ impl<T, D: InDomain> List<T, D> {
         self.relink(element, None, To::Front)
     }
 
-    /// Moves an element before another one. False: one of them is not in the list any more.
+    /// Moves an element before another one. Returns false if one of them is not in the list any more.
     #[track_caller]
     pub fn move_before(&self, element: Position<'_, T>, at: Position<'_, T>) -> bool {
         self.relink(element, Some(at), To::Front)
     }
 
-    /// Moves an element behind another one. False: one of them is not in the list any more.
+    /// Moves an element behind another one. Returns false if one of them is not in the list any more.
     #[track_caller]
     pub fn move_after(&self, element: Position<'_, T>, at: Position<'_, T>) -> bool {
         self.relink(element, Some(at), To::Back)
@@ -375,7 +375,7 @@ impl<T, D: InDomain> List<T, D> {
 }
 
 impl<T: Send + 'static, D: InDomain> List<T, D> {
-    /// Removes an element, and returns its value. `None`: it is not in the list any more.
+    /// Removes an element, and returns its value. Returns `None` if the element is not in the list any more.
     ///
     /// The value is dropped after a grace period, on any thread:
     /// ```compile_fail,E0277

@@ -9,10 +9,10 @@ use super::iter::{Iter, Positions};
 use super::ops::List;
 use super::position::{NotInList, Position};
 
-/// A [`List`] and an open section of its domain, as [`List::pin`] returns it: the list's methods, which are
-/// described there, without the guard.
+/// A [`List`] together with an open section of its domain: see [`List::pin`]. It has the list's methods, without
+/// the guard argument.
 ///
-/// May be sent to other threads, and live across an `.await`, if the list can be shared.
+/// A handle may be sent to other threads and held across an `.await`, if the list is `Sync`.
 pub struct ListRef<'list, T, D = Global> {
     list: &'list List<T, D>,
     guard: ReadGuard<'list>,
@@ -40,7 +40,7 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.guard.refresh();
     }
 
-    /// Returns how many elements there are. See [`List::len`].
+    /// Returns the number of elements. See [`List::len`].
     pub fn len(&self) -> usize {
         self.list.len()
     }
@@ -62,14 +62,14 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.positions(&self.guard)
     }
 
-    /// Returns the first element: nothing that is there during the whole call is before it. See
+    /// Returns the first element. No element that is in the list during the whole call is before it. See
     /// [`List::front`].
     #[inline]
     pub fn front(&self) -> Option<Position<'_, T>> {
         self.list.front(&self.guard)
     }
 
-    /// Returns the last element: nothing that is there during the whole call is behind it. See
+    /// Returns the last element. No element that is in the list during the whole call is behind it. See
     /// [`List::back`].
     #[inline]
     pub fn back(&self) -> Option<Position<'_, T>> {
@@ -81,7 +81,8 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.cursor(&self.guard)
     }
 
-    /// Returns a cursor on an element, or, if it was removed, where it was. See [`List::cursor_at`].
+    /// Returns a cursor on an element. If the element was removed, the cursor is where the element was. See
+    /// [`List::cursor_at`].
     #[track_caller]
     pub fn cursor_at<'g>(&'g self, at: Position<'g, T>) -> Cursor<'g, T> {
         self.list.cursor_at(at)

@@ -32,7 +32,7 @@ struct Chain<T> {
 
 // SAFETY: it owns its values.
 unsafe impl<T: Send> Send for Batch<T> {}
-// SAFETY: a shared one gives nothing.
+// SAFETY: a shared iterator gives access to nothing.
 unsafe impl<T: Sync> Sync for Batch<T> {}
 
 impl<T> Batch<T> {
@@ -148,7 +148,7 @@ impl<T> FusedIterator for Batch<T> {}
 
 impl<T> Drop for Batch<T> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, T>(&'a mut Batch<T>);
         impl<T> Drop for Rest<'_, T> {
             fn drop(&mut self) {
