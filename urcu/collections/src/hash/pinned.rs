@@ -18,7 +18,7 @@ use super::{Compute, DefaultHashBuilder, Entry, OccupiedError, Operation};
 /// [refresh](HashMapRef::refresh) handles that live long.
 pub struct HashMapRef<'map, K, V, S = DefaultHashBuilder, D = Global> {
     map: &'map HashMap<K, V, S, D>,
-    /// Of the map's domain.
+    /// A guard of the map's domain.
     guard: ReadGuard<'map>,
 }
 
@@ -34,7 +34,7 @@ impl<'map, K, V, S, D: InDomain> HashMapRef<'map, K, V, S, D> {
 
     #[inline(always)]
     pub(super) fn section(&self) -> Section<'_> {
-        // SAFETY: `new` took it from the map's domain, and `refresh` keeps that.
+        // SAFETY: `new` takes the guard from the map's domain, and `refresh` does not change its domain.
         unsafe { Section::new(&self.guard) }
     }
 
