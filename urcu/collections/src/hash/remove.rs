@@ -139,7 +139,8 @@ where
                 continue;
             }
             if self.remove_found(node, section).is_none() {
-                // Replaced, or removed. A key without a faithful `Eq` may not be found; then it stays.
+                // The entry may have been replaced or removed meanwhile. A key with an inconsistent `Eq` may not be
+                // found, and stays.
                 let _ = self.remove_if_in(pair.key, |key, value| !f(key, value), section);
             }
         }

@@ -58,7 +58,7 @@ impl<K, D: InDomain> HashSet<K, DefaultHashBuilder, D> {
 }
 
 impl<K, S, D> From<HashMap<K, (), S, D>> for HashSet<K, S, D> {
-    /// Makes a set of the keys of a map, which is how to choose what [`HashMap::builder`] offers.
+    /// Makes a set of the keys of a map. Use it to set the options of [`HashMap::builder`].
     fn from(map: HashMap<K, (), S, D>) -> Self {
         HashSet { map }
     }
@@ -75,7 +75,7 @@ impl<K, S, D: InDomain> HashSet<K, S, D> {
         }
     }
 
-    /// Returns the same as [`HashSet::pin`], whose handles can be sent already.
+    /// Returns the same as [`HashSet::pin`]: all handles can be sent to other threads.
     #[inline(always)]
     #[track_caller]
     pub fn pin_owned(&self) -> HashSetRef<'_, K, S, D> {
@@ -89,14 +89,14 @@ impl<K, S, D: InDomain> HashSet<K, S, D> {
         self.map.guard()
     }
 
-    /// Returns the same as [`HashSet::guard`], whose guards can be sent already.
+    /// Returns the same as [`HashSet::guard`]: all guards can be sent to other threads.
     #[inline(always)]
     #[track_caller]
     pub fn owned_guard(&self) -> ReadGuard<'_> {
         self.map.guard()
     }
 
-    /// Returns the domain whose grace periods keys wait for.
+    /// Returns the domain whose grace periods removed keys wait for.
     pub fn domain(&self) -> &urcu::Domain {
         self.map.domain()
     }
@@ -116,13 +116,13 @@ impl<K, S, D: InDomain> HashSet<K, S, D> {
         self.map.is_empty()
     }
 
-    /// Returns for how many keys there is room. See [`HashMap::capacity`].
+    /// Returns approximately how many keys the set can hold without a resize. See [`HashMap::capacity`].
     pub fn capacity(&self) -> usize {
         self.map.capacity()
     }
 
-    /// Returns how many bytes the set takes on the heap: tables, and entries, without what keys own themselves
-    /// and without what the allocator adds. See [`HashMap::memory_usage`].
+    /// Returns how many bytes the set takes on the heap: its tables and entries, without the memory that keys own
+    /// and without the allocator's overhead. See [`HashMap::memory_usage`].
     pub fn memory_usage(&self) -> usize {
         self.map.memory_usage()
     }
@@ -167,14 +167,14 @@ where
     S: BuildHasher,
     D: InDomain,
 {
-    /// Inserts a key. Returns whether it was not there; if it was, that one stays.
+    /// Inserts a key, and returns whether it was missing. If it was there, the old key stays.
     #[inline]
     #[track_caller]
     pub fn insert(&self, key: K, guard: &ReadGuard<'_>) -> bool {
         self.map.try_insert(key, (), guard).is_ok()
     }
 
-    /// Removes a key. Returns whether it was there.
+    /// Removes a key, and returns whether it was there.
     #[inline]
     #[track_caller]
     pub fn remove<Q>(&self, key: &Q, guard: &ReadGuard<'_>) -> bool
