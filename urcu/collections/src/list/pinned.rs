@@ -88,17 +88,17 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.cursor_at(at)
     }
 
-    /// Puts a value before all others. See [`List::push_front`].
+    /// Inserts a value in front of all others. See [`List::push_front`].
     pub fn push_front(&self, value: T) -> Position<'_, T> {
         self.list.push_front(value, &self.guard)
     }
 
-    /// Puts a value behind all others. See [`List::push_back`].
+    /// Inserts a value behind all others. See [`List::push_back`].
     pub fn push_back(&self, value: T) -> Position<'_, T> {
         self.list.push_back(value, &self.guard)
     }
 
-    /// Puts a value before an element. See [`List::insert_before`].
+    /// Inserts a value before an element. See [`List::insert_before`].
     ///
     /// # Errors
     /// Returns the value if the element is not in the list any more.
@@ -111,7 +111,7 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.insert_before(at, value)
     }
 
-    /// Puts a value behind an element. See [`List::insert_after`].
+    /// Inserts a value behind an element. See [`List::insert_after`].
     ///
     /// # Errors
     /// Returns the value if the element is not in the list any more.
@@ -124,13 +124,13 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.insert_after(at, value)
     }
 
-    /// Moves an element before all others. See [`List::move_to_front`].
+    /// Moves an element to the front. See [`List::move_to_front`].
     #[track_caller]
     pub fn move_to_front(&self, element: Position<'_, T>) -> bool {
         self.list.move_to_front(element)
     }
 
-    /// Moves an element behind all others. See [`List::move_to_back`].
+    /// Moves an element to the back. See [`List::move_to_back`].
     #[track_caller]
     pub fn move_to_back(&self, element: Position<'_, T>) -> bool {
         self.list.move_to_back(element)
