@@ -1,15 +1,15 @@
-//! A DNS-like cache whose records expire: read by every worker, filled when a name is missing, swept in the
-//! background.
+//! A DNS-like cache whose records expire. All workers read it, a worker fills in a name that is missing, and a
+//! background thread sweeps it.
 //!
 //! ```text
 //! cargo run --release -p urcu-collections --example dns_cache -- --seconds 5
 //! ```
 //!
 //! * Records are in a [`HashMap`]; a lookup is wait-free.
-//! * Which record expires when is in a [`List`] for each time to live, so that each list is in order: a sweep
-//!   looks at what is in front, and at nothing else.
+//! * There is a [`List`] of expiry times for each time-to-live, so each list is in order, and a sweep only looks at
+//!   the front.
 //!
-//! Every answer is checked: it has to be the name's own, and fresh. The last line says what was done.
+//! Every answer is checked: it has to be the right one for the name, and fresh. The last line prints counts.
 
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use urcu_collections::{HashMap, List};
 
 const NAMES: u64 = 20_000;
-/// The time for which records may be used, in milliseconds.
+/// The times for which records may be used, in milliseconds.
 const TIMES_TO_LIVE: [u64; 3] = [40, 150, 600];
 
 type Name = Arc<str>;
@@ -29,11 +29,11 @@ type Name = Arc<str>;
 #[derive(Clone, Copy)]
 struct Record {
     address: Ipv4Addr,
-    /// Milliseconds since the start.
+    /// The time of expiry, in milliseconds since the start.
     expires: u64,
 }
 
-/// When a record expires. If it was replaced meanwhile, nothing is to be done.
+/// The time when a record expires. If the record was replaced meanwhile, the sweep does nothing.
 struct Expiry {
     name: Name,
     at: u64,
@@ -47,7 +47,7 @@ struct Cache {
     swept: AtomicU64,
 }
 
-/// Returns what the world's name servers say.
+/// Returns the authoritative answer for a name.
 fn authority(number: u64) -> (Ipv4Addr, usize) {
     let address = Ipv4Addr::from_bits(0x0a00_0000 | number as u32);
     (address, (number % TIMES_TO_LIVE.len() as u64) as usize)
@@ -77,12 +77,14 @@ impl Cache {
         }
     }
 
-    /// Asks, and remembers the answer. If two threads ask for the same name at once, the later one counts.
+    /// Queries the authority, and stores the answer. If two threads query the same name at once, the later answer
+    /// stays.
     fn query(&self, name: &Name, number: u64) -> Record {
         self.queries.fetch_add(1, Relaxed);
         let (address, class) = authority(number);
         let list = self.expiries[class].pin();
-        // Under nobody's lock, so two answers may change places: by less than a sweep cares for.
+        // No lock is held, so two answers may swap places in the list. Their times differ too little to matter to a
+        // sweep.
         let expires = self.now() + TIMES_TO_LIVE[class];
         let record = Record { address, expires };
         self.records.pin().insert(name.clone(), record);
@@ -93,7 +95,7 @@ impl Cache {
         record
     }
 
-    /// Removes what has expired.
+    /// Removes expired records.
     fn sweep(&self) {
         let now = self.now();
         for list in &self.expiries {
@@ -106,7 +108,7 @@ impl Cache {
                     .remove_if(&first.name, |_, record| record.expires <= first.at)
                     .is_ok_and(|removed| removed.is_some());
                 self.swept.fetch_add(u64::from(removed), Relaxed);
-                // A long sweep does not keep memory from being freed.
+                // Lets memory be freed during a long sweep.
                 list.refresh();
             }
         }
@@ -178,7 +180,7 @@ fn main() -> ExitCode {
     });
     thread::sleep(Duration::from_millis(TIMES_TO_LIVE[2] + 1));
     cache.sweep();
-    // All has expired, and everything that was put in has been taken out again.
+    // By now all records have expired, and all were removed.
     all.errors +=
         (cache.records.len() + cache.expiries.iter().map(List::len).sum::<usize>()) as u64;
     println!(

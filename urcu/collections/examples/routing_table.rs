@@ -5,15 +5,14 @@
 //! cargo run --release -p urcu-collections --example routing_table -- --seconds 5
 //! ```
 //!
-//! * For each length of prefix there is a [`HashMap`] from the prefix to the next hop; a lookup goes through the
-//!   lengths that are in use, the longest first, and each step copies without a guard
-//!   ([`HashMap::get_copied`]).
-//! * A route that comes or goes is an insertion or a removal in one of them.
-//! * A reload makes a new table and publishes it in an [`Rcu`]: a packet is forwarded by the old table, or by the
-//!   new one.
+//! * For each length of prefix there is a [`HashMap`] from the prefix to the next hop; a lookup tries the lengths
+//!   in use, the longest first, and each step copies the next hop without a guard ([`HashMap::get_copied`]).
+//! * Announcing or withdrawing a route is an insertion into one of the maps or a removal from it.
+//! * A reload makes a new table and publishes it in an [`Rcu`], so each packet is forwarded by either the old table
+//!   or the new one.
 //!
-//! Every table is numbered, and its hops with it, so that a lookup that mixes two is noticed; and some addresses
-//! are looked up route by route too. The last line says what was done.
+//! Every table has a number, which its hops contain, so a lookup that mixes two tables is noticed. Some addresses
+//! are also looked up route by route. The last line prints counts.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -26,12 +25,12 @@ use std::time::{Duration, Instant};
 use urcu::Rcu;
 use urcu_collections::HashMap;
 
-/// The number of the table, and below it that of the hop.
+/// The number of the table in the high bits, and that of the hop in the low bits.
 type Hop = u64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Prefix {
-    /// From the most significant bit on: an IPv4 address has 32 of them, on top.
+    /// The bits of the prefix, from the most significant bit on. An IPv4 address uses the 32 highest.
     bits: u128,
     length: u8,
     is_v6: bool,
@@ -74,8 +73,8 @@ impl Prefix {
 
 /// The routes of one family.
 struct Family {
-    /// The lengths in use, the longest first, each with its routes. The prefix is a number of 16 bytes, which
-    /// is what a restartable sequence can compare.
+    /// The lengths in use, the longest first, each with its routes. A prefix is an array of 16 bytes, because a
+    /// restartable sequence can compare that.
     lengths: Vec<(u8, HashMap<[u64; 2], Hop>)>,
 }
 
@@ -129,7 +128,7 @@ impl Table {
         self.family(is_v6).lookup(bits)
     }
 
-    /// Announces a route, or withdraws it. A length that no route has had is for the next reload.
+    /// Announces a route, or withdraws it. A route whose length is not in use has to wait for the next reload.
     fn change(&self, prefix: &Prefix, hop: Option<Hop>) {
         let mut lengths = self.family(prefix.is_v6).lengths.iter();
         if let Some((_, routes)) = lengths.find(|(length, _)| *length == prefix.length) {
@@ -146,7 +145,7 @@ fn mix(number: u64) -> u64 {
     (number ^ (number >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ (number >> 32)
 }
 
-/// Writes a table as text, as a file of routes has it.
+/// Returns a table as text, in the format of a file of routes.
 fn dump(number: u64, routes: u64) -> String {
     let mut text = String::from("0.0.0.0/0 1\n::/0 2\n");
     for route in 0..routes {
@@ -183,7 +182,7 @@ fn parse(number: u64, text: &str) -> Vec<(Prefix, Hop)> {
         .collect()
 }
 
-/// An address that is likely to have a route of its own.
+/// Returns an address that is likely to have a route of its own.
 fn destination(random: u64, routes: u64) -> IpAddr {
     let route = random % routes;
     let bits = mix(route);
@@ -195,7 +194,7 @@ fn destination(random: u64, routes: u64) -> IpAddr {
     }
 }
 
-/// Forwards packets. Returns how many, and how many wrongly.
+/// Forwards packets. Returns the number of packets, and how many of them were forwarded wrongly.
 fn forward(table: &Rcu<Table>, routes: u64, seed: u64, done: &AtomicBool) -> (u64, u64) {
     let (mut packets, mut errors, mut random) = (0, 0, seed);
     while !done.load(Relaxed) {
@@ -204,7 +203,7 @@ fn forward(table: &Rcu<Table>, routes: u64, seed: u64, done: &AtomicBool) -> (u6
         let mut first = None;
         for _ in 0..64 {
             random = mix(random.wrapping_add(seed));
-            // There is a default route, so there is an answer.
+            // There is a default route, so the lookup finds a hop.
             let hop = table.lookup(destination(random, routes));
             let is_of_table = hop.is_some_and(|hop| hop >> 16 == *first.get_or_insert(hop >> 16));
             errors += u64::from(!is_of_table);
@@ -214,12 +213,12 @@ fn forward(table: &Rcu<Table>, routes: u64, seed: u64, done: &AtomicBool) -> (u6
     (packets, errors)
 }
 
-/// Looks some addresses up in the table, and route by route. Returns how many answers differ.
+/// Looks some addresses up in the table and route by route. Returns how many results differ.
 fn check(table: &Table, routes: &[(Prefix, Hop)], number: u64) -> u64 {
     let differ = |probe: &u64| {
         let address = destination(mix(number << 8 | probe), routes.len() as u64);
         let matching = routes.iter().filter(|(prefix, _)| prefix.matches(address));
-        // Of two lines for one prefix the last counts.
+        // Of several lines for one prefix the last one counts.
         let longest = matching
             .max_by_key(|(prefix, _)| prefix.length)
             .map(|(_, hop)| *hop);
@@ -260,7 +259,7 @@ fn main() -> ExitCode {
                 changes.fetch_add(2, Relaxed);
             }
             drop(guard);
-            // And all of them are read again.
+            // The whole table is reloaded.
             reloads += 1;
             let text = dump(reloads, routes);
             let start = Instant::now();

@@ -5,15 +5,15 @@
 //! cargo run --release -p urcu-collections --example session_store -- --seconds 5
 //! ```
 //!
-//! * Sessions are in a [`HashMap`] by their tokens; a request finds its session wait-free, and notes in it, by
-//!   one store, that it was used.
-//! * A [`List`] has the tokens in the order in which their sessions are to be looked at. A sweep goes through it
-//!   from the front: what was used since goes to the back, what was not is over. So requests need not touch
-//!   the list. (This is the "clock" algorithm, an approximation of least recently used.)
-//! * A [`WfcQueue`] takes what is to be logged from all threads, none of which ever waits for the log; the
-//!   writer of the log takes all there is at once.
+//! * A [`HashMap`] has the sessions by their tokens. A request finds its session wait-free, and notes its use by
+//!   one store.
+//! * A [`List`] has the tokens in the order in which a sweep checks their sessions, from the front. A session that
+//!   was used since goes to the back; a session that was not used ends. So requests need not touch the list. (This
+//!   is the "clock" algorithm, an approximation of least recently used.)
+//! * All threads put log records into a [`WfcQueue`], and never wait for the log. The writer of the log takes all
+//!   records at once.
 //!
-//! The books have to balance. The last line says what was done.
+//! The counts of all threads have to match at the end. The last line prints them.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 
 use urcu_collections::{HashMap, List, WfcQueue};
 
-/// The time that a session lasts without a request, in milliseconds.
+/// The time after which an idle session ends, in milliseconds.
 const IDLE: u64 = 150;
-/// Users who come all the time, and others who come now and then.
+/// The number of users who come all the time; others come now and then.
 const REGULARS: u64 = 4_000;
 const OTHERS: u64 = 50_000;
 
@@ -38,14 +38,14 @@ struct Session {
 enum Event {
     LoggedIn,
     LoggedOut,
-    /// With the number of requests that it had.
+    /// A session ended because it was idle, after this number of requests.
     Expired(u64),
 }
 
 struct Store {
     start: Instant,
     sessions: HashMap<u64, Session>,
-    /// The tokens of sessions, those longest not looked at in front.
+    /// The tokens of sessions. Those that were not checked for longest are in front.
     order: List<u64>,
     log: WfcQueue<(u64, Event)>,
 }
@@ -65,7 +65,7 @@ impl Store {
         })
     }
 
-    /// Returns whether this was the one who opened the session: two may log in at once.
+    /// Opens a session, and returns whether this call opened it: two threads may log in at once.
     fn log_in(&self, token: u64, user: u64) -> bool {
         let session = Session {
             user,
@@ -81,7 +81,7 @@ impl Store {
     }
 
     fn log_out(&self, token: u64) -> bool {
-        // The sweep finds out that its place in the list is void.
+        // The list still has the token; the sweep will find that its session is gone.
         let was_there = self.sessions.pin().remove(&token).is_some();
         if was_there {
             self.log.enqueue((token, Event::LoggedOut));
@@ -89,11 +89,11 @@ impl Store {
         was_there
     }
 
-    /// Ends what was not used, and returns how much that was.
+    /// Ends idle sessions, and returns how many.
     fn sweep(&self) -> u64 {
         let (now, mut expired) = (self.now(), 0);
         let order = self.order.pin();
-        // As many as there are: others log in meanwhile, at the back.
+        // Only as many as there are now, because others log in meanwhile, at the back.
         for place in order.positions().take(order.len()) {
             let sessions = self.sessions.pin();
             let is_idle = |session: &Session| session.last_used.load(Relaxed) + IDLE <= now;
@@ -149,7 +149,8 @@ fn serve(store: &Store, seed: u64, done: &AtomicBool) -> Books {
     books
 }
 
-/// Counts what is logged, until there is nothing left and nobody to log. Returns logins, logouts, expired.
+/// Counts log records until none is left and no thread writes any more. Returns the numbers of logins, logouts and
+/// expired sessions.
 fn write_log(store: &Store, done: &AtomicBool) -> [u64; 3] {
     let mut consumer = store.log.consumer();
     let mut counts = [0; 3];

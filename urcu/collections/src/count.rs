@@ -1,4 +1,4 @@
-//! How many there are of something.
+//! Counting entries.
 
 use rseq_ops::percpu::Counter;
 
@@ -8,7 +8,7 @@ use crate::sync::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(crate) enum Count {
     PerCpu(Counter<'static>),
-    /// One count, where there is no memory for each CPU.
+    /// One counter, where per-CPU memory is not available.
     Shared(AtomicUsize),
 }
 
@@ -32,7 +32,7 @@ impl Count {
             Count::PerCpu(counter) => counter.sum(),
             Count::Shared(count) => count.load(Ordering::Relaxed) as isize as i64,
         };
-        // A sum that is taken while others count may miss an insertion whose removal it sees.
+        // A sum that is taken while other threads count may miss an insertion and see its removal.
         usize::try_from(sum).unwrap_or(0)
     }
 }

@@ -1,17 +1,17 @@
-//! Which process this is, counted by forks: so that a lock that another thread held while its process
-//! forked can be told from one whose holder lives.
+//! The fork generation of this process. It tells a lock whose holder lives from one whose holder was lost in a
+//! fork.
 
 use crate::sync::{AtomicU32, Ordering};
 
-/// The number of bits of a generation that a lock keeps.
+/// The number of bits of a generation that fit into a lock.
 pub(crate) const BITS: u32 = 14;
 const MASK: u32 = (1 << BITS) - 1;
 
 /// The newest generation that was given out. A child finds its parent's here.
 static LAST: AtomicU32 = AtomicU32::new(0);
 
-/// Returns the generation of this process: never 0, at most [`BITS`] long, and another one in a child
-/// than in its parent, where the kernel can wipe memory at a fork (Linux 4.14).
+/// Returns the generation of this process. It is never 0 and has at most [`BITS`] bits. A child's generation
+/// differs from its parent's if the kernel can wipe memory at a fork (Linux 4.14).
 #[inline]
 pub(crate) fn generation() -> u32 {
     let word = wiped();
@@ -29,7 +29,7 @@ fn renew(word: &AtomicU32) -> u32 {
             break made;
         }
     };
-    // Relaxed: a number, and nothing else is read because of it.
+    // Relaxed: only the number itself is used.
     match word.compare_exchange(0, made, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => made,
         Err(first) => first,
@@ -46,13 +46,14 @@ mod linux {
     use crate::sync::{AtomicPtr, AtomicU32, Ordering};
 
     static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
-    /// The word used where the kernel wipes nothing.
+    /// The word used if the kernel cannot wipe memory at a fork.
     static ALWAYS: AtomicU32 = AtomicU32::new(0);
 
-    /// Returns a word that is zero in every new process, as far as the kernel can do that.
+    /// Returns a word that is zero in every new process, if the kernel can wipe memory at a fork.
     #[inline]
     pub(super) fn wiped() -> &'static AtomicU32 {
-        // Acquire: pairs with the release in `make`. The page itself needs nothing, it is zero.
+        // Acquire: pairs with the release in `make`. The content needs no ordering, because the kernel has zeroed
+        // it.
         match NonNull::new(PAGE.load(Ordering::Acquire)) {
             // SAFETY: `make` stores only addresses of words that are never freed.
             Some(page) => unsafe { page.as_ref() },
@@ -63,18 +64,17 @@ mod linux {
     #[cold]
     fn make() -> &'static AtomicU32 {
         let page = map().unwrap_or(NonNull::from(&ALWAYS));
-        // Two threads may both map a page here; the first is kept, and the other one's is leaked,
-        // once in the life of a process at most.
+        // Two threads may both map a page here. The first page is kept and the other one leaks, at most once in the
+        // life of a process.
         match PAGE.compare_exchange(
             ptr::null_mut(),
             page.as_ptr(),
             Ordering::AcqRel,
             Ordering::Acquire,
         ) {
-            // SAFETY: a page that is never unmapped, or the static.
+            // SAFETY: a page that is never unmapped, or the static word.
             Ok(_) => unsafe { page.as_ref() },
-            // SAFETY: not null, or the exchange had succeeded; so a page that is never unmapped, or the
-            // static.
+            // SAFETY: not null, because the exchange failed; so a page that is never unmapped, or the static word.
             Err(first) => unsafe { &*first },
         }
     }

@@ -1,6 +1,6 @@
 //! Concurrent collections on userspace RCU (`urcu`), for data that is read far more often than it is written.
 //!
-//! Readers take no lock, write nothing that others read, and never wait. What is removed is freed after a
+//! Readers take no lock, write nothing that other threads read, and never wait. Removed values are freed after a
 //! grace period.
 //!
 //! ```toml
@@ -14,8 +14,8 @@
 //! assert_eq!(routes.pin().get("/"), Some(&"index"));
 //! ```
 //!
-//! [`docs::choosing`] says when to use which, and what each costs; other pages of [`docs`] are for those who come
-//! from `papaya`, `dashmap`, a lock, `crossbeam-queue` or liburcu.
+//! [`docs::choosing`] says when to use which collection, and what each costs. The other pages of [`docs`] help to
+//! move from `papaya`, `dashmap`, a lock, `crossbeam-queue` or liburcu.
 //!
 //! # Features
 //! | feature | what it adds (all are off by default) |
@@ -23,7 +23,7 @@
 //! | `serde` | `Serialize` and `Deserialize` |
 //! | `rayon` | parallel iterators |
 
-// So that its examples are compiled and run.
+// Compiles and runs the README's examples.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

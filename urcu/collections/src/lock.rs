@@ -1,20 +1,20 @@
-//! A lock that does not outlive its holder's process: one that another thread held while this process was
-//! forked off is nobody's, because that thread is not here.
+//! A lock that survives forks: if another thread held it when this process was forked off, it can be taken over,
+//! because that thread does not exist here.
 
 use crate::fork;
 use crate::sync::{AtomicU32, Ordering, const_fn, pause};
 
 const FREE: u32 = 0;
 
-/// Excludes those who change something from one another. Zero, or the fork generation of the holder.
+/// A lock for writers. The word is zero, or the fork generation of the holder.
 #[derive(Debug)]
 pub(crate) struct Lock(AtomicU32);
 
-/// The way in which a lock was taken.
+/// How a lock was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Got {
     Free,
-    /// From a thread of the parent process, which may have been in the middle of something.
+    /// Taken over from a thread of the parent process, which may have been in the middle of a change.
     Inherited,
 }
 
@@ -25,7 +25,7 @@ impl Lock {
         }
     }
 
-    /// Takes the lock unless another thread of this process has it.
+    /// Takes the lock, unless another thread of this process holds it.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<Got> {
         let generation = fork::generation();
@@ -44,7 +44,7 @@ impl Lock {
         })
     }
 
-    /// Takes the lock, and waits until another thread of this process has given it back.
+    /// Takes the lock. Waits while another thread of this process holds it.
     #[inline]
     pub(crate) fn lock(&self) -> Got {
         let mut turns = 0;
@@ -56,13 +56,13 @@ impl Lock {
         }
     }
 
-    /// As if a thread of another process had the lock.
+    /// Makes the lock look as if a thread of another process held it.
     #[cfg(test)]
     pub(crate) fn abandon(&self) {
         self.0.store(fork::generation() + 1, Ordering::Relaxed);
     }
 
-    /// Gives the lock back. The caller has it.
+    /// Releases the lock, which the caller holds.
     #[inline]
     pub(crate) fn unlock(&self) {
         // Release: pairs with the acquire in `try_lock`.

@@ -1,13 +1,13 @@
 //! A lock-free queue of many producers and many consumers.
 //!
-//! Segments of slots, each of which is used once. A producer takes the next slot with one addition, writes
-//! its value and says so; a consumer takes the next slot with one addition, and takes what is there. Who of
-//! the two comes first to a slot is settled by its state: a consumer that finds nothing leaves the slot
-//! useless, and the producer takes its value to another one. So nobody waits for anybody.
+//! The queue consists of segments of slots, each of which is used once. A producer claims the next slot with one
+//! addition, writes its value, and marks the slot as full. A consumer claims the next slot with one addition, and
+//! takes the value. The slot's state decides which of the two came first: if a consumer finds no value, it makes
+//! the slot unusable, and the producer tries another slot. So no thread waits for another.
 //!
-//! A segment all of whose slots were given to consumers is unlinked, and freed after a grace period: those
-//! who are still about to take their values from it are in sections. The idea of a queue of arrays with
-//! fetch-and-add is that of Ramalhete and Correia's `FAAArrayQueue`.
+//! When consumers have claimed all slots of a segment, it is unlinked, and freed after a grace period: threads that
+//! still use it are inside sections. The idea of a queue of arrays with fetch-and-add is that of Ramalhete and
+//! Correia's `FAAArrayQueue`.
 
 use core::alloc::Layout;
 use core::cell::UnsafeCell;
@@ -26,7 +26,7 @@ use crate::sync::{
 
 const EMPTY: u8 = 0;
 const FULL: u8 = 1;
-/// A consumer was here.
+/// A consumer has claimed the slot.
 const TAKEN: u8 = 2;
 
 struct Slot<T> {
@@ -34,18 +34,18 @@ struct Slot<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-/// A line of its own: two, because processors fetch them in pairs.
+/// A value in cache lines of its own: two, because processors fetch them in pairs.
 #[repr(align(128))]
 struct Line<T>(T);
 
 #[repr(C)]
 struct Segment<T> {
-    /// Which slot of the whole queue the first one is.
+    /// The number of this segment's first slot in the whole queue.
     first: usize,
     next: AtomicPtr<Segment<T>>,
-    /// The number of slots that producers have taken, and tried to.
+    /// The number of slots that producers have claimed, or tried to claim.
     filled: Line<AtomicUsize>,
-    /// The number of slots that consumers have taken, and tried to.
+    /// The number of slots that consumers have claimed, or tried to claim.
     emptied: Line<AtomicUsize>,
     alive: Alive,
     slots: [Slot<T>; SLOTS],
@@ -59,7 +59,7 @@ impl<T> Segment<T> {
         let Some(segment) = NonNull::new(memory) else {
             handle_alloc_error(layout)
         };
-        // SAFETY: new memory of this layout; values may stay uninitialised.
+        // SAFETY: the memory is new and has this layout. Values may stay uninitialized.
         unsafe {
             (&raw mut (*memory).first).write(first);
             (&raw mut (*memory).next).write(AtomicPtr::new(ptr::null_mut()));
@@ -74,16 +74,16 @@ impl<T> Segment<T> {
         segment
     }
 
-    /// Puts a value into the next slot. Gives it back if there is none.
+    /// Puts a value into the next slot. Returns the value as the error if no slot is left.
     fn push(&self, mut value: T) -> Result<(), T> {
         self.alive.check();
         loop {
-            // Relaxed: a number that is given to one producer alone.
+            // Relaxed: only one producer gets this number.
             let number = self.filled.0.fetch_add(1, Ordering::Relaxed);
             let Some(slot) = self.slots.get(number) else {
                 return Err(value);
             };
-            // SAFETY: only the producer with this number writes, and no consumer reads before it says
+            // SAFETY: only the producer with this number writes the slot, and no consumer reads it before it is
             // FULL.
             unsafe { (*slot.value.get()).write(value) };
             // Release: the consumer sees the value.
@@ -92,20 +92,20 @@ impl<T> Segment<T> {
                 .compare_exchange(EMPTY, FULL, Ordering::Release, Ordering::Relaxed)
             {
                 Ok(_) => return Ok(()),
-                // SAFETY: written above; a consumer that found EMPTY does not read it.
+                // SAFETY: the value was written above. A consumer that has found EMPTY does not read it.
                 Err(_) => value = unsafe { (*slot.value.get()).assume_init_read() },
             }
         }
     }
 
-    /// Takes the value from the next slot that has one.
+    /// Takes the value of the next slot that has one.
     fn pop(&self) -> Popped<T> {
         self.alive.check();
         loop {
             if self.is_drained() {
                 return Popped::Nothing;
             }
-            // Relaxed: a number that is given to one consumer alone.
+            // Relaxed: only one consumer gets this number.
             let number = self.emptied.0.fetch_add(1, Ordering::Relaxed);
             let Some(slot) = self.slots.get(number) else {
                 return Popped::NoSlot;
@@ -116,15 +116,15 @@ impl<T> Segment<T> {
             }
             // Acquire: pairs with the producer's release.
             if slot.state.swap(TAKEN, Ordering::Acquire) == FULL {
-                // SAFETY: a producer has written it, and only the consumer with this number reads it.
+                // SAFETY: a producer has written the value, and only the consumer with this number reads it.
                 return Popped::Value(unsafe { (*slot.value.get()).assume_init_read() });
             }
         }
     }
 
-    /// Returns whether consumers have taken as many slots as producers, and there are slots left.
+    /// Returns whether consumers have claimed as many slots as producers, while slots are left.
     fn is_drained(&self) -> bool {
-        // Consumers first: acquire, so that what is read next is not older.
+        // Consumers first. Acquire: the producers' number, which is read next, is not older.
         let emptied = self.emptied.0.load(Ordering::Acquire);
         emptied < SLOTS && emptied >= self.filled.0.load(Ordering::Relaxed)
     }
@@ -132,19 +132,18 @@ impl<T> Segment<T> {
 
 enum Popped<T> {
     Value(T),
-    /// There is nothing in the queue.
+    /// The queue is empty.
     Nothing,
-    /// All slots of the segment have been taken.
+    /// All slots of the segment have been claimed.
     NoSlot,
 }
 
 /// A lock-free queue of many producers and many consumers, without a bound.
 ///
-/// The methods are those of `crossbeam_queue::SegQueue`. What is pushed first is popped first. No operation
-/// waits for another one: a producer that is interrupted in the middle holds up no consumer.
+/// It is first in, first out, and has the methods of `crossbeam_queue::SegQueue`. No operation waits for another: a
+/// producer that is interrupted in the middle of a push blocks no consumer.
 ///
-/// Values are moved in and out, and only the memory they were in waits for a grace period: so nothing is
-/// asked of `T`.
+/// Values are moved in and out, and only their memory waits for a grace period. So `T` needs no bounds.
 ///
 /// ```
 /// let queue = urcu_collections::Queue::new();
@@ -154,17 +153,17 @@ enum Popped<T> {
 /// ```
 ///
 /// # Cost
-/// Two atomic instructions and a section for each operation; an allocation for each 64 values.
+/// Two atomic instructions and a read-side section for each operation; an allocation for every 64 values.
 pub struct Queue<T, D = Global> {
     head: Line<AtomicPtr<Segment<T>>>,
     tail: Line<AtomicPtr<Segment<T>>>,
     domain: D,
 }
 
-// SAFETY: it owns its values, and gives and takes them by value alone.
+// SAFETY: the queue owns its values, and only takes and returns them by value.
 unsafe impl<T: Send, D: Send> Send for Queue<T, D> {}
-// SAFETY: a shared queue takes and gives values by value alone: each is with one thread at a time, hence
-// `T: Send` is enough.
+// SAFETY: a shared queue only takes and returns values by value. One thread at a time has each value, so `T: Send`
+// is enough.
 unsafe impl<T: Send, D: Sync> Sync for Queue<T, D> {}
 
 impl<T> Queue<T> {
@@ -178,7 +177,7 @@ impl<T> Queue<T> {
 
 impl<T, D> Queue<T, D> {
     const_fn! {
-        /// Creates an empty queue in a domain of the program's own.
+        /// Creates an empty queue in the given domain.
         pub fn new_in(domain: D) -> Self {
             Queue {
                 head: Line(AtomicPtr::new(ptr::null_mut())),
@@ -190,12 +189,12 @@ impl<T, D> Queue<T, D> {
 }
 
 impl<T, D: InDomain> Queue<T, D> {
-    /// Puts a value at the end.
+    /// Appends a value.
     pub fn push(&self, value: T) {
         let _section = self.domain.domain().read_lock();
         let mut value = value;
         loop {
-            // SAFETY: loaded in this section.
+            // SAFETY: the segment was loaded in this section.
             let tail = unsafe { self.tail().as_ref() };
             match tail.push(value) {
                 Ok(()) => return,
@@ -205,13 +204,13 @@ impl<T, D: InDomain> Queue<T, D> {
         }
     }
 
-    /// Takes the value from the front.
+    /// Removes the first value and returns it.
     pub fn pop(&self) -> Option<T> {
         let _section = self.domain.domain().read_lock();
         loop {
             // Acquire: pairs with the releases in `first_segment` and below.
             let head = NonNull::new(self.head.0.load(Ordering::Acquire))?;
-            // SAFETY: loaded in this section, and retired only after the head has moved on.
+            // SAFETY: the segment was loaded in this section, and is retired only after the head has moved on.
             match unsafe { head.as_ref() }.pop() {
                 Popped::Value(value) => return Some(value),
                 Popped::Nothing => return None,
@@ -220,7 +219,7 @@ impl<T, D: InDomain> Queue<T, D> {
         }
     }
 
-    /// Returns how many values there are. Exact if nobody pushes or pops meanwhile.
+    /// Returns the number of values. It is exact if nobody pushes or pops meanwhile.
     pub fn len(&self) -> usize {
         let _section = self.domain.domain().read_lock();
         let (head, tail) = (
@@ -230,19 +229,19 @@ impl<T, D: InDomain> Queue<T, D> {
         if head.is_null() || tail.is_null() {
             return 0;
         }
-        // SAFETY: loaded in this section.
+        // SAFETY: the segment was loaded in this section.
         let (head, tail) = unsafe { (&*head, &*tail) };
         let emptied = head.first + head.emptied.0.load(Ordering::Relaxed).min(SLOTS);
         let filled = tail.first + tail.filled.0.load(Ordering::Relaxed).min(SLOTS);
         filled.saturating_sub(emptied)
     }
 
-    /// Returns whether there is nothing in the queue.
+    /// Returns whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the last segment that is known, in a section.
+    /// Returns the last known segment. The caller is inside a section.
     fn tail(&self) -> NonNull<Segment<T>> {
         // Acquire: pairs with the releases in `first_segment` and `advance_tail`.
         match NonNull::new(self.tail.0.load(Ordering::Acquire)) {
@@ -254,10 +253,11 @@ impl<T, D: InDomain> Queue<T, D> {
     #[cold]
     fn first_segment(&self) -> NonNull<Segment<T>> {
         let made = Segment::allocate(0);
-        // The head first: who finds a tail can rely on consumers finding the head.
+        // The head first, so that consumers find the head if a producer finds a tail.
         let first = exchange_null(&self.head.0, made);
-        // The head moves on only after the tail did, and the tail only after it was set: then this does
-        // nothing. Release: who finds the segment sees it initialised. Acquire: another's.
+        // The head moves on only after the tail, and the tail only after it was set; in that case this does
+        // nothing. Release: a thread that finds the segment sees it initialized. Acquire: we see another thread's
+        // segment initialized.
         let set = self.tail.0.compare_exchange(
             ptr::null_mut(),
             first.as_ptr(),
@@ -268,7 +268,7 @@ impl<T, D: InDomain> Queue<T, D> {
         tail.expect("the tail is set")
     }
 
-    /// Links another segment behind `tail`, if there is none, and moves the tail on.
+    /// Links a new segment behind `tail`, if none is there, and moves the tail on.
     #[cold]
     fn advance_tail(&self, tail: &Segment<T>) {
         let next = match NonNull::new(tail.next.load(Ordering::Acquire)) {
@@ -282,21 +282,21 @@ impl<T, D: InDomain> Queue<T, D> {
     }
 
     fn move_tail(&self, from: *mut Segment<T>, next: NonNull<Segment<T>>) {
-        // Release: who finds the segment sees it initialised, also one that another thread has linked and
-        // that was acquired before. Failure: somebody else has moved it.
+        // Release: a thread that finds the segment sees it initialized, even one that another thread has linked and
+        // we have acquired. The exchange fails if another thread has moved the tail.
         let _ =
             self.tail
                 .0
                 .compare_exchange(from, next.as_ptr(), Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    /// Moves the head on from a segment that was emptied. `None`: there is no other.
+    /// Moves the head on from an emptied segment. Returns `None` if there is no other segment.
     #[cold]
     fn advance_head(&self, head: NonNull<Segment<T>>) -> Option<()> {
-        // SAFETY: loaded in this section.
+        // SAFETY: the segment was loaded in this section.
         let next = unsafe { head.as_ref() }.next.load(Ordering::Acquire);
         let next = NonNull::new(next)?;
-        // The tail must not lag behind: whoever begins a section later would find a freed segment.
+        // The tail must not lag behind the head: otherwise sections that begin later would find a freed segment.
         self.move_tail(head.as_ptr(), next);
         let moved = self.head.0.compare_exchange(
             head.as_ptr(),
@@ -305,20 +305,20 @@ impl<T, D: InDomain> Queue<T, D> {
             Ordering::Relaxed,
         );
         if moved.is_ok() {
-            // SAFETY: neither the head nor the tail leads to it any more, nor does an older segment, which
-            // was retired before. Its values belong to those who have taken their slots.
+            // SAFETY: neither the head nor the tail leads to the segment any more, and older segments, which do,
+            // were retired before. Its values belong to the threads that have claimed their slots.
             unsafe { reclaim::retire_memory(self.domain.domain(), head) };
         }
         Some(())
     }
 }
 
-/// Stores a new segment where there is none; or frees it, and returns the one that is there.
+/// Stores a new segment if the place is null. Otherwise frees it, and returns the segment that is there.
 fn exchange_null<T>(
     place: &AtomicPtr<Segment<T>>,
     made: NonNull<Segment<T>>,
 ) -> NonNull<Segment<T>> {
-    // Release: who finds it sees it initialised. Acquire: pairs with another's.
+    // Release: a thread that finds the segment sees it initialized. Acquire: pairs with another thread's release.
     match place.compare_exchange(
         ptr::null_mut(),
         made.as_ptr(),
@@ -327,21 +327,21 @@ fn exchange_null<T>(
     ) {
         Ok(_) => made,
         Err(first) => {
-            // SAFETY: not published.
+            // SAFETY: the segment was not published.
             unsafe { reclaim::free_memory(made) };
-            // SAFETY: not null, or the exchange had succeeded.
+            // SAFETY: not null, because the exchange failed.
             unsafe { NonNull::new_unchecked(first) }
         }
     }
 }
 
 impl<T, D> Queue<T, D> {
-    /// Takes the value from the front of a queue that nobody else uses.
+    /// Removes the first value of a queue that nobody else uses, and returns it.
     fn pop_mut(&mut self) -> Option<T> {
-        // Relaxed throughout: nobody else uses it.
+        // Relaxed throughout: nobody else uses the queue.
         loop {
             let head = NonNull::new(self.head.0.load(Ordering::Relaxed))?;
-            // SAFETY: it is freed below.
+            // SAFETY: the segment is freed below, and not before.
             let segment = unsafe { head.as_ref() };
             let next = NonNull::new(segment.next.load(Ordering::Relaxed));
             let filled = segment.filled.0.load(Ordering::Relaxed);
@@ -354,12 +354,12 @@ impl<T, D> Queue<T, D> {
                 emptied.store(number + 1, Ordering::Relaxed);
                 if slot.state.load(Ordering::Relaxed) == FULL {
                     slot.state.store(TAKEN, Ordering::Relaxed);
-                    // SAFETY: there was a value, and is not any more.
+                    // SAFETY: the slot had a value, and was just marked as taken.
                     return Some(unsafe { (*slot.value.get()).assume_init_read() });
                 }
             }
             self.head.0.store(next?.as_ptr(), Ordering::Relaxed);
-            // SAFETY: nobody else uses it, the tail is further on, and no value is left in it.
+            // SAFETY: nobody else uses the segment, the tail is further on, and no value is left in it.
             unsafe { reclaim::free_memory(head) };
         }
     }
@@ -367,13 +367,13 @@ impl<T, D> Queue<T, D> {
 
 impl<T, D> Drop for Queue<T, D> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, T, D>(&'a mut Queue<T, D>);
         impl<T, D> Drop for Rest<'_, T, D> {
             fn drop(&mut self) {
                 while self.0.pop_mut().is_some() {}
                 if let Some(last) = NonNull::new(self.0.head.0.load(Ordering::Relaxed)) {
-                    // SAFETY: nobody uses it any more, and no value is left in it.
+                    // SAFETY: nobody uses the segment any more, and no value is left in it.
                     unsafe { reclaim::free_memory(last) };
                 }
             }
@@ -420,7 +420,7 @@ impl<T, D> IntoIterator for Queue<T, D> {
     }
 }
 
-/// An iterator that takes a [`Queue`] apart, from the front to the end.
+/// An owning iterator over the values of a [`Queue`], from the first to the last.
 pub struct IntoIter<T, D = Global>(Queue<T, D>);
 
 impl<T, D> Iterator for IntoIter<T, D> {
@@ -441,17 +441,17 @@ impl<T, D> fmt::Debug for IntoIter<T, D> {
 mod tests {
     use super::*;
 
-    /// A producer has linked a segment and was interrupted before it moved the tail. Consumers go on to that
+    /// A producer has linked a segment and was interrupted before it moved the tail. Consumers move on to that
     /// segment, and the one that they leave is freed: nobody may find it any more.
     #[test]
     fn the_tail_never_lags_behind_the_head() {
         let queue = Queue::new();
         (0..SLOTS).for_each(|number| queue.push(number));
         let first = queue.tail();
-        // SAFETY: alive: nothing was popped.
+        // SAFETY: the segment is alive, because nothing was popped.
         let tail = unsafe { first.as_ref() };
         let next = exchange_null(&tail.next, Segment::allocate(SLOTS));
-        // SAFETY: alive, just linked.
+        // SAFETY: the segment is alive; it was just linked.
         unsafe { next.as_ref() }.push(SLOTS).unwrap();
         assert_eq!(queue.tail(), first);
         (0..=SLOTS).for_each(|number| assert_eq!(queue.pop(), Some(number)));

@@ -1,7 +1,7 @@
-//! What happens to what was unlinked: the one place that knows how.
+//! Freeing unlinked memory after a grace period.
 //!
-//! Destructors of the user's run as callbacks do, never on the thread that removed the value: it may hold
-//! locks that they take. Where there is none, memory is freed wherever that is cheapest.
+//! The user's destructors run as callbacks, never on the thread that removes the value, because it may hold locks
+//! that they take. Memory without a destructor is freed wherever that is cheapest.
 
 use core::alloc::Layout;
 use core::mem::needs_drop;
@@ -10,22 +10,22 @@ use std::alloc::dealloc;
 
 use urcu::Domain;
 
-/// An address, without its type: so that types that are not `'static` can be named where it is made.
+/// An address without its type, so that callbacks can be made for types that are not `'static`.
 struct Unlinked(NonNull<()>);
 
-// SAFETY: says nothing about what is there: `retire` demands that any thread may free it.
+// SAFETY: it is only an address, and `retire` requires that any thread may free what is there.
 unsafe impl Send for Unlinked {}
 
 /// Drops a box after a grace period.
 ///
 /// # Safety
-/// * `pointer` is from a box, and nobody can find it any more but who began to look inside a section of the
-///   domain that is open already.
+/// * `pointer` is from a box, and only sections of the domain that are open already can still find it.
 /// * `T` may be dropped on any thread and at any later time.
 #[inline]
 pub(crate) unsafe fn retire<T>(domain: &Domain, pointer: NonNull<T>) {
     if !needs_drop::<T>() {
-        // SAFETY: from a box; nothing is lost if it is only freed; and nobody finds it.
+        // SAFETY: the pointer is from a box, and only sections that are open already still find it. The type needs
+        // no drop, so freeing is enough.
         unsafe { retire_memory(domain, pointer) };
         return;
     }
@@ -33,7 +33,7 @@ pub(crate) unsafe fn retire<T>(domain: &Domain, pointer: NonNull<T>) {
     let free: unsafe fn(NonNull<()>) = free_box::<T>;
     domain.call(move || {
         let unlinked = unlinked;
-        // SAFETY: once, and after a grace period that began after it was unlinked.
+        // SAFETY: called once, after a grace period that began after the pointer was unlinked.
         unsafe { free(unlinked.0) };
     });
 }
@@ -41,11 +41,11 @@ pub(crate) unsafe fn retire<T>(domain: &Domain, pointer: NonNull<T>) {
 /// Frees the memory of a value after a grace period, without dropping it.
 ///
 /// # Safety
-/// The memory was allocated with the type's layout, and nobody can find it any more but who began to look
-/// inside a section of the domain that is open already.
+/// The memory was allocated with the type's layout, and only sections of the domain that are open already can still
+/// find it.
 #[inline]
 pub(crate) unsafe fn retire_memory<T>(domain: &Domain, pointer: NonNull<T>) {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the same.
     unsafe { domain.retire_layout(pointer.as_ptr().cast(), Layout::new::<T>()) };
 }
 
@@ -54,35 +54,33 @@ pub(crate) unsafe fn retire_memory<T>(domain: &Domain, pointer: NonNull<T>) {
 /// # Safety
 /// The memory was allocated with the type's layout, whose size is not zero, and nobody uses it any more.
 pub(crate) unsafe fn free_memory<T>(pointer: NonNull<T>) {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the same.
     unsafe { dealloc(pointer.as_ptr().cast(), Layout::new::<T>()) };
 }
 
 /// # Safety
-/// The address is of a box of this type, which nobody uses any more.
+/// The address is from a box of this type, and nobody uses it any more.
 unsafe fn free_box<T>(address: NonNull<()>) {
-    // SAFETY: just so.
+    // SAFETY: the caller promises exactly this.
     drop(unsafe { Box::from_raw(address.cast::<T>().as_ptr()) });
 }
 
-/// Frees by a function, which runs nothing of the user's but the allocator, after a grace period.
+/// Frees memory by a function after a grace period. The function must run no user code but the allocator.
 ///
 /// # Safety
-/// * Nobody can find `pointer` any more but who began to look inside a section of the domain that is open
-///   already.
-/// * `free` may be called with it on any thread and at any later time.
+/// * Only sections of the domain that are open already can still find `pointer`.
+/// * `free` may be called with `pointer` on any thread and at any later time.
 pub(crate) unsafe fn retire_with<T>(
     domain: &Domain,
     pointer: NonNull<T>,
     free: unsafe fn(*mut T),
     bytes: usize,
 ) {
-    // SAFETY: the same conditions.
+    // SAFETY: the caller promises the same.
     unsafe { domain.retire_with(pointer.as_ptr(), free, bytes) };
 }
 
-/// Returns the number of the grace period after which what was unlinked before the call is of no interest to
-/// anybody any more.
+/// Returns the number of the grace period after which nobody sees any more what was unlinked before this call.
 pub(crate) fn next_grace_period(domain: &Domain) -> u64 {
     domain.next_grace_period_number()
 }

@@ -45,7 +45,7 @@
 //! assert_eq!(removed, Some(&10));
 //! ```
 //!
-//! Values are changed while others are looked at:
+//! Values are changed while a handle is open:
 //! ```compile_fail,E0502
 //! let mut map = urcu_collections::HashMap::from([(1, 10)]);
 //! let pinned = map.pin();
@@ -53,7 +53,7 @@
 //! assert_eq!(pinned.get(&1), Some(&11));
 //! ```
 //!
-//! Keys and values that may not be shared are:
+//! A collection is shared although its keys or values may not be:
 //! ```compile_fail,E0277
 //! fn shared<T: Sync>(_: T) {}
 //! shared(urcu_collections::HashMap::<u32, std::cell::Cell<u32>>::new());
@@ -66,7 +66,7 @@
 //! fn shared<T: Sync>(_: T) {}
 //! shared(urcu_collections::List::<std::cell::Cell<u32>>::new());
 //! ```
-//! Queues hand values over by value: so it is enough that these may be sent.
+//! Queues and stacks hand values over by value, so it is enough that values are `Send`.
 //! ```
 //! fn shared<T: Sync>(_: T) {}
 //! shared(urcu_collections::Queue::<std::cell::Cell<u32>>::new());
@@ -86,7 +86,7 @@
 //! let map = urcu_collections::HashMap::<u32, std::cell::Cell<u32>>::new();
 //! sent(map.pin());
 //! ```
-//! What is dropped later, by any thread, is borrowed, or may not be sent:
+//! A value that any thread may drop later is borrowed, or is not `Send`:
 //! ```compile_fail,E0597
 //! let map = urcu_collections::HashMap::new();
 //! let text = String::from("a");
@@ -97,8 +97,8 @@
 //! map.pin().insert(1, std::rc::Rc::new(1));
 //! ```
 //!
-//! A map of functions that take any reference is taken for one of functions that take only long-lived ones:
-//! then one of these could be put in, and be called with a short-lived one.
+//! A map of functions that take any reference is used as a map of functions that take only `'static` ones. Then
+//! such a function could be inserted, and be called with a short-lived reference.
 //! ```compile_fail,E0308
 //! use urcu_collections::HashMap;
 //! fn narrow(map: &HashMap<u32, for<'a> fn(&'a u32)>) -> &HashMap<u32, fn(&'static u32)> {

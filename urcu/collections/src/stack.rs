@@ -11,17 +11,17 @@ use urcu::{Domain, Global, InDomain};
 use crate::reclaim;
 use crate::sync::{Alive, AtomicPtr, Ordering, const_fn};
 
-/// Nothing of it changes while others can see it, but that the value is taken, by one.
+/// A node. While others can see it, it does not change, except that one thread takes its value.
 struct Node<T> {
     value: ManuallyDrop<T>,
     next: *mut Node<T>,
     alive: Alive,
 }
 
-/// A lock-free stack: what was pushed last is popped first.
+/// A lock-free stack: last in, first out.
 ///
-/// Pushing takes no section and never waits; popping takes a section inside. The memory of what was popped
-/// is freed after a grace period, the values themselves are moved out at once: so nothing is asked of `T`.
+/// Pushing takes no section and never waits; popping takes a section inside. Values are moved out at once, and only
+/// their memory is freed after a grace period. So `T` needs no bounds.
 ///
 /// ```
 /// let stack = urcu_collections::Stack::new();
@@ -41,10 +41,10 @@ pub struct Stack<T, D = Global> {
     owns: PhantomData<*mut T>,
 }
 
-// SAFETY: it owns its values, and gives and takes them by value alone.
+// SAFETY: the stack owns its values, and only takes and returns them by value.
 unsafe impl<T: Send, D: Send> Send for Stack<T, D> {}
-// SAFETY: a shared stack takes and gives values by value alone: each is with one thread at a time, hence
-// `T: Send` is enough.
+// SAFETY: a shared stack only takes and returns values by value. One thread at a time has each value, so `T: Send`
+// is enough.
 unsafe impl<T: Send, D: Sync> Sync for Stack<T, D> {}
 
 impl<T> Stack<T> {
@@ -58,7 +58,7 @@ impl<T> Stack<T> {
 
 impl<T, D> Stack<T, D> {
     const_fn! {
-        /// Creates an empty stack in a domain of the program's own.
+        /// Creates an empty stack in the given domain.
         pub fn new_in(domain: D) -> Self {
             Stack {
                 head: AtomicPtr::new(ptr::null_mut()),
@@ -68,7 +68,7 @@ impl<T, D> Stack<T, D> {
         }
     }
 
-    /// Puts a value on top.
+    /// Pushes a value.
     pub fn push(&self, value: T) {
         let node = Box::leak(Box::new(Node {
             value: ManuallyDrop::new(value),
@@ -79,14 +79,14 @@ impl<T, D> Stack<T, D> {
         self.push_chain(node, node);
     }
 
-    /// Puts nodes on top that nobody else sees, from `first` to `last`.
+    /// Pushes a chain of nodes that nobody else sees, from `first` to `last`.
     fn push_chain(&self, first: NonNull<Node<T>>, last: NonNull<Node<T>>) {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
-            // SAFETY: from a box, and nobody else's yet. That the head was popped and pushed again
-            // meanwhile does no harm: it is the head.
+            // SAFETY: the node is from a box, and nobody else sees it yet. It does no harm if the head was popped
+            // and pushed again meanwhile: it is the head again.
             unsafe { (*last.as_ptr()).next = head };
-            // Release: who finds the nodes sees what is in them, and below.
+            // Release: a thread that finds the nodes sees their content, and the nodes below.
             match self.head.compare_exchange_weak(
                 head,
                 first.as_ptr(),
@@ -99,15 +99,15 @@ impl<T, D> Stack<T, D> {
         }
     }
 
-    /// Returns whether there is nothing on the stack.
+    /// Returns whether the stack is empty.
     pub fn is_empty(&self) -> bool {
         self.head.load(Ordering::Relaxed).is_null()
     }
 
-    /// Takes the node from the top of a stack that nobody else uses.
+    /// Pops the value on top of a stack that nobody else uses.
     fn pop_mut(&mut self) -> Option<T> {
         let head = NonNull::new(self.head.load(Ordering::Relaxed))?;
-        // SAFETY: from a box, in this stack alone; popped ones are not reached any more.
+        // SAFETY: the node is from a box and only on this stack. Popped nodes cannot be reached any more.
         let node = *unsafe { Box::from_raw(head.as_ptr()) };
         self.head.store(node.next, Ordering::Relaxed);
         Some(ManuallyDrop::into_inner(node.value))
@@ -115,7 +115,7 @@ impl<T, D> Stack<T, D> {
 }
 
 impl<T, D: InDomain> Stack<T, D> {
-    /// Takes the value from the top.
+    /// Pops the value on top.
     pub fn pop(&self) -> Option<T> {
         let domain = self.domain.domain();
         let _section = domain.read_lock();
@@ -123,26 +123,26 @@ impl<T, D: InDomain> Stack<T, D> {
         let mut head = self.head.load(Ordering::Acquire);
         loop {
             let node = NonNull::new(head)?;
-            // SAFETY: it was on the stack in this section, so it is not freed before its end; for the
-            // same reason it cannot be another node at the same address. `next` does not change.
+            // SAFETY: the node was on the stack in this section, so it is not freed before the section ends. For
+            // the same reason there cannot be another node at its address. `next` does not change.
             let next = unsafe {
                 (*node.as_ptr()).alive.check();
                 (*node.as_ptr()).next
             };
-            // Relaxed where it succeeds: `next` was published before `node`, and whoever loads it from
-            // the head acquires it from the push that stored it, of whose release this exchange is a part.
+            // Relaxed on success: this exchange continues the release sequence of the push that stored `node`, and
+            // `next` was published before `node`. So a thread that loads `next` from the head sees its content.
             match self
                 .head
                 .compare_exchange_weak(head, next, Ordering::Relaxed, Ordering::Acquire)
             {
-                // SAFETY: just unlinked, by us.
+                // SAFETY: we have just unlinked the node.
                 Ok(_) => return Some(unsafe { take(node, domain) }),
                 Err(now) => head = now,
             }
         }
     }
 
-    /// Takes all values at once, from the top to the bottom.
+    /// Takes all values at once, and returns an iterator from the top to the bottom.
     pub fn take_all(&self) -> TakeAll<'_, T, D> {
         // Acquire: pairs with the release of `push_chain`.
         TakeAll {
@@ -152,13 +152,13 @@ impl<T, D: InDomain> Stack<T, D> {
     }
 }
 
-/// Moves a value out, and lets the node be freed when nobody looks at it any more.
+/// Returns a node's value, and frees the node after a grace period.
 ///
 /// # Safety
 /// The caller has unlinked the node, and nobody else takes its value.
 unsafe fn take<T>(node: NonNull<Node<T>>, domain: &Domain) -> T {
-    // SAFETY: the value is there, and ours. What is retired is the memory of a box, in which nothing is
-    // left to be dropped; others who look at it in their sections read `next` alone.
+    // SAFETY: the value is there and ours. The memory that is retired is from a box, with nothing left to be
+    // dropped. Other threads that see the node in their sections only read `next`.
     unsafe {
         let value = ptr::read(&raw const (*node.as_ptr()).value);
         reclaim::retire_memory(domain, node);
@@ -168,7 +168,7 @@ unsafe fn take<T>(node: NonNull<Node<T>>, domain: &Domain) -> T {
 
 impl<T, D> Drop for Stack<T, D> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, T, D>(&'a mut Stack<T, D>);
         impl<T, D> Drop for Rest<'_, T, D> {
             fn drop(&mut self) {
@@ -201,7 +201,7 @@ impl<T, D> Extend<T> for &Stack<T, D> {
 }
 
 impl<T> FromIterator<T> for Stack<T> {
-    /// Pushes one after the other: the last one is on top.
+    /// Pushes the values one after the other, so the last one is on top.
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
         let stack = Stack::new();
         (&stack).extend(values);
@@ -209,16 +209,16 @@ impl<T> FromIterator<T> for Stack<T> {
     }
 }
 
-/// All values of a [`Stack`], as [`Stack::take_all`] takes them. Those that are not asked for are dropped
+/// An iterator over all values of a [`Stack`]: see [`Stack::take_all`]. Values that were not yielded are dropped
 /// with it.
 pub struct TakeAll<'s, T, D: InDomain = Global> {
     next: *mut Node<T>,
     stack: &'s Stack<T, D>,
 }
 
-// SAFETY: it owns its values; of the stack it uses the domain.
+// SAFETY: the iterator owns its values, and uses only the stack's domain.
 unsafe impl<T: Send, D: InDomain + Sync> Send for TakeAll<'_, T, D> {}
-// SAFETY: a shared one gives nothing.
+// SAFETY: a shared iterator gives access to nothing.
 unsafe impl<T: Sync, D: InDomain + Sync> Sync for TakeAll<'_, T, D> {}
 
 impl<T, D: InDomain> Iterator for TakeAll<'_, T, D> {
@@ -226,7 +226,7 @@ impl<T, D: InDomain> Iterator for TakeAll<'_, T, D> {
 
     fn next(&mut self) -> Option<T> {
         let node = NonNull::new(self.next)?;
-        // SAFETY: of the nodes that were unlinked together, and are ours.
+        // SAFETY: the node is one of those that were unlinked together, which are ours.
         unsafe {
             (*node.as_ptr()).alive.check();
             self.next = (*node.as_ptr()).next;
@@ -239,7 +239,7 @@ impl<T, D: InDomain> FusedIterator for TakeAll<'_, T, D> {}
 
 impl<T, D: InDomain> Drop for TakeAll<'_, T, D> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, 's, T, D: InDomain>(&'a mut TakeAll<'s, T, D>);
         impl<T, D: InDomain> Drop for Rest<'_, '_, T, D> {
             fn drop(&mut self) {

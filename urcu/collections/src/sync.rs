@@ -1,5 +1,5 @@
-//! What the collections are built from: atomics, waiting, and numbers that the models want smaller. The loom
-//! models have another module of this name, so whatever is concurrency is imported from here.
+//! Atomics, waiting, and constants that the models want smaller. The loom models replace this module, so all code
+//! imports its concurrency primitives from here.
 
 pub(crate) use core::sync::atomic::{
     AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
@@ -8,14 +8,14 @@ pub(crate) use core::sync::atomic::{
 /// The number of slots of a segment of a queue.
 pub(crate) const SEGMENT_SLOTS: usize = 64;
 
-/// The number of times a consumer looks whether a producer that has taken the slot has filled it, before it
-/// leaves the slot useless.
+/// How often a consumer checks whether the producer that has claimed a slot has filled it, before the consumer
+/// makes the slot unusable.
 pub(crate) const SLOT_PATIENCE: u32 = 64;
 
 /// The greatest number of children or entries of a node of a tree: a power of two.
 pub(crate) const NODE_ITEMS: usize = 32;
 
-/// A function that is `const` here; the models' atomics cannot be made in a constant.
+/// Declares a function that is `const` here, but not in the models, whose atomics cannot be made in a constant.
 macro_rules! const_fn {
     ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
         $(#[$attribute])* $visibility const fn $($rest)*
@@ -23,7 +23,7 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
-/// Takes one turn of a wait that is usually short.
+/// Waits for a moment, in a loop that is usually short.
 pub(crate) fn pause(turns: &mut u32) {
     *turns += 1;
     if *turns < 64 {
@@ -33,8 +33,8 @@ pub(crate) fn pause(turns: &mut u32) {
     }
 }
 
-/// Nothing: a part of whatever others may look at while it is unlinked. The models' notices whether it is
-/// looked at before it is whole, or after its end.
+/// An empty marker inside objects that readers may still see when they are unlinked. The models' version of it
+/// notices a reader that sees an object before it is initialized or after it was freed.
 #[derive(Debug)]
 pub(crate) struct Alive;
 
@@ -43,7 +43,7 @@ impl Alive {
         Alive
     }
 
-    /// Called by who looks at what it is a part of.
+    /// Called by a reader that sees the object around the marker.
     #[inline(always)]
     pub(crate) fn check(&self) {}
 }

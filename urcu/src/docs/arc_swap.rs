@@ -1,9 +1,8 @@
 //! Coming from [`arc-swap`](https://docs.rs/arc-swap): their methods, ours, and what differs.
 //!
-//! An `ArcSwap<T>` whose readers look at the value and let it go is an [`Rcu<T>`](crate::Rcu): no
-//! `Arc`, no count. Where readers keep the `Arc`, it is an [`RcuArc<T>`](crate::RcuArc). Both can
-//! be had in an `Option`. All four are one type, [`RcuCell`](crate::RcuCell), as theirs are
-//! `ArcSwapAny`.
+//! An `ArcSwap<T>` whose readers only look at the value becomes an [`Rcu<T>`](crate::Rcu), without an `Arc` or a
+//! count. If readers keep the `Arc`, it becomes an [`RcuArc<T>`](crate::RcuArc). Both exist with an `Option`, too.
+//! All four are one type, [`RcuCell`](crate::RcuCell), as theirs are `ArcSwapAny`.
 //!
 //! | arc-swap | here | what differs |
 //! |---|---|---|
@@ -16,17 +15,17 @@
 //! | `load_full()` | `RcuArc`: [`load_full()`](crate::RcuCell::load_full) | |
 //! | `store(arc)` | [`store(value)`](crate::RcuCell::store) | the old one is dropped [later, perhaps elsewhere](#where-old-values-are-dropped) |
 //! | `swap(arc)` | `RcuArc`: [`swap(arc)`](crate::RcuCell::swap) | |
-//! | | [`replace(value)`](crate::RcuCell::replace) | waits for the readers: the old value is yours alone, without `Arc::try_unwrap` |
+//! | | [`replace(value)`](crate::RcuCell::replace) | waits for the readers, so nobody else has the old value; no `Arc::try_unwrap` |
 //! | `compare_and_swap(&seen, arc)` | [`compare_exchange(seen, value, &guard)`](crate::RcuCell::compare_exchange) | a `Result`; the new value comes back |
 //! | `rcu(f)` | [`update(f)`](crate::RcuCell::update), [`try_update(f)`](crate::RcuCell::try_update) | `f` sees `&T` and runs inside a section; [`fetch_update(f)`](crate::RcuCell::fetch_update) returns the old value |
 //! | `into_inner()` | [`into_inner()`](crate::RcuCell::into_inner) | |
-//! | | [`take()`](crate::RcuCell::take) | `replace` with the default, so with `None` |
+//! | | [`take()`](crate::RcuCell::take) | `replace` with the default, which is `None` for an `Option` |
 //! | `Access`, `DynAccess`, `Map`, `Constant` | [`Access`](crate::Access), [`Part`](crate::Part), [`Constant`](crate::Constant) | one trait for both: `dyn Access<T>` works |
-//! | `Guard` kept with a part of the value | [`Ref::map`](crate::Ref::map), [`Ref::filter_map`](crate::Ref::filter_map) | [of what was read](#parts) |
+//! | `Guard` kept with a part of the value | [`Ref::map`](crate::Ref::map), [`Ref::filter_map`](crate::Ref::filter_map) | see [parts](#parts) |
 //! | `Cache` | [`Cache`](crate::Cache), of an `RcuArc`; [`CloneCache`](crate::CloneCache), of an `Rcu` | often [not needed](#instead-of-cache) |
 //! | `ArcSwapWeak` | none | |
 //! | `Guard::into_inner` | `RcuArc::load_full` | |
-//! | a `Guard` in a task or a queue | [`read_owned()`](crate::RcuCell::read_owned) | owns the cell; an open section |
+//! | a `Guard` in a task or a queue | [`read_owned()`](crate::RcuCell::read_owned) | owns the cell, and keeps a section open |
 //! | feature `serde` | feature `serde` | an `Arc` needs no feature of `serde` |
 //!
 //! # Side by side
@@ -47,8 +46,8 @@
 //! theirs.rcu(|old| old.iter().map(|n| n + 1).collect::<Vec<_>>());
 //! ours.update(|old| old.iter().map(|n| n + 1).collect());
 //!
-//! let their_old: Arc<Vec<i32>> = theirs.swap(Arc::new(vec![])); // Others may have it too.
-//! let our_old: Vec<i32> = ours.replace(vec![]); // Nobody has it any more.
+//! let their_old: Arc<Vec<i32>> = theirs.swap(Arc::new(vec![])); // Others may have the `Arc`, too.
+//! let our_old: Vec<i32> = ours.replace(vec![]); // Nobody else has the value.
 //! assert_eq!(*their_old, our_old);
 //! ```
 //!
@@ -76,7 +75,8 @@
 //! assert_eq!(OURS.swap(None), value);
 //! ```
 //!
-//! Exchanges. Both compare addresses. The one here needs a guard, because it returns a reference to what it found:
+//! Exchanges compare addresses in both libraries. The one here needs a guard, because it returns a reference to the
+//! value that it found:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -100,21 +100,20 @@
 //!
 //! # What a guard costs
 //! Making a guard and dropping it costs a few plain instructions, for any number of guards at once. arc-swap has
-//! eight fast guards for each thread; further ones touch the reference count. (`rcu-compare` in the repository
+//! eight fast guards for each thread; further guards touch the reference count. (`rcu-compare` in the repository
 //! has figures.)
 //!
-//! **Holding** one makes the difference. A guard of arc-swap keeps one old value. A guard here is a read-side
-//! section, and grace periods of its domain wait for it: meanwhile *every* value that is replaced
-//! in *any* cell of the domain stays in memory, and callers of `replace`, `synchronize` and
-//! `barrier` wait. In particular a thread that calls `replace` while it holds a guard of the same
-//! domain waits for itself. So:
+//! **Holding** a guard is what differs. A guard of arc-swap keeps one old value. A guard here is a read-side
+//! section, and grace periods of its domain wait for it: meanwhile *every* value that is replaced in *any* cell of
+//! the domain stays in memory, and callers of `replace`, `synchronize` and `barrier` wait. In particular, a thread
+//! that calls `replace` while it holds a guard of the same domain waits for itself. So:
 //!
 //! * Guards are for reading, not for keeping. To keep a value for long (over a network call, in a
 //!   struct), use `RcuArc` and `load_full`.
-//! * Where sections are long by nature, give them a [`Domain`](crate::Domain) of their own
-//!   (`RcuArc::new_in(value, &DOMAIN)`).
+//! * If sections are long by nature, give them a [`Domain`](crate::Domain) of their own (`RcuArc::new_in(value,
+//!   &DOMAIN)`).
 //!
-//! Both kinds of guard may be moved to other threads and live across an `.await`.
+//! Both kinds of guard may be moved to other threads and held across an `.await`.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -127,21 +126,22 @@
 //! ```
 //!
 //! # Where old values are dropped
-//! With arc-swap, the last owner drops an old value: often the thread that calls `store`, or a reader. Here it
-//! is dropped after a grace period, on a background thread, or by a thread
-//! that replaces a value of the same domain later:
+//! With arc-swap, the last owner drops an old value: often the thread that calls `store`, or a reader. Here an old
+//! value is dropped after a grace period, on a background thread or by a thread that replaces a value of the same
+//! domain later:
 //!
 //! * Readers never run a destructor.
-//! * `store`, `swap`, `update`, `try_update` and `compare_exchange` may run destructors, not of the value
-//!   that they replace but of some that were replaced before, of any cell of the same domain. So **a
-//!   lock that a destructor takes must not be held** around them; theirs ask the same of `store`, but
-//!   only for the destructor of the value replaced. A thread that must hold one calls
-//!   [`call`](crate::Domain::call), which never runs a destructor, or gives the domain a
-//!   [`Runner`](crate::Runner) of its own.
+//! * `store`, `swap`, `update`, `try_update` and `compare_exchange` may run destructors: not that of the value that
+//!   they replace, but those of values that were replaced before, in any cell of the same domain. So **do not hold
+//!   a lock that such a destructor takes** around these calls. (The same holds for `store` of arc-swap, but only
+//!   for the destructor of the replaced value.) A thread that must hold such a lock uses
+//!   [`call`](crate::Domain::call), which never runs a destructor, or gives the domain a [`Runner`](crate::Runner)
+//!   of its own.
 //! * `store`, `swap`, `update` and `compare_exchange` need `T: Send + 'static` (an `Arc` also
 //!   `T: Sync`). `replace` needs neither.
-//! * Call [`barrier`](crate::barrier) where destructors must have run, for example at the end of `main`. Until then an `Arc` that came out of `swap` has the cell's count beside
-//!   its own, so `Arc::get_mut` and `Arc::into_inner` find it shared; after `replace` they do not.
+//! * Call [`barrier`](crate::barrier) where destructors must have run, for example at the end of `main`. Until a
+//!   grace period has passed, the cell still has a count of an `Arc` that `swap` returned, so `Arc::get_mut` and
+//!   `Arc::into_inner` fail. After `replace` they do not.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -160,14 +160,14 @@
 //! assert_eq!(Arc::strong_count(&alive), 1);
 //! ```
 //!
-//! # What is ordered with what
-//! A reader that sees a new value sees it whole, and everything that its writer did before. No more is promised:
-//! operations here are acquire and release, while arc-swap's that write are sequentially consistent.
-//! Code that relies on the order of accesses to *several* cells needs
-//! [`fence(SeqCst)`](core::sync::atomic::fence) of its own.
+//! # Memory ordering
+//! A reader that sees a new value sees its content, and everything that its writer did before. No more is promised:
+//! operations here acquire and release, while the operations of arc-swap that write are sequentially consistent.
+//! Code that relies on the order of accesses to *several* cells needs [`fence(SeqCst)`](core::sync::atomic::fence)
+//! of its own.
 //!
 //! # Parts
-//! A component that needs one part of a configuration takes an [`Access`](crate::Access) of it:
+//! A component that needs one part of a configuration takes an [`Access`](crate::Access) to that part:
 //!
 //! ```
 //! use arc_swap::ArcSwap;
@@ -186,10 +186,9 @@
 //! ```
 //!
 //! # Instead of `Cache`
-//! A `Cache` spares a busy thread most of the cost of `load`, keeps an old value alive until its next
-//! use, and must be `&mut`. That is the same in both libraries. But here a busy thread may as well hold one guard
-//! for a batch of reads, each of which is then one load; and `snapshot` copies a small `Copy` value without a
-//! guard.
+//! A `Cache` spares a busy thread most of the cost of `load`, keeps an old value alive until its next use, and must
+//! be `&mut`. This is the same in both libraries. But here a busy thread can also hold one guard for a batch of
+//! reads, each of which then is one load, and `snapshot` copies a small `Copy` value without a guard.
 //!
 //! ```
 //! use std::sync::Arc;

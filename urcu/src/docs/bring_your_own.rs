@@ -1,17 +1,17 @@
-//! Bring your own structure: a lock-free list, map or queue of yours on these readers.
+//! Bring your own structure: your lock-free list, map or queue on top of this library.
 //!
-//! There are two ways, and a structure can begin with the first and go on with the second.
+//! There are two ways. A structure can begin with the first and move to the second.
 //!
 //! | | the face of `crossbeam-epoch` | [`urcu::raw`](crate::raw) |
 //! |---|---|---|
 //! | choose it if | the structure exists and uses `crossbeam-epoch`, or must also run without this library | it is new, or only ever used with this library |
 //! | what changes in its source | nothing | types and calls, [see below](#from-one-to-the-other) |
 //! | its users write | two lines in `Cargo.toml` | a dependency |
-//! | beginning a section | a full fence, and a count of the thread's guards | neither: some 5 ns less on a Zen 5 |
-//! | guards | stay on their thread | may move to another, and live across an `.await` |
-//! | sections inside others | share one | are independent, each some nanoseconds |
+//! | beginning a section | a full fence, and a count of the thread's guards | neither, which saves about 5 ns on a Zen 5 |
+//! | guards | stay on their thread | may move to other threads, and be held across an `.await` |
+//! | nested sections | share one section | are independent, and cost a nanosecond each |
 //! | waiting for readers | only through [`Collector::domain`](#the-two-lines) | [`synchronize`](crate::Domain::synchronize), [`synchronize_async`](crate::Domain::synchronize_async), cookies |
-//! | pointers | `Pointable`: sized types, and types that you teach it | [`Pointee`](crate::raw::Pointee): sized types, slices, `str`; strict provenance |
+//! | pointers | `Pointable`: sized types, and types for which you implement it | [`Pointee`](crate::raw::Pointee): sized types, slices, `str`; strict provenance |
 //! | a guard of the wrong collector | unnoticed | [`Domain::check`](crate::Domain::check) |
 //! | intrusive nodes, memory without a destructor | `defer_unchecked` with a closure | [`retire_head`](crate::Domain::retire_head), [`retire_layout`](crate::Domain::retire_layout) |
 //!
@@ -40,7 +40,7 @@
 //! use urcu::raw::{Atomic, Owned};
 //! use urcu::{Domain, ReadGuard};
 //!
-//! /// Of it one pops what another has pushed last.
+//! /// A stack: last in, first out.
 //! pub struct Stack<T> { head: Atomic<Node<T>>, domain: Domain }
 //! struct Node<T> { value: T, next: Atomic<Node<T>> }
 //!
@@ -49,7 +49,7 @@
 //!         Stack { head: Atomic::null(), domain: Domain::named("stack") }
 //!     }
 //!
-//!     /// For several calls under one section.
+//!     /// Returns a guard, for several calls in one section.
 //!     pub fn guard(&self) -> ReadGuard<'_> { self.domain.read_lock() }
 //!
 //!     pub fn push(&self, value: T, guard: &ReadGuard<'_>) {
@@ -65,17 +65,17 @@
 //!     }
 //!
 //!     pub fn pop<'g>(&self, guard: &'g ReadGuard<'_>) -> Option<&'g T> {
-//!         // What is followed below is kept by sections of this domain alone.
+//!         // Only sections of this domain keep the nodes alive that are followed below.
 //!         self.domain.check(guard);
 //!         loop {
 //!             let head = self.head.load(Acquire, guard);
-//!             // SAFETY: it was reachable in this section, so it is freed after it, if at all.
+//!             // SAFETY: the node was reachable in this section, so it is not freed before the section ends.
 //!             let node = unsafe { head.as_ref() }?;
 //!             let next = node.next.load(Relaxed, guard);
 //!             if self.head.compare_exchange(head, next, AcqRel, Relaxed, guard).is_ok() {
-//!                 // SAFETY: this thread has unlinked it, and retires it once; nobody has it mutably.
+//!                 // SAFETY: this thread has unlinked it, and retires it once; all references to it are shared.
 //!                 unsafe { self.domain.retire_shared(head) };
-//!                 return Some(&node.value);         // Good as long as the guard.
+//!                 return Some(&node.value);         // Valid as long as the guard.
 //!             }
 //!         }
 //!     }

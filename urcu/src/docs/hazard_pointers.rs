@@ -15,9 +15,10 @@
 //! | `guard.flush()`, `collector.reclaim_all()` | [`barrier()`](crate::Domain::barrier) | waits |
 //! | `guard.collector() == &c` | [`guard.is_of(&domain)`](crate::ReadGuard::is_of) | |
 //!
-//! In seize, the thread that is the last to leave frees a batch; here a thread that retires later does, or the
-//! background thread. In seize, a stalled reader holds up the batches of its time. Here it holds up everything
-//! that is retired later in its domain; when that reaches the budget, each retirement waits a little.
+//! In seize, the last thread that leaves a batch frees it. Here a thread that retires a value later frees earlier
+//! ones, or the background thread does. In seize, a stalled reader holds up the batches that were retired while it
+//! was active. Here it holds up everything that is retired later in its domain; when that reaches the budget, each
+//! retirement waits a little.
 //!
 //! ```
 //! use std::ptr;
@@ -35,7 +36,7 @@
 //!
 //!     fn len(&self) -> usize {
 //!         let _section = self.domain.read_lock();
-//!         // SAFETY: never null, and not retired before this section.
+//!         // SAFETY: never null, and not retired before this section began.
 //!         unsafe { &*self.current.load(Acquire) }.len()
 //!     }
 //! }
@@ -63,10 +64,10 @@
 //! | `AtomicPtr<T>` of a family | [`Rcu<T, D>`](crate::Rcu), [`Atomic<T>`](crate::raw::Atomic) | |
 //! | `unique_domain!`, families | [`domain!`](crate::domain!) | a guard, not a pointer, shows its domain |
 //! | `HazardPointer::new()`, `many()` | [`read_lock()`](crate::read_lock) | one guard for any number of pointers |
-//! | `ptr.safe_load(&mut hazard)` | [`Rcu::load(&guard)`](crate::RcuCell::load) | no fence, no retry, any number at once |
+//! | `ptr.safe_load(&mut hazard)` | [`Rcu::load(&guard)`](crate::RcuCell::load) | no fence, no retry; any number of loads under one guard |
 //! | `ptr.swap(..)`, then `replaced.retire()` | [`Rcu::unlink`](crate::RcuCell::unlink), then [`Unlinked::retire`](crate::Unlinked::retire) | or just [`store`](crate::RcuCell::store) |
 //! | `domain.eager_reclaim()` | [`barrier()`](crate::Domain::barrier) | |
 //! | a bound on garbage by the number of hazards | [`Budget`](crate::Budget) | a stalled reader holds up all that is retired later |
 //!
-//! A hazard pointer protects one object for as long as it likes. A section protects everything, and should be
-//! short; to keep one object for long, keep an `Arc` of it ([`RcuArc::load_full`](crate::RcuCell::load_full)).
+//! A hazard pointer protects one object, for any time. A section protects everything, and should be short. To keep
+//! one object for long, keep an `Arc` of it ([`RcuArc::load_full`](crate::RcuCell::load_full)).

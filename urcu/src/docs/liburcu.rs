@@ -9,7 +9,7 @@
 //! | memb, the default | the nearest: readers without a full fence, grace periods by `membarrier(2)` |
 //! | bp, which registers threads by itself | no thread is ever registered with the library |
 //! | mb | what this library does without restartable sequences: [`reader_mode`](crate::reader_mode()) |
-//! | qsbr | none. A section costs some cycles more than a quiescent state, and no thread has to announce any. A loop may keep one guard and [`refresh`](crate::ReadGuard::refresh) it |
+//! | qsbr | none. A section costs a few cycles more than a quiescent state, but threads need not announce quiescent states. A loop may keep one guard and [`refresh`](crate::ReadGuard::refresh) it |
 //!
 //! # Calls
 //! | liburcu | here | what differs |
@@ -22,10 +22,10 @@
 //! | `rcu_xchg_pointer`, `rcu_cmpxchg_pointer` | [`Rcu::unlink`](crate::RcuCell::unlink), [`Rcu::compare_exchange`](crate::RcuCell::compare_exchange); `swap` and `compare_exchange` of [`Atomic`](crate::raw::Atomic) | |
 //! | `synchronize_rcu` | [`synchronize`](crate::synchronize) | callers share grace periods |
 //! | `call_rcu(head, f)` | [`Domain::retire_head`](crate::Domain::retire_head), [`Domain::call_head`](crate::Domain::call_head); [`call`](crate::call) for a closure | a stalled reader holds up whoever queues more: [`Budget`](crate::Budget) |
-//! | `defer_rcu(f, p)` | [`Domain::retire_with`](crate::Domain::retire_with) | no queue for each thread |
-//! | `rcu_barrier`, `rcu_defer_barrier` | [`barrier`](crate::barrier) | runs callbacks itself |
+//! | `defer_rcu(f, p)` | [`Domain::retire_with`](crate::Domain::retire_with) | no per-thread queues |
+//! | `rcu_barrier`, `rcu_defer_barrier` | [`barrier`](crate::barrier) | also runs callbacks on the calling thread |
 //! | `start_poll_synchronize_rcu`, `poll_state_synchronize_rcu` | [`Domain::start_poll`](crate::Domain::start_poll), [`Domain::poll`](crate::Domain::poll) | a [`GracePeriod`](crate::GracePeriod) can be awaited too |
-//! | `create_call_rcu_data`, CPU affinity, `URCU_CALL_RCU_RT` | [`Runner`](crate::Runner), [`set_threads`](crate::set_threads) | for a domain, not for a thread |
+//! | `create_call_rcu_data`, CPU affinity, `URCU_CALL_RCU_RT` | [`Runner`](crate::Runner), [`set_threads`](crate::set_threads) | set for each domain, not for each thread |
 //! | `call_rcu_before_fork`, `call_rcu_after_fork_*` | nothing | a forked child works at once |
 //! | `struct rcu_head` | [`RcuHead`](crate::raw::RcuHead) | two words as well |
 //! | `struct rcu_flavor_struct` | a [`Domain`](crate::Domain) is a value, passed by reference | |
@@ -85,11 +85,11 @@
 //! assert_eq!(limit(), 3);
 //! ```
 //!
-//! # What is different in kind
-//! * A section ends when its guard is dropped, on whatever thread: no unlock can be forgotten or be one too many.
-//! * A section is of one [domain](crate::Domain), and grace periods of other domains do not wait for it.
-//! * A grace period costs one flip, one system call and a look at each CPU's counter, with any number of
-//!   threads. In liburcu it looks at each registered thread.
-//! * `call_rcu` never waits, and its memory has no bound. Here it is bounded, and a caller may wait for
-//!   milliseconds while a reader stalls.
+//! # Fundamental differences
+//! * A section ends when its guard is dropped, on any thread, so there is no missing and no extra unlock.
+//! * A section belongs to one [domain](crate::Domain), and grace periods of other domains do not wait for it.
+//! * A grace period costs one flip, one system call and a load of each CPU's counter, for any number of threads. In
+//!   liburcu it checks each registered thread.
+//! * liburcu's `call_rcu` never waits, and the memory of its callbacks has no bound. Here that memory is bounded,
+//!   and a caller may wait for milliseconds while a reader stalls.
 //! * liburcu-memb's section, inlined, is faster: [figures](crate::docs::performance).

@@ -1,20 +1,21 @@
 //! Limitations: what this library does not do, and what happens then.
 //!
 //! # Waiting for oneself
-//! `synchronize`, `replace`, and `barrier` if callbacks are queued, wait for ever inside a read-side section
-//! of the same domain: they wait for a section that ends only after they return. No build can tell that from a guard that
-//! another thread is about to drop, so nothing panics; the [`stall`](crate::stall) report says which
-//! section it is, and with the feature `stall-trace` (or debug assertions) where it began.
+//! `synchronize`, `replace`, and `barrier` if callbacks are queued, wait for ever inside a read-side section of the
+//! same domain: they wait for a section that ends only after they return. The library cannot tell such a section
+//! from one whose guard another thread is about to drop, so nothing panics. The [`stall`](crate::stall) report says
+//! which section it is and, with the feature `stall-trace` or debug assertions, where it began.
 //!
 //! # A section that does not end
-//! Grace periods of a domain wait for a guard that is forgotten, for a thread that is stopped inside a section,
-//! and for a task that holds a guard and is never polled again. After ten seconds they are reported with the CPU, the age and, with
-//! `stall-trace`, the place. The domain's [`Budget`](crate::Budget)
-//! bounds what is retired meanwhile: while it is exceeded, each retirement first waits, up to 10 ms by default.
+//! Grace periods of a domain wait for a guard that is forgotten, for a thread that is stopped inside a section, and
+//! for a task that holds a guard and is never polled again. After ten seconds such a section is reported with its
+//! CPU, its age and, with `stall-trace`, the place where it began. The domain's [`Budget`](crate::Budget) bounds
+//! the values that are retired meanwhile: while it is exceeded, each retirement first waits, up to 10 ms by
+//! default.
 //!
 //! # Exit
-//! Callbacks that are queued when the process exits do not run. [`barrier`](crate::barrier) before that
-//! waits for them.
+//! Callbacks that are queued when the process exits do not run. Call [`barrier`](crate::barrier) first to wait for
+//! them.
 //!
 //! # Forked children
 //! Everything works in a forked child at once (Linux 4.14 and newer; elsewhere the child may read). Guards
@@ -22,27 +23,27 @@
 //! in the parent alone. A `vfork` child must do none of this. The details are
 //! [here](crate::docs::reliability#in-a-forked-child).
 //!
-//! Under LeakSanitizer end such a child with `_exit`: otherwise it reports what other threads of the parent own
-//! as leaks.
+//! Under LeakSanitizer, end such a child with `_exit`. Otherwise LeakSanitizer reports memory of the parent's other
+//! threads as leaks.
 //!
 //! # Stacks
 //! [`Threads`](crate::Threads) sets the stack of the library's own threads. Callbacks also run inside
-//! [`barrier`](crate::barrier) and where a domain is dropped, and destructors in threads that retire: there
-//! the stack is the caller's.
+//! [`barrier`](crate::barrier) and where a domain is dropped, and destructors also run on threads that retire.
+//! There they use the caller's stack.
 //!
 //! # Other processes
-//! Memory that is shared between processes is not covered: `membarrier(2)` reaches no other process.
+//! RCU across processes, in shared memory, is not supported: `membarrier(2)` does not reach other processes.
 //!
 //! # Processors and systems
-//! Restartable sequences exist here for Linux on x86-64, AArch64 and RISC-V 64. Everywhere else, and
-//! where the kernel or a filter refuses them, readers use atomics with full fences: everything works, and
-//! a section takes 23 ns on a Zen 5, where a guard takes 0.9. [`reader_mode`](crate::reader_mode) says which it is.
-//! On AArch64 and RISC-V 64 the library has run only in emulators.
+//! Restartable sequences exist here for Linux on x86-64, AArch64 and RISC-V 64. Everywhere else, and where the
+//! kernel or a filter refuses them, readers use atomics with full fences: everything works, and a section takes 23
+//! ns on a Zen 5, where a guard takes 0.9. [`reader_mode`](crate::reader_mode) returns which kind is in use. On
+//! AArch64 and RISC-V 64 the library has run only in emulators.
 //!
 //! # The kernel's words
-//! Nobody but the kernel may write into libc's `struct rseq`, and no signal handler may *register* a
-//! thread that has no registration by calling `rseq(2)` itself: the section or snapshot that it
-//! interrupts would go on unprotected. (Ending a registration is harmless.)
+//! Only the kernel may write to libc's `struct rseq`. A signal handler must not *register* an unregistered thread
+//! by calling `rseq(2)` itself: the section or snapshot that it has interrupted would continue unprotected. (Ending
+//! a registration is harmless.)
 //!
 //! # Shared objects
 //! A shared object with this library inside can be loaded at any time, and under glibc stays loaded.

@@ -25,7 +25,7 @@
 //! # `RwLock<HashMap>`
 //! `map.read().unwrap().get(&k)` becomes `map.pin().get(&k)`, and `map.write().unwrap().insert(k, v)` becomes
 //! `map.pin().insert(k, v)`. Work that was done under *one* write lock for several keys is no longer one step.
-//! Where it must be, keep the whole map in an [`Rcu`](crate::Rcu): readers see one version of all keys.
+//! If it must be, keep the whole map in an [`Rcu`](crate::Rcu): readers then see one version of all keys.
 //!
 //! ```
 //! use std::collections::HashMap;

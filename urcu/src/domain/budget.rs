@@ -17,7 +17,7 @@ impl Domain {
         self
     }
 
-    /// Returns the budget that was chosen for this domain, if one was.
+    /// Returns the budget that was set for this domain.
     pub(crate) const fn chosen_budget(&self) -> &SharedBudget {
         &self.budget
     }
@@ -35,14 +35,13 @@ impl Domain {
     /// assert_eq!(urcu::global().budget().count, 100_000);
     /// ```
     pub fn set_budget(&self, budget: Budget) {
-        // The driver is the only one of this process: so, of two callers at a time, the same one comes
-        // last in both places.
+        // There is one driver in a process, so of two concurrent callers the same one comes last in both places.
         let (_, driver) = self.driver();
         driver.callbacks.limits.set(self.chosen_budget(), budget);
     }
 
-    /// Returns the budget in force: the one that the program set last, else that of the environment
-    /// variable `URCU_BUDGET`, else [`Budget::DEFAULT`].
+    /// Returns the budget in force: the one that the program has set last, or that of the environment variable
+    /// `URCU_BUDGET`, or [`Budget::DEFAULT`].
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.

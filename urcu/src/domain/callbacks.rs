@@ -1,4 +1,4 @@
-//! What a domain does after a grace period: running closures and dropping values.
+//! Running closures and dropping values after a grace period.
 
 use super::domain::Domain;
 use crate::callbacks::{self, Callback};
@@ -10,10 +10,9 @@ use crate::settings::Budget;
 impl Domain {
     /// Runs `f` after a grace period, on a background thread (or as [`Domain::run_by`] says).
     ///
-    /// Returns at once, unless the domain's [`Budget`] is exceeded, and may be called inside a
-    /// read-side section. Callbacks run in no particular order. A panic in `f` is counted, and goes to
-    /// the panic hook and to [`set_callback_panic_hook`](crate::set_callback_panic_hook); the other
-    /// callbacks run.
+    /// Returns at once, unless the domain's [`Budget`] is exceeded. May be called inside a read-side section.
+    /// Callbacks run in no particular order. A panic in `f` is counted, and reported to the panic hook and to the
+    /// hook of [`set_callback_panic_hook`](crate::set_callback_panic_hook); other callbacks still run.
     ///
     /// # What runs where
     /// `call` itself never runs a callback, a destructor or a waker on the calling thread, so the
@@ -21,8 +20,8 @@ impl Domain {
     /// [`Executor`](crate::Executor), and calls the [hook for reports](crate::stall::set_hook) if it has
     /// to wait for room in the budget.)
     ///
-    /// Callbacks also run on threads that call [`Domain::barrier`] or drop the domain: so `f` must not
-    /// rely on the background thread, nor on the size of its stack.
+    /// Callbacks also run on threads that call [`Domain::barrier`] or drop the domain. So `f` must not rely on
+    /// running on the background thread, nor on the size of its stack.
     ///
     /// The background thread starts with the first callback and does not keep the process alive.
     /// Callbacks that are still queued when `main` returns do not run: call [`Domain::barrier`] first.
@@ -30,8 +29,8 @@ impl Domain {
     /// If no thread can be started, callbacks run in [`Domain::barrier`] or when the domain is dropped.
     ///
     /// # Cost
-    /// Some nanoseconds, without a lock or an atomic instruction. A closure that is larger than three words
-    /// is allocated. One call in 126, and the first one after a pause, cost more.
+    /// A few nanoseconds, without a lock or an atomic instruction. Closures of more than three words are allocated
+    /// on the heap. One call in 126, and the first one after a pause, cost more.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -62,8 +61,8 @@ impl Domain {
     /// Returns whether a value can be retired, or a callback queued, without waiting: because the domain's
     /// [`Budget`] is not exceeded, or because this is called inside a callback, where no thread waits.
     ///
-    /// Ask before retiring where the thread can make room instead of waiting, for example by ending a
-    /// section of its own.
+    /// Call this before retiring if the thread can make room instead of waiting, for example by ending its own
+    /// section.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
@@ -87,8 +86,8 @@ impl Domain {
 
     /// Drops `value` after a grace period.
     ///
-    /// Returns at once, unless the domain's [`Budget`] is exceeded, and may be called inside a
-    /// read-side section. The value is dropped in place, on the heap: a large one needs no large stack.
+    /// Returns at once, unless the domain's [`Budget`] is exceeded. May be called inside a read-side section. The
+    /// value is dropped in place on the heap, so a large value needs no large stack.
     ///
     /// # What runs where
     /// **This may run destructors of other values**, retired earlier in the same domain: with
@@ -101,7 +100,7 @@ impl Domain {
     ///
     /// If a caller cannot keep to these rules, `call(move || drop(value))` runs nothing on its thread.
     ///
-    /// # Not for what readers see
+    /// # Not for nodes that readers see
     /// The value is moved into this function, so nobody may have a reference to it. A node of a structure
     /// that readers reach by a pointer must not become a `Box` again while they can reach it:
     /// **`defer_drop(unsafe { Box::from_raw(node) })` looks right and is undefined behaviour**, because from
@@ -109,8 +108,8 @@ impl Domain {
     /// `unsafe { domain.retire(node) }` instead ([`Domain::retire`]).
     ///
     /// # Budget
-    /// The domain's [`Budget`] counts the size of the value itself: three words for a `Vec`. To count what it
-    /// points to as well, use [`Domain::defer_drop_sized`].
+    /// The domain's [`Budget`] counts the size of the value itself: three words for a `Vec`. To count the memory
+    /// that it owns as well, use [`Domain::defer_drop_sized`].
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -118,8 +117,8 @@ impl Domain {
         self.enqueue(Callback::value(value), true);
     }
 
-    /// Drops `value` after a grace period, as [`Domain::defer_drop`] does, and counts `bytes` more in the
-    /// domain's [`Budget`] until then. Pass the size of what the value owns behind its pointers.
+    /// Drops `value` after a grace period, as [`Domain::defer_drop`] does. Until then the domain's [`Budget`]
+    /// counts `bytes` more: the size of the memory that the value owns behind its pointers.
     ///
     /// Values of up to two words need no allocation.
     ///
@@ -177,7 +176,7 @@ impl Domain {
     /// is [reported](crate::stall).
     ///
     /// # Panics
-    /// Panics if it is called inside a callback of any domain, because that could wait for itself.
+    /// Panics if it is called inside a callback of any domain, because the callback could wait for itself.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.

@@ -40,13 +40,13 @@ use crate::sys;
 /// another thread is running at that moment, if they were queued in the same chunk (up to 126, from one
 /// CPU).
 pub struct Domain {
-    /// Null until the first use.
+    /// The state; null until the first use.
     pub(super) state: AtomicPtr<State>,
-    /// The state's driver again, for leak checkers alone: LeakSanitizer does not look for pointers
-    /// in mappings, and the state lies in one.
+    /// Another pointer to the state's driver, for leak checkers only: LeakSanitizer does not look for pointers in
+    /// mappings, and the state is in one.
     root: Root,
     pub(super) settings: Settings,
-    /// Here and not with the state: a forked child keeps it.
+    /// Stored here and not in the state, so that a forked child keeps it.
     pub(super) budget: SharedBudget,
 }
 
@@ -92,7 +92,7 @@ impl Domain {
     }
 
     sync::const_fn! {
-        /// Creates the domain whose state is a part of the process.
+        /// Creates the domain whose state is a static of the process.
         pub(crate) fn of_process(state: *const State) -> Self {
             let mut domain = Domain::named("global");
             domain.state = AtomicPtr::new(state.cast_mut());
@@ -102,8 +102,8 @@ impl Domain {
 
     /// Sets who runs the domain's callbacks and drives its grace periods: see [`Runner`].
     ///
-    /// Call it once: a [`Runner::SharedExecutor`] that an earlier call set is never dropped, because this can
-    /// run at compile time, when nothing can be.
+    /// Call it once: a [`Runner::SharedExecutor`] that an earlier call has set is never dropped, because this is a
+    /// `const` function, which cannot drop it.
     ///
     /// ```
     /// use urcu::{Domain, Runner};
@@ -121,13 +121,14 @@ impl Domain {
         self
     }
 
-    /// Returns the state, made at the first use. No lock and no allocator: the first use may be in a
-    /// signal handler that interrupted the first use.
+    /// Returns the state, which is made at the first use. Takes no lock and calls no allocator, because the first
+    /// use may be in a signal handler that has interrupted another first use.
     #[inline(always)]
     pub(crate) fn state(&self) -> &State {
         // Acquire: pairs with the release in `make_state`.
         match NonNull::new(self.state.load(Ordering::Acquire)) {
-            // SAFETY: set once, freed when the domain is dropped, which `&self` outlives.
+            // SAFETY: the state is set once and freed when the domain is dropped, which cannot happen while `&self`
+            // lives.
             Some(state) => unsafe { state.as_ref() },
             None => self.make_state(),
         }
@@ -144,10 +145,11 @@ impl Domain {
             Ordering::Acquire,
         );
         match published {
-            // SAFETY: just published, so freed when the domain is dropped, which `&self` outlives.
+            // SAFETY: the state was just published, so it is freed when the domain is dropped, which cannot happen
+            // while `&self` lives.
             Ok(_) => unsafe { made.as_ref() },
             Err(first) => {
-                // SAFETY: ours was not published; the first one is as in `state`.
+                // SAFETY: our state was not published; for the first one the same holds as in `state`.
                 unsafe {
                     State::free(made);
                     &*first
@@ -175,13 +177,13 @@ impl Domain {
         ReadGuard::begin(self.state())
     }
 
-    /// Checks that a guard is of this domain.
+    /// Checks that a guard belongs to this domain.
     ///
     /// This is for structures whose methods take a guard and whose nodes are freed after grace periods of
     /// this domain.
     ///
     /// # Panics
-    /// Panics if the guard belongs to another domain. The message has the names of both.
+    /// Panics if the guard belongs to another domain. The message names both domains.
     ///
     /// # Cost
     /// One comparison.
@@ -253,7 +255,7 @@ impl Domain {
         driver.tell(round);
     }
 
-    /// Returns the state, ready for grace periods, and what it has to do.
+    /// Returns the state, ready for grace periods, and its driver.
     pub(crate) fn driver(&self) -> (&State, &Arc<Driver>) {
         let state = self.state();
         (
@@ -264,7 +266,7 @@ impl Domain {
 }
 
 impl<'d> ReadGuard<'d> {
-    /// Makes the guard of an open section again from what [`into_raw`](ReadGuard::into_raw) returned.
+    /// Makes a guard again from the result of [`into_raw`](ReadGuard::into_raw).
     ///
     /// # Safety
     /// `raw` is from [`into_raw`](ReadGuard::into_raw) of a guard of `domain`. The domain was not dropped
@@ -277,8 +279,8 @@ impl<'d> ReadGuard<'d> {
     /// Safe in signal handlers.
     #[inline(always)]
     pub unsafe fn from_raw(domain: &'d Domain, raw: RawGuard) -> Self {
-        // SAFETY: `raw` is of a guard of `domain`, which was not dropped since, and is used once, as the
-        // caller promises.
+        // SAFETY: `raw` is from a guard of `domain`, the domain was not dropped since, and `raw` is used once, as
+        // the caller promises.
         unsafe { ReadGuard::of_raw(domain.state(), raw) }
     }
 
@@ -306,9 +308,8 @@ impl Default for Domain {
 impl Drop for Domain {
     fn drop(&mut self) {
         if let Some(state) = NonNull::new(*self.state.get_mut()) {
-            // The global domain is a static and is not dropped.
-            // SAFETY: `&mut self`: no guard borrows the domain, nobody calls it. After `close`
-            // nobody else reaches the state any more.
+            // The global domain is a static and is not dropped. SAFETY: `&mut self` means that no guard borrows the
+            // domain and no thread is in one of its methods. After `close` nobody else reaches the state any more.
             unsafe {
                 if let Some(driver) = state.as_ref().existing_driver() {
                     driver.finish(&state.as_ref().gp);

@@ -1,4 +1,4 @@
-//! Queueing callbacks: the usual way, which takes some nanoseconds.
+//! Queueing callbacks: the fast path, which takes a few nanoseconds.
 
 use super::domain::Domain;
 use crate::callbacks::{self, Callback, Host};
@@ -11,10 +11,10 @@ impl Domain {
         if callback.is_large() {
             return self.enqueue_slow(Appended::Aborted, callback, waits);
         }
-        // A caller of `call` runs nobody's callbacks: a destructor may take a lock that it holds. (Asked
-        // here, where the compiler knows the answer.)
+        // A caller of `call` runs no callbacks, because a destructor may take a lock that the caller holds.
+        // (Decided here, where the result is known at compile time.)
         let helps = callback.drops();
-        // SAFETY: the record of a callback, which is there until this returns.
+        // SAFETY: the record belongs to a callback that lives until this returns.
         match unsafe { callbacks::append(&self.state().gp.readers, callback.record()) } {
             Appended::At(end) => {
                 if helps && end.is_multiple_of(INVOKE_BATCH * size_of::<Callback>()) {
@@ -32,7 +32,7 @@ impl Domain {
         callbacks::help(driver);
     }
 
-    /// Goes on where [`Domain::enqueue`] could not append the callback at once, but `found` this.
+    /// Does the rest of [`Domain::enqueue`] if the callback could not be appended at once; `found` says why.
     #[cold]
     #[inline(never)]
     fn enqueue_slow(&self, found: Appended, callback: Callback, waits: bool) {

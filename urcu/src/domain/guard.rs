@@ -10,9 +10,8 @@ use crate::stall::trace::{DomainId, Trace};
 
 /// An open read-side section of a [`Domain`](crate::Domain). Dropping it ends the section.
 ///
-/// It may be dropped on another thread than the one that made it. Forgetting it
-/// ([`core::mem::forget`]) is not undefined behaviour, but leaves the section open: no later grace
-/// period of that domain ever ends.
+/// It may be dropped on any thread. Forgetting it ([`core::mem::forget`]) is not undefined behaviour, but leaves
+/// the section open: no later grace period of that domain ever ends.
 ///
 /// ```
 /// let guard = urcu::read_lock();
@@ -26,7 +25,7 @@ pub struct ReadGuard<'d> {
     trace: Trace,
 }
 
-// Four words, as the documentation says. (Builds that note where sections begin add to it.)
+// Four words, as the documentation says. (Builds that note where sections begin add more.)
 #[cfg(all(
     target_pointer_width = "64",
     not(debug_assertions),
@@ -43,7 +42,7 @@ impl<'d> ReadGuard<'d> {
     ///
     /// ```
     /// let section = urcu::read_lock().into_raw();
-    /// // ... the section is open, and `section` kept somewhere ...
+    /// // ... the section stays open while `section` is kept somewhere ...
     /// // SAFETY: of a guard of the global domain, once.
     /// drop(unsafe { urcu::ReadGuard::from_raw(urcu::global(), section) });
     /// urcu::synchronize();
@@ -61,13 +60,13 @@ impl<'d> ReadGuard<'d> {
     /// Returns the guard of a section again.
     ///
     /// # Safety
-    /// `raw` is from [`into_raw`](ReadGuard::into_raw) of a guard of the domain with this state, which was
-    /// not dropped since, and is used once.
+    /// `raw` is from [`into_raw`](ReadGuard::into_raw) of a guard of the domain with this state. The domain was not
+    /// dropped since, and `raw` is used once.
     #[inline(always)]
     pub(super) unsafe fn of_raw(state: &'d State, raw: RawGuard) -> Self {
         ReadGuard {
             state,
-            // SAFETY: of a guard of this domain whose section is open: the caller promises that.
+            // SAFETY: the word is from a guard of this domain whose section is open, as the caller promises.
             token: unsafe { state.gp.readers.kept_token(raw.word) },
             trace: raw.trace,
         }
@@ -84,11 +83,11 @@ pub struct RawGuard {
 }
 
 impl RawGuard {
-    /// Returns the two words of which [`from_words`](RawGuard::from_words) makes it again.
+    /// Returns two words, from which [`from_words`](RawGuard::from_words) makes the `RawGuard` again.
     ///
-    /// The first is never 0. It is an address: where addresses of programs have fewer than 48 bits, so has
-    /// it. The second is 0 but in builds with debug assertions or `stall-trace`, where 0 stands for a section
-    /// that is not noted.
+    /// The first word is an address and never 0. If addresses of the program have fewer than 48 bits, so has this
+    /// one. The second word is 0, except in builds with debug assertions or `stall-trace`, where 0 stands for a
+    /// section that is not noted.
     ///
     /// ```
     /// use urcu::{RawGuard, ReadGuard};
@@ -102,8 +101,8 @@ impl RawGuard {
         [self.word, self.trace.to_word()]
     }
 
-    /// Returns what these two words are of: those of [`into_words`](RawGuard::into_words), if anything is
-    /// to be made of it.
+    /// Makes a `RawGuard` from two words. They have to be from [`into_words`](RawGuard::into_words) if the
+    /// `RawGuard` is ever made a guard again.
     #[inline(always)]
     pub fn from_words(words: [usize; 2]) -> Self {
         RawGuard {
@@ -129,20 +128,20 @@ impl<'d> ReadGuard<'d> {
         }
     }
 
-    /// Ends the section and begins another if a grace period has begun since this one began; otherwise does
+    /// Ends the section and begins another one, if a grace period has begun since the section began. Otherwise does
     /// nothing.
     ///
-    /// A loop that holds a guard for long should refresh it in each iteration, where it holds no reference
-    /// that was loaded with the guard. Then it delays no grace period by more than one iteration, at next to
-    /// no cost. References that were loaded before the call cannot be used after it.
+    /// A loop that holds a guard for long should refresh it in each iteration, at a point where it holds no
+    /// reference that was loaded with the guard. Then the loop delays no grace period by more than one iteration,
+    /// at almost no cost. References that were loaded before the call cannot be used after it.
     ///
     /// The idea is that of `repin` in `crossbeam-epoch`.
     ///
     /// # Panics
-    /// Panics in a forked child where [`Domain::read_lock`](crate::Domain::read_lock) would at its first use.
+    /// Panics in a forked child if the first [`Domain::read_lock`](crate::Domain::read_lock) there would panic.
     ///
     /// # Cost
-    /// A load and a comparison; if a grace period has begun, also the end of a section and the beginning of
+    /// A load and a comparison. If a grace period has begun, also the end of one section and the beginning of
     /// another.
     ///
     /// # Async-signal safety
@@ -176,7 +175,7 @@ impl<'d> ReadGuard<'d> {
     #[inline(never)]
     #[track_caller]
     fn begin_again(&mut self) {
-        // The new section begins first: should that panic, the old one is still this guard's.
+        // The new section begins first: if that panics, the guard still holds the old one.
         *self = ReadGuard::begin(self.state);
     }
 
@@ -188,7 +187,7 @@ impl<'d> ReadGuard<'d> {
         ptr::eq(self.state, state)
     }
 
-    /// Notes that the guard is used, in builds that do.
+    /// Notes a use of the guard, in builds that record uses.
     #[inline(always)]
     #[track_caller]
     pub(crate) fn used(&self) {

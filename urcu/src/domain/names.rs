@@ -1,4 +1,4 @@
-//! What domains are called.
+//! The names of domains.
 
 use core::fmt;
 

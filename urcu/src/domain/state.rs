@@ -1,4 +1,4 @@
-//! What a domain is made of, at an address of its own.
+//! The state of a domain, at a fixed address.
 
 use core::fmt;
 use core::ptr::{self, NonNull};
@@ -15,25 +15,24 @@ use crate::sync::once::Once;
 use crate::sync::{self, Ordering};
 use crate::sys::{self, Phase, Zeroed};
 
-/// The state of a domain, two cache lines. It never moves while the domain lives, unlike the
-/// `Domain`, so that guards and the worker can refer to it. A forked child finds zeroes, which is
-/// the state before the first use: see `fork`.
+/// The state of a domain, two cache lines. Unlike the `Domain`, it never moves, so guards and the worker can refer
+/// to it. A forked child finds zeroes, which is the state before the first use: see `fork`.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct State {
     pub(crate) gp: GpState,
-    /// Made when there is something to do.
+    /// Made when there is work to do.
     driver: Once<Arc<Driver>>,
 }
 
-// SAFETY: integers, atomic and zero at rest, and a pointer that may be null.
+// SAFETY: the fields are atomic integers, which may be zero, and a pointer, which may be null.
 unsafe impl Zeroed for State {}
 
-/// Orders nothing, and nobody reads it: the models leave it out.
+/// Not the models' atomic, because nobody reads this pointer and it orders nothing.
 pub(super) type Root = core::sync::atomic::AtomicPtr<Arc<Driver>>;
 
 sync::wiped! {
-    /// The global domain's. At an address that the linker knows.
+    /// The state of the global domain, at an address that the linker knows.
     pub(crate) static GLOBAL: State
 }
 
@@ -47,12 +46,12 @@ impl State {
         }
     }
 
-    /// Returns whether this is the global domain's.
+    /// Returns whether this is the state of the global domain.
     fn is_global(&self) -> bool {
         ptr::eq(self, GLOBAL.get())
     }
 
-    /// Makes the kernel wipe this in children. What is allocated is wiped from the start.
+    /// Makes the kernel wipe the global domain's state in children. Allocated states are wiped from the start.
     fn prepare(&self) {
         fork::generation();
         if self.is_global() {
@@ -60,20 +59,20 @@ impl State {
         }
     }
 
-    /// Forgets the sections whose guards were forgotten, for a domain that ends.
+    /// Forgets the recorded sections whose guards were forgotten, when a domain ends.
     pub(super) fn forget_trace(&self) -> bool {
         trace::forget(DomainId::of(self), || self.gp.readers.any_left())
     }
 
-    /// Allocates a state. It uses the memory of one CPU; that of the other CPUs is never touched.
+    /// Allocates a state in per-CPU memory. It uses the memory of one CPU; that of the other CPUs is never touched.
     pub(super) fn allocate(name: Option<&'static str>) -> NonNull<State> {
         let state = NonNull::new(sys::allocate::<State>()).expect("an address");
-        // SAFETY: zeroes are a state, and nobody else knows it.
+        // SAFETY: zeroes are a valid state, and nobody else knows it.
         unsafe { state.as_ref() }.set_name(name);
         state
     }
 
-    /// Keeps the name, for messages: guards know the state alone, and the domain itself may move.
+    /// Stores the name for messages: guards only know the state, and the domain itself may move.
     fn set_name(&self, name: Option<&'static str>) {
         if let Some(name) = name {
             let [address, length] = &self.gp.readers.name;
@@ -83,8 +82,8 @@ impl State {
         }
     }
 
-    /// Returns the name, else the address of the state. In a child the name is known when there is more
-    /// to do than to read.
+    /// Returns the name, or the address of the state if there is none. In a forked child the name is known once the
+    /// domain is used for more than reading.
     pub(crate) fn shown(&self) -> Shown<'_> {
         Shown(self)
     }
@@ -92,8 +91,8 @@ impl State {
     /// # Safety
     /// `state` is from [`State::allocate`] and nobody uses it any more.
     pub(super) unsafe fn free(state: NonNull<State>) {
-        // SAFETY: the state is from `allocate` and nobody uses it any more, so neither the slots of its readers: the
-        // caller promises that.
+        // SAFETY: the state is from `allocate`, and nobody uses it or its readers' slots any more, as the caller
+        // promises.
         unsafe {
             if let Some(phase) = state.as_ref().gp.readers.current() {
                 sys::free_slots(phase);
@@ -102,14 +101,14 @@ impl State {
         }
     }
 
-    /// Sets the readers up: in every process, and again in every child.
+    /// Sets the readers up, in every process and again in every forked child.
     #[cold]
     #[inline(never)]
     fn set_up(&self) {
-        // Before anything is stored in memory that the next child must find wiped.
+        // This comes before any store to memory that the next child must find wiped.
         self.prepare();
-        // Asked now and remembered: it takes stack, of which a signal handler may have little,
-        // and what comes takes some itself.
+        // Determined now and remembered: this takes stack, of which a signal handler may have little, and so does
+        // what follows.
         sys::slots();
         let phase = sys::allocate_slots();
         if !self.gp.readers.set_up(phase, worker::parker()) {
@@ -118,16 +117,16 @@ impl State {
         }
     }
 
-    /// Returns the driver, if it was made in this process. A signal handler may fork between the making and
-    /// the publishing, and what is published in the child then is its parent's.
+    /// Returns the driver, if it was made in this process. If a signal handler forks between making and publishing
+    /// the driver, the child publishes its parent's driver, which does not count.
     pub(crate) fn existing_driver(&self) -> Option<&Arc<Driver>> {
         self.driver
             .get()
             .filter(|driver| driver.is_current_process())
     }
 
-    /// Returns the driver, made if need be. The readers are then set up, so that there can be grace
-    /// periods.
+    /// Returns the driver, and makes it if there is none. The readers are then set up, so grace periods are
+    /// possible.
     pub(super) fn driver(
         &self,
         settings: &Settings,
@@ -144,8 +143,8 @@ impl State {
     #[inline(never)]
     fn make_driver(&self, settings: &Settings, budget: &SharedBudget, root: &Root) -> &Arc<Driver> {
         let make = || {
-            // First: should a handler fork meanwhile, what is made is not the child's, whatever of
-            // the following is.
+            // This comes first. If a handler forks meanwhile, the driver does not count as the child's, however
+            // much of the following has happened.
             self.prepare();
             let fork_generation = fork::generation();
             if !self.gp.readers.is_set_up() {
@@ -187,8 +186,8 @@ impl fmt::Display for Shown<'_> {
         if address == 0 {
             return write!(f, "RCU domain at {:p}", self.0);
         }
-        // SAFETY: the parts of a `&'static str` (`State::set_name`): the length was stored before
-        // the address, and another name is never stored.
+        // SAFETY: these are the parts of a `&'static str` (`State::set_name`). The length was stored before the
+        // address, and no other name is ever stored.
         let name = unsafe {
             core::str::from_utf8_unchecked(core::slice::from_raw_parts(
                 ptr::with_exposed_provenance(address),

@@ -1,4 +1,4 @@
-//! What a domain has counted.
+//! Statistics of a domain.
 
 use super::domain::Domain;
 use crate::stats::Stats;

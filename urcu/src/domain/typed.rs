@@ -1,4 +1,5 @@
-//! Domains as types: what belongs to one needs no pointer to it, and another one's guard does not compile.
+//! Domains as types: cells and links of such a domain need no pointer to it, and guards of other domains do not
+//! compile.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -21,15 +22,15 @@ pub unsafe trait DomainType: Copy + Send + Sync + 'static {
 
 /// Makes a type that stands for a domain of its own.
 ///
-/// A cell of it ([`Rcu<T, Requests>`](crate::Rcu)) is one word, and takes only guards that
-/// [`Requests.read_lock()`](GuardOf) returned: the guard of another domain does not compile. The type is
-/// zero-sized and dereferences to its [`Domain`], so that all of the domain's methods can be called on it.
+/// A cell of such a domain ([`Rcu<T, Requests>`](crate::Rcu)) is one word, and takes only guards from
+/// [`Requests.read_lock()`](GuardOf): the guard of another domain does not compile. The type is zero-sized and
+/// dereferences to its [`Domain`], so all of the domain's methods can be called on it.
 ///
 /// ```
 /// use urcu::Rcu;
 ///
 /// urcu::domain! {
-///     /// What requests look at.
+///     /// The data that requests read.
 ///     pub Requests = "requests";
 /// }
 ///
@@ -41,7 +42,7 @@ pub unsafe trait DomainType: Copy + Send + Sync + 'static {
 /// Requests.synchronize();
 /// ```
 ///
-/// A guard of another domain:
+/// A guard of another domain does not compile:
 ///
 /// ```compile_fail,E0308
 /// urcu::domain!(Requests = "requests");
@@ -68,7 +69,7 @@ macro_rules! domain {
         #[derive(Clone, Copy, Debug, Default)]
         $visibility struct $name;
 
-        // SAFETY: one static for a type without parameters, of which no other type is a subtype.
+        // SAFETY: the method always returns the same static. The type has no parameters, so it has no subtypes.
         unsafe impl $crate::DomainType for $name {
             const THIS: Self = $name;
             #[inline(always)]
@@ -108,13 +109,13 @@ macro_rules! domain {
 /// let mut guard = Requests.read_lock();
 /// assert_eq!(*limit.load(&guard), 3);
 /// guard.refresh();
-/// // It works where a guard of any domain is taken, too.
+/// // It can also be passed where a guard of any domain is taken.
 /// Requests.check(&guard);
 /// ```
 #[must_use = "the read-side section ends when the guard is dropped"]
 pub struct GuardOf<D: DomainType> {
     guard: ReadGuard<'static>,
-    /// Invariant: which domain it is must not be forgotten.
+    /// Makes `D` invariant, so that the domain cannot be lost by subtyping.
     domain: PhantomData<fn(D) -> D>,
 }
 
@@ -164,7 +165,7 @@ impl<D: DomainType> Default for GuardOf<D> {
 impl<D: DomainType> TryFrom<ReadGuard<'static>> for GuardOf<D> {
     type Error = ReadGuard<'static>;
 
-    /// Converts a guard of this domain. Returns the guard itself as the error if it is of another domain.
+    /// Converts a guard of this domain. Returns the guard as the error if it belongs to another domain.
     fn try_from(guard: ReadGuard<'static>) -> Result<Self, ReadGuard<'static>> {
         if guard.is_of(D::domain()) {
             Ok(GuardOf {

@@ -1,4 +1,4 @@
-//! Grace periods that nobody blocks for: cookies to poll, and futures.
+//! Waiting for grace periods without blocking: cookies to poll, and futures.
 
 use core::cmp;
 use core::fmt;
@@ -18,9 +18,8 @@ use crate::sys;
 
 /// A grace period that [`Domain::start_poll`] asked for.
 ///
-/// It may be kept for any time, and outlive its domain: when a domain is dropped, all its grace periods
-/// are over. Grace periods of one domain are ordered by time; those of different domains are not
-/// comparable.
+/// It may be kept for any time, and may outlive its domain: when a domain is dropped, all its grace periods are
+/// over. Grace periods of one domain are ordered by time; those of different domains are not comparable.
 ///
 /// ```
 /// let domain = urcu::Domain::new();
@@ -49,7 +48,7 @@ impl GracePeriod {
     }
 
     /// Returns whether the grace period is over. Does not wait, but may take a step of the work, as
-    /// [`Domain::poll`].
+    /// [`Domain::poll`] does.
     ///
     /// In a forked child, a grace period that was asked for before the fork is over: the parent's
     /// threads, and their sections, do not exist there.
@@ -64,13 +63,13 @@ impl GracePeriod {
         let (driver, round) = (&self.driver, self.round);
         let observer = driver.passing();
         let over = driver.with_gp(|gp| {
-            // A bounded step, so that there is progress even where the worker cannot start.
+            // A bounded step, so that there is progress even if the worker cannot start.
             if driver.progress.sequence.is_done(round) {
                 return Ok(true);
             }
             driver.advance_to(gp, round, &observer)
         });
-        // Outside: the hook may drop the domain.
+        // Outside of `with_gp`, because the hook may drop the domain.
         observer.tell();
         let over = match over {
             None => true,
@@ -84,7 +83,7 @@ impl GracePeriod {
         over
     }
 
-    /// Waits until the grace period is over, and takes part in the work.
+    /// Waits until the grace period is over, and helps to drive it.
     ///
     /// If the calling thread is inside a read-side section that began before this grace period, this call waits
     /// for ever, which is [reported](crate::stall).
@@ -97,7 +96,7 @@ impl GracePeriod {
         if driver.is_current_process() {
             let observer = driver.blocking();
             let waited = driver.wait_with(&observer, || {
-                // Each time anew: the hook may drop the domain, and then it is over.
+                // Looked up each time, because the hook may drop the domain, and then the grace period is over.
                 let waited = driver.with_gp(|gp| gp.wait(&driver.progress, round, &observer));
                 waited.unwrap_or(Ok(true))
             });
@@ -137,15 +136,15 @@ impl GracePeriod {
             if left.is_some_and(|left| left.is_zero()) {
                 return self.is_over();
             }
-            // Without a worker whoever waits drives.
+            // Without a worker, the waiting thread drives the grace period.
             let worker = self.driver.is_the_workers() && self.driver.is_driven();
             let most = if worker { fork::LOOK_AGAIN } else { STEP };
             sleeper.sleep(left.map_or(most, |left| left.min(most)));
         }
     }
 
-    /// Returns the grace period's number, for [`Domain::grace_period`]. It is meant for interfaces that have
-    /// room for one word only, such as C's.
+    /// Returns the grace period's number, for [`Domain::grace_period`]. This is for interfaces that have room for
+    /// only one word, such as C's.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
@@ -171,11 +170,11 @@ impl GracePeriod {
     }
 }
 
-/// The time for which a thread sleeps before it looks again, where no worker would wake it.
+/// The time for which a thread sleeps before it checks again, if no worker would wake it.
 const STEP: Duration = Duration::from_millis(1);
 
-/// The word that a thread sleeps on: 1 once it has been woken. Not `std::thread::park`, whose tokens are the
-/// user's, and which is not to be had where a thread ends.
+/// The word on which a thread sleeps: 1 once it has been woken. Not `std::thread::park`, whose token belongs to the
+/// user, and which cannot be used while a thread ends.
 struct Sleeper(AtomicU32);
 
 impl Sleeper {
@@ -219,20 +218,19 @@ impl fmt::Debug for GracePeriod {
 
 /// The future that [`Domain::synchronize_async`] returns. If it is dropped, its grace period goes on.
 ///
-/// # Who drives it, and who wakes
+/// # Who drives and wakes the future
 /// With [`Runner::Shared`](crate::Runner::Shared) and [`Runner::OwnThread`](crate::Runner::OwnThread)
 /// a background thread drives the grace period and wakes the future, even while a callback, a destructor
 /// or another waker blocks. So a waker never runs under a lock that a caller of this library holds. If no
 /// thread can be started, polling drives the grace period: the future then wakes itself each time it is
 /// polled, until it is ready.
 ///
-/// With [`Runner::Caller`](crate::Runner::Caller) and [`Runner::Executor`](crate::Runner::Executor)
-/// no thread is started. The future is woken by the thread that ends the grace period: one inside
-/// [`Domain::synchronize`], [`Domain::barrier`], [`Domain::run_callbacks`], [`Domain::poll`] or
-/// [`GracePeriod::wait`], **under whatever lock that thread holds**, or the one that runs the executor's
-/// [`Job`](crate::Job). (Threads that queue callbacks or store in cells wake nobody.) If there is no such
-/// thread, or if the future is polled inside a callback, polling drives as above, which keeps the
-/// program's executor busy as long as a section is open.
+/// With [`Runner::Caller`](crate::Runner::Caller) and [`Runner::Executor`](crate::Runner::Executor) no thread is
+/// started. The thread that ends the grace period wakes the future: a thread inside [`Domain::synchronize`],
+/// [`Domain::barrier`], [`Domain::run_callbacks`], [`Domain::poll`] or [`GracePeriod::wait`], **under whatever lock
+/// that thread holds**, or the one that runs the executor's [`Job`](crate::Job). (Threads that queue callbacks or
+/// store to cells wake nobody.) If there is no such thread, or if the future is polled inside a callback, polling
+/// drives as above, which keeps the program's executor busy as long as a section is open.
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct SynchronizeAsync(Wait);
@@ -251,7 +249,7 @@ impl Future for SynchronizeAsync {
     }
 }
 
-/// A grace period, and the place of this wait among the futures of the domain.
+/// A grace period, and the place of this future among those of the domain.
 #[derive(Debug)]
 struct Wait {
     grace_period: GracePeriod,
@@ -271,11 +269,11 @@ impl Wait {
         if !self.grace_period.is_over() {
             let place = driver.futures.register(self.place, *round, waker);
             self.place = Some(place);
-            // Pairs with O: whoever ends the grace period finds the waker, or we find it over.
+            // Pairs with O: the thread that ends the grace period finds the waker, or we find it over.
             fence(Ordering::SeqCst);
             if !self.grace_period.is_over() {
                 if !driver.is_driven() {
-                    // Then whoever awaits it does.
+                    // Nobody else drives the grace period, so the awaiting task does.
                     waker.wake_by_ref();
                 }
                 return Poll::Pending;
@@ -286,7 +284,7 @@ impl Wait {
     }
 
     fn leave(&mut self) {
-        // In a forked child the waker stays where it is: the place is the parent's.
+        // In a forked child the waker stays, because the place belongs to the parent.
         if let Some(place) = self.place.take()
             && self.grace_period.driver.is_current_process()
         {
@@ -302,7 +300,7 @@ impl Drop for Wait {
 }
 
 impl Domain {
-    /// Asks for a grace period that begins after this call, without waiting for it.
+    /// Requests a grace period that begins after this call, without waiting for it.
     ///
     /// The domain's [`Runner`](crate::Runner) drives it. [`Domain::poll`] returns whether it is over, and
     /// drives it too.
@@ -317,8 +315,8 @@ impl Domain {
         GracePeriod::start(driver)
     }
 
-    /// Returns the grace period with this [number](GracePeriod::number), which has to come from this domain in
-    /// this process. With any other number, the result may be over already, or take many grace periods.
+    /// Returns the grace period with this [number](GracePeriod::number), which has to be from this domain in this
+    /// process. For any other number, the result may be over already, or last for many grace periods.
     pub fn grace_period(&self, number: u64) -> GracePeriod {
         let (_, driver) = self.driver();
         GracePeriod {
@@ -333,11 +331,12 @@ impl Domain {
         driver.progress.sequence.snap()
     }
 
-    /// Returns the number of the next grace period to begin: whatever was unlinked before this call may be used
-    /// again as soon as [`Domain::last_grace_period_number`] is at least that. Asks for nothing.
+    /// Returns the number of the next grace period to begin. Memory that was unlinked before this call may be
+    /// reused once [`Domain::last_grace_period_number`] is at least this number. Does not request a grace period.
     ///
-    /// For structures that keep numbers beside what they unlink, and use it again when it is convenient. A forked
-    /// child counts its own grace periods from 0: numbers of its parent say nothing there.
+    /// This is for structures that store a number beside unlinked memory, and reuse the memory when it is
+    /// convenient. A forked child counts its own grace periods from 0, so numbers from its parent mean nothing
+    /// there.
     ///
     /// ```
     /// let domain = urcu::Domain::new();
@@ -388,8 +387,8 @@ impl Domain {
             })
     }
 
-    /// Returns whether the grace period of a number from [`Self::next_grace_period`] is over. Takes no step of
-    /// the work. In a child it is about another grace period, later than what its parent knew.
+    /// Returns whether the grace period of a number from [`Self::next_grace_period`] is over. Takes no step of the
+    /// work. In a forked child, a number of the parent stands for a later grace period of the child.
     pub(crate) fn is_over(&self, number: Round) -> bool {
         let (_, driver) = self.driver();
         driver.progress.sequence.is_done(number)
@@ -399,7 +398,7 @@ impl Domain {
     /// work: one system call at most.
     ///
     /// # Panics
-    /// Panics if the grace period is one of another domain, and where [`GracePeriod::is_over`] does.
+    /// Panics if the grace period belongs to another domain, and where [`GracePeriod::is_over`] does.
     #[track_caller]
     pub fn poll(&self, grace_period: &GracePeriod) -> bool {
         if grace_period.is_current_process() {
@@ -414,11 +413,11 @@ impl Domain {
         grace_period.is_over()
     }
 
-    /// Begins to wait for a grace period, and returns a future that is ready when it is over.
+    /// Requests a grace period, and returns a future that is ready when it is over.
     ///
-    /// The grace period counts from this call. The future needs no particular runtime, borrows nothing, and
-    /// may be dropped at any time. Do not await it while you hold a guard of this domain: it would wait for
-    /// ever. [`SynchronizeAsync`] says who drives it and on which thread its waker is called.
+    /// The grace period begins after this call, not after the first poll. The future needs no particular runtime,
+    /// borrows nothing, and may be dropped at any time. Do not await it while you hold a guard of this domain: it
+    /// would wait for ever. [`SynchronizeAsync`] says who drives it and on which thread its waker is called.
     ///
     /// ```
     /// # struct Noop;

@@ -9,14 +9,14 @@ use super::pointer::{Owned, Pointer, Shared};
 use crate::domain::{DomainType, GuardOf, ReadGuard};
 use crate::sync::{self, AtomicPtr, Ordering};
 
-/// A link of a structure: a pointer with a tag that many threads load and change. One word; it owns
-/// nothing, so whoever drops a structure frees its nodes ([`Atomic::into_owned`]).
+/// A link of a structure: a pointer with a tag that many threads load and change. It is one word and owns nothing,
+/// so a structure has to free its nodes when it is dropped ([`Atomic::into_owned`]).
 ///
-/// Loads and exchanges take a guard, and what they answer lives as long as that. Any domain's guard will
-/// do: it is for the structure to see that it is the one its nodes wait for
-/// ([`Domain::check`](crate::Domain::check)). A link of a domain that is a type
-/// (`Atomic<T, Requests>`, see [`domain!`](crate::domain!)) takes guards of that alone: another one's does
-/// not compile, and nothing is left to check.
+/// Loads and exchanges take a guard, and what they return lives as long as the guard. An `Atomic<T>` takes guards
+/// of any domain: the structure has to check that a guard belongs to the domain to which its nodes are retired
+/// ([`Domain::check`](crate::Domain::check)). A link of a domain that is a type (`Atomic<T, Requests>`, see
+/// [`domain!`](crate::domain!)) takes only guards of that domain: other guards do not compile, and nothing is left
+/// to check.
 ///
 /// ```
 /// use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -36,7 +36,7 @@ use crate::sync::{self, AtomicPtr, Ordering};
 /// assert_eq!(unsafe { link.into_owned() }.map(Owned::into_inner), Some(5));
 /// ```
 ///
-/// Of a domain of its own:
+/// A link of a certain domain:
 ///
 /// ```
 /// use std::sync::atomic::Ordering::Acquire;
@@ -59,21 +59,21 @@ use crate::sync::{self, AtomicPtr, Ordering};
 /// link.load(Acquire, &urcu::read_lock());
 /// ```
 pub struct Atomic<T: ?Sized + Pointee, D: LinkDomain = AnyDomain> {
-    /// An address of `T::adopt` or null, with a tag.
+    /// An address from `T::adopt`, or null, with a tag.
     word: AtomicPtr<()>,
     points_to: PhantomData<*mut T>,
-    /// Invariant: which domain it is must not be forgotten.
+    /// Makes `D` invariant, so that the domain cannot be lost by subtyping.
     domain: PhantomData<fn(D) -> D>,
 }
 
 /// Names the guards that a link takes: those of [`AnyDomain`], or of a type that
 /// [`domain!`](crate::domain!) made. Sealed.
 pub trait LinkDomain: sealed::Sealed + Copy + 'static {
-    /// The guards.
+    /// The type of the guards.
     type Guard<'d>;
 }
 
-/// Stands for any domain in the type of a link: it takes whatever guard it is given. Zero-sized.
+/// Stands for any domain in the type of a link, which then takes guards of all domains. Zero-sized.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnyDomain;
 
@@ -91,22 +91,22 @@ mod sealed {
     impl<D: super::DomainType> Sealed for D {}
 }
 
-// SAFETY: it gives `&T` and, unsafely, owners of `T`s to other threads.
+// SAFETY: other threads get `&T` through a link and, by unsafe methods, owners of `T`.
 unsafe impl<T: ?Sized + Pointee + Send + Sync, D: LinkDomain> Send for Atomic<T, D> {}
-// SAFETY: it gives `&T` and, unsafely, owners of `T`s to other threads.
+// SAFETY: other threads get `&T` through a link and, by unsafe methods, owners of `T`.
 unsafe impl<T: ?Sized + Pointee + Send + Sync, D: LinkDomain> Sync for Atomic<T, D> {}
 
-/// Why [`Atomic::compare_exchange`] did nothing: another pointer is there.
+/// The error of [`Atomic::compare_exchange`]: the link holds another pointer.
 pub struct CompareExchangeError<'g, T: ?Sized + Pointee, P: Pointer<T>> {
-    /// The pointer that is there.
+    /// The pointer that the link holds.
     pub current: Shared<'g, T>,
-    /// The pointer that was to be put there, unchanged.
+    /// The pointer that was not stored.
     pub new: P,
 }
 
 impl<T: ?Sized + Pointee> Atomic<T> {
     sync::const_fn! {
-        /// Returns a link to nothing, with the tag 0. Can be used in a `static`.
+        /// Returns a null link with the tag 0. Can be used in a `static`.
         #[inline]
         pub fn null() -> Self {
             Atomic::null_in(AnyDomain)
@@ -116,7 +116,7 @@ impl<T: ?Sized + Pointee> Atomic<T> {
 
 impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
     sync::const_fn! {
-        /// Returns a link of the given domain to nothing, with the tag 0. Can be used in a `static`.
+        /// Returns a null link of the given domain with the tag 0. Can be used in a `static`.
         #[inline]
         pub fn null_in(_domain: D) -> Self {
             Atomic {
@@ -127,7 +127,7 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
         }
     }
 
-    /// Returns a link of the given domain to a new node, or a second one to the same node.
+    /// Returns a link of the given domain to a new node, or another link to the same node.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::Acquire;
@@ -151,12 +151,12 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
         }
     }
 
-    /// Returns the pointer, which is good as long as the guard lives.
+    /// Returns the pointer, which is valid as long as the guard lives.
     ///
-    /// With `Acquire` whoever follows it sees the node as it was published with `Release`.
+    /// A load with `Acquire` sees the content of a node that was published with `Release`.
     ///
     /// # Panics
-    /// If the ordering is `Release` or `AcqRel`.
+    /// Panics if the ordering is `Release` or `AcqRel`.
     ///
     /// # Cost
     /// One load. Async-signal-safe, as all methods are.
@@ -165,11 +165,11 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
         Shared::of(self.word.load(order))
     }
 
-    /// Returns the pointer without a guard: for a writer that keeps others from freeing the node, by
-    /// a lock, say.
+    /// Returns the pointer without a guard. This is for writers that keep others from freeing the node, for example
+    /// by a lock.
     ///
     /// # Safety
-    /// The node is not freed as long as the answer is used.
+    /// The node is not freed as long as the result is used.
     ///
     /// # Panics
     /// As [`Atomic::load`].
@@ -178,16 +178,16 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
         Shared::of(self.word.load(order))
     }
 
-    /// Puts another pointer there. What was there is not freed.
+    /// Stores another pointer. The old node is not freed.
     ///
     /// # Panics
-    /// If the ordering is `Acquire` or `AcqRel`.
+    /// Panics if the ordering is `Acquire` or `AcqRel`.
     #[inline(always)]
     pub fn store(&self, new: impl Pointer<T>, order: Ordering) {
         self.word.store(new.into_word(), order);
     }
 
-    /// Puts another pointer there, and returns the one that was there.
+    /// Stores another pointer, and returns the old one.
     #[inline(always)]
     pub fn swap<'g>(
         &self,
@@ -198,14 +198,13 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
         Shared::of(self.word.swap(new.into_word(), order))
     }
 
-    /// Puts `new` there if the pointer is still `current`, the tag included, and returns it as a
-    /// pointer that can be followed.
+    /// Stores `new` if the link still holds `current` with the same tag, and returns `new` as a `Shared`.
     ///
     /// # Errors
-    /// If another pointer is there: that one, and `new` again.
+    /// Returns the link's pointer and `new`, if the link does not hold `current`.
     ///
     /// # Panics
-    /// If `failure` is `Release` or `AcqRel`.
+    /// Panics if `failure` is `Release` or `AcqRel`.
     #[inline(always)]
     pub fn compare_exchange<'g, P: Pointer<T>>(
         &self,
@@ -222,8 +221,8 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
         Self::exchanged(exchanged, new)
     }
 
-    /// Does what [`Atomic::compare_exchange`] does, but may fail although the pointer is `current`: cheaper in a loop
-    /// on some processors.
+    /// Does what [`Atomic::compare_exchange`] does, but may fail although the link holds `current`. This is cheaper
+    /// in a loop on some processors.
     ///
     /// # Errors
     /// As `compare_exchange`.
@@ -255,20 +254,20 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
             Ok(_) => Ok(Shared::of(new)),
             Err(current) => Err(CompareExchangeError {
                 current: Shared::of(current),
-                // SAFETY: of the `P` that the caller gave, which was not published.
+                // SAFETY: the word is from the caller's `P`, which was not published.
                 new: unsafe { P::from_word(new) },
             }),
         }
     }
 
-    /// Replaces the pointer by what `f` makes of it, until no other thread comes between; returns the
-    /// one that was replaced.
+    /// Replaces the pointer by `f(current)`, and returns the old one. Calls `f` again if another thread changes the
+    /// link meanwhile.
     ///
     /// # Errors
-    /// The pointer that is there, if `f` answers `None`.
+    /// Returns the link's pointer if `f` returns `None`.
     ///
     /// # Panics
-    /// If `fetch` is `Release` or `AcqRel`.
+    /// Panics if `fetch` is `Release` or `AcqRel`.
     pub fn fetch_update<'g>(
         &self,
         set: Ordering,
@@ -286,8 +285,8 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
         Err(seen)
     }
 
-    /// Sets the bits of `tag`, of which as many count as the alignment leaves free, and returns the
-    /// pointer as it was.
+    /// Sets the bits of `tag`, and returns the old pointer. Only the bits that the alignment of `T` leaves free
+    /// count.
     ///
     /// ```
     /// use std::sync::atomic::Ordering::AcqRel;
@@ -309,7 +308,7 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
         Shared::of(self.word.fetch_or(tag & tag_mask::<T>(), order))
     }
 
-    /// Clears the bits that are not in `tag`, and returns the pointer as it was.
+    /// Clears the tag's bits that are not in `tag`, and returns the old pointer.
     #[inline(always)]
     pub fn fetch_and_tag<'g>(
         &self,
@@ -320,7 +319,7 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
         Shared::of(self.word.fetch_and(tag | !tag_mask::<T>(), order))
     }
 
-    /// Inverts the bits of `tag`, and returns the pointer as it was.
+    /// Inverts the bits of `tag`, and returns the old pointer.
     #[inline(always)]
     pub fn fetch_xor_tag<'g>(
         &self,
@@ -331,34 +330,35 @@ impl<T: ?Sized + Pointee, D: LinkDomain> Atomic<T, D> {
         Shared::of(self.word.fetch_xor(tag & tag_mask::<T>(), order))
     }
 
-    /// Returns the pointer, for whoever has the link alone.
+    /// Returns the pointer of a link that is not shared.
     #[inline]
     pub fn load_mut(&mut self) -> Shared<'_, T> {
         Shared::of(*self.word.get_mut())
     }
 
-    /// Returns the node, for whoever has the link alone.
+    /// Returns the node of a link that is not shared.
     ///
     /// # Safety
-    /// Nobody else has the node, nor can reach it.
+    /// Nobody else has the node or can reach it.
     #[inline]
     pub unsafe fn get_mut(&mut self) -> Option<&mut T> {
         let address = untagged::<T>(*self.word.get_mut());
         if address.is_null() {
             return None;
         }
-        // SAFETY: not null, so alive; the caller's alone while the link is borrowed.
+        // SAFETY: not null, so alive. Nobody else uses the node while the link is borrowed, as the caller promises.
         Some(unsafe { &mut *T::fat(address) })
     }
 
-    /// Returns the node, with its tag, for whoever ends a structure. `None` if there is none.
+    /// Returns the node with its tag, or `None` if the link is null. This is for freeing the nodes of a structure
+    /// that ends.
     ///
     /// # Safety
-    /// Nobody else has the node, nor can reach it, and no other link owns it.
+    /// Nobody else has the node or can reach it, and no other link owns it.
     #[inline]
     pub unsafe fn into_owned(mut self) -> Option<Owned<T>> {
         let pointer = self.load_mut();
-        // SAFETY: not null, so alive; the caller's alone.
+        // SAFETY: not null, so alive. Nobody else uses the node, as the caller promises.
         (!pointer.is_null()).then(|| unsafe { Owned::from_word(pointer.word()) })
     }
 }
@@ -378,7 +378,7 @@ impl<T: ?Sized + Pointee> From<Owned<T>> for Atomic<T> {
 }
 
 impl<T: ?Sized + Pointee> From<Shared<'_, T>> for Atomic<T> {
-    /// Returns a second link to the same node.
+    /// Returns another link to the same node.
     fn from(pointer: Shared<'_, T>) -> Self {
         Atomic::from_in(pointer, AnyDomain)
     }
@@ -406,7 +406,7 @@ impl<T: ?Sized + Pointee, D: LinkDomain> fmt::Pointer for Atomic<T, D> {
 }
 
 impl<T: ?Sized + Pointee, P: Pointer<T>> fmt::Debug for CompareExchangeError<'_, T, P> {
-    /// Whatever `T` is: an exchange of nodes that cannot be shown may be unwrapped, too.
+    /// Has no bound on `T`, so that an exchange of any nodes can be unwrapped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CompareExchangeError")
             .field("current", &self.current)

@@ -1,14 +1,15 @@
-//! What a node holds so that retiring it needs no memory.
+//! The head of a node, with which retiring it needs no memory.
 
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::MaybeUninit;
 
-/// The part of a node by which it is retired, as liburcu's `rcu_head`: two words, somewhere in the node.
+/// A part of a node with which the node is retired, like liburcu's `rcu_head`. It is two words, anywhere in the
+/// node.
 ///
-/// [`Domain::retire_head`](crate::Domain::retire_head) and
-/// [`Domain::call_head`](crate::Domain::call_head) take a pointer to it, and give that back to the
-/// function that frees the node. The node may be of any size and come from any allocator.
+/// [`Domain::retire_head`](crate::Domain::retire_head) and [`Domain::call_head`](crate::Domain::call_head) take a
+/// pointer to the head, and pass it to the function that frees the node. The node may be of any size and come from
+/// any allocator.
 ///
 /// ```
 /// use std::mem::offset_of;
@@ -35,13 +36,13 @@ use core::mem::MaybeUninit;
 /// ```
 #[repr(C)]
 pub struct RcuHead {
-    /// Of whoever has retired the node; readers may have references to the node around it.
+    /// Used only once the node is retired. Readers may have references to the node around it.
     words: UnsafeCell<[MaybeUninit<*mut ()>; 2]>,
 }
 
-// SAFETY: nothing can be done with it but in the `unsafe` functions that take a pointer.
+// SAFETY: only `unsafe` functions, which take a pointer to it, use the content.
 unsafe impl Send for RcuHead {}
-// SAFETY: nothing can be done with it but in the `unsafe` functions that take a pointer.
+// SAFETY: only `unsafe` functions, which take a pointer to it, use the content.
 unsafe impl Sync for RcuHead {}
 
 impl RcuHead {
@@ -60,7 +61,7 @@ impl Default for RcuHead {
 }
 
 impl Clone for RcuHead {
-    /// Returns the head of the new node, which has not been retired.
+    /// Returns a head of a node that has not been retired.
     fn clone(&self) -> Self {
         RcuHead::new()
     }

@@ -1,20 +1,20 @@
 //! Pointers for lock-free structures of one's own.
 //!
-//! [`Atomic`] is a link that many threads read and change, [`Owned`] a node that nobody else knows, and
-//! [`Shared`] a pointer that was loaded from a link and is good for as long as a read-side section is
-//! open: it borrows the [`ReadGuard`](crate::ReadGuard) it was loaded with. All three are one word, and
-//! carry a tag in the bits that the alignment of `T` leaves free.
+//! [`Atomic`] is a link that many threads read and change. [`Owned`] is a node that nobody else knows. [`Shared`]
+//! is a pointer that was loaded from a link. It is valid while a read-side section is open, because it borrows the
+//! [`ReadGuard`](crate::ReadGuard) with which it was loaded. All three are one word, and carry a tag in the bits
+//! that the alignment of `T` leaves free.
 //!
 //! The names are those of `crossbeam-epoch`, which this follows where it fits. These are the
 //! differences:
 //!
-//! * An exchange that fails returns the new node, so a loop allocates once; one that succeeds returns what it
-//!   published.
+//! * An exchange that fails returns the new node, so a loop allocates once. An exchange that succeeds returns the
+//!   published pointer.
 //! * Pointers to slices and strings take one word.
 //! * Nothing exposes an address, so code on top of this module keeps to strict provenance.
-//! * A guard may be one of any [`Domain`](crate::Domain); the structure has to check that it is one of its own
-//!   ([`Domain::check`](crate::Domain::check)). If the domain is a type ([`domain!`](crate::domain!)) links may be
-//!   of it, `Atomic<T, Requests>`: then a wrong guard does not compile.
+//! * A guard may belong to any [`Domain`](crate::Domain), so the structure has to check that it belongs to its own
+//!   ([`Domain::check`](crate::Domain::check)). If the domain is a type ([`domain!`](crate::domain!)), links may
+//!   name it, as in `Atomic<T, Requests>`: then a wrong guard does not compile.
 //!
 //! # A stack
 //! ```
@@ -88,17 +88,17 @@
 //! |---|---|
 //! | a [`Shared`], from an [`Owned`] | [`retire_shared`](crate::Domain::retire_shared) |
 //! | a pointer from a `Box` | [`retire`](crate::Domain::retire) |
-//! | a pointer, and a function that frees it; something that owns more memory than its own | [`retire_with`](crate::Domain::retire_with) |
+//! | a pointer and a function that frees it; a value that owns more memory than its own size | [`retire_with`](crate::Domain::retire_with) |
 //! | memory without a destructor | [`retire_layout`](crate::Domain::retire_layout) |
-//! | anything else: a closure | [`retire_fn`](crate::Domain::retire_fn) |
-//! | a node with an [`RcuHead`] in it | [`retire_head`](crate::Domain::retire_head), and [`call_head`](crate::Domain::call_head) for what is more than a destructor |
+//! | a closure, for anything else | [`retire_fn`](crate::Domain::retire_fn) |
+//! | a node with an [`RcuHead`] in it | [`retire_head`](crate::Domain::retire_head); [`call_head`](crate::Domain::call_head), if the function does more than free |
 //!
 //! All cost the same and count in the domain's [`Budget`](crate::Budget) with the bytes that they stand for.
 //! A **`Box` of the node must not exist before the grace period is over**: `defer_drop(Box::from_raw(node))`
 //! is undefined behaviour while a reader has `&*node`, however late the `Box` is dropped.
 //!
-//! To wait instead, call [`Domain::synchronize`](crate::Domain::synchronize) outside of any section, and
-//! free the node then ([`Shared::into_owned`]).
+//! To wait instead, call [`Domain::synchronize`](crate::Domain::synchronize) outside of any section, and free the
+//! node afterwards ([`Shared::into_owned`]).
 //!
 //! # Orderings that a structure may rely on
 //! | | what comes before | what comes after | because | held by |
@@ -117,14 +117,14 @@
 //!   Chase-Lev deque, for example) needs a `fence(SeqCst)` of its own.
 //! * Unlinking on one thread and retiring on another needs a happens-before between the two.
 //! * Two loads in one section may see two versions, in the order in which the link changed.
-//! * Nodes that are retired one after the other are reclaimed in any order.
+//! * Nodes are reclaimed in any order, whatever the order in which they were retired.
 //!
 //! # Provenance
 //! Links keep pointers as pointers, tags are set by `map_addr`, and nothing here exposes an address or makes a
-//! pointer of an integer: the tests' build denies the compiler's lints for that in this module. (The counters and
-//! callbacks underneath are reached by addresses, which the assembly needs; no pointer of yours is.)
+//! pointer from an integer: the tests' build denies the compiler's lints for that in this module. (The library's
+//! own counters and callbacks are reached by exposed addresses, which the assembly needs; your pointers are not.)
 
-// Unstable lints, so only where a build asks for them: `.ci` does.
+// These lints are unstable, so only builds that ask for them use them; `.ci` does.
 #![cfg_attr(
     urcu_strict_provenance,
     deny(fuzzy_provenance_casts, lossy_provenance_casts)

@@ -1,4 +1,4 @@
-//! What a one-word pointer can point to.
+//! The types to which a one-word pointer can point.
 
 use core::alloc::Layout;
 use core::marker::PhantomData;
@@ -12,9 +12,8 @@ use std::alloc::{alloc, dealloc, handle_alloc_error};
 /// it, in the same allocation. A trait object has no such form: put a `Box<dyn Trait>` into the node.
 ///
 /// # Safety
-/// The functions work together: an address that [`adopt`](Pointee::adopt) answers, or one made by this
-/// crate's constructors, is aligned to [`ALIGN`](Pointee::ALIGN), and the other functions can be used
-/// with it until [`free`](Pointee::free) is called.
+/// An address from [`adopt`](Pointee::adopt), or from this crate's constructors, is aligned to
+/// [`ALIGN`](Pointee::ALIGN), and the other functions accept it until [`free`](Pointee::free) is called.
 pub unsafe trait Pointee {
     /// The alignment of every address, a power of two. Bytes. `ALIGN.trailing_zeros()` low bits of an
     /// address are free for tags.
@@ -24,23 +23,22 @@ pub unsafe trait Pointee {
     #[doc(hidden)]
     fn adopt(value: Box<Self>) -> *mut ();
 
-    /// Returns the value.
+    /// Returns a pointer to the value.
     ///
     /// # Safety
-    /// `address` is from [`adopt`](Pointee::adopt) and not freed.
+    /// `address` is from [`adopt`](Pointee::adopt), and was not freed.
     #[doc(hidden)]
     unsafe fn fat(address: *mut ()) -> *mut Self;
 
-    /// Drops the value and gives its memory back.
+    /// Drops the value and frees its memory.
     ///
     /// # Safety
-    /// `address` is from [`adopt`](Pointee::adopt), and this is called once, by whoever has the value
-    /// alone.
+    /// `address` is from [`adopt`](Pointee::adopt). This is called once, when nobody else uses the value.
     #[doc(hidden)]
     unsafe fn free(address: *mut ());
 }
 
-// SAFETY: the address is that of a `Box`.
+// SAFETY: the address is from a `Box`.
 unsafe impl<T> Pointee for T {
     const ALIGN: usize = align_of::<T>();
 
@@ -56,12 +54,12 @@ unsafe impl<T> Pointee for T {
 
     #[inline]
     unsafe fn free(address: *mut ()) {
-        // SAFETY: from `Box::into_raw` in `adopt`, and the caller has it alone and calls this once.
+        // SAFETY: from `Box::into_raw` in `adopt`. Nobody else uses it, and the caller calls this once.
         drop(unsafe { Box::from_raw(address.cast::<T>()) });
     }
 }
 
-/// An allocation of `length: usize` and the elements.
+/// An allocation that holds `length: usize` and the elements.
 struct Sliced<T>(PhantomData<T>);
 
 impl<T> Sliced<T> {
@@ -71,7 +69,7 @@ impl<T> Sliced<T> {
         align_of::<usize>()
     };
 
-    /// Returns the whole, and where the elements begin.
+    /// Returns the layout of the whole allocation, and the offset of the elements.
     fn layout(length: usize) -> (Layout, usize) {
         let elements = Layout::array::<T>(length);
         let whole = elements.and_then(|elements| Layout::new::<usize>().extend(elements));
@@ -86,10 +84,10 @@ impl<T> Sliced<T> {
         if address.is_null() {
             handle_alloc_error(layout);
         }
-        // The elements move; what is left is a box of elements that are not dropped.
+        // The elements are moved out; the remaining box is freed without dropping them.
         let elements = Box::into_raw(value);
-        // SAFETY: the new allocation has room for the length and, at `offset`, for the elements, and
-        // is nobody else's; the old one came from a box, and its elements are not used again.
+        // SAFETY: the new allocation has room for the length and, at `offset`, for the elements, and nobody else
+        // uses it. The old one is from a box, and its elements are not used again.
         unsafe {
             address.cast::<usize>().write(length);
             ptr::copy_nonoverlapping(elements.cast::<T>(), address.add(offset).cast(), length);
@@ -99,7 +97,7 @@ impl<T> Sliced<T> {
     }
 
     /// # Safety
-    /// `address` is from `adopt`, and not freed.
+    /// `address` is from `adopt`, and was not freed.
     unsafe fn fat(address: *mut ()) -> *mut [T] {
         // SAFETY: `adopt` wrote the length there, and the elements at the offset, which does not
         // depend on the length.
@@ -113,7 +111,7 @@ impl<T> Sliced<T> {
     /// # Safety
     /// As [`Pointee::free`].
     unsafe fn free(address: *mut ()) {
-        /// Gives the memory back, also if an element's drop panics.
+        /// Frees the memory, even if the destructor of an element panics.
         struct Memory(*mut u8, Layout);
         impl Drop for Memory {
             fn drop(&mut self) {
@@ -122,7 +120,7 @@ impl<T> Sliced<T> {
                 unsafe { dealloc(self.0, self.1) };
             }
         }
-        // SAFETY: from `adopt`, by the caller; whoever frees has it alone.
+        // SAFETY: from `adopt`, and nobody else uses it, as the caller promises.
         unsafe {
             let elements = Self::fat(address);
             let _memory = Memory(address.cast(), Self::layout(elements.len()).0);
@@ -131,7 +129,7 @@ impl<T> Sliced<T> {
     }
 }
 
-// SAFETY: the address is that of a `Sliced`, whose length says how large it is.
+// SAFETY: the address is that of a `Sliced`, whose length tells its size.
 unsafe impl<T> Pointee for [T] {
     const ALIGN: usize = Sliced::<T>::ALIGN;
 
@@ -140,17 +138,17 @@ unsafe impl<T> Pointee for [T] {
     }
 
     unsafe fn fat(address: *mut ()) -> *mut [T] {
-        // SAFETY: from `adopt`, by the caller.
+        // SAFETY: from `adopt`, as the caller promises.
         unsafe { Sliced::fat(address) }
     }
 
     unsafe fn free(address: *mut ()) {
-        // SAFETY: from `adopt`, and the caller has it alone and calls this once.
+        // SAFETY: from `adopt`. Nobody else uses it, and the caller calls this once.
         unsafe { Sliced::<T>::free(address) }
     }
 }
 
-// SAFETY: as a slice of bytes, which stay those of a string.
+// SAFETY: a `str` is stored as a slice of bytes, which stay valid UTF-8.
 unsafe impl Pointee for str {
     const ALIGN: usize = Sliced::<u8>::ALIGN;
 
@@ -159,33 +157,33 @@ unsafe impl Pointee for str {
     }
 
     unsafe fn fat(address: *mut ()) -> *mut str {
-        // SAFETY: from `adopt`, by the caller. A pointer to bytes is one to a `str` of the same length.
+        // SAFETY: from `adopt`, as the caller promises. A pointer to bytes is one to a `str` of the same length.
         unsafe { Sliced::<u8>::fat(address) as *mut str }
     }
 
     unsafe fn free(address: *mut ()) {
-        // SAFETY: from `adopt`, and the caller has it alone and calls this once.
+        // SAFETY: from `adopt`. Nobody else uses it, and the caller calls this once.
         unsafe { Sliced::<u8>::free(address) }
     }
 }
 
-/// Returns the low bits of addresses of `T` that are always zero.
+/// Returns a mask of the low bits that are zero in all addresses of `T`.
 pub(super) const fn tag_mask<T: ?Sized + Pointee>() -> usize {
     T::ALIGN - 1
 }
 
-/// Returns a reference to what a (tagged) address points to; `None` for null.
+/// Returns a reference to the target of an address with a tag, or `None` for null.
 ///
 /// # Safety
-/// The address without its tag is null or from [`Pointee::adopt`], valid and, but for what is atomic,
-/// unchanged during `'a`.
+/// The address without its tag is null or from [`Pointee::adopt`]. Its target is valid during `'a`, and changes
+/// only through atomics.
 #[inline(always)]
 pub(super) unsafe fn view<'a, T: ?Sized + Pointee>(address: *mut ()) -> Option<&'a T> {
     let address = untagged::<T>(address);
     if address.is_null() {
         return None;
     }
-    // SAFETY: not null, so from `adopt` and valid during `'a`, by the caller.
+    // SAFETY: not null, so from `adopt` and valid during `'a`, as the caller promises.
     Some(unsafe { &*T::fat(address) })
 }
 

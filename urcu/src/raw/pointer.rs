@@ -1,4 +1,4 @@
-//! A node that nobody else knows, and one that was loaded from a link.
+//! Pointers to nodes: owned ones, and those that were loaded from links.
 
 use core::borrow::{Borrow, BorrowMut};
 use core::cmp;
@@ -20,7 +20,7 @@ mod sealed {
 
 /// A pointer that can be stored in an [`Atomic`](super::Atomic): an [`Owned`] or a [`Shared`].
 pub trait Pointer<T: ?Sized + Pointee>: sealed::Sealed {
-    /// Returns the address and the tag. Whoever gets them owns what an `Owned` owned.
+    /// Returns the address and the tag. The ownership of an `Owned` goes to the caller.
     #[doc(hidden)]
     fn into_word(self) -> *mut ();
 
@@ -30,8 +30,8 @@ pub trait Pointer<T: ?Sized + Pointee>: sealed::Sealed {
     unsafe fn from_word(word: *mut ()) -> Self;
 }
 
-/// A value on the heap that nobody else knows, on its way into a structure or out of it: as a `Box`, with
-/// a tag, and in one word also for a slice or a `str`.
+/// A value on the heap that nobody else knows, on its way into a structure or out of it. It is like a `Box` with a
+/// tag, but one word even for a slice or a `str`.
 ///
 /// ```
 /// use urcu::raw::Owned;
@@ -44,14 +44,14 @@ pub trait Pointer<T: ?Sized + Pointee>: sealed::Sealed {
 /// assert_eq!(&*name, "one word");
 /// ```
 pub struct Owned<T: ?Sized + Pointee> {
-    /// From `T::adopt`, with a tag. Never null.
+    /// An address from `T::adopt`, with a tag. Never null.
     word: *mut (),
     owns: PhantomData<Box<T>>,
 }
 
-// SAFETY: it owns its `T`, as a `Box` does.
+// SAFETY: an `Owned` owns its `T`, as a `Box` does.
 unsafe impl<T: ?Sized + Pointee + Send> Send for Owned<T> {}
-// SAFETY: a shared one gives out `&T` alone.
+// SAFETY: a shared `Owned` only gives out `&T`.
 unsafe impl<T: ?Sized + Pointee + Sync> Sync for Owned<T> {}
 
 impl<T> Owned<T> {
@@ -67,7 +67,7 @@ impl<T> Owned<T> {
         *self.into_box()
     }
 
-    /// Returns the same allocation as a `Box`; the tag is lost. No allocation.
+    /// Returns the same allocation as a `Box`, without the tag.
     #[inline]
     pub fn into_box(self) -> Box<T> {
         let address = untagged::<T>(self.into_word());
@@ -83,40 +83,38 @@ impl<T: ?Sized + Pointee> Owned<T> {
         tag_of::<T>(self.word)
     }
 
-    /// Returns the same node with another tag, of which as many low bits count as the alignment has
-    /// zeroes.
+    /// Returns the same node with another tag. Only the bits that the alignment of `T` leaves free count.
     #[inline]
     #[must_use]
     pub fn with_tag(self, tag: usize) -> Self {
         let word = tagged::<T>(self.into_word(), tag);
-        // SAFETY: the word of this very `Owned`, which is gone.
+        // SAFETY: the word is from this `Owned`, which is consumed.
         unsafe { Owned::from_word(word) }
     }
 
-    /// Leaves the node to whoever gets the pointer: to be linked, or to be owned again by
-    /// [`Shared::into_owned`].
+    /// Gives up ownership and returns a pointer, to be linked, or to be owned again by [`Shared::into_owned`].
     #[inline]
     pub fn into_shared<'g>(self, _guard: &'g ReadGuard<'_>) -> Shared<'g, T> {
         Shared::of(self.into_word())
     }
 
-    /// Returns the node's address without the tag, and leaves the node to [`Owned::from_raw`].
+    /// Gives up ownership and returns the node's address without the tag. [`Owned::from_raw`] takes the node back.
     #[inline]
     pub fn into_raw(self) -> *mut T {
         let address = untagged::<T>(self.into_word());
-        // SAFETY: from `adopt`, and still alive.
+        // SAFETY: the address is from `adopt`, and the node is still alive.
         unsafe { T::fat(address) }
     }
 }
 
 impl<T> Owned<T> {
-    /// Returns the node of an address, with the tag 0.
+    /// Takes ownership of the node at an address, with the tag 0.
     ///
     /// # Safety
     /// `raw` is from [`Owned::into_raw`] or `Box::into_raw`, and nobody else owns it.
     #[inline]
     pub unsafe fn from_raw(raw: *mut T) -> Self {
-        // SAFETY: an address of `Box::into_raw`, which is what `adopt` answers for sized values.
+        // SAFETY: the address is from `Box::into_raw`, which is what `adopt` returns for sized values.
         unsafe { Owned::from_word(raw.cast()) }
     }
 }
@@ -143,7 +141,7 @@ impl<T: ?Sized + Pointee> From<Box<T>> for Owned<T> {
     #[inline]
     fn from(value: Box<T>) -> Self {
         let word = T::adopt(value);
-        // SAFETY: from `adopt`, and nobody else has it.
+        // SAFETY: the word is from `adopt`, and nobody else has it.
         unsafe { Owned::from_word(word) }
     }
 }
@@ -175,7 +173,7 @@ impl<T: Clone> Clone for Owned<T> {
 
 impl<T: ?Sized + Pointee> Drop for Owned<T> {
     fn drop(&mut self) {
-        // SAFETY: from `adopt`, and owned by this alone, which goes.
+        // SAFETY: the address is from `adopt`, and only this `Owned`, which is being dropped, owns it.
         unsafe { T::free(untagged::<T>(self.word)) };
     }
 }
@@ -184,7 +182,7 @@ impl<T: ?Sized + Pointee> Deref for Owned<T> {
     type Target = T;
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: from `adopt`, alive and unshared while this is borrowed.
+        // SAFETY: the address is from `adopt`, and the value is alive and not mutated while `self` is borrowed.
         unsafe { &*T::fat(untagged::<T>(self.word)) }
     }
 }
@@ -192,7 +190,8 @@ impl<T: ?Sized + Pointee> Deref for Owned<T> {
 impl<T: ?Sized + Pointee> DerefMut for Owned<T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: from `adopt`, alive and this one's alone while it is borrowed mutably.
+        // SAFETY: the address is from `adopt`, and the value is alive and exclusively ours while `self` is borrowed
+        // mutably.
         unsafe { &mut *T::fat(untagged::<T>(self.word)) }
     }
 }
@@ -230,19 +229,19 @@ impl<T: ?Sized + Pointee + fmt::Debug> fmt::Debug for Owned<T> {
     }
 }
 
-/// A pointer that was loaded from an [`Atomic`](super::Atomic), with its tag, or null. It borrows the
-/// guard it was loaded with, so that it cannot outlive the section.
+/// A pointer that was loaded from an [`Atomic`](super::Atomic), with its tag; it may be null. It borrows the guard
+/// with which it was loaded, so it cannot outlive the section.
 ///
-/// It is a copy of an address: what it points to may be looked at as long as the structure keeps it alive,
-/// which is what the `unsafe` of [`Shared::as_ref`] is about.
+/// It is a copy of an address. Its target may be read as long as the structure keeps it alive, which the caller of
+/// the unsafe [`Shared::as_ref`] has to ensure.
 pub struct Shared<'g, T: ?Sized + Pointee> {
     word: *mut (),
     borrows: PhantomData<(&'g (), *const T)>,
 }
 
-// SAFETY: gives out `&T`, and an owner of it (`into_owned`), to another thread; both are `unsafe` to get.
+// SAFETY: another thread may get `&T` or an owner of it (`into_owned`) through it, both by unsafe methods.
 unsafe impl<T: ?Sized + Pointee + Send + Sync> Send for Shared<'_, T> {}
-// SAFETY: gives out `&T`, and an owner of it (`into_owned`), to another thread; both are `unsafe` to get.
+// SAFETY: another thread may get `&T` or an owner of it (`into_owned`) through it, both by unsafe methods.
 unsafe impl<T: ?Sized + Pointee + Send + Sync> Sync for Shared<'_, T> {}
 
 impl<'g, T: ?Sized + Pointee> Shared<'g, T> {
@@ -285,16 +284,16 @@ impl<'g, T: ?Sized + Pointee> Shared<'g, T> {
         Shared::of(tagged::<T>(self.word, tag))
     }
 
-    /// Returns a reference to the node, or `None` for null. The tag does not count.
+    /// Returns a reference to the node, or `None` for null. The tag is ignored.
     ///
     /// # Safety
-    /// The node is not freed, nor changed but through its atomics, as long as the reference lives: it was
-    /// reachable at some moment of the section that the pointer borrows, and is freed only after a grace
-    /// period of that section's domain which begins after it was unlinked. Whoever published it did so
-    /// with `Release`, and it was loaded with `Acquire`.
+    /// As long as the reference lives, the node is not freed, and changes only through its atomics. So the node
+    /// must have been reachable at some moment of the section that the pointer borrows, and be freed only after a
+    /// grace period of that section's domain that begins after it was unlinked. The node was published with
+    /// `Release`, and loaded with `Acquire`.
     #[inline(always)]
     pub unsafe fn as_ref(self) -> Option<&'g T> {
-        // SAFETY: null, or alive and unchanged during `'g`, by the caller.
+        // SAFETY: null, or alive and unchanged during `'g`, as the caller promises.
         unsafe { view(self.word) }
     }
 
@@ -304,18 +303,18 @@ impl<'g, T: ?Sized + Pointee> Shared<'g, T> {
     /// As [`Shared::as_ref`], and the pointer is not null.
     #[inline(always)]
     pub unsafe fn deref(self) -> &'g T {
-        // SAFETY: not null, and alive and unchanged during `'g`, by the caller.
+        // SAFETY: not null, and alive and unchanged during `'g`, as the caller promises.
         unsafe { &*T::fat(untagged::<T>(self.word)) }
     }
 
     /// Returns an owner of the node.
     ///
     /// # Safety
-    /// The pointer is not null, the node is alive, and nobody else has it or can reach it any more: it was
-    /// unlinked, and a grace period has passed since, or it was never published.
+    /// The pointer is not null, the node is alive, and nobody else has it or can reach it any more: either it was
+    /// unlinked and a grace period has passed since, or it was never published.
     #[inline]
     pub unsafe fn into_owned(self) -> Owned<T> {
-        // SAFETY: a live node that is the caller's alone.
+        // SAFETY: the node is alive and nobody else uses it, as the caller promises.
         unsafe { Owned::from_word(self.word) }
     }
 }

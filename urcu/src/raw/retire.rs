@@ -1,6 +1,6 @@
-//! Retiring: handing over what was unlinked, to be freed after a grace period.
+//! Retiring: handing over unlinked memory, to be freed after a grace period.
 //!
-//! All of it goes the way of [`RcuCell::store`](crate::RcuCell::store): a record in this CPU's chunk.
+//! All methods queue a record in this CPU's chunk, as [`RcuCell::store`](crate::RcuCell::store) does.
 
 use core::alloc::Layout;
 use core::mem::size_of_val;
@@ -9,7 +9,7 @@ use super::{Pointee, RcuHead, Shared};
 use crate::callbacks::Callback;
 use crate::domain::Domain;
 
-/// Retiring what was unlinked from a structure of one's own: see [`raw`](crate::raw#retiring).
+/// Retiring nodes of structures of one's own: see [`raw`](crate::raw#retiring).
 impl Domain {
     /// Drops the `Box` that `pointer` is from after a grace period.
     ///
@@ -17,25 +17,24 @@ impl Domain {
     /// [`defer_drop`](Domain::defer_drop) for example, is undefined behaviour: from the moment a `Box` exists it
     /// must be the only pointer to its value, whenever it is dropped.)
     ///
-    /// The domain's [`Budget`](crate::Budget) counts the value's own size. To count what it owns besides, use
-    /// [`retire_with`](Domain::retire_with).
+    /// The domain's [`Budget`](crate::Budget) counts the value's own size. To count the memory that the value owns
+    /// as well, use [`retire_with`](Domain::retire_with).
     ///
     /// # Safety
     /// * `pointer` is from [`Box::into_raw`] or, where `T` has a size, from
     ///   [`Owned::into_raw`](super::Owned::into_raw) or [`Shared::as_raw`], and is retired once.
-    /// * Whoever can still reach the value does so inside read-side sections of **this** domain that
-    ///   began before the value was unlinked, and the unlinking happens before this call (as it does on
-    ///   the same thread).
-    /// * Until the value is dropped there are no other references to it than shared ones.
-    /// * It may be dropped on any thread, as late as [`Domain::barrier`] returns or the domain is dropped:
-    ///   what its destructor uses is there until then, and may be used there.
+    /// * Only read-side sections of **this** domain that began before the value was unlinked can still reach it,
+    ///   and the unlinking happens before this call (as it does on the same thread).
+    /// * Until the value is dropped, all references to it are shared ones.
+    /// * The value may be dropped on any thread, and as late as [`Domain::barrier`] returns or the domain is
+    ///   dropped. Everything that its destructor uses exists until then, and may be used on any thread.
     ///
     /// # What runs where
     /// As with [`Domain::defer_drop`], the call may run destructors of other values that were retired earlier,
     /// and another thread's call may run the destructor of this one.
     ///
     /// # Cost
-    /// Some nanoseconds, without a lock, an atomic instruction or an allocation; once in 126 times more.
+    /// A few nanoseconds, without a lock, an atomic instruction or an allocation. One call in 126 costs more.
     ///
     /// # Async-signal safety
     /// Not safe in signal handlers.
@@ -57,15 +56,15 @@ impl Domain {
         self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);
     }
 
-    /// Calls `free(pointer)` after a grace period, for something that stands for `bytes` bytes in the
-    /// domain's [`Budget`](crate::Budget).
+    /// Calls `free(pointer)` after a grace period. Until then the domain's [`Budget`](crate::Budget) counts `bytes`
+    /// bytes for it.
     ///
-    /// `free` runs wherever a destructor of a retired value may run. For anything but freeing, use
-    /// [`call`](Domain::call).
+    /// `free` runs wherever a destructor of a retired value may run. Use [`call`](Domain::call) for anything but
+    /// freeing.
     ///
     /// # Safety
-    /// As for [`Domain::retire`], but that `pointer` may be from anywhere: instead, `free` may be called
-    /// with it when nobody can reach what it points to any more.
+    /// As for [`Domain::retire`], except that `pointer` may be from anywhere. Instead, it is sound to call `free`
+    /// with it once nobody can reach its target any more.
     ///
     /// ```
     /// /// # Safety
@@ -85,20 +84,20 @@ impl Domain {
     /// ```
     #[inline]
     pub unsafe fn retire_with<T>(&self, pointer: *mut T, free: unsafe fn(*mut T), bytes: usize) {
-        // SAFETY: by then nobody can reach it any more, which is when the caller lets this be called.
+        // SAFETY: by then nobody can reach the target any more, and the caller promises that `free` may be called
+        // then.
         let free = move || unsafe { free(pointer) };
         // SAFETY: on any thread, until the domain ends, by the caller.
         self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);
     }
 
-    /// Gives memory back to the global allocator after a grace period, without running a destructor.
+    /// Returns memory to the global allocator after a grace period, without running a destructor.
     ///
-    /// It stands for `layout.size()` bytes in the domain's [`Budget`](crate::Budget). With a size of 0
-    /// nothing is done.
+    /// The domain's [`Budget`](crate::Budget) counts `layout.size()` bytes. If the size is 0, this does nothing.
     ///
     /// # Safety
-    /// As for [`Domain::retire`], but that `memory` was allocated by the global allocator
-    /// ([`std::alloc::alloc`]) with this layout, or its size is 0.
+    /// As for [`Domain::retire`], except that `memory` was allocated by the global allocator
+    /// ([`std::alloc::alloc`]) with this layout, or the size is 0.
     ///
     /// ```
     /// use std::alloc::{Layout, alloc};
@@ -119,20 +118,19 @@ impl Domain {
         }
     }
 
-    /// Calls `f` after a grace period, for something that stands for `bytes` bytes in the domain's
-    /// [`Budget`](crate::Budget). `f` need be neither `Send` nor `'static`.
+    /// Calls `f` after a grace period. Until then the domain's [`Budget`](crate::Budget) counts `bytes` bytes for
+    /// it. `f` need be neither `Send` nor `'static`.
     ///
-    /// `f` runs wherever a destructor of a retired value may run. For anything but freeing, use
-    /// [`call`](Domain::call).
+    /// `f` runs wherever a destructor of a retired value may run. Use [`call`](Domain::call) for anything but
+    /// freeing.
     ///
     /// Closures of up to two words need no allocation.
     ///
     /// # Safety
-    /// * When `f` is called a grace period has passed since this call; that must make what it does right,
-    ///   as for [`Domain::retire`].
-    /// * `f` may be called, and dropped, on any thread, as late as [`Domain::barrier`] returns or the
-    ///   domain is dropped: what it borrows is there until then. **Write `move`**: without it a closure
-    ///   borrows even the pointers it uses, which lie on the stack of whoever calls this.
+    /// * `f` is sound to call once a grace period has passed since this call, as for [`Domain::retire`].
+    /// * `f` may be called and dropped on any thread, and as late as [`Domain::barrier`] returns or the domain is
+    ///   dropped. Everything that it borrows exists until then. **Write `move`**: without it, a closure borrows
+    ///   even the pointers that it uses, which are on the caller's stack.
     ///
     /// ```
     /// use urcu::raw::Owned;
@@ -153,11 +151,11 @@ impl Domain {
         self.enqueue(unsafe { Callback::drop_of(f, bytes) }, true);
     }
 
-    /// Drops an unlinked node of a structure of [`Atomic`](super::Atomic) links after a grace period: a
-    /// sized one, a slice or a `str`. Does nothing for null. The tag does not matter.
+    /// Drops an unlinked node of a structure of [`Atomic`](super::Atomic) links after a grace period. The node may
+    /// be a sized value, a slice or a `str`. Does nothing for null, and ignores the tag.
     ///
     /// # Safety
-    /// As for [`Domain::retire`], but that the node is from an [`Owned`](super::Owned).
+    /// As for [`Domain::retire`], except that the node is from an [`Owned`](super::Owned).
     ///
     /// ```
     /// use std::sync::atomic::Ordering::AcqRel;
@@ -190,16 +188,15 @@ impl Domain {
         self.enqueue(unsafe { Callback::drop_of(free, bytes) }, true);
     }
 
-    /// Calls `free(head)` after a grace period, where `head` is a part of the node to be freed, which
-    /// stands for `bytes` bytes in the domain's [`Budget`](crate::Budget). Nothing is allocated for it,
-    /// however large the node is.
+    /// Calls `free(head)` after a grace period, where `head` is a part of the node to be freed. Until then the
+    /// domain's [`Budget`](crate::Budget) counts `bytes` bytes for it. This allocates nothing.
     ///
-    /// `free` counts as a destructor, as in [`retire_with`](Domain::retire_with).
+    /// `free` runs wherever a destructor of a retired value may run, as with [`retire_with`](Domain::retire_with).
     ///
     /// # Safety
-    /// As for [`Domain::retire_with`]. `head` is valid for writes (of the node's own pointer, by
-    /// `&raw mut`, if `free` is to have the whole node of it), and in use by nothing else until `free` is
-    /// called: so a node is retired once.
+    /// As for [`Domain::retire_with`]. `head` is valid for writes, and nothing else uses it until `free` is called;
+    /// so a node is retired once. If `free` uses `head` to reach the whole node, `head` is derived from the node's
+    /// own pointer by `&raw mut`.
     ///
     /// See [`RcuHead`] for an example.
     #[inline]
@@ -209,14 +206,14 @@ impl Domain {
         free: unsafe fn(*mut RcuHead),
         bytes: usize,
     ) {
-        // SAFETY: what is asked for there is asked for here.
+        // SAFETY: both functions require the same.
         unsafe { self.retire_with(head, free, bytes) };
     }
 
-    /// Calls `f(head)` after a grace period as [`Domain::call`] does: on a background thread, not on one
-    /// that retires something later. This is liburcu's `call_rcu`.
+    /// Calls `f(head)` after a grace period, as [`Domain::call`] does: on a background thread, and not on a thread
+    /// that retires a value later. This is liburcu's `call_rcu`.
     ///
-    /// `bytes` are what it stands for in the domain's [`Budget`](crate::Budget). Nothing is allocated. A
+    /// Until then the domain's [`Budget`](crate::Budget) counts `bytes` bytes for it. This allocates nothing. A
     /// panic in `f` ends the process, as in all functions of this kind.
     ///
     /// # Safety
@@ -228,7 +225,7 @@ impl Domain {
         f: unsafe extern "C" fn(*mut RcuHead),
         bytes: usize,
     ) {
-        // SAFETY: by then nobody can reach the node any more, which is when the caller lets this be called.
+        // SAFETY: by then nobody can reach the node any more, and the caller promises that `f` may be called then.
         let f = move || unsafe { f(head) };
         // SAFETY: on any thread, until the domain ends, by the caller.
         self.enqueue(unsafe { Callback::call_of(f, bytes) }, true);

@@ -3,21 +3,21 @@
 use crate::domain::Domain;
 use crate::sys::{self, Handle};
 
-/// Sequences of one's own as read-side sections: see [`raw`](crate::raw).
+/// Restartable sequences of one's own as read-side sections.
 impl Domain {
-    /// Returns the handle with which a restartable sequence of `rseq-ops` that only reads is a read-side
-    /// section of this domain, if there is one now.
+    /// Returns a handle, if there is one now, with which a restartable sequence of `rseq-ops` that only reads is a
+    /// read-side section of this domain.
     ///
-    /// Every grace period of the domain restarts all sequences in flight: what was unlinked and retired is
-    /// freed only when no sequence that found it can go on. What [`RcuCell::snapshot`](crate::RcuCell::snapshot)
-    /// does with a pointer, `rseq_ops::ops::lookup` does with a whole hash table.
+    /// Every grace period of the domain restarts all sequences in flight. So a retired node is freed only when no
+    /// sequence that has found it can continue. [`RcuCell::snapshot`](crate::RcuCell::snapshot) follows one pointer
+    /// in such a sequence, and `rseq_ops::ops::lookup` searches a whole hash table.
     ///
-    /// Ask again before each sequence: in a forked child the answer is `None` until the child's first
-    /// section in this domain. `None` also means that this process reads with atomics
-    /// ([`reader_mode`](crate::reader_mode)), or that the domain has not been read yet. Then, and if a
-    /// sequence is aborted more than a few times, take a guard instead.
+    /// Call this again before each sequence: in a forked child it returns `None` until the child's first section in
+    /// this domain. It also returns `None` if this process reads with atomics
+    /// ([`reader_mode`](crate::reader_mode)), or if the domain has not been read yet. Take a guard instead if there
+    /// is no handle, or if a sequence is aborted more than a few times.
     ///
-    /// The handle is the process's, and not meant for sequences that index memory of CPUs.
+    /// The handle is valid in this process only, and not meant for sequences that index per-CPU memory.
     ///
     /// # Cost
     /// A load and a comparison. Async-signal-safe.
@@ -49,38 +49,37 @@ impl Domain {
         self.state().gp.readers.sequences()
     }
 
-    /// Returns where the words lie by which sections of this domain begin and end: for an interface that
-    /// compiles the sequences of sections into other programs, as C's header does.
+    /// Returns the addresses of the words with which sections of this domain begin and end. This is for interfaces
+    /// that compile a section's sequences into other programs, as the C header does.
     ///
-    /// The addresses are good as long as the domain is. What is there may change with any release, and so
-    /// may the sequences: whoever has some of them compares the constants of [`SectionWords`], and
-    /// does without where they differ.
+    /// The addresses are valid as long as the domain lives. The words and the sequences may change with any
+    /// release. Programs that contain such sequences compare the constants of [`SectionWords`], and do not use
+    /// their sequences if the constants differ.
     pub fn section_words(&self) -> SectionWords {
         let (way, bound, phase) = self.state().gp.readers.words();
         SectionWords { way, bound, phase }
     }
 }
 
-/// The place of the words of a domain's sections: see [`Domain::section_words`].
+/// The addresses of the words of a domain's sections: see [`Domain::section_words`].
 ///
-/// A section begins by one sequence that loads the CPU's index, and aborts where it is not below the
-/// `bound`; loads the `phase`; and increments the 64-bit word that lies `index << SHIFT` bytes after the
-/// address that the phase is. That address, and nothing else, is the section
-/// ([`RawGuard::into_words`](crate::RawGuard::into_words)). It ends by one that does the same, but
-/// aborts where the phase is not the section's, and decrements.
+/// A section begins by a sequence that loads the CPU's index, and aborts if the index is not below the `bound`;
+/// loads the `phase`, which is an address; and increments the 64-bit word `index << SHIFT` bytes behind that
+/// address. The address alone identifies the section ([`RawGuard::into_words`](crate::RawGuard::into_words)). A
+/// section ends by a sequence that does the same, but decrements, and aborts if the phase is not the section's.
 #[derive(Clone, Copy, Debug)]
 pub struct SectionWords {
-    /// [`BIAS`](SectionWords::BIAS) more than the offset of this process's `rseq_cs` from the thread
-    /// pointer. 0 or negative: there are no such sequences.
+    /// [`BIAS`](SectionWords::BIAS) more than the offset of this process's `rseq_cs` from the thread pointer. If
+    /// the word is 0 or negative, sequences cannot be used.
     pub way: *const isize,
-    /// The index is below this one; 0 in a forked child that has not read yet.
+    /// The bound of the index; 0 in a forked child that has not read yet.
     pub bound: *const u32,
-    /// The address of the first CPU's word.
+    /// The current phase: the address of the first CPU's counter.
     pub phase: *const usize,
 }
 
 impl SectionWords {
-    /// The difference between the way and the offset.
+    /// The difference between `way` and the offset.
     pub const BIAS: isize = sys::WAY_BIAS as isize;
     /// The distance between the words of two CPUs, as a power of two.
     pub const SHIFT: u32 = sys::SLOT_SHIFT;

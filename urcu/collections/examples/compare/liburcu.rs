@@ -1,11 +1,11 @@
-//! liburcu's `wfcqueue`, where it is installed: called as a shared library, so a call more for each operation
-//! than a C program has that is under its licence.
+//! liburcu's `wfcqueue`, if it is installed. It is called as a shared library, which takes one more call for each
+//! operation than in a C program that inlines it under liburcu's licence.
 
 use std::ffi::{CStr, c_void};
 use std::mem::transmute;
 use std::ptr;
 
-/// A node, as it is described: one pointer; and the value behind it.
+/// A node as liburcu documents it, which is one pointer, followed by the value.
 #[repr(C)]
 struct Node {
     next: *mut c_void,
@@ -16,7 +16,7 @@ type Init = unsafe extern "C" fn(*mut c_void, *mut c_void);
 type Enqueue = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut Node) -> bool;
 type Dequeue = unsafe extern "C" fn(*mut c_void, *mut c_void) -> *mut Node;
 
-/// More than a node and a pthread mutex need; on lines of their own.
+/// Room for a node and a pthread mutex, in cache lines of its own.
 #[derive(Default)]
 #[repr(align(128))]
 struct Room {
@@ -30,12 +30,12 @@ pub(crate) struct Wfcqueue {
     dequeue: Dequeue,
 }
 
-// SAFETY: made to be shared by threads: `dequeue` asks for one at a time.
+// SAFETY: liburcu's queue may be shared by threads; callers of `dequeue` exclude one another.
 unsafe impl Sync for Wfcqueue {}
 
 impl Wfcqueue {
     pub(crate) fn load() -> Option<Self> {
-        // SAFETY: a library without surprises at its loading; the names are its functions, of these types.
+        // SAFETY: loading this library has no side effects, and its functions of these names have these types.
         unsafe {
             let library = libc::dlopen(c"liburcu-common.so.8".as_ptr(), libc::RTLD_NOW);
             if library.is_null() {
@@ -63,13 +63,14 @@ impl Wfcqueue {
             next: ptr::null_mut(),
             value,
         }));
-        // SAFETY: initialised; a new node.
+        // SAFETY: the queue is initialized, and the node is new.
         unsafe { (self.enqueue)(self.head, self.tail, node) }
     }
 
-    /// One thread at a time does this, in all that is measured here.
+    /// Removes a value. In all measurements here one thread at a time calls this.
     pub(crate) fn dequeue(&self) -> Option<usize> {
-        // SAFETY: initialised, and alone: just so. A node that comes out may be freed, and is from a box.
+        // SAFETY: the queue is initialized, and this is the only consumer. A node that comes out is from a box, and
+        // may be freed.
         unsafe {
             let node = (self.dequeue)(self.head, self.tail);
             (!node.is_null()).then(|| Box::from_raw(node).value)

@@ -1,4 +1,4 @@
-//! Lists, beside what one takes instead.
+//! `List` beside its alternatives.
 
 use std::collections::{LinkedList, VecDeque};
 use std::hint::black_box;
@@ -15,7 +15,7 @@ const OPERATIONS: usize = 20_000;
 struct Peer {
     name: &'static str,
     walk: Box<dyn Fn() -> u64 + Sync>,
-    /// Takes the first one out, and puts it in again behind all others.
+    /// Removes the first element and appends it again.
     rotate: Box<dyn Fn() + Sync>,
 }
 
@@ -67,7 +67,7 @@ fn row(name: &str, operations: usize, peers: &[Peer], work: impl Fn(&Peer, usize
     side_by_side(name, operations, &subjects);
 }
 
-/// The same on two threads; the time is of one operation of each.
+/// Runs `work` on two threads. The measured time is that of one operation of each.
 fn on_two(work: impl Fn() + Sync) {
     thread::scope(|scope| {
         scope.spawn(&work);

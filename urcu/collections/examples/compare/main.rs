@@ -1,7 +1,7 @@
 //! The hash map beside its peers, in one process, with one hasher for all.
 //!
-//! Every row is measured in rounds in which all maps take their turns; the least of the rounds counts. The
-//! last column is the ratio to the best peer of the row.
+//! Every row is measured in rounds in which all maps take turns, and shows the minimum. The last column is the
+//! ratio to the best peer of the row.
 //!
 //! `cargo run --release -p urcu-collections --example compare [-- ROW]`
 

@@ -1,6 +1,6 @@
-//! Keys, and numbers that look random.
+//! Keys and pseudorandom numbers.
 
-/// For what is not to be looked at.
+/// Ignores a value.
 pub(crate) fn forget<T>(_: T) {}
 
 /// xorshift64*.
@@ -15,7 +15,7 @@ impl Random {
     }
 }
 
-/// Keys, spread over all bits: none of them is known to a peer's own order.
+/// Returns a key. Keys are spread over all bits, so no map benefits from their order.
 pub(crate) fn key(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -10,16 +10,17 @@ use crate::table::{Subject, side_by_side};
 
 const OPERATIONS: usize = 100_000;
 
-/// The subject of the measurement: how to put something in, and how to take something out.
+/// A queue to be measured.
 struct Peer {
     name: &'static str,
     push: Box<dyn Fn(usize) + Sync>,
     pop: Box<dyn Fn() -> Option<usize> + Sync>,
-    /// Takes all there is, and says how many.
+    /// Takes all values, and returns how many there were.
     drain: Box<dyn Fn() -> usize + Sync>,
 }
 
-/// The consumer is taken once, as a thread would that does nothing else; and the queue lives for ever.
+/// Returns the queues. Each consumer is created once, as in a thread that does nothing else, and the queues live
+/// for ever.
 fn peers() -> Vec<Peer> {
     let ours = &*Box::leak(Box::new(urcu_collections::WfcQueue::new()));
     let consumer = &*Box::leak(Box::new(Unshared::new(ours.consumer())));
@@ -73,10 +74,10 @@ fn peers() -> Vec<Peer> {
     peers
 }
 
-/// A consumer. A lock that is never waited for would be measured with it.
+/// A shared consumer. Release builds take no lock, because even an uncontended one would be measured, too.
 struct Unshared<C>(std::cell::UnsafeCell<C>, Mutex<()>);
 
-// SAFETY: `with` lets one thread at a time at it, which may be any.
+// SAFETY: one thread at a time uses the consumer, which is `Send`.
 unsafe impl<C: Send> Sync for Unshared<C> {}
 
 impl<C> Unshared<C> {
@@ -89,7 +90,7 @@ impl<C> Unshared<C> {
         let _alone = self.1.try_lock().expect("one at a time");
         #[cfg(not(debug_assertions))]
         let _ = &self.1;
-        // SAFETY: all that is measured here has one consumer at a time.
+        // SAFETY: all measurements here have one consumer at a time.
         work(unsafe { &mut *self.0.get() })
     }
 }

@@ -4,17 +4,17 @@ use std::sync::RwLock;
 
 use foldhash::fast::FixedState;
 
-/// A map of the field.
+/// A map that takes part in the comparison.
 pub(crate) trait Peer: Sync {
     fn name(&self) -> &'static str;
-    /// One of this library's: not a peer of itself.
+    /// Returns whether the map is one of this library's, which are not peers.
     fn is_ours(&self) -> bool {
         false
     }
     fn get(&self, key: u64) -> Option<u64>;
     fn insert(&self, key: u64, value: u64);
     fn remove(&self, key: u64);
-    /// Looks many keys up, under one guard where there is such a thing.
+    /// Looks many keys up, under one guard if the map has guards.
     fn get_all(&self, keys: &[u64]) -> u64 {
         keys.iter().filter_map(|&key| self.get(key)).sum()
     }
@@ -22,7 +22,7 @@ pub(crate) trait Peer: Sync {
 
 type Ours = urcu_collections::HashMap<u64, u64, FixedState>;
 
-/// A guard for each lookup.
+/// This library's map, with a guard for each lookup.
 struct Guarded(Ours);
 
 impl Peer for Guarded {
@@ -47,7 +47,7 @@ impl Peer for Guarded {
     }
 }
 
-/// `get_copied`; and batches.
+/// This library's map, with `get_copied`, and with `get_many` for batches.
 struct Copied(Ours);
 
 impl Peer for Copied {
@@ -156,7 +156,7 @@ impl Peer for RwLock<hashbrown::HashMap<u64, u64, FixedState>> {
     }
 }
 
-/// The maps, or those whose names begin with the second argument.
+/// Returns all maps, or those whose names begin with the second argument.
 pub(crate) fn peers() -> Vec<Box<dyn Fn() -> Box<dyn Peer>>> {
     let wanted = std::env::args().nth(2).unwrap_or_default();
     let wanted: Vec<_> = wanted.split(',').collect();

@@ -1,10 +1,10 @@
-//! Rows of figures: all subjects take their turns.
+//! Rows of figures, for which all subjects take turns.
 
 use std::time::Instant;
 
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// For each map its name, whether it is ours, and nanoseconds or bytes.
+    /// For each map its name, whether it is ours, and the figure in nanoseconds or bytes.
     pub(crate) results: Vec<(&'static str, bool, f64)>,
 }
 
@@ -32,10 +32,10 @@ pub(crate) fn wanted(name: &str) -> bool {
         .is_none_or(|wanted| name.contains(&wanted))
 }
 
-/// Something to be measured: its name, whether it is ours, and the work.
+/// A subject of measurement: its name, whether it is ours, and the work.
 pub(crate) type Subject<'a> = (&'static str, bool, Box<dyn Fn() + 'a>);
 
-/// Measures all subjects in turns, and prints the least of the rounds, in nanoseconds an operation.
+/// Measures all subjects in turns, and prints the minimum of the rounds, in nanoseconds per operation.
 pub(crate) fn side_by_side(name: &str, operations: usize, subjects: &[Subject<'_>]) {
     if !wanted(name) {
         return;

@@ -9,7 +9,8 @@ use super::node::Pair;
 /// An entry that nobody else sees yet.
 pub(super) struct Fresh<K, V> {
     pub(super) pair: NonNull<Pair<K, V>>,
-    /// It is the map's, or may be: not freed by this, even if a panic comes before [`Fresh::release`].
+    /// The map owns the entry, or may own it. Then this does not free it, even if a panic comes before
+    /// [`Fresh::release`].
     pub(super) is_given: Cell<bool>,
     owns: PhantomData<Box<Pair<K, V>>>,
 }
@@ -25,11 +26,11 @@ impl<K, V> Fresh<K, V> {
     }
 
     pub(super) fn key(&self) -> &K {
-        // SAFETY: from a box, and ours until it is published.
+        // SAFETY: the pair is from a box, and ours until it is published.
         &unsafe { self.pair.as_ref() }.key
     }
 
-    /// It is the map's now; or it is taken apart by the caller.
+    /// Gives up the entry: to the map, or to a caller that takes it apart.
     pub(super) fn release(self) -> NonNull<Pair<K, V>> {
         let pair = self.pair;
         core::mem::forget(self);
@@ -37,7 +38,7 @@ impl<K, V> Fresh<K, V> {
     }
 
     pub(super) fn into_key(self) -> K {
-        // SAFETY: the address of a box, which nobody else knows.
+        // SAFETY: the pair is from a box, and nobody else knows it.
         unsafe { Box::from_raw(self.release().as_ptr()) }.key
     }
 }
@@ -45,7 +46,7 @@ impl<K, V> Fresh<K, V> {
 impl<K, V> Drop for Fresh<K, V> {
     fn drop(&mut self) {
         if !self.is_given.get() {
-            // SAFETY: the address of a box, which was not published.
+            // SAFETY: the pair is from a box, and was not published.
             drop(unsafe { Box::from_raw(self.pair.as_ptr()) });
         }
     }

@@ -10,10 +10,10 @@ use core::ptr::NonNull;
 use super::node::{Node, Pair};
 use super::search::{Locate, Wanted};
 
-/// No tree is higher: nodes have eight entries at least, beside the root.
+/// The greatest height of a tree: all nodes but the root have at least eight entries.
 const HIGHEST: usize = 24;
 
-/// A place in a tree: nodes from the root to a leaf, and in each a number.
+/// A place in a tree: the nodes from the root to a leaf, and an index into each.
 struct Cursor<K, V> {
     way: [(*mut Node<K, V>, usize); HIGHEST],
     depth: usize,
@@ -48,13 +48,13 @@ impl<K, V> Cursor<K, V> {
         self.depth += 1;
     }
 
-    /// Goes on down to an end of what is below a node.
+    /// Descends to the first or the last entry below a node.
     ///
     /// # Safety
-    /// The tree is alive; so for all of these.
+    /// The tree is alive.
     unsafe fn descend(&mut self, mut node: *mut Node<K, V>, end: End) {
         while let Some(here) = NonNull::new(node) {
-            // SAFETY: alive.
+            // SAFETY: the tree is alive, as `# Safety` says.
             unsafe {
                 let index = match end {
                     End::First => 0,
@@ -69,21 +69,21 @@ impl<K, V> Cursor<K, V> {
     /// Returns the entry.
     ///
     /// # Safety
-    /// The tree is alive, and the cursor is at a leaf.
+    /// The tree is alive, and the cursor is on an entry of a leaf.
     #[inline]
     unsafe fn pair(&self) -> NonNull<Pair<K, V>> {
         let (node, index) = self.leaf();
-        // SAFETY: alive.
+        // SAFETY: the tree is alive, as `# Safety` says.
         unsafe { (*node).pair(index) }
     }
 
-    /// Goes to the next entry, or to the one before. False: there is none.
+    /// Moves to the next or the previous entry. Returns false if there is none.
     ///
     /// # Safety
     /// The tree is alive.
     #[inline]
     unsafe fn step(&mut self, to: End) -> bool {
-        // The end of the next node from which one goes on in that direction.
+        // The end at which a walk in that direction enters the next node.
         let from = if to == End::Last {
             End::First
         } else {
@@ -91,7 +91,7 @@ impl<K, V> Cursor<K, V> {
         };
         while self.depth > 0 {
             let (node, index) = self.way[self.depth - 1];
-            // SAFETY: alive.
+            // SAFETY: the tree is alive, as `# Safety` says.
             let len = unsafe { (*node).len() };
             let next = if to == End::Last {
                 Some(index + 1).filter(|&next| next < len)
@@ -100,7 +100,7 @@ impl<K, V> Cursor<K, V> {
             };
             if let Some(next) = next {
                 self.way[self.depth - 1].1 = next;
-                // SAFETY: alive.
+                // SAFETY: the tree is alive, as `# Safety` says.
                 unsafe {
                     let child = Node::child(NonNull::new_unchecked(node), next);
                     self.descend(child, from);
@@ -112,8 +112,8 @@ impl<K, V> Cursor<K, V> {
         false
     }
 
-    /// Goes to the first entry that is not before a bound, or the last that is not behind it. False: there is
-    /// none.
+    /// Moves to the first entry that is not before a bound, or to the last one that is not behind it. Returns false
+    /// if there is none.
     ///
     /// # Safety
     /// The tree is alive.
@@ -126,7 +126,7 @@ impl<K, V> Cursor<K, V> {
             Bound::Included(key) => (key, true),
             Bound::Excluded(key) => (key, false),
             Bound::Unbounded => {
-                // SAFETY: alive.
+                // SAFETY: the tree is alive, as `# Safety` says.
                 unsafe { self.descend(root, end) };
                 return self.depth > 0;
             }
@@ -134,7 +134,7 @@ impl<K, V> Cursor<K, V> {
         let wanted = Wanted::<K, Q>::new(key);
         let mut node = root;
         while let Some(here) = NonNull::new(node) {
-            // SAFETY: alive.
+            // SAFETY: the tree is alive, as `# Safety` says.
             unsafe {
                 if here.as_ref().is_leaf() {
                     let (less, is_equal) = wanted.position(here.as_ref());
@@ -149,14 +149,14 @@ impl<K, V> Cursor<K, V> {
         false
     }
 
-    /// The cursor is at the first entry of a leaf that is not less than the key, or behind the
-    /// last one.
+    /// Moves to the entry that `seek` looks for, from the leaf's first entry that is not less than the key, or from
+    /// behind its last one.
     ///
     /// # Safety
     /// The tree is alive.
     unsafe fn settle(&mut self, len: usize, is_equal: bool, is_included: bool, end: End) -> bool {
         let index = self.leaf().1;
-        // SAFETY: alive.
+        // SAFETY: the tree is alive, as `# Safety` says.
         unsafe {
             match end {
                 End::First if is_equal && !is_included => self.step(End::Last),
@@ -174,8 +174,8 @@ impl<K, V> Cursor<K, V> {
 
 /// An iterator over some entries of a [`BTreeMap`](crate::BTreeMap), in order, from both ends.
 ///
-/// It sees the map as it was when the iterator was made, whatever others do meanwhile. Can be sent to other
-/// threads if keys and values can be shared; and when it is forgotten, nothing leaks.
+/// It sees the map as it was when the iterator was made, whatever other threads do meanwhile. It can be sent to
+/// other threads if keys and values are `Sync`. Forgetting it leaks nothing.
 pub struct Range<'g, K, V> {
     front: Cursor<K, V>,
     back: Cursor<K, V>,
@@ -183,17 +183,17 @@ pub struct Range<'g, K, V> {
     pairs: PhantomData<&'g Pair<K, V>>,
 }
 
-// SAFETY: it gives shared references to keys and values, and has nothing else.
+// SAFETY: the iterator only gives shared references to keys and values.
 unsafe impl<K: Sync, V: Sync> Send for Range<'_, K, V> {}
-// SAFETY: it gives shared references to keys and values, and has nothing else.
+// SAFETY: the iterator only gives shared references to keys and values.
 unsafe impl<K: Sync, V: Sync> Sync for Range<'_, K, V> {}
 
 impl<'g, K, V> Range<'g, K, V> {
     /// # Safety
-    /// The tree is alive within `'g`.
+    /// The tree lives as long as `'g`.
     ///
     /// # Panics
-    /// If the bounds are not in order.
+    /// Panics if the bounds are not in order.
     #[track_caller]
     pub(super) unsafe fn new<Q>(root: *mut Node<K, V>, lower: Bound<&Q>, upper: Bound<&Q>) -> Self
     where
@@ -213,7 +213,7 @@ impl<'g, K, V> Range<'g, K, V> {
             _ => {}
         }
         let (mut front, mut back) = (Cursor::new(), Cursor::new());
-        // SAFETY: alive.
+        // SAFETY: the tree is alive, as `# Safety` says.
         let is_over = unsafe {
             !front.seek(root, lower, End::First)
                 || !back.seek(root, upper, End::Last)
@@ -232,7 +232,7 @@ impl<'g, K, V> Range<'g, K, V> {
         if self.is_over {
             return None;
         }
-        // SAFETY: by `new`.
+        // SAFETY: the tree is alive, as `new` requires.
         let pair = unsafe {
             let is_last = self.front.leaf() == self.back.leaf();
             let (cursor, to) = match end {
@@ -255,7 +255,7 @@ unsafe fn is_past<K: Borrow<Q>, V, Q: Ord + ?Sized>(
     place: &Cursor<K, V>,
     upper: Bound<&Q>,
 ) -> bool {
-    // SAFETY: alive.
+    // SAFETY: the tree is alive, as `# Safety` says.
     let key = unsafe { &place.pair().as_ref().key }.borrow();
     match upper {
         Bound::Included(upper) => key > upper,

@@ -19,12 +19,12 @@ use crate::sync::{AtomicPtr, Ordering};
 
 /// A concurrent ordered map, for data that is read and scanned far more often than it is written.
 ///
-/// Readers take no lock and never wait. A [range](BTreeMap::range) sees the whole map as it was when the range
-/// was made. Lookups with integers, strings and bytes look at eight bytes of the keys that lie side by side
-/// in the nodes; other keys are compared one by one.
+/// Readers take no lock and never wait. A [range](BTreeMap::range) sees the whole map as it was when the range was
+/// made. For integers, strings and byte slices, the nodes store eight bytes of each key side by side, so lookups
+/// are fast; other keys are compared one by one.
 ///
-/// Entries are borrowed from a read-side section, and from the map, as with a
-/// [`HashMap`](crate::HashMap): by a handle ([`BTreeMap::pin`]) or a guard.
+/// References to entries borrow the map and a read-side section, as with a [`HashMap`](crate::HashMap): the section
+/// of a handle ([`BTreeMap::pin`]) or of a guard.
 ///
 /// ```
 /// use urcu_collections::BTreeMap;
@@ -39,12 +39,12 @@ use crate::sync::{AtomicPtr, Ordering};
 /// ```
 ///
 /// # Cost
-/// A change copies the nodes on the way from the root to the entry, some kilobytes, and takes one atomic
-/// exchange; if another thread was first, it is made again. So writers do not hold up one another, but
-/// neither do they work in parallel.
+/// A change copies the nodes on the path from the root to the entry, a few kilobytes, and takes one atomic
+/// exchange. If another thread was first, the change starts over. So writers do not block each other, but they do
+/// not work in parallel either.
 ///
 /// # Forks
-/// A forked child may use the map, with guards of its own.
+/// A forked child may use the map, with its own guards.
 pub struct BTreeMap<K, V, D = Global> {
     root: AtomicPtr<Node<K, V>>,
     count: Count,
@@ -52,9 +52,9 @@ pub struct BTreeMap<K, V, D = Global> {
     pairs: PhantomData<*mut Pair<K, V>>,
 }
 
-// SAFETY: it owns its keys and values, and those that were retired are `Send` and `'static`.
+// SAFETY: the map owns its keys and values. Those that were retired are `Send` and `'static`.
 unsafe impl<K: Send, V: Send, D: Send> Send for BTreeMap<K, V, D> {}
-// SAFETY: shared, it hands out shared references to keys and values, and takes and drops some on any
+// SAFETY: a shared map hands out shared references to keys and values, and takes and drops keys and values on any
 // thread.
 unsafe impl<K: Send + Sync, V: Send + Sync, D: Sync> Sync for BTreeMap<K, V, D> {}
 
@@ -77,12 +77,12 @@ impl<K, V, D> BTreeMap<K, V, D> {
         }
     }
 
-    /// Creates an empty map in a domain of the program's own.
+    /// Creates an empty map in the given domain.
     pub fn new_in(domain: D) -> Self {
         BTreeMap::with_root(ptr::null_mut(), 0, domain)
     }
 
-    /// Returns how many entries there are. Exact if nobody changes the map meanwhile.
+    /// Returns the number of entries. It is exact if nobody changes the map meanwhile.
     pub fn len(&self) -> usize {
         self.count.sum()
     }
@@ -94,7 +94,7 @@ impl<K, V, D> BTreeMap<K, V, D> {
 }
 
 impl<K, V, D: InDomain> BTreeMap<K, V, D> {
-    /// Returns a handle, with a guard in it: the map's methods without the guard.
+    /// Returns a handle that holds a guard: it has the map's methods, without the guard argument.
     #[inline(always)]
     #[track_caller]
     pub fn pin(&self) -> BTreeMapRef<'_, K, V, D> {
@@ -108,12 +108,12 @@ impl<K, V, D: InDomain> BTreeMap<K, V, D> {
         self.domain.domain().read_lock()
     }
 
-    /// Returns the domain whose grace periods entries wait for.
+    /// Returns the domain whose grace periods removed entries wait for.
     pub fn domain(&self) -> &urcu::Domain {
         self.domain.domain()
     }
 
-    /// Returns the tree as it is now, in a section of the map's domain.
+    /// Returns the current root. The guard's section keeps its tree alive.
     #[inline(always)]
     fn root<'g>(&'g self, guard: &'g ReadGuard<'_>) -> *mut Node<K, V> {
         self.domain.domain().check(guard);
@@ -151,7 +151,8 @@ impl<K, V, D: InDomain> BTreeMap<K, V, D> {
         R: RangeBounds<Q>,
     {
         let root = self.root(guard);
-        // SAFETY: loaded in the section, which lasts as long as the result; entries too.
+        // SAFETY: the root was loaded in the section, which keeps the tree and its entries alive as long as the
+        // result.
         unsafe { Range::new(root, range.start_bound(), range.end_bound()) }
     }
 
@@ -161,7 +162,7 @@ impl<K, V, D: InDomain> BTreeMap<K, V, D> {
         guard: &'g ReadGuard<'_>,
     ) -> Option<(&'g K, &'g V)> {
         let root = self.root(guard);
-        // SAFETY: loaded in the section, which lasts as long as the result.
+        // SAFETY: the root was loaded in the section, which lasts as long as the result.
         let pair = unsafe { place.find(root)?.as_ref() };
         Some((&pair.key, &pair.value))
     }
@@ -178,7 +179,7 @@ impl<K, V, D: InDomain> BTreeMap<K, V, D> {
         self.find(&Last, guard)
     }
 
-    /// Returns the key that the map has, and its value.
+    /// Returns the key as it is stored in the map, and its value.
     #[inline]
     #[track_caller]
     pub fn get_key_value<'g, Q>(
@@ -236,24 +237,24 @@ where
     D: InDomain,
 {
     /// # Safety
-    /// The caller has unlinked the entry, in the section.
+    /// The caller has unlinked the entry, in this section.
     unsafe fn retire<'g>(
         &'g self,
         pair: NonNull<Pair<K, V>>,
         _: &'g ReadGuard<'_>,
     ) -> &'g Pair<K, V> {
-        // SAFETY: unlinked in the section, which lasts as long as the result. Keys and values may be dropped
-        // by any thread at any time, by their bounds.
+        // SAFETY: the entry was unlinked in the section, which lasts as long as the result. The bounds of keys and
+        // values allow any thread to drop them at any time.
         unsafe {
             reclaim::retire(self.domain.domain(), pair);
             pair.as_ref()
         }
     }
 
-    /// Makes a change to the tree that was loaded. `Err`: it is not the tree any more.
+    /// Changes the tree that was loaded. Returns an error if the map has another tree by now.
     ///
     /// # Safety
-    /// The tree was loaded in the section, and what is put is the caller's.
+    /// The tree was loaded in the section, and the caller owns the entry to be inserted.
     unsafe fn change<'g>(
         &'g self,
         root: *mut Node<K, V>,
@@ -262,12 +263,12 @@ where
         guard: &'g ReadGuard<'_>,
     ) -> Result<Option<&'g Pair<K, V>>, ()> {
         let edit = put.map_or(Edit::Remove, |fresh| Edit::Put(fresh.pair));
-        // SAFETY: alive, because it was loaded in the section.
+        // SAFETY: the tree was loaded in the section, so it is alive.
         let Some(draft) = (unsafe { Draft::new(root, place, &edit) }) else {
             return Ok(None);
         };
         let old = draft.old;
-        // Retiring may panic for want of memory, when the entry is published already.
+        // Retiring may panic if there is no memory. By then the entry is published.
         let give = |is_given| put.inspect(|fresh| fresh.is_given.set(is_given));
         give(true);
         if !draft.publish(&self.root, self.domain.domain()) {
@@ -279,11 +280,11 @@ where
             (Edit::Remove, Some(_)) => self.count.add(-1),
             _ => {}
         }
-        // SAFETY: just unlinked, by us.
+        // SAFETY: we have just unlinked the entry.
         Ok(old.map(|old| unsafe { self.retire(old, guard) }))
     }
 
-    /// Inserts a value, and returns the one that was there. The key takes the place of the old one, too.
+    /// Inserts a value, and returns the old one. The new key replaces the old one, too.
     ///
     /// ```
     /// let map = urcu_collections::BTreeMap::new();
@@ -297,7 +298,7 @@ where
         loop {
             let root = self.root(guard);
             let place = Wanted::<K, K>::new(fresh.key());
-            // SAFETY: loaded in the section; the entry is ours.
+            // SAFETY: the root was loaded in the section; the entry is ours.
             if let Ok(old) = unsafe { self.change(root, &place, Some(&fresh), guard) } {
                 fresh.release();
                 return old.map(|old| &old.value);
@@ -305,9 +306,9 @@ where
         }
     }
 
-    /// Returns the value of a key; if it is not there, what a function makes is inserted.
+    /// Returns the value of a key. If the key is missing, inserts the result of a function.
     ///
-    /// The function may be called although in the end another thread was first.
+    /// The function may have been called in vain if another thread inserts the key first.
     #[track_caller]
     pub fn get_or_insert_with<'g>(
         &'g self,
@@ -322,23 +323,23 @@ where
         loop {
             let root = self.root(guard);
             let place = Wanted::<K, K>::new(fresh.key());
-            // SAFETY: loaded in the section.
+            // SAFETY: the root was loaded in the section.
             if let Some(there) = unsafe { place.find(root) } {
                 // SAFETY: found in the section.
                 return &unsafe { there.as_ref() }.value;
             }
-            // SAFETY: loaded in the section; the entry is ours.
+            // SAFETY: the root was loaded in the section; the entry is ours.
             if unsafe { self.change(root, &place, Some(&fresh), guard) }.is_ok() {
-                // SAFETY: it was in the map in this section.
+                // SAFETY: the entry was in the map in this section.
                 return &unsafe { fresh.release().as_ref() }.value;
             }
         }
     }
 
-    /// Replaces the value of a key by what a function makes of it, and returns that. `None`: the key is not
-    /// there.
+    /// Replaces the value of a key by the result of a function, and returns the new value. Returns `None` if the
+    /// key is missing.
     ///
-    /// The function is called again if another thread has changed the map meanwhile: no update is lost.
+    /// The function is called again if another thread has changed the map meanwhile, so no update is lost.
     #[track_caller]
     pub fn update<'g>(
         &'g self,
@@ -348,13 +349,13 @@ where
     ) -> Option<&'g V> {
         loop {
             let root = self.root(guard);
-            // SAFETY: loaded in the section.
+            // SAFETY: the root was loaded in the section.
             let old = unsafe { Wanted::<K, K>::new(&key).find(root)?.as_ref() };
             let fresh = Fresh::new(key, update(&old.value));
             let place = Wanted::<K, K>::new(fresh.key());
-            // SAFETY: loaded in the section; the entry is ours.
+            // SAFETY: the root was loaded in the section; the entry is ours.
             if unsafe { self.change(root, &place, Some(&fresh), guard) }.is_ok() {
-                // SAFETY: it was in the map in this section.
+                // SAFETY: the entry was in the map in this section.
                 return Some(&unsafe { fresh.release().as_ref() }.value);
             }
             key = fresh.into_key();
@@ -368,7 +369,7 @@ where
     ) -> Option<(&'g K, &'g V)> {
         loop {
             let root = self.root(guard);
-            // SAFETY: loaded in the section.
+            // SAFETY: the root was loaded in the section.
             if let Ok(old) = unsafe { self.change(root, place, None, guard) } {
                 return old.map(|old| (&old.key, &old.value));
             }
@@ -411,16 +412,16 @@ where
         self.remove_at(&Last, guard)
     }
 
-    /// Removes all entries, in one step.
+    /// Removes all entries, atomically.
     #[track_caller]
     pub fn clear(&self, guard: &ReadGuard<'_>) {
         self.root(guard);
-        // Acquire: what others have published is retired here.
+        // Acquire: the nodes and entries that others have published are retired here.
         let root = self.root.swap(ptr::null_mut(), Ordering::AcqRel);
         let domain = self.domain.domain();
         let mut entries = 0;
-        // SAFETY: unlinked as a whole, by us; those who have loaded it are in their sections, as we are. Nodes
-        // have no destructors.
+        // SAFETY: we have unlinked the whole tree. Threads that have loaded its root are inside sections, as we
+        // are. Nodes have no destructors.
         unsafe {
             for_all(
                 root,
@@ -437,12 +438,12 @@ where
 
 impl<K, V, D> Drop for BTreeMap<K, V, D> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<K, V>(Vec<NonNull<Pair<K, V>>>);
         impl<K, V> Drop for Rest<K, V> {
             fn drop(&mut self) {
                 while let Some(pair) = self.0.pop() {
-                    // SAFETY: from a box, met once; nobody uses the map any more.
+                    // SAFETY: each pair is from a box and is met once; nobody uses the map any more.
                     drop(unsafe { Box::from_raw(pair.as_ptr()) });
                 }
             }
@@ -466,7 +467,7 @@ impl<K, V, D> Drop for BTreeMap<K, V, D> {
 mod tests {
     use super::*;
 
-    /// Returns how many nodes there are, and how many entries the smallest leaf has but the root.
+    /// Returns the number of nodes, and the number of entries of the smallest leaf that is not the root.
     fn shape(map: &BTreeMap<u64, u64>) -> (usize, usize) {
         let (mut nodes, mut least) = (0, usize::MAX);
         let root = map.root.load(Ordering::Acquire);

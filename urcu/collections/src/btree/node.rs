@@ -10,27 +10,27 @@ use crate::sync::{Alive, NODE_ITEMS};
 
 /// The greatest number of children or entries of a node.
 pub(super) const MOST: usize = NODE_ITEMS;
-/// A node that has fewer is joined with one beside it, if there is one.
+/// A node with fewer items is joined with a sibling, if it has one.
 pub(super) const LEAST: usize = MOST / 4;
 
-/// An entry. Nothing of it changes while it is published.
+/// An entry. It does not change while it is published.
 #[derive(Debug)]
 pub(super) struct Pair<K, V> {
     pub(super) key: K,
     pub(super) value: V,
 }
 
-/// A leaf, and the beginning of every other node. Nothing of it changes once it is published.
+/// A leaf, and the beginning of every other node. A node does not change once it is published.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Node<K, V> {
-    /// 0: a leaf.
+    /// The height above the leaves; 0 for a leaf.
     pub(super) height: u32,
     pub(super) len: u32,
     alive: Alive,
-    /// Digests of the keys, or zeroes; and then the greatest number, which no search goes past.
+    /// Digests of the keys, or zeroes. Unused places hold the greatest number, where every search ends.
     pub(super) digests: [u64; MOST],
-    /// The entries; or the least below each child.
+    /// The entries of a leaf, or the least entry below each child.
     pub(super) pairs: [*mut Pair<K, V>; MOST],
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Inner<K, V> {
 pub(super) struct Item<K, V> {
     pub(super) digest: u64,
     pub(super) pair: NonNull<Pair<K, V>>,
-    /// Null in leaves.
+    /// Null for an entry of a leaf.
     pub(super) child: *mut Node<K, V>,
 }
 
@@ -63,7 +63,7 @@ impl<K, V> Item<K, V> {
     /// # Safety
     /// The entry is alive.
     pub(super) unsafe fn entry(pair: NonNull<Pair<K, V>>) -> Self {
-        // SAFETY: alive.
+        // SAFETY: it is alive, as the caller promises.
         let key = unsafe { &pair.as_ref().key };
         Item {
             digest: digest(key).map_or(0, super::order::Digest::bits),
@@ -83,18 +83,18 @@ impl<K, V> Node<K, V> {
         self.height == 0
     }
 
-    /// Returns an entry of a leaf, or the least below a child.
+    /// Returns an entry of a leaf, or the least entry below a child.
     pub(super) fn pair(&self, index: usize) -> NonNull<Pair<K, V>> {
         debug_assert!(index < self.len());
         NonNull::new(self.pairs[index]).expect("as many as there are")
     }
 
-    /// Returns a child, or null of a leaf.
+    /// Returns a child, or null if this is a leaf.
     ///
     /// # Safety
     /// `this` is alive.
     pub(super) unsafe fn child(this: NonNull<Self>, index: usize) -> *mut Node<K, V> {
-        // SAFETY: alive; a node with a height is an `Inner`.
+        // SAFETY: the node is alive. A node whose height is not 0 is an `Inner`.
         unsafe {
             if this.as_ref().is_leaf() {
                 core::ptr::null_mut()
@@ -104,15 +104,15 @@ impl<K, V> Node<K, V> {
         }
     }
 
-    /// Returns what is in a node.
+    /// Returns the items of a node.
     ///
     /// # Safety
     /// `this` is alive.
     pub(super) unsafe fn items(this: NonNull<Self>) -> impl Iterator<Item = Item<K, V>> {
-        // SAFETY: alive.
+        // SAFETY: it is alive, as the caller promises.
         let len = unsafe { this.as_ref() }.len();
         (0..len).map(move |index| {
-            // SAFETY: alive, and there are so many.
+            // SAFETY: the node is alive, and has `len` items.
             unsafe {
                 Item {
                     digest: this.as_ref().digests[index],
@@ -146,12 +146,12 @@ impl<K, V> Node<K, V> {
         NonNull::from(Box::leak(Box::new(Inner { node, children }))).cast()
     }
 
-    /// Frees a node, but nothing that it leads to.
+    /// Frees a node, but neither its children nor its entries.
     ///
     /// # Safety
-    /// From `make`; nobody uses it any more.
+    /// The node is from `make`, and nobody uses it any more.
     pub(super) unsafe fn free(this: NonNull<Self>) {
-        // SAFETY: a box of the type that the height tells.
+        // SAFETY: the node is from a box, of the type that its height tells.
         unsafe {
             if this.as_ref().is_leaf() {
                 reclaim::free_memory(this);
@@ -161,12 +161,13 @@ impl<K, V> Node<K, V> {
         }
     }
 
-    /// Frees a node after a grace period, but nothing that it leads to.
+    /// Frees a node after a grace period, but neither its children nor its entries.
     ///
     /// # Safety
-    /// From `make`; only those find it who have loaded a root that leads to it, in their sections.
+    /// The node is from `make`. Only threads that have loaded a root above it, inside sections that are open, still
+    /// find it.
     pub(super) unsafe fn retire(this: NonNull<Self>, domain: &Domain) {
-        // SAFETY: a box of the type that the height tells, without a destructor.
+        // SAFETY: the node is from a box, of the type that its height tells, and has no destructor.
         unsafe {
             if this.as_ref().is_leaf() {
                 reclaim::retire_memory(domain, this);

@@ -1,14 +1,14 @@
-//! What is kept of a key in the nodes: eight bytes that are in the same order as the keys.
+//! Digests: eight bytes of a key that nodes store, in the same order as the keys.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::ptr;
 
-/// A type's order, as far as it is known.
+/// The digest of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Digest {
-    /// If one is less, so is the key; if they are the same, the keys have to be compared.
+    /// A lesser digest means a lesser key. For equal digests the keys have to be compared.
     Prefix(u64),
-    /// They are in the same order, and the same where the keys are.
+    /// Digests are in the same order as the keys, and equal if and only if the keys are.
     Exact(u64),
 }
 
@@ -27,14 +27,13 @@ fn of_bytes(bytes: &[u8]) -> u64 {
     u64::from_be_bytes(first)
 }
 
-/// Returns the digest of a key, if its type is one whose order is known. Decided when the program is
-/// compiled, but for the value.
+/// Returns the digest of a key, if the order of its type is known. Only the value is computed at run time.
 #[inline(always)]
 pub(super) fn digest<Q: ?Sized>(key: &Q) -> Option<Digest> {
     macro_rules! exact {
         ($($type:ty => $bits:expr),+ $(,)?) => {
             $(if typeid::of::<Q>() == typeid::of::<$type>() {
-                // SAFETY: it is of this type.
+                // SAFETY: the key has this type.
                 let key = unsafe { *ptr::from_ref(key).cast::<$type>() };
                 let bits: fn($type) -> u64 = $bits;
                 return Some(Digest::Exact(bits(key)));
@@ -44,7 +43,7 @@ pub(super) fn digest<Q: ?Sized>(key: &Q) -> Option<Digest> {
     macro_rules! prefix {
         ($($type:ty => $bits:expr),+ $(,)?) => {
             $(if typeid::of::<Q>() == typeid::of::<$type>() {
-                // SAFETY: it is of this type.
+                // SAFETY: the key has this type.
                 let key = unsafe { &*ptr::from_ref(key).cast::<$type>() };
                 let bits: fn(&$type) -> u64 = $bits;
                 return Some(Digest::Prefix(bits(key)));
@@ -87,11 +86,11 @@ fn unsized_digest<Q: ?Sized>(key: &Q) -> Option<Digest> {
     let size = size_of_val(key);
     let is_text = typeid::of::<Q>() == typeid::of::<str>();
     if is_text || typeid::of::<Q>() == typeid::of::<[u8]>() {
-        // SAFETY: a string or a slice of bytes, of so many bytes.
+        // SAFETY: the key is a string or a byte slice of `size` bytes.
         let bytes = unsafe { core::slice::from_raw_parts(ptr::from_ref(key).cast::<u8>(), size) };
         return Some(Digest::Prefix(of_bytes(bytes)));
     }
-    // SAFETY: `&'static str` in disguise, of whatever lifetime: the type is the same but for it.
+    // SAFETY: `Q` is `&str` with some lifetime, and differs from `&'static str` in nothing else.
     (typeid::of::<Q>() == typeid::of::<&'static str>())
         .then(|| unsafe { *ptr::from_ref(key).cast::<&str>() })
         .map(|text| Digest::Prefix(of_bytes(text.as_bytes())))

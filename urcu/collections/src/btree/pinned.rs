@@ -9,10 +9,10 @@ use urcu::{Global, InDomain, ReadGuard};
 use super::iter::Range;
 use super::map::BTreeMap;
 
-/// A [`BTreeMap`] and an open section of its domain, as [`BTreeMap::pin`] returns it: the map's methods, which
-/// are described there, without the guard.
+/// A [`BTreeMap`] together with an open section of its domain: see [`BTreeMap::pin`]. It has the map's methods,
+/// without the guard argument.
 ///
-/// May be sent to other threads, and live across an `.await`, if the map can be shared.
+/// A handle may be sent to other threads and held across an `.await`, if the map is `Sync`.
 pub struct BTreeMapRef<'map, K, V, D = Global> {
     map: &'map BTreeMap<K, V, D>,
     guard: ReadGuard<'map>,
@@ -40,7 +40,7 @@ impl<'map, K, V, D: InDomain> BTreeMapRef<'map, K, V, D> {
         self.guard.refresh();
     }
 
-    /// Returns how many entries there are. See [`BTreeMap::len`].
+    /// Returns the number of entries. See [`BTreeMap::len`].
     pub fn len(&self) -> usize {
         self.map.len()
     }
@@ -108,7 +108,7 @@ impl<'map, K, V, D: InDomain> BTreeMapRef<'map, K, V, D> {
         self.map.get(key, &self.guard)
     }
 
-    /// Returns the key that the map has, and its value. See [`BTreeMap::get_key_value`].
+    /// Returns the key as it is stored in the map, and its value. See [`BTreeMap::get_key_value`].
     #[inline]
     pub fn get_key_value<Q>(&self, key: &Q) -> Option<(&K, &V)>
     where
@@ -135,18 +135,18 @@ where
     V: Send + 'static,
     D: InDomain,
 {
-    /// Inserts a value, and returns the one that was there. See [`BTreeMap::insert`].
+    /// Inserts a value, and returns the old one. See [`BTreeMap::insert`].
     pub fn insert(&self, key: K, value: V) -> Option<&V> {
         self.map.insert(key, value, &self.guard)
     }
 
-    /// Returns the value of a key; if it is not there, what a function makes is inserted. See
+    /// Returns the value of a key. If the key is missing, inserts the result of a function. See
     /// [`BTreeMap::get_or_insert_with`].
     pub fn get_or_insert_with(&self, key: K, make: impl FnOnce() -> V) -> &V {
         self.map.get_or_insert_with(key, make, &self.guard)
     }
 
-    /// Replaces the value of a key by what a function makes of it, and returns that. See
+    /// Replaces the value of a key by the result of a function, and returns the new value. See
     /// [`BTreeMap::update`].
     pub fn update(&self, key: K, update: impl Fn(&V) -> V) -> Option<&V> {
         self.map.update(key, update, &self.guard)

@@ -1,4 +1,4 @@
-//! Finding a key in a node, and its way through the tree.
+//! Finding a key in a node, and the path to it through the tree.
 
 use core::borrow::Borrow;
 use core::cmp::Ordering;
@@ -11,7 +11,7 @@ use super::order::{Digest, digest};
 /// A key that is looked for.
 pub(super) struct Wanted<'q, K, Q: ?Sized> {
     key: &'q Q,
-    /// If the nodes have digests of such keys.
+    /// The key's digest, if nodes have digests of keys of this type.
     digest: Option<Digest>,
     keys: PhantomData<fn(&K)>,
 }
@@ -30,11 +30,11 @@ impl<'q, K: Borrow<Q>, Q: Ord + ?Sized> Wanted<'q, K, Q> {
         }
     }
 
-    /// Returns what `position` does, by comparing some of the keys of a node, the others of which are less
-    /// or greater.
+    /// Returns what `position` does, by comparing some of a node's keys. The keys before them are known to be less,
+    /// and those behind them to be greater.
     ///
     /// # Safety
-    /// The entries are alive.
+    /// The node's entries are alive.
     unsafe fn compare<V>(
         &self,
         node: &Node<K, V>,
@@ -44,7 +44,7 @@ impl<'q, K: Borrow<Q>, Q: Ord + ?Sized> Wanted<'q, K, Q> {
         let mut is_equal = false;
         while from < to {
             let middle = from + (to - from) / 2;
-            // SAFETY: alive.
+            // SAFETY: the node and its entries are alive, as the caller promises.
             let pair: &Pair<K, V> = unsafe { node.pair(middle).as_ref() };
             match pair.key.borrow().cmp(self.key) {
                 Ordering::Less => from = middle + 1,
@@ -54,14 +54,14 @@ impl<'q, K: Borrow<Q>, Q: Ord + ?Sized> Wanted<'q, K, Q> {
                 }
             }
         }
-        // A key that was found equal is the last one that was compared and not less, if the order is one.
+        // If `Ord` is consistent, a key that was found equal is at `from`.
         (from, is_equal && from < node.len())
     }
 }
 
-/// The way to an entry.
+/// A key or a place for which a search descends the tree.
 pub(super) trait Locate<K> {
-    /// Returns the number of keys of a node that come before; and whether the next one is the one.
+    /// Returns how many keys of a node come before this one, and whether the next key is equal to it.
     ///
     /// # Safety
     /// The node and its entries are alive.
@@ -73,7 +73,7 @@ pub(super) trait Locate<K> {
     /// The node and its entries are alive.
     #[inline]
     unsafe fn child<V>(&self, node: &Node<K, V>) -> usize {
-        // SAFETY: alive.
+        // SAFETY: the node and its entries are alive, as the caller promises.
         let (less, is_equal) = unsafe { self.position(node) };
         if is_equal {
             less
@@ -89,7 +89,7 @@ pub(super) trait Locate<K> {
     #[inline]
     unsafe fn find<V>(&self, root: *mut Node<K, V>) -> Option<NonNull<Pair<K, V>>> {
         let mut node = NonNull::new(root)?;
-        // SAFETY: alive, and so are the children.
+        // SAFETY: the tree is alive, and so are its nodes.
         unsafe {
             while !node.as_ref().is_leaf() {
                 let child = Node::child(node, self.child(node.as_ref()));
@@ -132,17 +132,17 @@ impl<K: Borrow<Q>, Q: Ord + ?Sized> Locate<K> for Wanted<'_, K, Q> {
                 let less = count_less(&node.digests, digest).min(len);
                 let same = node.digests[less..len].iter();
                 let same = same.take_while(|other| **other == digest).count();
-                // SAFETY: alive.
+                // SAFETY: the node and its entries are alive, as the caller promises.
                 unsafe { self.compare(node, less, less + same) }
             }
-            // SAFETY: alive.
+            // SAFETY: the node and its entries are alive, as the caller promises.
             None => unsafe { self.compare(node, 0, len) },
         }
     }
 }
 
-/// Returns how many of some numbers that are in order are less than another. Without a branch: which way it
-/// would go cannot be foreseen.
+/// Returns how many of some sorted numbers are less than another. Has no branches, because the processor could not
+/// predict them.
 #[inline(always)]
 fn count_less(numbers: &[u64; MOST], than: u64) -> usize {
     let mut less = 0;
@@ -154,7 +154,7 @@ fn count_less(numbers: &[u64; MOST], than: u64) -> usize {
     less + usize::from(numbers[less] < than)
 }
 
-/// Returns whether keys of both types have digests of one kind.
+/// Returns whether keys of both types have digests that can be compared.
 #[inline(always)]
 fn has_same_digests<K, Q: ?Sized>() -> bool {
     let (k, q) = (typeid::of::<K>(), typeid::of::<Q>());

@@ -26,15 +26,15 @@ where
     K: Ord + Send + 'static,
     V: Send + 'static,
 {
-    /// Sorts the entries and makes the tree at once. Of equal keys the last one counts.
+    /// Sorts the entries and makes the tree in one go. Of equal keys the last one is kept.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        // By the standard library's map, which does it well, and whatever `Ord` does.
+        // Sorted by the standard library's map, which is fast, and safe whatever `Ord` does.
         let sorted = std::collections::BTreeMap::from_iter(pairs);
         let fresh = sorted
             .into_iter()
             .map(|(key, value)| Fresh::new(key, value));
         let pairs: Vec<_> = fresh.map(Fresh::release).collect();
-        // SAFETY: just made.
+        // SAFETY: the pairs were just made, so they are alive and nobody else's.
         let root = unsafe { bulk(&pairs) };
         BTreeMap::with_root(root, pairs.len(), Global)
     }
@@ -77,10 +77,10 @@ where
         let copies = self
             .iter(&guard)
             .map(|(key, value)| Fresh::new(key.clone(), value.clone()));
-        // First all, should one of the copies panic.
+        // All copies first, because one of them may panic.
         let copies: Vec<_> = copies.collect();
         let pairs: Vec<_> = copies.into_iter().map(Fresh::release).collect();
-        // SAFETY: just made.
+        // SAFETY: the pairs were just made, so they are alive and nobody else's.
         let root = unsafe { bulk(&pairs) };
         BTreeMap::with_root(root, pairs.len(), self.domain.clone())
     }

@@ -1,4 +1,4 @@
-//! Changing a tree: by a new way from the root, beside the old one.
+//! Changing a tree, by making a new path from the root beside the old one.
 
 use core::ptr::{self, NonNull};
 
@@ -10,16 +10,16 @@ use crate::sync::{AtomicPtr, Ordering};
 
 /// The change to be made to an entry.
 pub(super) enum Edit<K, V> {
-    /// Puts it where it belongs, in the place of one with the same key.
+    /// Inserts the entry, or replaces the one with the same key.
     Put(NonNull<Pair<K, V>>),
     Remove,
 }
 
-/// A tree that is being made of another one, with which it has most nodes in common.
+/// A tree that is being made from another one, and shares most nodes with it.
 pub(super) struct Draft<K, V> {
     from: *mut Node<K, V>,
     to: *mut Node<K, V>,
-    /// Nobody else's, until the draft is published; and freed if it is not.
+    /// The new nodes. The draft owns them until it is published, and frees them if it is not.
     made: Vec<NonNull<Node<K, V>>>,
     /// The nodes of the old tree that the new one does not have.
     replaced: Vec<NonNull<Node<K, V>>>,
@@ -27,10 +27,10 @@ pub(super) struct Draft<K, V> {
 }
 
 impl<K, V> Draft<K, V> {
-    /// Makes a tree with one entry changed. `None`: there is nothing to remove.
+    /// Makes a tree with one entry changed. Returns `None` if there is nothing to remove.
     ///
     /// # Safety
-    /// The tree is alive as long as the draft is, and the entry that is put is.
+    /// The tree, and the entry to be inserted, live as long as the draft.
     pub(super) unsafe fn new(
         from: *mut Node<K, V>,
         place: &impl Locate<K>,
@@ -45,11 +45,11 @@ impl<K, V> Draft<K, V> {
         };
         let Some(root) = NonNull::new(from) else {
             let Edit::Put(pair) = edit else { return None };
-            // SAFETY: alive.
+            // SAFETY: they are alive, as the caller promises.
             draft.to = draft.make(0, &[unsafe { Item::entry(*pair) }]).as_ptr();
             return Some(draft);
         };
-        // SAFETY: alive.
+        // SAFETY: they are alive, as the caller promises.
         unsafe {
             let items = draft.contents(root, place, edit)?;
             draft.replaced.push(root);
@@ -68,14 +68,14 @@ impl<K, V> Draft<K, V> {
     }
 
     fn make(&mut self, height: u32, items: &[Item<K, V>]) -> NonNull<Node<K, V>> {
-        // Room first: what is made must not be lost.
+        // Makes room first, so that a new node cannot be lost by a panic.
         self.made.reserve(1);
         let node = Node::make(height, items);
         self.made.push(node);
         node
     }
 
-    /// Makes one node, or two if that is too much.
+    /// Makes one node of the items, or two if there are too many.
     fn build(
         &mut self,
         height: u32,
@@ -96,7 +96,7 @@ impl<K, V> Draft<K, V> {
         made.into_iter().flatten()
     }
 
-    /// Returns what is in a node, after the change. `None`: there is nothing to remove.
+    /// Returns the items of a node after the change. Returns `None` if there is nothing to remove.
     ///
     /// # Safety
     /// As for `new`.
@@ -106,7 +106,7 @@ impl<K, V> Draft<K, V> {
         place: &impl Locate<K>,
         edit: &Edit<K, V>,
     ) -> Option<Vec<Item<K, V>>> {
-        // SAFETY: alive.
+        // SAFETY: they are alive, as the caller promises.
         unsafe {
             if node.as_ref().is_leaf() {
                 return self.leaf(node, place, edit);
@@ -136,7 +136,7 @@ impl<K, V> Draft<K, V> {
         place: &impl Locate<K>,
         edit: &Edit<K, V>,
     ) -> Option<Vec<Item<K, V>>> {
-        // SAFETY: alive.
+        // SAFETY: they are alive, as the caller promises.
         unsafe {
             let (index, is_there) = place.position(node.as_ref());
             let mut items = items_of(node);
@@ -153,7 +153,7 @@ impl<K, V> Draft<K, V> {
         }
     }
 
-    /// Joins a child that has become small with the one beside it.
+    /// Joins a child that has become small with a sibling.
     ///
     /// # Safety
     /// As for `new`.
@@ -167,7 +167,7 @@ impl<K, V> Draft<K, V> {
         let is_last = index + 1 == items.len();
         let beside = if is_last { index - 1 } else { index + 1 };
         let sibling = NonNull::new(items[beside].child).expect("a child");
-        // SAFETY: alive.
+        // SAFETY: they are alive, as the caller promises.
         let theirs = unsafe { items_of(sibling) };
         self.replaced.push(sibling);
         if is_last {
@@ -179,17 +179,18 @@ impl<K, V> Draft<K, V> {
         items.splice(first..=first + 1, self.build(height, &below));
     }
 
-    /// Makes it the tree, if nobody has changed the one it was made of. Then what is not in it any more waits
-    /// for a grace period; else it is gone.
+    /// Publishes the draft, if nobody has replaced the tree it was made from, and retires the replaced nodes.
+    /// Otherwise frees the draft. Returns whether it was published.
     pub(super) fn publish(mut self, root: &AtomicPtr<Node<K, V>>, domain: &Domain) -> bool {
-        // Release: who loads the root sees the nodes. Acquire: with what others have published, which the
-        // new nodes lead to.
+        // Release: a thread that loads the root sees the nodes, and also those that other threads have published
+        // and that the new nodes lead to (Acquire).
         let published =
             root.compare_exchange(self.from, self.to, Ordering::AcqRel, Ordering::Relaxed);
         if published.is_ok() {
             self.made.clear();
             for node in self.replaced.drain(..) {
-                // SAFETY: only those find it who have loaded an older root, in their sections.
+                // SAFETY: only threads that have loaded an older root, inside sections that are open, still find
+                // the node.
                 unsafe { Node::retire(node, domain) };
             }
         }
@@ -200,7 +201,7 @@ impl<K, V> Draft<K, V> {
 impl<K, V> Drop for Draft<K, V> {
     fn drop(&mut self) {
         for node in self.made.drain(..) {
-            // SAFETY: made here, and not published.
+            // SAFETY: the node was made here, and was not published.
             unsafe { Node::free(node) };
         }
     }
@@ -210,17 +211,17 @@ impl<K, V> Drop for Draft<K, V> {
 /// The node is alive.
 unsafe fn items_of<K, V>(node: NonNull<Node<K, V>>) -> Vec<Item<K, V>> {
     let mut items = Vec::with_capacity(2 * MOST);
-    // SAFETY: alive.
+    // SAFETY: they are alive, as the caller promises.
     items.extend(unsafe { Node::items(node) });
     items
 }
 
-/// Makes a tree of entries that are in order.
+/// Makes a tree of sorted entries.
 ///
 /// # Safety
-/// The entries are alive, and nobody else's.
+/// The entries are alive, and the caller owns them.
 pub(super) unsafe fn bulk<K, V>(pairs: &[NonNull<Pair<K, V>>]) -> *mut Node<K, V> {
-    // SAFETY: alive.
+    // SAFETY: they are alive, as the caller promises.
     let entries = pairs.iter().map(|&pair| unsafe { Item::entry(pair) });
     let mut level: Vec<Item<K, V>> = entries.collect();
     let mut height = 0;
@@ -228,7 +229,7 @@ pub(super) unsafe fn bulk<K, V>(pairs: &[NonNull<Pair<K, V>>]) -> *mut Node<K, V
         return ptr::null_mut();
     }
     loop {
-        // As many nodes as are needed if they are three quarters full, and all about as full.
+        // As many nodes as are needed if each is three quarters full, all filled evenly.
         let nodes = level.len().div_ceil(MOST * 3 / 4);
         let each = level.len().div_ceil(nodes);
         let above = level.chunks(each).map(|items| Item {
@@ -243,10 +244,10 @@ pub(super) unsafe fn bulk<K, V>(pairs: &[NonNull<Pair<K, V>>]) -> *mut Node<K, V
     }
 }
 
-/// Gives every entry and every node of a tree, each once, the nodes after what they lead to.
+/// Calls functions with every entry and every node of a tree, once each, and with a node after its children.
 ///
 /// # Safety
-/// The tree is alive until its nodes are given.
+/// Each node is alive until the function was called with it.
 pub(super) unsafe fn for_all<K, V>(
     root: *mut Node<K, V>,
     entry: &mut impl FnMut(NonNull<Pair<K, V>>),
@@ -255,7 +256,7 @@ pub(super) unsafe fn for_all<K, V>(
     let Some(root) = NonNull::new(root) else {
         return;
     };
-    // SAFETY: alive.
+    // SAFETY: they are alive, as the caller promises.
     unsafe {
         for item in items_of(root) {
             if item.child.is_null() {

@@ -12,16 +12,16 @@
 //! assert_eq!(queue.into_iter().collect::<Vec<_>>(), ["b"]);
 //! ```
 //!
-//! What differs: `Queue::new` asks for no memory, and works in a `static` as `SegQueue` does; a producer that is
-//! interrupted in the middle of a push keeps no consumer waiting, where `SegQueue` spins; memory that was used
-//! is freed after a grace period, and not by the last one that read in it.
+//! What differs: `Queue::new` allocates nothing and works in a `static`, as `SegQueue` does. A producer that is
+//! interrupted in the middle of a push keeps no consumer waiting, where `SegQueue` spins. Memory is freed after a
+//! grace period, and not by its last reader.
 //!
-//! `ArrayQueue` has a bound, and nothing here has. Count what is under way where the work comes from, and refuse
-//! it there.
+//! `ArrayQueue` has a bound; no queue here has one. Count the pending work where it is created, and refuse it
+//! there.
 //!
-//! # If one thread takes all
-//! [`WfcQueue`](crate::WfcQueue) is for that. The consumer is a handle, of which there is one at a time: the
-//! `Receiver` of a channel, if you like, but taken when it is wanted.
+//! # If one thread takes all values
+//! Use a [`WfcQueue`](crate::WfcQueue). Its consumer is a handle, of which there is one at a time. It is like the
+//! `Receiver` of a channel, but created when it is needed.
 //!
 //! | `mpsc` | [`WfcQueue`](crate::WfcQueue) |
 //! |---|---|
@@ -29,8 +29,8 @@
 //! | `sender.send(value)` | `queue.enqueue(value)`, which also says whether the queue was empty |
 //! | `receiver.try_recv()` | `consumer.try_dequeue()` |
 //! | `receiver.try_iter()` | `consumer.take_all()`, with one exchange for all |
-//! | `receiver.recv()`, which sleeps | a thread that parks, and is woken by who finds the queue empty |
-//! | the other side is gone | not known: send a value that says so |
+//! | `receiver.recv()`, which sleeps | a thread that parks; the producer that finds the queue empty unparks it |
+//! | the other side is gone | not detected: send a value that says so |
 //!
 //! ```
 //! use std::thread;
@@ -48,7 +48,7 @@
 //!             }
 //!             printed.push(line);
 //!         }
-//!         // Whoever enqueues into an empty queue unparks; if that was before, this returns at once.
+//!         // A thread that enqueues into an empty queue unparks this one. If it has done so already, `park` returns at once.
 //!         thread::park();
 //!     }
 //! });

@@ -1,8 +1,7 @@
 //! Coming from `dashmap`.
 //!
-//! What `dashmap` hands out is a reference with a shard's lock in it: a second call while one is held may
-//! deadlock, and so may an `.await`. Here a handle holds a read-side section, which keeps nobody out: call
-//! whatever you like meanwhile.
+//! A reference from `dashmap` holds the lock of a shard, so a second call, or an `.await`, while it is held may
+//! deadlock. Here a handle holds a read-side section, which blocks nobody: call whatever you like meanwhile.
 //!
 //! | dashmap | here |
 //! |---|---|
@@ -26,7 +25,7 @@
 //! hits.pin().entry("/").and_modify(|hits| hits + 1).or_insert(1);
 //! assert_eq!(hits.get_copied("/"), Some(2));
 //!
-//! // What changes with every hit is better changed in place: nothing is allocated, and nothing freed.
+//! // A value that changes with every hit is better changed in place, which allocates and frees nothing.
 //! let hits: HashMap<&str, AtomicU64> = HashMap::new();
 //! let pinned = hits.pin();
 //! pinned.get_or_insert_with("/", AtomicU64::default).fetch_add(1, Relaxed);
@@ -38,6 +37,6 @@
 //! ```
 //!
 //! # What is lost
-//! `get_mut` and `iter_mut` of a shared map: values are replaced, not changed, because somebody may be reading
-//! them. A change that takes long, on a value that is not to be copied, wants a lock in the value: `HashMap<K,
-//! Mutex<V>>`; then the lock is one entry's, and not a shard's.
+//! A shared map has no `get_mut` and no `iter_mut`: values are replaced, not changed, because others may be reading
+//! them. If a change takes long, or the value should not be copied, put a lock into the value: `HashMap<K,
+//! Mutex<V>>`. Then the lock covers one entry, and not a shard.

@@ -1,7 +1,7 @@
 //! Coming from liburcu's `wfcqueue`, `rculist` and their kin.
 //!
-//! liburcu's structures are intrusive: nodes lie in what you allocate, and you free them. Here a collection owns
-//! its values; what has to be waited for is waited for inside.
+//! liburcu's structures are intrusive: nodes lie inside your own objects, and you free them. Here a collection owns
+//! its values, and itself waits for grace periods where that is needed.
 //!
 //! | liburcu | here |
 //! |---|---|
@@ -15,16 +15,16 @@
 //! | liburcu | [`WfcQueue`](crate::WfcQueue) |
 //! |---|---|
 //! | `cds_wfcq_init` | `WfcQueue::new()`, also in a `static`; and it can be moved |
-//! | `cds_wfcq_enqueue` | [`enqueue`](crate::WfcQueue::enqueue): wait-free, and the same answer: whether there was something |
-//! | `cds_wfcq_dequeue_lock`, `_unlock` | [`consumer`](crate::WfcQueue::consumer), and the end of what it returns |
+//! | `cds_wfcq_enqueue` | [`enqueue`](crate::WfcQueue::enqueue): wait-free, and also returns whether the queue had values |
+//! | `cds_wfcq_dequeue_lock`, `_unlock` | [`consumer`](crate::WfcQueue::consumer), and dropping the consumer |
 //! | `__cds_wfcq_dequeue_blocking` | [`dequeue`](crate::wfcqueue::Consumer::dequeue) |
 //! | `__cds_wfcq_dequeue_nonblocking`, `CDS_WFCQ_WOULDBLOCK` | [`try_dequeue`](crate::wfcqueue::Consumer::try_dequeue), `TryDequeueError::WouldBlock` |
 //! | `__cds_wfcq_splice_blocking(dest, src)` | [`dest.append`](crate::WfcQueue::append) of [`take_all`](crate::wfcqueue::Consumer::take_all) |
 //! | `__cds_wfcq_for_each_blocking` | an iterator: [`Batch`](crate::wfcqueue::Batch) |
 //! | `cds_wfcq_empty` | [`is_empty`](crate::WfcQueue::is_empty) |
 //! | the caller frees the node after a dequeue, at once | done for you, at once |
-//! | a full barrier before an enqueue | acquire and release by the exchange; who finds the queue empty wakes, without a barrier |
-//! | a fork in the middle of an enqueue hangs the child's consumer | the child goes on without that value and those behind it |
+//! | a full barrier before an enqueue | the exchange acquires and releases; the producer that finds the queue empty wakes the consumer, without a barrier |
+//! | a fork in the middle of an enqueue hangs the child's consumer | the child continues without that value and those behind it |
 //!
 //! ```
 //! use urcu_collections::WfcQueue;
@@ -44,13 +44,13 @@
 //! # `rculist`
 //! | liburcu, or the kernel | [`List`](crate::List) |
 //! |---|---|
-//! | a mutex of yours around all changes | none: they exclude one another |
+//! | your own mutex around all changes | none: the list locks itself |
 //! | `rcu_read_lock`, `cds_list_for_each_entry_rcu` | `for value in &list.pin()` |
 //! | walking back: not offered; in the kernel, only after `list_bidir_del_rcu` | `list.pin().iter().rev()`, and cursors that go both ways |
 //! | `cds_list_add_rcu`, `cds_list_add_tail_rcu` | `push_front`, `push_back`, `insert_before`, `insert_after` |
 //! | `cds_list_del_rcu`, `call_rcu` | [`remove`](crate::List::remove) |
 //! | `cds_list_replace_rcu` | `insert_after`, then `remove` |
-//! | moving: `del`, a grace period, `add` | [`move_to_front`](crate::List::move_to_front) and its kin: at once |
+//! | moving: `del`, a grace period, `add` | [`move_to_front`](crate::List::move_to_front) and the like: at once |
 //! | a pointer to an entry | a [`Position`](crate::list::Position), which knows whether it was removed |
 //!
 //! ```
@@ -62,10 +62,10 @@
 //! list.move_to_back(two);
 //! assert!(list.iter().rev().eq(&[2, 3, 1]));
 //! list.remove(two);
-//! // Where it was.
+//! // The position is still where the element was.
 //! assert_eq!((two.prev().as_deref(), two.next().as_deref()), (Some(&3), None));
 //! ```
 //!
-//! Why an element is not moved by unlinking and linking the same node: a reader that stands on it would be led to
-//! another part of the list, and past what lies between, or again through where it has been. Here a move links
-//! a *new* node that refers to the same value, and the old one keeps leading on from the old place.
+//! Unlinking and linking the same node would lead a reader that stands on it to another part of the list: it would
+//! skip the elements between, or visit elements again. Here a move links a *new* node that refers to the same
+//! value, and the old node still leads on from the old place.

@@ -1,8 +1,8 @@
 //! Pages to read; nothing to call.
 //!
-//! | page | for whom |
+//! | page | for |
 //! |---|---|
-//! | [`choosing`] | when to use which collection, and what each costs |
+//! | [`choosing`] | choosing a collection by what it does and what it costs |
 //! | [`papaya`] | coming from `papaya` |
 //! | [`dashmap`] | coming from `dashmap` |
 //! | [`rwlock`] | coming from a map, list or set behind an `RwLock` or a `Mutex` |

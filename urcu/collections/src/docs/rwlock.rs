@@ -35,18 +35,18 @@
 //! after.pin().update("a", |n| n * 10);
 //! assert_eq!(before.write().unwrap().remove("a"), after.pin().remove("a").copied());
 //!
-//! // Listeners, called in order, by whoever has something to say.
+//! // Listeners, called in order.
 //! let before: RwLock<Vec<fn(u32) -> u32>> = RwLock::new(vec![|n| n + 1]);
 //! let after: List<fn(u32) -> u32> = List::from([(|n| n + 1) as fn(u32) -> u32]);
 //! assert_eq!(before.read().unwrap().iter().fold(1, |n, call| call(n)), 2);
-//! // A listener may add or remove listeners here; there it would wait for itself.
+//! // Here a listener may add or remove listeners; behind the lock it would wait for itself.
 //! assert_eq!(after.pin().iter().fold(1, |n, call| call(n)), 2);
 //! ```
 //!
-//! # What was one step under the lock
-//! Two calls are two steps. What was done under one lock for one key is one call: `compute`, `update_or_insert`,
-//! `try_insert`, `remove_if`. What was done for several keys at once is not to be had here; keep the whole
-//! collection in an [`urcu::Rcu`], and replace it:
+//! # Several steps under one lock
+//! Two calls are two steps. Several steps for one key become one call: `compute`, `update_or_insert`, `try_insert`
+//! or `remove_if`. A change of several keys at once is not possible in these collections; keep the whole collection
+//! in an [`urcu::Rcu`], and replace it:
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -59,8 +59,8 @@
 //!     *accounts.get_mut("bob").unwrap() += 3;
 //!     accounts
 //! });
-//! // Whoever reads sees both, or neither.
+//! // A reader sees both changes, or neither.
 //! assert_eq!(accounts.read().values().sum::<i32>(), 10);
 //! ```
 //!
-//! Poisoning is no more: code of yours runs under no lock, so a panic in it leaves nothing half done.
+//! There is no poisoning: your code runs under no lock, so a panic in it leaves nothing half done.

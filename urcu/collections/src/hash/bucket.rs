@@ -1,25 +1,25 @@
-//! Buckets: one cache line of tags and pointers, and the lock of those who change it.
+//! Buckets: one cache line of tags and pointers, with a lock for writers.
 //!
 //! # The header
 //! | bits | |
 //! |---|---|
-//! | 0 | [`LOCK`]: somebody changes the bucket or its overflow buckets; readers do not care |
-//! | 1 | [`MOVED`]: what was here is in the next table; nothing changes here any more |
-//! | 2..16 | the fork generation of who holds the lock, or held it last |
-//! | 16..64 | six tags: one byte of the hash of what is in the slot, never 0 or 1; 0: nothing |
+//! | 0 | [`LOCK`]: a writer is changing the bucket or its overflow buckets; readers ignore it |
+//! | 1 | [`MOVED`]: the entries are in the next table; the bucket does not change any more |
+//! | 2..16 | the fork generation of the process that holds the lock, or held it last |
+//! | 16..64 | six tags: for each slot one byte of its entry's hash, never 0 or 1; 0 for an empty slot |
 //!
 //! # What a reader may rely on
-//! A slot's word decides: it is the address of the entry, or null. The tags are hints, and there are
-//! always enough of them: a tag is stored before its slot is filled, and cleared after the slot was
-//! emptied. So whoever sees a header without a key's tag may conclude that the key was not in that
-//! bucket at some moment since it began to look, and each change of a key is **one** store, to its slot.
+//! A slot's word decides: it is the address of the entry, or null. The tags are hints that never miss an entry: a
+//! tag is stored before its slot is filled, and cleared after the slot was emptied. So a reader that sees a header
+//! without a key's tag may conclude that at some moment of its lookup the key was not in that bucket. Each change
+//! of a key is **one** store, to its slot.
 
 use core::ptr::{self, NonNull};
 
 use crate::fork;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, const_fn, fence, pause};
 
-/// The beginning of every entry: all that is known of it here.
+/// The beginning of every entry, and all that this module knows of entries.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Node {
@@ -35,27 +35,27 @@ const TAGS: u64 = !0xffff;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_0000;
 
-/// Returns the tag of a hash: its high bits, because the low ones choose the bucket. Never 1, which
-/// [`matches`] could not tell from nothing.
+/// Returns the tag of a hash: its high bits, because the low ones choose the bucket. A tag is never 1, which
+/// [`matches`] could not tell from an empty slot.
 #[inline(always)]
 pub(crate) fn tag(hash: u64) -> u8 {
     ((hash >> 56) as u8).max(2)
 }
 
-/// Returns a mask with a bit in each byte of `header` that may be the tag, and in each that is.
+/// Returns a mask with a bit in each byte of `header` that equals the tag. Other bytes may have a bit, too.
 #[inline(always)]
 pub(crate) fn matches(header: u64, tag: u8) -> u64 {
     let difference = header ^ (u64::from(tag) * ONES);
     difference.wrapping_sub(ONES) & !difference & HIGH
 }
 
-/// Returns which slot the lowest bit of a mask from [`matches`] means.
+/// Returns the slot of the lowest bit of a mask from [`matches`].
 #[inline(always)]
 pub(crate) fn slot_of(mask: u64) -> usize {
     (mask.trailing_zeros() / 8) as usize - 2
 }
 
-/// Returns the header with another tag, 0 for none.
+/// Returns the header with a slot's tag replaced; 0 clears the tag.
 #[inline(always)]
 pub(crate) fn with_tag(header: u64, slot: usize, tag: u8) -> u64 {
     let shift = 16 + 8 * slot;
@@ -68,7 +68,7 @@ pub(crate) fn with_tag(header: u64, slot: usize, tag: u8) -> u64 {
 pub(crate) struct Bucket {
     pub(crate) header: AtomicU64,
     pub(crate) slots: [AtomicPtr<Node>; SLOTS],
-    /// An overflow bucket. Never taken away again while its table lives.
+    /// An overflow bucket. It is never removed while its table lives.
     pub(crate) next: AtomicPtr<Bucket>,
 }
 
@@ -76,9 +76,9 @@ pub(crate) struct Bucket {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     Moved,
-    /// Another thread has the lock. Only where the caller did not want to wait.
+    /// Another thread holds the lock, and the caller did not want to wait.
     Busy,
-    /// A thread had the lock that was lost in a fork. Only where the caller did not want to take it over.
+    /// The holder of the lock was lost in a fork, and the caller did not want to take the lock over.
     Left,
 }
 
@@ -102,9 +102,8 @@ impl Bucket {
     /// Returns the overflow bucket, if there is one.
     #[inline(always)]
     pub(crate) fn overflow(&self) -> Option<&Bucket> {
-        // Acquire: pairs with the release in `Locked::append`.
-        // SAFETY: overflow buckets are freed with their table, after a grace period: `self` is part of
-        // that table, and valid.
+        // Acquire: pairs with the release in `Locked::append`. SAFETY: overflow buckets are freed together with
+        // their table, after a grace period. `self` is a part of that table, and valid.
         unsafe { self.next.load(Ordering::Acquire).as_ref() }
     }
 
@@ -132,9 +131,10 @@ impl Bucket {
 
     /// Locks the bucket and its overflow buckets against other writers. Waits only if asked to.
     ///
-    /// A lock that a thread of the parent process held at a fork is nobody's. What it guards is consistent
-    /// after every single store; but the thread may have been about to mark a group of buckets as moved, and
-    /// then those that are not marked must not be changed. So it is taken over only if asked to.
+    /// In a forked child, the lock of a thread of the parent process has no holder any more. The bucket is
+    /// consistent after every single store. But the thread may have been about to mark a group of buckets as moved,
+    /// and then the buckets without a mark must not be changed. So such a lock is taken over only if the caller
+    /// asks for it.
     #[inline(always)]
     pub(crate) fn lock(&self, wait: bool, take_over: bool) -> Result<Locked<'_>, Refused> {
         let generation = u64::from(fork::generation()) << GENERATION;
@@ -142,7 +142,7 @@ impl Bucket {
         loop {
             let seen = self.header.load(Ordering::Relaxed);
             if seen & MOVED != 0 {
-                // Pairs as in `is_moved`: what the caller reads next is in the next table.
+                // Pairs as in `is_moved`: the caller reads the next table after this.
                 fence(Ordering::Acquire);
                 return Err(Refused::Moved);
             }
@@ -181,7 +181,7 @@ impl Bucket {
         }
     }
 
-    /// Fills in an entry, in a bucket that nobody else sees yet. False: there is no room.
+    /// Inserts an entry into a bucket that nobody else sees yet. Returns false if there is no room.
     pub(crate) fn put_unseen(&self, node: NonNull<Node>, tag: u8) -> bool {
         for (number, slot) in self.slots.iter().enumerate() {
             if slot.load(Ordering::Relaxed).is_null() {
@@ -205,16 +205,16 @@ impl Bucket {
     }
 }
 
-/// A bucket that is locked. Nothing of the user's runs while there is one.
+/// A locked bucket. No user code runs while it exists.
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     pub(crate) bucket: &'a Bucket,
     generation: u64,
-    /// The tags of the bucket itself, as they will be.
+    /// The tags that the bucket itself will have.
     pub(super) tags: u64,
-    /// Who had the lock before is gone, by a fork, in the middle of something.
+    /// The previous holder was lost in a fork, in the middle of a change.
     pub(super) was_lost: bool,
-    /// Who had the lock before was of this process.
+    /// The previous holder belonged to this process.
     pub(super) is_ours: bool,
 }
 
@@ -238,8 +238,8 @@ impl<'a> Locked<'a> {
         } else {
             0
         };
-        // Release: pairs with the readers' acquire of the header. A tag that is gone tells of a slot
-        // that was emptied before.
+        // Release: pairs with the readers' acquire of the header. A reader that misses the tag also sees that the
+        // slot was emptied before.
         bucket.header.store(tags | flags, Ordering::Release);
     }
 
@@ -248,8 +248,8 @@ impl<'a> Locked<'a> {
     pub(super) fn set_tags(&mut self, tags: u64) {
         self.tags = tags;
         let header = tags | LOCK | self.generation;
-        // Release: whoever finds a tag sees what is in the slot; and nobody who does not find it any more
-        // has another one's contents before him.
+        // Release: a reader that finds a tag sees the content of its slot. A reader that does not find a tag any
+        // more sees the pair in the list that has replaced it.
         self.bucket.header.store(header, Ordering::Release);
     }
 
@@ -282,7 +282,7 @@ impl<'a> Locked<'a> {
         last.next.store(Box::into_raw(bucket), Ordering::Release);
     }
 
-    /// Says that the contents are in the next table. For ever: the lock is gone too.
+    /// Marks the entries as moved to the next table. The mark is final, and the bucket cannot be locked any more.
     pub(crate) fn move_away(self) {
         // Release: pairs with `is_moved`.
         self.bucket

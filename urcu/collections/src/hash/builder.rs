@@ -1,4 +1,4 @@
-//! What is chosen when a map is made.
+//! The options of a new map.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -9,24 +9,24 @@ use super::plain::kind;
 use super::raw::{RawMap, SHARE};
 use super::{DefaultHashBuilder, HashMap};
 
-/// The rule by which entries move to a larger or smaller table. Readers never wait for it.
+/// How entries move to a larger or smaller table. Readers never wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResizeMode {
-    /// Each writer moves about so many entries for each thing it does.
+    /// Each operation of a writer moves about this many entries.
     Incremental(usize),
-    /// The first writer that comes moves everything that nobody else is moving.
+    /// The first writer moves all entries that no other writer is moving.
     Blocking,
 }
 
 impl Default for ResizeMode {
-    /// Incremental, some thirty entries at a time: some microseconds.
+    /// Returns `Incremental` with about thirty entries at a time, which takes a few microseconds.
     fn default() -> Self {
         ResizeMode::Incremental(4 * SHARE)
     }
 }
 
 impl ResizeMode {
-    /// In groups of buckets.
+    /// Returns how many groups of buckets an operation moves.
     fn share(self) -> usize {
         match self {
             ResizeMode::Incremental(entries) => entries.div_ceil(4).max(1),
@@ -68,7 +68,7 @@ impl<K, V, S, D> HashMapBuilder<K, V, S, D> {
         }
     }
 
-    /// Sets the domain whose grace periods entries wait for.
+    /// Sets the domain whose grace periods removed entries wait for.
     pub fn domain<T: InDomain>(self, domain: T) -> HashMapBuilder<K, V, S, T> {
         HashMapBuilder {
             hasher: self.hasher,
@@ -79,7 +79,7 @@ impl<K, V, S, D> HashMapBuilder<K, V, S, D> {
         }
     }
 
-    /// Sets for how many entries there is to be room.
+    /// Sets for how many entries the map has room at first.
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
@@ -93,7 +93,7 @@ impl<K, V, S, D> HashMapBuilder<K, V, S, D> {
         self
     }
 
-    /// Makes the map.
+    /// Creates the map.
     pub fn build(self) -> HashMap<K, V, S, D>
     where
         D: InDomain,

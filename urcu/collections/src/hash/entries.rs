@@ -1,4 +1,4 @@
-//! The entries of a map, for what knows no types: their hashes, and their end.
+//! What the untyped map needs to know of its entries: how to hash them again, and how to free them.
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -12,10 +12,10 @@ use super::raw::{Exclusive, Hashes, RawMap};
 impl<K, V, S, D> Hashes for HashMap<K, V, S, D> {
     fn hash_of(&self, node: NonNull<Node>) -> u64 {
         if kind::<K, V, S>().is_inline() {
-            // SAFETY: a pair of these types, found in a section or under a lock.
+            // SAFETY: the node is a pair of these types, found in a section or under a lock.
             rehash(&self.hasher, unsafe { Pair::<K, V>::of(node) }.key)
         } else {
-            // SAFETY: an entry, of which the hash is the first word.
+            // SAFETY: the node is an entry, which begins with its hash.
             unsafe { node.as_ref() }.hash
         }
     }
@@ -23,33 +23,33 @@ impl<K, V, S, D> Hashes for HashMap<K, V, S, D> {
 
 impl<K, V, S, D> Drop for HashMap<K, V, S, D> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics; a second panic aborts, as everywhere.
+        /// Drops the rest even if a destructor panics. A second panic aborts, as everywhere.
         struct Rest<'a, K, V, I: Iterator<Item = NonNull<Node>>>(&'a mut I, PhantomData<(K, V)>);
         impl<K, V, I: Iterator<Item = NonNull<Node>>> Drop for Rest<'_, K, V, I> {
             fn drop(&mut self) {
                 for node in self.0.by_ref() {
-                    // SAFETY: an entry of these types, which is met once; nobody else uses the map.
+                    // SAFETY: each node is an entry of these types and is met once; nobody else uses the map.
                     unsafe { Pair::<K, V>::free(node.cast()) };
                 }
             }
         }
-        /// Frees the tables, also if a destructor panics.
+        /// Frees the tables, even if a destructor panics.
         struct Tables<'a>(&'a mut RawMap);
         impl Drop for Tables<'_> {
             fn drop(&mut self) {
-                // SAFETY: it is being dropped.
+                // SAFETY: the map is being dropped.
                 unsafe { Exclusive::new(self.0).free_tables() };
             }
         }
         let tables = Tables(&mut self.raw);
         if kind::<K, V, S>().is_inline() {
-            // They have no destructors, and lie in the tables.
+            // Pairs in buckets have no destructors, and are freed with the tables.
             return;
         }
         let mut nodes = Exclusive::new(tables.0).nodes();
         let rest = Rest::<K, V, _>(&mut nodes, PhantomData);
         for node in rest.0.by_ref() {
-            // SAFETY: an entry of these types, which is met once; nobody else uses the map.
+            // SAFETY: each node is an entry of these types and is met once; nobody else uses the map.
             unsafe { Pair::<K, V>::free(node.cast()) };
         }
     }

@@ -1,4 +1,4 @@
-//! Entries, to look at and to change.
+//! The entry API.
 
 use core::fmt;
 use core::hash::{BuildHasher, Hash};
@@ -8,9 +8,10 @@ use urcu::{Global, InDomain};
 use super::DefaultHashBuilder;
 use super::map::{HashMap, Section};
 
-/// The result of [`HashMap::entry`]: a key, whose entry may be there or not, and may come and go.
+/// The entry of a key, present or not: see [`HashMap::entry`].
 ///
-/// Nothing is locked: every method looks again, and does what it does in one step.
+/// An `Entry` locks nothing, so other threads may insert and remove the key meanwhile. Each method looks the key up
+/// again, and is atomic.
 pub struct Entry<'g, K, V, S = DefaultHashBuilder, D = Global> {
     map: &'g HashMap<K, V, S, D>,
     key: K,
@@ -37,7 +38,7 @@ where
         self.key
     }
 
-    /// Returns the value, if the key is there now.
+    /// Returns the value if the key is there now.
     pub fn get(&self) -> Option<&'g V> {
         let found = self.map.find(&self.key, self.section);
         found.map(|pair| pair.value)
@@ -51,19 +52,19 @@ where
     S: BuildHasher,
     D: InDomain,
 {
-    /// Returns the value, which is inserted if the key is not there.
+    /// Returns the value. If the key is missing, inserts `value`.
     pub fn or_insert(self, value: V) -> &'g V {
         self.or_insert_with(|| value)
     }
 
-    /// Returns the value; if the key is not there, what a function makes is inserted.
+    /// Returns the value. If the key is missing, inserts the result of a function.
     pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'g V {
         match self.map.try_insert_with_in(self.key, make, self.section) {
             Ok(value) | Err(value) => value,
         }
     }
 
-    /// Returns the value; if the key is not there, what a function makes of the key is inserted.
+    /// Returns the value. If the key is missing, inserts the result of a function of the key.
     pub fn or_insert_with_key(self, make: impl FnOnce(&K) -> V) -> &'g V {
         if let Some(value) = self.get() {
             return value;
@@ -72,7 +73,7 @@ where
         self.or_insert(value)
     }
 
-    /// Returns the value; if the key is not there, the default is inserted.
+    /// Returns the value. If the key is missing, inserts the default.
     pub fn or_default(self) -> &'g V
     where
         V: Default,
@@ -85,8 +86,8 @@ where
         self.map.insert_in(self.key, value, self.section).0
     }
 
-    /// Replaces the value by what a function makes of it, if the key is there. Together with
-    /// [`Modified::or_insert`] that is one step.
+    /// Replaces the value by the result of a function, if the key is there. Together with [`Modified::or_insert`]
+    /// this is one atomic step.
     pub fn and_modify<F: Fn(&V) -> V>(self, update: F) -> Modified<'g, K, V, S, D, F> {
         Modified {
             entry: self,
@@ -94,7 +95,7 @@ where
         }
     }
 
-    /// Removes the entry, and returns what was there.
+    /// Removes the entry, and returns its key and value.
     pub fn remove(self) -> Option<(&'g K, &'g V)> {
         self.map.remove_entry_in(&self.key, self.section)
     }
@@ -108,7 +109,7 @@ impl<K: fmt::Debug, V, S, D> fmt::Debug for Entry<'_, K, V, S, D> {
     }
 }
 
-/// An [`Entry`] that is to be updated, if it is there: nothing has been done yet.
+/// An [`Entry`] with an update that has not been done yet: see [`Entry::and_modify`].
 #[must_use = "nothing is updated until one of its methods is called"]
 pub struct Modified<'g, K, V, S, D, F> {
     entry: Entry<'g, K, V, S, D>,
@@ -123,18 +124,18 @@ where
     D: InDomain,
     F: Fn(&V) -> V,
 {
-    /// Updates the value or inserts one, and returns what is there now.
+    /// Updates the value, or inserts `value`, and returns the new value.
     pub fn or_insert(self, value: V) -> &'g V {
         self.or_insert_with(|| value)
     }
 
-    /// Updates the value or inserts what a function makes, and returns what is there now.
+    /// Updates the value, or inserts the result of a function, and returns the new value.
     pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'g V {
         let Entry { map, key, section } = self.entry;
         map.update_or_insert_in(key, self.update, make, section)
     }
 
-    /// Updates the value or inserts the default, and returns what is there now.
+    /// Updates the value, or inserts the default, and returns the new value.
     pub fn or_default(self) -> &'g V
     where
         V: Default,
@@ -142,7 +143,7 @@ where
         self.or_insert_with(V::default)
     }
 
-    /// Updates the value, and returns it, if the key is there.
+    /// Updates the value if the key is there, and returns the new value.
     pub fn if_present(self) -> Option<&'g V> {
         let Entry { map, key, section } = self.entry;
         map.update_in(key, self.update, section)

@@ -11,13 +11,13 @@ use super::pair::Pair;
 use super::plain::kind;
 use super::raw_iter::RawIter;
 
-/// An iterator over the entries of a [`HashMap`](crate::HashMap), in no order.
+/// An iterator over the entries of a [`HashMap`](crate::HashMap), in no particular order.
 ///
-/// Others may change and resize the map meanwhile. An entry that nobody touches is met exactly once. One
-/// that is inserted, replaced or removed meanwhile is met in one of its states, or not at all; and a key
-/// that is removed and inserted again may be met twice.
+/// Other threads may change and resize the map meanwhile. An entry that nobody touches is met exactly once. An
+/// entry that is inserted, replaced or removed meanwhile is met in one of its states, or not at all. A key that is
+/// removed and inserted again may be met twice.
 ///
-/// Can be sent to other threads if keys and values can be shared.
+/// It can be sent to other threads if keys and values are `Sync`.
 pub struct Iter<'g, K, V> {
     raw: RawIter<'g>,
     pairs: PhantomData<&'g Pair<K, V>>,
@@ -25,7 +25,7 @@ pub struct Iter<'g, K, V> {
 
 impl<'g, K, V> Iter<'g, K, V> {
     /// # Safety
-    /// The entries are pairs of these types, and those that are found are not freed within `'g`.
+    /// The entries are pairs of these types, and are not freed within `'g` once they were found.
     #[inline]
     pub(super) unsafe fn new(raw: RawIter<'g>, _: Section<'g>) -> Self {
         Iter {
@@ -34,7 +34,7 @@ impl<'g, K, V> Iter<'g, K, V> {
         }
     }
 
-    /// Takes away the second half of what is left, if there is something to take.
+    /// Splits off the second half of the remaining entries, if there is one.
     #[cfg(feature = "rayon")]
     pub(super) fn split(&mut self) -> Option<Self> {
         Some(Iter {
@@ -59,7 +59,7 @@ impl<'g, K, V> Iterator for Iter<'g, K, V> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let node = self.raw.next()?;
-        // SAFETY: by `new`.
+        // SAFETY: the node is such a pair, and not freed within `'g`, as `new` requires.
         let pair = unsafe { Pair::of(node) };
         Some((pair.key, pair.value))
     }
@@ -117,19 +117,19 @@ impl<K, V: fmt::Debug> fmt::Debug for Values<'_, K, V> {
     }
 }
 
-/// The rest of a map's entries, each of which is met once.
+/// The remaining entries of a map, each of which is met once.
 type Nodes<'m> = Box<dyn Iterator<Item = NonNull<Node>> + 'm>;
 
-/// An iterator over the entries of a [`HashMap`](crate::HashMap) that nobody else uses, whose values may be
-/// changed.
+/// An iterator over the entries of a [`HashMap`](crate::HashMap), with mutable references to the values: see
+/// [`HashMap::iter_mut`](crate::HashMap::iter_mut).
 pub struct IterMut<'m, K, V> {
     nodes: Nodes<'m>,
     pairs: PhantomData<&'m mut Pair<K, V>>,
 }
 
-// SAFETY: it has the entries for itself, and the map's buckets may be read by any thread.
+// SAFETY: nobody else uses the entries, and any thread may read the map's buckets.
 unsafe impl<K: Send, V: Send> Send for IterMut<'_, K, V> {}
-// SAFETY: a shared one gives nothing.
+// SAFETY: a shared iterator gives access to nothing.
 unsafe impl<K: Sync, V: Sync> Sync for IterMut<'_, K, V> {}
 
 impl<'m, K, V> Iterator for IterMut<'m, K, V> {
@@ -138,8 +138,8 @@ impl<'m, K, V> Iterator for IterMut<'m, K, V> {
     fn next(&mut self) -> Option<Self::Item> {
         let node = self.nodes.next()?;
         let pair = node.cast::<Pair<K, V>>().as_ptr();
-        // SAFETY: a pair of these types, which is met once; the map is borrowed for itself. Nothing is said of
-        // what lies before the key.
+        // SAFETY: the node is a pair of these types and is met once; the map is borrowed mutably. Only the key and
+        // the value are accessed, not what lies before the key.
         unsafe { Some((&(*pair).key, &mut (*pair).value)) }
     }
 }
@@ -150,9 +150,9 @@ impl<K, V> fmt::Debug for IterMut<'_, K, V> {
     }
 }
 
-/// An iterator that takes a [`HashMap`](crate::HashMap) apart.
+/// An owning iterator over the entries of a [`HashMap`](crate::HashMap).
 ///
-/// Entries that are not taken are dropped with it.
+/// Entries that were not yielded are dropped with the iterator.
 pub struct IntoIter<K, V> {
     left: Left<K, V>,
     owns: PhantomData<Box<Pair<K, V>>>,
@@ -160,13 +160,13 @@ pub struct IntoIter<K, V> {
 
 enum Left<K, V> {
     Apart(std::vec::IntoIter<NonNull<Pair<K, V>>>),
-    /// Copies of those that lay in buckets.
+    /// Copies of pairs that were in buckets.
     Inline(std::vec::IntoIter<(K, V)>),
 }
 
-// SAFETY: it owns its pairs.
+// SAFETY: the iterator owns its pairs.
 unsafe impl<K: Send, V: Send> Send for IntoIter<K, V> {}
-// SAFETY: a shared one gives nothing.
+// SAFETY: a shared iterator gives access to nothing.
 unsafe impl<K: Sync, V: Sync> Sync for IntoIter<K, V> {}
 
 impl<K, V> Iterator for IntoIter<K, V> {
@@ -177,7 +177,7 @@ impl<K, V> Iterator for IntoIter<K, V> {
             Left::Apart(left) => left.next()?,
             Left::Inline(left) => return left.next(),
         };
-        // SAFETY: the address of a box, which is ours since the map was taken apart, and met once.
+        // SAFETY: the pair is from a box, ours since the map was taken apart, and met once.
         let Pair { key, value, .. } = *unsafe { Box::from_raw(pair.as_ptr()) };
         Some((key, value))
     }
@@ -195,7 +195,7 @@ impl<K, V> FusedIterator for IntoIter<K, V> {}
 
 impl<K, V> Drop for IntoIter<K, V> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, K, V>(&'a mut IntoIter<K, V>);
         impl<K, V> Drop for Rest<'_, K, V> {
             fn drop(&mut self) {
@@ -216,7 +216,7 @@ impl<K, V> fmt::Debug for IntoIter<K, V> {
 }
 
 impl<K, V, S, D> HashMap<K, V, S, D> {
-    /// Returns an iterator over the entries of a map that nobody else uses, whose values may be changed.
+    /// Returns an iterator over the entries, with mutable references to the values.
     ///
     /// ```
     /// let mut map = urcu_collections::HashMap::from([("a", 1), ("b", 2)]);
@@ -246,7 +246,7 @@ impl<K, V, S, D> IntoIterator for HashMap<K, V, S, D> {
     type Item = (K, V);
     type IntoIter = IntoIter<K, V>;
 
-    /// Takes the map apart.
+    /// Returns an owning iterator over the entries.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::from([("a", 1)]);
@@ -255,8 +255,8 @@ impl<K, V, S, D> IntoIterator for HashMap<K, V, S, D> {
     fn into_iter(mut self) -> IntoIter<K, V> {
         let nodes = self.raw.exclusive().nodes();
         let left = if kind::<K, V, S>().is_inline() {
-            // SAFETY: pairs of these types, which may be copied byte by byte, and have no destructors; nobody
-            // else uses the map.
+            // SAFETY: these are pairs of these types, which may be copied byte by byte and have no destructors;
+            // nobody else uses the map.
             let copy = |node| unsafe {
                 let pair = Pair::<K, V>::of(node);
                 (ptr::read(pair.key), ptr::read(pair.value))

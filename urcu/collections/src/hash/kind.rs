@@ -1,9 +1,9 @@
-//! The two ways in which entries lie.
+//! The two layouts of entries.
 
-/// How the entries of a map lie.
+/// The layout of a map's entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
-    /// Which bits of the first word of a pair are the key. 0: entries lie elsewhere.
+    /// The bits of a pair's first word that are the key; 0 if entries are allocated one by one.
     key_mask: u64,
 }
 
@@ -11,7 +11,7 @@ impl Kind {
     /// Entries are allocated one by one.
     pub(crate) const APART: Kind = Kind { key_mask: 0 };
 
-    /// Pairs lie in the buckets, and such bits of the first word are the key.
+    /// Pairs are in the buckets, and these bits of their first word are the key.
     pub(crate) const fn inline(key_mask: u64) -> Kind {
         Kind { key_mask }
     }
@@ -21,7 +21,7 @@ impl Kind {
         self.key_mask != 0
     }
 
-    /// Returns whether two pairs, of which the first words are given, have the same key.
+    /// Returns whether the first words of two pairs have the same key.
     #[inline(always)]
     pub(crate) fn is_same(self, one: u64, other: u64) -> bool {
         (one ^ other) & self.key_mask == 0

@@ -30,7 +30,7 @@ where
         let is_inline = kind::<K, V, S>().is_inline();
         for hash in hashes {
             if is_inline {
-                // SAFETY: a map of pairs has tables of pairs.
+                // SAFETY: a map with pairs in its buckets has tables of pairs.
                 let pairs = unsafe { table.pairs(hash) };
                 prefetch(pairs);
                 pairs.prefetch_rest();
@@ -55,7 +55,7 @@ where
         keys.map(|key| {
             let hash = hashes[numbers.next().expect("as many as keys")];
             let node = self.find_node(hash, self.is(key, section));
-            // SAFETY: found in the section.
+            // SAFETY: the node was found in the section.
             node.map(|node| unsafe { self.pair(node, section) }.value)
         })
     }

@@ -20,16 +20,14 @@ use super::{DefaultHashBuilder, Entry};
 
 /// A concurrent hash map for data that is read far more often than it is written.
 ///
-/// Lookups are wait-free: they take no lock, write nothing that other threads read, and never wait for a
-/// resize. Changes of one key lock one bucket for the time of a few stores; nothing of the program's own
-/// (`Hash`, `Eq`, closures, destructors) ever runs under a lock, so all of it may panic, or use the same
-/// map. The table is resized by those who write, a few buckets each.
+/// Lookups are wait-free: they take no lock, write nothing that other threads read, and never wait for a resize. A
+/// change of a key locks one bucket for a few stores. User code (`Hash`, `Eq`, closures, destructors) never runs
+/// under a lock, so it may panic or use the same map. Writers resize the table, a few buckets each.
 ///
-/// Entries are borrowed from a read-side section of the map's [`Domain`](urcu::Domain), and from the map.
-/// Either take a handle ([`HashMap::pin`]), whose methods are those of the map without the guard; or
-/// a guard ([`HashMap::guard`], [`urcu::read_lock`]), which may serve many maps; or copies
-/// ([`HashMap::get_copied`]), for which no guard is needed. Handles and guards may be sent to other threads
-/// and live across an `.await`.
+/// References to entries borrow the map and a read-side section of its [`Domain`](urcu::Domain). Take a handle
+/// ([`HashMap::pin`]), which has the map's methods without the guard argument; or a guard ([`HashMap::guard`],
+/// [`urcu::read_lock`]), which may serve many maps. Copies ([`HashMap::get_copied`]) need no guard. Handles and
+/// guards may be sent to other threads and held across an `.await`.
 ///
 /// ```
 /// use urcu_collections::HashMap;
@@ -46,10 +44,10 @@ use super::{DefaultHashBuilder, Entry};
 /// ```
 ///
 /// # Values are replaced, not changed
-/// An entry never changes: an update publishes a new one, and the old one is dropped after a grace period,
-/// on a thread of the domain's. Values that are to be changed in place have to be atomics or locks.
-/// Because entries outlive their removal for a while, changing a map needs `K: Send + 'static` and
-/// `V: Send + 'static`.
+/// An entry never changes: an update publishes a new one, and the old one is dropped after a grace period, as the
+/// domain's [`Runner`](urcu::Runner) says. A value that must change in place has to be an atomic or contain a lock.
+/// Readers may still see entries that were removed, so changing a map requires `K: Send + 'static` and `V: Send +
+/// 'static`.
 ///
 /// # Cost
 /// A hit touches two cache lines, a bucket and the entry. An entry takes an allocation for the hash, the
@@ -58,33 +56,33 @@ use super::{DefaultHashBuilder, Entry};
 /// The guard of a section costs about a nanosecond.
 ///
 /// # Async-signal safety
-/// Reading is safe in signal handlers, as far as the key's `Hash` and `Eq` are. Changing is not.
+/// Reading is safe in signal handlers if the key's `Hash` and `Eq` are. Changing is not.
 ///
 /// # Forks
-/// A forked child may use the map, with guards of its own. Entries that the parent had removed, and whose
-/// grace period was not over at the fork, are not dropped in the child.
+/// A forked child may use the map, with its own guards. Entries that the parent had removed, and whose grace period
+/// was not over at the fork, are not dropped in the child.
 pub struct HashMap<K, V, S = DefaultHashBuilder, D = Global> {
     pub(super) raw: RawMap,
     pub(super) hasher: S,
     pub(super) domain: D,
-    /// Owns pairs, is invariant, and neither `Send` nor `Sync` but as said below.
+    /// The map owns pairs, is invariant, and is `Send` and `Sync` only as said below.
     pairs: PhantomData<*mut Pair<K, V>>,
 }
 
-// SAFETY: it owns its keys and values, and those that were retired are `Send` and `'static` by the bounds
-// of what retires them.
+// SAFETY: the map owns its keys and values. Those that were retired are `Send` and `'static`, by the bounds of the
+// methods that retire.
 unsafe impl<K: Send, V: Send, S: Send, D: Send> Send for HashMap<K, V, S, D> {}
-// SAFETY: shared, it hands out shared references to keys and values, and takes and drops some on any
+// SAFETY: a shared map hands out shared references to keys and values, and takes and drops keys and values on any
 // thread.
 unsafe impl<K: Send + Sync, V: Send + Sync, S: Sync, D: Sync> Sync for HashMap<K, V, S, D> {}
 
-/// A section of the map's own domain that is open as long as `'g`.
+/// A section of the map's domain that is open as long as `'g`.
 #[derive(Clone, Copy)]
 pub(super) struct Section<'g>(PhantomData<&'g ()>);
 
 impl<'g> Section<'g> {
     /// # Safety
-    /// The guard is of the domain of the map with which this is used.
+    /// The guard belongs to the domain of the map with which the section is used.
     #[inline(always)]
     pub(super) unsafe fn new(_: &'g ReadGuard<'_>) -> Self {
         Section(PhantomData)
@@ -102,12 +100,12 @@ impl<K, V> HashMap<K, V> {
         HashMap::with_capacity(0)
     }
 
-    /// Creates an empty map with room for so many entries. It does not shrink below that by itself.
+    /// Creates an empty map with room for `capacity` entries. The map does not shrink below that by itself.
     pub fn with_capacity(capacity: usize) -> Self {
         HashMap::with_capacity_and_hasher(capacity, DefaultHashBuilder::default())
     }
 
-    /// Returns a builder, for what is seldom chosen.
+    /// Returns a builder for the options that are seldom needed.
     ///
     /// ```
     /// use urcu_collections::{HashMap, ResizeMode};
@@ -128,15 +126,15 @@ impl<K, V, S> HashMap<K, V, S> {
         HashMap::with_capacity_and_hasher(0, hash_builder)
     }
 
-    /// Creates an empty map with a hasher and with room for so many entries.
+    /// Creates an empty map with a hasher and with room for `capacity` entries.
     pub fn with_capacity_and_hasher(capacity: usize, hash_builder: S) -> Self {
         HashMap::with_capacity_and_hasher_in(capacity, hash_builder, Global)
     }
 }
 
 impl<K, V, D: InDomain> HashMap<K, V, DefaultHashBuilder, D> {
-    /// Creates an empty map in a domain of the program's own: sections that last long then do not delay the
-    /// grace periods of others.
+    /// Creates an empty map in the given domain. Sections of the map then do not delay the grace periods of other
+    /// domains, however long they last.
     ///
     /// ```
     /// static SESSIONS: urcu::Domain = urcu::Domain::named("sessions");
@@ -150,7 +148,7 @@ impl<K, V, D: InDomain> HashMap<K, V, DefaultHashBuilder, D> {
 }
 
 impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
-    /// Creates an empty map with all that can be chosen.
+    /// Creates an empty map with the given capacity, hasher and domain.
     pub fn with_capacity_and_hasher_in(capacity: usize, hash_builder: S, domain: D) -> Self {
         HashMap::build(
             RawMap::new(capacity, SHARE, kind::<K, V, S>()),
@@ -168,35 +166,35 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
         }
     }
 
-    /// Returns a handle, with a guard in it: the map's methods without the guard.
+    /// Returns a handle that holds a guard: it has the map's methods, without the guard argument.
     #[inline(always)]
     #[track_caller]
     pub fn pin(&self) -> HashMapRef<'_, K, V, S, D> {
         HashMapRef::new(self)
     }
 
-    /// Returns the same as [`HashMap::pin`], whose handles can be sent already.
+    /// Returns the same as [`HashMap::pin`]: all handles can be sent to other threads.
     #[inline(always)]
     #[track_caller]
     pub fn pin_owned(&self) -> HashMapRef<'_, K, V, S, D> {
         self.pin()
     }
 
-    /// Returns a guard of the map's domain: it serves all maps of that domain.
+    /// Returns a guard of the map's domain. It serves all maps of that domain.
     #[inline(always)]
     #[track_caller]
     pub fn guard(&self) -> ReadGuard<'_> {
         self.domain.domain().read_lock()
     }
 
-    /// Returns the same as [`HashMap::guard`], whose guards can be sent already.
+    /// Returns the same as [`HashMap::guard`]: all guards can be sent to other threads.
     #[inline(always)]
     #[track_caller]
     pub fn owned_guard(&self) -> ReadGuard<'_> {
         self.guard()
     }
 
-    /// Returns the domain whose grace periods entries wait for.
+    /// Returns the domain whose grace periods removed entries wait for.
     pub fn domain(&self) -> &urcu::Domain {
         self.domain.domain()
     }
@@ -206,10 +204,10 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
         &self.hasher
     }
 
-    /// Returns how many entries there are. Exact if nobody changes the map meanwhile.
+    /// Returns the number of entries. It is exact if nobody changes the map meanwhile.
     ///
     /// # Cost
-    /// Takes a cache line from each CPU that has counted since.
+    /// One cache miss for each CPU that has counted since the last call.
     pub fn len(&self) -> usize {
         self.raw.len()
     }
@@ -219,17 +217,17 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
         self.len() == 0
     }
 
-    /// Returns about how many entries there is room for without a resize.
+    /// Returns approximately how many entries the map can hold without a resize.
     pub fn capacity(&self) -> usize {
         let _section = self.guard();
         self.raw.capacity()
     }
 
-    /// Returns how many bytes the map takes on the heap: tables, and entries, without what keys and values
-    /// own themselves and without what the allocator adds.
+    /// Returns how many bytes the map takes on the heap: its tables and entries, without the memory that keys and
+    /// values own and without the allocator's overhead.
     ///
     /// # Cost
-    /// Looks at every bucket.
+    /// Visits every bucket.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::<u64, u64>::new();
@@ -253,7 +251,7 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
     #[track_caller]
     pub(super) fn section<'g>(&self, guard: &'g ReadGuard<'_>) -> Section<'g> {
         self.domain.domain().check(guard);
-        // SAFETY: checked.
+        // SAFETY: the guard's domain was just checked.
         unsafe { Section::new(guard) }
     }
 
@@ -265,9 +263,9 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
         node: NonNull<Node>,
         _: Section<'g>,
     ) -> Found<'g, K, V> {
-        // SAFETY: all nodes of this map are pairs of these types, which do not change. What was found in
-        // a section is freed, or its place in a bucket used again, after it, or by who has the map for itself,
-        // and `'g` is within both.
+        // SAFETY: all nodes of this map are pairs of these types, which do not change. A pair that was found in a
+        // section is freed, or its slot used again, only after the section, or by an owner of the whole map; `'g`
+        // ends before both.
         unsafe { Pair::of(node) }
     }
 
@@ -285,7 +283,7 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
         }
     }
 
-    /// Returns an iterator over the entries. See [`Iter`] for what it meets while others change the map.
+    /// Returns an iterator over the entries. [`Iter`] says what it meets while others change the map.
     ///
     /// # Panics
     /// Panics if the guard belongs to another domain; so do all methods that take one.
@@ -296,7 +294,7 @@ impl<K, V, S, D: InDomain> HashMap<K, V, S, D> {
 
     #[inline]
     pub(super) fn iter_in<'g>(&'g self, section: Section<'g>) -> Iter<'g, K, V> {
-        // SAFETY: the pairs are of these types, and are found in the section.
+        // SAFETY: the entries are pairs of these types, and are found in the section.
         unsafe { Iter::new(RawIter::new(self.raw.root(), self), section) }
     }
 
@@ -324,7 +322,7 @@ where
         self.hasher.hash_one(key)
     }
 
-    /// Returns whether a node is that of a key.
+    /// Returns whether a node has the given key.
     #[inline(always)]
     pub(super) fn is<'a, Q>(
         &'a self,
@@ -335,7 +333,7 @@ where
         Q: Equivalent<K> + ?Sized,
     {
         move |node| {
-            // SAFETY: called by `RawMap::find`, in the section.
+            // SAFETY: `RawMap::find` has found the node in the section.
             key.equivalent(unsafe { self.pair(node, section) }.key)
         }
     }
@@ -346,10 +344,10 @@ where
         Q: Equivalent<K> + Hash + ?Sized,
     {
         let node = self.find_node(self.hash(key), |node| {
-            // SAFETY: found in the section.
+            // SAFETY: the node was found in the section.
             key.equivalent(unsafe { self.pair(node, section) }.key)
         });
-        // SAFETY: found in the section.
+        // SAFETY: the node was found in the section.
         node.map(|node| unsafe { self.pair(node, section) })
     }
 
@@ -362,7 +360,7 @@ where
     /// assert_eq!(map.get("b", &guard), None);
     /// ```
     ///
-    /// The value is borrowed from the guard, and from the map:
+    /// The result borrows the guard and the map:
     /// ```compile_fail,E0505
     /// let map = urcu_collections::HashMap::from([("a", 1)]);
     /// let guard = urcu::read_lock();
@@ -382,7 +380,7 @@ where
         self.find(key, self.section(guard)).map(|pair| pair.value)
     }
 
-    /// Returns the key that the map has, and its value.
+    /// Returns the key as it is stored in the map, and its value.
     #[inline]
     #[track_caller]
     pub fn get_key_value<'g, Q>(
@@ -407,11 +405,11 @@ where
         self.get(key, guard).is_some()
     }
 
-    /// Returns a copy of a key's value, without a guard.
+    /// Returns a copy of a key's value. Takes no guard.
     ///
-    /// If the key is an integer, an address, or an array of integers of 4, 8 or 16 bytes, and the value has 1,
-    /// 2, 4, 8 or 16 bytes, this is one restartable sequence, the fastest way to look something up. Else,
-    /// and where a bucket has overflowed or was just moved, it takes a guard inside.
+    /// This is one restartable sequence, the fastest kind of lookup, if the key is an integer, an IP address or an
+    /// array of integers with 4, 8 or 16 bytes, and the value has 1, 2, 4, 8 or 16 bytes. Otherwise, and if the
+    /// bucket has overflowed or was just moved, the method takes a guard inside.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::from([(1, 10)]);
@@ -441,7 +439,8 @@ where
         self.read(key, |value| *value)
     }
 
-    /// Returns what a function makes of a key's value, without a guard: the function runs inside a section.
+    /// Returns the result of a function of a key's value. The function runs inside a section of its own, so the
+    /// caller needs no guard.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::from([(1, String::from("one"))]);
@@ -458,8 +457,8 @@ where
         self.find(key, section).map(|pair| read(pair.value))
     }
 
-    /// Returns the values of some keys. The memory of all of them is asked for before it is waited for,
-    /// which makes lookups in large maps a few times faster.
+    /// Returns the values of several keys. Their memory is prefetched together, so the cache misses overlap, which
+    /// makes lookups in large maps a few times faster.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::from([(1, 10), (2, 20)]);
@@ -477,7 +476,7 @@ where
         self.get_many_in(keys, self.section(guard))
     }
 
-    /// Returns an entry of a key, there or not, to look at and to change.
+    /// Returns the entry of a key, present or not, to read and to change it.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::new();

@@ -38,6 +38,6 @@ pub use pinned::HashMapRef;
 pub use rayon::ParIter;
 pub use set::{HashSet, HashSetRef, SetIter};
 
-/// The hasher of maps and sets for which no other was chosen: [foldhash](https://docs.rs/foldhash), fast,
-/// and seeded at random for each map, so that nobody who only chooses keys can make them collide.
+/// The default hasher of maps and sets: [foldhash](https://docs.rs/foldhash). It is fast, and seeded at random for
+/// each map, so that an attacker who only chooses keys cannot make them collide.
 pub type DefaultHashBuilder = foldhash::fast::RandomState;

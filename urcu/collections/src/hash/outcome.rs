@@ -1,4 +1,4 @@
-//! What became of a change, and what one is to do.
+//! The operations and results of `compute` and `try_insert`.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use super::map::HashMap;
 /// The change that [`HashMap::compute`] is to make to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation<V, T> {
-    /// Insert this value, in the place of the one that is there.
+    /// Insert this value, or replace the existing one by it.
     Insert(V),
     /// Remove the entry.
     Remove,
@@ -19,7 +19,7 @@ pub enum Operation<V, T> {
 /// The outcome of [`HashMap::compute`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compute<'g, K, V, T> {
-    /// The key was not there, and is now.
+    /// The key was missing, and was inserted.
     Inserted(&'g K, &'g V),
     /// The entry was replaced.
     Updated {
@@ -34,10 +34,10 @@ pub enum Compute<'g, K, V, T> {
     Aborted(T),
 }
 
-/// The key is there already: the error of [`HashMap::try_insert`].
+/// The error of [`HashMap::try_insert`]: the key is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OccupiedError<'g, V> {
-    /// The value that is there.
+    /// The existing value.
     pub current: &'g V,
     /// The value that was not inserted.
     pub not_inserted: V,

@@ -1,14 +1,14 @@
-//! What an entry is: a key, a value and the hash.
+//! Entries: a key, a value and the hash.
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::bucket::Node;
 
-/// An entry in an allocation of its own. Nothing of it changes while it is published.
+/// An entry in an allocation of its own. It does not change while it is published.
 ///
-/// Pairs that lie in buckets have the same fields at the same places, but for the hash: in its place there is
-/// something else's.
+/// Pairs in buckets have the same fields at the same offsets, except for the hash: in its place are bytes that do
+/// not belong to the pair.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Pair<K, V> {
@@ -22,20 +22,21 @@ impl<K, V> Pair<K, V> {
     /// Frees an entry.
     ///
     /// # Safety
-    /// The address is of a [`Fresh::Apart`] of these types that was published, and nobody uses it any more.
+    /// The address is that of a [`Fresh::Apart`] of these types that was published. Nobody uses it any more.
     pub(crate) unsafe fn free(this: NonNull<()>) {
-        // SAFETY: the address is of a box.
+        // SAFETY: the address is from a box.
         drop(unsafe { Box::from_raw(this.cast::<Self>().as_ptr()) });
     }
 
-    /// Returns the key of a node, and its value.
+    /// Returns the key and the value of a node.
     ///
     /// # Safety
-    /// The node is that of such a pair, in a bucket or apart, and does not change within `'g`.
+    /// The node is a pair of these types, in a bucket or in an allocation of its own, and does not change within
+    /// `'g`.
     #[inline(always)]
     pub(crate) unsafe fn of<'g>(node: NonNull<Node>) -> Found<'g, K, V> {
         let pair = node.cast::<Self>().as_ptr();
-        // SAFETY: both are there, and do not change; nothing is said of what lies before the key.
+        // SAFETY: key and value are there and do not change. What lies before the key is not accessed.
         unsafe {
             Found {
                 key: &(*pair).key,
@@ -63,9 +64,9 @@ impl<K, V> Copy for Found<'_, K, V> {}
 /// An entry that nobody else sees yet.
 #[derive(Debug)]
 pub(crate) enum Fresh<K, V> {
-    /// It will lie in an allocation of its own.
+    /// An entry in an allocation of its own.
     Apart(Own<K, V>),
-    /// It will be copied to where it lies.
+    /// A pair that will be copied into a bucket.
     Inline { hash: u64, key: K, value: V },
 }
 
@@ -85,17 +86,17 @@ impl<K, V> Fresh<K, V> {
     #[inline]
     pub(crate) fn key(&self) -> &K {
         match self {
-            // SAFETY: from a box, and ours until it is published.
+            // SAFETY: the pair is from a box, and ours until it is published.
             Fresh::Apart(own) => unsafe { &(*own.pair.as_ptr()).key },
             Fresh::Inline { key, .. } => key,
         }
     }
 
-    /// Takes it apart.
+    /// Returns the key and the value.
     pub(crate) fn into_parts(self) -> (K, V) {
         match self {
             Fresh::Apart(own) => {
-                // SAFETY: the address of a box, which nobody else knows.
+                // SAFETY: the address is from a box, and nobody else knows it.
                 let pair = *unsafe { Box::from_raw(own.publish().cast::<Pair<K, V>>().as_ptr()) };
                 let Pair { key, value, .. } = pair;
                 (key, value)
@@ -105,8 +106,8 @@ impl<K, V> Fresh<K, V> {
     }
 }
 
-/// An allocation that nobody else sees yet. Not a `Box`, which would go on to claim that it is the only one
-/// while it is being published.
+/// An allocation that nobody else sees yet. Not a `Box`, which would still claim to be the only pointer while the
+/// entry is being published.
 #[derive(Debug)]
 pub(crate) struct Own<K, V> {
     pair: NonNull<Pair<K, V>>,
@@ -119,7 +120,7 @@ impl<K, V> Own<K, V> {
         self.pair.cast()
     }
 
-    /// It is published: it belongs to the map.
+    /// Gives up ownership: the entry is published and belongs to the map.
     #[inline]
     pub(crate) fn publish(self) -> NonNull<Node> {
         let node = self.node();
@@ -130,7 +131,7 @@ impl<K, V> Own<K, V> {
 
 impl<K, V> Drop for Own<K, V> {
     fn drop(&mut self) {
-        // SAFETY: the address of a box, which was not published.
+        // SAFETY: the address is from a box, and was not published.
         drop(unsafe { Box::from_raw(self.pair.as_ptr()) });
     }
 }

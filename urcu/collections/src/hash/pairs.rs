@@ -1,15 +1,16 @@
-//! Buckets that hold the pairs themselves: six, in two lines, of which mostly the first one is needed.
+//! Buckets that hold the pairs themselves: six of them in two cache lines, of which mostly only the first is
+//! needed.
 //!
-//! The header is that of a [`bucket`](super::bucket). A tag says that the slot's pair may be read. What does not
-//! find room lies outside, in a list. For each slot without a tag there is a *stamp*: 0 if the slot may be
-//! filled, else the grace period after which it may.
+//! The header is that of a [`bucket`](super::bucket). A tag says that the slot's pair may be read. Pairs that find
+//! no room lie outside, in a list. Each slot without a tag has a *stamp*: 0 if the slot may be filled, otherwise
+//! the grace period after which it may be.
 //!
 //! # What a reader may rely on
-//! References to keys and values are handed out. So a slot is filled again only after a grace period that began
-//! when its tag was cleared already: then nobody looks at it any more, whether by a reference, in a section, or
-//! in a restartable sequence. A header with a tag says that the slot's pair is there and does not change; each
-//! change of a key is **one** store, to the header or to a link. A pair that is replaced may move from the
-//! bucket to the list, but not back: so whoever looks at the header first, and then at the list, misses nothing.
+//! Readers hold references to keys and values. So a slot is filled again only after a grace period that began after
+//! its tag was cleared. By then nobody reads the slot any more, neither by a reference, nor in a section, nor in a
+//! restartable sequence. While the header has a slot's tag, the slot's pair is there and does not change. Each
+//! change of a key is **one** store, to the header or to a link. A pair that is replaced may move from the bucket
+//! to the list, but not back, so a reader that loads the header first and then the list misses nothing.
 
 use core::mem::offset_of;
 use core::ptr::{self, NonNull};
@@ -25,29 +26,29 @@ use crate::sync::{AtomicPtr, AtomicU64, Ordering, const_fn};
 mod stamps;
 use stamps::{UNASKED, is_over, stamp, stamp_at, with_stamp};
 
-/// How many pairs a bucket holds.
+/// The number of pairs that a bucket holds.
 pub(crate) const ROOM: usize = SLOTS;
 /// A bucket of a table of pairs. It begins as a [`Bucket`](super::bucket::Bucket) does.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Pairs {
     header: AtomicU64,
-    /// In the first line, because who finds no tag needs it.
+    /// In the first cache line, because a reader that finds no tag needs it.
     list: AtomicPtr<Outside>,
     slots: [Words; ROOM],
-    /// A byte for each slot.
+    /// The stamps, a byte for each slot.
     stamps: AtomicU64,
     unused: AtomicU64,
 }
 
-/// A key, and a value behind it. Atomic, because a slot is filled anew while it is shared; but nobody reads it
-/// then, so whoever has a pair reads it as what it is.
+/// A key, and a value behind it. The words are atomic, because a slot is filled again while it is shared. Nobody
+/// reads the slot then, so a reader that has found a pair may read it by plain loads.
 type Words = [AtomicU64; 2];
 
-/// What a node's address is before the words of its pair: in place of a hash.
+/// The distance from a node's address to the words of its pair. The hash of other nodes has this place.
 const BEFORE: usize = size_of::<u64>();
 
-/// A pair for which there was no room.
+/// A pair for which the bucket had no room.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Outside {
@@ -63,10 +64,10 @@ impl Outside {
         })
     }
 
-    /// Returns it as an entry.
+    /// Returns the pair as an entry.
     #[inline(always)]
     pub(crate) fn node(this: NonNull<Outside>) -> NonNull<Node> {
-        // SAFETY: within what `this` points to: the link lies before the words.
+        // SAFETY: the address lies within `Outside`, because the link comes before the words.
         unsafe { this.byte_add(offset_of!(Outside, words) - BEFORE).cast() }
     }
 }
@@ -75,7 +76,7 @@ impl Outside {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Spot<'a> {
     Slot(usize),
-    /// The link that leads to it, and itself.
+    /// The link that leads to the pair, and the pair.
     Linked(&'a AtomicPtr<Outside>, NonNull<Outside>),
 }
 
@@ -107,15 +108,16 @@ impl Pairs {
         }
     }
 
-    /// Returns a slot as an entry: whose first word, the hash of others, is not its own.
+    /// Returns a slot as an entry. The entry's first word, where other entries have the hash, does not belong to
+    /// it.
     #[inline(always)]
     fn node(&self, slot: usize) -> NonNull<Node> {
         let offset = offset_of!(Pairs, slots) + slot * size_of::<Words>() - BEFORE;
-        // SAFETY: within the bucket: the list's link lies before the slots.
+        // SAFETY: the address lies within the bucket, because the list's link comes before the slots.
         unsafe { NonNull::from(self).byte_add(offset).cast() }
     }
 
-    /// Asks for the second line.
+    /// Prefetches the second cache line.
     #[inline(always)]
     pub(crate) fn prefetch_rest(&self) {
         prefetch(&self.slots[ROOM / 2]);
@@ -129,7 +131,7 @@ impl Pairs {
         tag: u8,
         mut is: impl FnMut(NonNull<Node>) -> bool,
     ) -> Option<NonNull<Node>> {
-        // No tag is 1, so that no byte of 0 is taken for one.
+        // No tag is 1, so a byte of 0 never matches.
         let mut mask = matches(header, tag);
         while mask != 0 {
             let node = self.node(slot_of(mask));
@@ -141,14 +143,14 @@ impl Pairs {
         self.outside().map(Outside::node).find(|&node| is(node))
     }
 
-    /// Returns what is in the list.
+    /// Returns the pairs of the list.
     #[inline(always)]
     pub(crate) fn outside(&self) -> Outsiders {
         // Acquire: pairs with the releases that fill links.
         Outsiders(self.list.load(Ordering::Acquire))
     }
 
-    /// Returns the pairs that lie in the bucket, after the header was loaded.
+    /// Returns the pairs in the bucket, after the header was loaded.
     #[inline]
     pub(crate) fn inside(&self, header: u64) -> impl Iterator<Item = NonNull<Node>> {
         (0..ROOM)
@@ -156,7 +158,7 @@ impl Pairs {
             .map(|slot| self.node(slot))
     }
 
-    /// Returns the header, which has to be looked at before the rest.
+    /// Returns the header, which has to be loaded before the rest.
     pub(crate) fn header(&self) -> u64 {
         // Acquire: pairs with the stores of tags.
         self.header.load(Ordering::Acquire)
@@ -169,8 +171,8 @@ impl Pairs {
     }
 
     #[allow(clippy::vec_box, reason = "a link is to own each")]
-    /// Fills in a pair, in a bucket that nobody else sees yet. What it is given to lie outside is made of
-    /// `spares`.
+    /// Inserts a pair into a bucket that nobody else sees yet. If the bucket is full, the pair goes outside, into a
+    /// box from `spares`.
     pub(crate) fn put_unseen(&self, words: [u64; 2], tag: u8, spares: &mut Vec<Box<Outside>>) {
         let header = self.header.load(Ordering::Relaxed);
         if let Some(slot) = vacant(header).next() {
@@ -192,14 +194,14 @@ impl Pairs {
         self.stamps.store(0, Ordering::Relaxed);
     }
 
-    /// Frees what lies outside.
+    /// Frees the pairs outside.
     ///
     /// # Safety
     /// The bucket is not used any more.
     pub(crate) unsafe fn free_outside(&self) {
         let mut next = self.list.load(Ordering::Relaxed);
         while let Some(outside) = NonNull::new(next) {
-            // SAFETY: each is a box without a destructor, which one link owns.
+            // SAFETY: each pair outside is a box without a destructor, which one link owns.
             unsafe {
                 next = outside.as_ref().next.load(Ordering::Relaxed);
                 reclaim::free_memory(outside);
@@ -207,11 +209,11 @@ impl Pairs {
         }
     }
 
-    /// Writes a slot at which nobody looks.
+    /// Writes a slot that nobody reads.
     #[inline]
     fn write(&self, slot: usize, words: [u64; 2]) {
         for (place, word) in self.slots[slot].iter().zip(words) {
-            // Relaxed: published by the header.
+            // Relaxed: the header publishes the slot.
             place.store(word, Ordering::Relaxed);
         }
     }
@@ -231,8 +233,8 @@ impl Iterator for Outsiders {
     #[inline(always)]
     fn next(&mut self) -> Option<NonNull<Outside>> {
         let outside = NonNull::new(self.0)?;
-        // SAFETY: found in the section, so not freed before it ends; what it leads to was not unlinked before
-        // the section began either.
+        // SAFETY: the pair was found in the section, so it is not freed before the section ends. The next pair was
+        // not unlinked before the section began either.
         self.0 = unsafe { outside.as_ref() }.next.load(Ordering::Acquire);
         Some(outside)
     }
@@ -241,15 +243,15 @@ impl Iterator for Outsiders {
 /// Returns the words of a pair.
 ///
 /// # Safety
-/// Found in a section that is still open, or under the lock.
+/// The pair was found in a section that is still open, or under the lock.
 pub(crate) unsafe fn words_of(node: NonNull<Node>) -> [u64; 2] {
-    // SAFETY: `BEFORE` bytes further on are the words of the pair.
+    // SAFETY: the words of the pair are `BEFORE` bytes behind the node's address.
     let words = unsafe { node.byte_add(BEFORE).cast::<Words>().as_ref() };
-    // Relaxed: published before the node was found.
+    // Relaxed: the words were published before the node was found.
     [&words[0], &words[1]].map(|word| word.load(Ordering::Relaxed))
 }
 
-/// A bucket of pairs that is locked.
+/// A locked bucket of pairs.
 #[derive(Debug)]
 pub(crate) struct LockedPairs<'a> {
     lock: Locked<'a>,
@@ -257,8 +259,8 @@ pub(crate) struct LockedPairs<'a> {
 }
 
 impl<'a> LockedPairs<'a> {
-    /// Of the bucket that is locked. Sees to what a thread has left behind that held the lock when its process
-    /// forked.
+    /// Wraps the lock of a bucket. Repairs what the previous holder of the lock has left behind, if it was lost in
+    /// a fork.
     #[inline(always)]
     pub(crate) fn new(lock: Locked<'a>, pairs: &'a Pairs, kind: Kind) -> Self {
         let locked = LockedPairs { lock, pairs };
@@ -274,13 +276,13 @@ impl<'a> LockedPairs<'a> {
 
     #[cold]
     fn mend(&self, kind: Kind) {
-        // It may have been about to empty the slot of a pair that it had replaced by one in the list. That
-        // has not happened, then: the memory is lost.
+        // The thread may have replaced a pair by one in the list, and not emptied the old pair's slot yet. Then the
+        // replacement is undone, and its memory leaks.
         let head = self.pairs.list.load(Ordering::Relaxed);
         let Some(head) = NonNull::new(head) else {
             return;
         };
-        // SAFETY: what a link leads to under the lock is not retired.
+        // SAFETY: under the lock, pairs that links lead to are not retired.
         let head = unsafe { head.as_ref() };
         if self
             .slot_of(head.words[0].load(Ordering::Relaxed), kind)
@@ -294,7 +296,7 @@ impl<'a> LockedPairs<'a> {
     #[inline(always)]
     fn slot_of(&self, key: u64, kind: Kind) -> Option<usize> {
         (0..ROOM).find(|&slot| {
-            // Relaxed: under the lock, which acquired.
+            // Relaxed: the lock has acquired.
             let word = self.pairs.slots[slot][0].load(Ordering::Relaxed);
             tag_at(self.lock.tags, slot) != 0 && kind.is_same(word, key)
         })
@@ -304,31 +306,31 @@ impl<'a> LockedPairs<'a> {
     fn link(&self, mut is: impl FnMut(NonNull<Outside>) -> bool) -> Option<Spot<'a>> {
         let mut link = &self.pairs.list;
         loop {
-            // Relaxed: under the lock.
+            // Relaxed: the caller holds the lock.
             let outside = NonNull::new(link.load(Ordering::Relaxed))?;
             if is(outside) {
                 return Some(Spot::Linked(link, outside));
             }
-            // SAFETY: what a link leads to under the lock is not retired; it lives as long as the table, or
-            // until a grace period after it was unlinked: beyond the lock in any case.
+            // SAFETY: under the lock, pairs that links lead to are not retired. They live as long as the table, or
+            // until a grace period after they were unlinked, and so longer than the lock is held.
             link = unsafe { &(*outside.as_ptr()).next };
         }
     }
 
-    /// Returns where a key is.
+    /// Returns the place of a key.
     #[inline]
     pub(crate) fn seek(&self, key: u64, kind: Kind) -> Option<Spot<'a>> {
         if let Some(slot) = self.slot_of(key, kind) {
             return Some(Spot::Slot(slot));
         }
         self.link(|outside| {
-            // SAFETY: what a link leads to under the lock is not retired.
+            // SAFETY: under the lock, pairs that links lead to are not retired.
             let word = unsafe { outside.as_ref() }.words[0].load(Ordering::Relaxed);
             kind.is_same(word, key)
         })
     }
 
-    /// Returns where a pair is that was found in this section, if it is there still.
+    /// Returns the place of a pair that was found in this section, if it is still there.
     #[inline]
     pub(crate) fn spot_of(&self, node: NonNull<Node>) -> Option<Spot<'a>> {
         let distance = node
@@ -337,7 +339,7 @@ impl<'a> LockedPairs<'a> {
             .wrapping_sub(self.pairs.node(0).addr().get());
         let slot = distance / size_of::<Words>();
         if slot < ROOM {
-            // The slot was not filled again since it was found: that takes a grace period.
+            // The slot was not filled again since the pair was found: that takes a grace period.
             return (tag_at(self.lock.tags, slot) != 0).then_some(Spot::Slot(slot));
         }
         self.link(|outside| Outside::node(outside) == node)
@@ -347,7 +349,7 @@ impl<'a> LockedPairs<'a> {
     #[inline]
     fn room(&mut self, domain: &Domain) -> Option<usize> {
         let tags = self.lock.tags;
-        // Relaxed, as all of stamps: under the lock.
+        // Relaxed, as all accesses to stamps, which happen under the lock.
         let stamps = self.pairs.stamps.load(Ordering::Relaxed);
         let free = vacant(tags).find(|&slot| stamp_at(stamps, slot) == 0);
         match free {
@@ -356,12 +358,12 @@ impl<'a> LockedPairs<'a> {
         }
     }
 
-    /// Returns a slot that was emptied before a grace period that is over; or notes for how long the emptied
-    /// ones have to be left alone.
+    /// Returns a slot whose grace period is over. If there is none, notes for the emptied slots which grace period
+    /// they have to wait for.
     fn room_after(&mut self, mut stamps: u64, domain: &Domain) -> Option<usize> {
         let tags = self.lock.tags;
         if !self.lock.is_ours {
-            // The numbers are those of the process that forked this one.
+            // The stamps are numbers of the parent process.
             for slot in vacant(tags) {
                 stamps = with_stamp(stamps, slot, UNASKED);
             }
@@ -376,7 +378,7 @@ impl<'a> LockedPairs<'a> {
             return Some(slot);
         }
         if vacant(tags).any(|slot| is_unasked(&slot)) {
-            // They were emptied before: by earlier holders of the lock.
+            // These slots were emptied before this call, by earlier holders of the lock.
             let next = stamp(reclaim::next_grace_period(domain));
             let asked = vacant(tags)
                 .filter(is_unasked)
@@ -386,8 +388,8 @@ impl<'a> LockedPairs<'a> {
         None
     }
 
-    /// Notes that a slot is about to be emptied. Before it is: a slot without a tag and without a stamp would
-    /// be filled at once.
+    /// Notes that a slot is about to be emptied. The note comes first, because a slot without a tag and without a
+    /// stamp would be filled at once.
     #[inline]
     fn note_emptied(&self, slot: usize) {
         let stamps = self.pairs.stamps.load(Ordering::Relaxed);
@@ -401,7 +403,7 @@ impl<'a> LockedPairs<'a> {
         self.lock.set_tags(with_tag(self.lock.tags, slot, 0));
     }
 
-    /// Fills a slot, in the same step in which another one may be emptied.
+    /// Fills a slot, and may empty another one in the same step.
     #[inline]
     fn fill_slot(
         &mut self,
@@ -416,7 +418,7 @@ impl<'a> LockedPairs<'a> {
             self.note_emptied(emptied);
             tags = with_tag(tags, emptied, 0);
         }
-        // The header's release: whoever sees the tag sees the pair.
+        // The header's release: a reader that sees the tag sees the pair.
         self.lock.set_tags(with_tag(tags, slot, tag));
         self.pairs.node(slot)
     }
@@ -429,8 +431,8 @@ impl<'a> LockedPairs<'a> {
         Outside::node(new)
     }
 
-    /// Adds a pair whose key is not there, outside if there is a spare place and none inside. `None`: there
-    /// is neither.
+    /// Adds a pair whose key is missing: inside the bucket, or outside if a spare box is given. Returns `None` if
+    /// neither is possible.
     #[inline]
     pub(crate) fn add(
         &mut self,
@@ -445,8 +447,8 @@ impl<'a> LockedPairs<'a> {
         }
     }
 
-    /// Puts a pair with the same key into the place of one. Returns it, and what was unlinked of the list.
-    /// `None`: there is no room, and no spare place.
+    /// Replaces a pair by another one with the same key. Returns the new pair, and the pair that was unlinked from
+    /// the list, if any. Returns `None` if there is no room and no spare box.
     #[inline]
     pub(crate) fn exchange(
         &mut self,
@@ -461,14 +463,14 @@ impl<'a> LockedPairs<'a> {
                 if let Some(free) = self.room(domain) {
                     return Some((self.fill_slot(free, words, tag, Some(slot)), None));
                 }
-                // Until the slot is emptied, it is what readers find.
+                // Until the slot is emptied, readers find the old pair.
                 let new = self.push(spare.take()?);
                 self.vacate(slot);
                 Some((new, None))
             }
             Spot::Linked(link, old) => {
                 let mut new = spare.take()?;
-                // SAFETY: what a link leads to under the lock is not retired.
+                // SAFETY: under the lock, pairs that links lead to are not retired.
                 let next = unsafe { old.as_ref() }.next.load(Ordering::Relaxed);
                 new.next = AtomicPtr::new(next);
                 let new = NonNull::from(Box::leak(new));
@@ -479,7 +481,7 @@ impl<'a> LockedPairs<'a> {
         }
     }
 
-    /// Removes a pair. Returns what was unlinked of the list.
+    /// Removes a pair. Returns the pair that was unlinked from the list, if any.
     #[inline]
     pub(crate) fn take_out(&mut self, old: Spot<'a>) -> Option<NonNull<Outside>> {
         match old {
@@ -488,22 +490,22 @@ impl<'a> LockedPairs<'a> {
                 None
             }
             Spot::Linked(link, old) => {
-                // SAFETY: what a link leads to under the lock is not retired.
+                // SAFETY: under the lock, pairs that links lead to are not retired.
                 let next = unsafe { old.as_ref() }.next.load(Ordering::Relaxed);
-                // Release: what it leads to was published by another store, perhaps.
+                // Release: another store may have published the pair that this link now leads to.
                 link.store(next, Ordering::Release);
                 Some(old)
             }
         }
     }
 
-    /// Returns whether there is a pair in every slot.
+    /// Returns whether every slot has a pair.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         vacant(self.lock.tags).next().is_none()
     }
 
-    /// Returns whether there is nothing in the bucket.
+    /// Returns whether the bucket has no pairs.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock.tags == 0
     }

@@ -1,4 +1,4 @@
-//! What an entry is made of, before it is known whether it is needed.
+//! The key and the value of an entry that may turn out not to be needed.
 
 use super::pair::Fresh;
 

@@ -10,15 +10,15 @@ use super::iter::{Iter, Keys, Values};
 use super::map::{HashMap, Section};
 use super::{Compute, DefaultHashBuilder, Entry, OccupiedError, Operation};
 
-/// A [`HashMap`] and an open section of its domain, as [`HashMap::pin`] returns it: the map's methods, which
-/// are described there, without the guard.
+/// A [`HashMap`] together with an open section of its domain: see [`HashMap::pin`]. It has the map's methods,
+/// without the guard argument.
 ///
-/// May be sent to other threads, and live across an `.await`, if the map can be shared. What is found is
-/// borrowed from the handle. While it lives, no memory that the map's domain has to free is freed: one that
-/// lives long is to be [refreshed](HashMapRef::refresh).
+/// A handle may be sent to other threads and held across an `.await`, if the map is `Sync`. References that it
+/// returns borrow the handle. While a handle lives, the map's domain frees no retired memory, so
+/// [refresh](HashMapRef::refresh) handles that live long.
 pub struct HashMapRef<'map, K, V, S = DefaultHashBuilder, D = Global> {
     map: &'map HashMap<K, V, S, D>,
-    /// Of the map's domain.
+    /// A guard of the map's domain.
     guard: ReadGuard<'map>,
 }
 
@@ -34,7 +34,7 @@ impl<'map, K, V, S, D: InDomain> HashMapRef<'map, K, V, S, D> {
 
     #[inline(always)]
     pub(super) fn section(&self) -> Section<'_> {
-        // SAFETY: `new` took it from the map's domain, and `refresh` keeps that.
+        // SAFETY: `new` takes the guard from the map's domain, and `refresh` does not change its domain.
         unsafe { Section::new(&self.guard) }
     }
 
@@ -60,7 +60,7 @@ impl<'map, K, V, S, D: InDomain> HashMapRef<'map, K, V, S, D> {
         self.guard.refresh();
     }
 
-    /// Returns how many entries there are. See [`HashMap::len`].
+    /// Returns the number of entries. See [`HashMap::len`].
     pub fn len(&self) -> usize {
         self.map.len()
     }
@@ -93,7 +93,7 @@ where
     S: BuildHasher,
     D: InDomain,
 {
-    /// Returns the value, if the key is there now. See [`HashMap::get`].
+    /// Returns the value if the key is there now. See [`HashMap::get`].
     #[inline]
     pub fn get<Q>(&self, key: &Q) -> Option<&V>
     where
@@ -103,7 +103,7 @@ where
         found.map(|pair| pair.value)
     }
 
-    /// Returns the key that the map has, and its value. See [`HashMap::get_key_value`].
+    /// Returns the key as it is stored in the map, and its value. See [`HashMap::get_key_value`].
     #[inline]
     pub fn get_key_value<Q>(&self, key: &Q) -> Option<(&K, &V)>
     where
@@ -122,7 +122,7 @@ where
         self.get(key).is_some()
     }
 
-    /// Returns a copy of a key's value, without a guard. See [`HashMap::get_copied`].
+    /// Returns a copy of a key's value. Takes no guard. See [`HashMap::get_copied`].
     #[inline]
     pub fn get_copied<Q>(&self, key: &Q) -> Option<V>
     where
@@ -140,7 +140,7 @@ where
         self.map.get_many_in(keys, self.section())
     }
 
-    /// Returns an entry of a key, there or not, to look at and to change. See [`HashMap::entry`].
+    /// Returns the entry of a key, present or not, to read and to change it. See [`HashMap::entry`].
     pub fn entry(&self, key: K) -> Entry<'_, K, V, S, D> {
         Entry::new(self.map, key, self.section())
     }
@@ -153,13 +153,13 @@ where
     S: BuildHasher,
     D: InDomain,
 {
-    /// Inserts a value, and returns the one that was there. See [`HashMap::insert`].
+    /// Inserts a value, and returns the old one. See [`HashMap::insert`].
     #[inline]
     pub fn insert(&self, key: K, value: V) -> Option<&V> {
         self.map.insert_in(key, value, self.section()).1
     }
 
-    /// Inserts a value, if the key is not there. See [`HashMap::try_insert`].
+    /// Inserts a value if the key is missing. See [`HashMap::try_insert`].
     ///
     /// # Errors
     /// The key is there.
@@ -168,10 +168,10 @@ where
         self.map.try_insert_in(key, value, self.section())
     }
 
-    /// Inserts what a function makes, if the key is not there. See [`HashMap::try_insert_with`].
+    /// Inserts the result of a function if the key is missing. See [`HashMap::try_insert_with`].
     ///
     /// # Errors
-    /// The key is there: its value.
+    /// Returns the existing value if the key is there.
     #[inline]
     pub fn try_insert_with<F>(&self, key: K, f: F) -> Result<&V, &V>
     where
@@ -180,13 +180,13 @@ where
         self.map.try_insert_with_in(key, f, self.section())
     }
 
-    /// Returns the value of a key, which is inserted if it is not there. See [`HashMap::get_or_insert`].
+    /// Returns the value of a key. If the key is missing, inserts a value. See [`HashMap::get_or_insert`].
     #[inline]
     pub fn get_or_insert(&self, key: K, value: V) -> &V {
         self.get_or_insert_with(key, || value)
     }
 
-    /// Returns the value of a key; if it is not there, what a function makes is inserted. See
+    /// Returns the value of a key. If the key is missing, inserts the result of a function. See
     /// [`HashMap::get_or_insert_with`].
     #[inline]
     pub fn get_or_insert_with<F>(&self, key: K, f: F) -> &V
@@ -198,7 +198,7 @@ where
         }
     }
 
-    /// Replaces the value of a key by what a function makes of it, and returns that. See [`HashMap::update`].
+    /// Replaces the value of a key by the result of a function, and returns the new value. See [`HashMap::update`].
     pub fn update<F>(&self, key: K, update: F) -> Option<&V>
     where
         F: Fn(&V) -> V,
@@ -206,7 +206,7 @@ where
         self.map.update_in(key, update, self.section())
     }
 
-    /// Replaces the value of a key by what a function makes of it, or inserts a value. See
+    /// Replaces the value of a key by the result of a function, or inserts a value if the key is missing. See
     /// [`HashMap::update_or_insert`].
     pub fn update_or_insert<F>(&self, key: K, update: F, value: V) -> &V
     where
@@ -215,8 +215,8 @@ where
         self.update_or_insert_with(key, update, || value)
     }
 
-    /// Replaces the value of a key by what a function makes of it, or inserts what another function makes.
-    /// See [`HashMap::update_or_insert_with`].
+    /// Replaces the value of a key by the result of a function, or inserts the result of another function if the
+    /// key is missing. See [`HashMap::update_or_insert_with`].
     pub fn update_or_insert_with<U, F>(&self, key: K, update: U, f: F) -> &V
     where
         F: FnOnce() -> V,
@@ -225,10 +225,10 @@ where
         self.map.update_or_insert_in(key, update, f, self.section())
     }
 
-    /// Asks a function what to do with an entry, and does that in one step. See [`HashMap::compute`].
+    /// Changes an entry atomically, as a function decides. See [`HashMap::compute`].
     ///
     /// # Panics
-    /// Panics if the function wants to remove an entry that is not there.
+    /// Panics if the function returns `Operation::Remove` for a key that is missing.
     #[track_caller]
     pub fn compute<'g, F, T>(&'g self, key: K, compute: F) -> Compute<'g, K, V, T>
     where
@@ -255,10 +255,10 @@ where
         self.map.remove_entry_in(key, self.section())
     }
 
-    /// Removes a key if a function says so of its entry, as it is then. See [`HashMap::remove_if`].
+    /// Removes a key if a function returns true for its current entry. See [`HashMap::remove_if`].
     ///
     /// # Errors
-    /// The entry, if the function says no.
+    /// Returns the entry if the function returns false.
     pub fn remove_if<Q, F>(&self, key: &Q, should_remove: F) -> Result<Option<(&K, &V)>, (&K, &V)>
     where
         Q: Equivalent<K> + Hash + ?Sized,
@@ -267,7 +267,7 @@ where
         self.map.remove_if_in(key, should_remove, self.section())
     }
 
-    /// Keeps the entries of which a function says so, and removes the others. See [`HashMap::retain`].
+    /// Keeps the entries for which a function returns true, and removes the others. See [`HashMap::retain`].
     pub fn retain<F>(&self, f: F)
     where
         F: FnMut(&K, &V) -> bool,
@@ -280,13 +280,12 @@ where
         self.map.clear_in(self.section());
     }
 
-    /// Makes room for so many more entries, and waits until that is done. See [`HashMap::reserve`].
+    /// Makes room for `additional` more entries, and waits until the map is resized. See [`HashMap::reserve`].
     pub fn reserve(&self, additional: usize) {
         self.map.reserve_in(additional, self.section());
     }
 
-    /// Gives back the memory that is not needed for the entries that there are now. See
-    /// [`HashMap::shrink_to_fit`].
+    /// Frees the memory that the current entries do not need. See [`HashMap::shrink_to_fit`].
     pub fn shrink_to_fit(&self) {
         self.map.shrink_to(0, &self.guard);
     }

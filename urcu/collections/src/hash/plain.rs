@@ -1,9 +1,9 @@
-//! Which entries lie in the buckets themselves: those of small types of which everything is known.
+//! Which entries lie in the buckets themselves: those of small, well-known types.
 //!
-//! A pair in a bucket is found in one line, and takes no allocation. But it has no room for its hash, which a
-//! resize needs again, under locks, where nothing of the program's own may run; keys have to be compared there
-//! too; and pairs are copied, which those must not be that can be changed through a shared reference. None of
-//! that can be asked of a generic type. So it is done for the types in these lists, and for no others.
+//! A pair in a bucket is found in one cache line and needs no allocation. But there is no room for its hash, which
+//! a resize has to compute again. That happens under locks, where user code must not run, and keys are compared
+//! there, too. Also, pairs are copied, so their types must not have interior mutability. No trait bound expresses
+//! all of this. So only the types in these lists are stored in buckets.
 
 use core::hash::{BuildHasher, Hash};
 use core::mem::offset_of;
@@ -14,7 +14,7 @@ use core::ptr;
 use super::kind::Kind;
 use super::pair::Pair;
 
-/// Calls a macro with the types of keys that are equal if and only if their bytes are, and have 4 or 8.
+/// Calls a macro with the types of keys that have 4 or 8 bytes and are equal if and only if their bytes are.
 macro_rules! with_small_keys {
     ($call:ident) => {
         $call! {
@@ -25,7 +25,7 @@ macro_rules! with_small_keys {
     };
 }
 
-/// Calls a macro with hashers whose hashes of such keys are always the same, and which do nothing else.
+/// Calls a macro with the hashers that always return the same hash for such a key, and have no side effects.
 macro_rules! with_hashers {
     ($call:ident) => {
         $call! {
@@ -36,7 +36,7 @@ macro_rules! with_hashers {
     };
 }
 
-/// Whether a type is one of some. Decided when the program is compiled.
+/// Returns whether a type is one of a list, at compile time.
 macro_rules! is_any {
     ($type:ident: $($one:ty),+ $(,)?) => {
         $(typeid::of::<$type>() == typeid::of::<$one>())||+
@@ -49,7 +49,7 @@ pub(super) fn is_small_key<K>() -> bool {
     with_small_keys!(is_one)
 }
 
-/// Without padding, and without anything in it that could be changed.
+/// Returns whether values of a type have no padding and no interior mutability.
 #[inline(always)]
 fn is_small_value<V>() -> bool {
     macro_rules! is_one { ($($one:tt)+) => { is_any!(V: $($one)+) }; }
@@ -63,7 +63,7 @@ fn is_known_hasher<S>() -> bool {
     with_hashers!(is_one)
 }
 
-/// Returns how the entries of such a map lie. A constant, after inlining.
+/// Returns the layout of a map's entries. This is a constant after inlining.
 #[inline(always)]
 pub(super) fn kind<K, V, S>() -> Kind {
     if is_small_key::<K>() && is_small_value::<V>() && is_known_hasher::<S>() {
@@ -79,13 +79,13 @@ pub(super) fn kind<K, V, S>() -> Kind {
     }
 }
 
-/// Returns the words of a pair, as they lie in a bucket: what is behind the first word of an entry.
+/// Returns the words of a pair as they are stored in a bucket: what an entry has behind its first word.
 #[inline(always)]
 pub(super) fn words<K, V>(key: &K, value: &V) -> [u64; 2] {
     let mut words = [0u64; 2];
     let at = offset_of!(Pair<K, V>, value) - 8;
     assert!(offset_of!(Pair<K, V>, key) == 8 && size_of::<K>() <= 8 && at + size_of::<V>() <= 16);
-    // SAFETY: both lie within the words, as just asserted, and have no padding, by the lists above.
+    // SAFETY: key and value fit into the words, as just asserted, and have no padding, by the lists above.
     unsafe {
         let start = words.as_mut_ptr().cast::<u8>();
         start.cast::<K>().copy_from_nonoverlapping(key, 1);
@@ -97,12 +97,13 @@ pub(super) fn words<K, V>(key: &K, value: &V) -> [u64; 2] {
     words
 }
 
-/// Returns the hash of a key, both of whose types are in the lists: what `BuildHasher::hash_one` returns.
+/// Returns what `BuildHasher::hash_one` returns for a key. The types of the hasher and the key are in the lists
+/// above.
 pub(super) fn rehash<K, S>(hasher: &S, key: &K) -> u64 {
     macro_rules! with_each {
         ($($one:ty),+ $(,)?) => {
             $(if typeid::of::<S>() == typeid::of::<$one>() {
-                // SAFETY: it is of this type.
+                // SAFETY: the value has this type.
                 return hash_with(unsafe { &*ptr::from_ref(hasher).cast::<$one>() }, key);
             })+
         };
@@ -118,7 +119,7 @@ fn hash_with<K, S: BuildHasher>(hasher: &S, key: &K) -> u64 {
     macro_rules! each {
         ($($one:ty),+ $(,)?) => {
             $(if typeid::of::<K>() == typeid::of::<$one>() {
-                // SAFETY: it is of this type.
+                // SAFETY: the value has this type.
                 return hash(hasher, unsafe { &*ptr::from_ref(key).cast::<$one>() });
             })+
         };

@@ -1,9 +1,8 @@
 //! The map without its types: finding entries, and the three stores that change a key.
 //!
-//! Nothing here calls a user's code but [`RawMap::find`] and [`RawMap::locate`], which hold no lock. Whoever
-//! changes something first looks, without a lock, and then says under the lock what was seen: if that is
-//! not so any more, nothing is changed and the caller looks again. So a key's `Eq`, a closure or a
-//! destructor may panic, or use the same map.
+//! Only [`RawMap::find`] and [`RawMap::locate`] call user code, and they hold no lock. A writer first searches
+//! without a lock. Then it takes the lock and checks that what it saw is still so; if not, it changes nothing, and
+//! the caller searches again. So a key's `Eq`, a closure or a destructor may panic, or use the same map.
 
 use core::ptr::NonNull;
 
@@ -19,10 +18,10 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// The average number of entries of a bucket at which the table grows.
 const FULL: usize = 4;
-/// The table shrinks when it has so few: a quarter of an entry for each bucket.
+/// The table shrinks when it has fewer than one entry for this many buckets.
 const SPARSE: usize = 4;
 
-/// The place of a key, or the places that were searched in vain.
+/// The place of a key, or what a search in vain has seen.
 pub(crate) enum Place {
     At(NonNull<Node>),
     Nowhere(Seen),
@@ -36,20 +35,20 @@ pub(crate) trait Hashes {
 
 #[derive(Debug)]
 pub(crate) struct RawMap {
-    /// Never null. The restartable lookup begins with this word.
+    /// The current table. Never null; the restartable lookup begins with this word.
     root: AtomicPtr<Table>,
     count: Count,
-    /// Fewer buckets than this there are not again by themselves.
+    /// The table does not shrink by itself to fewer buckets than this.
     least: AtomicUsize,
     /// The number of groups of buckets that a writer moves with each operation while the table is resized.
     share: usize,
     kind: Kind,
 }
 
-/// What [`RawMap::share`] is if nothing else is said.
+/// The default of [`RawMap::share`].
 pub(crate) const SHARE: usize = 8;
 
-/// Returns how many buckets are good for so many entries.
+/// Returns how many buckets are appropriate for a number of entries.
 fn buckets_for(entries: usize) -> usize {
     entries.div_ceil(FULL).next_power_of_two()
 }
@@ -71,18 +70,18 @@ impl RawMap {
         }
     }
 
-    /// Returns the table that lookups begin with. Its lifetime is the caller's section, or that in which
-    /// nobody else uses the map: who calls this has one of them.
+    /// Returns the table with which lookups begin. Callers are inside a section, or own the map, and use the table
+    /// no longer than that.
     #[inline(always)]
     pub(crate) fn root(&self) -> TableRef<'_> {
-        // Acquire: pairs with the exchange in `promote` and `first_table`: the buckets are there.
+        // Acquire: pairs with the exchange in `promote` and `first_table`, so that the buckets are initialized.
         let root = self.root.load(Ordering::Acquire);
-        // SAFETY: never null. What it points to is retired only after it was replaced here, and every
-        // function of this type is called inside a section of the map's domain, or by who owns the map.
+        // SAFETY: never null. A table is retired only after it was replaced here, and every function of this type
+        // is called inside a section of the map's domain, or by the owner of the map.
         unsafe { TableRef::new(NonNull::new_unchecked(root)) }
     }
 
-    /// Returns how many entries there is room for.
+    /// Returns for how many entries the table has room.
     pub(crate) fn capacity(&self) -> usize {
         let root = self.root();
         if root.is_static() {
@@ -102,7 +101,7 @@ impl RawMap {
         self.count.sum()
     }
 
-    /// Returns the bucket in which a hash's keys are now, and its header.
+    /// Returns the bucket that has the keys of a hash now, and its header.
     #[inline(always)]
     pub(crate) fn live<const INLINE: bool>(&self, hash: u64) -> (TableRef<'_>, &Bucket, u64) {
         let table = self.root();
@@ -116,7 +115,7 @@ impl RawMap {
         }
     }
 
-    /// Finds an entry. Wait-free; writes nothing.
+    /// Finds an entry. This is wait-free and writes nothing.
     #[inline(always)]
     pub(crate) fn find(
         &self,
@@ -142,12 +141,12 @@ impl RawMap {
         }
     }
 
-    /// Finds an entry, or notes what has the same hash and is not the key.
+    /// Finds an entry, or notes the entries that have the same hash and another key.
     #[inline]
     pub(crate) fn locate(&self, hash: u64, mut is: impl FnMut(NonNull<Node>) -> bool) -> Place {
         let mut seen = Seen::new();
         let found = self.find(hash, |node| {
-            // SAFETY: an entry that was found in this section; the hash never changes.
+            // SAFETY: the entry was found in this section; its hash never changes.
             if unsafe { node.as_ref() }.hash != hash {
                 return false;
             }
@@ -160,7 +159,7 @@ impl RawMap {
         found.map_or(Place::Nowhere(seen), Place::At)
     }
 
-    /// Locks the bucket in which a hash's keys are.
+    /// Locks the bucket that has the keys of a hash.
     #[inline(always)]
     fn lock<const INLINE: bool>(
         &self,
@@ -181,8 +180,8 @@ impl RawMap {
         }
     }
 
-    /// Adds an entry, if nothing with its hash has been added since `seen` was noted. False: it has been;
-    /// look again.
+    /// Adds an entry, unless another one with its hash has been added since `seen` was noted. Then returns false,
+    /// and the caller has to search again.
     #[inline]
     pub(crate) fn insert(
         &self,
@@ -191,7 +190,7 @@ impl RawMap {
         hashes: &dyn Hashes,
         domain: &Domain,
     ) -> bool {
-        // SAFETY: the caller's own, not published yet.
+        // SAFETY: the caller owns the entry, which is not published yet.
         let hash = unsafe { node.as_ref() }.hash;
         self.take_part(hashes, domain);
         let mut spare = None;
@@ -213,7 +212,7 @@ impl RawMap {
                     return true;
                 }
                 Err(last) => {
-                    // Not under the lock: an allocator is somebody else's code.
+                    // Not under the lock, because the allocator may be user code.
                     let Some(made) = spare.take() else {
                         drop(locked);
                         spare = Some(Box::new(Bucket::new()));
@@ -232,9 +231,9 @@ impl RawMap {
         }
     }
 
-    /// Puts `new`, which has the same hash, into the place of `old`. False: `old` is not there any more.
+    /// Replaces `old` by `new`, which has the same hash. Returns false if `old` is not there any more.
     ///
-    /// Afterwards `old` is the caller's, to be retired.
+    /// On success the caller owns `old` and has to retire it.
     #[inline]
     pub(crate) fn replace(
         &self,
@@ -244,7 +243,7 @@ impl RawMap {
         domain: &Domain,
     ) -> bool {
         self.take_part(hashes, domain);
-        // SAFETY: an entry that was found in this section.
+        // SAFETY: the entry was found in this section.
         let hash = unsafe { old.as_ref() }.hash;
         let (_, mut locked) = self.lock::<false>(hash, hashes);
         let place = place_of(&locked, old, hash);
@@ -254,13 +253,13 @@ impl RawMap {
         place.is_some()
     }
 
-    /// Removes an entry. False: it is not there any more.
+    /// Removes an entry. Returns false if it is not there any more.
     ///
-    /// Afterwards it is the caller's, to be retired.
+    /// On success the caller owns the entry and has to retire it.
     #[inline]
     pub(crate) fn remove(&self, old: NonNull<Node>, hashes: &dyn Hashes, domain: &Domain) -> bool {
         self.take_part(hashes, domain);
-        // SAFETY: an entry that was found in this section.
+        // SAFETY: the entry was found in this section.
         let hash = unsafe { old.as_ref() }.hash;
         let (table, mut locked) = self.lock::<false>(hash, hashes);
         let Some((bucket, slot)) = place_of(&locked, old, hash) else {
@@ -274,8 +273,8 @@ impl RawMap {
         true
     }
 
-    /// Called when something was removed from a bucket. Summing up is dear; a table that has become sparse
-    /// has many buckets that become empty.
+    /// Called when an entry was removed from a bucket. Counting all entries is expensive, so it is done only when
+    /// buckets become empty, as many do in a sparse table.
     #[inline]
     fn shrink_now_and_then(
         &self,
@@ -290,20 +289,20 @@ impl RawMap {
         }
     }
 
-    /// Returns the map for whoever has it for itself.
+    /// Returns the map for a caller that has exclusive access.
     pub(crate) fn exclusive(&mut self) -> Exclusive<'_> {
         Exclusive::new(self)
     }
 
-    /// Empties the map: entries that lie apart are the caller's.
+    /// Empties the map. The caller has to free the entries that are allocated one by one.
     pub(crate) fn forget_entries(&mut self) {
         let replaced = RawMap::new(0, self.share, self.kind);
         let mut old = core::mem::replace(self, replaced);
-        // SAFETY: it is not used any more.
+        // SAFETY: the old map is not used any more.
         unsafe { old.exclusive().free_tables() };
     }
 
-    /// The table of a map that had none.
+    /// Makes the first table of a map.
     #[cold]
     fn first_table(&self, domain: &Domain) {
         let empty = self.root();
@@ -313,9 +312,10 @@ impl RawMap {
         }
     }
 
-    /// Makes `new` the root in the place of `old`, which is retired; or frees `new` if another was first.
+    /// Replaces the root `old` by `new`, and retires `old`. Frees `new` if another thread was first.
     fn exchange_root(&self, old: TableRef<'_>, new: NonNull<Table>, domain: &Domain) {
-        // AcqRel: who loads it finds the buckets filled; and what `promote` saw was before.
+        // Release: a thread that loads the root finds the buckets filled. Acquire: what `promote` has seen comes
+        // before.
         let exchanged = self.root.compare_exchange(
             old.as_ptr(),
             new.as_ptr(),
@@ -325,12 +325,12 @@ impl RawMap {
         if exchanged.is_ok() {
             retire_table(old, domain);
         } else if !self.is_successor(old, new) {
-            // SAFETY: allocated by the caller, and never published.
+            // SAFETY: the caller has allocated the table, and it was never published.
             unsafe { Table::free(new) };
         }
     }
 
-    /// Returns whether `new` is a table that others know.
+    /// Returns whether `new` is the published successor of `old`.
     fn is_successor(&self, old: TableRef<'_>, new: NonNull<Table>) -> bool {
         old.next.load(Ordering::Relaxed) == new.as_ptr()
     }
@@ -340,7 +340,7 @@ impl RawMap {
 #[cold]
 fn follow(mut table: TableRef<'_>, hash: u64) -> (TableRef<'_>, &Bucket, u64) {
     loop {
-        // The successor was stored before anything was moved to it.
+        // The successor was stored before any bucket was moved.
         table = table
             .successor()
             .expect("a table with moved buckets has a successor");
@@ -357,26 +357,26 @@ fn retire_table(table: TableRef<'_>, domain: &Domain) {
         return;
     }
     let head = NonNull::new(table.as_ptr()).expect("a table");
-    // SAFETY: it is not the root any more, and nothing else points to it but older tables, which were
-    // retired before. Tables belong to no thread.
+    // SAFETY: the table is not the root any more, and only older tables, which were retired before, still point to
+    // it. Any thread may free tables.
     unsafe { reclaim::retire_with(domain, head, free_table, table.bytes()) };
 }
 
 /// # Safety
 /// As for [`Table::free`].
 unsafe fn free_table(table: *mut Table) {
-    // SAFETY: the same conditions; it is not null.
+    // SAFETY: the caller promises the same; the address is not null.
     unsafe { Table::free(NonNull::new_unchecked(table)) };
 }
 
-/// Returns whether nothing has been added with this hash but what is in `seen`.
+/// Returns whether all entries with this hash are in `seen`.
 #[inline]
 fn is_as_seen(locked: &Locked<'_>, hash: u64, seen: &Seen) -> bool {
     let mut seen = seen.checker();
     entries_with(locked, hash).all(|(_, _, node)| seen.has(node))
 }
 
-/// Returns the entries that have this hash, and where they are.
+/// Returns the entries that have this hash, and their places.
 #[inline]
 fn entries_with<'a>(
     locked: &Locked<'a>,
@@ -389,9 +389,9 @@ fn entries_with<'a>(
             while mask != 0 {
                 let slot = slot_of(mask);
                 mask &= mask - 1;
-                // Relaxed: under the lock, which acquired.
+                // Relaxed: the lock has acquired.
                 if let Some(node) = NonNull::new(bucket.slots[slot].load(Ordering::Relaxed)) {
-                    // SAFETY: what is in a slot under the lock is not retired.
+                    // SAFETY: under the lock, entries in slots are not retired.
                     if unsafe { node.as_ref() }.hash == hash {
                         return Some((bucket, slot, node));
                     }
@@ -402,7 +402,7 @@ fn entries_with<'a>(
     })
 }
 
-/// Returns where an entry is.
+/// Returns the place of an entry.
 #[inline]
 fn place_of<'a>(
     locked: &Locked<'a>,
@@ -423,12 +423,12 @@ fn place_of<'a>(
     None
 }
 
-/// Returns a slot that is free, or the last bucket of the chain.
+/// Returns a free slot, or the last bucket of the chain.
 #[inline]
 fn room(first: &Bucket) -> Result<(&Bucket, usize), &Bucket> {
     let mut last = first;
     for bucket in first.chain() {
-        // Not by the tags: one whose writer was lost in a fork may be there without an entry.
+        // Looks at the slots, not at the tags: if a writer was lost in a fork, a tag may be there without an entry.
         for (number, slot) in bucket.slots.iter().enumerate() {
             if slot.load(Ordering::Relaxed).is_null() {
                 return Ok((bucket, number));

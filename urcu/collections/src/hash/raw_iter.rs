@@ -1,9 +1,9 @@
-//! Going through a map that others change.
+//! Iterating over a map that other threads change.
 //!
-//! The buckets of the table that was the root in the beginning are visited in order. One whose contents
-//! were moved stands for a set of hashes: those that end in its number. They are looked for where they
-//! are now, in the order of their bits *reversed*, in which the hashes of a bucket of any table are a
-//! range. So each hash is looked at once, in one bucket, however often the map was resized meanwhile, and
+//! The iteration visits the buckets of the table that was the root at its beginning, in order. A bucket that was
+//! moved stands for a set of hashes: those that end in its number. The iteration looks for these hashes in the
+//! current table, in the order of their *reversed* bits. In that order, the hashes of one bucket of any table are a
+//! contiguous range. So each hash is visited once, in one bucket, however often the map was resized meanwhile, and
 //! an entry that nobody touches is met exactly once.
 
 use core::fmt;
@@ -28,7 +28,7 @@ impl Range {
         last: u64::MAX,
     };
 
-    /// Returns the range that the bucket of the first hash of `self` has in a table.
+    /// Returns the range of the bucket in which a table has the first hash of `self`.
     fn of_bucket(self, table: TableRef<'_>) -> Range {
         let bits = table.buckets().trailing_zeros();
         let below = u64::MAX.checked_shr(bits).unwrap_or(0);
@@ -43,21 +43,21 @@ impl Range {
     }
 }
 
-/// The entries of some of the buckets of a table, in a section that lasts as long as `'g`.
+/// An iterator over the entries of some buckets of a table, in a section that lasts as long as `'g`.
 #[derive(Clone)]
 pub(crate) struct RawIter<'g> {
     table: TableRef<'g>,
     hashes: &'g dyn Hashes,
     next: usize,
     end: usize,
-    /// The rest of a bucket whose contents were moved.
+    /// The remaining hashes of a bucket that was moved.
     moved: Option<Range>,
-    /// The part that counts of the current bucket.
+    /// The range of hashes to yield from the current bucket.
     range: Range,
     chain: Option<&'g Bucket>,
     found: [*mut Node; SLOTS],
     left: usize,
-    /// What follows of a bucket of pairs.
+    /// The remaining list of a bucket of pairs.
     outside: Outsiders,
 }
 
@@ -71,10 +71,10 @@ impl fmt::Debug for RawIter<'_> {
     }
 }
 
-// SAFETY: of the entries it gives the addresses alone; and hashes are those that entries have in them, or
-// made by hashers that any thread may use.
+// SAFETY: the iterator only gives the addresses of entries. Hashes are read from entries, or made by hashers that
+// any thread may use.
 unsafe impl Send for RawIter<'_> {}
-// SAFETY: of the entries it gives the addresses alone.
+// SAFETY: the iterator only gives the addresses of entries.
 unsafe impl Sync for RawIter<'_> {}
 
 impl<'g> RawIter<'g> {
@@ -97,7 +97,7 @@ impl<'g> RawIter<'g> {
         }
     }
 
-    /// Takes away the second half, if there are two.
+    /// Splits off the second half of the remaining buckets, if there are at least two.
     #[cfg(feature = "rayon")]
     pub(crate) fn split(&mut self) -> Option<Self> {
         let middle = self.next + (self.end - self.next) / 2;
@@ -130,7 +130,7 @@ impl<'g> RawIter<'g> {
 
     #[inline]
     fn take_inline(&mut self, pairs: &'g Pairs) {
-        // The header before the list, as all readers.
+        // The header before the list, as in all readers.
         let header = pairs.header();
         self.found = [ptr::null_mut(); SLOTS];
         for node in pairs.inside(header) {
@@ -140,11 +140,10 @@ impl<'g> RawIter<'g> {
         self.outside = pairs.outside();
     }
 
-    /// Returns the next pair of the list, but for one that has just taken the place of one that was found in
-    /// the bucket.
+    /// Returns the next pair of the list. Skips a pair that has just replaced one that was found in the bucket.
     #[inline]
     fn next_outside(&mut self) -> Option<NonNull<Node>> {
-        // SAFETY: found in the section that lasts as long as `'g`.
+        // SAFETY: the pair was found in the section, which lasts as long as `'g`.
         let key = |node| unsafe { words_of(node) }[0];
         let kind = self.table.kind();
         let found = self.found.iter().filter_map(|&node| NonNull::new(node));
@@ -237,16 +236,16 @@ impl Range {
     }
 }
 
-/// Asks for the line of an entry, which need not be there any more.
+/// Prefetches an entry, which may have been freed already.
 #[inline(always)]
 pub(crate) fn prefetch<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint that may be given for any address.
+    // SAFETY: this hint may be given for any address.
     unsafe {
         core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address.cast());
     }
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: a hint that may be given for any address; it changes nothing that the compiler knows of.
+    // SAFETY: this hint may be given for any address, and changes nothing that the compiler knows of.
     unsafe {
         core::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
     }

@@ -9,7 +9,7 @@ use urcu::{Global, InDomain, ReadGuard};
 
 use super::{HashMap, HashMapRef, HashSet, Iter};
 
-/// A parallel iterator over the entries of a map: what [`Iter`] is, on many threads.
+/// A parallel iterator over the entries of a map. It meets the same entries as [`Iter`].
 pub struct ParIter<'g, K, V>(Iter<'g, K, V>);
 
 impl<'g, K: Sync, V: Sync> ParallelIterator for ParIter<'g, K, V> {

@@ -64,10 +64,10 @@ where
         }
     }
 
-    /// Removes a key if a function says so of its entry, as it is then. `None`: the key is not there.
+    /// Removes a key if a function returns true for its current entry. Returns `None` if the key is missing.
     ///
     /// # Errors
-    /// The entry, if the function says no.
+    /// Returns the entry if the function returns false.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::from([("a", 1)]);
@@ -115,8 +115,8 @@ where
         }
     }
 
-    /// Keeps the entries of which a function says so, and removes the others. Of an entry that another
-    /// thread changes meanwhile it is asked again.
+    /// Keeps the entries for which a function returns true, and removes the others. If another thread changes an
+    /// entry meanwhile, the function is called again for it.
     ///
     /// ```
     /// let map: urcu_collections::HashMap<_, _> = (0..8).map(|number| (number, number)).collect();
@@ -139,13 +139,14 @@ where
                 continue;
             }
             if self.remove_found(node, section).is_none() {
-                // Replaced, or removed. A key without a faithful `Eq` may not be found; then it stays.
+                // The entry may have been replaced or removed meanwhile. A key with an inconsistent `Eq` may not be
+                // found, and stays.
                 let _ = self.remove_if_in(pair.key, |key, value| !f(key, value), section);
             }
         }
     }
 
-    /// Removes all entries, one after the other. What others insert meanwhile may stay.
+    /// Removes all entries, one after the other. Entries that others insert meanwhile may stay.
     #[track_caller]
     pub fn clear(&self, guard: &ReadGuard<'_>) {
         self.clear_in(self.section(guard));
@@ -155,11 +156,11 @@ where
         self.retain_in(|_, _| false, section);
     }
 
-    /// Makes room for so many more entries, and waits until that is done. The map does not shrink below
+    /// Makes room for `additional` more entries, and waits until the map is resized. The map does not shrink below
     /// that by itself any more.
     ///
     /// # Panics
-    /// Panics if the map would be larger than an address space.
+    /// Panics if the map would be larger than the address space.
     #[track_caller]
     pub fn reserve(&self, additional: usize, guard: &ReadGuard<'_>) {
         self.reserve_in(additional, self.section(guard));
@@ -172,7 +173,7 @@ where
         }
     }
 
-    /// Gives back the memory that is not needed for the entries that there are now.
+    /// Frees the memory that the current entries do not need.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::with_capacity(1000);
@@ -186,7 +187,7 @@ where
         self.shrink_to(0, guard);
     }
 
-    /// Gives back the memory that is not needed for so many entries, or for those that there are now.
+    /// Frees the memory that is needed neither for the given number of entries nor for the current ones.
     #[track_caller]
     pub fn shrink_to(&self, capacity: usize, guard: &ReadGuard<'_>) {
         self.section(guard);

@@ -1,9 +1,8 @@
 //! Lookups that are one restartable sequence: no guard, no counter.
 //!
-//! The sequence ([`rseq_ops::ops::lookup`]) walks from the root to the entry and copies the value. It is
-//! given up, and a guard taken, where it meets a bucket that was moved or has overflowed, and where it is
-//! interrupted again and again. Keys are compared byte by byte in it: so it is only for keys of types of
-//! which it is known that `Eq` does nothing else.
+//! The sequence ([`rseq_ops::ops::lookup`]) walks from the root to the entry and copies the value. If it meets a
+//! bucket that was moved or has overflowed, or is interrupted again and again, the map takes a guard instead. The
+//! sequence compares keys byte by byte, so it is used only for key types whose `Eq` is known to do the same.
 
 use core::hash::{BuildHasher, Hash};
 use core::mem::{MaybeUninit, offset_of};
@@ -21,7 +20,7 @@ use super::plain::kind;
 /// The number of attempts.
 const ATTEMPTS: u32 = 4;
 
-/// Returns whether `Q` is `K`, and such keys are equal if and only if their bytes are.
+/// Returns whether `Q` is `K`, and keys of this type are equal if and only if their bytes are.
 #[inline(always)]
 fn is_bytewise<K, Q: ?Sized>() -> bool {
     macro_rules! any_of {
@@ -57,8 +56,8 @@ fn is_bytewise<K, Q: ?Sized>() -> bool {
         )
 }
 
-/// Returns the key, if it and such values can be looked up by a sequence. All but the cast is decided when
-/// the program is compiled.
+/// Returns the key, if a sequence can look up keys and values of these types. Everything but the cast is decided at
+/// compile time.
 #[inline(always)]
 pub(super) fn sequence_key<K, V, S, Q: ?Sized>(key: &Q) -> Option<&K> {
     let has_size = if kind::<K, V, S>().is_inline() {
@@ -78,7 +77,7 @@ where
     S: BuildHasher,
     D: InDomain,
 {
-    /// Looks a key up by a sequence. `None`: that cannot be done, take a guard.
+    /// Looks a key up by a sequence. Returns `None` if that is not possible and the caller has to take a guard.
     ///
     /// The key is from [`sequence_key`].
     #[inline(always)]
@@ -91,10 +90,10 @@ where
         };
         let mut value = MaybeUninit::<V>::uninit();
         for _ in 0..ATTEMPTS {
-            // SAFETY: the handle is the process's. The root is that of tables as described, and the key has
-            // no padding (`sequence_key`). What is unlinked is freed, or its slot filled again, after a grace
-            // period of the domain whose handle this is, or by who has the map for itself, which `&self`
-            // excludes. The value is `Copy`, so its bytes do not change.
+            // SAFETY: the handle belongs to this process. The root leads to tables as described, and the key has no
+            // padding (`sequence_key`). An unlinked entry is freed, or its slot filled again, after a grace period
+            // of the domain whose handle this is, or by a caller with exclusive access, which `&self` excludes. The
+            // value is `Copy`, so its bytes do not change.
             let answer = unsafe {
                 if kind::<K, V, S>().is_inline() {
                     lookup_inline(handle, &place, key, value.as_mut_ptr())
@@ -103,7 +102,7 @@ where
                 }
             };
             match answer {
-                // SAFETY: all of it was copied from a value.
+                // SAFETY: all bytes were copied from a valid value.
                 Lookup::Found => return Some(Some(unsafe { value.assume_init() })),
                 Lookup::Missing => return Some(None),
                 Lookup::Inconclusive => return None,

@@ -1,4 +1,4 @@
-//! What a search has looked at.
+//! The entries that a search has seen.
 
 use core::ptr::NonNull;
 
@@ -6,12 +6,12 @@ use super::bucket::Node;
 
 const INLINE: usize = 2;
 
-/// The entries that a search found to have the hash, but not to be the key: seldom any.
+/// The entries that a search found to have the right hash but another key. Usually there are none.
 #[derive(Debug)]
 pub(crate) struct Seen {
     number: usize,
     first: [Option<NonNull<Node>>; INLINE],
-    /// Only where keys have the same hash, all 64 bits of it.
+    /// Used only if several keys have the same 64-bit hash.
     more: Vec<NonNull<Node>>,
 }
 
@@ -43,7 +43,7 @@ impl Seen {
         }
     }
 
-    /// Returns what tells whether entries were seen, if it is asked in the order in which they were.
+    /// Returns a check for whether entries were seen, to be called in the order in which they were seen.
     #[inline]
     pub(crate) fn checker(&self) -> Checker<'_> {
         Checker {
@@ -60,8 +60,8 @@ pub(crate) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Returns whether the entry was seen, after those that were asked for before. Entries that were
-    /// removed since are passed over. In all, as many steps as there are entries.
+    /// Returns whether the entry was seen after those of the previous calls. Skips entries that were removed since.
+    /// All calls together take as many steps as there are entries.
     #[inline]
     pub(crate) fn has(&mut self, node: NonNull<Node>) -> bool {
         while let Some(seen) = self.seen.get(self.next) {

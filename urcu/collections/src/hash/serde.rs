@@ -10,7 +10,7 @@ use urcu::{Global, InDomain};
 
 use super::{HashMap, HashMapRef, HashSet, HashSetRef};
 
-/// So many entries are made room for at the word of what is read: it may be lying.
+/// The greatest size hint that is trusted: the input may lie about its length.
 const BELIEVED: usize = 4096;
 
 impl<K: Serialize, V: Serialize, S, D: InDomain> Serialize for HashMapRef<'_, K, V, S, D> {

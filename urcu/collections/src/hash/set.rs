@@ -32,7 +32,7 @@ impl<K> HashSet<K> {
         HashMap::new().into()
     }
 
-    /// Creates an empty set with room for so many keys.
+    /// Creates an empty set with room for `capacity` keys.
     pub fn with_capacity(capacity: usize) -> Self {
         HashMap::with_capacity(capacity).into()
     }
@@ -44,28 +44,28 @@ impl<K, S> HashSet<K, S> {
         HashMap::with_hasher(hash_builder).into()
     }
 
-    /// Creates an empty set with a hasher and with room for so many keys.
+    /// Creates an empty set with a hasher and with room for `capacity` keys.
     pub fn with_capacity_and_hasher(capacity: usize, hash_builder: S) -> Self {
         HashMap::with_capacity_and_hasher(capacity, hash_builder).into()
     }
 }
 
 impl<K, D: InDomain> HashSet<K, DefaultHashBuilder, D> {
-    /// Creates an empty set in a domain of the program's own.
+    /// Creates an empty set in the given domain.
     pub fn new_in(domain: D) -> Self {
         HashMap::new_in(domain).into()
     }
 }
 
 impl<K, S, D> From<HashMap<K, (), S, D>> for HashSet<K, S, D> {
-    /// Makes a set of the keys of a map, which is how to choose what [`HashMap::builder`] offers.
+    /// Makes a set of the keys of a map. Use it to set the options of [`HashMap::builder`].
     fn from(map: HashMap<K, (), S, D>) -> Self {
         HashSet { map }
     }
 }
 
 impl<K, S, D: InDomain> HashSet<K, S, D> {
-    /// Returns a handle, with a guard in it: the set's methods without the guard.
+    /// Returns a handle that holds a guard: it has the set's methods, without the guard argument.
     #[inline(always)]
     #[track_caller]
     pub fn pin(&self) -> HashSetRef<'_, K, S, D> {
@@ -75,7 +75,7 @@ impl<K, S, D: InDomain> HashSet<K, S, D> {
         }
     }
 
-    /// Returns the same as [`HashSet::pin`], whose handles can be sent already.
+    /// Returns the same as [`HashSet::pin`]: all handles can be sent to other threads.
     #[inline(always)]
     #[track_caller]
     pub fn pin_owned(&self) -> HashSetRef<'_, K, S, D> {
@@ -89,14 +89,14 @@ impl<K, S, D: InDomain> HashSet<K, S, D> {
         self.map.guard()
     }
 
-    /// Returns the same as [`HashSet::guard`], whose guards can be sent already.
+    /// Returns the same as [`HashSet::guard`]: all guards can be sent to other threads.
     #[inline(always)]
     #[track_caller]
     pub fn owned_guard(&self) -> ReadGuard<'_> {
         self.map.guard()
     }
 
-    /// Returns the domain whose grace periods keys wait for.
+    /// Returns the domain whose grace periods removed keys wait for.
     pub fn domain(&self) -> &urcu::Domain {
         self.map.domain()
     }
@@ -106,7 +106,7 @@ impl<K, S, D: InDomain> HashSet<K, S, D> {
         self.map.hasher()
     }
 
-    /// Returns how many keys there are. See [`HashMap::len`].
+    /// Returns the number of keys. See [`HashMap::len`].
     pub fn len(&self) -> usize {
         self.map.len()
     }
@@ -116,13 +116,13 @@ impl<K, S, D: InDomain> HashSet<K, S, D> {
         self.map.is_empty()
     }
 
-    /// Returns for how many keys there is room. See [`HashMap::capacity`].
+    /// Returns approximately how many keys the set can hold without a resize. See [`HashMap::capacity`].
     pub fn capacity(&self) -> usize {
         self.map.capacity()
     }
 
-    /// Returns how many bytes the set takes on the heap: tables, and entries, without what keys own themselves
-    /// and without what the allocator adds. See [`HashMap::memory_usage`].
+    /// Returns how many bytes the set takes on the heap: its tables and entries, without the memory that keys own
+    /// and without the allocator's overhead. See [`HashMap::memory_usage`].
     pub fn memory_usage(&self) -> usize {
         self.map.memory_usage()
     }
@@ -150,7 +150,7 @@ where
         self.map.contains_key(key, guard)
     }
 
-    /// Returns the key that the set has.
+    /// Returns the key as it is stored in the set.
     #[inline]
     #[track_caller]
     pub fn get<'g, Q>(&'g self, key: &Q, guard: &'g ReadGuard<'_>) -> Option<&'g K>
@@ -167,14 +167,14 @@ where
     S: BuildHasher,
     D: InDomain,
 {
-    /// Inserts a key. Returns whether it was not there; if it was, that one stays.
+    /// Inserts a key, and returns whether it was missing. If it was there, the old key stays.
     #[inline]
     #[track_caller]
     pub fn insert(&self, key: K, guard: &ReadGuard<'_>) -> bool {
         self.map.try_insert(key, (), guard).is_ok()
     }
 
-    /// Removes a key. Returns whether it was there.
+    /// Removes a key, and returns whether it was there.
     #[inline]
     #[track_caller]
     pub fn remove<Q>(&self, key: &Q, guard: &ReadGuard<'_>) -> bool
@@ -194,7 +194,7 @@ where
         self.map.remove_entry(key, guard).map(|(key, ())| key)
     }
 
-    /// Keeps the keys of which a function says so, and removes the others. See [`HashMap::retain`].
+    /// Keeps the keys for which a function returns true, and removes the others. See [`HashMap::retain`].
     #[track_caller]
     pub fn retain<F>(&self, mut f: F, guard: &ReadGuard<'_>)
     where
@@ -209,14 +209,13 @@ where
         self.map.clear(guard);
     }
 
-    /// Makes room for so many more keys, and waits until that is done. See [`HashMap::reserve`].
+    /// Makes room for `additional` more keys, and waits until the set is resized. See [`HashMap::reserve`].
     #[track_caller]
     pub fn reserve(&self, additional: usize, guard: &ReadGuard<'_>) {
         self.map.reserve(additional, guard);
     }
 
-    /// Gives back the memory that is not needed for the keys that there are now. See
-    /// [`HashMap::shrink_to_fit`].
+    /// Frees the memory that the current keys do not need. See [`HashMap::shrink_to_fit`].
     #[track_caller]
     pub fn shrink_to_fit(&self, guard: &ReadGuard<'_>) {
         self.map.shrink_to_fit(guard);
@@ -317,7 +316,7 @@ impl<K, S, D> IntoIterator for HashSet<K, S, D> {
     }
 }
 
-/// A [`HashSet`] and an open section of its domain, as [`HashSet::pin`] returns it: see [`HashMapRef`].
+/// A [`HashSet`] together with an open section of its domain: see [`HashSet::pin`] and [`HashMapRef`].
 pub struct HashSetRef<'set, K, S = DefaultHashBuilder, D = Global> {
     set: &'set HashSet<K, S, D>,
     map: HashMapRef<'set, K, (), S, D>,
@@ -336,7 +335,7 @@ impl<'set, K, S, D: InDomain> HashSetRef<'set, K, S, D> {
         self.map.refresh();
     }
 
-    /// Returns how many keys there are. See [`HashMap::len`].
+    /// Returns the number of keys. See [`HashMap::len`].
     pub fn len(&self) -> usize {
         self.map.len()
     }
@@ -367,7 +366,7 @@ where
         self.map.contains_key(key)
     }
 
-    /// Returns the key that the set has. See [`HashSet::get`].
+    /// Returns the key as it is stored in the set. See [`HashSet::get`].
     #[inline]
     pub fn get<Q>(&self, key: &Q) -> Option<&K>
     where
@@ -398,7 +397,7 @@ where
         self.map.remove(key).is_some()
     }
 
-    /// Keeps the keys of which a function says so, and removes the others. See [`HashMap::retain`].
+    /// Keeps the keys for which a function returns true, and removes the others. See [`HashMap::retain`].
     pub fn retain<F>(&self, mut f: F)
     where
         F: FnMut(&K) -> bool,
@@ -411,7 +410,7 @@ where
         self.map.clear();
     }
 
-    /// Makes room for so many more keys, and waits until that is done. See [`HashMap::reserve`].
+    /// Makes room for `additional` more keys, and waits until the set is resized. See [`HashMap::reserve`].
     pub fn reserve(&self, additional: usize) {
         self.map.reserve(additional);
     }

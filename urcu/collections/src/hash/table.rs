@@ -11,33 +11,33 @@ use super::kind::Kind;
 use super::pairs::{Outside, Pairs};
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
-/// The head of a table, one cache line, behind which the buckets lie.
+/// The head of a table: one cache line. The buckets follow it.
 ///
-/// The restartable lookup relies on `mask` being the first word, and on the buckets' place.
+/// The restartable lookup relies on `mask` being the first word, and on the place of the buckets.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Table {
     /// `(number of buckets - 1) * size of a bucket`: a mask of offsets.
     mask: usize,
-    /// The address that the allocator gave. Null: the table is a static.
+    /// The address that the allocator returned; null if the table is a static.
     memory: *mut u8,
-    /// The table that takes this one's place, while and after the contents are moved.
+    /// The table that replaces this one, while and after the entries are moved.
     pub(crate) next: AtomicPtr<Table>,
-    /// The number of groups of buckets that somebody has begun to move.
+    /// The number of groups of buckets that writers have claimed.
     pub(crate) claimed: AtomicUsize,
     /// The number of groups, counted from the first, that are certain to have been moved.
     pub(crate) verified: AtomicUsize,
-    /// How entries lie in it.
+    /// The layout of the entries.
     kind: Kind,
 }
 
-/// To which buckets are aligned: two lines, which are fetched together where processors do such things.
+/// The alignment of buckets: two cache lines, which many processors fetch together.
 const ALIGN: usize = 128;
 
-/// How large the large pages of most processors are, and a multiple of all small ones.
+/// The size of large pages on most processors, and a multiple of the size of small ones.
 #[cfg(all(target_os = "linux", not(miri)))]
 const PAGE: usize = 2 << 20;
-/// How large a table is that is worth asking for them.
+/// The size from which a table asks for large pages.
 #[cfg(all(target_os = "linux", not(miri)))]
 const WORTH: usize = 4 * PAGE;
 
@@ -45,7 +45,7 @@ const LINE: usize = 64;
 const _: () = assert!(size_of::<Table>() == LINE && size_of::<Bucket>() == LINE);
 const _: () = assert!(size_of::<Pairs>() == 2 * LINE && size_of::<Outside>() == 24);
 
-/// Returns how many bytes a bucket has: of pairs, or of addresses.
+/// Returns the size of a bucket, of pairs or of addresses, in bytes.
 const fn bucket_size(inline: bool) -> usize {
     if inline {
         size_of::<Pairs>()
@@ -54,17 +54,17 @@ const fn bucket_size(inline: bool) -> usize {
     }
 }
 
-// SAFETY: `memory` is only used by who owns the table.
+// SAFETY: only the owner of the table uses `memory`.
 unsafe impl Send for Table {}
-// SAFETY: `memory` is only used by who owns the table; the rest is atomic, or never changes.
+// SAFETY: only the owner of the table uses `memory`. The rest is atomic or never changes.
 unsafe impl Sync for Table {}
 
-/// The table of a map without one, so that readers need not ask. Never written to.
+/// The table of maps that have not allocated one, so that readers need not check for null. It is never written to.
 #[repr(C, align(128))]
 struct Empty {
     unused: [u64; 8],
     table: Table,
-    /// Of both kinds.
+    /// A bucket that works for both layouts.
     bucket: Pairs,
 }
 
@@ -82,10 +82,10 @@ static EMPTY: Empty = Empty {
 };
 
 impl Table {
-    /// Returns the table of maps that never had anything in them.
+    /// Returns the table of maps that have never had an entry.
     pub(crate) fn empty() -> NonNull<Table> {
-        // Of the whole, because the bucket behind it is reached through this pointer.
-        // SAFETY: a field of it.
+        // The pointer is made from the whole static, because the bucket behind the head is reached through it.
+        // SAFETY: the head is a field of the static.
         unsafe {
             NonNull::from(&EMPTY)
                 .byte_add(core::mem::offset_of!(Empty, table))
@@ -94,8 +94,8 @@ impl Table {
     }
 
     fn layout(buckets: usize, kind: Kind) -> Layout {
-        // Not of the alignment that is needed: allocators clear memory of a larger alignment
-        // themselves, where they could ask the kernel for memory that is clear.
+        // The layout has a smaller alignment than buckets need. For a larger one, allocators zero the memory
+        // themselves instead of asking the kernel for zeroed memory.
         buckets
             .checked_mul(bucket_size(kind.is_inline()))
             .and_then(|bytes| bytes.checked_add(LINE + ALIGN))
@@ -103,10 +103,10 @@ impl Table {
             .expect("the capacity of a hash map overflowed")
     }
 
-    /// Checks that such a table can be asked for.
+    /// Checks that a table of this size can be allocated.
     ///
     /// # Panics
-    /// If it would be larger than an address space.
+    /// Panics if the table would be larger than the address space.
     pub(crate) fn check(buckets: usize, kind: Kind) {
         Table::layout(buckets, kind);
     }
@@ -114,7 +114,7 @@ impl Table {
     /// Makes a table of empty buckets, whose number is a power of two.
     ///
     /// # Panics
-    /// If the number is too large for an address space.
+    /// Panics if the table would be larger than the address space.
     pub(crate) fn allocate(buckets: usize, kind: Kind) -> NonNull<Table> {
         debug_assert!(buckets.is_power_of_two());
         let layout = Table::layout(buckets, kind);
@@ -124,12 +124,13 @@ impl Table {
             handle_alloc_error(layout);
         }
         huge_pages(memory, layout.size());
-        // The first bucket is aligned, and the head lies before it.
+        // The first bucket is aligned, and the head comes right before it.
         let first = (memory.addr() + LINE).next_multiple_of(ALIGN) - memory.addr();
-        // SAFETY: the layout has as much more than is used, so the head, a line before the first bucket, and
-        // the whole table behind it lie within.
+        // SAFETY: the layout has room for the alignment, so the head, one line before the first bucket, and the
+        // whole table behind it lie inside the allocation.
         let table = unsafe { memory.add(first - LINE) }.cast::<Table>();
-        // SAFETY: aligned now, within the allocation, and nobody else's. Buckets may be zero.
+        // SAFETY: the address is aligned and inside the allocation, which nobody else uses. Zeroes are valid
+        // buckets.
         unsafe {
             table.write(Table {
                 mask: (buckets - 1) * bucket_size(kind.is_inline()),
@@ -143,13 +144,14 @@ impl Table {
         }
     }
 
-    /// Frees a table and its overflow buckets, and pairs that lie outside; but no entries that lie apart.
+    /// Frees a table with its overflow buckets and the pairs outside, but not the entries that are allocated one by
+    /// one.
     ///
     /// # Safety
     /// The table is from [`Table::allocate`], or [`Table::empty`], and nobody uses it or its buckets any
     /// more.
     pub(crate) unsafe fn free(table: NonNull<Table>) {
-        // SAFETY: nobody else uses it; overflow buckets are boxes that one link each owns.
+        // SAFETY: nobody else uses the table. Overflow buckets are boxes, each owned by one link.
         unsafe {
             let this = TableRef::new(table);
             if this.is_static() {
@@ -177,7 +179,7 @@ impl Table {
         self.memory.is_null()
     }
 
-    /// Returns how entries lie in it. The static one has none.
+    /// Returns the layout of the entries. The static table has none.
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
@@ -193,7 +195,7 @@ impl Table {
         bucket_size(self.kind.is_inline())
     }
 
-    /// Returns how many bytes it takes, without overflow buckets.
+    /// Returns how many bytes the table takes, without overflow buckets.
     pub(crate) fn bytes(&self) -> usize {
         if self.is_static() {
             0
@@ -203,15 +205,14 @@ impl Table {
     }
 }
 
-/// Asks the kernel for large pages behind a large table: a lookup in one of small pages has to wait for the
-/// address of nearly every bucket to be translated.
+/// Asks the kernel for large pages for a large table. With small pages, nearly every lookup would miss the TLB.
 fn huge_pages(memory: *mut u8, bytes: usize) {
     #[cfg(all(target_os = "linux", not(miri)))]
     if bytes >= WORTH {
         let first = memory.align_offset(PAGE);
         let whole = bytes.saturating_sub(first) / PAGE * PAGE;
-        // SAFETY: a hint about pages that lie within an allocation of ours; it changes nothing of what is in
-        // them. A kernel that does not know it refuses, which does not matter.
+        // SAFETY: a hint about pages inside our own allocation, which does not change their content. A kernel that
+        // does not know the hint refuses it, which does no harm.
         unsafe {
             libc::madvise(
                 memory.wrapping_add(first).cast(),
@@ -224,16 +225,17 @@ fn huge_pages(memory: *mut u8, bytes: usize) {
     let _ = (memory, bytes);
 }
 
-/// A table that is not freed within `'a`. Not a reference, because the buckets lie behind the head.
+/// A table that is not freed within `'a`. Not a reference to the head, because the buckets behind it are reached
+/// through this pointer, too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TableRef<'a> {
     head: NonNull<Table>,
     lives: PhantomData<&'a Table>,
 }
 
-// SAFETY: as a reference to a table, which is `Sync`.
+// SAFETY: this is like a reference to a table, which is `Sync`.
 unsafe impl Send for TableRef<'_> {}
-// SAFETY: as a reference to a table, which is `Sync`.
+// SAFETY: this is like a reference to a table, which is `Sync`.
 unsafe impl Sync for TableRef<'_> {}
 
 impl Deref for TableRef<'_> {
@@ -241,7 +243,7 @@ impl Deref for TableRef<'_> {
 
     #[inline(always)]
     fn deref(&self) -> &Table {
-        // SAFETY: by `new`.
+        // SAFETY: the table is not freed within `'a`, as `new` requires.
         unsafe { self.head.as_ref() }
     }
 }
@@ -266,56 +268,56 @@ impl<'a> TableRef<'a> {
     #[inline(always)]
     pub(crate) fn bucket<const INLINE: bool>(self, hash: u64) -> &'a Bucket {
         debug_assert!(self.is_static() || self.kind.is_inline() == INLINE);
-        // SAFETY: the table is of buckets of this size.
+        // SAFETY: the table has buckets of this size.
         unsafe { self.at(hash, bucket_size(INLINE)).cast().as_ref() }
     }
 
     /// # Safety
-    /// It is the size of the table's buckets, or the table is static.
+    /// `size` is that of the table's buckets, or the table is the static one.
     #[inline(always)]
     unsafe fn at(self, hash: u64, size: usize) -> NonNull<u8> {
         let offset = (hash as usize).wrapping_mul(size) & self.mask;
-        // SAFETY: the offset is at most `mask`, so it is that of a bucket behind the head, in the same
-        // allocation, whose pointer this is; and buckets live as long as the head.
+        // SAFETY: the offset is at most `mask`, so it is that of a bucket behind the head, in the same allocation,
+        // to which this pointer has access. Buckets live as long as the head.
         unsafe { self.head.add(1).byte_add(offset).cast() }
     }
 
     /// Returns a bucket by its number, which is taken modulo the number of buckets.
     #[inline]
     pub(crate) fn bucket_at(self, index: usize) -> &'a Bucket {
-        // SAFETY: of whatever size they are, they begin as a `Bucket` does, and have as many bytes.
+        // SAFETY: buckets of both sizes begin with a `Bucket`.
         unsafe { self.at(index as u64, self.bucket_size()).cast().as_ref() }
     }
 
-    /// Returns a bucket by its number, as what it is.
+    /// Returns a bucket by its number, in the table's layout.
     #[inline]
     pub(crate) fn any_at(self, index: usize) -> AnyBucket<'a> {
         AnyBucket {
             bucket: self.bucket_at(index),
-            // SAFETY: a table of them.
+            // SAFETY: the table has buckets of pairs, as just checked.
             pairs: (self.kind.is_inline()).then(|| unsafe { self.pairs(index as u64) }),
         }
     }
 
-    /// Returns the bucket of pairs of a hash. The table may be the static one: then there are no tags in it, and
-    /// nothing in the list; it must not be written to.
+    /// Returns the bucket of pairs of a hash. The table may be the static one, whose bucket has no tags and an
+    /// empty list, and must not be written to.
     ///
     /// # Safety
-    /// A table of pairs, or the static one.
+    /// The table has buckets of pairs, or is the static one.
     #[inline(always)]
     pub(crate) unsafe fn pairs(self, hash: u64) -> &'a Pairs {
         debug_assert!(self.is_static() || self.kind.is_inline());
-        // SAFETY: a table of them; the static one has as much room.
+        // SAFETY: the table has buckets of pairs; the static one has as much room.
         unsafe { self.at(hash, size_of::<Pairs>()).cast().as_ref() }
     }
 }
 
-/// A bucket of one kind or the other.
+/// A bucket of either layout.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnyBucket<'a> {
-    /// What all begin with.
+    /// The part that both layouts have.
     pub(crate) bucket: &'a Bucket,
-    /// What it is, if pairs lie in it.
+    /// The whole bucket, if pairs are stored in it.
     pub(crate) pairs: Option<&'a Pairs>,
 }
 

@@ -1,4 +1,4 @@
-//! What `HashMap` has in common with other collections.
+//! The traits of the standard library.
 
 use core::fmt;
 use core::hash::{BuildHasher, Hash};
@@ -49,7 +49,7 @@ where
         let pairs = pairs.into_iter();
         let expected = pairs.size_hint().0;
         let mut pinned = self.pin();
-        // Some of the keys may be there already, unless none is.
+        // Some of the keys may be there already, unless the map is empty.
         pinned.reserve(if pinned.is_empty() {
             expected
         } else {

@@ -1,4 +1,4 @@
-//! `HashMap`: changing it.
+//! `HashMap`: changing entries.
 
 use core::hash::{BuildHasher, Hash};
 use core::mem::ManuallyDrop;
@@ -17,7 +17,7 @@ use super::raw::{Hashes, Image, Place};
 use super::seen::Seen;
 use crate::reclaim;
 
-/// A pair, as it is handed out.
+/// References to a key and its value.
 pub(super) type Both<'g, K, V> = (&'g K, &'g V);
 
 impl<K, V, S, D> HashMap<K, V, S, D>
@@ -28,15 +28,15 @@ where
     D: InDomain,
 {
     /// # Safety
-    /// The caller has unlinked the entry, in the section.
+    /// The caller has unlinked the entry, in this section.
     #[inline]
     pub(super) unsafe fn retire<'g>(
         &'g self,
         node: NonNull<Node>,
         section: Section<'g>,
     ) -> Found<'g, K, V> {
-        // SAFETY: it was found in the section, by which it is unlinked. Keys and values may be dropped by
-        // any thread, at any time, by their bounds.
+        // SAFETY: the entry was found in the section, and is unlinked. The bounds of keys and values allow any
+        // thread to drop them at any time.
         unsafe {
             reclaim::retire(self.domain.domain(), node.cast::<Pair<K, V>>());
             self.pair(node, section)
@@ -49,7 +49,7 @@ where
         Q: Equivalent<K> + ?Sized,
     {
         let is = |node| {
-            // SAFETY: found in the section.
+            // SAFETY: the entry was found in the section.
             key.equivalent(unsafe { self.pair(node, section) }.key)
         };
         if kind::<K, V, S>().is_inline() {
@@ -64,7 +64,7 @@ where
         Fresh::new(hash, key, value, kind::<K, V, S>().is_inline())
     }
 
-    /// Adds an entry, or gives it back if something was added since the key was looked for.
+    /// Adds an entry, or gives it back if entries were added since the search for the key.
     #[inline]
     fn add<'g>(
         &'g self,
@@ -82,7 +82,7 @@ where
                 }
             }
             Fresh::Apart(own) => {
-                // The code after its publication may panic, for want of memory to retire a table.
+                // The code after the publication may panic, if there is no memory to retire a table.
                 let own = ManuallyDrop::new(own);
                 if !self.raw.insert(own.node(), seen, self, domain) {
                     return Err(Fresh::Apart(ManuallyDrop::into_inner(own)));
@@ -90,7 +90,7 @@ where
                 own.node()
             }
         };
-        // SAFETY: it was in the map in this section.
+        // SAFETY: the entry was in the map in this section.
         Ok(unsafe { self.pair(node, section) })
     }
 
@@ -108,7 +108,7 @@ where
                 let words = words(&key, &value);
                 let image = Image { hash, words };
                 match self.raw.replace_inline(old, image, self, domain) {
-                    // SAFETY: both were in the map in this section.
+                    // SAFETY: both entries were in the map in this section.
                     Some(node) => unsafe {
                         Ok(Exchanged {
                             old: self.pair(old, section),
@@ -123,7 +123,7 @@ where
                     return Err(Fresh::Apart(own));
                 }
                 let node = own.publish();
-                // SAFETY: the old one was just unlinked, by us; the new one was in the map in this section.
+                // SAFETY: we have just unlinked the old entry; the new one was in the map in this section.
                 unsafe {
                     Ok(Exchanged {
                         old: self.retire(old, section),
@@ -134,10 +134,9 @@ where
         }
     }
 
-    /// Inserts a value, and returns the one that was there.
+    /// Inserts a value, and returns the old one.
     ///
-    /// If the key was there, the new key takes the place of the old one, which matters where keys can be
-    /// told apart though they are equal.
+    /// If the key was there, the new key replaces the old one, too. This matters if equal keys can be told apart.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::new();
@@ -151,7 +150,7 @@ where
         self.insert_in(key, value, self.section(guard)).1
     }
 
-    /// Returns the value that is there now, and the one that was.
+    /// Returns the new value and the old one.
     pub(super) fn insert_in<'g>(
         &'g self,
         key: K,
@@ -174,10 +173,10 @@ where
         }
     }
 
-    /// Inserts a value, if the key is not there. Returns it.
+    /// Inserts a value if the key is missing. Returns it.
     ///
     /// # Errors
-    /// The key is there: its value, and the one that was not inserted.
+    /// Returns the existing value, and the one that was not inserted, if the key is there.
     #[inline]
     #[track_caller]
     pub fn try_insert<'g>(
@@ -203,7 +202,8 @@ where
             })
     }
 
-    /// Inserts what `make` makes, if the key is not there. On failure the value, if it was made.
+    /// Inserts the result of `make` if the key is missing. On failure, returns the existing value, and the new one
+    /// if it was made.
     fn try_add<'g>(
         &'g self,
         key: K,
@@ -212,7 +212,7 @@ where
     ) -> Result<&'g V, (&'g V, Option<V>)> {
         let hash = self.hash(&key);
         let mut seen = match self.locate(hash, &key, section) {
-            // SAFETY: found in the section.
+            // SAFETY: the entry was found in the section.
             Place::At(node) => return Err((unsafe { self.pair(node, section) }.value, None)),
             Place::Nowhere(seen) => seen,
         };
@@ -224,7 +224,7 @@ where
             }
             match self.locate(hash, fresh.key(), section) {
                 Place::At(node) => {
-                    // SAFETY: found in the section.
+                    // SAFETY: the entry was found in the section.
                     let current = unsafe { self.pair(node, section) }.value;
                     return Err((current, Some(fresh.into_parts().1)));
                 }
@@ -233,12 +233,12 @@ where
         }
     }
 
-    /// Inserts what a function makes, if the key is not there. Returns it.
+    /// Inserts the result of a function if the key is missing. Returns it.
     ///
-    /// The function may be called although in the end another thread was first.
+    /// The function may have been called in vain if another thread inserts the key first.
     ///
     /// # Errors
-    /// The key is there: its value.
+    /// Returns the existing value if the key is there.
     #[inline]
     #[track_caller]
     pub fn try_insert_with<'g, F>(
@@ -263,14 +263,14 @@ where
             .map_err(|(current, _)| current)
     }
 
-    /// Returns the value of a key, which is inserted if it is not there.
+    /// Returns the value of a key. If the key is missing, inserts a value.
     #[inline]
     #[track_caller]
     pub fn get_or_insert<'g>(&'g self, key: K, value: V, guard: &'g ReadGuard<'_>) -> &'g V {
         self.get_or_insert_with(key, || value, guard)
     }
 
-    /// Returns the value of a key; if it is not there, what a function makes is inserted.
+    /// Returns the value of a key. If the key is missing, inserts the result of a function.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::new();
@@ -289,10 +289,10 @@ where
         }
     }
 
-    /// Replaces the value of a key by what a function makes of it, and returns that. `None`: the key is not
-    /// there.
+    /// Replaces the value of a key by the result of a function, and returns the new value. Returns `None` if the
+    /// key is missing.
     ///
-    /// The function is called again if another thread has changed the entry meanwhile: no update is lost.
+    /// The function is called again if another thread has changed the entry meanwhile, so no update is lost.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::from([("a", 1)]);
@@ -328,8 +328,8 @@ where
         }
     }
 
-    /// Replaces the value of a key by what a function makes of it, or inserts a value. Returns what is there
-    /// now.
+    /// Replaces the value of a key by the result of a function, or inserts a value if the key is missing. Returns
+    /// the new value.
     #[track_caller]
     pub fn update_or_insert<'g, F>(
         &'g self,
@@ -344,8 +344,8 @@ where
         self.update_or_insert_with(key, update, || value, guard)
     }
 
-    /// Replaces the value of a key by what a function makes of it, or inserts what another function makes.
-    /// Returns what is there now.
+    /// Replaces the value of a key by the result of a function, or inserts the result of another function if the
+    /// key is missing. Returns the new value.
     ///
     /// ```
     /// let map = urcu_collections::HashMap::new();
@@ -383,9 +383,9 @@ where
         loop {
             match self.locate(hash, parts.key(), section) {
                 Place::At(old) => {
-                    // SAFETY: found in the section.
+                    // SAFETY: the entry was found in the section.
                     let value = update(unsafe { self.pair(old, section) }.value);
-                    // The pair made for insertion is kept, should the key be gone the next time.
+                    // The value made for insertion is kept, in case the key is missing the next time.
                     let (key, kept) = parts.take();
                     match self.exchange(old, Self::fresh(hash, key, value), section) {
                         Ok(exchanged) => return exchanged.new.value,
@@ -405,7 +405,7 @@ where
         }
     }
 
-    /// Asks a function what to do with an entry, and does that in one step.
+    /// Changes an entry atomically, as a function decides.
     ///
     /// The function gets the entry, or `None`. It is called again if another thread has changed the entry
     /// meanwhile, and may itself use the map.
@@ -425,7 +425,7 @@ where
     /// ```
     ///
     /// # Panics
-    /// Panics if the function wants to remove an entry that is not there.
+    /// Panics if the function returns `Operation::Remove` for a key that is missing.
     #[track_caller]
     pub fn compute<'g, F, T>(
         &'g self,
@@ -453,7 +453,7 @@ where
         loop {
             let again = match self.locate(hash, &key, section) {
                 Place::At(old) => {
-                    // SAFETY: found in the section.
+                    // SAFETY: the entry was found in the section.
                     let pair = unsafe { self.pair(old, section) };
                     match compute(Some((pair.key, pair.value))) {
                         Operation::Insert(value) => {
@@ -494,20 +494,20 @@ where
             let (hash, domain) = (self.hash_of(node), self.domain.domain());
             let is_removed = self.raw.remove_inline(node, hash, self, domain);
             return is_removed.then(|| {
-                // SAFETY: it was in the map in this section.
+                // SAFETY: the entry was in the map in this section.
                 let pair = unsafe { self.pair(node, section) };
                 (pair.key, pair.value)
             });
         }
         self.raw.remove(node, self, self.domain.domain()).then(|| {
-            // SAFETY: just unlinked, by us.
+            // SAFETY: we have just unlinked the entry.
             let pair = unsafe { self.retire(node, section) };
             (pair.key, pair.value)
         })
     }
 }
 
-/// An exchange of entries: the new one and the old one.
+/// The result of an exchange of entries: the new entry and the old one.
 struct Exchanged<'g, K, V> {
     old: Found<'g, K, V>,
     new: Found<'g, K, V>,

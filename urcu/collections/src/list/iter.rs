@@ -1,4 +1,4 @@
-//! Walks through a list.
+//! Iterators.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -8,19 +8,20 @@ use super::links::{Links, To};
 use super::node::{Node, take};
 use super::position::Position;
 
-/// A walk from both ends. What was yielded last on either side is in `at`; null is the end of the list.
+/// A walk from both ends. `at` holds the node that was yielded last on either side; null is the end of the list.
 ///
 /// # Why nothing is yielded twice
-/// All nodes that a list ever had have an order: a new one has its place between two that are there. Let *f* be
-/// the one that was yielded in front, and *b* the one at the back; *f* comes before *b*. The next one after *f*
-/// is *n*. If *f* was in the list at a moment after we have come to *b*, and *b* still is after we have come to
-/// *n*, then *n* does not come after *b*: the link by which we have passed it would have been stored when *b*
-/// was not in the list. But all that was removed before is seen to be by whoever follows that link, and all
-/// links to what was put in before are seen by whoever has come to *b*. So it is enough to look at both after
-/// each step, and to fall back to a neighbour from one that was removed: outwards, so that what it has yielded
-/// lies behind it, or was removed as well, and is passed over.
+/// All nodes that a list has ever had are ordered: a new node has its place between two that are there. Let *f* be
+/// the last node that was yielded in front, *b* the last one at the back, where *f* comes before *b*, and *n* the
+/// next node after *f*. Assume that *f* was in the list at a moment after we reached *b*, and that *b* is still in
+/// the list after we reached *n*. Then *n* does not come after *b*. Otherwise the link from *f* to *n* would skip
+/// *b*, and would have been stored when *b* was not in the list. But a thread that follows that link sees all
+/// earlier removals, and a thread that has reached *b* sees all links that were stored before *b* was inserted. So
+/// it is enough to check both nodes after each step. If one of them was removed, the walk falls back to its
+/// neighbour, outwards. Nodes that were already yielded then lie behind that neighbour, or were removed as well and
+/// are skipped.
 ///
-/// As long as one of the ends is that of the list, which is never removed, there is nothing to look at.
+/// As long as one side still is at the end of the list, which is never removed, there is nothing to check.
 struct Walk<'g, T> {
     links: &'g Links<T>,
     at: [*mut Node<T>; 2],
@@ -28,7 +29,7 @@ struct Walk<'g, T> {
 }
 
 impl<'g, T> Walk<'g, T> {
-    /// Takes one step to `to`, from the side that is walked in that direction.
+    /// Takes one step in the direction `to`, on the side that walks in that direction.
     ///
     /// # Safety
     /// The section in which the walk was begun is open.
@@ -39,7 +40,7 @@ impl<'g, T> Walk<'g, T> {
         }
         let (mine, other) = (to as usize, to.other() as usize);
         let node = if self.at[other].is_null() {
-            // SAFETY: found in the section.
+            // SAFETY: the node was found in the section.
             let node = unsafe { self.links.next_linked(self.at[mine], to) };
             NonNull::new(node)
         } else {
@@ -59,7 +60,7 @@ impl<'g, T> Walk<'g, T> {
         other: usize,
         to: To,
     ) -> Option<NonNull<Node<T>>> {
-        // SAFETY: all nodes were found in the section.
+        // SAFETY: all these nodes were found in the section.
         unsafe {
             loop {
                 let end = self.links.this_or_next(self.at[other], to);
@@ -67,7 +68,7 @@ impl<'g, T> Walk<'g, T> {
                 let from = self.links.this_or_next(self.at[mine], to.other());
                 self.at[mine] = from;
                 let node = self.links.next_linked(from, to);
-                // Not removed meanwhile, so that it was not passed.
+                // It was not removed meanwhile, so the step has not passed it.
                 if end.as_ref().is_none_or(|end| end.is_linked()) {
                     return NonNull::new(node).filter(|node| node.as_ptr() != end);
                 }
@@ -82,14 +83,14 @@ impl<T> Clone for Walk<'_, T> {
     }
 }
 
-/// The positions of a list, from both ends: see [`List::positions`](crate::List::positions).
+/// An iterator over the positions of a list, from both ends: see [`List::positions`](crate::List::positions).
 pub struct Positions<'g, T> {
     walk: Walk<'g, T>,
 }
 
-// SAFETY: it gives shared references to values, and reads the list.
+// SAFETY: the iterator gives shared references to values, and reads the list.
 unsafe impl<T: Sync> Send for Positions<'_, T> {}
-// SAFETY: a shared one gives shared references alone.
+// SAFETY: a shared iterator only gives shared references.
 unsafe impl<T: Sync> Sync for Positions<'_, T> {}
 
 impl<'g, T> Positions<'g, T> {
@@ -107,7 +108,7 @@ impl<'g, T> Positions<'g, T> {
 
     #[inline]
     fn step(&mut self, to: To) -> Option<Position<'g, T>> {
-        // SAFETY: by `new`.
+        // SAFETY: a section is open for as long as `'g`, as `new` requires.
         unsafe {
             let node = self.walk.next(to)?;
             Some(Position::new(node.as_ref().item(), self.walk.links))
@@ -147,7 +148,7 @@ impl<T: fmt::Debug> fmt::Debug for Positions<'_, T> {
     }
 }
 
-/// The values of a list, from both ends: see [`List::iter`](crate::List::iter).
+/// An iterator over the values of a list, from both ends: see [`List::iter`](crate::List::iter).
 pub struct Iter<'g, T> {
     positions: Positions<'g, T>,
 }
@@ -190,14 +191,14 @@ impl<T: fmt::Debug> fmt::Debug for Iter<'_, T> {
     }
 }
 
-/// Yields the values of a [`List`](crate::List) that it takes apart, from both ends.
+/// An owning iterator over the values of a [`List`](crate::List), from both ends.
 pub struct IntoIter<T> {
     links: Links<T>,
 }
 
-// SAFETY: it owns its values.
+// SAFETY: the iterator owns its values.
 unsafe impl<T: Send> Send for IntoIter<T> {}
-// SAFETY: a shared one gives nothing.
+// SAFETY: a shared iterator gives access to nothing.
 unsafe impl<T: Sync> Sync for IntoIter<T> {}
 
 impl<T> IntoIter<T> {
@@ -206,7 +207,7 @@ impl<T> IntoIter<T> {
     }
 
     fn take(&mut self, to: To) -> Option<T> {
-        // SAFETY: unlinked, and nobody else's.
+        // SAFETY: the node was unlinked, and nobody else uses it.
         self.links.take_mut(to).map(|node| unsafe { take(node) })
     }
 }
@@ -234,7 +235,7 @@ impl<T> FusedIterator for IntoIter<T> {}
 
 impl<T> Drop for IntoIter<T> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, T>(&'a mut IntoIter<T>);
         impl<T> Drop for Rest<'_, T> {
             fn drop(&mut self) {

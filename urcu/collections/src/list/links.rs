@@ -1,14 +1,15 @@
-//! The two ends, and what changes the links: always one thread at a time, and never code of the user's.
+//! The two ends of a list, and all changes of links. One thread at a time changes links, and no user code runs
+//! meanwhile.
 //!
 //! # What readers may rely on
-//! The links to the right alone are a list as RCU knows it, and so are those to the left: each insertion and
-//! each removal is one store to each. A node that was removed keeps its own links. So a walk in one direction
-//! gets from any node on which it stands to the end, and passes by nothing that was there all the time.
+//! The links to the right alone form an ordinary RCU list, and so do the links to the left: each insertion and each
+//! removal is one store to either. A removed node keeps its own links. So a walk in one direction gets from any
+//! node to the end, and misses no node that was there all the time.
 //!
-//! Both directions agree by a third word, the item's *home*: a node counts for what is in the list if it is
-//! the home of its item. That is stored after both links to the node are, and taken back before either is
-//! undone. A move gives the item another node and stores that one as its home, so that an item has one place
-//! at each moment; whoever stands on the old node goes on from there.
+//! A third word, the item's *home*, makes both directions agree: a node is in the list if it is the home of its
+//! item. The home is stored after both links to the node, and cleared before either link is removed. A move gives
+//! the item another node and stores that node as its home, so an item has one place at each moment. A reader that
+//! stands on the old node continues from there.
 
 use core::ptr::{self, NonNull};
 
@@ -35,7 +36,7 @@ impl To {
     }
 }
 
-/// A null pointer among the links is an end of the list: what is before the first node and behind the last.
+/// The links from the ends of a list. A null link is an end of the list: before the first node, or behind the last.
 pub(super) struct Links<T> {
     front: AtomicPtr<Node<T>>,
     back: AtomicPtr<Node<T>>,
@@ -59,13 +60,14 @@ impl<T> Links<T> {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// Returns the link that leads on from a node, or into the list from its other end.
+    /// Returns a node's link in a direction; for null, the link into the list from the end at which that direction
+    /// begins.
     ///
     /// # Safety
-    /// The node is null, or was found in a section that is open, or is the caller's.
+    /// The node is null, or was found in a section that is open, or the caller owns it.
     #[inline]
     unsafe fn link(&self, node: *mut Node<T>, to: To) -> &AtomicPtr<Node<T>> {
-        // SAFETY: alive, or null.
+        // SAFETY: the node is null or alive, as the caller promises.
         match (unsafe { node.as_ref() }, to) {
             (Some(node), To::Back) => &node.next,
             (Some(node), To::Front) => &node.prev,
@@ -82,8 +84,7 @@ impl<T> Links<T> {
     pub(super) unsafe fn step(&self, node: *mut Node<T>, to: To) -> *mut Node<T> {
         #[cfg(test)]
         super::tests::point();
-        // Acquire: pairs with the release in `publish`.
-        // SAFETY: the same.
+        // Acquire: pairs with the release in `publish`. SAFETY: the caller promises the same.
         unsafe { self.link(node, to) }.load(Ordering::Acquire)
     }
 
@@ -93,7 +94,7 @@ impl<T> Links<T> {
     /// As for `link`.
     #[inline]
     pub(super) unsafe fn next_linked(&self, node: *mut Node<T>, to: To) -> *mut Node<T> {
-        // SAFETY: what is found from there is alive as long.
+        // SAFETY: nodes that are found from this one live as long.
         unsafe {
             let mut node = self.step(node, to);
             while node.as_ref().is_some_and(|node| !node.is_linked()) {
@@ -103,13 +104,14 @@ impl<T> Links<T> {
         }
     }
 
-    /// Returns the node itself if it is in the list, or an end; or else the next one in that direction.
+    /// Returns the node itself if it is in the list or is an end. Otherwise returns the next node in the list in
+    /// that direction.
     ///
     /// # Safety
     /// As for `link`.
     #[inline]
     pub(super) unsafe fn this_or_next(&self, node: *mut Node<T>, to: To) -> *mut Node<T> {
-        // SAFETY: the same.
+        // SAFETY: the caller promises the same.
         unsafe {
             match node.as_ref() {
                 Some(here) if !here.is_linked() => self.next_linked(node, to),
@@ -132,19 +134,19 @@ impl<T> Links<T> {
     pub(super) fn take_mut(&mut self, to: To) -> Option<NonNull<Node<T>>> {
         let locked = self.lock();
         let node = locked.end(to)?;
-        // SAFETY: in the list.
+        // SAFETY: the node is in the list.
         unsafe { locked.unlink(node) };
         Some(node)
     }
 }
 
-/// The links, of the only thread that changes them.
+/// The links of a locked list: no other thread changes them.
 pub(super) struct Locked<'l, T> {
     links: &'l Links<T>,
 }
 
 impl<T> Locked<'_, T> {
-    /// Returns the first node to come to in a direction. All nodes are in the list, here.
+    /// Returns the first node in a direction. While the list is locked, all linked nodes are in the list.
     pub(super) fn end(&self, to: To) -> Option<NonNull<Node<T>>> {
         let end = match to {
             To::Back => &self.links.front,
@@ -153,13 +155,14 @@ impl<T> Locked<'_, T> {
         NonNull::new(end.load(Ordering::Relaxed))
     }
 
-    /// Links an item by a node, beside another one or at an end: `to` leads from the neighbour to the node.
+    /// Links an item's node beside another node, or at an end. `to` is the direction from the neighbour to the
+    /// node.
     ///
     /// # Safety
-    /// * The node is the item's, and was never linked; its item is in no list, or in this one.
+    /// * The node belongs to an item that is in no list, or in this one. The node was never linked.
     /// * The neighbour is in this list, or null.
     pub(super) unsafe fn insert(&self, node: NonNull<Node<T>>, neighbour: *mut Node<T>, to: To) {
-        // SAFETY: the same; an item is alive as its node is.
+        // SAFETY: the caller promises it; an item lives as long as its node.
         unsafe {
             self.put(node, neighbour, to);
             node.as_ref().item().as_ref().settle(node);
@@ -167,7 +170,7 @@ impl<T> Locked<'_, T> {
         self.count(1);
     }
 
-    /// Links an item of this list by another node, and returns its old one, which is unlinked.
+    /// Links an item of this list by another node. Unlinks its old node and returns it.
     ///
     /// # Safety
     /// As for `insert`; the item is in this list.
@@ -177,7 +180,7 @@ impl<T> Locked<'_, T> {
         neighbour: *mut Node<T>,
         to: To,
     ) -> Option<NonNull<Node<T>>> {
-        // SAFETY: the same.
+        // SAFETY: the caller promises the same.
         unsafe {
             let item: &Item<T> = node.as_ref().item().as_ref();
             let old = item.home()?;
@@ -188,12 +191,12 @@ impl<T> Locked<'_, T> {
         }
     }
 
-    /// Takes a node, and its item, out of the list.
+    /// Unlinks a node, and so removes its item from the list.
     ///
     /// # Safety
     /// The node is in this list.
     pub(super) unsafe fn unlink(&self, node: NonNull<Node<T>>) {
-        // SAFETY: the same; an item is alive as its node is.
+        // SAFETY: the caller promises it; an item lives as long as its node.
         unsafe {
             node.as_ref().item().as_ref().leave(node);
             self.cut(node);
@@ -202,7 +205,7 @@ impl<T> Locked<'_, T> {
     }
 
     unsafe fn put(&self, node: NonNull<Node<T>>, neighbour: *mut Node<T>, to: To) {
-        // SAFETY: nodes of this list, which nobody else changes; and a new one.
+        // SAFETY: these are nodes of this list, which nobody else changes, and a new one.
         unsafe {
             let beyond = self.links.link(neighbour, to).load(Ordering::Relaxed);
             let new = node.as_ptr();
@@ -214,14 +217,14 @@ impl<T> Locked<'_, T> {
                 To::Back => (neighbour, beyond),
                 To::Front => (beyond, neighbour),
             };
-            // To the right first: `repair` relies on that.
+            // The link to the right first: `repair` relies on that.
             publish(self.links.link(before, To::Back), new);
             publish(self.links.link(behind, To::Front), new);
         }
     }
 
     unsafe fn cut(&self, node: NonNull<Node<T>>) {
-        // SAFETY: nodes of this list, which nobody else changes.
+        // SAFETY: these are nodes of this list, which nobody else changes.
         unsafe {
             let next = node.as_ref().next.load(Ordering::Relaxed);
             let prev = node.as_ref().prev.load(Ordering::Relaxed);
@@ -235,12 +238,12 @@ impl<T> Locked<'_, T> {
         self.links.len.store(len, Ordering::Relaxed);
     }
 
-    /// In a child: the thread that had the lock is not there, and was in the middle of something. To the right
-    /// the list is whole after each store; what it has begun to put in or to take out is left out.
+    /// Repairs the list in a forked child, if the lock's holder was lost in the middle of a change. The links to
+    /// the right form a whole list after each store. A node that was being inserted or removed is left out.
     #[cold]
     fn repair(&self) {
         let (mut last, mut len) = (ptr::null_mut(), 0);
-        // SAFETY: nodes that are reached are alive, and nobody else changes links.
+        // SAFETY: nodes that can be reached are alive, and nobody else changes links.
         unsafe {
             let mut node = self.links.step(ptr::null_mut(), To::Back);
             while let Some(here) = NonNull::new(node) {
@@ -259,10 +262,10 @@ impl<T> Locked<'_, T> {
     }
 }
 
-/// Stores a pointer by which readers find their way.
+/// Stores a link or a home, which readers follow.
 pub(super) fn publish<T>(place: &AtomicPtr<T>, pointer: *mut T) {
-    // Release: pairs with the acquires in `Links::step` and of homes. Who finds a node sees what is in it; and
-    // all that was put in, or taken out, before.
+    // Release: pairs with the acquires in `Links::step` and of homes. A thread that finds a node sees its content,
+    // and all earlier insertions and removals.
     place.store(pointer, Ordering::Release);
     #[cfg(test)]
     super::tests::point();

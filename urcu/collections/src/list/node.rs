@@ -1,4 +1,4 @@
-//! Nodes, and what they refer to.
+//! Nodes, and the items to which they refer.
 
 use core::ptr::{self, NonNull};
 
@@ -8,7 +8,7 @@ use super::links::publish;
 use crate::reclaim;
 use crate::sync::{Alive, AtomicPtr, Ordering};
 
-/// A place in a list. An item that is moved gets another one; an old one keeps its links for whoever stands
+/// A place in a list. An item that is moved gets another node. The old node keeps its links for readers that stand
 /// on it.
 #[repr(C)]
 pub(super) struct Node<T> {
@@ -18,11 +18,12 @@ pub(super) struct Node<T> {
     alive: Alive,
 }
 
-/// A value, with the place that it has first.
+/// A value, together with its first node.
 #[repr(C)]
 pub(super) struct Item<T> {
     first: Node<T>,
-    /// The node by which the item is in the list: null before it is, and marked ([`LEFT`]) after it was.
+    /// The node by which the item is in the list. Null before the item is inserted, and marked ([`LEFT`]) after it
+    /// was removed.
     home: AtomicPtr<Node<T>>,
     pub(super) value: T,
 }
@@ -47,27 +48,27 @@ impl<T> Node<T> {
     /// Returns whether the item is in the list, by this node.
     ///
     /// # Safety
-    /// Nodes have the item's life: the node was found in a section that is open, or is the caller's.
+    /// The node was found in a section that is open, or the caller owns it. (An item lives as long as its nodes.)
     #[inline]
     pub(super) unsafe fn is_linked(&self) -> bool {
         self.alive.check();
-        // SAFETY: alive as the node is.
+        // SAFETY: the item lives as long as the node.
         let home = unsafe { &(*self.item.as_ptr()).home };
-        // Acquire: pairs with the release in `publish`. Who sees that it is linked sees both links
-        // to it; who sees that it is not sees all that was removed before.
+        // Acquire: pairs with the release in `publish`. A thread that sees that the node is linked sees both links
+        // to it. A thread that sees that it is not sees all earlier removals.
         ptr::eq(home.load(Ordering::Acquire), self)
     }
 }
 
 impl<T> Item<T> {
-    /// Makes an item that is in no list.
+    /// Allocates an item that is in no list.
     pub(super) fn allocate(value: T) -> NonNull<Item<T>> {
         let item = Box::into_raw(Box::new(Item {
             first: Node::new(NonNull::dangling()),
             home: AtomicPtr::new(ptr::null_mut()),
             value,
         }));
-        // SAFETY: from a box, and nobody else's yet.
+        // SAFETY: the item is from a box, and nobody else knows it yet.
         unsafe {
             let item = NonNull::new_unchecked(item);
             (*item.as_ptr()).first.item = item;
@@ -75,19 +76,19 @@ impl<T> Item<T> {
         }
     }
 
-    /// Returns the node that lies in the item.
+    /// Returns the node inside the item.
     #[inline]
     pub(super) fn first(item: NonNull<Item<T>>) -> NonNull<Node<T>> {
-        // The first field, `repr(C)`.
+        // The node is the first field, and the type is `repr(C)`.
         item.cast()
     }
 
-    /// Makes another node for the item.
+    /// Allocates another node for the item.
     pub(super) fn another(item: NonNull<Item<T>>) -> NonNull<Node<T>> {
         NonNull::from(Box::leak(Box::new(Node::new(item))))
     }
 
-    /// Returns the node by which the item is in the list, if it is.
+    /// Returns the node by which the item is in the list, if it is in the list.
     #[inline]
     pub(super) fn home(&self) -> Option<NonNull<Node<T>>> {
         // Acquire: as in `is_linked`.
@@ -95,29 +96,29 @@ impl<T> Item<T> {
             .filter(|home| home.as_ptr().addr() & LEFT == 0)
     }
 
-    /// Returns the node by which the item is in the list, or was.
+    /// Returns the node by which the item is, or was last, in the list.
     #[inline]
     pub(super) fn last_home(&self) -> *mut Node<T> {
         let home = self.home.load(Ordering::Acquire);
         home.map_addr(|address| address & !LEFT)
     }
 
-    /// From now on the item is in the list by this node, and by no other.
+    /// Makes this node the item's home: from now on the item is in the list by this node only.
     pub(super) fn settle(&self, node: NonNull<Node<T>>) {
         publish(&self.home, node.as_ptr());
     }
 
-    /// From now on the item is not in the list.
+    /// Marks the item as removed: from now on it is not in the list.
     pub(super) fn leave(&self, node: NonNull<Node<T>>) {
         let left = node.as_ptr().map_addr(|address| address | LEFT);
         publish(&self.home, left);
     }
 }
 
-/// Frees a node after a grace period, unless it lies in the item.
+/// Frees a node after a grace period, unless it is the node inside the item.
 ///
 /// # Safety
-/// It was unlinked, once; who still reaches it does so in sections of the domain that are open.
+/// The node was unlinked, and is retired once. Only sections of the domain that are open may still reach it.
 pub(super) unsafe fn retire_node<T>(
     domain: &Domain,
     node: NonNull<Node<T>>,
@@ -129,29 +130,29 @@ pub(super) unsafe fn retire_node<T>(
     }
 }
 
-/// Frees an item that was removed, and the node that it had last.
+/// Frees an item that was removed, and its last node, after a grace period.
 ///
 /// # Safety
-/// As for [`retire_node`]; and the value may be dropped on any thread and at any later time.
+/// As for [`retire_node`]. The value may be dropped on any thread and at any later time.
 pub(super) unsafe fn retire_item<T>(
     domain: &Domain,
     node: NonNull<Node<T>>,
     item: NonNull<Item<T>>,
 ) {
-    // SAFETY: unlinked for ever.
+    // SAFETY: item and node are unlinked for ever.
     unsafe {
         retire_node(domain, node, item);
         reclaim::retire(domain, item);
     }
 }
 
-/// Takes the value of an item that nobody else sees, and frees it.
+/// Returns the value of an item that nobody else sees, and frees the item.
 ///
 /// # Safety
-/// From `allocate`, and the caller's alone; `node` is its last home, and none of its older ones is reached any
-/// more.
+/// The item is from `allocate`, and nobody else uses it. `node` is its last home. Its older nodes cannot be reached
+/// any more.
 pub(super) unsafe fn take<T>(node: NonNull<Node<T>>) -> T {
-    // SAFETY: both from boxes, and the caller's.
+    // SAFETY: both are from boxes, and the caller owns them.
     unsafe {
         let item = node.as_ref().item;
         if node != Item::first(item) {

@@ -1,4 +1,4 @@
-//! `List`, and what is done with it.
+//! `List` and its operations.
 
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
@@ -13,14 +13,13 @@ use super::pinned::ListRef;
 use super::position::{NotInList, Position};
 use crate::sync::const_fn;
 
-/// A doubly linked list, for what is walked far more often than it is changed.
+/// A concurrent doubly linked list, for data that is iterated over far more often than it is changed.
 ///
-/// Readers walk in both directions, take no lock, write nothing and never wait for those who insert, remove and
-/// move elements meanwhile. Those take a lock for some stores; no code of yours runs under it.
+/// Readers walk in both directions while others insert, remove and move elements. Readers take no lock, write
+/// nothing and never wait. Writers hold a lock for a few stores, and run no user code meanwhile.
 ///
-/// A found element is a [`Position`]: a reference to the value, and a place beside which to insert, or from
-/// which to remove or move. It is borrowed from the list and a read-side section: that of a handle
-/// ([`List::pin`]), or of a guard.
+/// A found element is a [`Position`]: a reference to its value, and a place at which to insert, remove or move. A
+/// position borrows the list and a read-side section: that of a handle ([`List::pin`]) or of a guard.
 ///
 /// ```
 /// use urcu_collections::List;
@@ -38,38 +37,39 @@ use crate::sync::const_fn;
 /// assert!(tasks.insert_after(cook, "drink").is_err());
 /// ```
 ///
-/// Values are read by several threads at once, so a list that is shared asks `Sync` of them:
+/// Several threads read values at once, so sharing a list requires that they are `Sync`:
 /// ```compile_fail,E0277
 /// static LIST: urcu_collections::List<std::cell::Cell<u8>> = urcu_collections::List::new();
 /// ```
 ///
 /// # What a walk sees
-/// An element is inserted, removed or moved by one store, which both directions go by. A walk yields everything
-/// that was in the list, and was not moved, from the walk's beginning to its end, in order and once; of what
-/// was inserted or removed meanwhile, perhaps some. An element that is moved while a walk is on its way is
-/// yielded at its old place, at its new one, at both or at none. The walk itself goes on from where it is: it is
-/// never led to another part of the list. (It ends when it comes to the end: not while others append, or move
-/// to the end, faster than it walks.)
+/// An element is inserted, removed or moved atomically, by one store that counts for both directions. A walk yields
+/// every element that is in the list and not moved from the walk's beginning to its end, in order and once. Of
+/// elements that are inserted or removed meanwhile it may yield some. An element that is moved meanwhile is yielded
+/// at its old place, at its new one, at both or at neither. A move never leads a walk to another part of the list.
+/// (A walk ends when it reaches the end of the list. It does not while others append elements, or move them to the
+/// end, faster than it walks.)
 ///
 /// # Cost
-/// An allocation for each element, of 32 bytes beside the value, and another one of 24 for each move. Changes take one lock for the whole list, and a grace period for what is removed.
+/// An allocation for each element, of 32 bytes and the value, and one of 24 bytes for each move. Changes lock the
+/// whole list. Removed elements are freed after a grace period.
 ///
 /// # Forks
-/// A forked child may use the list, with guards of its own, whatever other threads were doing with it: the
-/// first change in the child goes once through the list if one of them was in the middle of something. What it
-/// was about to insert is not there.
+/// A forked child may use the list, with its own guards, whatever other threads were doing at the fork. If one of
+/// them was in the middle of a change, the first change in the child repairs the list, which takes one pass over
+/// it. An element that was being inserted then is not in the list.
 ///
 /// # Async-signal safety
-/// Walking is as safe as a section of its domain is; changes are not safe in signal handlers.
+/// Walking is as safe as a section of the list's domain is. Changes are not safe in signal handlers.
 pub struct List<T, D = Global> {
     links: Links<T>,
     domain: D,
     values: PhantomData<*mut T>,
 }
 
-// SAFETY: it owns its values, and those that were retired are `Send` and `'static`.
+// SAFETY: the list owns its values. Those that were retired are `Send` and `'static`.
 unsafe impl<T: Send, D: Send> Send for List<T, D> {}
-// SAFETY: shared, it hands out shared references to values, and takes and drops some on any thread.
+// SAFETY: a shared list hands out shared references to values, and takes and drops values on any thread.
 unsafe impl<T: Send + Sync, D: Sync> Sync for List<T, D> {}
 
 impl<T> List<T> {
@@ -83,7 +83,7 @@ impl<T> List<T> {
 
 impl<T, D> List<T, D> {
     const_fn! {
-        /// Creates an empty list in a domain of the program's own.
+        /// Creates an empty list in the given domain.
         pub fn new_in(domain: D) -> Self {
             List {
                 links: Links::new(),
@@ -93,7 +93,7 @@ impl<T, D> List<T, D> {
         }
     }
 
-    /// Returns how many elements there are. Exact if nobody inserts or removes meanwhile.
+    /// Returns the number of elements. It is exact if nobody inserts or removes meanwhile.
     pub fn len(&self) -> usize {
         self.links.len()
     }
@@ -104,7 +104,7 @@ impl<T, D> List<T, D> {
     }
 
     pub(super) fn into_links(mut self) -> Links<T> {
-        // The rest, which is dropped here, is empty.
+        // Only an empty list is dropped here.
         core::mem::replace(&mut self.links, Links::new())
     }
 }
@@ -117,7 +117,7 @@ impl<T, D> Drop for List<T, D> {
 }
 
 impl<T, D: InDomain> List<T, D> {
-    /// Returns a handle, with a guard in it: the list's methods without the guard.
+    /// Returns a handle that holds a guard: it has the list's methods, without the guard argument.
     #[inline(always)]
     #[track_caller]
     pub fn pin(&self) -> ListRef<'_, T, D> {
@@ -147,7 +147,7 @@ impl<T, D: InDomain> List<T, D> {
     /// assert_eq!((values.next(), values.next_back()), (None, None));
     /// ```
     ///
-    /// They are borrowed from the guard, and from the list:
+    /// The values borrow the guard and the list:
     /// ```compile_fail,E0505
     /// let list = urcu_collections::List::from_iter([1]);
     /// let guard = urcu::read_lock();
@@ -169,18 +169,18 @@ impl<T, D: InDomain> List<T, D> {
     #[track_caller]
     pub fn positions<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Positions<'g, T> {
         self.domain.domain().check(guard);
-        // SAFETY: the guard is borrowed for `'g`.
+        // SAFETY: the guard is borrowed for `'g`, so its section is open.
         unsafe { Positions::new(&self.links) }
     }
 
-    /// Returns the first element: nothing that is there during the whole call is before it.
+    /// Returns the first element. No element that is in the list during the whole call is before it.
     #[inline]
     #[track_caller]
     pub fn front<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Option<Position<'g, T>> {
         self.positions(guard).next()
     }
 
-    /// Returns the last element: nothing that is there during the whole call is behind it.
+    /// Returns the last element. No element that is in the list during the whole call is behind it.
     #[inline]
     #[track_caller]
     pub fn back<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Option<Position<'g, T>> {
@@ -203,28 +203,28 @@ impl<T, D: InDomain> List<T, D> {
     #[track_caller]
     pub fn cursor<'g>(&'g self, guard: &'g ReadGuard<'_>) -> Cursor<'g, T> {
         self.domain.domain().check(guard);
-        // SAFETY: the guard is borrowed for `'g`.
+        // SAFETY: the guard is borrowed for `'g`, so its section is open.
         unsafe { Cursor::new(ptr::null_mut(), &self.links) }
     }
 
-    /// Returns a cursor on an element, or, if it was removed, where it was.
+    /// Returns a cursor on an element. If the element was removed, the cursor is where the element was.
     ///
     /// # Panics
-    /// Panics if the position is one of another list; so do all methods that take one.
+    /// Panics if the position belongs to another list; so do all methods that take one.
     #[track_caller]
     pub fn cursor_at<'g>(&'g self, at: Position<'g, T>) -> Cursor<'g, T> {
         at.check(&self.links);
-        // SAFETY: it was in the list in the section of the position.
+        // SAFETY: the node was in the list in the position's section.
         unsafe { Cursor::new(at.item().last_home(), &self.links) }
     }
 
-    /// Puts a value before all others.
+    /// Inserts a value in front of all others.
     #[track_caller]
     pub fn push_front<'g>(&'g self, value: T, guard: &'g ReadGuard<'_>) -> Position<'g, T> {
         self.push(value, To::Back, guard)
     }
 
-    /// Puts a value behind all others.
+    /// Inserts a value behind all others.
     #[track_caller]
     pub fn push_back<'g>(&'g self, value: T, guard: &'g ReadGuard<'_>) -> Position<'g, T> {
         self.push(value, To::Front, guard)
@@ -234,7 +234,7 @@ impl<T, D: InDomain> List<T, D> {
     fn push<'g>(&'g self, value: T, to: To, guard: &'g ReadGuard<'_>) -> Position<'g, T> {
         self.domain.domain().check(guard);
         let item = Item::allocate(value);
-        // SAFETY: new; and the guard is borrowed for `'g`.
+        // SAFETY: the node is new; the guard is borrowed for `'g`.
         unsafe {
             let locked = self.links.lock();
             locked.insert(Item::first(item), ptr::null_mut(), to);
@@ -242,7 +242,7 @@ impl<T, D: InDomain> List<T, D> {
         }
     }
 
-    /// Puts a value before an element.
+    /// Inserts a value before an element.
     ///
     /// # Errors
     /// Returns the value if the element is not in the list any more.
@@ -255,7 +255,7 @@ impl<T, D: InDomain> List<T, D> {
         self.insert(at, value, To::Front)
     }
 
-    /// Puts a value behind an element.
+    /// Inserts a value behind an element.
     ///
     /// # Errors
     /// Returns the value if the element is not in the list any more.
@@ -281,41 +281,42 @@ impl<T, D: InDomain> List<T, D> {
         let locked = self.links.lock();
         let Some(home) = at.item().home() else {
             drop(locked);
-            // SAFETY: just made, and never linked.
+            // SAFETY: the node was just made, and never linked.
             return Err(NotInList(unsafe { take(node) }));
         };
-        // SAFETY: new, beside one that is in the list; and the section of the position is open for `'g`.
+        // SAFETY: the node is new, and inserted beside one that is in the list. The position's section is open for
+        // `'g`.
         unsafe {
             locked.insert(node, home.as_ptr(), to);
             Ok(Position::new(item, &self.links))
         }
     }
 
-    /// Moves an element before all others. False: it is not in the list any more.
+    /// Moves an element to the front. Returns false if the element is not in the list any more.
     ///
     /// # Cost
-    /// An allocation, and freeing one after a grace period, unless it is there already.
+    /// An allocation, and freeing one after a grace period. Nothing if the element is there already.
     #[track_caller]
     pub fn move_to_front(&self, element: Position<'_, T>) -> bool {
         self.relink(element, None, To::Back)
     }
 
-    /// Moves an element behind all others. False: it is not in the list any more.
+    /// Moves an element to the back. Returns false if the element is not in the list any more.
     ///
     /// # Cost
-    /// An allocation, and freeing one after a grace period, unless it is there already.
+    /// An allocation, and freeing one after a grace period. Nothing if the element is there already.
     #[track_caller]
     pub fn move_to_back(&self, element: Position<'_, T>) -> bool {
         self.relink(element, None, To::Front)
     }
 
-    /// Moves an element before another one. False: one of them is not in the list any more.
+    /// Moves an element before another one. Returns false if one of them is not in the list any more.
     #[track_caller]
     pub fn move_before(&self, element: Position<'_, T>, at: Position<'_, T>) -> bool {
         self.relink(element, Some(at), To::Front)
     }
 
-    /// Moves an element behind another one. False: one of them is not in the list any more.
+    /// Moves an element behind another one. Returns false if one of them is not in the list any more.
     #[track_caller]
     pub fn move_after(&self, element: Position<'_, T>, at: Position<'_, T>) -> bool {
         self.relink(element, Some(at), To::Back)
@@ -332,13 +333,13 @@ impl<T, D: InDomain> List<T, D> {
         }
         let node = Item::another(item);
         let locked = self.links.lock();
-        // Nobody changes homes now.
+        // The lock is held, so nobody changes homes.
         let neighbour = match at.map(|at| at.item().home()) {
             None => Some(ptr::null_mut()),
             Some(home) => home.map(NonNull::as_ptr),
         };
-        // SAFETY: a new node of an item of this list, if it still is; the neighbour is one, or null. If nothing
-        // was done the node is still ours.
+        // SAFETY: this is a new node of an item of this list; `relink` does nothing if the item was removed. The
+        // neighbour is in this list, or null. If nothing was done, the node is still ours.
         unsafe {
             let old = neighbour.and_then(|neighbour| locked.relink(node, neighbour, to));
             drop(locked);
@@ -350,7 +351,7 @@ impl<T, D: InDomain> List<T, D> {
         }
     }
 
-    /// Returns what a move has to answer that has nothing to do.
+    /// Returns the result of a move that has nothing to do, if it has nothing to do.
     fn is_there(
         &self,
         element: Position<'_, T>,
@@ -368,14 +369,14 @@ impl<T, D: InDomain> List<T, D> {
                 None => return Some(false),
             },
         };
-        // SAFETY: in the list within the sections of the positions.
+        // SAFETY: the nodes were in the list in the sections of the positions.
         let there = unsafe { self.links.step(from, to) };
         (there == home.as_ptr() && element.is_linked()).then_some(true)
     }
 }
 
 impl<T: Send + 'static, D: InDomain> List<T, D> {
-    /// Removes an element, and returns its value. `None`: it is not in the list any more.
+    /// Removes an element, and returns its value. Returns `None` if the element is not in the list any more.
     ///
     /// The value is dropped after a grace period, on any thread:
     /// ```compile_fail,E0277
@@ -389,10 +390,11 @@ impl<T: Send + 'static, D: InDomain> List<T, D> {
         element.check(&self.links);
         let locked = self.links.lock();
         let home = element.item().home()?;
-        // SAFETY: in the list.
+        // SAFETY: the node is in the list.
         unsafe { locked.unlink(home) };
         drop(locked);
-        // SAFETY: unlinked by us. Who still sees it is in a section; the value is `Send` and `'static`.
+        // SAFETY: we have unlinked the node. Threads that still see it are inside sections. The value is `Send` and
+        // `'static`.
         unsafe { retire_item(self.domain.domain(), home, element.pointer()) };
         Some(element.get())
     }
@@ -414,8 +416,8 @@ impl<T: Send + 'static, D: InDomain> List<T, D> {
         self.domain.domain().check(guard);
         let locked = self.links.lock();
         let home = locked.end(to)?;
-        // SAFETY: in the list; and unlinked by us. Who still sees it is in a section, as we are; the value is
-        // `Send` and `'static`.
+        // SAFETY: the node is in the list, and we unlink it. Threads that still see it are inside sections, as we
+        // are. The value is `Send` and `'static`.
         unsafe {
             locked.unlink(home);
             drop(locked);
@@ -427,7 +429,8 @@ impl<T: Send + 'static, D: InDomain> List<T, D> {
 
     /// Removes the elements for whose values `keep` returns false.
     ///
-    /// `keep` runs under no lock, and may use the list. If it panics, what it has decided was done.
+    /// `keep` runs under no lock, and may use the list. If it panics, the elements for which it has returned false
+    /// before are removed.
     #[track_caller]
     pub fn retain(&self, mut keep: impl FnMut(&T) -> bool, guard: &ReadGuard<'_>) {
         for element in self.positions(guard) {
@@ -437,7 +440,7 @@ impl<T: Send + 'static, D: InDomain> List<T, D> {
         }
     }
 
-    /// Removes all elements. Those that others insert meanwhile may stay.
+    /// Removes all elements. Elements that others insert meanwhile may stay.
     #[track_caller]
     pub fn clear(&self, guard: &ReadGuard<'_>) {
         self.retain(|_| false, guard);

@@ -9,10 +9,10 @@ use super::iter::{Iter, Positions};
 use super::ops::List;
 use super::position::{NotInList, Position};
 
-/// A [`List`] and an open section of its domain, as [`List::pin`] returns it: the list's methods, which are
-/// described there, without the guard.
+/// A [`List`] together with an open section of its domain: see [`List::pin`]. It has the list's methods, without
+/// the guard argument.
 ///
-/// May be sent to other threads, and live across an `.await`, if the list can be shared.
+/// A handle may be sent to other threads and held across an `.await`, if the list is `Sync`.
 pub struct ListRef<'list, T, D = Global> {
     list: &'list List<T, D>,
     guard: ReadGuard<'list>,
@@ -40,7 +40,7 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.guard.refresh();
     }
 
-    /// Returns how many elements there are. See [`List::len`].
+    /// Returns the number of elements. See [`List::len`].
     pub fn len(&self) -> usize {
         self.list.len()
     }
@@ -62,14 +62,14 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.positions(&self.guard)
     }
 
-    /// Returns the first element: nothing that is there during the whole call is before it. See
+    /// Returns the first element. No element that is in the list during the whole call is before it. See
     /// [`List::front`].
     #[inline]
     pub fn front(&self) -> Option<Position<'_, T>> {
         self.list.front(&self.guard)
     }
 
-    /// Returns the last element: nothing that is there during the whole call is behind it. See
+    /// Returns the last element. No element that is in the list during the whole call is behind it. See
     /// [`List::back`].
     #[inline]
     pub fn back(&self) -> Option<Position<'_, T>> {
@@ -81,23 +81,24 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.cursor(&self.guard)
     }
 
-    /// Returns a cursor on an element, or, if it was removed, where it was. See [`List::cursor_at`].
+    /// Returns a cursor on an element. If the element was removed, the cursor is where the element was. See
+    /// [`List::cursor_at`].
     #[track_caller]
     pub fn cursor_at<'g>(&'g self, at: Position<'g, T>) -> Cursor<'g, T> {
         self.list.cursor_at(at)
     }
 
-    /// Puts a value before all others. See [`List::push_front`].
+    /// Inserts a value in front of all others. See [`List::push_front`].
     pub fn push_front(&self, value: T) -> Position<'_, T> {
         self.list.push_front(value, &self.guard)
     }
 
-    /// Puts a value behind all others. See [`List::push_back`].
+    /// Inserts a value behind all others. See [`List::push_back`].
     pub fn push_back(&self, value: T) -> Position<'_, T> {
         self.list.push_back(value, &self.guard)
     }
 
-    /// Puts a value before an element. See [`List::insert_before`].
+    /// Inserts a value before an element. See [`List::insert_before`].
     ///
     /// # Errors
     /// Returns the value if the element is not in the list any more.
@@ -110,7 +111,7 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.insert_before(at, value)
     }
 
-    /// Puts a value behind an element. See [`List::insert_after`].
+    /// Inserts a value behind an element. See [`List::insert_after`].
     ///
     /// # Errors
     /// Returns the value if the element is not in the list any more.
@@ -123,13 +124,13 @@ impl<'list, T, D: InDomain> ListRef<'list, T, D> {
         self.list.insert_after(at, value)
     }
 
-    /// Moves an element before all others. See [`List::move_to_front`].
+    /// Moves an element to the front. See [`List::move_to_front`].
     #[track_caller]
     pub fn move_to_front(&self, element: Position<'_, T>) -> bool {
         self.list.move_to_front(element)
     }
 
-    /// Moves an element behind all others. See [`List::move_to_back`].
+    /// Moves an element to the back. See [`List::move_to_back`].
     #[track_caller]
     pub fn move_to_back(&self, element: Position<'_, T>) -> bool {
         self.list.move_to_back(element)

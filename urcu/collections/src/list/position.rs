@@ -1,4 +1,4 @@
-//! Positions: what one found, and where it is.
+//! Positions of elements.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -8,21 +8,22 @@ use core::ptr::{self, NonNull};
 use super::links::{Links, To};
 use super::node::{Item, Node};
 
-/// An element of a [`List`](crate::List): its value, and where it is in the list, also after it was moved.
+/// An element of a [`List`](crate::List): its value and its place in the list. It follows the element when that is
+/// moved.
 ///
-/// Borrowed from the list and from the section in which it was found, so the memory behind it is not used for
-/// anything else meanwhile: what was removed is known to be removed, whatever was inserted since.
+/// A position borrows the list and the section in which it was found, so its memory is not used for another element
+/// meanwhile. A position of a removed element is known to be one, whatever was inserted since.
 ///
-/// A reference to the value of type `&T`, like one: copied, sent and shared wherever that can be.
+/// It dereferences to the value, and can be copied, sent and shared where a `&T` can.
 pub struct Position<'g, T> {
     item: NonNull<Item<T>>,
     links: &'g Links<T>,
     value: PhantomData<&'g T>,
 }
 
-// SAFETY: it gives a shared reference to the value, and reads the list's links and values.
+// SAFETY: a position gives a shared reference to the value, and reads the list's links and values.
 unsafe impl<T: Sync> Send for Position<'_, T> {}
-// SAFETY: a shared one gives a shared reference alone.
+// SAFETY: a shared position only gives a shared reference.
 unsafe impl<T: Sync> Sync for Position<'_, T> {}
 
 impl<T> Clone for Position<'_, T> {
@@ -47,7 +48,7 @@ impl<'g, T> Position<'g, T> {
 
     #[inline]
     pub(super) fn item(self) -> &'g Item<T> {
-        // SAFETY: by `new`.
+        // SAFETY: the item was in the list in a section that is open, as `new` requires.
         unsafe { self.item.as_ref() }
     }
 
@@ -56,7 +57,7 @@ impl<'g, T> Position<'g, T> {
     }
 
     /// # Panics
-    /// If the position is in another list.
+    /// Panics if the position belongs to another list.
     #[track_caller]
     pub(super) fn check(self, links: &Links<T>) {
         assert!(
@@ -76,19 +77,19 @@ impl<'g, T> Position<'g, T> {
         self.item().home().is_some()
     }
 
-    /// Returns the element behind this one, or, if this one was removed, behind where it was.
+    /// Returns the next element. If this element was removed, returns the next one from where it was.
     pub fn next(self) -> Option<Position<'g, T>> {
         self.beside(To::Back)
     }
 
-    /// Returns the element before this one, or, if this one was removed, before where it was.
+    /// Returns the previous element. If this element was removed, returns the previous one from where it was.
     pub fn prev(self) -> Option<Position<'g, T>> {
         self.beside(To::Front)
     }
 
     fn beside(self, to: To) -> Option<Position<'g, T>> {
         let from: *mut Node<T> = self.item().last_home();
-        // SAFETY: the item was in the list in the section, so its last home was then or later.
+        // SAFETY: the item was in the list in the section, so its last home was in the list then or later.
         unsafe {
             let node = NonNull::new(self.links.next_linked(from, to))?;
             Some(Position::new(node.as_ref().item(), self.links))
@@ -105,7 +106,7 @@ impl<T> Deref for Position<'_, T> {
 }
 
 impl<T> PartialEq for Position<'_, T> {
-    /// Returns whether both are the same element, not elements with the same value.
+    /// Returns whether both are the same element. Elements with equal values may be different.
     fn eq(&self, other: &Self) -> bool {
         self.item == other.item
     }
@@ -119,8 +120,8 @@ impl<T: fmt::Debug> fmt::Debug for Position<'_, T> {
     }
 }
 
-/// A position beside which nothing can be put, because its element is not in the list any more; with the value
-/// that was to be put there.
+/// The error of an insertion beside an element that is not in the list any more, with the value that was not
+/// inserted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct NotInList<T>(pub T);
 

@@ -1,4 +1,4 @@
-//! What is between two stores of those who change a list, and between two loads of those who walk.
+//! Changes and walks that are interrupted between two stores or loads.
 
 use core::cell::RefCell;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ thread_local! {
     static HOOK: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) };
 }
 
-/// Called at each load and store of a link, and store of a home. What is done here does not come here again.
+/// Called at each load and store of a link, and at each store of a home. Not called from inside a hook.
 pub(super) fn point() {
     let hook = HOOK.take();
     if let Some(mut hook) = hook {
@@ -27,7 +27,7 @@ fn with_hook(hook: impl FnMut() + 'static, work: impl FnOnce()) {
     HOOK.take();
 }
 
-/// Elements below this are there all the time, and are not moved.
+/// Elements below this number stay in the list and are not moved.
 const KEPT: u64 = 6;
 
 /// Lists whose elements are never freed, so that a walk may be as slow as it likes.
@@ -47,7 +47,7 @@ impl Shared {
         Shared { list, guard, moves }
     }
 
-    /// One change, of elements that come and go.
+    /// Makes one change, of elements that come and go.
     fn change(self, random: &mut Random) {
         let list = self.list;
         let nth = |number| list.positions(self.guard).nth(number as usize);
@@ -87,13 +87,13 @@ impl Random {
     }
 }
 
-/// A walk after another one, each from the ends in any order, a step at a time.
+/// Takes one walk after another, each from both ends in any order, a step at a time.
 struct Walker {
     shared: Shared,
     walk: Positions<'static, u64>,
     front: Vec<u64>,
     back: Vec<u64>,
-    /// In 8, how many steps are made at the back.
+    /// How many of 8 steps are taken at the back.
     share: u64,
     finished: usize,
 }
@@ -182,7 +182,7 @@ fn walks_that_are_interrupted_by_changes_at_each_load_meet_all_once() {
     }
 }
 
-/// A change is one store, by which both directions go.
+/// A change is one store, which counts for both directions.
 #[test(120)]
 fn at_each_moment_both_directions_see_a_change_or_neither_does() {
     let shared = Shared::new(true);

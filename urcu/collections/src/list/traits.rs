@@ -20,7 +20,7 @@ impl<T: fmt::Debug, D: InDomain> fmt::Debug for List<T, D> {
 }
 
 impl<T, D: InDomain> Extend<T> for &List<T, D> {
-    /// Puts the values at the end, one after the other.
+    /// Appends the values, one after the other.
     fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
         for value in values {
             self.push_back(value, &self.guard());

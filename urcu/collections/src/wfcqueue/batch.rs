@@ -1,4 +1,4 @@
-//! What was taken out together.
+//! Batches of values.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -9,36 +9,36 @@ use super::{Node, TryDequeueError, end_of_chain, wait};
 use crate::fork;
 use crate::sync::Ordering;
 
-/// Values that were taken out of a [`WfcQueue`](crate::WfcQueue) together, or that are to be put into one
-/// together ([`WfcQueue::append`](crate::WfcQueue::append)).
+/// Values that were taken out of a [`WfcQueue`](crate::WfcQueue) at once, or that are to be put into one at once
+/// ([`WfcQueue::append`](crate::WfcQueue::append)).
 ///
-/// An iterator over the values, which drops those that are not asked for with it. A value that was in the
-/// middle of being enqueued is waited for; [`try_next`](Batch::try_next) does not wait.
+/// A batch is an iterator over its values, and drops those that were not yielded. The iterator waits for a value
+/// that is still being enqueued; [`try_next`](Batch::try_next) does not wait.
 pub struct Batch<T> {
     chain: Option<Chain<T>>,
     owns: PhantomData<T>,
 }
 
-/// The first node of a chain, and the last.
+/// The first and the last node of a chain.
 type Ends<T> = (NonNull<Node<T>>, NonNull<Node<T>>);
 
-/// Nodes in a row; a link between them may be missing, as long as its thread is in the middle of `link`.
+/// A chain of nodes. A link between two of them is missing while its thread is in the middle of `link`.
 struct Chain<T> {
     first: NonNull<Node<T>>,
     last: NonNull<Node<T>>,
-    /// The process in which those threads are.
+    /// The fork generation of the process that has those threads.
     generation: u32,
 }
 
-// SAFETY: it owns its values.
+// SAFETY: the batch owns its values.
 unsafe impl<T: Send> Send for Batch<T> {}
-// SAFETY: a shared one gives nothing.
+// SAFETY: a shared batch gives access to nothing.
 unsafe impl<T: Sync> Sync for Batch<T> {}
 
 impl<T> Batch<T> {
     /// # Safety
-    /// From `first` on `last` is found, at once or when others have stored their links; nobody else takes
-    /// these nodes.
+    /// `first` leads to `last`, at once or when other threads have stored their links. Nobody else takes these
+    /// nodes.
     pub(super) unsafe fn from_chain(first: NonNull<Node<T>>, last: NonNull<Node<T>>) -> Self {
         Batch {
             chain: Some(Chain {
@@ -50,7 +50,7 @@ impl<T> Batch<T> {
         }
     }
 
-    /// Gives the nodes away.
+    /// Gives up the nodes, and returns the first and the last one.
     pub(super) fn into_chain(mut self) -> Option<Ends<T>> {
         self.chain.take().map(|mut chain| {
             chain.adopt();
@@ -66,7 +66,7 @@ impl<T> Batch<T> {
     /// Takes the next value, without waiting.
     ///
     /// # Errors
-    /// [`TryDequeueError::WouldBlock`] if the value behind it is still being enqueued;
+    /// Returns [`TryDequeueError::WouldBlock`] if the value behind it is still being enqueued, and
     /// [`TryDequeueError::Empty`] if there is none.
     pub fn try_next(&mut self) -> Result<T, TryDequeueError> {
         let chain = self.chain.as_mut().ok_or(TryDequeueError::Empty)?;
@@ -78,11 +78,12 @@ impl<T> Batch<T> {
         } else {
             return Err(TryDequeueError::WouldBlock);
         }
-        // SAFETY: ours alone: whoever had to store into it has done so, or there is nobody behind it.
+        // SAFETY: nobody else uses the node: the thread that had to store its link has done so, or it is the last
+        // node.
         Ok(unsafe { Node::take(first) })
     }
 
-    /// As if the process had been forked off by now.
+    /// Makes the batch look as if the process had forked since.
     #[cfg(test)]
     pub(super) fn fork(&mut self) {
         self.chain
@@ -94,24 +95,24 @@ impl<T> Batch<T> {
         let node = Node::allocate(value);
         match &mut self.chain {
             Some(chain) => {
-                // SAFETY: ours, and at the end of a chain that `from_iter` has made.
+                // SAFETY: the node is ours, and the last one of a chain that this function has made.
                 let last = unsafe { chain.last.as_ref() };
-                // Relaxed: all is published together, by `link`.
+                // Relaxed: `link` publishes the whole chain.
                 last.next.store(node.as_ptr(), Ordering::Relaxed);
                 chain.last = node;
             }
-            // SAFETY: just made.
+            // SAFETY: the node was just made.
             None => *self = unsafe { Batch::from_chain(node, node) },
         }
     }
 }
 
 impl<T> Chain<T> {
-    /// Returns the node behind the first one, which is not the last, if its link is there.
+    /// Returns the node behind the first one, if the link to it was stored. The first node is not the last one.
     fn next(&mut self) -> Option<NonNull<Node<T>>> {
         // Acquire: pairs with the release in `link`.
         let link = |first: NonNull<Node<T>>| {
-            // SAFETY: in the chain, which is ours.
+            // SAFETY: the node is in the chain, which is ours.
             NonNull::new(unsafe { first.as_ref() }.next.load(Ordering::Acquire))
         };
         let next = link(self.first);
@@ -121,7 +122,7 @@ impl<T> Chain<T> {
         next
     }
 
-    /// Makes the chain this process's: in a child no missing link is stored any more.
+    /// Adapts the chain to a forked child, where missing links are never stored.
     fn adopt(&mut self) {
         let now = fork::generation();
         if self.generation != now {
@@ -148,7 +149,7 @@ impl<T> FusedIterator for Batch<T> {}
 
 impl<T> Drop for Batch<T> {
     fn drop(&mut self) {
-        /// Goes on when a destructor panics.
+        /// Drops the rest even if a destructor panics.
         struct Rest<'a, T>(&'a mut Batch<T>);
         impl<T> Drop for Rest<'_, T> {
             fn drop(&mut self) {

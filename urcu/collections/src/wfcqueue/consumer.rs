@@ -1,4 +1,4 @@
-//! Who takes values.
+//! The consumer of a queue.
 
 use core::fmt;
 
@@ -6,9 +6,10 @@ use super::{Batch, Node, TryDequeueError, WfcQueue, wait};
 use crate::fork;
 use crate::sync::pause;
 
-/// The one who takes values out of a [`WfcQueue`], for as long as it lives.
+/// The consumer of a [`WfcQueue`]: the only one while it lives.
 ///
-/// Can be sent to another thread. A consumer that is forgotten keeps all others out for ever.
+/// It can be sent to another thread. If a consumer is forgotten ([`core::mem::forget`]), the queue has no other
+/// consumer ever again.
 ///
 /// # Forks
 /// A consumer of another thread does not keep a forked child from having one. If a thread forks that has a
@@ -17,12 +18,12 @@ use crate::sync::pause;
 /// child any more once there is another one, which may take out that value.
 pub struct Consumer<'q, T> {
     queue: &'q WfcQueue<T>,
-    /// The process for which the queue is locked.
+    /// The fork generation of the process for which the queue is locked.
     generation: u32,
 }
 
 impl<T> WfcQueue<T> {
-    /// Returns the queue's consumer, when nobody else has it. Waits for that by spinning and yielding: meant
+    /// Returns the queue's consumer. Waits while another thread has it, by spinning and yielding, which is meant
     /// for short waits.
     pub fn consumer(&self) -> Consumer<'_, T> {
         let mut turns = 0;
@@ -34,7 +35,7 @@ impl<T> WfcQueue<T> {
         }
     }
 
-    /// Returns the queue's consumer, unless somebody has it.
+    /// Returns the queue's consumer, or `None` if another thread has it.
     pub fn try_consumer(&self) -> Option<Consumer<'_, T>> {
         self.adopt();
         self.consumers.try_lock().map(|_| Consumer {
@@ -54,14 +55,14 @@ impl<'q, T> Consumer<'q, T> {
         self.queue
     }
 
-    /// As if the process had been forked off by now.
+    /// Makes the consumer look as if the process had forked since.
     #[cfg(test)]
     pub(super) fn fork(&mut self) {
         self.generation += 1;
         self.queue.consumers.abandon();
     }
 
-    /// In a child whose thread had the consumer when it forked.
+    /// Locks the queue again in a forked child whose thread had the consumer at the fork.
     #[cold]
     fn hold_again(&mut self) {
         self.queue.adopt();
@@ -69,27 +70,27 @@ impl<'q, T> Consumer<'q, T> {
         self.generation = fork::generation();
     }
 
-    /// Takes the value from the front. If it is still being enqueued, waits for that.
+    /// Removes the first value and returns it. Waits if it is still being enqueued.
     #[inline]
     pub fn dequeue(&mut self) -> Option<T> {
         wait(|| self.try_dequeue())
     }
 
-    /// Takes the value from the front, without waiting.
+    /// Removes the first value and returns it, without waiting.
     ///
     /// # Errors
-    /// [`TryDequeueError::WouldBlock`] if there is a value that is still being enqueued, or behind which one
-    /// is; [`TryDequeueError::Empty`] if there is none.
+    /// Returns [`TryDequeueError::WouldBlock`] if the first value, or the one behind it, is still being enqueued,
+    /// and [`TryDequeueError::Empty`] if the queue is empty.
     #[inline]
     pub fn try_dequeue(&mut self) -> Result<T, TryDequeueError> {
-        // SAFETY: we are the consumer, and mutably borrowed; what is taken out is nobody else's.
+        // SAFETY: we are the consumer, and mutably borrowed. Nobody else uses a node that was taken out.
         unsafe { Ok(Node::take(self.held().dequeue()?)) }
     }
 
-    /// Takes all values at once. If the first one is still being enqueued, waits for that.
+    /// Takes all values at once. Waits if the first one is still being enqueued.
     ///
     /// # Cost
-    /// An exchange, however many there are.
+    /// One exchange, however many values there are.
     pub fn take_all(&mut self) -> Batch<T> {
         wait(|| self.try_take_all()).unwrap_or_default()
     }
@@ -97,26 +98,26 @@ impl<'q, T> Consumer<'q, T> {
     /// Takes all values at once, without waiting.
     ///
     /// # Errors
-    /// [`TryDequeueError::WouldBlock`] if the first value is still being enqueued;
-    /// [`TryDequeueError::Empty`] if there is none.
+    /// Returns [`TryDequeueError::WouldBlock`] if the first value is still being enqueued, and
+    /// [`TryDequeueError::Empty`] if the queue is empty.
     pub fn try_take_all(&mut self) -> Result<Batch<T>, TryDequeueError> {
         // SAFETY: we are the consumer, and mutably borrowed.
         unsafe { self.held().take_all() }
     }
 
-    /// Returns the value at the front. If it is still being enqueued, waits for that.
+    /// Returns a reference to the first value. Waits if it is still being enqueued.
     pub fn peek(&mut self) -> Option<&T> {
         let queue = self.held();
-        // SAFETY: we are the consumer, and mutably borrowed for as long as the reference is there.
+        // SAFETY: we are the consumer, and mutably borrowed as long as the reference lives.
         let first = wait(|| unsafe { queue.first() })?;
-        // SAFETY: in the queue, out of which nobody but us takes it.
+        // SAFETY: the node is in the queue, and only we take nodes out.
         Some(unsafe { &(*first.as_ptr()).value })
     }
 }
 
 impl<T> Drop for Consumer<'_, T> {
     fn drop(&mut self) {
-        // In a child the lock is nobody's, or that of who has taken it over.
+        // In a forked child the lock is not ours: nobody holds it, or another thread has taken it over.
         if self.generation == fork::generation() {
             self.queue.consumers.unlock();
         }

@@ -1,22 +1,21 @@
-//! A queue into which every thread puts values with one exchange, and from which one takes at a time.
+//! A queue into which any thread puts values with one exchange, and from which one thread at a time takes them.
 //!
-//! [`WfcQueue`] is the "wait-free concurrent queue" of liburcu (`wfcqueue`), as Mathieu Desnoyers and Lai
-//! Jiangshan describe it there, with nodes of its own and no node for the queue itself: an empty queue is two
-//! null pointers, so it can be moved, and made in a `static`.
+//! [`WfcQueue`] is the "wait-free concurrent queue" of liburcu (`wfcqueue`), as Mathieu Desnoyers and Lai Jiangshan
+//! describe it there, but it allocates its nodes itself, and needs no dummy node: an empty queue is two null
+//! pointers, so it can be moved, and can be a `static`.
 //!
 //! # How it works
-//! `tail` is the node that was put in last. Who enqueues exchanges it for a node of its own (from then on the
-//! value is in the queue, and has its place), and then stores the address of that node where the one before
-//! is found: in the `next` of the node that was the last, or in `head` if there was none. Between the two
-//! steps the value is there and not to be reached: an *enqueue in the middle*. Whoever takes values meets that
-//! as a null pointer that cannot be the end, because the tail is another node.
+//! `tail` is the last node. A producer first exchanges `tail` for its new node: from then on the value is in the
+//! queue and has its place. Then it stores the new node's address in the `next` of the previous tail, or in `head`
+//! if there was none. Between the two steps the value is in the queue but cannot be reached: an *enqueue in the
+//! middle*. A consumer notices it by a null pointer that cannot be the end, because the tail is another node.
 //!
 //! # Why a node may be freed as soon as its value was taken
-//! Three may know a node: who takes values, and there is one; the thread that made it, which does not look at
-//! it again once it is the tail; and the thread that found it in the tail when it exchanged that, which stores
-//! its `next` once. The one who takes a value frees the node in two cases. If `next` is not null, that store
-//! is over. If the tail was this node, and was exchanged for null, nobody had found it in the tail, and nobody
-//! will. So there is no need of sections and grace periods.
+//! Up to three threads know a node: the one consumer; the thread that made the node, which does not access it again
+//! once it is the tail; and the thread whose exchange of the tail returned it, which stores its `next` once. The
+//! consumer frees a node in two cases. If `next` is not null, that store has happened. If the consumer has
+//! exchanged the tail from this node to null, no thread has found the node in the tail, and none will. So the queue
+//! needs no sections and no grace periods.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -52,13 +51,13 @@ impl<T> Node<T> {
         })))
     }
 
-    /// Moves the value out, and frees the node.
+    /// Returns the value, and frees the node.
     ///
     /// # Safety
-    /// From `allocate`; nobody else knows it any more.
+    /// The node is from `allocate`, and nobody else knows it any more.
     unsafe fn take(node: NonNull<Node<T>>) -> T {
-        // SAFETY: ours alone, so the value is there, and is taken once; the memory is a box's, in which
-        // nothing is left to be dropped.
+        // SAFETY: nobody else knows the node, so the value is there and is taken once. The memory is from a box,
+        // with nothing left to be dropped.
         unsafe {
             let value = ptr::read(&raw const (*node.as_ptr()).value);
             reclaim::free_memory(node);
@@ -67,7 +66,7 @@ impl<T> Node<T> {
     }
 }
 
-/// A line of its own: two, because processors fetch them in pairs.
+/// A value in cache lines of its own: two, because processors fetch them in pairs.
 #[repr(align(128))]
 struct Line<T>(T);
 
@@ -83,10 +82,10 @@ struct Front<T> {
 /// Why no value was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryDequeueError {
-    /// There is none.
+    /// The queue is empty.
     Empty,
-    /// There is one, whose thread is in the middle of [`WfcQueue::enqueue`]: between two instructions, or
-    /// interrupted there.
+    /// A thread is in the middle of [`WfcQueue::enqueue`], between two instructions, and may have been interrupted
+    /// there.
     WouldBlock,
 }
 
@@ -101,24 +100,24 @@ impl fmt::Display for TryDequeueError {
 
 impl std::error::Error for TryDequeueError {}
 
-/// A queue of many producers, who never wait, and of one consumer at a time.
+/// A queue of many producers, which never wait, and of one consumer at a time.
 ///
-/// [`enqueue`](WfcQueue::enqueue) is wait-free: one atomic exchange and one store, whatever other threads do.
-/// Values are taken by a [`Consumer`], of which there is one at a time: one by one, or all at once as a
-/// [`Batch`], which can be put into another queue ([`append`](WfcQueue::append)) with one exchange.
+/// [`enqueue`](WfcQueue::enqueue) is wait-free: one atomic exchange and one store, whatever other threads do. A
+/// [`Consumer`], of which there is one at a time, takes values one by one, or all at once as a [`Batch`]. A batch
+/// can be put into another queue ([`append`](WfcQueue::append)) with one exchange.
 ///
-/// Values leave in the order in which they came. Memory is freed at once: the queue needs no grace periods,
-/// and asks nothing of `T`.
+/// The queue is first in, first out. Memory is freed at once, because the queue needs no grace periods, and `T`
+/// needs no bounds.
 ///
-/// If several threads take values at the same time, use [`Queue`](crate::Queue), where nobody waits for
-/// anybody: here, whoever takes values may meet an enqueue in the middle, and then has to wait or come again.
+/// If several threads take values at the same time, use [`Queue`](crate::Queue), where no thread waits for another.
+/// Here the consumer may meet an enqueue in the middle, and then has to wait or try again later.
 ///
 /// ```
 /// use urcu_collections::WfcQueue;
 ///
 /// static JOBS: WfcQueue<u32> = WfcQueue::new();
 ///
-/// // Returns whether there was something in the queue: if not, the consumer may have to be woken.
+/// // Returns whether the queue had values. If not, the consumer may have to be woken.
 /// assert!(!JOBS.enqueue(1));
 /// assert!(JOBS.enqueue(2));
 ///
@@ -129,14 +128,14 @@ impl std::error::Error for TryDequeueError {}
 /// assert_eq!(consumer.dequeue(), None);
 /// ```
 ///
-/// Values change threads, so a queue that is shared asks `Send` of them:
+/// Values move between threads, so sharing a queue requires that they are `Send`:
 /// ```compile_fail,E0277
 /// static QUEUE: urcu_collections::WfcQueue<std::rc::Rc<u8>> = urcu_collections::WfcQueue::new();
 /// ```
 ///
 /// # Cost
-/// An allocation for each value. An exchange and a store to enqueue; two loads and a store to dequeue, and a
-/// compare-and-exchange where the queue becomes empty by that.
+/// An allocation for each value. Enqueueing takes an exchange and a store. Dequeueing takes two loads and a store,
+/// and a compare-and-exchange if the queue becomes empty.
 ///
 /// # Forks
 /// A forked child may use the queue, whatever other threads were about to do. A value that another thread was
@@ -150,20 +149,19 @@ pub struct WfcQueue<T> {
     front: Line<Front<T>>,
     /// Null: the queue is empty.
     tail: Line<AtomicPtr<Node<T>>>,
-    /// The process that has used it last; 0 at first.
+    /// The fork generation of the process that has used the queue last; 0 at first.
     generation: AtomicU32,
-    /// Against several consumers.
+    /// Held by the consumer.
     consumers: Lock,
-    /// Against several repairs.
+    /// Held during a repair after a fork.
     repairs: Lock,
     owns: PhantomData<*mut T>,
 }
 
-// SAFETY: it owns its values, and gives and takes them by value; a `Consumer` borrows it mutably for a
-// reference.
+// SAFETY: the queue owns its values, and takes and returns them by value. References to a value borrow the
+// `Consumer` mutably.
 unsafe impl<T: Send> Send for WfcQueue<T> {}
-// SAFETY: whoever shares it gives and takes values by value; references to a value are only to be had of
-// the one consumer.
+// SAFETY: a shared queue takes and returns values by value. Only the one consumer gives out references to a value.
 unsafe impl<T: Send> Sync for WfcQueue<T> {}
 
 impl<T> WfcQueue<T> {
@@ -184,10 +182,10 @@ impl<T> WfcQueue<T> {
         }
     }
 
-    /// Puts a value at the end, and returns whether there was something in the queue.
+    /// Appends a value, and returns whether the queue had values before.
     ///
-    /// Never waits. If several threads enqueue into an empty queue, exactly one of them is told that it was
-    /// empty: it is the one to wake a consumer that sleeps.
+    /// Never waits. If several threads enqueue into an empty queue, exactly one of them gets `false`, and has to
+    /// wake a sleeping consumer.
     #[inline]
     pub fn enqueue(&self, value: T) -> bool {
         let node = Node::allocate(value);
@@ -195,11 +193,10 @@ impl<T> WfcQueue<T> {
         unsafe { self.link(node, node) }
     }
 
-    /// Puts what was taken from another queue at the end, with one exchange, and returns whether there was
-    /// something in the queue.
+    /// Appends a batch with one exchange, and returns whether the queue had values before.
     ///
-    /// Nothing comes between the values of a batch. That one of them is still being enqueued into the other
-    /// queue does no harm.
+    /// No other value comes between the values of a batch. Some of them may still be in the middle of being
+    /// enqueued into another queue.
     ///
     /// ```
     /// use urcu_collections::WfcQueue;
@@ -211,13 +208,13 @@ impl<T> WfcQueue<T> {
     /// ```
     pub fn append(&self, batch: Batch<T>) -> bool {
         match batch.into_chain() {
-            // SAFETY: a chain that the batch had for itself.
+            // SAFETY: the batch owned the chain.
             Some((first, last)) => unsafe { self.link(first, last) },
             None => !self.is_empty(),
         }
     }
 
-    /// Returns whether there is nothing in the queue.
+    /// Returns whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.adopt();
         self.has_no_tail()
@@ -225,36 +222,36 @@ impl<T> WfcQueue<T> {
 
     #[inline]
     fn has_no_tail(&self) -> bool {
-        // Relaxed: it may be null, or not, and nothing is found by it.
+        // Relaxed: the pointer is only compared with null.
         self.tail.0.load(Ordering::Relaxed).is_null()
     }
 
-    /// Puts nodes at the end. Returns whether there were some.
+    /// Appends nodes, and returns whether the queue had nodes before.
     ///
     /// # Safety
-    /// From `first` on `last` is found, at once or when others have stored their links; nobody takes nodes out
-    /// of that chain, and nobody else puts it into a queue.
+    /// `first` leads to `last`, at once or when other threads have stored their links. Nobody takes nodes out of
+    /// the chain, and nobody else puts it into a queue.
     #[inline]
     unsafe fn link(&self, first: NonNull<Node<T>>, last: NonNull<Node<T>>) -> bool {
         self.adopt();
-        // Release: who exchanges the tail next stores into `last`, which was initialised before. Acquire:
-        // pairs with that of the thread before us, whose node we store into; and where it is null with the
-        // consumer's, which has emptied the head before.
+        // Release: the thread that exchanges the tail next stores into `last`, which was initialized before.
+        // Acquire: pairs with the release of the thread whose node we store into. If the tail was null, it pairs
+        // with that of the consumer, which has emptied the head before.
         let before = self.tail.0.swap(last.as_ptr(), Ordering::AcqRel);
         let next = match NonNull::new(before) {
-            // SAFETY: it was the tail, and its `next` is null, so that it is not freed before the store below.
+            // SAFETY: the node was the tail and its `next` is null, so it is not freed before the store below.
             Some(before) => unsafe {
                 (*before.as_ptr()).alive.check();
                 &(*before.as_ptr()).next
             },
             None => &self.front.0.head,
         };
-        // Release: who finds the node sees what is in it.
+        // Release: a thread that finds the node sees its content.
         next.store(first.as_ptr(), Ordering::Release);
         !before.is_null()
     }
 
-    /// Makes the queue this process's, if a fork has come between.
+    /// Repairs the queue, if this process was forked off since its last use.
     #[inline(always)]
     fn adopt(&self) {
         // Acquire: pairs with the release in `repair`.
@@ -263,8 +260,8 @@ impl<T> WfcQueue<T> {
         }
     }
 
-    /// In a child: nobody is in the middle of anything but those threads that are not there. Whatever cannot
-    /// be reached is given up, before this process puts the first value behind it.
+    /// Repairs the queue in a forked child, where only lost threads can be in the middle of an enqueue. Gives up
+    /// the nodes that cannot be reached, before this process appends its first value.
     #[cold]
     fn repair(&self) {
         self.repairs.lock();
@@ -291,7 +288,7 @@ impl<T> WfcQueue<T> {
         self.repairs.unlock();
     }
 
-    /// Takes the first node out.
+    /// Removes the first node and returns it.
     ///
     /// # Safety
     /// The caller is the only consumer.
@@ -299,15 +296,16 @@ impl<T> WfcQueue<T> {
     unsafe fn dequeue(&self) -> Result<NonNull<Node<T>>, TryDequeueError> {
         // SAFETY: the caller is the consumer.
         let first = unsafe { self.first() }?;
-        // Acquire: pairs with the release in `link`.
-        // SAFETY: in the queue, and only the consumer frees nodes.
+        // Acquire: pairs with the release in `link`. SAFETY: the node is in the queue, and only the consumer frees
+        // nodes.
         let next = unsafe { first.as_ref() }.next.load(Ordering::Acquire);
         if !next.is_null() {
             self.front.0.head.store(next, Ordering::Relaxed);
         } else if !self.unlink_last(first) {
             return Err(TryDequeueError::WouldBlock);
         }
-        // If a fork comes now, the child must not find the node: in whose memory the next writes are.
+        // If this process forks after this point, the child must not find the node, because its memory is written
+        // next.
         compiler_fence(Ordering::Release);
         Ok(first)
     }
@@ -328,7 +326,8 @@ impl<T> WfcQueue<T> {
         })
     }
 
-    /// Takes out the only node. False: it is not the only one, because its successor is being enqueued.
+    /// Removes the only node. Returns false if it is not the only one, because another one is being enqueued behind
+    /// it.
     fn unlink_last(&self, node: NonNull<Node<T>>) -> bool {
         let Front { head, leaving } = &self.front.0;
         // A fork may come between any two of these stores, so that compilers have to leave their order.
@@ -352,7 +351,7 @@ impl<T> WfcQueue<T> {
         unlinked.is_ok()
     }
 
-    /// Takes out all nodes.
+    /// Removes all nodes.
     ///
     /// # Safety
     /// The caller is the only consumer.
@@ -375,15 +374,14 @@ impl<T> WfcQueue<T> {
 /// Nobody takes nodes out of the chain.
 unsafe fn end_of_chain<T>(first: NonNull<Node<T>>) -> NonNull<Node<T>> {
     let mut last = first;
-    // Acquire: pairs with the release in `link`.
-    // SAFETY: alive as long as nobody takes it.
+    // Acquire: pairs with the release in `link`. SAFETY: the node is alive as long as nobody takes it.
     while let Some(next) = NonNull::new(unsafe { last.as_ref() }.next.load(Ordering::Acquire)) {
         last = next;
     }
     last
 }
 
-/// Waits for an enqueue in the middle.
+/// Repeats an attempt while an enqueue is in the middle.
 fn wait<R>(mut attempt: impl FnMut() -> Result<R, TryDequeueError>) -> Option<R> {
     let mut turns = 0;
     loop {
@@ -405,7 +403,7 @@ impl<T> WfcQueue<T> {
     /// Takes all values of a queue that nobody else uses.
     fn take_rest(&mut self) -> Batch<T> {
         self.adopt();
-        // SAFETY: nobody else is a consumer; and no enqueue is in the middle.
+        // SAFETY: there is no other consumer. No enqueue is in the middle.
         unsafe { self.take_all() }.unwrap_or_default()
     }
 }
@@ -425,7 +423,7 @@ impl<T> fmt::Debug for WfcQueue<T> {
 }
 
 impl<T> Extend<T> for &WfcQueue<T> {
-    /// Makes a batch of the values and appends that: nothing comes between them.
+    /// Appends the values as one batch, so no other value comes between them.
     fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
         self.append(values.into_iter().collect());
     }

@@ -1,8 +1,8 @@
-//! What is between two instructions of an enqueue.
+//! Tests with an enqueue that is interrupted between its two steps.
 
 use super::*;
 
-/// The first half of an enqueue: what the second has to do.
+/// Does the first half of an enqueue, and returns a closure that does the second.
 fn begin<T>(queue: &WfcQueue<T>, value: T) -> impl FnOnce() + use<'_, T> {
     queue.adopt();
     let node = Node::allocate(value);
@@ -14,7 +14,7 @@ fn begin<T>(queue: &WfcQueue<T>, value: T) -> impl FnOnce() + use<'_, T> {
     }
 }
 
-/// As if the process had been forked off by now.
+/// Makes the queue look as if the process had forked since.
 fn fork<T>(queue: &WfcQueue<T>) {
     queue
         .generation
@@ -34,7 +34,7 @@ fn who_meets_an_enqueue_in_the_middle_is_told() {
             .is_err_and(|error| error == TryDequeueError::WouldBlock)
     );
     end();
-    // The value is there, but who comes behind it is about to store into its node.
+    // The first value is there, but the next enqueue is about to store into its node.
     let end = begin(&queue, 2);
     assert_eq!(consumer.try_dequeue(), Err(TryDequeueError::WouldBlock));
     assert_eq!(consumer.peek(), Some(&1));
@@ -42,7 +42,7 @@ fn who_meets_an_enqueue_in_the_middle_is_told() {
     let mut batch = consumer.try_take_all().unwrap();
     assert!(queue.is_empty());
     assert_eq!(batch.try_next(), Err(TryDequeueError::WouldBlock));
-    // With the gap in it.
+    // The batch has the gap in it.
     queue.append(batch);
     assert_eq!(consumer.try_dequeue(), Err(TryDequeueError::WouldBlock));
     end();
@@ -75,7 +75,7 @@ fn who_waits_for_an_enqueue_in_the_middle_gets_its_value() {
 
 #[test]
 fn a_child_gives_up_what_only_lost_threads_could_have_linked() {
-    // As the first value, and behind others; seen first by one that enqueues, or by the consumer.
+    // The lost value is the first one, or behind others. A producer or the consumer notices it first.
     for before in 0..3 {
         for enqueues_first in [false, true] {
             let queue = WfcQueue::new();
@@ -218,7 +218,7 @@ fn a_consumer_that_forks_is_one_of_several_no_more() {
         drop(other);
     });
     assert_eq!(lost, Some(2));
-    // It has the queue, and gives it back; one that was never used again has nothing to give.
+    // A used consumer holds the queue's lock and releases it. One that was never used again has nothing to release.
     drop(mine);
     let mut unused = queue.consumer();
     unused.fork();

@@ -1,19 +1,19 @@
-//! Stamps of slots: since when they are empty, in a byte each.
+//! Stamps: one byte for each slot, which says after which grace period the slot may be filled again.
 
-/// The slot was emptied, and nobody has asked yet which grace period is to be waited for.
+/// The slot was emptied, and its grace period is not determined yet.
 pub(super) const UNASKED: u8 = 255;
-/// Numbers of grace periods are kept modulo this.
+/// The modulus of the numbers of grace periods in stamps.
 const NUMBERS: u64 = 253;
 
-/// What a grace period's number is kept as.
+/// Returns the stamp of a grace period's number.
 pub(super) fn stamp(number: u64) -> u8 {
     (number % NUMBERS) as u8 + 1
 }
 
-/// Returns whether the grace period of a stamp is over, if the last that is over is `last`.
+/// Returns whether the grace period of a stamp is over, if `last` is the last one that is over.
 ///
-/// No number was more than two ahead of the last one when it was kept. So it is never taken for one that is
-/// over; and one that was over long ago may look as if it were not, which only leaves a slot empty for longer.
+/// When a stamp is made, its number is at most two ahead of `last`. So a grace period that is not over never looks
+/// as if it were. One that was over long ago may look as if it were not, which only leaves a slot empty for longer.
 pub(super) fn is_over(stamp: u8, last: u64) -> bool {
     let number = u64::from(stamp) - 1;
     (last % NUMBERS + NUMBERS - number) % NUMBERS < NUMBERS / 2

@@ -1,7 +1,7 @@
 //! Changing a map whose pairs lie in the buckets.
 //!
-//! All that is needed of the types is known ([`plain`](crate::hash::plain)), so keys are compared under the
-//! lock, and nothing has to be checked again.
+//! The types are known ([`plain`](crate::hash::plain)) and run no user code. So keys are compared under the lock,
+//! and nothing has to be checked again.
 
 use core::ptr::NonNull;
 
@@ -21,7 +21,8 @@ pub(crate) struct Image {
 }
 
 impl RawMap {
-    /// Finds a pair. Wait-free, but for what others insert into the same bucket's list; writes nothing.
+    /// Finds a pair, and writes nothing. This is wait-free, unless others keep inserting into the same bucket's
+    /// list.
     #[inline(always)]
     pub(crate) fn find_inline(
         &self,
@@ -29,20 +30,21 @@ impl RawMap {
         is: impl FnMut(NonNull<Node>) -> bool,
     ) -> Option<NonNull<Node>> {
         let (table, _, header) = self.live::<true>(hash);
-        // SAFETY: a map of pairs has tables of pairs.
+        // SAFETY: a map with pairs in its buckets has tables of pairs.
         unsafe { table.pairs(hash) }.find(header, tag(hash), is)
     }
 
-    // Inlined to the end: a lock that is returned through memory, in pieces, is waited for.
+    // Always inlined: a lock that is returned through memory is stored and loaded in pieces, which stalls the
+    // processor.
     #[inline(always)]
     fn lock_pairs(&self, hash: u64, hashes: &dyn Hashes) -> (TableRef<'_>, LockedPairs<'_>) {
         let (table, lock) = self.lock::<true>(hash, hashes);
-        // SAFETY: a map of pairs has tables of pairs.
+        // SAFETY: a map with pairs in its buckets has tables of pairs.
         let pairs = unsafe { table.pairs(hash) };
         (table, LockedPairs::new(lock, pairs, self.kind))
     }
 
-    /// Adds a pair, and returns where it is; or does nothing, if its key is there.
+    /// Adds a pair, and returns it as it is stored. Does nothing if its key is there.
     #[inline]
     pub(crate) fn insert_inline(
         &self,
@@ -64,7 +66,7 @@ impl RawMap {
             }
             let is_full = locked.is_full();
             let Some(node) = locked.add(new.words, tag(new.hash), &mut spare, domain) else {
-                // Not under the lock: an allocator is somebody else's code.
+                // Not under the lock, because the allocator may be user code.
                 drop(locked);
                 reclaim::prepare(domain);
                 spare = Some(Outside::new(new.words));
@@ -79,8 +81,8 @@ impl RawMap {
         }
     }
 
-    /// Puts a pair into the place of `old`, which has the same key and was found in this section, and returns
-    /// where it is; or does nothing, if `old` is not there any more.
+    /// Replaces `old`, which has the same key and was found in this section, and returns the new pair as it is
+    /// stored. Does nothing if `old` is not there any more.
     #[inline]
     pub(crate) fn replace_inline(
         &self,
@@ -107,7 +109,7 @@ impl RawMap {
         }
     }
 
-    /// Removes a pair that was found in this section. False: it is not there any more.
+    /// Removes a pair that was found in this section. Returns false if it is not there any more.
     #[inline]
     pub(crate) fn remove_inline(
         &self,
@@ -134,7 +136,8 @@ impl RawMap {
 #[inline]
 fn retire(unlinked: Option<NonNull<Outside>>, domain: &Domain) {
     if let Some(outside) = unlinked {
-        // SAFETY: a box without a destructor; unlinked, under the lock, so by nobody else.
+        // SAFETY: the pair is from a box and has no destructor. We have unlinked it under the lock, so nobody else
+        // has.
         unsafe { reclaim::retire_memory(domain, outside) };
     }
 }

@@ -1,18 +1,18 @@
-//! Moving to a larger or smaller table, a few buckets at a time, by whoever writes.
+//! Moving to a larger or smaller table: each writer moves a few buckets.
 //!
-//! A hash's bucket is chosen by its low bits. So with half as many buckets two become one, with twice as
-//! many one becomes two: buckets whose numbers agree in the low bits that both tables use form a *group*,
-//! which is moved as a whole, under the locks of its buckets in the old table. Nobody else looks at its
-//! buckets in the new table before the old ones say `MOVED`.
+//! The low bits of a hash choose its bucket. So with half as many buckets two become one, and with twice as many
+//! one becomes two. Buckets whose numbers agree in the low bits that both tables use form a *group*. A group is
+//! moved as a whole, under the locks of its buckets in the old table. Nobody else reads its buckets in the new
+//! table before the old ones are marked `MOVED`.
 //!
-//! A group's first bucket is marked last: if it is `MOVED`, all are. Marks that are on other buckets of a
-//! group whose first one is not marked are those of a thread that was lost in a fork; then the new
-//! table's buckets are complete, and in use. The buckets that are not marked are still locked by that
-//! thread then: so whoever finds such a lock finishes the group, and changes nothing in it before.
+//! A group's first bucket is marked last: if it is `MOVED`, all are. If the first bucket is not marked but others
+//! are, and their locks can be taken over, the thread that marked them was lost in a fork. Then the new table's
+//! buckets are complete and in use, and the buckets without a mark are still locked by the lost thread. A thread
+//! that finds such a lock finishes the group before it changes anything in it.
 //!
-//! Groups are claimed with a counter; when all are claimed, those who come look from the first group on
-//! whether they were moved, and move what was not. So nobody waits for a thread that has claimed groups
-//! and is not running, and none that was lost in a fork is missed.
+//! Writers claim groups with a counter. When all groups are claimed, writers check from the first group on whether
+//! each was moved, and move those that were not. So nobody waits for a thread that has claimed groups and is not
+//! running, and the groups of a thread that was lost in a fork are not missed.
 
 use core::ptr::{self, NonNull};
 
@@ -26,14 +26,14 @@ use crate::hash::raw_iter::prefetch;
 use crate::hash::table::{AnyBucket, Table, TableRef};
 use crate::sync::Ordering;
 
-/// The number of groups that it looks at when all are claimed.
+/// The number of groups that a writer checks when all are claimed.
 const LOOK: usize = 128;
-/// Of how many groups the memory is asked for before it is needed.
+/// The number of groups whose memory is prefetched.
 const MOST_ASKED: usize = 16;
-/// The most by which a table shrinks at a time: so many locks are held.
+/// The greatest factor by which a table shrinks at a time, and so the number of locks held at once.
 const STEP: usize = 4;
 
-/// What was made before it is needed: boxes that a link is to own each.
+/// Boxes that were allocated before the locks were taken.
 #[derive(Default)]
 #[allow(clippy::vec_box, reason = "a link is to own each")]
 struct Spares {
@@ -42,7 +42,7 @@ struct Spares {
 }
 
 impl Spares {
-    /// How many may be needed of each kind to move so many entries.
+    /// Returns how many boxes of each kind may be needed to move a number of entries.
     fn needed(entries: usize, kind: Kind) -> (usize, usize) {
         if kind.is_inline() {
             (0, entries.saturating_sub(ROOM))
@@ -65,18 +65,18 @@ impl Spares {
 }
 
 impl<'a> TableRef<'a> {
-    /// Returns the next table, if this one's contents are being moved or were.
+    /// Returns the next table, if this table's entries are being moved or were moved.
     #[inline(always)]
     pub(crate) fn successor(self) -> Option<TableRef<'a>> {
         // Acquire: pairs with the exchange in `RawMap::begin_resize`.
         let next = NonNull::new(self.next.load(Ordering::Acquire))?;
-        // SAFETY: a table is retired before its successor is, and both after a grace period or with the
-        // whole map: so within `'a` the successor is not freed either.
+        // SAFETY: a table is retired before its successor. Both are freed after a grace period, or together with
+        // the map. So the successor is not freed within `'a` either.
         Some(unsafe { TableRef::new(next) })
     }
 }
 
-/// Two tables, the contents of one of which are on their way to the other.
+/// Two tables: the entries of one are being moved to the other.
 #[derive(Clone, Copy)]
 struct Resize<'a> {
     old: TableRef<'a>,
@@ -98,7 +98,7 @@ impl<'a> Resize<'a> {
         (0..table.buckets() / groups).map(move |number| table.any_at(group + number * groups))
     }
 
-    /// Asks for the memory of some groups, so that it is waited for once: of each entry the hash is needed.
+    /// Prefetches the memory of some groups, including each entry's hash, so that the cache misses overlap.
     fn ask_for(self, groups: core::ops::Range<usize>) {
         for group in groups.clone().take(MOST_ASKED) {
             for table in [self.old, self.new] {
@@ -118,13 +118,13 @@ impl<'a> Resize<'a> {
             .flat_map(|group| self.members(self.old, group))
         {
             for slot in &bucket.bucket.slots {
-                // Relaxed: for a hint.
+                // Relaxed: this is only a hint.
                 prefetch(slot.load(Ordering::Relaxed));
             }
         }
     }
 
-    /// Moves a group, if that was not done. False: without waiting for another thread that cannot be done.
+    /// Moves a group, unless it was moved already. Returns false if that would have to wait for another thread.
     fn move_group(self, group: usize, wait: bool, hashes: &dyn Hashes) -> bool {
         let kind = self.old.kind();
         let mut spares = Spares::default();
@@ -140,7 +140,7 @@ impl<'a> Resize<'a> {
             }
             let entries = locked.nodes().count();
             if spares.is_short_for(entries, kind) {
-                // Not under the locks: an allocator is somebody else's code.
+                // Not under the locks, because the allocator may be user code.
                 drop(locked);
                 spares.make_for(entries, kind);
                 continue;
@@ -174,7 +174,8 @@ impl<'a> Resize<'a> {
             is_complete: false,
         };
         for (number, bucket) in (1..).zip(members) {
-            // In ascending order, and whoever holds one lock alone waits for no other: no deadlock.
+            // Locks are taken in ascending order, and a thread that holds the lock of a single bucket waits for no
+            // other. So there is no deadlock.
             match self.lock_member(bucket, wait) {
                 Ok(bucket) => locked.buckets[number] = Some(bucket),
                 Err(Refused::Moved) => locked.is_complete = true,
@@ -184,8 +185,8 @@ impl<'a> Resize<'a> {
         Ok(locked)
     }
 
-    /// The same as `fill`, where pairs lie in the buckets. They are copied: whoever looks at the old table
-    /// goes on to find them there, until it is freed, after a grace period.
+    /// Does the same as `fill` for pairs in buckets. The pairs are copied, so readers that are in the old table
+    /// still find them there until it is freed, after a grace period.
     fn fill_inline(
         self,
         group: usize,
@@ -194,19 +195,19 @@ impl<'a> Resize<'a> {
         hashes: &dyn Hashes,
     ) {
         for bucket in self.members(self.new, group) {
-            // There may be something of a thread that was lost in a fork.
+            // A thread that was lost in a fork may have left entries here.
             let pairs = bucket.pairs.expect("a table of pairs");
             pairs.clear_unseen();
         }
         for node in locked.nodes() {
             let hash = hashes.hash_of(node);
-            // SAFETY: found under the lock; and a table of pairs.
+            // SAFETY: the pair was found under the lock; the new table is a table of pairs.
             let (words, pairs) = unsafe { (words_of(node), self.new.pairs(hash)) };
             pairs.put_unseen(words, tag(hash), &mut spares.outside);
         }
     }
 
-    /// Fills the new table's buckets, which nobody else sees yet.
+    /// Fills the new table's buckets, which nobody else reads yet.
     fn fill(
         self,
         group: usize,
@@ -215,7 +216,7 @@ impl<'a> Resize<'a> {
         hashes: &dyn Hashes,
     ) {
         for bucket in self.members(self.new, group) {
-            // There may be something of a thread that was lost in a fork.
+            // A thread that was lost in a fork may have left entries here.
             bucket.bucket.clear_unseen();
         }
         for node in locked.nodes() {
@@ -228,7 +229,7 @@ impl<'a> Resize<'a> {
                         let made =
                             Box::into_raw(spares.overflow.pop().expect("as many as can be needed"));
                         bucket.next.store(made, Ordering::Relaxed);
-                        // SAFETY: just made, and freed with its table.
+                        // SAFETY: the bucket was just made, and is freed together with its table.
                         unsafe { &*made }
                     }
                 };
@@ -245,7 +246,7 @@ struct LockedMember<'a> {
 /// The locks of a group, in the order of its buckets.
 struct LockedGroup<'a> {
     buckets: [Option<LockedMember<'a>>; STEP],
-    /// The new table has everything already.
+    /// Whether the new table has all entries of the group already.
     is_complete: bool,
 }
 
@@ -265,8 +266,8 @@ impl LockedGroup<'_> {
     }
 }
 
-/// Locks a bucket that a thread had locked which was lost in a fork. `None`: what that thread was about to do
-/// was done; look again.
+/// Locks a bucket whose lock was held by a thread that was lost in a fork. Returns `None` if the lost thread's work
+/// was finished here instead; the caller then has to search again.
 #[cold]
 pub(super) fn take_over<'a>(
     table: TableRef<'a>,
@@ -288,7 +289,7 @@ impl RawMap {
         old.successor().map(|new| Resize { old, new })
     }
 
-    /// Does the caller's share of a resize that is under way.
+    /// Does the caller's share of the current resize, if there is one.
     #[inline]
     pub(super) fn take_part(&self, hashes: &dyn Hashes, domain: &Domain) {
         if let Some(resize) = self.resize() {
@@ -301,7 +302,7 @@ impl RawMap {
     fn do_share(&self, resize: Resize<'_>, hashes: &dyn Hashes, domain: &Domain) {
         let groups = resize.groups();
         let claimed = &resize.old.claimed;
-        // Relaxed: who moves which group is settled by the groups' locks.
+        // Relaxed: the groups' locks decide who moves which group.
         let from = if claimed.load(Ordering::Relaxed) < groups {
             claimed.fetch_add(self.share, Ordering::Relaxed)
         } else {
@@ -317,7 +318,7 @@ impl RawMap {
         }
     }
 
-    /// Goes on to see whether all groups are moved, and moves those that are not.
+    /// Checks further groups, and moves those that were not moved.
     fn look_on(
         &self,
         resize: Resize<'_>,
@@ -328,12 +329,12 @@ impl RawMap {
     ) {
         let groups = resize.groups();
         let verified = &resize.old.verified;
-        // Relaxed: the exchange acquires.
+        // Relaxed: the exchange below acquires.
         let from = verified.load(Ordering::Relaxed);
         let moved = (from..from.saturating_add(most).min(groups))
             .take_while(|&group| resize.move_group(group, wait, hashes))
             .count();
-        // Acquire and release: whoever finishes has seen, through others, that all were moved.
+        // Acquire and release: the thread that finishes the resize thereby sees all moves that others have seen.
         let before = verified.fetch_max(from + moved, Ordering::AcqRel);
         if before.max(from + moved) >= groups {
             let new = NonNull::new(resize.new.as_ptr()).expect("a table");
@@ -341,14 +342,14 @@ impl RawMap {
         }
     }
 
-    /// Waits until no resize is under way, doing what is left of it.
+    /// Finishes the current resize, if there is one, and waits for other threads that take part in it.
     pub(crate) fn finish_resize(&self, hashes: &dyn Hashes, domain: &Domain) {
         while let Some(resize) = self.resize() {
             self.look_on(resize, usize::MAX, true, hashes, domain);
         }
     }
 
-    /// Begins to move to a table of so many buckets, unless that is under way or was done.
+    /// Begins to move to a table with a number of buckets, unless another resize has begun.
     fn begin_resize(
         &self,
         old: TableRef<'_>,
@@ -361,8 +362,8 @@ impl RawMap {
             return;
         }
         let new = Table::allocate(buckets, self.kind);
-        // A table that was the root and has no successor is still the root.
-        // AcqRel: who loads the successor sees its head.
+        // A table that has been the root and has no successor is still the root. AcqRel: a thread that loads the
+        // successor sees its head.
         let begun = old.next.compare_exchange(
             ptr::null_mut(),
             new.as_ptr(),
@@ -370,7 +371,7 @@ impl RawMap {
             Ordering::Relaxed,
         );
         if begun.is_err() {
-            // SAFETY: never published.
+            // SAFETY: the table was never published.
             unsafe { Table::free(new) };
         }
         self.take_part(hashes, domain);
@@ -381,7 +382,7 @@ impl RawMap {
     pub(super) fn grow_if_full(&self, table: TableRef<'_>, hashes: &dyn Hashes, domain: &Domain) {
         let buckets = table.buckets();
         let most = if self.kind.is_inline() {
-            // A little more than what a table is made for: it is not to be doubled at once.
+            // A little more than a table is sized for, so that a new table is not doubled at once.
             buckets * 4 + buckets / 4
         } else {
             buckets * 4 - buckets / 2
@@ -391,7 +392,7 @@ impl RawMap {
         }
     }
 
-    /// Called now and then, when a bucket has become empty.
+    /// Called sometimes when a bucket has become empty.
     #[cold]
     pub(super) fn shrink_if_sparse(
         &self,
@@ -406,10 +407,10 @@ impl RawMap {
         }
     }
 
-    /// Makes room for so many entries in all, and waits for it.
+    /// Makes room for a number of entries in all, and waits until the map is resized.
     pub(crate) fn reserve(&self, entries: usize, hashes: &dyn Hashes, domain: &Domain) {
         let buckets = buckets_for(entries);
-        // First: a wish that cannot be fulfilled must not be remembered.
+        // Checked first, so that a request that cannot be fulfilled is not remembered.
         Table::check(buckets, self.kind);
         self.least.fetch_max(buckets, Ordering::Relaxed);
         if self.root().is_static() {
@@ -425,16 +426,16 @@ impl RawMap {
         }
     }
 
-    /// Gives memory back that is not needed for what is there now, overflow buckets too.
+    /// Frees the memory that the current entries do not need, including overflow buckets.
     pub(crate) fn shrink_to(&self, entries: usize, hashes: &dyn Hashes, domain: &Domain) {
-        // No wish for more than there is.
+        // This never grows the table.
         let least = buckets_for(entries).min(self.root().buckets());
         self.least.store(least, Ordering::Relaxed);
         loop {
             self.finish_resize(hashes, domain);
             let table = self.root();
             let buckets = buckets_for(self.len().max(entries)).min(table.buckets());
-            // Pairs that lie outside do so in the best of tables.
+            // Some pairs are outside even in a table of the right size.
             let chained = || {
                 !self.kind.is_inline()
                     && (0..table.buckets()).any(|index| table.bucket_at(index).overflow().is_some())
@@ -451,7 +452,7 @@ impl RawMap {
         }
     }
 
-    /// Returns how many bytes the tables take, with overflow buckets and pairs that lie outside.
+    /// Returns how many bytes the tables take, with overflow buckets and pairs outside.
     pub(crate) fn table_bytes(&self) -> usize {
         let root = self.root();
         core::iter::successors(Some(root), |table| table.successor())
@@ -478,15 +479,16 @@ impl<'a> Exclusive<'a> {
         Exclusive { map }
     }
 
-    /// Returns all entries, each once.
+    /// Returns all entries, once each.
     pub(crate) fn nodes(self) -> impl Iterator<Item = NonNull<Node>> + use<'a> {
         self.buckets().flat_map(AnyBucket::nodes)
     }
 
-    /// Returns the buckets that count: of a group that was moved the new table's, else the old one's.
+    /// Returns the buckets that have the entries: the new table's for a group that was moved, otherwise the old
+    /// one's.
     fn buckets(self) -> impl Iterator<Item = AnyBucket<'a>> {
         let old = self.map.root();
-        // Nothing is moved on from a table that is not the root.
+        // Only the root's entries are moved, so the next table is the last one.
         let resize = Resize {
             old,
             new: old.successor().unwrap_or(old),
@@ -499,7 +501,7 @@ impl<'a> Exclusive<'a> {
         })
     }
 
-    /// Frees the tables, but no entries that lie apart.
+    /// Frees the tables, but not the entries that are allocated one by one.
     ///
     /// # Safety
     /// The map is not used any more.
@@ -507,7 +509,7 @@ impl<'a> Exclusive<'a> {
         let old = self.map.root();
         let (new, old) = (old.next.load(Ordering::Relaxed), old.as_ptr());
         for table in [old, new].into_iter().filter_map(NonNull::new) {
-            // SAFETY: nobody uses them; those that were the root before are retired.
+            // SAFETY: nobody uses the tables. Those that were the root before are retired already.
             unsafe { Table::free(table) };
         }
     }

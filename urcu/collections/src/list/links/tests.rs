@@ -1,4 +1,4 @@
-//! A child finds a list as it was between two stores of a thread that is not there.
+//! A forked child finds a list as it was between two stores of a thread that was lost.
 
 use super::*;
 use crate::list::node::take;
@@ -7,16 +7,16 @@ fn filled() -> Links<u32> {
     let links = Links::new();
     for value in 0..4 {
         let node = Item::first(Item::allocate(value));
-        // SAFETY: new, at the end.
+        // SAFETY: the node is new, and inserted at the end.
         unsafe { links.lock().insert(node, ptr::null_mut(), To::Front) };
     }
     links
 }
 
-/// All that can be reached, in each direction, whether it is in the list or not.
+/// Returns all values that can be reached in a direction, whether they are in the list or not.
 fn values(links: &Links<u32>, to: To) -> Vec<u32> {
     let mut values = Vec::new();
-    // SAFETY: nobody else uses them.
+    // SAFETY: nobody else uses the links.
     unsafe {
         let mut node = links.step(ptr::null_mut(), to);
         while let Some(here) = NonNull::new(node) {
@@ -34,13 +34,13 @@ fn is_repaired(mut links: Links<u32>, expected: &[u32]) {
     assert!(values(&links, To::Front).iter().eq(expected.iter().rev()));
     assert_eq!(links.len(), expected.len());
     while let Some(node) = links.take_mut(To::Back) {
-        // SAFETY: nobody else has it.
+        // SAFETY: nobody else has the node.
         unsafe { take(node) };
     }
 }
 
 fn third(links: &Links<u32>) -> NonNull<Node<u32>> {
-    // SAFETY: nobody else uses them.
+    // SAFETY: nobody else uses the links.
     unsafe {
         let first = links.step(ptr::null_mut(), To::Back);
         NonNull::new(links.step(links.step(first, To::Back), To::Back)).unwrap()
@@ -56,7 +56,7 @@ fn what_was_being_inserted_at_a_fork_is_left_out() {
                 let beside = neighbour.map_or(ptr::null_mut(), |()| third(&links).as_ptr());
                 let item = Item::allocate(9);
                 let node = Item::first(item);
-                // SAFETY: new, beside one that is in the list, or an end.
+                // SAFETY: the node is new, and inserted beside one that is in the list, or at an end.
                 unsafe {
                     links.lock().put(node, beside, to);
                     if stores == 1 {
@@ -69,7 +69,7 @@ fn what_was_being_inserted_at_a_fork_is_left_out() {
                     }
                 }
                 is_repaired(links, &[0, 1, 2, 3]);
-                // SAFETY: in no list.
+                // SAFETY: the node is in no list.
                 unsafe { take(node) };
             }
         }
@@ -81,7 +81,7 @@ fn what_was_being_removed_at_a_fork_is_removed() {
     for stores in 1..=2 {
         let links = filled();
         let node = third(&links);
-        // SAFETY: in the list.
+        // SAFETY: the node is in the list.
         unsafe {
             node.as_ref().item().as_ref().leave(node);
             if stores == 2 {
@@ -91,7 +91,7 @@ fn what_was_being_removed_at_a_fork_is_removed() {
             }
         }
         is_repaired(links, &[0, 1, 3]);
-        // SAFETY: in no list.
+        // SAFETY: the node is in no list.
         unsafe { take(node) };
     }
 }
@@ -101,7 +101,7 @@ fn what_was_being_moved_at_a_fork_has_one_place() {
     for is_settled in [false, true] {
         let links = filled();
         let old = third(&links);
-        // SAFETY: the item's new node, at the front.
+        // SAFETY: this is the item's new node, linked at the front.
         unsafe {
             let item = old.as_ref().item();
             let new = Item::another(item);
