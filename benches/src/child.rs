@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 /// The option by which the program gets a task.
 pub const OPTION: &str = "--child";
 
-/// A task for a process of its own.
+/// A task that a process of its own does.
 pub trait Task: Serialize + DeserializeOwned + Debug {
     /// The name by which the other process knows the kind of task. Has no spaces.
     const NAME: &'static str;
@@ -36,13 +36,13 @@ pub fn request<T: Task>(task: &T) -> Result<String, String> {
     Ok(format!("{} {json}", T::NAME))
 }
 
-/// Has `program` do a task, which it hands to [`perform`] to print what that returns.
+/// Has `program` do a task. The program passes the task to [`perform`], and prints the result.
 ///
 /// # Errors
 ///
-/// Fails if the program cannot be run, or fails, or prints something else.
+/// Fails if the program cannot be run, fails, or prints something else.
 pub fn run<T: Task>(program: &Path, task: &T) -> Result<T::Outcome, String> {
-    let cannot = |error: &dyn Display| format!("the child process for {task:?}: {error}");
+    let cannot = |error: &dyn Display| format!("the child process for {task:?} failed: {error}");
     let request = request(task)?;
     let output = Command::new(program)
         .args([OPTION, &request])
@@ -56,8 +56,8 @@ pub fn run<T: Task>(program: &Path, task: &T) -> Result<T::Outcome, String> {
     serde_json::from_slice(&output.stdout).map_err(|error| cannot(&error))
 }
 
-/// Does a task of [`run`]'s if it is of this kind. Returns its outcome as JSON, or none if it is of
-/// another kind.
+/// Does a task from [`run`] if it is of this kind, and returns its outcome as JSON. Returns `None` for tasks of other
+/// kinds.
 ///
 /// # Errors
 ///

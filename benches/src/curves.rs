@@ -8,22 +8,22 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 pub(crate) struct Curve<'c> {
     /// Its name.
     pub(crate) label: &'c str,
-    /// Where, and what was measured there.
+    /// The positions, and the figures measured there.
     pub(crate) points: &'c [(f64, f64)],
-    /// The spread of each point's rounds, in parts of its value; empty where there are no rounds.
+    /// The spread of each point's rounds, divided by its value; empty without rounds.
     pub(crate) spread: &'c [f64],
 }
 
-/// What runs to the right and upwards.
+/// The names of the two axes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Axes<'a> {
     pub(crate) right: &'a str,
     pub(crate) up: &'a str,
-    /// Whether what runs to the right are powers of two.
+    /// True if the horizontal axis has powers of two.
     pub(crate) powers: bool,
 }
 
-/// The first is ours.
+/// The colors of the curves. The first is this library's.
 const COLORS: [RGBColor; 10] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 96, 39),
@@ -53,7 +53,7 @@ type Drawn<'a> = Result<
     DrawingAreaErrorKind<<SVGBackend<'a> as plotters::backend::DrawingBackend>::ErrorType>,
 >;
 
-/// Returns the range of some numbers; something where there are none.
+/// Returns the range of some numbers, or a default range if there are none.
 fn range(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let least = values.clone().fold(f64::MAX, f64::min);
     let most = values.fold(f64::MIN, f64::max);
@@ -86,7 +86,7 @@ fn draw<'a>(svg: &'a mut String, title: &str, axes: Axes<'_>, curves: &[Curve<'_
     let (begin, end) = range(points().map(|point| point.0));
     let most = points().map(|point| point.1).fold(2.0, f64::max);
     let least = points().map(|point| point.1).fold(f64::MAX, f64::min);
-    // What is nothing has no place on the scale.
+    // Zero has no place on a logarithmic scale.
     let least = least.clamp(1.0f64.min(most / 100.0), most / 2.0);
     let mut chart = ChartBuilder::on(&plot)
         .caption(title, ("sans-serif", 20))

@@ -1,10 +1,9 @@
 //! The floor of a read-side section: two plain increments on two cache-hot words.
 //!
-//! Each increment waits for the one before it of the same word to be stored. A section
-//! whose stores do not depend on what it loaded, or that lets the processor predict what
-//! it loads, can take less time than this.
+//! Each increment waits for the store of the last increment of the same word. A section whose stores do not depend
+//! on its loads, or whose loads the processor can predict, can take less time than this.
 
-/// Adds one to the word: one instruction that is neither locked nor a call.
+/// Adds one to the word, by one instruction without a lock prefix.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn increment(word: &mut u64) {

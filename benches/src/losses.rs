@@ -1,4 +1,4 @@
-//! Where others are better: every figure of a peer beside ours in the same situation.
+//! Finds where others are better: compares each figure of a peer with ours in the same situation.
 
 use crate::record::Record;
 use crate::results::constants;
@@ -6,7 +6,7 @@ use crate::results::figures::{Row, is_a_floor, is_ours, rows};
 use crate::subjects::GUARD;
 use crate::table::Table;
 
-/// Returns whether less of a unit is better, or more; none of what is neither.
+/// Returns whether less of a unit is better (`true`) or more (`false`), or `None` if neither is.
 fn less_is_better(unit: &str) -> Option<bool> {
     match unit {
         "ns" | "us" | "cpu ns" | "B" | "MiB" | "x liburcu-memb" => Some(true),
@@ -15,8 +15,8 @@ fn less_is_better(unit: &str) -> Option<bool> {
     }
 }
 
-/// Returns whether a figure says in another way what is another figure already, or is a single latency, the longest
-/// of all, which is an accident's.
+/// Returns whether a figure repeats another one in a different way, or is the longest single latency, which is an
+/// accident.
 fn is_left_out(label: &str) -> bool {
     let metrics = ["least time", "cpu time", ", most"];
     metrics.iter().any(|metric| label.ends_with(metric))
@@ -45,8 +45,8 @@ pub struct Loss {
     pub factor: f64,
 }
 
-/// Our figure in a situation: the guard's where it was measured, which is what the others' sections are; the best
-/// of ours else.
+/// Returns our figure in a situation: the guard's if it was measured, because it corresponds to the others' sections;
+/// otherwise the best of ours.
 fn ours(row: &Row<'_>, less: bool) -> Option<f64> {
     if let Some(guard) = row.of(GUARD) {
         return Some(guard);
@@ -172,7 +172,7 @@ pub fn table(losses: &[Loss]) -> Table {
     table
 }
 
-/// Returns a figure with three digits that say something.
+/// Returns a figure with three significant digits.
 #[must_use]
 pub fn digits(value: f64) -> String {
     match value.abs() {

@@ -1,9 +1,9 @@
-//! Interleaved rounds and what is made of them: medians, minima and ratios.
+//! Statistics of interleaved rounds: medians, minima and ratios.
 
 use serde::{Deserialize, Serialize};
 
-/// Returns the middle of the values, the mean of the two middle ones of an even number of them;
-/// NaN of none.
+/// Returns the median of the values: the middle one, or the mean of the two middle ones. Returns NaN if there is
+/// none.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -16,13 +16,13 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Returns the least of the values; NaN of none.
+/// Returns the least value, or NaN if there is none.
 #[must_use]
 pub fn minimum(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NAN, f64::min)
 }
 
-/// Returns the value that the given part of all values does not exceed; NaN of none.
+/// Returns the value that the given part of all values does not exceed, or NaN if there is none.
 #[must_use]
 pub fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
@@ -42,7 +42,7 @@ pub struct Ratio {
     pub quiet: f64,
 }
 
-/// Of a figure that has no rounds.
+/// The ratio of a figure without rounds.
 impl From<f64> for Ratio {
     fn from(value: f64) -> Self {
         Self {
@@ -53,13 +53,13 @@ impl From<f64> for Ratio {
 }
 
 impl Ratio {
-    /// Compares `ours` with `theirs`, whose rounds go by the same indices.
+    /// Compares `ours` with `theirs`, which have the same rounds at the same indices.
     #[must_use]
     pub fn of(ours: &[f64], theirs: &[f64]) -> Self {
         Self::by(|our, their| our / their, ours, theirs)
     }
 
-    /// The same with differences in the place of ratios.
+    /// Compares by differences instead of ratios.
     #[must_use]
     pub fn difference(ours: &[f64], theirs: &[f64]) -> Self {
         Self::by(|our, their| our - their, ours, theirs)
@@ -133,7 +133,7 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// For figures to keep.
+    /// The effort for figures to keep.
     pub const FULL: Self = Self {
         section_rounds: 41,
         section_us: 2000,
@@ -163,7 +163,7 @@ impl Effort {
         structure_ms: 30,
     };
 
-    /// For tests of the measurements themselves.
+    /// The effort for tests of the measurements themselves.
     #[cfg(test)]
     pub(crate) const TEST: Self = Self {
         section_rounds: 2,
@@ -194,7 +194,7 @@ impl Effort {
         structure_ms: 2,
     };
 
-    /// For a look.
+    /// The effort for a quick look.
     pub const QUICK: Self = Self {
         section_rounds: 11,
         section_us: 500,

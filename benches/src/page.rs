@@ -1,4 +1,4 @@
-//! The report as a page: one `index.html` that needs nothing else, with its plots inside.
+//! The report as a page: a single `index.html` with its plots inside, which needs no other file.
 
 use std::fmt::{self, Write};
 use std::fs;
@@ -9,7 +9,7 @@ use crate::plots;
 use crate::report::NOTE;
 use crate::run::Run;
 
-/// Why the page could not be written.
+/// The reason why the page could not be written.
 #[derive(Debug)]
 pub struct PageError(String);
 
@@ -88,10 +88,10 @@ fn html(run: &Run) -> String {
     html
 }
 
-/// The contents of the first table.
-pub(crate) const LOSSES: &str = "Each peer and bench in which it is better than this library in any situation, by more \
-than 3 %; the greatest factor first. In read_side, read_scaling and mixed it is compared with the guard, else with \
-the best of this library's ways.";
+/// The text above the first table.
+pub(crate) const LOSSES: &str = "This table lists each peer in each bench in which it beats this library in some situation by \
+         more than 3 %, the greatest factor first. In read_side, read_scaling and mixed, peers are \
+         compared with the guard; elsewhere, with this library's fastest way.";
 
 fn html_table(table: &[Vec<String>]) -> String {
     let mut html = String::from("<div class=\"scroll\"><table>\n");

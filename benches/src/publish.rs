@@ -1,5 +1,4 @@
-//! The published figures: `FIGURES.md` and its plots, and the tables of the README, all made of the runs that are
-//! kept in `runs`.
+//! The published figures: `FIGURES.md` and its plots, and the tables of the README, all made from the runs in `runs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -40,7 +39,7 @@ pub struct Kept {
 ///
 /// # Errors
 ///
-/// Fails if a file cannot be read, or is no run.
+/// Fails if a file cannot be read or is not a run.
 pub fn kept(repository: &Path) -> Result<Vec<Kept>, String> {
     let folder = repository.join(RUNS);
     let entries =
@@ -64,11 +63,11 @@ pub fn kept(repository: &Path) -> Result<Vec<Kept>, String> {
     Ok(kept)
 }
 
-/// Returns all files that are made of the runs, with the README as it is in the repository but for its tables.
+/// Returns all files that are made from the runs. The README is that of the repository with new tables.
 ///
 /// # Errors
 ///
-/// Fails if there is no run, or if the README has not the marks between which its tables are.
+/// Fails if there is no run, or if the README lacks the marks around its tables.
 pub fn files(readme: &str, kept: &[Kept]) -> Result<Files, String> {
     if kept.is_empty() {
         return Err(format!("no run in {RUNS}"));
@@ -80,7 +79,7 @@ pub fn files(readme: &str, kept: &[Kept]) -> Result<Files, String> {
     }
     let _ = writeln!(text, "## How it is measured\n\n{}", NOTE.trim_end());
     files.insert(FIGURES.into(), text);
-    // Of the newest run that has all constants.
+    // The model uses the newest run that has all constants.
     let constants = kept
         .iter()
         .find_map(|kept| Some((kept, Constants::of(&kept.run)?)));
@@ -97,16 +96,16 @@ const HEAD: &str = "\
 
 <!-- Made of the runs in benches/runs by `cargo run -p urcu-benches --bin rcu-publish`. Do not edit. -->
 
-Every run is kept with its date and machine: [runs](runs). To measure yours, which gives a page of the same in about
-a quarter of an hour (`--quick`: two minutes):
+All runs are kept with their date and machine: [runs](runs). To measure your machine, and to get a page like this in
+about a quarter of an hour (two minutes with `--quick`):
 
 ```sh
 cargo run --release -p urcu-benches --bin rcu-compare -- --json mine.json --report mine
 ```
 
-**For this version no Intel processor, no AArch64 and no RISC-V machine was to be had**: a run below that says \"an earlier
-version\" is of one. More of earlier versions, on an Ice Lake and a Zen 4, is in
-[performance](../urcu/src/docs/performance.rs). What to expect of machines with more CPUs: [SCALE.md](SCALE.md).
+**This version was not measured on Intel, AArch64 or RISC-V machines, because none was available.** A run that says \"an
+earlier version\" measured one. [Performance](../urcu/src/docs/performance.rs) has more figures of earlier versions, on an
+Ice Lake and a Zen 4. [SCALE.md](SCALE.md) says what to expect of machines with more CPUs.
 
 ";
 
@@ -115,11 +114,12 @@ const SCALE_HEAD: &str = "\
 
 <!-- Made of the runs in benches/runs by `cargo run -p urcu-benches --bin rcu-publish`. Do not edit. -->
 
-The machines that were to be had have two CPUs. This is what the algorithms and the constants measured there say of
-larger ones: a model, with its uncertainty, and no measurement. The program is `benches/src/scale.rs`; to have the
-tables of your machine, measure (`rcu-compare --json benches/runs/mine.json`) and publish (`rcu-publish`).
+The machines that were available have two CPUs. This page predicts larger machines from the algorithms and from
+constants measured on the small ones. It is a model with an uncertainty, not a measurement. The program is
+`benches/src/scale.rs`. To get the tables for your machine, measure it (`rcu-compare --json benches/runs/mine.json`) and
+publish the run (`rcu-publish`).
 
-## What happens how often
+## Counts for each operation
 
 | | this library | liburcu-memb, as a design that knows its threads |
 |---|---|---|
@@ -128,9 +128,9 @@ tables of your machine, measure (`rcu-compare --json benches/runs/mine.json`) an
 | ... interrupts of a barrier | one for each other CPU that runs the process | the same |
 | ... lines looked at | 2 for each possible CPU | 2 for each registered thread |
 
-The counts of barriers and interrupts were checked by `cargo run -p urcu-torture --example counts` in guests (qemu,
-Linux 6.1) in which nothing else ran, and are checked by `.ci/guests` from then on: one barrier a grace period in all
-of them, and interrupts for each barrier, with threads of the process on so many CPUs:
+`cargo run -p urcu-torture --example counts` checked the counts of barriers and interrupts in otherwise idle guests
+(qemu, Linux 6.1), and `.ci/guests` checks them in every run. All guests had one barrier for each grace period. The
+interrupts for each barrier, by the number of CPUs that run threads of the process, were:
 
 | virtual CPUs | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 |
 |---|---|---|---|---|---|---|---|---|
@@ -139,17 +139,18 @@ of them, and interrupts for each barrier, with threads of the process on so many
 | 4 | 0.00 | 1.44 | 2.16 | 3.00 | | | | |
 | 8 | 0.00 | 1.21 | 2.16 | 3.14 | 4.07 | 5.11 | 6.07 | 7.00 |
 
-(What is above the model are the kernel's own interrupts: more of them soon after the start.) An emulator says nothing
-of times, so those are not checked.
+(Numbers above the model include the kernel's own interrupts, of which there are more soon after the start.) An emulator
+shows nothing about times, so times are not checked.
 
 ## What is not known
 
-* **Interrupts overlap**: the first costs what was measured; each further one 2 % of that (low) to 50 % (high).
-* **Lines come from further away** on machines with several sockets: as far as here (low) to three times (high).
-* A virtual machine's interrupts are dearer than a real one's, on some hosts several times.
-* Readers that are in a section, and threads that lost their CPU there, are not in it: every design waits for those.
+* **Interrupts overlap**: the first costs what was measured, and each further one 2 % (low) to 50 % (high) of that.
+* **Cache lines come from further away** on machines with several sockets: at the cost measured here (low) up to three
+  times that (high).
+* Interrupts cost more in a virtual machine than on real hardware, on some hosts several times as much.
+* The model leaves out readers in a section, and threads that lost their CPU in one: every design waits for those.
 
-So ranges below are from all low to all high. Orders of magnitude can be trusted, factors of two cannot.
+So the ranges below go from all low values to all high ones. Trust orders of magnitude, but not factors of two.
 
 ";
 
@@ -162,13 +163,14 @@ fn scale_page(kept: &Kept, c: &Constants) -> String {
     text.push_str("## Reads\n\n");
     markdown(&scale::reads(c), &mut text);
     text.push_str(
-        "Sections that write lines of their own grow with the CPUs in every design that has them; a lock that \
-         readers share does not.\n\n## Grace periods\n\n",
+        "Sections that write only lines of their own scale with the CPUs in every design that has them; a \
+         lock that readers share does not.\n\n## Grace periods\n\n",
     );
     markdown(&scale::grace_periods(c), &mut text);
     text.push_str(
-        "With one thread nobody is interrupted, and liburcu-memb looks at one line: there it is as fast. From \
-         hundreds of threads on its list is what counts; here the number of threads does not occur.\n\n\
+        "With one thread no CPU is interrupted and liburcu-memb looks at one line, so it is as fast \
+         there. With hundreds of threads and more, its time grows with its list of threads; this \
+         library's time does not depend on the number of threads.\n\n\
          ## What should be changed for 512 CPUs\n\n",
     );
     markdown(&scale::changes(c), &mut text);
@@ -178,19 +180,19 @@ fn scale_page(kept: &Kept, c: &Constants) -> String {
         text,
         "* **Bounding the scan by the highest index seen** shortens the grace period of a process on 4 of 512 CPUs by \
          a factor of {few_low:.1} to {few_high:.1}, and that of one on all of them by {all_low:.1} to {all_high:.1}. \
-         It needs a store by whoever first reads on a CPU, in the slow way that sets memory up: nothing in the fast \
-         way. It helps only while the kernel keeps a process on low CPU numbers, which it does where the process is \
-         bound to them (cgroups, `taskset`).\n\
-         * **A two-level sum** would have readers change a line that 63 other CPUs change: {:.0} times what a section \
-         takes now. The scan is never worth that.\n\
-         * **The barrier** is the rest, and is the kernel's: callers share grace periods (`synchronize` of many \
-         callers), and updates that are retired share them by the thousand.",
+         It needs one store by the first reader on a CPU, in the slow path that sets memory up, and \
+         nothing in the fast path. It helps only while the kernel keeps a process on low CPU numbers, as \
+         it does if the process is bound to them (cgroups, `taskset`).\n\
+         * **A two-level sum** would make readers write a line that 63 other CPUs write too, at {:.0} times \
+         the present cost of a section. The scan is never worth that.\n\
+         * **The barrier** makes up the rest, and belongs to the kernel. Its cost is shared: concurrent callers of \
+         `synchronize` share grace periods, and retired values share them by the thousand.",
         scale::cost_of_two_levels(c)
     );
     text
 }
 
-/// Adds what one run found.
+/// Adds the section of one run.
 fn section(kept: &Kept, text: &mut String, files: &mut Files) {
     let run = &kept.run;
     let title = format!("{}, {}", architecture(&run.machine), run.date);
@@ -230,7 +232,7 @@ fn markdown(table: &Table, text: &mut String) {
     text.push('\n');
 }
 
-/// Returns the microarchitecture, where its family tells it, with the name of the processor.
+/// Returns the name of the processor, with its microarchitecture if the family tells it.
 #[must_use]
 pub fn architecture(machine: &Machine) -> String {
     let family = machine.family.as_deref().unwrap_or_default();
@@ -267,7 +269,7 @@ fn between(text: &str, new: &str) -> Result<String, String> {
     cut().ok_or_else(|| format!("{README} has no {} ... {END}", BEGIN.trim_end()))
 }
 
-/// A figure of a run. Of the oldest runs only ratios were kept.
+/// Returns a figure of a run. The oldest runs kept only ratios.
 fn figure<'r>(run: &'r Run, bench: &str, subject: &str, metric: &str) -> Option<(f64, &'r str)> {
     let mut records = run.results.iter();
     let one =
@@ -278,7 +280,7 @@ fn figure<'r>(run: &'r Run, bench: &str, subject: &str, metric: &str) -> Option<
     Some((found.value?, &found.unit))
 }
 
-/// A row of a table: what it is called, whether it is ours, and the subjects whose figures it has.
+/// A row of a table: its name, whether it is this library's, and the subjects whose figures it shows.
 type Line = (&'static str, bool, &'static [&'static str]);
 
 const READS: [Line; 6] = [
@@ -362,7 +364,7 @@ fn updates(kept: &[Kept]) -> String {
     small(head, &UPDATES, kept, "retire", CROSSBEAM)
 }
 
-/// Says in one paragraph where others are better.
+/// Returns a paragraph that says where others are better.
 fn faster(run: &Run) -> String {
     let losses = losses::losses(&run.results);
     let mut parts = Vec::new();

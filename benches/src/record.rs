@@ -1,4 +1,4 @@
-//! Records: every figure with what it is of, for programs. One shape for all benches.
+//! Records: figures with their parameters, for programs, in one form for all benches.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,11 @@ pub struct Record {
     pub params: BTreeMap<String, Value>,
     /// The meaning of the figure: `time`, `throughput`, `p99`, ...
     pub metric: String,
-    /// The figure; none where it has no end, or was not to be had.
+    /// The figure; `None` if it is infinite or unknown.
     pub value: Option<f64>,
     /// Its unit: `ns`, `us`, `MiB`, `1/s`, ...
     pub unit: String,
-    /// The spread of the rounds: the range of their middle half, divided by their median. None
-    /// where there are no rounds.
+    /// The spread of the rounds: the range of their middle half, divided by their median. `None` without rounds.
     pub spread: Option<f64>,
 }
 
@@ -52,7 +51,7 @@ impl Record {
         }
     }
 
-    /// Adds what the figure depends on.
+    /// Adds a parameter on which the figure depends.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.params.insert(name.to_owned(), value.into());
@@ -64,7 +63,7 @@ impl Record {
             == (&other.bench, &other.subject, &other.metric, &other.params)
     }
 
-    /// Returns what the figure depends on beside its subject, and what it says.
+    /// Returns the figure's parameters and its metric.
     #[must_use]
     pub fn situation(&self) -> String {
         let params = self.params.iter();
@@ -85,8 +84,7 @@ impl Record {
     }
 }
 
-/// Returns how far rounds lie apart: the range of their middle half, divided by their median; NaN of
-/// none.
+/// Returns the spread of rounds: the range of their middle half, divided by their median, or NaN without rounds.
 #[must_use]
 pub fn spread(rounds: &[f64]) -> f64 {
     (quantile(rounds, 0.75) - quantile(rounds, 0.25)) / median(rounds)

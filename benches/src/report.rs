@@ -30,7 +30,7 @@ use crate::target::{self, Target};
 /// The text printed where liburcu-memb is missing.
 pub const SKIPPED: &str = "liburcu-memb (install liburcu-dev to compare with it)";
 
-/// Everything that was measured; what was not is empty.
+/// Everything that was measured. The parts that were not measured are empty.
 #[derive(Debug)]
 pub struct Report {
     /// The date at which it began, by UTC.
@@ -288,10 +288,10 @@ fn structure_usage(records: &[Record]) -> Table {
     table
 }
 
-/// With a load average above this, the machine does something else too.
+/// A load average above this means that the machine does other work too.
 const BUSY: f64 = 1.0;
 
-/// Returns what a look at the clock takes, in nanoseconds.
+/// Returns the cost of reading the clock, in nanoseconds.
 fn clock_ns() -> f64 {
     const LOOKS: u32 = 1000;
     let rounds: Vec<f64> = (0..9)
@@ -306,19 +306,19 @@ fn clock_ns() -> f64 {
     median(&rounds)
 }
 
-/// The note at the end of the tables: how the figures came about.
+/// The note after the tables: how the figures are measured.
 pub const NOTE: &str = "\
-x: the median of the ratios of each round, both sides measured in the same round;
-quiet: the ratio of the two best rounds. ns and us: wall-clock time, but for \"cpu ns\".
-Rounds are interleaved: all subjects take their turns in each. Sections, and what threads do in a stretch of time,
-are warmed up before they are measured; what else there is warms up in its first round. Figures are medians of the
-rounds; the spread is the range of their middle half. Threads are not pinned, but for the constants
-of the model of scale: the kernel places them. Single latencies contain a look at the clock, whose cost is told above; other times do not. All are built
-in one program by one compiler, with malloc of the system; all maps have one hasher, foldhash.
-read_side is the kernel's refscale (nanoseconds of a section, many in a row) with a load and a dereference
-inside; grace_period is its rcuscale (how long a grace period takes: one writer or many, with readers or
-without). mixed, memory and garbage with a long-running reader are what smr-benchmark (kaist-cp) measures:
-operations a second, peak and average memory. zipf is YCSB's, 0.99.
+x is the median of the ratios of all rounds, with both sides measured in the same round; quiet is the ratio of the two
+best rounds. ns and us are wall-clock time, except \"cpu ns\".
+Rounds are interleaved: all subjects take turns in each round. Sections, and threads that work for a stretch of time,
+are warmed up before they are measured; everything else warms up in its first round. Figures are medians of the rounds,
+and the spread is the range of their middle half. The kernel places threads; they are pinned only for the constants of
+the model of scale. Single latencies include one reading of the clock, whose cost is stated above; other times do not.
+All subjects are built into one program by one compiler, and use the system's malloc; all maps use one hasher, foldhash.
+read_side corresponds to the kernel's refscale (nanoseconds of a section, many in a row), with a load and a dereference
+inside. grace_period corresponds to its rcuscale (the time of a grace period: one writer or many, with or without
+readers). mixed, memory, and garbage with a long-running reader are what smr-benchmark (kaist-cp) measures: operations a
+second, peak and average memory. zipf is YCSB's distribution, with 0.99.
 The targets are information, not a test.
 ";
 

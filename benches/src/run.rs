@@ -66,7 +66,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// Fails if the text is none.
+    /// Fails if the text is not a run.
     pub fn read(json: &str) -> serde_json::Result<Self> {
         serde_json::from_str(json)
     }
@@ -84,21 +84,21 @@ impl Run {
             .replace("{\"title\":", "\n{\"title\":"))
     }
 
-    /// Returns what it was measured on, in a line.
+    /// Returns the machine on which it was measured, in a line.
     #[must_use]
     pub fn machine_line(&self) -> String {
         let load = self
             .load
             .map_or("unknown".to_owned(), |load| format!("{load:.1}"));
         format!(
-            "{}; {}; load average {load}; a look at the clock takes {:.0} ns",
+            "{}; {}; load average {load}; reading the clock takes {:.0} ns",
             self.date,
             self.machine.line(),
             self.clock_ns
         )
     }
 
-    /// Returns what was left out and what is doubtful, a line each.
+    /// Returns what was left out and what is doubtful, one remark in each line.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
         let skipped = self.skipped.iter().map(|text| format!("skipped: {text}"));
@@ -126,7 +126,7 @@ impl Run {
 /// The spread of the middle half of the rounds beyond which ratios say little.
 const WIDE: f64 = 0.25;
 
-/// Returns a warning for each bench some of whose rounds lie too far apart for ratios to mean much.
+/// Returns a warning for each bench with rounds that lie too far apart for ratios to mean much.
 #[must_use]
 pub fn wide(results: &[Record]) -> Vec<String> {
     let mut benches: Vec<&str> = results.iter().map(|record| &*record.bench).collect();
@@ -162,7 +162,7 @@ pub struct Neighbours {
     cpus: usize,
 }
 
-/// The part of the machine's time that others may have without a warning.
+/// The part of the machine's time that others may use without a warning.
 const BUSY: f64 = 0.03;
 
 impl Neighbours {
@@ -183,7 +183,7 @@ impl Neighbours {
         self.begin.elapsed().as_secs_f64()
     }
 
-    /// Returns warnings if others had much of the machine's time since.
+    /// Returns warnings if others have used much of the machine's time since then.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let Some((before, after)) = self.busy.zip(Busy::now()) else {
@@ -204,7 +204,7 @@ impl Neighbours {
         let busy = shares.filter(|(_, share)| *share > BUSY);
         let warnings = busy.map(|(who, share)| {
             format!(
-                "{who} had {:.0} % of the CPUs' time: figures and ratios are doubtful",
+                "{who} used {:.0} % of the CPUs' time: figures and ratios are doubtful",
                 share * 100.0
             )
         });
@@ -212,7 +212,7 @@ impl Neighbours {
     }
 }
 
-/// Returns the time of now, by UTC: `2026-11-27 08:05`.
+/// Returns the present time in UTC: `2026-11-27 08:05`.
 #[must_use]
 pub fn date() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -1,10 +1,10 @@
-//! Tables: rows of cells, and how they are laid out as text.
+//! Tables: rows of cells, and their layout as text.
 
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-/// Returns a figure as text, with as many digits as say something; `-` for none.
+/// Returns a figure as text with its significant digits, or `-` for `None`.
 #[must_use]
 pub fn cell(value: Option<f64>) -> String {
     match value {
@@ -37,7 +37,7 @@ impl Table {
         &self.0
     }
 
-    /// Returns whether there is nothing but the header.
+    /// Returns whether the table has only its header.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.len() < 2

@@ -1,20 +1,20 @@
-//! The figures that the library aims at, beside what was measured.
+//! The figures that the library aims at, beside the measured ones.
 
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Ratio;
 use crate::table::{Table, cell};
 
-/// A figure that the library aims at, beside what was measured.
+/// A figure that the library aims at, beside the measured one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Target {
     /// The two figures of the ratio, in words.
     pub what: String,
-    /// At most this.
+    /// The upper limit, if there is one.
     pub limit: Option<f64>,
-    /// At least this. If there is neither, the aim is not to grow.
+    /// The lower limit, if there is one. Without any limit, the aim is that the figure does not grow.
     pub at_least: Option<f64>,
-    /// The measured ratio; none where a peer is missing.
+    /// The measured ratio; `None` if a peer is missing.
     pub measured: Option<Ratio>,
     /// True if the median of the rounds meets the aim.
     pub met: Option<bool>,

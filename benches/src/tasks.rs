@@ -4,7 +4,7 @@ use crate::child;
 use crate::results::{domains, memory};
 use crate::subjects::elsewhere;
 
-/// Does the task that a process was started for. Returns its outcome as JSON.
+/// Does the task for which the process was started. Returns its outcome as JSON.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub fn perform(request: &str) -> Result<String, String> {
             return Ok(outcome);
         }
     }
-    Err(format!("no task {request}"))
+    Err(format!("no task is called {request}"))
 }
 
 #[cfg(test)]

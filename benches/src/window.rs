@@ -1,4 +1,4 @@
-//! Threads that do something over and over for a stretch of time.
+//! Threads that repeat a step for a stretch of time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -72,27 +72,26 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// Returns how much they did together, a second.
+    /// Returns the steps of all threads in a second.
     #[must_use]
     pub fn per_second(&self) -> f64 {
         self.done.iter().sum::<u64>() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// Nanoseconds for each thing done, whoever did it: what one thread would have needed to do
-    /// as much.
+    /// Returns the nanoseconds for each step of any thread: the pace at which one thread would do as much.
     #[must_use]
     pub fn ns_each(&self) -> f64 {
         1e9 / self.per_second()
     }
 }
 
-/// The counters of two threads are not on one line, nor on two that are fetched together.
+/// A counter. Two threads' counters are not on one cache line, nor on two lines that are fetched together.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Counter(AtomicU64);
 
-/// Lets so many threads `step` over and over, each on what it `prepare`d, for as long as `during`
-/// takes, which runs here, or until the first of them has done a step. A step says how much it did.
+/// Lets threads repeat `step`, each on the state from `prepare`, while `during` runs in the calling thread, and at
+/// least until one of them has done a step. A step returns how much it did.
 ///
 /// # Panics
 ///
@@ -121,7 +120,7 @@ pub fn together<S>(
             .collect()
     };
     let (done, elapsed) = thread::scope(|scope| {
-        // Also when something here panics: the scope waits for the threads.
+        // The gate opens even if something here panics, because the scope waits for the threads.
         let stopped = Stop(&stop, &gate);
         let mut handles = Vec::with_capacity(threads);
         for counter in &counters {
@@ -174,7 +173,7 @@ pub fn together<S>(
     }
 }
 
-/// A thread that does something over and over until this is dropped.
+/// A thread that repeats a step until this is dropped.
 #[derive(Debug)]
 pub struct Background {
     stop: Arc<AtomicBool>,
@@ -182,7 +181,7 @@ pub struct Background {
 }
 
 impl Background {
-    /// Starts one; returns when it has done it once.
+    /// Starts the thread, and returns after its first step.
     ///
     /// # Panics
     ///
@@ -222,7 +221,7 @@ impl Drop for Background {
     }
 }
 
-/// Sleeps for so long, without the tens of microseconds by which the kernel is late by default.
+/// Sleeps for `time`, without the tens of microseconds by which the kernel is late by default.
 pub fn doze(time: Duration) {
     #[cfg(target_os = "linux")]
     // SAFETY: the command takes a number, and changes how late timers of this thread may be.

@@ -1,13 +1,13 @@
 //! Loom models of the sources that `urcu-percpu` ships.
 //!
-//! All of `urcu/src` but what is named below, and the stack of `rseq-ops`, are compiled unchanged,
-//! against an emulated kernel ([`kernel`]) in the place of the real one. [`MODELS`] lists what runs
-//! on it; the program `mutants` shows that the models would notice if something were missing.
+//! All of `urcu/src`, except what is named below, and the stack of `rseq-ops` are compiled unchanged, against an
+//! emulated kernel ([`kernel`]) instead of the real one. [`MODELS`] lists the models that run on it; the program
+//! `mutants` shows that the models notice faults.
 //!
-//! Not compiled are what of `sync` and `sys` the kernel replaces; `stall`, which looks at clocks and keeps
-//! a table for messages; and `global.rs`, which is a static.
+//! Three parts are not compiled: the parts of `sync` and `sys` that the emulated kernel replaces; `stall`, which reads
+//! clocks and keeps a table for messages; and `global.rs`, which is a static.
 
-// The shipped sources have functions that no model needs, and features.
+// The shipped sources have features, and functions that no model needs.
 #![allow(
     dead_code,
     unused_imports,
@@ -16,11 +16,11 @@
     unexpected_cfgs,
     unfulfilled_lint_expectations
 )]
-// Loom's threads are all one.
+// Loom runs all threads of a model on one thread of the system.
 #![allow(clippy::arc_with_non_send_sync)]
-// How often is waited is nought here.
+// The number of waits before a sleep is 0 here.
 #![allow(clippy::absurd_extreme_comparisons)]
-// Their documentation is made where they ship.
+// The documentation of the shipped sources is built in their own packages.
 #![allow(
     rustdoc::broken_intra_doc_links,
     rustdoc::private_intra_doc_links,
@@ -43,7 +43,7 @@ mod percpu;
 mod stall;
 pub mod table;
 
-/// What `urcu-percpu` ships.
+/// The sources of `urcu-percpu`.
 #[path = "../../urcu/src"]
 mod shipped {
     pub(crate) mod callbacks;
@@ -56,7 +56,7 @@ mod shipped {
     pub(crate) mod settings;
     pub(crate) mod stats;
 
-    /// The first seam: what is not the kernel's is as shipped.
+    /// The first seam. The parts that do not touch the kernel are as shipped.
     pub(crate) mod sync {
         pub(crate) mod fork;
         pub(crate) mod hook;
@@ -78,7 +78,7 @@ mod shipped {
         pub(crate) use phase::Phase;
     }
 }
-// As which the collections know it.
+// The name under which the collections import the library.
 extern crate self as urcu;
 
 use collections::{btree, count, fork, hash, list, lock, queue, reclaim, stack, wfcqueue};
@@ -95,12 +95,12 @@ pub use models::{Checked, MODELS, Model, deeper};
 
 static MUTATED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(usize::MAX);
 
-/// Breaks the sources, where they are compiled to be broken: mutant `number` from now on.
+/// Switches to mutant `number` from now on, in programs that are compiled with mutants.
 pub fn mutate(number: usize) {
     MUTATED.store(number, std::sync::atomic::Ordering::Relaxed);
 }
 
-/// Which mutant the sources are.
+/// Returns the number of the mutant that is on.
 pub(crate) fn mutated() -> usize {
     MUTATED.load(std::sync::atomic::Ordering::Relaxed)
 }

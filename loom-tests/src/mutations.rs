@@ -1,4 +1,4 @@
-//! What is broken, one at a time, to show that the models would notice.
+//! The mutants: changes that are made one at a time, to show that the models notice them.
 
 mod audit;
 mod files;
@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 use crate::kernel::Fault;
 
-/// One thing broken.
+/// A mutant: one thing that is broken.
 #[derive(Clone, Copy, Debug)]
 pub struct Mutant {
     /// The letter or the number of what it breaks.
@@ -25,7 +25,7 @@ pub struct Mutant {
     pub name: &'static str,
     /// The model that must fail.
     pub model: &'static str,
-    /// How.
+    /// The change.
     pub change: Change,
 }
 
@@ -38,13 +38,13 @@ pub enum Change {
     Source(&'static [Edit]),
 }
 
-/// In `file`, what stands between the angle quotes becomes `to`. The whole text occurs once, so
-/// that no mutant outlives the code it breaks.
+/// In `file`, `to` replaces what is between the angle quotes. The whole text must occur exactly once, so that no
+/// mutant outlives the code that it breaks.
 #[derive(Clone, Copy, Debug)]
 pub struct Edit {
     /// The name of the file.
     pub file: &'static str,
-    /// A statement, an expression or nothing, in angle quotes, and enough around it.
+    /// A statement, an expression or nothing, in angle quotes, and enough text around it to find its place.
     pub text: &'static str,
     /// The text that takes its place.
     pub to: &'static str,
@@ -131,7 +131,7 @@ macro_rules! source {
     };
 }
 
-// Behind the macro, which they use.
+// After the macro, because these modules use it.
 mod callbacks;
 mod cells;
 mod collections;

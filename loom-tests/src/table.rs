@@ -1,13 +1,13 @@
-//! The lists in the README: of models, and of what they do not notice. `models --update` writes them;
-//! the tests compare.
+//! The lists in the README: of models, and of changes that no model notices. `models --update` writes them, and the
+//! tests compare them.
 
 use std::fs;
 
 use crate::models::{Checked, MODELS, Model};
 use crate::mutations::{Cover, KEPT, KEPT_COLLECTIONS, KEPT_OPS, MUTANTS, UNSEEN};
 
-/// Returns a model's row: what it holds, its bounds, its executions up to its bound and one deeper, and
-/// the mutants it must catch.
+/// Returns a model's row: its obligation, its bounds, its executions up to its bound and one deeper, and the mutants
+/// that it must catch.
 pub fn row(model: &Model, executions: Checked, deeper: Checked) -> String {
     let mutants: Vec<String> = MUTANTS
         .iter()
@@ -38,15 +38,15 @@ pub fn readme() -> String {
 /// The line above the rows.
 const ABOVE: &str = "|---|---|---|---|---|---|---|\n";
 
-/// Nothing is known: not even one execution was looked at.
+/// Nothing is known: no execution was explored.
 const UNKNOWN: Checked = Checked {
     executions: 0,
     all: false,
 };
 
-/// Returns the README with the lists of now. Numbers of executions are the `found` ones, at the models'
-/// bounds or one deeper. Those that were not looked for stay; but where another number than before was
-/// found at the bound, the one deeper is of no program that still exists.
+/// Returns the README with new lists. The numbers of executions are the `found` ones, at the models' bounds or one
+/// deeper. Other numbers stay; but if the number at the bound has changed, the old number one deeper is dropped,
+/// because it belongs to an older program.
 ///
 /// # Panics
 /// If the README has no such lists.
@@ -73,7 +73,7 @@ pub fn updated(readme: &str, found: &[(&str, Checked)], deeper: bool) -> String 
     )
 }
 
-/// `text` with another text between the first `from` and the next `to`.
+/// Returns `text` with `new` between the first `from` and the next `to`.
 fn replaced(text: &str, from: &str, to: &str, new: &str) -> String {
     let (before, rest) = text.split_once(from).expect("the beginning of a list");
     let (_, after) = rest.split_once(to).expect("the end of a list");
@@ -89,7 +89,7 @@ pub fn stated<'r>(readme: &'r str, model: &Model) -> Option<(&'r str, Checked, C
     Some((row, next()?, next()?))
 }
 
-/// Returns what no model notices, a line each: first orderings, which stand in angle quotes, then changes.
+/// Returns what no model notices, one on each line: first orderings, in angle quotes, then other changes.
 pub fn unseen() -> String {
     let kept = KEPT
         .iter()

@@ -1,5 +1,5 @@
-//! All executions of all models go well, and the README says what they are, and how many. Each model
-//! runs in a process of its own, as many at once as there are processors.
+//! All executions of all models must pass, and the README must list the models and their numbers. Each model runs in
+//! a process of its own, as many at once as there are processors.
 
 #[macro_use]
 extern crate test_deadline;
@@ -19,12 +19,12 @@ use urcu_loom_tests::{MODELS, Model, deeper};
 /// The model that a child process checks.
 const MODEL: &str = "URCU_LOOM_MODEL";
 
-// One deeper it may be an hour; each model has a deadline of its own.
+// One bound deeper this may take an hour; each model has its own deadline.
 #[test(7200)]
 fn every_execution_of_every_model_goes_well() {
     let readme = readme();
     let mut left: Vec<_> = MODELS.iter().collect();
-    // The longest one is taken first, from the end: so no processor is left with it alone.
+    // The longest model starts first (it is popped from the end), so that it does not run alone at the end.
     left.sort_by_key(|model| {
         stated(&readme, model).map_or(usize::MAX, |(_, here, _)| here.executions)
     });
@@ -45,7 +45,7 @@ fn every_execution_of_every_model_goes_well() {
         }
     });
     let failed = failed.into_inner().expect("no panic");
-    assert!(failed.is_empty(), "models that found something: {failed:?}");
+    assert!(failed.is_empty(), "these models failed: {failed:?}");
 }
 
 fn in_a_process_of_its_own(model: &Model) -> bool {
@@ -66,16 +66,16 @@ fn in_a_process_of_its_own(model: &Model) -> bool {
 }
 
 #[test(900)]
-#[ignore = "a process of the above"]
+#[ignore = "runs in a process of the test above"]
 fn one_model() {
     let name = env::var(MODEL).expect("a model's name");
     let model = MODELS.iter().find(|model| model.name == name);
     let model = model.expect("a model");
     let readme = readme();
     let Some((_, here, below)) = stated(&readme, model) else {
-        panic!("{name} is not in README.md: models --update {name}");
+        panic!("README.md does not list {name}; run models --update {name}");
     };
-    // Numbers are compared only where the bounds are the stated ones.
+    // Numbers are compared only if the bounds are the stated ones.
     let elsewhere = cfg!(debug_assertions) || env::var_os("LOOM_MAX_PREEMPTIONS").is_some();
     let stated = match deeper() {
         0 if !elsewhere => Some(here),
@@ -88,7 +88,7 @@ fn one_model() {
     if let Some(stated) = stated {
         assert!(
             checked.agrees_with(stated),
-            "{name}: {checked} executions, in README.md {stated}: models --update {name}"
+            "{name}: {checked} executions, but README.md says {stated}; run models --update {name}"
         );
     }
 }
@@ -98,7 +98,7 @@ fn the_readme_has_the_lists_of_models_and_of_what_they_do_not_notice() {
     let readme = readme();
     assert!(
         updated(&readme, &[], false) == readme,
-        "README.md is not up to date: models --update none"
+        "README.md is not up to date; run models --update none"
     );
 }
 
@@ -107,14 +107,14 @@ fn every_mutant_has_a_model_that_must_catch_it() {
     for mutant in MUTANTS.iter() {
         assert!(
             MODELS.iter().any(|model| model.name == mutant.model),
-            "{}: no model {}",
+            "the mutant {} names no model: {}",
             mutant.name,
             mutant.model
         );
     }
 }
 
-/// A file of the repository.
+/// Returns the text of a file of the repository.
 fn file(path: &str) -> String {
     let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -130,12 +130,15 @@ fn what_no_model_notices_is_covered() {
                 for (name, expected) in [(forbidden, "Never"), (mutant, "Sometimes")] {
                     let test = file(&format!("loom-tests/litmus/{name}.litmus"));
                     let expected = format!("Expected: {expected} ");
-                    assert!(test.contains(&expected), "{name}: not {expected}");
+                    assert!(
+                        test.contains(&expected),
+                        "the litmus test {name} does not say {expected}"
+                    );
                 }
             }
             Cover::Test(path, name) => {
                 let test = format!("#[test]\nfn {name}() {{");
-                assert!(file(path).contains(&test), "{path}: no test {name}");
+                assert!(file(path).contains(&test), "{path} has no test {name}");
             }
             Cover::Harmless => {}
         }
@@ -147,6 +150,6 @@ fn every_ordering_has_a_mutant_or_a_reason() {
     let unheld = unheld(&audited(AUDITED));
     assert!(
         unheld.is_empty(),
-        "neither weakened by a mutant nor in `mutations::KEPT`: {unheld:#?}"
+        "orderings without a mutant and without a reason in `mutations::KEPT`: {unheld:#?}"
     );
 }

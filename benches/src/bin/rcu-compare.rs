@@ -44,10 +44,10 @@ struct Options {
     /// Also compare with the figures that an earlier run wrote to FILE
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
-    /// Measure nothing: show the run that was written to FILE
+    /// Measure nothing; show the run that was written to FILE
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "only", "memory_seconds", "json"])]
     from: Option<PathBuf>,
-    /// A task for a process of its own
+    /// The task of a child process
     #[arg(long, hide = true, value_name = "JSON")]
     child: Option<String>,
 }
@@ -60,13 +60,13 @@ enum Bench {
     ReadSide,
     /// Reads mixed with updates, in sections of some length
     Mixed,
-    /// `synchronize`: one caller, many, among many readers
+    /// `synchronize`: by one caller, by many callers, and among many readers
     GracePeriod,
     /// Replacing a value and retiring the old one: time, latency, memory
     Retire,
     /// Replacing a large value again and again while it is read
     Reload,
-    /// Barriers that domains share, and the memory they take
+    /// Barriers that domains share, and the memory that domains take
     Domains,
     /// Hash maps: lookups, changes, growth, memory
     HashMap,
@@ -151,11 +151,11 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
     if !membarrier::available() {
         report
             .skipped
-            .push("membarrier (the system has none)".to_owned());
+            .push("membarrier (this system does not have it)".to_owned());
     }
     let mut progress = Progress::new(benches.len() + 1);
 
-    // First, while this process has not made the machine's memory its own.
+    // Memory first, while this process has not yet taken much of the machine's.
     progress.next("memory");
     if wanted(Bench::Retire) {
         report.memory = memory::measure(&program, &effort)?;
@@ -173,7 +173,7 @@ fn measure(options: &Options) -> Result<Report, Box<dyn Error>> {
         progress.next(name.as_ref().map_or("", |name| name.get_name()));
         match bench {
             Bench::ReadSide => {
-                // As a thread of a C program that reads.
+                // Registered, as a reader thread of a C program would be.
                 let _registration = memb::register();
                 let mut kinds = kinds.clone();
                 kinds.extend(subjects::elsewhere::kinds());
@@ -221,10 +221,10 @@ fn grace_periods(report: &mut Report, effort: &Effort) {
 fn earlier(file: &Path) -> Result<Run, String> {
     let text = fs::read_to_string(file).map_err(|error| cannot("read", file, &error))?;
     Run::read(&text)
-        .map_err(|error| format!("{} is no report of rcu-compare: {error}", file.display()))
+        .map_err(|error| format!("{} is not a run of rcu-compare: {error}", file.display()))
 }
 
-/// A line on a terminal: what is measured, and about how long it will take.
+/// A progress line on a terminal: what is measured, and about how long it will take.
 #[derive(Debug)]
 struct Progress {
     bar: ProgressBar,
@@ -238,7 +238,7 @@ impl Progress {
         Self { bar }
     }
 
-    /// Says what comes next. Nothing is drawn until the next call, so nothing disturbs it.
+    /// Shows what is measured next. Nothing is drawn until the next call, so drawing disturbs no measurement.
     fn next(&mut self, what: &str) {
         self.bar.set_message(what.to_owned());
         self.bar.inc(1);
@@ -256,7 +256,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
     format!("cannot {what} {}: {error}", path.display())
 }
 
-/// Prints to standard output; a reader that has gone away is no error.
+/// Prints to standard output. A closed pipe is not an error.
 fn print(text: &str) -> Result<(), String> {
     let mut stdout = io::stdout().lock();
     match stdout

@@ -1,4 +1,4 @@
-//! Makes `benches/FIGURES.md`, its plots, `benches/SCALE.md` and the README's tables of the runs that are kept in `benches/runs`.
+//! Makes `benches/FIGURES.md`, its plots, `benches/SCALE.md` and the README's tables from the runs in `benches/runs`.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn publish() -> Result<(), String> {
     let readme = repository.join("README.md");
     let text = fs::read_to_string(&readme).map_err(|error| cannot(&readme, error))?;
     let files = publish::files(&text, &publish::kept(&repository)?)?;
-    // Of runs that are kept no longer.
+    // Remove plots of runs that are no longer kept.
     let plots = repository.join("benches/plots");
     for entry in fs::read_dir(&plots).into_iter().flatten().flatten() {
         let _ = fs::remove_file(entry.path());

@@ -11,6 +11,6 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!("all scenarios are of Linux");
+    println!("rcu-torture has scenarios only for Linux");
     println!("rcu-torture: scenario=all reads=0 grace_periods=0 errors=0");
 }

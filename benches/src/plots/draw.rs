@@ -1,4 +1,4 @@
-//! A plot with its words, of some of a run's figures.
+//! Plots of some of a run's figures, with their text.
 
 use crate::bars::{self, Bar};
 use crate::curves::{self, Axes, Curve};
@@ -6,7 +6,7 @@ use crate::record::Record;
 use crate::results::figures::is_ours;
 use crate::run::Run;
 
-/// A plot, and what it says.
+/// A plot and its text.
 #[derive(Clone, Debug)]
 pub struct Plot {
     /// A name for a file.
@@ -17,7 +17,7 @@ pub struct Plot {
     pub says: String,
 }
 
-/// Returns the figures of a bench that say this, in situations that have all of these parameters.
+/// Returns a bench's figures of one metric, in situations that have all of these parameters.
 pub(super) fn find<'r>(
     run: &'r Run,
     bench: &str,
@@ -40,7 +40,7 @@ pub(super) fn find<'r>(
 
 pub(super) fn bar(label: String, record: &Record) -> Option<Bar> {
     let value = record.value?;
-    // The spread is the range of the middle half, in parts of the median.
+    // The spread is the range of the middle half, divided by the median.
     let half = record.spread.map(|spread| spread * value / 2.0);
     Some(Bar {
         label,
@@ -57,7 +57,7 @@ pub(super) fn bars_of(records: &[&Record]) -> Vec<Bar> {
     bars.flatten().collect()
 }
 
-/// Says who is better than `ours` among the bars, by how much. Less is better.
+/// Returns a sentence that says which bars are better than `ours`, and by how much. Less is better.
 pub(super) fn losses(bars: &[Bar], ours: &str) -> String {
     let Some(own) = bars.iter().find(|bar| bar.label == ours) else {
         return String::new();

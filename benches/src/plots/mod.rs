@@ -1,4 +1,4 @@
-//! The plots of a run, and what each says.
+//! The plots of a run, and their texts.
 
 mod draw;
 mod schemes;

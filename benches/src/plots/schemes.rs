@@ -1,4 +1,4 @@
-//! The plots of what protects a value.
+//! The plots of schemes that protect a value.
 
 use super::draw::{Plot, bar, bars_of, find, losses, plot_of_bars, plot_of_curves, points};
 use crate::bars::Bar;
@@ -11,9 +11,10 @@ use crate::subjects::{ARC_SWAP, CROSSBEAM, GUARD, MEMB, SNAPSHOT};
 pub(super) fn read_side(run: &Run) -> Option<Plot> {
     let bars = bars_of(&find(run, "read_side", "time", &[]));
     let says = format!(
-        "Begin, load a pointer, read the value behind it, end, by one thread: everything is in the cache, and \
-         nobody writes. {} {} The portable fallback and threads that this library has to register itself are \
-         slower than a lock that nobody contends for.",
+        "One thread begins a section, loads a pointer, reads the value behind it and ends the section. \
+         Everything is in the cache, and no thread writes. {} {} The portable fallback, and sections in \
+         threads that this library must register itself, are \
+         slower than an uncontended lock.",
         losses(&bars, GUARD),
         losses(&bars, SNAPSHOT)
     );
@@ -25,7 +26,7 @@ pub(super) fn read_side(run: &Run) -> Option<Plot> {
     )
 }
 
-/// The subjects that are drawn where all would be too many.
+/// The subjects in plots for which all subjects would be too many.
 const DRAWN: [&str; 8] = [
     GUARD,
     SNAPSHOT,
@@ -65,15 +66,15 @@ pub(super) fn scaling(run: &Run) -> Option<Plot> {
         .map(|(name, x)| format!("{name} ({x:.2} x)"))
         .collect();
     let losses = match &*ahead {
-        [] => format!("With {most} threads nobody reads more than {GUARD}."),
+        [] => format!("With {most} threads no peer reads more than {GUARD}."),
         names => format!(
-            "With {most} threads more is read than by {GUARD} with: {}.",
+            "With {most} threads these read more than {GUARD}: {}.",
             names.join(", ")
         ),
     };
     let says = format!(
-        "There are {} CPUs: beyond as many threads, more threads show what switching costs, not what more CPUs \
-         would bring. Higher is better; eight of the subjects are drawn, the table has all. {losses}",
+        "There are {} CPUs. More threads than CPUs show the cost of switching, not the gain of more CPUs. Higher is \
+         better. The plot has eight of the subjects, the table has all. {losses}",
         run.machine.cpus
     );
     let all: Vec<_> = DRAWN
@@ -100,8 +101,9 @@ pub(super) fn mixed(run: &Run) -> Option<Plot> {
     };
     let bars = of("0.1", "0");
     let says = format!(
-        "Two threads on one value, one operation in ten replaces it: allocation, retiring and the transfer of its \
-         line are in it. {} With half of the operations updates and sections of 10 us: {}",
+        "Two threads work on one value, and one operation in ten replaces it. The times include \
+         allocation, retiring and the transfer of the value's cache line. {} If half of the operations are \
+         updates, and sections take 10 us: {}",
         losses(&bars, GUARD),
         losses(&of("0.5", "10000"), GUARD)
     );
@@ -131,7 +133,8 @@ pub(super) fn grace(run: &Run) -> Option<Plot> {
     });
     let bars: Vec<Bar> = bars.collect();
     let says = format!(
-        "What a writer waits for. The system call alone is what no design with a membarrier can be below. {}",
+        "The time that a writer waits. No design with a membarrier can take less than the system call \
+         alone. {}",
         losses(&bars, "urcu, idle")
     );
     plot_of_bars(
@@ -153,8 +156,8 @@ pub(super) fn crowd(run: &Run) -> Option<Plot> {
     });
     let bars: Vec<Bar> = bars.collect();
     let says = format!(
-        "Many more readers than CPUs: a grace period waits for threads that lost their CPU in a section, whichever \
-         library counts them. {} The table has what the readers get done meanwhile.",
+        "There are many more readers than CPUs. With every library, a grace period waits for threads that \
+         lost their CPU in a section. {} The table also says how much the readers read meanwhile.",
         losses(&bars, "urcu, readers that yield")
     );
     plot_of_bars(
@@ -168,7 +171,7 @@ pub(super) fn crowd(run: &Run) -> Option<Plot> {
 pub(super) fn updates(run: &Run) -> Option<Plot> {
     let bars = bars_of(&find(run, "retire", "time", &[("threads", "1")]));
     let says = format!(
-        "One thread; malloc and free are part of it. {}",
+        "One thread; the times include malloc and free. {}",
         losses(&bars, "urcu")
     );
     plot_of_bars(
@@ -189,8 +192,8 @@ pub(super) fn reclaim(run: &Run) -> Option<Plot> {
         bars.collect::<Vec<Bar>>()
     };
     let bars = bars_of_load("p50 to the drop");
-    let mut says = "From retiring a value to its drop, the median. Who is missing had not dropped half of its values \
-                    when the measurement ended: the table says how many are left."
+    let mut says = "The median time from retiring a value to its drop. A library without a bar had not dropped half \
+         of its values when the measurement ended; the table says how many were left."
         .to_owned();
     for load in ["light: one in 10 ms", "heavy: two threads in a loop"] {
         let of_load: Vec<Bar> = bars
@@ -225,15 +228,16 @@ pub(super) fn curve_of_memory(run: &Run, stalled: bool) -> Option<Plot> {
         (
             "memory-stalled",
             "The same with a long-running reader for half of the time: MiB resident",
-            "A budget bounds what urcu keeps while a reader stalls, by holding the writers up: they do less meanwhile, and \
-             a program that would rather grow sets another budget. A reader of haphazard's holds the one value that it \
-             reads. Who has no bound grows until this program holds its writers up at 1 GiB (the table says who). At their peaks: ",
+            "A budget bounds what urcu keeps while a reader stalls: it holds the writers up, so they do less \
+         meanwhile. A program that would rather use more memory sets another budget. A reader of \
+         haphazard holds only the value that it reads. A library without a bound grows until this program \
+         holds its writers up at 1 GiB (see the table). At their peaks: ",
         )
     } else {
         (
             "memory",
             "2 threads replace 1 KiB: MiB resident",
-            "Lower is better. The throughput differs too: see the table. At their peaks: ",
+            "Lower is better. Throughput differs too (see the table). At their peaks: ",
         )
     };
     let says = format!("{says}{}", losses(&bars, "urcu"));
@@ -258,8 +262,8 @@ pub(super) fn reload(run: &Run) -> Option<Plot> {
     let most = rates.max()?.to_string();
     let bars = bars_of(&find(run, "reload", "p99.99", &[("rate", &most)]));
     let says = format!(
-        "The tail of reading 64 KiB that another thread replaces; interrupts and lost CPUs are in it, and a look at \
-         the clock. {}",
+        "The slowest reads of 64 KiB that another thread replaces. The times include interrupts, lost \
+         CPUs and one reading of the clock. {}",
         losses(&bars, "urcu")
     );
     let title = format!("Reads of a value replaced {most} times a second (99.99 in 100, ns)");

@@ -8,7 +8,7 @@ use crate::results::figures::is_ours;
 use crate::results::{hash_map, ordered_map, queues};
 use crate::run::Run;
 
-/// Says who of the maps or queues is better than our best in which of the situations.
+/// Returns a sentence that says in which situations another map or queue is better than our best.
 fn losses_by<'r>(records: &[&'r Record], by: &str) -> String {
     let mut parts = Vec::new();
     let mut values: Vec<&serde_json::Value> = Vec::new();
@@ -40,7 +40,7 @@ fn losses_by<'r>(records: &[&'r Record], by: &str) -> String {
         }
     }
     match &*parts {
-        [] => "Nobody here is better than our best.".to_owned(),
+        [] => "No peer here is better than our best.".to_owned(),
         parts => format!("Better than our best: {}.", parts.join("; ")),
     }
 }
@@ -70,8 +70,9 @@ pub(super) fn map_sizes(run: &Run) -> Option<Plot> {
     let with = [NUMBERS, ("spread", "uniform"), ("pin", "a section each")];
     let records = find(run, hash_map::BENCH, "hit", &with);
     let says = format!(
-        "One lookup that finds its key, with a section or a lock of its own; keys are drawn evenly. Small maps \
-         show what entering costs, large ones how many lines of memory a lookup touches. {}",
+        "One lookup that finds its key, in a section or under a lock of its own; all keys are equally \
+         likely. Small maps show the cost of entering, large maps the number of cache lines that a lookup \
+         touches. {}",
         losses_by(&records, "entries")
     );
     plot_of_curves(
@@ -96,7 +97,7 @@ pub(super) fn map_updates(run: &Run) -> Option<Plot> {
     let bars = bars_of(&of("2"));
     let ours = "urcu HashMap";
     let says = format!(
-        "65,536 entries; one operation in ten inserts a key or removes it. {} With 64 threads: {} Updates here \
+        "65,536 entries; one operation in ten inserts or removes a key. {} With 64 threads: {} Updates here \
          allocate an entry and retire it; maps that lock and write in place need neither.",
         losses(&bars, ours),
         losses(&bars_of(&of("64")), ours)
@@ -113,8 +114,8 @@ pub(super) fn map_bytes(run: &Run) -> Option<Plot> {
     let with = [NUMBERS, ("entries", "65536")];
     let bars = bars_of(&find(run, hash_map::BENCH, "bytes an entry", &with));
     let says = format!(
-        "What malloc has given out for 65,536 pairs of eight bytes each, after growing from none; what a library \
-         has not freed yet is in it. {}",
+        "The memory from malloc for 65,536 pairs of eight bytes each, in a map that grew from empty. It \
+         includes what a library has not yet freed. {}",
         losses(&bars, "urcu HashMap")
     );
     plot_of_bars("hash-map-bytes", "Hash maps: bytes an entry", &bars, says)
@@ -131,8 +132,8 @@ pub(super) fn map_growth(run: &Run) -> Option<Plot> {
     ));
     let ours = "urcu HashMap";
     let says = format!(
-        "Insertions into a map that grows from none, while another thread looks keys up: the tail shows who moves \
-         its entries in one go. {} Lookups meanwhile: {}",
+        "Insertions into a map that grows from empty, while another thread looks keys up. The tail shows \
+         which maps move their entries all at once. {} Lookups meanwhile: {}",
         losses(&bars, ours),
         losses(&lookups, ours)
     );
@@ -170,8 +171,8 @@ pub(super) fn tree_updates(run: &Run) -> Option<Plot> {
     let bars = of("0.1");
     let ours = "urcu BTreeMap";
     let says = format!(
-        "65,536 entries; one operation in ten inserts a key or removes it, by copying the way from the root. {} With \
-         half of the operations updates: {}",
+        "65,536 entries; one operation in ten inserts or removes a key, by copying the path from the \
+         root. {} If half of the operations are updates: {}",
         losses(&bars, ours),
         losses(&of("0.5"), ours)
     );
@@ -192,7 +193,7 @@ pub(super) fn queue_loads(run: &Run) -> Option<Plot> {
     });
     let bars: Vec<Bar> = bars.collect();
     let says = format!(
-        "One thread puts values in, another takes them out. {} In all loads: {}",
+        "One thread pushes values, another pops them. {} In all loads: {}",
         losses(&bars, "urcu Queue"),
         losses_by(&records, "load")
     );

@@ -1,5 +1,5 @@
-//! Runs models: all, or those whose names contain an argument. `--update` writes what was found to the
-//! lists in README.md: numbers of executions of what was run, all else anew.
+//! Runs all models, or those whose names contain an argument. `--update` also writes the lists in README.md: the
+//! numbers of executions of the models that ran, and everything else anew.
 
 use std::fs;
 use std::time::Instant;
@@ -15,7 +15,10 @@ fn main() {
         let elsewhere = cfg!(debug_assertions)
             || deeper() > 1
             || std::env::var_os("LOOM_MAX_PREEMPTIONS").is_some();
-        assert!(!elsewhere, "these are not the bounds of README.md");
+        assert!(
+            !elsewhere,
+            "--update needs the bounds of README.md: a release build without variables that change them"
+        );
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
     let mut found = Vec::new();

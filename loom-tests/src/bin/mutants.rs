@@ -1,11 +1,11 @@
-//! Shows that the models have teeth: breaks one thing at a time, in the shipped sources or in the
-//! emulated kernel's promises, and demands that the model that is there for it fails.
+//! Shows that the models find faults: breaks one thing at a time, in the shipped sources or in the emulated
+//! kernel's promises, and demands that the model for it fails.
 //!
-//! Mutated sources are compiled in a workspace of their own under the target directory. All mutants
-//! that do not overlap share a program, which is told by number what to break.
+//! Mutated sources are compiled in a workspace of their own under the target directory. Mutants that do not overlap
+//! share a program, which gets the number of the mutant to break.
 //!
-//! `mutants PART` tries those whose names contain a part; `mutants --any [PART]` tries all models on
-//! each, and says which is the first to notice.
+//! `mutants PART` tries the mutants whose names contain PART; `mutants --any [PART]` runs all models on each, and
+//! prints the first that notices.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ use urcu_loom_tests::kernel::{break_promise, somebody_sleeps};
 use urcu_loom_tests::mutations::{Change, Edit, MUTANTS, Source, sources};
 use urcu_loom_tests::table;
 
-/// A model that runs longer than this has not noticed.
+/// A model that runs longer than this counts as one that has not noticed.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// The parts of the package that a mutant's package has too.
+/// The parts of this package that are copied into a mutant's package.
 const OURS: &[&str] = &[
     "global.rs",
     "lib.rs",
@@ -61,7 +61,7 @@ fn how(message: &str) -> String {
     format!("assertion: {said}")
 }
 
-/// A mutant's process: breaks one thing, runs the models named, and says how it ends.
+/// Runs in a mutant's process: breaks one thing, runs the named models, and prints how they end.
 fn run(number: usize, models: &[String]) {
     if let Some(mutant) = MUTANTS.get(number) {
         match mutant.change {
@@ -89,8 +89,8 @@ enum Verdict {
 
 const NO_MODEL_FAILED: &str = "no model failed";
 
-/// Runs models in a process of their own. It says which it begins, how one fails, and an empty line
-/// if none does.
+/// Runs models in a process of their own. The process prints the name of each model that it begins, how one fails,
+/// and an empty line if none does.
 fn judge(program: &Path, number: usize, model: Option<&str>) -> Verdict {
     let mut child = Command::new(program)
         .arg("--run")
@@ -123,12 +123,12 @@ fn judge(program: &Path, number: usize, model: Option<&str>) -> Verdict {
                 None => break Verdict::Survived("the models did not start"),
             },
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                break Verdict::Survived("out of time");
+                break Verdict::Survived("the model took too long");
             }
-            Err(_) => break Verdict::Survived("the models said nothing"),
+            Err(_) => break Verdict::Survived("the models printed nothing"),
         }
     };
-    // Our own process. What it says after the first failure does not count.
+    // The process is this function's own. What it prints after the first failure does not count.
     let _ = child.kill();
     child.wait().expect("a status");
     verdict
@@ -146,7 +146,7 @@ fn copy(from: &Path, to: &Path) {
     fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
 }
 
-/// A change of a source file: what stands at `from..to` becomes `text`.
+/// A change of a source file: `text` replaces the bytes `from..to`.
 struct Patch {
     file: &'static str,
     from: usize,
@@ -191,8 +191,8 @@ fn patch(number: usize, edit: &Edit, sources: &[Source]) -> Patch {
     }
 }
 
-/// Distributes the mutants over as few copies of the sources as they fit in without overlapping.
-/// For each copy its patches; for each mutant its copy.
+/// Distributes the mutants over as few copies of the sources as possible without overlap. Returns the patches of each
+/// copy, and the copy of each mutant.
 fn layers(sources: &[Source]) -> (Vec<Vec<Patch>>, Vec<usize>) {
     let mut layers: Vec<Vec<Patch>> = vec![Vec::new()];
     let mut homes = Vec::new();
@@ -247,7 +247,7 @@ fn write_package(root: &Path, name: &str, mut layer: Vec<Patch>, sources: &[Sour
     fs::write(package.join("Cargo.toml"), manifest).expect("a manifest");
 }
 
-/// Compiles the mutated sources; for each mutant its program.
+/// Compiles the mutated sources. Returns the program of each mutant.
 fn build(root: &Path) -> Vec<PathBuf> {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = sources();
@@ -294,7 +294,7 @@ fn main() -> ExitCode {
 
     let program = env::current_exe().expect("this program");
     let programs = build(&program.with_file_name("loom-mutants"));
-    // A model that fails unbroken would catch everything: so run the mutants' program with nothing broken.
+    // A model that fails unbroken would catch everything, so the models also run with nothing broken.
     let unbroken =
         (!any && arguments.is_empty()).then_some((programs[0].clone(), usize::MAX, None));
     let jobs = MUTANTS.iter().zip(programs).enumerate();
@@ -319,15 +319,15 @@ fn main() -> ExitCode {
                     let Some(mutant) = mutant else {
                         match verdict {
                             Verdict::Survived(NO_MODEL_FAILED) => {
-                                println!("unbroken, no model fails ({seconds:.0} s)");
+                                println!("unbroken: no model fails ({seconds:.0} s)");
                             }
                             Verdict::Survived(why) => {
                                 survived.fetch_add(1, Ordering::Relaxed);
-                                println!("UNBROKEN {why}");
+                                println!("UNBROKEN: {why}");
                             }
                             Verdict::Caught { model, how } => {
                                 survived.fetch_add(1, Ordering::Relaxed);
-                                println!("UNBROKEN, {model} fails: {how}");
+                                println!("UNBROKEN: {model} fails: {how}");
                             }
                         }
                         continue;

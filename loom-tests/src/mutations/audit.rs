@@ -1,12 +1,12 @@
-//! Finds orderings that nothing holds.
+//! Finds orderings that have neither a mutant nor a reason.
 
 use super::{Change, KEPT, KEPT_COLLECTIONS, KEPT_OPS, MUTANTS, Source};
 
-/// Every ordering stronger than relaxed, and every fence, that no mutant weakens or drops, and for
-/// which no reason is given: file, line, text.
+/// Returns every fence, and every ordering stronger than relaxed, that no mutant weakens or drops and for which no
+/// reason is given: its file, line and text.
 ///
 /// # Panics
-/// If a reason is given for what is not there once.
+/// If the text of a reason or a mutant does not occur exactly once.
 pub fn unheld(sources: &[Source]) -> Vec<(&'static str, usize, String)> {
     let span = |file: &str, text: &str| {
         let (before, rest) = text.split_once('«').expect("an angle quote");
@@ -42,7 +42,7 @@ pub fn unheld(sources: &[Source]) -> Vec<(&'static str, usize, String)> {
     for (file, source) in sources {
         let mut start = 0;
         for (number, line) in source.lines().enumerate() {
-            // Tests in the file itself, which come last; not the declaration of their file.
+            // The tests of a file come last. (The declaration of a file of tests does not count.)
             if source[start..].starts_with("#[cfg(test)]\nmod tests {") {
                 break;
             }

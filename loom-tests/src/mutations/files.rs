@@ -1,12 +1,12 @@
-//! The sources that mutants are made of, and whose orderings are audited.
+//! The sources that mutants change, and whose orderings are audited.
 
 use std::fs;
 use std::path::Path;
 
 use super::{BANKS, LOCK, STACK};
 
-/// Files whose atomics order nothing that others rely on: clocks, tables for messages, how threads are
-/// started, and what makes stress tests able to fail.
+/// Files whose atomics order nothing that other code relies on: clocks, tables for messages, the start of threads,
+/// and the hooks that break the library for tests.
 const NOT_AUDITED: &[&str] = &["stall/", "sys/threads/", "testing.rs"];
 
 /// A source: its path from `urcu/src`, and its text.
@@ -16,7 +16,7 @@ pub type Source = (&'static str, String);
 /// here.
 ///
 /// # Panics
-/// If one cannot be read.
+/// If a source cannot be read.
 #[must_use]
 pub fn sources() -> Vec<Source> {
     let mut found = Vec::new();
@@ -54,7 +54,7 @@ fn source(name: &'static str) -> Source {
     )
 }
 
-/// The names of all sources below a folder.
+/// Collects the names of all sources below a folder.
 fn collect(folder: &Path, name: &str, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let entry = entry.expect("an entry");

@@ -1,4 +1,4 @@
-//! Orderings, and changes, that no model notices, why, and what notices in the models' place.
+//! Orderings and changes that no model notices: the reasons, and the evidence that takes the models' place.
 
 use super::{
     CACHE, CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, COLL_PAIRS, DRIVER, EXCHANGE, FORK, PARKER,
@@ -8,11 +8,11 @@ use super::{
 /// The evidence for an ordering that no model shows.
 #[derive(Clone, Copy, Debug)]
 pub enum Cover {
-    /// A test in `litmus` that forbids the outcome, and one without the ordering, which has it.
+    /// A test in `litmus` that forbids the outcome, and one without the ordering, which allows it.
     Litmus(&'static str, &'static str),
     /// A test of the library: its file and its name.
     Test(&'static str, &'static str),
-    /// No caller finds anything else.
+    /// No caller can find a difference.
     Harmless,
 }
 
@@ -53,10 +53,11 @@ const fn unseen(change: &'static str, why: &'static str, cover: Cover) -> Unseen
     Unseen { change, why, cover }
 }
 
-/// One who sleeps and one who wakes, each with a fence.
+/// A thread that sleeps and one that wakes it, each with a fence.
 const HANDSHAKE: Cover = Cover::Litmus("handshake", "handshake-relaxed");
-/// Release, for those who acquire; and the other way round.
+/// A release whose partner acquires.
 const RELEASES: Cover = Cover::Litmus("publication", "publication-unreleased");
+/// An acquire whose partner releases.
 const ACQUIRES: Cover = Cover::Litmus("publication", "publication-relaxed");
 
 /// Orderings that no model needs, and why they are there.
@@ -65,67 +66,67 @@ pub const KEPT: &[Kept] = &[
     kept(
         COLL_PAIRS,
         "self.pairs.list.store(next, «Ordering::Release»);",
-        "what it leads to was there before the fork",
+        "the node behind the pointer was published before the fork",
         RELEASES,
     ),
     kept(
         COLL_PAIRS,
         "link.store(next, «Ordering::Release»);",
-        "what it leads to was published by another store, after which something was retired, with a fence",
+        "another store has published the next node; a retirement after it has a fence",
         RELEASES,
     ),
     kept(CACHE, "let address = self.cell.current.load(«Ordering::Acquire»).addr();",
-        "a value at the address of another is the allocator's doing, which no model has",
+        "only an allocator puts a value at the address of an earlier one, and no model has one",
         ACQUIRES),
     kept(EXCHANGE, "|| self.current.load(«Ordering::Acquire»)",
-        "looked at for values without a size alone, whose pointers are plain memory, which no model watches",
+        "only for unsized values, whose pointers are plain memory, which no model watches",
         ACQUIRES),
     kept(CALLBACKS_OF_DOMAIN, "queue.installed.load(«SeqCst») || queue.has_waiting",
-        "the fences of `driver` order it; once for each chunk, so it may cost something",
+        "the fences of `driver` order it; it happens once for each chunk, so its cost does not matter",
         Cover::Litmus("installed", "installed-unfenced")),
     kept(CALLBACKS_OF_DOMAIN, "queue.installed.load(«SeqCst») || queue.has_unready",
-        "the fences of `driver` order it; once for each chunk, so it may cost something",
+        "the fences of `driver` order it; it happens once for each chunk, so its cost does not matter",
         Cover::Litmus("installed", "installed-unfenced")),
     kept(QUEUE, "self.installed.store(false, «SeqCst»);",
-        "the grace period that it is before begins with a flip, which whoever installs a chunk later acquires",
+        "the next grace period begins with a flip, which a thread that installs a chunk later acquires",
         Cover::Litmus("collected", "collected-relaxed")),
     kept(CALLBACKS_ENQUEUE, "host.callbacks().queue().installed.store(true, «SeqCst»);\n                host.schedule",
-        "as where a chunk is given; in the middle of a `call` no model forks",
+        "the reason is that of the load of `installed`; besides, no model forks in the middle of a `call`",
         Cover::Litmus("installed", "installed-unfenced")),
     kept(QUEUE, "the word, or we find it done.\n        «fence(SeqCst);»",
-        "a barrier's look takes the lock that whoever seals or finishes a chunk has just given back; the fence \
-         is for the counters of the budget, which are not modelled, and where a sleep ends after a \
-         millisecond anyway",
+        "the look of a barrier takes the lock that the thread that sealed or finished a chunk has just \
+         released; the fence is for the counters of the budget, which are not modelled, and where a sleep \
+         ends after a millisecond anyway",
         HANDSHAKE),
     kept(QUEUE, "Pairs with the fence in `wait`.\n        «fence(SeqCst);»",
         "as above",
         HANDSHAKE),
     kept(WIPED, "self.advised.load(«Ordering::Acquire»)",
-        "the number stands for itself; who knows it may rely on the kernel's having been told to wipe, \
-         which no model sees", ACQUIRES),
+        "the number is all that readers of it use, except that the kernel was told to wipe the page, which \
+         no model sees", ACQUIRES),
     kept(WIPED, "self.advised.store(1, «Ordering::Release»);",
         "as above", RELEASES),
     kept(FORK, "let known = GENERATION.get().0.load(«Ordering::Acquire»);",
-        "the number stands for itself; who knows it may rely on the kernel's having been told to wipe, \
-         which no model sees",
+        "the number is all that readers of it use, except that the kernel was told to wipe the page, which \
+         no model sees",
         ACQUIRES),
     kept(FORK, ".compare_exchange(0, next, «Ordering::AcqRel, Ordering::Acquire»)",
         "as above",
         RELEASES),
     kept(POLLING, "or we find it over.\n            «fence(Ordering::SeqCst);»",
-        "the look behind it takes the lead, and with it what the leader before did, or has a fence (N)",
+        "the look after it takes the lead, which acquires what the last leader did, or has a fence (N)",
         HANDSHAKE),
     kept(POLLING, "self.0.store(1, «Ordering::Release»);",
-        "who wakes up asks whether the grace period is over, which acquires (M)",
+        "a thread that wakes up asks whether the grace period is over, which acquires (M)",
         Cover::Harmless),
     kept(READERS, "Phase::of_word(self.phase.load(«Ordering::Acquire»))",
-        "whoever flips, or looks for chunks, has set the readers up or acquired them with the driver",
+        "a thread that flips or looks for chunks has set the readers up, or acquired them with the driver",
         ACQUIRES),
     kept(READERS, "let cs = self.cs.load(«Ordering::Acquire»);\n        (cs != 0).then_some",
-        "copies use neither the bound nor the phase; what is loaded is the same in the whole process",
+        "copies use neither the bound nor the phase, and the loaded value is the same in the whole process",
         Cover::Harmless),
     kept(DRIVER, "self.wanted.fetch_max(number.number(), «Ordering::Release»);",
-        "who sees the number and not yet that the round before has begun takes one turn more",
+        "a thread that sees the number, but not yet that the last round has begun, takes one turn more",
         Cover::Harmless),
     kept(DRIVER, "let wanted = Round::of_number(self.wanted.load(«Ordering::Acquire»));\n        !self",
         "as above",
@@ -134,43 +135,45 @@ pub const KEPT: &[Kept] = &[
         "as above",
         Cover::Harmless),
     kept(PARKER, "self.unparked.fetch_add(1, «Ordering::Release»);",
-        "what it is poked for has orderings of its own, or is ordered by the fences in `poke` and `work`, \
-         F and G, N and O",
+        "the work for which it is poked has orderings of its own, or the fences in `poke` and `work` order \
+         it, F and G, N and O",
         RELEASES),
     kept(PARKER, "self.unparked.load(«Ordering::Acquire»)",
         "as above",
         ACQUIRES),
     kept(WORKER, "(last, given, «Ordering::Release», Ordering::Relaxed)",
-        "what is given is plain memory, which loom does not see",
+        "the work that is handed over is plain memory, which loom does not see",
         RELEASES),
     kept(WORKER, "shared().handed.swap(ptr::null_mut(), «Ordering::Acquire»);",
         "as above",
         ACQUIRES),
     kept(WORKER, ".compare_exchange(0, 1, «Ordering::Acquire», Ordering::Relaxed)",
-        "what whoever drives keeps is plain memory too",
+        "the state of the driving thread is plain memory too",
         ACQUIRES),
     kept(WORKER, "shared().driving.store(0, «Ordering::Release»);",
         "as above",
         RELEASES),
     kept(WORKER, "whoever wants it sees that nobody drives.\n        «fence(Ordering::SeqCst);»",
-        "the locks of the queue, of futures and of a domain's end, which whoever wants something takes on \
-         the way, order it in the models",
+        "in the models, locks order it that each requesting thread takes: those of the queue, of futures \
+         and of a domain's end",
         HANDSHAKE),
     kept(WORKER, "shared().relief.fetch_add(1, «Ordering::Release»);",
-        "who stands by takes the role by a read-modify-write, which in loom sees the last value in any case",
+        "a thread that stands by takes the role by a read-modify-write, which in loom always sees the last \
+         value",
         RELEASES),
     kept(WORKER, "let seen = shared().relief.load(«Ordering::Acquire»);",
         "as above",
         ACQUIRES),
     kept(WORKER, "the fence in `stand_by`.\n    «fence(Ordering::SeqCst);»",
-        "a sleep without a limit needs a third thread that has already stood by once, beyond the bounds",
+        "a sleep without a limit needs a third thread that has stood by once before, which is beyond the \
+         bounds",
         HANDSHAKE),
     kept(WORKER, "or we see its change.\n        «fence(Ordering::SeqCst);»",
         "as above",
         HANDSHAKE),
     kept(DRIVER, "or it sees that nobody\n            // drives.\n            «fence(Ordering::SeqCst);»",
-        "who awaits and drives polls again and again, which no model can do; besides, whoever waited has the \
-         fence of a leader (O) behind it",
+        "a thread that awaits and drives polls again and again, which no model can do; besides, a thread \
+         that has waited is past the fence of a leader (O)",
         HANDSHAKE),
 ];
 
@@ -178,19 +181,19 @@ pub const KEPT: &[Kept] = &[
 #[rustfmt::skip]
 pub const UNSEEN: &[Unseen] = &[
     unseen("the way published before the bound",
-        "no CPU is below 0: sections begin by atomics, until there is a bound",
+        "no CPU number is below a bound of 0, so until the bound is set, sections begin with atomics",
         Cover::Harmless),
     unseen("not settled",
-        "the sum is right either way; it is for speed",
+        "the sum is right either way; settling only saves time",
         Cover::Harmless),
     unseen("the mark left when nothing is open, or when the leader wakes up",
-        "one wake-up or poke too many",
+        "it costs one wake-up or poke too many",
         Cover::Harmless),
     unseen("no second look at the round with the lead taken",
-        "one grace period too many",
+        "it costs one grace period too many",
         Cover::Harmless),
     unseen("the flip that is taken back relaxed",
-        "the bank was not touched",
+        "nothing has used the bank",
         Cover::Harmless),
     unseen("H as a SeqCst read-modify-write",
         "wrong on AArch64; loom takes SeqCst accesses for AcqRel and would reject it on x86-64 too",
@@ -199,19 +202,19 @@ pub const UNSEEN: &[Unseen] = &[
         "loom never makes a load return a later store",
         Cover::Litmus("section-lb", "section-lb-relaxed")),
     unseen("a store in a section that comes after the grace period's in the order of changes",
-        "loom takes the store that runs last for the last",
+        "in loom the store that runs last is always the last in the order of changes",
         Cover::Litmus("section-s", "section-s-relaxed")),
     unseen("what callbacks queue while their domain ends is not looked for again",
-        "only unsafe code has a domain then",
+        "only unsafe code can use a domain at that time",
         Cover::Harmless),
     unseen("a barrier that does not look for a chunk that was sealed, right before it sleeps",
-        "it sleeps a millisecond for nothing; `a_barrier_waits_for_a_chunk_on_its_way` notices with \
-         four preemptions, for which it takes half a minute",
+        "it sleeps a millisecond for nothing; `a_barrier_waits_for_a_chunk_on_its_way` notices this with \
+         four preemptions, which take half a minute",
         Cover::Harmless),
     unseen("one of those is woken who wait for a chunk",
         "no model has two barriers that sleep at once; a sleep ends after a millisecond",
         Cover::Harmless),
     unseen("an update without a section, so that an address is used again (ABA)",
-        "addresses are the allocator's",
+        "only an allocator reuses addresses, and no model has one",
         Cover::Test("urcu/tests/suite/cells/exchange.rs", "an_update_mistakes_no_other_value_for_the_one_it_saw")),
 ];
