@@ -1,4 +1,4 @@
-//! What all handles of a watched configuration and its thread share, and the reload itself.
+//! The state that all handles of a watched configuration share with its thread, and the reload itself.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,13 +17,13 @@ use crate::status::{Counts, Status};
 use crate::version::{Change, Reload, Version};
 use crate::watch::Ringer;
 
-/// Makes a value of what the files say; the other value is the one in force.
+/// Makes a value from the content of the files. The other argument is the value in force.
 pub(crate) type Build<T> = Box<dyn Fn(&[SourceFile], Option<&T>) -> Result<T, Error> + Send + Sync>;
 
 type ChangeHook<T> = Arc<dyn Fn(&Change<T>) + Send + Sync>;
 type ErrorHook = Arc<dyn Fn(&Error) + Send + Sync>;
 
-/// Names a hook, to [remove](crate::Watched::remove_hook) it.
+/// The name of a hook, with which it can be [removed](crate::Watched::remove_hook).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HookId(u64);
 
@@ -38,7 +38,7 @@ pub(crate) struct Shared<T> {
     pub(crate) waiters: Waiters,
     pub(crate) requests: Requests,
     turn: Turn,
-    /// Belongs to whoever has the turn; the lock is for the type's sake.
+    /// Used only by the thread that has the turn. The lock is there only to satisfy the compiler.
     read: Mutex<LastRead>,
     status: Mutex<Status>,
     hooks: Mutex<Hooks<T>>,
@@ -47,9 +47,9 @@ pub(crate) struct Shared<T> {
 
 /// The content that was read last, and the part of it that is in force.
 struct LastRead {
-    /// `None`: the value to start with, which is of no file.
+    /// The content in force, or `None` for the value to start with, which comes from no file.
     in_force: Option<Vec<SourceFile>>,
-    /// The refused one, if the last was.
+    /// The content that was read last, if it was refused.
     refused: Option<(Result<Vec<SourceFile>, Error>, Error)>,
 }
 
@@ -70,12 +70,12 @@ struct Events<T> {
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing that panics runs under these locks.
+    // No code that can panic runs under these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
-    /// With its first version, of these files.
+    /// Creates the state with its first version, which comes from these files.
     pub(crate) fn new(
         first: Version<T>,
         files: Option<Vec<SourceFile>>,
@@ -118,9 +118,9 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
     }
 
-    /// Reads the files and publishes what is new and valid. `is_forced`: also says again why what was
-    /// refused before is refused. `is_undisturbed` is asked when all has been read; if it was not, nothing
-    /// comes of it.
+    /// Reads the files, and publishes their content if it is new and valid. With `is_forced`, content that was refused
+    /// before is checked and reported again. `is_undisturbed` is called when all files have been
+    /// read. If it returns false, nothing is published.
     pub(crate) fn reload(
         &self,
         noticed: Option<Instant>,
@@ -166,7 +166,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         })
     }
 
-    /// Returns the answer, if the same was read before.
+    /// Returns the answer of the last reload, if the same content was read then.
     fn known(
         &self,
         read: &Result<Vec<SourceFile>, Error>,
@@ -177,7 +177,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             .as_ref()
             .is_ok_and(|files| last.in_force.as_ref() == Some(files));
         let known = if is_in_force {
-            // The mistake, if there was one, has been taken back.
+            // If there was a mistake, it has been undone.
             last.refused = None;
             Ok(Reload::Unchanged)
         } else {
@@ -210,7 +210,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             refused: None,
         };
         {
-            // Before: whoever sees the version finds it here.
+            // This is set before the publication, so that a thread that sees the version finds it here.
             let mut status = lock(&self.status);
             status.version = number;
             status.published = new.published();
@@ -242,14 +242,14 @@ impl<T: Send + Sync + 'static> Shared<T> {
             .push_back(Event::Refused(error.clone()));
     }
 
-    /// Records an error of the files at the start, if there is a value to start with.
+    /// Records that the files were refused at the start, when there is another value to start with.
     pub(crate) fn refuse_first(&self, read: Result<Vec<SourceFile>, Error>, error: &Error) {
         self.refuse(read, error);
         self.deliver();
     }
 
-    /// Calls the hooks, one event after the other, under no lock: if somebody is at it, further out on
-    /// this thread or on another, the rest is left to them.
+    /// Calls the hooks, one event after the other, without holding a lock. If hooks are already being called, on
+    /// another thread or further out on this one, the remaining events are left to that call.
     fn deliver(&self) {
         loop {
             let event = {
@@ -319,7 +319,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             .error
             .extract_if(.., |(hook, _)| *hook == id)
             .collect::<Vec<_>>();
-        // The hooks' captures are dropped under no lock.
+        // No lock is held while the hooks' captures are dropped.
         drop(hooks);
         !change.is_empty() || !error.is_empty()
     }
@@ -350,7 +350,7 @@ impl<T> Hooks<T> {
     }
 }
 
-/// Runs the user's parser or validation. A panic is a refusal.
+/// Runs the user's parser or validation. A panic counts as a refusal.
 pub(crate) fn run<T>(build: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(build)).unwrap_or_else(|panic| {
         let message = panic
@@ -382,19 +382,19 @@ impl Requests {
         }
     }
 
-    /// The thread runs, or will.
+    /// Records that the thread runs, or is about to.
     pub(crate) fn open(&self) {
         self.process.store(std::process::id(), Ordering::Relaxed);
     }
 
-    /// The thread ends: nobody is answered any more.
+    /// Records that the thread ends. No caller is answered after that.
     pub(crate) fn close(&self) {
         let mut waiting = lock(&self.waiting);
         self.process.store(0, Ordering::Relaxed);
         waiting.clear();
     }
 
-    /// Adds one, if there is a thread to answer it.
+    /// Adds a caller, if there is a thread to answer it.
     pub(crate) fn add(&self) -> Option<Receiver<Result<Reload, Error>>> {
         // In a child process there is no thread, and the lock may have been held.
         if self.process.load(Ordering::Relaxed) != std::process::id() {
@@ -416,10 +416,11 @@ impl Requests {
     }
 }
 
-/// One thread reloads at a time. No lock is held meanwhile: parsers and validations are the user's.
+/// The turn to reload: one thread reloads at a time. No lock is held meanwhile, because parsers and validations are the
+/// user's code.
 #[derive(Debug, Default)]
 struct Turn {
-    /// Whose it is. After a fork it may be a thread's that is not there any more.
+    /// The thread that has the turn. In a forked child, that thread may not exist.
     holder: Mutex<Option<(ThreadId, u32)>>,
     free: Condvar,
 }

@@ -1,4 +1,4 @@
-//! The files that make up a version: which they are, where they are, and what is in them.
+//! The files that make up a version: their names, their places, and their contents.
 
 mod resolution;
 
@@ -13,7 +13,7 @@ pub(crate) use resolution::Resolution;
 
 use crate::error::{Error, ErrorKind};
 
-/// Files that go on changing while they are read are read again, for so long and so many times.
+/// Files that change while they are read are read again, for at most this time and this often.
 const PATIENCE: Duration = Duration::from_millis(500);
 const TRIES: u64 = 20;
 
@@ -25,7 +25,7 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// Returns the path, as it was given, or within the directory that was given.
+    /// Returns the path: the one that was given or, for a file in a directory, the given path joined with its name.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -45,31 +45,31 @@ struct Source {
     is_optional: bool,
 }
 
-/// All that was asked for, in its order.
+/// All sources that were asked for, in their order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
     sources: Vec<Source>,
-    /// Of the files that are read in directories. `None`: those of the formats that are built in.
+    /// The extensions of files that are read in directories. `None` stands for those of the built-in formats.
     extensions: Option<Vec<String>>,
     end_marker: Option<String>,
 }
 
-/// The places of all files at one moment: equal if nothing has changed in between.
+/// The places of all files at one moment. Two walks are equal if nothing has changed in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Walk {
-    /// By source.
+    /// One for each source.
     pub(crate) sources: Vec<Walked>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Walked {
     pub(crate) resolution: Resolution,
-    /// Of a directory: the files in it, by name.
+    /// The files in it, by name, if this is a directory.
     pub(crate) files: Vec<(PathBuf, Resolution)>,
 }
 
 impl Walk {
-    /// Returns whether it leads to the same places, whatever is in the files there.
+    /// Returns whether both walks lead to the same places, whatever is in the files there.
     pub(crate) fn leads_as(&self, other: &Walk) -> bool {
         let same_files = |one: &Walked, other: &Walked| {
             let mut both = one.files.iter().zip(&other.files);
@@ -82,7 +82,7 @@ impl Walk {
         })
     }
 
-    /// Returns whether any file was written less than so long ago.
+    /// Returns whether any file was written less than `age` ago.
     pub(crate) fn is_younger_than(&self, age: Duration) -> bool {
         self.resolutions()
             .any(|resolution| resolution.is_younger_than(age))
@@ -124,7 +124,7 @@ impl Sources {
         self.end_marker = Some(marker);
     }
 
-    /// Makes all paths absolute: from here on it does not matter what the current directory is.
+    /// Makes all paths absolute. After that the current directory does not matter any more.
     pub(crate) fn settle(&mut self) -> Result<(), Error> {
         for source in &mut self.sources {
             source.absolute = std::path::absolute(&source.path).map_err(|error| {
@@ -166,8 +166,8 @@ impl Sources {
             .collect()
     }
 
-    /// Returns whether a file of this name is read in a directory. Hidden files are not, nor what editors
-    /// leave behind, which has other extensions.
+    /// Returns whether a file of this name is read in a directory. Hidden files are not read, and neither are files
+    /// that editors leave behind, which have other extensions.
     pub(crate) fn is_wanted(&self, name: &OsStr) -> bool {
         let Some(name) = name.to_str().filter(|name| !name.starts_with(['.', '#'])) else {
             return false;
@@ -181,8 +181,8 @@ impl Sources {
         }
     }
 
-    /// Reads everything, as it was at one moment: where anything changes in the meantime, all is read
-    /// again. Returns how often it had to be.
+    /// Reads all files as they were at one moment. If anything changes meanwhile, all files are read again. Also
+    /// returns how often that was necessary.
     pub(crate) fn read(&self) -> (Result<Vec<SourceFile>, Error>, u64) {
         let begun = Instant::now();
         let mut again = 0;
@@ -198,7 +198,7 @@ impl Sources {
                 return (Err(error), again);
             }
             again += 1;
-            // Whoever writes gets on with it.
+            // Give the writer time to go on.
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -226,7 +226,7 @@ impl Sources {
         Ok(files)
     }
 
-    /// Fails if the end of a file has not been written.
+    /// Fails if a file does not end with the end marker.
     fn complete(&self, files: Vec<SourceFile>) -> Result<Vec<SourceFile>, Error> {
         let Some(marker) = &self.end_marker else {
             return Ok(files);
@@ -256,7 +256,7 @@ fn is_built_in(extension: &str) -> bool {
     crate::tree::is_known(extension)
 }
 
-/// Without formats, a parser decides: all files.
+/// Returns true: without built-in formats there is a custom parser, which gets all files.
 #[cfg(not(feature = "serde"))]
 fn is_built_in(_extension: &str) -> bool {
     true
@@ -284,7 +284,7 @@ fn end_of(text: &str) -> (u32, u32) {
     (line as u32, 1 + text[start..].chars().count() as u32)
 }
 
-/// Reads a regular file: a pipe or a terminal would be waited for, a device might never end.
+/// Reads a file, which must be a regular one: reading a pipe or a terminal could wait, and a device might never end.
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut options = File::options();
     options.read(true);

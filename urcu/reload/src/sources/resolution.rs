@@ -5,11 +5,11 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// As many symbolic links as Linux follows.
+/// The number of symbolic links that Linux follows in a path.
 #[cfg(unix)]
 const MAX_LINKS: usize = 40;
 
-/// One look-up: of a name in a directory, whose path has no symbolic links in it.
+/// One look-up of a name in a directory. The path of the directory has no symbolic links in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lookup {
     pub(crate) directory: PathBuf,
@@ -25,10 +25,10 @@ enum Found {
     Node(Identity),
 }
 
-/// Device and number, where there are such.
+/// The device and the number of a file, on systems that have them.
 type Identity = (u64, u64);
 
-/// The file at the end. Any write changes it, on a clock that is fine enough.
+/// The identity and state of the file at the end. Any write changes it, if the clock is fine enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
     is_directory: bool,
@@ -37,13 +37,13 @@ pub(crate) struct Content {
     changed: (i64, i64),
 }
 
-/// All look-ups in their order, up to the file or directory, or to the first that found nothing.
+/// All look-ups in their order, up to the file or directory at the end, or to the first one that found nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resolution {
     lookups: Vec<Lookup>,
-    /// True if the last look-up was of the last name.
+    /// True if the last look-up was that of the last name.
     is_whole: bool,
-    /// `None` if nothing is at the end.
+    /// What is at the end, or `None`.
     content: Option<Content>,
 }
 
@@ -53,25 +53,25 @@ impl Resolution {
         &self.lookups
     }
 
-    /// Returns whether the last look-up was of the last name, found or not.
+    /// Returns whether the last look-up was that of the last name, whether it was found or not.
     pub(crate) fn is_whole(&self) -> bool {
         self.is_whole
     }
 
-    /// Returns the path of what is at the end, without symbolic links, if anything is.
+    /// Returns the path of the file or directory at the end, without symbolic links, if there is one.
     pub(crate) fn end(&self) -> Option<PathBuf> {
         self.content?;
         let last = self.lookups.last()?;
         Some(last.directory.join(&last.name))
     }
 
-    /// Returns whether a directory is at the end.
+    /// Returns whether there is a directory at the end.
     pub(crate) fn is_directory(&self) -> bool {
         self.content.is_some_and(|content| content.is_directory)
     }
 
-    /// Returns whether there is a file at the end that was written less than so long ago, or in the
-    /// future: clocks differ.
+    /// Returns whether there is a file at the end that was written less than `age` ago, or in the future, because
+    /// clocks differ.
     pub(crate) fn is_younger_than(&self, age: Duration) -> bool {
         let Some(content) = self.content.filter(|content| !content.is_directory) else {
             return false;
@@ -85,7 +85,7 @@ impl Resolution {
             || modified > SystemTime::now()
     }
 
-    /// Returns whether it leads to the same place, whatever is in there.
+    /// Returns whether both lead to the same place, whatever is in there.
     pub(crate) fn leads_as(&self, other: &Resolution) -> bool {
         self.lookups == other.lookups && self.is_directory() == other.is_directory()
     }
@@ -149,7 +149,7 @@ fn look_up(path: &Path) -> (Found, Option<Metadata>) {
     }
 }
 
-/// Returns the names in a path. A current directory is none.
+/// Returns the names in a path, without those of a current directory (`.`).
 #[cfg(unix)]
 fn names(path: &Path) -> std::collections::VecDeque<OsString> {
     use std::path::Component;
@@ -200,7 +200,7 @@ fn identity(data: &Metadata) -> Identity {
 }
 
 impl Content {
-    /// Of a directory nothing more than that it is one: what is in it is another matter.
+    /// For a directory, only that it is one is recorded, not what is in it.
     pub(crate) fn of(data: &Metadata) -> Self {
         if data.is_dir() {
             return Content {

@@ -1,4 +1,4 @@
-//! Lists, tables and variants of the tree, one part after the other.
+//! Access to lists, tables and variants of the tree, item by item.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -63,7 +63,7 @@ impl<'de> SeqAccess<'de> for &mut Items<'de> {
 pub(super) struct TableAccess<'de> {
     entries: std::slice::Iter<'de, Entry>,
     current: Option<&'de Entry>,
-    /// Of the structure that is wanted.
+    /// The fields of the structure that is wanted.
     fields: &'static [&'static str],
 }
 
@@ -76,7 +76,8 @@ impl<'de> TableAccess<'de> {
         }
     }
 
-    /// The name of a variable is in upper case with underscores, whatever the field's is.
+    /// Finds the field that a variable means. The variable's name is in upper case with underscores, whatever the
+    /// spelling of the field's name.
     fn field(&self, entry: &'de Entry) -> &'de str {
         let is_variable = matches!(
             entry.place.map(|place| place.source),
@@ -125,7 +126,7 @@ impl<'de> MapAccess<'de> for TableAccess<'de> {
     }
 }
 
-/// A key, which may be a number in the type: `HashMap<u16, _>`.
+/// A key. In the type it may be a number, as in `HashMap<u16, _>`.
 struct MapKey<'de>(&'de str);
 
 macro_rules! key_scalars {
@@ -180,7 +181,7 @@ impl<'de> Deserializer<'de> for MapKey<'de> {
     }
 }
 
-/// A table with one key, which is a variant's name, and its content.
+/// A table with one key, which is the name of a variant, and the variant's content.
 pub(super) struct Variant<'de>(pub(super) &'de Entry);
 
 impl<'de> EnumAccess<'de> for Variant<'de> {

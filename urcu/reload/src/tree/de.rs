@@ -1,5 +1,5 @@
-//! From the tree to the user's type. An error takes the place of the innermost value that it passes on
-//! its way out, and the key that leads there.
+//! Deserializes the tree to the user's type. An error gets the place of the innermost value that it passes on its way
+//! out, and the key that leads to that value.
 
 use std::fmt;
 
@@ -9,23 +9,23 @@ use serde::forward_to_deserialize_any;
 use super::access::{Items, TableAccess, Variant};
 use super::{Node, Place, Value};
 
-/// Makes a `T` of a tree.
+/// Makes a `T` from a tree.
 pub(crate) fn deserialize<T: DeserializeOwned>(tree: &Node) -> Result<T, Mismatch> {
     T::deserialize(tree)
 }
 
-/// Why the tree does not fit the type.
+/// The reason why the tree does not fit the type.
 #[derive(Debug)]
 pub(crate) struct Mismatch {
     pub(crate) reason: String,
     pub(crate) place: Option<Place>,
-    /// The key, from its end: that is how the way out meets its parts.
+    /// The parts of the key, from the last to the first, which is the order in which the error meets them.
     parts: Vec<String>,
     has_place: bool,
 }
 
 impl Mismatch {
-    /// Takes this place, unless it has one from further in.
+    /// Sets the place, unless the error already has one from further in.
     pub(super) fn at(mut self, place: Option<Place>) -> Self {
         if !self.has_place {
             self.place = place;
@@ -34,13 +34,13 @@ impl Mismatch {
         self
     }
 
-    /// Is within the value of a key, or an item.
+    /// Adds the key, or the number of an item, within whose value the error is.
     pub(super) fn within(mut self, part: String) -> Self {
         self.parts.push(part);
         self
     }
 
-    /// Returns the whole key, as `route[3].weight`.
+    /// Returns the whole key, such as `route[3].weight`.
     pub(crate) fn key(&self) -> Option<String> {
         let mut key = String::new();
         for part in self.parts.iter().rev() {
@@ -72,7 +72,7 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// TOML's own type for dates and times asks for a structure of this name with one field.
+/// The `toml` crate's type for dates and times asks for a structure of this name with one field.
 const TOML_DATE_TIME: (&str, &str) = ("$__toml_private_Datetime", "$__toml_private_datetime");
 
 impl Node {
@@ -97,7 +97,7 @@ impl Node {
         }
     }
 
-    /// Returns a number or a truth value, which the text of a variable may be.
+    /// Returns a number or a boolean, which may come from the text of a variable.
     fn scalar<'de, V: Visitor<'de>, S>(
         &'de self,
         visitor: V,
@@ -195,7 +195,7 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor.visit_newtype_struct(self)
     }
 
-    /// The text of a variable is a list with commas.
+    /// Returns the items of a list. In the text of a variable, they are separated by commas.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         let Value::Text(text) = &self.value else {
             return self.deserialize_any(visitor);
@@ -267,7 +267,7 @@ impl<'de> Deserializer<'de> for &'de Node {
     forward_to_deserialize_any! { bytes byte_buf unit unit_struct map identifier }
 }
 
-/// A part of a variable's list.
+/// An item of a variable's list.
 struct Part<'de>(&'de str);
 
 impl<'de> IntoDeserializer<'de, Mismatch> for Part<'de> {

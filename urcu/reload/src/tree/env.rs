@@ -1,16 +1,16 @@
-//! The overlay: environment variables that take the place of what the files say.
+//! The overlay: environment variables that override values of the files.
 
 use super::{Entry, Node, Place, Source, Value};
 
-/// Between the parts of a key in the name of a variable: `SERVICE_DATABASE__PORT`.
+/// Separates the parts of a key in the name of a variable, as in `SERVICE_DATABASE__PORT`.
 const SEPARATOR: &str = "__";
 
-/// The variables of a prefix: what they are called, the key they are for, and their text.
+/// The variables of a prefix: their names, the keys that they set, and their texts.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay(Vec<(String, Vec<String>, String)>);
 
 impl Overlay {
-    /// Takes those variables that begin with `prefix`, in the order of their names.
+    /// Takes the variables whose names begin with `prefix`, in the order of their names.
     pub(crate) fn new(prefix: &str, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut all: Vec<_> = (variables.into_iter())
             .filter_map(|(name, text)| {
@@ -28,7 +28,7 @@ impl Overlay {
         &self.0[number as usize].0
     }
 
-    /// Puts all of them into the tree.
+    /// Puts all variables into the tree.
     pub(crate) fn apply(&self, tree: &mut Node) {
         for (number, (_, parts, text)) in (0..).zip(&self.0) {
             let place = Some(Place {
@@ -40,7 +40,7 @@ impl Overlay {
     }
 }
 
-/// Sets the value of a key, and makes the tables on the way. An item of a list is named by its number.
+/// Sets the value of a key, and creates the tables that lead to it. An item of a list is named by its number.
 fn set(node: &mut Node, parts: &[String], text: &str, place: Option<Place>) {
     let Some((part, rest)) = parts.split_first() else {
         *node = Node {
@@ -86,8 +86,8 @@ fn set(node: &mut Node, parts: &[String], text: &str, place: Option<Place>) {
     }
 }
 
-/// Returns whether a key is meant by a variable's part: `max-connections`, `maxConnections` and
-/// `max_connections` by `MAX_CONNECTIONS`.
+/// Returns whether a part of a variable's name means a key. `MAX_CONNECTIONS` means `max-connections`, `maxConnections`
+/// and `max_connections`.
 pub(super) fn is_same_name(key: &str, part: &str) -> bool {
     fn letters(name: &str) -> impl Iterator<Item = char> {
         let names = name.chars().filter(|c| !matches!(c, '-' | '_'));

@@ -1,5 +1,5 @@
-//! JSON. `serde_json` tells no places, but hands out values as the part of the text that they are: where
-//! that part begins in the whole is the place.
+//! JSON. `serde_json` does not tell the places of values, but it can return a value as a slice of the text. The offset
+//! of that slice in the text is the place.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -64,7 +64,7 @@ impl<'t> Parse<'t> {
         let mut known = std::collections::HashSet::new();
         for (Key(key), raw) in entries {
             let value_at = self.offset(raw.get());
-            // A key with escapes is not a part of the text; its value is near enough.
+            // A key with escapes is not a slice of the text. The place of its value is near enough.
             let key_at = match &key {
                 Cow::Borrowed(key) => self.offset(key) - 1,
                 Cow::Owned(_) => value_at,
@@ -103,7 +103,7 @@ impl<'t> Parse<'t> {
 fn describe(error: &serde_json::Error, part: &str, start: usize) -> SyntaxError {
     let line = error.line().saturating_sub(1);
     let line: usize = part.split_inclusive('\n').take(line).map(str::len).sum();
-    // Its message ends with a place of its own.
+    // The error's message ends with a place, which counts from the start of the part.
     let message = error.to_string();
     let end = message.rfind(" at line ").unwrap_or(message.len());
     SyntaxError {
@@ -112,13 +112,13 @@ fn describe(error: &serde_json::Error, part: &str, start: usize) -> SyntaxError 
     }
 }
 
-/// The entries of an object in their order, values not parsed.
+/// The entries of an object in their order. Their values are not parsed.
 struct Entries<'t>(Vec<(Key<'t>, &'t RawValue)>);
 
-/// The items of an array, not parsed.
+/// The items of an array. They are not parsed.
 struct Items<'t>(Vec<&'t RawValue>);
 
-/// A key, as a part of the text if it can be one.
+/// A key, as a slice of the text if possible.
 struct Key<'t>(Cow<'t, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {

@@ -1,5 +1,5 @@
-//! What all formats are parsed into: a tree in which every key and value knows its place, so that an
-//! error can name it whatever the format, and after several files have become one version.
+//! The tree into which all formats are parsed. Every key and value in it knows its place, so that an error can name the
+//! place whatever the format, even after several files have been merged into one version.
 
 mod access;
 mod de;
@@ -20,7 +20,7 @@ pub(crate) use env::Overlay;
 use crate::error::{Error, ErrorKind, Invalid};
 use crate::sources::SourceFile;
 
-/// Deeper than this is no configuration, and would overflow the stack.
+/// The largest depth of a tree. A deeper one is no sensible configuration, and could overflow the stack.
 #[cfg(any(feature = "toml", feature = "json", feature = "yaml"))]
 const MAX_DEPTH: usize = 100;
 
@@ -28,11 +28,11 @@ const MAX_DEPTH: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) source: Source,
-    /// Bytes from the start of the text. `None`: the source as a whole.
+    /// The offset in bytes from the start of the text, or `None` for the source as a whole.
     pub(crate) offset: Option<u32>,
 }
 
-/// A place in a source: where a value was written.
+/// The source of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The number of the file.
@@ -48,7 +48,7 @@ pub(crate) struct Node {
     pub(crate) value: Value,
 }
 
-// Not every format has all of them.
+// Not every format has all of these variants.
 #[cfg_attr(not(all(feature = "toml", feature = "json")), allow(dead_code))]
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
@@ -57,9 +57,9 @@ pub(crate) enum Value {
     Integer(i128),
     Float(f64),
     String(String),
-    /// TOML's, as it was written.
+    /// A date or time of TOML, as it was written.
     DateTime(String),
-    /// Of an environment variable: what it is is decided by the type that is wanted.
+    /// The text of an environment variable. The type that is wanted decides how it is parsed.
     Text(String),
     List(Vec<Node>),
     Table(Vec<Entry>),
@@ -73,14 +73,14 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
-/// The way in which lists of several files become one.
+/// How lists of several files are merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lists {
     Replace,
     Append,
 }
 
-/// A mistake in a text, and its byte.
+/// A mistake in a text, and its offset in bytes.
 pub(crate) struct SyntaxError {
     pub(crate) offset: Option<usize>,
     pub(crate) reason: String,
@@ -94,7 +94,7 @@ impl Node {
         }
     }
 
-    /// Merges a later file into this: tables key by key, all else replaces.
+    /// Merges a later file into this one. Tables are merged key by key, and any other value replaces the earlier one.
     fn merge(&mut self, later: Node, lists: Lists) {
         match (&mut self.value, later.value) {
             (Value::Table(entries), Value::Table(more)) => merge_tables(entries, more, lists),
@@ -106,7 +106,7 @@ impl Node {
         }
     }
 
-    /// Returns the value of a key such as `route[3].weight`, or what of that path is there.
+    /// Returns the value of a key such as `route[3].weight`, or the deepest value on the way to it that exists.
     fn find(&self, key: &str) -> &Node {
         let mut node = self;
         for part in key.split(['.', '[']) {
@@ -198,7 +198,7 @@ fn parse_file(file: &SourceFile, number: u32) -> Result<Node, Error> {
     })
 }
 
-/// `None`: there is no such format.
+/// Parses a text in the format of a file extension. Returns `None` if there is no such format.
 #[cfg_attr(
     not(any(feature = "toml", feature = "json", feature = "yaml")),
     expect(unused_variables, reason = "there is none at all")
@@ -219,7 +219,7 @@ fn extension(path: &Path) -> Option<String> {
     Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
-/// Names the place of something in an error.
+/// Adds a place to an error.
 pub(crate) fn locate(
     error: Error,
     place: Option<Place>,
@@ -242,7 +242,7 @@ pub(crate) fn locate(
             source: Source::Variable(number),
             ..
         }) => error.in_file(format!("environment variable {}", overlay.name(number))),
-        // One file's fault, if there is only one.
+        // If there is only one file, the mistake is in it.
         None => match files {
             [file] => error.in_file(file.path()),
             _ => error,
@@ -250,7 +250,7 @@ pub(crate) fn locate(
     }
 }
 
-/// Returns an error about what a validation found, at the place of the key that it names.
+/// Returns the error of a validation, at the place of the key that it names.
 pub(crate) fn locate_invalid(
     invalid: Invalid,
     tree: &Node,

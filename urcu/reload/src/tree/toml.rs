@@ -7,7 +7,7 @@ use super::{Entry, MAX_DEPTH, Node, Place, Source, SyntaxError, Value};
 
 pub(super) fn parse(text: &str, source: Source) -> Result<Node, SyntaxError> {
     let table = DeTable::parse(text).map_err(|error| SyntaxError {
-        // An error without a place is about something that never came.
+        // An error without a place is about the end of the text, where something is missing.
         offset: Some(error.span().map_or(text.len(), |span| span.start)),
         reason: match error.message().trim() {
             "" => "this is not TOML".into(),

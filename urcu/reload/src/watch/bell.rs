@@ -1,4 +1,4 @@
-//! What wakes the watching thread: notifications, signals, and whoever wants it to stop.
+//! [`Bell`]: wakes the watching thread for notifications, for signals, and to stop it.
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{Bell, Ringer};
@@ -15,7 +15,7 @@ mod linux {
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    /// Wakes whoever waits for the [`Bell`].
+    /// Wakes the thread that waits for the [`Bell`].
     #[derive(Debug)]
     pub(crate) struct Ringer(UnixStream);
 
@@ -30,7 +30,7 @@ mod linux {
             Ok((Bell(bell), Ringer(ringer)))
         }
 
-        /// Waits until it rings, or there is something to read from `other`, or so long.
+        /// Waits until the bell rings, there is something to read from `other`, or the time is over.
         pub(crate) fn wait(&mut self, other: Option<BorrowedFd<'_>>, timeout: Duration) {
             let bell = PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN);
             let other = other.map(|other| PollFd::from_borrowed_fd(other, PollFlags::IN));
@@ -50,7 +50,7 @@ mod linux {
     }
 
     impl Ringer {
-        /// Rings. If there is no room for one more, it has been rung often enough.
+        /// Rings the bell. If there is no room for one more ring, it has been rung often enough.
         pub(crate) fn ring(&self) {
             let _ = (&self.0).write(&[0]);
         }
@@ -69,7 +69,7 @@ mod other {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::time::Duration;
 
-    /// Wakes whoever waits for the [`Bell`].
+    /// Wakes the thread that waits for the [`Bell`].
     #[derive(Debug)]
     pub(crate) struct Ringer(SyncSender<()>);
 
@@ -82,14 +82,14 @@ mod other {
             Ok((Bell(bell), Ringer(ringer)))
         }
 
-        /// Waits until it rings, or so long.
+        /// Waits until the bell rings, or the time is over.
         pub(crate) fn wait(&mut self, timeout: Duration) {
             let _ = self.0.recv_timeout(timeout);
         }
     }
 
     impl Ringer {
-        /// Rings. If there is no room for one more, it has been rung often enough.
+        /// Rings the bell. If there is no room for one more ring, it has been rung often enough.
         pub(crate) fn ring(&self) {
             let _ = self.0.try_send(());
         }

@@ -14,8 +14,8 @@ use super::{Noticed, WRITE_QUIET};
 use crate::sources::{Resolution, Sources, Walk};
 use crate::status::Polling;
 
-/// The events of a directory in which a name is looked up. Neither openings nor writes: a
-/// busy neighbour of the file wakes nobody.
+/// The events of a directory in which a name is looked up. Openings and writes are not among them, so a busy
+/// neighbour of the file causes no wake-ups.
 const DIRECTORY: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE)
     .union(WatchFlags::MOVED_FROM)
@@ -26,7 +26,7 @@ const DIRECTORY: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::ONLYDIR)
     .union(WatchFlags::MASK_ADD);
 
-/// And of the file itself, also if it is written by another name.
+/// The events of the file itself, which also tell of writes by another name of the file.
 const FILE: WatchFlags = WatchFlags::MODIFY
     .union(WatchFlags::CLOSE_WRITE)
     .union(WatchFlags::ATTRIB)
@@ -38,12 +38,13 @@ const FILE: WatchFlags = WatchFlags::MODIFY
 /// A watch descriptor.
 type Descriptor = i32;
 
-/// The reasons for watching something. A file may be a directory: then somebody has made one of that name.
+/// The reasons for watching something. Where a file was expected there may be a directory, if somebody has made one of
+/// that name.
 #[derive(Debug, Default)]
 struct Watched {
-    /// In a directory: the names that are looked up there, and whether a file is to be of that name.
+    /// In a directory: the names that are looked up there, and whether each name should be that of a file.
     names: Vec<(OsString, bool)>,
-    /// In a directory: whether all files are read that are wanted.
+    /// In a directory: whether its files are read.
     is_source: bool,
     is_file: bool,
 }
@@ -55,14 +56,14 @@ pub(super) struct Inotify {
     watched: HashMap<Descriptor, Watched>,
     /// Files that somebody seems to have open for writing.
     writing: HashSet<(Descriptor, OsString)>,
-    /// Names under which a complete file was notified, since the last time that this was armed.
+    /// Names of files that were notified as complete since this was last armed.
     complete: HashSet<(Descriptor, OsString)>,
-    /// Why something is not watched.
+    /// The reason why something is not watched.
     gap: Option<Polling>,
 }
 
 impl Inotify {
-    /// Makes a queue, which lives as long as this.
+    /// Makes a queue of notifications.
     pub(super) fn new() -> Result<Self, Polling> {
         match inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK) {
             Ok(queue) => Ok(Self {
@@ -82,7 +83,7 @@ impl Inotify {
         self.gap
     }
 
-    /// Not everything, after all.
+    /// Records that not everything is watched.
     pub(super) fn set_gap(&mut self) {
         self.gap.get_or_insert(Polling::Unwatchable);
     }
@@ -91,10 +92,10 @@ impl Inotify {
         self.queue.as_fd()
     }
 
-    /// Watches what this walk came across, and nothing else any more.
+    /// Watches what this walk came across, and stops watching everything else.
     ///
-    /// A file that is new there, and so young that somebody may still be writing to it unnoticed, is taken
-    /// for one that is written to, unless it `trusts` files to be complete.
+    /// A new file may be so young that somebody is still writing to it unnoticed. It then counts as being written to,
+    /// unless this `trusts` files to be complete.
     pub(super) fn arm(&mut self, walk: &Walk, trusts: bool) {
         let before = std::mem::take(&mut self.watched);
         self.gap = None;
@@ -119,7 +120,7 @@ impl Inotify {
         }
         for descriptor in before.into_keys() {
             if !self.watched.contains_key(&descriptor) {
-                // It may be gone already.
+                // The watch may be gone already.
                 let _ = inotify::remove_watch(&self.queue, descriptor);
             }
         }
@@ -129,8 +130,8 @@ impl Inotify {
         self.complete.clear();
     }
 
-    /// Watches the directories on the way for the names that are looked up there. Returns the last, if the
-    /// way leads so far.
+    /// Watches the directories on the path for the names that are looked up there. Returns the last one, if the path
+    /// leads that far.
     fn arm_way(&mut self, resolution: &Resolution) -> Option<(Descriptor, OsString)> {
         let mut end = None;
         let lookups = resolution.lookups();
@@ -153,7 +154,7 @@ impl Inotify {
         end
     }
 
-    /// The same descriptor for what is watched already.
+    /// Adds a watch. For something that is watched already, this returns the same descriptor.
     fn add(&mut self, path: &Path, flags: WatchFlags) -> Option<Descriptor> {
         match inotify::add_watch(&self.queue, path, flags) {
             Ok(descriptor) => {
@@ -161,7 +162,7 @@ impl Inotify {
                 Some(descriptor)
             }
             Err(error) => {
-                // Or it went away meanwhile, which whoever walks will see.
+                // It may also have vanished meanwhile, which the next walk will see.
                 let is_limit = error == Errno::NOSPC;
                 let why = if is_limit {
                     Polling::LimitReached
@@ -186,7 +187,7 @@ impl Inotify {
             ..
         } = self;
         let mut reader = inotify::Reader::new(queue.as_fd(), &mut buffer);
-        // Until the queue is empty; what else can go wrong is found by looking.
+        // Reads until the queue is empty. If anything else goes wrong, polling finds the changes.
         while let Ok(event) = reader.next() {
             judge(&event, watched, writing, complete, sources, &mut noticed);
         }
@@ -198,7 +199,7 @@ impl Inotify {
         !self.writing.is_empty()
     }
 
-    /// Nobody has written for a while: whoever had files open has died, or waits.
+    /// Forgets the open files: nobody has written for a while, so their writers have died, or wait.
     pub(super) fn forget_writers(&mut self) {
         self.writing.clear();
     }
@@ -219,14 +220,14 @@ fn judge(
         return;
     }
     let Some(watched) = watched.get(&event.wd()) else {
-        return; // Of what was watched before.
+        return; // This is about something that was watched before.
     };
     let name = OsStr::from_bytes(event.file_name().map_or(&[], |name| name.to_bytes()));
     let is_end = if name.is_empty() {
-        // About what is watched itself.
+        // The event is about the watched file or directory itself.
         watched.is_file
     } else {
-        // More than once, in a path that comes back to a directory.
+        // There is more than one name if a path comes back to a directory.
         let mut named = watched
             .names
             .iter()
@@ -245,12 +246,12 @@ fn judge(
         return;
     }
     let writer = (event.wd(), name.to_owned());
-    // Whoever makes a file writes to it next.
+    // A program that creates a file writes to it next.
     if happened.intersects(ReadFlags::MODIFY | ReadFlags::CREATE) {
         complete.remove(&writer);
         writing.insert(writer);
     } else if !happened.contains(ReadFlags::ATTRIB) {
-        // Closed, renamed or gone; not permissions, or one name less.
+        // The file was closed, renamed or removed. Changed permissions, or one link less, do not count.
         writing.remove(&writer);
         complete.insert(writer);
     }

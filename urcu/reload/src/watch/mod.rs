@@ -1,12 +1,12 @@
-//! Notices when the sources may lead to another content, however that comes about: a file is written,
-//! replaced by a rename, removed and made again; a symbolic link on the way leads elsewhere (as the
-//! `..data` of a Kubernetes volume does); a directory on the way is renamed, removed or made again.
+//! Notices when the sources may have another content, whatever the reason: a file is written, replaced by a rename, or
+//! removed and made again; a symbolic link on the path changes its target (as the `..data` of a Kubernetes volume
+//! does); a directory on the path is renamed, removed or made again.
 //!
-//! What is watched is not a directory but the *resolution* of each path: all that the kernel looks up
-//! when it opens it. Each directory there is watched for the one name that is looked up in it, and the
-//! file itself for writes. After a change everything is resolved, and armed, again. What no
-//! notification tells (mounts, other hosts that write to a shared file system, directories that must
-//! not be read, a system without notifications) is found by looking now and then, in any case.
+//! Not directories are watched, but the *resolution* of each path: all names that the kernel looks up when it opens the
+//! path. Each directory in it is watched for the one name that is looked up there, and the file itself for writes.
+//! After a change everything is resolved and armed again. Some changes cause no notification (mounts, other hosts that
+//! write to a shared file system, directories that must not be read, a system without notifications). So the files are
+//! also polled from time to time.
 
 mod bell;
 #[cfg(target_os = "linux")]
@@ -21,37 +21,38 @@ use crate::status::Polling;
 #[cfg(target_os = "linux")]
 use inotify::Inotify;
 
-/// A file that somebody writes to is left alone until it is closed, or nobody has written for so long: it
-/// was truncated or mapped, or its writer waits. So is one that has just been found, and is younger.
+/// A file that somebody writes to is not read until it is closed, or until nobody has written for this time: then it
+/// was truncated or mapped, or its writer waits. The same holds for a file that was just found and is younger than
+/// this.
 const WRITE_QUIET: Duration = Duration::from_secs(1);
-/// The quiet time after which files count as complete, where nothing tells.
+/// The quiet time after which files count as complete, if nothing else tells.
 const LOOK_QUIET: Duration = Duration::from_millis(100);
-/// The time after which files are read that go on changing, one complete content after the other.
+/// The time after which files are read even if they go on changing, from one complete content to the next.
 const MAX_WAIT: Duration = Duration::from_secs(3);
-/// The interval of looks where all changes are notified, because mounts are not.
+/// The polling interval if all changes are notified except mounts.
 const LOOK_WATCHED: Duration = Duration::from_secs(2);
 
 /// The meaning of a batch of notifications.
 #[derive(Clone, Copy, Debug, Default)]
 struct Noticed {
-    /// Their number.
+    /// The number of notifications.
     count: u64,
-    /// Something has changed on the way: files at the end may be others, complete or not.
+    /// Something has changed on the path: the files at its end may be other files, complete or not.
     is_uncertain: bool,
     /// Something has changed that was not notified, or not yet.
     is_unannounced: bool,
-    /// A file is being written; it will be closed, or quiet.
+    /// A file is being written. It will be closed, or become quiet.
     is_writing: bool,
 }
 
 /// The intervals and delays of the watching.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
-    /// After the last change of several.
+    /// The quiet time after the last of several changes.
     pub(crate) debounce: Duration,
-    /// Between two looks where changes are not notified.
+    /// The polling interval if changes are not notified.
     pub(crate) poll: Duration,
-    /// True if there are to be looks only, and no notifications.
+    /// True to poll only, without notifications.
     pub(crate) poll_only: bool,
 }
 
@@ -67,12 +68,12 @@ struct Pending {
 
 /// A watch on the sources.
 ///
-/// Whoever reads them after making this, and again whenever [`Watcher::wait`] says so, misses no content
+/// A caller that reads the sources after creating this, and again whenever [`Watcher::wait`] says so, misses no content
 /// that stays.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     sources: Sources,
-    /// As everything was when it was armed.
+    /// The state of everything when it was armed.
     walk: Walk,
     #[cfg(target_os = "linux")]
     inotify: Result<Inotify, Polling>,
@@ -97,7 +98,7 @@ impl Watcher {
         let mut watcher = Self {
             walk: sources.walk(),
             sources,
-            // Without one (there is a limit on them), looks have to do.
+            // Without a queue (there is a limit on them), polling has to do.
             #[cfg(target_os = "linux")]
             inotify: if timing.poll_only {
                 Err(Polling::Asked)
@@ -111,14 +112,14 @@ impl Watcher {
             bell,
             counts: Counts::default(),
         };
-        // The files at the start are taken as they are: whoever starts does not want to wait.
+        // At the start the files are read as they are, so that the start does not wait.
         watcher.arm(true);
         watcher
     }
 
-    /// Waits until the sources may have another content that has settled, and returns when the first
-    /// change was noticed. Several changes are one. Returns `None` as soon as `is_called`, which is
-    /// asked whenever the bell rings.
+    /// Waits until the sources may have another content that has settled. Returns when the first change was noticed.
+    /// Several changes count as one. Returns `None` as soon as `is_called` returns true, which is called whenever the
+    /// bell rings.
     pub(crate) fn wait(&mut self, is_called: impl Fn() -> bool) -> Option<Instant> {
         loop {
             if is_called() {
@@ -135,7 +136,7 @@ impl Watcher {
                 }
                 Some(pending) => {
                     let due = self.due(&pending);
-                    // Unless more has been noticed just now.
+                    // Keep waiting for this change, unless another was noticed just now.
                     self.pending.get_or_insert(pending);
                     Some(due)
                 }
@@ -153,8 +154,8 @@ impl Watcher {
         }
     }
 
-    /// Waits until no file may be incomplete, or `is_stopped`, and arms everything: for who wants to read
-    /// now.
+    /// Waits until all files are complete, as far as can be known, or `is_stopped` returns true. Arms everything. This
+    /// is for callers that want to read now.
     pub(crate) fn wait_for_writers(&mut self, is_stopped: impl Fn() -> bool) {
         loop {
             self.take_notifications();
@@ -167,7 +168,8 @@ impl Watcher {
                 noticed: Noticed::default(),
                 walk: self.walk.clone(),
             });
-            // Complete files are left alone for a moment, too: a truncation is seen before it is told.
+            // Even files that seem complete are left alone for a moment, because a truncation can be seen before it is
+            // notified.
             let is_young = !self.trusts() && pending.walk.is_younger_than(WRITE_QUIET);
             let at_least = if is_young { LOOK_QUIET } else { Duration::ZERO };
             let until = pending.last + self.quiet(&pending).unwrap_or(at_least);
@@ -182,19 +184,19 @@ impl Watcher {
         }
     }
 
-    /// Returns whether no file may be incomplete since this was armed: what was read in between was
-    /// whole.
+    /// Returns whether all files were complete since this was armed, so that everything that was read since then is
+    /// complete.
     pub(crate) fn is_undisturbed(&mut self) -> bool {
         self.take_notifications();
         let pending = self.pending.as_ref();
         if pending.is_some_and(|pending| self.quiet(pending).is_some()) {
             return false;
         }
-        // Complete or not, something may have happened that has not been told yet.
+        // In any case, something may have happened that is not notified yet.
         self.trusts() || self.is_as_armed()
     }
 
-    /// Arms everything, and returns whether it is what has settled.
+    /// Arms everything. Returns whether the state is still the one that has settled.
     fn arm_settled(&mut self, pending: &Pending) -> bool {
         self.arm(self.trusts());
         if self.trusts() || self.walk == pending.walk {
@@ -204,8 +206,8 @@ impl Watcher {
         false
     }
 
-    /// Returns whether everything is as it was armed. If not, it has changed without a notification: a
-    /// file that is truncated is seen to be empty before the kernel tells.
+    /// Returns whether everything is as it was when it was armed. If not, it has changed without a notification. For
+    /// example, a truncated file can be seen to be empty before the kernel notifies it.
     fn is_as_armed(&mut self) -> bool {
         let walk = self.sources.walk();
         if walk == self.walk {
@@ -224,7 +226,7 @@ impl Watcher {
         self.note(noticed, walk, first);
     }
 
-    /// For how long nothing may change, if a file may be incomplete.
+    /// Returns how long nothing may change before the files count as complete, or `None` if they already do.
     fn quiet(&self, pending: &Pending) -> Option<Duration> {
         if pending.noticed.is_writing {
             return Some(WRITE_QUIET);
@@ -237,7 +239,7 @@ impl Watcher {
         if !(is_uncertain || is_unannounced) || self.trusts() {
             return None;
         }
-        // If everything is watched, writers are known.
+        // If everything is watched, all writers are known.
         let is_watched = self.polling().is_none() && !is_unannounced;
         let may_be_written = !is_watched && pending.walk.is_younger_than(WRITE_QUIET);
         Some(if may_be_written {
@@ -247,15 +249,15 @@ impl Watcher {
         })
     }
 
-    /// Returns whether files count as complete when they are there: true if no delay was asked for.
+    /// Returns whether files count as complete as soon as they are there. True if no delay was asked for.
     fn trusts(&self) -> bool {
         self.timing.debounce.is_zero()
     }
 
-    /// Arms everything again, before what is there is read for another reason.
+    /// Arms everything again, before the files are read.
     fn arm(&mut self, trusts: bool) {
-        // Until it is the same before and after: what was watched then is what was there. What never
-        // rests is looked at again soon.
+        // Repeat until the state is the same before and after, so that exactly the files that are there are watched.
+        // If it never stays the same, it is looked at again soon.
         let mut rests = false;
         for _ in 0..16 {
             let walk = self.sources.walk();
@@ -273,7 +275,7 @@ impl Watcher {
         }
     }
 
-    /// When it is to be read, if nothing more happens.
+    /// Returns when the files are to be read if nothing more happens.
     fn due(&self, pending: &Pending) -> Instant {
         let debounce = self.timing.debounce;
         match self.quiet(pending) {
@@ -308,14 +310,14 @@ impl Watcher {
         });
     }
 
-    /// Looks whether anything is otherwise than it was.
+    /// Looks whether anything has changed.
     fn look(&mut self) {
         self.looked = Instant::now();
         self.counts.looks += 1;
         self.is_as_armed();
     }
 
-    /// Returns why it has to be looked often, if so.
+    /// Returns why the files must be polled often, or `None` if they need not be.
     pub(crate) fn polling(&self) -> Option<Polling> {
         self.gap().or(self.is_network.then_some(Polling::Network))
     }
@@ -409,7 +411,7 @@ impl Watcher {
     }
 }
 
-/// Returns whether any of it is on a file system that others write to without this system being told.
+/// Returns whether any file is on a file system that other hosts can write to without a notification here.
 #[cfg(target_os = "linux")]
 fn is_network(walk: &Walk) -> bool {
     /// NFS, SMB 1, SMB 2 and 3, CIFS, FUSE, 9p, Ceph, AFS, Coda, NCP, VirtualBox's, OCFS2, GFS2.
