@@ -2,7 +2,7 @@
 //!
 //! Source: `include/uapi/linux/rseq.h`, `include/uapi/linux/membarrier.h`.
 //!
-//! An example that reads by hand what [`crate::registration`] and [`mod@crate::features`] read:
+//! This example reads by hand the words that [`crate::registration`] and [`mod@crate::features`] read:
 //! ```
 //! # #[cfg(all(target_os = "linux", not(miri)))]
 //! # fn by_hand() {
@@ -85,7 +85,7 @@ pub const SLICE_CONTROL: isize = 28;
 
 /// Size of the area that every kernel with rseq accepts. Bytes.
 pub const ORIGINAL_SIZE: usize = 32;
-/// Bytes of the original area that are in use where the kernel does not say.
+/// The number of bytes of the original area that are in use if the kernel does not say.
 pub const ORIGINAL_FEATURE_SIZE: usize = 20;
 /// Feature size from which `node_id` exists. Bytes.
 pub const NODE_ID_FEATURE_SIZE: usize = 24;
@@ -93,12 +93,12 @@ pub const NODE_ID_FEATURE_SIZE: usize = 24;
 pub const MM_CID_FEATURE_SIZE: usize = 28;
 /// Feature size from which `slice_ctrl` exists. Bytes.
 pub const SLICE_CONTROL_FEATURE_SIZE: usize = 32;
-/// Alignment that is asked for where the kernel does not say. Bytes.
+/// Alignment that is required if the kernel does not say. Bytes.
 pub const ORIGINAL_ALIGNMENT: usize = 32;
 
 /// Bit of `flags`: the kernel can extend this thread's time slices (Linux 7.0).
 pub const SLICE_EXTENSION_AVAILABLE: u32 = 1 << 4;
-/// Bit of `flags`: this thread has switched that on, with `prctl`.
+/// Bit of `flags`: this thread has switched time slice extensions on, with `prctl`.
 pub const SLICE_EXTENSION_ENABLED: u32 = 1 << 5;
 
 /// `cpu_id` of a thread that is not registered.
@@ -139,5 +139,5 @@ pub const MEMBARRIER_REGISTER_PRIVATE_EXPEDITED: i32 = 1 << 4;
 /// `membarrier(2)`: a full barrier on every CPU that runs this process, which also restarts every sequence
 /// in flight (Linux 5.10).
 pub const MEMBARRIER_PRIVATE_EXPEDITED_RSEQ: i32 = 1 << 7;
-/// `membarrier(2)`: registration for the above.
+/// `membarrier(2)`: registration for the command above.
 pub const MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ: i32 = 1 << 8;

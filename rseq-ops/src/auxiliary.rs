@@ -1,9 +1,8 @@
-//! The auxiliary vector: what the kernel told this program when it started.
+//! The auxiliary vector: facts that the kernel tells a program when it starts.
 
-/// Returns the word of an entry, 0 where there is none. Async-signal-safe.
+/// Returns the word of an entry, or 0 if there is no such entry. Async-signal-safe.
 ///
-/// libc sets errno where there is no such entry, so errno is put back: first uses in signal handlers come
-/// here.
+/// libc sets errno if there is no such entry. So errno is restored, because this also runs in signal handlers.
 #[cfg(all(target_os = "linux", not(miri)))]
 pub(crate) fn auxiliary(entry: impl Into<u64>) -> usize {
     // SAFETY: reads the auxiliary vector, which never changes; errno is the calling thread's.
@@ -16,7 +15,7 @@ pub(crate) fn auxiliary(entry: impl Into<u64>) -> usize {
     }
 }
 
-/// Elsewhere there is no such vector.
+/// Returns 0: other systems have no such vector.
 #[cfg(not(all(target_os = "linux", not(miri))))]
 pub(crate) fn auxiliary(_: impl Into<u64>) -> usize {
     0

@@ -1,8 +1,8 @@
-//! The place where the calling thread runs, read from its rseq area: two loads and a test of the sign
-//! instead of a call.
+//! The CPU and the NUMA node of the calling thread, read from its rseq area: two loads and a test of the sign instead
+//! of a call.
 //!
-//! Every answer may be out of date when it arrives: the thread can be moved at any instruction. It is a
-//! good guess (which stripe to use, which node's memory). Where the answer must hold, use one of the
+//! Every answer may be out of date when it arrives, because the thread can be moved at any instruction. It is a good
+//! guess, for example of which stripe or which node's memory to use. Where the answer must hold, use one of the
 //! sequences of [`crate::ops`], which compare the index themselves.
 //!
 //! All of these functions register the thread where libc does not ([`crate::registration`]). They take no
@@ -12,8 +12,8 @@ use crate::{abi, arch, registration};
 
 /// Returns the CPU that the calling thread runs on, less than [`crate::percpu::possible_cpus`] (on Linux).
 ///
-/// Without a registration: `sched_getcpu`, else the `getcpu` system call; 0 where there is neither
-/// (another system, Miri).
+/// Without a registration, asks `sched_getcpu`, or else the `getcpu` system call. Returns 0 if there is neither (on
+/// another system, under Miri).
 ///
 /// ```
 /// let cpu = rseq_ops::current_cpu() as usize;
@@ -43,13 +43,13 @@ pub fn concurrency_id() -> Option<u32> {
     field(abi::MM_CID, abi::MM_CID_FEATURE_SIZE)
 }
 
-/// Returns whether this processor is known to rename memory: to hand what was just stored in a word to the
-/// next instruction that adds to that word, at no cost.
+/// Returns whether this processor is known to rename memory: to pass a value that was just stored in a word to the next
+/// instruction that adds to that word, at no cost.
 ///
 /// On such a processor [`crate::ops::increment_through`] is the faster way to count; on others
 /// [`crate::ops::add_through`] is, which guesses what is in the word. True for AMD's families from 19h on
-/// (Zen 3). False for Intel's processors, of which an Ice Lake was measured, which does not rename memory.
-/// True on processors for which both operations are the same.
+/// (Zen 3). False for Intel's processors: an Ice Lake was measured, and does not rename memory. True on architectures
+/// for which both operations are the same.
 ///
 /// # Cost
 /// A load; the first call in a process executes the `cpuid` instruction. Async-signal-safe.
@@ -76,8 +76,8 @@ mod vendor {
     use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
     pub(super) fn renames_memory() -> bool {
-        /// 0 until somebody has asked, else 1 for no and 2 for yes. Relaxed: nothing else is published with
-        /// it.
+        /// 0 until somebody has asked, then 1 for no and 2 for yes. Relaxed: nothing else is published with
+        /// this word.
         static KNOWN: AtomicU8 = AtomicU8::new(0);
         match KNOWN.load(Relaxed) {
             0 => {
@@ -89,7 +89,7 @@ mod vendor {
         }
     }
 
-    /// Returns what the processor tells of itself.
+    /// Returns the processor's own description of itself.
     #[allow(unused_unsafe)] // Safe from Rust 1.94 on.
     fn cpuid(leaf: u32) -> CpuidResult {
         // SAFETY: all processors of this architecture have the instruction.
@@ -113,8 +113,7 @@ mod vendor {
 
 /// Returns the NUMA node of the CPU that the calling thread runs on.
 ///
-/// Before Linux 6.3 and without a registration: the `getcpu` system call. `None` where there is
-/// no such call.
+/// Before Linux 6.3 and without a registration, asks the `getcpu` system call. Returns `None` if there is no such call.
 ///
 /// ```
 /// match rseq_ops::numa_node() {
@@ -127,9 +126,9 @@ pub fn numa_node() -> Option<u32> {
     field(abi::NODE_ID, abi::NODE_ID_FEATURE_SIZE).or_else(fallback::numa_node)
 }
 
-/// Returns the `cpu_id` word of the calling thread as the kernel and the early adopters of rseq mean it:
-/// the CPU, or [`abi::CPU_ID_UNINITIALIZED`] (-1: not registered, or no longer), or
-/// [`abi::CPU_ID_REGISTRATION_FAILED`] (-2: refused, or nobody registers in this process).
+/// Returns the `cpu_id` word of the calling thread, with the meaning that the kernel and the early adopters of rseq
+/// give it. It is the CPU, or [`abi::CPU_ID_UNINITIALIZED`] (-1: the thread is not registered, or no longer), or
+/// [`abi::CPU_ID_REGISTRATION_FAILED`] (-2: the registration was refused, or nobody registers in this process).
 ///
 /// ```
 /// use rseq_ops::{Owner, abi, cpu, process};
@@ -151,7 +150,7 @@ fn registered() -> Option<(isize, u32)> {
     look().or_else(registration::registered)
 }
 
-/// Returns the area and CPU by the usual way, after the first call, where libc registers threads.
+/// Returns the area and the CPU in the usual case: libc registers threads, and this is not the process's first call.
 #[inline]
 fn look() -> Option<(isize, u32)> {
     let area = registration::area()?;
@@ -172,7 +171,7 @@ fn field(offset: isize, size: usize) -> Option<u32> {
     Some(unsafe { arch::thread_word(area + offset) })
 }
 
-/// Returns `flags` of the calling thread's area; 0 without a registration.
+/// Returns `flags` of the calling thread's area, or 0 without a registration.
 pub(crate) fn flags() -> u32 {
     field(abi::FLAGS, abi::SLICE_CONTROL_FEATURE_SIZE).unwrap_or(0)
 }
@@ -183,8 +182,8 @@ mod fallback {
 
     #[cold]
     pub(super) fn current_cpu() -> u32 {
-        // SAFETY: takes nothing and touches nothing but errno, which is put back: signal handlers
-        // come here too.
+        // SAFETY: takes no arguments and touches only errno, which is restored, because this also runs in
+        // signal handlers.
         let cpu = unsafe {
             let errno = libc::__errno_location();
             let before = *errno;
@@ -205,7 +204,7 @@ mod fallback {
 
     fn getcpu() -> Option<(u32, u32)> {
         let (mut cpu, mut node) = (0u32, 0u32);
-        // SAFETY: both are valid for writes. errno is put back.
+        // SAFETY: both pointers are valid for writes. errno is restored.
         let answer = unsafe {
             let errno = libc::__errno_location();
             let before = *errno;

@@ -1,11 +1,10 @@
 //! Delays *inside* the sequences, for tests: builds with `--cfg rseq_ops_delay_injection`.
 //!
-//! A sequence is a handful of instructions: an interrupt hits one of them once in some ten
-//! million runs, so a stress test without delays proves nothing. With that cfg, every sequence
-//! counts down a number at each of its [`Point`]s. Without it this module does nothing and the
-//! sequences are as they ship.
+//! A sequence is a handful of instructions. An interrupt hits one of them once in some ten million runs, so a stress
+//! test without delays proves nothing. With this cfg, every sequence counts down a number at each of its [`Point`]s.
+//! Without it, this module does nothing and the sequences have no delays.
 
-/// A point where a delay can be. Each lies between the arming and the commit.
+/// A point where a sequence can be delayed. Each point lies between the arming and the commit.
 ///
 /// ```
 /// use rseq_ops::delay::{self, POINTS, Point};
@@ -14,7 +13,7 @@
 /// if delay::set(Point::AddCommit, 10_000) {
 ///     println!("this will take its time");
 /// }
-/// Point::ALL.map(|point| delay::set(point, 0)); // And none of the POINTS any more.
+/// Point::ALL.map(|point| delay::set(point, 0)); // Ends the delays at all POINTS.
 /// assert_eq!(Point::ALL.len(), POINTS);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub enum Point {
     SubIfCurrentCommit = 2,
     /// `add`: everything is computed, the commit is next.
     AddCommit = 3,
-    /// `copy_through` and its like: the pointer is loaded, nothing is copied.
+    /// `copy_through` and the other copies: the pointer is loaded, nothing is copied.
     CopyThroughLoaded = 4,
     /// `compare_store`: the index matched, the word is not loaded.
     CompareStoreLoaded = 5,
@@ -80,7 +79,7 @@ pub enum Point {
 pub const POINTS: usize = 27;
 
 impl Point {
-    /// All of them, in order.
+    /// All points, in order.
     pub const ALL: [Point; POINTS] = [
         Point::AddThroughLoaded,
         Point::AddThroughCommit,
@@ -118,9 +117,9 @@ impl Point {
 pub(crate) static LOOPS: [[core::sync::atomic::AtomicU64; 2]; POINTS] =
     [const { [const { core::sync::atomic::AtomicU64::new(0) }; 2] }; POINTS];
 
-/// Sets the length of the delay at a point, in iterations of a two-instruction loop; 0 is none.
-/// For all threads, from their next pass on. Async-signal-safe. Returns whether delays are compiled
-/// in.
+/// Sets the length of the delay at a point, in iterations of a two-instruction loop. 0 means no delay. The delay holds
+/// for all threads, from the next time that they reach the point. Returns whether delays are compiled in.
+/// Async-signal-safe.
 pub fn set(point: Point, iterations: u64) -> bool {
     #[cfg(rseq_ops_delay_injection)]
     {
@@ -136,8 +135,9 @@ pub fn set(point: Point, iterations: u64) -> bool {
     }
 }
 
-/// Returns whether a sequence has reached a delay since that was [`set`], even if it was aborted there. A
-/// test asks this to know that the delay had an effect. Always false without delays. Async-signal-safe.
+/// Returns whether a sequence has reached the delay at a point since the delay was [`set`], even if the sequence was
+/// aborted there. With this a test makes sure that a delay had an effect. Always false if delays are not compiled in.
+/// Async-signal-safe.
 ///
 /// ```
 /// use rseq_ops::delay::{self, Point};

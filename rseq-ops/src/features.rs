@@ -1,10 +1,10 @@
-//! The features that kernel and libc offer, decoded in one place.
+//! The features that the kernel and libc offer, decoded in one place.
 
 use crate::auxiliary::auxiliary;
 use crate::registration::{Owner, process};
 use crate::{abi, cpu, membarrier};
 
-/// The parts of `rseq(2)` and `membarrier(2)` that this process can use. For decisions at start-up and for
+/// The features of `rseq(2)` and `membarrier(2)` that this process can use. This is for decisions at start-up and for
 /// reports.
 ///
 /// ```
@@ -17,14 +17,13 @@ use crate::{abi, cpu, membarrier};
 pub struct Features {
     /// The registrar of the threads.
     pub owner: Owner,
-    /// Bytes of this process's areas that the kernel fills; 0 without an owner. Decoded as
-    /// [`Process::feature_size`](crate::Process::feature_size) says.
+    /// The number of bytes of this process's areas that the kernel fills, or 0 without an owner. The same as
+    /// [`Process::feature_size`](crate::Process::feature_size).
     pub size: u32,
-    /// Bytes that the kernel would fill in a long enough area (`AT_RSEQ_FEATURE_SIZE`); 0 where it does not
-    /// say (before Linux 6.3). It can be more than `size`, because libc's area may have the original 32
-    /// bytes.
+    /// The number of bytes that the kernel would fill in a long enough area (`AT_RSEQ_FEATURE_SIZE`), or 0 if it does
+    /// not say (before Linux 6.3). It can be more than `size`, because libc's area may have only the original 32 bytes.
     pub kernel_size: u32,
-    /// Alignment that the kernel asks for (`AT_RSEQ_ALIGN`), else the original 32. Bytes.
+    /// The alignment that the kernel asks for (`AT_RSEQ_ALIGN`), else the original 32, in bytes.
     pub alignment: u32,
     /// True if [`current_cpu`](crate::current_cpu) needs no system call.
     pub cpu_id: bool,
@@ -35,7 +34,7 @@ pub struct Features {
     /// True if the word `slice_ctrl` is in the area (Linux 7.0), at [`abi::SLICE_CONTROL`].
     pub slice_control: bool,
     /// True if the kernel can extend the calling thread's time slices, as its area says
-    /// ([`abi::SLICE_EXTENSION_AVAILABLE`]). Never without `slice_control`, and not always with it: the
+    /// ([`abi::SLICE_EXTENSION_AVAILABLE`]). Never true without `slice_control`, and not always with it: the
     /// kernel may be built without extensions, or have them switched off.
     pub slice_extension: bool,
     /// The commands of `membarrier(2)`.
@@ -78,7 +77,10 @@ impl Commands {
     }
 }
 
-/// Returns what this process can use. Costs a system call and some loads; async-signal-safe.
+/// Returns the features that this process can use. Async-signal-safe.
+///
+/// # Cost
+/// A system call and some loads.
 ///
 /// ```
 /// let features = rseq_ops::features();
@@ -104,7 +106,7 @@ pub fn features() -> Features {
     }
 }
 
-/// Returns the auxiliary vector's feature size (0: none) and alignment.
+/// Returns the feature size (0 if there is none) and the alignment from the auxiliary vector.
 fn kernel() -> (u32, u32) {
     let (size, alignment) = (
         auxiliary(abi::AT_RSEQ_FEATURE_SIZE),
@@ -113,7 +115,7 @@ fn kernel() -> (u32, u32) {
     (size as u32, alignment_of(alignment as u32))
 }
 
-/// Returns the alignment of an area, by the vector's word: 0 before Linux 6.3, which has none.
+/// Returns the alignment of an area, from the word of the auxiliary vector, which is 0 before Linux 6.3.
 fn alignment_of(word: u32) -> u32 {
     match word {
         0 => abi::ORIGINAL_ALIGNMENT as u32,

@@ -2,8 +2,8 @@
 //!
 //! A *restartable sequence* ([`rseq(2)`]) is a short run of instructions that ends with one store,
 //! the commit. When the kernel preempts, migrates or signals a thread inside of one, the thread
-//! continues at the sequence's abort handler instead: either the whole sequence ran on one CPU
-//! without anybody else on it, or its commit never happened. So data that belongs to a CPU can be
+//! continues at the sequence's abort handler instead. So either the whole sequence ran on one CPU without any
+//! other thread in between, or its commit never happened. Data that belongs to a CPU can therefore be
 //! changed with plain loads and stores, without atomic instructions and without locks.
 //!
 //! | module | what is in it |
@@ -23,13 +23,13 @@
 //! [`registration::SUPPORTED`] says which it is.
 //!
 //! # In shared objects
-//! Any number of plugins can have this crate inside, and so can a program with several versions or copies
-//! of it: it has no symbols that clash, and no thread-local data of the model `initial-exec`, of which libc
-//! has little for objects that are loaded later. Under glibc, an object with this crate inside is never
-//! unloaded: it asks the loader for that when it is loaded (`RTLD_NODELETE`), because the kernel may look
-//! at a sequence's descriptor for some time after the sequence has ended.
+//! A program and any number of its plugins can contain this crate, in several versions or copies. The crate has no
+//! symbols that clash, and no thread-local data of the model `initial-exec`, for which libc has little room in objects
+//! that are loaded later. Under glibc, an object that contains this crate is never unloaded: it asks the loader for
+//! that when it is loaded (`RTLD_NODELETE`), because the kernel may look at a sequence's descriptor for some time
+//! after the sequence has ended.
 //!
-//! The crate is `no_std`. Nothing but [`percpu::Pool`] (feature `alloc`, on by default) uses the heap.
+//! The crate is `no_std`. Only [`percpu::Pool`] (feature `alloc`, on by default) uses the heap.
 //!
 //! [`rseq(2)`]: https://github.com/torvalds/linux/blob/master/kernel/rseq.c
 #![no_std]

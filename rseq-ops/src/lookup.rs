@@ -24,13 +24,13 @@ pub struct Place {
 
 #[cfg(sequences)]
 impl Place {
-    /// Returns the offset of the bucket in an endless table.
+    /// Returns the offset that the bucket would have in a table without a last bucket.
     #[inline(always)]
     pub(crate) fn bucket(&self) -> u64 {
         self.hash << 6
     }
 
-    /// Returns the same of buckets that hold pairs.
+    /// Returns the same offset for buckets that hold pairs.
     #[inline(always)]
     pub(crate) fn inline_bucket(&self) -> u64 {
         self.hash << 7
@@ -69,7 +69,7 @@ pub enum Lookup {
     Aborted,
 }
 
-/// The sequences' answers in place of an entry's address.
+/// What the sequences return instead of an entry's address.
 #[allow(dead_code, reason = "some targets have no sequences")]
 pub(crate) const MISSING: usize = 0;
 /// See [`MISSING`].
@@ -78,7 +78,7 @@ pub(crate) const ABORTED: usize = 1;
 #[allow(dead_code, reason = "some targets have no sequences")]
 pub(crate) const INCONCLUSIVE: usize = 2;
 
-/// The entry that a sequence found, or the reason why it found none, and the value's words.
+/// The entry that a sequence has found, or the reason why it has found none, and the words of the value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {
     pub(crate) entry: usize,

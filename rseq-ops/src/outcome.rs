@@ -15,8 +15,8 @@ pub enum Outcome {
     Committed,
     /// A compared word was not as expected; nothing was stored.
     Mismatch,
-    /// The kernel interrupted, or the thread has another index than the one prepared for; the
-    /// commit did not happen.
+    /// The kernel interrupted the attempt, or the thread no longer has the index that was prepared for. The commit
+    /// did not happen.
     Aborted,
 }
 
@@ -38,11 +38,11 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Popped {
-    /// The commit happened, once; this was the head.
+    /// The commit happened, once. Holds the address of the node that was the head.
     Committed(usize),
     /// The word held the unwanted value; nothing was stored.
     Mismatch,
-    /// The kernel interrupted, or the thread has another index; nothing was stored.
+    /// The kernel interrupted the attempt, or the thread has another index by now. Nothing was stored.
     Aborted,
 }
 
@@ -73,7 +73,7 @@ pub trait Commit: sealed::Commit + Copy {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Relaxed;
 
-/// A commit after everything that the thread did before: a thread that loads the word with acquire sees all
+/// A commit that comes after everything that the thread did before: a thread that loads the word with acquire sees all
 /// of that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Release;
@@ -82,7 +82,7 @@ impl Commit for Relaxed {}
 impl Commit for Release {}
 
 mod sealed {
-    /// For the sequences of processors that tell the two apart.
+    /// Lets the sequences tell the two orderings apart, on processors where that matters.
     #[allow(unreachable_pub)]
     pub trait Commit {
         /// True if the commit is a release.

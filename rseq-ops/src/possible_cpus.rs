@@ -2,17 +2,19 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Returns how many indexes have memory: the *possible* CPUs of the kernel as far as they can be
-/// found out, which are neither the CPUs on line nor those this process may use. From 1 to 65,536;
-/// the same at every call.
+/// Returns the number of indexes that have memory, from 1 to 65,536. It is the same at every call.
 ///
-/// The number comes from the file `/sys/devices/system/cpu/possible`. That file may be hidden, or another
-/// one may be mounted over it, as some containers do. So the kernel's own masks (`sched_getaffinity`) are
-/// asked too. Where the two contradict each other, or the file cannot be read, `/proc/self/status` and the
-/// names of the CPUs' folders decide, for which no file descriptor is needed. If the number is too small
-/// all the same (say, because a process was checkpointed and goes on on a larger machine), that costs speed
-/// alone: the sequences compare each index with it, and on a CPU beyond it everything works as on threads
-/// without rseq.
+/// These are the *possible* CPUs of the kernel, as far as they can be found out. They are not only the CPUs on line,
+/// nor only those that this process may use.
+///
+/// The number comes from the file `/sys/devices/system/cpu/possible`. That file may be hidden, or another one may be
+/// mounted over it, as some containers do. So the kernel's own masks (`sched_getaffinity`) are asked too. If the two
+/// contradict each other, or the file cannot be read, `/proc/self/status` and the names of the CPUs' folders decide.
+/// (The names can be checked without a file descriptor.)
+///
+/// The number may still be too small, for example if a process was checkpointed and continues on a larger machine. That
+/// only costs speed: the sequences compare each index with the number, and on a CPU beyond it everything works as on
+/// threads without rseq.
 ///
 /// # Cost
 /// One load. The first call makes some five system calls, and a few more where the file is of no use.
@@ -38,7 +40,7 @@ static KNOWN: AtomicU32 = AtomicU32::new(0);
 
 #[cold]
 fn first_call() -> usize {
-    // Concurrent first calls could disagree if files come or go meanwhile: the first answer stays.
+    // Concurrent first calls could disagree if files appear or vanish meanwhile. The first answer stays.
     let found = system::possible_cpus().clamp(1, MOST) as u32;
     match KNOWN.compare_exchange(0, found, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => found as usize,
@@ -46,7 +48,7 @@ fn first_call() -> usize {
     }
 }
 
-/// More than Linux is built for.
+/// The largest answer, which is more CPUs than Linux is built for.
 const MOST: usize = 1 << 16;
 
 #[cfg(all(target_os = "linux", not(miri)))]
@@ -55,7 +57,7 @@ mod system {
 
     use super::{MOST, Width, decide, last_in_list, name_of};
 
-    /// Small buffers: this may run on the stack of a signal handler.
+    /// Returns the number. All buffers are small, because this may run on the stack of a signal handler.
     pub(super) fn possible_cpus() -> usize {
         // SAFETY: errno is the calling thread's.
         let errno = unsafe { libc::__errno_location() };
@@ -93,7 +95,7 @@ mod system {
     }
 
     fn mask_of(thread: libc::pid_t) -> Option<Mask> {
-        // Larger masks where the kernel says that this one is too small.
+        // Tries larger masks if the kernel says that this one is too small.
         mask_in::<16>(thread)
             .or_else(|| mask_in::<128>(thread))
             .or_else(|| mask_in::<{ MOST / 64 }>(thread))
@@ -215,15 +217,15 @@ mod system {
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
 mod system {
-    /// Stripes for the atomics of the fallback; there are no indexes to cover.
+    /// Returns the number of stripes for the atomics of the fallback. There are no indexes to cover here.
     pub(super) fn possible_cpus() -> usize {
         16
     }
 }
 
-/// Returns the answer from what /sys lists; from the last CPU that this process may use (counted from 1);
-/// from the bits of the kernel's masks, which no number of CPUs exceeds; and where what is listed is
-/// missing or cannot be true, from whatever else says something.
+/// Returns the answer. It is made from the list in /sys, from the last CPU that this process may use (counted from 1),
+/// and from the number of bits of the kernel's masks, which no number of CPUs exceeds. If the list is missing or cannot
+/// be true, the other sources decide.
 #[cfg(any(all(target_os = "linux", not(miri)), test))]
 fn decide(
     listed: Option<usize>,
@@ -231,7 +233,7 @@ fn decide(
     bits: usize,
     others: impl FnOnce() -> usize,
 ) -> usize {
-    /// The number assumed where nothing is known.
+    /// The number that is assumed if nothing is known.
     const SOME: usize = 64;
     let found = match listed {
         Some(listed) if listed >= allowed => listed,
@@ -246,7 +248,7 @@ fn decide(
 /// Returns the last number of a list such as `0-3,8-11`.
 #[cfg(any(all(target_os = "linux", not(miri)), test))]
 fn last_in_list(text: &[u8]) -> Option<usize> {
-    // A list that filled the buffer may have been cut: not to be trusted.
+    // A list that fills the buffer may be cut short, so it is not trusted.
     if text.len() >= 255 {
         return None;
     }
@@ -283,7 +285,7 @@ struct Width {
 impl Width {
     const LABEL: &'static [u8] = b"\nCpus_allowed:";
 
-    /// Returns whether it wants to see more.
+    /// Takes the next piece of the text. Returns whether another one is needed.
     fn look(&mut self, text: &[u8]) -> bool {
         for byte in text {
             if self.seen == Self::LABEL.len() {
@@ -295,14 +297,14 @@ impl Width {
             } else if *byte == Self::LABEL[self.seen] {
                 self.seen += 1;
             } else {
-                // No part of the label begins as the label does, but for a new line.
+                // Only a new line can begin the label again: no later part of the label looks like its beginning.
                 self.seen = usize::from(*byte == Self::LABEL[0]);
             }
         }
         !self.over
     }
 
-    /// As many bits as the mask is wide; 0 unless all of it was seen.
+    /// Returns the width of the mask in bits, or 0 unless the whole mask was seen.
     fn bits(&self) -> usize {
         if self.over { self.digits * 4 } else { 0 }
     }
