@@ -343,7 +343,7 @@ impl Object {
         for index in 0..super::possible_cpus() {
             if self.written {
                 let value = ptr::with_exposed_provenance_mut::<u8>(self.at(index));
-                // SAFETY: the object, which is the caller's alone.
+                // SAFETY: within the object, which is the caller's alone.
                 unsafe { value.write_bytes(0, self.size) };
                 continue;
             }

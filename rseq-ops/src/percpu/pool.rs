@@ -39,7 +39,7 @@ struct Slot {
     taker: Lock,
 }
 
-// SAFETY: atomic integers, and a lock that nobody holds.
+// SAFETY: zeroed memory is a valid value: atomic integers, and a lock that nobody holds.
 unsafe impl Zeroed for Slot {}
 
 /// An allocator for `T`s. Each CPU keeps some of the memory that was freed on it.
@@ -126,7 +126,7 @@ impl<T> Pool<T> {
     #[inline]
     pub fn alloc(&self, value: T) -> PoolBox<'_, T> {
         let memory = self.take();
-        // SAFETY: large and aligned enough, and ours alone.
+        // SAFETY: the memory is large and aligned enough for a `T`, and ours alone.
         unsafe { memory.as_ptr().write(value) };
         PoolBox {
             memory,
@@ -194,7 +194,7 @@ impl<T> Pool<T> {
                 return;
             }
         }
-        // SAFETY: the caller gives the memory up, to this function, which kept nothing of it.
+        // SAFETY: the caller has given the memory up to this function, which has not put it anywhere.
         unsafe { self.give_slow(memory) };
     }
 
@@ -367,16 +367,17 @@ pub struct PoolBox<'p, T> {
     value: PhantomData<T>,
 }
 
-// SAFETY: owns its `T`; the pool is shared, and hands out memory alone.
+// SAFETY: a `PoolBox` owns its `T`. The pool may be shared, and hands out only memory.
 unsafe impl<T: Send> Send for PoolBox<'_, T> {}
-// SAFETY: a shared one gives out shared references alone.
+// SAFETY: a shared reference to it gives out only shared references to the `T`.
 unsafe impl<T: Sync> Sync for PoolBox<'_, T> {}
 
 impl<T> PoolBox<'_, T> {
     /// Moves the `T` out of its memory, which goes back to the pool.
     pub fn into_inner(self) -> T {
         let this = ManuallyDrop::new(self);
-        // SAFETY: initialised; moved out of here, never used there again, and given back once.
+        // SAFETY: the value is initialised. It is moved out here and never used there again, and the memory is given
+        // back once.
         unsafe {
             let value = this.memory.as_ptr().read();
             this.pool.give(this.memory);
@@ -397,7 +398,7 @@ impl<T> Drop for PoolBox<'_, T> {
             }
         }
         let memory = Memory(self.memory, self.pool);
-        // SAFETY: initialised, and never used again.
+        // SAFETY: the value is initialised, and never used again.
         unsafe { memory.0.drop_in_place() };
     }
 }
@@ -407,7 +408,7 @@ impl<T> Deref for PoolBox<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: initialised, and borrowed as `self` is.
+        // SAFETY: the value is initialised, and borrowed as `self` is.
         unsafe { self.memory.as_ref() }
     }
 }
@@ -415,7 +416,7 @@ impl<T> Deref for PoolBox<'_, T> {
 impl<T> DerefMut for PoolBox<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: initialised, and borrowed exclusively, as `self` is.
+        // SAFETY: the value is initialised, and borrowed exclusively, as `self` is.
         unsafe { self.memory.as_mut() }
     }
 }

@@ -54,7 +54,7 @@ struct Slot<T> {
     taker: Lock,
 }
 
-// SAFETY: null pointers, and a lock that nobody holds.
+// SAFETY: zeroed memory is a valid value: null pointers, and a lock that nobody holds.
 unsafe impl<T> Zeroed for Slot<T> {}
 
 /// A stack for each CPU: last in, first out. Nodes are the caller's memory, and nothing is allocated for them.
@@ -180,7 +180,7 @@ impl<'a, T> Stack<'a, T> {
             // before a taker has flipped and restarted.
             let node = unsafe { sys::pop_through(handle, self.banks.source()) };
             if node > ABORTED {
-                // SAFETY: popped by us alone.
+                // SAFETY: only we have popped the node.
                 return Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) });
             }
             if node == 0 && self.shared.load(Ordering::Relaxed) == 0 {
@@ -199,7 +199,7 @@ impl<'a, T> Stack<'a, T> {
             (node != ABORTED).then_some(node)
         });
         if let Some(node) = popped.filter(|node| *node != 0) {
-            // SAFETY: popped by us alone.
+            // SAFETY: only we have popped the node.
             return Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) });
         }
         if self.shared.load(Ordering::Relaxed) == 0 {
@@ -230,7 +230,7 @@ impl<'a, T> Stack<'a, T> {
             match list.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Acquire) {
                 Ok(_) => {
                     self.shared.fetch_sub(1, Ordering::Relaxed);
-                    // SAFETY: taken by us alone, and valid for 'a.
+                    // SAFETY: only we have taken the node, and it is valid for 'a.
                     return Some(unsafe { &mut *node.as_ptr() });
                 }
                 Err(other) => seen = other,

@@ -10,6 +10,6 @@ pub(crate) fn set_errno(error: c_int) {
 
 /// Returns the calling thread's `errno`.
 pub(crate) fn errno() -> c_int {
-    // SAFETY: this thread's.
+    // SAFETY: the address is that of this thread's `errno`.
     unsafe { *libc::__errno_location() }
 }

@@ -1,7 +1,7 @@
-//! The read side's two functions. On x86-64 they are the usual case alone, in assembly, and lead to
-//! [`reading`](crate::reading) for all else: without a stack frame they cost little more than being called. The
-//! stack is the caller's all the way, which is what the two `.cfi` lines say to whoever unwinds from a handler, and
-//! to profilers.
+//! The read side's two functions. On x86-64 they handle only the usual case, in assembly, and jump to
+//! [`reading`](crate::reading) in all other cases. So they need no stack frame, and cost little more than an empty
+//! call. They never move the stack pointer: the two `.cfi` lines tell that to profilers, and to unwinders that start in
+//! a signal handler.
 
 #[cfg(not(target_arch = "x86_64"))]
 mod functions {

@@ -21,7 +21,7 @@ struct Restore {
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        // SAFETY: the state that was there before.
+        // SAFETY: restores the state that was set before.
         unsafe { pthread_setcancelstate(self.state, core::ptr::null_mut()) };
         set_errno(self.errno);
     }
@@ -32,7 +32,7 @@ impl Drop for Restore {
 pub(crate) fn uncancelled<T>(f: impl FnOnce() -> T) -> T {
     let errno = errno();
     let mut state = 0;
-    // SAFETY: a state that there is, and a place for the old one.
+    // SAFETY: a valid state, and a valid pointer for the old one.
     unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut state) };
     let _restore = Restore { state, errno };
     f()

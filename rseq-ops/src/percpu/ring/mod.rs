@@ -5,7 +5,7 @@
 //! a time stamp, and a payload. It never crosses the end of a part: padding fills the rest of the part.
 //!
 //! * A writer *reserves* a record by one restartable sequence. The sequence stores the record's header,
-//!   marked busy, and commits the new end of what is reserved. Whoever loads the end (acquire) sees all
+//!   marked busy, and commits the new end of what is reserved. A thread that loads the end (acquire) sees all
 //!   headers before it.
 //! * The writer then *writes* the record, whose memory is the writer's own, on whatever CPU it runs by now.
 //! * It *commits* the record by a release store of the header without the mark. No sequence is needed here.

@@ -191,14 +191,14 @@ impl Worker {
         thread::start(self)
     }
 
-    /// Returns whether nothing that was queued before this call is left, because there is no thread, nor anything
-    /// that waits for one. (Whoever has queued something has had the thread started, or left it in the queue.)
+    /// Returns whether nothing that was queued before this call is left: the worker has no thread, and its queue is
+    /// empty. (A caller that queues something either starts the thread, or leaves the callback in the queue.)
     fn is_at_rest(&self) -> bool {
         self.queue.is_empty() && self.state.load(Acquire) == state::IDLE
     }
 
-    /// Stops the worker, which hands over to the default one what it has not begun with. Returns when that is
-    /// done; at once on the worker's own thread.
+    /// Stops the worker. It hands the callbacks that it has not begun with over to the default worker. Returns when
+    /// that is done or, on the worker's own thread, at once.
     fn free(&'static self) {
         loop {
             let is = self.state.load(Acquire);

@@ -128,7 +128,7 @@ extern "C" fn body(start: *mut c_void) -> *mut c_void {
     let start = unsafe { Box::from_raw(start.cast::<Start>()) };
     let Start { worker, mask } = *start;
     MINE.set((worker, fork::generation()));
-    // Heads that callbacks queue come back here.
+    // Heads that callbacks queue on this thread come back to this worker.
     choice::set_of_thread(ptr::from_ref(worker).cast_mut());
     // SAFETY: the name is a C string of less than 16 bytes.
     unsafe { libc::prctl(libc::PR_SET_NAME, c"call_rcu".as_ptr()) };
@@ -136,8 +136,8 @@ extern "C" fn body(start: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
-/// Calls what is queued until the worker is stopped, or until something comes back in a forked child, where
-/// this is another thread, and the worker not its own.
+/// Calls queued callbacks until the worker is stopped, or until something that forked returns in the child. There
+/// this is an ordinary thread, and not the worker's.
 fn run(worker: &'static Worker, mask: &libc::sigset_t) {
     let generation = fork::generation();
     while worker.state.load(Acquire) != state::STOPPING {
@@ -156,16 +156,17 @@ fn run(worker: &'static Worker, mask: &libc::sigset_t) {
     worker.finish();
 }
 
-/// Calls the callbacks of a batch, with the signal mask of a thread of the program's, in the process of that
-/// generation. False in a child of it, which one of them, or a signal handler, or what is told of stalls, has forked.
+/// Calls the callbacks of a batch, with the signal mask of a thread of the program, in the process of that
+/// generation. Returns false in a child of that process, which a callback, a signal handler or a stall hook has
+/// forked.
 fn call(worker: &Worker, mut batch: Batch, mask: &libc::sigset_t, generation: u64) -> bool {
     let is_same = || fork::generation() == generation;
     let blocked = set_mask(mask);
     while is_same()
         && let Some((head, function)) = batch.pop()
     {
-        // SAFETY: whoever has queued it lets it be called by any thread after a grace period, which began
-        // after it was taken out of the queue, and is over.
+        // SAFETY: any thread may call the function after a grace period. One that began after the head was taken out of
+        // the queue is over.
         unsafe { function(head.cast()) };
         if is_same() {
             worker.pending.fetch_sub(1, Relaxed);

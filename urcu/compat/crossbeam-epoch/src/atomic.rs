@@ -445,7 +445,7 @@ impl<T: ?Sized + Pointable> Atomic<T> {
     /// ```
     /// use crossbeam_epoch::Atomic;
     ///
-    /// // SAFETY: null.
+    /// // SAFETY: the pointer is null.
     /// assert!(unsafe { Atomic::<u32>::null().try_into_owned() }.is_none());
     /// ```
     pub unsafe fn try_into_owned(self) -> Option<Owned<T>> {

@@ -251,9 +251,9 @@ impl Local {
     /// Ends a hold. Frees the `Local` if that was its last use.
     ///
     /// # Safety
-    /// The hold is the caller's.
+    /// The caller has a hold, and gives it up.
     pub(crate) unsafe fn release(local: *const Local) {
-        // SAFETY: held.
+        // SAFETY: the record is alive, because the caller holds it.
         let this = unsafe { &*local };
         this.holds.set(this.holds.get() - 1);
         if this.holds.get() == 0 && this.state.get() & HANDLE == 0 && !this.is_pinned() {

@@ -117,7 +117,7 @@ impl<'g, T: ?Sized + Pointable> Shared<'g, T> {
     /// ```
     /// use crossbeam_epoch::Shared;
     ///
-    /// // SAFETY: null.
+    /// // SAFETY: the pointer is null.
     /// assert_eq!(unsafe { Shared::<u32>::null().as_ref() }, None);
     /// ```
     #[inline]
@@ -159,7 +159,7 @@ impl<'g, T: ?Sized + Pointable> Shared<'g, T> {
     /// ```
     /// use crossbeam_epoch::Shared;
     ///
-    /// // SAFETY: null.
+    /// // SAFETY: the pointer is null.
     /// assert!(unsafe { Shared::<u32>::null().try_into_owned() }.is_none());
     /// ```
     #[inline]
