@@ -14,7 +14,7 @@ pub struct Scenario {
     pub name: &'static str,
     /// The purpose of the scenario, in a line.
     pub about: &'static str,
-    /// What the machine or the build must have.
+    /// The features that the machine or the build must have.
     pub needs: &'static [Need],
     /// The environment of its process.
     pub environment: Environment,

@@ -64,7 +64,7 @@ pub struct Counts {
     pub refused: u64,
     /// Reloads that found the same content as before.
     pub unchanged: u64,
-    /// How often all files were read again, because they changed while they were read.
+    /// Times that all files were read again, because they changed while they were read.
     pub reread: u64,
     /// Notifications of the system about the files.
     pub notifications: u64,

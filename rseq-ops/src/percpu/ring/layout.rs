@@ -28,7 +28,7 @@ pub(super) const UNWANTED: usize = 1 << 35;
 /// In a header: the lowest bit of the payload's length in bytes, which takes all higher bits too.
 pub(super) const PAYLOAD: u32 = 36;
 
-/// What happens when a record finds its ring full.
+/// The behaviour when a record finds its ring full.
 ///
 /// ```
 /// use rseq_ops::percpu::{Mode, Ring};

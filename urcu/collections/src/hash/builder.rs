@@ -9,7 +9,7 @@ use super::plain::kind;
 use super::raw::{RawMap, SHARE};
 use super::{DefaultHashBuilder, HashMap};
 
-/// How entries move to a larger or smaller table. Readers never wait for it.
+/// The way in which entries move to a larger or smaller table. Readers never wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResizeMode {
     /// Each operation of a writer moves about this many entries.
