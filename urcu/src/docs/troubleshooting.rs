@@ -48,10 +48,10 @@
 //! | memory stays after a burst | the allocator keeps it: compare with the same burst of `Box`es | the allocator's settings |
 //!
 //! # A domain is reported as over its budget
-//! `RCU domain "x" has used seven eighths of its budget or more: ...`. A thread was held up for some milliseconds,
-//! because too much is pending. If a loop retires under one guard, it waits for itself: refresh the guard. Else
-//! look for the old section, which the report names, or raise the budget: [`set_budget`](crate::Domain::set_budget), or `URCU_BUDGET=COUNT:BYTES:MILLISECONDS` in the
-//! environment.
+//! `RCU domain "x" has used seven eighths of its budget or more: ...`. A thread was held up for a few milliseconds
+//! because too much is pending. A loop that retires under one guard waits for itself: refresh the guard. Otherwise
+//! look for the old section, which the report names, or raise the budget:
+//! [`set_budget`](crate::Domain::set_budget), or `URCU_BUDGET=COUNT:BYTES:MILLISECONDS` in the environment.
 //!
 //! # Destructors do not run
 //! * At the end of the program: callbacks that are queued when `main` returns do not run. Call
