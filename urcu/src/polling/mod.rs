@@ -216,7 +216,7 @@ impl fmt::Debug for GracePeriod {
     }
 }
 
-/// The future that [`Domain::synchronize_async`] returns. If it is dropped, its grace period goes on.
+/// The future that [`Domain::synchronize_async`] returns. If it is dropped, its grace period continues.
 ///
 /// # Who drives and wakes the future
 /// With [`Runner::Shared`](crate::Runner::Shared) and [`Runner::OwnThread`](crate::Runner::OwnThread)

@@ -333,7 +333,7 @@ impl<T> WfcQueue<T> {
         // A fork may come between any two of these stores, so that compilers have to leave their order.
         leaving.store(node.as_ptr(), Ordering::Relaxed);
         compiler_fence(Ordering::Release);
-        // Before the exchange: whoever finds the tail null stores the head.
+        // Before the exchange, because a thread that finds the tail null stores the head.
         head.store(ptr::null_mut(), Ordering::Relaxed);
         // Release: that thread's store comes after ours.
         let unlinked = self.tail.0.compare_exchange(

@@ -140,7 +140,7 @@ fn who_dequeues_leaves_no_trace() {
     assert_eq!((consumer.dequeue(), is_clean()), (Some(3), true));
 }
 
-/// For sanitizers, which notice who uses a node without knowing that it was made before.
+/// For sanitizers, which notice a thread that uses a node without being ordered after its creation.
 #[test]
 fn the_last_of_a_batch_is_whole_for_who_enqueues_behind_it() {
     let (near, far) = (WfcQueue::from_iter([1]), WfcQueue::from_iter([0]));
