@@ -108,9 +108,9 @@
 //! The 20 ns of `store` consist of the following parts, measured by loops that do one part each (minimum of 21
 //! rounds, Zen 5): malloc and free 5.9; the swap, which is a full barrier, 3.5; the record, the sequence that
 //! appends it, and its share of the chunk's cost 6 to 7; taking the record out and running it, seven at a time,
-//! 2.5; the delay of freeing, which happens thousands of values later when the memory has left the nearest cache,
-//! 3. The following variants were tried, all in one program, minimum of 125 interleaved rounds of 4 ms on a busy
-//! Zen 5, where the previous version took 23.3 to 24.6:
+//! 2.5; and 3 for the delay of freeing, which happens thousands of values later when the memory has left the
+//! nearest cache. The following variants were tried, all in one program, minimum of 125 interleaved rounds of 4 ms
+//! on a busy Zen 5, where the previous version took 23.3 to 24.6:
 //!
 //! | variant of `store` | x the version before |
 //! |---|---|
