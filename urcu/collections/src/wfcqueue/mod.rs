@@ -138,16 +138,16 @@ impl std::error::Error for TryDequeueError {}
 /// and a compare-and-exchange if the queue becomes empty.
 ///
 /// # Forks
-/// A forked child may use the queue, whatever other threads were about to do. A value that another thread was
-/// enqueueing at the fork is not in the child's queue, and neither are the values that were enqueued after
-/// that one: only the lost thread knew where they are. What another thread had taken, or was taking all at
-/// once, is not there either.
+/// A forked child may use the queue, whatever other threads were doing at the fork. A value that another thread was
+/// enqueueing then is not in the child's queue, and neither are the values that were enqueued after it: only the
+/// lost thread knew where they are. Values that another thread had taken, or was taking all at once, are not there
+/// either.
 ///
 /// # Async-signal safety
 /// Not safe in signal handlers: it allocates.
 pub struct WfcQueue<T> {
     front: Line<Front<T>>,
-    /// Null: the queue is empty.
+    /// The last node. Null if the queue is empty.
     tail: Line<AtomicPtr<Node<T>>>,
     /// The fork generation of the process that has used the queue last; 0 at first.
     generation: AtomicU32,
@@ -274,8 +274,8 @@ impl<T> WfcQueue<T> {
                 first => first,
             };
             let end = match NonNull::new(first) {
-                // SAFETY: in the queue, or not freed yet by who was about to take it out; and nobody changes
-                // the queue: of this process everybody comes here first.
+                // SAFETY: the node is in the queue, or the lost consumer was about to take it out and has not freed
+                // it. Nobody changes the queue, because all threads of this process call this first.
                 Some(first) => unsafe { end_of_chain(first) }.as_ptr(),
                 None => ptr::null_mut(),
             };
@@ -296,8 +296,8 @@ impl<T> WfcQueue<T> {
     unsafe fn dequeue(&self) -> Result<NonNull<Node<T>>, TryDequeueError> {
         // SAFETY: the caller is the consumer.
         let first = unsafe { self.first() }?;
-        // Acquire: pairs with the release in `link`. SAFETY: the node is in the queue, and only the consumer frees
-        // nodes.
+        // Acquire: pairs with the release in `link`.
+        // SAFETY: the node is in the queue, and only the consumer frees nodes.
         let next = unsafe { first.as_ref() }.next.load(Ordering::Acquire);
         if !next.is_null() {
             self.front.0.head.store(next, Ordering::Relaxed);
@@ -330,7 +330,7 @@ impl<T> WfcQueue<T> {
     /// it.
     fn unlink_last(&self, node: NonNull<Node<T>>) -> bool {
         let Front { head, leaving } = &self.front.0;
-        // A fork may come between any two of these stores, so that compilers have to leave their order.
+        // A fork may come between any two of these stores, so compilers must not reorder them.
         leaving.store(node.as_ptr(), Ordering::Relaxed);
         compiler_fence(Ordering::Release);
         // Before the exchange, because a thread that finds the tail null stores the head.
@@ -374,7 +374,8 @@ impl<T> WfcQueue<T> {
 /// Nobody takes nodes out of the chain.
 unsafe fn end_of_chain<T>(first: NonNull<Node<T>>) -> NonNull<Node<T>> {
     let mut last = first;
-    // Acquire: pairs with the release in `link`. SAFETY: the node is alive as long as nobody takes it.
+    // Acquire: pairs with the release in `link`.
+    // SAFETY: the node is alive as long as nobody takes it.
     while let Some(next) = NonNull::new(unsafe { last.as_ref() }.next.load(Ordering::Acquire)) {
         last = next;
     }
