@@ -377,7 +377,7 @@ impl Domain {
         Some(driver.progress.sequence.done().number())
     }
 
-    /// Returns something that differs in each process, and how many grace periods have begun in this one.
+    /// Returns a value that identifies this process, and how many grace periods have begun in it.
     pub(crate) fn grace_periods_begun(&self) -> (usize, Round) {
         self.state()
             .existing_driver()

@@ -70,16 +70,16 @@ impl<T> Node<T> {
 #[repr(align(128))]
 struct Line<T>(T);
 
-/// Where values leave.
+/// The front of the queue, where values are taken out.
 struct Front<T> {
-    /// Null: the queue is empty, or the first value is still being enqueued.
+    /// The first node. Null if the queue is empty or the first value is still being enqueued.
     head: AtomicPtr<Node<T>>,
-    /// The node that the consumer is about to take out as the last one, in whose place there may be nothing in
-    /// `head`. A child whose consumer was lost there finds by it what is behind that node.
+    /// The last node, while the consumer takes it out: `head` may be null then. If the consumer is lost in a fork
+    /// at that point, the child finds the nodes behind that node by this pointer.
     leaving: AtomicPtr<Node<T>>,
 }
 
-/// Why no value was taken.
+/// The reason why no value was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryDequeueError {
     /// The queue is empty.
@@ -335,7 +335,7 @@ impl<T> WfcQueue<T> {
         compiler_fence(Ordering::Release);
         // Before the exchange, because a thread that finds the tail null stores the head.
         head.store(ptr::null_mut(), Ordering::Relaxed);
-        // Release: that thread's store comes after ours.
+        // Release: that thread's store of the head comes after ours.
         let unlinked = self.tail.0.compare_exchange(
             node.as_ptr(),
             ptr::null_mut(),
@@ -343,7 +343,7 @@ impl<T> WfcQueue<T> {
             Ordering::Relaxed,
         );
         if unlinked.is_err() {
-            // The tail was not null in between, so nobody else stores the head.
+            // The tail was not null meanwhile, so nobody else has stored the head.
             head.store(node.as_ptr(), Ordering::Relaxed);
         }
         compiler_fence(Ordering::Release);
@@ -363,7 +363,7 @@ impl<T> WfcQueue<T> {
         // Release: as in `unlink_last`. Acquire: pairs with the release in `link` of who has put in the last
         // one, which may become the tail of another queue before it is found from the first one.
         let last = self.tail.0.swap(ptr::null_mut(), Ordering::AcqRel);
-        // SAFETY: nobody else takes them, and from the first one the last is found.
+        // SAFETY: nobody else takes the nodes, and the first one leads to the last.
         Ok(unsafe { Batch::from_chain(first, NonNull::new_unchecked(last)) })
     }
 }

@@ -8,7 +8,7 @@ fn begin<T>(queue: &WfcQueue<T>, value: T) -> impl FnOnce() + use<'_, T> {
     let node = Node::allocate(value);
     let before = queue.tail.0.swap(node.as_ptr(), Ordering::AcqRel);
     move || {
-        // SAFETY: not freed, because its `next` is null.
+        // SAFETY: the node is not freed, because its `next` is null.
         let next = unsafe { before.as_ref() }.map_or(&queue.front.0.head, |before| &before.next);
         next.store(node.as_ptr(), Ordering::Release);
     }
