@@ -360,8 +360,8 @@ impl<T> WfcQueue<T> {
         let first = unsafe { self.first() }?;
         // As in `unlink_last`.
         self.front.0.head.store(ptr::null_mut(), Ordering::Relaxed);
-        // Release: as in `unlink_last`. Acquire: pairs with the release in `link` of who has put in the last
-        // one, which may become the tail of another queue before it is found from the first one.
+        // Release: as in `unlink_last`. Acquire: pairs with the release in `link` of the thread that has appended
+        // the last node. That node may become the tail of another queue before the first node leads to it.
         let last = self.tail.0.swap(ptr::null_mut(), Ordering::AcqRel);
         // SAFETY: nobody else takes the nodes, and the first one leads to the last.
         Ok(unsafe { Batch::from_chain(first, NonNull::new_unchecked(last)) })
