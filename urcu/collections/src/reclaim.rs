@@ -85,13 +85,13 @@ pub(crate) fn next_grace_period(domain: &Domain) -> u64 {
     domain.next_grace_period_number()
 }
 
-/// Returns the number of the last grace period that is over. `None`: not before [`prepare`].
+/// Returns the number of the last grace period that is over. Returns `None` before the first call of [`prepare`].
 #[inline]
 pub(crate) fn last_grace_period(domain: &Domain) -> Option<u64> {
     domain.known_grace_period_number()
 }
 
-/// Sees to it that grace periods have numbers in this process, which allocates: not under a lock.
+/// Makes sure that grace periods have numbers in this process. This allocates, so do not call it under a lock.
 pub(crate) fn prepare(domain: &Domain) {
     domain.last_grace_period_number();
 }

@@ -28,7 +28,7 @@ impl<Outer, Inner> Offset<Outer, Inner> {
     /// Returns the part of `whole`.
     #[inline(always)]
     fn in_whole(self, whole: &Outer) -> &Inner {
-        // SAFETY: by the promise of `new`.
+        // SAFETY: every `Outer` has an `Inner` at this offset, as `new` requires.
         unsafe { &*ptr::from_ref(whole).byte_add(self.bytes).cast() }
     }
 }

@@ -275,9 +275,9 @@ impl<P: Payload, D: InDomain> RcuCell<P, D> {
     #[track_caller]
     pub fn load<'g>(&'g self, guard: &'g D::Guard<'_>) -> P::View<'g> {
         self.check(guard);
-        // SAFETY: the value is freed only a grace period of this domain after it was replaced, or
-        // when the cell is dropped. The guard's section is open and `&self` is borrowed as long as
-        // the result lives. Acquire: pairs with the release of whoever published the value.
+        // SAFETY: the value is freed only a grace period of this domain after it was replaced, or when the cell is
+        // dropped. The guard's section is open and `&self` is borrowed as long as the result lives. Acquire: pairs
+        // with the release that published the value.
         unsafe { P::view(self.current.load(Ordering::Acquire)) }
     }
 

@@ -9,7 +9,7 @@
 //! | its users write | two lines in `Cargo.toml` | a dependency |
 //! | beginning a section | a full fence, and a count of the thread's guards | neither, which saves about 5 ns on a Zen 5 |
 //! | guards | stay on their thread | may move to other threads, and be held across an `.await` |
-//! | nested sections | share one section | are independent, and cost a nanosecond each |
+//! | nested sections | share one section | are independent, and cost a few nanoseconds each |
 //! | waiting for readers | only through [`Collector::domain`](#the-two-lines) | [`synchronize`](crate::Domain::synchronize), [`synchronize_async`](crate::Domain::synchronize_async), cookies |
 //! | pointers | `Pointable`: sized types, and types for which you implement it | [`Pointee`](crate::raw::Pointee): sized types, slices, `str`; strict provenance |
 //! | a guard of the wrong collector | unnoticed | [`Domain::check`](crate::Domain::check) |

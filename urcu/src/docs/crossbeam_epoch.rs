@@ -10,10 +10,10 @@
 //! | `pin()` | [`read_lock()`](crate::read_lock) | not a fence: see [below](#what-a-guard-is) |
 //! | `Guard` | [`ReadGuard`](crate::ReadGuard) | `Send`; may live across an `.await` |
 //! | `Guard::repin` | [`ReadGuard::refresh`](crate::ReadGuard::refresh) | one comparison while nobody waits |
-//! | `Guard::defer_destroy` | [`Domain::retire_shared`](crate::Domain::retire_shared) | of a domain, not of a guard |
-//! | `Guard::defer_unchecked` | [`Domain::retire_fn`](crate::Domain::retire_fn) | with the bytes that it stands for |
+//! | `Guard::defer_destroy` | [`Domain::retire_shared`](crate::Domain::retire_shared) | a method of the domain, not of the guard |
+//! | `Guard::defer_unchecked` | [`Domain::retire_fn`](crate::Domain::retire_fn) | also takes the number of bytes to count |
 //! | `Guard::defer` | [`Domain::call`](crate::Domain::call) | |
-//! | `Guard::flush` | not needed | [`barrier`](crate::barrier) waits until all has run |
+//! | `Guard::flush` | not needed | [`barrier`](crate::barrier) waits until all callbacks have run |
 //! | `Collector`, `LocalHandle` | [`Domain`](crate::Domain) | no handles: threads need no registration |
 //! | `unprotected()` | [`Atomic::load_mut`](crate::raw::Atomic::load_mut), [`Atomic::load_unguarded`](crate::raw::Atomic::load_unguarded) | |
 //! | `Atomic`, `Owned`, `Shared` | [the same](crate::raw) | |
@@ -25,23 +25,21 @@
 //! | `Atomic<[MaybeUninit<T>]>` | `Atomic<[T]>`, `Atomic<str>` | one word as well |
 //!
 //! # What a guard is
-//! * **A structure whose methods take a guard must check its domain**
-//!   ([`Domain::check`](crate::Domain::check)): the nodes wait for the sections of one domain only. With
-//!   [`domain!`](crate::domain!) the compiler checks it.
-//! * **Beginning a section is not a `SeqCst` fence.** Code that relies on that of `pin` (a Chase-Lev deque does)
-//!   needs a [`fence`](core::sync::atomic::fence) of its own.
+//! * **A structure whose methods take a guard must check its domain** ([`Domain::check`](crate::Domain::check)):
+//!   grace periods for the nodes wait for the sections of one domain only. With [`domain!`](crate::domain!) the
+//!   compiler checks it.
+//! * **Beginning a section is not a `SeqCst` fence.** Code that relies on the fence of `pin`, such as a Chase-Lev
+//!   deque, needs its own [`fence`](core::sync::atomic::fence).
 //! * There is no `is_pinned`, and sections may begin and end in any order and on any thread.
 //!
 //! # What is retired
-//! * Destructors run soon, by a background thread, without another call. With crossbeam they may run late, or
-//!   never.
-//! * They run after a grace period on *any* thread that retires something in the same domain later, or on the
-//!   background thread: with crossbeam too, on any thread that pins.
+//! * Destructors run soon, on a background thread, without another call. With crossbeam they may run late or never.
+//! * Destructors run on the background thread, or on *any* thread that retires a value of the same domain later.
+//!   With crossbeam they run on any thread that pins.
 //! * A [`Budget`](crate::Budget) bounds what is pending: while a reader stalls, a thread that retires beyond it
 //!   waits some milliseconds each time. With crossbeam the pending garbage grows without bound.
-//! * A structure that owns its [`Domain`](crate::Domain) may hold borrowed values: everything that it has retired is
-//!   freed when the domain is dropped, at the latest. Values that are retired to the global domain must be
-//!   `'static`.
+//! * A structure that owns its [`Domain`](crate::Domain) may hold borrowed values: all retired values are freed
+//!   when the domain is dropped, at the latest. Values that are retired to the global domain must be `'static`.
 //!
 //! # A stack
 //! Treiber's.
@@ -80,7 +78,7 @@
 //! ```
 //!
 //! # A sorted list, and a hash map of such lists
-//! Harris's and Michael's. A real map grows, and has its entries inline.
+//! Harris's and Michael's. (A map for real use would grow, and store its entries inline.)
 //!
 //! ```
 #![doc = include_str!("../../tests/suite/structures/list.rs")]

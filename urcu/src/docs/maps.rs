@@ -13,8 +13,9 @@
 //! ```
 //!
 //! # dashmap
-//! A guard locks nothing here: it deadlocks with nothing, and may be held across an `.await` and further calls.
-//! So values are replaced, not changed in place; a value that must be changed in place is an atomic, or a lock.
+//! A guard locks nothing here, so it cannot deadlock, and may be held across an `.await` and further calls. In
+//! return, values are replaced and not changed in place; a value that must change in place has to be an atomic or
+//! contain a lock.
 //!
 //! ```ignore
 #![doc = include_str!("maps/dashmap.rs")]

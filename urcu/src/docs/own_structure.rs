@@ -2,21 +2,21 @@
 //!
 //! | you build | take | `unsafe` |
 //! |---|---|---|
-//! | something that is replaced as a whole | [`Rcu`](crate::Rcu) and its kin | none |
+//! | a value that is replaced as a whole | [`Rcu`](crate::Rcu) and its kin | none |
 //! | a stack, a list, a tree of lists, a table of them | [`Link`](crate::link::Link) | none |
 //! | anything else: queues with a tail, skip lists, tables that grow | [`raw`](crate::raw) | as little as possible |
-//! | on pointers that another library owns | [`Domain::call`](crate::Domain::call), [`Domain::retire_with`](crate::Domain::retire_with), [`Domain::synchronize`](crate::Domain::synchronize) | all |
+//! | something on pointers that another library owns | [`Domain::call`](crate::Domain::call), [`Domain::retire_with`](crate::Domain::retire_with), [`Domain::synchronize`](crate::Domain::synchronize) | all |
 //!
 //! # Which domain
 //! * The [`global`](crate::global()) one, if sections are short: then callers can use one guard for several
 //!   structures.
-//! * A domain that is a type ([`domain!`](crate::domain!)), if sections are long, or others should not delay
-//!   yours. A cell or a link is one word all the same, and a wrong guard does not compile.
+//! * A domain that is a type ([`domain!`](crate::domain!)), if sections are long, or if others should not delay
+//!   yours. Cells and links are still one word, and a wrong guard does not compile.
 //! * A [`Domain`](crate::Domain) of the structure's own, as a field, or an `Arc<Domain>` that its cells
 //!   share: then everything retired is freed when the structure is dropped, at the latest, and values may borrow.
 //!
-//! Methods that take a guard of the caller's check it ([`Domain::check`](crate::Domain::check)). What they
-//! return borrows the structure *and* the guard: `fn get<'g>(&'g self, guard: &'g ReadGuard<'_>) -> &'g T`.
+//! Methods that take the caller's guard have to check it ([`Domain::check`](crate::Domain::check)). Their results
+//! borrow the structure *and* the guard: `fn get<'g>(&'g self, guard: &'g ReadGuard<'_>) -> &'g T`.
 //!
 //! # Safe links
 //! A table is an array of lists:
@@ -31,7 +31,7 @@
 //!
 //! struct Entry { key: String, value: u32 }
 //!
-//! /// Keys once inserted stay; the newest value of a key is the first in its list.
+//! /// Keys are never removed. The newest value of a key is the first one in its list.
 //! struct Table { buckets: [Link<Entry, Names>; 64], hasher: RandomState }
 //!
 //! impl Table {
@@ -77,15 +77,15 @@
 //! 1. **Publish with `Release`, follow with `Acquire`**: [`raw`](crate::raw#orderings-that-a-structure-may-rely-on)
 //!    has the table.
 //! 2. **Follow inside a section**, of the domain to which nodes are retired. A pointer that was loaded in one
-//!    section is worth nothing in the next.
+//!    section is invalid in the next.
 //! 3. **Unlink, then retire**: when a node is retired, no link that a new section can reach may lead to it. That
 //!    includes a tail pointer, a cached position, and a parent's second link.
 //! 4. **Retire once**: the thread that wins the exchange retires the node.
-//! 5. **Do not make a `Box` of what readers still see**, not even to pass it to
-//!    [`defer_drop`](crate::defer_drop): [`retire`](crate::Domain::retire) takes the pointer.
+//! 5. **Do not make a `Box` of a node that readers still see**, not even to pass it to
+//!    [`defer_drop`](crate::defer_drop). [`retire`](crate::Domain::retire) takes the pointer instead.
 //! 6. **Bounds**: values that are freed later, elsewhere, must be `Send`, and `'static` unless the structure owns
 //!    its domain. Values that readers see must be `Sync`.
-//! 7. **The end**: in `Drop` no other thread has the structure. Free the nodes at once, in a loop and not by
+//! 7. **The end**: in `Drop` no other thread uses the structure. Free the nodes at once, in a loop and not by
 //!    recursion.
 //! 8. **No user code in the middle of a change**: a comparison, a hash or a destructor may panic, retire, read,
 //!    or wait for a grace period. Call it before the exchange, or after it.

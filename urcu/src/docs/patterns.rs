@@ -38,7 +38,7 @@
 //! ```
 //!
 //! [`snapshot_of`](crate::RcuCell::snapshot_of) does the same for a part of a value that is neither small nor
-//! `Copy`, and of what a `Box` in it points to:
+//! `Copy`, even if the part is behind a `Box`:
 //!
 //! ```
 //! use urcu::{Rcu, part};
@@ -53,15 +53,15 @@
 //! ```
 //!
 //! # Tasks
-//! A guard, and a [`Ref`](crate::Ref), may live across an `.await` and move between threads. Grace periods
-//! of the domain wait for it meanwhile. Where tasks wait long, give them a [`Domain`](crate::Domain) of
-//! their own, or keep an `Arc` ([`RcuArc::load_full`](crate::RcuCell::load_full)).
+//! A guard or a [`Ref`](crate::Ref) may be held across an `.await` and moved between threads. Grace periods of the
+//! domain wait for it meanwhile. If tasks wait long, give them a [`Domain`](crate::Domain) of their own, or keep an
+//! `Arc` ([`RcuArc::load_full`](crate::RcuCell::load_full)).
 //!
 //! # A structure of your own
 //! [A page of its own](crate::docs::own_structure) helps to choose. Stacks, lists and trees need [no
-//! `unsafe`](crate::link). All structures work alike underneath: readers follow pointers inside a section.
-//! Writers unlink a node, wait until every section that could still see it has ended, and free it. They wait by
-//! [`synchronize`](crate::synchronize), or, where they must not block, [retire](crate::raw#retiring) the node.
+//! `unsafe`](crate::link). All structures work alike underneath: readers follow pointers inside a section. Writers
+//! unlink a node, wait until every section that could still see it has ended, and free it. They call
+//! [`synchronize`](crate::synchronize) to wait or, if they must not block, [retire](crate::raw#retiring) the node.
 //! ([`raw`](crate::raw) has links with tags, and a stack.)
 //!
 //! ```
@@ -74,7 +74,7 @@
 //! fn push(value: u32) {
 //!     let mut next = HEAD.load(Relaxed);
 //!     let node = Box::into_raw(Box::new(Node { value, next }));
-//!     // Release: whoever sees the node sees what is in it.
+//!     // Release: a thread that sees the node sees its content.
 //!     while let Err(other) = HEAD.compare_exchange(next, node, Release, Relaxed) {
 //!         next = other;
 //!         // SAFETY: nobody else knows the node yet.
@@ -117,10 +117,10 @@
 //! | `defer_drop(unsafe { Box::from_raw(p) })` while readers hold `&*p` | undefined behaviour: from the moment a `Box` exists it must be the only pointer to its value | `domain.retire(p)`: [`Domain::retire`](crate::Domain::retire) |
 //! | `retire_fn(|| free(p), ..)` without `move` | undefined behaviour: the closure borrows `p`, which lies on the stack | `move || free(p)`, or [`retire_with`](crate::Domain::retire_with) |
 //! | `defer_drop(vec)`, by the million | the [`Budget`](crate::Budget) counts three words for each `Vec` | [`defer_drop_sized`](crate::Domain::defer_drop_sized), with the bytes that each one owns |
-//! | a lock held around `store` that a destructor of an old value takes | a deadlock, now and then: `store` may drop values that were retired before | `store` after the lock, or [`call`](crate::call), which runs nothing on the calling thread |
+//! | a lock held around `store` that a destructor of an old value takes | an occasional deadlock: `store` may drop values that were retired before | call `store` after releasing the lock, or use [`call`](crate::call), which runs nothing on the calling thread |
 //! | `list.pop(&urcu::read_lock()).unwrap().wait()` | the guard lives to the end of the statement, so `wait` waits for ever; a [stall](crate::stall) report names the section | `let old = list.pop(&guard)`, drop the guard, `old.wait()` |
 //! | `list.remove(node, &guard)` with a node that is not the first of `list` | `None`: the node stays, marked, and nothing can be put behind it | [`remove`](crate::link::Link::remove) on the link in front of it: [a structure of your own](crate::docs::own_structure#safe-links) |
 //! | `mem::forget(guard)` | grace periods of that domain never end | drop it |
-//! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | [`refresh`](crate::ReadGuard::refresh) the guard in each iteration, or retire after dropping it: while the budget is exceeded, each retirement inside a section waits in vain for that section to end, 10 ms each time |
+//! | a loop that retires under one guard | the guard holds up everything the loop retires, and the [`Budget`](crate::Budget) slows the loop down | [`refresh`](crate::ReadGuard::refresh) the guard in each iteration, or retire after dropping it: while the budget is exceeded, each retirement inside the section waits up to 10 ms for that same section, in vain |
 //! | returning from `main` with callbacks queued | they do not run | `barrier()` before |
 //! | a plugin that is unloaded, where libc is not glibc | the kernel may look at a sequence whose code is gone | link it with `-z nodelete` |

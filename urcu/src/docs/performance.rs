@@ -1,16 +1,17 @@
 //! Performance: what things cost, on which processors, and where others are faster.
 //!
-//! Processors differ by more than designs do: an increment of a word in memory waits five to seven
-//! cycles for the one before on an Ice Lake, and not at all on a Zen 4, which renames memory. So every
-//! figure here names its processor, and none replaces a run on yours:
+//! Processors differ by more than designs do: on an Ice Lake, an increment of a word in memory waits five to seven
+//! cycles for the previous one; on a Zen 4, which renames memory, it does not wait at all. So every figure here
+//! names its processor, and none replaces a run on yours:
 //!
 //! ```sh
 //! cargo run --release -p urcu-benches --bin rcu-compare -- --quick
 //! ```
 //!
 //! # A read-side section
-//! Begin, load a pointer, dereference, end: one thread, everything in the cache, two virtual CPUs each
-//! time; liburcu's sections are inlined C, on a registered thread. Nanoseconds, and ratios to liburcu-memb.
+//! Begin a section, load a pointer, dereference it, end the section. One thread, everything in the cache, machines
+//! with two virtual CPUs; liburcu's sections are inlined C, on a registered thread. Nanoseconds, and ratios to
+//! liburcu-memb.
 //!
 //! | | Zen 5, ns | ratio | Zen 4, ns | ratio | Ice Lake, ratio |
 //! |---|---|---|---|---|---|
@@ -25,15 +26,16 @@
 //! | `ArcSwap::load` | 10.5 | 14.8 | 4.3 | 3.7 | 9.5 |
 //! | arc-swap's `Cache::load` | | | 0.54 | 0.47 | |
 //!
-//! Zen 5: this version; the least of 61 interleaved rounds, three builds, which agree within 4 %. (*) Older
-//! versions: their sections took one way on all processors (the guess, below) and looked at one word more,
-//! which on the Zen 5 cost 1.18 ns, 1.67 x liburcu-memb; their snapshots did not look whether the thread is
-//! registered, which takes some 0.1 ns. No Zen 4 and no Ice Lake was to be had for this version: what it costs there
-//! is not known, and the aim, 1.30 x liburcu-memb on both, is shown for the Zen 5 alone.
+//! Zen 5: this version; the minimum of 61 interleaved rounds, for three builds, which agree within 4 %. (*) Older
+//! versions: their sections worked in the same way on all processors (the guess, below) and checked one more word,
+//! which took 1.18 ns on the Zen 5, 1.67 x liburcu-memb. Their snapshots did not check whether the thread is
+//! registered, which takes about 0.1 ns. No Zen 4 and no Ice Lake was available for this version, so its cost there
+//! is not known, and the target, 1.30 x liburcu-memb on both, is shown for the Zen 5 only.
 //!
-//! ## What a section is bound by
-//! On AMD's processors not by the chain of additions to one counter, which they rename away, but by the number of
-//! its instructions, and above all of its **branches**, of which two a cycle get through:
+//! ## What limits a section
+//! On AMD's processors the chain of additions to one counter does not limit a section, because they rename memory.
+//! The number of its instructions does, and above all the number of its **branches**, of which these processors
+//! execute two per cycle:
 //!
 //! | variants in one loop, Zen 5 | ns | x liburcu-memb | branches |
 //! |---|---|---|---|
@@ -43,39 +45,39 @@
 //! | `cmp [counter], 0; mov [counter], 1` and back | 1.06 to 1.11 | 1.53 to 1.6 | 9 |
 //! | `inc` and `dec`, the bound in memory | 0.93 to 0.96 | 1.35 | 6 |
 //! | `inc` and `dec`, the bound in a register, one null test or two | 0.86 to 0.93 | 1.25 to 1.32 | 6, 7 |
-//! | the same, the kind of processor told by the bound's sign | 1.05 to 1.16 | 1.48 to 1.65 | 9 |
+//! | the same, with the kind of processor encoded in the bound's sign | 1.05 to 1.16 | 1.48 to 1.65 | 9 |
 //! | the same in a guard of 24 bytes, which loads the bound again at its end | 1.01 | 1.40 | 8 |
-//! | **as it is**: one word tells whether there is a handle, and the kind of processor; one null test | 0.87 to 0.88 | 1.25 to 1.26 | 7 |
+//! | **this version**: one word tells whether there is a handle, and the kind of processor; one null test | 0.87 to 0.88 | 1.25 to 1.26 | 7 |
 //! | the handle in a register already, no test of it (nothing that a library can offer) | 0.74 to 0.93 | 1.08 to 1.31 | 6 |
 //!
-//! So it stands at the limit of what this way of counting has. What is left between 1.0 and 1.25 is two stores
-//! that arm the sequences, two loads of the CPU's number and their comparisons with the bound, which keep
-//! a thread whose registration somebody ended, and a CPU that was said not to exist, off memory that is not
-//! theirs. Code alignment moves any of these by up to a fifth: compare several builds.
+//! So this version is at the limit of this way of counting. The difference between 1.0 and 1.25 is two stores that
+//! arm the sequences, and two loads of the CPU's number with their comparisons with the bound. These comparisons
+//! protect memory from a thread whose registration was ended by other code, and from a CPU that was reported not to
+//! exist. Code alignment changes all of these figures by up to a fifth: compare several builds.
 //!
-//! On an Ice Lake an increment of memory waits for the one before, and guessing what is in the counter was worth 18
-//! %. Which way is taken is decided when the process first reads: AMD's families 19h (Zen 3) and later
-//! increment, all others guess, as measured on the Ice Lake; Intel's processors since Golden Cove are said to
-//! rename memory too, and were not measured.
+//! On an Ice Lake an increment of memory waits for the previous one, and guessing the counter's value saved 18 %.
+//! The library decides between the two when the process first reads: on AMD's families 19h (Zen 3) and later it
+//! increments, on all others it guesses, as measured on the Ice Lake. Intel's processors since Golden Cove are said
+//! to rename memory, too, and were not measured.
 //!
-//! Where this loses: arc-swap's `Cache`, which looks at one word and keeps an `Arc` for each thread, takes half of
-//! the time of [`read`](crate::RcuCell::read).
+//! arc-swap's `Cache` is faster: it checks one word and keeps an `Arc` for each thread, and takes half of the time
+//! of [`read`](crate::RcuCell::read).
 //!
-//! Tried for the read side and not better: both sequences out of line under one descriptor that stays
-//! armed (the jumps cost more than the stores); the index loaded pre-shifted; `add` for `inc`; the counters
-//! for beginnings and ends on separate lines; slots at other offsets in a page.
+//! These variants of the read side were tried and were not better: both sequences out of line under one descriptor
+//! that stays armed (the jumps cost more than the stores); the index loaded pre-shifted; `add` for `inc`; the
+//! counters for beginnings and ends on separate lines; slots at other offsets in a page.
 //!
 //! # A grace period
 //! | `synchronize`, Ice Lake | x liburcu-memb's |
 //! |---|---|
 //! | nobody reads (140 ns more than the system call alone) | 0.74 |
 //! | one busy reader | 0.57 |
-//! | 2,000 idle threads that have read before | 0.01: liburcu-memb's grows 140-fold, this one does not |
+//! | 2,000 idle threads that have read before | 0.01: liburcu-memb's time grows 140-fold, this library's does not |
 //!
-//! 64 callers of `synchronize` share grace periods: 13 to 22 times one caller's rate where sections take
-//! 10 us. Where nobody reads a grace period takes 0.3 us, less than a context switch, and 64 callers get
-//! through less than one. A thousand reader threads get through fewer sections than liburcu-memb's, by
-//! what a section costs more.
+//! 64 callers of `synchronize` share grace periods: together they reach 13 to 22 times the rate of one caller if
+//! sections take 10 us. If nobody reads, a grace period takes 0.3 us, less than a context switch, and 64 callers
+//! reach a lower rate than one. A thousand reader threads complete fewer sections than with liburcu-memb, in
+//! proportion to the cost of a section.
 //!
 //! # Retiring
 //! | swap a boxed 24-byte value, retire the old one | Ice Lake, ns | x crossbeam-epoch |
@@ -103,29 +105,30 @@
 //! refreshed guard 0.52, a snapshot 0.43, liburcu-qsbr 0.23, arcshift 0.24, arc-swap's `Cache` 0.52, liburcu-bp 0.93,
 //! kovan 2.1, crossbeam-epoch 6.1.
 //!
-//! Where the 20 ns of `store` went, by loops that do a part of it (least of 21 rounds, Zen 5): malloc and free 5.9;
-//! the swap, which is a full barrier, 3.5; the record, the sequence that appends it, and its chunk's part 6 to
-//! 7; taking it out and running it, seven at a time, 2.5; that memory is freed thousands of values later, when its
-//! lines have left the nearest cache, 3. What was tried on these parts, all in one program, least of 125 interleaved
-//! rounds of 4 ms on a busy Zen 5, where the version before took 23.3 to 24.6:
+//! The 20 ns of `store` consist of the following parts, measured by loops that do one part each (minimum of 21
+//! rounds, Zen 5): malloc and free 5.9; the swap, which is a full barrier, 3.5; the record, the sequence that
+//! appends it, and its share of the chunk's cost 6 to 7; taking the record out and running it, seven at a time,
+//! 2.5; and 3 for the delay of freeing, which happens thousands of values later when the memory has left the
+//! nearest cache. The following variants were tried, all in one program, minimum of 125 interleaved rounds of 4 ms
+//! on a busy Zen 5, where the previous version took 23.3 to 24.6:
 //!
 //! | variant of `store` | x the version before |
 //! |---|---|
-//! | **as it is**: the record goes from registers into the chunk, not through the stack | 0.95 |
-//! | whether all callbacks of a chunk only drop is known when it is sealed, and not looked for | 0.98 to 1.03 |
-//! | the next records are fetched ahead | 1.00 to 1.02 |
-//! | the place of the next record is fetched ahead, to be written | 1.01 |
-//! | the values of the next seven callbacks are fetched ahead | 0.97 |
+//! | **this version**: the record goes from registers into the chunk, not through the stack | 0.95 |
+//! | sealing a chunk records whether all its callbacks only drop, so that running them need not check | 0.98 to 1.03 |
+//! | the next records are prefetched | 1.00 to 1.02 |
+//! | the place of the next record is prefetched for writing | 1.01 |
+//! | the values of the next seven callbacks are prefetched | 0.97 |
 //! | a grace period for 1,024, or for 8,192, callbacks in place of 4,096 | 1.01, 1.00 |
 //! | six, or fourteen, callbacks run at a time in place of seven | 1.03, 1.15 |
 //!
-//! Fetching values ahead is left out: it follows words of callbacks that need not be addresses, for a gain that two
-//! runs out of three do not show. What is left above malloc, free and the swap is some 12 ns: a sequence, a seventh
-//! of a lock, and memory that comes back late.
+//! Prefetching values is left out: it treats words of callbacks as addresses that need not be any, for a gain that
+//! two of three runs do not show. Besides malloc, free and the swap, about 12 ns remain: a sequence, a seventh of a
+//! lock, and memory that is freed late.
 //!
-//! `call` runs nothing on the calling thread, so another thread frees what this one allocates. That, and nothing
-//! in `call`, is the difference to `store`, as another allocator shows (the same program, ns; least and median of
-//! the best of three runs of 15 rounds):
+//! `call` runs nothing on the calling thread, so another thread frees what this one allocates. This explains the
+//! difference to `store`, as a comparison of allocators shows (the same program, ns; minimum and median of the best
+//! of three runs of 15 rounds):
 //!
 //! | | glibc's malloc | mimalloc |
 //! |---|---|---|
@@ -137,15 +140,16 @@
 //! | `call` of a closure that frees nothing | 12.6, 14.0 | 7.9, 11.1 |
 //! | crossbeam-epoch `defer_destroy` | 49.1, 50.0 | 25.3, 25.7 |
 //!
-//! (Medians of those whose work another thread does are those of a busy machine, where that thread has to wait for
-//! a CPU.) With glibc the caller spends 44 % of its time in malloc, whose cache for the thread is never filled by
-//! that thread's own frees. Beginning the grace periods of `call` as early as those of `store` changed nothing (1.08 to
-//! 1.3 x). So what only frees should be retired, which the caller may help with; a callback that may do anything
-//! cannot run on a thread that does not expect it.
+//! (Where another thread does the work, the median is that of a busy machine, on which that thread has to wait for
+//! a CPU.) With glibc the caller spends 44 % of its time in malloc, whose per-thread cache is never filled by the
+//! thread's own frees. Beginning the grace periods of `call` as early as those of `store` changed nothing (1.08 to
+//! 1.3 x). So retire what only has to be freed, because the caller may help with that. A callback that may do
+//! anything cannot run on a thread that does not expect it.
 //!
 //! On a Zen 4 an older version of `store` took 0.65 x crossbeam-epoch's time. Compared to liburcu's `call_rcu` it
-//! takes 0.19 x the time on the Zen 5 and 0.40 to 0.45 x on the Ice Lake. The aims were 0.5 x and 0.25 x: on the
-//! Zen 4 and on the Ice Lake they were not reached then, and neither was to be had for this version.
+//! takes 0.19 x the time on the Zen 5 and 0.40 to 0.45 x on the Ice Lake. The targets were 0.5 x and 0.25 x. The
+//! older version did not reach them on the Zen 4 and the Ice Lake, and neither processor was available for this
+//! version.
 //!
 //! | two threads replace 1 KiB values for 60 s; Ice Lake | peak, MiB | with a reader stalled for 30 s | replaced/s |
 //! |---|---|---|---|
@@ -166,8 +170,8 @@
 //! | this library registers each thread (musl, older glibc) | 34 | some 9 times a guard's cost |
 //! | `std::sync::RwLock::read`, to compare | 8.9 | 17 |
 //!
-//! So without libc's registrations a section is slower than an `RwLock` that nobody else takes; but readers are
-//! spread over the counters of all CPUs. [`reader_mode`](crate::reader_mode) says which is in force.
+//! So without libc's registrations a section is slower than an uncontended `RwLock`; but readers are spread over
+//! the counters of all CPUs. [`reader_mode`](crate::reader_mode) returns which kind is in use.
 //!
 //! # Memory
 //! | type | bytes |
@@ -179,9 +183,9 @@
 //! | a callback | 32, in pages of 126, one for each CPU |
 //!
 //! # Size and build time
-//! What each package adds to a program (release build, stripped, beside a program that prints one number; KiB), and
-//! the processor time of its first build, with all that it depends on (Rust 1.95, Zen 5; on two CPUs it takes little more
-//! than half of that):
+//! What each package adds to a program that prints one number (release build, stripped; KiB), and the processor
+//! time of its first build with all its dependencies (Rust 1.95, Zen 5; on two CPUs a build takes little more than
+//! half of that time):
 //!
 //! | package | KiB | with `lto` and one codegen unit | seconds |
 //! |---|---|---|---|
@@ -192,5 +196,5 @@
 //! | the face of `crossbeam-epoch` (the original: 9 KiB, 1 second) | 276 | 229 | 7 |
 //! | `liburcu-percpu.so`, all of it | 662 | | |
 //!
-//! About half of what `urcu-percpu` adds is the code of the writers' side: callbacks, the thread that runs them, reports
-//! of stalls. Readers are inlined, some 100 bytes for each place.
+//! About half of what `urcu-percpu` adds is code of the writers' side: callbacks, the thread that runs them, and
+//! stall reports. Readers are inlined, about 100 bytes at each place.

@@ -308,8 +308,9 @@ impl Default for Domain {
 impl Drop for Domain {
     fn drop(&mut self) {
         if let Some(state) = NonNull::new(*self.state.get_mut()) {
-            // The global domain is a static and is not dropped. SAFETY: `&mut self` means that no guard borrows the
-            // domain and no thread is in one of its methods. After `close` nobody else reaches the state any more.
+            // The global domain is a static and is not dropped.
+            // SAFETY: `&mut self` means that no guard borrows the domain and no thread is in one of its methods.
+            // After `close` nobody else reaches the state any more.
             unsafe {
                 if let Some(driver) = state.as_ref().existing_driver() {
                     driver.finish(&state.as_ref().gp);

@@ -216,7 +216,7 @@ impl fmt::Debug for GracePeriod {
     }
 }
 
-/// The future that [`Domain::synchronize_async`] returns. If it is dropped, its grace period goes on.
+/// The future that [`Domain::synchronize_async`] returns. If it is dropped, its grace period continues.
 ///
 /// # Who drives and wakes the future
 /// With [`Runner::Shared`](crate::Runner::Shared) and [`Runner::OwnThread`](crate::Runner::OwnThread)
@@ -377,7 +377,7 @@ impl Domain {
         Some(driver.progress.sequence.done().number())
     }
 
-    /// Returns something that differs in each process, and how many grace periods have begun in this one.
+    /// Returns a value that identifies this process, and how many grace periods have begun in it.
     pub(crate) fn grace_periods_begun(&self) -> (usize, Round) {
         self.state()
             .existing_driver()

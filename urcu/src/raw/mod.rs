@@ -107,7 +107,7 @@
 //! | 2 | reads and writes inside a section | the end of a grace period that begins after the section did | the section's end releases, the grace period's sum acquires | `a_retired_node_outlives_its_sections` |
 //! | 3 | what a thread does before a call that asks for a grace period (`synchronize`, `start_poll`, retiring) | reads inside sections that begin after that grace period has ended | the flip releases, a section's beginning acquires | `new_sections_see_the_new_world` |
 //! | 4 | unlinking a node with any ordering, `Relaxed` too, then retiring it on the same thread | its reclamation, and all reads of it | every section that could still find it began before the grace period that its reclamation waits for | `what_a_flip_collects_waits_for_the_next` |
-//! | 5 | retiring | the destructor, or function, that reclaims: it sees all that was done to the node before, by whoever retired it and in the sections that are over | the queue's locks, and 2 | `a_retired_box_outlives_its_sections` |
+//! | 5 | retiring | the destructor, or function, that reclaims: it sees everything that was done to the node before, by the thread that retired it and in the sections that have ended | the queue's locks, and 2 | `a_retired_box_outlives_its_sections` |
 //! | 6 | what reclaims | what comes after `barrier`, or after the domain is dropped | the queue's locks | `a_barrier_waits_for_batches_in_flight` |
 //!
 //! The last column names models in `urcu-loom-tests`, which compile the sources that ship.

@@ -48,7 +48,7 @@ impl Domain {
     /// ```
     #[inline]
     pub unsafe fn retire<T: ?Sized>(&self, pointer: *mut T) {
-        // SAFETY: alive, and not mutably borrowed, by the caller.
+        // SAFETY: the value is alive and not mutably borrowed, as the caller promises.
         let bytes = size_of_val(unsafe { &*pointer });
         // SAFETY: from a box, and by then the caller's promise makes it ours alone.
         let free = move || drop(unsafe { Box::from_raw(pointer) });

@@ -102,8 +102,9 @@ impl Bucket {
     /// Returns the overflow bucket, if there is one.
     #[inline(always)]
     pub(crate) fn overflow(&self) -> Option<&Bucket> {
-        // Acquire: pairs with the release in `Locked::append`. SAFETY: overflow buckets are freed together with
-        // their table, after a grace period. `self` is a part of that table, and valid.
+        // Acquire: pairs with the release in `Locked::append`.
+        // SAFETY: overflow buckets are freed together with their table, after a grace period. `self` is a part of
+        // that table, and valid.
         unsafe { self.next.load(Ordering::Acquire).as_ref() }
     }
 

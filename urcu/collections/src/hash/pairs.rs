@@ -370,7 +370,7 @@ impl<'a> LockedPairs<'a> {
             self.pairs.stamps.store(stamps, Ordering::Relaxed);
             self.lock.is_ours = true;
         }
-        // Else the caller prepares that without the lock, and comes again.
+        // If the number is not known yet, the caller prepares it without the lock, and tries again.
         let last = reclaim::last_grace_period(domain)?;
         let is_unasked = |&slot: &usize| stamp_at(stamps, slot) == UNASKED;
         let is_free = |slot: &usize| !is_unasked(slot) && is_over(stamp_at(stamps, *slot), last);

@@ -84,7 +84,8 @@ impl<T> Links<T> {
     pub(super) unsafe fn step(&self, node: *mut Node<T>, to: To) -> *mut Node<T> {
         #[cfg(test)]
         super::tests::point();
-        // Acquire: pairs with the release in `publish`. SAFETY: the caller promises the same.
+        // Acquire: pairs with the release in `publish`.
+        // SAFETY: the caller promises the same.
         unsafe { self.link(node, to) }.load(Ordering::Acquire)
     }
 

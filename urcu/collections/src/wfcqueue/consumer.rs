@@ -12,10 +12,10 @@ use crate::sync::pause;
 /// consumer ever again.
 ///
 /// # Forks
-/// A consumer of another thread does not keep a forked child from having one. If a thread forks that has a
-/// consumer, the child may use it too; should there be another one in the child by then, it waits for that
-/// one's end. A reference that it returned before the fork ([`peek`](Consumer::peek)) is not to be used in the
-/// child any more once there is another one, which may take out that value.
+/// A consumer that another thread holds at a fork does not prevent the child from creating one. If the forking
+/// thread itself holds a consumer, the child may use it, too. If the child has created another consumer by then,
+/// the inherited one waits until that is dropped. In the child, do not use a reference that it returned before the
+/// fork ([`peek`](Consumer::peek)) once there is another consumer, which may take that value out.
 pub struct Consumer<'q, T> {
     queue: &'q WfcQueue<T>,
     /// The fork generation of the process for which the queue is locked.

@@ -70,16 +70,16 @@ impl<T> Node<T> {
 #[repr(align(128))]
 struct Line<T>(T);
 
-/// Where values leave.
+/// The front of the queue, where values are taken out.
 struct Front<T> {
-    /// Null: the queue is empty, or the first value is still being enqueued.
+    /// The first node. Null if the queue is empty or the first value is still being enqueued.
     head: AtomicPtr<Node<T>>,
-    /// The node that the consumer is about to take out as the last one, in whose place there may be nothing in
-    /// `head`. A child whose consumer was lost there finds by it what is behind that node.
+    /// The last node, while the consumer takes it out: `head` may be null then. If the consumer is lost in a fork
+    /// at that point, the child finds the nodes behind that node by this pointer.
     leaving: AtomicPtr<Node<T>>,
 }
 
-/// Why no value was taken.
+/// The reason why no value was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryDequeueError {
     /// The queue is empty.
@@ -138,16 +138,16 @@ impl std::error::Error for TryDequeueError {}
 /// and a compare-and-exchange if the queue becomes empty.
 ///
 /// # Forks
-/// A forked child may use the queue, whatever other threads were about to do. A value that another thread was
-/// enqueueing at the fork is not in the child's queue, and neither are the values that were enqueued after
-/// that one: only the lost thread knew where they are. What another thread had taken, or was taking all at
-/// once, is not there either.
+/// A forked child may use the queue, whatever other threads were doing at the fork. A value that another thread was
+/// enqueueing then is not in the child's queue, and neither are the values that were enqueued after it: only the
+/// lost thread knew where they are. Values that another thread had taken, or was taking all at once, are not there
+/// either.
 ///
 /// # Async-signal safety
 /// Not safe in signal handlers: it allocates.
 pub struct WfcQueue<T> {
     front: Line<Front<T>>,
-    /// Null: the queue is empty.
+    /// The last node. Null if the queue is empty.
     tail: Line<AtomicPtr<Node<T>>>,
     /// The fork generation of the process that has used the queue last; 0 at first.
     generation: AtomicU32,
@@ -274,8 +274,8 @@ impl<T> WfcQueue<T> {
                 first => first,
             };
             let end = match NonNull::new(first) {
-                // SAFETY: in the queue, or not freed yet by who was about to take it out; and nobody changes
-                // the queue: of this process everybody comes here first.
+                // SAFETY: the node is in the queue, or the lost consumer was about to take it out and has not freed
+                // it. Nobody changes the queue, because all threads of this process call this first.
                 Some(first) => unsafe { end_of_chain(first) }.as_ptr(),
                 None => ptr::null_mut(),
             };
@@ -296,8 +296,8 @@ impl<T> WfcQueue<T> {
     unsafe fn dequeue(&self) -> Result<NonNull<Node<T>>, TryDequeueError> {
         // SAFETY: the caller is the consumer.
         let first = unsafe { self.first() }?;
-        // Acquire: pairs with the release in `link`. SAFETY: the node is in the queue, and only the consumer frees
-        // nodes.
+        // Acquire: pairs with the release in `link`.
+        // SAFETY: the node is in the queue, and only the consumer frees nodes.
         let next = unsafe { first.as_ref() }.next.load(Ordering::Acquire);
         if !next.is_null() {
             self.front.0.head.store(next, Ordering::Relaxed);
@@ -330,12 +330,12 @@ impl<T> WfcQueue<T> {
     /// it.
     fn unlink_last(&self, node: NonNull<Node<T>>) -> bool {
         let Front { head, leaving } = &self.front.0;
-        // A fork may come between any two of these stores, so that compilers have to leave their order.
+        // A fork may come between any two of these stores, so compilers must not reorder them.
         leaving.store(node.as_ptr(), Ordering::Relaxed);
         compiler_fence(Ordering::Release);
-        // Before the exchange: whoever finds the tail null stores the head.
+        // Before the exchange, because a thread that finds the tail null stores the head.
         head.store(ptr::null_mut(), Ordering::Relaxed);
-        // Release: that thread's store comes after ours.
+        // Release: that thread's store of the head comes after ours.
         let unlinked = self.tail.0.compare_exchange(
             node.as_ptr(),
             ptr::null_mut(),
@@ -343,7 +343,7 @@ impl<T> WfcQueue<T> {
             Ordering::Relaxed,
         );
         if unlinked.is_err() {
-            // The tail was not null in between, so nobody else stores the head.
+            // The tail was not null meanwhile, so nobody else has stored the head.
             head.store(node.as_ptr(), Ordering::Relaxed);
         }
         compiler_fence(Ordering::Release);
@@ -360,10 +360,10 @@ impl<T> WfcQueue<T> {
         let first = unsafe { self.first() }?;
         // As in `unlink_last`.
         self.front.0.head.store(ptr::null_mut(), Ordering::Relaxed);
-        // Release: as in `unlink_last`. Acquire: pairs with the release in `link` of who has put in the last
-        // one, which may become the tail of another queue before it is found from the first one.
+        // Release: as in `unlink_last`. Acquire: pairs with the release in `link` of the thread that has appended
+        // the last node. That node may become the tail of another queue before the first node leads to it.
         let last = self.tail.0.swap(ptr::null_mut(), Ordering::AcqRel);
-        // SAFETY: nobody else takes them, and from the first one the last is found.
+        // SAFETY: nobody else takes the nodes, and the first one leads to the last.
         Ok(unsafe { Batch::from_chain(first, NonNull::new_unchecked(last)) })
     }
 }
@@ -374,7 +374,8 @@ impl<T> WfcQueue<T> {
 /// Nobody takes nodes out of the chain.
 unsafe fn end_of_chain<T>(first: NonNull<Node<T>>) -> NonNull<Node<T>> {
     let mut last = first;
-    // Acquire: pairs with the release in `link`. SAFETY: the node is alive as long as nobody takes it.
+    // Acquire: pairs with the release in `link`.
+    // SAFETY: the node is alive as long as nobody takes it.
     while let Some(next) = NonNull::new(unsafe { last.as_ref() }.next.load(Ordering::Acquire)) {
         last = next;
     }

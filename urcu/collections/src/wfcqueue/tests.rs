@@ -8,7 +8,7 @@ fn begin<T>(queue: &WfcQueue<T>, value: T) -> impl FnOnce() + use<'_, T> {
     let node = Node::allocate(value);
     let before = queue.tail.0.swap(node.as_ptr(), Ordering::AcqRel);
     move || {
-        // SAFETY: not freed, because its `next` is null.
+        // SAFETY: the node is not freed, because its `next` is null.
         let next = unsafe { before.as_ref() }.map_or(&queue.front.0.head, |before| &before.next);
         next.store(node.as_ptr(), Ordering::Release);
     }
@@ -140,7 +140,7 @@ fn who_dequeues_leaves_no_trace() {
     assert_eq!((consumer.dequeue(), is_clean()), (Some(3), true));
 }
 
-/// For sanitizers, which notice who uses a node without knowing that it was made before.
+/// For sanitizers, which notice a thread that uses a node without being ordered after its creation.
 #[test]
 fn the_last_of_a_batch_is_whole_for_who_enqueues_behind_it() {
     let (near, far) = (WfcQueue::from_iter([1]), WfcQueue::from_iter([0]));

@@ -209,7 +209,7 @@ impl<T: Send + Sync + 'static, D: StaticDomain> Link<T, D> {
     /// in which the node was found.
     #[inline(always)]
     unsafe fn follow(&self) -> Option<&Node<T, D>> {
-        // Acquire: pairs with the release of whoever put the node there.
+        // Acquire: pairs with the release of the store that put the node there.
         let node = unmarked(self.word.load(Ordering::Acquire));
         // SAFETY: null, or a node that this link owns, or has owned until the link's own node was taken out. In
         // either case the node is freed only after it was taken out, and a grace period that begins later. That
