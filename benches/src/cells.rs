@@ -1,5 +1,5 @@
-//! Pointers whose value is replaced while others may read it, as the library and its peers have
-//! them: each frees the old value when no reader can have it any more.
+//! Pointers of the library and its peers whose value is replaced while other threads may read it. Each frees the old
+//! value when no reader can have it any more.
 
 use std::mem;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -11,7 +11,7 @@ use haphazard::{AtomicPtr as HazardCell, Domain as Hazards, HazardPointer};
 use seize::{Collector, Guard, reclaim};
 use urcu::Rcu;
 
-/// A pointer to a value that readers may have.
+/// A pointer to a value that readers may hold.
 pub trait Cell<T>: Send + Sync {
     /// The library.
     const LIBRARY: &'static str;
@@ -28,7 +28,7 @@ pub trait Cell<T>: Send + Sync {
     /// Runs something in a read-side section that delays the reclamation of what is retired.
     fn hold(body: impl FnOnce());
 
-    /// Waits until what was retired before is dropped, or does the next best thing.
+    /// Waits until everything retired before is dropped, or comes as close to that as the library allows.
     fn drain();
 }
 
@@ -95,8 +95,7 @@ impl<T: Send + Sync + 'static> Cell<T> for Epoch<T> {
         body();
     }
 
-    /// There is no way to wait: this collects often enough for three epochs to pass, if nobody
-    /// is pinned.
+    /// The library has no way to wait. This collects often enough for three epochs to pass, if nobody is pinned.
     fn drain() {
         for _ in 0..64 {
             epoch::pin().flush();
@@ -147,7 +146,7 @@ impl<T: Send + Sync + 'static> Cell<T> for Seize<T> {
         body();
     }
 
-    /// There is no way to wait: values wait for their thread to have a full batch.
+    /// Does nothing: the library has no way to wait, and values wait until their thread has a full batch.
     fn drain() {
         COLLECTOR.enter().flush();
     }
@@ -216,7 +215,7 @@ impl<T: Send + Sync + 'static> Cell<T> for Hazard<T> {
         body(self.0.safe_load(&mut hazard).expect("never null"))
     }
 
-    /// A reader delays the one value that it reads: no others.
+    /// Runs `body` without delaying others' values: a reader delays only the value that it reads.
     fn hold(body: impl FnOnce()) {
         body();
     }
@@ -234,7 +233,7 @@ impl<T: Send> Drop for Hazard<T> {
     }
 }
 
-/// arc-swap's: readers that keep the value are counted, and the last of them drops it.
+/// arc-swap's: it counts readers that keep a value, and the last of them drops it.
 #[derive(Debug)]
 pub struct Swap<T>(ArcSwap<T>);
 
@@ -263,7 +262,7 @@ impl<T: Send + Sync + 'static> Cell<T> for Swap<T> {
     fn drain() {}
 }
 
-/// The standard lock's: readers keep the writer out, and the other way round.
+/// The standard lock's: readers and writers exclude each other.
 #[derive(Debug)]
 pub struct Lock<T>(RwLock<T>);
 
@@ -277,7 +276,7 @@ impl<T: Send + Sync + 'static> Cell<T> for Lock<T> {
     #[inline]
     fn replace(&self, value: T) {
         let old = mem::replace(&mut *self.0.write().expect("no reader panics"), value);
-        // Outside the lock.
+        // Drop the old value outside the lock.
         drop(old);
     }
 
@@ -304,7 +303,7 @@ mod tests {
         let value = Arc::new(());
         let cell = C::new(value.clone());
         C::hold(|| cell.replace(Arc::default()));
-        // Some libraries drop a value only when more is retired: do so.
+        // Some libraries drop a value only when more values are retired, so retire more.
         while Arc::strong_count(&value) > 1 {
             cell.replace(Arc::default());
             C::drain();

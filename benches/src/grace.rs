@@ -1,5 +1,5 @@
-//! Grace periods: `synchronize` of the library and of liburcu-memb while nobody reads,
-//! while one thread does all the time, and among many threads that once have.
+//! Grace periods: `synchronize` of the library and of liburcu-memb while nobody reads, while one thread reads all the
+//! time, and among many threads that have read before.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::subjects::{MEMB, guard_sections};
 use crate::window::{Background, Gate};
 use crate::{memb, membarrier};
 
-/// One value as each library that can be waited for keeps it. Nobody replaces it.
+/// One value in the form of each library with grace periods to wait for. Nobody replaces it.
 #[derive(Debug)]
 pub struct Data {
     rcu: Rcu<u64>,
@@ -66,14 +66,14 @@ fn section(body: &mut dyn FnMut()) {
     body();
 }
 
-/// The system call of a grace period alone, where this library is what others read with.
+/// The system call of a grace period alone, while other threads read with this library.
 pub const MEMBARRIER: Library = Library {
     name: "membarrier alone",
     synchronize: membarrier::barrier,
     ..URCU
 };
 
-/// Returns the peer, if there is one here.
+/// Returns the peer, if this build has it.
 #[must_use]
 pub fn peer() -> Option<Library> {
     memb::AVAILABLE.then_some(Library {
@@ -88,7 +88,7 @@ pub fn peer() -> Option<Library> {
     })
 }
 
-/// This library and, where it is there, its peer.
+/// Returns this library and, if this build has it, its peer.
 #[must_use]
 pub fn libraries() -> Vec<Library> {
     [URCU].into_iter().chain(peer()).collect()
@@ -147,7 +147,7 @@ pub struct Measured {
     pub series: Vec<Series>,
     /// The least number of idle threads that a round had.
     pub idle_threads: usize,
-    /// Why there were no more.
+    /// The reason why there were no more.
     pub shortage: Option<String>,
 }
 
@@ -174,8 +174,8 @@ pub fn measure(libraries: &[Library], data: &Arc<Data>, effort: &Effort) -> Meas
         .collect();
     let mut idle_threads = effort.idle_threads;
     let mut shortage = None;
-    // The kernel cuts membarrier short in a process of one thread, which hardly any
-    // program that needs this is: one thread sleeps here throughout.
+    // A second thread sleeps throughout, because the kernel shortens membarrier in a process with one thread, and
+    // hardly any program that needs grace periods has only one.
     let (_company, _) = IdleThreads::spawn(1, None);
     for _ in 0..effort.grace_rounds {
         let mut position = series.iter_mut();
@@ -223,8 +223,8 @@ pub(crate) fn sample(synchronize: fn(), effort: &Effort) -> Vec<f64> {
     samples
 }
 
-/// A thread that runs read-side sections of the library without a pause until the outcome is
-/// dropped; it has begun to.
+/// Starts a thread that runs read-side sections of the library without a pause until the result is dropped. Returns once
+/// the thread has begun.
 ///
 /// # Panics
 ///
@@ -247,8 +247,8 @@ pub struct IdleThreads {
 impl IdleThreads {
     const STACK: usize = 64 << 10;
 
-    /// Creates so many, each of which first reads with every library if there is `data`;
-    /// returns when all sleep. If not all could be created, also why.
+    /// Creates `count` threads, each of which first reads with every library if there is `data`. Returns when all sleep,
+    /// and the reason if not all could be created.
     ///
     /// # Panics
     ///
@@ -284,7 +284,7 @@ impl IdleThreads {
         (Self { gate, threads }, shortage)
     }
 
-    /// Returns how many there are.
+    /// Returns the number of threads.
     #[must_use]
     pub fn len(&self) -> usize {
         self.threads.len()

@@ -1,14 +1,14 @@
 //! liburcu-memb, where it was found when this crate was built ([`AVAILABLE`]).
 //!
-//! Its read side and its updates are inlined from its own headers (`c/memb.c`); the rest is
-//! called in the shared library. Nothing here may be called but [`register`] where it was not found.
+//! Its read side and its updates are inlined from its own headers (`c/memb.c`); the rest is called in the shared
+//! library. Where liburcu-memb was not found, only [`register`] may be called.
 
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// True if liburcu-memb is there to compare with.
+/// True if this build can compare with liburcu-memb.
 pub const AVAILABLE: bool = cfg!(have_liburcu_memb);
 
 thread_local! {
@@ -51,7 +51,7 @@ impl Drop for Registration {
 ///
 /// # Safety
 ///
-/// Each pointer that `slot` holds during the call points to a live value.
+/// Each pointer that `slot` holds during the call must point to a live value.
 ///
 /// # Panics
 ///

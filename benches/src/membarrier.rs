@@ -1,6 +1,6 @@
 //! The plain `membarrier(2)` call, which is the floor of a grace period.
 
-/// Registers the process for it; false where there is none.
+/// Registers the process for the call. Returns false if the system does not have it.
 #[must_use]
 pub fn available() -> bool {
     const REGISTER_PRIVATE_EXPEDITED: i32 = 1 << 4;

@@ -1,10 +1,10 @@
-//! A model of reads and grace periods on machines that are not to be had: 1 to 512 CPUs and 1 to 100,000 threads, of
-//! constants that were measured on a small one.
+//! A model of reads and grace periods on machines that are not available: 1 to 512 CPUs and 1 to 100,000 threads. It
+//! uses constants that were measured on a small machine.
 //!
-//! What is known: how often each thing happens, which follows from the algorithms and is counted in guests of 2, 4
-//! and 8 CPUs (`rcu-counts`). What is not known: what an interrupt to the 2nd, 3rd, ... CPU adds, because they
-//! overlap, and what a line costs that comes from another socket. For these there are a low and a high assumption,
-//! and every result is a range.
+//! The count of each event is known: it follows from the algorithms, and is verified in guests of 2, 4 and 8 CPUs (the
+//! example `counts` of `urcu-torture`). Two costs are not known: that of an interrupt to the 2nd, 3rd, ... CPU, because
+//! interrupts overlap, and that of a line from another socket. For these there are a low and a high assumption, so every
+//! result is a range.
 
 use crate::losses::digits;
 use crate::record::Record;
@@ -19,14 +19,14 @@ pub const CPUS: [u64; 6] = [1, 2, 8, 64, 256, 512];
 /// Numbers of threads.
 pub const THREADS: [u64; 4] = [1, 100, 10_000, 100_000];
 
-/// Scans of all slots in a grace period that waits for nobody: one to sum the counters, which fetches the lines that
-/// readers have written, and one to settle them, which finds them here.
+/// Scans of all slots in a grace period that waits for nobody: one sums the counters, and fetches the lines that readers
+/// have written; the other settles the counters, and finds the lines in its own cache.
 pub const SCANS: f64 = 2.0;
 
 /// Barriers in a grace period of this library.
 pub const BARRIERS: f64 = 1.0;
 
-/// Barriers in one of liburcu-memb, which goes through its threads after each.
+/// Barriers in a grace period of liburcu-memb, which looks at all of its threads after each barrier.
 pub const BARRIERS_MEMB: f64 = 2.0;
 
 /// The constants, in nanoseconds.
@@ -36,13 +36,13 @@ pub struct Constants {
     sections: [f64; 4],
     /// A call of membarrier while no other CPU runs the process.
     barrier: f64,
-    /// The difference that one other CPU makes.
+    /// The addition if one other CPU runs the process.
     interrupt: f64,
     /// The transfer of a line between two CPUs.
     line: f64,
     /// A grace period of this library beyond its barrier and its scans.
     rest: f64,
-    /// One of liburcu-memb with few threads beyond its barriers, and the addition for each thread.
+    /// A grace period of liburcu-memb with few threads, beyond its barriers, and the addition for each thread.
     rest_memb: f64,
     thread: f64,
     /// The scan of a slot by number of slots: those never written, those here, those written by others.
@@ -51,12 +51,12 @@ pub struct Constants {
     written: Vec<(f64, f64)>,
 }
 
-/// The range of what is not known.
+/// An assumption about the costs that are not known.
 #[derive(Clone, Copy, Debug)]
 struct Assumption {
     /// The part of an interrupt's cost that each CPU after the first adds.
     added: f64,
-    /// The cost of a line, and of a slot written elsewhere, by what it is here.
+    /// The cost of a line, and of a slot written elsewhere, as a multiple of that measured here.
     far: f64,
 }
 
@@ -81,7 +81,7 @@ fn value(run: &Run, bench: &str, subject: &str, metric: &str, with: &[(&str, f64
 }
 
 impl Constants {
-    /// Finds them among the figures of a run; none if one is missing.
+    /// Finds the constants among the figures of a run. Returns `None` if one is missing.
     #[must_use]
     pub fn of(run: &Run) -> Option<Self> {
         let section = |subject| value(run, "read_side", subject, "time", &[]);
@@ -139,28 +139,28 @@ impl Constants {
         })
     }
 
-    /// Nanoseconds of a barrier, when so many CPUs run the process, the caller's included.
+    /// Returns the nanoseconds of a barrier when `running` CPUs run the process, the caller's included.
     fn barrier_of(&self, running: f64, assumption: Assumption) -> f64 {
         let others = running - 1.0;
         let first = others.min(1.0);
         self.barrier + self.interrupt * (first + (others - first) * assumption.added)
     }
 
-    /// Nanoseconds of all scans of a grace period: of so many slots, of which so many are in use.
+    /// Returns the nanoseconds of all scans in a grace period with `slots` slots, of which `used` are in use.
     fn scans(&self, slots: f64, used: f64, assumption: Assumption) -> f64 {
         let unused = slots - used;
         used * self.fetched(used, assumption)
             + used * each(&self.here, slots)
-            // Those that nobody wrote are one line of the kernel's zeroes, on as many pages.
+            // All slots that nobody wrote share the kernel's page of zeros.
             + SCANS * unused * each(&self.untouched, slots)
     }
 
-    /// Nanoseconds of each of so many lines that others have written.
+    /// Returns the nanoseconds to fetch each of `lines` lines that other CPUs have written.
     fn fetched(&self, lines: f64, assumption: Assumption) -> f64 {
         each(&self.written, lines) * assumption.far
     }
 
-    /// Nanoseconds of a grace period that waits for no reader.
+    /// Returns the nanoseconds of a grace period that waits for no reader.
     fn ours(&self, slots: f64, used: f64, assumption: Assumption) -> f64 {
         self.rest
             + BARRIERS * self.barrier_of(used, assumption)
@@ -168,7 +168,7 @@ impl Constants {
     }
 
     fn memb(&self, running: f64, threads: f64, assumption: Assumption) -> f64 {
-        // Each that runs elsewhere has written its line there since, and is looked at after each barrier.
+        // Each thread on another CPU has written its line since then. All threads are looked at after each barrier.
         let elsewhere = (running - 1.0).max(0.0);
         let lines = BARRIERS_MEMB * elsewhere * self.fetched(elsewhere, assumption);
         self.rest_memb
@@ -182,7 +182,7 @@ fn each(points: &[(f64, f64)], number: f64) -> f64 {
     interpolate(points, number).unwrap_or(f64::NAN)
 }
 
-/// Returns what lies between two of the points, on a scale of powers of two; at the ends, what is there.
+/// Interpolates between two points on a scale of powers of two. Beyond the ends, returns the value of the last point.
 fn interpolate(points: &[(f64, f64)], at: f64) -> Option<f64> {
     let after = points.iter().position(|(x, _)| *x >= at);
     match after {
@@ -258,7 +258,7 @@ pub fn reads(c: &Constants) -> Table {
         let cpus_f = cpus as f64;
         let private = |index: usize| digits(cpus_f * 1e3 / c.sections[index]);
         let lock = |assumption: Assumption| {
-            // Two changes of one line, which is with one CPU at a time.
+            // Two changes of one line, which only one CPU has at a time.
             let shared = 1e3 / (2.0 * c.line * assumption.far);
             let alone = 1e3 / c.sections[3];
             if cpus == 1 {
@@ -278,7 +278,7 @@ pub fn reads(c: &Constants) -> Table {
     table
 }
 
-/// Returns the duration of a grace period by CPUs, all of which run the process, and by threads.
+/// Returns the duration of a grace period by the number of CPUs, all of which run the process, and of threads.
 #[must_use]
 pub fn grace_periods(c: &Constants) -> Table {
     let mut header = vec![
@@ -309,7 +309,7 @@ pub fn grace_periods(c: &Constants) -> Table {
     table
 }
 
-/// Returns what changes would bring where there are 512 CPUs.
+/// Returns the gains of possible changes on 512 CPUs.
 #[must_use]
 pub fn changes(c: &Constants) -> Table {
     let mut table = Table::new(&[
@@ -322,9 +322,9 @@ pub fn changes(c: &Constants) -> Table {
     for used in [1.0, 4.0, 64.0, 512.0] {
         let of = |what: &dyn Fn(Assumption) -> f64| range(what(LOW), what(HIGH), 1e3);
         let without = |a: Assumption| c.ours(slots, used, a) - c.scans(slots, used, a);
-        // An index is where the kernel put a thread, so anywhere; but of a process that is bound to them, low.
+        // The kernel may put a thread on any CPU, but indexes are low in a process that is bound to low CPUs.
         let bounded = |a: Assumption| without(a) + c.scans(used, used, a);
-        // Eight lines, each of which 64 CPUs change by atomic operations: readers would pay a transfer.
+        // Eight lines, each changed by 64 CPUs with atomic operations: readers would pay for a transfer.
         let two_level = |a: Assumption| without(a) + SCANS * 8.0 * c.line * a.far;
         table.row([
             used.to_string(),
@@ -336,8 +336,8 @@ pub fn changes(c: &Constants) -> Table {
     table
 }
 
-/// Returns by what factor the bounded scan would shorten a grace period of a process that runs on so many of 512
-/// CPUs: by the assumption under which it matters least, and most.
+/// Returns the factors by which the bounded scan would shorten a grace period of a process on `running` of 512 CPUs:
+/// under the assumptions by which it matters least and most.
 #[must_use]
 pub fn gain_of_bound(c: &Constants, used: f64) -> (f64, f64) {
     let gain = |a: Assumption| {
@@ -348,7 +348,7 @@ pub fn gain_of_bound(c: &Constants, used: f64) -> (f64, f64) {
     (low.min(high), low.max(high))
 }
 
-/// Returns what a two-level sum would cost a reader, in sections of today: a line that others change.
+/// Returns the cost of a two-level sum for a reader, as a multiple of the present cost of a section.
 #[must_use]
 pub fn cost_of_two_levels(c: &Constants) -> f64 {
     2.0 * c.line / c.sections[0]
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn what_is_measured_comes_out_again() {
         let c = made_up();
-        // Two CPUs, nobody else runs: barrier, two slots twice, the rest.
+        // Two CPUs, of which the other does not run the process: a barrier, two scans of two slots, and the rest.
         assert_eq!(c.ours(2.0, 1.0, LOW), 100.0 + 200.0 + 2.0 + 1.5 + 2.0 * 1.0);
         assert_eq!(c.barrier_of(2.0, HIGH), 1200.0);
         assert_eq!(c.barrier_of(3.0, HIGH), 1700.0);

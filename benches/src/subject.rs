@@ -28,7 +28,7 @@ pub trait Subject: Send + Sync {
     }
 }
 
-/// A kind of subject, and what readers of a table want to know of it.
+/// A kind of subject, and its description for tables.
 #[derive(Clone, Copy)]
 pub struct Kind {
     /// Its name in tables and in JSON.
@@ -66,7 +66,7 @@ impl Kind {
         (self.make)(value)
     }
 
-    /// Returns the version that was built in; none of what the lock file does not know.
+    /// Returns the version that was built in, or `None` if the lock file does not have the package.
     #[must_use]
     pub fn version(&self) -> Option<&'static str> {
         version(self.package)

@@ -19,7 +19,7 @@ use crate::window::Background;
 /// The name of the bench.
 pub const BENCH: &str = "scale";
 
-/// The subject that all figures have: they are the machine's.
+/// The subject of all figures, which describe the machine.
 pub const MACHINE: &str = "machine";
 
 /// Bytes from one CPU's slot to the next, as in `urcu`.
@@ -93,14 +93,14 @@ fn measure_here(effort: &Effort, other: &[usize]) -> Vec<Record> {
     records
 }
 
-/// Nanoseconds in which a line that one CPU wrote is with another, by two threads that answer each other.
+/// Returns the nanoseconds of a line's transfer from one CPU to another, from two threads that answer each other.
 fn transfer(rounds: u64, other: &[usize]) -> f64 {
     let word = AtomicU64::new(0);
     let wait = |value: u64| {
         let mut looks = 0u32;
         while word.load(Ordering::Acquire) != value {
             looks += 1;
-            // Where there is no second CPU just now.
+            // Yield, in case there is no second CPU at the moment.
             if looks.is_multiple_of(1000) {
                 thread::yield_now();
             }
@@ -124,7 +124,7 @@ fn transfer(rounds: u64, other: &[usize]) -> f64 {
     })
 }
 
-/// Nanoseconds of a call of membarrier: the median of many.
+/// Returns the nanoseconds of a call of membarrier: the median of many.
 fn barrier() -> f64 {
     let times: Vec<f64> = (0..400)
         .map(|_| {
@@ -136,7 +136,7 @@ fn barrier() -> f64 {
     median(&times)
 }
 
-/// Memory as a domain's slots have it: a line for each CPU, on pages of its own.
+/// Memory like that of a domain's slots: a line for each CPU, on pages of its own.
 struct Area {
     base: NonNull<u8>,
     slots: usize,
@@ -192,7 +192,7 @@ impl Area {
         words.fold(0, u64::wrapping_add)
     }
 
-    /// Nanoseconds a slot, of scans one after another.
+    /// Returns the nanoseconds for each slot in scans that follow one another.
     fn scan(&self) -> f64 {
         let scans = (20_000 / self.slots).max(10);
         black_box(self.sum());
@@ -203,7 +203,7 @@ impl Area {
         start.elapsed().as_nanos() as f64 / (scans * self.slots) as f64
     }
 
-    /// Nanoseconds a slot, of one scan, without what the clock takes.
+    /// Returns the nanoseconds for each slot in one scan, without the cost of the clock.
     fn scan_once(&self) -> f64 {
         let timed = |work: &dyn Fn()| {
             let start = Instant::now();

@@ -1,5 +1,4 @@
-//! Many more readers than CPUs: what they read together, and what a grace period takes among
-//! them.
+//! Many more readers than CPUs: the number of their reads, and the time of grace periods among them.
 
 use std::sync::Arc;
 use std::thread;
@@ -16,9 +15,9 @@ use crate::window::together;
 /// The readers' behaviour between sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Habit {
-    /// They give their CPU away every 10,000 sections, which is some microseconds.
+    /// They yield their CPU every 10,000 sections, which take some microseconds.
     Polite,
-    /// Nothing: most lose their CPU inside a section, which stays open until their next turn.
+    /// They never yield: most lose their CPU inside a section, which stays open until their next turn.
     Greedy,
 }
 
@@ -55,7 +54,7 @@ pub struct CrowdResult {
     pub reads_per_second: f64,
     /// The number of grace periods that were waited for.
     pub grace_periods: usize,
-    /// The median of how long that took, in microseconds.
+    /// The median time of a grace period, in microseconds.
     pub p50_us: f64,
     /// The time that 99 in 100 did not exceed.
     pub p99_us: f64,
@@ -80,7 +79,7 @@ pub fn measure(libraries: &[Library], data: &Arc<Data>, effort: &Effort) -> Vec<
     let mut all = vec![Series::default(); situations.len()];
     for round in 0..effort.crowd_rounds {
         for ((habit, library), series) in situations.iter().zip(&mut all) {
-            // One grace period takes them all their turns, which is seconds.
+            // One grace period lasts until all readers had their turns, which takes seconds.
             if round > 0 && *habit == Habit::Greedy {
                 continue;
             }

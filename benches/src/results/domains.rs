@@ -131,7 +131,7 @@ pub struct MemoryResult {
     pub bytes_after_synchronize: f64,
 }
 
-/// Has it done in a process of its own.
+/// Measures the memory in a process of its own.
 ///
 /// # Errors
 ///
@@ -170,8 +170,8 @@ pub fn perform(task: &Task) -> MemoryResult {
     }
 }
 
-/// Reads in all the domains on all the CPUs at the same time, over and over for a while: slots go
-/// to those threads of a process that run at the same time.
+/// Reads in all domains on all CPUs at the same time, repeatedly for a while: a process's threads use different slots
+/// only when they run at the same time.
 fn read_on(cpus: &[usize], domains: &[Domain]) {
     let start = Barrier::new(cpus.len());
     thread::scope(|scope| {

@@ -1,12 +1,12 @@
-//! Figures that many subjects have in many situations: measured in rounds in which all take their turns, shown
-//! as a row for each situation and a column for each subject.
+//! Figures of many subjects in many situations. They are measured in rounds in which all subjects take turns, and shown
+//! with a row for each situation and a column for each subject.
 
 use serde_json::Value;
 
 use crate::record::Record;
 use crate::table::{Table, cell};
 
-/// Everything but the subject that figures depend on.
+/// Everything that figures depend on, except the subject.
 #[derive(Clone, Debug)]
 pub struct Situation {
     bench: &'static str,
@@ -16,7 +16,7 @@ pub struct Situation {
 }
 
 impl Situation {
-    /// Returns one of a bench, without parameters.
+    /// Returns a situation of a bench, without parameters.
     #[must_use]
     pub fn new(bench: &'static str, metric: impl Into<String>, unit: &'static str) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Situation {
         })
     }
 
-    /// Measures all subjects in rounds in which all take their turns: `measure` gets the index of one.
+    /// Measures all subjects in rounds in which all take turns. `measure` gets the index of a subject.
     pub fn interleaved(
         &self,
         rounds: usize,
@@ -54,7 +54,7 @@ impl Situation {
         let mut all = vec![Vec::with_capacity(rounds); names.len()];
         for round in 0..rounds {
             for step in 0..names.len() {
-                // Each round begins with another one.
+                // Each round begins with another subject.
                 let index = (round + step) % names.len();
                 all[index].push(measure(index));
             }
@@ -72,7 +72,7 @@ pub fn is_ours(subject: &str) -> bool {
     subject == "urcu" || subject.starts_with("urcu ")
 }
 
-/// Returns whether a subject protects nothing, and is there as a measure.
+/// Returns whether a subject protects nothing, and only serves for comparison.
 #[must_use]
 pub fn is_a_floor(subject: &str) -> bool {
     subject.starts_with("floor") || subject == "membarrier alone"
@@ -96,7 +96,7 @@ impl Row<'_> {
         self.records.iter().find(|it| it.subject == subject)?.value
     }
 
-    /// Returns the least of our figures, and the least of the others' with its name.
+    /// Returns our least figure, and the others' least figure with its name.
     #[must_use]
     pub fn best(&self) -> Option<(f64, f64, &str)> {
         let least = |ours: bool| {

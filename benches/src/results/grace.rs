@@ -1,4 +1,4 @@
-//! Grace periods: how long `synchronize` takes, beside the system call alone.
+//! Grace periods: the time of `synchronize`, beside that of the system call alone.
 
 use crate::grace::{MEMBARRIER, Measured, Scenario, Series, URCU};
 use crate::measure::{Ratio, median, minimum, quantile};
@@ -30,12 +30,12 @@ pub struct GraceResult {
     pub to_memb: Option<Ratio>,
     /// The ratio to the same library when nothing else goes on.
     pub to_idle: Ratio,
-    /// The nanoseconds that it takes beyond the plain system call in the same scenario.
+    /// The nanoseconds beyond the plain system call in the same scenario.
     pub above_membarrier_ns: Option<Ratio>,
 }
 
 impl GraceResult {
-    /// Returns the scenario, with the number of threads where it has any.
+    /// Returns the scenario, with its number of idle threads if it has any.
     #[must_use]
     pub fn label(&self) -> String {
         match self.idle_threads {

@@ -1,8 +1,8 @@
 //! Hash maps: lookups, changes, memory and growth.
 //!
-//! Every combination of sizes, types, distributions, loads and threads would take days. So each is varied from
-//! one point, 65,536 numbers, uniform, by one thread: the sizes with all loads; the types, zipf, and the number of
-//! threads by themselves.
+//! Every combination of sizes, types, distributions, loads and threads would take days. So each is varied from one
+//! point: 65,536 numbers with uniform keys and one thread. Sizes are measured with all loads; types, zipf and the number
+//! of threads are varied one at a time.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +38,7 @@ const BASE: u64 = 65_536;
 /// Panics if a thread cannot be created, or if a map does not find what is there.
 #[must_use]
 pub fn measure(effort: &Effort) -> Vec<Record> {
-    // Threads of a C program are registered as long as they live.
+    // Registered, as a C program's threads are as long as they live.
     let _registration = memb::register();
     let mut records = Vec::new();
     for &entries in effort.entries {
@@ -87,7 +87,7 @@ struct Full<'e, K, V> {
 }
 
 impl<'e, K: Key, V: Value> Full<'e, K, V> {
-    /// Fills one of each kind, and notes what memory each takes.
+    /// Fills a map of each kind, and records the memory that each takes.
     fn new(
         kinds: &[Kind<K, V>],
         entries: u64,
@@ -101,7 +101,7 @@ impl<'e, K: Key, V: Value> Full<'e, K, V> {
             effort,
         };
         let situation = full.situation("bytes an entry", "B");
-        // Several of a small one, so that what others free meanwhile hardly matters.
+        // Several small maps, so that memory that others free meanwhile hardly matters.
         let copies = (BASE / entries).clamp(1, 256);
         for kind in kinds {
             let before = settled();
@@ -201,7 +201,7 @@ impl<'e, K: Key, V: Value> Full<'e, K, V> {
     fn mixed(&self, threads: usize, updates: u64, records: &mut Vec<Record>) {
         const BATCH: usize = 500;
         let time = Duration::from_millis(self.effort.structure_ms);
-        // Half of them are there, and stay so: as many are inserted as removed.
+        // Half of the keys are there. This remains so, because as many are inserted as removed.
         let keys = self.keys(Spread::Uniform, 2 * self.entries, 0);
         let mut random = Random::new(3);
         let mut draw = |_: &K| match random.draw() >> 32 {
@@ -220,7 +220,7 @@ impl<'e, K: Key, V: Value> Full<'e, K, V> {
         records.extend(situation.interleaved(rounds, &self.names, |index| {
             let map = &*self.maps[index];
             let next = std::sync::atomic::AtomicUsize::new(0);
-            // Each begins somewhere else.
+            // Each thread begins at another key.
             let prepare = || next.fetch_add(batches / 3 + 1, Ordering::Relaxed);
             let step = |at: &mut usize| {
                 *at = (*at + 1) % batches;
@@ -233,7 +233,7 @@ impl<'e, K: Key, V: Value> Full<'e, K, V> {
     }
 }
 
-/// Waits until what has been retired is freed, as far as that can be waited for. Returns how many bytes are in use.
+/// Waits until retired memory is freed, as far as libraries allow that. Returns the number of bytes in use.
 fn settled() -> Option<u64> {
     urcu::barrier();
     if memb::AVAILABLE {
@@ -242,7 +242,7 @@ fn settled() -> Option<u64> {
     allocated()
 }
 
-/// Fills an empty map without room made for entries, while another thread looks up what is there.
+/// Fills an empty map without reserved capacity, while another thread looks up the entries that are there.
 fn growth(effort: &Effort, records: &mut Vec<Record>) {
     let kinds = of_numbers();
     let names: Vec<&str> = kinds.iter().map(|kind| kind.named.name).collect();
@@ -277,7 +277,7 @@ fn growth(effort: &Effort, records: &mut Vec<Record>) {
     }
 }
 
-/// Nanoseconds, with what the clock takes.
+/// Returns the latencies in nanoseconds, with the cost of the clock.
 fn latencies(map: &dyn Map<u64, u64>, keys: &[u64]) -> (Vec<f64>, Vec<f64>) {
     let timed = |work: &dyn Fn()| {
         let start = Instant::now();

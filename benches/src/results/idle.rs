@@ -1,5 +1,5 @@
-//! Grace periods among 10 to 10,000 threads that have read and sleep: what a library that knows its threads pays
-//! for each.
+//! Grace periods among 10 to 10,000 threads that have read and sleep. They show what a library with a list of its
+//! threads pays for each.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::measure::{Effort, median};
 use crate::record::Record;
 use crate::results::figures::Situation;
 
-/// Measures every library among every number of threads, in interleaved rounds. Also returns why there were not as
-/// many threads as wanted, where there were not.
+/// Measures every library among every number of threads, in interleaved rounds. If there were fewer threads than
+/// wanted, also returns the reason.
 ///
 /// # Panics
 ///

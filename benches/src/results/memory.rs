@@ -19,12 +19,11 @@ use crate::target::Target;
 /// The value that is replaced.
 pub type Value = [u8; 1024];
 
-/// Two threads replace one value.
+/// The number of threads that replace the value.
 const WRITERS: usize = 2;
 
-/// The memory that a process may take while a reader stalls, in bytes. Above it the writers replace one
-/// value in a millisecond each until the reader goes on, so that the machine has memory for the
-/// rest of the measurement.
+/// The memory that a process may take while a reader stalls, in bytes. Above it each writer replaces only one value in a
+/// millisecond until the reader goes on, so that the machine has memory for the rest of the measurement.
 pub const LIMIT: u64 = 1 << 30;
 
 /// The part of the time at which the reader begins to stall, and that at which it goes on.
@@ -59,7 +58,7 @@ pub struct MemoryResult {
     pub stalled: bool,
     /// The time for which values were replaced, in seconds.
     pub seconds: f64,
-    /// The most that was resident at any time, in MiB.
+    /// The highest resident memory, in MiB.
     pub peak_mib: f64,
     /// The memory that was resident at the end.
     pub end_mib: f64,
@@ -87,7 +86,7 @@ impl MemoryResult {
     }
 }
 
-/// Has it done for every library, each time in a process of its own.
+/// Measures the memory of every library, each in a process of its own.
 ///
 /// # Errors
 ///
@@ -128,8 +127,8 @@ const LIBRARIES: [Library; 5] = [
 pub fn perform(task: &Task) -> Result<MemoryResult, String> {
     let mut libraries = LIBRARIES.into_iter();
     let found = libraries.find(|(name, _)| *name == task.library);
-    let (_, run) = found.ok_or_else(|| format!("no library {}", task.library))?;
-    // The reader stalls on purpose.
+    let (_, run) = found.ok_or_else(|| format!("no library is called {}", task.library))?;
+    // The reader stalls on purpose, so stalls are not reported.
     urcu::stall::set_timeout(Duration::MAX);
     Ok(run(task))
 }
@@ -171,7 +170,7 @@ fn run<C: Cell<Value>>(task: &Task) -> MemoryResult {
         while begin.elapsed().as_secs_f64() < task.seconds {
             let (now, bytes) = (Instant::now(), about_resident());
             let stalled = task.stalled && at(STALL.0) <= now && now < at(STALL.1);
-            // Afterwards they go at full speed again: some libraries free only what they meet.
+            // Afterwards the writers run at full speed again: some libraries free memory only while writers run.
             let over = bytes > if stalled { LIMIT } else { 2 * LIMIT };
             slow.store(over, Ordering::Relaxed);
             limited |= over;

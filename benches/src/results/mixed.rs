@@ -1,5 +1,5 @@
-//! Reads and updates by two threads at once: how many operations, by the part of them that replaces
-//! the value and by how long a reader stays in its section.
+//! Reads and updates by two threads at once: the time of an operation, by the share of updates and by the length of
+//! sections.
 
 use std::hint::black_box;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::subjects::Kind;
 use crate::table::{Table, cell};
 use crate::window::together;
 
-/// Out of a thousand operations, so many replace the value.
+/// The numbers of updates in a thousand operations.
 pub const UPDATES: [u64; 4] = [0, 10, 100, 500];
 
 /// The lengths of a section beyond its load, in nanoseconds.
@@ -56,11 +56,11 @@ pub fn measure(kinds: &[Kind], effort: &Effort) -> Vec<MixedResult> {
         for result in &mut results {
             let subject = result.kind.make(1);
             let (updates, spins) = (result.updates, spins.of(result.section_ns));
-            // Begins anywhere, so that the threads do not update in step.
+            // The threads begin at different places, so that they do not update in step.
             let step = |count: &mut u64| {
                 const BATCH: u64 = 50;
                 for _ in 0..BATCH {
-                    // Spread evenly: the fraction's remainder says when the next one is due.
+                    // Updates are spread evenly: the remainder says when the next one is due.
                     *count += updates;
                     if *count >= 1000 {
                         *count -= 1000;

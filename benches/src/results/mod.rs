@@ -1,4 +1,4 @@
-//! The measurements: what each finds, its table, and what the library aims at.
+//! The measurements, with their tables and the library's aims.
 
 pub mod constants;
 pub mod crowd;

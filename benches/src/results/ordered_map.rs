@@ -25,7 +25,7 @@ pub const BENCH: &str = "ordered_map";
 #[must_use]
 pub fn measure(effort: &Effort) -> Vec<Record> {
     let mut records = Vec::new();
-    // The largest would take a while to fill, and says nothing more of trees.
+    // Without the largest size, which takes long to fill and shows nothing more about trees.
     let sizes = effort.entries.iter().filter(|entries| **entries <= 1 << 20);
     for &entries in sizes {
         of_size(entries, effort, &mut records);
@@ -93,7 +93,7 @@ fn of_size(entries: u64, effort: &Effort, records: &mut Vec<Record>) {
     }
 }
 
-/// Nanoseconds of an operation of any of the threads; of a thousand, so many change the map.
+/// Returns the nanoseconds of an operation of any thread, of which `updates` in a thousand change the map.
 fn mixed(
     threads: usize,
     updates: u64,

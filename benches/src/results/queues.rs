@@ -11,7 +11,7 @@ use crate::structures::queues::{Queue, kinds};
 /// The name of the bench.
 pub const BENCH: &str = "queues";
 
-/// The numbers of threads that put in; as many take out.
+/// The numbers of threads that push; as many pop.
 const PAIRS: [u64; 3] = [1, 4, 32];
 
 /// Measures all queues.
@@ -53,7 +53,7 @@ pub fn measure(effort: &Effort) -> Vec<Record> {
     records
 }
 
-/// Returns the sum of what came out.
+/// Returns the sum of the popped values.
 fn between(queue: &dyn Queue, pairs: u64, each: u64) -> u64 {
     thread::scope(|scope| {
         for _ in 0..pairs {

@@ -1,4 +1,4 @@
-//! Read-side sections by one thread: how long each subject's takes.
+//! Read-side sections by one thread: the time of a section of each subject.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::subjects::{ARC_SWAP, CROSSBEAM, FLOOR, GUARD, Kind, MEMB, READ, SNAPS
 use crate::table::{Table, cell};
 use crate::target::Target;
 
-/// The subjects that sections are compared with, the first that was measured also by its best round.
+/// The subjects with which sections are compared. The first one that was measured is also compared by its best round.
 const REFERENCES: [&str; 3] = [MEMB, CROSSBEAM, FLOOR];
 
 /// The value that every subject holds.
@@ -39,7 +39,7 @@ pub fn measure(kinds: &[Kind], effort: &Effort) -> Vec<SectionResult> {
     let mut series = vec![Vec::with_capacity(effort.section_rounds); kinds.len()];
     for round in 0..effort.section_rounds {
         for step in 0..kinds.len() {
-            // Each round begins with another section, so that none always follows the same.
+            // Each round begins with another section, so that no section always follows the same one.
             let index = (round + step * stride(kinds.len(), round)) % kinds.len();
             let (elapsed, sum) = subjects[index].time(counts[index]);
             let expected = VALUE.wrapping_mul(counts[index]);
@@ -55,7 +55,7 @@ pub fn measure(kinds: &[Kind], effort: &Effort) -> Vec<SectionResult> {
     results.map(result).collect()
 }
 
-/// Forwards in even rounds, backwards in odd ones.
+/// Returns the step to the next subject: forwards in even rounds, backwards in odd ones.
 fn stride(kinds: usize, round: usize) -> usize {
     if round.is_multiple_of(2) {
         1

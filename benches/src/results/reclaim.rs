@@ -1,4 +1,4 @@
-//! The time from retiring a value to its drop, when few are retired and when many are.
+//! The time from retiring a value to its drop, with few and with many retired values.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -10,7 +10,7 @@ use crate::record::Record;
 use crate::table::{Table, cell};
 use crate::window::together;
 
-/// When a value was retired and when it was dropped.
+/// The times at which a value was retired and dropped.
 #[derive(Debug, Default)]
 struct Sample {
     retired: OnceLock<Instant>,
@@ -18,7 +18,7 @@ struct Sample {
 }
 
 impl Sample {
-    /// Microseconds, without end if it was not dropped.
+    /// Returns the latency in microseconds, or infinity if the value was not dropped.
     fn latency(&self) -> f64 {
         let Some((retired, dropped)) = self.retired.get().zip(self.dropped.get()) else {
             return f64::INFINITY;
@@ -27,7 +27,7 @@ impl Sample {
     }
 }
 
-/// A value of 24 bytes, some of which note when they are dropped.
+/// A value of 24 bytes. Some of these values note when they are dropped.
 #[derive(Debug, Default)]
 struct Value {
     sample: Option<Arc<Sample>>,
@@ -42,7 +42,7 @@ impl Drop for Value {
     }
 }
 
-/// A cell, and what its value notes.
+/// A cell, and the sample of its value.
 struct Noted<C> {
     cell: C,
     sample: Option<Arc<Sample>>,
@@ -56,7 +56,7 @@ impl<C: Cell<Value>> Noted<C> {
         }
     }
 
-    /// Replaces the value by one that notes its drop, or does not; the sample of the one before.
+    /// Replaces the value, and returns the sample of the old one. `noted` says whether the new one notes its drop.
     fn replace(&mut self, noted: bool) -> Option<Arc<Sample>> {
         let before = self.sample.take();
         self.sample = noted.then(Arc::default);
@@ -75,9 +75,9 @@ impl<C: Cell<Value>> Noted<C> {
 /// The rate at which values are retired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Load {
-    /// One in ten milliseconds.
+    /// One value in ten milliseconds.
     Light,
-    /// As many as two threads can, of which some are sampled.
+    /// As many values as two threads can retire, some of which are sampled.
     Heavy,
 }
 
@@ -134,13 +134,12 @@ fn light<C: Cell<Value>>(effort: &Effort) -> Vec<f64> {
         thread::sleep(Duration::from_millis(10));
         samples.extend(noted.replace(true));
     }
-    // The thread stays as it is, as a server's would: some libraries hand over what is left when
-    // a thread ends.
+    // The thread goes on, as a server's would: some libraries hand over the remaining values when a thread ends.
     settle(&samples)
 }
 
 fn heavy<C: Cell<Value>>(effort: &Effort) -> Vec<f64> {
-    // No multiple of the size of any library's batches: samples fall anywhere in them.
+    // Not a multiple of any library's batch size, so that samples fall anywhere in batches.
     const BATCH: u64 = 251;
     let time = Duration::from_millis(effort.window_ms);
     let all = Mutex::new(Vec::new());
@@ -159,8 +158,7 @@ fn heavy<C: Cell<Value>>(effort: &Effort) -> Vec<f64> {
     settle(&all.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Measures all libraries that say when they drop: at the same time where little is to do, in
-/// interleaved rounds else.
+/// Measures all libraries that drop values: under the light load at the same time, otherwise in interleaved rounds.
 ///
 /// # Panics
 ///

@@ -1,5 +1,5 @@
-//! A large value that one thread replaces so many times a second while another reads: how long a read
-//! takes, and how old what it sees is.
+//! A large value that one thread replaces at given rates while another reads: the time of a read, and the age of the
+//! value that it sees.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -10,7 +10,7 @@ use crate::measure::{Effort, quantile};
 use crate::record::Record;
 use crate::table::{Table, cell};
 
-/// A configuration of 64 KiB, and which one it is.
+/// A configuration of 64 KiB with its version.
 #[derive(Clone, Debug)]
 pub struct Value {
     version: u64,

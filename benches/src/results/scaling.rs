@@ -1,4 +1,4 @@
-//! Reads by 1 to many threads: what all of them read together, in the time of a section.
+//! Reads by one to many threads: the number of reads of all threads together.
 
 use std::thread;
 use std::time::Duration;

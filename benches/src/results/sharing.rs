@@ -1,5 +1,5 @@
-//! Grace periods that callers share: how many calls of `synchronize` one thread completes in a
-//! loop and how many many do, and how evenly.
+//! Grace periods that callers share: the number of calls of `synchronize` that one thread and many threads complete in a
+//! loop, and how evenly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Concurrent structures, ours and others': what is measured of each, under one hasher.
+//! Concurrent structures, ours and others', and their measured operations. All maps use one hasher.
 
 pub mod hash;
 pub mod keys;
@@ -10,7 +10,7 @@ pub mod queues;
 
 pub use crate::subject::version;
 
-/// A kind of structure, and what readers of a table want to know of it.
+/// A kind of structure, and its description for tables.
 #[derive(Clone, Copy, Debug)]
 pub struct Named {
     /// Its name in tables and in JSON.

@@ -1,5 +1,5 @@
-//! This library where the fast way is refused, which is decided once for each process: in a process of its own,
-//! which times its reads itself.
+//! This library where the system refuses the fast way. Because each process decides its way once, these subjects run in
+//! processes of their own, which time their reads themselves.
 
 use std::env;
 use std::fmt::Debug;
@@ -23,7 +23,7 @@ use crate::subjects::ours::PACKAGE;
 pub enum Refused {
     /// Membarrier, so that readers are counted with atomics: the portable fallback.
     Membarrier,
-    /// That glibc registers threads, so that this library does.
+    /// The registration of threads by glibc, so that this library registers them.
     Registration,
 }
 
@@ -59,7 +59,7 @@ pub struct Serve {
     value: u64,
 }
 
-/// The requests to it.
+/// A request to such a process.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Request {
     Store(u64),
@@ -85,7 +85,7 @@ impl Task for Serve {
         };
         if !as_asked {
             return Err(format!(
-                "{:?} was to be refused, but readers use {mode}",
+                "the refusal of {:?} had no effect: readers use {mode}",
                 self.refused
             ));
         }
@@ -118,11 +118,11 @@ impl Serve {
     }
 }
 
-/// The other end: its process lives as long as this.
+/// The parent's end. The process lives as long as this.
 #[derive(Debug)]
 struct Remote {
     process: Child,
-    /// None once it is to end.
+    /// `None` once the process must end.
     pipes: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
 }
 
@@ -134,7 +134,7 @@ impl Remote {
         let mut command = Command::new(program.expect("this program"));
         command.args([OPTION, &task]);
         match refused {
-            // Before it begins: the C face decides as soon as the program is loaded.
+            // Set before the program starts: the C face decides as soon as the program is loaded.
             Refused::Membarrier => {
                 #[cfg(target_os = "linux")]
                 Filter::new(&[libc::SYS_membarrier], libc::ENOSYS).install_in(&mut command);

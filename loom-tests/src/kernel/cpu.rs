@@ -1,4 +1,4 @@
-//! Virtual CPUs, interrupts, and the barrier that is made of them.
+//! Virtual CPUs, interrupts, and the barrier that uses them.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -19,12 +19,11 @@ struct Cpu {
 
 pub(super) struct Cpus {
     cpus: [Cpu; CPUS],
-    /// One request at a time is out.
+    /// Held while a request is pending: there is one at a time.
     barrier: Lock,
-    /// Acknowledgements of the request that is out.
+    /// Acknowledgements of the pending request.
     acknowledged: Tally,
-    /// True if callers share barriers, as they do in what ships; else each issues one of its own,
-    /// which explores less.
+    /// True if callers share barriers, as in the library. Otherwise each caller issues its own, which explores less.
     shared: Cell<bool>,
 }
 
@@ -48,7 +47,7 @@ loom::thread_local! {
     static REFUSED: Cell<u32> = Cell::new(0);
 }
 
-/// Makes the calling thread one that could not be registered, or whose registration has ended.
+/// Makes the calling thread one that could not be registered or whose registration has ended.
 pub(crate) fn leave_unregistered() {
     UNREGISTERED.with(|unregistered| unregistered.set(true));
 }
@@ -56,7 +55,7 @@ pub(crate) fn leave_unregistered() {
 /// The calling thread's time on a CPU.
 pub(crate) struct Running(());
 
-/// Waits until the CPU is free and occupies it.
+/// Waits until the CPU is free, and occupies it.
 pub(crate) fn run_on(cpu: usize) -> Running {
     come(cpu);
     Running(())
@@ -68,7 +67,7 @@ fn come(cpu: usize) {
     kernel.cpus.cpus[cpu]
         .mailbox
         .swap(RUNNING, Ordering::Relaxed);
-    // Whoever found the CPU idle has fenced before; what came before that fence is seen now.
+    // A thread that found the CPU idle has fenced before: this fence makes visible what it did before that.
     fence(Ordering::SeqCst);
     HERE.with(|here| here.set(Some(cpu)));
 }
@@ -76,7 +75,7 @@ fn come(cpu: usize) {
 fn go(cpu: usize) {
     let kernel = kernel();
     HERE.with(Cell::take);
-    // Whoever finds the CPU idle and fences sees what happened here.
+    // A thread that finds the CPU idle and fences sees what happened here.
     fence(Ordering::SeqCst);
     if kernel.cpus.cpus[cpu].mailbox.swap(IDLE, Ordering::Relaxed) == REQUESTED {
         kernel.cpus.acknowledged.add();
@@ -88,7 +87,7 @@ fn here() -> usize {
     HERE.with(Cell::get).expect("a thread on a CPU")
 }
 
-/// Lets somebody else have the calling thread's CPU, and waits for it again.
+/// Gives the calling thread's CPU to another thread, and waits to get it back.
 pub(super) fn give_way() {
     let cpu = here();
     go(cpu);
@@ -96,7 +95,7 @@ pub(super) fn give_way() {
 }
 
 impl Running {
-    /// Goes on on another CPU.
+    /// Moves the thread to another CPU.
     pub(crate) fn migrate(&self, cpu: usize) {
         go(here());
         come(cpu);
@@ -105,8 +104,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A model that has failed unwinds without further steps. Unless that is another thread,
-        // which panics because it is meant to: loom runs all on one thread of the system.
+        // A model that has failed unwinds without further steps. But the unwinding thread may be another one that
+        // panics on purpose: loom runs all of them on one thread of the system.
         if !is_unwinding() {
             go(here());
         }
@@ -129,7 +128,7 @@ pub(super) fn blocked<R>(f: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Takes an interrupt if there is one; whether it restarts a sequence.
+/// Takes an interrupt if there is one. Returns whether it restarts a sequence.
 pub(super) fn interrupted() -> bool {
     let Some(cpu) = HERE.with(Cell::get) else {
         return false;
@@ -147,11 +146,11 @@ pub(super) fn interrupted() -> bool {
     }
     fence(Ordering::SeqCst);
     kernel.cpus.acknowledged.add();
-    // The kernel restarts nothing on a thread that it does not know.
+    // The kernel restarts no sequence of a thread that is not registered.
     !faulty(Fault::PlainBarrier) && !UNREGISTERED.with(Cell::get)
 }
 
-/// A point outside sequences at which an interrupt can land.
+/// Marks a point outside sequences at which an interrupt can land.
 pub(crate) fn step() {
     interrupted();
 }
@@ -162,7 +161,7 @@ pub(crate) fn refuse_next_barrier() {
 }
 
 thread_local! {
-    /// The number of threads of the model that unwind because they are meant to.
+    /// The number of the model's threads that unwind on purpose.
     static PANICS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -174,7 +173,7 @@ pub(crate) fn panic_on_purpose() -> ! {
 
 struct OnPurpose;
 
-/// Catches panics on purpose, and no other: those are a model's, or loom's.
+/// Catches panics on purpose, and no others: those are failures of a model, or loom's.
 pub(crate) fn catch_unwind<R>(
     f: impl FnOnce() -> R + std::panic::UnwindSafe,
 ) -> std::thread::Result<R> {
@@ -198,7 +197,7 @@ pub(crate) fn share_barriers() {
     kernel().cpus.shared.set(true);
 }
 
-/// The kernel refuses a barrier.
+/// The error of a barrier that the kernel refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MembarrierError;
 
@@ -217,8 +216,8 @@ pub(crate) fn cannot_end(_: MembarrierError) -> ! {
     panic_on_purpose();
 }
 
-/// A full barrier on all CPUs that run this process, which restarts all sequences in flight.
-/// Returns whether the barrier was issued for this caller.
+/// Issues a full barrier on all CPUs that run this process, which restarts all sequences in flight. Returns whether
+/// the barrier was issued for this caller.
 pub(crate) fn restart_sequences(
     share: impl FnOnce(fn() -> Result<(), MembarrierError>) -> Result<bool, MembarrierError>,
 ) -> Result<bool, MembarrierError> {
@@ -232,7 +231,7 @@ pub(crate) fn restart_sequences(
     issue_barrier().map(|()| true)
 }
 
-/// Returns the system call.
+/// Makes the emulated system call.
 fn issue_barrier() -> Result<(), MembarrierError> {
     let refused = REFUSED.with(Cell::get);
     if refused > 0 {
@@ -254,7 +253,7 @@ fn interrupt_all() {
         .cpus
         .iter()
         .filter(|cpu| {
-            // Relaxed, as where the interrupt is taken: the fences do it.
+            // Relaxed, as where the interrupt is taken: the fences order it.
             let posted = cpu.mailbox.compare_exchange(
                 RUNNING,
                 REQUESTED,

@@ -31,7 +31,7 @@ impl Word {
     }
 
     /// # Safety
-    /// There is a word at the address, and it outlives the reference.
+    /// There must be a word at the address that outlives the reference.
     unsafe fn at<'w>(address: usize) -> &'w Word {
         // SAFETY: a word of that address outlives the reference, as the caller promises.
         unsafe { &*ptr::with_exposed_provenance::<Word>(address) }
@@ -92,7 +92,7 @@ impl<T> AtomicPtr<T> {
     }
 }
 
-/// As the standard library's, for locks: who waits for one sleeps until it is stored to.
+/// As the standard library's, for locks: a thread that waits for one sleeps until somebody stores to it.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct AtomicU32(Word);
@@ -135,7 +135,7 @@ impl Default for AtomicU32 {
 
 /// Waits until somebody stores to a lock's word, which was not free.
 pub(crate) fn wait_for(lock: &AtomicU32) {
-    // No operation of loom's since the word was not free, and none until we are parked.
+    // Loom has done no operation since the word was found taken, and does none until this thread is parked.
     let this = (ptr::from_ref(lock).addr(), thread::current());
     kernel().lists.waiting.borrow_mut().push(this);
     thread::park();
@@ -167,7 +167,7 @@ pub(crate) fn was_preempted() -> bool {
     PREEMPTED.with(Cell::get)
 }
 
-/// As [`run_on`], and a thread that is in a sequence there is preempted.
+/// As [`run_on`], but preempts a thread that is in a sequence on that CPU.
 pub(crate) fn preempt(cpu: usize) -> Running {
     let wanted = &kernel().lists.wanted[cpu];
     wanted.fetch_add(1, Ordering::Relaxed);
@@ -176,12 +176,12 @@ pub(crate) fn preempt(cpu: usize) -> Running {
     running
 }
 
-/// Returns a point inside a sequence of lists: whether it must start over, for an interrupt or because
-/// another thread ran on this CPU.
+/// Takes a step inside a sequence of lists. Returns whether the sequence must start over, because of an interrupt or
+/// because another thread ran on this CPU.
 fn aborts() -> bool {
     let cpu = HERE.with(Cell::get).expect("a sequence runs on a CPU");
     let interrupted = interrupted();
-    // Relaxed: only the hand-over of the CPU orders anything.
+    // Relaxed: only the passing of the CPU to another thread orders anything.
     if kernel().lists.wanted[cpu].load(Ordering::Relaxed) == 0 {
         return interrupted;
     }
@@ -190,10 +190,10 @@ fn aborts() -> bool {
     true
 }
 
-/// Returns the head of the list of a CPU, in the bank that `source` names.
+/// Returns the head of a CPU's list in the bank that `source` names.
 ///
 /// # Safety
-/// As of the sequences.
+/// As for the sequences.
 unsafe fn head<'w>(cpu: usize, source: &AtomicUsize) -> &'w AtomicUsize {
     let bank = source.load(if faulty(Fault::RelaxedBank) {
         Ordering::Relaxed
@@ -237,7 +237,7 @@ pub(crate) unsafe fn push_through(handle: Handle, source: &AtomicUsize, node: us
     Outcome::Committed
 }
 
-/// Pops a node; 0 if there is none, [`ABORTED`] for an abort.
+/// Pops a node. Returns 0 if there is none, and [`ABORTED`] after an abort.
 ///
 /// # Safety
 /// As shipped.
@@ -259,7 +259,7 @@ pub(crate) unsafe fn pop_through(handle: Handle, source: &AtomicUsize) -> usize 
     if aborts() && !goes_on {
         return ABORTED;
     }
-    // SAFETY: only nodes are pushed, and the memory of a node that others have popped meanwhile stays until
+    // SAFETY: only nodes are pushed, and the memory of a node that another thread has popped meanwhile stays until
     // the model ends.
     let next = unsafe { &Word::at(node).0 }.load(Ordering::Relaxed);
     if aborts() && !goes_on {
@@ -310,13 +310,13 @@ pub(crate) fn index_hint() -> usize {
     super::stripe()
 }
 
-/// As shipped, with fewer attempts: an abort for every thread that can cause one, and one more.
+/// As shipped, but with fewer attempts: one for every thread that can cause an abort, and one more.
 pub(crate) fn try_sequence<T>(mut attempt: impl FnMut(Handle) -> Option<T>) -> Option<T> {
     let handle = super::current_thread()?;
     (0..ATTEMPTS).find_map(|_| attempt(handle))
 }
 
-/// The number of times a sequence is tried out of line.
+/// The number of attempts at a sequence out of line.
 pub(crate) const ATTEMPTS: u32 = 3;
 
 /// Returns how many CPUs there are.

@@ -1,5 +1,5 @@
-//! Blocking, from loom's atomics and parking. Loom's own locks cannot be used: one that is released
-//! while any thread of the model unwinds is poisoned, and cannot be taken again.
+//! Blocking, made of loom's atomics and parking. Loom's own locks cannot be used: a lock that is released while any
+//! thread of the model unwinds is poisoned, and cannot be taken again.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -8,10 +8,10 @@ use loom::thread::{self, Thread};
 
 use super::{AtomicUsize, Ordering};
 
-/// A lock that is handed out in the order in which it is asked for, more or less.
+/// A lock that threads get roughly in the order in which they ask for it.
 pub(super) struct Lock {
     held: AtomicUsize,
-    /// Loom switches threads at its own operations alone, so this needs no lock of its own.
+    /// The waiting threads. Loom switches threads only at its own operations, so this needs no lock.
     waiting: RefCell<VecDeque<Thread>>,
 }
 
@@ -33,7 +33,7 @@ impl Lock {
     pub(super) fn lock(&self) {
         let this = thread::current();
         while !self.try_lock() {
-            // No operation of loom's until we are parked: each unparking meets a parked thread.
+            // Loom does no operation until this thread is parked, so each unparking meets a parked thread.
             self.waiting.borrow_mut().push_back(this.clone());
             thread::park();
         }
@@ -77,7 +77,7 @@ impl Tally {
         }
     }
 
-    /// Waits until the count is reached, and takes it back to 0.
+    /// Waits until the count is reached, and resets it to 0.
     pub(super) fn await_count(&self, count: usize) {
         let this = thread::current();
         // A read-modify-write sees the last value.

@@ -7,7 +7,7 @@ use super::cpu::interrupted;
 use super::sequences::arm_without_slot;
 use super::{AtomicUsize, Fault, Handle, Number, Ordering, faulty, two};
 
-/// In a header: the contents are in the other table.
+/// A bit in a header: the contents have moved to the other table.
 const MOVED: usize = 1;
 
 /// As `rseq_ops::ops::Lookup`.
@@ -21,16 +21,15 @@ pub(crate) enum Lookup {
 
 #[derive(Debug)]
 struct Table {
-    /// A number that is reclaimed: whoever follows the root reads it.
+    /// A number that is reclaimed with the table. A lookup that follows the root reads it.
     memory: Number,
-    /// [`MOVED`], and for each slot the tag, which is the key here: 0, or in the bits from `4 n + 4` on.
+    /// The bit [`MOVED`], and from bit `4 n + 4` on the tag of slot `n`, which here is the key or 0.
     header: AtomicUsize,
-    /// Entries by number, from 1 on.
+    /// The numbers of entries, counted from 1; 0 for none.
     slots: [AtomicUsize; 2],
 }
 
-/// Two tables, one of which is in use, and their entries. As in Rust's allocators, nothing that is
-/// reclaimed comes back.
+/// Two tables, one of which is in use, and their entries. Nothing that is reclaimed is used again.
 #[derive(Debug)]
 pub(crate) struct Tables {
     root: AtomicUsize,
@@ -43,7 +42,7 @@ fn tag(header: usize, slot: usize) -> usize {
 }
 
 impl Tables {
-    /// With the key 1 in the first slot, and the version 0.
+    /// Returns tables with the key 1 in the first slot, and the version 0.
     pub(crate) fn new() -> Self {
         let table = || Table {
             memory: Number::new(0),
@@ -85,7 +84,7 @@ impl Tables {
         }
     }
 
-    /// Puts another version of a key in its slot; the entry that was there, or 0. There is one updater.
+    /// Stores another version of a key in its slot. Returns the entry that was there, or 0. There is one updater.
     pub(crate) fn store(&self, slot: usize, key: usize, version: u32) -> usize {
         let entry = self.entry(key, version);
         let table = self.current();
@@ -97,7 +96,7 @@ impl Tables {
         old
     }
 
-    /// Takes what is in a slot out.
+    /// Removes the entry in a slot, and returns it.
     pub(crate) fn remove(&self, slot: usize) -> usize {
         let table = self.current();
         let old = table.slots[slot].load(Ordering::Relaxed);
@@ -109,7 +108,7 @@ impl Tables {
         old
     }
 
-    /// Moves everything to the other table, to which the root does not lead yet.
+    /// Moves everything to the other table, before the root leads there.
     pub(crate) fn move_on(&self) {
         let [old, new] = &self.tables;
         for (from, to) in old.slots.iter().zip(&new.slots) {
@@ -120,7 +119,7 @@ impl Tables {
         old.header.store(header | MOVED, Ordering::Release);
     }
 
-    /// Has the root lead to the other table.
+    /// Makes the root lead to the other table.
     pub(crate) fn leave(&self) {
         self.root.store(1, Ordering::Release);
     }
@@ -171,7 +170,7 @@ pub(crate) unsafe fn lookup(handle: Handle, tables: &Tables, key: usize) -> Look
         return Lookup::Inconclusive;
     }
     for slot in (0..2).filter(|slot| tag(header, *slot) == key) {
-        // Acquire: stands for the address dependency, of which loom knows nothing.
+        // Acquire: it stands for the address dependency, which loom does not know.
         let entry = table.slots[slot].load(Ordering::Acquire);
         if entry == 0 {
             continue;

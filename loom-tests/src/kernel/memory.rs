@@ -1,5 +1,5 @@
-//! Memory: domains' counters and states, what the process has once, and values that notice when they
-//! are read after their end.
+//! Memory: the counters and states of domains, the statics of the process, and values that fail when they are read
+//! after their end.
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
@@ -22,7 +22,7 @@ use crate::sync::fork::Generation;
 use crate::sync::hook::Hooks;
 use crate::sys::Phase;
 
-/// The distance that programs with sequences of their own are told; no model has such.
+/// The distance between slots for programs with sequences of their own. No model has such sequences.
 pub(crate) const SLOT_SHIFT: u32 = 0;
 pub(crate) const WAY_BIAS: i32 = 0;
 
@@ -77,9 +77,9 @@ impl Process {
 
 pub(super) struct Memory {
     domains: RefCell<Vec<Rc<Counters>>>,
-    /// From `Box::into_raw`, as all memory that is given back with the emulated kernel.
+    /// Objects from `Box::into_raw`, which are freed with the emulated kernel.
     objects: RefCell<Vec<Object>>,
-    /// The number of them that were given back.
+    /// The number of objects that the models have freed.
     freed: Cell<usize>,
     process: *mut Process,
     /// The number of processes so far.
@@ -99,10 +99,10 @@ impl Memory {
         }
     }
 
-    /// Returns the part of the process of this type.
+    /// Returns the static of this type.
     pub(super) fn part(&self, of: TypeId) -> *mut () {
         let process = self.process;
-        // SAFETY: the places of parts alone.
+        // SAFETY: the pointers lead to statics of the process alone.
         unsafe {
             let parts = [
                 (TypeId::of::<State>(), (&raw mut (*process).global).cast()),
@@ -137,7 +137,7 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         let objects = self.objects.take();
-        // SAFETY: from `Box::into_raw`, and the execution is over.
+        // SAFETY: the pointer is from `Box::into_raw`, and the execution is over.
         unsafe {
             objects.into_iter().for_each(|object| object.free());
             drop(Box::from_raw(self.process.cast::<MaybeUninit<Process>>()));
@@ -147,7 +147,7 @@ impl Drop for Memory {
 
 /// Returns the first phase of a domain's counters, zeroed.
 pub(crate) fn allocate_slots() -> Phase {
-    // SAFETY: of counters that live until the next emulated kernel is booted.
+    // SAFETY: the word is the address of counters that live until the next emulated kernel is booted.
     unsafe { Phase::of_word(counters_of_domain()) }.expect("an address")
 }
 
@@ -171,7 +171,7 @@ fn counters_of_domain() -> usize {
     base
 }
 
-/// Whoever uses them afterwards fails.
+/// Frees a domain's counters. A thread that uses them afterwards fails.
 ///
 /// # Safety
 /// As shipped.
@@ -184,7 +184,7 @@ fn counters(phase: Phase) -> &'static Counters {
     let known = |known: &Rc<Counters>| core::ptr::eq(Rc::as_ptr(known), counters);
     assert!(
         kernel().memory.domains.borrow().iter().any(known),
-        "a counter that is none"
+        "these are not counters"
     );
     // SAFETY: a phase's word is the address of counters of this emulated kernel (`allocate_slots`), which live until
     // the next emulated kernel is booted; no model keeps the reference.
@@ -219,13 +219,13 @@ pub(crate) fn waiter(phase: Phase) -> &'static AtomicU32 {
     &counters.waiter
 }
 
-/// As shipped. What is allocated: domains' states, how far their grace periods have come, barriers.
+/// As shipped. The types of allocated objects: states of domains, their grace-period sequences, barriers.
 ///
 /// # Safety
 /// As shipped.
 pub(crate) unsafe trait Zeroed: 'static {}
 
-/// An object of one of these types, zeroed: loom's atomics have to be made.
+/// A zeroed object of one of these types. An enumeration, because loom's atomics must be constructed.
 enum Object {
     State(*mut State),
     Progress(*mut Progress),
@@ -252,10 +252,10 @@ impl Object {
         }
     }
 
-    /// Puts other atomics there.
+    /// Puts new atomics in its place.
     ///
     /// # Safety
-    /// Nobody uses them meanwhile.
+    /// Nobody may use the object meanwhile.
     unsafe fn wipe(&self) {
         // SAFETY: from `Box::into_raw`, and the caller's.
         unsafe {
@@ -268,11 +268,11 @@ impl Object {
     }
 
     /// # Safety
-    /// Nobody uses it any more.
+    /// Nobody may use the object any more.
     unsafe fn free(self) {
         // SAFETY: from `Box::into_raw`, and the caller's.
         unsafe {
-            // Without what is left in them, for loom's atomics are used up.
+            // Without dropping the contents: loom's atomics cannot be used after the execution.
             match self {
                 Object::State(object) => drop(Box::from_raw(object.cast::<MaybeUninit<State>>())),
                 Object::Progress(object) => {
@@ -286,7 +286,7 @@ impl Object {
     }
 }
 
-/// Returns an object, zeroed.
+/// Returns a zeroed object.
 pub(crate) fn allocate<T: Zeroed>() -> *mut T {
     let object = Object::new(TypeId::of::<T>());
     let address = object.address();
@@ -294,12 +294,12 @@ pub(crate) fn allocate<T: Zeroed>() -> *mut T {
     address.cast()
 }
 
-/// Puts other atomics in its place: for loom, whoever uses them and does not know of this, races.
+/// Frees an object: puts new atomics in its place. For loom, a thread that still uses the object then races.
 ///
 /// # Safety
 /// As shipped.
 pub(crate) unsafe fn free<T>(address: *mut T) {
-    // SAFETY: from `allocate`; the memory is there until the next emulated kernel is booted.
+    // SAFETY: the object is from `allocate`, and its memory stays until the next emulated kernel is booted.
     unsafe { address.drop_in_place() };
     let kernel = kernel();
     let objects = kernel.memory.objects.borrow();
@@ -311,7 +311,7 @@ pub(crate) unsafe fn free<T>(address: *mut T) {
     kernel.memory.freed.set(kernel.memory.freed.get() + 1);
 }
 
-/// Returns how many domains' counters, and how many objects, were allocated and not given back.
+/// Returns how many counters of domains, and how many objects, were allocated and not freed.
 pub(crate) fn in_use() -> (usize, usize) {
     let memory = &kernel().memory;
     let counters = memory.domains.borrow();
@@ -320,21 +320,21 @@ pub(crate) fn in_use() -> (usize, usize) {
     (counters.count(), objects)
 }
 
-/// From now on this is the child, with one thread. What the kernel wipes in a child is zero.
+/// Makes this process a child with one thread, with zeros in the memory that the kernel wipes.
 pub(crate) fn fork() {
     let kernel = kernel();
     for counters in &*kernel.memory.domains.borrow() {
         counters.wipe();
     }
     let objects = kernel.memory.objects.borrow();
-    // SAFETY: from `Box::into_raw`; the calling thread is the only one.
+    // SAFETY: the pointers are from `Box::into_raw`, and the calling thread is the only one.
     unsafe {
         objects.iter().for_each(|object| object.wipe());
         kernel.memory.process.write(Process::new());
     }
 }
 
-/// A pointer, as loom's atomic integer, so that all of them have one layout.
+/// An atomic pointer, stored as loom's atomic integer so that all have one layout.
 #[repr(transparent)]
 pub(crate) struct AtomicPtr<T> {
     address: AtomicUsize,
@@ -369,7 +369,7 @@ impl<T> AtomicPtr<T> {
         self.address.store(to.expose_provenance(), order);
     }
 
-    /// Never fails for no reason: loom's does not either.
+    /// Never fails spuriously, as loom's does not.
     pub(crate) fn compare_exchange_weak(
         &self,
         from: *mut T,
@@ -411,12 +411,12 @@ impl<T> AtomicPtr<T> {
         exchanged.map(pointer).map_err(pointer)
     }
 
-    /// To be read through. Loom checks that nobody else uses it.
+    /// Returns a copy to read through. Loom checks that nobody else uses the pointer.
     pub(crate) fn get_mut(&mut self) -> Box<*mut T> {
         Box::new(pointer(self.address.with_mut(|address| *address)))
     }
 
-    /// For [`copy_through`](super::copy_through), which knows what it gets.
+    /// Returns the address for [`copy_through`](super::copy_through), which knows its real type.
     pub(crate) fn as_ptr(&self) -> *mut *mut T {
         core::ptr::from_ref(self).cast_mut().cast()
     }

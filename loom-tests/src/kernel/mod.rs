@@ -1,33 +1,33 @@
-//! The emulated kernel: what `urcu/src/sync` and `urcu/src/sys` have, under the same names.
+//! The emulated kernel. It replaces `urcu/src/sync` and `urcu/src/sys` under the same names.
 //!
 //! # What it promises
-//! * Some **virtual CPUs**. A thread that runs sequences holds one (`run_on`); a CPU has at most
-//!   one thread, and hands over to the next with a full fence, as a context switch does.
-//! * **Interrupts.** Each CPU has a mailbox. A running thread polls it before each step of a
-//!   sequence but the first, and wherever a model calls `step`: that is where an interrupt can
-//!   land. On a request it runs `fence(SeqCst)`, acknowledges, and the sequence it is in *aborts*.
-//!   A thread that goes off its CPU fences, and acknowledges too.
+//! * **Virtual CPUs.** A thread that runs sequences holds one (`run_on`). A CPU has at most one thread, and
+//!   passes to the next one with a full fence, as in a context switch.
+//! * **Interrupts.** Each CPU has a mailbox. A running thread polls it before each step of a sequence except the
+//!   first, and wherever a model calls `step`: an interrupt can land there. On a request the thread runs
+//!   `fence(SeqCst)` and acknowledges, and the sequence that it is in *aborts*. A thread that leaves its CPU
+//!   fences and acknowledges too.
 //! * **The barrier** (`restart_sequences`) fences, posts a request to each CPU that runs a thread,
 //!   blocks until all have acknowledged, and fences. It skips idle CPUs, as membarrier does.
 //!   `refuse_next_barrier` makes it refuse one, as a filter that is installed late would. After
-//!   `share_barriers` callers share them through the process's `Sequence::share`, as in what ships;
-//!   else each issues its own, which explores less.
+//!   `share_barriers`, callers share barriers through the process's `Sequence::share`, as in the library;
+//!   otherwise each caller issues its own, which explores less.
 //! * **CPUs without slots** (`ONE_SLOT`), and **threads without a registration**
 //!   (`leave_unregistered`): sequences abort there.
-//! * **Futexes**: comparing the word and going to sleep are one step to those who wake. Wakers say
-//!   how many, and the first who came are the first to wake up.
-//! * **Locks, threads and a clock** with the names of what ships (`sync`, `thread`). A thread
-//!   that has to wait leaves its CPU; interrupts land where a lock is asked for, too.
-//! * **Time limits** of zero are over at once: loom lets everything else happen before or after.
-//!   Others are over when no other thread can go on, and that is what makes the clock go; or never
-//!   (`without_time_limits`), so that a lost wake-up is a deadlock though a limit would make up for
-//!   it. A `Patience` says which sleeps have one, and who has something to tell then.
-//! * **Panics on purpose** (`survive`) unwind while other threads go on. The shipped code catches
-//!   those and no other, or a callback's failed assertion would be caught with them.
-//! * **Memory** for any number of domains, zeroed, at addresses of its own each; chunks with room for
-//!   two callbacks. Whoever uses a domain after its end fails, and whoever reads a `Value` then.
-//! * **A process**: what `urcu/src/sync/fork.rs` keeps. `fork` zeroes it, and the domains' states, as the
-//!   kernel does in a child; `exit` ends threads that sleep, as the process's end does.
+//! * **Futexes**: for wakers, comparing the word and going to sleep are one step. A waker says how many threads to
+//!   wake, and those that came first wake up first.
+//! * **Locks, threads and a clock** under the library's names (`sync`, `thread`). A thread that has to wait leaves
+//!   its CPU; interrupts can also land where a thread takes a lock.
+//! * **Time limits** of zero are over at once: loom lets everything else happen before or after. Other limits are
+//!   over when no other thread can go on, which also advances the clock. After `without_time_limits` they are never
+//!   over, so that a lost wake-up is a deadlock even where a limit would hide it. A `Patience` says which sleeps
+//!   have a limit, and which sleepers then have something to report.
+//! * **Panics on purpose** (`survive`) unwind while other threads go on. The shipped code catches only these panics:
+//!   otherwise it would also catch the failed assertion of a callback.
+//! * **Memory** for any number of domains, zeroed, with different addresses; chunks with room for two callbacks. A
+//!   thread that uses a domain after its end fails, and so does one that reads a `Value` after its end.
+//! * **A process**: the state that `urcu/src/sync/fork.rs` keeps. `fork` zeroes this state and that of domains, as the
+//!   kernel does in a child; `exit` ends threads that sleep, as the end of the process does.
 //! * **Lists** (`lists`, `crate::percpu`): the words, sequences and per-CPU memory of the stack of
 //!   `rseq-ops`. A thread that asks for a busy CPU (`preempt`) gets it between two steps of a
 //!   sequence, which aborts when its thread runs again.
@@ -36,29 +36,27 @@
 //! * *Weaker:* the loads of a sequence are relaxed except that of the phase (B) and of a
 //!   snapshot's pointer or a lookup's root, the store that begins a section is relaxed, and only the one that ends
 //!   it is a release (D). The real sequences have acquire loads and release commits throughout.
-//! * *Weaker:* a CPU's interrupt arrives as late as the writer's wait allows, and other CPUs'
-//!   independently of it.
-//! * *Stronger:* nothing lands before the first load of a sequence. An interrupt there restarts
-//!   a sequence that has done nothing, which is the same as one that lands before it.
-//! * *Stronger:* sequences abort for the writer's sake, or when a model asks (`abort_next`).
-//!   Linux aborts them for signals and preemption too, which leads to the same slow ways. (What
-//!   another thread does on the CPU meanwhile matters to lists alone: they have preemption.)
-//! * *Stronger:* futexes do not wake for no reason. Every sleeper looks again
-//!   in any case, and a sleep with a time limit is such a waking.
-//! * *Stronger:* what a lookup reads in an entry comes after the load of its address, by an acquire.
-//!   Processors have that by the dependency, which loom does not know.
-//! * *Stronger:* the records in a chunk, and what counts for statistics, budgets and pace
-//!   (`core::sync::atomic`), are plain memory. A callback's own data is loom's, and takes the same way.
-//! * *Stronger:* whoever is woken sees what its waker did. The kernel's locks have it so too; and
-//!   who does not sleep is not helped by it.
-//! * *Stronger:* a thread that waits for a barrier or sleeps runs on no CPU. On Linux it has left
-//!   the user's code, which is the same to sequences.
-//! * All waiting is by blocking: a loop around `yield_now` would hide interleavings, and a lost
-//!   wake-up is a deadlock, which loom reports. The locks are our own (`lock`), because loom's
-//!   cannot be used while a thread unwinds.
+//! * *Weaker:* the interrupt of a CPU arrives as late as the writer's wait allows, independently of other CPUs.
+//! * *Stronger:* no interrupt lands before the first load of a sequence. There it would restart a sequence that has
+//!   done nothing, which is the same as landing before the sequence.
+//! * *Stronger:* sequences abort only for the writer, or when a model asks (`abort_next`). Linux aborts them for
+//!   signals and preemption too, which leads to the same slow paths. (What another thread does on the CPU meanwhile
+//!   matters only to lists, which have preemption.)
+//! * *Stronger:* futexes have no spurious wake-ups. Every sleeper checks again after waking up in any case, and the
+//!   end of a time limit acts as a spurious wake-up.
+//! * *Stronger:* an acquire orders a lookup's reads in an entry after the load of the entry's address. Processors order
+//!   them by the dependency, which loom does not know.
+//! * *Stronger:* the records in a chunk, and the counters for statistics, budgets and pace (`core::sync::atomic`), are
+//!   plain memory. A callback's own data is loom's, and is published in the same way.
+//! * *Stronger:* a thread that is woken sees what its waker did. The kernel's locks ensure that as well, and it does
+//!   not help a thread that does not sleep.
+//! * *Stronger:* a thread that waits for a barrier or sleeps is on no CPU. On Linux it has left user code, which is
+//!   the same for sequences.
+//! * Every wait blocks: a loop around `yield_now` would hide interleavings, and a lost wake-up becomes a deadlock,
+//!   which loom reports. The locks are our own (`lock`), because loom's cannot be used while a thread unwinds.
 //!
 //! # Faults
-//! [`Fault`] makes the kernel break one promise, to show that some model needs it.
+//! [`Fault`] makes the kernel break one promise, to show that some model needs the promise.
 
 mod cpu;
 pub(crate) mod lists;
@@ -120,7 +118,7 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
-/// Loom's takes no `const` blocks.
+/// Loom's macro takes no `const` blocks.
 macro_rules! local {
     (static $name:ident: $type:ty = const $value:block;) => {
         loom::thread_local! { static $name: $type = $value; }
@@ -137,21 +135,21 @@ pub(crate) const CHUNK: usize = 128;
 /// The number of callbacks that are run at a time.
 pub(crate) const INVOKE_BATCH: usize = 1;
 
-/// Always sleep: spinning would multiply interleavings and show nothing new.
+/// Threads always sleep: spinning would multiply interleavings and show nothing new.
 pub(crate) const SPINS: u32 = 0;
 
 /// A promise that the kernel can be told to break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The barrier fences all CPUs and restarts nothing, as `PRIVATE_EXPEDITED` without `_RSEQ`.
+    /// The barrier fences all CPUs but restarts nothing, as `PRIVATE_EXPEDITED` without `_RSEQ`.
     PlainBarrier,
-    /// The barrier is only a fence of the caller's.
+    /// The barrier is only a fence in the caller.
     NoBarrier,
     /// The sequence that begins a section goes on after an interrupt.
     BeginGoesOn,
     /// A snapshot goes on after an interrupt.
     SnapshotGoesOn,
-    /// A snapshot behind a second pointer goes on after an interrupt that comes when that is loaded.
+    /// A snapshot behind a second pointer goes on after an interrupt that comes once that pointer is loaded.
     SnapshotGoesOnBehind,
     /// A lookup goes on after an interrupt.
     LookupGoesOn,
@@ -167,13 +165,13 @@ pub enum Fault {
     RelaxedPhase,
     /// D is relaxed in sequences.
     RelaxedExit,
-    /// `sub_if_current` subtracts from whatever phase is the token's.
+    /// `sub_if_current` subtracts without comparing the token's phase with the current one.
     ExitDoesNotCompare,
     /// A sequence counts on a CPU that has no slot.
     NoBound,
     /// On a thread without a registration sequences go on, and nothing restarts them.
     UnregisteredGoesOn,
-    /// The slots are summed but the last.
+    /// The sum leaves out the last slot.
     OneSlotTooFew,
     /// A wake-up gets lost.
     NoWake,
@@ -198,7 +196,7 @@ pub enum Fault {
     RelaxedBank,
 }
 
-/// For a model that has failed: whether a thread of it sleeps on a futex.
+/// Returns whether a thread of a failed model sleeps on a futex.
 pub fn somebody_sleeps() -> bool {
     sleep::somebody_sleeps()
 }
@@ -218,7 +216,7 @@ fn faulty(fault: Fault) -> bool {
     FAULT.get() == Some(fault)
 }
 
-/// The place where the shipped code finds its sequences' words; here it only tells one from none.
+/// A handle. The shipped code finds the words of its sequences with it; here it only differs from no handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handle {
     pub(crate) cs: isize,
@@ -329,16 +327,16 @@ impl<T: 'static> Wiped<T> {
         self.get()
     }
 
-    /// What [`fork`] does.
+    /// Does nothing: [`fork`] does the work.
     pub(crate) fn prepare(&self) {}
 }
 
-/// One more with each process.
+/// Returns the next generation, which each process increments.
 pub(crate) fn next_generation() -> u64 {
     kernel().memory.next_generation()
 }
 
-/// From now on a time limit is never over, so a wake-up that must come is not made up for by one.
+/// From now on no time limit is ever over, so that no limit hides a lost wake-up.
 pub(crate) fn without_time_limits() {
     kernel().no_time_limits.set(true);
 }
@@ -372,7 +370,7 @@ pub(crate) fn as_user<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// As above.
+/// Starts a thread, as `urcu/src/sys/threads` does.
 pub(crate) fn start_thread(_: String, program: impl FnOnce() + 'static) -> Option<thread::Thread> {
     thread::start(program)
 }
@@ -380,7 +378,7 @@ pub(crate) fn start_thread(_: String, program: impl FnOnce() + 'static) -> Optio
 /// The mode of a process whose threads are all registered.
 pub(crate) const ALL_THREADS: Mode = Mode::AllThreads(HANDLE);
 
-/// The mode of such a process on a machine that has one CPU more than it was said to have.
+/// The mode of such a process on a machine with one CPU more than it reported.
 pub(crate) const ONE_SLOT: Mode = Mode::AllThreads(Handle::new(1, 1));
 
 /// Returns how many slots a domain has.
@@ -395,7 +393,7 @@ fn slots_in_memory() -> usize {
     }
 }
 
-/// Which CPU this is.
+/// Returns the number of the current CPU.
 pub(crate) fn cpu() -> usize {
     stripe()
 }
@@ -406,15 +404,15 @@ pub(crate) fn stripe() -> usize {
     HERE.with(Cell::get).map_or(last, |cpu| cpu.min(last))
 }
 
-/// There is no environment.
+/// Returns `None`: there is no environment.
 pub(crate) fn budget_variable() -> Option<&'static str> {
     None
 }
 
-/// Nobody reads it.
+/// Prints nothing: nobody would read it.
 pub(crate) fn say(_: std::fmt::Arguments<'_>) {}
 
-/// Loom's atomics have another size: nowhere in particular.
+/// Arbitrary offsets, because loom's atomics have another size.
 pub(crate) const STORES: [usize; 2] = [64; 2];
 
 /// Returns how this process counts its readers.
@@ -434,17 +432,17 @@ pub(crate) fn current_thread() -> Option<Handle> {
     usable.then_some(handle)
 }
 
-/// As shipped, except that nobody asks.
+/// As shipped, although no model asks for it.
 impl Default for ReaderMode {
     fn default() -> Self {
         ReaderMode::Atomics(AtomicsReason::NotBuilt)
     }
 }
 
-/// There is no log.
+/// Does nothing: there is no log.
 pub(crate) fn tell_reader_mode() {}
 
-/// No handle. No sequence runs with it.
+/// The handle without sequences.
 pub(crate) const NO_HANDLE: Handle = Handle::new(0, 0);
 
 /// One turn of a short wait.

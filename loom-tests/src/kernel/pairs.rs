@@ -5,7 +5,7 @@ use super::lookups::Lookup;
 use super::sequences::arm_without_slot;
 use super::{AtomicUsize, Fault, Handle, Ordering, faulty, two};
 
-/// A key and a value. What it is read from is an atomic of its own each, so that a torn pair can be seen.
+/// A key and a value. Each is in an atomic of its own, so that torn pairs can be seen.
 #[derive(Debug)]
 struct Pair([AtomicUsize; 2]);
 
@@ -20,12 +20,12 @@ impl Pair {
     }
 }
 
-/// The header has a tag for each slot, which is the key here: 0, or in the bits from `4 n` on.
+/// A bucket. From bit `4 n` on, the header has the tag of slot `n`, which here is the key or 0.
 #[derive(Debug)]
 pub(crate) struct Pairs {
     header: AtomicUsize,
     slots: [Pair; 2],
-    /// 0, or 1: `outside` is in the list.
+    /// 1 if `outside` is in the list, otherwise 0.
     list: AtomicUsize,
     outside: Pair,
 }
@@ -39,7 +39,7 @@ fn with_tag(header: usize, slot: usize, tag: usize) -> usize {
 }
 
 impl Pairs {
-    /// With a key in the first slot, and the version 0.
+    /// Returns a bucket with a key in the first slot, and the version 0.
     pub(crate) fn new(key: usize) -> Self {
         let pairs = Pairs {
             header: AtomicUsize::new(with_tag(0, 0, key)),

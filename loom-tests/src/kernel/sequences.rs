@@ -26,7 +26,7 @@ pub(super) fn arm(handle: Handle) -> Option<usize> {
     arm_without_slot(handle).filter(|cpu| (*cpu as u32) < handle.bound || faulty(Fault::NoBound))
 }
 
-/// The same for one that needs none.
+/// Returns the CPU of a sequence that begins and needs no slot; `None` if it aborts at once.
 pub(super) fn arm_without_slot(handle: Handle) -> Option<usize> {
     assert_eq!(handle.cs, super::HANDLE.cs, "a handle that is none");
     let aborts = ABORTS.with(|aborts| aborts.replace(aborts.get().saturating_sub(1)));
@@ -37,8 +37,8 @@ pub(super) fn arm_without_slot(handle: Handle) -> Option<usize> {
     Some(HERE.with(Cell::get).expect("a sequence runs on a CPU"))
 }
 
-/// Adds `delta` to the counter of this CPU; its new value, or `None` for an abort. The last step is
-/// the commit.
+/// Adds `delta` to the counter of this CPU. Returns its new value, or `None` after an abort. The last step is the
+/// commit.
 fn add(cpu: usize, phase: Phase, delta: i64, commit: Ordering) -> Option<i64> {
     let goes_on = delta > 0 && faulty(Fault::BeginGoesOn);
     if interrupted() && !goes_on {
@@ -65,7 +65,7 @@ fn add_at_exit(cpu: usize, phase: Phase) -> Outcome {
     }
 }
 
-/// As shipped, where all processors are of one kind.
+/// As shipped for machines whose processors are all of one kind.
 pub(crate) fn way(handle: Handle) -> isize {
     handle.cs
 }
@@ -106,8 +106,8 @@ pub(crate) unsafe fn exit_section(
     unsafe { sub_if_current(Handle::new(way, bound), phase, begun, u64::from(guess)) }
 }
 
-/// Adds 1 to this CPU's counter of the phase in `phase`; that phase and the counter's new value, or
-/// `None` for an abort.
+/// Adds 1 to this CPU's counter of the phase in `phase`. Returns that phase and the counter's new value, or `None`
+/// after an abort.
 ///
 /// # Safety
 /// As shipped.
@@ -118,7 +118,7 @@ pub(crate) unsafe fn add_through(handle: Handle, phase: &AtomicUsize) -> Option<
     } else {
         Ordering::Acquire
     });
-    // Shipped code does not look: 0 would be an address.
+    // The shipped code does not check this: it would take 0 for an address.
     // SAFETY: the phase of a domain that is set up, by the caller.
     let begun = unsafe { Phase::of_word(word) }.expect("the phase is set up");
     let value = add(cpu, begun, 1, Ordering::Relaxed)?;
@@ -126,7 +126,7 @@ pub(crate) unsafe fn add_through(handle: Handle, phase: &AtomicUsize) -> Option<
 }
 
 /// Subtracts 1 from this CPU's counter of the phase `begun`, if that is the one in `phase`.
-/// The guess makes the real one faster and nothing else.
+/// The guess only makes the real sequence faster.
 ///
 /// # Safety
 /// As shipped.
@@ -156,13 +156,13 @@ pub(crate) unsafe fn sub(handle: Handle, begun: Phase) -> Outcome {
     }
 }
 
-/// Stands for a pointer to one of some values, which is all that models of sections need.
+/// Values with numbers that stand for pointers, which is all that models of sections need.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) current: AtomicUsize,
     values: Vec<UnsafeCell<u32>>,
-    /// For each value, true once it was reclaimed. Loom tries both orders of conflicting atomic accesses and
-    /// not of a cell's, whose races it only recognises; fences order nothing that it tries.
+    /// For each value: not 0 once it was reclaimed. Loom tries both orders of conflicting atomic accesses, but not of
+    /// accesses to cells, whose races it only recognises.
     reclaimed: Vec<AtomicUsize>,
 }
 
@@ -243,7 +243,7 @@ pub(crate) unsafe fn copy_part_through(
     unsafe { copy_through(handle, source, target, size) }
 }
 
-/// Copies what a pointer points to that lies in what `source` points to, in one sequence.
+/// Follows `source`, then a pointer inside its target, and copies the target of that pointer, in one sequence.
 ///
 /// # Safety
 /// As shipped, except that `source` is the address of an [`AtomicPtr`] to what begins with a [`Number`], and the
@@ -330,8 +330,8 @@ pub(crate) unsafe fn append(
     Appended::At(end)
 }
 
-/// Puts the chunk that begins at `new` in the place of the one that ends at `end`, if that is this
-/// CPU's for the phase in `phase`.
+/// Replaces the chunk that ends at `end` by the one that begins at `new`, if the former is this CPU's for the phase in
+/// `phase`.
 ///
 /// # Safety
 /// As shipped.

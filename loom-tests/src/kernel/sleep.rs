@@ -1,4 +1,4 @@
-//! Sleeping: futexes, and what a thread that sleeps is woken by.
+//! Sleeping: futexes, sleepers and the ways to wake them.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -15,7 +15,7 @@ use super::{AtomicU32, Fault, Ordering, faulty, fence, kernel};
 #[derive(Clone)]
 pub(super) struct Sleeper {
     thread: thread::Thread,
-    /// Not parked, but yielding, because its time may be over.
+    /// True if the thread yields instead of parking, because its time may be over.
     has_limit: bool,
     woken: Rc<Cell<bool>>,
 }
@@ -49,8 +49,8 @@ impl Sleepers {
         sleeper
     }
 
-    /// Returns when the sleeper was woken. Every sleeper parks once and is unparked once, whichever
-    /// comes first; what has a time limit is never unparked.
+    /// Returns once the sleeper was woken. Every sleeper parks once and is unparked once, in either order. A sleeper
+    /// with a time limit is never unparked.
     pub(super) fn sleep(&self, sleeper: Sleeper, most: Option<Duration>) {
         match most {
             Some(most) if sleeper.has_limit => self.sleep_to_the_end(sleeper, most),
@@ -62,7 +62,7 @@ impl Sleepers {
         }
     }
 
-    /// The same, or when no other thread can go on, and then the time is over.
+    /// Returns once the sleeper was woken, or when no other thread can go on: then its time is over.
     pub(super) fn sleep_to_the_end(&self, sleeper: Sleeper, most: Duration) {
         let begin = kernel().clock.get();
         blocked(thread::yield_now);
@@ -74,7 +74,7 @@ impl Sleepers {
         }
     }
 
-    /// Wakes so many of those who sleep on this.
+    /// Wakes up to `how_many` threads that sleep on this word.
     pub(super) fn wake(&self, key: usize, how_many: usize) {
         for _ in 0..how_many {
             let mut sleepers = self.0.borrow_mut();
@@ -92,7 +92,7 @@ impl Sleepers {
 }
 
 pub(super) struct Futexes {
-    /// The one bucket's lock.
+    /// The lock of the only bucket.
     bucket: Lock,
     sleepers: Sleepers,
 }
@@ -106,8 +106,8 @@ impl Futexes {
     }
 }
 
-/// Sleeps while `word` holds `value`. A time limit of zero is over at once: whatever happens
-/// meanwhile, loom lets happen before or after.
+/// Sleeps while `word` holds `value`. A time limit of zero is over at once: loom lets everything else happen before or
+/// after.
 pub(crate) fn futex_wait(word: &AtomicU32, value: u32, most: Option<Duration>) {
     end_with_the_process();
     let kernel = kernel();
@@ -129,7 +129,7 @@ fn end_with_the_process() {
     }
 }
 
-/// Wakes so many of those who sleep on the word, in the order in which they came.
+/// Wakes up to `how_many` threads that sleep on the word, in the order in which they came.
 pub(crate) fn futex_wake(word: &AtomicU32, how_many: i32) {
     if faulty(Fault::NoWake) {
         return;

@@ -1,4 +1,4 @@
-//! What `urcu/collections/src/sync.rs` has.
+//! The stand-in for `urcu/collections/src/sync.rs`.
 
 use std::alloc::{Layout, dealloc};
 use std::cell::{Cell, RefCell};
@@ -9,13 +9,13 @@ pub(crate) use loom::sync::atomic::AtomicU8;
 use super::cpu::panic_on_purpose;
 use super::{Ordering, Value, spin};
 
-/// Two segments are soon full.
+/// So few that two segments are soon full.
 pub(crate) const SEGMENT_SLOTS: usize = 2;
 
 /// Waiting would multiply interleavings and show nothing new.
 pub(crate) const SLOT_PATIENCE: u32 = 0;
 
-/// Trees soon have two levels.
+/// So few that trees soon have two levels.
 pub(crate) const NODE_ITEMS: usize = 8;
 
 /// One turn of a wait for a bucket.
@@ -23,7 +23,7 @@ pub(crate) fn pause(_: &mut u32) {
     spin();
 }
 
-/// A part of what is unlinked while others may look at it.
+/// A part of an object that is unlinked while others may look at it.
 #[derive(Debug)]
 pub(crate) struct Alive(Value);
 
@@ -40,26 +40,26 @@ impl Alive {
 std::thread_local! {
     // Loom runs all threads of a model on one thread of the system.
     static KEPT: RefCell<Kept> = const { RefCell::new(Kept(Vec::new())) };
-    /// How many stores are left to a thread that is going to be lost.
+    /// The number of stores that a thread still makes before it is lost.
     static STORES_LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// Memory that is not in use any more, and not given back yet.
+/// Memory that is no longer in use but not yet freed.
 struct Kept(Vec<(*mut u8, Layout)>);
 
 impl Drop for Kept {
     fn drop(&mut self) {
         for (memory, layout) in self.0.drain(..) {
-            // SAFETY: by `keep`; and the execution is over.
+            // SAFETY: `keep` requires this layout, and the execution is over.
             unsafe { dealloc(memory, layout) };
         }
     }
 }
 
-/// Gives memory back when the next emulated kernel is booted.
+/// Frees memory when the next emulated kernel is booted.
 ///
 /// # Safety
-/// It was allocated with the type's layout, and nobody drops what is in it.
+/// The memory must have been allocated with the type's layout, and nobody may drop its contents.
 pub(crate) unsafe fn keep<T>(memory: *mut T) {
     let layout = Layout::new::<T>();
     if layout.size() > 0 {
@@ -67,14 +67,14 @@ pub(crate) unsafe fn keep<T>(memory: *mut T) {
     }
 }
 
-/// What the last execution has left.
+/// Frees the memory that the last execution has left.
 pub(super) fn forget_kept() {
     drop(KEPT.replace(Kept(Vec::new())));
     STORES_LEFT.set(None);
 }
 
-/// Runs a thread that is lost after so many stores, as one is that its process has at a fork and the
-/// child has not: what it would do next does not happen. Returns whether it got to its end.
+/// Runs a thread that is lost after so many stores, as a fork loses threads that the child does not have: its later
+/// stores do not happen. Returns whether the thread reached its end.
 pub(crate) fn lost_after(stores: usize, program: impl FnOnce()) -> bool {
     STORES_LEFT.set(Some(stores));
     let ended = super::survive(program);
@@ -82,7 +82,7 @@ pub(crate) fn lost_after(stores: usize, program: impl FnOnce()) -> bool {
     ended
 }
 
-/// Called before a store; false: it does not happen.
+/// Called before each store. Returns false if the store must not happen.
 pub(super) fn may_store() -> bool {
     match STORES_LEFT.get() {
         None => true,

@@ -1,5 +1,5 @@
-//! In the place of `urcu/src/sync/mutex.rs`, from loom's atomics and parking: it explores less. That lock has
-//! models of its own.
+//! The stand-in for `urcu/src/sync/mutex.rs`, made of loom's atomics and parking, which explores less. The real lock
+//! has models of its own.
 
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -28,7 +28,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// An interrupt can land here: what ships is at a lock whenever it is not about sequences.
+    /// Takes the lock. An interrupt can land here, because the shipped code takes locks only outside sequences.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         step();
         if !self.lock.try_lock() {

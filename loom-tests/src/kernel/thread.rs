@@ -68,14 +68,14 @@ pub(crate) fn park_timeout(most: Duration) {
     park_at_most(Some(most));
 }
 
-/// Ends when no other thread can go on.
+/// Sleeps until no other thread can go on.
 pub(crate) fn sleep(time: Duration) {
     let nobody = Sleepers::new();
     let sleeper = nobody.add(0, Sleeper::new(Some(time)));
     nobody.sleep_to_the_end(sleeper, time);
 }
 
-/// Starts a thread of what ships. Nobody joins it; a model ends when it has ended.
+/// Starts a thread of the shipped code. Nobody joins it; a model ends only after the thread has ended.
 pub(super) fn start(program: impl FnOnce() + 'static) -> Option<Thread> {
     if kernel().no_more_threads.get() {
         return None;
@@ -95,7 +95,7 @@ pub(crate) fn started() -> usize {
     kernel().threads.get()
 }
 
-/// The emulated clock, which goes on when a sleep's time is over, and by nothing else.
+/// A time of the emulated clock, which advances only when the time of a sleep is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Duration);
 

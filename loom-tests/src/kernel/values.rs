@@ -6,8 +6,8 @@ use loom::cell::UnsafeCell;
 
 use super::{AtomicUsize, Ordering, kernel};
 
-/// The remains of a value after its end. Loom tries both orders of conflicting atomic accesses and
-/// not of a cell's, whose races it only recognises; so each has an atomic mark too.
+/// The part of a value that remains after its end. It has an atomic mark, because loom tries both orders of conflicting
+/// atomic accesses, but not of accesses to cells, whose races it only recognises.
 pub(super) struct Body {
     number: UnsafeCell<u32>,
     ended: AtomicUsize,
@@ -21,8 +21,8 @@ pub(crate) fn values_left() -> usize {
     values.iter().filter(goes_on).count()
 }
 
-/// A value that fails if it is read after its end. The body's place comes last: should a mutant read
-/// memory that was given back, allocators leave it alone.
+/// A value that fails if it is read after its end. The pointer to the body comes last, because allocators leave that
+/// part of freed memory alone if a mutant reads it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Number {
@@ -39,9 +39,9 @@ impl Number {
             number: UnsafeCell::new(0),
             ended: AtomicUsize::new(0),
         };
-        // Written, not only made: what is made has no time of its own in loom, but that of the thread's last
-        // step. Behind a fence it would be published by that fence.
-        // SAFETY: nobody else has it.
+        // Write the value, do not only construct it: in loom a new value has the time of the thread's last step, so
+        // that a fence before it would publish it.
+        // SAFETY: nobody else has the value yet.
         body.number.with_mut(|new| unsafe { *new = number });
         values.push(Rc::new(body));
         Number {
@@ -61,7 +61,7 @@ impl Number {
         )
     }
 
-    /// Without a look at whether it has ended.
+    /// Returns the number without checking whether the value has ended.
     pub(crate) fn number(&self) -> u32 {
         self.number
     }
@@ -74,7 +74,7 @@ impl Number {
         body.number.with(|number| unsafe { *number })
     }
 
-    /// Its end.
+    /// Ends the value.
     pub(crate) fn end(&self) {
         let body = self.body();
         let before = body.ended.swap(1, Ordering::Relaxed);
@@ -84,7 +84,7 @@ impl Number {
     }
 }
 
-/// The same, which ends when it is dropped.
+/// A value that ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Value(Number);
 

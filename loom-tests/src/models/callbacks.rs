@@ -1,4 +1,4 @@
-//! Callbacks: when they may run, and who waits until they have run.
+//! Callbacks: when they may run, and threads that wait until they have run.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::kernel::{
     ALL_THREADS, AtomicUsize, Mode, Ordering, Value, abort_next, run_on, step, without_time_limits,
 };
 
-/// Which callbacks have run. Cells, so that who does not see that one has run races with it.
+/// The callbacks that have run. Cells, so that a thread that does not see that a callback has run races with it.
 struct Runs(Vec<(AtomicUsize, UnsafeCell<u32>)>);
 
 // SAFETY: loom's cells are not `Sync`, but loom reports every access that races.
@@ -28,26 +28,26 @@ impl Runs {
         Arc::new(Runs(runs.collect()))
     }
 
-    /// Queues number `n`.
+    /// Queues callback `n`.
     fn call(self: &Arc<Self>, domain: &Domain, n: usize) {
         let runs = Arc::clone(self);
         domain.call(move || runs.run(n));
     }
 
-    /// Number `n` runs.
+    /// Runs callback `n`.
     fn run(&self, n: usize) {
         assert_eq!(self.0[n].0.swap(1, Ordering::Relaxed), 0, "run twice");
         // SAFETY: loom checks that nobody else uses it meanwhile.
         self.0[n].1.with_mut(|run| unsafe { *run += 1 });
     }
 
-    /// The same from a CPU.
+    /// Queues callback `n` from a CPU.
     fn call_on(self: &Arc<Self>, cpu: usize, domain: &Domain, n: usize) {
         let _running = run_on(cpu);
         self.call(domain, n);
     }
 
-    /// Number `n` has run, and what it did is seen.
+    /// Checks that callback `n` has run, and that its effect is visible.
     fn has_run(&self, n: usize) {
         assert_eq!(self.0[n].0.load(Ordering::Relaxed), 1, "not run");
         // SAFETY: loom checks that nobody writes it meanwhile.
@@ -60,7 +60,7 @@ fn spawn(program: impl FnOnce() + 'static) -> thread::JoinHandle<()> {
     thread::spawn(program)
 }
 
-/// Does nothing, but leaves this CPU a chunk with one callback in it.
+/// Queues a callback that does nothing, so that this CPU has a chunk with one callback in it.
 fn call_on(cpu: usize, domain: &Domain) {
     let _running = run_on(cpu);
     domain.call(|| ());
@@ -82,7 +82,7 @@ fn reader(cell: &Arc<Rcu<Value, &'static Domain>>) -> thread::JoinHandle<()> {
     })
 }
 
-/// Runs what is ready, and begins nothing.
+/// Runs ready callbacks, and begins no grace period.
 fn run_ready(domain: &Domain) {
     let (_, driver) = domain.driver();
     driver
@@ -90,8 +90,8 @@ fn run_ready(domain: &Domain) {
         .run_ready(driver.progress.sequence.done(), 4);
 }
 
-/// A chunk that a grace period collects waits for the next one: for this one, a section may have
-/// begun after the flip and still see what was unpublished.
+/// A chunk that a grace period collects waits for the next grace period: a section may have begun after the flip of
+/// the collecting one and still see what was unpublished.
 pub(super) fn what_a_flip_collects_waits_for_the_next() {
     let owned = Owned::new(ALL_THREADS);
     let domain = owned.get();
@@ -111,8 +111,7 @@ pub(super) fn what_a_flip_collects_waits_for_the_next() {
     runs.has_run(0);
 }
 
-/// A chunk that is full waits for a grace period that begins after it was taken, not for one that
-/// has flipped already.
+/// A full chunk waits for a grace period that begins after the chunk was taken, not for one that has already flipped.
 pub(super) fn a_full_chunk_waits_for_the_next_to_begin() {
     let owned = Owned::new(ALL_THREADS);
     let domain = owned.get();
@@ -163,7 +162,7 @@ pub(super) fn a_barrier_waits_for_batches_in_flight() {
     other.join().expect("the other");
 }
 
-/// A barrier waits for what two CPUs have queued, which two threads run.
+/// A barrier waits for callbacks that two CPUs have queued and two threads run.
 pub(super) fn a_barrier_waits_for_every_cpu() {
     let owned = Owned::new(ALL_THREADS);
     without_time_limits();
@@ -183,7 +182,7 @@ pub(super) fn a_barrier_waits_for_every_cpu() {
     other.join().expect("the other");
 }
 
-/// A barrier waits for a chunk that its CPU is just taking out of its slot, and hears when it is sealed.
+/// A barrier waits for a chunk that its CPU is taking out of its slot, and is told when the chunk is sealed.
 pub(super) fn a_barrier_waits_for_a_chunk_on_its_way() {
     let owned = Owned::new(ALL_THREADS);
     without_time_limits();
@@ -201,7 +200,7 @@ pub(super) fn a_barrier_waits_for_a_chunk_on_its_way() {
     runs.has_run(2);
 }
 
-/// A barrier waits for what is queued where there are no sequences, on every stripe.
+/// A barrier waits for callbacks that were queued without sequences, on every stripe.
 pub(super) fn a_barrier_without_sequences() {
     let owned = Owned::new(Mode::Atomics);
     without_time_limits();
@@ -219,8 +218,8 @@ pub(super) fn a_barrier_without_sequences() {
     runs.has_run(2);
 }
 
-/// The end of a domain runs what is left: in the slots of both CPUs and phases, under the stripes'
-/// locks, sealed.
+/// The end of a domain runs the callbacks that are left: in the slots of both CPUs and phases, under the stripes'
+/// locks, and in sealed chunks.
 pub(super) fn the_end_of_a_domain_runs_what_is_left() {
     let owned = Owned::new(ALL_THREADS);
     let domain = owned.get();
@@ -251,8 +250,7 @@ pub(super) fn the_end_of_a_domain_without_sequences() {
     (0..4).for_each(|n| runs.has_run(n));
 }
 
-/// The end of a domain in the middle of a grace period: callbacks are in the slots of its old phase
-/// alone.
+/// A domain ends in the middle of a grace period, with callbacks only in the slots of its old phase.
 pub(super) fn the_end_of_a_domain_in_a_grace_period() {
     let owned = Owned::new(ALL_THREADS);
     let domain = owned.get();
@@ -287,8 +285,8 @@ pub(super) fn the_end_of_a_domain_waits_for_batches_in_flight() {
     other.join().expect("the other");
 }
 
-/// Obligation 5 for tasks: either whoever does the work sees what there is to do, or whoever wants it
-/// sees that nobody does the work any more, and hands it over anew.
+/// Obligation 5 for jobs: either the thread that does the work sees the new work, or the thread that requests it sees
+/// that nobody does the work any more, and hands it over again.
 pub(super) fn nothing_is_forgotten_between_two_jobs() {
     let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
     let domain = owned.get();
@@ -304,7 +302,7 @@ pub(super) fn nothing_is_forgotten_between_two_jobs() {
     witness(1, !again);
 }
 
-/// The same for the first callback of a CPU, of which a slot alone knows.
+/// Obligation 5 for jobs, with the first callback of a CPU, which only a slot records.
 pub(super) fn a_first_callback_is_not_forgotten() {
     let owned = Owned::with(ALL_THREADS, Runner::Executor(&BENCH));
     let domain = owned.get();

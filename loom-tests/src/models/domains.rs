@@ -1,4 +1,4 @@
-//! What models of whole domains have in common.
+//! Common parts of the models of whole domains.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ use crate::domain::Domain;
 use crate::driver::job::{Executor, Job, Runner};
 use crate::kernel::{self, ALL_THREADS, Mode, run_on};
 
-/// A domain that is there as long as the model runs. Its end is a part of every such model.
+/// A domain that lives as long as the model runs. Its end is a part of every such model.
 pub(super) struct Owned(*mut Domain);
 
 impl Owned {
@@ -23,7 +23,7 @@ impl Owned {
         Owned(Box::into_raw(Box::new(Domain::new().run_by(runner))))
     }
 
-    /// With a name, after its first use.
+    /// Returns a domain with a name, after its first use.
     pub(super) fn named(name: &'static str) -> Self {
         kernel::boot(ALL_THREADS);
         let owned = Owned(Box::into_raw(Box::new(
@@ -33,7 +33,7 @@ impl Owned {
         owned
     }
 
-    /// One more, of [`Runner::Shared`], on the same emulated kernel.
+    /// Returns one more domain, with [`Runner::Shared`], on the same emulated kernel.
     pub(super) fn another(&self) -> Self {
         Owned(Box::into_raw(Box::new(Domain::new())))
     }
@@ -97,7 +97,7 @@ pub(super) fn take_job() -> Option<Job> {
     JOBS.with_borrow_mut(Vec::pop)
 }
 
-/// As an executor does it.
+/// Runs a job, as an executor does.
 pub(super) fn run_to_the_end(mut job: Job) {
     while let Some(pause) = job.run() {
         if !pause.is_zero() {

@@ -1,5 +1,5 @@
-//! What stands on one word each: the lock of what is on the heap (other models have a stand-in for it),
-//! and the reference that is taken away.
+//! Mechanisms of a single word: the lock for data on the heap, for which other models have a stand-in, and the
+//! reference that is taken away.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ fn boot() {
     without_time_limits();
 }
 
-/// A number, of which loom says who races for it.
+/// A number whose races loom reports.
 #[derive(Default)]
 struct Number(UnsafeCell<u32>);
 
@@ -37,7 +37,7 @@ impl Number {
     }
 }
 
-/// So many threads lock, this one twice.
+/// Lets so many threads take the lock, and this one twice.
 fn threads_lock(count: u32) {
     boot();
     let lock = Arc::new(Mutex::<Number>::default());
@@ -55,18 +55,17 @@ fn threads_lock(count: u32) {
     assert_eq!(lock.lock().get(), count + 1);
 }
 
-/// One thread at a time has what a lock protects, sees what was done before, and is told when it is
-/// free.
+/// One thread at a time has the data of a lock, sees what was done before, and is woken when the lock is free.
 pub(super) fn two_threads_lock() {
     threads_lock(2);
 }
 
-/// The same of several that sleep.
+/// The same holds for several threads that sleep.
 pub(super) fn three_threads_lock() {
     threads_lock(3);
 }
 
-/// Half changed by a thread that is gone.
+/// Data that was half changed by a thread that is gone.
 #[derive(Default)]
 struct Half(u32);
 
@@ -76,13 +75,13 @@ impl Drop for Half {
     }
 }
 
-/// A child does not wait for a thread that it does not have, and goes on with nothing.
+/// A child does not wait for a thread that it does not have, and goes on with an empty state.
 pub(super) fn a_child_finds_a_lock_held() {
     boot();
     let lock = Mutex::<Half>::default();
     let mut held = lock.lock();
     held.0 = 1;
-    // By a thread of the parent's, on which another one waits.
+    // A thread of the parent holds the lock, and another one waits for it.
     std::mem::forget(held);
     fork();
     let mut held = lock.lock();
@@ -94,7 +93,7 @@ pub(super) fn a_child_finds_a_lock_held() {
     held.0 = 0;
 }
 
-/// Nobody uses what goes; and who finds it gone sees what was done before.
+/// Nobody uses the target after it has gone; a thread that finds it gone sees what was done before.
 pub(super) fn what_goes_is_not_used() {
     boot();
     let [target, before] = [Number::default(), Number::default()].map(Arc::new);

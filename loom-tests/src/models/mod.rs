@@ -1,7 +1,6 @@
-//! The models. Each is a small program whose every execution, up to a bound on preemptions, must
-//! go well: no assertion fails, no value is written while it is read (loom's checked cells), no
-//! thread waits for ever. Where an outcome must be *possible*, the model names it as a witness, and
-//! fails if no execution has it.
+//! The models. Each is a small program of which every execution, up to a bound on preemptions, must pass: no assertion
+//! fails, no value is written while it is read (loom's checked cells), and no thread waits for ever. If an outcome must
+//! be *possible*, the model names it as a witness, and fails if no execution has it.
 
 mod callbacks;
 mod cell;
@@ -46,7 +45,7 @@ pub struct Model {
     pub obligation: &'static str,
     /// Its size: threads, sections, grace periods.
     pub size: &'static str,
-    /// The number of preemptions of a thread in one execution, unless `LOOM_MAX_PREEMPTIONS` says.
+    /// The greatest number of preemptions in one execution, unless `LOOM_MAX_PREEMPTIONS` is set.
     pub preemptions: usize,
     /// Events that must happen in some execution.
     witnesses: &'static [&'static str],
@@ -54,11 +53,11 @@ pub struct Model {
 }
 
 thread_local! {
-    /// Which witnesses were seen, as bits.
+    /// The witnesses that were seen, as bits.
     static SEEN: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The outcome of this name was seen. `n` is its place among the model's witnesses.
+/// Notes whether an outcome was seen. `n` is its place among the model's witnesses.
 fn witness(n: u32, seen: bool) {
     SEEN.set(SEEN.get() | u64::from(seen) << n);
 }
@@ -66,16 +65,15 @@ fn witness(n: u32, seen: bool) {
 /// The extent to which a model was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// The number of executions that went well.
+    /// The number of executions that passed.
     pub executions: usize,
-    /// True if these are all executions up to the bound. Else there was no time for more.
+    /// True if these are all executions up to the bound. Otherwise there was no time for more.
     pub all: bool,
 }
 
 impl Checked {
-    /// Returns whether this and what was found another time may both be right: loom goes through the same
-    /// executions every time, so the numbers are the same; who had no time for more knows that there
-    /// are no fewer.
+    /// Returns whether this result and that of another run may both be right. Loom explores the same executions each
+    /// time, so two complete runs find the same number; a run without time for more gives a lower bound.
     pub fn agrees_with(self, other: Checked) -> bool {
         match (self.all, other.all) {
             (true, true) => self.executions == other.executions,
@@ -106,11 +104,10 @@ impl FromStr for Checked {
     }
 }
 
-/// By how much the models' bounds are raised (`URCU_LOOM_DEEPER`). Not in builds without
-/// optimisation.
+/// Returns by how much the models' bounds are raised (`URCU_LOOM_DEEPER`). Builds without optimisation ignore this.
 ///
 /// # Panics
-/// If it is not a number.
+/// If the variable is not a number.
 pub fn deeper() -> usize {
     match env::var("URCU_LOOM_DEEPER") {
         Ok(more) if !cfg!(debug_assertions) => {
@@ -120,14 +117,14 @@ pub fn deeper() -> usize {
     }
 }
 
-/// The time that a model may take where the bounds are raised, unless `LOOM_MAX_DURATION` says.
+/// The time that a model may take with raised bounds, unless `LOOM_MAX_DURATION` is set.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// After how many executions loom looks at the time.
+/// The number of executions after which loom checks the time.
 const LOOK: usize = 100;
 
 impl Model {
-    /// Returns how often a thread is preempted in one execution at most.
+    /// Returns the greatest number of preemptions in one execution.
     pub fn bound(&self) -> usize {
         // Without optimisation the full bounds take hours.
         if cfg!(debug_assertions) {
@@ -137,19 +134,19 @@ impl Model {
         }
     }
 
-    /// Runs the executions: all up to the bound, unless there is no time for them.
+    /// Runs all executions up to the bound, or as many as there is time for.
     ///
     /// # Panics
-    /// If one of them goes wrong, or a witness is missing.
+    /// If an execution fails, or a witness is missing.
     pub fn check(&self) -> Checked {
         self.check_at_most(usize::MAX)
     }
 
-    /// The same where there are `most` executions at most: a fault that makes a model endless is
-    /// noticed at once.
+    /// Runs the executions, of which there are at most `most`, so that a fault that makes a model endless is noticed
+    /// soon.
     ///
     /// # Panics
-    /// If there are more; and as [`Self::check`].
+    /// If there are more executions, and in the cases of [`Self::check`].
     pub fn check_at_most(&self, most: usize) -> Checked {
         let count = Arc::new(Count::new(0));
         let counted = Arc::clone(&count);
@@ -168,19 +165,22 @@ impl Model {
             let before = counted.fetch_add(1, Uncounted);
             assert!(
                 before < most,
-                "there are more than {most} executions, which README.md states: models --update"
+                "there are more than the {most} executions that README.md states; run models --update"
             );
             program();
         });
         let executions = count.load(Uncounted);
-        // Loom does not tell why it has ended. Before its next execution it looked at these.
+        // Loom does not say why it has ended. These are its own conditions before each next execution.
         let next = executions + 1;
         let ended_early = next.is_multiple_of(LOOK)
             && (permutations.is_some_and(|most| next >= most)
                 || duration.is_some_and(|most| start.elapsed() >= most));
         if bound >= self.preemptions && !ended_early {
             for (n, name) in self.witnesses.iter().enumerate() {
-                assert!(SEEN.get() >> n & 1 == 1, "no execution in which {name}");
+                assert!(
+                    SEEN.get() >> n & 1 == 1,
+                    "no execution has the outcome: {name}"
+                );
             }
         }
         Checked {

@@ -1,4 +1,4 @@
-//! Grace periods that nobody blocks for: the worker's turns, and who meets it.
+//! Grace periods for which nobody blocks: the turns of the worker, and threads that meet it.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -23,7 +23,7 @@ use crate::kernel::{
 };
 use crate::stall::Patience;
 
-/// The worker's loop, until the round is done. It asks for what is done, as `Driver::turn`.
+/// Runs the worker's loop until the round is done, with the same checks as `Driver::turn`.
 fn drive(world: &World, round: Round) {
     loop {
         let seen = worker::parker().seen();
@@ -56,8 +56,8 @@ pub(super) fn a_late_end_pokes_the_worker() {
     reader.join().expect("the reader");
 }
 
-/// Obligations 3, 4 and 5: the worker leaves a grace period in the middle, a caller that blocks
-/// goes on with it, and takes the worker's mark away; the worker hears of its end all the same.
+/// Obligations 3, 4 and 5: the worker leaves a grace period in the middle. A caller that blocks goes on with it, and
+/// takes the worker's mark away. The worker must still hear of the end.
 pub(super) fn a_caller_takes_over_from_the_worker() {
     let world = World::new(ALL_THREADS);
     let token = world.enter_on(0);
@@ -76,8 +76,8 @@ pub(super) fn a_caller_takes_over_from_the_worker() {
     reader.join().expect("the reader");
 }
 
-/// Obligation 5: a caller takes the lead and the mark from the worker, and gives up (it has something
-/// to tell, and does not come back from that). The worker hears of it.
+/// Obligation 5: a caller takes the lead and the mark from the worker, and gives up: it has something to report, and
+/// never returns from its report. The worker must hear of it.
 pub(super) fn a_leader_that_gives_up_tells_the_worker() {
     let world = World::new(ALL_THREADS);
     let token = world.enter_on(0);
@@ -93,7 +93,7 @@ pub(super) fn a_leader_that_gives_up_tells_the_worker() {
     worker.join().expect("the worker");
 }
 
-/// Obligation 5: the worker waits until nobody leads, while two lead one after the other.
+/// Obligation 5: the worker waits until nobody leads, while two threads lead one after the other.
 pub(super) fn the_worker_hears_of_every_leader() {
     let board = Board::new();
     let other = board.spawn(|board| board.call(1));
@@ -130,7 +130,7 @@ pub(super) fn two_pollers() {
     reader.join().expect("the reader");
 }
 
-/// A turn of the worker's that achieves nothing is no reason for another one.
+/// A turn of the worker that achieves nothing does not cause another turn.
 pub(super) fn a_turn_in_vain_is_quiet() {
     let world = World::new(ALL_THREADS);
     let token = world.enter_on(0);
@@ -147,7 +147,7 @@ pub(super) fn a_turn_in_vain_is_quiet() {
     assert!(world.advance(round), "no section is open");
 }
 
-/// A future is woken by whoever ends its grace period, though that looks for futures at any time.
+/// The thread that ends a grace period wakes its futures, at whatever time it looks for them.
 pub(super) fn a_future_hears_of_another_callers_grace_period() {
     let owned = Owned::new(ALL_THREADS);
     without_time_limits();
@@ -165,7 +165,7 @@ pub(super) fn a_future_hears_of_another_callers_grace_period() {
     reader.join().expect("the reader");
 }
 
-/// A cookie tells no lies: when it says that it is over, the sections are.
+/// When a cookie says that its grace period is over, the sections have ended.
 pub(super) fn a_cookie_is_over_after_the_sections() {
     let owned = Owned::new(ALL_THREADS);
     let domain = owned.get();
@@ -213,7 +213,7 @@ pub(super) fn the_worker_drives_a_grace_period() {
     kernel::exit();
 }
 
-/// The worker as it ships, asleep or about to be, is handed one thing after the other.
+/// The worker as it ships, asleep or about to sleep, is handed one thing after the other.
 pub(super) fn the_worker_is_handed_more() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     without_time_limits();
@@ -226,7 +226,7 @@ pub(super) fn the_worker_is_handed_more() {
     kernel::exit();
 }
 
-/// The worker as it ships runs callbacks, which nobody else does, asleep before or about to be.
+/// The worker as it ships, asleep or about to sleep, runs callbacks that nobody else runs.
 pub(super) fn the_worker_runs_callbacks() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     for _ in 0..2 {
@@ -256,7 +256,7 @@ pub(super) fn the_worker_is_handed_two_domains() {
     kernel::exit();
 }
 
-/// Wakes who sleeps on the word.
+/// Wakes the threads that sleep on the word.
 struct Word(AtomicU32);
 
 impl std::task::Wake for Word {
@@ -282,12 +282,12 @@ impl Word {
     }
 }
 
-/// Awaits a grace period: polls when it is woken, and only then. Tells when it is to be woken.
+/// Awaits a grace period: polls only when it is woken. `pending` is called before each wait.
 fn block_on(domain: &Domain, pending: impl Fn()) {
     let mut future = domain.synchronize_async();
     loop {
-        // One for each poll: loom takes the store that runs last for the last, so a word that both
-        // change would be misleading.
+        // A word for each poll: in loom the store that runs last is the last, so a word that both threads change would
+        // mislead.
         let word = Word::new();
         let waker = Waker::from(Arc::clone(&word));
         let mut context = Context::from_waker(&waker);
@@ -299,8 +299,8 @@ fn block_on(domain: &Domain, pending: impl Fn()) {
     }
 }
 
-/// A callback awaits a grace period of another domain, which waits for a section that ends after that.
-/// Whoever drove is inside that callback, and nobody polls: another thread must drive.
+/// A callback awaits a grace period of another domain, which waits for a section that ends later. The driving thread
+/// is inside that callback, and nobody polls, so another thread must drive.
 pub(super) fn a_callback_awaits_what_the_worker_drives() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     let another = owned.another();
@@ -319,8 +319,8 @@ pub(super) fn a_callback_awaits_what_the_worker_drives() {
     kernel::exit();
 }
 
-/// A callback waits for a grace period that the worker was to drive before it ran the callback. The section
-/// that it waits for ends when the worker is inside.
+/// A callback waits for a grace period that the worker was about to drive when it ran the callback. The section that
+/// the grace period waits for ends while the worker is inside the callback.
 pub(super) fn a_callback_waits_for_what_the_worker_was_to_drive() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     let another = owned.another();
@@ -345,8 +345,8 @@ pub(super) fn a_callback_waits_for_what_the_worker_was_to_drive() {
     kernel::exit();
 }
 
-/// The kernel refuses the worker two barriers, and nobody pokes it. It tries again at once after it has
-/// told of the first one; after the second one it tries again by itself.
+/// The kernel refuses the worker two barriers, and nobody pokes it. After the first refusal, which it reports, it tries
+/// again at once; after the second one it tries again later by itself.
 pub(super) fn the_worker_tries_again_when_a_barrier_is_refused() {
     let owned = Owned::with(ALL_THREADS, Runner::Shared);
     let domain = owned.get();
@@ -355,7 +355,7 @@ pub(super) fn the_worker_tries_again_when_a_barrier_is_refused() {
         let theirs = Arc::clone(&done);
         let running = run_on(0);
         domain.call(move || {
-            // By the worker's thread, as the barriers are.
+            // The worker's thread does this, as it issues the barriers.
             (0..refused).for_each(|_| kernel::refuse_next_barrier());
             theirs.set();
         });
@@ -366,7 +366,7 @@ pub(super) fn the_worker_tries_again_when_a_barrier_is_refused() {
     kernel::exit();
 }
 
-/// Once `blocks` is set, whoever wakes waits for the word.
+/// A waker. Once `blocks` is set, a thread that wakes it waits for the word.
 struct Blocking {
     blocks: Cell<bool>,
     word: Arc<Word>,
@@ -385,8 +385,8 @@ impl std::task::Wake for Blocking {
     }
 }
 
-/// There is work already when the worker can be started, and it is inside a user's code, without the
-/// role, before whoever starts it goes on. It can have the role again.
+/// There is work already when the worker can be started. It is inside a user's code, without the role, before the
+/// thread that starts it goes on. It must be able to take the role again.
 pub(super) fn the_worker_starts_late() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     let domain = owned.get();
@@ -410,7 +410,7 @@ pub(super) fn the_worker_starts_late() {
     kernel::exit();
 }
 
-/// A domain ends while the worker is to drive a grace period of it, which nobody waits for.
+/// A domain ends while the worker has a grace period of that domain to drive, for which nobody waits.
 pub(super) fn the_worker_meets_the_end_of_a_domain() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     without_time_limits();
@@ -419,8 +419,8 @@ pub(super) fn the_worker_meets_the_end_of_a_domain() {
     kernel::exit();
 }
 
-/// Two threads need the worker first. Whoever finds it started finds that it drives, and needs no
-/// second thread.
+/// Two threads are the first to need the worker. The one that finds it started finds that it drives, and needs no
+/// second worker.
 pub(super) fn two_threads_start_the_worker() {
     let owned = Owned::with(Mode::Atomics, Runner::Shared);
     without_time_limits();

@@ -1,4 +1,4 @@
-//! Sections and grace periods: the counters, the barrier, sleeping over a section.
+//! Sections and grace periods: the counters, the barrier, and sleep while a section is open.
 
 use loom::thread;
 
@@ -9,8 +9,8 @@ use crate::kernel::{
 };
 use std::sync::Arc;
 
-/// The emulated kernel's own litmus test, store buffering: a compiler barrier here and
-/// `restart_sequences` there are as good as two fences.
+/// Store buffering, the litmus test of the emulated kernel itself: a compiler barrier in one thread and
+/// `restart_sequences` in the other are as good as two fences.
 pub(super) fn the_barrier_replaces_the_readers_fence() {
     let world = World::new(ALL_THREADS);
     let words = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
@@ -43,8 +43,8 @@ pub(super) fn a_late_end_wakes_the_writer() {
     reader.join().expect("the reader");
 }
 
-/// Obligation 5 (F, G): two sections are open, and end on two CPUs, one of them elsewhere than it
-/// began. A waking that was meant for an earlier sleep meets a later one.
+/// Obligation 5 (F, G): two sections are open and end on two CPUs, one of them on another CPU than it began. A wake-up
+/// that was meant for an earlier sleep meets a later one.
 pub(super) fn two_late_ends_wake_the_writer() {
     let world = World::new(ALL_THREADS);
     let running = run_on(0);
@@ -57,8 +57,7 @@ pub(super) fn two_late_ends_wake_the_writer() {
     }
 }
 
-/// Obligations 5 and 6: an addition that is taken back may have been counted by the writer, who
-/// sleeps over it.
+/// Obligations 5 and 6: the writer may have counted an addition that is then taken back, and sleeps because of it.
 pub(super) fn an_aborted_begin_by_atomics_wakes_the_writer() {
     let world = World::new(Mode::Atomics);
     let first = world.first.expect("set up");
@@ -73,8 +72,8 @@ pub(super) fn an_aborted_begin_by_atomics_wakes_the_writer() {
     reader.join().expect("the reader");
 }
 
-/// Obligation 6: what a section that lost the race adds and takes back must not stand for the end of
-/// another one, on whatever stripe either is, nor in whatever order the stripes are summed.
+/// Obligation 6: an addition that a section takes back after it lost the race must not pass for the end of another
+/// section, whatever the stripes of the two are, and in whatever order the stripes are summed.
 pub(super) fn an_addition_is_taken_back_beside_an_open_section() {
     let world = World::new(Mode::Atomics);
     let token = world.enter_on(1);
@@ -82,15 +81,15 @@ pub(super) fn an_addition_is_taken_back_beside_an_open_section() {
         world.read_at(0);
         world.exit(token);
     });
-    // On the first stripe.
+    // This section is on the first stripe.
     let loser = on(0, &world, |world, _| world.section());
     world.update();
     reader.join().expect("the reader");
     loser.join().expect("the loser");
 }
 
-/// Obligation 3 (D, E, L, M) for who is not woken, and has no fence of its own: it only sees that the
-/// grace period is over.
+/// Obligation 3 (D, E, L, M) for a thread that is not woken and has no fence of its own: it only sees that the grace
+/// period is over.
 fn a_bystander(mode: Mode, is_over: fn(&World, Round) -> bool) {
     let world = World::new(mode);
     let token = world.enter_on(0);
@@ -127,8 +126,8 @@ pub(super) fn a_bystander_of_atomics_sees_that_it_is_over() {
     });
 }
 
-/// Obligation 4: the kernel refuses a barrier. The next one must drain
-/// the phase of that one too before it flips back to it.
+/// Obligation 4: the kernel refuses a grace period its barrier. The next grace period must drain the phase of the
+/// first one too before it flips back to that phase.
 pub(super) fn a_grace_period_cut_short() {
     let world = World::new(ALL_THREADS);
     let token = world.enter_on(0);
@@ -147,8 +146,8 @@ pub(super) fn a_grace_period_cut_short() {
     reader.join().expect("the reader");
 }
 
-/// Obligations 1 and 4: sections begin while the kernel refuses a barrier. Whoever goes on with that
-/// grace period restarts the sequences first.
+/// Obligations 1 and 4: sections begin while the kernel refuses a barrier. The thread that goes on with that grace
+/// period restarts the sequences first.
 pub(super) fn a_barrier_refused_while_sections_begin() {
     let world = World::new(ALL_THREADS);
     let reader = on(0, &world, |world, _| {
@@ -174,8 +173,8 @@ pub(super) fn new_sections_see_the_new_world() {
     reader.join().expect("the reader");
 }
 
-/// Obligations 1 to 4 (A to E). Two of each: with one section and one update, a late increment of
-/// the old phase harms nobody.
+/// Obligations 1 to 4 (A to E), with two sections and two updates: with one of each, a late increment of the old phase
+/// does no harm.
 pub(super) fn two_sections_two_updates() {
     let world = World::new(ALL_THREADS);
     let reader = on(0, &world, |world, _| {
@@ -188,7 +187,7 @@ pub(super) fn two_sections_two_updates() {
 }
 
 /// Obligations 3 and 4: a section begins on one CPU and ends on the other. The first grace period
-/// settles the counters, the second one counts with them.
+/// settles the counters, and the second one relies on that.
 pub(super) fn migration_and_settling() {
     let world = World::new(ALL_THREADS);
     let reader = on(0, &world, |world, running| {
@@ -240,10 +239,10 @@ pub(super) fn two_readers() {
 /// Obligations 3 and 6: storms of signals make one section begin by a sequence and end by atomics,
 /// another one the other way round, on another CPU.
 pub(super) fn begun_one_way_ended_another() {
-    /// More than one section's end or beginning tries.
+    /// More aborts than the attempts at one beginning or end of a section.
     const STORM: u32 = 40;
     let world = World::new(ALL_THREADS);
-    // Leaves +1 to be settled, and the first phase the current one again.
+    // This leaves +1 to be settled, and makes the first phase current again.
     let running = run_on(1);
     let token = world.enter();
     abort_next(STORM);
@@ -294,8 +293,8 @@ pub(super) fn mixed_readers() {
     unregistered.join().expect("the unregistered reader");
 }
 
-/// Obligations 1 to 4 and 6: a thread without a registration in a process whose libc makes them. Its
-/// sequences would not be restarted, and so must not commit.
+/// Obligations 1 to 4 and 6: an unregistered thread in a process whose libc registers threads. The kernel would not
+/// restart its sequences, so they must not commit.
 pub(super) fn a_thread_without_a_registration() {
     let world = World::new(ALL_THREADS);
     let reader = on(0, &world, |world, _| {

@@ -13,12 +13,12 @@ use crate::stall::Patience;
 /// The number of rounds that a model may need.
 const ROUNDS: usize = 5;
 
-/// A sequence whose work is to see who has asked for it.
+/// A sequence of rounds whose work is to record the requests that it sees.
 pub(super) struct Board {
     pub(super) sequence: Sequence,
     requests: [AtomicUsize; 3],
-    /// For each round, the requests that its work saw. A cell for each, so that who returns may
-    /// read one while others work on the next.
+    /// For each round, the requests that its work saw. Each has a cell, so that a caller that returns may read one while
+    /// others work on the next.
     served: [UnsafeCell<[usize; 3]>; ROUNDS],
     /// Written by every leader.
     ledger: UnsafeCell<usize>,
@@ -46,8 +46,8 @@ impl Board {
         self.sequence.snap()
     }
 
-    /// Waits for the round that caller `n` has joined, and finds itself served by it. Or goes away, if
-    /// it has something to tell.
+    /// Waits for the round that caller `n` has joined, and checks that the round served it. Leaves early if the caller
+    /// has something to report.
     pub(super) fn wait(&self, n: usize, round: Round, watch: &Patience) {
         loop {
             match self.sequence.next(round, watch) {
@@ -76,7 +76,7 @@ impl Board {
         lead.finish();
     }
 
-    /// The work of the round that has begun.
+    /// Does the work of the round that has begun.
     pub(super) fn serve(&self) {
         // SAFETY: loom checks that nobody else leads.
         self.ledger.with_mut(|ledger| unsafe { *ledger += 1 });
@@ -114,8 +114,8 @@ pub(super) fn three_callers() {
     witness(1, first.max(second).max(third) == Round::of_number(3));
 }
 
-/// Obligation 7: a grace period has flipped already, so it waits for no section that begins now,
-/// and a caller that comes now may not go home when it is over.
+/// Obligation 7: a grace period has already flipped, so it waits for no section that begins now. So a caller that
+/// comes now may not return when this grace period is over.
 pub(super) fn who_joins_after_the_flip_waits_for_the_next() {
     let world = World::new(ALL_THREADS);
     let old = world.enter_on(1);
@@ -133,7 +133,7 @@ pub(super) fn who_joins_after_the_flip_waits_for_the_next() {
     reader.join().expect("the reader");
 }
 
-/// Obligations 4 and 7: grace periods of two callers follow one another, or are one.
+/// Obligations 4 and 7: the grace periods of two callers follow one another, or are the same.
 pub(super) fn two_updaters() {
     let world = World::new(ALL_THREADS);
     let reader = on(0, &world, |world, _| world.section());

@@ -1,5 +1,5 @@
-//! The per-CPU stack of `rseq-ops`: every node is in one place at a time, and what was done with it
-//! there comes before what is done with it at the next.
+//! The per-CPU stack of `rseq-ops`: every node is in one place at a time, and what was done with it in one place comes
+//! before what is done with it in the next.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use crate::kernel::lists::{ATTEMPTS, preempt, refuse_barriers, was_preempted};
 use crate::kernel::{self, ALL_THREADS, Mode, abort_next, leave_unregistered, run_on};
 use crate::percpu;
 
-/// A node's number, in a cell in which loom notices if two have the node.
+/// A node's number, in a cell, so that loom notices if two threads have the node.
 type Node = percpu::Node<UnsafeCell<usize>>;
 type Stack = percpu::Stack<'static, UnsafeCell<usize>>;
 
@@ -21,7 +21,7 @@ fn stack(mode: Mode) -> Rc<Stack> {
     Rc::new(Stack::new().expect("memory"))
 }
 
-/// A node that its thread writes to, and pushes.
+/// Makes a node, writes to it, and pushes it.
 fn push(stack: &Stack, number: usize) {
     let node = Box::leak(Box::new(Node::new(UnsafeCell::new(0))));
     // SAFETY: loom checks that nobody else has it.
@@ -39,13 +39,13 @@ fn pop(stack: &Stack) -> Option<usize> {
     stack.pop().map(|node| number(node))
 }
 
-/// Takes all; stops after more than there can be.
+/// Takes all nodes. Stops after more nodes than there can be.
 fn take_all(stack: &Stack) -> Vec<usize> {
     let all = stack.take_all().expect("a barrier");
     all.take(9).map(|node| number(node)).collect()
 }
 
-/// Each of the nodes 1 to `count` was found once, here or there or in the stack still.
+/// Checks that each of the nodes 1 to `count` was found exactly once: by one thread or another, or still in the stack.
 fn each_once(stack: &Stack, count: usize, found: impl IntoIterator<Item = usize>) {
     let mut found: Vec<usize> = found.into_iter().collect();
     found.extend(take_all(stack));
@@ -67,8 +67,7 @@ fn join<R>(thread: thread::JoinHandle<R>) -> R {
     thread.join().expect("a thread")
 }
 
-/// Two threads push and change places: what a CPU's stack gives comes in the reverse order, and
-/// with all that was done before.
+/// Two threads push, and change places. A CPU's stack returns nodes in the reverse order, with all that was done before.
 pub(super) fn two_threads_change_places() {
     let stack = stack(ALL_THREADS);
     let thread = |cpu: usize| {
@@ -84,7 +83,7 @@ pub(super) fn two_threads_change_places() {
     let [first, second] = threads.map(join);
     let swapped = (first, second) == ([Some(12), Some(11)], [Some(2), Some(1)]);
     witness(0, swapped);
-    // Or one found the other one's place empty, and the other one both.
+    // Or one thread found the other's stack empty, and the other found both nodes.
     let all = first.into_iter().chain(second).flatten();
     let mut all: Vec<usize> = all.chain(take_all(&stack)).collect();
     all.sort_unstable();
@@ -141,8 +140,7 @@ pub(super) fn a_preempted_push_starts_over() {
     each_once(&stack, 3, popped);
 }
 
-/// A thread pushes and pops while another takes all, twice: so that the second time gives the first
-/// bank back.
+/// A thread pushes and pops while another takes all nodes twice, so that the second time returns to the first bank.
 pub(super) fn all_is_taken_beside_its_owner() {
     let stack = stack(ALL_THREADS);
     let running = run_on(0);
@@ -186,14 +184,14 @@ pub(super) fn two_takers() {
     each_once(&stack, 2, taken.into_iter().chain(others).chain(popped));
 }
 
-/// Barriers are refused to one who takes all; the nodes stay, also those that are pushed
-/// meanwhile, and the next one who takes all has them all.
+/// The kernel refuses barriers to a thread that takes all nodes. The nodes stay, also those that are pushed meanwhile,
+/// and the next thread that takes all gets all of them.
 fn after_refusals(barriers: u32, takes: u32) {
     let stack = stack(Mode::EachThread);
     let running = run_on(0);
     push(&stack, 1);
     drop(running);
-    // Without a registration it puts back what it took: a thread that waits for barriers has no CPU here.
+    // The thread puts back what it took without a registration: a thread that waits for barriers has no CPU here.
     leave_unregistered();
     let pusher = start(&stack, |stack| {
         let _running = run_on(0);
@@ -218,12 +216,12 @@ pub(super) fn what_is_refused_stays() {
     after_refusals(0b1, 1);
 }
 
-/// The second time, what the first time left behind is taken before the barrier that is refused.
+/// On the second time, the nodes that the first time left behind are taken before the refused barrier.
 pub(super) fn what_is_refused_twice_stays() {
     after_refusals(0b101, 2);
 }
 
-/// One who was refused takes all while others still push to the bank that they found then.
+/// A thread that was refused a barrier takes all nodes while others still push to the bank that they found before.
 pub(super) fn a_refusal_beside_pushes() {
     let stack = stack(ALL_THREADS);
     let pusher = start(&stack, |stack| {
@@ -251,7 +249,7 @@ pub(super) fn with_sequences_and_without() {
     let with = start(&stack, |stack| {
         let _running = run_on(0);
         push(stack, 2);
-        // Another one goes the slow way, after too many aborts.
+        // The other thread takes the slow path, after too many aborts.
         abort_next(ATTEMPTS);
         push(stack, 3);
         [pop(stack), pop(stack), pop(stack)]
@@ -275,12 +273,12 @@ pub(super) fn two_without_sequences() {
     let popped = join(popper);
     witness(0, popped == Some(1) && second == Some(2));
     witness(1, popped == Some(2));
-    // So that what is counted wrongly is looked at too.
+    // So that wrong counts are checked too.
     push(&stack, 3);
     each_once(&stack, 3, popped.into_iter().chain(second));
 }
 
-/// One takes all and pushes a node again, where another one pops: both without sequences.
+/// One thread takes all nodes and pushes one again while another pops, both without sequences.
 pub(super) fn all_is_taken_where_others_pop() {
     let stack = stack(Mode::Atomics);
     push(&stack, 2);
@@ -293,7 +291,7 @@ pub(super) fn all_is_taken_where_others_pop() {
     let popped = join(popper);
     witness(0, popped == Some(1) && rest == [2]);
     witness(1, popped.is_none());
-    // So that what is counted wrongly is looked at too.
+    // So that wrong counts are checked too.
     push(&stack, 3);
     each_once(&stack, 3, popped.into_iter().chain(rest));
 }
@@ -313,7 +311,7 @@ pub(super) fn what_was_pushed_before_is_taken() {
     );
     witness(0, popped == Some(2));
     witness(1, taken.contains(&2));
-    // So that what is counted wrongly is looked at too.
+    // So that wrong counts are checked too.
     push(&stack, 3);
     each_once(&stack, 3, taken.into_iter().chain(popped));
 }

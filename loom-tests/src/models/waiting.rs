@@ -1,13 +1,13 @@
-//! Callers that sleep while others lead, and take over from them. The words of the rounds alone are
-//! enough for most of it: a lost wake-up is a deadlock, which loom reports.
+//! Callers that sleep while others lead, and take over from them. Most of these models need only the words of the
+//! rounds: a lost wake-up is a deadlock, which loom reports.
 
 use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
 use crate::kernel::{ALL_THREADS, refuse_next_barrier, run_on};
 use crate::stall::Patience;
 
-/// Obligation 5 (N, O): of those who sleep when a round is done, one waits for that round, the
-/// other for the next, which nobody leads.
+/// Obligation 5 (N, O): two threads sleep when a round is done. One waits for that round, the other for the next one,
+/// which nobody leads.
 pub(super) fn followers_wake_up() {
     let board = Board::new();
     let lead = board.sequence.try_lead().expect("the lead");
@@ -22,7 +22,8 @@ pub(super) fn followers_wake_up() {
     next.join().expect("the next leader");
 }
 
-/// Two who wait for a round that this thread leads, and whether it needs another one itself.
+/// Runs two threads that wait for a round that this thread leads. `and_another` says whether this thread needs another
+/// round itself.
 fn two_followers(and_another: bool) {
     let board = Board::new();
     let lead = board.sequence.try_lead().expect("the lead");
@@ -40,13 +41,13 @@ fn two_followers(and_another: bool) {
     }
 }
 
-/// Obligation 5: all who wait for one round wake up when it is done.
+/// Obligation 5: all threads that wait for one round wake up when it is done.
 pub(super) fn all_followers_wake_up() {
     two_followers(false);
 }
 
-/// Obligation 5: all who wait for one round wake up when it is done, though the next one is done too
-/// before they have been woken; and its leader keeps the lead until they have returned.
+/// Obligation 5: all threads that wait for one round wake up when it is done, even if the next round is done before
+/// they are woken and its leader keeps the lead until they have returned.
 pub(super) fn all_followers_wake_up_while_another_leads() {
     let board = Board::new();
     let lead = board.sequence.try_lead().expect("the lead");
@@ -54,11 +55,11 @@ pub(super) fn all_followers_wake_up_while_another_leads() {
         let round = board.ask(n);
         board.spawn(move |board| board.wait(n, round, &Patience::none()))
     });
-    // They are asleep by then, mostly.
+    // In most executions the threads are asleep by then.
     loom::thread::yield_now();
     board.work(&lead);
-    // Begun here: who begins a round looks at what is done, and of each word loom remembers the last
-    // access alone. It would not try what happens if that comes before the access of this thread.
+    // This thread begins the round: a thread that begins one reads which round is done, and loom remembers only the
+    // last access to each word. It would not try the case in which that read precedes the access of this thread.
     lead.begin();
     let other = board.spawn(move |board| {
         let lead = board.sequence.try_lead();
@@ -72,8 +73,7 @@ pub(super) fn all_followers_wake_up_while_another_leads() {
     other.join().expect("the next leader");
 }
 
-/// Obligation 5: who is about to sleep over a round that is done does not, though the next one has
-/// a leader already.
+/// Obligation 5: a thread does not go to sleep for a round that is done, even if the next one already has a leader.
 pub(super) fn followers_of_a_round_that_another_follows() {
     two_followers(true);
 }
@@ -90,8 +90,8 @@ pub(super) fn followers_with_a_time_limit() {
     other.join().expect("a caller");
 }
 
-/// Obligation 5: a leader gives up in the middle of a round. Two sleep for that round, and a
-/// newcomer may lead before they do.
+/// Obligation 5: a leader gives up in the middle of a round. Two threads sleep for that round, and a newcomer may lead
+/// before they do.
 pub(super) fn a_leader_gives_up() {
     let board = Board::new();
     let lead = board.sequence.try_lead().expect("the lead");
@@ -107,14 +107,14 @@ pub(super) fn a_leader_gives_up() {
     }
 }
 
-/// Obligation 5: who is woken to lead has something to tell by then, from which it does not come back.
+/// Obligation 5: a thread that is woken to lead has something to report by then, and never returns from its report.
 pub(super) fn who_is_woken_to_lead_reports() {
     let board = Board::new();
     let lead = board.sequence.try_lead().expect("the lead");
     lead.begin();
     let reports = board.spawn(|board| {
         let round = board.ask(1);
-        // It may lead and return, too.
+        // The thread may also lead and return.
         board.wait(1, round, &Patience::reports_when_woken());
     });
     let other = board.spawn(|board| board.call(2));
@@ -125,8 +125,8 @@ pub(super) fn who_is_woken_to_lead_reports() {
     other.join().expect("a follower");
 }
 
-/// Obligation 5: who waits for the next grace period finds one that was left in the middle, and ends
-/// both. Two sleep for the first.
+/// Obligation 5: a thread that waits for the next grace period finds one that was left in the middle, and ends both.
+/// Two threads sleep for the first.
 pub(super) fn one_leader_two_grace_periods() {
     let world = World::new(ALL_THREADS);
     let token = world.enter_on(0);
@@ -142,8 +142,8 @@ pub(super) fn one_leader_two_grace_periods() {
     }
 }
 
-/// Obligations 1, 4 and 5: the kernel refuses the leader a barrier. Another who waits restarts the
-/// sequences before it sums, and does not flip again.
+/// Obligations 1, 4 and 5: the kernel refuses the leader a barrier. Another waiting thread restarts the sequences
+/// before it sums, and does not flip again.
 pub(super) fn a_refused_leader_is_replaced() {
     let world = World::new(ALL_THREADS);
     let token = world.enter_on(0);

@@ -13,12 +13,12 @@ use crate::kernel::{self, Mode, Ordering, Running, Source, run_on, step};
 use crate::stall::Patience;
 use crate::sys::Phase;
 
-/// A domain and what it protects: values, the index of the current one in place of a pointer.
+/// A domain and the values that it protects. The index of the current value stands for a pointer.
 pub(super) struct World {
     pub(super) phases: GpState,
-    /// Made by the first who updates, before others do.
+    /// Made by the first updater, before others update.
     pub(super) place: OnceCell<Place>,
-    /// The phase that is the current one at first, once set up.
+    /// The first current phase, once the domain is set up.
     pub(super) first: Option<Phase>,
     pub(super) source: Source,
 }
@@ -35,7 +35,7 @@ impl World {
         World::another()
     }
 
-    /// A domain more.
+    /// Returns one more domain of the same emulated kernel.
     pub(super) fn another() -> Arc<World> {
         let first = kernel::allocate_slots();
         let phases = GpState::new();
@@ -75,12 +75,12 @@ impl World {
     /// Follows the pointer, inside a section.
     pub(super) fn read(&self) {
         let pointer = self.source.current.load(Ordering::Acquire);
-        // Here a writer that does not wait for us could reclaim.
+        // At this point a writer that does not wait for this section could reclaim the value.
         step();
         assert_eq!(self.source.read(pointer), pointer as u32);
     }
 
-    /// The same for a section that has followed the pointer to this value before.
+    /// Reads in a section that has already followed the pointer to this value.
     pub(super) fn read_at(&self, pointer: usize) {
         step();
         assert_eq!(self.source.read(pointer), pointer as u32);
@@ -99,7 +99,7 @@ impl World {
     /// Returns whether the kernel grants the barrier.
     pub(super) fn try_to_wait(&self, round: Round) -> bool {
         let waited = self.phases.wait(self.progress(), round, &Patience::none());
-        assert_ne!(waited, Ok(false), "there is nothing to tell");
+        assert_ne!(waited, Ok(false), "the caller has nothing to report");
         waited.is_ok()
     }
 
@@ -107,7 +107,7 @@ impl World {
         assert!(self.try_to_wait(round), "refused");
     }
 
-    /// A turn of the worker's.
+    /// Does a turn of the worker.
     pub(super) fn advance(&self, round: Round) -> bool {
         let advanced =
             self.phases
@@ -120,7 +120,7 @@ impl World {
         self.wait(self.join());
     }
 
-    /// Replaces the value by the next one; the old one.
+    /// Replaces the value by the next one. Returns the old one.
     pub(super) fn unpublish(&self) -> usize {
         self.source.current.fetch_add(1, Ordering::Release)
     }
@@ -146,7 +146,7 @@ pub(super) fn on(
     })
 }
 
-/// Starts a thread that never runs a sequence, and needs no CPU.
+/// Starts a thread that never runs a sequence, and so needs no CPU.
 pub(super) fn off_cpu(
     world: &Arc<World>,
     program: impl FnOnce(&World) + 'static,
