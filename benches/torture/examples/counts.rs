@@ -105,9 +105,9 @@ mod counts {
                     counted.barriers
                 );
                 errors += u32::from((counted.barriers - 1.0).abs() > 0.01);
-                // Tolerances: a kernel that has just started also interrupts for reasons of its own, and a CPU that
-                // runs a kernel thread at that moment needs no interrupt.
-                let far = |it: f64| it < 0.9 * predicted || it > predicted + 0.9;
+                // Tolerances: the kernel also interrupts for reasons of its own, the more of them the slower the machine
+                // is emulated; and a CPU that runs a kernel thread at that moment needs no interrupt.
+                let far = |it: f64| it < 0.9 * predicted || it > 1.5 * predicted + 1.0;
                 errors += u32::from(counted.interrupts.is_some_and(far));
             }
             done.store(true, Ordering::Relaxed);
