@@ -47,7 +47,7 @@ fn entry(hash: u64, number: u32) -> NonNull<Node> {
 /// # Safety
 /// An entry that is alive.
 unsafe fn read(node: NonNull<Node>) -> u32 {
-    // SAFETY: the caller's; all nodes here are entries.
+    // SAFETY: the node is alive, as the caller promises, and all nodes here are entries.
     unsafe { node.cast::<Entry>().as_ref() }.value.read()
 }
 

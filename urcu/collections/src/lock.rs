@@ -10,7 +10,7 @@ const FREE: u32 = 0;
 #[derive(Debug)]
 pub(crate) struct Lock(AtomicU32);
 
-/// How a lock was taken.
+/// The way in which a lock was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Got {
     Free,

@@ -33,7 +33,7 @@ unsafe impl GlobalAlloc for Meddling {
             let map = MAP.get().expect("made before");
             map.pin().insert(5, 50);
         }
-        // SAFETY: the caller's layout.
+        // SAFETY: the layout is passed on as the caller promises it to be.
         unsafe { System.alloc(layout) }
     }
 

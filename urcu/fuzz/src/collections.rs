@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use urcu::Domain;
 use urcu_collections::{BTreeMap, Compute, HashMap, List, Operation, Queue, Stack, WfcQueue};
 
-/// How many values there are.
+/// The number of values that there are.
 static LIVE: AtomicI64 = AtomicI64::new(0);
 
 /// A value on the heap, so that sanitizers see who uses it too late.

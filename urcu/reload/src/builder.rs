@@ -33,7 +33,7 @@ enum Refusal {
     Invalid(Invalid),
 }
 
-/// How files become a value.
+/// The way from files to a value.
 enum Parser<T> {
     None,
     Own(Parse<T>),

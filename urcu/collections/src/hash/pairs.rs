@@ -72,7 +72,7 @@ impl Outside {
     }
 }
 
-/// Where a pair is.
+/// The place of a pair.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Spot<'a> {
     Slot(usize),

@@ -93,7 +93,7 @@ struct Walker {
     walk: Positions<'static, u64>,
     front: Vec<u64>,
     back: Vec<u64>,
-    /// How many of 8 steps are taken at the back.
+    /// The number of steps, of 8, that are taken at the back.
     share: u64,
     finished: usize,
 }

@@ -43,7 +43,7 @@ pub(crate) struct Resolution {
     lookups: Vec<Lookup>,
     /// True if the last look-up was that of the last name.
     is_whole: bool,
-    /// What is at the end, or `None`.
+    /// The file or directory at the end, or `None`.
     content: Option<Content>,
 }
 

@@ -73,7 +73,7 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
-/// How lists of several files are merged.
+/// The way in which lists of several files are merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lists {
     Replace,

@@ -246,7 +246,7 @@ struct LockedMember<'a> {
 /// The locks of a group, in the order of its buckets.
 struct LockedGroup<'a> {
     buckets: [Option<LockedMember<'a>>; STEP],
-    /// Whether the new table has all entries of the group already.
+    /// True if the new table has all entries of the group already.
     is_complete: bool,
 }
 
