@@ -128,6 +128,32 @@ Acquire::Languages \"none\";
         Some(folder)
     }
 
+    /// Unpacks a package of this machine's architecture, and all packages that it needs, into one folder.
+    /// Returns whether all could be fetched.
+    pub(crate) fn with_dependencies(&self, folder: &Path, package: &str) -> bool {
+        let archives = self.folder.join("cache/archives");
+        let mut download = self.program("apt-get");
+        // Nothing is installed according to this state, so nothing is left out.
+        download.args([
+            "install",
+            "--download-only",
+            "--no-install-recommends",
+            "-y",
+            "-qq",
+        ]);
+        if !succeeds_quietly(download.arg(package)) {
+            return false;
+        }
+        let entries = fs::read_dir(&archives).into_iter().flatten().flatten();
+        let files = entries.map(|entry| entry.path());
+        let mut archives = files.filter(|path| path.extension().is_some_and(|end| end == "deb"));
+        fs::create_dir_all(folder).is_ok()
+            && archives.all(|archive| {
+                let mut unpack = Command::new("dpkg");
+                succeeds(unpack.arg("-x").arg(archive).arg(folder))
+            })
+    }
+
     /// Returns the first dependency of a package whose name is `prefix` and then a digit.
     pub(crate) fn dependency(&self, package: &str, suite: &str, prefix: &str) -> Option<String> {
         let mut show = self.program("apt-cache");

@@ -11,6 +11,7 @@ mod guests;
 mod items;
 mod licences;
 mod litmus;
+mod oldest;
 mod packages;
 mod run;
 mod sanitizers;
@@ -23,6 +24,7 @@ usage: urcu-ci CHECK [ARGUMENT...]
        sanitizers [--short]             runs the suites under sanitizers (.ci/sanitizers)
        litmus                           runs the litmus tests with herd7 (.ci/litmus)
        packages [--update]              checks files, metadata, features, licences and items (.ci/packages)
+       oldest                           compiles what is published with the oldest Rust promised
        gallery                          runs each example for a moment
        items ORIGINAL FACE [EXTRA...]   compares the public items of two crates (.ci/crossbeam)";
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ("sanitizers", []) => sanitizers::main(false),
         ("sanitizers", [short]) if short == "--short" => sanitizers::main(true),
         ("litmus", []) => litmus::main(),
+        ("oldest", []) => oldest::main(),
         ("gallery", []) => gallery::main(),
         ("packages", []) => packages::main(false),
         ("packages", [update]) if update == "--update" => packages::main(true),

@@ -11,7 +11,7 @@ use crate::run::{Status, output, repository, rustc, say, succeeds, target};
 use crate::{items, licences};
 
 /// The packages that may be published, and how many features of each are tried together.
-const PUBLISHED: [(&str, usize); 4] = [
+pub(crate) const PUBLISHED: [(&str, usize); 4] = [
     ("rseq-ops", 9),
     ("urcu-percpu", 9),
     ("urcu-collections", 9),

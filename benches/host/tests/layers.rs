@@ -45,6 +45,7 @@ const HOST: Floors = &[
 ];
 
 const CI: Floors = &[
+    &["oldest"],
     &["gallery", "guests", "litmus", "packages", "sanitizers"],
     &["debian", "items", "licences"],
     &["run"],

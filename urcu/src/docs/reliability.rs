@@ -134,7 +134,7 @@
 //! | a guard of the face from before a fork is one again once it is pinned again | `guards.rs`: `a_guard_from_before_a_fork_...` | the child's garbage running under it |
 //! | published packages build from their tarballs, with licences; `urcu-percpu` and `rseq-ops` depend on `libc` alone; each set of features compiles; nothing in the public interface changes unnoticed | `.ci/packages` | a missing licence file, another item |
 //! | each example says at its end that nothing was wrong, and is in the gallery | `urcu-ci -- gallery` | another last line, an example the page does not name |
-//! | what is published compiles with Rust 1.91 | clippy's `incompatible_msrv`, in each run of clippy | a newer item of std |
+//! | what is published compiles with Rust 1.93, and the unit tests of `rseq-ops` and `urcu` pass | `urcu-ci oldest`, with that compiler; clippy's `incompatible_msrv` | a newer item of std, a newer feature of the language |
 //! | sources stay readable: no file past 530 lines, no `SAFETY:` that only points elsewhere, no public summary that begins with a question, none of the words that the field has better ones for, a README of 120 lines | `urcu-host`: `sources` | each of these |
 //! | the examples of the page for those who come from papaya and dashmap give the same answers in both maps | `urcu-collections`: suite `coming_from` | a method that answers otherwise |
 //!
