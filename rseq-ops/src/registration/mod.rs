@@ -222,6 +222,7 @@ pub(crate) fn area() -> Option<isize> {
     (area != AREA_UNKNOWN).then_some(area)
 }
 
+#[inline]
 fn at(area: isize, index: i32) -> Handle {
     Handle {
         cs: area + abi::RSEQ_CS,

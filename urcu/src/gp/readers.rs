@@ -154,11 +154,7 @@ impl Readers {
     /// Returns the process's handle, of which `cs` has been loaded.
     #[inline(always)]
     fn handle(&self, cs: isize) -> Handle {
-        Handle {
-            cs,
-            bound: self.bound.load(Ordering::Relaxed),
-            index: Handle::CPU,
-        }
+        handle_of(cs, self.bound.load(Ordering::Relaxed))
     }
 
     /// Begins a section, the usual way. `None` is rare, and means [`Readers::enter_slow`].
@@ -279,11 +275,7 @@ impl Readers {
     /// Returns a handle for copies, which need no counter, and so no bound.
     #[inline(always)]
     pub(super) fn handle_to_copy(cs: isize) -> Handle {
-        Handle {
-            cs,
-            bound: 0,
-            index: Handle::CPU,
-        }
+        handle_of(cs, 0)
     }
 
     /// Begins a section where [`Readers::enter`] could not: an aborted sequence, another mode, or
@@ -344,19 +336,20 @@ impl Readers {
             }
             return None;
         };
-        let begun = (0..ATTEMPTS).find_map(|_| self.try_to_begin(handle));
+        let begun = (0..ATTEMPTS).find_map(|_| self.try_to_begin(handle.cs, handle.bound));
         if begun.is_none() {
             self.fallbacks.fetch_add(1, Ordering::Relaxed);
         }
         begun
     }
 
-    /// Tries once to begin a section. Not inlined, so that the loop around it is not unrolled into many
-    /// sequences.
+    /// Tries once to begin a section, with the handle of these two fields. Not inlined, so that the loop around it
+    /// is not unrolled into many sequences. A handle as an argument would come through memory, where its one wide
+    /// load waits for its narrow stores: that made these sections three times as slow.
     #[inline(never)]
-    fn try_to_begin(&self, handle: Handle) -> Option<Phase> {
+    fn try_to_begin(&self, cs: isize, bound: u32) -> Option<Phase> {
         // SAFETY: the process's handle; the phase is set up. (B)
-        match unsafe { sys::add_through(handle, &self.phase) } {
+        match unsafe { sys::add_through(handle_of(cs, bound), &self.phase) } {
             Some((phase, _)) => Some(phase),
             None => {
                 self.count_abort();
@@ -394,7 +387,7 @@ impl Readers {
     fn exit_slow(&self, phase: Phase) {
         if let Some(handle) = sys::current_thread() {
             for _ in 0..ATTEMPTS {
-                match self.try_to_end(handle, phase) {
+                match self.try_to_end(handle.cs, handle.bound, phase) {
                     (Outcome::Committed, true) => return,
                     (Outcome::Committed, false) => return self.wake(phase),
                     _ => self.count_abort(),
@@ -406,14 +399,14 @@ impl Readers {
         self.wake(phase);
     }
 
-    /// Tries once to end a section. Returns the outcome of the sequence, and whether the phase was the
-    /// current one.
+    /// Tries once to end a section, and takes the handle's fields as [`Readers::try_to_begin`] does. Returns the
+    /// outcome of the sequence, and whether the phase was the current one.
     #[inline(never)]
-    fn try_to_end(&self, handle: Handle, phase: Phase) -> (Outcome, bool) {
+    fn try_to_end(&self, cs: isize, bound: u32, phase: Phase) -> (Outcome, bool) {
         // SAFETY: the process's handle; the phase is a token's of these readers. (D)
-        match unsafe { sys::sub_if_current(handle, &self.phase, phase, 1) } {
+        match unsafe { sys::sub_if_current(handle_of(cs, bound), &self.phase, phase, 1) } {
             // SAFETY: the process's handle; the phase is a token's of these readers. (D)
-            Outcome::Mismatch => (unsafe { sys::sub(handle, phase) }, false),
+            Outcome::Mismatch => (unsafe { sys::sub(handle_of(cs, bound), phase) }, false),
             outcome => (outcome, true),
         }
     }
@@ -452,5 +445,15 @@ impl Readers {
         self.phase
             .compare_exchange(old, new, Ordering::Release, Ordering::Relaxed)
             .is_ok()
+    }
+}
+
+/// Returns the handle of these two fields, with the CPU number as its index.
+#[inline(always)]
+fn handle_of(cs: isize, bound: u32) -> Handle {
+    Handle {
+        cs,
+        bound,
+        index: Handle::CPU,
     }
 }

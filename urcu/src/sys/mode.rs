@@ -133,6 +133,7 @@ pub(crate) fn tell_reader_mode() {
 
 /// Returns the calling thread's handle, and registers the thread first if that is this library's task.
 /// `None` on a thread without a registration, and on a CPU without a slot.
+#[inline]
 pub(crate) fn current_thread() -> Option<Handle> {
     if mode() == Mode::Atomics {
         None
