@@ -82,6 +82,7 @@ const GP_SCAN: &str = "gp/scan.rs";
 const SEQUENCE: &str = "gp/sequence.rs";
 const POLLING: &str = "polling/mod.rs";
 const ATOMIC: &str = "raw/atomic.rs";
+const SYNC_ATOMIC: &str = "sync/atomic.rs";
 const RETIRE: &str = "raw/retire.rs";
 const FORK: &str = "sync/fork.rs";
 const HEAP_LOCK: &str = "sync/mutex.rs";

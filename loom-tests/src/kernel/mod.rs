@@ -449,3 +449,8 @@ pub(crate) const NO_HANDLE: Handle = Handle::new(0, 0);
 pub(crate) fn spin() {
     loom::thread::yield_now();
 }
+
+/// Where an update is no barrier itself, this is what ships.
+pub(crate) fn fence_after_update() {
+    fence(Ordering::SeqCst);
+}

@@ -210,6 +210,7 @@ macro_rules! models {
 models! {
     readers::the_barrier_replaces_the_readers_fence, 3, "the kernel: store buffering", "2 threads";
     readers::a_late_end_wakes_the_writer, 5, "5 (F, G)", "1 section, 1";
+    readers::a_late_end_by_atomics_wakes_the_writer, 5, "5 (F, G)", "1 section, 1";
     readers::two_late_ends_wake_the_writer, 3, "3, 5 (F, G)", "2 x 1, 1";
     readers::an_aborted_begin_by_atomics_wakes_the_writer, 3, "5, 6 (G, H)", "1, 1";
     readers::an_addition_is_taken_back_beside_an_open_section, 3, "6 (C, H)", "1 and 1, 1";

@@ -31,7 +31,16 @@ pub(super) fn the_barrier_replaces_the_readers_fence() {
 
 /// Obligation 5 (F, G): one section is open when the grace period begins.
 pub(super) fn a_late_end_wakes_the_writer() {
-    let world = World::new(ALL_THREADS);
+    a_late_end(ALL_THREADS);
+}
+
+/// Obligation 5 (F, G): the same without sequences.
+pub(super) fn a_late_end_by_atomics_wakes_the_writer() {
+    a_late_end(Mode::Atomics);
+}
+
+fn a_late_end(mode: Mode) {
+    let world = World::new(mode);
     let running = run_on(0);
     let token = world.enter();
     drop(running);

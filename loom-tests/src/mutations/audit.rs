@@ -47,7 +47,13 @@ pub fn unheld(sources: &[Source]) -> Vec<(&'static str, usize, String)> {
                 break;
             }
             let code = line.split("//").next().unwrap_or("");
-            for word in ["Acquire", "Release", "AcqRel", "SeqCst"] {
+            for word in [
+                "Acquire",
+                "Release",
+                "AcqRel",
+                "SeqCst",
+                "fence_after_update();",
+            ] {
                 for (column, _) in code.match_indices(word) {
                     let at = start + column;
                     let is_held = |(name, range): &(String, std::ops::Range<usize>)| {

@@ -2,7 +2,7 @@
 
 use super::{
     CACHE, CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, COLL_PAIRS, DRIVER, EXCHANGE, FORK, PARKER,
-    POLLING, QUEUE, READERS, WIPED, WORKER,
+    POLLING, QUEUE, READERS, SYNC_ATOMIC, WIPED, WORKER,
 };
 
 /// The evidence for an ordering that no model shows.
@@ -63,6 +63,12 @@ const ACQUIRES: Cover = Cover::Litmus("publication", "publication-relaxed");
 /// Orderings that no model needs, and why they are there.
 #[rustfmt::skip]
 pub const KEPT: &[Kept] = &[
+    kept(SYNC_ATOMIC, "«compiler_fence(Ordering::SeqCst);»",
+        "the models have the fence of the other processors; the locked instruction before it is the barrier",
+        Cover::Litmus("dekker-locked", "dekker-unlocked")),
+    kept(SYNC_ATOMIC, "} else {\n        «fence(Ordering::SeqCst);»",
+        "the models have the same one, and mutants of G and H drop it where it is called",
+        Cover::Litmus("dekker-fence", "dekker-rmw")),
     kept(
         COLL_PAIRS,
         "self.pairs.list.store(next, «Ordering::Release»);",

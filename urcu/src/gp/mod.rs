@@ -63,7 +63,8 @@
 //!    between a leader and those who wait for it (N, O). Ends compare the phase inside their sequence, so
 //!    after C every end of the old phase is one that looks.
 //! 6. **Readers by atomics** add, fence (H), and load the phase again. If their addition comes before the
-//!    writer's barrier (C), its sum sees it; else they see the flip, undo, and begin again.
+//!    writer's barrier (C), its sum sees it; else they see the flip, undo, and begin again. On x86 the locked
+//!    addition is the fence, and a locked subtraction is G.
 //! 7. **Joining.** A caller shares only a grace period whose flip comes after its own unpublishing stores:
 //!    `snap` names the next one that has not begun (J, K).
 //! 8. **Callbacks** are appended by sequences that go through the phase word, so flip and restart take their

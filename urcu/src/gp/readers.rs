@@ -5,7 +5,9 @@ use core::mem::offset_of;
 use core::num::NonZeroUsize;
 
 use crate::sync::parker::Parker;
-use crate::sync::{self, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sync::{
+    self, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence, fence_after_update,
+};
 use crate::sys::{self, Handle, Outcome, Phase};
 
 /// The number of times a sequence is tried before atomics are used instead: a debugger that steps, or a
@@ -369,7 +371,7 @@ impl Readers {
             counter.fetch_add(1, Ordering::Relaxed);
             // H: either the writer's sum, after C, sees our addition, or we see its flip. A
             // SeqCst read-modify-write would not order the load after it on AArch64.
-            fence(Ordering::SeqCst);
+            fence_after_update();
             // B
             if self.phase.load(Ordering::Acquire) == phase.word() {
                 return Some(phase);
@@ -378,7 +380,7 @@ impl Readers {
             // than D: no access of a section lies before it. What earlier ends released to this
             // counter a read-modify-write passes on.
             counter.fetch_sub(1, Ordering::Relaxed);
-            self.wake(phase);
+            self.wake_after_update(phase);
         }
     }
 
@@ -396,7 +398,7 @@ impl Readers {
         }
         // D
         sys::shared(phase, sys::stripe()).fetch_sub(1, Ordering::Release);
-        self.wake(phase);
+        self.wake_after_update(phase);
     }
 
     /// Tries once to end a section, and takes the handle's fields as [`Readers::try_to_begin`] does. Returns the
@@ -411,12 +413,23 @@ impl Readers {
         }
     }
 
-    /// Wakes whoever waits for the phase.
+    /// Wakes whoever waits for the phase, after a subtraction by a sequence.
     fn wake(&self, phase: Phase) {
-        let waiter = sys::waiter(phase);
         // G: our subtraction comes before the load of `waiter`. If that load misses the writer's
         // store, then the writer's sum, after F, sees the subtraction.
         fence(Ordering::SeqCst);
+        self.wake_waiter(phase);
+    }
+
+    /// Wakes whoever waits for the phase, after a subtraction by an atomic operation.
+    fn wake_after_update(&self, phase: Phase) {
+        // G
+        fence_after_update();
+        self.wake_waiter(phase);
+    }
+
+    fn wake_waiter(&self, phase: Phase) {
+        let waiter = sys::waiter(phase);
         if waiter.load(Ordering::Relaxed) != 0 {
             // Whoever set the mark that is taken away is woken, though another mark may stand here by now.
             match waiter.swap(0, Ordering::Relaxed) {

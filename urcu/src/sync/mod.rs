@@ -16,7 +16,8 @@ mod wiped;
 
 pub(crate) use atomic::{
     AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Instant,
-    Ordering, catch_unwind, const_fn, fence, next_generation, spin, thread_local,
+    Ordering, catch_unwind, const_fn, fence, fence_after_update, next_generation, spin,
+    thread_local,
 };
 pub(crate) use futex::{futex_wait, futex_wake};
 pub(crate) use mutex::{Mutex, MutexGuard};
