@@ -8,8 +8,9 @@
  *
  * The short names (rcu_read_lock, ...) stand for the calls of this flavour, unless URCU_PERCPU_NO_API_MAP is defined
  * or a flavour of liburcu was included before. <urcu-percpu/clear.h> removes the short names, and
- * <urcu-percpu/map.h> brings them back. A source that also uses a flavour of liburcu includes that flavour first;
- * liburcu's containers may be included before or after this header.
+ * <urcu-percpu/map.h> brings them back. A source that also uses a flavour of liburcu includes that flavour first.
+ * liburcu's containers are best included after this header: where <urcu/rculist.h> or <urcu/rcuhlist.h> comes first, a
+ * program must define URCU_INLINE_SMALL_FUNCTIONS (or _LGPL_SOURCE) before it, or link with a flavour of liburcu.
  */
 #ifndef URCU_PERCPU_H
 #define URCU_PERCPU_H
@@ -317,6 +318,10 @@ inline T *urcu_percpu_cmpxchg_pointer(T **p, typename urcu_percpu_is<T *>::type 
 #define rcu_set_pointer(p, v) urcu_percpu_set_pointer(p, v)
 #define rcu_xchg_pointer(p, v) urcu_percpu_xchg_pointer(p, v)
 #define rcu_cmpxchg_pointer(p, old, v) urcu_percpu_cmpxchg_pointer(p, old, v)
+/* liburcu's lists define them anew if they come later: inlined, not as calls of functions that only flavours contain. */
+#ifndef URCU_INLINE_SMALL_FUNCTIONS
+#define URCU_INLINE_SMALL_FUNCTIONS
+#endif
 #endif
 
 /* The inlined read side, unless URCU_PERCPU_NO_INLINE is defined. */

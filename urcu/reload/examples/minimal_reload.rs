@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .nth(2)
         .map_or(Ok(10), |seconds| seconds.parse())?
     {
-        let seen = config.read(); // A few nanoseconds, on any thread.
+        let seen = config.read(); // About a nanosecond, on any thread.
         println!("{}, {}!", seen.greeting, seen.names.join(" and "));
         drop(seen);
         thread::sleep(Duration::from_secs(1));

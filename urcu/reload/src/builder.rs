@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::Watched;
@@ -47,7 +47,7 @@ enum Parser<T> {
 /// See the [first page](crate) for examples. The files of a directory are read in the order of their names, except
 /// hidden ones. A later file overrides an earlier one key by key.
 pub fn watch<T>(path: impl AsRef<Path>) -> Builder<T> {
-    let mut sources = Sources::default();
+    let mut sources = Sources::new();
     sources.add(path.as_ref(), false);
     Builder {
         sources,
@@ -84,6 +84,9 @@ pub struct Builder<T, P = Formats> {
 
 impl<T, P> Builder<T, P> {
     /// Adds a file, or a directory of files, that overrides those added before.
+    ///
+    /// In a directory, files with other [extensions](Self::extensions) are passed over in silence.
+    /// [`Status::files`](crate::Status::files) names those that are read.
     pub fn and(mut self, path: impl AsRef<Path>) -> Self {
         self.sources.add(path.as_ref(), false);
         self
@@ -110,6 +113,13 @@ impl<T, P> Builder<T, P> {
     /// that.
     pub fn end_marker(mut self, marker: impl Into<String>) -> Self {
         self.sources.set_end_marker(marker.into());
+        self
+    }
+
+    /// Sets how large a file may be, in bytes. A larger one is refused unread, so that a wrong file or link cannot use up
+    /// the memory of the process. The default is 64 MiB.
+    pub fn max_file_size(mut self, bytes: u64) -> Self {
+        self.sources.set_max_file_size(bytes);
         self
     }
 
@@ -183,6 +193,10 @@ impl<T, P> Builder<T, P> {
     }
 
     /// Parses with a function instead of the built-in formats. The function gets all files, in their order.
+    ///
+    /// [`env`](Self::env) and [`append_lists`](Self::append_lists) belong to the built-in formats: `start` fails if they
+    /// are combined with a parser. To refuse a text, return an [`Invalid`] with its place
+    /// ([`at_line`](Invalid::at_line)).
     ///
     /// ```
     /// # use urcu_reload::{Invalid, watch};
@@ -319,10 +333,11 @@ impl<T: Send + Sync + 'static> Builder<T, Custom> {
 
     fn launch(mut self, fallback: Option<T>) -> Result<Watched<T>, Error> {
         let system = |error: std::io::Error| Error::new(ErrorKind::System, error.to_string());
+        self.check_options()?;
         self.sources.settle()?;
         let sources = self.sources.clone();
         let (timing, on_sighup) = (self.timing, self.on_sighup);
-        let build = self.into_build();
+        let build = named(self.into_build(), sources.first_path().into());
         let (bell, ringer) = Bell::new().map_err(system)?;
         // The watch begins before the files are read, so later changes are noticed.
         let watcher = Watcher::new(sources.clone(), timing, bell);
@@ -347,6 +362,19 @@ impl<T: Send + Sync + 'static> Builder<T, Custom> {
             shared.refuse_first(read, &error);
         }
         Watched::start(shared, watcher).map_err(system)
+    }
+
+    /// Fails if options were set that the parser does not use.
+    fn check_options(&self) -> Result<(), Error> {
+        #[cfg(feature = "serde")]
+        if matches!(self.parser, Parser::Own(_))
+            && (self.overlay.is_asked() || self.lists == Lists::Append)
+        {
+            let reason =
+                "`env`, `overlay` and `append_lists` do nothing with a parser of one's own";
+            return Err(Error::new(ErrorKind::Conflict, reason));
+        }
+        Ok(())
     }
 
     fn into_build(self) -> Build<T> {
@@ -379,6 +407,16 @@ impl<T: Send + Sync + 'static> Builder<T, Custom> {
             }
         }
     }
+}
+
+/// Names the path that was given in errors of a version that has no file at all, such as that of an empty directory.
+fn named<T: 'static>(build: Build<T>, path: PathBuf) -> Build<T> {
+    Box::new(move |files, old| {
+        build(files, old).map_err(|error| match files {
+            [] if error.file().is_none() => error.with_no_file().in_file(&path),
+            _ => error,
+        })
+    })
 }
 
 fn validate<T>(validations: &[Validate<T>], new: &T, old: Option<&T>) -> Result<(), Invalid> {

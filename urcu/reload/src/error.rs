@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub enum ErrorKind {
     /// There is no such file or directory.
     Missing,
-    /// The file is there, but cannot be read: it is not allowed, not a regular file, or not UTF-8.
+    /// The file is there, but cannot be read: it is not allowed, not a regular file, too large, or not UTF-8.
     Unreadable,
     /// The file is not complete: it lacks the [end marker](crate::Builder::end_marker).
     Incomplete,
@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Panicked,
     /// [`reload_now`](crate::Watched::reload_now) was called by a parser or a validation.
     Nested,
+    /// Options of the builder were combined that exclude each other.
+    Conflict,
     /// The watching thread could not be started, or the path cannot be made absolute.
     System,
 }
@@ -66,6 +68,12 @@ impl Error {
         self
     }
 
+    /// Says that no file was read at all.
+    pub(crate) fn with_no_file(mut self) -> Self {
+        self.reason.push_str(" (no file was read)");
+        self
+    }
+
     /// Sets the place, as an offset in the text of the file.
     #[cfg_attr(not(feature = "serde"), allow(dead_code))]
     pub(crate) fn at_offset(self, text: &str, offset: usize) -> Self {
@@ -82,7 +90,7 @@ impl Error {
         self.place = Some((line, column));
         let line = text.lines().nth((line as usize).saturating_sub(1));
         // A long line, such as minified JSON, is not shown.
-        self.excerpt = line.filter(|line| line.len() < 200).map(str::to_owned);
+        self.excerpt = line.filter(|line| line.len() < 200).map(printable);
         self
     }
 
@@ -117,6 +125,16 @@ impl Error {
     }
 }
 
+/// Returns the text with a mark in place of each control character except tabs and line feeds. Shown as they are, a carriage return
+/// would hide a part of the line, and an escape sequence could do anything to a terminal.
+fn printable(text: &str) -> String {
+    let mark = |c: char| match c.is_control() && !matches!(c, '\t' | '\n') {
+        true => '\u{fffd}',
+        false => c,
+    };
+    text.chars().map(mark).collect()
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
@@ -127,9 +145,9 @@ impl fmt::Display for Error {
             f.write_str(" ")?;
         }
         if let Some(key) = &self.key {
-            write!(f, "{key}: ")?;
+            write!(f, "{}: ", printable(key))?;
         }
-        f.write_str(&self.reason)?;
+        f.write_str(&printable(&self.reason))?;
         match (&self.excerpt, self.place) {
             (Some(excerpt), Some((line, column))) if f.alternate() => {
                 let number = line.to_string();

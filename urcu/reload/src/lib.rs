@@ -21,7 +21,7 @@
 //!     })
 //!     .start()?;
 //!
-//! // Any thread, any number of them: a few nanoseconds, no lock, always a whole version.
+//! // Any thread, any number of them: about a nanosecond, no lock, always a whole version.
 //! println!("{} workers", config.read().workers);
 //!
 //! config.on_change(|change| println!("{:?} -> {:?}", change.old.value(), change.new.value()));
@@ -50,7 +50,8 @@
 //! | `kill -HUP` | `Builder::reload_on_sighup` |
 //! | to reload when an operator asks | [`Watched::reload_now`] |
 //! | to start although the file is bad | [`start_or`](Builder::start_or) |
-//! | to know what is going on | [`Watched::status`] |
+//! | to know what is going on, and which files were read | [`Watched::status`] |
+//! | to read files of more than 64 MiB | [`Builder::max_file_size`] |
 //!
 //! # Every way in which files change
 //! | way | what happens |
@@ -76,6 +77,9 @@
 //! | `json` | files named `*.json` | `serde_json`, `serde` |
 //! | `yaml` | files named `*.yaml`, `*.yml` | `saphyr`, `serde` |
 //! | `stream` | `Stream` for [`Changes`] | `futures-core` |
+//!
+//! YAML is read as YAML 1.2 says: `no` is a text, and there are no merge keys (`<<`). Tags are not interpreted, so a variant
+//! with fields is written as a table, `mode: {custom: {level: 3}}`, as in the other formats.
 //!
 //! Without any of these features you can still use [parsers of your own](Builder::parser). On Linux, `rustix` is always
 //! a dependency.

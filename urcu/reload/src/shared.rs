@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -69,6 +70,10 @@ struct Events<T> {
     is_delivering: bool,
 }
 
+fn paths(files: &[SourceFile]) -> Vec<PathBuf> {
+    files.iter().map(|file| file.path().to_owned()).collect()
+}
+
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No code that can panic runs under these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -85,6 +90,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
     ) -> Self {
         let status = Status {
             version: first.number(),
+            files: files.as_deref().map(paths).unwrap_or_default(),
             published: first.published(),
             error: None,
             polling: None,
@@ -205,6 +211,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
     ) -> Reload {
         let number = current.number() + 1;
         let new = Arc::new(Version::new(value, number, noticed.unwrap_or(begun), begun));
+        let paths = paths(&files);
         *lock(&self.read) = LastRead {
             in_force: Some(files),
             refused: None,
@@ -213,6 +220,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             // This is set before the publication, so that a thread that sees the version finds it here.
             let mut status = lock(&self.status);
             status.version = number;
+            status.files = paths;
             status.published = new.published();
             status.error = None;
             status.counts.reloads += 1;

@@ -1,6 +1,7 @@
 //! [`Status`]: the state of a watched configuration.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
@@ -42,6 +43,9 @@ impl fmt::Display for Polling {
 pub struct Status {
     /// The number of the version in force. The first is 1.
     pub version: u64,
+    /// The files that make up that version, in the order in which they were read. Empty if the program has started with a
+    /// value of its own ([`start_or`](crate::Builder::start_or)).
+    pub files: Vec<PathBuf>,
     /// When that version was published.
     pub published: SystemTime,
     /// The reason why the files as they are now were refused, if they were. The version in force is then older.

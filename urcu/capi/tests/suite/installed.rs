@@ -14,6 +14,12 @@ fn shown() -> String {
     readme[start..end].to_owned()
 }
 
+fn has_static_libc() -> bool {
+    let output = Command::new("cc").arg("-print-file-name=libc.a").output();
+    // The bare name, if there is none.
+    output.is_ok_and(|output| output.stdout.contains(&b'/'))
+}
+
 fn install(variables: &[(&str, &Path)], arguments: &[&str]) {
     let mut command = Command::new(format!("{CRATE}/install"));
     command.args(arguments).envs(variables.iter().copied());
@@ -41,10 +47,20 @@ fn what_pkg_config_says_after_the_install_command_builds_the_shown_program() {
     install(&[], &["--prefix", prefix.to_str().unwrap()]);
     let source = prefix.join("shown.c");
     fs::write(&source, shown()).unwrap();
-    for ways in ["--cflags --libs", "--static --cflags --libs"] {
+    // As the README says: shared, the archive alone, and with the libc.
+    let mut ways = vec![
+        ("", "--cflags --libs", "-Wl,-rpath,$PWD/lib"),
+        ("", "--static --cflags --libs", "-Wl,-rpath,$PWD/lib"),
+        ("", "--cflags", "lib/liburcu-percpu.a"),
+    ];
+    match has_static_libc() {
+        true => ways.push(("-static", "--static --cflags --libs", "")),
+        false => skip("there is no static libc"),
+    }
+    for (first, question, last) in ways {
         let script = format!(
-            "cc -Wall -Wextra -Werror shown.c -o shown \
-             $(PKG_CONFIG_PATH=lib/pkgconfig pkg-config {ways} liburcu-percpu) -Wl,-rpath,$PWD/lib"
+            "cc -Wall -Wextra -Werror {first} shown.c -o shown \
+             $(PKG_CONFIG_PATH=lib/pkgconfig pkg-config {question} liburcu-percpu) {last}"
         );
         succeeds(
             Command::new("sh")

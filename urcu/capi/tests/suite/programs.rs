@@ -62,6 +62,13 @@ fn both_flavours_live_in_one_program() {
 }
 
 #[test]
+fn liburcus_lists_need_no_library_of_liburcu() {
+    if has_compiler() && has_liburcu() {
+        passes(&GNU11.shared("list.c", "list", &[]), &[]);
+    }
+}
+
+#[test]
 fn liburcus_hash_table_runs_on_this_flavour() {
     if has_compiler() && has_liburcu() {
         passes(&GNU11.shared("lfht.c", "lfht", &["-lurcu-cds"]), &[]);

@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind};
 const PATIENCE: Duration = Duration::from_millis(500);
 const TRIES: u64 = 20;
 
+/// The largest file that is read, unless another limit is set.
+const MAX_FILE_SIZE: u64 = 64 << 20;
+
 /// A file of a version: its path and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
@@ -46,12 +49,13 @@ struct Source {
 }
 
 /// All sources that were asked for, in their order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sources {
     sources: Vec<Source>,
     /// The extensions of files that are read in directories. `None` stands for those of the built-in formats.
     extensions: Option<Vec<String>>,
     end_marker: Option<String>,
+    max_file_size: u64,
 }
 
 /// The places of all files at one moment. Two walks are equal if nothing has changed in between.
@@ -107,6 +111,20 @@ impl Walk {
 }
 
 impl Sources {
+    pub(crate) fn new() -> Self {
+        Self {
+            sources: Vec::new(),
+            extensions: None,
+            end_marker: None,
+            max_file_size: MAX_FILE_SIZE,
+        }
+    }
+
+    /// Returns the path that was given first.
+    pub(crate) fn first_path(&self) -> &Path {
+        &self.sources[0].path
+    }
+
     pub(crate) fn add(&mut self, path: &Path, is_optional: bool) {
         let source = Source {
             path: path.into(),
@@ -122,6 +140,10 @@ impl Sources {
 
     pub(crate) fn set_end_marker(&mut self, marker: String) {
         self.end_marker = Some(marker);
+    }
+
+    pub(crate) fn set_max_file_size(&mut self, bytes: u64) {
+        self.max_file_size = bytes;
     }
 
     /// Makes all paths absolute. After that the current directory does not matter any more.
@@ -194,7 +216,7 @@ impl Sources {
             }
             if again >= TRIES && begun.elapsed() > PATIENCE {
                 let reason = "it changes faster than it can be read";
-                let error = Error::new(ErrorKind::Unsettled, reason).in_file(&self.sources[0].path);
+                let error = Error::new(ErrorKind::Unsettled, reason).in_file(self.first_path());
                 return (Err(error), again);
             }
             again += 1;
@@ -207,7 +229,7 @@ impl Sources {
         let mut files = Vec::new();
         for (source, walked) in self.sources.iter().zip(&walk.sources) {
             if !walked.resolution.is_directory() {
-                match read_file(&source.absolute, source.path.clone()) {
+                match self.read_file(&source.absolute, source.path.clone()) {
                     Err(error) if error.kind() == ErrorKind::Missing && source.is_optional => {}
                     other => files.push(other?),
                 }
@@ -217,13 +239,26 @@ impl Sources {
                 return Err(unreadable(&error).in_file(&source.path));
             }
             for (name, _) in &walked.files {
-                files.push(read_file(
-                    &source.absolute.join(name),
-                    source.path.join(name),
-                )?);
+                let (from, path) = (source.absolute.join(name), source.path.join(name));
+                files.push(self.read_file(&from, path)?);
             }
         }
         Ok(files)
+    }
+
+    fn read_file(&self, from: &Path, path: PathBuf) -> Result<SourceFile, Error> {
+        let bytes = read_bytes(from, self.max_file_size)
+            .map_err(|error| unreadable(&error).in_file(&path))?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(SourceFile {
+                text: match text.strip_prefix('\u{feff}') {
+                    Some(text) => text.to_owned(),
+                    None => text,
+                },
+                path,
+            }),
+            Err(error) => Err(not_utf8(&error).in_file(&path)),
+        }
     }
 
     /// Fails if a file does not end with the end marker.
@@ -262,20 +297,15 @@ fn is_built_in(_extension: &str) -> bool {
     true
 }
 
-fn read_file(from: &Path, path: PathBuf) -> Result<SourceFile, Error> {
-    let bytes = read_bytes(from).map_err(|error| unreadable(&error).in_file(&path))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let text = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
-        let (line, column) = end_of(&text);
-        let error = Error::new(ErrorKind::Unreadable, "this is not UTF-8").in_file(&path);
-        error.at(&text, line, column)
-    })?;
-    let text = match text.strip_prefix('\u{feff}') {
-        Some(text) => text.to_owned(),
-        None => text,
+fn not_utf8(error: &std::string::FromUtf8Error) -> Error {
+    let valid = error.utf8_error().valid_up_to();
+    let text = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+    let (line, column) = end_of(&text);
+    let reason = match error.as_bytes() {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this is UTF-16, and must be UTF-8",
+        _ => "this is not UTF-8",
     };
-    Ok(SourceFile { path, text })
+    Error::new(ErrorKind::Unreadable, reason).at(&text, line, column)
 }
 
 fn end_of(text: &str) -> (u32, u32) {
@@ -284,8 +314,9 @@ fn end_of(text: &str) -> (u32, u32) {
     (line as u32, 1 + text[start..].chars().count() as u32)
 }
 
-/// Reads a file, which must be a regular one: reading a pipe or a terminal could wait, and a device might never end.
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file, which must be a regular one: reading a pipe or a terminal could wait, and a device might never end. Fails
+/// if it is larger than `limit`, even if it grows while it is read.
+fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut options = File::options();
     options.read(true);
     #[cfg(target_os = "linux")]
@@ -293,7 +324,7 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
         use std::os::unix::fs::OpenOptionsExt;
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
     }
-    let mut file = options.open(path)?;
+    let file = options.open(path)?;
     let data = file.metadata()?;
     if !data.is_file() {
         return Err(io::Error::new(
@@ -301,9 +332,19 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
             "this is not a regular file",
         ));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(data.len()).unwrap_or(0).min(1 << 30));
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let length = data.len();
+    let mut bytes = Vec::new();
+    if length <= limit {
+        bytes.reserve_exact(usize::try_from(length).unwrap_or(0).min(1 << 30));
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    }
+    match length.max(bytes.len() as u64) > limit {
+        true => Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is larger than {limit} bytes (`max_file_size`)"),
+        )),
+        false => Ok(bytes),
+    }
 }
 
 fn unreadable(error: &io::Error) -> Error {

@@ -7,7 +7,10 @@ const SEPARATOR: &str = "__";
 
 /// The variables of a prefix: their names, the keys that they set, and their texts.
 #[derive(Debug, Default)]
-pub(crate) struct Overlay(Vec<(String, Vec<String>, String)>);
+pub(crate) struct Overlay {
+    is_asked: bool,
+    variables: Vec<(String, Vec<String>, String)>,
+}
 
 impl Overlay {
     /// Takes the variables whose names begin with `prefix`, in the order of their names.
@@ -20,17 +23,25 @@ impl Overlay {
             })
             .collect();
         all.sort();
-        Overlay(all)
+        Overlay {
+            is_asked: true,
+            variables: all,
+        }
+    }
+
+    /// Returns whether an overlay was asked for, even if there are no such variables.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.is_asked
     }
 
     /// Returns the name of a variable.
     pub(crate) fn name(&self, number: u32) -> &str {
-        &self.0[number as usize].0
+        &self.variables[number as usize].0
     }
 
     /// Puts all variables into the tree.
     pub(crate) fn apply(&self, tree: &mut Node) {
-        for (number, (_, parts, text)) in (0..).zip(&self.0) {
+        for (number, (_, parts, text)) in (0..).zip(&self.variables) {
             let place = Some(Place {
                 source: Source::Variable(number),
                 offset: None,

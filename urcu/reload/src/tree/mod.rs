@@ -94,6 +94,15 @@ impl Node {
         }
     }
 
+    fn is_table(&self) -> bool {
+        matches!(self.value, Value::Table(_))
+    }
+
+    /// Returns whether this is a table without entries, as an empty file is.
+    fn is_empty(&self) -> bool {
+        matches!(&self.value, Value::Table(entries) if entries.is_empty())
+    }
+
     /// Merges a later file into this one. Tables are merged key by key, and any other value replaces the earlier one.
     fn merge(&mut self, later: Node, lists: Lists) {
         match (&mut self.value, later.value) {
@@ -164,10 +173,27 @@ pub(crate) fn parse(files: &[SourceFile], lists: Lists) -> Result<Node, Error> {
         let parsed = parse_file(file, number)?;
         match &mut tree {
             None => tree = Some(parsed),
+            Some(tree) if tree.is_table() != parsed.is_table() && !parsed.is_empty() => {
+                if !tree.is_empty() {
+                    return Err(differs(&parsed, file));
+                }
+                *tree = parsed;
+            }
             Some(tree) => tree.merge(parsed, lists),
         }
     }
     Ok(tree.unwrap_or_else(Node::empty))
+}
+
+/// Returns the error of a file that cannot be merged with those before, which would be dropped without a word.
+fn differs(parsed: &Node, file: &SourceFile) -> Error {
+    let reason = match parsed.is_table() {
+        true => "this file has keys, and those before have none",
+        false => "this file has no keys, and those before do",
+    };
+    let offset = parsed.place.and_then(|place| place.offset).unwrap_or(0);
+    let error = Error::new(ErrorKind::Type, reason).in_file(file.path());
+    error.at_offset(file.text(), offset as usize)
 }
 
 fn parse_file(file: &SourceFile, number: u32) -> Result<Node, Error> {

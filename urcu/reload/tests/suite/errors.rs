@@ -275,3 +275,122 @@ fn a_service_can_start_without_its_file() {
     sees(&config, "one");
     assert_eq!(config.reload_now(), Ok(Reload::Unchanged));
 }
+
+#[test]
+fn a_file_that_is_too_large_is_refused_unread() {
+    let scratch = Scratch::new();
+    let file = scratch.write("file.txt", "12345");
+    let config = quiet(text(&file).max_file_size(5).start().unwrap());
+    replace(&file, "123456");
+    refuses(&config, "it is larger than 5 bytes (`max_file_size`)");
+    assert_eq!(config.status().error.unwrap().kind(), ErrorKind::Unreadable);
+    assert_eq!(*config.read(), "12345");
+    // Without a limit of one's own: a hole of a terabyte, which nobody must try to read.
+    let hole = scratch.write("hole.txt", "");
+    let hole_file = fs::File::options().write(true).open(&hole).unwrap();
+    if hole_file.set_len(1 << 40).is_err() {
+        eprintln!("skipped: no file of this size here");
+        return;
+    }
+    let error = text(&hole).start().unwrap_err().to_string();
+    assert!(
+        error.ends_with("larger than 67108864 bytes (`max_file_size`)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn control_characters_are_not_shown_as_they_are() {
+    let error = refusal("c.toml", "workers = 1 # a\rb\x1b[31m\n");
+    let mark = '\u{fffd}';
+    assert!(
+        error.contains(&format!("1 | workers = 1 # a{mark}b{mark}[31m\n")),
+        "{error:?}"
+    );
+    let error = refusal("c.toml", "workers = 1\n\"\\u001b\" = 2\n");
+    assert!(
+        error.starts_with("c.toml:2:1: unknown field `\u{fffd}`"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn utf_16_is_named() {
+    let scratch = Scratch::new();
+    let file = scratch.path("c.toml");
+    fs::write(&file, b"\xff\xfew\0").unwrap();
+    let error = watch::<Config>(&file).start().unwrap_err();
+    assert!(error.reason().starts_with("this is UTF-16"), "{error}");
+}
+
+#[test]
+fn files_without_keys_are_not_merged_with_files_that_have_some() {
+    let scratch = Scratch::new();
+    scratch.write("d/1.toml", "workers = 1\n");
+    scratch.write("d/3.toml", "[[route]]\npath = '/'\nweight = 1\n");
+    let load = || watch::<Config>(scratch.path("d")).start().map(|_| ());
+    load().unwrap();
+    #[cfg(feature = "json")]
+    {
+        for text in ["[1]", "null", "3"] {
+            scratch.write("d/2.json", text);
+            let error = load().unwrap_err().to_string();
+            let expected = "/2.json:1:1: this file has no keys, and those before do";
+            assert!(error.ends_with(expected), "{error}");
+        }
+        scratch.write("d/2.json", "{}");
+        load().unwrap();
+        // Files that are all without keys are merged as ever; one that is empty is none.
+        scratch.write("l/1.json", "{}");
+        scratch.write("l/2.json", "[1]");
+        scratch.write("l/3.json", "[2]");
+        let list = watch::<Vec<u8>>(scratch.path("l")).append_lists();
+        assert_eq!(*list.start().unwrap().read(), [1, 2]);
+        scratch.write("l/4.toml", "workers = 1\n");
+        let error = watch::<Vec<u8>>(scratch.path("l")).start().unwrap_err();
+        assert!(error.reason().starts_with("this file has keys"), "{error}");
+    }
+}
+
+#[test]
+fn a_directory_without_files_is_named() {
+    let scratch = Scratch::new();
+    scratch.write("d/service.conf", "workers = 1\n");
+    let error = watch::<Config>(scratch.path("d")).start().unwrap_err();
+    let expected = "/d: missing field `workers` (no file was read)";
+    assert!(error.to_string().ends_with(expected), "{error}");
+}
+
+#[test]
+fn options_of_the_formats_are_refused_with_a_parser() {
+    let scratch = Scratch::new();
+    let file = scratch.write("file.txt", "one");
+    for config in [
+        text(&file).env("NO_SUCH_PREFIX_"),
+        text(&file).append_lists(),
+    ] {
+        let error = config.start().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    }
+}
+
+#[test]
+fn the_status_names_the_files_that_were_read() {
+    let scratch = Scratch::new();
+    let base = scratch.write("base.txt", "one");
+    scratch.write("d/1.txt", "two");
+    scratch.write("d/2.conf", "three");
+    let config = text(&base).and(scratch.path("d"));
+    let config = quiet(config.start().unwrap());
+    let files = [base.clone(), scratch.path("d/1.txt")];
+    assert_eq!(config.status().files, files);
+    fs::remove_file(scratch.path("d/1.txt")).unwrap();
+    sees(&config, "one");
+    assert_eq!(config.status().files, [base.clone()]);
+    // What is refused is not in force.
+    replace(&base, "bad");
+    refuses(&config, "bad");
+    assert_eq!(config.status().files, [base]);
+    let none = text(scratch.path("none.txt")).start_or("own".into());
+    assert!(none.unwrap().status().files.is_empty());
+}

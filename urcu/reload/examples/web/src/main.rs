@@ -119,7 +119,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let writer = Arc::new(load::Writer::new(&file, &routes)?);
     for (name, interval) in [
         ("undisturbed", None),
-        ("20 reloads/s", Some(Duration::from_millis(50))),
+        ("20 writes/s", Some(Duration::from_millis(50))),
     ] {
         let before = routes.status().counts.reloads;
         let run = load::run(address, &writer, interval, Duration::from_secs(3)).await?;
