@@ -205,7 +205,7 @@ fn section(kept: &Kept, text: &mut String, files: &mut Files) {
         run.machine_line()
     );
     for remark in run.remarks() {
-        let _ = writeln!(text, "* {remark}");
+        let _ = writeln!(text, "* {}", plain(&remark));
     }
     let _ = writeln!(text, "\n### Where others are better\n\n{LOSSES}\n");
     markdown(&losses::table(&losses::losses(&run.results)), text);
@@ -213,17 +213,36 @@ fn section(kept: &Kept, text: &mut String, files: &mut Files) {
         let _ = writeln!(text, "### {}\n", part.title);
         for plot in plots::of_part(run, &part.title) {
             let file = format!("{}-{}.svg", kept.name, plot.name);
-            let _ = writeln!(text, "![{}](plots/{file})\n\n{}\n", plot.name, plot.says);
+            let _ = writeln!(
+                text,
+                "![{}](plots/{file})\n\n{}\n",
+                plot.name,
+                plain(&plot.says)
+            );
             files.insert(Path::new(PLOTS).join(file), plot.svg);
         }
         markdown(&part.table, text);
     }
 }
 
+/// Returns a text as Markdown that shows it as it is: `RwLock<HashMap>` must not become a `RwLock` and an unknown tag.
+fn plain(text: &str) -> String {
+    // What is between backticks is shown as it is already, except that a bar would end the cell.
+    let parts = text.replace('|', "\\|");
+    let parts = parts
+        .split('`')
+        .enumerate()
+        .map(|(index, part)| match index % 2 {
+            0 => part.replace('<', "\\<"),
+            _ => part.to_owned(),
+        });
+    parts.collect::<Vec<_>>().join("`")
+}
+
 /// Writes a table as Markdown.
 fn markdown(table: &Table, text: &mut String) {
     for (index, row) in table.rows().iter().enumerate() {
-        let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        let cells: Vec<String> = row.iter().map(|cell| plain(cell)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
         if index == 0 {
             let _ = writeln!(text, "|{}", "---|".repeat(row.len()));
@@ -317,17 +336,29 @@ const UPDATES: [Line; 2] = [
     ),
 ];
 
-/// Returns a table of figures and of their ratios to those of `reference`, two columns for each run.
+/// Returns whether a run kept the times of any of these lines. The oldest runs kept only ratios of some benches.
+fn has_times(run: &Run, lines: &[Line], bench: &str) -> bool {
+    let mut subjects = lines.iter().flat_map(|(_, _, subjects)| *subjects);
+    subjects
+        .any(|subject| figure(run, bench, subject, "time").is_some_and(|(_, unit)| unit == "ns"))
+}
+
+/// Returns a table of figures and of their ratios to those of `reference`, two columns for each run, or one if it kept
+/// only ratios.
 fn small(head: &str, lines: &[Line], kept: &[Kept], bench: &str, reference: &str) -> String {
     let mut text = format!("| {head} |");
+    let mut rule = "|---|".to_owned();
     for Kept { run, .. } in kept {
-        let _ = write!(
-            text,
-            " {}: ns | x {reference} |",
-            architecture(&run.machine)
-        );
+        let machine = architecture(&run.machine);
+        if has_times(run, lines, bench) {
+            let _ = write!(text, " {machine}: ns | x {reference} |");
+            rule.push_str("---|---|");
+        } else {
+            let _ = write!(text, " {machine}: x {reference} |");
+            rule.push_str("---|");
+        }
     }
-    let _ = write!(text, "\n|---|{}\n", "---|---|".repeat(kept.len()));
+    let _ = write!(text, "\n{rule}\n");
     for (what, ours, subjects) in lines {
         let strong = if *ours { "**" } else { "" };
         let _ = write!(text, "| {strong}{what}{strong} |");
@@ -346,8 +377,10 @@ fn small(head: &str, lines: &[Line], kept: &[Kept], bench: &str, reference: &str
                 cells.join("; ")
             };
             let ratio = |subject: &str| Some(any(subject)?.0 / any(reference)?.0);
-            let (ns, ratios) = (cells(&ns), cells(&ratio));
-            let _ = write!(text, " {strong}{ns}{strong} | {strong}{ratios}{strong} |");
+            if has_times(run, lines, bench) {
+                let _ = write!(text, " {strong}{}{strong} |", cells(&ns));
+            }
+            let _ = write!(text, " {strong}{}{strong} |", cells(&ratio));
         }
         text.push('\n');
     }
@@ -369,7 +402,7 @@ fn faster(run: &Run) -> String {
     let losses = losses::losses(&run.results);
     let mut parts = Vec::new();
     for (bench, what) in [
-        ("read_side", "a section, compared with the guard"),
+        ("read_side", "A section, compared with the guard"),
         ("retire", "retiring"),
         ("hash_map", "hash maps"),
         ("ordered_map", "ordered maps"),
@@ -377,7 +410,7 @@ fn faster(run: &Run) -> String {
     ] {
         let of_bench = losses.iter().filter(|loss| loss.bench == bench);
         let named: Vec<String> = of_bench
-            .map(|loss| format!("{} ({:.1} x)", loss.peer, loss.factor))
+            .map(|loss| format!("{} ({} x)", plain(&loss.peer), factor(loss.factor)))
             .collect();
         if !named.is_empty() {
             parts.push(format!("{what}: {}", named.join(", ")));
@@ -385,15 +418,24 @@ fn faster(run: &Run) -> String {
     }
     let parts = parts.join("; ");
     format!(
-        "**Where others are better**, at most, in {parts}. [All figures, losses first]({FIGURES}).\n"
+        "**Where others are better**, and by what factor in the situation that suits each best. {parts}. [All figures, losses first]({FIGURES}).\n"
     )
+}
+
+/// Returns a factor with two or three digits, so that none is shown as 1.0.
+fn factor(factor: f64) -> String {
+    match factor {
+        ..1.1 => format!("{factor:.2}"),
+        10.0.. => format!("{factor:.0}"),
+        _ => format!("{factor:.1}"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use urcu_host::machine::Machine;
 
-    use super::{BEGIN, END, Kept, architecture, between, files};
+    use super::{BEGIN, END, Kept, architecture, between, factor, files, plain};
     use crate::measure::Effort;
     use crate::report::Report;
     use crate::results::read_side;
@@ -405,6 +447,12 @@ mod tests {
         let new = between(&readme, "new\n").unwrap();
         assert_eq!(new, readme.replace("stale text\n", "new\n"));
         assert!(between("a\n", "").is_err());
+    }
+
+    #[test]
+    fn names_are_shown_as_they_are() {
+        assert_eq!(plain("a|`b<c>`: RwLock<d>"), "a\\|`b<c>`: RwLock\\<d>");
+        assert_eq!([1.04, 3.86, 4345.7].map(factor), ["1.04", "3.9", "4346"]);
     }
 
     #[test]

@@ -14,8 +14,8 @@
 //! assert_eq!(routes.pin().get("/"), Some(&"index"));
 //! ```
 //!
-//! [`docs::choosing`] says when to use which collection, and what each costs. The other pages of [`docs`] help to
-//! move from `papaya`, `dashmap`, a lock, `crossbeam-queue` or liburcu.
+//! [`docs::choosing`] says when to use which collection, and what each costs. [`docs::does_not_compile`] translates the
+//! compiler's messages. The other pages of [`docs`] help to move from `papaya`, `dashmap`, a lock, `crossbeam-queue` or liburcu.
 //!
 //! # Features
 //! | feature | what it adds (all are off by default) |

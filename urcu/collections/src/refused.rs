@@ -97,6 +97,60 @@
 //! map.pin().insert(1, std::rc::Rc::new(1));
 //! ```
 //!
+//! What [`crate::docs::does_not_compile`] lists, and is not above:
+//! ```compile_fail,E0061
+//! urcu_collections::HashMap::new().insert(1, 2);
+//! ```
+//! ```compile_fail,E0716
+//! let map = urcu_collections::HashMap::from([(1, 2)]);
+//! let found = map.pin().get(&1);
+//! assert!(found.is_some());
+//! ```
+//! ```compile_fail,E0515
+//! fn get(map: &urcu_collections::HashMap<u32, String>) -> Option<&String> {
+//!     map.pin().get(&1)
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! fn put<K: std::hash::Hash + Eq, V>(map: &urcu_collections::HashMap<K, V>, key: K, value: V) {
+//!     map.pin().insert(key, value);
+//! }
+//! ```
+//! ```compile_fail,E0596
+//! let map = urcu_collections::HashMap::from([(1, vec![1])]);
+//! let pinned = map.pin();
+//! let found = pinned.get(&1).unwrap();
+//! found.push(2);
+//! ```
+//! ```compile_fail,E0594
+//! let map = urcu_collections::HashMap::from([(1, 1)]);
+//! *map.pin().entry(1).or_insert(0) += 1;
+//! ```
+//! ```compile_fail,E0308
+//! let map = urcu_collections::HashMap::from([(1, vec![1])]);
+//! map.pin().update(1, |found| found.push(2));
+//! ```
+//! ```compile_fail,E0277
+//! let map = urcu_collections::HashMap::from([(1, 1)]);
+//! for (key, value) in &map {}
+//! ```
+//! ```compile_fail,E0308
+//! let list = urcu_collections::List::from([1]);
+//! let pinned = list.pin();
+//! pinned.iter().for_each(|element| { pinned.remove(element); });
+//! ```
+//! ```compile_fail,E0597
+//! let map = urcu_collections::HashMap::from([(1, 1)]);
+//! let pinned = map.pin();
+//! std::thread::spawn(move || { pinned.get(&1); });
+//! ```
+//! ```compile_fail,E0599
+//! urcu_collections::WfcQueue::new().push(1);
+//! ```
+//! ```compile_fail,E0624
+//! urcu_collections::WfcQueue::<u32>::new().dequeue();
+//! ```
+//!
 //! A map of functions that take any reference is used as a map of functions that take only `'static` ones. Then
 //! such a function could be inserted, and be called with a short-lived reference.
 //! ```compile_fail,E0308

@@ -84,7 +84,8 @@
 //! 5. **Do not make a `Box` of a node that readers still see**, not even to pass it to
 //!    [`defer_drop`](crate::defer_drop). [`retire`](crate::Domain::retire) takes the pointer instead.
 //! 6. **Bounds**: values that are freed later, elsewhere, must be `Send`, and `'static` unless the structure owns
-//!    its domain. Values that readers see must be `Sync`.
+//!    its domain. Values that readers see must be `Sync`. [`Atomic`](crate::raw::Atomic) is `Send` and `Sync` if its
+//!    nodes are both, so a structure of such links needs no `unsafe impl`.
 //! 7. **The end**: in `Drop` no other thread uses the structure. Free the nodes at once, in a loop and not by
 //!    recursion.
 //! 8. **No user code in the middle of a change**: a comparison, a hash or a destructor may panic, retire, read,

@@ -18,6 +18,8 @@
 //! | `cannot call non-const associated function` (E0015) in a `static` | a value needs an allocation | `LazyLock::new(\|\| Rcu::new(..))`, or [`RcuOption::empty()`](crate::RcuOption), which is `const` |
 //! | `cannot be sent between threads safely` (E0277), `must outlive 'static` (E0521) at `store` | old values are dropped later, on another thread | `Arc` instead of `Rc`, `String` instead of `&str`; or [`replace`](crate::RcuCell::replace), which waits and asks for neither |
 //!
+//! For maps, lists and queues the package `urcu-collections` has a page of its own, `docs::does_not_compile`.
+//!
 //! # A grace period is reported as stalled
 //! The message, on standard error or in the log, is `grace period 7 of RCU domain "x" has waited 10.000s for 1 open
 //! read-side section`. It means that a section of that domain does not end. The report says on which CPU it began,

@@ -18,7 +18,7 @@
 //! # What a reader pays
 //! | | sections | what it touches | what it sees |
 //! |---|---|---|---|
-//! | `HashMap::get` | one, or that of a handle | two cache lines for a hit, one for a miss | the key's value at one moment of the call |
+//! | `HashMap::get` | one, or that of a handle | two cache lines for a hit, one for a miss; one or two if pairs are small | the key's value at one moment of the call |
 //! | `HashMap::get_copied` | none, for small keys and values | the same | the same |
 //! | `HashMap::iter` | one for the whole iteration | the whole table | once each key that is there all the time; perhaps others |
 //! | `BTreeMap::get` | one | a node for each level | the key's value at one moment |
@@ -32,7 +32,7 @@
 //! # What a change pays
 //! | | memory | atomic instructions | who waits for whom |
 //! |---|---|---|---|
-//! | `HashMap::insert`, `remove`, `update` | an allocation for each entry | a bucket's lock | changes of keys in the same bucket, for a few stores |
+//! | `HashMap::insert`, `remove`, `update` | an allocation for each entry; none if pairs are small | a bucket's lock | changes of keys in the same bucket, for a few stores |
 //! | `BTreeMap::insert`, `remove` | copies of the nodes on the path | one exchange | nobody; the second writer starts over |
 //! | `List::push_back`, `remove`, `move_to_front` | an allocation for each element, and for each move | the list's lock | all changes of the list, for a few stores |
 //! | `Queue::push`, `pop` | an allocation for every 64 values | two, and a section | nobody |
@@ -48,12 +48,15 @@
 //! # Bytes beside the value
 //! | | bytes |
 //! |---|---|
-//! | `HashMap` | 8 for the hash, and 16 to 32 of a bucket; [`memory_usage`](crate::HashMap::memory_usage) returns the exact size |
+//! | `HashMap` | 8 for the hash, and 16 to 32 of a bucket; about 18 in all if pairs are small; [`memory_usage`](crate::HashMap::memory_usage) returns the exact size |
 //! | `List` | 32, and 24 more for an element that has been moved |
 //! | `Queue` | 8, and about 400 for a segment of 64 values |
 //! | `WfcQueue`, `Stack` | 8 |
 //!
 //! The allocator adds 8 to 16 bytes to each allocation.
+//!
+//! *Small pairs* are a key and a value of at most 8 bytes each: integers, characters, floats (values only), IPv4 addresses,
+//! `NonZero` and short arrays of these, with the default hasher or the standard one. They lie in the map's buckets.
 //!
 //! # Bounds of the types
 //! Removing from maps and lists requires `Send + 'static`: readers may still see a removed value, so it is dropped
