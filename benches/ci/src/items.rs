@@ -353,3 +353,52 @@ pub(crate) fn of(json: &str) -> Result<String, Box<dyn std::error::Error>> {
     let lines = Crate::read(json, true)?.lines;
     Ok(lines.into_iter().map(|line| line + "\n").collect())
 }
+
+/// Returns the name of an item in a line: `Type::function`, a trait with what implements it, or the name alone.
+fn name_of(line: &str) -> Option<String> {
+    let (kind, line) = line.split_once(" ::")?;
+    match kind {
+        "function" => {
+            let of = line.split(['<', ' ', ':', '(']).next()?;
+            let (_, function) = line.split_once(">::")?;
+            Some(format!("{of}::{}", function.split('(').next()?))
+        }
+        "impl" => {
+            let (_, implementation) = line.split_once(": ")?;
+            let (which, whom) = implementation.split_once(" for ")?;
+            let (reference, whom) = match whom.strip_prefix('&') {
+                // The lifetime may have another name.
+                Some(whom) if whom.starts_with('\'') => ("&", whom.split_once(' ')?.1),
+                Some(whom) => ("&", whom),
+                None => ("", whom),
+            };
+            let which = which.split('<').next()?;
+            let whom = whom.split(['<', ' ']).next()?;
+            Some(format!("{which} for {reference}{whom}"))
+        }
+        "variant" => Some(line.to_owned()),
+        // A type may be an alias, or one of another crate.
+        _ => line
+            .split(['<', ' '])
+            .next()
+            .map(|name| name.replace('"', "")),
+    }
+}
+
+/// Compares the names in two lists of items. The second must have all of the first, except those in `without`,
+/// which it must not have.
+pub(crate) fn names(original: &str, ours: &str, without: &[&str]) -> Status {
+    let all = |text: &str| -> BTreeSet<String> { text.lines().filter_map(name_of).collect() };
+    let (original, ours) = (all(original), all(ours));
+    let is_known = |name: &&String| without.contains(&name.as_str());
+    let (known, missing): (Vec<_>, Vec<_>) = original.difference(&ours).partition(is_known);
+    missing.iter().for_each(|name| println!("missing: {name}"));
+    println!(
+        "names: the original has {}, of which {} are missing, and {} more with a reason",
+        original.len(),
+        missing.len(),
+        known.len()
+    );
+    let well = missing.is_empty() && known.len() == without.len() && original.len() > 100;
+    Ok((!well).into())
+}

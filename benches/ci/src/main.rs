@@ -1,5 +1,5 @@
-//! Checks that are too long for a shell script. `.ci/guests`, `.ci/sanitizers`, `.ci/litmus`, `.ci/packages`
-//! and `.ci/crossbeam` run this program.
+//! Checks that are too long for a shell script. `.ci/guests`, `.ci/sanitizers`, `.ci/litmus`, `.ci/packages`,
+//! `.ci/papaya` and `.ci/crossbeam` run this program.
 
 #[cfg(test)]
 #[macro_use]
@@ -13,6 +13,7 @@ mod licences;
 mod litmus;
 mod oldest;
 mod packages;
+mod papaya;
 mod run;
 mod sanitizers;
 
@@ -25,6 +26,7 @@ usage: urcu-ci CHECK [ARGUMENT...]
        litmus                           runs the litmus tests with herd7 (.ci/litmus)
        packages [--update]              checks files, metadata, features, licences and items (.ci/packages)
        oldest                           compiles what is published with the oldest Rust promised
+       papaya                           runs papaya's tests on urcu-collections (.ci/papaya)
        gallery                          runs each example for a moment
        items ORIGINAL FACE [EXTRA...]   compares the public items of two crates (.ci/crossbeam)";
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ("litmus", []) => litmus::main(),
         ("oldest", []) => oldest::main(),
         ("gallery", []) => gallery::main(),
+        ("papaya", []) => papaya::main(),
         ("packages", []) => packages::main(false),
         ("packages", [update]) if update == "--update" => packages::main(true),
         ("items", [original, face, extras @ ..]) => items::compare(original, face, extras),

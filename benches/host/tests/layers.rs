@@ -46,7 +46,14 @@ const HOST: Floors = &[
 
 const CI: Floors = &[
     &["oldest"],
-    &["gallery", "guests", "litmus", "packages", "sanitizers"],
+    &[
+        "gallery",
+        "guests",
+        "litmus",
+        "packages",
+        "papaya",
+        "sanitizers",
+    ],
     &["debian", "items", "licences"],
     &["run"],
 ];

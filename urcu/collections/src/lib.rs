@@ -58,3 +58,10 @@ pub use queue::Queue;
 pub use stack::Stack;
 #[doc(inline)]
 pub use wfcqueue::WfcQueue;
+
+#[doc(no_inline)]
+pub use urcu::ReadGuard;
+/// The name that [papaya](docs::papaya) has for the guard of a read-side section.
+pub type LocalGuard<'d> = ReadGuard<'d>;
+/// The name that [papaya](docs::papaya) has for a guard that can be sent to other threads, as all can here.
+pub type OwnedGuard<'d> = ReadGuard<'d>;

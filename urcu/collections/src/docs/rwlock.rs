@@ -10,13 +10,19 @@
 //! | `map.write().unwrap().get_mut(&k)` | `map.pin().update(k, \|v\| ..)` with a closure that returns the new value; or [values that are atomics or locks](super::dashmap#what-is-lost) |
 //! | `*map.write().unwrap().entry(k).or_insert(0) += 1` | `map.pin().update_or_insert(k, \|n\| n + 1, 1)` |
 //! | `map.write().unwrap().retain(f)` | `map.pin().retain(f)`, with `&V` |
-//! | `iter`, `keys`, `values`, `range` | the same, of `map.pin()` |
+//! | `*map.write().unwrap().entry(k).or_default()` and a change in place, such as `push` | [a lock in the value](super::dashmap#what-is-lost), or `update_or_insert` with a closure that copies, pushes and returns |
+//! | `map.write().unwrap().iter_mut()`, `values_mut()` | `for key in pinned.keys() { pinned.update(key.clone(), f); }`, with one handle `pinned`. Each key is one step |
+//! | `mem::take(&mut *map.write().unwrap())`, `drain()` | `let taken = pinned.keys().filter_map(\|key\| pinned.remove_entry(key));`. Each key is one step; see [below](#several-steps-under-one-lock) for all at once |
+//! | `map.read().unwrap()[&k]` | `map.pin().get(&k).unwrap()` |
+//! | `iter`, `keys`, `values`, `range`, `first_key_value`, `len` | the same, of `map.pin()` |
 //! | `RwLock<BTreeMap>`, `RwLock<HashSet>` | [`BTreeMap`](crate::BTreeMap), [`HashSet`](crate::HashSet) |
 //! | `RwLock<LinkedList>`, `RwLock<Vec>` that is walked | [`List`](crate::List) |
 //! | `Mutex<VecDeque>` | [`Queue`](crate::Queue), [`WfcQueue`](crate::WfcQueue) |
 //!
 //! What is found lives as long as the handle: `let v = map.pin().get(&k);` does not compile ("temporary value
-//! dropped while borrowed"), as it does not with a lock's guard. Keep the handle in a variable of its own.
+//! dropped while borrowed"), as it does not with a lock's guard. Keep the handle in a variable of its own. Do not
+//! keep it longer than the work: it delays the freeing of whatever is removed. Keys and values have to be `Send +
+//! 'static`.
 //!
 //! ```
 //! use std::sync::RwLock;

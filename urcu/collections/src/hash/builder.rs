@@ -1,4 +1,4 @@
-//! The options of a new map.
+//! The options of a new map or set.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -7,7 +7,7 @@ use urcu::{Global, InDomain};
 
 use super::plain::kind;
 use super::raw::{RawMap, SHARE};
-use super::{DefaultHashBuilder, HashMap};
+use super::{DefaultHashBuilder, HashMap, HashSet};
 
 /// The way in which entries move to a larger or smaller table. Readers never wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,56 @@ impl<K, V, S, D> fmt::Debug for HashMapBuilder<K, V, S, D> {
         f.debug_struct("HashMapBuilder")
             .field("capacity", &self.capacity)
             .field("resize_mode", &self.resize_mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A builder of [`HashSet`]s: see [`HashSet::builder`]. It has the options of [`HashMapBuilder`].
+pub struct HashSetBuilder<K, S = DefaultHashBuilder, D = Global>(HashMapBuilder<K, (), S, D>);
+
+impl<K> HashSetBuilder<K> {
+    pub(super) fn new() -> Self {
+        HashSetBuilder(HashMapBuilder::new())
+    }
+}
+
+impl<K, S, D> HashSetBuilder<K, S, D> {
+    /// Sets the hasher.
+    pub fn hasher<T>(self, hasher: T) -> HashSetBuilder<K, T, D> {
+        HashSetBuilder(self.0.hasher(hasher))
+    }
+
+    /// Sets the domain whose grace periods removed keys wait for.
+    pub fn domain<T: InDomain>(self, domain: T) -> HashSetBuilder<K, S, T> {
+        HashSetBuilder(self.0.domain(domain))
+    }
+
+    /// Sets for how many keys the set has room at first.
+    #[must_use]
+    pub fn capacity(self, capacity: usize) -> Self {
+        HashSetBuilder(self.0.capacity(capacity))
+    }
+
+    /// Sets how the set is resized.
+    #[must_use]
+    pub fn resize_mode(self, resize_mode: ResizeMode) -> Self {
+        HashSetBuilder(self.0.resize_mode(resize_mode))
+    }
+
+    /// Creates the set.
+    pub fn build(self) -> HashSet<K, S, D>
+    where
+        D: InDomain,
+    {
+        self.0.build().into()
+    }
+}
+
+impl<K, S, D> fmt::Debug for HashSetBuilder<K, S, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HashSetBuilder")
+            .field("capacity", &self.0.capacity)
+            .field("resize_mode", &self.0.resize_mode)
             .finish_non_exhaustive()
     }
 }

@@ -28,7 +28,7 @@ mod table;
 mod traits;
 mod write;
 
-pub use builder::{HashMapBuilder, ResizeMode};
+pub use builder::{HashMapBuilder, HashSetBuilder, ResizeMode};
 pub use entry::{Entry, Modified};
 pub use iter::{IntoIter, Iter, IterMut, Keys, Values};
 pub use map::HashMap;

@@ -7,6 +7,7 @@ use core::iter::FusedIterator;
 use equivalent::Equivalent;
 use urcu::{Global, InDomain, ReadGuard};
 
+use super::builder::HashSetBuilder;
 use super::iter::IntoIter;
 use super::{DefaultHashBuilder, HashMap, HashMapRef, Keys};
 
@@ -36,6 +37,24 @@ impl<K> HashSet<K> {
     pub fn with_capacity(capacity: usize) -> Self {
         HashMap::with_capacity(capacity).into()
     }
+
+    /// Returns a builder for the options that are seldom needed. See [`HashMap::builder`].
+    ///
+    /// ```
+    /// use urcu_collections::{HashSet, ResizeMode};
+    /// static DOMAIN: urcu::Domain = urcu::Domain::new();
+    /// let set = HashSet::builder()
+    ///     .capacity(2048)
+    ///     .resize_mode(ResizeMode::Blocking)
+    ///     .domain(&DOMAIN)
+    ///     .build();
+    /// assert!(set.capacity() >= 2048);
+    /// set.pin().insert("a");
+    /// assert!(set.contains("a", &DOMAIN.read_lock()));
+    /// ```
+    pub fn builder() -> HashSetBuilder<K> {
+        HashSetBuilder::new()
+    }
 }
 
 impl<K, S> HashSet<K, S> {
@@ -58,7 +77,7 @@ impl<K, D: InDomain> HashSet<K, DefaultHashBuilder, D> {
 }
 
 impl<K, S, D> From<HashMap<K, (), S, D>> for HashSet<K, S, D> {
-    /// Makes a set of the keys of a map. Use it to set the options of [`HashMap::builder`].
+    /// Makes a set of the keys of a map.
     fn from(map: HashMap<K, (), S, D>) -> Self {
         HashSet { map }
     }
@@ -397,6 +416,15 @@ where
         self.map.remove(key).is_some()
     }
 
+    /// Removes a key, and returns it. See [`HashSet::take`].
+    #[inline]
+    pub fn take<Q>(&self, key: &Q) -> Option<&K>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        self.map.remove_entry(key).map(|(key, ())| key)
+    }
+
     /// Keeps the keys for which a function returns true, and removes the others. See [`HashMap::retain`].
     pub fn retain<F>(&self, mut f: F)
     where
@@ -413,6 +441,11 @@ where
     /// Makes room for `additional` more keys, and waits until the set is resized. See [`HashMap::reserve`].
     pub fn reserve(&self, additional: usize) {
         self.map.reserve(additional);
+    }
+
+    /// Frees the memory that the current keys do not need. See [`HashMap::shrink_to_fit`].
+    pub fn shrink_to_fit(&self) {
+        self.map.shrink_to_fit();
     }
 }
 
