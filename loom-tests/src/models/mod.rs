@@ -364,7 +364,7 @@ models! {
     queues::a_queue_gets_its_first_segment, 2, "queue", "3 pushes, 1 push", "the one comes first", "the other one does";
     queues::a_queue_goes_on_to_the_next_segment, 2, "queue, 8", "1 push, 3 pops", "it is there", "it is not there yet";
     queues::two_consumers_leave_a_segment, 2, "queue, 8", "2 x 2 pops", "the one has two", "the other one has";
-    queues::a_consumer_follows_another, 3, "queue, 8", "1 push, 2 x 2 pops", "the other one has the new value";
+    queues::a_consumer_follows_another, 3, "queue, 8", "1 push, 2 x 1 pop", "the other one has the new value";
     queues::a_new_segment_is_whole, 2, "queue", "2 x 1 push", "it is not there yet", "it is there";
     queues::the_length_of_a_queue, 2, "queue, 8", "1 push, 3 pops, 1 length", "nothing is there any more", "all is there";
     queues::a_producer_is_lost, 1, "queue, fork, 8", "1 thread";

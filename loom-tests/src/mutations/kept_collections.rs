@@ -25,7 +25,7 @@ pub const KEPT_COLLECTIONS: &[Kept] = &[
         "as above", RELEASES),
     kept(COLL_BUCKET, ".filter_map(|slot| NonNull::new(slot.load(«Ordering::Acquire»)))",
         "callers hold the bucket's lock, or have the map for themselves", Cover::Harmless),
-    kept(COLL_QUEUE, "let emptied = self.emptied.0.load(«Ordering::Acquire»);",
+    kept(COLL_QUEUE, "let emptied = self.emptied.load(«Ordering::Acquire»);",
         "on every processor the next read sees nothing older; coherence covers a thread that pushed before", Cover::Harmless),
     kept(COLL_NODE, "NonNull::new(self.home.load(«Ordering::Acquire»))",
         "callers hold the list's lock, or have seen the node", ACQUIRES),

@@ -25,28 +25,57 @@ use crate::sync::{
 };
 
 const EMPTY: u8 = 0;
+/// The producer has written the value. The state stays so when the consumer has taken it.
 const FULL: u8 = 1;
-/// A consumer has claimed the slot.
-const TAKEN: u8 = 2;
+/// The consumer came first, and does not come again.
+const UNUSABLE: u8 = 2;
 
 struct Slot<T> {
     state: AtomicU8,
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
+impl<T> Slot<T> {
+    /// Waits for a moment until the slot is full. Otherwise makes it unusable, and returns false. Only the consumer
+    /// that has claimed the slot may call this.
+    fn is_full(&self) -> bool {
+        let mut turns = 0;
+        // Acquire: pairs with the producer's release. Only the caller can make the slot unusable, so a slot that is
+        // not empty is full, and its state need not be written.
+        while self.state.load(Ordering::Acquire) == EMPTY {
+            if turns == PATIENCE {
+                // Acquire: as above.
+                return self.state.swap(UNUSABLE, Ordering::Acquire) == FULL;
+            }
+            pause(&mut turns);
+        }
+        true
+    }
+}
+
 /// A value in cache lines of its own: two, because processors fetch them in pairs.
 #[repr(align(128))]
 struct Line<T>(T);
+
+/// Bytes that keep the fields before and behind them in different pairs of cache lines. An alignment would do so,
+/// too, but allocators take longer for memory that is aligned to more than 16 bytes.
+type Gap = MaybeUninit<[u8; 128]>;
 
 #[repr(C)]
 struct Segment<T> {
     /// The number of this segment's first slot in the whole queue.
     first: usize,
     next: AtomicPtr<Segment<T>>,
+    _before_filled: Gap,
     /// The number of slots that producers have claimed, or tried to claim.
-    filled: Line<AtomicUsize>,
+    filled: AtomicUsize,
+    _behind_filled: Gap,
     /// The number of slots that consumers have claimed, or tried to claim.
-    emptied: Line<AtomicUsize>,
+    emptied: AtomicUsize,
+    /// A value that `filled` had, or 0. While it is greater than `emptied`, consumers need not fetch the cache line
+    /// of `filled` from the producers.
+    known_filled: AtomicUsize,
+    _behind_emptied: Gap,
     alive: Alive,
     slots: [Slot<T>; SLOTS],
 }
@@ -63,8 +92,9 @@ impl<T> Segment<T> {
         unsafe {
             (&raw mut (*memory).first).write(first);
             (&raw mut (*memory).next).write(AtomicPtr::new(ptr::null_mut()));
-            (&raw mut (*memory).filled).write(Line(AtomicUsize::new(0)));
-            (&raw mut (*memory).emptied).write(Line(AtomicUsize::new(0)));
+            (&raw mut (*memory).filled).write(AtomicUsize::new(0));
+            (&raw mut (*memory).emptied).write(AtomicUsize::new(0));
+            (&raw mut (*memory).known_filled).write(AtomicUsize::new(0));
             (&raw mut (*memory).alive).write(Alive::new());
             let slots = (&raw mut (*memory).slots).cast::<Slot<T>>();
             for number in 0..SLOTS {
@@ -79,7 +109,7 @@ impl<T> Segment<T> {
         self.alive.check();
         loop {
             // Relaxed: only one producer gets this number.
-            let number = self.filled.0.fetch_add(1, Ordering::Relaxed);
+            let number = self.filled.fetch_add(1, Ordering::Relaxed);
             let Some(slot) = self.slots.get(number) else {
                 return Err(value);
             };
@@ -106,16 +136,11 @@ impl<T> Segment<T> {
                 return Popped::Nothing;
             }
             // Relaxed: only one consumer gets this number.
-            let number = self.emptied.0.fetch_add(1, Ordering::Relaxed);
+            let number = self.emptied.fetch_add(1, Ordering::Relaxed);
             let Some(slot) = self.slots.get(number) else {
                 return Popped::NoSlot;
             };
-            let mut turns = 0;
-            while turns < PATIENCE && slot.state.load(Ordering::Relaxed) == EMPTY {
-                pause(&mut turns);
-            }
-            // Acquire: pairs with the producer's release.
-            if slot.state.swap(TAKEN, Ordering::Acquire) == FULL {
+            if slot.is_full() {
                 // SAFETY: a producer has written the value, and only the consumer with this number reads it.
                 return Popped::Value(unsafe { (*slot.value.get()).assume_init_read() });
             }
@@ -125,8 +150,14 @@ impl<T> Segment<T> {
     /// Returns whether consumers have claimed as many slots as producers, while slots are left.
     fn is_drained(&self) -> bool {
         // Consumers first. Acquire: the producers' number, which is read next, is not older.
-        let emptied = self.emptied.0.load(Ordering::Acquire);
-        emptied < SLOTS && emptied >= self.filled.0.load(Ordering::Relaxed)
+        let emptied = self.emptied.load(Ordering::Acquire);
+        // Relaxed: `filled` only grows, so whatever value it had is a lower bound, however old it is.
+        if emptied >= SLOTS || emptied < self.known_filled.load(Ordering::Relaxed) {
+            return false;
+        }
+        let filled = self.filled.load(Ordering::Relaxed);
+        self.known_filled.store(filled, Ordering::Relaxed);
+        emptied >= filled
     }
 }
 
@@ -153,7 +184,7 @@ enum Popped<T> {
 /// ```
 ///
 /// # Cost
-/// Two atomic instructions and a read-side section for each operation; an allocation for every 64 values.
+/// A read-side section and two atomic instructions for a push, one for a pop; an allocation for every 128 values.
 pub struct Queue<T, D = Global> {
     head: Line<AtomicPtr<Segment<T>>>,
     tail: Line<AtomicPtr<Segment<T>>>,
@@ -231,8 +262,8 @@ impl<T, D: InDomain> Queue<T, D> {
         }
         // SAFETY: the segment was loaded in this section.
         let (head, tail) = unsafe { (&*head, &*tail) };
-        let emptied = head.first + head.emptied.0.load(Ordering::Relaxed).min(SLOTS);
-        let filled = tail.first + tail.filled.0.load(Ordering::Relaxed).min(SLOTS);
+        let emptied = head.first + head.emptied.load(Ordering::Relaxed).min(SLOTS);
+        let filled = tail.first + tail.filled.load(Ordering::Relaxed).min(SLOTS);
         filled.saturating_sub(emptied)
     }
 
@@ -344,8 +375,8 @@ impl<T, D> Queue<T, D> {
             // SAFETY: the segment is freed below, and not before.
             let segment = unsafe { head.as_ref() };
             let next = NonNull::new(segment.next.load(Ordering::Relaxed));
-            let filled = segment.filled.0.load(Ordering::Relaxed);
-            let emptied = &segment.emptied.0;
+            let filled = segment.filled.load(Ordering::Relaxed);
+            let emptied = &segment.emptied;
             while let Some(slot) = segment.slots.get(emptied.load(Ordering::Relaxed)) {
                 let number = emptied.load(Ordering::Relaxed);
                 if next.is_none() && number >= filled {
@@ -353,8 +384,7 @@ impl<T, D> Queue<T, D> {
                 }
                 emptied.store(number + 1, Ordering::Relaxed);
                 if slot.state.load(Ordering::Relaxed) == FULL {
-                    slot.state.store(TAKEN, Ordering::Relaxed);
-                    // SAFETY: the slot had a value, and was just marked as taken.
+                    // SAFETY: the slot has a value, and nobody else claims its number.
                     return Some(unsafe { (*slot.value.get()).assume_init_read() });
                 }
             }
@@ -457,5 +487,20 @@ mod tests {
         (0..=SLOTS).for_each(|number| assert_eq!(queue.pop(), Some(number)));
         assert_eq!(queue.tail(), next);
         assert_eq!(queue.head.0.load(Ordering::Relaxed), next.as_ptr());
+    }
+
+    /// A consumer that finds nothing must not use slots up: consumers that poll would allocate segments.
+    #[test]
+    fn popping_from_an_empty_queue_claims_no_slot() {
+        let queue = Queue::new();
+        for number in 0..SLOTS / 2 {
+            queue.push(number);
+            assert_eq!(queue.pop(), Some(number));
+            (0..SLOTS).for_each(|_| assert_eq!(queue.pop(), None));
+        }
+        // SAFETY: nobody else uses the queue, and the segment is its only one.
+        let segment = unsafe { queue.tail().as_ref() };
+        assert_eq!(segment.emptied.load(Ordering::Relaxed), SLOTS / 2);
+        assert_eq!(segment.filled.load(Ordering::Relaxed), SLOTS / 2);
     }
 }

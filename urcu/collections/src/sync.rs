@@ -6,7 +6,7 @@ pub(crate) use core::sync::atomic::{
 };
 
 /// The number of slots of a segment of a queue.
-pub(crate) const SEGMENT_SLOTS: usize = 64;
+pub(crate) const SEGMENT_SLOTS: usize = 128;
 
 /// How often a consumer checks whether the producer that has claimed a slot has filled it, before the consumer
 /// makes the slot unusable.

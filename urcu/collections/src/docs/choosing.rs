@@ -35,7 +35,7 @@
 //! | `HashMap::insert`, `remove`, `update` | an allocation for each entry; none if pairs are small | a bucket's lock | changes of keys in the same bucket, for a few stores |
 //! | `BTreeMap::insert`, `remove` | copies of the nodes on the path | one exchange | nobody; the second writer starts over |
 //! | `List::push_back`, `remove`, `move_to_front` | an allocation for each element, and for each move | the list's lock | all changes of the list, for a few stores |
-//! | `Queue::push`, `pop` | an allocation for every 64 values | two, and a section | nobody |
+//! | `Queue::push`, `pop` | an allocation for every 128 values | two to push, one to pop, and a section | nobody |
 //! | `WfcQueue::enqueue` | an allocation for each value | one exchange | nobody, ever: it is wait-free |
 //! | `WfcQueue`, `Consumer::dequeue` | | none, or an exchange for the last value | for an enqueue in the middle (or returns an error instead); consumers for one another |
 //! | `Stack::push`, `pop` | an allocation for each value | one exchange, and a section to pop | nobody; the second thread starts over |
@@ -50,7 +50,7 @@
 //! |---|---|
 //! | `HashMap` | 8 for the hash, and 16 to 32 of a bucket; about 18 in all if pairs are small; [`memory_usage`](crate::HashMap::memory_usage) returns the exact size |
 //! | `List` | 32, and 24 more for an element that has been moved |
-//! | `Queue` | 8, and about 400 for a segment of 64 values |
+//! | `Queue` | 8, and about 400 for a segment of 128 values |
 //! | `WfcQueue`, `Stack` | 8 |
 //!
 //! The allocator adds 8 to 16 bytes to each allocation.

@@ -212,6 +212,10 @@ fn values_need_neither_be_send_nor_static_nor_have_a_size() {
     assert_eq!(stack.pop().as_deref(), Some(&"borrowed"));
     let nothing: Queue<()> = std::iter::repeat_n((), 1000).collect();
     assert_eq!((nothing.len(), nothing.into_iter().count()), (1000, 1000));
+    #[repr(align(256))]
+    struct Aligned(u8);
+    let aligned = Queue::from_iter((0..200).map(Aligned));
+    assert!((0..200).all(|number| aligned.pop().is_some_and(|value| value.0 == number)));
     static QUEUE: Queue<u8> = Queue::new();
     static STACK: Stack<u8> = Stack::new();
     QUEUE.push(1);
