@@ -68,6 +68,10 @@ pub fn watch<T>(path: impl AsRef<Path>) -> Builder<T> {
 }
 
 /// A description of what is watched, and how. [`watch`] creates it, and [`start`](Builder::start) starts the watch.
+///
+/// [`start`](Builder::start) needs a `T` that is `serde::Deserialize` without borrowing from the file (`String`, not
+/// `&str`), unless [`convert`](Builder::convert) or [`parser`](Builder::parser) makes it, and that threads can share
+/// (`Send + Sync + 'static`).
 #[must_use = "nothing is watched before `start`"]
 pub struct Builder<T, P = Formats> {
     sources: Sources,

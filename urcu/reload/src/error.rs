@@ -196,6 +196,16 @@ impl std::error::Error for Error {}
 /// }
 /// # assert!(check(1).is_ok() && check(2000).is_err());
 /// ```
+///
+/// So is any other error, by [`Invalid::new`]:
+///
+/// ```
+/// # use urcu_reload::Invalid;
+/// fn port(text: &str) -> Result<u16, Invalid> {
+///     text.parse().map_err(|error| Invalid::new(error).at_key("port"))
+/// }
+/// # assert_eq!(port("x").unwrap_err().to_string(), "port: invalid digit found in string");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     pub(crate) reason: String,
@@ -205,10 +215,10 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// Creates an `Invalid` with this reason.
-    pub fn new(reason: impl Into<String>) -> Self {
+    /// Creates an `Invalid` with this reason: a text, or another error.
+    pub fn new(reason: impl fmt::Display) -> Self {
         Self {
-            reason: reason.into(),
+            reason: reason.to_string(),
             key: None,
             place: None,
             file: None,

@@ -1,6 +1,6 @@
 //! Coming from `papaya`, `dashmap` or a locked `HashMap`, in short.
 //!
-//! The maps are in a package of their own, [`urcu-collections`](https://docs.rs/urcu-collections), whose module
+//! The maps are in a package of their own, `urcu-collections` (`urcu/collections` in the repository), whose module
 //! `docs` has a page for each of these, and for `crossbeam-queue`, with all methods and what differs. Its README
 //! has figures beside these maps, losses first.
 //!

@@ -1,6 +1,6 @@
 //! What is promised, how it is tested, what is not promised.
 //!
-//! To try it on your own machine, which counts for more than our figures:
+//! To try it on your own machine:
 //!
 //! ```sh
 //! .ci/test                                                      # suites, models, random programs
@@ -13,17 +13,18 @@
 //!
 //! # What is promised
 //!
-//! A test that cannot fail proves nothing, so for each there is something deliberately wrong that it
-//! must notice. (`rcu-torture --break NAME --placebo` shows that it is this that is noticed.)
+//! A test that cannot fail proves nothing. So each of these tests was run with something deliberately broken, which it
+//! must notice; the last column says what. (`rcu-torture --break NAME --placebo` does the same without the fault, and must
+//! pass.)
 //!
-//! | promise | tested by | which notices |
+//! | promise | tested by | what the tests notice |
 //! |---|---|---|
 //! | what a section sees is not freed while it is open | models `two_sections_two_updates`, `nested_and_moved`, ...; torture `steady`, `guards`, `signal-storm`, `migration-storm` | every mutant of an ordering or barrier; `--break plain-membarrier` with delays inside the sequences; `--break early-reclaim` |
 //! | a snapshot is of one version, which was not freed | models `snapshots`, those of the cell; torture `snapshots` | the sequence that goes on after an interrupt; the plain membarrier |
 //! | a section that begins after a grace period sees what came before it | models `new_sections_see_the_new_world`, litmus shapes; the age of every version in the torture | relaxed phase, relaxed flip |
 //! | no waiter is forgotten | models of sharing, waiting, polling, the worker; the watchdog of the torture; fuzzing | a dropped fence, second look or wake-up: 30 mutants and more |
 //! | a callback runs once, after its grace period; `barrier` waits for it | models of callbacks; suites `callbacks::*`; torture `callback-flood`; fuzzing | tickets, seals and barriers left out |
-//! | what waits for grace periods stays within the [`Budget`](crate::Budget), but for what that lets through and counts | suites `callbacks::budget`, `held_up`; torture `stalled-reader` | a budget without a limit |
+//! | retired memory and queued callbacks stay within the [`Budget`](crate::Budget), except for what the budget lets through and counts | suites `callbacks::budget`, `held_up`; torture `stalled-reader` | a budget without a limit |
 //! | sections in signal handlers, destructors of thread-local data, threads made by C, after `exec` | suites `signals`, `first_use`, `tls`, `hostile`, `registration` | a lock or an allocation on the way |
 //! | forked children work at once, and hang at no lock | suite `fork`: forks between any two instructions of a section, a grace period, a callback, a first cookie; handlers that fork and return while other threads are inside every lock; torture `fork-generations` | state that is not wiped; a lock that is waited for |
 //! | CPUs come and go, affinity shrinks, readers are starved | suites `hotplug`, `migration`, `hostile`; torture `cpu-hotplug`, `affinity`, `rt-priorities`; guests | a CPU that is not summed |

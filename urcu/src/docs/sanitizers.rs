@@ -20,7 +20,8 @@
 //! | loom, shuttle | your own cell type instead of this library's | none | orders of events that tests do not meet |
 //!
 //! The library's own suites run under AddressSanitizer, LeakSanitizer, ThreadSanitizer, MemorySanitizer
-//! (`.ci/sanitizers`), valgrind 3.19 and gdb 13 (`.ci/test`). Miri and rr were not at hand: the statements about
+//! (`.ci/sanitizers`), under valgrind 3.19 (`.ci/environments`), and single-stepped by gdb 13 (`.ci/test`, where gdb is
+//! installed). Miri and rr were not at hand: the statements about
 //! them follow from how they work.
 //!
 //! # AddressSanitizer
