@@ -386,7 +386,7 @@ fn the_status_names_the_files_that_were_read() {
     assert_eq!(config.status().files, files);
     fs::remove_file(scratch.path("d/1.txt")).unwrap();
     sees(&config, "one");
-    assert_eq!(config.status().files, [base.clone()]);
+    assert_eq!(config.status().files, std::slice::from_ref(&base));
     // What is refused is not in force.
     replace(&base, "bad");
     refuses(&config, "bad");
