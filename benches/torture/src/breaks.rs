@@ -48,8 +48,16 @@ pub enum Break {
     EntryFreedEarly,
     /// A value of an ordered map is marked as freed without a grace period.
     LeafFreedEarly,
+    /// A value of a list is marked as freed without a grace period.
+    ElementFreedEarly,
+    /// An element of a list is moved that readers take for one that stays.
+    PostMoved,
     /// A value comes out of a queue twice.
     ValuePushedTwice,
+    /// A value comes out of a queue of one consumer twice.
+    ValueEnqueuedTwice,
+    /// A value that went into a queue does not come out.
+    ValueLost,
     /// A value of a hash map is marked as freed after a barrier that restarts no lookups.
     PlainBarrierLookups,
     /// An update of a cell is not atomic.
@@ -219,10 +227,34 @@ pub static ALL: &[Control] = &[
         "one in 16 replaced values of an ordered map is freed without a grace period",
     ),
     control(
+        Break::ElementFreedEarly,
+        "element-freed-early",
+        "list",
+        "one in 16 removed values of a list is freed without a grace period",
+    ),
+    control(
+        Break::PostMoved,
+        "post-moved",
+        "list",
+        "one in 256 changes moves an element that readers take for one that stays",
+    ),
+    control(
         Break::ValuePushedTwice,
         "value-pushed-twice",
         "queues",
         "one in 256 popped values is pushed again",
+    ),
+    control(
+        Break::ValueEnqueuedTwice,
+        "value-enqueued-twice",
+        "wfc-queue",
+        "one in 256 dequeued values is enqueued again",
+    ),
+    control(
+        Break::ValueLost,
+        "value-lost",
+        "wfc-queue",
+        "one in 256 dequeued values is dropped unseen",
     ),
     Control {
         delays: true,

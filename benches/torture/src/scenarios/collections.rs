@@ -3,10 +3,10 @@
 
 mod hash_map;
 mod item;
+mod list;
 mod ordered_map;
 mod queues;
-
-
+mod wfc_queue;
 
 use crate::scenario::Scenario;
 
@@ -29,3 +29,14 @@ pub(super) const QUEUES: Scenario = Scenario::new(
     queues::run,
 );
 
+pub(super) const LIST: Scenario = Scenario::new(
+    "list",
+    "a list, walked both ways while elements are inserted, moved and removed",
+    list::run,
+);
+
+pub(super) const WFC_QUEUE: Scenario = Scenario::new(
+    "wfc-queue",
+    "queues of one consumer at a time, through which values pass one by one and in batches",
+    wfc_queue::run,
+);

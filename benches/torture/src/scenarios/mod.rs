@@ -18,7 +18,7 @@ scenarios! {
     snapshots: SCENARIO;
     raw_list: SCENARIO;
     links: SCENARIO;
-    collections: HASH_MAP, ORDERED_MAP, QUEUES;
+    collections: HASH_MAP, ORDERED_MAP, LIST, QUEUES, WFC_QUEUE;
     async_tasks: SCENARIO;
     signal_storm: SCENARIO;
     migration_storm: SCENARIO;

@@ -21,7 +21,7 @@ use super::bucket::{Locked, Node, SLOTS, matches, slot_of, with_tag};
 use super::kind::Kind;
 use super::raw_iter::prefetch;
 use crate::reclaim;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering, const_fn};
+use crate::sync::{Alive, AtomicPtr, AtomicU64, Ordering, const_fn};
 
 mod stamps;
 use stamps::{UNASKED, is_over, stamp, stamp_at, with_stamp};
@@ -54,6 +54,7 @@ const BEFORE: usize = size_of::<u64>();
 pub(crate) struct Outside {
     pub(crate) next: AtomicPtr<Outside>,
     words: Words,
+    alive: Alive,
 }
 
 impl Outside {
@@ -61,6 +62,7 @@ impl Outside {
         Box::new(Outside {
             next: AtomicPtr::new(ptr::null_mut()),
             words: words.map(AtomicU64::new),
+            alive: Alive::new(),
         })
     }
 
@@ -235,7 +237,9 @@ impl Iterator for Outsiders {
         let outside = NonNull::new(self.0)?;
         // SAFETY: the pair was found in the section, so it is not freed before the section ends. The next pair was
         // not unlinked before the section began either.
-        self.0 = unsafe { outside.as_ref() }.next.load(Ordering::Acquire);
+        let pair = unsafe { outside.as_ref() };
+        pair.alive.check();
+        self.0 = pair.next.load(Ordering::Acquire);
         Some(outside)
     }
 }
