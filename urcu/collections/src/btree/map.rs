@@ -7,12 +7,13 @@ use core::ptr::{self, NonNull};
 
 use urcu::{Global, InDomain, ReadGuard};
 
+use super::edit::{Edit, InLeaf};
 use super::fresh::Fresh;
 use super::iter::Range;
-use super::node::{Node, Pair};
+use super::node::{Item, Node, Pair};
 use super::pinned::BTreeMapRef;
-use super::search::{First, Last, Locate, Wanted};
-use super::tree::{Draft, Edit, for_all};
+use super::search::{First, Last, Locate, Path, Wanted};
+use super::tree::{Draft, for_all, settle};
 use crate::count::Count;
 use crate::reclaim;
 use crate::sync::{AtomicPtr, Ordering};
@@ -251,30 +252,43 @@ where
         }
     }
 
-    /// Changes the tree that was loaded. Returns an error if the map has another tree by now.
+    /// Changes the tree that was loaded, at the place that was found. Returns the old entry; or an error if the tree
+    /// has changed there meanwhile.
     ///
     /// # Safety
-    /// The tree was loaded in the section, and the caller owns the entry to be inserted.
+    /// The tree was loaded in the section, and the path was found in it; an empty tree has none. The caller owns
+    /// the entry to be inserted. There is something to be removed, or inserted.
     unsafe fn change<'g>(
         &'g self,
         root: *mut Node<K, V>,
-        place: &impl Locate<K>,
+        path: Option<&Path<K, V>>,
         put: Option<&Fresh<K, V>>,
         guard: &'g ReadGuard<'_>,
     ) -> Result<Option<&'g Pair<K, V>>, ()> {
-        let edit = put.map_or(Edit::Remove, |fresh| Edit::Put(fresh.pair));
-        // SAFETY: the tree was loaded in the section, so it is alive.
-        let Some(draft) = (unsafe { Draft::new(root, place, &edit) }) else {
-            return Ok(None);
-        };
-        let old = draft.old;
+        let domain = self.domain.domain();
+        // SAFETY: the caller owns the entry.
+        let edit = put.map_or(Edit::Remove, |fresh| unsafe {
+            Edit::Put(Item::entry(fresh.pair))
+        });
         // Retiring may panic if there is no memory. By then the entry is published.
         let give = |is_given| put.inspect(|fresh| fresh.is_given.set(is_given));
-        give(true);
-        if !draft.publish(&self.root, self.domain.domain()) {
-            give(false);
-            return Err(());
+        let in_leaf = path.and_then(|path| InLeaf::new(&self.root, root, path, &edit));
+        if let Some(in_leaf) = in_leaf {
+            let replaced = in_leaf.make(&edit)?;
+            give(true);
+            // SAFETY: only threads that have loaded the leaf's address, inside sections that are open, still find
+            // it.
+            replaced.inspect(|leaf| unsafe { Node::retire(*leaf, domain) });
+        } else {
+            // SAFETY: the tree was loaded in the section, so it is alive.
+            let draft = unsafe { Draft::new(root, path, &edit) }.ok_or(())?;
+            give(true);
+            if !draft.publish(&self.root, domain) {
+                give(false);
+                return Err(());
+            }
         }
+        let old = path.and_then(|path| path.found);
         match (edit, old) {
             (Edit::Put(_), None) => self.count.add(1),
             (Edit::Remove, Some(_)) => self.count.add(-1),
@@ -298,8 +312,10 @@ where
         loop {
             let root = self.root(guard);
             let place = Wanted::<K, K>::new(fresh.key());
-            // SAFETY: the root was loaded in the section; the entry is ours.
-            if let Ok(old) = unsafe { self.change(root, &place, Some(&fresh), guard) } {
+            // SAFETY: the root was loaded in the section.
+            let path = unsafe { Path::find(root, &place) };
+            // SAFETY: the path was found in the section; the entry is ours.
+            if let Ok(old) = unsafe { self.change(root, path.as_ref(), Some(&fresh), guard) } {
                 fresh.release();
                 return old.map(|old| &old.value);
             }
@@ -324,12 +340,13 @@ where
             let root = self.root(guard);
             let place = Wanted::<K, K>::new(fresh.key());
             // SAFETY: the root was loaded in the section.
-            if let Some(there) = unsafe { place.find(root) } {
+            let path = unsafe { Path::find(root, &place) };
+            if let Some(there) = path.as_ref().and_then(|path| path.found) {
                 // SAFETY: found in the section.
                 return &unsafe { there.as_ref() }.value;
             }
-            // SAFETY: the root was loaded in the section; the entry is ours.
-            if unsafe { self.change(root, &place, Some(&fresh), guard) }.is_ok() {
+            // SAFETY: the path was found in the section; the entry is ours.
+            if unsafe { self.change(root, path.as_ref(), Some(&fresh), guard) }.is_ok() {
                 // SAFETY: the entry was in the map in this section.
                 return &unsafe { fresh.release().as_ref() }.value;
             }
@@ -350,11 +367,12 @@ where
         loop {
             let root = self.root(guard);
             // SAFETY: the root was loaded in the section.
-            let old = unsafe { Wanted::<K, K>::new(&key).find(root)?.as_ref() };
+            let path = unsafe { Path::find(root, &Wanted::<K, K>::new(&key))? };
+            // SAFETY: found in the section.
+            let old = unsafe { path.found?.as_ref() };
             let fresh = Fresh::new(key, update(&old.value));
-            let place = Wanted::<K, K>::new(fresh.key());
-            // SAFETY: the root was loaded in the section; the entry is ours.
-            if unsafe { self.change(root, &place, Some(&fresh), guard) }.is_ok() {
+            // SAFETY: the path was found in the section; the entry is ours, and has the same key.
+            if unsafe { self.change(root, Some(&path), Some(&fresh), guard) }.is_ok() {
                 // SAFETY: the entry was in the map in this section.
                 return Some(&unsafe { fresh.release().as_ref() }.value);
             }
@@ -370,7 +388,10 @@ where
         loop {
             let root = self.root(guard);
             // SAFETY: the root was loaded in the section.
-            if let Ok(old) = unsafe { self.change(root, place, None, guard) } {
+            let path = unsafe { Path::find(root, place)? };
+            path.found?;
+            // SAFETY: the path was found in the section, and so was the entry.
+            if let Ok(old) = unsafe { self.change(root, Some(&path), None, guard) } {
                 return old.map(|old| (&old.key, &old.value));
             }
         }
@@ -421,8 +442,9 @@ where
         let domain = self.domain.domain();
         let mut entries = 0;
         // SAFETY: we have unlinked the whole tree. Threads that have loaded its root are inside sections, as we
-        // are. Nodes have no destructors.
+        // are, and do not change the tree any more. Nodes have no destructors.
         unsafe {
+            settle(root);
             for_all(
                 root,
                 &mut |pair| {
@@ -475,7 +497,7 @@ mod tests {
         unsafe {
             for_all(root, &mut |_| {}, &mut |node| {
                 nodes += 1;
-                if node.as_ptr() != root && node.as_ref().is_leaf() {
+                if node.as_ptr() != root && node.as_ref().height == 0 {
                     least = least.min(node.as_ref().len());
                 }
             });

@@ -9,6 +9,7 @@
 //! below each child. A change of a leaf copies all nodes above it anyway, so these addresses never lead to an entry
 //! that was removed.
 
+mod edit;
 mod fresh;
 mod iter;
 mod map;
