@@ -13,7 +13,7 @@ pub(crate) const SEGMENT_SLOTS: usize = 128;
 pub(crate) const SLOT_PATIENCE: u32 = 64;
 
 /// The greatest number of entries of a leaf of a tree: a power of two.
-pub(crate) const LEAF_ITEMS: usize = 32;
+pub(crate) const LEAF_ITEMS: usize = 16;
 
 /// The greatest number of children of an inner node of a tree: a power of two.
 pub(crate) const INNER_ITEMS: usize = 32;

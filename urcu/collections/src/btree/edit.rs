@@ -2,7 +2,9 @@
 
 use core::ptr::NonNull;
 
-use super::node::{Inner, Item, Items, LEAF_MOST, Leaf, Node, Pair};
+use urcu::Domain;
+
+use super::node::{Inner, Item, Items, LEAF_MOST, Node};
 use super::search::Path;
 use super::tree::least;
 use crate::sync::{AtomicPtr, Ordering};
@@ -36,9 +38,6 @@ pub(super) struct InLeaf<'a, K, V> {
     slot: usize,
 }
 
-/// A node to be retired, if there is one.
-pub(super) type Replaced<K, V> = Option<NonNull<Node<K, V>>>;
-
 impl<'a, K, V> InLeaf<'a, K, V> {
     /// Returns `None` if the change needs a new path: in a leaf without a parent, of an entry that is a separator,
     /// or if the leaf would become too large or too small.
@@ -65,17 +64,19 @@ impl<'a, K, V> InLeaf<'a, K, V> {
         })
     }
 
-    /// Makes the change. Returns the leaf that was replaced, if one was. Returns an error if the tree is not as it
-    /// was found any more.
-    pub(super) fn make(&self, edit: &Edit<K, V>) -> Result<Replaced<K, V>, ()> {
+    /// Makes the change, and retires the leaf if it was replaced. Returns false if the tree is not as it was found
+    /// any more.
+    pub(super) fn make(&self, edit: &Edit<K, V>, domain: &Domain) -> bool {
         match edit {
-            Edit::Put(entry) if self.path.found.is_some() => self.replace(entry).map(|()| None),
-            _ => self.copy(edit).map(Some),
+            Edit::Put(entry) if self.path.found.is_some() => self.replace(entry),
+            _ => self.copy(edit, domain),
         }
     }
 
     /// Calls a function under the lock of the leaf's parent, if the leaf is still in the tree, with the same entry.
-    fn locked(&self, change: impl FnOnce()) -> Result<(), ()> {
+    /// Returns whether it is.
+    #[inline(always)]
+    fn locked(&self, change: impl FnOnce()) -> bool {
         self.parent.node.lock.lock();
         // Relaxed: the lock has ordered this. Whoever replaces the parent holds its lock and then stores another
         // root, so a tree with the same root has the parent.
@@ -89,7 +90,7 @@ impl<'a, K, V> InLeaf<'a, K, V> {
             change();
         }
         self.parent.node.lock.unlock();
-        if is_current { Ok(()) } else { Err(()) }
+        is_current
     }
 
     fn leaf(&self) -> NonNull<Node<K, V>> {
@@ -97,62 +98,34 @@ impl<'a, K, V> InLeaf<'a, K, V> {
     }
 
     /// Replaces the entry.
-    fn replace(&self, entry: &Item<K, V>) -> Result<(), ()> {
-        // Release: pairs with the acquire in `Leaf::pair`.
+    fn replace(&self, entry: &Item<K, V>) -> bool {
         let place = &self.path.leaf().pairs[self.path.index];
+        // Release: pairs with the acquire in `Leaf::pair`.
         self.locked(|| place.store(entry.pair, Ordering::Release))
     }
 
     /// Replaces the leaf by one with an entry more or less.
-    fn copy(&self, edit: &Edit<K, V>) -> Result<NonNull<Node<K, V>>, ()> {
-        let new = Leaf::changed(self.path.leaf(), self.path.index, edit);
+    fn copy(&self, edit: &Edit<K, V>, domain: &Domain) -> bool {
+        let (from, index) = (self.path.leaf(), self.path.index);
+        let (new, to) = match edit {
+            Edit::Put(entry) => (from.with(index, entry), index + 1),
+            Edit::Remove => (from.without(index), index),
+        };
         let made = self.locked(|| {
-            // SAFETY: nobody else has the new leaf.
-            unsafe { new.as_ref() }.fill(self.path.leaf(), self.path.index, edit);
+            // SAFETY: nobody else has the new leaf, which has room for these entries.
+            unsafe { new.as_ref() }.fill(from, index, to);
             // Release: pairs with the acquire in `Inner::child`.
             self.parent.children[self.slot].store(new.as_ptr().cast(), Ordering::Release);
         });
-        if made.is_err() {
-            // SAFETY: the leaf was made here, and was not published.
-            unsafe { Node::free(new.cast::<Node<K, V>>()) };
+        // SAFETY: the new leaf was made here. If it was published, only threads that have loaded the old one's
+        // address, inside sections that are open, still find that.
+        unsafe {
+            if made {
+                Node::retire(self.leaf(), domain);
+            } else {
+                Node::free(new.cast::<Node<K, V>>());
+            }
         }
-        made.map(|()| self.leaf())
-    }
-}
-
-impl<K, V> Leaf<K, V> {
-    /// Makes a leaf for the entries of another one with a change, but does not copy the entries.
-    fn changed(from: &Self, index: usize, edit: &Edit<K, V>) -> NonNull<Self> {
-        let mut digests = from.digests;
-        let len = match edit {
-            Edit::Put(entry) => {
-                digests.copy_within(index..LEAF_MOST - 1, index + 1);
-                digests[index] = entry.digest;
-                from.node.len() + 1
-            }
-            Edit::Remove => {
-                digests.copy_within(index + 1.., index);
-                digests[LEAF_MOST - 1] = u64::MAX;
-                from.node.len() - 1
-            }
-        };
-        Leaf::prepare(len, digests)
-    }
-
-    /// Copies the entries of another leaf with a change. The caller holds the lock of that leaf's parent.
-    fn fill(&self, from: &Self, index: usize, edit: &Edit<K, V>) {
-        let copy = |to: usize, at: usize| {
-            // Relaxed: the new leaf is published by the caller.
-            let pair: *mut Pair<K, V> = from.pairs[at].load(Ordering::Relaxed);
-            self.pairs[to].store(pair, Ordering::Relaxed);
-        };
-        (0..index).for_each(|at| copy(at, at));
-        match edit {
-            Edit::Put(entry) => {
-                self.pairs[index].store(entry.pair, Ordering::Relaxed);
-                (index..from.node.len()).for_each(|at| copy(at + 1, at));
-            }
-            Edit::Remove => (index + 1..from.node.len()).for_each(|at| copy(at - 1, at)),
-        }
+        made
     }
 }

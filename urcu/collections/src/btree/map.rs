@@ -273,20 +273,18 @@ where
         // Retiring may panic if there is no memory. By then the entry is published.
         let give = |is_given| put.inspect(|fresh| fresh.is_given.set(is_given));
         let in_leaf = path.and_then(|path| InLeaf::new(&self.root, root, path, &edit));
-        if let Some(in_leaf) = in_leaf {
-            let replaced = in_leaf.make(&edit)?;
+        let is_made = if let Some(in_leaf) = in_leaf {
             give(true);
-            // SAFETY: only threads that have loaded the leaf's address, inside sections that are open, still find
-            // it.
-            replaced.inspect(|leaf| unsafe { Node::retire(*leaf, domain) });
+            in_leaf.make(&edit, domain)
         } else {
             // SAFETY: the tree was loaded in the section, so it is alive.
             let draft = unsafe { Draft::new(root, path, &edit) }.ok_or(())?;
             give(true);
-            if !draft.publish(&self.root, domain) {
-                give(false);
-                return Err(());
-            }
+            draft.publish(&self.root, domain)
+        };
+        if !is_made {
+            give(false);
+            return Err(());
         }
         let old = path.and_then(|path| path.found);
         match (edit, old) {

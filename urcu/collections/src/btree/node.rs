@@ -1,7 +1,7 @@
 //! Nodes.
 
 use core::marker::PhantomData;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use arrayvec::ArrayVec;
 use urcu::Domain;
@@ -16,7 +16,7 @@ pub(super) const LEAF_MOST: usize = LEAF_ITEMS;
 /// The greatest number of children of an inner node.
 pub(super) const INNER_MOST: usize = INNER_ITEMS;
 
-/// The greatest height of a tree. All nodes but the root have at least four items.
+/// The greatest height of a tree. All nodes but the root have four items or more.
 pub(super) const HIGHEST: usize = 24;
 
 const fn greater(a: usize, b: usize) -> usize {
@@ -109,7 +109,7 @@ impl<K, V> Item<K, V> {
         Item {
             digest: digest(key).map_or(0, super::order::Digest::bits),
             pair: pair.as_ptr(),
-            child: core::ptr::null_mut(),
+            child: ptr::null_mut(),
         }
     }
 
@@ -227,7 +227,7 @@ impl<K, V> Leaf<K, V> {
         Item {
             digest: self.digests[index],
             pair: self.pair(index).as_ptr(),
-            child: core::ptr::null_mut(),
+            child: ptr::null_mut(),
         }
     }
 
@@ -239,7 +239,7 @@ impl<K, V> Leaf<K, V> {
         let pair = |index| {
             items
                 .get(index)
-                .map_or(core::ptr::null_mut(), |item: &Item<K, V>| item.pair)
+                .map_or(ptr::null_mut(), |item: &Item<K, V>| item.pair)
         };
         NonNull::from(Box::leak(Box::new(Leaf {
             node: Node::new(0, items.len()),
@@ -249,13 +249,66 @@ impl<K, V> Leaf<K, V> {
         .cast()
     }
 
-    /// Makes a leaf whose entries will be stored before it is published.
-    pub(super) fn prepare(len: usize, digests: [u64; LEAF_MOST]) -> NonNull<Leaf<K, V>> {
-        NonNull::from(Box::leak(Box::new(Leaf {
-            node: Node::new(0, len),
-            digests,
-            pairs: core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut())),
-        })))
+    /// Makes a leaf for the entries of this one and another entry, but copies only the digests: see `fill`.
+    pub(super) fn with(&self, index: usize, entry: &Item<K, V>) -> NonNull<Leaf<K, V>> {
+        let new = Leaf::prepare(self.node.len() + 1);
+        // SAFETY: nobody else has the leaf. Its places are as many as this one's, of which the last is not used.
+        unsafe {
+            let (from, to) = (self.digests.as_ptr(), &raw mut (*new.as_ptr()).digests);
+            let to = to.cast::<u64>();
+            ptr::copy_nonoverlapping(from, to, index);
+            to.add(index).write(entry.digest);
+            ptr::copy_nonoverlapping(from.add(index), to.add(index + 1), LEAF_MOST - 1 - index);
+            (*new.as_ptr()).pairs[index].store(entry.pair, Ordering::Relaxed);
+        }
+        new
+    }
+
+    /// Makes a leaf for the entries of this one but one, but copies only the digests: see `fill`.
+    pub(super) fn without(&self, index: usize) -> NonNull<Leaf<K, V>> {
+        let new = Leaf::prepare(self.node.len() - 1);
+        // SAFETY: nobody else has the leaf. Its places are as many as this one's.
+        unsafe {
+            let (from, to) = (self.digests.as_ptr(), &raw mut (*new.as_ptr()).digests);
+            let to = to.cast::<u64>();
+            ptr::copy_nonoverlapping(from, to, index);
+            ptr::copy_nonoverlapping(from.add(index + 1), to.add(index), LEAF_MOST - 1 - index);
+            to.add(LEAF_MOST - 1).write(u64::MAX);
+        }
+        new
+    }
+
+    /// Makes a leaf without digests and entries.
+    fn prepare(len: usize) -> NonNull<Leaf<K, V>> {
+        let new = Box::leak(Box::<Leaf<K, V>>::new_uninit()).as_mut_ptr();
+        // SAFETY: the memory is valid for writes of the leaf's parts. All of them are written before the leaf is
+        // used: the digests by the caller.
+        unsafe {
+            (&raw mut (*new).node).write(Node::new(0, len));
+            let pairs = (&raw mut (*new).pairs).cast::<AtomicPtr<Pair<K, V>>>();
+            (0..LEAF_MOST)
+                .for_each(|index| pairs.add(index).write(AtomicPtr::new(ptr::null_mut())));
+            NonNull::new_unchecked(new)
+        }
+    }
+
+    /// Copies the entries of another leaf: those before `index`, and those behind the change there to `to` and
+    /// behind it. The caller holds the lock of the other leaf's parent.
+    #[inline(always)]
+    pub(super) fn fill(&self, from: &Self, index: usize, to: usize) {
+        // Relaxed: this leaf is published by the caller, and the lock orders the loads.
+        let copy = |to: &AtomicPtr<Pair<K, V>>, from: &AtomicPtr<Pair<K, V>>| {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        };
+        let len = self.node.len as usize;
+        let skipped = usize::from(to == index);
+        let (new, old) = (&self.pairs, &from.pairs);
+        new[..index]
+            .iter()
+            .zip(old)
+            .for_each(|(new, old)| copy(new, old));
+        let rest = new[to..len].iter().zip(&old[index + skipped..]);
+        rest.for_each(|(new, old)| copy(new, old));
     }
 }
 
@@ -276,16 +329,16 @@ impl<K, V> Inner<K, V> {
 
     fn make(height: usize, items: &[Item<K, V>]) -> NonNull<Node<K, V>> {
         let mut digests = [u64::MAX; INNER_MOST];
-        let mut separators = [core::ptr::null_mut(); INNER_MOST];
+        let mut separators = [ptr::null_mut(); INNER_MOST];
         for (index, item) in items.iter().enumerate() {
             digests[index] = item.digest;
             separators[index] = item.pair;
         }
-        (digests[0], separators[0]) = (0, core::ptr::null_mut());
+        (digests[0], separators[0]) = (0, ptr::null_mut());
         let child = |index| {
             items
                 .get(index)
-                .map_or(core::ptr::null_mut(), |item: &Item<K, V>| item.child)
+                .map_or(ptr::null_mut(), |item: &Item<K, V>| item.child)
         };
         NonNull::from(Box::leak(Box::new(Inner {
             node: Node::new(height as u16, items.len()),

@@ -20,7 +20,7 @@ fn most(height: usize) -> usize {
 
 /// Returns the number of items below which a node is joined with a sibling, if it has one.
 pub(super) fn least(height: usize) -> usize {
-    most(height) / 4
+    (most(height) / 4).max(2)
 }
 
 /// A tree that is being made from another one, and shares most nodes with it.
@@ -207,7 +207,7 @@ impl<K, V> Draft<K, V> {
     }
 
     /// Returns the parents of leaves that the new tree does not have, in the order of their addresses.
-    fn parents(&self) -> ArrayVec<&Node<K, V>, 2> {
+    fn parents<'a>(&self) -> ArrayVec<&'a Node<K, V>, 2> {
         // SAFETY: the old tree is alive, as `new` requires.
         let replaced = self.replaced.iter().map(|node| unsafe { node.as_ref() });
         let mut parents: ArrayVec<_, 2> = replaced.filter(|node| node.height == 1).collect();
@@ -245,7 +245,6 @@ impl<K, V> Draft<K, V> {
     pub(super) fn publish(mut self, root: &AtomicPtr<Node<K, V>>, domain: &Domain) -> bool {
         let published = self.exchange(root);
         if published {
-            self.made.clear();
             for node in self.replaced.drain(..) {
                 // SAFETY: only threads that have loaded an older root, inside sections that are open, still find
                 // the node.
@@ -255,7 +254,7 @@ impl<K, V> Draft<K, V> {
         published
     }
 
-    fn exchange(&self, root: &AtomicPtr<Node<K, V>>) -> bool {
+    fn exchange(&mut self, root: &AtomicPtr<Node<K, V>>) -> bool {
         let parents = self.parents();
         parents.iter().for_each(|parent| _ = parent.lock.lock());
         // SAFETY: the locks are held.
@@ -266,6 +265,9 @@ impl<K, V> Draft<K, V> {
             && root
                 .compare_exchange(self.from, self.to, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok();
+        if published {
+            self.made.clear();
+        }
         parents.iter().for_each(|parent| parent.lock.unlock());
         published
     }
