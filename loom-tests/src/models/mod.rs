@@ -389,6 +389,7 @@ models! {
     ordered::a_reader_meets_a_new_leaf, 2, "tree, 8", "1, 1 insertion", "it comes in the middle", "it is there";
     ordered::a_reader_meets_a_new_entry, 2, "tree, 8", "1, 1 replacement", "it comes in the middle", "it is there";
     ordered::a_reader_walks_while_a_leaf_is_split, 2, "tree, 8", "1, 1 insertion", "it is not there yet", "it is there";
+    ordered::a_reader_meets_a_separator_that_goes, 1, "tree, 8", "1, 1 removal";
     ordered::two_change_a_leaf, 2, "tree", "2 insertions";
     ordered::an_entry_is_replaced_while_its_leaf_is, 2, "tree", "1 insertion, 1 replacement";
     ordered::two_update_an_entry, 2, "tree", "2 updates";

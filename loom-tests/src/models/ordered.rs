@@ -218,6 +218,58 @@ pub(super) fn a_reader_walks_while_a_leaf_is_split() {
     end(domain, map);
 }
 
+/// A key of which nodes store nothing, so that searches read the keys of entries.
+struct Read(Value);
+
+impl PartialEq for Read {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Read {}
+
+impl PartialOrd for Read {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Read {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.read().cmp(&other.0.read())
+    }
+}
+
+/// An entry goes whose key separates two leaves, and by which a reader finds its way. So does another reader later.
+pub(super) fn a_reader_meets_a_separator_that_goes() {
+    let domain = Owned::new(ALL_THREADS);
+    let key = |number| Read(Value::new(number));
+    let map = Arc::new(BTreeMap::<Read, u32, _>::new_in(domain.get()));
+    let running = run_on(1);
+    for number in 0..6 {
+        map.insert(key(number), number, &map.guard());
+    }
+    drop(running);
+    let theirs = Arc::clone(&map);
+    let look = move || theirs.get(&key(3), &theirs.guard()).copied();
+    let again = look.clone();
+    let reader = on_cpu(0, look);
+    let running = run_on(1);
+    // Of the leaves of 0 and 1, and of 2 to 5.
+    assert!(map.remove(&key(2), &map.guard()).is_some());
+    domain.get().barrier();
+    assert_eq!(again(), Some(3));
+    drop((running, again));
+    assert_eq!(reader.join().expect("the reader"), Some(3));
+    here(1, || {
+        drop(Arc::into_inner(map).expect("no other thread has it"))
+    });
+    domain.get().barrier();
+    drop(domain);
+    assert_eq!(values_left(), 0, "what was never freed");
+}
+
 /// Two insert into the same leaf.
 pub(super) fn two_change_a_leaf() {
     two(

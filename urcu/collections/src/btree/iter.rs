@@ -228,7 +228,7 @@ fn following(index: usize, len: usize, to: End) -> Option<usize> {
 
 /// An iterator over some entries of a [`BTreeMap`](crate::BTreeMap), in order, from both ends.
 ///
-/// It sees the map as it was when the iterator was made, whatever other threads do meanwhile. It can be sent to
+/// It meets each key that is there all the time exactly once: see [`BTreeMap::range`](crate::BTreeMap::range). It can be sent to
 /// other threads if keys and values are `Sync`. Forgetting it leaks nothing.
 pub struct Range<'g, K, V> {
     front: Cursor<K, V>,
