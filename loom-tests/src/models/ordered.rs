@@ -324,8 +324,8 @@ pub(super) fn a_leaf_is_split_while_an_entry_is_replaced() {
 pub(super) fn a_leaf_is_split_while_it_is_replaced() {
     two(
         6,
-        |map| insert(map, 5, 5),
         |map| assert!(remove(map, 8)),
+        |map| insert(map, 5, 5),
         |seen| expect(seen, 6, &[(5, 5)]),
     );
 }
@@ -344,8 +344,8 @@ pub(super) fn a_leaf_is_split_beside_a_new_one() {
 pub(super) fn an_entry_is_removed_while_it_is_updated() {
     two(
         5,
-        |map| assert!(remove(map, 2)),
         |map| update(map, 2),
+        |map| assert!(remove(map, 2)),
         |seen| expect(seen, 4, &[]),
     );
 }
