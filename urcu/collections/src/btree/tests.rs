@@ -128,11 +128,11 @@ fn a_child_takes_over_the_locks_of_lost_threads() {
     let map: BTreeMap<u64, u64> = (0..1000).map(|key| (2 * key, key)).collect();
     // SAFETY: nobody else uses the map.
     unsafe fn abandon(node: NonNull<Node<u64, u64>>) {
-        // SAFETY: as above.
+        // SAFETY: nobody else uses the map.
         if let Kind::Inner(inner) = unsafe { Node::kind(node) } {
             inner.node.lock.abandon();
             for index in 0..inner.node.len() {
-                // SAFETY: as above.
+                // SAFETY: nobody else uses the map.
                 unsafe { abandon(NonNull::new(inner.child(index)).unwrap()) };
             }
         }
