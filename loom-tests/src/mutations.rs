@@ -91,6 +91,7 @@ const PARKER: &str = "sync/parker.rs";
 const RUNDOWN: &str = "sync/rundown.rs";
 const WIPED: &str = "sync/wiped.rs";
 const COLL_BUCKET: &str = "../collections/src/hash/bucket.rs";
+const COLL_EDIT: &str = "../collections/src/btree/edit.rs";
 const COLL_FORK: &str = "../collections/src/fork.rs";
 const COLL_INLINE: &str = "../collections/src/hash/raw/inline.rs";
 const COLL_ITER: &str = "../collections/src/hash/raw_iter.rs";
@@ -105,6 +106,7 @@ const COLL_QUEUE: &str = "../collections/src/queue.rs";
 const COLL_RAW: &str = "../collections/src/hash/raw.rs";
 const COLL_RESIZE: &str = "../collections/src/hash/raw/resize.rs";
 const COLL_STACK: &str = "../collections/src/stack.rs";
+const COLL_TREE_NODE: &str = "../collections/src/btree/node.rs";
 const COLL_TREE: &str = "../collections/src/btree/tree.rs";
 
 const fn kernel(

@@ -125,7 +125,7 @@ pub fn kinds() -> Vec<Kind> {
         kind::<Ours>(
             "urcu BTreeMap",
             "urcu-collections",
-            "`pin().get`, `pin().range`; a range sees one moment",
+            "`pin().get`, `pin().range`; a range is no snapshot",
         ),
         kind::<SkipList>(
             "crossbeam-skiplist",

@@ -242,7 +242,7 @@ fn write_package(root: &Path, name: &str, mut layer: Vec<Patch>, sources: &[Sour
         "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\nautobins = false\n\
          [lib]\nname = \"urcu_loom_tests\"\n\
          [[bin]]\nname = \"{name}\"\npath = \"src/bin/mutants.rs\"\n\
-         [dependencies]\nloom = \"0.7\"\ntypeid = \"1\"\n"
+         [dependencies]\narrayvec = \"0.7\"\nloom = \"0.7\"\ntypeid = \"1\"\n"
     );
     fs::write(package.join("Cargo.toml"), manifest).expect("a manifest");
 }

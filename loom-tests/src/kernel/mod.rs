@@ -90,8 +90,8 @@ pub(crate) use sequences::{
 };
 pub(crate) use sleep::{futex_wait, futex_wake};
 pub(crate) use structures::{
-    Alive, AtomicU8, AtomicU32, AtomicU64, NODE_ITEMS, SEGMENT_SLOTS, SLOT_PATIENCE, keep,
-    lost_after, pause,
+    Alive, AtomicU8, AtomicU32, AtomicU64, INNER_ITEMS, LEAF_ITEMS, SEGMENT_SLOTS, SLOT_PATIENCE,
+    keep, lost_after, pause,
 };
 pub(crate) use sync::{Mutex, MutexGuard};
 pub(crate) use thread::Instant;

@@ -16,7 +16,10 @@ pub(crate) const SEGMENT_SLOTS: usize = 2;
 pub(crate) const SLOT_PATIENCE: u32 = 0;
 
 /// So few that trees soon have two levels.
-pub(crate) const NODE_ITEMS: usize = 8;
+pub(crate) const LEAF_ITEMS: usize = 4;
+
+/// So few that trees soon have three levels.
+pub(crate) const INNER_ITEMS: usize = 4;
 
 /// One turn of a wait for a bucket.
 pub(crate) fn pause(_: &mut u32) {

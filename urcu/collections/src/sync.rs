@@ -12,8 +12,11 @@ pub(crate) const SEGMENT_SLOTS: usize = 128;
 /// makes the slot unusable.
 pub(crate) const SLOT_PATIENCE: u32 = 64;
 
-/// The greatest number of children or entries of a node of a tree: a power of two.
-pub(crate) const NODE_ITEMS: usize = 32;
+/// The greatest number of entries of a leaf of a tree: a power of two.
+pub(crate) const LEAF_ITEMS: usize = 16;
+
+/// The greatest number of children of an inner node of a tree: a power of two.
+pub(crate) const INNER_ITEMS: usize = 32;
 
 /// Declares a function that is `const` here, but not in the models, whose atomics cannot be made in a constant.
 macro_rules! const_fn {

@@ -7,15 +7,12 @@ use core::marker::PhantomData;
 use core::ops::Bound;
 use core::ptr::NonNull;
 
-use super::node::{Node, Pair};
+use super::node::{HIGHEST, Inner, Kind, Leaf, Node, Pair};
 use super::search::{Locate, Wanted};
-
-/// The greatest height of a tree: all nodes but the root have at least eight entries.
-const HIGHEST: usize = 24;
 
 /// A place in a tree: the nodes from the root to a leaf, and an index into each.
 struct Cursor<K, V> {
-    way: [(*mut Node<K, V>, usize); HIGHEST],
+    way: [(*mut Node<K, V>, usize); HIGHEST + 1],
     depth: usize,
 }
 
@@ -34,34 +31,53 @@ enum End {
 impl<K, V> Cursor<K, V> {
     fn new() -> Self {
         Cursor {
-            way: [(core::ptr::null_mut(), 0); HIGHEST],
+            way: [(core::ptr::null_mut(), 0); HIGHEST + 1],
             depth: 0,
         }
     }
 
+    #[inline(always)]
     fn leaf(&self) -> (*mut Node<K, V>, usize) {
         self.way[self.depth - 1]
     }
 
-    fn push(&mut self, node: *mut Node<K, V>, index: usize) {
-        self.way[self.depth] = (node, index);
+    fn push(&mut self, node: NonNull<Node<K, V>>, index: usize) {
+        self.way[self.depth] = (node.as_ptr(), index);
         self.depth += 1;
+    }
+
+    /// Returns the child at the index of the last node. If another cursor is in the same leaf, this returns the
+    /// leaf as the other cursor has it, so that the two can meet. Writers may have replaced the leaf meanwhile.
+    ///
+    /// # Safety
+    /// The tree is alive, and the last node is this one.
+    unsafe fn child(&self, inner: &Inner<K, V>, index: usize, other: &Self) -> NonNull<Node<K, V>> {
+        if let Some(above) = other.depth.checked_sub(2)
+            && inner.node.height == 1
+            && other.way[above] == self.leaf()
+        {
+            return NonNull::new(other.leaf().0).expect("a leaf");
+        }
+        NonNull::new(inner.child(index)).expect("as many as there are")
     }
 
     /// Descends to the first or the last entry below a node.
     ///
     /// # Safety
     /// The tree is alive.
-    unsafe fn descend(&mut self, mut node: *mut Node<K, V>, end: End) {
-        while let Some(here) = NonNull::new(node) {
+    unsafe fn descend(&mut self, mut node: NonNull<Node<K, V>>, end: End, other: &Self) {
+        loop {
             // SAFETY: the tree is alive, as `# Safety` says.
             unsafe {
                 let index = match end {
                     End::First => 0,
-                    End::Last => here.as_ref().len() - 1,
+                    End::Last => node.as_ref().len() - 1,
                 };
                 self.push(node, index);
-                node = Node::child(here, index);
+                match Node::kind(node) {
+                    Kind::Leaf(_) => return,
+                    Kind::Inner(inner) => node = self.child(inner, index, other),
+                }
             }
         }
     }
@@ -74,7 +90,7 @@ impl<K, V> Cursor<K, V> {
     unsafe fn pair(&self) -> NonNull<Pair<K, V>> {
         let (node, index) = self.leaf();
         // SAFETY: the tree is alive, as `# Safety` says.
-        unsafe { (*node).pair(index) }
+        unsafe { (*node.cast::<Leaf<K, V>>()).pair(index) }
     }
 
     /// Moves to the next or the previous entry. Returns false if there is none.
@@ -82,30 +98,42 @@ impl<K, V> Cursor<K, V> {
     /// # Safety
     /// The tree is alive.
     #[inline]
-    unsafe fn step(&mut self, to: End) -> bool {
+    unsafe fn step(&mut self, to: End, other: &Self) -> bool {
+        let (node, index) = self.leaf();
+        // SAFETY: the tree is alive, as `# Safety` says.
+        unsafe {
+            match following(index, (*node).len(), to) {
+                Some(next) => {
+                    self.way[self.depth - 1].1 = next;
+                    true
+                }
+                None => self.leave(to, other),
+            }
+        }
+    }
+
+    /// Moves to the next or the previous leaf. Returns false if there is none.
+    ///
+    /// # Safety
+    /// The tree is alive.
+    unsafe fn leave(&mut self, to: End, other: &Self) -> bool {
         // The end at which a walk in that direction enters the next node.
         let from = if to == End::Last {
             End::First
         } else {
             End::Last
         };
+        self.depth -= 1;
         while self.depth > 0 {
-            let (node, index) = self.way[self.depth - 1];
-            // SAFETY: the tree is alive, as `# Safety` says.
-            let len = unsafe { (*node).len() };
-            let next = if to == End::Last {
-                Some(index + 1).filter(|&next| next < len)
-            } else {
-                index.checked_sub(1)
-            };
-            if let Some(next) = next {
-                self.way[self.depth - 1].1 = next;
-                // SAFETY: the tree is alive, as `# Safety` says.
-                unsafe {
-                    let child = Node::child(NonNull::new_unchecked(node), next);
-                    self.descend(child, from);
+            let (node, index) = self.leaf();
+            // SAFETY: the tree is alive, as `# Safety` says, and a node above another one is not a leaf.
+            unsafe {
+                let inner = &*node.cast::<Inner<K, V>>();
+                if let Some(next) = following(index, inner.node.len(), to) {
+                    self.way[self.depth - 1].1 = next;
+                    self.descend(self.child(inner, next, other), from, other);
+                    return true;
                 }
-                return true;
             }
             self.depth -= 1;
         }
@@ -117,36 +145,48 @@ impl<K, V> Cursor<K, V> {
     ///
     /// # Safety
     /// The tree is alive.
-    unsafe fn seek<Q>(&mut self, root: *mut Node<K, V>, bound: Bound<&Q>, end: End) -> bool
+    unsafe fn seek<Q>(
+        &mut self,
+        root: *mut Node<K, V>,
+        bound: Bound<&Q>,
+        end: End,
+        other: &Self,
+    ) -> bool
     where
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
+        let Some(mut node) = NonNull::new(root) else {
+            return false;
+        };
         let (key, is_included) = match bound {
             Bound::Included(key) => (key, true),
             Bound::Excluded(key) => (key, false),
             Bound::Unbounded => {
                 // SAFETY: the tree is alive, as `# Safety` says.
-                unsafe { self.descend(root, end) };
-                return self.depth > 0;
+                unsafe { self.descend(node, end, other) };
+                return true;
             }
         };
         let wanted = Wanted::<K, Q>::new(key);
-        let mut node = root;
-        while let Some(here) = NonNull::new(node) {
+        loop {
             // SAFETY: the tree is alive, as `# Safety` says.
             unsafe {
-                if here.as_ref().is_leaf() {
-                    let (less, is_equal) = wanted.position(here.as_ref());
-                    self.push(node, less);
-                    return self.settle(here.as_ref().len(), is_equal, is_included, end);
+                match Node::kind(node) {
+                    Kind::Leaf(leaf) => {
+                        let (less, is_equal) = wanted.entry(leaf);
+                        self.push(node, less);
+                        let len = leaf.node.len();
+                        return self.settle(len, is_equal, is_included, end, other);
+                    }
+                    Kind::Inner(inner) => {
+                        let index = wanted.child(inner);
+                        self.push(node, index);
+                        node = self.child(inner, index, other);
+                    }
                 }
-                let index = wanted.child(here.as_ref());
-                self.push(node, index);
-                node = Node::child(here, index);
             }
         }
-        false
     }
 
     /// Moves to the entry that `seek` looks for, from the leaf's first entry that is not less than the key, or from
@@ -154,27 +194,41 @@ impl<K, V> Cursor<K, V> {
     ///
     /// # Safety
     /// The tree is alive.
-    unsafe fn settle(&mut self, len: usize, is_equal: bool, is_included: bool, end: End) -> bool {
+    unsafe fn settle(
+        &mut self,
+        len: usize,
+        is_equal: bool,
+        is_included: bool,
+        end: End,
+        other: &Self,
+    ) -> bool {
         let index = self.leaf().1;
         // SAFETY: the tree is alive, as `# Safety` says.
         unsafe {
             match end {
-                End::First if is_equal && !is_included => self.step(End::Last),
-                End::First if index == len => {
-                    self.way[self.depth - 1].1 = len - 1;
-                    self.step(End::Last)
-                }
+                End::First if is_equal && !is_included => self.step(End::Last, other),
+                End::First if index == len => self.leave(End::Last, other),
                 End::First => true,
                 End::Last if is_equal && is_included => true,
-                End::Last => self.step(End::First),
+                End::Last => self.step(End::First, other),
             }
         }
     }
 }
 
+/// Returns the next index in a direction, if a node has one.
+#[inline(always)]
+fn following(index: usize, len: usize, to: End) -> Option<usize> {
+    if to == End::Last {
+        Some(index + 1).filter(|&next| next < len)
+    } else {
+        index.checked_sub(1)
+    }
+}
+
 /// An iterator over some entries of a [`BTreeMap`](crate::BTreeMap), in order, from both ends.
 ///
-/// It sees the map as it was when the iterator was made, whatever other threads do meanwhile. It can be sent to
+/// It meets each key that is there all the time exactly once: see [`BTreeMap::range`](crate::BTreeMap::range). It can be sent to
 /// other threads if keys and values are `Sync`. Forgetting it leaks nothing.
 pub struct Range<'g, K, V> {
     front: Cursor<K, V>,
@@ -215,8 +269,8 @@ impl<'g, K, V> Range<'g, K, V> {
         let (mut front, mut back) = (Cursor::new(), Cursor::new());
         // SAFETY: the tree is alive, as `# Safety` says.
         let is_over = unsafe {
-            !front.seek(root, lower, End::First)
-                || !back.seek(root, upper, End::Last)
+            !front.seek(root, lower, End::First, &back)
+                || !back.seek(root, upper, End::Last, &front)
                 || front.leaf() != back.leaf() && is_past(&front, upper)
         };
         Range {
@@ -235,12 +289,12 @@ impl<'g, K, V> Range<'g, K, V> {
         // SAFETY: the tree is alive, as `new` requires.
         let pair = unsafe {
             let is_last = self.front.leaf() == self.back.leaf();
-            let (cursor, to) = match end {
-                End::First => (&mut self.front, End::Last),
-                End::Last => (&mut self.back, End::First),
+            let (cursor, to, other) = match end {
+                End::First => (&mut self.front, End::Last, &self.back),
+                End::Last => (&mut self.back, End::First, &self.front),
             };
             let pair = cursor.pair().as_ref();
-            self.is_over = is_last || !cursor.step(to);
+            self.is_over = is_last || !cursor.step(to, other);
             pair
         };
         Some((&pair.key, &pair.value))

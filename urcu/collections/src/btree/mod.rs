@@ -1,14 +1,32 @@
-//! An ordered map: a B+-tree in which only the pointer to the root changes.
+//! An ordered map: a B+-tree of which the leaves' parents have mutable children, and the other nodes none.
 //!
-//! A writer loads the root inside a section, copies the nodes on the path from the root to the leaf, and exchanges
-//! the root if it is still the same. Otherwise the writer starts over. So a reader that has loaded the root sees
-//! the whole map as it was at that moment, for as long as its section lasts. There is no lock: the user's
-//! comparisons and closures run wherever they are needed, and may panic or use the same map.
+//! A writer searches inside a section, without a lock; only there the user's comparisons run, which may panic or use
+//! the same map. Then there are three kinds of change:
 //!
-//! Entries are not copied: a leaf holds their addresses, and an inner node holds the address of the least entry
-//! below each child. A change of a leaf copies all nodes above it anyway, so these addresses never lead to an entry
-//! that was removed.
+//! * **In the leaf**: an entry is replaced by one with the same key. One store to the leaf.
+//! * **Of the leaf**: a new leaf is made beside the old one. One store to the parent.
+//! * **Of the tree**: a leaf is split, or joined with a sibling. The nodes on the path from the root are made anew,
+//!   and the root is exchanged.
+//!
+//! The lock of a leaf's parent protects the parent's children and the entries of these leaves. A writer allocates
+//! before it takes the lock, and then checks that the tree is as it was found: that the root is the same, that the
+//! parent has the leaf, and that the leaf has the entry. Whoever replaces a parent holds its lock and exchanges the
+//! root, so a tree with the same root has the parent. A change of the tree takes the locks of the parents that it
+//! replaces, one or two, and checks that what was copied is still there.
+//!
+//! A reader takes no lock. It goes from one node to the next, each of which is whole. If a node was replaced
+//! meanwhile, the reader has the old one, which does not change any more, and what it leads to is alive as long as
+//! the reader's section: it was unlinked later than the node. The keys between two separators are in the leaf between
+//! them, whichever leaf that is. So a range meets each key that is there all the time once, and in order.
+//!
+//! An inner node holds the address of the entry that separates two children. Such an entry is not removed or replaced
+//! without a change of the tree: see `Draft::put`. A leaf that is the root has no parent, so it never changes, and
+//! the root is exchanged.
+//!
+//! A lock of a thread that was lost in a fork is taken over. The tree is whole before and after each store, so there
+//! is nothing to repair.
 
+mod edit;
 mod fresh;
 mod iter;
 mod map;
@@ -16,6 +34,8 @@ mod node;
 mod order;
 mod pinned;
 mod search;
+#[cfg(test)]
+mod tests;
 mod traits;
 mod tree;
 

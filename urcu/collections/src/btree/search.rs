@@ -5,7 +5,9 @@ use core::cmp::Ordering;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use super::node::{MOST, Node, Pair};
+use arrayvec::ArrayVec;
+
+use super::node::{HIGHEST, Inner, Kind, Leaf, Node, Pair};
 use super::order::{Digest, digest};
 
 /// A key that is looked for.
@@ -30,57 +32,48 @@ impl<'q, K: Borrow<Q>, Q: Ord + ?Sized> Wanted<'q, K, Q> {
         }
     }
 
-    /// Returns what `position` does, by comparing some of a node's keys. The keys before them are known to be less,
-    /// and those behind them to be greater.
+    /// Returns how many of some keys are less than this one, and whether the next one is equal, by comparing some of
+    /// them. The keys before `from` are known to be less, and those from `to` on to be greater. The result lies
+    /// between the two, however the user's comparisons answer.
     ///
     /// # Safety
-    /// The node's entries are alive.
+    /// The entries are alive.
     unsafe fn compare<V>(
         &self,
-        node: &Node<K, V>,
+        pair: impl Fn(usize) -> NonNull<Pair<K, V>>,
         mut from: usize,
         mut to: usize,
     ) -> (usize, bool) {
+        // The keys on both sides of the result were compared last, or not at all.
         let mut is_equal = false;
         while from < to {
             let middle = from + (to - from) / 2;
-            // SAFETY: the node and its entries are alive, as the caller promises.
-            let pair: &Pair<K, V> = unsafe { node.pair(middle).as_ref() };
-            match pair.key.borrow().cmp(self.key) {
+            // SAFETY: the entries are alive, as the caller promises.
+            match unsafe { &pair(middle).as_ref().key }.borrow().cmp(self.key) {
                 Ordering::Less => from = middle + 1,
                 order => {
                     to = middle;
-                    is_equal |= order.is_eq();
+                    is_equal = order.is_eq();
                 }
             }
         }
-        // If `Ord` is consistent, a key that was found equal is at `from`.
-        (from, is_equal && from < node.len())
+        (from, is_equal)
     }
 }
 
 /// A key or a place for which a search descends the tree.
 pub(super) trait Locate<K> {
-    /// Returns how many keys of a node come before this one, and whether the next key is equal to it.
+    /// Returns how many keys of a leaf come before this one, and whether the next key is equal to it.
     ///
     /// # Safety
-    /// The node and its entries are alive.
-    unsafe fn position<V>(&self, node: &Node<K, V>) -> (usize, bool);
+    /// The leaf's entries are alive.
+    unsafe fn entry<V>(&self, leaf: &Leaf<K, V>) -> (usize, bool);
 
     /// Returns the child in which the key belongs.
     ///
     /// # Safety
-    /// The node and its entries are alive.
-    #[inline]
-    unsafe fn child<V>(&self, node: &Node<K, V>) -> usize {
-        // SAFETY: the node and its entries are alive, as the caller promises.
-        let (less, is_equal) = unsafe { self.position(node) };
-        if is_equal {
-            less
-        } else {
-            less.saturating_sub(1)
-        }
-    }
+    /// The entries of the node's separators are alive.
+    unsafe fn child<V>(&self, inner: &Inner<K, V>) -> usize;
 
     /// Returns the entry.
     ///
@@ -89,14 +82,17 @@ pub(super) trait Locate<K> {
     #[inline]
     unsafe fn find<V>(&self, root: *mut Node<K, V>) -> Option<NonNull<Pair<K, V>>> {
         let mut node = NonNull::new(root)?;
-        // SAFETY: the tree is alive, and so are its nodes.
-        unsafe {
-            while !node.as_ref().is_leaf() {
-                let child = Node::child(node, self.child(node.as_ref()));
-                node = NonNull::new(child)?;
+        loop {
+            // SAFETY: the tree is alive, and so are its nodes and entries.
+            unsafe {
+                match Node::kind(node) {
+                    Kind::Inner(inner) => node = NonNull::new(inner.child(self.child(inner)))?,
+                    Kind::Leaf(leaf) => {
+                        let (index, is_equal) = self.entry(leaf);
+                        return is_equal.then(|| leaf.pair(index));
+                    }
+                }
             }
-            let (index, is_equal) = self.position(node.as_ref());
-            is_equal.then(|| node.as_ref().pair(index))
         }
     }
 }
@@ -105,8 +101,12 @@ pub(super) trait Locate<K> {
 pub(super) struct First;
 
 impl<K> Locate<K> for First {
-    unsafe fn position<V>(&self, node: &Node<K, V>) -> (usize, bool) {
-        (0, node.len() > 0)
+    unsafe fn entry<V>(&self, leaf: &Leaf<K, V>) -> (usize, bool) {
+        (0, leaf.node.len() > 0)
+    }
+
+    unsafe fn child<V>(&self, _: &Inner<K, V>) -> usize {
+        0
     }
 }
 
@@ -114,44 +114,146 @@ impl<K> Locate<K> for First {
 pub(super) struct Last;
 
 impl<K> Locate<K> for Last {
-    unsafe fn position<V>(&self, node: &Node<K, V>) -> (usize, bool) {
-        (node.len().saturating_sub(1), node.len() > 0)
+    unsafe fn entry<V>(&self, leaf: &Leaf<K, V>) -> (usize, bool) {
+        (leaf.node.len().saturating_sub(1), leaf.node.len() > 0)
+    }
+
+    unsafe fn child<V>(&self, inner: &Inner<K, V>) -> usize {
+        inner.node.len() - 1
     }
 }
 
 impl<K: Borrow<Q>, Q: Ord + ?Sized> Locate<K> for Wanted<'_, K, Q> {
     #[inline]
-    unsafe fn position<V>(&self, node: &Node<K, V>) -> (usize, bool) {
-        let len = node.len();
+    unsafe fn entry<V>(&self, leaf: &Leaf<K, V>) -> (usize, bool) {
+        let len = leaf.node.len();
+        let pair = |index| leaf.pair(index);
         match self.digest {
             Some(Digest::Exact(digest)) => {
-                let less = count_less(&node.digests, digest).min(len);
-                (less, less < len && node.digests[less] == digest)
+                let less = count_less(&leaf.digests, digest).min(len);
+                (less, less < len && leaf.digests[less] == digest)
             }
             Some(Digest::Prefix(digest)) => {
-                let less = count_less(&node.digests, digest).min(len);
-                let same = node.digests[less..len].iter();
-                let same = same.take_while(|other| **other == digest).count();
-                // SAFETY: the node and its entries are alive, as the caller promises.
-                unsafe { self.compare(node, less, less + same) }
+                let less = count_less(&leaf.digests, digest).min(len);
+                let to = less + count_equal(&leaf.digests[less..len], digest);
+                // SAFETY: the entries are alive, as the caller promises.
+                unsafe { self.compare(pair, less, to) }
             }
-            // SAFETY: the node and its entries are alive, as the caller promises.
-            None => unsafe { self.compare(node, 0, len) },
+            // SAFETY: the entries are alive, as the caller promises.
+            None => unsafe { self.compare(pair, 0, len) },
         }
+    }
+
+    #[inline]
+    unsafe fn child<V>(&self, inner: &Inner<K, V>) -> usize {
+        let len = inner.node.len();
+        let separator = |index| inner.separator(index);
+        // The first separator is less than all keys.
+        let (less, is_equal) = match self.digest {
+            Some(Digest::Exact(digest)) => {
+                let less = count_less(&inner.digests, digest).clamp(1, len);
+                (less, less < len && inner.digests[less] == digest)
+            }
+            Some(Digest::Prefix(digest)) => {
+                let less = count_less(&inner.digests, digest).clamp(1, len);
+                let to = less + count_equal(&inner.digests[less..len], digest);
+                // SAFETY: the entries are alive, as the caller promises.
+                unsafe { self.compare(separator, less, to) }
+            }
+            // SAFETY: the entries are alive, as the caller promises.
+            None => unsafe { self.compare(separator, 1, len) },
+        };
+        if is_equal { less } else { less - 1 }
+    }
+}
+
+/// The way from the root to a leaf, and the place in it. Exists only as long as the tree does.
+pub(super) struct Path<K, V> {
+    /// The inner nodes, and the index of the child in each.
+    above: ArrayVec<(NonNull<Inner<K, V>>, usize), HIGHEST>,
+    pub(super) leaf: NonNull<Leaf<K, V>>,
+    /// The number of entries of the leaf that come before the one looked for.
+    pub(super) index: usize,
+    /// The entry, if it is there.
+    pub(super) found: Option<NonNull<Pair<K, V>>>,
+}
+
+impl<K, V> Path<K, V> {
+    /// Searches a tree. Returns `None` if it is empty.
+    ///
+    /// # Safety
+    /// The tree lives as long as the result.
+    #[inline]
+    pub(super) unsafe fn find(root: *mut Node<K, V>, place: &impl Locate<K>) -> Option<Self> {
+        let mut node = NonNull::new(root)?;
+        let mut above = ArrayVec::new();
+        loop {
+            // SAFETY: the tree is alive, and so are its nodes and entries.
+            unsafe {
+                match Node::kind(node) {
+                    Kind::Inner(inner) => {
+                        let index = place.child(inner);
+                        above.push((node.cast(), index));
+                        node = NonNull::new(inner.child(index)).expect("as many as there are");
+                    }
+                    Kind::Leaf(leaf) => {
+                        let (index, is_equal) = place.entry(leaf);
+                        return Some(Path {
+                            above,
+                            leaf: node.cast(),
+                            index,
+                            found: is_equal.then(|| leaf.pair(index)),
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns the leaf.
+    pub(super) fn leaf(&self) -> &Leaf<K, V> {
+        // SAFETY: the tree is alive, as `find` requires.
+        unsafe { self.leaf.as_ref() }
+    }
+
+    /// Returns the inner nodes, from the leaf's parent to the root, and the index of the child in each.
+    pub(super) fn above(&self) -> impl Iterator<Item = (NonNull<Inner<K, V>>, usize)> {
+        self.above.iter().rev().copied()
+    }
+
+    /// Returns the leaf's parent, and the leaf's index in it.
+    pub(super) fn parent(&self) -> Option<(&Inner<K, V>, usize)> {
+        // SAFETY: the tree is alive, as `find` requires.
+        let inner = |node: &NonNull<Inner<K, V>>| unsafe { node.as_ref() };
+        self.above.last().map(|(node, index)| (inner(node), *index))
+    }
+
+    /// Returns the entry whose key is the separator before the leaf, if there is one.
+    pub(super) fn separator(&self) -> Option<NonNull<Pair<K, V>>> {
+        let (node, index) = self.above().find(|(_, index)| *index > 0)?;
+        // SAFETY: the tree is alive, as `find` requires.
+        Some(unsafe { node.as_ref() }.separator(index))
     }
 }
 
 /// Returns how many of some sorted numbers are less than another. Has no branches, because the processor could not
 /// predict them.
 #[inline(always)]
-fn count_less(numbers: &[u64; MOST], than: u64) -> usize {
+fn count_less<const N: usize>(numbers: &[u64; N], than: u64) -> usize {
+    const { assert!(N.is_power_of_two()) };
     let mut less = 0;
-    let mut half = MOST / 2;
+    let mut half = N / 2;
     while half > 0 {
         less += half * usize::from(numbers[less + half - 1] < than);
         half /= 2;
     }
     less + usize::from(numbers[less] < than)
+}
+
+/// Returns how many of some numbers, from the first on, are equal to another.
+fn count_equal(numbers: &[u64], to: u64) -> usize {
+    let same = numbers.iter().take_while(|number| **number == to);
+    same.count()
 }
 
 /// Returns whether keys of both types have digests that can be compared.

@@ -71,7 +71,7 @@ where
     V: Clone,
     D: InDomain + Clone,
 {
-    /// Copies the map as it is at one moment.
+    /// Copies the entries that [`iter`](BTreeMap::iter) meets.
     fn clone(&self) -> Self {
         let guard = self.guard();
         let copies = self

@@ -1,18 +1,26 @@
-//! Changing a tree, by making a new path from the root beside the old one.
+//! Changing nodes above leaves: a new path from the root is made beside the old one.
 
 use core::ptr::{self, NonNull};
 
+use arrayvec::ArrayVec;
 use urcu::Domain;
 
-use super::node::{Item, LEAST, MOST, Node, Pair};
-use super::search::Locate;
+use super::edit::Edit;
+use super::node::{HIGHEST, INNER_MOST, Item, Items, Kind, LEAF_MOST, Node, Pair, ROOM};
+use super::search::Path;
 use crate::sync::{AtomicPtr, Ordering};
 
-/// The change to be made to an entry.
-pub(super) enum Edit<K, V> {
-    /// Inserts the entry, or replaces the one with the same key.
-    Put(NonNull<Pair<K, V>>),
-    Remove,
+/// The greatest number of nodes that a change replaces or makes: two at each height, and a new root.
+const NODES: usize = 2 * HIGHEST + 1;
+
+/// Returns the greatest number of items of a node.
+fn most(height: usize) -> usize {
+    if height == 0 { LEAF_MOST } else { INNER_MOST }
+}
+
+/// Returns the number of items below which a node is joined with a sibling, if it has one.
+pub(super) fn least(height: usize) -> usize {
+    (most(height) / 4).max(2)
 }
 
 /// A tree that is being made from another one, and shares most nodes with it.
@@ -20,181 +28,248 @@ pub(super) struct Draft<K, V> {
     from: *mut Node<K, V>,
     to: *mut Node<K, V>,
     /// The new nodes. The draft owns them until it is published, and frees them if it is not.
-    made: Vec<NonNull<Node<K, V>>>,
+    made: ArrayVec<NonNull<Node<K, V>>, NODES>,
     /// The nodes of the old tree that the new one does not have.
-    replaced: Vec<NonNull<Node<K, V>>>,
-    pub(super) old: Option<NonNull<Pair<K, V>>>,
+    replaced: ArrayVec<NonNull<Node<K, V>>, NODES>,
+    /// The children of parents of leaves, and the entries of leaves, that were copied, in the order of `replaced`.
+    /// Other writers may have stored others meanwhile.
+    copied: ArrayVec<*mut (), { 2 * ROOM }>,
 }
 
 impl<K, V> Draft<K, V> {
-    /// Makes a tree with one entry changed. Returns `None` if there is nothing to remove.
+    /// Makes a tree with one entry changed. Returns `None` if another writer has changed the leaf since the path was
+    /// found.
     ///
     /// # Safety
-    /// The tree, and the entry to be inserted, live as long as the draft.
+    /// The tree, and the entry to be inserted, live as long as the draft. The tree has this root, and the path was
+    /// found in it; an empty tree has none.
     pub(super) unsafe fn new(
         from: *mut Node<K, V>,
-        place: &impl Locate<K>,
+        path: Option<&Path<K, V>>,
         edit: &Edit<K, V>,
     ) -> Option<Self> {
         let mut draft = Draft {
             from,
             to: ptr::null_mut(),
-            made: Vec::with_capacity(8),
-            replaced: Vec::with_capacity(8),
-            old: None,
+            made: ArrayVec::new(),
+            replaced: ArrayVec::new(),
+            copied: ArrayVec::new(),
         };
-        let Some(root) = NonNull::new(from) else {
-            let Edit::Put(pair) = edit else { return None };
-            // SAFETY: they are alive, as the caller promises.
-            draft.to = draft.make(0, &[unsafe { Item::entry(*pair) }]).as_ptr();
+        let mut items = Items::new();
+        let Some(path) = path else {
+            edit.apply(&mut items, 0, false);
+            draft.to = draft.make(0, &items);
             return Some(draft);
         };
-        // SAFETY: they are alive, as the caller promises.
+        // SAFETY: the tree is alive, as the caller promises.
         unsafe {
-            let items = draft.contents(root, place, edit)?;
-            draft.replaced.push(root);
-            let height = root.as_ref().height;
-            draft.to = match items.len() {
-                0 => ptr::null_mut(),
-                1 if height > 0 => items[0].child,
-                2..=MOST | 1 => draft.make(height, &items).as_ptr(),
-                _ => {
-                    let halves: Vec<_> = draft.build(height, &items).collect();
-                    draft.make(height + 1, &halves).as_ptr()
+            items = draft.copy(path.leaf.cast());
+            let there = |found: NonNull<_>| items[path.index].pair == found.as_ptr();
+            if !path.found.is_none_or(there) {
+                return None;
+            }
+            edit.apply(&mut items, path.index, path.found.is_some());
+            let mut least = items.first().copied();
+            let mut height = 0;
+            for (parent, index) in path.above() {
+                let parent = draft.copy(parent.cast());
+                if height == 0 && parent[index].child != path.leaf.as_ptr().cast() {
+                    return None;
                 }
-            };
+                (items, least) = draft.put(parent, index, items, least, height);
+                height += 1;
+            }
+            draft.to = draft.root(height, &items);
         }
         Some(draft)
     }
 
-    fn make(&mut self, height: u32, items: &[Item<K, V>]) -> NonNull<Node<K, V>> {
-        // Makes room first, so that a new node cannot be lost by a panic.
-        self.made.reserve(1);
+    fn make(&mut self, height: usize, items: &[Item<K, V>]) -> *mut Node<K, V> {
         let node = Node::make(height, items);
         self.made.push(node);
-        node
+        node.as_ptr()
     }
 
-    /// Makes one node of the items, or two if there are too many.
+    /// Returns the root of a tree with these items below it.
+    fn root(&mut self, height: usize, items: &[Item<K, V>]) -> *mut Node<K, V> {
+        match items {
+            [] => ptr::null_mut(),
+            [only] if height > 0 => only.child,
+            _ if items.len() <= most(height) => self.make(height, items),
+            _ => {
+                let halves = self.build(height, items, items[0]);
+                self.make(height + 1, &halves)
+            }
+        }
+    }
+
+    /// Makes one node of the items, or two if there are too many. `separator` is what comes before the first one.
     fn build(
         &mut self,
-        height: u32,
+        height: usize,
         items: &[Item<K, V>],
-    ) -> impl Iterator<Item = Item<K, V>> + use<K, V> {
-        let (first, second) = if items.len() <= MOST {
-            (items, &items[..0])
+        separator: Item<K, V>,
+    ) -> ArrayVec<Item<K, V>, 2> {
+        let node = |child, separator: Item<K, V>| Item { child, ..separator };
+        let mut built = ArrayVec::new();
+        if items.len() <= most(height) {
+            built.push(node(self.make(height, items), separator));
         } else {
-            items.split_at(items.len() / 2)
-        };
-        let mut made = [None, None];
-        for (place, items) in made.iter_mut().zip([first, second]) {
-            if let Some(&least) = items.first() {
-                let child = self.make(height, items).as_ptr();
-                *place = Some(Item { child, ..least });
-            }
+            let (first, second) = items.split_at(items.len() / 2);
+            built.push(node(self.make(height, first), separator));
+            // The second node's first separator, or its first entry, is in the leftmost leaf below it.
+            built.push(node(self.make(height, second), second[0]));
         }
-        made.into_iter().flatten()
+        built
     }
 
-    /// Returns the items of a node after the change. Returns `None` if there is nothing to remove.
+    /// Copies a node's items, which the new tree has elsewhere.
     ///
     /// # Safety
-    /// As for `new`.
-    unsafe fn contents(
-        &mut self,
-        node: NonNull<Node<K, V>>,
-        place: &impl Locate<K>,
-        edit: &Edit<K, V>,
-    ) -> Option<Vec<Item<K, V>>> {
-        // SAFETY: they are alive, as the caller promises.
-        unsafe {
-            if node.as_ref().is_leaf() {
-                return self.leaf(node, place, edit);
-            }
-            let index = place.child(node.as_ref());
-            let child = NonNull::new(Node::child(node, index))?;
-            let below = self.contents(child, place, edit)?;
-            let mut items = items_of(node);
-            self.replaced.push(child);
-            let height = child.as_ref().height;
-            if below.is_empty() {
-                items.remove(index);
-            } else if below.len() >= LEAST || items.len() == 1 {
-                items.splice(index..=index, self.build(height, &below));
-            } else {
-                self.join(&mut items, index, below, height);
-            }
-            Some(items)
+    /// The node is alive.
+    unsafe fn copy(&mut self, node: NonNull<Node<K, V>>) -> Items<K, V> {
+        // SAFETY: it is alive, as the caller promises.
+        let (items, height) = unsafe { (Node::items(node), node.as_ref().height) };
+        match height {
+            0 => self
+                .copied
+                .extend(items.iter().map(|item| item.pair.cast())),
+            1 => self
+                .copied
+                .extend(items.iter().map(|item| item.child.cast())),
+            _ => {}
         }
+        self.replaced.push(node);
+        items
     }
 
-    /// # Safety
-    /// As for `new`.
-    unsafe fn leaf(
-        &mut self,
-        node: NonNull<Node<K, V>>,
-        place: &impl Locate<K>,
-        edit: &Edit<K, V>,
-    ) -> Option<Vec<Item<K, V>>> {
-        // SAFETY: they are alive, as the caller promises.
-        unsafe {
-            let (index, is_there) = place.position(node.as_ref());
-            let mut items = items_of(node);
-            if is_there {
-                self.old = Some(items[index].pair);
-            }
-            match edit {
-                Edit::Put(pair) if is_there => items[index] = Item::entry(*pair),
-                Edit::Put(pair) => items.insert(index, Item::entry(*pair)),
-                Edit::Remove if is_there => drop(items.remove(index)),
-                Edit::Remove => return None,
-            }
-            Some(items)
-        }
-    }
-
-    /// Joins a child that has become small with a sibling.
+    /// Puts the new items of a child, which is at `height`, in the place of the child. `least` is the separator
+    /// before the child, if there is a new one. Returns the parent's items, and the separator before the parent, if
+    /// there is a new one.
+    ///
+    /// **A separator is always an entry of the leftmost leaf behind it, in whatever order the user's comparisons
+    /// answer that the entries are.** So an entry is a separator if and only if it is the one before its own leaf,
+    /// and an entry that is removed or replaced without a new path is none.
     ///
     /// # Safety
-    /// As for `new`.
-    unsafe fn join(
+    /// The tree is alive.
+    unsafe fn put(
         &mut self,
-        items: &mut Vec<Item<K, V>>,
+        mut parent: Items<K, V>,
         index: usize,
-        mut below: Vec<Item<K, V>>,
-        height: u32,
-    ) {
-        let is_last = index + 1 == items.len();
-        let beside = if is_last { index - 1 } else { index + 1 };
-        let sibling = NonNull::new(items[beside].child).expect("a child");
-        // SAFETY: they are alive, as the caller promises.
-        let theirs = unsafe { items_of(sibling) };
-        self.replaced.push(sibling);
-        if is_last {
-            below.splice(0..0, theirs);
-        } else {
-            below.extend(theirs);
+        mut items: Items<K, V>,
+        mut least: Option<Item<K, V>>,
+        height: usize,
+    ) -> (Items<K, V>, Option<Item<K, V>>) {
+        if items.is_empty() {
+            parent.remove(index);
+            // The separator before the next child is the one before the parent now.
+            let next = parent.first().copied().filter(|_| index == 0);
+            return (parent, next);
         }
-        let first = index.min(beside);
-        items.splice(first..=first + 1, self.build(height, &below));
+        let mut place = index..index + 1;
+        if items.len() < self::least(height) && parent.len() > 1 {
+            let separator = least.unwrap_or(parent[index]);
+            let is_last = place.end == parent.len();
+            place = if is_last {
+                index - 1..place.end
+            } else {
+                index..index + 2
+            };
+            let beside = if is_last { place.start } else { index + 1 };
+            let sibling = NonNull::new(parent[beside].child).expect("a child");
+            // SAFETY: the tree is alive, as the caller promises.
+            let mut theirs = unsafe { self.copy(sibling) };
+            if height > 0 {
+                // A node's first child has its separator in the parent.
+                let (second, before) = if is_last {
+                    least = None;
+                    (&mut items, separator)
+                } else {
+                    (&mut theirs, parent[beside])
+                };
+                second[0] = second[0].separated(before);
+            }
+            if is_last {
+                core::mem::swap(&mut items, &mut theirs);
+            }
+            items.extend(theirs);
+        }
+        if height == 0 {
+            least = Some(items[0]);
+        }
+        let separator = least.unwrap_or(parent[place.start]);
+        let built = self.build(height, &items, separator);
+        let behind: Items<K, V> = parent.drain(place.start..).skip(place.len()).collect();
+        parent.extend(built);
+        parent.extend(behind);
+        (parent, least.filter(|_| place.start == 0))
     }
 
-    /// Publishes the draft, if nobody has replaced the tree it was made from, and retires the replaced nodes.
-    /// Otherwise frees the draft. Returns whether it was published.
+    /// Returns the parents of leaves that the new tree does not have, in the order of their addresses.
+    fn parents<'a>(&self) -> ArrayVec<&'a Node<K, V>, 2> {
+        // SAFETY: the old tree is alive, as `new` requires.
+        let replaced = self.replaced.iter().map(|node| unsafe { node.as_ref() });
+        let mut parents: ArrayVec<_, 2> = replaced.filter(|node| node.height == 1).collect();
+        parents.sort_unstable_by_key(|node| ptr::from_ref(*node).addr());
+        parents
+    }
+
+    /// Returns whether the replaced nodes have the children and entries that were copied.
+    ///
+    /// # Safety
+    /// The caller holds the locks of the replaced parents of leaves.
+    unsafe fn is_current(&self) -> bool {
+        let mut copied = self.copied.iter();
+        self.replaced.iter().all(|&node| {
+            // SAFETY: the old tree is alive, as `new` requires.
+            match unsafe { Node::kind(node) } {
+                Kind::Leaf(leaf) => leaf.pairs[..leaf.node.len()].iter().all(|pair| {
+                    let now = pair.load(Ordering::Relaxed);
+                    copied.next() == Some(&now.cast())
+                }),
+                Kind::Inner(inner) if inner.node.height == 1 => {
+                    let mut children = inner.children[..inner.node.len()].iter();
+                    children.all(|child| {
+                        let now = child.load(Ordering::Relaxed);
+                        copied.next() == Some(&now.cast())
+                    })
+                }
+                Kind::Inner(_) => true,
+            }
+        })
+    }
+
+    /// Publishes the draft, if nobody has replaced the tree it was made from, or changed the nodes that it replaces.
+    /// Then retires these nodes. Otherwise frees the draft. Returns whether it was published.
     pub(super) fn publish(mut self, root: &AtomicPtr<Node<K, V>>, domain: &Domain) -> bool {
-        // Release: a thread that loads the root sees the nodes, and also those that other threads have published
-        // and that the new nodes lead to (Acquire).
-        let published =
-            root.compare_exchange(self.from, self.to, Ordering::AcqRel, Ordering::Relaxed);
-        if published.is_ok() {
-            self.made.clear();
+        let published = self.exchange(root);
+        if published {
             for node in self.replaced.drain(..) {
                 // SAFETY: only threads that have loaded an older root, inside sections that are open, still find
                 // the node.
                 unsafe { Node::retire(node, domain) };
             }
         }
-        published.is_ok()
+        published
+    }
+
+    fn exchange(&mut self, root: &AtomicPtr<Node<K, V>>) -> bool {
+        let parents = self.parents();
+        parents.iter().for_each(|parent| _ = parent.lock.lock());
+        // SAFETY: the locks are held.
+        let is_current = unsafe { self.is_current() };
+        // Release: a thread that loads the root sees the nodes, and also those that other threads have published
+        // and that the new nodes lead to (Acquire).
+        let published = is_current
+            && root
+                .compare_exchange(self.from, self.to, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok();
+        if published {
+            self.made.clear();
+        }
+        parents.iter().for_each(|parent| parent.lock.unlock());
+        published
     }
 }
 
@@ -207,13 +282,28 @@ impl<K, V> Drop for Draft<K, V> {
     }
 }
 
+/// Waits until no writer changes a leaf of a tree any more.
+///
 /// # Safety
-/// The node is alive.
-unsafe fn items_of<K, V>(node: NonNull<Node<K, V>>) -> Vec<Item<K, V>> {
-    let mut items = Vec::with_capacity(2 * MOST);
-    // SAFETY: they are alive, as the caller promises.
-    items.extend(unsafe { Node::items(node) });
-    items
+/// The tree is alive, and is not the map's any more.
+pub(super) unsafe fn settle<K, V>(root: *mut Node<K, V>) {
+    let Some(root) = NonNull::new(root) else {
+        return;
+    };
+    // SAFETY: it is alive, as the caller promises.
+    let Kind::Inner(inner) = (unsafe { Node::kind(root) }) else {
+        return;
+    };
+    if inner.node.height == 1 {
+        // Who takes the lock later sees that the map has another root.
+        inner.node.lock.lock();
+        inner.node.lock.unlock();
+        return;
+    }
+    for index in 0..inner.node.len() {
+        // SAFETY: the tree is alive, as the caller promises.
+        unsafe { settle(inner.child(index)) };
+    }
 }
 
 /// Makes a tree of sorted entries.
@@ -230,7 +320,7 @@ pub(super) unsafe fn bulk<K, V>(pairs: &[NonNull<Pair<K, V>>]) -> *mut Node<K, V
     }
     loop {
         // As many nodes as are needed if each is three quarters full, all filled evenly.
-        let nodes = level.len().div_ceil(MOST * 3 / 4);
+        let nodes = level.len().div_ceil(most(height) * 3 / 4);
         let each = level.len().div_ceil(nodes);
         let above = level.chunks(each).map(|items| Item {
             child: Node::make(height, items).as_ptr(),
@@ -258,9 +348,9 @@ pub(super) unsafe fn for_all<K, V>(
     };
     // SAFETY: they are alive, as the caller promises.
     unsafe {
-        for item in items_of(root) {
+        for item in Node::items(root) {
             if item.child.is_null() {
-                entry(item.pair);
+                entry(NonNull::new(item.pair).expect("as many as there are"));
             } else {
                 for_all(item.child, entry, node);
             }

@@ -22,7 +22,7 @@
 //! | `HashMap::get_copied` | none, for small keys and values | the same | the same |
 //! | `HashMap::iter` | one for the whole iteration | the whole table | once each key that is there all the time; perhaps others |
 //! | `BTreeMap::get` | one | a node for each level | the key's value at one moment |
-//! | `BTreeMap::range` | one for the whole iteration | the nodes of the range | the whole map at one moment |
+//! | `BTreeMap::range` | one for the whole iteration | the nodes of the range | once, in order, each key that is there all the time; perhaps others |
 //! | `List::iter` | one for the whole iteration | each element | once, in order, each element that is there all the time and not moved; perhaps others |
 //!
 //! Readers never wait, whatever other threads do, and write nothing that another thread reads. A long section keeps
@@ -33,7 +33,7 @@
 //! | | memory | atomic instructions | who waits for whom |
 //! |---|---|---|---|
 //! | `HashMap::insert`, `remove`, `update` | an allocation for each entry; none if pairs are small | a bucket's lock | changes of keys in the same bucket, for a few stores |
-//! | `BTreeMap::insert`, `remove` | copies of the nodes on the path | one exchange | nobody; the second writer starts over |
+//! | `BTreeMap::insert`, `remove` | an allocation for each entry, and a copy of its leaf; of the path from the root, for one change in ten | the lock of the leaf's parent; for a path one exchange, too | changes of up to 32 leaves with the same parent, for a few stores; the second change of a path starts over |
 //! | `List::push_back`, `remove`, `move_to_front` | an allocation for each element, and for each move | the list's lock | all changes of the list, for a few stores |
 //! | `Queue::push`, `pop` | an allocation for every 128 values | two to push, one to pop, and a section | nobody |
 //! | `WfcQueue::enqueue` | an allocation for each value | one exchange | nobody, ever: it is wait-free |

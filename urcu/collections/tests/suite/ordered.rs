@@ -7,10 +7,11 @@ use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use urcu_collections::BTreeMap;
 
-use crate::support::{Census, Citizen, Random, for_a_while, ignore};
+use crate::support::{Census, Citizen, Random, for_a_while, ignore, in_child};
 
 fn bound<K>(random: &mut Random, key: K) -> Bound<K> {
     match random.below(5) {
@@ -152,33 +153,95 @@ fn ranges_that_are_none_are_refused() {
     assert!(catch_unwind(AssertUnwindSafe(|| map.clear(&guard))).is_err());
 }
 
-/// Writers move pairs of entries together; a reader sees a moment: of each pair both or none, in one range.
+/// Other keys come and go around those that stay, and their leaves are split and joined.
 #[test]
-fn a_range_is_of_one_moment() {
-    let map = BTreeMap::from([(0u64, 0u64)]);
+fn a_range_meets_each_key_that_stays_exactly_once() {
+    const STEP: u64 = 10;
+    let map: BTreeMap<u64, u64> = (0..200).map(|n| (n * STEP, 0)).collect();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            // One key moves from the low end to the high end, and back: there is always one, or two.
-            for_a_while(|| {
-                for key in 0..300 {
-                    map.pin().insert(key + 1, 0);
-                    map.pin().remove(&key);
-                }
-                map.pin().insert(0, 0);
-                map.pin().remove(&300);
+        for thread in 1..3 {
+            let (map, done) = (&map, &done);
+            scope.spawn(move || {
+                let mut random = Random::new(thread);
+                for_a_while(|| {
+                    let grows = random.below(2) == 0;
+                    for _ in 0..500 {
+                        let key = random.below(200) * STEP;
+                        match random.below(STEP) {
+                            0 => ignore(map.pin().update(key, |n| n + 1)),
+                            other if grows => ignore(map.pin().insert(key + other, 0)),
+                            other => ignore(map.pin().remove(&(key + other))),
+                        }
+                    }
+                });
+                done.store(true, Relaxed);
             });
-            done.store(true, Relaxed);
-        });
-        for _ in 0..2 {
-            scope.spawn(|| {
+        }
+        for thread in 0..2 {
+            let (map, done) = (&map, &done);
+            scope.spawn(move || {
+                let mut random = Random::new(thread);
                 while !done.load(Relaxed) {
-                    let seen = map.pin().iter().count();
-                    assert!((1..=2).contains(&seen), "{seen}");
+                    let pinned = map.pin();
+                    let from = random.below(200);
+                    let mut range = pinned.range(from * STEP..);
+                    let (mut front, mut back) = (Vec::new(), Vec::new());
+                    loop {
+                        let (end, to) = match random.below(2) {
+                            0 => (range.next(), &mut front),
+                            _ => (range.next_back(), &mut back),
+                        };
+                        let Some((key, _)) = end else { break };
+                        to.push(*key);
+                    }
+                    front.extend(back.into_iter().rev());
+                    assert!(front.is_sorted_by(|a, b| a < b), "{front:?}");
+                    let stay = front.into_iter().filter(|key| key % STEP == 0);
+                    assert!(stay.eq((from..200).map(|n| n * STEP)));
                 }
             });
         }
     });
+}
+
+#[test]
+fn both_ends_of_a_range_meet_in_a_leaf_that_was_replaced() {
+    let map: BTreeMap<u64, u64> = (0..100).map(|n| (2 * n, n)).collect();
+    for back in 0..20 {
+        let pinned = map.pin();
+        let mut range = pinned.iter();
+        let last: Vec<u64> = range.by_ref().rev().take(back).map(|(_, n)| *n).collect();
+        // The last leaf gets an entry, and another value.
+        pinned.insert(190 + 2 * back as u64 % 8 + 1, 1000);
+        pinned.insert(196, 98);
+        let seen: Vec<u64> = range.map(|(_, n)| *n).collect();
+        let stay = seen.iter().chain(last.iter().rev()).filter(|n| **n < 1000);
+        assert!(stay.copied().eq(0..100), "{seen:?} {last:?}");
+    }
+}
+
+/// Many threads on few processors change the same leaves, so they are preempted anywhere.
+#[test]
+fn many_threads_update_a_few_keys_and_lose_nothing() {
+    let map: BTreeMap<u64, u64> = (0..100).map(|n| (n, 0)).collect();
+    thread::scope(|scope| {
+        for thread in 0..8u64 {
+            let map = &map;
+            scope.spawn(move || {
+                for step in 0..1000 {
+                    // All are in one leaf, whose least key separates it from the one before.
+                    ignore(map.pin().update(40 + step % 12, |n| n + 1));
+                    let other = 1000 + thread * 1000 + step;
+                    assert_eq!(map.pin().insert(other, step), None);
+                    assert_eq!(map.pin().remove(&other), Some(&step));
+                }
+            });
+        }
+    });
+    let sum: u64 = map.pin().range(40..52).map(|(_, n)| *n).sum();
+    assert_eq!((sum, map.len()), (8000, 100));
+    assert!(map.pin().keys().copied().eq(0..100));
 }
 
 #[test]
@@ -337,18 +400,41 @@ fn comparisons_may_panic_or_lie_and_everything_is_dropped_once() {
 }
 
 #[test]
-fn a_forked_child_goes_on() {
-    let map: BTreeMap<_, _> = (0..1000u64).map(|n| (n, n)).collect();
-    // SAFETY: the child does what the library promises there, and ends.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        map.pin().insert(1000, 1000);
-        let well = map.pin().remove(&0) == Some(&0) && map.pin().iter().count() == 1000;
-        // SAFETY: ends the process.
-        unsafe { libc::_exit(i32::from(!well)) };
-    }
-    let mut status = 0;
-    // SAFETY: the status is valid for the write.
-    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    assert_eq!((status, map.len()), (0, 1000));
+fn a_child_goes_on_with_a_map_that_others_were_changing() {
+    let map: BTreeMap<u64, u64> = (0..100).map(|key| (key * 100, key)).collect();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for thread in 1..4u64 {
+            let (map, done) = (&map, &done);
+            scope.spawn(move || {
+                let mut random = Random::new(thread);
+                while !done.load(Relaxed) {
+                    let key = random.below(100) * 100;
+                    match random.below(3) {
+                        0 => ignore(map.pin().update(key, |n| *n)),
+                        1 => ignore(map.pin().insert(key + random.below(9) + 1, 0)),
+                        _ => ignore(map.pin().remove(&(key + random.below(9) + 1))),
+                    }
+                }
+            });
+        }
+        let end = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < end {
+            in_child(|| {
+                let pinned = map.pin();
+                let stay = pinned.iter().filter(|(key, _)| *key % 100 == 0);
+                let found = stay.map(|(key, n)| key - 100 * n).eq([0; 100]);
+                drop(pinned);
+                for key in 0..10_000 {
+                    map.pin().insert(key, key + 1);
+                }
+                let replaced = (0..10_000).all(|key| map.pin().get(&key) == Some(&(key + 1)));
+                (0..10_000).for_each(|key| assert!(map.pin().remove(&key).is_some()));
+                found && replaced && map.pin().iter().next().is_none()
+            });
+        }
+        done.store(true, Relaxed);
+    });
+    let stay = map.pin().keys().filter(|key| *key % 100 == 0).count();
+    assert_eq!(stay, 100);
 }
