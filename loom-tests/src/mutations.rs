@@ -97,6 +97,7 @@ const COLL_INLINE: &str = "../collections/src/hash/raw/inline.rs";
 const COLL_ITER: &str = "../collections/src/hash/raw_iter.rs";
 const COLL_BATCH: &str = "../collections/src/wfcqueue/batch.rs";
 const COLL_LINKS: &str = "../collections/src/list/links.rs";
+const COLL_LOCKED: &str = "../collections/src/hash/pairs/locked.rs";
 const COLL_LOCK: &str = "../collections/src/lock.rs";
 const COLL_NODE: &str = "../collections/src/list/node.rs";
 const COLL_WFC: &str = "../collections/src/wfcqueue/mod.rs";

@@ -91,6 +91,14 @@ impl Map {
         inserted.is_some()
     }
 
+    /// Returns the number that was replaced.
+    fn put(&self, key: u64, to: u64) -> Option<u64> {
+        let image = image(key, to);
+        let (new, old) = self.raw.upsert_inline(image, self, self.domain);
+        assert_eq!((self::key(new), number(new)), (key, to));
+        old.map(number)
+    }
+
     fn replace(&self, key: u64, number: u64) {
         let image = image(key, number);
         loop {
@@ -254,6 +262,45 @@ pub(super) fn two_insert_a_pair() {
     witness(0, mine);
     witness(1, other);
     end(domain, map);
+}
+
+/// Two put a pair of one key, which is missing or there: each replaces what it says it has replaced.
+fn two_put(before: u64) {
+    let domain = Owned::new(ALL_THREADS);
+    let map = Map::of(&domain, before);
+    let theirs = Arc::clone(&map);
+    let other = on_cpu(0, move || {
+        let guard = theirs.domain.read_lock();
+        let replaced = theirs.put(STEP, 1);
+        drop(guard);
+        replaced
+    });
+    let running = run_on(1);
+    let guard = map.domain.read_lock();
+    let mine = map.put(STEP, 2);
+    drop(guard);
+    drop(running);
+    let other = other.join().expect("the other one");
+    let first = (before > 1).then_some(0);
+    let last = map.find(STEP).expect("a key that was put");
+    let expected = match last {
+        1 => (first, Some(2)),
+        _ => (Some(1), first),
+    };
+    assert_eq!((mine, other), expected, "lost, or replaced twice");
+    assert_eq!(map.met(STEP), [last]);
+    witness(0, last == 1);
+    witness(1, last == 2);
+    end(domain, map);
+}
+
+pub(super) fn two_put_a_pair_that_is_missing() {
+    two_put(1);
+}
+
+/// One of the pairs goes to the list.
+pub(super) fn two_put_a_pair_that_is_there() {
+    two_put(ROOMY - 1);
 }
 
 /// The map moves to a larger table, while a pair that nobody touches is looked for.

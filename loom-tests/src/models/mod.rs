@@ -233,6 +233,8 @@ models! {
     inline::a_pair_goes_to_the_list, 3, "hash", "1 x 2, 1", "the old number", "the change", "the new number";
     inline::a_pair_of_the_list_is_replaced, 3, "hash, 8", "1, 2", "the old number", "the new one";
     inline::two_insert_a_pair, 3, "hash", "2 threads", "the one", "the other";
+    inline::two_put_a_pair_that_is_missing, 3, "hash", "1 x 1, 1", "the first was the last", "the second was";
+    inline::two_put_a_pair_that_is_there, 3, "hash", "1 x 1, 1", "the first was the last", "the second was";
     inline::an_untouched_pair_is_always_found, 2, "hash, 8", "1 x 3, 1", "the next table", "the first one";
     inline::who_moves_a_pair_to_the_list_is_lost, 1, "hash, fork", "1";
     inline::who_moves_a_pair_to_another_slot_is_lost, 1, "hash, fork", "1";

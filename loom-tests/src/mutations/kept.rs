@@ -1,7 +1,7 @@
 //! Orderings and changes that no model notices: the reasons, and the evidence that takes the models' place.
 
 use super::{
-    CACHE, CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, COLL_PAIRS, DRIVER, EXCHANGE, FORK, PARKER,
+    CACHE, CALLBACKS_ENQUEUE, CALLBACKS_OF_DOMAIN, COLL_LOCKED, DRIVER, EXCHANGE, FORK, PARKER,
     POLLING, QUEUE, READERS, SYNC_ATOMIC, WIPED, WORKER,
 };
 
@@ -70,13 +70,13 @@ pub const KEPT: &[Kept] = &[
         "the models have the same one, and mutants of G and H drop it where it is called",
         Cover::Litmus("dekker-fence", "dekker-rmw")),
     kept(
-        COLL_PAIRS,
+        COLL_LOCKED,
         "self.pairs.list.store(next, «Ordering::Release»);",
         "the node behind the pointer was published before the fork",
         RELEASES,
     ),
     kept(
-        COLL_PAIRS,
+        COLL_LOCKED,
         "link.store(next, «Ordering::Release»);",
         "another store has published the next node; a retirement after it has a fence",
         RELEASES,

@@ -92,6 +92,9 @@ pub(crate) fn last_grace_period(domain: &Domain) -> Option<u64> {
 }
 
 /// Makes sure that grace periods have numbers in this process. This allocates, so do not call it under a lock.
+#[inline]
 pub(crate) fn prepare(domain: &Domain) {
-    domain.last_grace_period_number();
+    if last_grace_period(domain).is_none() {
+        domain.last_grace_period_number();
+    }
 }

@@ -119,6 +119,7 @@ impl State {
 
     /// Returns the driver, if it was made in this process. If a signal handler forks between making and publishing
     /// the driver, the child publishes its parent's driver, which does not count.
+    #[inline]
     pub(crate) fn existing_driver(&self) -> Option<&Arc<Driver>> {
         self.driver
             .get()

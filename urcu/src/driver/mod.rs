@@ -101,6 +101,7 @@ impl Driver {
     }
 
     /// Returns whether this belongs to the running process, and not to one that it was forked from.
+    #[inline]
     pub(crate) fn is_current_process(&self) -> bool {
         self.fork_generation == fork::generation()
     }

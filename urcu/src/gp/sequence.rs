@@ -111,6 +111,7 @@ impl Sequence {
     }
 
     /// Returns the last round that is done.
+    #[inline]
     pub(crate) fn done(&self) -> Round {
         // M
         Round(self.done.load(Ordering::Acquire))

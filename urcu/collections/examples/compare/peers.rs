@@ -3,6 +3,7 @@
 use std::sync::RwLock;
 
 use foldhash::fast::FixedState;
+use urcu_collections::Apart;
 
 /// A map that takes part in the comparison.
 pub(crate) trait Peer: Sync {
@@ -74,6 +75,31 @@ impl Peer for Copied {
             .flat_map(|batch| pinned.get_many(batch.each_ref()));
         let rest = rest.iter().map(|key| pinned.get(key));
         batches.chain(rest).flatten().sum()
+    }
+}
+
+/// This library's map with `entries_apart`, and with `get_copied`.
+struct EntriesApart(urcu_collections::HashMap<u64, u64, Apart<FixedState>>);
+
+impl Peer for EntriesApart {
+    fn name(&self) -> &'static str {
+        "urcu, apart"
+    }
+    fn is_ours(&self) -> bool {
+        true
+    }
+    fn get(&self, key: u64) -> Option<u64> {
+        self.0.get_copied(&key)
+    }
+    fn insert(&self, key: u64, value: u64) {
+        self.0.pin().insert(key, value);
+    }
+    fn remove(&self, key: u64) {
+        self.0.pin().remove(&key);
+    }
+    fn get_all(&self, keys: &[u64]) -> u64 {
+        let pinned = self.0.pin();
+        keys.iter().filter_map(|key| pinned.get(key)).sum()
     }
 }
 
@@ -174,6 +200,11 @@ fn all_peers() -> Vec<Box<dyn Fn() -> Box<dyn Peer>>> {
     vec![
         Box::new(move || Box::new(Copied(urcu_collections::HashMap::with_hasher(hasher())))),
         Box::new(move || Box::new(Guarded(urcu_collections::HashMap::with_hasher(hasher())))),
+        Box::new(move || {
+            Box::new(EntriesApart(urcu_collections::HashMap::with_hasher(Apart(
+                hasher(),
+            ))))
+        }),
         Box::new(move || Box::new(papaya::HashMap::<u64, u64, _>::with_hasher(hasher()))),
         Box::new(move || Box::new(dashmap::DashMap::<u64, u64, _>::with_hasher(hasher()))),
         Box::new(move || Box::new(scc::HashMap::<u64, u64, _>::with_hasher(hasher()))),

@@ -170,13 +170,11 @@ impl Bucket {
                 )
                 .is_ok()
             {
-                let last = seen & !TAGS & !LOCK;
                 return Ok(Locked {
                     bucket: self,
                     generation,
                     tags,
-                    was_lost: seen & LOCK != 0,
-                    is_ours: last == generation,
+                    before: seen & !TAGS,
                 });
             }
         }
@@ -207,19 +205,37 @@ impl Bucket {
 }
 
 /// A locked bucket. No user code runs while it exists.
+///
+/// All fields are words, because a struct with padding is copied in pieces, and the processor stalls when a word is
+/// loaded that was stored in pieces.
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     pub(crate) bucket: &'a Bucket,
     generation: u64,
     /// The tags that the bucket itself will have.
     pub(super) tags: u64,
-    /// The previous holder was lost in a fork, in the middle of a change.
-    pub(super) was_lost: bool,
-    /// The previous holder belonged to this process.
-    pub(super) is_ours: bool,
+    /// The flags of the header before it was locked.
+    before: u64,
 }
 
 impl<'a> Locked<'a> {
+    /// Returns whether the previous holder was lost in a fork, in the middle of a change.
+    #[inline(always)]
+    pub(super) fn was_lost(&self) -> bool {
+        self.before & LOCK != 0
+    }
+
+    /// Returns whether the previous holder belonged to this process.
+    #[inline(always)]
+    pub(super) fn is_ours(&self) -> bool {
+        self.before & !LOCK == self.generation
+    }
+
+    /// Notes that what the previous holder, of another process, has left behind is now this process's.
+    pub(super) fn adopt(&mut self) {
+        self.before = self.generation;
+    }
+
     /// Returns the tags of a bucket of the chain.
     #[inline]
     pub(crate) fn tags(&self, bucket: &Bucket) -> u64 {

@@ -7,7 +7,7 @@ use urcu::{Global, InDomain};
 
 use super::plain::kind;
 use super::raw::{RawMap, SHARE};
-use super::{DefaultHashBuilder, HashMap, HashSet};
+use super::{Apart, DefaultHashBuilder, HashMap, HashSet};
 
 /// The way in which entries move to a larger or smaller table. Readers never wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,24 @@ impl<K, V, S, D> HashMapBuilder<K, V, S, D> {
     pub fn hasher<T>(self, hasher: T) -> HashMapBuilder<K, V, T, D> {
         HashMapBuilder {
             hasher,
+            domain: self.domain,
+            capacity: self.capacity,
+            resize_mode: self.resize_mode,
+            pairs: PhantomData,
+        }
+    }
+
+    /// Makes the map allocate its entries one by one, even if their types are small: see [`Apart`], which says when
+    /// this is better. Set the hasher before.
+    ///
+    /// ```
+    /// let map = urcu_collections::HashMap::builder().entries_apart().build();
+    /// map.pin().insert(1, 1);
+    /// assert_eq!(map.get_copied(&1), Some(1));
+    /// ```
+    pub fn entries_apart(self) -> HashMapBuilder<K, V, Apart<S>, D> {
+        HashMapBuilder {
+            hasher: Apart(self.hasher),
             domain: self.domain,
             capacity: self.capacity,
             resize_mode: self.resize_mode,

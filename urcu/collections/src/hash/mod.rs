@@ -1,5 +1,6 @@
 //! The hash map and the hash set.
 
+mod apart;
 mod bucket;
 mod builder;
 mod entries;
@@ -28,6 +29,7 @@ mod table;
 mod traits;
 mod write;
 
+pub use apart::Apart;
 pub use builder::{HashMapBuilder, HashSetBuilder, ResizeMode};
 pub use entry::{Entry, Modified};
 pub use iter::{IntoIter, Iter, IterMut, Keys, Values};

@@ -4,6 +4,7 @@ use core::fmt;
 
 #[cfg(doc)]
 use super::map::HashMap;
+use super::pair::Found;
 
 /// The change that [`HashMap::compute`] is to make to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,3 +55,18 @@ impl<V: fmt::Debug> fmt::Display for OccupiedError<'_, V> {
 }
 
 impl<V: fmt::Debug> core::error::Error for OccupiedError<'_, V> {}
+
+/// The result of an exchange of entries: the new entry and the old one.
+pub(super) struct Exchanged<'g, K, V> {
+    pub(super) old: Found<'g, K, V>,
+    pub(super) new: Found<'g, K, V>,
+}
+
+impl<'g, K, V, T> From<Exchanged<'g, K, V>> for Compute<'g, K, V, T> {
+    fn from(Exchanged { old, new }: Exchanged<'g, K, V>) -> Self {
+        Compute::Updated {
+            old: (old.key, old.value),
+            new: (new.key, new.value),
+        }
+    }
+}

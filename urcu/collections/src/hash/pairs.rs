@@ -17,14 +17,15 @@ use core::ptr::{self, NonNull};
 
 use urcu::Domain;
 
-use super::bucket::{Locked, Node, SLOTS, matches, slot_of, with_tag};
-use super::kind::Kind;
+use super::bucket::{Node, SLOTS, matches, slot_of, with_tag};
 use super::raw_iter::prefetch;
 use crate::reclaim;
 use crate::sync::{Alive, AtomicPtr, AtomicU64, Ordering, const_fn};
 
+mod locked;
 mod stamps;
-use stamps::{UNASKED, is_over, stamp, stamp_at, with_stamp};
+pub(crate) use locked::LockedPairs;
+use stamps::{Now, stamp_at};
 
 /// The number of pairs that a bucket holds.
 pub(crate) const ROOM: usize = SLOTS;
@@ -86,9 +87,47 @@ fn tag_at(tags: u64, slot: usize) -> u8 {
     (tags >> (16 + 8 * slot)) as u8
 }
 
-/// Returns the slots without a tag.
-fn vacant(tags: u64) -> impl Iterator<Item = usize> {
-    (0..ROOM).filter(move |&slot| tag_at(tags, slot) == 0)
+/// Slots: for each, the highest bit of its byte.
+#[derive(Clone, Copy, Debug)]
+struct Slots(u64);
+
+impl Slots {
+    /// Returns the slots whose bytes are 0.
+    #[inline]
+    fn of_zeros(bytes: u64) -> Slots {
+        const HIGHEST: u64 = 0x8080_8080_8080;
+        const OTHERS: u64 = 0x7f7f_7f7f_7f7f;
+        Slots(!(((bytes & OTHERS) + OTHERS) | bytes) & HIGHEST)
+    }
+
+    /// Returns the slots without a tag.
+    #[inline]
+    fn vacant(tags: u64) -> Slots {
+        Slots::of_zeros(tags >> 16)
+    }
+
+    /// Returns the slots without a tag whose grace period is not determined yet.
+    #[inline]
+    fn unasked(tags: u64, stamps: u64) -> Slots {
+        Slots::of_zeros(tags >> 16 | !stamps)
+    }
+
+    /// Returns the slots that may be filled without asking for grace periods: without a tag and without a stamp.
+    #[inline]
+    fn free(tags: u64, stamps: u64) -> Slots {
+        Slots::of_zeros(tags >> 16 | stamps)
+    }
+}
+
+impl Iterator for Slots {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let slot = (self.0 != 0).then(|| self.0.trailing_zeros() as usize / 8);
+        self.0 &= self.0.wrapping_sub(1);
+        slot
+    }
 }
 
 const_fn! {
@@ -123,6 +162,22 @@ impl Pairs {
     #[inline(always)]
     pub(crate) fn prefetch_rest(&self) {
         prefetch(&self.slots[ROOM / 2]);
+    }
+
+    /// Returns whether a pair can probably be put into the bucket, whose header was loaded, and not into the list.
+    /// This is a guess, because the caller does not hold the lock.
+    #[inline]
+    pub(crate) fn seems_to_have_room(&self, header: u64, domain: &Domain) -> bool {
+        // Relaxed: this is only a guess.
+        let stamps = self.stamps.load(Ordering::Relaxed);
+        if Slots::free(header, stamps).next().is_some() {
+            return true;
+        }
+        let Some(last) = reclaim::last_grace_period(domain) else {
+            return false;
+        };
+        let now = Now::of(last);
+        Slots::vacant(header).any(|slot| now.is_after(stamp_at(stamps, slot)))
     }
 
     /// Finds a pair, after the header was loaded.
@@ -161,6 +216,7 @@ impl Pairs {
     }
 
     /// Returns the header, which has to be loaded before the rest.
+    #[inline(always)]
     pub(crate) fn header(&self) -> u64 {
         // Acquire: pairs with the stores of tags.
         self.header.load(Ordering::Acquire)
@@ -177,7 +233,7 @@ impl Pairs {
     /// box from `spares`.
     pub(crate) fn put_unseen(&self, words: [u64; 2], tag: u8, spares: &mut Vec<Box<Outside>>) {
         let header = self.header.load(Ordering::Relaxed);
-        if let Some(slot) = vacant(header).next() {
+        if let Some(slot) = Slots::vacant(header).next() {
             self.write(slot, words);
             let header = with_tag(header, slot, tag);
             self.header.store(header, Ordering::Relaxed);
@@ -255,262 +311,32 @@ pub(crate) unsafe fn words_of(node: NonNull<Node>) -> [u64; 2] {
     [&words[0], &words[1]].map(|word| word.load(Ordering::Relaxed))
 }
 
-/// A locked bucket of pairs.
-#[derive(Debug)]
-pub(crate) struct LockedPairs<'a> {
-    lock: Locked<'a>,
-    pairs: &'a Pairs,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<'a> LockedPairs<'a> {
-    /// Wraps the lock of a bucket. Repairs what the previous holder of the lock has left behind, if it was lost in
-    /// a fork.
-    #[inline(always)]
-    pub(crate) fn new(lock: Locked<'a>, pairs: &'a Pairs, kind: Kind) -> Self {
-        let locked = LockedPairs { lock, pairs };
-        if locked.lock.was_lost {
-            locked.mend(kind);
-        }
-        locked
+    fn seen(slots: Slots) -> Vec<usize> {
+        slots.collect()
     }
 
-    pub(crate) fn into_lock(self) -> Locked<'a> {
-        self.lock
-    }
-
-    #[cold]
-    fn mend(&self, kind: Kind) {
-        // The thread may have replaced a pair by one in the list, and not emptied the old pair's slot yet. Then the
-        // replacement is undone, and its memory leaks.
-        let head = self.pairs.list.load(Ordering::Relaxed);
-        let Some(head) = NonNull::new(head) else {
-            return;
-        };
-        // SAFETY: under the lock, pairs that links lead to are not retired.
-        let head = unsafe { head.as_ref() };
-        if self
-            .slot_of(head.words[0].load(Ordering::Relaxed), kind)
-            .is_some()
-        {
-            let next = head.next.load(Ordering::Relaxed);
-            self.pairs.list.store(next, Ordering::Release);
-        }
-    }
-
-    #[inline(always)]
-    fn slot_of(&self, key: u64, kind: Kind) -> Option<usize> {
-        (0..ROOM).find(|&slot| {
-            // Relaxed: the lock has acquired.
-            let word = self.pairs.slots[slot][0].load(Ordering::Relaxed);
-            tag_at(self.lock.tags, slot) != 0 && kind.is_same(word, key)
-        })
-    }
-
-    /// Returns the link that leads to a pair of the list, and the pair.
-    fn link(&self, mut is: impl FnMut(NonNull<Outside>) -> bool) -> Option<Spot<'a>> {
-        let mut link = &self.pairs.list;
-        loop {
-            // Relaxed: the caller holds the lock.
-            let outside = NonNull::new(link.load(Ordering::Relaxed))?;
-            if is(outside) {
-                return Some(Spot::Linked(link, outside));
-            }
-            // SAFETY: under the lock, pairs that links lead to are not retired. They live as long as the table, or
-            // until a grace period after they were unlinked, and so longer than the lock is held.
-            link = unsafe { &(*outside.as_ptr()).next };
-        }
-    }
-
-    /// Returns the place of a key.
-    #[inline]
-    pub(crate) fn seek(&self, key: u64, kind: Kind) -> Option<Spot<'a>> {
-        if let Some(slot) = self.slot_of(key, kind) {
-            return Some(Spot::Slot(slot));
-        }
-        self.link(|outside| {
-            // SAFETY: under the lock, pairs that links lead to are not retired.
-            let word = unsafe { outside.as_ref() }.words[0].load(Ordering::Relaxed);
-            kind.is_same(word, key)
-        })
-    }
-
-    /// Returns the place of a pair that was found in this section, if it is still there.
-    #[inline]
-    pub(crate) fn spot_of(&self, node: NonNull<Node>) -> Option<Spot<'a>> {
-        let distance = node
-            .addr()
-            .get()
-            .wrapping_sub(self.pairs.node(0).addr().get());
-        let slot = distance / size_of::<Words>();
-        if slot < ROOM {
-            // The slot was not filled again since the pair was found: that takes a grace period.
-            return (tag_at(self.lock.tags, slot) != 0).then_some(Spot::Slot(slot));
-        }
-        self.link(|outside| Outside::node(outside) == node)
-    }
-
-    /// Returns a slot that may be filled.
-    #[inline]
-    fn room(&mut self, domain: &Domain) -> Option<usize> {
-        let tags = self.lock.tags;
-        // Relaxed, as all accesses to stamps, which happen under the lock.
-        let stamps = self.pairs.stamps.load(Ordering::Relaxed);
-        let free = vacant(tags).find(|&slot| stamp_at(stamps, slot) == 0);
-        match free {
-            None if vacant(tags).next().is_some() => self.room_after(stamps, domain),
-            free => free,
-        }
-    }
-
-    /// Returns a slot whose grace period is over. If there is none, notes for the emptied slots which grace period
-    /// they have to wait for.
-    fn room_after(&mut self, mut stamps: u64, domain: &Domain) -> Option<usize> {
-        let tags = self.lock.tags;
-        if !self.lock.is_ours {
-            // The stamps are numbers of the parent process.
-            for slot in vacant(tags) {
-                stamps = with_stamp(stamps, slot, UNASKED);
-            }
-            self.pairs.stamps.store(stamps, Ordering::Relaxed);
-            self.lock.is_ours = true;
-        }
-        // If the number is not known yet, the caller prepares it without the lock, and tries again.
-        let last = reclaim::last_grace_period(domain)?;
-        let is_unasked = |&slot: &usize| stamp_at(stamps, slot) == UNASKED;
-        let is_free = |slot: &usize| !is_unasked(slot) && is_over(stamp_at(stamps, *slot), last);
-        if let Some(slot) = vacant(tags).find(is_free) {
-            return Some(slot);
-        }
-        if vacant(tags).any(|slot| is_unasked(&slot)) {
-            // These slots were emptied before this call, by earlier holders of the lock.
-            let next = stamp(reclaim::next_grace_period(domain));
-            let asked = vacant(tags)
-                .filter(is_unasked)
-                .fold(stamps, |stamps, slot| with_stamp(stamps, slot, next));
-            self.pairs.stamps.store(asked, Ordering::Relaxed);
-        }
-        None
-    }
-
-    /// Notes that a slot is about to be emptied. The note comes first, because a slot without a tag and without a
-    /// stamp would be filled at once.
-    #[inline]
-    fn note_emptied(&self, slot: usize) {
-        let stamps = self.pairs.stamps.load(Ordering::Relaxed);
-        let stamps = with_stamp(stamps, slot, UNASKED);
-        self.pairs.stamps.store(stamps, Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn vacate(&mut self, slot: usize) {
-        self.note_emptied(slot);
-        self.lock.set_tags(with_tag(self.lock.tags, slot, 0));
-    }
-
-    /// Fills a slot, and may empty another one in the same step.
-    #[inline]
-    fn fill_slot(
-        &mut self,
-        slot: usize,
-        words: [u64; 2],
-        tag: u8,
-        emptied: Option<usize>,
-    ) -> NonNull<Node> {
-        self.pairs.write(slot, words);
-        let mut tags = self.lock.tags;
-        if let Some(emptied) = emptied {
-            self.note_emptied(emptied);
-            tags = with_tag(tags, emptied, 0);
-        }
-        // The header's release: a reader that sees the tag sees the pair.
-        self.lock.set_tags(with_tag(tags, slot, tag));
-        self.pairs.node(slot)
-    }
-
-    fn push(&mut self, mut new: Box<Outside>) -> NonNull<Node> {
-        new.next = AtomicPtr::new(self.pairs.list.load(Ordering::Relaxed));
-        let new = NonNull::from(Box::leak(new));
-        // Release: who finds the pair sees what is in it.
-        self.pairs.list.store(new.as_ptr(), Ordering::Release);
-        Outside::node(new)
-    }
-
-    /// Adds a pair whose key is missing: inside the bucket, or outside if a spare box is given. Returns `None` if
-    /// neither is possible.
-    #[inline]
-    pub(crate) fn add(
-        &mut self,
-        words: [u64; 2],
-        tag: u8,
-        spare: &mut Option<Box<Outside>>,
-        domain: &Domain,
-    ) -> Option<NonNull<Node>> {
-        match self.room(domain) {
-            Some(slot) => Some(self.fill_slot(slot, words, tag, None)),
-            None => Some(self.push(spare.take()?)),
-        }
-    }
-
-    /// Replaces a pair by another one with the same key. Returns the new pair, and the pair that was unlinked from
-    /// the list, if any. Returns `None` if there is no room and no spare box.
-    #[inline]
-    pub(crate) fn exchange(
-        &mut self,
-        old: Spot<'a>,
-        words: [u64; 2],
-        tag: u8,
-        spare: &mut Option<Box<Outside>>,
-        domain: &Domain,
-    ) -> Option<(NonNull<Node>, Option<NonNull<Outside>>)> {
-        match old {
-            Spot::Slot(slot) => {
-                if let Some(free) = self.room(domain) {
-                    return Some((self.fill_slot(free, words, tag, Some(slot)), None));
-                }
-                // Until the slot is emptied, readers find the old pair.
-                let new = self.push(spare.take()?);
-                self.vacate(slot);
-                Some((new, None))
-            }
-            Spot::Linked(link, old) => {
-                let mut new = spare.take()?;
-                // SAFETY: under the lock, pairs that links lead to are not retired.
-                let next = unsafe { old.as_ref() }.next.load(Ordering::Relaxed);
-                new.next = AtomicPtr::new(next);
-                let new = NonNull::from(Box::leak(new));
-                // Release: who finds the pair sees what is in it.
-                link.store(new.as_ptr(), Ordering::Release);
-                Some((Outside::node(new), Some(old)))
+    #[test]
+    fn slots_are_told_by_their_bytes() {
+        for mask in 0..1u64 << ROOM {
+            let is_in = |slot: usize| mask >> slot & 1 != 0;
+            for byte in [0x01, 0x02, 0x7f, 0x80, 0xff] {
+                let bytes = (0..ROOM)
+                    .filter(|&slot| is_in(slot))
+                    .fold(0, |bytes, slot| bytes | byte << (8 * slot));
+                let others: Vec<_> = (0..ROOM).filter(|&slot| !is_in(slot)).collect();
+                let these: Vec<_> = (0..ROOM).filter(|&slot| is_in(slot)).collect();
+                // The flags of a header, below its tags, make no difference.
+                assert_eq!(seen(Slots::vacant(bytes << 16 | 0xffff)), others);
+                assert_eq!(seen(Slots::free(0, bytes)), others);
+                assert_eq!(seen(Slots::free(bytes << 16, 0)), others);
+                assert_eq!(seen(Slots::unasked(bytes << 16, !0)), others);
+                let asked = seen(Slots::unasked(0, bytes));
+                assert_eq!(asked, if byte == 0xff { these } else { vec![] });
             }
         }
-    }
-
-    /// Removes a pair. Returns the pair that was unlinked from the list, if any.
-    #[inline]
-    pub(crate) fn take_out(&mut self, old: Spot<'a>) -> Option<NonNull<Outside>> {
-        match old {
-            Spot::Slot(slot) => {
-                self.vacate(slot);
-                None
-            }
-            Spot::Linked(link, old) => {
-                // SAFETY: under the lock, pairs that links lead to are not retired.
-                let next = unsafe { old.as_ref() }.next.load(Ordering::Relaxed);
-                // Release: another store may have published the pair that this link now leads to.
-                link.store(next, Ordering::Release);
-                Some(old)
-            }
-        }
-    }
-
-    /// Returns whether every slot has a pair.
-    #[inline]
-    pub(crate) fn is_full(&self) -> bool {
-        vacant(self.lock.tags).next().is_none()
-    }
-
-    /// Returns whether the bucket has no pairs.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lock.tags == 0
     }
 }

@@ -9,7 +9,7 @@ use urcu::{InDomain, ReadGuard};
 
 use super::bucket::Node;
 use super::map::{HashMap, Section};
-use super::outcome::{Compute, OccupiedError, Operation};
+use super::outcome::{Compute, Exchanged, OccupiedError, Operation};
 use super::pair::{Found, Fresh, Pair};
 use super::parts::Parts;
 use super::plain::{kind, words};
@@ -158,6 +158,16 @@ where
         section: Section<'g>,
     ) -> (&'g V, Option<&'g V>) {
         let hash = self.hash(&key);
+        if kind::<K, V, S>().is_inline() {
+            let words = words(&key, &value);
+            let image = Image { hash, words };
+            let (new, old) = self.raw.upsert_inline(image, self, self.domain.domain());
+            // SAFETY: both pairs were in the map in this section.
+            return unsafe {
+                let old = old.map(|old| self.pair(old, section).value);
+                (self.pair(new, section).value, old)
+            };
+        }
         let mut fresh = Self::fresh(hash, key, value);
         loop {
             match self.locate(hash, fresh.key(), section) {
@@ -504,20 +514,5 @@ where
             let pair = unsafe { self.retire(node, section) };
             (pair.key, pair.value)
         })
-    }
-}
-
-/// The result of an exchange of entries: the new entry and the old one.
-struct Exchanged<'g, K, V> {
-    old: Found<'g, K, V>,
-    new: Found<'g, K, V>,
-}
-
-impl<'g, K, V, T> From<Exchanged<'g, K, V>> for Compute<'g, K, V, T> {
-    fn from(Exchanged { old, new }: Exchanged<'g, K, V>) -> Self {
-        Compute::Updated {
-            old: (old.key, old.value),
-            new: (new.key, new.value),
-        }
     }
 }

@@ -153,6 +153,30 @@ fn so_does_one_that_moves_one_group_or_all_of_them_at_a_time() {
 }
 
 #[test]
+fn so_does_one_with_entries_apart() {
+    let map = HashMap::builder().entries_apart().build();
+    history(map, 11, 600, 20_000);
+    let map = HashMap::builder()
+        .hasher(AllSame::default())
+        .entries_apart();
+    history(map.build(), 12, 60, 5_000);
+}
+
+#[test]
+fn entries_are_apart_if_that_is_asked_for() {
+    let inline = HashMap::new();
+    let apart = HashMap::builder().entries_apart().build();
+    for number in 0..1000u64 {
+        inline.pin().insert(number, number);
+        apart.pin().insert(number, number);
+    }
+    let (inline, apart) = (inline.memory_usage(), apart.memory_usage());
+    assert!(inline < 38_000, "{inline}");
+    // A hash, a key and a value for each, and at least 256 buckets of 64 bytes.
+    assert!(apart > 40_000, "{apart}");
+}
+
+#[test]
 fn so_does_one_whose_keys_all_have_the_same_hash() {
     history(HashMap::with_hasher(AllSame::default()), 9, 90, 8_000);
 }

@@ -10,19 +10,36 @@ pub(super) fn stamp(number: u64) -> u8 {
     (number % NUMBERS) as u8 + 1
 }
 
-/// Returns whether the grace period of a stamp is over, if `last` is the last one that is over.
-///
-/// When a stamp is made, its number is at most two ahead of `last`. So a grace period that is not over never looks
-/// as if it were. One that was over long ago may look as if it were not, which only leaves a slot empty for longer.
-pub(super) fn is_over(stamp: u8, last: u64) -> bool {
-    let number = u64::from(stamp) - 1;
-    (last % NUMBERS + NUMBERS - number) % NUMBERS < NUMBERS / 2
+/// The last grace period that is over, as stamps count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now(u8);
+
+impl Now {
+    #[inline]
+    pub(super) fn of(last: u64) -> Now {
+        Now((last % NUMBERS) as u8)
+    }
+
+    /// Returns whether the grace period of a stamp is over. That of [`UNASKED`] never is.
+    ///
+    /// When a stamp is made, its number is at most two ahead of the last grace period that is over. So a grace
+    /// period that is not over never looks as if it were. One that was over long ago may look as if it were not,
+    /// which only leaves a slot empty for longer.
+    #[inline]
+    pub(super) fn is_after(self, stamp: u8) -> bool {
+        const MODULUS: i32 = NUMBERS as i32;
+        let since = i32::from(self.0) + 1 - i32::from(stamp);
+        let since = if since < 0 { since + MODULUS } else { since };
+        stamp != UNASKED && since < MODULUS / 2
+    }
 }
 
+#[inline]
 pub(super) fn stamp_at(stamps: u64, slot: usize) -> u8 {
     (stamps >> (8 * slot)) as u8
 }
 
+#[inline]
 pub(super) fn with_stamp(stamps: u64, slot: usize, stamp: u8) -> u64 {
     stamps & !(0xff << (8 * slot)) | u64::from(stamp) << (8 * slot)
 }
@@ -39,15 +56,19 @@ mod tests {
                 let Some(last) = number.checked_sub(ahead) else {
                     continue;
                 };
-                assert!(!is_over(stamp(number), last), "{number} after {last}");
+                assert!(
+                    !Now::of(last).is_after(stamp(number)),
+                    "{number} after {last}"
+                );
             }
             for later in 0..100 {
                 assert!(
-                    is_over(stamp(number), number + later),
+                    Now::of(number + later).is_after(stamp(number)),
                     "{number}, {later} later"
                 );
             }
             assert!(![0, UNASKED].contains(&stamp(number)));
+            assert!(!Now::of(number).is_after(UNASKED), "{number}");
         }
     }
 

@@ -7,9 +7,9 @@ use core::ptr::NonNull;
 
 use urcu::Domain;
 
-use super::{Hashes, RawMap};
-use crate::hash::bucket::{Node, tag};
-use crate::hash::pairs::{LockedPairs, Outside};
+use super::{Hashes, RawMap, follow};
+use crate::hash::bucket::{MOVED, Node, tag};
+use crate::hash::pairs::{LockedPairs, Outside, Pairs};
 use crate::hash::table::TableRef;
 use crate::reclaim;
 
@@ -18,6 +18,17 @@ use crate::reclaim;
 pub(crate) struct Image {
     pub(crate) hash: u64,
     pub(crate) words: [u64; 2],
+}
+
+/// What was done with a pair.
+enum Put {
+    Added(NonNull<Node>),
+    /// Nothing, because its key was there.
+    Found,
+    Replaced {
+        new: NonNull<Node>,
+        old: NonNull<Node>,
+    },
 }
 
 impl RawMap {
@@ -29,9 +40,23 @@ impl RawMap {
         hash: u64,
         is: impl FnMut(NonNull<Node>) -> bool,
     ) -> Option<NonNull<Node>> {
-        let (table, _, header) = self.live::<true>(hash);
+        let (_, pairs, header) = self.live_pairs(hash);
+        pairs.find(header, tag(hash), is)
+    }
+
+    /// Returns the bucket that has the keys of a hash now, and its header.
+    #[inline(always)]
+    fn live_pairs(&self, hash: u64) -> (TableRef<'_>, &Pairs, u64) {
+        let table = self.root();
         // SAFETY: a map with pairs in its buckets has tables of pairs.
-        unsafe { table.pairs(hash) }.find(header, tag(hash), is)
+        let pairs = unsafe { table.pairs(hash) };
+        let header = pairs.header();
+        if header & MOVED == 0 {
+            return (table, pairs, header);
+        }
+        let (table, _, header) = follow(table, hash);
+        // SAFETY: the next table of a map with pairs in its buckets is one of pairs, too.
+        (table, unsafe { table.pairs(hash) }, header)
     }
 
     // Always inlined: a lock that is returned through memory is stored and loaded in pieces, which stalls the
@@ -52,8 +77,39 @@ impl RawMap {
         hashes: &dyn Hashes,
         domain: &Domain,
     ) -> Option<NonNull<Node>> {
+        match self.put_pair::<false>(new, hashes, domain) {
+            Put::Added(node) => Some(node),
+            Put::Found => None,
+            Put::Replaced { .. } => unreachable!("nothing is replaced"),
+        }
+    }
+
+    /// Adds a pair, or replaces the one with its key. Returns the new pair, and the one that it has replaced, as
+    /// they are stored.
+    #[inline]
+    pub(crate) fn upsert_inline(
+        &self,
+        new: Image,
+        hashes: &dyn Hashes,
+        domain: &Domain,
+    ) -> (NonNull<Node>, Option<NonNull<Node>>) {
+        match self.put_pair::<true>(new, hashes, domain) {
+            Put::Added(node) => (node, None),
+            Put::Replaced { new, old } => (new, Some(old)),
+            Put::Found => unreachable!("what is found is replaced"),
+        }
+    }
+
+    #[inline(always)]
+    fn put_pair<const REPLACE: bool>(
+        &self,
+        new: Image,
+        hashes: &dyn Hashes,
+        domain: &Domain,
+    ) -> Put {
         self.take_part(hashes, domain);
-        let mut spare: Option<Box<Outside>> = None;
+        let tag = tag(new.hash);
+        let mut spare = self.spare_for(new, domain);
         loop {
             let (table, mut locked) = self.lock_pairs(new.hash, hashes);
             if table.is_static() {
@@ -61,24 +117,46 @@ impl RawMap {
                 self.first_table(domain);
                 continue;
             }
-            if locked.seek(new.words[0], self.kind).is_some() {
-                return None;
+            if let Some(spot) = locked.seek(new.words[0], tag, self.kind) {
+                if !REPLACE {
+                    return Put::Found;
+                }
+                let old = locked.node_at(spot);
+                if let Some((new, unlinked)) =
+                    locked.exchange(spot, new.words, tag, &mut spare, domain)
+                {
+                    drop(locked);
+                    retire(unlinked, domain);
+                    return Put::Replaced { new, old };
+                }
+            } else {
+                let (is_full, had_spare) = (locked.is_full(), spare.is_some());
+                if let Some(node) = locked.add(new.words, tag, &mut spare, domain) {
+                    drop(locked);
+                    self.count.add(1);
+                    // While slots wait, a bucket that is too small may never be full.
+                    let is_outside = had_spare && spare.is_none();
+                    if is_full || is_outside && (new.hash >> 40) & 31 == 0 {
+                        self.grow_if_full(table, hashes, domain);
+                    }
+                    return Put::Added(node);
+                }
             }
-            let is_full = locked.is_full();
-            let Some(node) = locked.add(new.words, tag(new.hash), &mut spare, domain) else {
-                // Not under the lock, because the allocator may be user code.
-                drop(locked);
-                reclaim::prepare(domain);
-                spare = Some(Outside::new(new.words));
-                continue;
-            };
+            // Not under the lock, because the allocator may be user code.
             drop(locked);
-            self.count.add(1);
-            if is_full {
-                self.grow_if_full(table, hashes, domain);
-            }
-            return Some(node);
+            spare = make_spare(new, domain);
         }
+    }
+
+    /// Allocates a box for a pair that will probably have to lie outside, so that the bucket need not be locked
+    /// twice.
+    #[inline(always)]
+    fn spare_for(&self, new: Image, domain: &Domain) -> Option<Box<Outside>> {
+        let (_, pairs, header) = self.live_pairs(new.hash);
+        if pairs.seems_to_have_room(header, domain) {
+            return None;
+        }
+        make_spare(new, domain)
     }
 
     /// Replaces `old`, which has the same key and was found in this section, and returns the new pair as it is
@@ -92,7 +170,7 @@ impl RawMap {
         domain: &Domain,
     ) -> Option<NonNull<Node>> {
         self.take_part(hashes, domain);
-        let mut spare: Option<Box<Outside>> = None;
+        let mut spare = self.spare_for(new, domain);
         loop {
             let (_, mut locked) = self.lock_pairs(new.hash, hashes);
             let spot = locked.spot_of(old)?;
@@ -104,8 +182,7 @@ impl RawMap {
                 return Some(node);
             }
             drop(locked);
-            reclaim::prepare(domain);
-            spare = Some(Outside::new(new.words));
+            spare = make_spare(new, domain);
         }
     }
 
@@ -131,6 +208,13 @@ impl RawMap {
         self.shrink_now_and_then(is_empty, hash, table, hashes, domain);
         true
     }
+}
+
+/// Allocates a box for a pair, and prepares what the bucket needs to know of grace periods.
+#[cold]
+fn make_spare(new: Image, domain: &Domain) -> Option<Box<Outside>> {
+    reclaim::prepare(domain);
+    Some(Outside::new(new.words))
 }
 
 #[inline]

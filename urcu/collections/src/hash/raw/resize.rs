@@ -284,6 +284,7 @@ pub(super) fn take_over<'a>(
 }
 
 impl RawMap {
+    #[inline(always)]
     fn resize(&self) -> Option<Resize<'_>> {
         let old = self.root();
         old.successor().map(|new| Resize { old, new })
