@@ -137,6 +137,9 @@
 //! | each example says at its end that nothing was wrong, and is in the gallery | `urcu-ci -- gallery` | another last line, an example the page does not name |
 //! | what is published compiles with Rust 1.93, and the unit tests of `rseq-ops` and `urcu` pass | `urcu-ci oldest`, with that compiler; clippy's `incompatible_msrv` | a newer item of std, a newer feature of the language |
 //! | sources stay readable: no file past 530 lines, no `SAFETY:` that only points elsewhere, no public summary that begins with a question, none of the words that the field has better ones for, a README of 120 lines | `urcu-host`: `sources` | each of these |
+//! | a C program uses liburcu's lists, and is linked shared, with the archive, and with its libc | `urcu-capi`: `programs::liburcus_lists_need_no_library_of_liburcu`, `installed` | the switch left out of the header; `-lgcc_s` in the pkg-config file |
+//! | a wrong file costs no memory, and errors name the file at fault | `urcu-reload`: `suite/errors.rs` | a limit that is not looked at; a list that replaces all keys; no path for an empty directory; options ignored |
+//! | what a Markdown page links to is there, and no name is taken for a tag | `urcu-host`: `pages` | a tag-like name; a missing file |
 //! | the examples of the page for those who come from papaya and dashmap give the same answers in both maps | `urcu-collections`: suite `coming_from` | a method that answers otherwise |
 //!
 //! # In a forked child
