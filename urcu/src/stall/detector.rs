@@ -252,14 +252,17 @@ pub(crate) fn report_held_up(
 ) {
     // An estimate: it counts both phases while sections begin and end.
     let open = |slot| readers.about_open_in(slot);
-    let report = subject.report(subject.clock.age(subject.next()), &open);
+    let age = subject.clock.age(subject.next());
+    let report = subject.report(age, &open);
+    // A section that began after the grace period did is not what keeps it waiting.
+    let own = trace::begun_by_this_thread(subject.domain).filter(|site| site.age >= age);
     let report = Report {
         open: report.open.max(0),
         over_budget: Some(OverBudget {
             budget,
             pending: pending.0,
             pending_bytes: pending.1,
-            own_section: trace::begun_by_this_thread(subject.domain).map(|site| site.place),
+            own_section: own.map(|site| site.place),
         }),
         ..report
     };

@@ -7,6 +7,9 @@ use core::time::Duration;
 use super::trace::Site;
 use crate::settings::Budget;
 
+/// The number of places that the text of a report shows of each kind. A program may have thousands of open sections.
+const MOST_SITES: usize = 8;
+
 /// A report: of a grace period that takes too long, or of a thread that has to wait.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -24,7 +27,8 @@ pub struct Report {
     /// so a single number may be negative and is only a hint. The sum is exact.
     pub by_cpu: Vec<(usize, i64)>,
     /// The places where open sections began, the oldest first. Some of them may have begun after the grace
-    /// period, which does not wait for those. Always empty without the feature `stall-trace` in builds
+    /// period, which does not wait for those unless they are clones: their `age` is less than that of the report.
+    /// Always empty without the feature `stall-trace` in builds
     /// without debug assertions.
     pub sites: Vec<Site>,
     /// Set if a thread may be waiting for itself; `age` is then how long it has waited. Never set without
@@ -57,8 +61,8 @@ pub struct OverBudget {
     pub pending: u64,
     /// The number of bytes that they hold.
     pub pending_bytes: u64,
-    /// The place where the reporting thread itself began an open section of the same domain, if it did: that
-    /// section keeps the budget full. Always `None` without the feature `stall-trace` in builds without
+    /// The place where the reporting thread itself began an open section of the same domain, if it did so before
+    /// that grace period: that section keeps the budget full. Always `None` without the feature `stall-trace` in builds without
     /// debug assertions.
     pub own_section: Option<&'static Location<'static>>,
 }
@@ -90,6 +94,18 @@ impl Report {
              while it has a read-side section of the same domain open, begun at {section}: it waits \
              for itself for ever, unless another thread has the guard by now; drop the guard first",
         )
+    }
+
+    /// Writes where sections began: first those that are old enough to keep the grace period waiting, if there are any.
+    fn say_sites(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (old, later): (Vec<_>, Vec<_>) =
+            self.sites.iter().partition(|site| site.age >= self.age);
+        if old.is_empty() {
+            return say_places(f, "; begun at ", &later);
+        }
+        say_places(f, "; begun at ", &old)?;
+        // A clone of a guard is waited for as the guard is.
+        say_places(f, "; begun since then, and mostly not waited for: ", &later)
     }
 
     fn say_over_budget(&self, over: &OverBudget, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,6 +154,17 @@ impl Report {
     }
 }
 
+/// Writes up to [`MOST_SITES`] places, and how many more there are.
+fn say_places(f: &mut fmt::Formatter<'_>, before: &str, sites: &[&Site]) -> fmt::Result {
+    for (number, site) in sites.iter().take(MOST_SITES).enumerate() {
+        write!(f, "{}{site}", if number == 0 { before } else { ", " })?;
+    }
+    match sites.len().saturating_sub(MOST_SITES) {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
+    }
+}
+
 fn plural(count: i64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
@@ -155,10 +182,7 @@ impl fmt::Display for Report {
             let before = if number == 0 { "; by CPU: " } else { ", " };
             write!(f, "{before}{cpu}: {open:+}")?;
         }
-        for (number, site) in self.sites.iter().enumerate() {
-            let before = if number == 0 { "; begun at " } else { ", " };
-            write!(f, "{before}{site}")?;
-        }
+        self.say_sites(f)?;
         if self.sites.is_empty() && self.open != 0 {
             write!(
                 f,

@@ -270,13 +270,16 @@ mod on {
         sites.collect()
     }
 
-    /// Returns the section that the calling thread began, that is open, and that no other thread is known
+    /// Returns the oldest section that the calling thread began, that is open, and that no other thread is known
     /// to have used.
     pub(crate) fn begun_by_this_thread(domain: DomainId) -> Option<Site> {
         let thread = this_thread();
         let theirs =
             |entry: &&Entry| entry.thread.load(Relaxed) == thread && !entry.moved.load(Relaxed);
-        entries(domain).find(theirs)?.site(now())
+        let oldest = entries(domain)
+            .filter(theirs)
+            .min_by_key(|entry| entry.since.load(Relaxed));
+        oldest?.site(now())
     }
 }
 

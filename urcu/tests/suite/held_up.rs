@@ -23,6 +23,7 @@ const TRACED: bool = cfg!(any(debug_assertions, feature = "stall-trace"));
 in_a_process_of_its_own! {
     the_first_wait_is_reported_at_once: child_with_a_report,
     another_threads_section_is_reported_as_such: child_beside_a_reader,
+    a_section_that_began_later_is_not_blamed: child_with_a_section_of_each_callback,
     a_hook_that_is_told_of_a_budget_may_do_anything: child_with_a_busy_hook,
     a_hook_that_is_told_of_a_budget_may_fork: child_whose_hook_forks,
     another_budget_releases_those_who_wait: child_that_changes_its_budget,
@@ -122,6 +123,35 @@ fn child_beside_a_reader() {
     assert!(report.over_budget.as_ref().unwrap().own_section.is_none());
     assert_eq!(report.sites.len(), usize::from(TRACED), "{report}");
     drop(guard);
+}
+
+#[test]
+#[ignore = "a child process"]
+fn child_with_a_section_of_each_callback() {
+    stall::set_timeout(Duration::from_millis(10));
+    let (sender, reports) = mpsc::channel();
+    stall::set_hook(move |report| sender.send(report.clone()).unwrap());
+    let (old, waiter) = {
+        let old = thread::spawn(|| DOMAIN.read_lock()).join().unwrap();
+        (old, thread::spawn(|| DOMAIN.synchronize()))
+    };
+    let stalled: Report = reports.recv().unwrap();
+    assert!(stalled.over_budget.is_none(), "{stalled}");
+    // As maps do: a section for each change, which retires the old value.
+    while DOMAIN.stats().callbacks_held_up == 0 {
+        let _own = DOMAIN.read_lock();
+        DOMAIN.defer_drop(1);
+    }
+    let report = reports
+        .iter()
+        .find(|report| report.over_budget.is_some())
+        .unwrap();
+    assert!(report.over_budget.as_ref().unwrap().own_section.is_none());
+    let text = report.to_string();
+    assert!(!text.contains("of its own"), "{text}");
+    assert_eq!(text.contains("; begun since then"), TRACED, "{text}");
+    drop(old);
+    waiter.join().unwrap();
 }
 
 #[test]

@@ -15,6 +15,8 @@ in_a_process_of_its_own! {
     a_stalled_grace_period_is_reported_again_at_twice_its_age: child_with_doubling,
     grace_periods_that_nobody_waits_for_are_reported: child_with_a_worker,
     a_report_lists_sites_the_oldest_first: child_with_sites_in_order,
+    sections_that_are_not_waited_for_are_told_apart: child_with_later_sections,
+    a_report_of_many_sections_is_short: child_with_many_sections,
     without_a_timeout_there_is_no_report: child_without_a_timeout,
     a_forgotten_guard_is_reported: child_with_a_forgotten_guard,
     a_domain_inherits_no_sections: child_with_one_domain_after_another,
@@ -169,6 +171,56 @@ fn child_with_sites_in_order() {
         waiter.join().unwrap();
         while reports.try_recv().is_ok() {}
     }
+}
+
+#[test]
+#[ignore = "a child process"]
+fn child_with_later_sections() {
+    stall::set_timeout(Duration::from_millis(20));
+    let reports = reports();
+    let old_line = line!() + 1;
+    let guard = DOMAIN.read_lock();
+    let waiter = thread::spawn(|| DOMAIN.synchronize());
+    let first = reports.recv().unwrap().to_string();
+    assert!(!first.contains("begun since then"), "{first}");
+    let later_line = line!() + 1;
+    let later = DOMAIN.read_lock();
+    // It may have been made before that guard was.
+    let text = loop {
+        let report = reports.recv().unwrap();
+        if report.sites.len() != 1 {
+            break report.to_string();
+        }
+    };
+    assert!(text.contains("for 1 open read-side section; "), "{text}");
+    if TRACED {
+        let file = file!();
+        let since = format!("; begun since then, and mostly not waited for: {file}:{later_line}:");
+        let (before, _) = text.split_once(&since).expect(&text);
+        assert!(before.contains(&format!("; begun at {file}:{old_line}:")));
+        assert!(!before.contains(&format!("{file}:{later_line}:")), "{text}");
+    }
+    drop((guard, later));
+    waiter.join().unwrap();
+}
+
+#[test]
+#[ignore = "a child process"]
+fn child_with_many_sections() {
+    stall::set_timeout(Duration::from_millis(20));
+    let reports = reports();
+    let guards: Vec<_> = (0..100).map(|_| DOMAIN.read_lock()).collect();
+    let waiter = thread::spawn(|| DOMAIN.synchronize());
+    let report = reports.recv().unwrap();
+    if TRACED {
+        let text = report.to_string();
+        // Fewer are noted where the table is full around a thread's own place.
+        let more = format!(" and {} more", report.sites.len() - 8);
+        assert!(report.sites.len() > 20 && text.ends_with(&more), "{text}");
+        assert_eq!(text.matches(file!()).count(), 8, "{text}");
+    }
+    drop(guards);
+    waiter.join().unwrap();
 }
 
 #[test]
