@@ -2,7 +2,7 @@
 //!
 //! # Ordering
 //! The same as in `lookup`. In addition, the loads of a slot and of the link to the list come after the
-//! header's acquire.
+//! header's acquire. The prefetch is no access: nothing is ordered by it.
 
 use core::arch::asm;
 use core::ptr;
@@ -23,6 +23,7 @@ macro_rules! find {
             "and {bucket}, {bucket}, {entry}",
             "add {bucket}, {bucket}, {bits}",
             "add {bucket}, {bucket}, #64",
+            "prfm pldl1keep, [{bucket}, #64]",
             delay!(24),
             concat!(load_acquire!(), " {bits}, [{bucket}]"),
             "mov {entry}, #2",

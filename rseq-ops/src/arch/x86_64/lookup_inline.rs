@@ -1,4 +1,5 @@
-//! A lookup in a hash table whose buckets hold the pairs.
+//! A lookup in a hash table whose buckets hold the pairs. The second cache line of the bucket is prefetched while the
+//! first one is on its way, because half of the pairs are there.
 
 use core::arch::asm;
 use core::ptr;
@@ -19,6 +20,7 @@ macro_rules! find {
             "mov {bits}, qword ptr [{bits}]",
             "and {bucket}, qword ptr [{bits}]",
             "lea {bucket}, [{bits} + {bucket} + 64]",
+            "prefetcht0 [{bucket} + 64]",
             delay!(24),
             "mov {bits}, qword ptr [{bucket}]",
             "mov {entry:e}, 2",

@@ -11,9 +11,9 @@
 //! | handed over in any order; pools of reusable objects | [`Stack`](crate::Stack) |
 //! | read as a whole, and replaced as a whole | [`urcu::Rcu`], with a collection of the standard library in it |
 //!
-//! If changes are as frequent as reads, measure against a map behind locks: writers pay for what readers save. If
-//! several keys have to change in one step, keep the whole collection in an [`urcu::Rcu`]: no collection here
-//! changes two keys at once.
+//! If changes are as frequent as reads, measure against a map behind locks: writers pay for what readers save. For
+//! small keys and values that change all the time, try [`Apart`](crate::Apart) first. If several keys have to change
+//! in one step, keep the whole collection in an [`urcu::Rcu`]: no collection here changes two keys at once.
 //!
 //! # What a reader pays
 //! | | sections | what it touches | what it sees |
@@ -32,7 +32,7 @@
 //! # What a change pays
 //! | | memory | atomic instructions | who waits for whom |
 //! |---|---|---|---|
-//! | `HashMap::insert`, `remove`, `update` | an allocation for each entry; none if pairs are small | a bucket's lock | changes of keys in the same bucket, for a few stores |
+//! | `HashMap::insert`, `remove`, `update` | an allocation for each entry; mostly none if pairs are small | a bucket's lock | changes of keys in the same bucket, for a few stores |
 //! | `BTreeMap::insert`, `remove` | an allocation for each entry, and a copy of its leaf; of the path from the root, for one change in ten | the lock of the leaf's parent; for a path one exchange, too | changes of up to 32 leaves with the same parent, for a few stores; the second change of a path starts over |
 //! | `List::push_back`, `remove`, `move_to_front` | an allocation for each element, and for each move | the list's lock | all changes of the list, for a few stores |
 //! | `Queue::push`, `pop` | an allocation for every 128 values | two to push, one to pop, and a section | nobody |

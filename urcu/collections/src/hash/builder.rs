@@ -145,6 +145,16 @@ impl<K, S, D> HashSetBuilder<K, S, D> {
         HashSetBuilder(self.0.hasher(hasher))
     }
 
+    /// Makes the set allocate its keys one by one, even if their type is small: see [`Apart`]. Set the hasher before.
+    ///
+    /// ```
+    /// let set = urcu_collections::HashSet::builder().entries_apart().build();
+    /// assert!(set.pin().insert(1));
+    /// ```
+    pub fn entries_apart(self) -> HashSetBuilder<K, Apart<S>, D> {
+        HashSetBuilder(self.0.entries_apart())
+    }
+
     /// Sets the domain whose grace periods removed keys wait for.
     pub fn domain<T: InDomain>(self, domain: T) -> HashSetBuilder<K, S, T> {
         HashSetBuilder(self.0.domain(domain))

@@ -166,3 +166,23 @@ fn a_reader_that_stalls_while_the_map_grows_keeps_what_it_has_found() {
     let stats = map.domain().stats();
     assert!(stats.callbacks_excess == 0, "{stats:?}");
 }
+
+#[test]
+fn a_map_grows_although_all_slots_wait_for_a_reader() {
+    let domain = Arc::new(Domain::new());
+    let map = HashMap::builder().capacity(64).domain(Arc::clone(&domain));
+    let map = map.build();
+    let reader = domain.read_lock();
+    // Each slot has had a pair, and cannot be filled while the section is open.
+    for key in 0..1000u64 {
+        map.pin().insert(key, key);
+        map.pin().remove(&key);
+    }
+    assert_eq!(map.capacity(), 64);
+    for key in 1000..3000 {
+        map.pin().insert(key, key);
+    }
+    assert!(map.capacity() >= 1000, "{}", map.capacity());
+    assert!((1000..3000).all(|key| map.get_copied(&key) == Some(key)));
+    drop(reader);
+}

@@ -50,6 +50,8 @@ impl RawMap {
         let table = self.root();
         // SAFETY: a map with pairs in its buckets has tables of pairs.
         let pairs = unsafe { table.pairs(hash) };
+        // Half of the pairs lie in the second cache line. Its miss and that of the header overlap.
+        pairs.prefetch_rest();
         let header = pairs.header();
         if header & MOVED == 0 {
             return (table, pairs, header);
