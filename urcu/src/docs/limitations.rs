@@ -36,7 +36,7 @@
 //!
 //! # Processors and systems
 //! Restartable sequences exist here for Linux on x86-64, AArch64 and RISC-V 64. Everywhere else, and where the
-//! kernel or a filter refuses them, readers use atomics with full fences: everything works, and a section takes 23
+//! kernel or a filter refuses them, readers use atomics with full fences: everything works, and a section takes 14
 //! ns on a Zen 5, where a guard takes 0.9. [`reader_mode`](crate::reader_mode) returns which kind is in use. On
 //! AArch64 and RISC-V 64 the library has run only in emulators.
 //!

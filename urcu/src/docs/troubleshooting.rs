@@ -65,7 +65,7 @@
 //! `store` may drop values that were retired before. If a destructor takes a lock, do not hold that lock around
 //! `store`, or use [`call`](crate::call), which runs nothing on the calling thread.
 //!
-//! # Reads take tens of nanoseconds
+//! # Reads take ten nanoseconds or more
 //! Usually readers do not use libc's registrations.
 //!
 //! | `reader_mode` says | cause | remedy |

@@ -186,7 +186,7 @@ impl fmt::Display for Report {
         if self.sites.is_empty() && self.open != 0 {
             write!(
                 f,
-                "; with the feature `stall-trace` reports say where sections began"
+                "; with the feature `stall-trace` of urcu-percpu reports say where sections began"
             )?;
         }
         Ok(())
