@@ -21,8 +21,9 @@
 //!
 //! The library's own suites run under AddressSanitizer, LeakSanitizer, ThreadSanitizer, MemorySanitizer
 //! (`.ci/sanitizers`), under valgrind 3.19 (`.ci/environments`), and single-stepped by gdb 13 (`.ci/test`, where gdb is
-//! installed). Miri and rr were not at hand: the statements about
-//! them follow from how they work.
+//! installed). Miri and rr were not at hand: the statements about them follow from how they work. What Miri would
+//! compile compiles (`.ci/environments`), and a workflow for a forge runs the suites under Miri, but has never run
+//! itself.
 //!
 //! # AddressSanitizer
 //! ```sh

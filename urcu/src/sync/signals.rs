@@ -1,18 +1,9 @@
 //! Signal masks: the library's own threads run a user's code with the mask of the program's threads, and
 //! all else with asynchronous signals blocked.
 
-use core::cell::Cell;
-
 use super::fork;
 
-pub(crate) use masks::{Mask, begin, blocked, enter_user, of_user};
-
-thread_local! {
-    // Without destructors: they are there as long as the thread is.
-    static OURS: Cell<Option<masks::Ours>> = const { Cell::new(None) };
-    /// Inside [`without_signals`], the mask from before.
-    static SHIELDED: Cell<Option<Mask>> = const { Cell::new(None) };
-}
+pub(crate) use masks::{begin, blocked, enter_user, of_user};
 
 /// Runs user code. On a thread of our own that is not yet inside user code, it gets the signal mask of the
 /// program's threads.
@@ -39,16 +30,22 @@ pub(crate) fn without_signals<R>(f: impl FnOnce() -> R) -> R {
 
 #[cfg(all(unix, not(miri)))]
 mod masks {
+    use core::cell::Cell;
     use core::mem::MaybeUninit;
     use core::ptr;
 
-    use super::{OURS, SHIELDED};
+    thread_local! {
+        // Without destructors: they are there as long as the thread is.
+        static OURS: Cell<Option<Ours>> = const { Cell::new(None) };
+        /// Inside [`without_signals`](super::without_signals), the mask from before.
+        static SHIELDED: Cell<Option<Mask>> = const { Cell::new(None) };
+    }
 
     pub(crate) type Mask = libc::sigset_t;
 
     /// The masks that a thread of our own remembers.
     #[derive(Clone, Copy)]
-    pub(crate) struct Ours {
+    struct Ours {
         /// The mask for a user's code.
         user: Mask,
         inside: bool,
@@ -158,9 +155,6 @@ mod masks {
 mod masks {
     #[derive(Clone, Copy)]
     pub(crate) struct Mask;
-
-    #[derive(Clone, Copy)]
-    pub(crate) struct Ours;
 
     pub(crate) fn of_user() -> Mask {
         Mask

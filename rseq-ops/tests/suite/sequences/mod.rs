@@ -8,6 +8,7 @@ mod counts;
 mod descriptors;
 #[cfg(all(sequences, not(miri)))]
 mod lookup;
+#[cfg(not(miri))]
 mod lookup_inline;
 mod outcomes;
 #[cfg(sequences)]

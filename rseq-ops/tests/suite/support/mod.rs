@@ -41,6 +41,7 @@ pub(crate) fn migrate(turn: usize) {
 
 /// The exit status of a forked child that runs `child`, which may only do what is
 /// async-signal-safe.
+#[cfg(not(miri))]
 pub(crate) fn in_child(child: impl FnOnce() -> i32) -> i32 {
     // SAFETY: the child ends without returning.
     unsafe {

@@ -11,6 +11,7 @@ use crate::support::{in_child, lasts};
 const KEPT: u64 = 50;
 
 #[test]
+#[cfg_attr(miri, ignore = "no forks")]
 fn a_child_goes_on_with_a_list_that_others_were_changing() {
     let list: List<u64> = (0..KEPT).collect();
     let done = AtomicBool::new(false);

@@ -9,6 +9,7 @@ use urcu_collections::HashMap;
 use crate::support::in_child;
 
 #[test]
+#[cfg_attr(miri, ignore = "no forks")]
 fn a_child_goes_on_with_a_map_that_others_were_changing() {
     let map: HashMap<u64, u64> = (0..100).map(|key| (key, key)).collect();
     let done = AtomicBool::new(false);

@@ -400,6 +400,7 @@ fn comparisons_may_panic_or_lie_and_everything_is_dropped_once() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "no forks")]
 fn a_child_goes_on_with_a_map_that_others_were_changing() {
     let map: BTreeMap<u64, u64> = (0..100).map(|key| (key * 100, key)).collect();
     let done = AtomicBool::new(false);

@@ -245,6 +245,7 @@ fn there_is_one_consumer_at_a_time() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "no forks")]
 fn a_child_goes_on_with_a_wfcqueue_that_others_were_changing() {
     let (queue, other) = (WfcQueue::new(), WfcQueue::new());
     let done = AtomicBool::new(false);
