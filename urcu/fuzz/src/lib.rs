@@ -7,6 +7,17 @@
 //! cargo +nightly fuzz run collections --fuzz-dir urcu/fuzz # The collections, beside the standard ones.
 //! cargo run --manifest-path urcu/fuzz/Cargo.toml --bin operations FILE # One program again, without a fuzzer.
 //! ```
+//! Without nightly Rust and cargo-fuzz:
+//! ```sh
+//! coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+//!     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+//!     -Cllvm-args=-sanitizer-coverage-trace-compares"
+//! RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg fuzzing $coverage -Zsanitizer=address -Cdebug-assertions=on" \
+//!     cargo build --release --target x86_64-unknown-linux-gnu --manifest-path urcu/fuzz/Cargo.toml \
+//!     --target-dir target/fuzz
+//! mkdir -p urcu/fuzz/corpus
+//! ASAN_OPTIONS=detect_leaks=0 target/fuzz/x86_64-unknown-linux-gnu/release/collections -max_total_time=180 urcu/fuzz/corpus
+//! ```
 
 mod cells;
 mod check;
