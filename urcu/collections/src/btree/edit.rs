@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use urcu::Domain;
 
-use super::node::{Inner, Item, Items, LEAF_MOST, Node};
+use super::node::{Inner, Item, Items, LEAF_MOST, Leaf, Node};
 use super::search::Path;
 use super::tree::least;
 use crate::sync::{AtomicPtr, Ordering};
@@ -33,6 +33,7 @@ pub(super) struct InLeaf<'a, K, V> {
     /// The root of the tree in which the path was found.
     from: *mut Node<K, V>,
     path: &'a Path<K, V>,
+    leaf: NonNull<Leaf<K, V>>,
     parent: &'a Inner<K, V>,
     /// The leaf's index in the parent.
     slot: usize,
@@ -48,7 +49,9 @@ impl<'a, K, V> InLeaf<'a, K, V> {
         edit: &Edit<K, V>,
     ) -> Option<Self> {
         let (parent, slot) = path.parent()?;
-        let len = path.leaf().node.len();
+        let leaf = path.leaf?;
+        // SAFETY: the tree in which the path was found is alive.
+        let len = unsafe { leaf.as_ref() }.node.len();
         let fits = match (edit, path.found) {
             (Edit::Put(_), None) => len < LEAF_MOST,
             (Edit::Put(_), Some(_)) => true,
@@ -59,6 +62,7 @@ impl<'a, K, V> InLeaf<'a, K, V> {
             root,
             from,
             path,
+            leaf,
             parent,
             slot,
         })
@@ -81,9 +85,9 @@ impl<'a, K, V> InLeaf<'a, K, V> {
         // Relaxed: the lock has ordered this. Whoever replaces the parent holds its lock and then stores another
         // root, so a tree with the same root has the parent.
         let is_current = self.root.load(Ordering::Relaxed) == self.from
-            && self.parent.children[self.slot].load(Ordering::Relaxed) == self.leaf().as_ptr()
+            && self.parent.children[self.slot].load(Ordering::Relaxed) == self.leaf.as_ptr().cast()
             && self.path.found.is_none_or(|found| {
-                let now = &self.path.leaf().pairs[self.path.index];
+                let now = &self.leaf().pairs[self.path.index];
                 now.load(Ordering::Relaxed) == found.as_ptr()
             });
         if is_current {
@@ -93,20 +97,21 @@ impl<'a, K, V> InLeaf<'a, K, V> {
         is_current
     }
 
-    fn leaf(&self) -> NonNull<Node<K, V>> {
-        self.path.leaf.cast()
+    fn leaf(&self) -> &'a Leaf<K, V> {
+        // SAFETY: the tree in which the path was found is alive.
+        unsafe { self.leaf.as_ref() }
     }
 
     /// Replaces the entry.
     fn replace(&self, entry: &Item<K, V>) -> bool {
-        let place = &self.path.leaf().pairs[self.path.index];
+        let place = &self.leaf().pairs[self.path.index];
         // Release: pairs with the acquire in `Leaf::pair`.
         self.locked(|| place.store(entry.pair, Ordering::Release))
     }
 
     /// Replaces the leaf by one with an entry more or less.
     fn copy(&self, edit: &Edit<K, V>, domain: &Domain) -> bool {
-        let (from, index) = (self.path.leaf(), self.path.index);
+        let (from, index) = (self.leaf(), self.path.index);
         let (new, to) = match edit {
             Edit::Put(entry) => (from.with(index, entry), index + 1),
             Edit::Remove => (from.without(index), index),
@@ -121,7 +126,7 @@ impl<'a, K, V> InLeaf<'a, K, V> {
         // address, inside sections that are open, still find that.
         unsafe {
             if made {
-                Node::retire(self.leaf(), domain);
+                Node::retire(self.leaf.cast::<Node<K, V>>(), domain);
             } else {
                 Node::free(new.cast::<Node<K, V>>());
             }

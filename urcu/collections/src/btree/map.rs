@@ -266,12 +266,12 @@ where
     /// has changed there meanwhile.
     ///
     /// # Safety
-    /// The tree was loaded in the section, and the path was found in it; an empty tree has none. The caller owns
-    /// the entry to be inserted. There is something to be removed, or inserted.
+    /// The tree was loaded in the section, and the path was found in it. The caller owns the entry to be inserted.
+    /// There is something to be removed, or inserted.
     unsafe fn change<'g>(
         &'g self,
         root: *mut Node<K, V>,
-        path: Option<&Path<K, V>>,
+        path: &Path<K, V>,
         put: Option<&Fresh<K, V>>,
         guard: &'g ReadGuard<'_>,
     ) -> Result<Option<&'g Pair<K, V>>, ()> {
@@ -282,21 +282,19 @@ where
         });
         // Retiring may panic if there is no memory. By then the entry is published.
         let give = |is_given| put.inspect(|fresh| fresh.is_given.set(is_given));
-        let in_leaf = path.and_then(|path| InLeaf::new(&self.root, root, path, &edit));
-        let is_made = if let Some(in_leaf) = in_leaf {
-            give(true);
+        give(true);
+        let is_made = if let Some(in_leaf) = InLeaf::new(&self.root, root, path, &edit) {
             in_leaf.make(&edit, domain)
         } else {
+            let mut draft = Draft::new(root);
             // SAFETY: the tree was loaded in the section, so it is alive.
-            let draft = unsafe { Draft::new(root, path, &edit) }.ok_or(())?;
-            give(true);
-            draft.publish(&self.root, domain)
+            unsafe { draft.make(path, &edit) && draft.publish(&self.root, domain) }
         };
         if !is_made {
             give(false);
             return Err(());
         }
-        let old = path.and_then(|path| path.found);
+        let old = path.found;
         match (edit, old) {
             (Edit::Put(_), None) => self.count.add(1),
             (Edit::Remove, Some(_)) => self.count.add(-1),
@@ -317,13 +315,14 @@ where
     #[track_caller]
     pub fn insert<'g>(&'g self, key: K, value: V, guard: &'g ReadGuard<'_>) -> Option<&'g V> {
         let fresh = Fresh::new(key, value);
+        let mut path = Path::new();
         loop {
             let root = self.root(guard);
             let place = Wanted::<K, K>::new(fresh.key());
             // SAFETY: the root was loaded in the section.
-            let path = unsafe { Path::find(root, &place) };
+            unsafe { path.find(root, &place) };
             // SAFETY: the path was found in the section; the entry is ours.
-            if let Ok(old) = unsafe { self.change(root, path.as_ref(), Some(&fresh), guard) } {
+            if let Ok(old) = unsafe { self.change(root, &path, Some(&fresh), guard) } {
                 fresh.release();
                 return old.map(|old| &old.value);
             }
@@ -344,17 +343,17 @@ where
             return value;
         }
         let fresh = Fresh::new(key, make());
+        let mut path = Path::new();
         loop {
             let root = self.root(guard);
             let place = Wanted::<K, K>::new(fresh.key());
             // SAFETY: the root was loaded in the section.
-            let path = unsafe { Path::find(root, &place) };
-            if let Some(there) = path.as_ref().and_then(|path| path.found) {
+            if let Some(there) = unsafe { path.find(root, &place) } {
                 // SAFETY: found in the section.
                 return &unsafe { there.as_ref() }.value;
             }
             // SAFETY: the path was found in the section; the entry is ours.
-            if unsafe { self.change(root, path.as_ref(), Some(&fresh), guard) }.is_ok() {
+            if unsafe { self.change(root, &path, Some(&fresh), guard) }.is_ok() {
                 // SAFETY: the entry was in the map in this section.
                 return &unsafe { fresh.release().as_ref() }.value;
             }
@@ -373,15 +372,14 @@ where
         update: impl Fn(&V) -> V,
         guard: &'g ReadGuard<'_>,
     ) -> Option<&'g V> {
+        let mut path = Path::new();
         loop {
             let root = self.root(guard);
             // SAFETY: the root was loaded in the section.
-            let path = unsafe { Path::find(root, &Wanted::<K, K>::new(&key))? };
-            // SAFETY: found in the section.
-            let old = unsafe { path.found?.as_ref() };
+            let old = unsafe { path.find(root, &Wanted::<K, K>::new(&key))?.as_ref() };
             let fresh = Fresh::new(key, update(&old.value));
             // SAFETY: the path was found in the section; the entry is ours, and has the same key.
-            if unsafe { self.change(root, Some(&path), Some(&fresh), guard) }.is_ok() {
+            if unsafe { self.change(root, &path, Some(&fresh), guard) }.is_ok() {
                 // SAFETY: the entry was in the map in this section.
                 return Some(&unsafe { fresh.release().as_ref() }.value);
             }
@@ -394,13 +392,13 @@ where
         place: &impl Locate<K>,
         guard: &'g ReadGuard<'_>,
     ) -> Option<(&'g K, &'g V)> {
+        let mut path = Path::new();
         loop {
             let root = self.root(guard);
             // SAFETY: the root was loaded in the section.
-            let path = unsafe { Path::find(root, place)? };
-            path.found?;
+            unsafe { path.find(root, place)? };
             // SAFETY: the path was found in the section, and so was the entry.
-            if let Ok(old) = unsafe { self.change(root, Some(&path), None, guard) } {
+            if let Ok(old) = unsafe { self.change(root, &path, None, guard) } {
                 return old.map(|old| (&old.key, &old.value));
             }
         }

@@ -155,21 +155,23 @@ impl<K, V> Node<K, V> {
         }
     }
 
-    /// Returns the items of a node.
+    /// Copies the items of a node.
     ///
     /// # Safety
     /// As for `kind`.
-    pub(super) unsafe fn items(this: NonNull<Self>) -> Items<K, V> {
+    pub(super) unsafe fn items(this: NonNull<Self>, to: &mut Items<K, V>) {
         // SAFETY: it is alive, as the caller promises.
         match unsafe { Node::kind(this) } {
-            Kind::Leaf(leaf) => (0..leaf.node.len()).map(|index| leaf.item(index)).collect(),
-            Kind::Inner(inner) => (0..inner.node.len())
-                .map(|index| Item {
-                    digest: inner.digests[index],
-                    pair: inner.separators[index],
-                    child: inner.child(index),
-                })
-                .collect(),
+            Kind::Leaf(leaf) => to.extend((0..leaf.node.len()).map(|index| Item {
+                digest: leaf.digests[index],
+                pair: leaf.pair(index).as_ptr(),
+                child: ptr::null_mut(),
+            })),
+            Kind::Inner(inner) => to.extend((0..inner.node.len()).map(|index| Item {
+                digest: inner.digests[index],
+                pair: inner.separators[index],
+                child: inner.child(index),
+            })),
         }
     }
 
@@ -221,14 +223,6 @@ impl<K, V> Leaf<K, V> {
         debug_assert!(index < self.node.len());
         // Acquire: pairs with the release in `InLeaf::replace`.
         NonNull::new(self.pairs[index].load(Ordering::Acquire)).expect("as many as there are")
-    }
-
-    fn item(&self, index: usize) -> Item<K, V> {
-        Item {
-            digest: self.digests[index],
-            pair: self.pair(index).as_ptr(),
-            child: ptr::null_mut(),
-        }
     }
 
     fn make(items: &[Item<K, V>]) -> NonNull<Node<K, V>> {

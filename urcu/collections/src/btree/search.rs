@@ -171,7 +171,8 @@ impl<K: Borrow<Q>, Q: Ord + ?Sized> Locate<K> for Wanted<'_, K, Q> {
 pub(super) struct Path<K, V> {
     /// The inner nodes, and the index of the child in each.
     above: ArrayVec<(NonNull<Inner<K, V>>, usize), HIGHEST>,
-    pub(super) leaf: NonNull<Leaf<K, V>>,
+    /// The leaf. `None`: the tree is empty.
+    pub(super) leaf: Option<NonNull<Leaf<K, V>>>,
     /// The number of entries of the leaf that come before the one looked for.
     pub(super) index: usize,
     /// The entry, if it is there.
@@ -179,41 +180,47 @@ pub(super) struct Path<K, V> {
 }
 
 impl<K, V> Path<K, V> {
-    /// Searches a tree. Returns `None` if it is empty.
+    /// Returns the path in an empty tree.
+    pub(super) fn new() -> Self {
+        Path {
+            above: ArrayVec::new(),
+            leaf: None,
+            index: 0,
+            found: None,
+        }
+    }
+
+    /// Searches a tree. Returns the entry, if it is there.
     ///
     /// # Safety
-    /// The tree lives as long as the result.
+    /// The tree lives as long as this has the path in it.
     #[inline]
-    pub(super) unsafe fn find(root: *mut Node<K, V>, place: &impl Locate<K>) -> Option<Self> {
+    pub(super) unsafe fn find(
+        &mut self,
+        root: *mut Node<K, V>,
+        place: &impl Locate<K>,
+    ) -> Option<NonNull<Pair<K, V>>> {
+        self.above.clear();
+        (self.leaf, self.index, self.found) = (None, 0, None);
         let mut node = NonNull::new(root)?;
-        let mut above = ArrayVec::new();
         loop {
             // SAFETY: the tree is alive, and so are its nodes and entries.
             unsafe {
                 match Node::kind(node) {
                     Kind::Inner(inner) => {
                         let index = place.child(inner);
-                        above.push((node.cast(), index));
+                        self.above.push((node.cast(), index));
                         node = NonNull::new(inner.child(index)).expect("as many as there are");
                     }
                     Kind::Leaf(leaf) => {
                         let (index, is_equal) = place.entry(leaf);
-                        return Some(Path {
-                            above,
-                            leaf: node.cast(),
-                            index,
-                            found: is_equal.then(|| leaf.pair(index)),
-                        });
+                        (self.leaf, self.index) = (Some(node.cast()), index);
+                        self.found = is_equal.then(|| leaf.pair(index));
+                        return self.found;
                     }
                 }
             }
         }
-    }
-
-    /// Returns the leaf.
-    pub(super) fn leaf(&self) -> &Leaf<K, V> {
-        // SAFETY: the tree is alive, as `find` requires.
-        unsafe { self.leaf.as_ref() }
     }
 
     /// Returns the inner nodes, from the leaf's parent to the root, and the index of the child in each.

@@ -37,54 +37,54 @@ pub(super) struct Draft<K, V> {
 }
 
 impl<K, V> Draft<K, V> {
-    /// Makes a tree with one entry changed. Returns `None` if another writer has changed the leaf since the path was
-    /// found.
-    ///
-    /// # Safety
-    /// The tree, and the entry to be inserted, live as long as the draft. The tree has this root, and the path was
-    /// found in it; an empty tree has none.
-    pub(super) unsafe fn new(
-        from: *mut Node<K, V>,
-        path: Option<&Path<K, V>>,
-        edit: &Edit<K, V>,
-    ) -> Option<Self> {
-        let mut draft = Draft {
+    /// Returns a draft of a change to a tree with this root.
+    pub(super) fn new(from: *mut Node<K, V>) -> Self {
+        Draft {
             from,
             to: ptr::null_mut(),
             made: ArrayVec::new(),
             replaced: ArrayVec::new(),
             copied: ArrayVec::new(),
-        };
-        let mut items = Items::new();
-        let Some(path) = path else {
-            edit.apply(&mut items, 0, false);
-            draft.to = draft.make(0, &items);
-            return Some(draft);
+        }
+    }
+
+    /// Makes the tree with one entry changed. Returns false if another writer has changed the leaf since the path
+    /// was found.
+    ///
+    /// # Safety
+    /// The tree, and the entry to be inserted, live as long as the draft. The path was found in the tree.
+    pub(super) unsafe fn make(&mut self, path: &Path<K, V>, edit: &Edit<K, V>) -> bool {
+        let (mut items, mut parent) = (&mut Items::new(), &mut Items::new());
+        let Some(leaf) = path.leaf else {
+            edit.apply(items, 0, false);
+            self.to = self.node(0, items);
+            return true;
         };
         // SAFETY: the tree is alive, as the caller promises.
         unsafe {
-            items = draft.copy(path.leaf.cast());
+            self.copy(leaf.cast(), items);
             let there = |found: NonNull<_>| items[path.index].pair == found.as_ptr();
             if !path.found.is_none_or(there) {
-                return None;
+                return false;
             }
-            edit.apply(&mut items, path.index, path.found.is_some());
+            edit.apply(items, path.index, path.found.is_some());
             let mut least = items.first().copied();
             let mut height = 0;
-            for (parent, index) in path.above() {
-                let parent = draft.copy(parent.cast());
-                if height == 0 && parent[index].child != path.leaf.as_ptr().cast() {
-                    return None;
+            for (node, index) in path.above() {
+                self.copy(node.cast(), parent);
+                if height == 0 && parent[index].child != leaf.as_ptr().cast() {
+                    return false;
                 }
-                (items, least) = draft.put(parent, index, items, least, height);
+                least = self.put(parent, index, items, least, height);
+                core::mem::swap(&mut items, &mut parent);
                 height += 1;
             }
-            draft.to = draft.root(height, &items);
+            self.to = self.root(height, items);
         }
-        Some(draft)
+        true
     }
 
-    fn make(&mut self, height: usize, items: &[Item<K, V>]) -> *mut Node<K, V> {
+    fn node(&mut self, height: usize, items: &[Item<K, V>]) -> *mut Node<K, V> {
         let node = Node::make(height, items);
         self.made.push(node);
         node.as_ptr()
@@ -95,10 +95,10 @@ impl<K, V> Draft<K, V> {
         match items {
             [] => ptr::null_mut(),
             [only] if height > 0 => only.child,
-            _ if items.len() <= most(height) => self.make(height, items),
+            _ if items.len() <= most(height) => self.node(height, items),
             _ => {
                 let halves = self.build(height, items, items[0]);
-                self.make(height + 1, &halves)
+                self.node(height + 1, &halves)
             }
         }
     }
@@ -110,15 +110,15 @@ impl<K, V> Draft<K, V> {
         items: &[Item<K, V>],
         separator: Item<K, V>,
     ) -> ArrayVec<Item<K, V>, 2> {
-        let node = |child, separator: Item<K, V>| Item { child, ..separator };
+        let item = |child, separator: Item<K, V>| Item { child, ..separator };
         let mut built = ArrayVec::new();
         if items.len() <= most(height) {
-            built.push(node(self.make(height, items), separator));
+            built.push(item(self.node(height, items), separator));
         } else {
             let (first, second) = items.split_at(items.len() / 2);
-            built.push(node(self.make(height, first), separator));
+            built.push(item(self.node(height, first), separator));
             // The second node's first separator, or its first entry, is in the leftmost leaf below it.
-            built.push(node(self.make(height, second), second[0]));
+            built.push(item(self.node(height, second), second[0]));
         }
         built
     }
@@ -127,25 +127,23 @@ impl<K, V> Draft<K, V> {
     ///
     /// # Safety
     /// The node is alive.
-    unsafe fn copy(&mut self, node: NonNull<Node<K, V>>) -> Items<K, V> {
+    unsafe fn copy(&mut self, node: NonNull<Node<K, V>>, to: &mut Items<K, V>) {
+        to.clear();
         // SAFETY: it is alive, as the caller promises.
-        let (items, height) = unsafe { (Node::items(node), node.as_ref().height) };
+        let height = unsafe {
+            Node::items(node, to);
+            node.as_ref().height
+        };
         match height {
-            0 => self
-                .copied
-                .extend(items.iter().map(|item| item.pair.cast())),
-            1 => self
-                .copied
-                .extend(items.iter().map(|item| item.child.cast())),
+            0 => self.copied.extend(to.iter().map(|item| item.pair.cast())),
+            1 => self.copied.extend(to.iter().map(|item| item.child.cast())),
             _ => {}
         }
         self.replaced.push(node);
-        items
     }
 
     /// Puts the new items of a child, which is at `height`, in the place of the child. `least` is the separator
-    /// before the child, if there is a new one. Returns the parent's items, and the separator before the parent, if
-    /// there is a new one.
+    /// before the child, if there is a new one. Returns the separator before the parent, if there is a new one.
     ///
     /// **A separator is always an entry of the leftmost leaf behind it, in whatever order the user's comparisons
     /// answer that the entries are.** So an entry is a separator if and only if it is the one before its own leaf,
@@ -155,17 +153,16 @@ impl<K, V> Draft<K, V> {
     /// The tree is alive.
     unsafe fn put(
         &mut self,
-        mut parent: Items<K, V>,
+        parent: &mut Items<K, V>,
         index: usize,
-        mut items: Items<K, V>,
+        items: &mut Items<K, V>,
         mut least: Option<Item<K, V>>,
         height: usize,
-    ) -> (Items<K, V>, Option<Item<K, V>>) {
+    ) -> Option<Item<K, V>> {
         if items.is_empty() {
             parent.remove(index);
             // The separator before the next child is the one before the parent now.
-            let next = parent.first().copied().filter(|_| index == 0);
-            return (parent, next);
+            return parent.first().copied().filter(|_| index == 0);
         }
         let mut place = index..index + 1;
         if items.len() < self::least(height) && parent.len() > 1 {
@@ -178,32 +175,37 @@ impl<K, V> Draft<K, V> {
             };
             let beside = if is_last { place.start } else { index + 1 };
             let sibling = NonNull::new(parent[beside].child).expect("a child");
+            let theirs = &mut Items::new();
             // SAFETY: the tree is alive, as the caller promises.
-            let mut theirs = unsafe { self.copy(sibling) };
+            unsafe { self.copy(sibling, theirs) };
             if height > 0 {
                 // A node's first child has its separator in the parent.
                 let (second, before) = if is_last {
                     least = None;
-                    (&mut items, separator)
+                    (&mut items[0], separator)
                 } else {
-                    (&mut theirs, parent[beside])
+                    (&mut theirs[0], parent[beside])
                 };
-                second[0] = second[0].separated(before);
+                *second = second.separated(before);
             }
             if is_last {
-                core::mem::swap(&mut items, &mut theirs);
+                core::mem::swap(items, theirs);
             }
-            items.extend(theirs);
+            items.extend(theirs.drain(..));
         }
         if height == 0 {
             least = Some(items[0]);
         }
         let separator = least.unwrap_or(parent[place.start]);
-        let built = self.build(height, &items, separator);
-        let behind: Items<K, V> = parent.drain(place.start..).skip(place.len()).collect();
-        parent.extend(built);
-        parent.extend(behind);
-        (parent, least.filter(|_| place.start == 0))
+        let built = self.build(height, items, separator);
+        parent[place.start] = built[0];
+        match (place.len(), built.get(1)) {
+            (1, None) => {}
+            (1, Some(second)) => parent.insert(place.start + 1, *second),
+            (_, None) => _ = parent.remove(place.start + 1),
+            (_, Some(second)) => parent[place.start + 1] = *second,
+        }
+        least.filter(|_| place.start == 0)
     }
 
     /// Returns the parents of leaves that the new tree does not have, in the order of their addresses.
@@ -242,7 +244,7 @@ impl<K, V> Draft<K, V> {
 
     /// Publishes the draft, if nobody has replaced the tree it was made from, or changed the nodes that it replaces.
     /// Then retires these nodes. Otherwise frees the draft. Returns whether it was published.
-    pub(super) fn publish(mut self, root: &AtomicPtr<Node<K, V>>, domain: &Domain) -> bool {
+    pub(super) fn publish(&mut self, root: &AtomicPtr<Node<K, V>>, domain: &Domain) -> bool {
         let published = self.exchange(root);
         if published {
             for node in self.replaced.drain(..) {
@@ -348,7 +350,9 @@ pub(super) unsafe fn for_all<K, V>(
     };
     // SAFETY: they are alive, as the caller promises.
     unsafe {
-        for item in Node::items(root) {
+        let items = &mut Items::new();
+        Node::items(root, items);
+        for item in items {
             if item.child.is_null() {
                 entry(NonNull::new(item.pair).expect("as many as there are"));
             } else {
