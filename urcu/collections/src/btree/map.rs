@@ -37,18 +37,18 @@ use crate::sync::{AtomicPtr, Ordering};
 /// ```
 ///
 /// # Cost
-/// An insertion or removal copies one leaf of up to sixteen entries, 264 bytes, and stores its address under the lock of
-/// the leaf's parent, which has up to 32 children. Replacing a value is one store under that lock. One change in about ten copies the path
-/// from the root, because a leaf is split or joined, or because the entry's key separates two leaves; then it takes one
-/// atomic exchange, too. No lock is held while memory is allocated or your code runs. Writers of different parts of
-/// the map work in parallel, except for changes of the path: of those one at a time succeeds, and the others start
-/// over. A map of up to sixteen entries is one leaf, so changes of it are such exchanges.
+/// An insertion or removal copies one leaf, 264 bytes, and stores its address under the lock of the leaf's parent,
+/// which has up to 32 children. Replacing a value is one store under that lock. About one change in ten copies the
+/// nodes on the path from the root, too, and exchanges the root: a leaf is split or joined with a sibling, or the key
+/// separates two leaves. No lock is held while memory is allocated or your code runs. Changes in different parts of
+/// the map happen in parallel, except those of paths: of these one succeeds, and the others start over. A map of up to
+/// 16 entries is a single leaf, so each change of it exchanges the root.
 ///
-/// Old leaves and entries wait for a grace period. Writers that are preempted inside their sections hold it up, so
-/// many threads that do nothing but write fill the domain's [budget](urcu::Budget) with some tens of thousands of
-/// leaves, and then wait for it, for up to 10 ms each. They wait inside their own sections, so they also hold up what
-/// they wait for. Let such threads open a section for each change, and give such a map a domain of its own
-/// ([`BTreeMap::new_in`]), with a larger budget.
+/// What is replaced waits for a grace period, half a kilobyte for each change. The grace period waits for writers
+/// that are preempted inside their sections, so threads that do nothing but write, four to a processor, fill the
+/// default [budget](urcu::Budget) of 16 MiB and then are held up, inside their sections, which makes the grace period
+/// longer still. If that is your load, give the map a domain of its own ([`BTreeMap::new_in`]) whose budget has more
+/// bytes, or less [patience](urcu::Budget::patience), and open a section for each change.
 ///
 /// # Forks
 /// A forked child may use the map, with its own guards.
