@@ -4,8 +4,6 @@ use std::alloc::{Layout, dealloc};
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
-pub(crate) use loom::sync::atomic::AtomicU8;
-
 use super::cpu::panic_on_purpose;
 use super::{Ordering, Value, spin};
 
@@ -137,6 +135,7 @@ macro_rules! losable {
 }
 
 losable! {
+    AtomicU8: u8;
     AtomicU32: u32;
     AtomicU64: u64;
 }

@@ -405,6 +405,7 @@ models! {
     ordered::who_replaces_a_leaf_is_lost, 1, "tree, fork", "1 thread";
     ordered::who_replaces_an_entry_is_lost, 1, "tree, fork", "1 thread";
     ordered::who_splits_a_leaf_is_lost, 1, "tree, fork", "1 thread";
+    ordered::who_splits_a_leaf_is_lost_during_an_update, 1, "tree, fork", "1 thread";
     hash::a_bucket_gets_an_entry, 3, "hash", "1, 1 insertion", "it comes in the middle", "it is there", "it is not there yet";
     hash::a_bucket_loses_an_entry, 3, "hash", "1, 1 removal", "it is gone", "it goes in the middle";
     hash::an_overflow_bucket_loses_an_entry, 2, "hash", "1, 1 removal", "it is there", "it is gone";

@@ -1,6 +1,7 @@
 //! `BTreeMap` of `urcu-collections`: readers have a whole tree, no change is lost, and what is not in the tree
 //! any more is freed once, after its readers.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::domains::{Owned, here, on_cpu};
@@ -415,4 +416,31 @@ pub(super) fn who_replaces_an_entry_is_lost() {
 
 pub(super) fn who_splits_a_leaf_is_lost() {
     lost(6, 5);
+}
+
+/// A thread that splits a leaf is lost while another one, which forks, has already found an entry of that leaf. In the
+/// child the entry is updated, wherever it is.
+pub(super) fn who_splits_a_leaf_is_lost_during_an_update() {
+    for stores in 0.. {
+        let domain = Owned::new(ALL_THREADS);
+        let map = even(&domain, 6);
+        let running = run_on(1);
+        let is_first = Cell::new(true);
+        let update = |old: &Value| {
+            if is_first.replace(false) {
+                lost_after(stores, || insert(&map, 5, 1));
+                fork();
+            }
+            Value::new(old.read() + 1)
+        };
+        assert!(map.update(8, update, &map.guard()).is_some());
+        drop(running);
+        let seen = contents(&map);
+        assert!(seen.contains(&(8, 1)), "{seen:?}");
+        drop(domain);
+        if seen.contains(&(5, 1)) {
+            assert!(stores > 0 && seen.len() == 7);
+            return;
+        }
+    }
 }

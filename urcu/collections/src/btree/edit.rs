@@ -79,12 +79,14 @@ impl<'a, K, V> InLeaf<'a, K, V> {
 
     /// Calls a function under the lock of the leaf's parent, if the leaf is still in the tree, with the same entry.
     /// Returns whether it is.
+    ///
+    /// The tree may have another root by then, but the keys for which the parent is searched are still the same, or
+    /// more: they only become less for a node that is replaced.
     #[inline(always)]
     fn locked(&self, change: impl FnOnce()) -> bool {
-        self.parent.node.lock.lock();
-        // Relaxed: the lock has ordered this. Whoever replaces the parent holds its lock and then stores another
-        // root, so a tree with the same root has the parent.
-        let is_current = self.root.load(Ordering::Relaxed) == self.from
+        let parent = self.parent.node.lock();
+        // Relaxed: the lock has ordered this.
+        let is_current = parent.is_current(self.root, self.from)
             && self.parent.children[self.slot].load(Ordering::Relaxed) == self.leaf.as_ptr().cast()
             && self.path.found.is_none_or(|found| {
                 let now = &self.leaf().pairs[self.path.index];
@@ -93,7 +95,6 @@ impl<'a, K, V> InLeaf<'a, K, V> {
         if is_current {
             change();
         }
-        self.parent.node.lock.unlock();
         is_current
     }
 

@@ -8,11 +8,12 @@
 //! * **Of the tree**: a leaf is split, or joined with a sibling. The nodes on the path from the root are made anew,
 //!   and the root is exchanged.
 //!
-//! The lock of a leaf's parent protects the parent's children and the entries of these leaves. A writer allocates
-//! before it takes the lock, and then checks that the tree is as it was found: that the root is the same, that the
-//! parent has the leaf, and that the leaf has the entry. Whoever replaces a parent holds its lock and exchanges the
-//! root, so a tree with the same root has the parent. A change of the tree takes the locks of the parents that it
-//! replaces, one or two, and checks that what was copied is still there.
+//! The lock of a leaf's parent protects the parent's children, the entries of these leaves, and a mark that the parent
+//! was replaced. A writer allocates before it takes the lock, and then checks that the tree is as it was found: that
+//! the parent was not replaced, that it has the leaf, and that the leaf has the entry. A change of the tree takes the
+//! locks of the parents that it replaces, one or two, checks that what was copied is still there, marks the parents,
+//! and exchanges the root if it is the same. So changes of leaves fail only if the leaf or its parent has changed, and
+//! changes of the tree only if another one was first.
 //!
 //! A reader takes no lock. It goes from one node to the next, each of which is whole. If a node was replaced
 //! meanwhile, the reader has the old one, which does not change any more, and what it leads to is alive as long as
@@ -24,7 +25,8 @@
 //! the root is exchanged.
 //!
 //! A lock of a thread that was lost in a fork is taken over. The tree is whole before and after each store, so there
-//! is nothing to repair.
+//! is nothing to repair. A parent may have the mark and still be in the tree; so a marked parent is taken for replaced
+//! only by a writer that found it below another root.
 
 mod edit;
 mod fresh;

@@ -9,7 +9,7 @@ use urcu::Domain;
 use super::order::digest;
 use crate::lock::Lock;
 use crate::reclaim;
-use crate::sync::{Alive, AtomicPtr, INNER_ITEMS, LEAF_ITEMS, Ordering};
+use crate::sync::{Alive, AtomicPtr, AtomicU8, INNER_ITEMS, LEAF_ITEMS, Ordering};
 
 /// The greatest number of entries of a leaf.
 pub(super) const LEAF_MOST: usize = LEAF_ITEMS;
@@ -41,10 +41,12 @@ pub(super) struct Pair<K, V> {
 #[repr(C)]
 pub(super) struct Node<K, V> {
     /// The height above the leaves; 0 for a leaf.
-    pub(super) height: u16,
+    pub(super) height: u8,
+    /// Of a parent of leaves: not zero if it was replaced, or was going to be. Protected by the lock.
+    is_replaced: AtomicU8,
     len: u16,
     /// Of a parent of leaves: protects its children, and the addresses of entries in them.
-    pub(super) lock: Lock,
+    lock: Lock,
     alive: Alive,
     pairs: PhantomData<*mut Pair<K, V>>,
 }
@@ -123,9 +125,10 @@ impl<K, V> Item<K, V> {
 }
 
 impl<K, V> Node<K, V> {
-    fn new(height: u16, len: usize) -> Self {
+    fn new(height: usize, len: usize) -> Self {
         Node {
-            height,
+            height: height as u8,
+            is_replaced: AtomicU8::new(0),
             len: len as u16,
             lock: Lock::new(),
             alive: Alive::new(),
@@ -137,6 +140,19 @@ impl<K, V> Node<K, V> {
     pub(super) fn len(&self) -> usize {
         self.alive.check();
         self.len as usize
+    }
+
+    /// Makes the lock look as if a thread of another process held it.
+    #[cfg(test)]
+    pub(super) fn abandon(&self) {
+        self.lock.abandon();
+    }
+
+    /// Locks a parent of leaves.
+    #[inline]
+    pub(super) fn lock(&self) -> Locked<'_, K, V> {
+        self.lock.lock();
+        Locked(self)
     }
 
     /// Returns the leaf or the inner node that begins with this.
@@ -213,6 +229,33 @@ impl<K, V> Node<K, V> {
                 reclaim::retire_memory(domain, this.cast::<Inner<K, V>>());
             }
         }
+    }
+}
+
+/// A parent of leaves whose lock is held.
+pub(super) struct Locked<'a, K, V>(&'a Node<K, V>);
+
+impl<K, V> Locked<'_, K, V> {
+    /// Returns whether the node is in a map's tree. It was found there when the map had the root `from`.
+    #[inline]
+    pub(super) fn is_current(&self, root: &AtomicPtr<Node<K, V>>, from: *mut Node<K, V>) -> bool {
+        // Relaxed: the lock has ordered this. A node with the mark may still be in the tree: whoever marked it may have
+        // found another root then, or was lost in a fork. But nobody else can replace it now, so it is in the tree of
+        // the root if it was found there.
+        self.0.is_replaced.load(Ordering::Relaxed) == 0 || root.load(Ordering::Relaxed) == from
+    }
+
+    /// Marks the node as replaced. If the map still has it, the caller replaces it next.
+    #[inline]
+    pub(super) fn mark_replaced(&self) {
+        self.0.is_replaced.store(1, Ordering::Relaxed);
+    }
+}
+
+impl<K, V> Drop for Locked<'_, K, V> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.lock.unlock();
     }
 }
 
@@ -335,7 +378,7 @@ impl<K, V> Inner<K, V> {
                 .map_or(ptr::null_mut(), |item: &Item<K, V>| item.child)
         };
         NonNull::from(Box::leak(Box::new(Inner {
-            node: Node::new(height as u16, items.len()),
+            node: Node::new(height, items.len()),
             digests,
             separators,
             children: core::array::from_fn(|index| AtomicPtr::new(child(index))),

@@ -130,7 +130,7 @@ fn a_child_takes_over_the_locks_of_lost_threads() {
     unsafe fn abandon(node: NonNull<Node<u64, u64>>) {
         // SAFETY: nobody else uses the map.
         if let Kind::Inner(inner) = unsafe { Node::kind(node) } {
-            inner.node.lock.abandon();
+            inner.node.abandon();
             for index in 0..inner.node.len() {
                 // SAFETY: nobody else uses the map.
                 unsafe { abandon(NonNull::new(inner.child(index)).unwrap()) };

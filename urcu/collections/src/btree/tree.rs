@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use urcu::Domain;
 
 use super::edit::Edit;
-use super::node::{HIGHEST, INNER_MOST, Item, Items, Kind, LEAF_MOST, Node, Pair, ROOM};
+use super::node::{HIGHEST, INNER_MOST, Item, Items, Kind, LEAF_MOST, Locked, Node, Pair, ROOM};
 use super::search::Path;
 use crate::sync::{AtomicPtr, Ordering};
 
@@ -258,20 +258,22 @@ impl<K, V> Draft<K, V> {
 
     fn exchange(&mut self, root: &AtomicPtr<Node<K, V>>) -> bool {
         let parents = self.parents();
-        parents.iter().for_each(|parent| _ = parent.lock.lock());
+        let locked: ArrayVec<_, 2> = parents.iter().map(|parent| parent.lock()).collect();
         // SAFETY: the locks are held.
-        let is_current = unsafe { self.is_current() };
+        if !unsafe { self.is_current() } {
+            return false;
+        }
+        // Before the exchange: in a child of a fork between the two, a writer may still have a path to a parent that
+        // was replaced.
+        locked.iter().for_each(Locked::mark_replaced);
         // Release: a thread that loads the root sees the nodes, and also those that other threads have published
         // and that the new nodes lead to (Acquire).
-        let published = is_current
-            && root
-                .compare_exchange(self.from, self.to, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok();
-        if published {
+        let published =
+            root.compare_exchange(self.from, self.to, Ordering::AcqRel, Ordering::Relaxed);
+        if published.is_ok() {
             self.made.clear();
         }
-        parents.iter().for_each(|parent| parent.lock.unlock());
-        published
+        published.is_ok()
     }
 }
 
@@ -284,7 +286,7 @@ impl<K, V> Drop for Draft<K, V> {
     }
 }
 
-/// Waits until no writer changes a leaf of a tree any more.
+/// Marks a tree as replaced, and waits until no writer changes a leaf of it any more.
 ///
 /// # Safety
 /// The tree is alive, and is not the map's any more.
@@ -297,9 +299,7 @@ pub(super) unsafe fn settle<K, V>(root: *mut Node<K, V>) {
         return;
     };
     if inner.node.height == 1 {
-        // Who takes the lock later sees that the map has another root.
-        inner.node.lock.lock();
-        inner.node.lock.unlock();
+        inner.node.lock().mark_replaced();
         return;
     }
     for index in 0..inner.node.len() {
