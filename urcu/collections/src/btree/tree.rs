@@ -34,6 +34,8 @@ pub(super) struct Draft<K, V> {
     /// The children of parents of leaves, and the entries of leaves, that were copied, in the order of `replaced`.
     /// Other writers may have stored others meanwhile.
     copied: ArrayVec<*mut (), { 2 * ROOM }>,
+    /// True if a parent of leaves is joined with the one in front of it.
+    is_second: bool,
 }
 
 impl<K, V> Draft<K, V> {
@@ -45,6 +47,7 @@ impl<K, V> Draft<K, V> {
             made: ArrayVec::new(),
             replaced: ArrayVec::new(),
             copied: ArrayVec::new(),
+            is_second: false,
         }
     }
 
@@ -168,6 +171,7 @@ impl<K, V> Draft<K, V> {
         if items.len() < self::least(height) && parent.len() > 1 {
             let separator = least.unwrap_or(parent[index]);
             let is_last = place.end == parent.len();
+            self.is_second |= is_last && height == 1;
             place = if is_last {
                 index - 1..place.end
             } else {
@@ -208,12 +212,15 @@ impl<K, V> Draft<K, V> {
         least.filter(|_| place.start == 0)
     }
 
-    /// Returns the parents of leaves that the new tree does not have, in the order of their addresses.
+    /// Returns the parents of leaves that the new tree does not have, in the order of their keys, which
+    /// is the same in every tree.
     fn parents<'a>(&self) -> ArrayVec<&'a Node<K, V>, 2> {
         // SAFETY: the old tree is alive, as `new` requires.
         let replaced = self.replaced.iter().map(|node| unsafe { node.as_ref() });
         let mut parents: ArrayVec<_, 2> = replaced.filter(|node| node.height == 1).collect();
-        parents.sort_unstable_by_key(|node| ptr::from_ref(*node).addr());
+        if self.is_second {
+            parents.reverse();
+        }
         parents
     }
 
