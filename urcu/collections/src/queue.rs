@@ -18,6 +18,7 @@ use std::alloc::{alloc, handle_alloc_error};
 
 use urcu::{Global, InDomain};
 
+use crate::fork;
 use crate::reclaim;
 use crate::sync::{
     Alive, AtomicPtr, AtomicU8, AtomicUsize, Ordering, SEGMENT_SLOTS as SLOTS,
@@ -66,6 +67,8 @@ struct Segment<T> {
     /// The number of this segment's first slot in the whole queue.
     first: usize,
     next: AtomicPtr<Segment<T>>,
+    /// The fork generation of the process that has made this segment.
+    generation: u32,
     _before_filled: Gap,
     /// The number of slots that producers have claimed, or tried to claim.
     filled: AtomicUsize,
@@ -92,6 +95,7 @@ impl<T> Segment<T> {
         unsafe {
             (&raw mut (*memory).first).write(first);
             (&raw mut (*memory).next).write(AtomicPtr::new(ptr::null_mut()));
+            (&raw mut (*memory).generation).write(fork::generation());
             (&raw mut (*memory).filled).write(AtomicUsize::new(0));
             (&raw mut (*memory).emptied).write(AtomicUsize::new(0));
             (&raw mut (*memory).known_filled).write(AtomicUsize::new(0));
@@ -107,6 +111,10 @@ impl<T> Segment<T> {
     /// Puts a value into the next slot. Returns the value as the error if no slot is left.
     fn push(&self, mut value: T) -> Result<(), T> {
         self.alive.check();
+        if self.generation != fork::generation() {
+            self.close();
+            return Err(value);
+        }
         loop {
             // Relaxed: only one producer gets this number.
             let number = self.filled.fetch_add(1, Ordering::Relaxed);
@@ -128,11 +136,26 @@ impl<T> Segment<T> {
         }
     }
 
+    /// Leaves the remaining slots empty. In a forked child, consumers that are lost may have claimed some of them,
+    /// and nobody would take the values.
+    #[cold]
+    fn close(&self) {
+        // Relaxed: consumers find these slots empty, whenever they look.
+        self.filled.fetch_max(SLOTS, Ordering::Relaxed);
+    }
+
     /// Takes the value of the next slot that has one.
     fn pop(&self) -> Popped<T> {
         self.alive.check();
         loop {
-            if self.is_drained() {
+            // Consumers first. Acquire: the producers' number, which is read next, is not older.
+            let emptied = self.emptied.load(Ordering::Acquire);
+            if emptied >= SLOTS {
+                // Consumers that poll a queue whose last segment is used up must not count on: the number would wrap
+                // around where `usize` has 32 bits, and they would take values a second time.
+                return Popped::NoSlot;
+            }
+            if self.is_drained(emptied) {
                 return Popped::Nothing;
             }
             // Relaxed: only one consumer gets this number.
@@ -147,12 +170,10 @@ impl<T> Segment<T> {
         }
     }
 
-    /// Returns whether consumers have claimed as many slots as producers, while slots are left.
-    fn is_drained(&self) -> bool {
-        // Consumers first. Acquire: the producers' number, which is read next, is not older.
-        let emptied = self.emptied.load(Ordering::Acquire);
+    /// Returns whether consumers have claimed as many slots as producers.
+    fn is_drained(&self, emptied: usize) -> bool {
         // Relaxed: `filled` only grows, so whatever value it had is a lower bound, however old it is.
-        if emptied >= SLOTS || emptied < self.known_filled.load(Ordering::Relaxed) {
+        if emptied < self.known_filled.load(Ordering::Relaxed) {
             return false;
         }
         let filled = self.filled.load(Ordering::Relaxed);
@@ -185,6 +206,13 @@ enum Popped<T> {
 ///
 /// # Cost
 /// A read-side section and two atomic instructions for a push, one for a pop; an allocation for every 128 values.
+///
+/// # Forks
+/// A forked child may use the queue, whatever other threads were doing at the fork. Values that they were pushing or
+/// popping may not be in the child's queue, or never be dropped there.
+///
+/// # Async-signal safety
+/// Not safe in signal handlers: it allocates.
 pub struct Queue<T, D = Global> {
     head: Line<AtomicPtr<Segment<T>>>,
     tail: Line<AtomicPtr<Segment<T>>>,
@@ -250,7 +278,8 @@ impl<T, D: InDomain> Queue<T, D> {
         }
     }
 
-    /// Returns the number of values. It is exact if nobody pushes or pops meanwhile.
+    /// Returns the number of values. It is exact if nobody pushes or pops meanwhile. In a forked child it may be too
+    /// high until the values from before the fork were popped.
     pub fn len(&self) -> usize {
         let _section = self.domain.domain().read_lock();
         let (head, tail) = (
@@ -262,9 +291,11 @@ impl<T, D: InDomain> Queue<T, D> {
         }
         // SAFETY: the segment was loaded in this section.
         let (head, tail) = unsafe { (&*head, &*tail) };
-        let emptied = head.first + head.emptied.load(Ordering::Relaxed).min(SLOTS);
-        let filled = tail.first + tail.filled.load(Ordering::Relaxed).min(SLOTS);
-        filled.saturating_sub(emptied)
+        let emptied = head.emptied.load(Ordering::Relaxed).min(SLOTS);
+        let filled = tail.filled.load(Ordering::Relaxed).min(SLOTS);
+        // The numbers of slots wrap around where `usize` has 32 bits. Less than none if others pop meanwhile.
+        let ahead = tail.first.wrapping_sub(head.first) as isize;
+        (ahead + filled as isize - emptied as isize).max(0) as usize
     }
 
     /// Returns whether the queue is empty.
@@ -502,5 +533,49 @@ mod tests {
         let segment = unsafe { queue.tail().as_ref() };
         assert_eq!(segment.emptied.load(Ordering::Relaxed), SLOTS / 2);
         assert_eq!(segment.filled.load(Ordering::Relaxed), SLOTS / 2);
+    }
+
+    /// Where `usize` has 32 bits, a number that grew with each poll would wrap around within a minute, and values would
+    /// be taken again.
+    #[test]
+    fn popping_from_a_segment_that_is_used_up_counts_no_further() {
+        let queue = Queue::new();
+        (0..SLOTS).for_each(|number| queue.push(number));
+        (0..SLOTS).for_each(|number| assert_eq!(queue.pop(), Some(number)));
+        (0..SLOTS).for_each(|_| assert_eq!(queue.pop(), None));
+        // SAFETY: nobody else uses the queue, and the segment is its only one.
+        let segment = unsafe { queue.tail().as_ref() };
+        assert_eq!(segment.emptied.load(Ordering::Relaxed), SLOTS);
+        queue.push(7);
+        assert_eq!((queue.len(), queue.pop(), queue.pop()), (1, Some(7), None));
+    }
+
+    /// A consumer was lost after it had claimed a slot for which there was no value yet.
+    #[test]
+    fn a_child_pushes_nothing_that_only_a_lost_consumer_would_pop() {
+        let queue = Queue::new();
+        queue.push(1);
+        // SAFETY: nobody else uses the queue, and the segment is its only one.
+        let segment = unsafe { queue.tail().as_mut() };
+        segment.filled.fetch_add(1, Ordering::Relaxed);
+        segment.emptied.fetch_add(2, Ordering::Relaxed);
+        segment.emptied.fetch_add(1, Ordering::Relaxed);
+        segment.generation += 1;
+        assert_eq!((queue.len(), queue.pop()), (0, None));
+        (2..4).for_each(|number| queue.push(number));
+        assert_eq!(queue.pop(), Some(2));
+        assert_eq!((queue.len(), queue.pop(), queue.pop()), (1, Some(3), None));
+    }
+
+    #[test]
+    fn the_length_is_right_when_the_numbers_of_slots_wrap_around() {
+        let queue = Queue::new();
+        let last = Segment::allocate(SLOTS.wrapping_neg());
+        queue.head.0.store(last.as_ptr(), Ordering::Relaxed);
+        queue.tail.0.store(last.as_ptr(), Ordering::Relaxed);
+        (0..2 * SLOTS).for_each(|number| queue.push(number));
+        assert_eq!(queue.len(), 2 * SLOTS);
+        (0..=SLOTS).for_each(|number| assert_eq!(queue.pop(), Some(number)));
+        assert_eq!(queue.len(), SLOTS - 1);
     }
 }
