@@ -302,6 +302,18 @@ fn a_file_that_is_too_large_is_refused_unread() {
     );
 }
 
+/// Such as one that grows while it is read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_longer_than_its_length_says_is_refused() {
+    const FILE: &str = "/proc/version";
+    assert_eq!(fs::metadata(FILE).unwrap().len(), 0);
+    let length = fs::read(FILE).unwrap().len() as u64;
+    let error = text(FILE).max_file_size(length - 1).start().unwrap_err();
+    assert!(error.reason().ends_with("(`max_file_size`)"), "{error}");
+    text(FILE).max_file_size(length).start().unwrap();
+}
+
 #[test]
 fn control_characters_are_not_shown_as_they_are() {
     let error = refusal("c.toml", "workers = 1 # a\rb\x1b[31m\n");
