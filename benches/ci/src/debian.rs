@@ -144,6 +144,8 @@ Acquire::Languages \"none\";
         if !succeeds_quietly(download.arg(package)) {
             return false;
         }
+        // Older versions that an earlier run has fetched would be unpacked, too.
+        succeeds_quietly(self.program("apt-get").arg("autoclean"));
         let entries = fs::read_dir(&archives).into_iter().flatten().flatten();
         let files = entries.map(|entry| entry.path());
         let mut archives = files.filter(|path| path.extension().is_some_and(|end| end == "deb"));

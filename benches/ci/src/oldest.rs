@@ -39,10 +39,15 @@ impl Oldest {
         }
         let folder = cache().join("oldest").join(version);
         let found = Oldest { folder, host };
-        if !found.compiler().exists() {
+        if !found.starts() {
             found.make(version)?;
         }
         Ok(found)
+    }
+
+    /// Returns whether the compiler is there. One that does not start was moved, or an interrupted run has left it.
+    fn starts(&self) -> bool {
+        output(Command::new(self.compiler()).arg("-V")).is_some()
     }
 
     /// Returns the path of the compiler, which knows its standard library.
@@ -51,11 +56,17 @@ impl Oldest {
     }
 
     fn make(&self, version: &str) -> Result<(), String> {
+        let said = |error: io::Error| error.to_string();
+        // Two standard libraries in one place would be one too many.
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder).map_err(said)?;
+        }
         let sites = debian::sites();
         let site = debian::main_site(&sites).ok_or("apt has no source of Debian's packages")?;
         let sources = format!("deb {site} trixie main\ndeb {site} trixie-backports main\n");
-        let said = |error: io::Error| error.to_string();
-        let apt = Apt::new(&cache().join("oldest/apt"), &sources, &["amd64"]).map_err(said)?;
+        // A state for each version, because all packages that were fetched into it are unpacked.
+        let state = cache().join("oldest").join(format!("apt-{version}"));
+        let apt = Apt::new(&state, &sources, &["amd64"]).map_err(said)?;
         let library = format!("libstd-rust-{version}");
         let root = self.folder.join("root");
         if !apt.update() || !apt.with_dependencies(&root, &library) {
@@ -213,4 +224,30 @@ pub(crate) fn main() -> Status {
         "it does not compile them all"
     });
     Ok(u8::from(!well))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_that_does_not_start_is_made_anew() {
+        let folder = std::env::temp_dir().join(format!("urcu-ci-oldest-{}", std::process::id()));
+        let host = String::new();
+        let oldest = Oldest { folder, host };
+        fs::create_dir_all(&oldest.folder).unwrap();
+        assert!(!oldest.starts());
+        // An interrupted run: the script is empty, or cannot be executed yet.
+        fs::write(oldest.compiler(), "").unwrap();
+        assert!(!oldest.starts());
+        fs::write(oldest.compiler(), "#!/bin/sh\n").unwrap();
+        assert!(!oldest.starts());
+        oldest.executable("rustc", "#!/bin/sh\n").unwrap();
+        assert!(oldest.starts());
+        // The folder was moved.
+        let text = "#!/bin/sh\nexec /nowhere/stub \"$@\" 2>/dev/null\n";
+        oldest.executable("rustc", text).unwrap();
+        assert!(!oldest.starts());
+        fs::remove_dir_all(&oldest.folder).unwrap();
+    }
 }

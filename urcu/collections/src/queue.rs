@@ -18,11 +18,15 @@ use std::alloc::{alloc, handle_alloc_error};
 
 use urcu::{Global, InDomain};
 
+use crate::fork;
 use crate::reclaim;
 use crate::sync::{
     Alive, AtomicPtr, AtomicU8, AtomicUsize, Ordering, SEGMENT_SLOTS as SLOTS,
     SLOT_PATIENCE as PATIENCE, const_fn, pause,
 };
+
+#[cfg(test)]
+mod tests;
 
 const EMPTY: u8 = 0;
 /// The producer has written the value. The state stays so when the consumer has taken it.
@@ -66,6 +70,8 @@ struct Segment<T> {
     /// The number of this segment's first slot in the whole queue.
     first: usize,
     next: AtomicPtr<Segment<T>>,
+    /// The fork generation of the process that has made this segment.
+    generation: u32,
     _before_filled: Gap,
     /// The number of slots that producers have claimed, or tried to claim.
     filled: AtomicUsize,
@@ -92,6 +98,7 @@ impl<T> Segment<T> {
         unsafe {
             (&raw mut (*memory).first).write(first);
             (&raw mut (*memory).next).write(AtomicPtr::new(ptr::null_mut()));
+            (&raw mut (*memory).generation).write(fork::generation());
             (&raw mut (*memory).filled).write(AtomicUsize::new(0));
             (&raw mut (*memory).emptied).write(AtomicUsize::new(0));
             (&raw mut (*memory).known_filled).write(AtomicUsize::new(0));
@@ -107,6 +114,10 @@ impl<T> Segment<T> {
     /// Puts a value into the next slot. Returns the value as the error if no slot is left.
     fn push(&self, mut value: T) -> Result<(), T> {
         self.alive.check();
+        if self.generation != fork::generation() {
+            self.close();
+            return Err(value);
+        }
         loop {
             // Relaxed: only one producer gets this number.
             let number = self.filled.fetch_add(1, Ordering::Relaxed);
@@ -128,11 +139,26 @@ impl<T> Segment<T> {
         }
     }
 
+    /// Leaves the remaining slots empty. In a forked child, consumers that are lost may have claimed some of them,
+    /// and nobody would take the values.
+    #[cold]
+    fn close(&self) {
+        // Relaxed: consumers find these slots empty, whenever they look.
+        self.filled.fetch_max(SLOTS, Ordering::Relaxed);
+    }
+
     /// Takes the value of the next slot that has one.
     fn pop(&self) -> Popped<T> {
         self.alive.check();
         loop {
-            if self.is_drained() {
+            // Consumers first. Acquire: the producers' number, which is read next, is not older.
+            let emptied = self.emptied.load(Ordering::Acquire);
+            if emptied >= SLOTS {
+                // Consumers that poll a queue whose last segment is used up must not count on: the number would wrap
+                // around where `usize` has 32 bits, and they would take values a second time.
+                return Popped::NoSlot;
+            }
+            if self.is_drained(emptied) {
                 return Popped::Nothing;
             }
             // Relaxed: only one consumer gets this number.
@@ -147,12 +173,10 @@ impl<T> Segment<T> {
         }
     }
 
-    /// Returns whether consumers have claimed as many slots as producers, while slots are left.
-    fn is_drained(&self) -> bool {
-        // Consumers first. Acquire: the producers' number, which is read next, is not older.
-        let emptied = self.emptied.load(Ordering::Acquire);
+    /// Returns whether consumers have claimed as many slots as producers.
+    fn is_drained(&self, emptied: usize) -> bool {
         // Relaxed: `filled` only grows, so whatever value it had is a lower bound, however old it is.
-        if emptied >= SLOTS || emptied < self.known_filled.load(Ordering::Relaxed) {
+        if emptied < self.known_filled.load(Ordering::Relaxed) {
             return false;
         }
         let filled = self.filled.load(Ordering::Relaxed);
@@ -185,6 +209,13 @@ enum Popped<T> {
 ///
 /// # Cost
 /// A read-side section and two atomic instructions for a push, one for a pop; an allocation for every 128 values.
+///
+/// # Forks
+/// A forked child may use the queue, whatever other threads were doing at the fork. Values that they were pushing or
+/// popping may not be in the child's queue, or never be dropped there.
+///
+/// # Async-signal safety
+/// Not safe in signal handlers: it allocates.
 pub struct Queue<T, D = Global> {
     head: Line<AtomicPtr<Segment<T>>>,
     tail: Line<AtomicPtr<Segment<T>>>,
@@ -250,7 +281,8 @@ impl<T, D: InDomain> Queue<T, D> {
         }
     }
 
-    /// Returns the number of values. It is exact if nobody pushes or pops meanwhile.
+    /// Returns the number of values. It is exact if nobody pushes or pops meanwhile. In a forked child it may be too
+    /// high until the values from before the fork were popped.
     pub fn len(&self) -> usize {
         let _section = self.domain.domain().read_lock();
         let (head, tail) = (
@@ -262,9 +294,11 @@ impl<T, D: InDomain> Queue<T, D> {
         }
         // SAFETY: the segment was loaded in this section.
         let (head, tail) = unsafe { (&*head, &*tail) };
-        let emptied = head.first + head.emptied.load(Ordering::Relaxed).min(SLOTS);
-        let filled = tail.first + tail.filled.load(Ordering::Relaxed).min(SLOTS);
-        filled.saturating_sub(emptied)
+        let emptied = head.emptied.load(Ordering::Relaxed).min(SLOTS);
+        let filled = tail.filled.load(Ordering::Relaxed).min(SLOTS);
+        // The numbers of slots wrap around where `usize` has 32 bits. Less than none if others pop meanwhile.
+        let ahead = tail.first.wrapping_sub(head.first) as isize;
+        (ahead + filled as isize - emptied as isize).max(0) as usize
     }
 
     /// Returns whether the queue is empty.
@@ -464,43 +498,5 @@ impl<T, D> Iterator for IntoIter<T, D> {
 impl<T, D> fmt::Debug for IntoIter<T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IntoIter").finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A producer has linked a segment and was interrupted before it moved the tail. Consumers move on to that
-    /// segment, and the one that they leave is freed: nobody may find it any more.
-    #[test]
-    fn the_tail_never_lags_behind_the_head() {
-        let queue = Queue::new();
-        (0..SLOTS).for_each(|number| queue.push(number));
-        let first = queue.tail();
-        // SAFETY: the segment is alive, because nothing was popped.
-        let tail = unsafe { first.as_ref() };
-        let next = exchange_null(&tail.next, Segment::allocate(SLOTS));
-        // SAFETY: the segment is alive; it was just linked.
-        unsafe { next.as_ref() }.push(SLOTS).unwrap();
-        assert_eq!(queue.tail(), first);
-        (0..=SLOTS).for_each(|number| assert_eq!(queue.pop(), Some(number)));
-        assert_eq!(queue.tail(), next);
-        assert_eq!(queue.head.0.load(Ordering::Relaxed), next.as_ptr());
-    }
-
-    /// A consumer that finds nothing must not use slots up: consumers that poll would allocate segments.
-    #[test]
-    fn popping_from_an_empty_queue_claims_no_slot() {
-        let queue = Queue::new();
-        for number in 0..SLOTS / 2 {
-            queue.push(number);
-            assert_eq!(queue.pop(), Some(number));
-            (0..SLOTS).for_each(|_| assert_eq!(queue.pop(), None));
-        }
-        // SAFETY: nobody else uses the queue, and the segment is its only one.
-        let segment = unsafe { queue.tail().as_ref() };
-        assert_eq!(segment.emptied.load(Ordering::Relaxed), SLOTS / 2);
-        assert_eq!(segment.filled.load(Ordering::Relaxed), SLOTS / 2);
     }
 }

@@ -138,7 +138,7 @@ fn printable(text: &str) -> String {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
-            write!(f, "{}:", file.display())?;
+            write!(f, "{}:", printable(&file.to_string_lossy()))?;
             if let Some((line, column)) = self.place {
                 write!(f, "{line}:{column}:")?;
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap as Std;
 use std::hash::BuildHasher;
 
-use urcu_collections::{Compute, HashMap, Operation, ResizeMode};
+use urcu_collections::{Apart, Compute, HashMap, HashSet, Operation, ResizeMode};
 
 use crate::support::{AllSame, AsIs, Random, ignore};
 
@@ -174,6 +174,40 @@ fn entries_are_apart_if_that_is_asked_for() {
     assert!(inline < 38_000, "{inline}");
     // A hash, a key and a value for each, and at least 256 buckets of 64 bytes.
     assert!(apart > 40_000, "{apart}");
+}
+
+#[test]
+fn copies_of_a_map_with_entries_apart_have_entries_apart_too() {
+    type Map = HashMap<u64, u64, Apart>;
+    let is_apart = |map: &Map| {
+        assert_eq!(map.len(), 1000);
+        assert!((0..1000).all(|number| map.get_copied(&number) == Some(number)));
+        // With pairs in its buckets it would take less.
+        assert!(map.memory_usage() > 40_000, "{}", map.memory_usage());
+    };
+    let map: Map = (0..1000).map(|number| (number, number)).collect();
+    is_apart(&map);
+    is_apart(&map.clone());
+    let mut more = Map::default();
+    more.extend(map.pin().iter().map(|(key, value)| (*key, *value)));
+    is_apart(&more);
+    #[cfg(feature = "serde")]
+    is_apart(&serde_json::from_str(&serde_json::to_string(&map).unwrap()).unwrap());
+    #[cfg(feature = "rayon")]
+    {
+        use rayon::iter::{IntoParallelIterator, ParallelIterator};
+        let numbers = (0..1000).into_par_iter();
+        is_apart(&numbers.map(|number| (number, number)).collect());
+        let set: HashSet<u64, Apart> = (0..1000).into_par_iter().collect();
+        assert_eq!(set.len(), 1000);
+    }
+    let mut sum = 0;
+    more.into_iter().for_each(|(key, _)| sum += key);
+    assert_eq!(sum, 499_500);
+    let set: HashSet<u64, Apart> = map.pin().keys().copied().collect();
+    let builder = HashSet::builder().capacity(1000).entries_apart().build();
+    assert!(set.clone() == set && set.pin().iter().all(|key| builder.pin().insert(*key)));
+    assert!(set == builder);
 }
 
 #[test]

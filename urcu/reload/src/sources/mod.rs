@@ -314,9 +314,21 @@ fn end_of(text: &str) -> (u32, u32) {
     (line as u32, 1 + text[start..].chars().count() as u32)
 }
 
-/// Reads a file, which must be a regular one: reading a pipe or a terminal could wait, and a device might never end. Fails
-/// if it is larger than `limit`, even if it grows while it is read.
+/// Fails if this is not a regular file: reading a pipe or a terminal could wait, and a device might never end.
+fn check_is_file(data: &fs::Metadata) -> io::Result<()> {
+    match data.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this is not a regular file",
+        )),
+    }
+}
+
+/// Reads a file, which must be a regular one. Fails if it is larger than `limit`, even if it grows while it is read.
 fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    // Before it is opened, because that alone would let the writer of a pipe go on, and wakes some devices.
+    check_is_file(&fs::metadata(path)?)?;
     let mut options = File::options();
     options.read(true);
     #[cfg(target_os = "linux")]
@@ -325,13 +337,9 @@ fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
     }
     let file = options.open(path)?;
+    // Again, because another one may be there by now.
     let data = file.metadata()?;
-    if !data.is_file() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "this is not a regular file",
-        ));
-    }
+    check_is_file(&data)?;
     let length = data.len();
     let mut bytes = Vec::new();
     if length <= limit {

@@ -1,7 +1,10 @@
 //! What is refused, and how that is told.
 
 use std::fs;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use serde::Deserialize;
 use urcu_reload::{ErrorKind, Invalid, Reload, watch};
@@ -299,6 +302,18 @@ fn a_file_that_is_too_large_is_refused_unread() {
     );
 }
 
+/// Such as one that grows while it is read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_longer_than_its_length_says_is_refused() {
+    const FILE: &str = "/proc/version";
+    assert_eq!(fs::metadata(FILE).unwrap().len(), 0);
+    let length = fs::read(FILE).unwrap().len() as u64;
+    let error = text(FILE).max_file_size(length - 1).start().unwrap_err();
+    assert!(error.reason().ends_with("(`max_file_size`)"), "{error}");
+    text(FILE).max_file_size(length).start().unwrap();
+}
+
 #[test]
 fn control_characters_are_not_shown_as_they_are() {
     let error = refusal("c.toml", "workers = 1 # a\rb\x1b[31m\n");
@@ -312,6 +327,38 @@ fn control_characters_are_not_shown_as_they_are() {
         error.starts_with("c.toml:2:1: unknown field `\u{fffd}`"),
         "{error:?}"
     );
+}
+
+#[test]
+fn control_characters_in_the_names_of_files_are_not_shown_either() {
+    let scratch = Scratch::new();
+    scratch.write("d/\x1b[31m\r.toml", "workers = -1\n");
+    let error = watch::<Config>(scratch.path("d")).start().unwrap_err();
+    let shown = error.to_string();
+    assert!(
+        shown.contains("/d/\u{fffd}[31m\u{fffd}.toml:1:11: "),
+        "{shown:?}"
+    );
+    assert!(error.file().unwrap().ends_with("\x1b[31m\r.toml"));
+}
+
+/// Whoever writes to a pipe waits for a reader. One that refuses the pipe must not let it go on.
+#[test]
+fn a_pipe_is_refused_without_being_opened() {
+    let scratch = Scratch::new();
+    let pipe = scratch.path("pipe.txt");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let to = pipe.clone();
+    let writer = thread::spawn(move || fs::write(to, "for another reader"));
+    // The writer comes to the pipe in this time. If it does not, the test notices less.
+    thread::sleep(Duration::from_millis(100));
+    let error = text(&pipe).start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreadable);
+    assert!(error.reason().ends_with("not a regular file"), "{error}");
+    assert!(!writer.is_finished(), "the writer has met a reader");
+    assert_eq!(fs::read_to_string(&pipe).unwrap(), "for another reader");
+    writer.join().unwrap().unwrap();
 }
 
 #[test]
