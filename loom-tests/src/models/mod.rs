@@ -402,10 +402,13 @@ models! {
     ordered::an_entry_is_removed_while_it_is_updated, 2, "tree", "1 removal, 1 update";
     ordered::parents_are_joined_beside_a_new_leaf, 1, "tree", "1 removal, 1 insertion";
     ordered::a_tree_of_leaves_is_cleared, 2, "tree", "1 insertion, 1 removal of all", "nothing is left", "what came later is";
+    ordered::a_tree_of_parents_is_cleared, 2, "tree", "1 insertion, 1 removal of all", "nothing is left", "what came later is";
+    ordered::two_parents_are_joined_from_both_sides, 2, "tree", "2 removals";
     ordered::who_replaces_a_leaf_is_lost, 1, "tree, fork", "1 thread";
     ordered::who_replaces_an_entry_is_lost, 1, "tree, fork", "1 thread";
     ordered::who_splits_a_leaf_is_lost, 1, "tree, fork", "1 thread";
     ordered::who_splits_a_leaf_is_lost_during_an_update, 1, "tree, fork", "1 thread";
+    ordered::who_joins_parents_is_lost, 1, "tree, fork", "1 thread";
     hash::a_bucket_gets_an_entry, 3, "hash", "1, 1 insertion", "it comes in the middle", "it is there", "it is not there yet";
     hash::a_bucket_loses_an_entry, 3, "hash", "1, 1 removal", "it is gone", "it goes in the middle";
     hash::an_overflow_bucket_loses_an_entry, 2, "hash", "1, 1 removal", "it is there", "it is gone";

@@ -376,6 +376,37 @@ pub(super) fn a_tree_of_leaves_is_cleared() {
     );
 }
 
+/// The same in a tree of two parents, in a leaf of the second one.
+pub(super) fn a_tree_of_parents_is_cleared() {
+    two(
+        11,
+        |map| map.clear(&map.guard()),
+        |map| insert(map, 17, 1),
+        |left| {
+            witness(0, left.is_empty());
+            witness(1, left == [(17, 1)]);
+            assert!(left.is_empty() || left == [(17, 1)], "{left:?}");
+        },
+    );
+}
+
+/// Each of two parents becomes too small, so each of two writers joins it with the other one. They take the same two
+/// locks.
+pub(super) fn two_parents_are_joined_from_both_sides() {
+    let domain = Owned::new(ALL_THREADS);
+    let map = even(&domain, 11);
+    // Then the first parent has the leaves 0 and 2, and 4 and 6; the second one 10 to 14, and 18 and 20.
+    here(1, || assert!(remove(&map, 8) && remove(&map, 16)));
+    let theirs = Arc::clone(&map);
+    let other = on_cpu(0, move || assert!(remove(&theirs, 18)));
+    let running = run_on(1);
+    assert!(remove(&map, 0));
+    drop(running);
+    other.join().expect("the other one");
+    expect(&contents(&map), 7, &[]);
+    end(domain, map);
+}
+
 /// A thread is lost after any of its stores up to the one that makes its change, as at a fork. Then it holds a lock.
 /// The child finds the map as it was before the change or after it, and changes the same leaf.
 fn lost(keys: u64, key: u64) {
@@ -401,6 +432,31 @@ fn lost(keys: u64, key: u64) {
         drop(domain);
         if seen.contains(&(key, 1)) {
             assert!(stores > 0 && !ended, "{stores}");
+            return;
+        }
+    }
+}
+
+/// The same for one that joins two parents. After the exchange of the root it holds both locks, and then one.
+pub(super) fn who_joins_parents_is_lost() {
+    let mut joined = 0;
+    for stores in 0.. {
+        let domain = Owned::new(ALL_THREADS);
+        let map = even(&domain, 11);
+        let running = run_on(1);
+        let ended = lost_after(stores, || assert!(remove(&map, 0)));
+        fork();
+        drop(running);
+        let left = contents(&map).len();
+        let odd = || (1..22).step_by(2);
+        here(1, || odd().for_each(|odd| insert(&map, odd, 2)));
+        assert_eq!(contents(&map).len(), left + 11);
+        here(1, || assert!(odd().all(|odd| remove(&map, odd))));
+        expect(&contents(&map), left, &[]);
+        drop(domain);
+        joined += usize::from(left == 10);
+        if joined == 2 {
+            assert!(!ended, "{stores}");
             return;
         }
     }

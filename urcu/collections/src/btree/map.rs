@@ -51,7 +51,9 @@ use crate::sync::{AtomicPtr, Ordering};
 /// bytes, or less [patience](urcu::Budget::patience), and open a section for each change.
 ///
 /// # Forks
-/// A forked child may use the map, with its own guards.
+/// A forked child may use the map, with its own guards. It finds each change of the parent's threads made, or not yet.
+/// What the parent had replaced or removed, and whose grace period was not over at the fork, is not dropped in the
+/// child; and [`len`](BTreeMap::len) does not count there what threads were about to count at the fork.
 pub struct BTreeMap<K, V, D = Global> {
     pub(super) root: AtomicPtr<Node<K, V>>,
     count: Count,
@@ -143,8 +145,9 @@ impl<K, V, D: InDomain> BTreeMap<K, V, D> {
     /// Returns the entries between two bounds, in order.
     ///
     /// Keys that are inserted or removed meanwhile may be met or not, and of two changes by the same thread the range
-    /// may see the second one alone. Every other key is met exactly once. For a snapshot of the whole map, clone it,
-    /// or keep a map of the standard library in an [`urcu::Rcu`].
+    /// may see the second one alone. Every other key is met exactly once. The same holds of everything that is made
+    /// of a range: clones, comparisons of whole maps, `Debug`. If you need the map as it was at one moment, keep a map
+    /// of the standard library in an [`urcu::Rcu`].
     ///
     /// # Panics
     /// Panics if the range ends before it begins, or begins and ends at the same excluded bound.

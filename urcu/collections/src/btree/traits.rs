@@ -71,7 +71,8 @@ where
     V: Clone,
     D: InDomain + Clone,
 {
-    /// Copies the entries that [`iter`](BTreeMap::iter) meets.
+    /// Copies the entries that [`iter`](BTreeMap::iter) meets. If others change the map meanwhile, it may never have
+    /// had just these.
     fn clone(&self) -> Self {
         let guard = self.guard();
         let copies = self

@@ -29,6 +29,7 @@ mod map_resizing;
 mod map_restartable;
 mod map_threads;
 mod ordered;
+mod ordered_hostile;
 mod queues;
 mod wfcqueues;
 mod writers_histories;
