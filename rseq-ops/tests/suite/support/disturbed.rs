@@ -11,17 +11,21 @@ use urcu_host::affinity;
 use super::stress_time;
 
 static FUNCTION: AtomicU64 = AtomicU64::new(0);
+/// The number of handlers that are running.
+static RUNNING: AtomicU64 = AtomicU64::new(0);
 /// The number of times the handler ran.
 pub(crate) static SIGNALS: AtomicU64 = AtomicU64::new(0);
 
 extern "C" fn on_signal(_: libc::c_int) {
     SIGNALS.fetch_add(1, Ordering::Relaxed);
-    let function = FUNCTION.load(Ordering::Acquire);
+    RUNNING.fetch_add(1, Ordering::SeqCst);
+    let function = FUNCTION.load(Ordering::SeqCst);
     if function != 0 {
         // SAFETY: the address of a `fn()`, stored by `disturbed`.
         let function = unsafe { std::mem::transmute::<usize, fn()>(function as usize) };
         function();
     }
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// At its end: tells that a thread's work is over, and waits until the disturber, which uses the
@@ -92,5 +96,9 @@ pub(crate) fn disturbed(
     for point in Point::ALL {
         delay::set(point, 0);
     }
-    FUNCTION.store(0, Ordering::Release);
+    FUNCTION.store(0, Ordering::SeqCst);
+    // A thread counts as joined before it has ended, so a handler may still run there.
+    while RUNNING.load(Ordering::SeqCst) != 0 {
+        std::thread::yield_now();
+    }
 }

@@ -58,7 +58,12 @@ pub(super) fn additions(kind: Kind, commit: impl Commit + Sync) {
         }
     });
     for (n, count) in counts.iter().enumerate() {
-        assert_eq!(slots.sum(n), count.load(Ordering::Relaxed), "word {n}");
+        let by = kind.0;
+        assert_eq!(
+            slots.sum(n),
+            count.load(Ordering::Relaxed),
+            "word {n}, by {by}"
+        );
         assert_ne!(count.load(Ordering::Relaxed), 0, "word {n}");
     }
 }
@@ -92,7 +97,12 @@ pub(super) fn fast_additions(kind: Kind, commit: impl Commit + Sync) {
             }
             count.fetch_add(committed, Ordering::Relaxed);
         });
-        assert_eq!(slots.sum(n), count.load(Ordering::Relaxed), "word {n}");
+        let by = kind.0;
+        assert_eq!(
+            slots.sum(n),
+            count.load(Ordering::Relaxed),
+            "word {n}, by {by}"
+        );
     }
 }
 

@@ -72,19 +72,23 @@ fn worker<'s>(
 /// Runs `work` on many threads for a while.
 pub(crate) fn stress(work: Work<'_>) {
     static HANDLED: AtomicPtr<Work<'static>> = AtomicPtr::new(ptr::null_mut());
+    /// The number of handlers that are running.
+    static RUNNING: AtomicUsize = AtomicUsize::new(0);
     extern "C" fn handler(_: i32) {
         static SEED: AtomicUsize = AtomicUsize::new(1);
+        RUNNING.fetch_add(1, Ordering::SeqCst);
         let handled = HANDLED.load(Ordering::SeqCst);
         // A thread that is about to end may be registered no more.
         if !handled.is_null() && rseq_ops::current_thread().is_some() {
             let seed = SEED.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: it lives until the workers, whose handler this is, have been joined.
+            // SAFETY: it lives until no handler that has found it is running.
             unsafe {
                 (*handled)(&mut Random(
                     (seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
                 ))
             };
         }
+        RUNNING.fetch_sub(1, Ordering::SeqCst);
     }
     // Delays, the signal handler and its work are the whole process's.
     let _alone = alone();
@@ -134,5 +138,9 @@ pub(crate) fn stress(work: Work<'_>) {
             over.store(true, Ordering::SeqCst);
         });
         HANDLED.store(ptr::null_mut(), Ordering::SeqCst);
+        // A worker counts as joined before its thread has ended, so a handler may still run there.
+        while RUNNING.load(Ordering::SeqCst) != 0 {
+            std::thread::yield_now();
+        }
     }
 }
