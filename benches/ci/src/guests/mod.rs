@@ -181,6 +181,9 @@ pub(crate) fn main(arguments: &[String]) -> Status {
     });
     let rows = shared.rows.into_inner().unwrap_or_default();
     println!("\n{}", report::table(&chosen, &rows));
+    for (guest, row) in rows.iter().filter(|(_, row)| row.has_failed()) {
+        println!("\n{guest}: {}\n{}", row.outcome, row.evidence);
+    }
     say("over");
     // A failed build counts even if no guest would have run the programs.
     let all_built = shared.built.into_inner().unwrap_or_default().into_values();

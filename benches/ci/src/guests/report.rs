@@ -16,6 +16,9 @@ or V2, of Linux 7.1), with which the tests ran again. aborts: of sequences, whil
 promise. plain: how often a membarrier that restarts nothing broke it.
 reads, periods (grace periods), errors: of rcu-torture. time: the guest's seconds.";
 
+/// How many lines of a run that failed are printed.
+const LINES: usize = 60;
+
 /// The results that a guest has printed.
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -24,6 +27,8 @@ pub(crate) struct Row {
     figures: [String; 11],
     /// `ok`, or the reason why not.
     pub(crate) outcome: String,
+    /// What the runs that failed have printed, or the end of the output if none did. Empty if all is well.
+    pub(crate) evidence: String,
 }
 
 impl Row {
@@ -33,6 +38,7 @@ impl Row {
             kernel: None,
             figures: std::array::from_fn(|_| "-".into()),
             outcome,
+            evidence: String::new(),
         }
     }
 
@@ -74,6 +80,9 @@ impl Row {
         Row {
             kernel: kernel.map(str::to_owned),
             figures,
+            evidence: fault
+                .as_ref()
+                .map_or_else(String::new, |_| evidence(output)),
             outcome: fault.map_or("ok".into(), |fault| format!("FAILED: {fault}")),
         }
     }
@@ -93,26 +102,26 @@ fn fault(
         let limit = limit.as_secs();
         return Some(format!("the guest died or took more than {limit} s"));
     };
-    let results: Vec<(&str, &str)> = output.lines().filter_map(result).collect();
-    // `plain` is expected to fail.
-    let is_fault = |result: &&(&str, &str)| result.0 != "0" && result.1 != "plain";
-    let failures: Vec<&str> = results
-        .iter()
-        .filter(is_fault)
-        .map(|result| result.1)
-        .collect();
+    let results = output.lines().filter_map(result).count();
+    let failures = failures(output);
     let went_off_line = || {
         let mut lines = lines(output, "torture-cpu-hotplug");
         lines.any(|line| line.contains("times off line"))
     };
     if !failures.is_empty() {
-        Some(failures.join(" "))
-    } else if results.len() != runs {
+        let failures = failures.iter().map(|run| {
+            let tests: Vec<&str> = failed_tests(output, run).collect();
+            let tests = tests.join(", ");
+            if tests.is_empty() {
+                (*run).to_owned()
+            } else {
+                format!("{run} ({tests})")
+            }
+        });
+        Some(failures.collect::<Vec<_>>().join(" "))
+    } else if results != runs {
         // The kernel's messages may cut a result's line in two.
-        Some(format!(
-            "only {} of {runs} results can be read",
-            results.len()
-        ))
+        Some(format!("only {results} of {runs} results can be read"))
     } else if guest.runs == Runs::Tests && guest.arch != Arch::Riscv64 && !went_off_line() {
         Some("no CPU went off line in the torture".into())
     } else if guest.kernel == "newest" && !is_new(kernel.unwrap_or("")) {
@@ -122,6 +131,33 @@ fn fault(
     } else {
         None
     }
+}
+
+/// Returns the names of the runs that failed. `plain` is expected to.
+fn failures(output: &str) -> Vec<&str> {
+    let results = output.lines().filter_map(result);
+    let failures = results.filter(|result| result.0 != "0" && result.1 != "plain");
+    failures.map(|result| result.1).collect()
+}
+
+/// Returns the names of the tests that failed in a run.
+fn failed_tests<'a>(output: &'a str, run: &'a str) -> impl Iterator<Item = &'a str> {
+    lines(output, run).filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"))
+}
+
+/// Returns the ends of what the runs that failed have printed, or of the whole output if none did.
+fn evidence(output: &str) -> String {
+    let end = |lines: Vec<&str>| lines[lines.len().saturating_sub(LINES)..].join("\n");
+    let is_dull = |line: &&str| line.starts_with("test ") && !line.ends_with("FAILED");
+    let failures = failures(output);
+    if failures.is_empty() {
+        return end(output.lines().collect());
+    }
+    let ends = failures.iter().map(|run| {
+        let lines = lines(output, run).filter(|line| !is_dull(line));
+        format!("{run}:\n{}", end(lines.collect()))
+    });
+    ends.collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the exit status and the name in `GUEST rc=0 NAME (from 1 to 2 s)`.
@@ -260,6 +296,24 @@ GUEST done runs=2
                 .starts_with("amd64   5.10.0-39-cloud-amd64")
         );
         assert!(lines.next().unwrap().ends_with("FAILED: no result"));
+    }
+
+    #[test]
+    fn a_failed_run_names_its_tests_and_shows_their_output() {
+        let bad = GOOD.replace("rc=0 suite", "rc=101 suite").replace(
+            "suite| test result: ok. 7 passed; 0 failed",
+            "suite| test right ... ok\nsuite| test wrong ... FAILED\nsuite| the reason",
+        );
+        let row = Row::of(&GUESTS[0], &bad, SECOND, SECOND);
+        assert_eq!(row.outcome, "FAILED: suite (wrong)");
+        assert!(
+            row.evidence
+                .contains("suite:\ntest wrong ... FAILED\nthe reason"),
+            "{row:?}"
+        );
+        assert!(!row.evidence.contains("right") && !row.evidence.contains("rcu-torture"));
+        let died = Row::of(&GUESTS[0], "GUEST kernel=5.10.0\npanic", SECOND, SECOND);
+        assert!(died.evidence.ends_with("panic"));
     }
 
     #[test]
