@@ -22,7 +22,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: urcu-ci CHECK [ARGUMENT...]
        guests [--short] [WORD...]       runs tests and torture in virtual machines (.ci/guests)
-       sanitizers [--short]             runs the suites under sanitizers (.ci/sanitizers)
+       sanitizers [--short] [WORD...]   runs the suites under sanitizers (.ci/sanitizers)
        litmus                           runs the litmus tests with herd7 (.ci/litmus)
        packages [--update]              checks files, metadata, features, licences and items (.ci/packages)
        oldest                           compiles what is published with the oldest Rust promised
@@ -36,8 +36,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = arguments.collect();
     let status = match (&check[..], &arguments[..]) {
         ("guests", arguments) => guests::main(arguments),
-        ("sanitizers", []) => sanitizers::main(false),
-        ("sanitizers", [short]) if short == "--short" => sanitizers::main(true),
+        ("sanitizers", arguments) => sanitizers::main(arguments),
         ("litmus", []) => litmus::main(),
         ("oldest", []) => oldest::main(),
         ("gallery", []) => gallery::main(),

@@ -31,12 +31,14 @@ extern "C" fn forks(_: libc::c_int) {
     }
 }
 
-/// Returns what a thread sleeps for, if it does so in a futex: not where it may be inside the heap, of which
-/// `fork` takes the locks. How long it has run, and how busy the machine is, would not tell.
+/// Returns the address of the futex that a thread sleeps on, if it does: not where it may be inside the heap, of
+/// which `fork` takes the locks. How long it has run, and how busy the machine is, would not tell.
 pub(crate) fn asleep(thread: libc::pid_t) -> Option<String> {
     let call = fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).ok()?;
-    let is_futex = call.starts_with(&format!("{} ", libc::SYS_futex));
-    is_futex.then_some(call)
+    let mut words = call.split_whitespace();
+    let is_futex = words.next() == Some(&libc::SYS_futex.to_string());
+    // Not the other arguments: sanitizers move what is on the stack.
+    words.next().filter(|_| is_futex).map(str::to_owned)
 }
 
 /// Does `act` in a thread of its own, which forks by a signal when it has slept for a while, if `act`
