@@ -229,7 +229,11 @@ impl Sanitizers {
                 },
             );
             self.step(&format!("collections, {sanitizer}"), |all| {
-                let filter = [&COLLECTIONS_NOT_HERE[..], &["--skip", "fork"]].concat();
+                let filter = [
+                    &COLLECTIONS_NOT_HERE[..],
+                    &["--skip", "fork", "--skip", "a_child"],
+                ]
+                .concat();
                 all.with_library(library, sanitizer, &COLLECTIONS, &filter)
             });
             // ThreadSanitizer cannot follow a child that is forked from a process with many threads.

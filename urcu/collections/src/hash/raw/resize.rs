@@ -335,8 +335,11 @@ impl RawMap {
         let moved = (from..from.saturating_add(most).min(groups))
             .take_while(|&group| resize.move_group(group, wait, hashes))
             .count();
-        // Acquire and release: the thread that finishes the resize thereby sees all moves that others have seen.
-        let before = verified.fetch_max(from + moved, Ordering::AcqRel);
+        // Acquire and release: the thread that finishes the resize thereby sees all moves that others have seen. Not
+        // `fetch_max`, which ThreadSanitizer does not see.
+        let further = |before: usize| Some(before.max(from + moved));
+        let (Ok(before) | Err(before)) =
+            verified.fetch_update(Ordering::AcqRel, Ordering::Relaxed, further);
         if before.max(from + moved) >= groups {
             let new = NonNull::new(resize.new.as_ptr()).expect("a table");
             self.exchange_root(resize.old, new, domain);
