@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use urcu::{Domain, ReadGuard};
 
-use crate::support::{assert_waits, length, storm};
+use crate::support::{assert_waits, length, sleeps, storm};
 
 #[test]
 fn a_grace_period_waits_for_an_open_section() {
@@ -161,13 +161,6 @@ fn a_section_may_live_across_an_await_on_two_threads() {
         elsewhere.join().unwrap();
     });
     DOMAIN.synchronize();
-}
-
-/// Returns whether the kernel has that thread wait for something.
-fn sleeps(thread: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).expect("/proc");
-    let (_, state) = stat.rsplit_once(") ").expect("a state after the name");
-    state.starts_with('S')
 }
 
 /// The processor time of this is checked by `sharing::waiting_takes_no_time_of_the_processor`.

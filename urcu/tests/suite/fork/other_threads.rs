@@ -8,7 +8,9 @@ use std::time::Duration;
 use urcu::Domain;
 
 use super::{DOMAIN, OTHER, domains, fork_under_load, until};
-use crate::support::fork::{WAYS, assert_child, block_on, fork, use_everything};
+use crate::support::fork::{
+    WAYS, assert_child, block_on, fork, until_others_sleep, use_everything,
+};
 use crate::support::{SetOnDrop, assert_waits, in_a_process_of_its_own, length};
 
 in_a_process_of_its_own! {
@@ -39,6 +41,7 @@ fn child_with_open_sections() {
         until(|| inside.load(Ordering::SeqCst) == 6);
         for (name, way) in WAYS {
             println!("{name}");
+            until_others_sleep();
             assert_child(way, || {
                 for domain in domains() {
                     use_everything(domain);
@@ -88,6 +91,7 @@ fn child_while_others_wait() {
         thread::sleep(Duration::from_millis(50));
         for (name, way) in WAYS {
             println!("{name}");
+            until_others_sleep();
             assert_child(way, || domains().into_iter().for_each(use_everything));
         }
         assert_eq!(returned.load(Ordering::SeqCst), 0);

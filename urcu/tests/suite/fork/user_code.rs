@@ -9,7 +9,9 @@ use std::time::Duration;
 use urcu::{Domain, ReadGuard};
 
 use super::{DOMAIN, OTHER, domains, until};
-use crate::support::fork::{WAYS, assert_ends_well, fork, shared, use_everything};
+use crate::support::fork::{
+    WAYS, assert_ends_well, fork, shared, until_others_sleep, use_everything,
+};
 use crate::support::in_a_process_of_its_own;
 
 in_a_process_of_its_own! {
@@ -30,6 +32,7 @@ fn child_in_a_callback() {
             // All ready at once, behind a section.
             let guards = domains().map(Domain::read_lock);
             DOMAIN.call(move || {
+                until_others_sleep();
                 let process = way();
                 if process == 0 {
                     crate::support::fork::limit_child();
@@ -111,6 +114,7 @@ fn child_in_a_hook() {
                     if forked.swap(true, Ordering::SeqCst) {
                         return;
                     }
+                    until_others_sleep();
                     let process = way();
                     if process == 0 {
                         crate::support::fork::limit_child();

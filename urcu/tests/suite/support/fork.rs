@@ -1,14 +1,19 @@
 //! What the tests of `fork` share: ways to fork, and what a child must be able to do.
 
+use std::ffi::OsString;
+use std::fs;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
 use urcu::{Domain, Rcu};
+
+use super::sleeps;
 
 /// A function that forks, with the result of `fork`.
 pub(crate) type Fork = fn() -> libc::pid_t;
@@ -45,6 +50,22 @@ pub(crate) fn raw_fork() -> libc::pid_t {
             0usize,
             0usize,
         ) as libc::pid_t
+    }
+}
+
+/// Waits until all other threads sleep, and so are not inside the heap. Only libc's `fork` sees to the heap's locks,
+/// which the child of another way would find held.
+pub(crate) fn until_others_sleep() {
+    // SAFETY: no arguments.
+    let own = unsafe { libc::gettid() };
+    let is_awake = |thread: libc::pid_t| thread != own && !sleeps(thread);
+    let all = || fs::read_dir("/proc/self/task").expect("/proc").flatten();
+    let number = |name: OsString| name.to_str()?.parse().ok();
+    while all()
+        .filter_map(|task| number(task.file_name()))
+        .any(is_awake)
+    {
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -36,6 +36,15 @@ pub(crate) fn sequences() -> bool {
     rseq_ops::process().owner != Owner::Nobody && rseq_ops::membarrier::register().is_ok()
 }
 
+/// Returns whether the kernel has that thread wait for something. A thread that has ended does not.
+pub(crate) fn sleeps(thread: libc::pid_t) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
+    stat.is_ok_and(|stat| {
+        let (_, state) = stat.rsplit_once(") ").expect("a state after the name");
+        state.starts_with('S')
+    })
+}
+
 /// Says why a test does nothing.
 pub(crate) fn skip(reason: &str) {
     println!("skipped: {reason}");
