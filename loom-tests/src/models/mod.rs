@@ -343,6 +343,7 @@ models! {
     locks::a_child_finds_a_lock_held, 2, "fork", "1 thread and the parent's";
     locks::what_goes_is_not_used, 3, "end", "2 users", "it is used", "it is closed";
     polling::a_future_hears_of_another_callers_grace_period, 2, "5, polling", "1, 1 by 2";
+    polling::a_worker_leaves_no_future_that_is_due, 3, "5, worker", "1, 1 by 2";
     polling::a_cookie_is_over_after_the_sections, 2, "3, polling", "1, 2 by 3", "it is over at once", "it is not", "it is over after another's";
     polling::the_worker_drives_a_grace_period, 1, "5, worker", "1, 1 by 2";
     polling::the_worker_is_handed_more, 2, "5, worker", "0, 2 by 2";

@@ -15,6 +15,7 @@ use super::sharing::Board;
 use super::{World, off_cpu, on, witness};
 use crate::domain::Domain;
 use crate::driver::job::Runner;
+use crate::driver::work::Step;
 use crate::driver::worker;
 use crate::gp::sequence::Round;
 use crate::kernel::{
@@ -163,6 +164,32 @@ pub(super) fn a_future_hears_of_another_callers_grace_period() {
     assert!(grace_period.wait_timeout(Duration::MAX), "not over");
     other.join().expect("the other");
     reader.join().expect("the reader");
+}
+
+/// A caller ends a grace period that is awaited, and leaves the waking to the worker, which is about to find that there
+/// is nothing left to do.
+pub(super) fn a_worker_leaves_no_future_that_is_due() {
+    let owned = Owned::with(Mode::Atomics, Runner::Shared);
+    // There is a worker, and this thread does its work.
+    worker::shared().started.store(1, Ordering::Relaxed);
+    worker::shared().driving.store(1, Ordering::Relaxed);
+    let domain = owned.get();
+    let running = run_on(0);
+    let guard = domain.read_lock();
+    let mut future = domain.synchronize_async();
+    let waker = Waker::from(Word::new());
+    let pending = Pin::new(&mut future).poll(&mut Context::from_waker(&waker));
+    assert!(pending.is_pending(), "a section is open");
+    drop((guard, running));
+    let other = thread::spawn(move || domain.synchronize());
+    let (_, driver) = domain.driver();
+    let left = matches!(driver.drive(), Step::Over);
+    other.join().expect("the other");
+    let handed_again = driver.scheduled.load(Ordering::Relaxed);
+    let is_due = driver.futures.is_due(driver.progress.sequence.done());
+    assert!(is_due, "nobody has woken it");
+    assert!(!left || handed_again, "nobody will wake it");
+    kernel::exit();
 }
 
 /// When a cookie says that its grace period is over, the sections have ended.

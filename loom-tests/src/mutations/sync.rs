@@ -50,6 +50,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         DRIVER: "self.unschedule();\n                «fence(Ordering::SeqCst);»" => ""),
     source!("5", "driver: no second look", "nothing_is_forgotten_between_two_jobs",
         DRIVER: "if «self.is_over() || self.scheduled.swap(true, Ordering::Relaxed)» {" => "true"),
+    source!("5", "driver: a worker leaves futures that are due", "a_worker_leaves_no_future_that_is_due",
+        DRIVER: "!«self.futures.is_due(self.progress.sequence.done())»" => "false"),
     source!("5", "driver: a slot that was given a chunk is forgotten", "a_first_callback_is_not_forgotten",
         CALLBACKS_ENQUEUE: "«queue.installed.store(true, SeqCst);»" => ""),
     source!("5", "worker: poked without a fence", "the_worker_is_handed_more",

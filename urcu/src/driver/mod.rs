@@ -50,7 +50,7 @@ pub(crate) struct Driver {
     /// The latest grace period that somebody wants without waiting for it.
     pub(crate) wanted: AtomicU64,
     /// Set while the worker knows of the driver, or the thread that set this is about to tell it.
-    scheduled: AtomicBool,
+    pub(crate) scheduled: AtomicBool,
     /// The thread of [`Runner::OwnThread`].
     thread: Mutex<Option<Thread>>,
     /// The number of the program's threads that drive grace periods in place of the worker: by waiting for
@@ -328,8 +328,12 @@ impl Driver {
         self.scheduled.store(false, Ordering::Relaxed);
     }
 
+    /// Returns whether there is nothing left to do: no grace period is wanted, no callback waits, and nobody is to be
+    /// woken. (Another thread may have ended what is awaited just now, and have left the waking to the worker.)
     fn is_over(&self) -> bool {
-        !self.wants_more() && !self.callbacks.has_any()
+        !self.wants_more()
+            && !self.callbacks.has_any()
+            && !self.futures.is_due(self.progress.sequence.done())
     }
 
     pub(crate) fn wants_more(&self) -> bool {

@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) started: AtomicU32,
     /// 1 while one of the worker's threads drives grace periods. The others are inside a user's code,
     /// but for one that stands by.
-    driving: AtomicU32,
+    pub(crate) driving: AtomicU32,
     /// Changes whenever a thread gives up driving.
     pub(crate) given_up: AtomicU32,
     /// 1 while one of the threads runs callbacks.

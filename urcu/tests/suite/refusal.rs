@@ -23,7 +23,12 @@ fn a_refused_grace_period_panics_and_says_what_to_do() {
             Filter::new(&[libc::SYS_membarrier], libc::EPERM)
                 .install()
                 .unwrap();
-            catch_unwind(AssertUnwindSafe(|| domain.synchronize())).unwrap_err()
+            // Unless the barrier of another test's thread comes in time each time.
+            loop {
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| domain.synchronize())) {
+                    return payload;
+                }
+            }
         });
         let payload = filtered.join().unwrap();
         payload.downcast_ref::<String>().expect("a message").clone()
@@ -257,7 +262,8 @@ fn child_with_a_refused_worker() {
         }));
         // A filter is one thread's. On a slow machine the thread that stands by may drive instead, which
         // has none, or one from an earlier round: then not everything was refused, and each of the two
-        // tells. Never is each refusal told.
+        // tells, or neither, because one has told of an earlier round what goes on for it. Never is each
+        // refusal told.
         let (mut rounds, mut whole) = (0, true);
         let mut wrong = None;
         for _ in 0..20 {
@@ -273,12 +279,11 @@ fn child_with_a_refused_worker() {
             done.recv().unwrap();
             let before = std::mem::replace(&mut whole, forgo_refusals() == 0);
             let told: Vec<_> = tells.try_iter().collect();
-            let seldom = told.len() <= 2 && !(told.is_empty() && before && whole);
-            if !seldom || !told.iter().all(|text| text.contains("refused")) {
+            if told.len() > 2 || !told.iter().all(|text| text.contains("refused")) {
                 wrong = Some(told);
                 break;
             }
-            rounds += usize::from(before && whole);
+            rounds += usize::from(before && whole && !told.is_empty());
             if rounds == 3 {
                 break;
             }
@@ -286,6 +291,6 @@ fn child_with_a_refused_worker() {
         // Before anything panics here.
         let _ = std::panic::take_hook();
         assert_eq!(wrong, None, "told");
-        assert!(rounds > 0, "nothing was refused to the end in 20 attempts");
+        assert!(rounds > 0, "nothing was refused to the end, and told, in 20 attempts");
     }
 }

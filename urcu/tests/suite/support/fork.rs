@@ -53,8 +53,8 @@ pub(crate) fn raw_fork() -> libc::pid_t {
     }
 }
 
-/// Waits until all other threads sleep, and so are not inside the heap. Only libc's `fork` sees to the heap's locks,
-/// which the child of another way would find held.
+/// Waits until all other threads sleep, and so neither use the heap nor start or end a thread. Only libc's `fork` sees
+/// to its locks, which the child of another way would find held.
 pub(crate) fn until_others_sleep() {
     // SAFETY: no arguments.
     let own = unsafe { libc::gettid() };
