@@ -291,6 +291,9 @@ fn child_with_a_refused_worker() {
         // Before anything panics here.
         let _ = std::panic::take_hook();
         assert_eq!(wrong, None, "told");
-        assert!(rounds > 0, "nothing was refused to the end, and told, in 20 attempts");
+        assert!(
+            rounds > 0,
+            "nothing was refused to the end, and told, in 20 attempts"
+        );
     }
 }
