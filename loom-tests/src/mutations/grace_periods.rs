@@ -57,7 +57,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     source!("G", "dropped", "a_late_end_wakes_the_writer",
         READERS: "sees the subtraction.\n        «fence(Ordering::SeqCst);»" => ""),
     source!("G", "dropped for atomics", "a_late_end_by_atomics_wakes_the_writer",
-        READERS: "// G\n        «fence_after_update();»" => ""),
+        READERS: "// G, as in `wake`.\n        «fence_after_update();»" => ""),
     source!("H", "dropped", "atomics_only",
         READERS: "on AArch64.\n            «fence_after_update();»" => ""),
     source!("H", "no second look at the phase", "atomics_only",

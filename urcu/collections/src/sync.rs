@@ -8,8 +8,8 @@ pub(crate) use core::sync::atomic::{
 /// The number of slots of a segment of a queue.
 pub(crate) const SEGMENT_SLOTS: usize = 128;
 
-/// How often a consumer checks whether the producer that has claimed a slot has filled it, before the consumer
-/// makes the slot unusable.
+/// The number of times that a consumer checks whether the producer that has claimed a slot has filled it, before the
+/// consumer makes the slot unusable.
 pub(crate) const SLOT_PATIENCE: u32 = 64;
 
 /// The greatest number of entries of a leaf of a tree: a power of two.

@@ -423,7 +423,7 @@ impl Readers {
 
     /// Wakes whoever waits for the phase, after a subtraction by an atomic operation.
     fn wake_after_update(&self, phase: Phase) {
-        // G
+        // G, as in `wake`.
         fence_after_update();
         self.wake_waiter(phase);
     }

@@ -16,7 +16,7 @@ or V2, of Linux 7.1), with which the tests ran again. aborts: of sequences, whil
 promise. plain: how often a membarrier that restarts nothing broke it.
 reads, periods (grace periods), errors: of rcu-torture. time: the guest's seconds.";
 
-/// How many lines of a run that failed are printed.
+/// The number of lines that are printed of a run that failed.
 const LINES: usize = 60;
 
 /// The results that a guest has printed.
@@ -27,7 +27,7 @@ pub(crate) struct Row {
     figures: [String; 11],
     /// `ok`, or the reason why not.
     pub(crate) outcome: String,
-    /// What the runs that failed have printed, or the end of the output if none did. Empty if all is well.
+    /// The end of the output of each run that failed, or of the whole output if none did. Empty if all is well.
     pub(crate) evidence: String,
 }
 
@@ -80,9 +80,7 @@ impl Row {
         Row {
             kernel: kernel.map(str::to_owned),
             figures,
-            evidence: fault
-                .as_ref()
-                .map_or_else(String::new, |_| evidence(output)),
+            evidence: (fault.as_ref()).map_or_else(String::new, |_| evidence(output)),
             outcome: fault.map_or("ok".into(), |fault| format!("FAILED: {fault}")),
         }
     }

@@ -279,7 +279,8 @@ where
         guard: &'g ReadGuard<'_>,
     ) -> Result<Option<&'g Pair<K, V>>, ()> {
         let domain = self.domain.domain();
-        // SAFETY: the caller owns the entry.
+        // SAFETY: `fresh` is borrowed for this whole call, and owns the entry until it is published: nobody frees it
+        // meanwhile.
         let edit = put.map_or(Edit::Remove, |fresh| unsafe {
             Edit::Put(Item::entry(fresh.pair))
         });
@@ -357,7 +358,8 @@ where
             }
             // SAFETY: the path was found in the section; the entry is ours.
             if unsafe { self.change(root, &path, Some(&fresh), guard) }.is_ok() {
-                // SAFETY: the entry was in the map in this section.
+                // SAFETY: the entry was published in this section, which `guard` keeps open: whoever takes it out
+                // of the map frees it only afterwards.
                 return &unsafe { fresh.release().as_ref() }.value;
             }
         }
@@ -383,7 +385,8 @@ where
             let fresh = Fresh::new(key, update(&old.value));
             // SAFETY: the path was found in the section; the entry is ours, and has the same key.
             if unsafe { self.change(root, &path, Some(&fresh), guard) }.is_ok() {
-                // SAFETY: the entry was in the map in this section.
+                // SAFETY: the entry was published in this section, which `guard` keeps open: whoever takes it out
+                // of the map frees it only afterwards.
                 return Some(&unsafe { fresh.release().as_ref() }.value);
             }
             key = fresh.into_key();

@@ -20,7 +20,7 @@ pub(crate) struct Image {
     pub(crate) words: [u64; 2],
 }
 
-/// What was done with a pair.
+/// The change that was made for a pair.
 enum Put {
     Added(NonNull<Node>),
     /// Nothing, because its key was there.
